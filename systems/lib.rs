@@ -2,3 +2,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
+#[macro_use]
+pub mod wire;
+pub mod abi;
