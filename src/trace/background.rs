@@ -280,3 +280,28 @@ fn write_all<W: Write>(shared: &Shared, mut frames: Frames<W>) -> Result<Finishe
         shared.done.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_counted_and_none_where_there_was_nothing_to_wait_for() {
+        let shared = Arc::new(Shared::default());
+        let (mut waits, mut waited_ns) = (0, 0);
+        let is_ready = |state: &State| state.flushes_done == 1;
+        // The other thread gets the lock only when this one has begun to wait.
+        let state = shared.lock();
+        let theirs = Arc::clone(&shared);
+        let other = std::thread::spawn(move || {
+            theirs.lock().flushes_done = 1;
+            theirs.done.notify_all();
+        });
+        let counts = (&mut waits, &mut waited_ns);
+        let state = Background::<Vec<u8>>::wait(&shared.done, counts, state, is_ready);
+        let counts = (&mut waits, &mut waited_ns);
+        drop(Background::<Vec<u8>>::wait(&shared.done, counts, state, is_ready));
+        assert_eq!(waits, 1);
+        assert!(other.join().is_ok());
+    }
+}

@@ -181,8 +181,8 @@ impl<R: Read> TraceReader<R> {
         }))
     }
 
-    /// Passes over items until event `sequence` comes next, or, if it is the first one that is
-    /// not there, to the place behind the last event.
+    /// Passes over items up to event `sequence - 1`, so that event `sequence` is the next event,
+    /// or none if it is the first one that is not there.
     ///
     /// # Errors
     /// If that place is behind or the file ends before it; damage is then the next item.

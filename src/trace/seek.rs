@@ -13,21 +13,23 @@ use super::reader::{End, Start, TraceReader};
 use super::scan::{Found, Scanner};
 
 impl<R: Read + Seek> TraceReader<R> {
-    /// Goes to event `sequence`, which comes next then, or to the place behind the last event.
-    /// Jumps by the footer's index where there is one (what is jumped over is not checked), else
-    /// scans from the beginning.
+    /// Goes to the place before event `sequence`, right behind the event before: what stands
+    /// between the two comes next, then event `sequence`. Jumps by the footer's index where there
+    /// is one (what is jumped over is not checked), else scans from the beginning.
     ///
     /// # Errors
     /// If the trace, or what of it can be read, does not reach `sequence`.
     pub fn seek(&mut self, sequence: u64) -> Result<(), TraceError> {
-        if let Some(footer) = self.load_footer()? {
-            let entry = footer.find(Kind::Events, sequence);
-            let is_inside = sequence <= footer.next_sequence;
-            if let Some(entry) = entry.filter(|_| is_inside) {
-                self.go(entry.offset, None, entry.first_sequence, entry.first_tick)?;
-                if self.skip_to(sequence).is_ok() {
-                    return Ok(());
-                }
+        let entry = match (self.load_footer()?, sequence.checked_sub(1)) {
+            (Some(footer), Some(before)) if sequence <= footer.next_sequence => {
+                footer.find(Kind::Events, before)
+            }
+            _ => None,
+        };
+        if let Some(entry) = entry {
+            self.go(entry.offset, None, entry.first_sequence, entry.first_tick)?;
+            if self.skip_to(sequence).is_ok() {
+                return Ok(());
             }
         }
         self.rewind()?;
