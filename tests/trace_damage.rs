@@ -123,6 +123,85 @@ fn a_batch_of_an_unknown_kind_is_passed_over() {
     }
 }
 
+#[test]
+fn a_batch_that_is_missing_or_comes_twice_breaks_the_chain() {
+    let file = small_trace();
+    let whole = items(&file);
+    let (_, batches) = split(&file);
+    let (at, digests) = batches.iter().find(|(_, batch)| batch.kind == 2).expect("digests");
+    let end = at + 56 + digests.stored.len();
+    let missing = [&file[..*at], &file[end..]].concat();
+    let twice = [&file[..end], &file[*at..]].concat();
+    for (file, offset) in [(missing, *at), (twice, end)] {
+        let (read, damage) = before_damage(items(&file));
+        let damage = damage.expect("damage");
+        assert!(whole.starts_with(&read));
+        assert_eq!((damage.why, damage.offset), (DamageKind::Chain, offset as u64));
+        assert_eq!(damage.sequence, 3);
+    }
+}
+
+#[test]
+fn an_index_that_leads_nowhere_is_not_followed() {
+    let file = small_trace();
+    let whole = items(&file);
+    let (header, batches) = split(&file);
+    let (footer_at, footer) = batches.last().expect("a footer");
+    assert_eq!(footer.encoding, 1);
+    let mut all: Vec<RawBatch> = batches.iter().map(|(_, batch)| batch.clone()).collect();
+    for at in 0..footer.stored.len() {
+        let mut lying = footer.clone();
+        lying.stored[at] ^= 1;
+        *all.last_mut().expect("a footer") = lying;
+        let mut file = join(&header, &all);
+        let crc = file[file.len() - 4..].to_vec();
+        file.extend((*footer_at as u64).to_le_bytes());
+        file.extend(crc);
+        file.extend(b"TKT end\n");
+        for sequence in 0..=6 {
+            let mut reader = TraceReader::new(Cursor::new(&file)).expect("a header");
+            reader.seek(sequence).expect("there");
+            let (read, _) = before_damage(rest(&mut reader));
+            assert!(whole.ends_with(&read), "byte {at}, event {sequence}");
+            let events = read.iter().filter(|item| matches!(item, Owned::Event(_))).count();
+            assert_eq!(events as u64, 6 - sequence);
+        }
+    }
+}
+
+/// An input that fails behind its first bytes.
+struct Fails<'a>(&'a [u8]);
+
+impl Read for Fails<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.0.is_empty() { Err(std::io::Error::other("bad sector")) } else { self.0.read(out) }
+    }
+}
+
+#[test]
+fn an_input_that_fails_is_an_error_and_ends_the_reading() {
+    let file = small_trace();
+    for length in 0..file.len() {
+        let mut reader = match TraceReader::new(Fails(&file[..length])) {
+            Ok(reader) => reader,
+            Err(error) => {
+                assert!(error.to_string().contains("bad sector"), "{error}");
+                continue;
+            }
+        };
+        let error = loop {
+            match reader.next_item() {
+                Ok(Some(item)) => assert!(!matches!(item, Item::Damage(_))),
+                Ok(None) => panic!("the failure at byte {length} is not reported"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, TraceError::Io(_)));
+        assert!(matches!(reader.next_item(), Ok(None)));
+        assert!(!reader.is_closed());
+    }
+}
+
 /// The damage that a trace with this one batch has, and what is read before it.
 fn damage_of(batch: RawBatch) -> (Vec<Owned>, DamageKind) {
     let header = TraceWriter::new(Vec::new(), &Header::default(), b"").expect("written");

@@ -192,19 +192,23 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// Reads an undamaged, finished file as the document says, checking all that it promises.
-fn decode(file: &[u8]) -> Vec<Owned> {
+/// Checks the header: its length, its CRC, and the first sequence number.
+fn decode_header(file: &[u8]) -> (usize, u32, u64) {
     assert_eq!(file[..8], [0x89, 0x54, 0x4B, 0x54, 0x0D, 0x0A, 0x1A, 0x0A]);
     assert_eq!(file[8..10], [1, 0]);
     let header_bytes = u32_at(file, 12) as usize;
-    let mut chain = u32_at(file, header_bytes - 4);
-    assert_eq!(chain, crc(&file[..header_bytes - 4]));
+    let header_crc = u32_at(file, header_bytes - 4);
+    assert_eq!(header_crc, crc(&file[..header_bytes - 4]));
     let configuration = &file[68..68 + u32_at(file, 64) as usize];
     assert_eq!(u64_at(file, 48), hash(0, configuration));
+    (header_bytes, header_crc, u64_at(file, 32))
+}
+
+/// Reads an undamaged, finished file as the document says, checking all that it promises.
+fn decode(file: &[u8]) -> Vec<Owned> {
+    let (mut at, mut chain, mut sequence) = decode_header(file);
     let mut items = Vec::new();
     let mut index = Vec::new();
-    let mut at = header_bytes;
-    let mut sequence = u64_at(file, 32);
     let mut tick = 0;
     loop {
         let stored_bytes = u32_at(file, at + 4) as usize;

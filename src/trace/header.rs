@@ -1,7 +1,8 @@
 //! The trace's header: what a replay must know before the first event.
 //!
 //! Written once by a writer, read once by a reader. Layout and meaning of every field stand in
-//! `traces/README.md`, "Header". The first image is not here (it comes as batches), only its length.
+//! `traces/README.md`, "Header". The first image is not here (it comes as batches), only its
+//! length.
 
 use std::io::Read;
 

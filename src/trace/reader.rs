@@ -144,7 +144,14 @@ impl<R: Read> TraceReader<R> {
                     self.end = End::Damaged(Some(damage.clone()));
                     return Err(TraceError::ImageDamaged(damage));
                 }
-                _ => return Err(TraceError::ImagePassed),
+                // An open image lets nothing else through (`check_place`).
+                Some(
+                    Item::Event(_)
+                    | Item::Completions { .. }
+                    | Item::Digests(_)
+                    | Item::Snapshot { .. },
+                )
+                | None => return Err(TraceError::ImagePassed),
             }
         }
         Ok(image)
@@ -153,7 +160,7 @@ impl<R: Read> TraceReader<R> {
     /// The next item; `None` at the end.
     ///
     /// # Errors
-    /// Only if the input fails; damage in the file is an item.
+    /// Only if the input fails, after which there are no more items; damage in the file is an item.
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, TraceError> {
         let step = self.step()?;
         let payload = &self.scanner.payload;
@@ -221,7 +228,7 @@ impl<R: Read> TraceReader<R> {
                 return Ok(step);
             }
             let offset = self.scanner.offset;
-            match self.scanner.next()? {
+            match self.read_batch()? {
                 Found::Damaged(why) => return Ok(self.damage(offset, why)),
                 Found::Unknown => {
                     self.scanner.accept();
@@ -238,6 +245,14 @@ impl<R: Read> TraceReader<R> {
                 },
             }
         }
+    }
+
+    /// Reads the next batch. A failure of the input ends the reading: the place is lost.
+    fn read_batch(&mut self) -> Result<Found, TraceError> {
+        self.end = End::Unclosed;
+        let found = self.scanner.next()?;
+        self.end = End::NotYet;
+        Ok(found)
     }
 
     /// The next event of the batch that is open, or its end.
@@ -362,6 +377,7 @@ impl<R: Read> TraceReader<R> {
         let expected = trailer(self.scanner.offset, self.scanner.chain.unwrap_or_default());
         self.scanner.accept();
         let offset = self.scanner.offset;
+        self.end = End::Unclosed;
         if self.scanner.read_trailer(TRAILER_BYTES)? != expected {
             return Ok(Ok(Some(self.damage(offset, DamageKind::Trailer))));
         }

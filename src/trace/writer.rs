@@ -51,7 +51,8 @@ struct Pending {
     flags: u8,
     lines: Option<(u64, u64)>,
     event: Vec<u8>,
-    expected: Option<Vec<u8>>,
+    has_expected: bool,
+    expected: Vec<u8>,
     /// Hash of the completions before this event.
     completions_before: u64,
 }
@@ -125,23 +126,27 @@ impl<S: Sink> Builder<S> {
         pending.lines = record.lines;
         pending.event.clear();
         pending.event.extend_from_slice(record.event);
-        pending.expected = record.expected.map(<[u8]>::to_vec);
+        pending.has_expected = record.expected.is_some();
+        pending.expected.clear();
+        pending.expected.extend_from_slice(record.expected.unwrap_or_default());
         pending.completions_before = completions;
         self.next_sequence = next_sequence;
         self.last_tick = tick;
         Ok(sequence)
     }
 
-    /// Gives the event appended last its answer, for traces that store completions whole.
+    /// Gives the event appended last its answer, for traces that store completions whole. To be
+    /// called before anything else is written.
     ///
     /// # Errors
     /// If there is no such event, if it has an answer, or if both are too long together.
     pub fn answer(&mut self, expected: &[u8]) -> Result<(), TraceError> {
-        if !self.pending.is_open || self.pending.expected.is_some() {
+        if !self.pending.is_open || self.pending.has_expected {
             return Err(TraceError::NoOpenEvent);
         }
         check_length(&self.pending.event, Some(expected))?;
-        self.pending.expected = Some(expected.to_vec());
+        self.pending.has_expected = true;
+        self.pending.expected.extend_from_slice(expected);
         Ok(())
     }
 
@@ -220,7 +225,7 @@ impl<S: Sink> Builder<S> {
         let pending = &self.pending;
         let record = Record {
             event: &pending.event,
-            expected: pending.expected.as_deref(),
+            expected: pending.has_expected.then_some(pending.expected.as_slice()),
             lines: pending.lines,
             flags: pending.flags,
         };
