@@ -7,6 +7,7 @@ pub mod wire;
 pub mod abi;
 pub mod digest;
 pub mod event;
+pub mod fs;
 pub struct Kernel;
 impl Kernel {
     pub fn question(&self) {}
