@@ -127,7 +127,7 @@ impl<'a> Cursor<'a> {
                 self.bump(2);
                 Radix::Hex
             }
-            (Some(b'0'), Some(b'0'..=b'7')) => Radix::Octal,
+            (Some(b'0'), Some(b'0'..=b'9')) => Radix::Octal,
             _ => Radix::Decimal,
         };
         let base = match radix {
@@ -151,8 +151,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The inside of a string; the cursor stands after the opening quote.
-    pub(crate) fn string(&mut self) -> Parsed<Vec<u8>> {
+    /// The inside of a string, and whether all of it was in `\xNN`; the cursor stands after the
+    /// opening quote.
+    pub(crate) fn string(&mut self) -> Parsed<(Vec<u8>, bool)> {
+        let mut all_hex = true;
         let mut bytes = Vec::new();
         loop {
             let rest = self.rest();
@@ -161,15 +163,20 @@ impl<'a> Cursor<'a> {
                 self.at = self.text.len();
                 return self.expected("the closing quote of a string");
             };
+            all_hex &= plain == 0;
             bytes.extend_from_slice(rest.get(..plain).unwrap_or_default());
             self.at += plain;
             // Escapes come in runs (binary data): stay here while they do.
             loop {
                 match self.peek() {
-                    Some(b'\\') => bytes.push(self.escape()?),
+                    Some(b'\\') => {
+                        all_hex &= self.peek_at(1) == Some(b'x');
+                        bytes.push(self.escape()?);
+                    }
                     Some(b'"') => {
+                        let hex = all_hex && !bytes.is_empty();
                         self.at += 1;
-                        return Ok(bytes);
+                        return Ok((bytes, hex));
                     }
                     _ => break,
                 }
@@ -251,8 +258,21 @@ impl<'a> Cursor<'a> {
 
     fn nested_angle(&mut self) -> Parsed<Vec<u8>> {
         let start = *self;
-        let inside = self.take_while(|byte| byte != b'>' && byte != b'<' && byte != b'\\');
-        if self.eat(b">") { Ok(inside.to_vec()) } else { start.expected("a device and >") }
+        let mut inside = Vec::new();
+        loop {
+            match self.peek() {
+                Some(b'\\') => inside.push(self.escape()?),
+                Some(b'>') => {
+                    self.bump(1);
+                    return Ok(inside);
+                }
+                Some(byte) if byte != b'<' => {
+                    inside.push(byte);
+                    self.bump(1);
+                }
+                _ => return start.expected("a device and >"),
+            }
+        }
     }
 }
 

@@ -169,7 +169,7 @@ impl<'a, 'n> Parser<'a, 'n> {
         let int = self.cursor.number()?;
         match self.cursor.peek() {
             // A hardware address is printed bare: 52:54:00:12:34:56.
-            Some(b':' | b'a'..=b'f') if int.radix != Radix::Hex => {
+            Some(b':' | b'8' | b'9' | b'a'..=b'f') if int.radix != Radix::Hex => {
                 self.cursor = start;
                 let text = self.cursor.take_while(|byte| byte == b':' || byte.is_ascii_hexdigit());
                 let is_address = text.len() > 5
@@ -189,9 +189,9 @@ impl<'a, 'n> Parser<'a, 'n> {
 
     fn string(&mut self, at: bool) -> Parsed<Value> {
         self.cursor.bump(1);
-        let bytes = self.cursor.string()?;
+        let (bytes, hex) = self.cursor.string()?;
         let cut = self.cursor.eat(b"...");
-        Ok(Value::Str(Text { bytes, cut, at }))
+        Ok(Value::Str(Text { bytes, cut, at, hex }))
     }
 
     /// `'S'`
@@ -330,12 +330,8 @@ impl<'a, 'n> Parser<'a, 'n> {
     /// A member of a list: a value, `name=value` or `[index]=value`.
     fn item(&mut self) -> Parsed<Value> {
         let item = self.argument()?;
-        if let Value::Array(_) = item {
-            if self.cursor.peek() == Some(b'=') && self.cursor.peek_at(1) != Some(b'>') {
-                return self.indexed(item);
-            }
-        }
-        Ok(item)
+        let assigned = self.cursor.peek() == Some(b'=') && self.cursor.peek_at(1) != Some(b'>');
+        if assigned && matches!(item, Value::Array(_)) { self.indexed(item) } else { Ok(item) }
     }
 
     fn indexed(&mut self, index: Value) -> Parsed<Value> {
