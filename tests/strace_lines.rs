@@ -1,7 +1,8 @@
 //! Kinds of lines, columns before them, and where and why a line is refused.
 
 use tickernel::strace::{
-    Body, Cut, Line, LineParser, Lines, Notice, Reason, Stamp, Value, looks_like_strace,
+    Body, Cut, Line, LineParser, Lines, MAX_LINE_BYTES, Notice, Reason, Stamp, Value,
+    looks_like_strace,
 };
 
 fn line(text: &str) -> Line {
@@ -140,6 +141,29 @@ fn brackets_nest_to_a_limit() {
         let text = format!("f({}", opening.repeat(100_000));
         assert!(LineParser::new().parse(1, text.as_bytes()).is_err());
     }
+    // What stands after a value nests it too.
+    for annotation in [" /* a */", "/* a */1", "<a>", "<a> /* a */", " => 1"] {
+        let text = format!("f(1{}) = 0", annotation.repeat(100_000));
+        assert!(LineParser::new().parse(1, text.as_bytes()).is_err(), "{annotation}");
+    }
+}
+
+#[test]
+fn a_line_holds_values_to_a_limit() {
+    let text = format!("f({}1) = 0", "1,".repeat(3_000_000));
+    let Err(error) = LineParser::new().parse(1, text.as_bytes()) else { panic!("taken") };
+    assert!(matches!(error.reason, Reason::TooManyValues { .. }));
+}
+
+#[test]
+fn a_line_has_bytes_to_a_limit() {
+    let body = vec![b'x'; MAX_LINE_BYTES];
+    let text = [b"w(\"".as_slice(), &body, b"\") = 0\n"].concat();
+    let lines: Vec<_> = Lines::new(text.as_slice()).collect();
+    assert!(matches!(&lines[..], [Err(error)]
+        if matches!(error.reason, Reason::LineTooLong { .. })));
+    let fitting = [b"w(\"".as_slice(), &body[..body.len() - 9], b"\") = 0\n"].concat();
+    assert!(matches!(Lines::new(fitting.as_slice()).next(), Some(Ok(_))));
 }
 
 #[test]

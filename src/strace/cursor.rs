@@ -97,6 +97,26 @@ impl<'a> Cursor<'a> {
         rest.get(..length)
     }
 
+    /// The inside of a comment, which may hold comments: `/* htons(0x300 /* ETH_P_??? */) */`.
+    pub(crate) fn comment(&mut self) -> Parsed<&'a [u8]> {
+        let start = *self;
+        let mut depth = 0_usize;
+        while !self.at_end() {
+            if self.eat(b"/*") {
+                depth += 1;
+            } else if self.eat(b"*/") {
+                depth -= 1;
+                if depth == 0 {
+                    let inside = start.text.get(start.at + 2..self.at - 2).unwrap_or_default();
+                    return Ok(inside.trim_ascii());
+                }
+            } else {
+                self.bump(1);
+            }
+        }
+        start.expected("a comment and its end")
+    }
+
     /// A decimal number without sign that fits u64.
     pub(crate) fn decimal(&mut self) -> Parsed<u64> {
         let start = self.at;

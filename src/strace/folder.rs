@@ -12,7 +12,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Reason};
-use super::join::{Calls, Event, EventKind, Events, Recording};
+use super::event::{Calls, Event, EventKind, Recording};
+use super::join::Events;
 use super::lines::Lines;
 use super::prefix::Stamp;
 

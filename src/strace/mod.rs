@@ -18,6 +18,7 @@ mod clock;
 mod cursor;
 mod detect;
 mod error;
+mod event;
 mod folder;
 mod join;
 mod line;
@@ -32,8 +33,9 @@ mod value;
 
 pub use detect::looks_like_strace;
 pub use error::{Error, Reason};
+pub use event::{Call, Calls, Event, EventKind, Recording};
 pub use folder::read_dir_of_pids;
-pub use join::{Call, Calls, Event, EventKind, Events, Recording};
+pub use join::Events;
 pub use line::{Body, Cut, Line, LineParser, Notice, WholeCall};
 pub use lines::{Lines, MAX_LINE_BYTES};
 pub use meaning::WaitStatus;

@@ -128,7 +128,8 @@ pub enum Value {
     Null,
     /// A number; a bare address is one too (hexadecimal).
     Int(Int),
-    /// A constant's name without its number; also `-echo` (old termios) and `&name`.
+    /// A constant's name without its number; also `-echo` (old termios), `&name` and
+    /// `!PR_TAGGED_ADDR_ENABLE` (the flag is not set).
     Name(Name),
     /// A string.
     Str(Text),
