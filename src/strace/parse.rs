@@ -303,11 +303,11 @@ impl<'a, 'n> Parser<'a, 'n> {
                     let deleted = self.cursor.eat(b"(deleted)");
                     value = Value::Fd(Box::new(Fd { number: value, text, device, deleted }));
                 }
-                Some(b' ') if self.cursor.starts(b" /* ") => {
+                Some(b' ') if self.cursor.starts(b" /*") => {
                     self.cursor.bump(1);
                     value = self.noted(value)?;
                 }
-                Some(b'/') if self.cursor.starts(b"/* ") => value = self.noted(value)?,
+                Some(b'/') if self.cursor.starts(b"/*") => value = self.noted(value)?,
                 _ => return Ok(value),
             }
         }
