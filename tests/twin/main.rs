@@ -140,7 +140,8 @@ fn answer(session: &mut Session, line: &[u8]) -> io::Result<Value> {
         Ok(_) => return Ok(json!({ "error": "a request is a JSON object" })),
         Err(error) => return Ok(json!({ "error": format!("broken JSON: {error}") })),
     };
-    let result = match request.get("op") {
+    // A call may have a field `op` of its own (epoll_ctl).
+    let result = match request.get("op").filter(|_| !request.contains_key("call")) {
         Some(operation) => operate(session, operation, &request)?,
         None => call(session, &request),
     };
