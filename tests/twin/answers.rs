@@ -3,7 +3,35 @@
 
 mod harness;
 
-use harness::{Twin, follow};
+use harness::Twin;
+use serde_json::Value;
+
+/// Goes through a transcript from a fresh kernel on: `> REQUEST`, then the lines that must come, exactly.
+fn follow_with(twin: &mut Twin, transcript: &str) {
+    twin.ask(r#"{"op":"reset"}"#);
+    let mut come = Vec::new();
+    let mut last = "";
+    for line in transcript.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(request) = line.strip_prefix("> ") {
+            assert_eq!(come, Vec::<Value>::new(), "more than expected came of {last}");
+            come = twin.ask(request);
+            last = request;
+        } else {
+            let expected: Value = serde_json::from_str(line).expect("the transcript is JSON");
+            assert!(!come.is_empty(), "nothing more came of {last}, but {expected} must");
+            assert_eq!(come.remove(0), expected, "of {last}");
+        }
+    }
+    assert_eq!(come, Vec::<Value>::new(), "more than expected came of {last}");
+}
+
+/// Starts a twin, goes through a transcript, ends it.
+fn follow(transcript: &str) {
+    if let Some(mut twin) = Twin::start(&[]) {
+        follow_with(&mut twin, transcript);
+        twin.end();
+    }
+}
 
 /// pipe(7): a read of an empty pipe blocks, a write ends it before the write's own answer.
 #[test]
@@ -497,7 +525,8 @@ fn threads_share_their_process() {
 #[test]
 fn the_tree_shows_inodes() {
     let Some(mut twin) = Twin::start(&["--root", "tmpfs"]) else { return };
-    twin.follow(
+    follow_with(
+        &mut twin,
         r#"
         > {"pid":1,"call":"mkdir","path":"/d","mode":"0700"}
         {"ok":0}
@@ -562,6 +591,95 @@ fn time_passes_by_advance() {
         > {"pid":1,"call":"rt_sigreturn"}
         {"done":1,"err":"EINTR"}
         {"ok":0}
+        "#,
+    );
+}
+
+/// unix(7): a stream pair, descriptors and credentials in messages, names of sockets.
+#[test]
+fn sockets_carry_bytes_and_descriptors() {
+    follow(
+        r#"
+        > {"pid":1,"call":"socketpair","domain":"AF_UNIX","type":"SOCK_STREAM","protocol":0}
+        {"ok":0,"fds":[3,4]}
+        > {"pid":1,"call":"sendmsg","sockfd":3,"data":"x","fds":[0],"cred":{"pid":1,"uid":0,"gid":0}}
+        {"ok":1}
+        > {"pid":1,"call":"setsockopt","sockfd":4,"level":"SOL_SOCKET","optname":"SO_PASSCRED","optval":1}
+        {"ok":0}
+        > {"pid":1,"call":"recvmsg","sockfd":4,"count":10}
+        {"ok":1,"data":"x","flags":"","cred":{"pid":1,"uid":0,"gid":0},"fds":[5]}
+        > {"pid":1,"call":"fork"}
+        {"ok":2}
+        > {"pid":2,"call":"socket","domain":"AF_INET","type":"SOCK_STREAM"}
+        {"ok":6}
+        > {"pid":2,"call":"bind","sockfd":6,"addr":{"family":"AF_INET","addr":"127.0.0.1","port":80}}
+        {"ok":0}
+        > {"pid":2,"call":"listen","sockfd":6,"backlog":5}
+        {"ok":0}
+        > {"pid":2,"call":"accept4","sockfd":6,"flags":"SOCK_CLOEXEC"}
+        {"blocked":1}
+        > {"pid":1,"call":"socket","domain":"AF_INET","type":"SOCK_STREAM"}
+        {"ok":6}
+        > {"pid":1,"call":"bind","sockfd":6,"addr":{"family":"AF_INET","addr":"127.0.0.1","port":1234}}
+        {"ok":0}
+        > {"pid":1,"call":"connect","sockfd":6,"addr":{"family":"AF_INET","addr":"127.0.0.1","port":80}}
+        {"done":1,"ok":7,"addr":{"family":"AF_INET","addr":"127.0.0.1","port":1234}}
+        {"ok":0}
+        > {"pid":1,"call":"sendto","sockfd":6,"data":"hello"}
+        {"ok":5}
+        > {"pid":2,"call":"recvfrom","sockfd":7,"count":9}
+        {"ok":5,"data":"hello"}
+        > {"pid":2,"call":"getpeername","sockfd":7}
+        {"ok":0,"addr":{"family":"AF_INET","addr":"127.0.0.1","port":1234}}
+        > {"pid":2,"call":"socket","domain":"AF_UNIX","type":"SOCK_DGRAM"}
+        {"ok":8}
+        > {"pid":2,"call":"bind","sockfd":8,"addr":{"family":"AF_UNIX","path":"/tmp/s"}}
+        {"ok":0}
+        > {"pid":2,"call":"getsockname","sockfd":8}
+        {"ok":0,"addr":{"family":"AF_UNIX","path":"/tmp/s"}}
+        > {"pid":2,"call":"getsockopt","sockfd":8,"level":"SOL_SOCKET","optname":"SO_TYPE"}
+        {"ok":0,"optval":2}
+        "#,
+    );
+}
+
+/// pty(7), termios(3): a pair of terminals, lines and their echo, the control characters.
+#[test]
+fn terminals_have_two_sides() {
+    follow(
+        r#"
+        > {"pid":1,"call":"open","path":"/dev/ptmx","flags":"O_RDWR|O_NOCTTY"}
+        {"ok":3}
+        > {"pid":1,"call":"ioctl","fd":3,"request":"TIOCSPTLCK","arg":0}
+        {"ok":0}
+        > {"pid":1,"call":"ioctl","fd":3,"request":"TIOCGPTN"}
+        {"ok":0,"arg":0}
+        > {"pid":1,"call":"open","path":"/dev/pts/0","flags":"O_RDWR"}
+        {"ok":4}
+        > {"pid":1,"call":"ioctl","fd":4,"request":"TIOCGPGRP"}
+        {"ok":0,"arg":1}
+        > {"pid":1,"call":"ioctl","fd":3,"request":"TIOCSWINSZ","arg":{"ws_row":24,"ws_col":80}}
+        {"ok":0}
+        > {"pid":1,"call":"ioctl","fd":4,"request":"TIOCGWINSZ"}
+        {"ok":0,"arg":{"ws_row":24,"ws_col":80,"ws_xpixel":0,"ws_ypixel":0}}
+        > {"pid":1,"call":"fork"}
+        {"ok":2}
+        > {"pid":2,"call":"read","fd":4,"count":100}
+        {"blocked":1}
+        > {"pid":1,"call":"write","fd":3,"data":"ab"}
+        {"ok":2}
+        > {"pid":1,"call":"write","fd":3,"data":"c\n"}
+        {"done":1,"ok":4,"data":"abc\n"}
+        {"ok":2}
+        > {"pid":1,"call":"read","fd":3,"count":100}
+        {"ok":5,"data":"abc\r\n"}
+        > {"pid":1,"call":"rt_sigaction","signum":"SIGINT","act":{"handler":"SIG_IGN"}}
+        {"ok":0,"oldact":{"handler":"SIG_DFL","mask":[],"flags":""}}
+        > {"pid":2,"call":"read","fd":4,"count":100}
+        {"blocked":2}
+        > {"pid":1,"call":"write","fd":3,"data":"\u0003"}
+        {"done":2,"gone":{"signaled":"SIGINT"}}
+        {"ok":1}
         "#,
     );
 }

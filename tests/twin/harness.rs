@@ -1,4 +1,4 @@
-//! Runs the host twin for tests: transcripts of requests and the lines that must come.
+//! Runs the host twin for tests.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -61,37 +61,10 @@ impl Twin {
         }
     }
 
-    /// Goes through a transcript from a fresh kernel on: `> REQUEST`, then the lines that must come, exactly.
-    pub(crate) fn follow(&mut self, transcript: &str) {
-        self.ask(r#"{"op":"reset"}"#);
-        let mut come = Vec::new();
-        let mut last = "";
-        for line in transcript.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            if let Some(request) = line.strip_prefix("> ") {
-                assert_eq!(come, Vec::<Value>::new(), "more than expected came of {last}");
-                come = self.ask(request);
-                last = request;
-            } else {
-                let expected: Value = serde_json::from_str(line).expect("the transcript is JSON");
-                assert!(!come.is_empty(), "nothing more came of {last}, but {expected} must");
-                assert_eq!(come.remove(0), expected, "of {last}");
-            }
-        }
-        assert_eq!(come, Vec::<Value>::new(), "more than expected came of {last}");
-    }
-
     /// Closes the input and waits for the end.
     pub(crate) fn end(mut self) {
         drop(self.input.take());
         let status = self.child.wait().expect("the twin can be waited for");
         assert!(status.success(), "the twin ended with {status}");
-    }
-}
-
-/// Starts a twin, goes through a transcript, ends it.
-pub(crate) fn follow(transcript: &str) {
-    if let Some(mut twin) = Twin::start(&[]) {
-        twin.follow(transcript);
-        twin.end();
     }
 }

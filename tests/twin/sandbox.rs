@@ -50,6 +50,21 @@ impl Sandbox {
     pub(crate) fn init(&self) -> libc::pid_t {
         self.init
     }
+
+    /// The descriptors of a task and what they lead to.
+    pub(crate) fn descriptors(&self, tid: i32) -> io::Result<Vec<(i32, String)>> {
+        let directory =
+            open_at(&self.proc, &format!("{tid}/fd"), libc::O_RDONLY | libc::O_DIRECTORY)?;
+        let mut found = Vec::new();
+        for entry in fs::read_dir(format!("/proc/self/fd/{}", directory.as_raw_fd()))? {
+            let path = entry?.path();
+            let fd = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            if let (Some(fd), Ok(target)) = (fd, fs::read_link(&path)) {
+                found.push((fd, target.to_string_lossy().into_owned()));
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl Host {

@@ -276,9 +276,6 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    /// The most that one request can hold.
-    pub(crate) const BYTES: usize = AREA_BYTES;
-
     /// Room for `bytes`, aligned to 16; zeroed if it is small.
     pub(crate) fn room(&mut self, bytes: usize) -> Result<u64, String> {
         let at = self.used.next_multiple_of(16);

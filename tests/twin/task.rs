@@ -78,6 +78,27 @@ impl Task {
         }
     }
 
+    /// Looks once whether the terminals among the task's descriptors are ready. What was written to a terminal reaches its other
+    /// side by a kernel thread; looking makes that happen now (n_tty's poll waits for it).
+    pub(crate) fn flush_terminals(&self, sandbox: &Sandbox, tid: i32) {
+        let Some(pidfd) = &self.pidfd else { return };
+        let Ok(names) = sandbox.descriptors(tid) else { return };
+        for (fd, target) in names {
+            if !target.starts_with("/dev/pts/") && !target.starts_with("/dev/ptmx") {
+                continue;
+            }
+            // SAFETY: plain system calls; the copied descriptor is ours and closed here.
+            unsafe {
+                let copy = libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) as i32;
+                if copy >= 0 {
+                    let mut poll = libc::pollfd { fd: copy, events: libc::POLLIN, revents: 0 };
+                    libc::poll(&raw mut poll, 1, 0);
+                    libc::close(copy);
+                }
+            }
+        }
+    }
+
     /// The wait status of a task that is gone, also if it has been waited for (PIDFD_GET_INFO, Linux 6.15).
     pub(crate) fn status_after_reaping(&self) -> Option<i32> {
         let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, words: [0; 14] };

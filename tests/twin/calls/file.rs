@@ -24,6 +24,10 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "getdents64" => getdents64(f, area),
         "statfs" => f.path("path", area).and_then(|path| statfs(libc::SYS_statfs, path, area)),
         "fstatfs" => f.number("fd").and_then(|fd| statfs(libc::SYS_fstatfs, fd, area)),
+        "pathconf" => {
+            f.path("path", area).and_then(|path| pathconf(libc::SYS_statfs, path, f, area))
+        }
+        "fpathconf" => f.number("fd").and_then(|fd| pathconf(libc::SYS_fstatfs, fd, f, area)),
         "memfd_create" => memfd_create(f, area),
         _ => return xattr(call, f, area),
     })
@@ -178,6 +182,25 @@ fn statfs(number: i64, what: u64, area: &mut Area) -> Planned {
                 "frsize": s.f_frsize,
             }),
         );
+    }))
+}
+
+/// No system call: what the C library makes of statfs(2) (pathconf(3)), with its errors.
+fn pathconf(number: i64, what: u64, f: &Fields<'_>, area: &mut Area) -> Planned {
+    let name = f.flags("name", names::PATHCONF)? as i32;
+    let at = area.room(size_of::<libc::statfs>())?;
+    Ok(Plan::new(number, &[what, at]).replying(move |_, answer| {
+        let s: libc::statfs = get(at);
+        let value = match name {
+            libc::_PC_NAME_MAX => s.f_namelen.into(),
+            libc::_PC_LINK_MAX if s.f_type == libc::EXT4_SUPER_MAGIC => 65_000.into(),
+            libc::_PC_LINK_MAX => 127.into(),
+            libc::_PC_PATH_MAX | libc::_PC_PIPE_BUF => 4096.into(),
+            libc::_PC_MAX_CANON | libc::_PC_MAX_INPUT => 255.into(),
+            libc::_PC_SYMLINK_MAX => "unlimited".into(),
+            _ => Value::from(1),
+        };
+        answer.insert("value".into(), value);
     }))
 }
 

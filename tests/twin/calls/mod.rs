@@ -7,6 +7,8 @@ mod io;
 mod path;
 mod process;
 pub(crate) mod signal;
+mod socket;
+mod terminal;
 
 use crate::fields::{Fields, Object};
 use crate::shared::Area;
@@ -70,5 +72,7 @@ pub(crate) fn plan(call: &str, fields: &Fields<'_>, area: &mut Area) -> Planned 
         .or_else(|| file::plan(call, fields, area))
         .or_else(|| path::plan(call, fields, area))
         .or_else(|| event::plan(call, fields, area))
+        .or_else(|| socket::plan(call, fields, area))
+        .or_else(|| terminal::plan(call, fields, area))
         .unwrap_or_else(|| Err(format!("unknown call {call}")))
 }

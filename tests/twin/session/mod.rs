@@ -43,6 +43,8 @@ pub(crate) struct Session {
     tasks: BTreeMap<i32, Task>,
     requests: u32,
     blocked: u64,
+    /// Whether a terminal may have been opened.
+    terminals: bool,
     current: Option<Current>,
     /// Lines to be printed before the answer: ends of blocked calls by death, then all others in their order.
     deaths: Vec<Value>,
@@ -60,6 +62,7 @@ impl Session {
             tasks: BTreeMap::new(),
             requests: 0,
             blocked: 0,
+            terminals: false,
             current: None,
             deaths: Vec::new(),
             lines: Vec::new(),
@@ -73,6 +76,7 @@ impl Session {
         self.end();
         self.shared.reset();
         self.blocked = 0;
+        self.terminals = false;
         let slot = self.shared.take_slot().ok_or_else(|| io::Error::other("no slot"))?;
         shared::set_starting_slot(slot);
         let sandbox = self.host.sandbox(&image::elf(self.shared.shmid()))?;
@@ -145,6 +149,8 @@ impl Session {
             (Kind::Exec, Some(sandbox)) => exec::stage(sandbox, pid, plan.arguments[0]),
             _ => None,
         };
+        self.terminals |=
+            name.starts_with("open") && fields.bytes("path")?.is_some_and(is_terminal);
         let answer = self.carry_out(pid, plan, area, child_slot);
         drop(staged);
         if pid == 1 && name.starts_with("set") {
@@ -180,7 +186,13 @@ impl Session {
         let (number, arguments) = (plan.number, plan.arguments);
         self.current = Some(Current { pid, request, answer: None, child: None });
         shared::send(slot, &Order { operation, request, number, arguments, child: child_slot });
-        let looks = self.settle();
+        let mut looks = self.settle();
+        if let (true, Some(sandbox)) = (self.terminals, &self.sandbox) {
+            for (tid, task) in &self.tasks {
+                task.flush_terminals(sandbox, *tid);
+            }
+            looks = self.settle();
+        }
         self.answer_current(&looks)
     }
 
@@ -276,4 +288,9 @@ impl Session {
             None => json!({ "blocked": self.blocked }),
         }
     }
+}
+
+/// Whether a path may be a terminal's (pts(4)).
+fn is_terminal(path: Vec<u8>) -> bool {
+    path.windows(2).any(|part| part == b"pt")
 }
