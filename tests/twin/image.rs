@@ -39,6 +39,8 @@ global_asm!(
     r#"
     .pushsection .text.twin_image, "ax", @progbits
     .balign 16
+    .globl twin_image_start, twin_call_after, twin_handler, twin_restorer, twin_image_config, twin_image_end
+    .hidden twin_image_start, twin_call_after, twin_handler, twin_restorer, twin_image_config, twin_image_end
 twin_image_start:
     # After execve: attach the shared memory, take the slot that the coordinator has left in the header.
     lea rbx, [rip + twin_image_config]

@@ -36,13 +36,15 @@ const CANNOT_WORK_HERE: u8 = 77;
 /// The longest request.
 const LINE_BYTES: u64 = 64 << 20;
 
-const USAGE: &str = "usage: host-twin [--root tmpfs|dir] [--dir DIRECTORY]
+const USAGE: &str = "usage: host-twin [--root tmpfs|dir] [--dir DIRECTORY] [--real-time yes|no]
 speaks the protocol of `tickernel drive` on standard input and output; needs root
   --root  what the processes' root directory lies on: a directory (the default), or a tmpfs
-  --dir   where the temporary directory is made (default: TMPDIR, or /tmp)";
+  --dir   where the temporary directory is made (default: TMPDIR, or /tmp)
+  --real-time  whether processes run at a real-time priority where that is allowed (the default): faster, and wakes
+          are told in their exact order";
 
 fn main() -> ExitCode {
-    let (directory, kind) = match options(std::env::args().skip(1)) {
+    let options = match options(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(problem) => {
             eprintln!("host-twin: {problem}\n{USAGE}");
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
         }
     };
     end_on_signals();
-    let mut session = match Host::new(directory, kind).and_then(Session::new) {
+    let mut session = match options.host().and_then(Session::new) {
         Ok(session) => session,
         Err(error) => {
             eprintln!("host-twin: cannot make its namespaces here (it needs root): {error}");
@@ -68,19 +70,34 @@ fn main() -> ExitCode {
     }
 }
 
-fn options(mut words: impl Iterator<Item = String>) -> Result<(PathBuf, RootKind), String> {
-    let (mut directory, mut kind) = (std::env::temp_dir(), RootKind::Directory);
+struct Options {
+    directory: PathBuf,
+    root: RootKind,
+    real_time: bool,
+}
+
+impl Options {
+    fn host(self) -> io::Result<Host> {
+        Host::new(self.directory, self.root, self.real_time)
+    }
+}
+
+fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options =
+        Options { directory: std::env::temp_dir(), root: RootKind::Directory, real_time: true };
     while let Some(word) = words.next() {
         let value =
             words.next().ok_or_else(|| format!("{word}: unknown, or its value is missing"))?;
         match (word.as_str(), value.as_str()) {
-            ("--dir", path) => directory = path.into(),
-            ("--root", "tmpfs") => kind = RootKind::Tmpfs,
-            ("--root", "dir") => kind = RootKind::Directory,
+            ("--dir", path) => options.directory = path.into(),
+            ("--root", "tmpfs") => options.root = RootKind::Tmpfs,
+            ("--root", "dir") => options.root = RootKind::Directory,
+            ("--real-time", "yes") => options.real_time = true,
+            ("--real-time", "no") => options.real_time = false,
             _ => return Err(format!("unknown option {word} {value}")),
         }
     }
-    Ok((directory, kind))
+    Ok(options)
 }
 
 /// SIGTERM, SIGINT and SIGHUP end the program as the end of input does.

@@ -69,14 +69,15 @@ impl Sandbox {
 
 impl Host {
     /// Leaves the namespaces of the caller for those that all sandboxes share.
-    pub(crate) fn new(temporary: PathBuf, kind: RootKind) -> io::Result<Self> {
+    pub(crate) fn new(temporary: PathBuf, kind: RootKind, real_time: bool) -> io::Result<Self> {
         let mount_namespace = File::open("/proc/self/ns/mnt")?.into();
         let flags =
             libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNET | libc::CLONE_NEWNS;
         // SAFETY: plain system call; this program has one thread.
         check(unsafe { libc::unshare(flags) })?;
         raise_loopback();
-        let real_time = become_real_time();
+        stay_on_one_processor();
+        let real_time = real_time && set_fifo(1);
         Ok(Self { mount_namespace, temporary, kind, made: 0, real_time })
     }
 
@@ -287,20 +288,18 @@ fn switch_root(under: &Path) -> io::Result<OwnedFd> {
     Ok(root)
 }
 
-/// Puts this program at the lowest real-time priority of one processor, where process 1 puts the workers one above: then no
-/// worker is ready to run while the coordinator runs, and workers go on in the order in which they are woken.
-fn become_real_time() -> bool {
+/// Keeps this program and all workers on one processor. At a real-time priority, process 1 puts the workers one above the
+/// coordinator: then no worker is ready to run while the coordinator runs, and workers go on in the order in which they are woken.
+fn stay_on_one_processor() {
     // SAFETY: plain system calls; a failure is no harm, it only makes more looking necessary.
     unsafe {
         let mut one: libc::cpu_set_t = std::mem::zeroed();
         let here = libc::sched_getcpu();
-        if here < 0 {
-            return false;
+        if here >= 0 {
+            libc::CPU_SET(here as usize, &mut one);
+            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const one);
         }
-        libc::CPU_SET(here as usize, &mut one);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const one);
     }
-    set_fifo(1)
 }
 
 fn set_fifo(priority: i32) -> bool {

@@ -91,7 +91,17 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn the_same_program_gives_the_same_answers() {
-    let Some(mut twin) = Twin::start(&[]) else { return };
+    same_answers(&["--real-time", "yes"]);
+}
+
+/// Where real-time priorities are not allowed, order and quiet must hold as well.
+#[test]
+fn so_it_does_without_real_time() {
+    same_answers(&["--real-time", "no"]);
+}
+
+fn same_answers(options: &[&str]) {
+    let Some(mut twin) = Twin::start(options) else { return };
     let first = number("HOST_TWIN_SEED", 1);
     for seed in first..first + number("HOST_TWIN_PROGRAMS", 40) {
         let once = run(&mut twin, seed);

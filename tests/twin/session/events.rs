@@ -31,6 +31,7 @@ impl Session {
 
     fn started(&mut self, event: &Event) {
         let tid = event.value as i32;
+        self.awaited.retain(|slot| *slot != event.slot);
         let made = self.sandbox.as_ref().and_then(|to| Task::new(to, tid, event.slot).ok());
         if let Some(current) = &mut self.current {
             current.child = Some(tid);
@@ -54,9 +55,14 @@ impl Session {
         if event.value < 0
             && let Some(slot) = call.child_slot
         {
-            self.shared.free_slot(slot);
+            self.no_child(slot);
         }
         self.tell(call, event.value);
+    }
+
+    fn no_child(&mut self, slot: usize) {
+        self.awaited.retain(|awaited| *awaited != slot);
+        self.shared.free_slot(slot);
     }
 
     /// Gives the result of a call: as the current answer, or as a `done` line.
@@ -136,6 +142,7 @@ impl Session {
         let frames = std::mem::take(&mut task.frames);
         for frame in frames {
             let Frame::Call(call) = frame else { continue };
+            self.awaited.retain(|slot| Some(*slot) != call.child_slot);
             if let Some(number) = call.blocked {
                 let status = fields::status(status.unwrap_or(libc::SIGKILL));
                 self.deaths.push(json!({ "done": number, "gone": status }));

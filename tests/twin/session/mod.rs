@@ -46,6 +46,8 @@ pub(crate) struct Session {
     /// Whether a terminal may have been opened.
     terminals: bool,
     current: Option<Current>,
+    /// Slots of children that were made but have not told so yet.
+    awaited: Vec<usize>,
     /// Lines to be printed before the answer: ends of blocked calls by death, then all others in their order.
     deaths: Vec<Value>,
     lines: Vec<Value>,
@@ -64,6 +66,7 @@ impl Session {
             blocked: 0,
             terminals: false,
             current: None,
+            awaited: Vec::new(),
             deaths: Vec::new(),
             lines: Vec::new(),
         };
@@ -91,6 +94,7 @@ impl Session {
     /// Ends the sandbox.
     pub(crate) fn end(&mut self) {
         self.tasks.clear();
+        self.awaited.clear();
         if let Some(sandbox) = self.sandbox.take() {
             self.host.end(sandbox);
         }
@@ -184,6 +188,7 @@ impl Session {
         }));
         let slot = task.slot;
         let (number, arguments) = (plan.number, plan.arguments);
+        self.awaited.extend(child_slot);
         self.current = Some(Current { pid, request, answer: None, child: None });
         shared::send(slot, &Order { operation, request, number, arguments, child: child_slot });
         let mut looks = self.settle();
@@ -246,7 +251,8 @@ impl Session {
             self.take_events();
             let look = |(pid, task): (&i32, &Task)| (*pid, task.watch.look(task.slot));
             let looks: BTreeMap<i32, Look> = self.tasks.iter().map(look).collect();
-            let moves = looks.values().any(|(doing, _)| *doing == Doing::Running);
+            let moves = !self.awaited.is_empty()
+                || looks.values().any(|(doing, _)| *doing == Doing::Running);
             if ENDING.load(SeqCst) {
                 return looks;
             }
