@@ -62,7 +62,9 @@ fn the_core_is_without_std_and_floats() {
 #[test]
 fn shipped_code_does_not_panic_or_print() {
     check("src/a.rs", "a.unwrap();\n", &["2: `.unwrap()`"]);
-    check("src/a.rs", "a\n    .expect(\"so\");\n", &["3: `.expect(`"]);
+    check("src/a.rs", "a\n    .expect(\"so\");\n", &["3: `.expect(\"`"]);
+    check("src/a.rs", "a.expect(\n    \"so\",\n);\n", &["2: `.expect(\"`"]);
+    check("src/a.rs", "self.expect(b'(')?;\na.expect_err(\"so\");\n", &[]);
     check("src/a.rs", "panic!();\n", &["2: `panic!`"]);
     check("src/a.rs", "a.unwrap_or(1);\nstd::panic::catch_unwind(f);\n", &[]);
     check("src/a.rs", "eprintln!();\n", &["2: `eprintln!`"]);
