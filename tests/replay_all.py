@@ -65,7 +65,7 @@ def main():
     accept = sys.argv[1:] == ['--accept']
     if sys.argv[1:] and not accept:
         sys.exit(__doc__)
-    traces, failed = {}, 0
+    traces, passed, failed = {}, 0, 0
     names = sorted(os.listdir(TRACES))
     for file in names:
         match = TRACE.match(file)
@@ -79,11 +79,12 @@ def main():
             failed += 1
     for name, trace in traces.items():
         wrong = check(name, trace, accept)
+        passed += not wrong
         failed += bool(wrong)
         print(f'traces/{trace}: {"differs" if wrong else "ok"}')
         for line in wrong:
             print(f'    {line}')
-    print(f'{len(traces) - min(failed, len(traces))} passed, {failed} failed')
+    print(f'{passed} passed, {failed} failed')
     sys.exit(1 if failed else 0)
 
 
