@@ -4,6 +4,8 @@
 //!
 //! A test begins with `if !need::root("lockstep with Linux") { return; }`.
 
+#![allow(dead_code, reason = "a test target needs one or the other")]
+
 use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
