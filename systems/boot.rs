@@ -224,12 +224,12 @@ impl Kernel {
         self.fs.hold(cwd);
         self.fs.hold(root);
         let id = self.next_id();
-        let context = Context { id, refs: 1, cwd, root, umask: boot.umask };
+        let context = Context { refs: 1, cwd, root, umask: boot.umask };
         let context = ContextRow::spawn(&mut self.rows, id, context);
         let id = self.next_id();
-        let files = FilesRow::spawn(&mut self.rows, id, Files { id, refs: 1, ..Files::default() });
+        let files = FilesRow::spawn(&mut self.rows, id, Files { refs: 1, ..Files::default() });
         let id = self.next_id();
-        let handlers = Handlers { id, refs: 1, ignored: boot.ignored, ..Handlers::default() };
+        let handlers = Handlers { refs: 1, ignored: boot.ignored, ..Handlers::default() };
         let handlers = HandlersRow::spawn(&mut self.rows, id, handlers);
         let task = Task {
             tid: boot.pid,

@@ -14,6 +14,11 @@
 //! Order never comes from here: columns are visited by digests (commutative) and, sorted by own id,
 //! by snapshots. A mutable access marks the row for the next digest.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the one file through which the world is reached; World::get only for cold components"
+)]
+
 use crate::components::{
     Cold, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Task, TextDefault,
 };

@@ -33,16 +33,8 @@ impl Kernel {
             return Err(Errno::ENFILE);
         }
         let id = self.next_id();
-        let description = Description {
-            id,
-            target,
-            flags,
-            offset: 0,
-            refs: 1,
-            owner: 0,
-            owner_signal: 0,
-            flock: 0,
-        };
+        let description =
+            Description { target, flags, offset: 0, refs: 1, owner: 0, owner_signal: 0, flock: 0 };
         Ok(DescriptionRow::spawn(&mut self.rows, id, description))
     }
 

@@ -171,7 +171,7 @@ impl Kernel {
         let (r, e) = (wanted(r), wanted(e));
         let real_ok = r.is_none_or(|id| id == real || id == effective);
         let effective_ok = e.is_none_or(|id| id == real || id == effective || id == saved);
-        if !capable && !(real_ok && effective_ok) {
+        if !(capable || real_ok && effective_ok) {
             return Err(Errno::EPERM.into());
         }
         let new_real = r.unwrap_or(real);

@@ -176,7 +176,7 @@ impl Kernel {
         let id = self.next_id();
         let from = &self.rows[files];
         let slots: Vec<Option<FdSlot>> = from.slots.clone();
-        let copy = Files { id, refs: 1, slots, lowest: from.lowest, open: from.open };
+        let copy = Files { refs: 1, slots, lowest: from.lowest, open: from.open };
         self.counters.open_fds += u64::from(copy.open);
         for at in 0..copy.slots.len() {
             if let Some(slot) = copy.slots[at] {
@@ -194,7 +194,7 @@ impl Kernel {
         }
         let id = self.next_id();
         let mut copy = self.rows[context].clone();
-        (copy.id, copy.refs) = (id, 1);
+        copy.refs = 1;
         self.fs.hold(copy.cwd);
         self.fs.hold(copy.root);
         ContextRow::spawn(&mut self.rows, id, copy)
@@ -208,7 +208,7 @@ impl Kernel {
         }
         let id = self.next_id();
         let mut copy = self.rows[handlers].clone();
-        (copy.id, copy.refs) = (id, 1);
+        copy.refs = 1;
         if flags & CLONE_CLEAR_SIGHAND != 0 {
             copy.reset_for_exec();
         }
@@ -254,7 +254,7 @@ impl Kernel {
         if self.rows[handlers].refs > 1 {
             let id = self.next_id();
             let mut copy = self.rows[handlers].clone();
-            (copy.id, copy.refs) = (id, 1);
+            copy.refs = 1;
             self.rows[handlers].refs -= 1;
             self.rows[task].handlers = HandlersRow::spawn(&mut self.rows, id, copy);
         }

@@ -123,11 +123,9 @@ impl Kernel {
             (row.alarm_ns, row.alarm_interval_ns)
         };
         // Missed periods are skipped: the signal would have merged.
-        let next = if interval == 0 {
-            0
-        } else {
-            let missed = self.now_ns.saturating_sub(at) / interval;
-            at.saturating_add(interval.saturating_mul(missed + 1))
+        let next = match self.now_ns.saturating_sub(at).checked_div(interval) {
+            None => 0,
+            Some(missed) => at.saturating_add(interval.saturating_mul(missed + 1)),
         };
         self.rows[process].alarm_ns = next;
         if next != 0 {

@@ -17,8 +17,6 @@ pub enum Target {
 /// An open file description (open(2)): what descriptors share.
 #[derive(Debug)]
 pub struct Description {
-    /// Own id.
-    pub id: u64,
     /// What it is open on.
     pub target: Target,
     /// Access mode and status flags, as F_GETFL gives them.
@@ -66,8 +64,6 @@ pub struct FdSlot {
 /// A descriptor table.
 #[derive(Debug, Default)]
 pub struct Files {
-    /// Own id.
-    pub id: u64,
     /// How many tasks share it.
     pub refs: u32,
     /// By number.
@@ -119,8 +115,6 @@ impl Files {
 /// Where paths start and what new files lack (chdir(2), chroot(2), umask(2)).
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Own id.
-    pub id: u64,
     /// How many tasks share it.
     pub refs: u32,
     /// Working directory.

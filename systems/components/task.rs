@@ -115,8 +115,6 @@ impl Pending {
 /// Dispositions of sigaction(2): two masks and those that are caught.
 #[derive(Clone, Debug, Default)]
 pub struct Handlers {
-    /// Own id.
-    pub id: u64,
     /// How many tasks share it.
     pub refs: u32,
     /// Signals set to `SIG_IGN`.

@@ -62,7 +62,7 @@ impl Kernel {
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
-            let description = get_description(id, from, &refs)?;
+            let description = get_description(from, &refs)?;
             self.index_description(&description)?;
             let flock = description.flock;
             let row = DescriptionRow::spawn(&mut self.rows, id, description);
@@ -71,7 +71,7 @@ impl Kernel {
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
-            let files = get_files(id, from, &refs)?;
+            let files = get_files(from, &refs)?;
             refs.files.insert(id, FilesRow::spawn(&mut self.rows, id, files));
         }
         for _ in 0..from.count()? {
@@ -81,12 +81,12 @@ impl Kernel {
             for place in [cwd, root] {
                 self.check_place(place)?;
             }
-            let context = Context { id, refs: refs_count, cwd, root, umask: u32::get(from)? };
+            let context = Context { refs: refs_count, cwd, root, umask: u32::get(from)? };
             refs.contexts.insert(id, ContextRow::spawn(&mut self.rows, id, context));
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
-            let handlers = get_handlers(id, from)?;
+            let handlers = get_handlers(from)?;
             refs.handlers.insert(id, HandlersRow::spawn(&mut self.rows, id, handlers));
         }
         self.get_processes(from, &mut refs)?;
@@ -99,7 +99,7 @@ impl Kernel {
             let pid = number(id)?;
             let process = get_process(pid, from)?;
             let text = Wire::get(from)?;
-            if !self.pids.get(pid).is_none_or(|entry| entry.process.is_none()) {
+            if self.pids.process(pid).is_some() {
                 return Err(RestoreError::Inconsistent("a pid stands twice"));
             }
             let (group, session) = (process.pgid, process.sid);
@@ -256,7 +256,7 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
     })
 }
 
-fn get_description(id: u64, from: From<'_, '_>, refs: &Refs) -> Result<Description, RestoreError> {
+fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, RestoreError> {
     let target = if bool::get(from)? {
         let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
         Target::Pipe(pipe, Wire::get(from)?)
@@ -266,13 +266,13 @@ fn get_description(id: u64, from: From<'_, '_>, refs: &Refs) -> Result<Descripti
     let [flags, count, flock] = Wire::get(from)?;
     let offset = Wire::get(from)?;
     let [owner, owner_signal] = Wire::get(from)?;
-    Ok(Description { id, target, flags, offset, refs: count, owner, owner_signal, flock })
+    Ok(Description { target, flags, offset, refs: count, owner, owner_signal, flock })
 }
 
 const DANGLING: RestoreError = RestoreError::Inconsistent("a reference that leads nowhere");
 
-fn get_files(id: u64, from: From<'_, '_>, refs: &Refs) -> Result<Files, RestoreError> {
-    let mut files = Files { id, refs: u32::get(from)?, ..Files::default() };
+fn get_files(from: From<'_, '_>, refs: &Refs) -> Result<Files, RestoreError> {
+    let mut files = Files { refs: u32::get(from)?, ..Files::default() };
     for _ in 0..from.count()? {
         let fd = from.varint()?;
         if fd >= 1 << 20 || files.get(fd as i32).is_some() {
@@ -286,8 +286,8 @@ fn get_files(id: u64, from: From<'_, '_>, refs: &Refs) -> Result<Files, RestoreE
     Ok(files)
 }
 
-fn get_handlers(id: u64, from: From<'_, '_>) -> Result<Handlers, WireError> {
-    let mut handlers = Handlers { id, refs: u32::get(from)?, ..Handlers::default() };
+fn get_handlers(from: From<'_, '_>) -> Result<Handlers, WireError> {
+    let mut handlers = Handlers { refs: u32::get(from)?, ..Handlers::default() };
     let ignored = crate::abi::SigSet::get(from)?;
     for _ in 0..from.count()? {
         let (signal, action) = Wire::get(from)?;
