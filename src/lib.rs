@@ -1,4 +1,6 @@
 //! The shell.
 
+pub mod import;
+pub mod replay;
 pub mod strace;
 pub mod trace;
