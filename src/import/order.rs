@@ -361,6 +361,15 @@ impl<'a> Order<'a> {
                 (Want::NoWriter(id), Call::Read { fd, .. }) if pipe(*fd) == Some(*id) => {
                     self.run_if_right(other)
                 }
+                // A process that ends closes its descriptors before its end is printed.
+                (
+                    Want::NoWriter(_) | Want::NoReader(_) | Want::Ready(_),
+                    Call::ExitGroup { status } | Call::Exit { status },
+                ) if !started => {
+                    let status = status.cast_unsigned();
+                    self.end(other, status);
+                    true
+                }
                 (Want::Ready(ids), Call::Write { fd, .. } | Call::Writev { fd, .. })
                     if pipe(*fd).is_some_and(|id| ids.contains(&id)) && ends =>
                 {
