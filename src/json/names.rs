@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 use tickernel_systems::abi::flags::{FILE_TYPES, MODE_BITS, Names, S_IFMT, name_of, number_of};
+use tickernel_systems::abi::signal::{CHILD_CODES, SI_CODES};
 use tickernel_systems::abi::{Errno, SigSet, Signal};
 
 /// A number as C writes one: `10`, `-1`, `0644`, `0x1f`.
@@ -39,8 +40,7 @@ pub(super) fn flags(value: &Value, lookup: impl Fn(&str) -> Option<u64>) -> Opti
         return Some(number);
     }
     let mut bits = 0;
-    for part in value.as_str()?.split('|') {
-        let part = part.trim();
+    for part in value.as_str()?.split('|').map(str::trim).filter(|part| !part.is_empty()) {
         bits |= c_number(part).or_else(|| lookup(part).map(i128::from))?;
     }
     Some(bits)
@@ -89,8 +89,8 @@ pub(super) fn set(value: &Value) -> Option<SigSet> {
     Some(set)
 }
 
-/// Flags by name, what has no name as a hexadecimal number; a number that is negative or too large
-/// for flags stays one. `skip` names what is not meant though its bits are the same.
+/// Flags by name, what has no name as a hexadecimal number, none at all as `""` (or the name that the
+/// table has for 0); a number that is negative stays one. `skip` names what is not meant though its bits are the same.
 pub(super) fn show_flags(number: i128, table: Names, skip: &str) -> Value {
     let Ok(bits) = u64::try_from(number) else { return show_number(number) };
     let mut left = bits;
@@ -102,7 +102,7 @@ pub(super) fn show_flags(number: i128, table: Names, skip: &str) -> Value {
         }
     }
     if bits == 0 {
-        return name_of(table, 0).map_or(Value::from(0), Value::from);
+        return name_of(table, 0).unwrap_or_default().into();
     }
     if left != 0 {
         join(&mut text, &format!("{left:#x}"));
@@ -136,6 +136,20 @@ pub(super) fn show_mode(number: i128) -> Value {
 pub(super) fn show_signal(number: i128) -> Value {
     let signal = i32::try_from(number).ok().and_then(Signal::new);
     signal.map_or_else(|| show_number(number), |signal| signal.name().into())
+}
+
+/// `si_code` by name, if the signal has one for it.
+pub(super) fn show_code(signo: i32, code: i32) -> Value {
+    let of_child = signo == i32::from(Signal::SIGCHLD.number());
+    let children = if of_child { CHILD_CODES } else { &[] };
+    let named = SI_CODES.iter().chain(children).find(|named| named.1 == code);
+    named.map_or_else(|| code.into(), |named| named.0.into())
+}
+
+/// `si_code` by name or number.
+pub(super) fn code(value: &Value) -> Option<i128> {
+    let named = || SI_CODES.iter().chain(CHILD_CODES).find(|named| Some(named.0) == value.as_str());
+    plain(value).or_else(|| named().map(|named| named.1.into()))
 }
 
 /// An errno's name, or the number that errno(3) does not list.

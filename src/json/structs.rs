@@ -138,13 +138,17 @@ pub(super) fn read_action(value: &Value, of: &str) -> Result<SigAction, JsonErro
     Ok(SigAction { handler, mask, flags })
 }
 
-/// siginfo_t as numbers: signal and code, and the rest as far as it applies.
+/// siginfo_t: signal and code by name, and the rest as far as it applies; nothing if there is none
+/// (waitid(2) with WNOHANG).
 pub fn show_info(info: &SigInfo) -> Value {
     let child = info.signo == i32::from(Signal::SIGCHLD.number()) && (1..=6).contains(&info.code);
     let sent = matches!(info.code, SI_USER | SI_TKILL | SI_QUEUE);
     let mut object = Object::new();
-    object.insert("si_signo".into(), info.signo.into());
-    object.insert("si_code".into(), info.code.into());
+    if *info == SigInfo::default() {
+        return Value::Object(object);
+    }
+    object.insert("si_signo".into(), names::show_signal(info.signo.into()));
+    object.insert("si_code".into(), names::show_code(info.signo, info.code));
     if child || sent || info.pid != 0 || info.uid != 0 {
         object.insert("si_pid".into(), info.pid.into());
         object.insert("si_uid".into(), info.uid.into());
@@ -168,9 +172,13 @@ pub fn read_info(value: &Value, of: &str) -> Result<SigInfo, JsonError> {
         None => 0,
         Some(_) => fields.by("si_signo", names::signal_number)?,
     };
+    let code = match fields.object.get("si_code") {
+        None => 0,
+        Some(_) => fields.by("si_code", names::code)?,
+    };
     Ok(SigInfo {
         signo,
-        code: fields.or_zero("si_code")?,
+        code,
         pid: fields.or_zero("si_pid")?,
         uid: fields.or_zero("si_uid")?,
         status: fields.or_zero("si_status")?,
