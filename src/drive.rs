@@ -7,9 +7,7 @@ use crate::json::{self, Form, JsonError, Object, Request};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Read, Write};
-use tickernel_systems::event::{
-    Call, CallId, Completed, Effect, Event, HostAnswer, Outcome, Output, Refusal,
-};
+use tickernel_systems::event::{Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Refusal};
 use tickernel_systems::{Config, Kernel};
 
 /// Bytes in one line at most.
@@ -32,6 +30,9 @@ pub fn run(mut input: impl BufRead, mut output: impl Write, config: Config) -> i
     let mut drive = Drive::new(config);
     let mut line = Vec::new();
     while let Some(whole) = read_line(&mut input, &mut line)? {
+        if whole && line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
         let answers = if whole { drive.answer(&line) } else { vec![too_long()] };
         for answer in answers {
             serde_json::to_writer(&mut output, &answer)?;
@@ -102,7 +103,8 @@ impl Drive {
         request: &Request,
         before: &mut Vec<Object>,
     ) -> Result<Object, JsonError> {
-        if request.has("op") {
+        // A call may have a field `op` of its own (epoll_ctl).
+        if request.has("op") && !request.has("call") {
             return self.operate(request, before);
         }
         let number: i64 = request.number("pid")?;
@@ -128,10 +130,10 @@ impl Drive {
         }
         let mut answer = Object::new();
         json::show_outcome(&mut answer, name, &outcome, Form::Drive);
-        if let (Outcome::Blocked(_), Some(lives)) = (&outcome, lives) {
-            if let Some(child) = self.pids().difference(&lives).next() {
-                answer.insert("child".into(), (*child).into());
-            }
+        if let (Outcome::Blocked(_), Some(lives)) = (&outcome, lives)
+            && let Some(child) = self.pids().difference(&lives).next()
+        {
+            answer.insert("child".into(), (*child).into());
         }
         Ok(answer)
     }

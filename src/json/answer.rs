@@ -275,10 +275,10 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
     let alone = !object.contains_key("call");
     let request = if alone { FieldNames::default() } else { FieldNames::of(call) };
     let results = Results { object, request };
-    if !results.request.0.contains(&"data") {
-        if let Some(bytes) = take_bytes(object, "data", "the answer")? {
-            return Ok(Payload::Data(Bytes(bytes)));
-        }
+    if !results.request.0.contains(&"data")
+        && let Some(bytes) = take_bytes(object, "data", "the answer")?
+    {
+        return Ok(Payload::Data(Bytes(bytes)));
     }
     if let Some(sets) = read_sets(&results)? {
         return Ok(Payload::Select(Box::new(sets)));

@@ -60,7 +60,7 @@ pub fn show_event(event: &Event<'_>) -> Object {
 
 fn show_host_answer(object: &mut Object, answer: &HostAnswer) {
     match answer {
-        HostAnswer::Bytes(bytes) => put_bytes(object, "data", &bytes.0),
+        HostAnswer::Bytes(bytes) => put_bytes(object, "bytes", &bytes.0),
         HostAnswer::Result(value) => {
             object.insert("result".into(), (*value).into());
         }
@@ -110,8 +110,8 @@ fn read_host_answer(line: &Request) -> Result<HostAnswer, JsonError> {
     if line.has("result") {
         return Ok(HostAnswer::Result(line.number("result")?));
     }
-    if line.has("data") || line.has("data_b64") {
-        return Ok(HostAnswer::Bytes(Bytes(line.bytes("data")?.into_owned())));
+    if line.has("bytes") || line.has("bytes_b64") {
+        return Ok(HostAnswer::Bytes(Bytes(line.bytes("bytes")?.into_owned())));
     }
     Ok(HostAnswer::Absent)
 }

@@ -13,6 +13,7 @@ mod request;
 mod show;
 mod structs;
 mod text;
+pub mod twin;
 
 pub use answer::{read_answer, read_completed, read_outcome, show_completed, show_outcome};
 pub use bounded::parse_object;

@@ -9,9 +9,30 @@ use serde_json::{Value, json};
 
 /// Paths for what changes the tree. Few, so that they meet.
 const PATHS: [&str; 24] = [
-    "/tmp/a", "/tmp/b", "/tmp/d", "/tmp/d/a", "/tmp/d/e", "/tmp/p", "/tmp/l", "/tmp/x", "a", "d",
-    "d/a", "../tmp/a", "./b", "/tmp/d/../b", "/tmp/l/a", "/tmp/a/", "/tmp/d/", "/tmp", ".", "/",
-    "/tmp/a/a", "/none/a", "", "..",
+    "/tmp/a",
+    "/tmp/b",
+    "/tmp/d",
+    "/tmp/d/a",
+    "/tmp/d/e",
+    "/tmp/p",
+    "/tmp/l",
+    "/tmp/x",
+    "a",
+    "d",
+    "d/a",
+    "../tmp/a",
+    "./b",
+    "/tmp/d/../b",
+    "/tmp/l/a",
+    "/tmp/a/",
+    "/tmp/d/",
+    "/tmp",
+    ".",
+    "/",
+    "/tmp/a/a",
+    "/none/a",
+    "",
+    "..",
 ];
 /// Directories.
 const DIRECTORIES: [&str; 6] = ["/tmp/d", "/tmp", "/", "d", "..", "/tmp/d/e"];
@@ -26,9 +47,19 @@ const SIGNALS: [&str; 13] = [
     "SIGTSTP", "SIGINT", "SIGWINCH", "SIGHUP", "SIGTTIN",
 ];
 const OPENS: [&str; 14] = [
-    "O_RDWR|O_CREAT", "O_RDONLY", "O_WRONLY", "O_RDWR", "O_WRONLY|O_CREAT|O_TRUNC",
-    "O_RDONLY|O_NONBLOCK", "O_WRONLY|O_NONBLOCK", "O_RDWR|O_CREAT|O_EXCL", "O_RDONLY|O_DIRECTORY",
-    "O_WRONLY|O_CREAT|O_APPEND", "O_RDWR|O_CLOEXEC", "O_RDONLY|O_NOFOLLOW", "O_RDWR|O_TRUNC",
+    "O_RDWR|O_CREAT",
+    "O_RDONLY",
+    "O_WRONLY",
+    "O_RDWR",
+    "O_WRONLY|O_CREAT|O_TRUNC",
+    "O_RDONLY|O_NONBLOCK",
+    "O_WRONLY|O_NONBLOCK",
+    "O_RDWR|O_CREAT|O_EXCL",
+    "O_RDONLY|O_DIRECTORY",
+    "O_WRONLY|O_CREAT|O_APPEND",
+    "O_RDWR|O_CLOEXEC",
+    "O_RDONLY|O_NOFOLLOW",
+    "O_RDWR|O_TRUNC",
     "O_PATH",
 ];
 const IDS: [i64; 6] = [0, 1000, -1, 1, 65_534, 1001];
@@ -202,7 +233,14 @@ impl Lowering<'_> {
 
     fn process(&self, action: Action) -> Value {
         let ids = [
-            "getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getpgrp", "getresuid",
+            "getpid",
+            "getppid",
+            "getuid",
+            "geteuid",
+            "getgid",
+            "getegid",
+            "getpgrp",
+            "getresuid",
             "getresgid",
         ];
         match action {
@@ -256,7 +294,11 @@ impl Lowering<'_> {
 
     fn wait_options(&self) -> &'static str {
         let options = [
-            "", "WUNTRACED", "WCONTINUED", "WUNTRACED|WCONTINUED", "WNOHANG",
+            "",
+            "WUNTRACED",
+            "WCONTINUED",
+            "WUNTRACED|WCONTINUED",
+            "WNOHANG",
             "WNOHANG|WUNTRACED|WCONTINUED",
         ];
         // Where nobody else is awake, mostly without waiting.
@@ -290,7 +332,11 @@ impl Lowering<'_> {
 
     fn set(&self, choice: usize) -> Vec<&'static str> {
         let sets: [&[&str]; 6] = [
-            &["SIGUSR1"], &["SIGCHLD"], &["SIGUSR1", "SIGTERM"], &[], &["SIGPIPE", "SIGCONT"],
+            &["SIGUSR1"],
+            &["SIGCHLD"],
+            &["SIGUSR1", "SIGTERM"],
+            &[],
+            &["SIGPIPE", "SIGCONT"],
             &["SIGKILL", "SIGSTOP", "SIGINT"],
         ];
         self.pick(choice, &sets).to_vec()
@@ -315,7 +361,7 @@ impl Lowering<'_> {
             }
             Action::Pause => json!({"call": "pause"}),
             Action::Sigsuspend => json!({"call": "rt_sigsuspend", "set": self.set(0)}),
-            Action::Sigtimedwait => match self.alone || self.choices[1] % 2 == 0 {
+            Action::Sigtimedwait => match self.alone || self.choices[1].is_multiple_of(2) {
                 true => json!({"call": "rt_sigtimedwait", "set": self.set(0),
                     "timeout": {"sec": 0, "nsec": 0}}),
                 false => json!({"call": "rt_sigtimedwait", "set": self.set(0)}),
@@ -335,10 +381,18 @@ impl Lowering<'_> {
 
     fn sigaction(&self) -> Value {
         let handler = self.pick(1, &["caught", "caught", "SIG_IGN", "SIG_DFL"]);
-        let flags = self.pick(2, &[
-            "", "SA_RESTART", "SA_NODEFER", "SA_RESETHAND", "SA_RESTART|SA_SIGINFO",
-            "SA_NOCLDWAIT", "SA_NOCLDSTOP",
-        ]);
+        let flags = self.pick(
+            2,
+            &[
+                "",
+                "SA_RESTART",
+                "SA_NODEFER",
+                "SA_RESETHAND",
+                "SA_RESTART|SA_SIGINFO",
+                "SA_NOCLDWAIT",
+                "SA_NOCLDSTOP",
+            ],
+        );
         let signum = self.pick(0, &SIGNALS);
         match self.choices[3] {
             240..=255 => json!({"call": "rt_sigaction", "signum": signum}),
@@ -375,7 +429,8 @@ impl Lowering<'_> {
             Action::Fcntl => self.fcntl(),
             Action::Flock => {
                 let operation = self.pick(1, &["LOCK_EX", "LOCK_SH", "LOCK_UN"]);
-                let wait = if self.alone || self.choices[2] % 2 == 0 { "|LOCK_NB" } else { "" };
+                let wait =
+                    if self.alone || self.choices[2].is_multiple_of(2) { "|LOCK_NB" } else { "" };
                 json!({"call": "flock", "fd": self.fd(0, &[Kind::File]),
                     "operation": format!("{operation}{wait}")})
             }
@@ -411,15 +466,15 @@ impl Lowering<'_> {
 
     fn fcntl(&self) -> Value {
         let fd = self.any_fd(0);
-        let number = |cmd: &str, arg: i64| json!({"call": "fcntl", "fd": fd, "cmd": cmd, "arg": arg});
+        let number =
+            |cmd: &str, arg: i64| json!({"call": "fcntl", "fd": fd, "cmd": cmd, "arg": arg});
         let lock = |cmd: &str, kind: &str| {
             json!({"call": "fcntl", "fd": fd, "cmd": cmd, "arg": {"type": kind,
                 "whence": self.pick(3, &["SEEK_SET", "SEEK_CUR", "SEEK_END"]),
                 "start": self.pick(2, &[0, 5, 100, -1]), "len": self.pick(3, &[0, 1, 10])}})
         };
-        let flags = |flags: &str| {
-            json!({"call": "fcntl", "fd": fd, "cmd": "F_SETFL", "arg": flags})
-        };
+        let flags =
+            |flags: &str| json!({"call": "fcntl", "fd": fd, "cmd": "F_SETFL", "arg": flags});
         match self.choices[1] % 18 {
             0 | 1 => number("F_GETFD", 0),
             2 => number("F_SETFD", self.pick(2, &[1, 0])),
@@ -449,7 +504,7 @@ impl Lowering<'_> {
         if self.choices[2] > 220 {
             fds.push(item(self.pick(2, &[-1, 77]), 1));
         }
-        let timeout = if self.alone || self.choices[3] % 2 == 0 { 0 } else { -1 };
+        let timeout = if self.alone || self.choices[3].is_multiple_of(2) { 0 } else { -1 };
         json!({"call": "poll", "fds": fds, "timeout": timeout})
     }
 
@@ -464,7 +519,7 @@ impl Lowering<'_> {
         if self.choices[3] % 4 == 1 {
             request["exceptfds"] = list(2).into();
         }
-        if self.alone || self.choices[2] % 2 == 0 {
+        if self.alone || self.choices[2].is_multiple_of(2) {
             request["timeout"] = json!({"sec": 0, "usec": 0});
         }
         request

@@ -54,8 +54,11 @@ pub fn programs(most: usize) -> impl Strategy<Value = Program> {
     let action = Union::new_weighted(
         Action::WEIGHTED.iter().map(|&(weight, action)| (weight, Just(action))).collect(),
     );
-    let step = (any::<u8>(), action, any::<[u8; 4]>())
-        .prop_map(|(actor, action, choices)| Step { actor, action, choices });
+    let step = (any::<u8>(), action, any::<[u8; 4]>()).prop_map(|(actor, action, choices)| Step {
+        actor,
+        action,
+        choices,
+    });
     vec(step, 1..=most.max(1)).prop_map(|steps| Program { steps })
 }
 

@@ -109,11 +109,11 @@ impl Player {
                     note_pipe(process, fds);
                 }
             }
-        } else if let Some(pid) = line.get("signal").and_then(|signal| signal.get("pid")) {
-            if let Some(process) = pid.as_i64().and_then(|pid| self.known.get_mut(&pid)) {
-                process.handlers += 1;
-                process.stopped = false;
-            }
+        } else if let Some(pid) = line.get("signal").and_then(|signal| signal.get("pid"))
+            && let Some(process) = pid.as_i64().and_then(|pid| self.known.get_mut(&pid))
+        {
+            process.handlers += 1;
+            process.stopped = false;
         }
     }
 
@@ -192,11 +192,11 @@ fn is_dup(command: &str) -> bool {
 }
 
 fn note_pipe(process: &mut Known, fds: &[Value]) {
-    if let [reader, writer] = fds {
-        if let (Some(reader), Some(writer)) = (reader.as_i64(), writer.as_i64()) {
-            process.fds.insert(reader, Kind::Reader);
-            process.fds.insert(writer, Kind::Writer);
-        }
+    if let [reader, writer] = fds
+        && let (Some(reader), Some(writer)) = (reader.as_i64(), writer.as_i64())
+    {
+        process.fds.insert(reader, Kind::Reader);
+        process.fds.insert(writer, Kind::Writer);
     }
 }
 

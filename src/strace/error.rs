@@ -26,7 +26,9 @@ pub enum Reason {
         limit_bytes: usize,
     },
     /// All files of a folder together are larger than the limit.
-    #[error("the files together are larger than {limit_bytes} bytes; record with -f and one -o file")]
+    #[error(
+        "the files together are larger than {limit_bytes} bytes; record with -f and one -o file"
+    )]
     FolderTooLarge {
         /// The limit that was passed.
         limit_bytes: u64,

@@ -21,13 +21,7 @@ pub struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// Lines of `input`, which is bytes and need not be UTF-8.
     pub fn new(input: R) -> Self {
-        Self {
-            input,
-            parser: LineParser::new(),
-            buffer: Vec::new(),
-            number: 0,
-            ended: false,
-        }
+        Self { input, parser: LineParser::new(), buffer: Vec::new(), number: 0, ended: false }
     }
 
     /// The parser, for what is put together from several lines.

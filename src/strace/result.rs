@@ -119,9 +119,7 @@ fn notes(parser: &mut Parser<'_, '_>, notes: &mut Vec<Value>) -> Parsed<()> {
         let blanks = parser.cursor.blanks();
         let note = match (parser.cursor.peek(), first) {
             (Some(b',' | b')'), first) => first,
-            (Some(_), Value::Name(word)) if blanks => {
-                Value::Named(word, Box::new(parser.value()?))
-            }
+            (Some(_), Value::Name(word)) if blanks => Value::Named(word, Box::new(parser.value()?)),
             _ => return parser.cursor.expected("`,` or `)` after what the result says"),
         };
         notes.push(note);

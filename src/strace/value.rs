@@ -184,14 +184,14 @@ impl Value {
             Value::Not(value) => value.resolve(constant).map(|number| !number),
             Value::Operation(operator, operands) => fold(*operator, operands, constant),
             Value::InOut(pair) => pair.1.resolve(constant),
-            Value::Array(array) => match array.items.as_slice() {
-                [one @ (Value::InOut(_) | Value::Int(_) | Value::Noted(..) | Value::Name(_))]
-                    if !array.complement && !array.more =>
-                {
-                    one.resolve(constant)
+            Value::Array(array) => {
+                match array.items.as_slice() {
+                    [
+                        one @ (Value::InOut(_) | Value::Int(_) | Value::Noted(..) | Value::Name(_)),
+                    ] if !array.complement && !array.more => one.resolve(constant),
+                    _ => None,
                 }
-                _ => None,
-            },
+            }
             Value::Str(_) | Value::Struct(_) | Value::Macro(..) | Value::Indexed(_) => None,
             Value::Resuming(_) | Value::Unavailable => None,
         }
