@@ -1,9 +1,10 @@
 //! The text twin gives back every trace as it was, whatever its events and answers are.
 
 use proptest::prelude::*;
+use tickernel::json::convert::{self, ConvertError};
 use tickernel::json::twin::{self, EventLine, Line, TwinReader, Waiting};
 use tickernel::json::{Object, parse_object};
-use tickernel::trace::{Digests, Event as TraceEvent, Header, Record};
+use tickernel::trace::{Digests, Event as TraceEvent, Header, Record, TraceReader, TraceWriter};
 use tickernel_systems::abi::*;
 use tickernel_systems::event::*;
 use tickernel_systems::wire::{Bytes, Wire};
@@ -147,7 +148,71 @@ fn show(waiting: &mut Waiting, line: &EventLine) -> String {
     text(twin::show_event_line(waiting, &event))
 }
 
+/// A trace of these events, with digests, a snapshot and batches in between.
+fn trace_of(events: &[EventLine], image: &[u8]) -> Result<Vec<u8>, TestCaseError> {
+    let header = Header { first_sequence: 5, ..Header::default() };
+    let fail = |error: tickernel::trace::TraceError| TestCaseError::fail(error.to_string());
+    let mut writer = TraceWriter::new(Vec::new(), &header, image).map_err(fail)?;
+    for line in events {
+        let record = Record {
+            event: &line.event,
+            expected: line.expected.as_deref(),
+            lines: line.lines,
+            flags: line.flags,
+        };
+        writer.append(line.tick, &record, line.sequence << 8).map_err(fail)?;
+        let hash = (line.sequence + 1) << 8;
+        match line.sequence % 5 {
+            0 => writer.flush(hash).map_err(fail)?,
+            1 => writer.digests(&[("tasks", hash)], hash).map_err(fail)?,
+            2 => writer.snapshot(b"a snapshot", hash).map_err(fail)?,
+            _ => {}
+        }
+    }
+    let hash = events.last().map_or(0, |line| (line.sequence + 1) << 8);
+    Ok(writer.finish(&[("tasks", 1), ("pipes", 2)], hash).map_err(fail)?.out)
+}
+
 proptest! {
+    #[test]
+    fn a_trace_comes_back_to_the_byte(events in events(), image in any::<Vec<u8>>()) {
+        let trace = trace_of(&events, &image)?;
+        let mut text = Vec::new();
+        let mut reader = TraceReader::new(trace.as_slice()).expect("a trace");
+        prop_assert_eq!(convert::to_twin(&mut reader, &mut text).expect("a twin"), None);
+        let back = convert::to_trace(text.as_slice(), Vec::new()).expect("a trace");
+        prop_assert_eq!(back.damage, None);
+        prop_assert_eq!(back.events, events.len() as u64);
+        prop_assert!(back.out == trace, "{}", String::from_utf8_lossy(&text));
+    }
+
+    #[test]
+    fn what_stands_before_a_damage_is_converted(events in events(), cut in any::<prop::sample::Index>()) {
+        let trace = trace_of(&events, b"")?;
+        let mut text = Vec::new();
+        let mut reader = TraceReader::new(trace.as_slice()).expect("a trace");
+        convert::to_twin(&mut reader, &mut text).expect("a twin");
+        let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+        let at = 1 + cut.index(lines.len());
+        let mut damaged = lines[..at].concat();
+        damaged.extend(b"{\"pid\":1,\"call\":\"nope\"}\n");
+        damaged.extend(lines[at..].concat());
+        let back = convert::to_trace(damaged.as_slice(), Vec::new()).expect("a trace");
+        let (line, why) = back.damage.expect("the damage is told");
+        prop_assert_eq!(line, at as u64 + 1);
+        prop_assert!(why.to_string().contains("nope"), "{}", why);
+        let before = text.split(|&byte| byte == b'\n').take(at).filter(|line| line.starts_with(b"{\"seq\"")).count();
+        prop_assert_eq!(back.events, before as u64);
+
+        let cut_short = &trace[..trace.len() - 1 - cut.index(trace.len() - 1)];
+        if let Ok(mut reader) = TraceReader::new(cut_short) {
+            let mut part = Vec::new();
+            if convert::to_twin(&mut reader, &mut part).is_ok() {
+                prop_assert!(text.starts_with(&part));
+            }
+        }
+    }
+
     #[test]
     fn events_come_back(events in events()) {
         let (mut waiting, mut reader) = (Waiting::default(), TwinReader::new(LIMIT_BYTES));
@@ -235,4 +300,17 @@ fn an_image_has_a_limit() {
     let object = twin::show_header(&Header::default(), &vec![0; 2 << 20]).expect("compressed");
     let error = TwinReader::new(LIMIT_BYTES).line(text(object).as_bytes()).expect_err("too large");
     assert!(error.to_string().contains("image_zstd_b64"), "{error}");
+}
+
+#[test]
+fn what_is_no_twin_is_told() {
+    let error = |text: &str| match convert::to_trace(text.as_bytes(), Vec::new()) {
+        Ok(_) => panic!("{text:?} was taken"),
+        Err(error) => error,
+    };
+    assert!(matches!(error(""), ConvertError::Empty));
+    assert!(matches!(error("\n \n"), ConvertError::Empty));
+    assert!(matches!(error("\nx"), ConvertError::Line { line: 2, .. }));
+    let version = error(r#"{"twin":2}"#).to_string();
+    assert!(version.contains("line 1") && version.contains("version 1"), "{version}");
 }

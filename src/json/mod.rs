@@ -6,6 +6,7 @@
 
 mod answer;
 mod bounded;
+pub mod convert;
 mod event;
 mod files;
 mod names;
