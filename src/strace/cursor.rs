@@ -97,6 +97,26 @@ impl<'a> Cursor<'a> {
         rest.get(..length)
     }
 
+    /// The inside of a comment, which may hold comments: `/* htons(0x300 /* ETH_P_??? */) */`.
+    pub(crate) fn comment(&mut self) -> Parsed<&'a [u8]> {
+        let start = *self;
+        let mut depth = 0_usize;
+        while !self.at_end() {
+            if self.eat(b"/*") {
+                depth += 1;
+            } else if self.eat(b"*/") {
+                depth -= 1;
+                if depth == 0 {
+                    let inside = start.text.get(start.at + 2..self.at - 2).unwrap_or_default();
+                    return Ok(inside.trim_ascii());
+                }
+            } else {
+                self.bump(1);
+            }
+        }
+        start.expected("a comment and its end")
+    }
+
     /// A decimal number without sign that fits u64.
     pub(crate) fn decimal(&mut self) -> Parsed<u64> {
         let start = self.at;
@@ -127,7 +147,7 @@ impl<'a> Cursor<'a> {
                 self.bump(2);
                 Radix::Hex
             }
-            (Some(b'0'), Some(b'0'..=b'7')) => Radix::Octal,
+            (Some(b'0'), Some(b'0'..=b'9')) => Radix::Octal,
             _ => Radix::Decimal,
         };
         let base = match radix {
@@ -151,8 +171,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The inside of a string; the cursor stands after the opening quote.
-    pub(crate) fn string(&mut self) -> Parsed<Vec<u8>> {
+    /// The inside of a string, and whether all of it was in `\xNN`; the cursor stands after the
+    /// opening quote.
+    pub(crate) fn string(&mut self) -> Parsed<(Vec<u8>, bool)> {
+        let mut all_hex = true;
         let mut bytes = Vec::new();
         loop {
             let rest = self.rest();
@@ -161,15 +183,20 @@ impl<'a> Cursor<'a> {
                 self.at = self.text.len();
                 return self.expected("the closing quote of a string");
             };
+            all_hex &= plain == 0;
             bytes.extend_from_slice(rest.get(..plain).unwrap_or_default());
             self.at += plain;
             // Escapes come in runs (binary data): stay here while they do.
             loop {
                 match self.peek() {
-                    Some(b'\\') => bytes.push(self.escape()?),
+                    Some(b'\\') => {
+                        all_hex &= self.peek_at(1) == Some(b'x');
+                        bytes.push(self.escape()?);
+                    }
                     Some(b'"') => {
+                        let hex = all_hex && !bytes.is_empty();
                         self.at += 1;
-                        return Ok(bytes);
+                        return Ok((bytes, hex));
                     }
                     _ => break,
                 }
@@ -251,8 +278,21 @@ impl<'a> Cursor<'a> {
 
     fn nested_angle(&mut self) -> Parsed<Vec<u8>> {
         let start = *self;
-        let inside = self.take_while(|byte| byte != b'>' && byte != b'<' && byte != b'\\');
-        if self.eat(b">") { Ok(inside.to_vec()) } else { start.expected("a device and >") }
+        let mut inside = Vec::new();
+        loop {
+            match self.peek() {
+                Some(b'\\') => inside.push(self.escape()?),
+                Some(b'>') => {
+                    self.bump(1);
+                    return Ok(inside);
+                }
+                Some(byte) if byte != b'<' => {
+                    inside.push(byte);
+                    self.bump(1);
+                }
+                _ => return start.expected("a device and >"),
+            }
+        }
     }
 }
 

@@ -256,10 +256,9 @@ impl LineParser {
     fn notice(&mut self, text: &[u8]) -> Option<Notice> {
         let own = text.strip_prefix(b"strace: ");
         let said = own.unwrap_or(text);
-        if said.starts_with(b"Process ") || said.starts_with(b"[ Process PID=") {
-            if let Ok(notice) = self.process_notice(said) {
-                return Some(notice);
-            }
+        let of_process = said.starts_with(b"Process ") || said.starts_with(b"[ Process PID=");
+        if let (true, Ok(notice)) = (of_process, self.process_notice(said)) {
+            return Some(notice);
         }
         own.map(|_| Notice::Other(text.to_vec()))
     }

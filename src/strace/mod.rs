@@ -16,20 +16,29 @@
 
 mod clock;
 mod cursor;
+mod detect;
 mod error;
+mod event;
+mod folder;
 mod join;
 mod line;
 mod lines;
+mod meaning;
 mod names;
 mod parse;
 mod prefix;
+mod print;
 mod result;
 mod value;
 
+pub use detect::looks_like_strace;
 pub use error::{Error, Reason};
-pub use join::{Call, Calls, Event, EventKind, Events, Recording};
+pub use event::{Call, Calls, Event, EventKind, Recording};
+pub use folder::read_dir_of_pids;
+pub use join::Events;
 pub use line::{Body, Cut, Line, LineParser, Notice, WholeCall};
 pub use lines::{Lines, MAX_LINE_BYTES};
+pub use meaning::WaitStatus;
 pub use prefix::Stamp;
 pub use result::{CallResult, Restart};
 pub use value::{Array, Fd, Int, Member, Name, Operator, Radix, Struct, Text, Value};

@@ -11,12 +11,14 @@ use super::value::{Array, Fd, Int, Member, Name, Operator, Radix, Struct, Text, 
 
 /// Brackets inside brackets.
 pub(crate) const MAX_DEPTH: usize = 64;
-/// Values in one line: a value is some 40 bytes, so this bounds a line to some 200 MB.
-pub(crate) const MAX_VALUES: usize = 1 << 22;
+/// Values in one line: a member is some 60 bytes, so this bounds a line to some 200 MB.
+pub(crate) const MAX_VALUES: usize = 1 << 21;
+/// Comments and `<...>` after one operand.
+const MAX_ANNOTATIONS: usize = 4;
 
 const UNFINISHED: &[u8] = b"<unfinished ...>";
 
-/// Operators, loosest first, in the two spellings that occur (with and without blanks before).
+/// Operators from loose to tight, as they are written.
 const LEVELS: [(Operator, &[u8]); 6] = [
     (Operator::Either, b"or "),
     (Operator::And, b"&&"),
@@ -102,6 +104,9 @@ impl<'a, 'n> Parser<'a, 'n> {
     pub(crate) fn value(&mut self) -> Parsed<Value> {
         self.cursor.blanks();
         let before = self.operation(0)?;
+        if !matches!(self.cursor.peek(), Some(b' ' | b'=')) {
+            return Ok(before);
+        }
         let mut ahead = self.cursor;
         ahead.blanks();
         if !ahead.eat(b"=>") {
@@ -113,28 +118,33 @@ impl<'a, 'n> Parser<'a, 'n> {
         Ok(Value::InOut(Box::new((before, after))))
     }
 
-    fn operation(&mut self, level: usize) -> Parsed<Value> {
-        let Some((operator, text)) = LEVELS.get(level) else { return self.operand() };
-        let first = self.operation(level + 1)?;
-        // Most values stand before a comma or a bracket: look no further.
-        if matches!(self.cursor.peek(), Some(b',' | b')' | b'}' | b']')) || !self.at(text) {
-            return Ok(first);
+    /// Operands joined by operators of `loosest` or a tighter level.
+    fn operation(&mut self, loosest: usize) -> Parsed<Value> {
+        let mut value = self.operand()?;
+        while let Some((level, operator, _)) = self.operator().filter(|next| next.0 >= loosest) {
+            let mut operands = vec![value];
+            while let Some((_, _, length)) = self.operator().filter(|next| next.0 == level) {
+                self.cursor.blanks();
+                self.cursor.bump(length);
+                self.cursor.blanks();
+                operands.push(self.operation(level + 1)?);
+            }
+            value = Value::Operation(operator, operands);
         }
-        let mut operands = vec![first];
-        while self.at(text) {
-            self.cursor.blanks();
-            self.cursor.bump(text.len());
-            self.cursor.blanks();
-            operands.push(self.operation(level + 1)?);
-        }
-        Ok(Value::Operation(*operator, operands))
+        Ok(value)
     }
 
-    /// Whether `operator` comes next, after blanks or not.
-    fn at(&self, operator: &[u8]) -> bool {
+    /// The operator that comes next, perhaps after blanks: level, kind and length.
+    fn operator(&self) -> Option<(usize, Operator, usize)> {
+        // Most values stand before a comma or a bracket: look no further.
+        if matches!(self.cursor.peek(), None | Some(b',' | b')' | b'}' | b']')) {
+            return None;
+        }
         let mut ahead = self.cursor;
         let blanks = ahead.blanks();
-        ahead.starts(operator) && (blanks || operator != b"or ")
+        let level = LEVELS.iter().position(|(_, text)| ahead.starts(text))?;
+        let (operator, text) = LEVELS.get(level)?;
+        (blanks || *operator != Operator::Either).then_some((level, *operator, text.len()))
     }
 
     fn operand(&mut self) -> Parsed<Value> {
@@ -155,9 +165,9 @@ impl<'a, 'n> Parser<'a, 'n> {
             Some(b'~') => self.complement()?,
             Some(b'\'') => self.character()?,
             Some(b'<') => self.remark()?,
-            // Nothing is printed for "no flags"; a lone comment counts what is not printed.
-            Some(b',' | b'}' | b')' | b']') => Value::Empty,
-            Some(b'/') if self.cursor.starts(b"/*") => Value::Empty,
+            // Nothing is printed for "no flags", in raw style also before or-ed terms.
+            Some(b',' | b'}' | b')' | b']' | b'|') => Value::Empty,
+            Some(b'/') if self.cursor.starts(b"/*") => self.leading_comment()?,
             Some(_) => self.word()?,
             None => return self.cursor.expected("a value"),
         };
@@ -169,7 +179,7 @@ impl<'a, 'n> Parser<'a, 'n> {
         let int = self.cursor.number()?;
         match self.cursor.peek() {
             // A hardware address is printed bare: 52:54:00:12:34:56.
-            Some(b':' | b'a'..=b'f') if int.radix != Radix::Hex => {
+            Some(b':' | b'8' | b'9' | b'a'..=b'f') if int.radix != Radix::Hex => {
                 self.cursor = start;
                 let text = self.cursor.take_while(|byte| byte == b':' || byte.is_ascii_hexdigit());
                 let is_address = text.len() > 5
@@ -189,9 +199,33 @@ impl<'a, 'n> Parser<'a, 'n> {
 
     fn string(&mut self, at: bool) -> Parsed<Value> {
         self.cursor.bump(1);
-        let bytes = self.cursor.string()?;
+        let (bytes, hex) = self.cursor.string()?;
         let cut = self.cursor.eat(b"...");
-        Ok(Value::Str(Text { bytes, cut, at }))
+        Ok(Value::Str(Text { bytes, cut, at, hex }))
+    }
+
+    /// `/* 5 entries */` counts what is not printed; `/* bytes 88..95 */ "\x01"` names what is.
+    fn leading_comment(&mut self) -> Parsed<Value> {
+        self.enter()?;
+        let comment = self.cursor.comment()?;
+        let comment = self.share(comment)?;
+        self.cursor.blanks();
+        let alone = matches!(self.cursor.peek(), None | Some(b',' | b'}' | b')' | b']'));
+        let value = if alone { Value::Empty } else { self.operand()? };
+        self.depth -= 1;
+        Ok(Value::Noted(Box::new(value), comment))
+    }
+
+    /// `...`, perhaps with the address that could not be read: `... /* 0x561a44643000 */`.
+    fn more(&mut self) -> Parsed<bool> {
+        if !self.cursor.eat(b"...") {
+            return Ok(false);
+        }
+        self.cursor.blanks();
+        if self.cursor.starts(b"/*") {
+            self.cursor.comment()?;
+        }
+        Ok(true)
     }
 
     /// `'S'`
@@ -218,6 +252,9 @@ impl<'a, 'n> Parser<'a, 'n> {
         self.enter()?;
         let value = self.operand()?;
         self.depth -= 1;
+        if matches!(value.bare(), Value::Empty) {
+            return self.cursor.expected("a value after `~`");
+        }
         Ok(Value::Not(Box::new(value)))
     }
 
@@ -238,7 +275,7 @@ impl<'a, 'n> Parser<'a, 'n> {
     /// A name, or a macro with its arguments.
     fn word(&mut self) -> Parsed<Value> {
         let start = self.cursor;
-        if matches!(self.cursor.peek(), Some(b'&' | b'-')) {
+        if matches!(self.cursor.peek(), Some(b'&' | b'-' | b'!')) {
             self.cursor.bump(1);
         }
         if self.cursor.take_while(is_word).is_empty() {
@@ -247,6 +284,9 @@ impl<'a, 'n> Parser<'a, 'n> {
         let text = start.rest().get(..self.cursor.at - start.at).unwrap_or_default();
         if text == b"NULL" {
             return Ok(Value::Null);
+        }
+        if text == b"or" {
+            return start.expected("a value before `or`");
         }
         let name = self.share(text)?;
         if self.cursor.eat(b"(") {
@@ -257,7 +297,8 @@ impl<'a, 'n> Parser<'a, 'n> {
 
     /// Comments, `<...>` and `(deleted)` after an operand.
     fn annotations(&mut self, mut value: Value) -> Parsed<Value> {
-        loop {
+        // `-100 /* AT_FDCWD */</cwd>` has two; each nests the value once more.
+        for _ in 0..MAX_ANNOTATIONS {
             match self.cursor.peek() {
                 Some(b'<') if self.describes(&value) => {
                     self.cursor.bump(1);
@@ -265,14 +306,15 @@ impl<'a, 'n> Parser<'a, 'n> {
                     let deleted = self.cursor.eat(b"(deleted)");
                     value = Value::Fd(Box::new(Fd { number: value, text, device, deleted }));
                 }
-                Some(b' ') if self.cursor.starts(b" /* ") => {
+                Some(b' ') if self.cursor.starts(b" /*") => {
                     self.cursor.bump(1);
                     value = self.noted(value)?;
                 }
-                Some(b'/') if self.cursor.starts(b"/* ") => value = self.noted(value)?,
+                Some(b'/') if self.cursor.starts(b"/*") => value = self.noted(value)?,
                 _ => return Ok(value),
             }
         }
+        Ok(value)
     }
 
     /// Whether a `<` here tells what the number is; a shift and remarks begin with `<` too.
@@ -282,12 +324,8 @@ impl<'a, 'n> Parser<'a, 'n> {
     }
 
     fn noted(&mut self, value: Value) -> Parsed<Value> {
-        let start = self.cursor;
-        self.cursor.bump(3);
-        match self.cursor.take_until(b" */") {
-            Some(comment) => Ok(Value::Noted(Box::new(value), self.share(comment)?)),
-            None => start.expected("the end of a comment"),
-        }
+        let comment = self.cursor.comment()?;
+        Ok(Value::Noted(Box::new(value), self.share(comment)?))
     }
 
     fn array(&mut self, complement: bool) -> Parsed<Value> {
@@ -299,7 +337,7 @@ impl<'a, 'n> Parser<'a, 'n> {
             if self.cursor.eat(b"]") || self.cut_here() {
                 break;
             }
-            if self.cursor.eat(b"...") {
+            if self.more()? {
                 array.more = true;
                 continue;
             }
@@ -330,12 +368,8 @@ impl<'a, 'n> Parser<'a, 'n> {
     /// A member of a list: a value, `name=value` or `[index]=value`.
     fn item(&mut self) -> Parsed<Value> {
         let item = self.argument()?;
-        if let Value::Array(_) = item {
-            if self.cursor.peek() == Some(b'=') && self.cursor.peek_at(1) != Some(b'>') {
-                return self.indexed(item);
-            }
-        }
-        Ok(item)
+        let assigned = self.cursor.peek() == Some(b'=') && self.cursor.peek_at(1) != Some(b'>');
+        if assigned && matches!(item, Value::Array(_)) { self.indexed(item) } else { Ok(item) }
     }
 
     fn indexed(&mut self, index: Value) -> Parsed<Value> {
@@ -360,7 +394,7 @@ impl<'a, 'n> Parser<'a, 'n> {
             if self.cursor.eat(b"}") || self.cut_here() {
                 break;
             }
-            if self.cursor.eat(b"...") {
+            if self.more()? {
                 structure.more = true;
                 continue;
             }

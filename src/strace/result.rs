@@ -84,8 +84,16 @@ impl CallResult {
                 parser.cursor.blanks();
             }
         }
-        while parser.cursor.eat(b"(") {
-            notes(parser, &mut result.notes)?;
+        while parser.cursor.peek() == Some(b'(') {
+            let start = parser.cursor;
+            let count = result.notes.len();
+            parser.cursor.bump(1);
+            if notes(parser, &mut result.notes).is_err() {
+                // Not a value but a text: `(2026-11-25T00:43:18+0000)` after time's result.
+                parser.cursor = start;
+                result.notes.truncate(count);
+                result.notes.push(Value::Name(text(parser)?));
+            }
             parser.cursor.blanks();
         }
         Ok(result)

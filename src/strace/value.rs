@@ -51,6 +51,8 @@ pub struct Text {
     pub cut: bool,
     /// `@"..."`: an abstract unix address; the leading NUL is not in `bytes`.
     pub at: bool,
+    /// Every byte was printed as `\xNN` (-xx; random bytes always).
+    pub hex: bool,
 }
 
 /// A descriptor with what it is (`-y`, `-yy`): `1</dev/null<char 1:3>>`, or, with `-Y`, a process
@@ -126,7 +128,8 @@ pub enum Value {
     Null,
     /// A number; a bare address is one too (hexadecimal).
     Int(Int),
-    /// A constant's name without its number; also `-echo` (old termios) and `&name`.
+    /// A constant's name without its number; also `-echo` (old termios), `&name` and
+    /// `!PR_TAGGED_ADDR_ENABLE` (the flag is not set).
     Name(Name),
     /// A string.
     Str(Text),
