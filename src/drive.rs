@@ -198,7 +198,7 @@ impl Drive {
             row.insert("pgid".into(), process.pgid.into());
             row.insert("sid".into(), process.sid.into());
             row.insert("state".into(), process.state.letter().to_string().into());
-            json::put_bytes(&mut row, "comm", &process.comm);
+            json::put_bytes(&mut row, "comm", &process.comm.0);
             Value::Object(row)
         };
         self.kernel.processes().into_iter().map(show).collect()
@@ -211,7 +211,7 @@ impl Drive {
         };
         let show = |file: tickernel_systems::TreeRow| {
             let mut row = Object::new();
-            json::put_bytes(&mut row, "path", &file.path);
+            json::put_bytes(&mut row, "path", &file.path.0);
             row.insert("type".into(), json::show_type(file.mode));
             row.insert("mode".into(), (file.mode & 0o7777).into());
             row.insert("nlink".into(), file.nlink.into());
@@ -219,7 +219,7 @@ impl Drive {
             row.insert("gid".into(), file.gid.into());
             row.insert("size".into(), file.size.into());
             if let Some(target) = &file.target {
-                json::put_bytes(&mut row, "target", target);
+                json::put_bytes(&mut row, "target", &target.0);
             }
             Value::Object(row)
         };
