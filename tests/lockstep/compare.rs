@@ -76,6 +76,10 @@ fn masked(name: &str, value: &Value) -> Value {
             if normal.get("type").is_some_and(|kind| kind == "dir") && normal.contains_key("size") {
                 normal.insert("size".into(), Value::Null);
             }
+            // The tops of these mounts count what is in them.
+            if normal.get("path").is_some_and(|path| path == "/dev" || path == "/proc") {
+                normal.insert("nlink".into(), Value::Null);
+            }
             normal.sort_keys();
             Value::Object(normal)
         }
