@@ -8,3 +8,8 @@ pub mod json;
 pub mod proptest;
 pub mod strace;
 pub mod trace;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
