@@ -26,7 +26,7 @@ pub fn check_mknod_mode(mode: u32) -> Result<(), Errno> {
 impl Fs {
     /// Whether a path can be a new name: what the kernel checks before it asks for permission.
     fn new_name(&self, at: &Walked, directory: bool) -> Result<(), Errno> {
-        if at.last != Last::Name || at.place.is_some() {
+        if at.last != Last::Name || at.place?.is_some() {
             return Err(Errno::EEXIST);
         }
         if at.trailing_slash && !directory {

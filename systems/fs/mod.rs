@@ -34,7 +34,7 @@ pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;
 pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
-pub use open::Opened;
+pub use open::{Opened, check_open_flags};
 pub use pages::{PAGE_BYTES, Pages};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use procfs::{ProcNode, ProcView};

@@ -42,7 +42,7 @@ impl Fs {
         mode: u32,
         now: Timespec,
     ) -> Result<Opened, Errno> {
-        let flags = checked_flags(flags)?;
+        let flags = check_open_flags(flags)?;
         if flags & O_TMPFILE == O_TMPFILE {
             return self.open_tmpfile(caller, from, path, flags, mode, now);
         }
@@ -188,8 +188,12 @@ fn access_mask(flags: u32) -> u32 {
     if flags & O_TRUNC != 0 { mode | MAY_WRITE } else { mode }
 }
 
-/// Flags that cannot go together (`EINVAL`); with `O_PATH` only the flags that count are left.
-fn checked_flags(flags: u32) -> Result<u32, Errno> {
+/// Checks open(2)'s flags, which the kernel does before anything else, and gives them without those that
+/// do not count beside `O_PATH`.
+///
+/// # Errors
+/// `EINVAL` for flags that cannot go together.
+pub fn check_open_flags(flags: u32) -> Result<u32, Errno> {
     let tmpfile = flags & O_TMPFILE & !O_DIRECTORY != 0;
     if flags & O_PATH != 0 {
         return Ok(flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));

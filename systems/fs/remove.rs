@@ -14,7 +14,7 @@ impl Fs {
             return Err(Errno::EISDIR);
         }
         self.writable(at.parent)?;
-        let victim = at.place.ok_or(Errno::ENOENT)?;
+        let victim = at.place?.ok_or(Errno::ENOENT)?;
         if at.trailing_slash {
             return Err(if self.is_directory(victim) { Errno::EISDIR } else { Errno::ENOTDIR });
         }
@@ -43,7 +43,7 @@ impl Fs {
             Last::Root => return Err(Errno::EBUSY),
         }
         self.writable(at.parent)?;
-        let victim = at.place.ok_or(Errno::ENOENT)?;
+        let victim = at.place?.ok_or(Errno::ENOENT)?;
         self.may_delete(caller, at.parent, victim, true)?;
         let (entry, inode) = self.stored(victim)?;
         if self.entry(entry).mounts > 0 {

@@ -93,8 +93,8 @@ impl Fs {
             return Err(if noreplace { Errno::EEXIST } else { Errno::EBUSY });
         }
         self.writable(old.parent)?;
-        let source = old.place.ok_or(Errno::ENOENT)?;
-        let target = new.place;
+        let source = old.place?.ok_or(Errno::ENOENT)?;
+        let target = new.place?;
         if noreplace && target.is_some() {
             return Err(Errno::EEXIST);
         }

@@ -61,8 +61,9 @@ pub struct Walked {
     pub last: Last,
     /// Whether slashes follow it.
     pub trailing_slash: bool,
-    /// What it names now, neither mounts on it crossed nor a link followed.
-    pub place: Option<Place>,
+    /// What it names now, neither mounts on it crossed nor a link followed. An error of the look-up
+    /// (`ENAMETOOLONG`; below /proc `ENOENT`) is reported when the call comes to it.
+    pub place: Result<Option<Place>, Errno>,
     /// The symbolic links that were followed, for [`Fs::touch_links`].
     pub followed: SmallVec<[InodeId; 1]>,
 }
@@ -387,7 +388,7 @@ impl Fs {
     /// Follows a path up to its last component and looks that up without following it.
     ///
     /// # Errors
-    /// Those of path_resolution(7), of the last component only `ENAMETOOLONG` (below /proc `ENOENT`).
+    /// Those of path_resolution(7) for all but the last component.
     pub fn walk_parent(
         &self,
         caller: &Caller<'_>,
@@ -397,8 +398,8 @@ impl Fs {
         let mut walk = Walk::start(self, caller, from, path)?;
         walk.to_last()?;
         let place = match walk.last {
-            Last::Name => walk.look_up()?,
-            Last::Dot | Last::DotDot | Last::Root => None,
+            Last::Name => walk.look_up(),
+            Last::Dot | Last::DotDot | Last::Root => Ok(None),
         };
         let Walk { at: parent, name, last, trailing_slash, followed, .. } = walk;
         Ok(Walked { parent, name, last, trailing_slash, place, followed })
