@@ -76,7 +76,8 @@ pub struct KindFacts {
     pub max_symlink_bytes: usize,
     /// Earliest and latest second that a time stamp can hold.
     pub seconds: (i64, i64),
-    /// Sum of the sizes of all values and names of an inode's extended attributes, 0 = none at all.
+    /// Room for an inode's extended attributes, 0 = none at all. For ext4 its one block of them; what
+    /// fits beside it in the inode is left out.
     pub max_xattr_bytes: usize,
     /// Whether `user.` attributes exist.
     pub user_xattrs: bool,
@@ -121,7 +122,7 @@ impl VolumeKind {
                 dir_bytes: (4096, 0),
                 max_symlink_bytes: 4095,
                 seconds: (-(1 << 31), (1 << 34) - (1 << 31) - 1),
-                max_xattr_bytes: 4096 - 64,
+                max_xattr_bytes: 4096 - 36,
                 user_xattrs: true,
                 nodev: false,
             },

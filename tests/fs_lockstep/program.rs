@@ -215,7 +215,7 @@ fn changing(bits: u32) -> impl Strategy<Value = Op> {
         2 => (path(), time.clone(), time)
             .prop_map(|(path, atime, mtime)| Op::Utimes { path, times: [atime, mtime] }),
         1 => path().prop_map(Op::Touch),
-        2 => (path(), xattr_name(), prop_oneof![9 => 0..100u16, 1 => 4000..6000u16], xattr_flags)
+        2 => (path(), xattr_name(), prop_oneof![9 => 0..100u16, 1 => 5000..6000u16], xattr_flags)
             .prop_map(|(path, name, bytes, flags)| Op::Setxattr { path, name, bytes, flags }),
         1 => (path(), xattr_name()).prop_map(|(path, name)| Op::Getxattr { path, name }),
         1 => (path(), xattr_name()).prop_map(|(path, name)| Op::Removexattr { path, name }),
