@@ -80,7 +80,7 @@ impl Fs {
         flags: u32,
     ) -> Result<(Reached, bool), Errno> {
         let creates = flags & O_CREAT != 0;
-        let follow = flags & O_NOFOLLOW == 0 && !(creates && flags & O_EXCL != 0);
+        let mut follow = flags & O_NOFOLLOW == 0 && !(creates && flags & O_EXCL != 0);
         let mut directory = flags & O_DIRECTORY != 0;
         let mut walk = Walk::start(self, caller, from, path)?;
         loop {
@@ -89,12 +89,13 @@ impl Fs {
                 if creates && walk.trailing_slash {
                     return Err(Errno::EISDIR);
                 }
+                // As in the kernel, a slash behind a link has all that follow it followed too.
                 directory |= walk.trailing_slash;
+                follow |= walk.trailing_slash;
                 if creates && walk.look_up()?.is_none() {
                     return Ok((Reached::Missing(walk.at, walk.name), directory));
                 }
             }
-            let follow = follow || walk.trailing_slash;
             if let Some(target) = walk.take_last(follow)? {
                 return Ok((Reached::Target(target), directory));
             }

@@ -236,6 +236,9 @@ impl<'f> Walk<'f> {
 
     /// The node with the name of the last component, before mounts and links.
     pub(super) fn look_up(&self) -> Result<Option<Place>, Errno> {
+        if self.fs.is_dead(self.at) {
+            return Err(Errno::ENOENT);
+        }
         if self.name.len() > NAME_MAX {
             return Err(Errno::ENAMETOOLONG);
         }

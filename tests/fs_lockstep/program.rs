@@ -222,7 +222,40 @@ fn changing(bits: u32) -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Programs of up to 60 calls.
+/// A small tree to begin with, or a part of it, so that most calls find something.
+fn beginning() -> impl Strategy<Value = Vec<Op>> {
+    let text = |path: &str| Text(path.as_bytes().to_vec());
+    let mkdir = |path, mode| Op::Mkdir { path: text(path), mode };
+    let file = |slot, path, mode| {
+        let flags = (libc::O_CREAT | libc::O_RDWR) as u32;
+        Op::Open { slot, path: text(path), flags, mode }
+    };
+    let link = |target, path| Op::Symlink { target: text(target), path: text(path) };
+    let all = vec![
+        mkdir("a", 0o777),
+        mkdir("a/a", 0o755),
+        mkdir("b", 0o1777),
+        mkdir("a/b", 0o2777),
+        file(0, "c", 0o666),
+        file(1, "a/c", 0o644),
+        file(2, "b/a", 0o6755),
+        Op::Write { slot: 0, offset: 100, count: 5000 },
+        link("a", "d"),
+        link("../c", "a/d"),
+        Op::Link { old: text("c"), new: text("b/c"), follow: false },
+        Op::Open { slot: 3, path: text("a"), flags: 0, mode: 0 },
+        Op::Mknod { path: text("b/d"), mode: libc::S_IFIFO | 0o666 },
+        Op::Chown { path: text("a"), uid: 1000, gid: 2000, follow: true },
+        Op::Chown { path: text("b/a"), uid: 1001, gid: 1000, follow: true },
+        Op::Become(1),
+        mkdir("b/b", 0o777),
+        Op::Become(0),
+    ];
+    let count = all.len();
+    prop::sample::subsequence(all, count * 2 / 3..=count)
+}
+
+/// Programs of up to 60 calls after the beginning.
 pub(crate) fn program(bits: u32) -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         6 => making(bits),
@@ -231,5 +264,8 @@ pub(crate) fn program(bits: u32) -> impl Strategy<Value = Vec<Op>> {
         3 => asking(),
         3 => changing(bits),
     ];
-    prop::collection::vec(op, 1..60)
+    (beginning(), prop::collection::vec(op, 1..60)).prop_map(|(mut all, ops)| {
+        all.extend(ops);
+        all
+    })
 }
