@@ -193,11 +193,11 @@ impl Fs {
         let row = self.inodes.at(inode.0);
         let is_owner = row.uid == caller.cred.fsuid;
         let may = caller.cred.capable(CAP_CHOWN);
-        if uid.is_some_and(|uid| !may && !(is_owner && uid == row.uid)) {
+        if uid.is_some_and(|uid| !(may || is_owner && uid == row.uid)) {
             return Err(Errno::EPERM);
         }
         let own_group = |gid: u32| gid == row.gid || caller.cred.in_group(gid);
-        if gid.is_some_and(|gid| !may && !(is_owner && own_group(gid))) {
+        if gid.is_some_and(|gid| !(may || is_owner && own_group(gid))) {
             return Err(Errno::EPERM);
         }
         let dropped = match row.kind {

@@ -40,7 +40,7 @@ pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use procfs::{ProcNode, ProcView};
 pub use rename::check_rename_flags;
 pub use volume::{KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind};
-pub use walk::{Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
+pub use walk::{Followed, Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
 
 use crate::abi::{Credentials, Errno, Timespec};
 use alloc::collections::BTreeMap;
@@ -62,16 +62,21 @@ pub struct Caller<'a> {
     pub proc: &'a dyn ProcView,
 }
 
-/// The sysctls of proc_sys_fs(5) that restrict links; all off by default, as in the kernel.
+/// The sysctls of proc_sys_fs(5) that restrict what is done with others' files in sticky directories
+/// and with links; all off by default, as in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Protected {
     /// `protected_hardlinks`.
     pub hardlinks: bool,
     /// `protected_symlinks`.
     pub symlinks: bool,
+    /// `protected_regular`, 0 to 2.
+    pub regular: u8,
+    /// `protected_fifos`, 0 to 2.
+    pub fifos: u8,
 }
 
-crate::wire_struct!(Protected { hardlinks, symlinks });
+crate::wire_struct!(Protected { hardlinks, symlinks, regular, fifos });
 
 /// A whole tree of files.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ impl Fs {
         }
         let above = self.entry(self.entry(entry).parent).inode;
         self.lost_name(inode, now);
-        self.changed_directory(above, now);
+        self.changed(above, now);
         self.unlist(entry);
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Fs {
         let above = self.entry(self.entry(entry).parent).inode;
         self.lost_name(inode, now);
         self.drop_subdirectory(above);
-        self.changed_directory(above, now);
+        self.changed(above, now);
         self.unlist(entry);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::program::{Op, SLOTS, USERS};
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -15,7 +16,6 @@ pub(crate) struct Host {
     proc_fds: OwnedFd,
     slots: [Option<i32>; SLOTS as usize],
     protected: Protected,
-    sticky_is_plain: bool,
 }
 
 fn sysctl(name: &str) -> u32 {
@@ -59,7 +59,6 @@ impl Host {
             return None;
         }
         let open = |path: &str| OwnedFd::from(std::fs::File::open(path).expect(path));
-        let restricted = sysctl("protected_regular") + sysctl("protected_fifos") > 0;
         let base = PathBuf::from(directory).join(format!(
             "tickernel-lockstep-{}-{:?}",
             std::process::id(),
@@ -76,19 +75,15 @@ impl Host {
             protected: Protected {
                 hardlinks: sysctl("protected_hardlinks") > 0,
                 symlinks: sysctl("protected_symlinks") > 0,
+                regular: sysctl("protected_regular") as u8,
+                fifos: sysctl("protected_fifos") as u8,
             },
-            sticky_is_plain: !restricted,
         };
         Some((host, kind))
     }
 
     pub(crate) fn protected(&self) -> Protected {
         self.protected
-    }
-
-    /// The mode bits that mean the same on both sides.
-    pub(crate) fn modes(&self) -> u32 {
-        if self.sticky_is_plain { 0o7777 } else { 0o6777 }
     }
 
     /// Makes an empty directory and calls it the root.
@@ -295,6 +290,43 @@ impl Host {
                 _ => unreachable!("chosen by the caller"),
             })
         }
+    }
+
+    fn paths(&mut self) -> Vec<Vec<u8>> {
+        let mut paths: Vec<_> = self.tree().into_iter().map(|found| found.0).collect();
+        paths.push(b"/".to_vec());
+        paths
+    }
+
+    /// Sets the access and modification times of everything.
+    pub(crate) fn age(&mut self, (tv_sec, tv_nsec): (i64, i64)) {
+        let times = [libc::timespec { tv_sec, tv_nsec }; 2];
+        for path in self.paths() {
+            let (path, flags) = (c(&path), libc::AT_SYMLINK_NOFOLLOW);
+            let set =
+                unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), flags) };
+            assert_eq!(set, 0, "root may set times");
+        }
+    }
+
+    /// Every path with its access, modification and change time. Listing changes access times, so
+    /// the paths must be known.
+    pub(crate) fn times<'p>(
+        &mut self,
+        paths: impl Iterator<Item = &'p Vec<u8>>,
+    ) -> BTreeMap<Vec<u8>, [(i64, i64); 3]> {
+        let stamps = paths.map(|path| {
+            let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+            let got = unsafe { libc::lstat(c(path).as_ptr(), &mut stat) };
+            assert_eq!(got, 0, "the host has {:?}", path.escape_ascii().to_string());
+            let times = [
+                (stat.st_atime, stat.st_atime_nsec),
+                (stat.st_mtime, stat.st_mtime_nsec),
+                (stat.st_ctime, stat.st_ctime_nsec),
+            ];
+            (path.clone(), times)
+        });
+        stamps.collect()
     }
 
     /// Every path below the root with its stat, and which paths are the same inode.

@@ -9,6 +9,7 @@
 mod host;
 mod model;
 mod program;
+mod times;
 
 use host::Host;
 use model::Model;
@@ -77,9 +78,8 @@ fn run(directory: &str) {
         let Some((mut host, kind)) = Host::new(&directory) else { return };
         let config = Config { cases, failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new(config);
-        let programs = program(host.modes());
         let host = std::cell::RefCell::new(&mut host);
-        let result = runner.run(&programs, |ops| {
+        let result = runner.run(&program(), |ops| {
             differs(&mut host.borrow_mut(), kind, &ops).map_err(TestCaseError::fail)
         });
         match result {
@@ -93,6 +93,27 @@ fn run(directory: &str) {
     // generators of many alternatives take more than the usual stack.
     let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(work);
     thread.expect("a thread").join().expect("host and model agree");
+}
+
+fn run_times(directory: &str) {
+    let directory = directory.to_owned();
+    let work = move || {
+        let Some((mut host, kind)) = Host::new(&directory) else { return };
+        let protected = host.protected();
+        let found = times::differences(&mut host, || Model::new(kind, protected));
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    };
+    std::thread::spawn(work).join().expect("host and model stamp alike");
+}
+
+#[test]
+fn stamps_as_the_temporary_directory() {
+    run_times(&std::env::temp_dir().to_string_lossy());
+}
+
+#[test]
+fn stamps_as_tmpfs() {
+    run_times("/dev/shm");
 }
 
 #[test]

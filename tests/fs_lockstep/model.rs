@@ -9,8 +9,8 @@ use tickernel_systems::fs::procfs::{
     ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask, ProcView,
 };
 use tickernel_systems::fs::{
-    Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Place, Protected, Target, TimeChange,
-    VolumeKind, check_mknod_mode, check_open_flags, check_rename_flags,
+    Caller, FileTime, Fs, InodeId, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Place, Protected, Target,
+    TimeChange, VolumeKind, Walked, check_mknod_mode, check_open_flags, check_rename_flags,
 };
 use tickernel_systems::wire::{Wire, WireReader};
 
@@ -80,6 +80,8 @@ pub(crate) struct Model {
     cwd: Place,
     slots: [Option<(Place, u32)>; SLOTS as usize],
     now: i64,
+    /// Links that the call under way followed.
+    followed: Vec<InodeId>,
 }
 
 fn answer(result: Result<Answer, Errno>) -> Answer {
@@ -95,7 +97,8 @@ impl Model {
         let cwd = fs.root();
         fs.hold(cwd);
         let now = 1_000_000_000;
-        Self { fs, cred: Credentials::root(), cwd, slots: [None; SLOTS as usize], now }
+        let (cred, followed) = (Credentials::root(), Vec::new());
+        Self { fs, cred, cwd, slots: [None; SLOTS as usize], now, followed }
     }
 
     pub(crate) fn now(&self) -> Timespec {
@@ -107,7 +110,12 @@ impl Model {
     pub(crate) fn perform(&mut self, op: &Op) -> Result<Answer, String> {
         self.now += 1;
         let before = self.fs.digest();
+        self.followed.clear();
         let done = answer(self.try_perform(op));
+        if !matches!(done, Answer::Error(_)) {
+            let followed = std::mem::take(&mut self.followed);
+            self.fs.touch_links(&followed, self.now());
+        }
         let after = self.fs.digest();
         if after != self.fs.digest_walk() {
             return Err("the digest is not that of the whole".into());
@@ -166,19 +174,19 @@ impl Model {
                 self.make(&caller, op)
             }
             Op::Unlink(path) => {
-                let at = self.fs.walk_parent(&caller, None, path)?;
+                let at = self.name(&caller, path)?;
                 self.fs.unlink(&caller, &at, now)?;
                 Ok(DONE)
             }
             Op::Rmdir(path) => {
-                let at = self.fs.walk_parent(&caller, None, path)?;
+                let at = self.name(&caller, path)?;
                 self.fs.rmdir(&caller, &at, now)?;
                 Ok(DONE)
             }
             Op::Rename { old, new, flags } => {
                 check_rename_flags(*flags)?;
-                let old = self.fs.walk_parent(&caller, None, old)?;
-                let new = self.fs.walk_parent(&caller, None, new)?;
+                let old = self.name(&caller, old)?;
+                let new = self.name(&caller, new)?;
                 self.fs.rename(&caller, &old, &new, *flags, now)?;
                 Ok(DONE)
             }
@@ -192,11 +200,19 @@ impl Model {
         }
     }
 
-    fn find(&self, caller: &Caller<'_>, path: &[u8], follow: bool) -> Result<Place, Errno> {
-        match self.fs.walk(caller, None, path, follow)?.target {
+    fn find(&mut self, caller: &Caller<'_>, path: &[u8], follow: bool) -> Result<Place, Errno> {
+        let found = self.fs.walk(caller, None, path, follow)?;
+        self.followed.extend_from_slice(&found.followed);
+        match found.target {
             Target::Place(place) => Ok(place),
             Target::Object(_) => unreachable!("there is no /proc here"),
         }
+    }
+
+    fn name(&mut self, caller: &Caller<'_>, path: &[u8]) -> Result<Walked, Errno> {
+        let at = self.fs.walk_parent(caller, None, path)?;
+        self.followed.extend_from_slice(&at.followed);
+        Ok(at)
     }
 
     fn open(
@@ -239,6 +255,7 @@ impl Model {
             Op::Read { slot, offset, count } => {
                 let place = open(*slot, O_WRONLY)?;
                 let data = self.fs.read(place, *offset, u64::from(*count))?;
+                self.fs.accessed_by_read(place, u64::from(*count), now);
                 Ok(Answer::Bytes(data))
             }
             Op::Ftruncate { slot, size } => {
@@ -248,7 +265,7 @@ impl Model {
                     }
                     other => other?,
                 };
-                self.fs.truncate(caller, place, *size, true, now)?;
+                self.fs.truncate(caller, place, *size, now)?;
                 Ok(DONE)
             }
             Op::Seek { slot, offset, hole } => {
@@ -268,12 +285,12 @@ impl Model {
         let now = self.now();
         match op {
             Op::Mkdir { path, mode } => {
-                let at = self.fs.walk_parent(caller, None, path)?;
+                let at = self.name(caller, path)?;
                 self.fs.mkdir(caller, &at, *mode, now)?;
             }
             Op::Mknod { path, mode } => {
                 check_mknod_mode(*mode)?;
-                let at = self.fs.walk_parent(caller, None, path)?;
+                let at = self.name(caller, path)?;
                 self.fs.mknod(caller, &at, *mode, libc::makedev(1, 3), now)?;
             }
             Op::Symlink { target, path } => {
@@ -281,12 +298,12 @@ impl Model {
                     let long = !target.is_empty();
                     return Err(if long { Errno::ENAMETOOLONG } else { Errno::ENOENT });
                 }
-                let at = self.fs.walk_parent(caller, None, path)?;
+                let at = self.name(caller, path)?;
                 self.fs.symlink(caller, target, &at, now)?;
             }
             Op::Link { old, new, follow } => {
                 let old = self.find(caller, old, *follow)?;
-                let at = self.fs.walk_parent(caller, None, new)?;
+                let at = self.name(caller, new)?;
                 self.fs.link(caller, old, &at, now)?;
             }
             _ => unreachable!("chosen by the caller"),
@@ -352,7 +369,7 @@ impl Model {
             Op::Truncate { path, size } => {
                 let place = self.find(caller, path, true)?;
                 self.fs.may_truncate(caller, place)?;
-                self.fs.truncate(caller, place, *size, false, now)?;
+                self.fs.truncate(caller, place, *size, now)?;
             }
             _ => unreachable!("chosen by the caller"),
         }
@@ -401,7 +418,9 @@ impl Model {
             }
             Op::Readlink(path) => {
                 let place = self.find(caller, path, false)?;
-                Ok(Answer::Bytes(self.fs.readlink(caller, place)?))
+                let target = self.fs.readlink(caller, place)?;
+                self.fs.accessed(place, self.now());
+                Ok(Answer::Bytes(target))
             }
             Op::Getcwd => Ok(Answer::Bytes(self.fs.getcwd(caller)?)),
             Op::FdPath(slot) => {
@@ -416,7 +435,9 @@ impl Model {
                     return Err(Errno::ENOTDIR);
                 }
                 self.fs.permission(caller, place, MAY_READ)?;
-                self.list(caller, place)
+                let listed = self.list(caller, place)?;
+                self.fs.accessed(place, self.now());
+                Ok(listed)
             }
             _ => unreachable!("every call has its place"),
         }
@@ -433,6 +454,34 @@ impl Model {
         }
         names.sort();
         Ok(Answer::Names(names))
+    }
+
+    /// Sets the access and modification times of everything.
+    pub(crate) fn age(&mut self, time: (i64, i64)) {
+        let time = FileTime::At(Timespec { sec: time.0, nsec: time.1 });
+        let cred = Credentials::root();
+        let root = self.fs.root();
+        let caller = Caller { cred: &cred, root, cwd: root, proc: &Nobody };
+        let change = TimeChange::Set { atime: time, mtime: time };
+        let below = self.fs.tree(root).into_iter().map(|(_, place)| place);
+        for place in below.chain([root]) {
+            let done = self.fs.set_times(&caller, place, change, self.now());
+            done.expect("root may set times");
+        }
+    }
+
+    /// Every path with its access, modification and change time.
+    pub(crate) fn times(&self) -> BTreeMap<Vec<u8>, [(i64, i64); 3]> {
+        let cred = Credentials::root();
+        let root = self.fs.root();
+        let caller = Caller { cred: &cred, root, cwd: root, proc: &Nobody };
+        let all = self.fs.tree(root).into_iter().chain([(b"/".to_vec(), root)]);
+        let stamps = all.map(|(path, place)| {
+            let stat = self.fs.stat(&caller, place);
+            let times = [stat.atime, stat.mtime, stat.ctime];
+            (path, times.map(|time| (time.sec, time.nsec)))
+        });
+        stamps.collect()
     }
 
     pub(crate) fn tree(&self) -> Vec<(Vec<u8>, Answer, Vec<u8>)> {

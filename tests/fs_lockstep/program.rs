@@ -21,6 +21,12 @@ impl std::fmt::Debug for Text {
     }
 }
 
+impl From<&str> for Text {
+    fn from(path: &str) -> Self {
+        Text(path.as_bytes().to_vec())
+    }
+}
+
 impl std::ops::Deref for Text {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
@@ -123,30 +129,29 @@ fn xattr_name() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["user.a", "user.b", "trusted.a", "security.a", "other.a", "user."])
 }
 
-/// A mode out of the bits that may be used.
-fn mode(bits: u32) -> impl Strategy<Value = u32> {
+fn mode() -> impl Strategy<Value = u32> {
     let common = prop::sample::select(vec![0o777, 0o755, 0o700, 0o1777, 0o2775, 0o6755, 0o644]);
-    prop_oneof![common, 0..0o10000u32].prop_map(move |mode| mode & bits)
+    prop_oneof![common, 0..0o10000u32]
 }
 
-fn making(bits: u32) -> impl Strategy<Value = Op> {
+fn making() -> impl Strategy<Value = Op> {
     use libc::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFREG, S_IFSOCK};
     let kind = prop::sample::select(vec![S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFDIR]);
     let kind = prop_oneof![9 => kind, 1 => Just(0), 1 => Just(0o150000)];
     let slots = 0..SLOTS;
     prop_oneof![
-        5 => (slots.clone(), path(), open_flags(), mode(bits))
+        5 => (slots.clone(), path(), open_flags(), mode())
             .prop_map(|(slot, path, flags, mode)| Op::Open { slot, path, flags, mode }),
-        3 => (slots.clone(), path(), mode(bits)).prop_map(|(slot, path, mode)| {
+        3 => (slots.clone(), path(), mode()).prop_map(|(slot, path, mode)| {
             let flags = (libc::O_CREAT | libc::O_RDWR) as u32;
             Op::Open { slot, path, flags, mode }
         }),
-        2 => (slots.clone(), slots, path(), open_flags(), mode(bits))
+        2 => (slots.clone(), slots, path(), open_flags(), mode())
             .prop_map(|(slot, from, path, flags, mode)| {
                 Op::OpenAt { slot, from, path, flags, mode }
             }),
-        5 => (path(), mode(bits)).prop_map(|(path, mode)| Op::Mkdir { path, mode }),
-        2 => (path(), mode(bits), kind)
+        5 => (path(), mode()).prop_map(|(path, mode)| Op::Mkdir { path, mode }),
+        2 => (path(), mode(), kind)
             .prop_map(|(path, mode, kind)| Op::Mknod { path, mode: mode | kind }),
         4 => (path(), path()).prop_map(|(target, path)| Op::Symlink { target, path }),
         3 => (path(), path(), any::<bool>())
@@ -196,7 +201,7 @@ fn asking() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn changing(bits: u32) -> impl Strategy<Value = Op> {
+fn changing() -> impl Strategy<Value = Op> {
     let second = prop_oneof![0..2_000_000_000i64, -3_000_000_000..20_000_000_000i64];
     let nsec = prop_oneof![
         4 => 0..1_000_000_000i64,
@@ -207,11 +212,11 @@ fn changing(bits: u32) -> impl Strategy<Value = Op> {
     let time = (second, nsec);
     let xattr_flags = prop_oneof![4 => Just(0), 1 => 1..5u32];
     prop_oneof![
-        4 => (path(), mode(bits), prop::bool::weighted(0.8))
+        4 => (path(), mode(), prop::bool::weighted(0.8))
             .prop_map(|(path, mode, follow)| Op::Chmod { path, mode, follow }),
         4 => (path(), user(), user(), prop::bool::weighted(0.7))
             .prop_map(|(path, uid, gid, follow)| Op::Chown { path, uid, gid, follow }),
-        1 => (0..SLOTS, mode(bits)).prop_map(|(slot, mode)| Op::Fchmod { slot, mode }),
+        1 => (0..SLOTS, mode()).prop_map(|(slot, mode)| Op::Fchmod { slot, mode }),
         2 => (path(), time.clone(), time)
             .prop_map(|(path, atime, mtime)| Op::Utimes { path, times: [atime, mtime] }),
         1 => path().prop_map(Op::Touch),
@@ -224,7 +229,7 @@ fn changing(bits: u32) -> impl Strategy<Value = Op> {
 
 /// A small tree to begin with, or a part of it, so that most calls find something.
 fn beginning() -> impl Strategy<Value = Vec<Op>> {
-    let text = |path: &str| Text(path.as_bytes().to_vec());
+    let text = Text::from;
     let mkdir = |path, mode| Op::Mkdir { path: text(path), mode };
     let file = |slot, path, mode| {
         let flags = (libc::O_CREAT | libc::O_RDWR) as u32;
@@ -256,13 +261,13 @@ fn beginning() -> impl Strategy<Value = Vec<Op>> {
 }
 
 /// Programs of up to 60 calls after the beginning.
-pub(crate) fn program(bits: u32) -> impl Strategy<Value = Vec<Op>> {
+pub(crate) fn program() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
-        6 => making(bits),
+        6 => making(),
         4 => naming(),
         3 => contents(),
         3 => asking(),
-        3 => changing(bits),
+        3 => changing(),
     ];
     (beginning(), prop::collection::vec(op, 1..60)).prop_map(|(mut all, ops)| {
         all.extend(ops);
