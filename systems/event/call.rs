@@ -61,13 +61,18 @@ macro_rules! calls {
                 source: &mut S,
             ) -> Option<Result<Call<'a>, S::Error>> {
                 match name {
-                    $(stringify!($name) => Some((|| {
-                        $(let $field: $kind = read_field(source, stringify!($field), $style)?;)*
-                        Ok(Call::$variant { $($field),* })
-                    })()),)*
-                    "unmodelled" => Some((|| {
-                        Ok(Call::Unmodelled { number: read_field(source, "number", Style::Plain)? })
-                    })()),
+                    $(stringify!($name) => {
+                        $(let $field: $kind =
+                            match read_field(source, stringify!($field), $style) {
+                                Ok(value) => value,
+                                Err(error) => return Some(Err(error)),
+                            };)*
+                        Some(Ok(Call::$variant { $($field),* }))
+                    })*
+                    "unmodelled" => Some(
+                        read_field(source, "number", Style::Plain)
+                            .map(|number| Call::Unmodelled { number }),
+                    ),
                     _ => None,
                 }
             }

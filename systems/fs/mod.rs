@@ -322,6 +322,15 @@ impl Fs {
         if read_only { Err(Errno::EROFS) } else { Ok(()) }
     }
 
+    /// Whether a place exists: what a snapshot's references are checked by.
+    pub fn is_place(&self, place: Place) -> bool {
+        let node = match place.node {
+            Node::Entry(entry) => self.entries.get(entry.0).is_some(),
+            Node::Proc(_) => true,
+        };
+        node && self.mounts.get(place.mount.0).is_some()
+    }
+
     /// Makes a mount read-only or writable (`MS_REMOUNT` of mount(2)).
     pub fn set_read_only(&mut self, mount: MountId, read_only: bool) {
         self.mounts.at_mut(mount.0).read_only = read_only;
