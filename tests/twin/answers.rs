@@ -435,6 +435,12 @@ fn programs_are_replaced() {
         > {"pid":1,"call":"execve","path":"/tmp/script","argv":["s"],"envp":[]}
         {"err":"EACCES"}
         > {"pid":1,"call":"truncate","path":"/tmp/elf","length":0}
+        {"err":"ETXTBSY"}
+        > {"pid":2,"call":"readlink","path":"/proc/self/exe","bufsiz":100}
+        {"ok":8,"data":"/tmp/elf"}
+        > {"pid":2,"call":"exit","status":0}
+        {"ok":0}
+        > {"pid":1,"call":"truncate","path":"/tmp/elf","length":0}
         {"ok":0}
         "##,
     );

@@ -2,7 +2,7 @@
 //! worker, so that pointers in it mean the same everywhere and no emulated process holds a descriptor that is not its own.
 //!
 //! Layout: a header (number of events reserved; a word to sleep on; the slot of the image that starts next), a ring of events,
-//! the slots (one a worker), stacks for workers that share their parent's memory, and the areas that hold the memory
+//! the workers' code, the slots (one a worker), stacks for workers that share their parent's memory, and the areas that hold the memory
 //! of a request. `image.rs` uses the same offsets. The segment is marked for destruction at once (shmctl(2)): Linux
 //! still attaches by id, and it vanishes with the last process.
 
@@ -16,6 +16,9 @@ pub(crate) const EVENTS: usize = 4;
 /// Offset of the ring of events, and its length.
 pub(crate) const RING: usize = 0x1000;
 pub(crate) const RING_LEN: usize = 4096;
+const CODE_OFFSET: usize = 0x18_0000;
+/// The address of the workers' code.
+pub(crate) const CODE: u64 = SHARED + CODE_OFFSET as u64;
 const SLOTS: usize = 0x20_0000;
 /// How many workers there may be at a time.
 pub(crate) const SLOT_COUNT: usize = 1024;
@@ -92,11 +95,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Makes and maps the segment. Call it once, after IPC namespaces are settled.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Makes and maps the segment and puts the workers' code in. Call it once, after IPC namespaces are settled.
+    pub(crate) fn new(code: &[u8]) -> io::Result<Self> {
         // SAFETY: plain system calls; the address range is checked by the kernel, which refuses one in use.
         let shmid = unsafe {
-            let shmid = libc::shmget(libc::IPC_PRIVATE, TOTAL_BYTES, libc::SHM_NORESERVE | 0o666);
+            let shmid = libc::shmget(libc::IPC_PRIVATE, TOTAL_BYTES, libc::SHM_NORESERVE | 0o777);
             if shmid < 0 {
                 return Err(io::Error::last_os_error());
             }
@@ -106,6 +109,7 @@ impl Shared {
             if at as u64 != SHARED {
                 return Err(error);
             }
+            std::ptr::copy_nonoverlapping(code.as_ptr(), CODE as *mut u8, code.len());
             shmid
         };
         Ok(Self {

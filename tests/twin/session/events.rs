@@ -25,7 +25,8 @@ impl Session {
         }
     }
 
-    fn pid_of(&self, slot: usize) -> Option<i32> {
+    /// The task whose worker serves a slot.
+    pub(super) fn pid_of(&self, slot: usize) -> Option<i32> {
         self.tasks.iter().find(|(_, task)| task.slot == slot).map(|(pid, _)| *pid)
     }
 
@@ -37,7 +38,10 @@ impl Session {
             current.child = Some(tid);
         }
         match made {
-            Some(task) => drop(self.tasks.insert(tid, task)),
+            Some(mut task) => {
+                task.frames = self.inherited_handlers();
+                self.tasks.insert(tid, task);
+            }
             None => self.shared.free_slot(event.slot),
         }
     }
@@ -58,6 +62,17 @@ impl Session {
             self.no_child(slot);
         }
         self.tell(call, event.value);
+    }
+
+    /// A child with a memory of its own is in the handlers that its parent is in.
+    fn inherited_handlers(&self) -> Vec<Frame> {
+        let Some(current) = &self.current else { return Vec::new() };
+        let Some(parent) = self.tasks.get(&current.pid) else { return Vec::new() };
+        if current.kind != (Kind::Fork { shares_memory: false }) {
+            return Vec::new();
+        }
+        let handlers = parent.frames.iter().filter(|frame| matches!(frame, Frame::Handler));
+        handlers.map(|_| Frame::Handler).collect()
     }
 
     fn no_child(&mut self, slot: usize) {

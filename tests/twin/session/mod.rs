@@ -7,14 +7,16 @@
 mod events;
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::calls::{self, Kind};
 use crate::exec;
-use crate::fields::Fields;
+use crate::fields::{Fields, Object};
 use crate::image;
 use crate::sandbox::{Host, Sandbox};
 use crate::shared::{self, Order, Shared};
@@ -27,10 +29,14 @@ pub(crate) static ENDING: AtomicBool = AtomicBool::new(false);
 /// How long one sleep between looks lasts at most.
 const LOOK_US: u32 = 300;
 
+/// How long the kernel's own threads get for what they do later.
+const DEFERRED_WORK: Duration = Duration::from_millis(2);
+
 /// The request that is being carried out.
 struct Current {
     pid: i32,
     request: u32,
+    kind: Kind,
     answer: Option<Value>,
     child: Option<i32>,
 }
@@ -43,8 +49,8 @@ pub(crate) struct Session {
     tasks: BTreeMap<i32, Task>,
     requests: u32,
     blocked: u64,
-    /// Whether a terminal may have been opened.
-    terminals: bool,
+    /// Whether there may be a terminal or an internet socket: what goes into those comes out by work of the kernel's own.
+    deferred_work: bool,
     current: Option<Current>,
     /// Slots of children that were made but have not told so yet.
     awaited: Vec<usize>,
@@ -56,7 +62,7 @@ pub(crate) struct Session {
 impl Session {
     /// A session with a fresh kernel.
     pub(crate) fn new(host: Host) -> io::Result<Self> {
-        let shared = Shared::new()?;
+        let shared = Shared::new(image::code())?;
         let mut session = Self {
             host,
             shared,
@@ -64,7 +70,7 @@ impl Session {
             tasks: BTreeMap::new(),
             requests: 0,
             blocked: 0,
-            terminals: false,
+            deferred_work: false,
             current: None,
             awaited: Vec::new(),
             deaths: Vec::new(),
@@ -79,15 +85,16 @@ impl Session {
         self.end();
         self.shared.reset();
         self.blocked = 0;
-        self.terminals = false;
+        self.deferred_work = false;
         let slot = self.shared.take_slot().ok_or_else(|| io::Error::other("no slot"))?;
         shared::set_starting_slot(slot);
         let sandbox = self.host.sandbox(&image::elf(self.shared.shmid()))?;
         let init = Task::new(&sandbox, 1, slot)?;
         self.tasks.insert(1, init);
         self.sandbox = Some(sandbox);
-        let name = |area: &mut shared::Area| area.c_string(b"init");
-        self.silently(1, libc::SYS_prctl, libc::PR_SET_NAME as u64, name);
+        self.silently(1, libc::SYS_prctl, |area| {
+            Ok([libc::PR_SET_NAME as u64, area.c_string(b"init")?, 0, 0, 0])
+        });
         Ok(())
     }
 
@@ -149,17 +156,50 @@ impl Session {
             }
             _ => None,
         };
-        let staged = match (plan.kind, &self.sandbox) {
-            (Kind::Exec, Some(sandbox)) => exec::stage(sandbox, pid, plan.arguments[0]),
-            _ => None,
+        self.deferred_work |= match name {
+            "open" | "openat" | "openat2" => fields.bytes("path")?.is_some_and(is_terminal),
+            "socket" => plan.arguments[0] != libc::AF_UNIX as u64,
+            _ => false,
         };
-        self.terminals |=
-            name.starts_with("open") && fields.bytes("path")?.is_some_and(is_terminal);
-        let answer = self.carry_out(pid, plan, area, child_slot);
-        drop(staged);
+        let answer = if plan.kind == Kind::Exec {
+            self.execute(pid, plan, area)?
+        } else {
+            self.carry_out(pid, plan, area, child_slot)
+        };
         if pid == 1 && name.starts_with("set") {
             // A change of credentials clears it (PR_SET_PDEATHSIG(2const)).
-            self.silently(1, libc::SYS_prctl, libc::PR_SET_PDEATHSIG as u64, |_| Ok(9));
+            let signal = libc::SIGKILL as u64;
+            let arguments = [libc::PR_SET_PDEATHSIG as u64, signal, 0, 0, 0];
+            self.silently(1, libc::SYS_prctl, |_| Ok(arguments));
+        }
+        Ok(answer)
+    }
+
+    /// Carries out an execve.
+    fn execute(
+        &mut self,
+        pid: i32,
+        plan: calls::Plan,
+        area: shared::Area,
+    ) -> Result<Value, String> {
+        let Some(sandbox) = &self.sandbox else { return Err("there is no sandbox".into()) };
+        let staged = exec::stage(sandbox, pid, plan.arguments[0]);
+        let slot = self.tasks.get(&pid).map(|task| task.slot);
+        let answer = self.carry_out(pid, plan, area, None);
+        let known_to_be_none = matches!(staged, Ok(None));
+        if answer.get("err").is_some_and(|errno| errno == "ENOEXEC") && !known_to_be_none {
+            return Err(
+                "field path: the host twin cannot run a program that a link of /proc leads to"
+                    .into(),
+            );
+        }
+        if let Ok(Some(staged)) = staged {
+            let program = staged.program.clone();
+            drop(staged);
+            if answer.get("ok").is_some() {
+                let leader = slot.and_then(|slot| self.pid_of(slot)).unwrap_or(pid);
+                self.set_program(leader, &program);
+            }
         }
         Ok(answer)
     }
@@ -189,38 +229,52 @@ impl Session {
         let slot = task.slot;
         let (number, arguments) = (plan.number, plan.arguments);
         self.awaited.extend(child_slot);
-        self.current = Some(Current { pid, request, answer: None, child: None });
+        self.current = Some(Current { pid, request, kind, answer: None, child: None });
         shared::send(slot, &Order { operation, request, number, arguments, child: child_slot });
         let mut looks = self.settle();
-        if let (true, Some(sandbox)) = (self.terminals, &self.sandbox) {
+        if let (true, Some(sandbox)) = (self.deferred_work, &self.sandbox) {
             for (tid, task) in &self.tasks {
                 task.flush_terminals(sandbox, *tid);
             }
+            std::thread::sleep(DEFERRED_WORK);
             looks = self.settle();
         }
         self.answer_current(&looks)
     }
 
-    /// A call of the twin's own, of which nothing is told.
+    /// A call of the twin's own, of which nothing is told; its result unless it fails.
     fn silently(
         &mut self,
         pid: i32,
         number: i64,
-        first: u64,
-        second: impl FnOnce(&mut shared::Area) -> Result<u64, String>,
-    ) {
-        if self.may_speak(pid).is_err() {
+        arguments: impl FnOnce(&mut shared::Area) -> Result<[u64; 5], String>,
+    ) -> Option<u64> {
+        self.may_speak(pid).ok()?;
+        let mut area = self.shared.take_area()?;
+        let [a, b, c, d, e] = arguments(&mut area).unwrap_or_default();
+        let (kind, reply) = (Kind::Plain, Box::new(|_: i64, _: &mut Object| ()));
+        let plan = calls::Plan { number, arguments: [a, b, c, d, e, 0], kind, reply };
+        self.carry_out(pid, plan, area, None).get("ok")?.as_u64()
+    }
+
+    /// Makes the file that a process executes its program, as far as it is allowed to say so itself: then Linux refuses
+    /// writers (ETXTBSY), and /proc/PID/exe leads there.
+    fn set_program(&mut self, pid: i32, program: &CString) {
+        let Some(map) = self.sandbox.as_ref().and_then(|sandbox| exec::memory_map(sandbox, pid))
+        else {
             return;
-        }
-        let Some(mut area) = self.shared.take_area() else { return };
-        let second = second(&mut area).unwrap_or(0);
-        let plan = calls::Plan {
-            number,
-            arguments: [first, second, 0, 0, 0, 0],
-            kind: Kind::Plain,
-            reply: Box::new(|_, _| ()),
         };
-        self.carry_out(pid, plan, area, None);
+        let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
+        let opened = self.silently(pid, libc::SYS_open, |area| {
+            Ok([area.c_string(program.as_bytes())?, flags, 0, 0, 0])
+        });
+        let Some(fd) = opened else { return };
+        self.silently(pid, libc::SYS_prctl, |area| {
+            let map = area.put(&map.with_program(fd))?;
+            let size = size_of::<exec::MemoryMap>() as u64;
+            Ok([libc::PR_SET_MM as u64, libc::PR_SET_MM_MAP as u64, map, size, 0])
+        });
+        self.silently(pid, libc::SYS_close, |_| Ok([fd, 0, 0, 0, 0]));
     }
 
     /// Whether a process can make a request; the error says why not.
