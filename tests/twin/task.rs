@@ -11,7 +11,7 @@ use crate::fields::Object;
 use crate::names;
 use crate::sandbox::Sandbox;
 use crate::shared::Area;
-use crate::watch::Watch;
+use crate::watch::{Doing, Look, Watch};
 
 /// A request on its way.
 pub(crate) struct Call {
@@ -35,7 +35,7 @@ pub(crate) enum Frame {
 /// One task.
 pub(crate) struct Task {
     pub(crate) slot: usize,
-    pub(crate) watch: Watch,
+    watch: Watch,
     pub(crate) frames: Vec<Frame>,
     pidfd: Option<OwnedFd>,
 }
@@ -45,6 +45,13 @@ impl Task {
     pub(crate) fn new(sandbox: &Sandbox, tid: i32, slot: usize) -> io::Result<Self> {
         let watch = Watch::new(&sandbox.proc, tid)?;
         Ok(Self { slot, watch, frames: Vec::new(), pidfd: pidfd(sandbox, tid) })
+    }
+
+    /// Looks at what the task is doing. One that ends may sleep on its way, as process 1 does until all others have ended.
+    pub(crate) fn look(&self) -> Look {
+        let (doing, times) = self.watch.look(self.slot);
+        let ends = matches!(self.frames.last(), Some(Frame::Call(call)) if call.kind == Kind::Exit);
+        (if ends && doing == Doing::Blocked { Doing::Running } else { doing }, times)
     }
 
     /// The call that the task is blocked in.

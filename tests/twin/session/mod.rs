@@ -116,7 +116,7 @@ impl Session {
 
     /// Whether the task waits for a request, for `processes`.
     pub(crate) fn is_idle(&self, pid: i32) -> bool {
-        self.tasks.get(&pid).is_some_and(|task| task.watch.look(task.slot).0 == Doing::Idle)
+        self.tasks.get(&pid).is_some_and(|task| task.look().0 == Doing::Idle)
     }
 
     /// The lines that go before the next answer.
@@ -280,7 +280,7 @@ impl Session {
     /// Whether a process can make a request; the error says why not.
     fn may_speak(&mut self, pid: i32) -> Result<(), String> {
         self.take_events();
-        let looked = self.tasks.get(&pid).map(|task| task.watch.look(task.slot).0);
+        let looked = self.tasks.get(&pid).map(|task| task.look().0);
         if !matches!(looked, Some(Doing::Idle)) {
             self.settle();
         }
@@ -289,7 +289,7 @@ impl Session {
         if let Some(number) = task.blocked_in() {
             return Err(format!("pid {pid} is blocked in {number}"));
         }
-        match task.watch.look(task.slot).0 {
+        match task.look().0 {
             Doing::Idle => Ok(()),
             Doing::Stopped => Err(format!("pid {pid} is stopped")),
             Doing::Gone(_) => Err(gone()),
@@ -303,8 +303,8 @@ impl Session {
         loop {
             let seen = shared::event_count();
             self.take_events();
-            let look = |(pid, task): (&i32, &Task)| (*pid, task.watch.look(task.slot));
-            let looks: BTreeMap<i32, Look> = self.tasks.iter().map(look).collect();
+            let looks: BTreeMap<i32, Look> =
+                self.tasks.iter().map(|(pid, task)| (*pid, task.look())).collect();
             let moves = !self.awaited.is_empty()
                 || looks.values().any(|(doing, _)| *doing == Doing::Running);
             if ENDING.load(SeqCst) {
