@@ -1,1 +1,4 @@
 //! The shell.
+
+pub mod strace;
+pub mod trace;

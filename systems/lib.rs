@@ -1,4 +1,42 @@
-//! The core.
+//! The core of tickernel: a virtual POSIX kernel as tables, components and systems.
+//!
+//! A tick is one event. Its phases, in order:
+//! 1. **dispatch** (`calls/`): the call answers, fails, blocks on a condition, or asks the host;
+//! 2. **deliver** (`deliver.rs`) signals, **exit** (`exit.rs`) what they end;
+//! 3. **readiness** (`readiness.rs`): blocked calls whose objects changed are tried again;
+//! 4. **expire** (`expire.rs`): deadlines that the clock has reached;
+//! 5. **account** (`account.rs`): counters kept by addition; a debug build walks and compares.
+//!
+//! `systems/README.md` is the architecture. There is no clock here, no thread, no file, no network, no
+//! hash order and no float: everything that the state does not determine enters by [`Kernel::take`].
 #![no_std]
 #![forbid(unsafe_code)]
+
 extern crate alloc;
+
+#[macro_use]
+pub mod wire;
+
+pub mod abi;
+mod account;
+mod boot;
+mod calls;
+mod components;
+mod deliver;
+pub mod digest;
+pub mod event;
+mod exit;
+mod expire;
+pub mod fs;
+mod kernel;
+mod procview;
+mod readiness;
+mod rows;
+mod snapshot;
+mod tables;
+
+pub use account::Defect;
+pub use boot::{Boot, BootFd, BootTarget};
+pub use components::ProcessText;
+pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
+pub use snapshot::{ProcessRow, ProcessState, RestoreError, TreeRow};

@@ -1,0 +1,316 @@
+//! Puts the two halves of split calls together: lines to events, in file order.
+//!
+//! A call takes effect between its [`EventKind::Entry`] and its [`EventKind::Exit`] (IMPORT.md
+//! section 1). Restarts (`ERESTART...`, restart_syscall) are not joined: each is a call of its
+//! own here. A call may have no exit (the task died or was let go in it) or no entry (strace
+//! attached while it ran).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::BufRead;
+
+use super::clock::Clock;
+use super::cursor::Refusal;
+use super::error::{Error, Reason};
+use super::event::{Call, Calls, Event, EventKind, Recording};
+use super::line::{Body, Cut, Line, WholeCall, cut_of};
+use super::lines::Lines;
+use super::value::{Name, Value};
+
+/// A call that has not returned yet.
+#[derive(Debug)]
+struct Open {
+    call: u64,
+    name: Name,
+    line: u64,
+    /// Text of the arguments at entry.
+    text: Vec<u8>,
+}
+
+/// The events of one recording. After the first error there is nothing more.
+#[derive(Debug)]
+pub struct Events<R> {
+    lines: Lines<R>,
+    clock: Clock,
+    calls: Calls,
+    open: BTreeMap<Option<u32>, Open>,
+    /// Events of the line read last that were not given yet.
+    ready: VecDeque<Event>,
+    ended: bool,
+}
+
+impl<R: BufRead> Events<R> {
+    /// The events of `input`.
+    pub fn new(input: R) -> Self {
+        Self {
+            lines: Lines::new(input),
+            clock: Clock::default(),
+            calls: Calls::default(),
+            open: BTreeMap::new(),
+            ready: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// The same with times since `first_ns` (nanoseconds as the time column counts).
+    pub(crate) fn starting_at(input: R, first_ns: u64) -> Self {
+        Self { clock: Clock::starting_at(first_ns), ..Self::new(input) }
+    }
+
+    /// The calls so far.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// The calls so far, to take them out.
+    pub fn calls_mut(&mut self) -> &mut Calls {
+        &mut self.calls
+    }
+
+    /// Reads to the end or to the error.
+    pub fn read_all(mut self) -> Recording {
+        let mut events = Vec::new();
+        let mut error = None;
+        for event in &mut self {
+            match event {
+                Ok(event) => events.push(event),
+                Err(found) => error = Some(found),
+            }
+        }
+        Recording { events, calls: self.calls, error }
+    }
+
+    fn line(&mut self, line: Line) -> Result<(), Error> {
+        let time_ns = line.time.map(|stamp| self.clock.at(stamp));
+        let Line { number, tid, body, .. } = line;
+        let event = |kind| Event { line: number, tid, time_ns, kind };
+        match body {
+            Body::Call(whole) => self.whole(number, tid, time_ns, whole)?,
+            Body::Unfinished { name, args, text, cut } => {
+                self.refuse_open(number, tid, &name)?;
+                let args_at_entry = args.len();
+                let call = Call {
+                    args_at_entry,
+                    cut: Some(cut),
+                    ..entered(tid, name.clone(), args, number, time_ns)
+                };
+                let call = self.calls.push(call);
+                self.ready.push_back(event(EventKind::Entry { call }));
+                let open = Open { call, name, line: number, text };
+                match cut {
+                    Cut::Unfinished => drop(self.open.insert(tid, open)),
+                    Cut::PidChanged(pid) => drop(self.open.insert(Some(pid), open)),
+                    Cut::Detached => self.ready.push_back(event(EventKind::Detached)),
+                    Cut::Lost => {}
+                }
+            }
+            Body::Resumed { name, text, at } => {
+                self.resumed(number, tid, time_ns, name, &text, at)?;
+            }
+            Body::Signal { name, info } => {
+                self.ready.push_back(event(EventKind::Signal { name, info }));
+            }
+            Body::Stopped { signal } => {
+                self.ready.push_back(event(EventKind::Stopped { signal }));
+            }
+            Body::Exited { status } => {
+                self.open.remove(&tid);
+                self.ready.push_back(event(EventKind::Exited { status }));
+            }
+            Body::Killed { signal, core } => {
+                self.open.remove(&tid);
+                self.ready.push_back(event(EventKind::Killed { signal, core }));
+            }
+            Body::Superseded { by } => {
+                // The leader is gone with its call; what the thread has open goes on as the leader.
+                if let Some(open) = self.open.remove(&Some(by)) {
+                    self.open.insert(tid, open);
+                }
+                self.ready.push_back(event(EventKind::Superseded { by }));
+            }
+            Body::Notice(notice) => self.ready.push_back(event(EventKind::Notice(notice))),
+        }
+        Ok(())
+    }
+
+    fn refuse_open(&self, line: u64, tid: Option<u32>, name: &str) -> Result<(), Error> {
+        let Some(open) = self.open.get(&tid) else { return Ok(()) };
+        let reason = Reason::CallInCall { tid, name: name.to_owned(), open_line: open.line };
+        Err(Error { line, ..Error::whole(reason) })
+    }
+
+    fn whole(
+        &mut self,
+        line: u64,
+        tid: Option<u32>,
+        time_ns: Option<u64>,
+        whole: WholeCall,
+    ) -> Result<(), Error> {
+        self.refuse_open(line, tid, &whole.name)?;
+        let mut call = entered(tid, whole.name, whole.args, line, time_ns);
+        call.args_at_entry = call.args.len();
+        call.result = Some(whole.result);
+        call.exit_line = Some(line);
+        call.exit_time_ns = sum(time_ns, whole.duration_ns);
+        call.duration_ns = whole.duration_ns;
+        let call = self.calls.push(call);
+        self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Entry { call } });
+        self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Exit { call } });
+        Ok(())
+    }
+
+    fn resumed(
+        &mut self,
+        line: u64,
+        tid: Option<u32>,
+        time_ns: Option<u64>,
+        name: Name,
+        text: &[u8],
+        at: usize,
+    ) -> Result<(), Error> {
+        let open = self.take_open(tid, &name);
+        if let Some(open) = &open {
+            refuse_other(line, &name, open)?;
+        }
+        let index = match &open {
+            Some(open) => open.call,
+            // strace attached while the call ran.
+            None => self.calls.push(Call {
+                entry_line: None,
+                entry_time_ns: None,
+                ..entered(tid, name.clone(), Vec::new(), line, None)
+            }),
+        };
+        // It was let go, or lost, in the call: no result.
+        if let Some((_, cut)) = cut_of(text, 0) {
+            if let Some(call) = self.calls.get_mut(index) {
+                call.cut = Some(cut);
+            }
+            self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Detached });
+            return Ok(());
+        }
+        let entry = open.map(|open| open.text);
+        let whole = self.put_together(line, name, entry.as_deref(), text, at)?;
+        let Some(call) = self.calls.get_mut(index) else { return Ok(()) };
+        if call.tid != tid {
+            call.exit_tid = tid;
+        }
+        call.args = whole.args;
+        call.result = Some(whole.result);
+        call.exit_line = Some(line);
+        call.exit_time_ns = time_ns;
+        call.duration_ns = whole.duration_ns;
+        self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Exit { call: index } });
+        Ok(())
+    }
+
+    /// The open call of the task. On standard error the first task's lines have no pid while it is
+    /// alone; then a half with and a half without pid belong together.
+    fn take_open(&mut self, tid: Option<u32>, name: &str) -> Option<Open> {
+        if let Some(open) = self.open.remove(&tid) {
+            return Some(open);
+        }
+        let other = match tid {
+            Some(_) => None,
+            None => *self.open.keys().next().filter(|_| self.open.len() == 1)?,
+        };
+        self.open.get(&other).filter(|open| &*open.name == name)?;
+        self.open.remove(&other)
+    }
+
+    /// Parses entry half and exit half as one text.
+    fn put_together(
+        &mut self,
+        line: u64,
+        name: Name,
+        entry: Option<&[u8]>,
+        text: &[u8],
+        at: usize,
+    ) -> Result<WholeCall, Error> {
+        let blanks = text.iter().take_while(|byte| **byte == b' ').count();
+        let rest = text.get(blanks..).unwrap_or_default();
+        let mut joined = Vec::with_capacity(entry.map_or(0, <[u8]>::len) + text.len() + 1);
+        match entry {
+            Some(entry) => {
+                joined.extend_from_slice(entry);
+                joined.push(b' ');
+            }
+            // The half that came before is unknown: its comma or arrow joins nothing.
+            None => joined.push(b' '),
+        }
+        let before = joined.len();
+        let skipped = if entry.is_some() {
+            0
+        } else if rest.starts_with(b"=>") {
+            2
+        } else {
+            usize::from(rest.starts_with(b","))
+        };
+        joined.extend_from_slice(rest.get(skipped..).unwrap_or_default());
+        self.lines.parser().tail(name, &joined).map_err(|Refusal { at: place, reason }| {
+            let place = place.saturating_sub(before) + blanks + skipped;
+            let mut error = Error::at(line, text, place, reason);
+            error.column += at as u64;
+            error
+        })
+    }
+}
+
+impl<R: BufRead> Iterator for Events<R> {
+    type Item = Result<Event, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(Ok(event));
+            }
+            if self.ended {
+                return None;
+            }
+            let read = match self.lines.next()? {
+                Ok(line) => self.line(line),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = read {
+                self.ended = true;
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+fn refuse_other(line: u64, name: &Name, open: &Open) -> Result<(), Error> {
+    // `???` is a call that strace could not name at one of the two stops.
+    if *name == open.name || &**name == "???" || &*open.name == "???" {
+        return Ok(());
+    }
+    let (resumed, open_name) = (name.to_string(), open.name.to_string());
+    let reason = Reason::OtherCall { resumed, open: open_name, open_line: open.line };
+    Err(Error { line, ..Error::whole(reason) })
+}
+
+fn entered(
+    tid: Option<u32>,
+    name: Name,
+    args: Vec<Value>,
+    line: u64,
+    time_ns: Option<u64>,
+) -> Call {
+    Call {
+        tid,
+        exit_tid: None,
+        name,
+        args,
+        args_at_entry: 0,
+        result: None,
+        entry_line: Some(line),
+        exit_line: None,
+        entry_time_ns: time_ns,
+        exit_time_ns: None,
+        duration_ns: None,
+        cut: None,
+    }
+}
+
+fn sum(time_ns: Option<u64>, duration_ns: Option<u64>) -> Option<u64> {
+    time_ns?.checked_add(duration_ns?)
+}

@@ -1,0 +1,295 @@
+//! Events to batches: the upper half of both writers, on the caller's thread.
+//!
+//! An event is appended before it has any effect, so its completions are not known yet. A batch
+//! is therefore closed late: when the next event does not fit, with the hash that the caller
+//! gives at that moment. A record waits outside the batch until then, because its answer
+//! (`answer`) may still come and makes it longer.
+
+use std::io::Write;
+
+use super::batch::{Batch, Contents, Kind};
+use super::chunk::chunks;
+use super::digests::Digests;
+use super::error::TraceError;
+use super::footer::put_summary;
+use super::frames::Frames;
+use super::header::Header;
+use super::record::{MAX_FLAGS, Previous, Record};
+use super::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES};
+
+/// Where full batches go. Implemented by [`Frames`] and [`super::Background`].
+pub trait Sink {
+    /// What is left at the end.
+    type Output;
+    /// Reports a failure of earlier batches, if there was one.
+    fn check(&mut self) -> Result<(), TraceError>;
+    /// Takes a batch and leaves an empty payload in it.
+    fn take(&mut self, batch: &mut Batch) -> Result<(), TraceError>;
+    /// Comes back when everything taken so far has been written and flushed.
+    fn flush(&mut self) -> Result<(), TraceError>;
+    /// The same, and ends.
+    fn finish(self) -> Result<Self::Output, TraceError>;
+}
+
+/// Writes a trace on the caller's thread. Dropped without `finish`, it leaves a file that can be
+/// read up to the last batch that was full or flushed.
+pub type TraceWriter<W> = Builder<Frames<W>>;
+
+impl<W: Write> TraceWriter<W> {
+    /// Begins a trace on `out` with its header and the kernel's first image (may be empty).
+    pub fn new(out: W, header: &Header, image: &[u8]) -> Result<Self, TraceError> {
+        let frames = Frames::new(out, header, image.len() as u64)?;
+        Builder::begin(frames, header, image)
+    }
+}
+
+/// The record that was appended last.
+#[derive(Debug, Default)]
+struct Pending {
+    is_open: bool,
+    tick: u64,
+    flags: u8,
+    lines: Option<(u64, u64)>,
+    event: Vec<u8>,
+    has_expected: bool,
+    expected: Vec<u8>,
+    /// Hash of the completions before this event.
+    completions_before: u64,
+}
+
+/// Collects events into batches for a sink; see [`TraceWriter`] and [`super::BackgroundWriter`].
+#[derive(Debug)]
+pub struct Builder<S> {
+    pub(super) sink: S,
+    first_sequence: u64,
+    next_sequence: u64,
+    last_tick: u64,
+    digest_cadence: u64,
+    last_digests: Option<Digests>,
+    pending: Pending,
+    batch: Batch,
+    previous: Previous,
+}
+
+impl<S: Sink> Builder<S> {
+    /// Writes the image's batches to a sink whose header is written.
+    pub(super) fn begin(sink: S, header: &Header, image: &[u8]) -> Result<Self, TraceError> {
+        let mut builder = Builder {
+            sink,
+            first_sequence: header.first_sequence,
+            next_sequence: header.first_sequence,
+            last_tick: 0,
+            digest_cadence: header.digest_cadence,
+            last_digests: None,
+            pending: Pending::default(),
+            batch: Batch::default(),
+            previous: Previous::default(),
+        };
+        for chunk in chunks(image) {
+            builder.put_single(Kind::Image, 1, 0, |payload| chunk.put(payload))?;
+        }
+        Ok(builder)
+    }
+
+    /// Sequence number that the next event will get.
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Appends an event at `tick` and answers its sequence number. `completions` is the rolling
+    /// hash of all completions so far, that is of the events before this one.
+    ///
+    /// # Errors
+    /// Nothing is appended if the record is too long, its flags too large or its tick smaller
+    /// than the last one. A failure of the output is reported by this and every later call.
+    pub fn append(
+        &mut self,
+        tick: u64,
+        record: &Record<'_>,
+        completions: u64,
+    ) -> Result<u64, TraceError> {
+        self.sink.check()?;
+        check_length(record.event, record.expected)?;
+        if record.flags > MAX_FLAGS {
+            return Err(TraceError::RecordFlags(record.flags));
+        }
+        if tick < self.last_tick {
+            return Err(TraceError::TickWentBack { tick, last: self.last_tick });
+        }
+        let sequence = self.next_sequence;
+        let next_sequence = sequence.checked_add(1).ok_or(TraceError::SequenceExhausted)?;
+        self.commit()?;
+        let pending = &mut self.pending;
+        pending.is_open = true;
+        pending.tick = tick;
+        pending.flags = record.flags;
+        pending.lines = record.lines;
+        pending.event.clear();
+        pending.event.extend_from_slice(record.event);
+        pending.has_expected = record.expected.is_some();
+        pending.expected.clear();
+        pending.expected.extend_from_slice(record.expected.unwrap_or_default());
+        pending.completions_before = completions;
+        self.next_sequence = next_sequence;
+        self.last_tick = tick;
+        Ok(sequence)
+    }
+
+    /// Gives the event appended last its answer, for traces that store completions whole. To be
+    /// called before anything else is written.
+    ///
+    /// # Errors
+    /// If there is no such event, if it has an answer, or if both are too long together.
+    pub fn answer(&mut self, expected: &[u8]) -> Result<(), TraceError> {
+        if !self.pending.is_open || self.pending.has_expected {
+            return Err(TraceError::NoOpenEvent);
+        }
+        check_length(&self.pending.event, Some(expected))?;
+        self.pending.has_expected = true;
+        self.pending.expected.extend_from_slice(expected);
+        Ok(())
+    }
+
+    /// Whether the header's cadence asks for digests before the next event.
+    pub fn is_digest_due(&self) -> bool {
+        let events = self.next_sequence - self.first_sequence;
+        let written = self.last_digests.as_ref().map(|digests| digests.next_sequence);
+        self.digest_cadence != 0
+            && events != 0
+            && events.is_multiple_of(self.digest_cadence)
+            && written != Some(self.next_sequence)
+    }
+
+    /// Writes the digests of the state after the event appended last.
+    pub fn digests(&mut self, digests: &[(&str, u64)], completions: u64) -> Result<(), TraceError> {
+        let digests = Digests::checked(self.next_sequence, digests)?;
+        self.close(completions)?;
+        let count = digests.entries.len() as u32;
+        self.put_single(Kind::Digests, count, completions, |payload| digests.put(payload))?;
+        self.last_digests = Some(digests);
+        Ok(())
+    }
+
+    /// Writes a snapshot (not empty) of the state after the event appended last.
+    pub fn snapshot(&mut self, snapshot: &[u8], completions: u64) -> Result<(), TraceError> {
+        self.close(completions)?;
+        for chunk in chunks(snapshot) {
+            self.put_single(Kind::Snapshot, 1, completions, |payload| chunk.put(payload))?;
+        }
+        Ok(())
+    }
+
+    /// Closes the batch and comes back when everything is written.
+    pub fn flush(&mut self, completions: u64) -> Result<(), TraceError> {
+        self.close(completions)?;
+        self.sink.flush()
+    }
+
+    /// Writes the digests of the last state, the footer and the trailer.
+    pub fn finish(
+        mut self,
+        digests: &[(&str, u64)],
+        completions: u64,
+    ) -> Result<S::Output, TraceError> {
+        self.close(completions)?;
+        let last = Digests::checked(self.next_sequence, digests)?;
+        if self.last_digests.as_ref() != Some(&last) {
+            self.digests(digests, completions)?;
+        }
+        let (next_sequence, last_tick) = (self.next_sequence, self.last_tick);
+        self.put_single(Kind::Footer, 0, completions, |payload| {
+            put_summary(payload, next_sequence, last_tick, &last);
+        })?;
+        self.sink.finish()
+    }
+
+    /// Moves the waiting record into the batch, closing it first where the record does not fit.
+    fn commit(&mut self) -> Result<(), TraceError> {
+        if !self.pending.is_open {
+            return Ok(());
+        }
+        if !self.try_put() {
+            self.close_batch(self.pending.completions_before)?;
+            self.try_put();
+        }
+        self.pending.is_open = false;
+        Ok(())
+    }
+
+    /// Puts the waiting record into the batch unless the batch's limits forbid it.
+    fn try_put(&mut self) -> bool {
+        let contents = &mut self.batch.contents;
+        if contents.count >= MAX_BATCH_EVENTS {
+            return false;
+        }
+        let pending = &self.pending;
+        let record = Record {
+            event: &pending.event,
+            expected: pending.has_expected.then_some(pending.expected.as_slice()),
+            lines: pending.lines,
+            flags: pending.flags,
+        };
+        let (length_before, previous_before) = (self.batch.payload.len(), self.previous);
+        self.previous.put(&mut self.batch.payload, pending.tick, &record);
+        if contents.count > 0 && self.batch.payload.len() > MAX_BATCH_BYTES {
+            self.batch.payload.truncate(length_before);
+            self.previous = previous_before;
+            return false;
+        }
+        if contents.count == 0 {
+            contents.first_sequence = self.next_sequence - 1;
+            contents.first_tick = pending.tick;
+        }
+        contents.last_tick = pending.tick;
+        contents.count += 1;
+        true
+    }
+
+    /// Ends the batch at this place of the trace.
+    fn close(&mut self, completions: u64) -> Result<(), TraceError> {
+        self.sink.check()?;
+        self.commit()?;
+        self.close_batch(completions)
+    }
+
+    fn close_batch(&mut self, completions: u64) -> Result<(), TraceError> {
+        if self.batch.contents.count == 0 {
+            return Ok(());
+        }
+        self.batch.kind = Kind::Events;
+        self.batch.contents.completions = completions;
+        let result = self.sink.take(&mut self.batch);
+        self.batch.payload.clear();
+        self.batch.contents = Contents::default();
+        self.previous = Previous::default();
+        result
+    }
+
+    /// Writes a batch that is no batch of events; no event may be in the open one.
+    fn put_single(
+        &mut self,
+        kind: Kind,
+        count: u32,
+        completions: u64,
+        put: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), TraceError> {
+        self.batch.kind = kind;
+        self.batch.contents = Contents {
+            first_sequence: self.next_sequence,
+            first_tick: self.last_tick,
+            last_tick: self.last_tick,
+            count,
+            completions,
+        };
+        put(&mut self.batch.payload);
+        let result = self.sink.take(&mut self.batch);
+        self.batch.payload.clear();
+        self.batch.contents = Contents::default();
+        result
+    }
+}
+
+fn check_length(event: &[u8], expected: Option<&[u8]>) -> Result<(), TraceError> {
+    let bytes = event.len().saturating_add(expected.map_or(0, <[u8]>::len));
+    if bytes > MAX_EVENT_BYTES { Err(TraceError::EventTooLarge { bytes }) } else { Ok(()) }
+}

@@ -1,0 +1,219 @@
+//! Flags and small constants of the man pages: each group is a set of constants and, beside them, the
+//! table of its names (what the JSON twin and the reading of strace's abbreviated style use).
+
+/// A table of names and numbers; for flags in the order in which they are printed.
+pub type Names = &'static [(&'static str, u64)];
+
+macro_rules! constants {
+    ($(#[$doc:meta])* $table:ident: $kind:ty { $($name:ident = $value:expr),* $(,)? }) => {
+        $(#[doc = concat!("`", stringify!($name), "` of ", stringify!($table), "")]
+        pub const $name: $kind = $value;)*
+        $(#[$doc])*
+        pub const $table: Names = &[$((stringify!($name), $name as u64)),*];
+    };
+}
+
+constants! {
+    /// Flags of open(2); the access mode is the two lowest bits.
+    OPEN_FLAGS: u32 {
+        O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_NOCTTY = 0o400,
+        O_TRUNC = 0o1000, O_APPEND = 0o2000, O_NONBLOCK = 0o4000, O_SYNC = 0o4010000,
+        O_DSYNC = 0o10000, O_ASYNC = 0o20000, O_DIRECT = 0o40000, O_LARGEFILE = 0o100000,
+        O_TMPFILE = 0o20200000, O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000,
+        O_NOATIME = 0o1000000, O_CLOEXEC = 0o2000000, O_PATH = 0o10000000,
+    }
+}
+/// The bits of the access mode in open(2)'s flags.
+pub const O_ACCMODE: u32 = 3;
+
+constants! {
+    /// File types of inode(7).
+    FILE_TYPES: u32 {
+        S_IFSOCK = 0o140000, S_IFLNK = 0o120000, S_IFREG = 0o100000, S_IFBLK = 0o060000,
+        S_IFDIR = 0o040000, S_IFCHR = 0o020000, S_IFIFO = 0o010000,
+    }
+}
+/// The type bits of a mode.
+pub const S_IFMT: u32 = 0o170000;
+constants! {
+    /// Mode bits of inode(7).
+    MODE_BITS: u32 {
+        S_ISUID = 0o4000, S_ISGID = 0o2000, S_ISVTX = 0o1000,
+        S_IRUSR = 0o400, S_IWUSR = 0o200, S_IXUSR = 0o100,
+        S_IRGRP = 0o40, S_IWGRP = 0o20, S_IXGRP = 0o10, S_IROTH = 4, S_IWOTH = 2, S_IXOTH = 1,
+    }
+}
+
+constants! {
+    /// Flags of the `*at` calls.
+    AT_FLAGS: u32 {
+        AT_SYMLINK_NOFOLLOW = 0x100, AT_EACCESS = 0x200, AT_REMOVEDIR = 0x200,
+        AT_SYMLINK_FOLLOW = 0x400, AT_NO_AUTOMOUNT = 0x800, AT_EMPTY_PATH = 0x1000,
+        AT_STATX_FORCE_SYNC = 0x2000, AT_STATX_DONT_SYNC = 0x4000,
+    }
+}
+/// `dirfd` that means the working directory.
+pub const AT_FDCWD: i32 = -100;
+
+constants! {
+    /// Modes of access(2).
+    ACCESS_MODES: u32 { F_OK = 0, R_OK = 4, W_OK = 2, X_OK = 1 }
+}
+constants! {
+    /// Whence of lseek(2).
+    WHENCES: u32 { SEEK_SET = 0, SEEK_CUR = 1, SEEK_END = 2, SEEK_DATA = 3, SEEK_HOLE = 4 }
+}
+constants! {
+    /// Commands of fcntl(2).
+    FCNTL_COMMANDS: u32 {
+        F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_GETLK = 5, F_SETLK = 6,
+        F_SETLKW = 7, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_SETOWN_EX = 15,
+        F_GETOWN_EX = 16, F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_SETLEASE = 1024,
+        F_GETLEASE = 1025, F_NOTIFY = 1026, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031,
+        F_GETPIPE_SZ = 1032, F_ADD_SEALS = 1033, F_GET_SEALS = 1034,
+    }
+}
+constants! {
+    /// Descriptor flags of fcntl(2).
+    FD_FLAGS: u32 { FD_CLOEXEC = 1 }
+}
+constants! {
+    /// Kinds of record locks of fcntl(2).
+    LOCK_KINDS: u32 { F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2 }
+}
+constants! {
+    /// Operations of flock(2).
+    FLOCK_OPERATIONS: u32 { LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8 }
+}
+constants! {
+    /// Flags of clone(2) above the exit signal in the low byte.
+    CLONE_FLAGS: u64 {
+        CLONE_VM = 0x100, CLONE_FS = 0x200, CLONE_FILES = 0x400, CLONE_SIGHAND = 0x800,
+        CLONE_PIDFD = 0x1000, CLONE_PTRACE = 0x2000, CLONE_VFORK = 0x4000, CLONE_PARENT = 0x8000,
+        CLONE_THREAD = 0x10000, CLONE_NEWNS = 0x20000, CLONE_SYSVSEM = 0x40000,
+        CLONE_SETTLS = 0x80000, CLONE_PARENT_SETTID = 0x100000, CLONE_CHILD_CLEARTID = 0x200000,
+        CLONE_DETACHED = 0x400000, CLONE_UNTRACED = 0x800000, CLONE_CHILD_SETTID = 0x1000000,
+        CLONE_NEWCGROUP = 0x2000000, CLONE_NEWUTS = 0x4000000, CLONE_NEWIPC = 0x8000000,
+        CLONE_NEWUSER = 0x10000000, CLONE_NEWPID = 0x20000000, CLONE_NEWNET = 0x40000000,
+        CLONE_IO = 0x80000000, CLONE_CLEAR_SIGHAND = 0x100000000,
+    }
+}
+constants! {
+    /// Options of wait4(2) and waitid(2).
+    WAIT_OPTIONS: u32 {
+        WNOHANG = 1, WUNTRACED = 2, WSTOPPED = 2, WEXITED = 4, WCONTINUED = 8,
+        WNOWAIT = 0x1000000, __WNOTHREAD = 0x20000000, __WALL = 0x40000000, __WCLONE = 0x80000000,
+    }
+}
+constants! {
+    /// Kinds of id of waitid(2).
+    WAITID_TYPES: u32 { P_ALL = 0, P_PID = 1, P_PGID = 2, P_PIDFD = 3 }
+}
+constants! {
+    /// `how` of sigprocmask(2).
+    SIGPROCMASK_HOWS: u32 { SIG_BLOCK = 0, SIG_UNBLOCK = 1, SIG_SETMASK = 2 }
+}
+constants! {
+    /// `sa_flags` of sigaction(2).
+    SA_FLAGS: u32 {
+        SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2, SA_SIGINFO = 4, SA_ONSTACK = 0x08000000,
+        SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000, SA_RESETHAND = 0x80000000,
+        SA_RESTORER = 0x04000000,
+    }
+}
+constants! {
+    /// Events of poll(2).
+    POLL_EVENTS: u32 {
+        POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20,
+        POLLRDNORM = 0x40, POLLRDBAND = 0x80, POLLWRNORM = 0x100, POLLWRBAND = 0x200,
+        POLLMSG = 0x400, POLLRDHUP = 0x2000,
+    }
+}
+constants! {
+    /// Directory entry types of readdir(3).
+    DIRENT_TYPES: u32 {
+        DT_UNKNOWN = 0, DT_FIFO = 1, DT_CHR = 2, DT_DIR = 4, DT_BLK = 6, DT_REG = 8, DT_LNK = 10,
+        DT_SOCK = 12, DT_WHT = 14,
+    }
+}
+constants! {
+    /// Flags of rename(2)'s renameat2.
+    RENAME_FLAGS: u32 { RENAME_NOREPLACE = 1, RENAME_EXCHANGE = 2, RENAME_WHITEOUT = 4 }
+}
+constants! {
+    /// Special nanoseconds of utimensat(2).
+    UTIME_SPECIALS: i64 { UTIME_NOW = 0x3fff_ffff, UTIME_OMIT = 0x3fff_fffe }
+}
+constants! {
+    /// Resources of getrlimit(2).
+    RESOURCES: u32 {
+        RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_DATA = 2, RLIMIT_STACK = 3, RLIMIT_CORE = 4,
+        RLIMIT_RSS = 5, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9,
+        RLIMIT_LOCKS = 10, RLIMIT_SIGPENDING = 11, RLIMIT_MSGQUEUE = 12, RLIMIT_NICE = 13,
+        RLIMIT_RTPRIO = 14, RLIMIT_RTTIME = 15,
+    }
+}
+constants! {
+    /// Requests of ioctl(2) that the kernel knows.
+    IOCTL_REQUESTS: u64 {
+        TCGETS = 0x5401, TCSETS = 0x5402, TCSETSW = 0x5403, TCSETSF = 0x5404, TCSBRK = 0x5409,
+        TCXONC = 0x540A, TCFLSH = 0x540B, TIOCEXCL = 0x540C, TIOCNXCL = 0x540D, TIOCSCTTY = 0x540E,
+        TIOCGPGRP = 0x540F, TIOCSPGRP = 0x5410, TIOCOUTQ = 0x5411, TIOCSTI = 0x5412,
+        TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414, FIONREAD = 0x541B, TIOCPKT = 0x5420,
+        FIONBIO = 0x5421, TIOCNOTTY = 0x5422, TIOCGSID = 0x5429, TCSBRKP = 0x5425,
+        TIOCGPTN = 0x8004_5430, TIOCSPTLCK = 0x4004_5431, TIOCGPTPEER = 0x5441, FIONCLEX = 0x5450,
+        FIOCLEX = 0x5451, FIOASYNC = 0x5452, FIOQSIZE = 0x5460, FICLONE = 0x4004_9409,
+    }
+}
+constants! {
+    /// Flags of close_range(2).
+    CLOSE_RANGE_FLAGS: u32 { CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4 }
+}
+constants! {
+    /// Clocks of clock_gettime(2).
+    CLOCKS: u32 {
+        CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1, CLOCK_PROCESS_CPUTIME_ID = 2,
+        CLOCK_THREAD_CPUTIME_ID = 3, CLOCK_MONOTONIC_RAW = 4, CLOCK_REALTIME_COARSE = 5,
+        CLOCK_MONOTONIC_COARSE = 6, CLOCK_BOOTTIME = 7,
+    }
+}
+/// `TIMER_ABSTIME` of clock_nanosleep(2).
+pub const TIMER_ABSTIME: u32 = 1;
+constants! {
+    /// Timers of setitimer(2).
+    ITIMERS: u32 { ITIMER_REAL = 0, ITIMER_VIRTUAL = 1, ITIMER_PROF = 2 }
+}
+constants! {
+    /// Names of pathconf(3).
+    PATHCONF_NAMES: u32 {
+        _PC_LINK_MAX = 0, _PC_MAX_CANON = 1, _PC_MAX_INPUT = 2, _PC_NAME_MAX = 3, _PC_PATH_MAX = 4,
+        _PC_PIPE_BUF = 5, _PC_CHOWN_RESTRICTED = 6, _PC_NO_TRUNC = 7, _PC_VDISABLE = 8,
+        _PC_SYNC_IO = 9, _PC_FILESIZEBITS = 13, _PC_SYMLINK_MAX = 19, _PC_2_SYMLINKS = 20,
+    }
+}
+
+/// The number with this name in the table.
+pub fn number_of(table: Names, name: &str) -> Option<u64> {
+    table.iter().find(|entry| entry.0 == name).map(|entry| entry.1)
+}
+
+/// The first name of exactly this number in the table.
+pub fn name_of(table: Names, number: u64) -> Option<&'static str> {
+    table.iter().find(|entry| entry.1 == number).map(|entry| entry.0)
+}
+
+/// `makedev(3)`: the device number of a major and a minor one.
+pub const fn makedev(major: u32, minor: u32) -> u64 {
+    let (major, minor) = (major as u64, minor as u64);
+    (major & 0xfff) << 8 | (major & !0xfff) << 32 | minor & 0xff | (minor & !0xff) << 12
+}
+
+/// `major(3)`.
+pub const fn major(device: u64) -> u32 {
+    ((device >> 8) & 0xfff) as u32 | ((device >> 32) & !0xfff) as u32
+}
+
+/// `minor(3)`.
+pub const fn minor(device: u64) -> u32 {
+    (device & 0xff) as u32 | ((device >> 12) & !0xff) as u32
+}

@@ -1,0 +1,216 @@
+//! Phase 5, accounting: counters are kept by addition and subtraction as things change; this walks and
+//! compares. Run by restore, by the fuzzer's invariants and by tests, never by a tick.
+
+use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
+use crate::components::{Interrupted, Life, Target, Wait, Waiting};
+use crate::kernel::Kernel;
+use crate::rows::{
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow, RowKind, TaskRow,
+};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// An invariant that does not hold: a defect of the core, or of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+impl core::error::Error for Defect {}
+
+fn must(holds: bool, what: &'static str) -> Result<(), Defect> {
+    if holds { Ok(()) } else { Err(Defect { what }) }
+}
+
+/// Uses of rows, counted by a walk.
+#[derive(Default)]
+struct Uses {
+    descriptions: BTreeMap<u64, u32>,
+    files: BTreeMap<u64, u32>,
+    contexts: BTreeMap<u64, u32>,
+    handlers: BTreeMap<u64, u32>,
+    blocked: u64,
+    readers: BTreeMap<u64, u32>,
+    writers: BTreeMap<u64, u32>,
+}
+
+impl Kernel {
+    /// Walks everything and compares with what is kept: references, counters, lists.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn audit(&self) -> Result<(), Defect> {
+        let mut uses = Uses::default();
+        self.audit_tasks(&mut uses)?;
+        self.audit_files(&mut uses)?;
+        self.audit_descriptions(&mut uses)?;
+        self.audit_pipes(&uses)?;
+        self.audit_processes()?;
+        must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")
+    }
+
+    fn audit_tasks(&self, uses: &mut Uses) -> Result<(), Defect> {
+        for (tid, row) in TaskRow::all(&self.rows) {
+            let task = &self.rows[row];
+            must(u64::from(task.tid) == tid, "a task has another number than its own")?;
+            must(self.pids.task(task.tid) == Some(row), "a task is not in the table of numbers")?;
+            let listed = self.rows[task.process].threads.contains(&task.tid);
+            must(listed, "a task is not listed by its process")?;
+            if !task.exited {
+                *uses.files.entry(task.files.own_id(&self.rows)).or_default() += 1;
+                *uses.contexts.entry(task.context.own_id(&self.rows)).or_default() += 1;
+                *uses.handlers.entry(task.handlers.own_id(&self.rows)).or_default() += 1;
+            }
+            let mut waits: Vec<&Wait> = task.wait.as_deref().into_iter().collect();
+            for frame in &task.frames {
+                if let Some(Interrupted::Again(wait)) = &frame.interrupted {
+                    waits.push(wait);
+                }
+            }
+            for wait in waits {
+                uses.blocked += 1;
+                self.count_held(&wait.on, uses);
+            }
+        }
+        for (id, row) in ContextRow::all(&self.rows) {
+            let used = uses.contexts.get(&id).copied().unwrap_or(0);
+            must(self.rows[row].refs == used, "a context's users are counted wrongly")?;
+        }
+        for (id, row) in HandlersRow::all(&self.rows) {
+            let used = uses.handlers.get(&id).copied().unwrap_or(0);
+            must(self.rows[row].refs == used, "a handler table's users are counted wrongly")?;
+        }
+        Ok(())
+    }
+
+    fn count_held(&self, on: &Waiting, uses: &mut Uses) {
+        let mut held = |row: DescriptionRow| {
+            *uses.descriptions.entry(row.own_id(&self.rows)).or_default() += 1;
+        };
+        match on {
+            Waiting::PipeRead { description, .. }
+            | Waiting::PipeWrite { description, .. }
+            | Waiting::Flock { description, .. } => held(*description),
+            Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
+                rows.iter().flatten().for_each(|row| held(*row));
+            }
+            Waiting::FifoOpen { pipe, flags, over: false, .. } => {
+                let id = pipe.own_id(&self.rows);
+                let access = flags & O_ACCMODE;
+                *uses.readers.entry(id).or_default() += u32::from(access != O_WRONLY);
+                *uses.writers.entry(id).or_default() += u32::from(access != O_RDONLY);
+            }
+            Waiting::FifoOpen { .. }
+            | Waiting::Parked(_)
+            | Waiting::Child { .. }
+            | Waiting::Sleep { .. }
+            | Waiting::Pause
+            | Waiting::Signal { .. }
+            | Waiting::Vfork { .. } => {}
+        }
+    }
+
+    fn audit_files(&self, uses: &mut Uses) -> Result<(), Defect> {
+        let mut open = 0;
+        for (id, row) in FilesRow::all(&self.rows) {
+            let files = &self.rows[row];
+            let used = uses.files.get(&id).copied().unwrap_or(0);
+            must(files.refs == used, "a descriptor table's users are counted wrongly")?;
+            let mut count = 0;
+            for slot in files.slots.iter().flatten() {
+                count += 1;
+                must(slot.description.is_live(&self.rows), "a descriptor leads nowhere")?;
+                let id = slot.description.own_id(&self.rows);
+                *uses.descriptions.entry(id).or_default() += 1;
+            }
+            must(count == files.open, "open descriptors of a table are counted wrongly")?;
+            let below = files.lowest as usize;
+            let full = files.slots.iter().take(below).all(Option::is_some);
+            must(full && below <= files.slots.len(), "a free descriptor lies below the lowest")?;
+            open += u64::from(count);
+        }
+        must(open == self.counters.open_fds, "open descriptors are counted wrongly")
+    }
+
+    fn audit_descriptions(&self, uses: &mut Uses) -> Result<(), Defect> {
+        for (id, row) in DescriptionRow::all(&self.rows) {
+            let description = &self.rows[row];
+            let used = uses.descriptions.get(&id).copied().unwrap_or(0);
+            must(description.refs == used, "a description's users are counted wrongly")?;
+            if let Target::Pipe(pipe, _) = description.target {
+                must(pipe.is_live(&self.rows), "a description's pipe is gone")?;
+                if description.flags & O_PATH == 0 {
+                    let id = pipe.own_id(&self.rows);
+                    let access = description.flags & O_ACCMODE;
+                    *uses.readers.entry(id).or_default() += u32::from(access != O_WRONLY);
+                    *uses.writers.entry(id).or_default() += u32::from(access != O_RDONLY);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn audit_pipes(&self, uses: &Uses) -> Result<(), Defect> {
+        let mut bytes = 0;
+        for (id, row) in PipeRow::all(&self.rows) {
+            let pipe = &self.rows[row];
+            let readers = uses.readers.get(&id).copied().unwrap_or(0);
+            let writers = uses.writers.get(&id).copied().unwrap_or(0);
+            // An end of an inherited pipe may be held outside: one more than we see.
+            must(pipe.readers.wrapping_sub(readers) <= 1, "readers of a pipe are counted wrongly")?;
+            must(pipe.writers.wrapping_sub(writers) <= 1, "writers of a pipe are counted wrongly")?;
+            let held: u64 = pipe.segments.iter().map(crate::components::Segment::left).sum();
+            let slots: u32 = pipe.segments.iter().map(crate::components::Segment::slots).sum();
+            must(held == pipe.bytes, "bytes of a pipe are counted wrongly")?;
+            must(slots == pipe.used_slots, "slots of a pipe are counted wrongly")?;
+            bytes += held;
+        }
+        must(bytes == self.counters.pipe_bytes, "bytes in pipes are counted wrongly")
+    }
+
+    fn audit_processes(&self) -> Result<(), Defect> {
+        let mut zombies = 0;
+        for (pid, row) in ProcessRow::all(&self.rows) {
+            let process = &self.rows[row];
+            must(u64::from(process.pid) == pid, "a process has another number than its own")?;
+            let known = self.pids.process(process.pid) == Some(row);
+            must(known, "a process is not in the table of numbers")?;
+            let dead = matches!(process.life, Life::Zombie(_));
+            zombies += u64::from(dead);
+            must(
+                dead == process.threads.is_empty(),
+                "a living process has no task, or a dead one has",
+            )?;
+            for tid in &process.threads {
+                let task = self.pids.task(*tid).map(|task| self.rows[task].process);
+                must(task == Some(row), "a process lists a task that is not its own")?;
+            }
+            for (_, child) in &process.reportable {
+                let parent = self.pids.process(*child).map(|child| self.rows[child].parent);
+                must(parent == Some(process.pid), "a process waits for one that is no child")?;
+            }
+            let mut last = 0;
+            let mut at = process.children.next;
+            let mut steps = 0;
+            while let Some(child) = self.pids.process(at) {
+                let child = &self.rows[child];
+                must(
+                    child.parent == process.pid && child.birth > last,
+                    "children are out of order",
+                )?;
+                (last, at, steps) = (child.birth, child.sibling.next, steps + 1);
+                must(steps <= ProcessRow::live(&self.rows), "a list of children runs in a circle")?;
+            }
+            must(at == 0, "a list of children leads nowhere")?;
+        }
+        must(zombies == self.counters.zombies, "zombies are counted wrongly")
+    }
+}

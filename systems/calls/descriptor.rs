@@ -1,0 +1,268 @@
+//! Descriptors: close(2), dup(2), fcntl(2), close_range(2), and the life of descriptions.
+//!
+//! Not here: record locks (`calls/lock.rs`), leases and directory notification (EINVAL).
+
+use crate::abi::Errno;
+use crate::abi::flags::*;
+use crate::components::{Description, FdSlot, Target};
+use crate::event::{Answer, FcntlArg};
+use crate::fs::Place;
+use crate::kernel::{CallResult, Kernel};
+use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
+
+/// The status flags that F_SETFL changes (fcntl(2)).
+const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+
+impl Kernel {
+    /// The descriptor of a task.
+    #[inline]
+    pub(crate) fn fd(&self, task: TaskRow, fd: i32) -> Result<FdSlot, Errno> {
+        self.rows[self.rows[task].files].get(fd).ok_or(Errno::EBADF)
+    }
+
+    /// The description behind a descriptor; EBADF for one of `O_PATH`.
+    #[inline]
+    pub(crate) fn open_fd(&self, task: TaskRow, fd: i32) -> Result<DescriptionRow, Errno> {
+        let row = self.fd(task, fd)?.description;
+        if self.rows[row].flags & O_PATH != 0 { Err(Errno::EBADF) } else { Ok(row) }
+    }
+
+    /// Makes a description; its target is held by it.
+    pub(crate) fn describe(&mut self, target: Target, flags: u32) -> Result<DescriptionRow, Errno> {
+        if DescriptionRow::live(&self.rows) >= self.config.max_descriptions {
+            return Err(Errno::ENFILE);
+        }
+        let id = self.next_id();
+        let description =
+            Description { target, flags, offset: 0, refs: 1, owner: 0, owner_signal: 0, flock: 0 };
+        Ok(DescriptionRow::spawn(&mut self.rows, id, description))
+    }
+
+    /// How many descriptors a task may have (RLIMIT_NOFILE).
+    pub(crate) fn max_fds(&self, task: TaskRow) -> u32 {
+        let limit = self.limit(self.rows[task].process, RLIMIT_NOFILE).cur;
+        limit.min(1 << 20) as u32
+    }
+
+    /// The lowest free number from `from` on: EMFILE at the limit.
+    pub(crate) fn free_fd(&self, task: TaskRow, from: u32) -> Result<u32, Errno> {
+        let fd = self.rows[self.rows[task].files].lowest_free(from);
+        if fd >= self.max_fds(task) { Err(Errno::EMFILE) } else { Ok(fd) }
+    }
+
+    /// Puts a description at a free number.
+    pub(crate) fn install(
+        &mut self,
+        task: TaskRow,
+        fd: u32,
+        description: DescriptionRow,
+        cloexec: bool,
+    ) {
+        let files = self.rows[task].files;
+        self.rows[files].put(fd, FdSlot { description, cloexec });
+        self.counters.open_fds += 1;
+    }
+
+    /// Gives up one use of a description; the last one closes it.
+    pub(crate) fn release(&mut self, row: DescriptionRow) {
+        self.rows[row].refs -= 1;
+        if self.rows[row].refs > 0 {
+            return;
+        }
+        self.unlock_description(row);
+        let Some(description) = row.remove(&mut self.rows) else { return };
+        match description.target {
+            Target::File(place) => self.fs.release(place),
+            Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, description.flags),
+        }
+    }
+
+    /// close(2).
+    #[inline]
+    pub(crate) fn close(&mut self, task: TaskRow, fd: i32) -> CallResult {
+        let files = self.rows[task].files;
+        self.close_in(files, fd)?;
+        Ok(Answer::default())
+    }
+
+    #[inline]
+    fn close_in(&mut self, files: FilesRow, fd: i32) -> Result<(), Errno> {
+        let slot = self.rows[files].take(fd).ok_or(Errno::EBADF)?;
+        self.counters.open_fds -= 1;
+        self.release(slot.description);
+        Ok(())
+    }
+
+    /// Gives up one use of a descriptor table; the last one closes its descriptors, lowest first.
+    pub(crate) fn drop_files(&mut self, files: FilesRow) {
+        self.rows[files].refs -= 1;
+        if self.rows[files].refs > 0 {
+            return;
+        }
+        let Some(table) = files.remove(&mut self.rows) else { return };
+        self.counters.open_fds -= u64::from(table.open);
+        for slot in table.slots.into_iter().flatten() {
+            self.release(slot.description);
+        }
+    }
+
+    /// The descriptors with FD_CLOEXEC close (execve(2)).
+    pub(crate) fn close_on_exec(&mut self, task: TaskRow) {
+        let files = self.rows[task].files;
+        for fd in 0..self.rows[files].slots.len() as i32 {
+            if self.rows[files].get(fd).is_some_and(|slot| slot.cloexec) {
+                // It is there: it was just seen.
+                self.close_in(files, fd).unwrap_or(());
+            }
+        }
+    }
+
+    /// dup(2).
+    #[inline]
+    pub(crate) fn dup(&mut self, task: TaskRow, oldfd: i32) -> CallResult {
+        let slot = self.fd(task, oldfd)?;
+        let fd = self.free_fd(task, 0)?;
+        self.rows[slot.description].refs += 1;
+        self.install(task, fd, slot.description, false);
+        Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// dup2(2).
+    pub(crate) fn dup2(&mut self, task: TaskRow, oldfd: i32, newfd: i32) -> CallResult {
+        if oldfd == newfd {
+            self.fd(task, oldfd)?;
+            return Ok(Answer::value(i64::from(newfd)));
+        }
+        self.dup_onto(task, oldfd, newfd, false)
+    }
+
+    /// dup3(2).
+    pub(crate) fn dup3(&mut self, task: TaskRow, oldfd: i32, newfd: i32, flags: u32) -> CallResult {
+        if flags & !O_CLOEXEC != 0 || oldfd == newfd {
+            return Err(Errno::EINVAL.into());
+        }
+        self.dup_onto(task, oldfd, newfd, flags & O_CLOEXEC != 0)
+    }
+
+    fn dup_onto(&mut self, task: TaskRow, oldfd: i32, newfd: i32, cloexec: bool) -> CallResult {
+        // Linux looks at the limit before it looks at the old descriptor.
+        if newfd < 0 || newfd as u32 >= self.max_fds(task) {
+            return Err(Errno::EBADF.into());
+        }
+        let slot = self.fd(task, oldfd)?;
+        self.rows[slot.description].refs += 1;
+        let files = self.rows[task].files;
+        let before = self.rows[files].take(newfd);
+        self.counters.open_fds -= u64::from(before.is_some());
+        self.install(task, newfd as u32, slot.description, cloexec);
+        if let Some(before) = before {
+            self.release(before.description);
+        }
+        Ok(Answer::value(i64::from(newfd)))
+    }
+
+    /// close_range(2).
+    pub(crate) fn close_range(
+        &mut self,
+        task: TaskRow,
+        first: u32,
+        last: u32,
+        flags: u32,
+    ) -> CallResult {
+        if flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 || first > last {
+            return Err(Errno::EINVAL.into());
+        }
+        let mut files = self.rows[task].files;
+        if flags & CLOSE_RANGE_UNSHARE != 0 && self.rows[files].refs > 1 {
+            let copy = self.copy_files(files);
+            self.rows[files].refs -= 1;
+            self.rows[task].files = copy;
+            files = copy;
+        }
+        let end = (self.rows[files].slots.len() as u64).min(u64::from(last) + 1) as u32;
+        for fd in first..end {
+            if flags & CLOSE_RANGE_CLOEXEC == 0 {
+                // Numbers that are not open are passed over.
+                self.close_in(files, fd as i32).unwrap_or(());
+            } else if let Some(Some(slot)) = self.rows[files].slots.get_mut(fd as usize) {
+                slot.cloexec = true;
+            }
+        }
+        Ok(Answer::default())
+    }
+
+    /// fcntl(2).
+    pub(crate) fn fcntl(&mut self, task: TaskRow, fd: i32, cmd: u32, arg: FcntlArg) -> CallResult {
+        let slot = self.fd(task, fd)?;
+        let row = slot.description;
+        let number = match arg {
+            FcntlArg::Number(number) => number,
+            FcntlArg::Lock(_) => 0,
+        };
+        if self.rows[row].flags & O_PATH != 0
+            && !matches!(cmd, F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD | F_GETFL)
+        {
+            return Err(Errno::EBADF.into());
+        }
+        match cmd {
+            F_DUPFD | F_DUPFD_CLOEXEC => self.dup_from(task, slot, number, cmd == F_DUPFD_CLOEXEC),
+            F_GETFD => Ok(Answer::value(i64::from(slot.cloexec))),
+            F_SETFD => {
+                let files = self.rows[task].files;
+                if let Some(Some(slot)) = self.rows[files].slots.get_mut(fd as u32 as usize) {
+                    slot.cloexec = number & i64::from(FD_CLOEXEC) != 0;
+                }
+                Ok(Answer::default())
+            }
+            F_GETFL => Ok(Answer::value(i64::from(self.rows[row].flags))),
+            F_SETFL => {
+                let kept = self.rows[row].flags & !SETTABLE;
+                self.rows[row].flags = kept | number as u32 & SETTABLE;
+                Ok(Answer::default())
+            }
+            F_GETOWN => Ok(Answer::value(i64::from(self.rows[row].owner))),
+            F_SETOWN => self.set_owner(row, number as i32),
+            F_GETSIG => Ok(Answer::value(i64::from(self.rows[row].owner_signal))),
+            F_SETSIG if (0..=64).contains(&number) => {
+                self.rows[row].owner_signal = number as i32;
+                Ok(Answer::default())
+            }
+            F_GETPIPE_SZ | F_SETPIPE_SZ => self.pipe_size(task, row, cmd, number),
+            F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
+                self.record_lock(task, row, cmd, arg)
+            }
+            _ => Err(Errno::EINVAL.into()),
+        }
+    }
+
+    fn set_owner(&mut self, row: DescriptionRow, owner: i32) -> CallResult {
+        if owner == i32::MIN {
+            return Err(Errno::EINVAL.into());
+        }
+        let number = owner.unsigned_abs();
+        let known = number == 0 || !self.pids.is_free(number);
+        if !known {
+            return Err(Errno::ESRCH.into());
+        }
+        self.rows[row].owner = owner;
+        Ok(Answer::default())
+    }
+
+    fn dup_from(&mut self, task: TaskRow, slot: FdSlot, from: i64, cloexec: bool) -> CallResult {
+        if from < 0 || from >= i64::from(self.max_fds(task)) {
+            return Err(Errno::EINVAL.into());
+        }
+        let fd = self.free_fd(task, from as u32)?;
+        self.rows[slot.description].refs += 1;
+        self.install(task, fd, slot.description, cloexec);
+        Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// The place that a descriptor is open on, for `dirfd` and the f- calls; `None` for a pipe.
+    pub(crate) fn place_of(&self, row: DescriptionRow) -> Option<Place> {
+        match self.rows[row].target {
+            Target::File(place) => Some(place),
+            Target::Pipe(_, place) => place,
+        }
+    }
+}

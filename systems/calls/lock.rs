@@ -1,0 +1,129 @@
+//! flock(2). Locks belong to the open description and lie on the inode.
+//!
+//! Record locks of fcntl(2) are answered as free and granted: a process alone sees no difference.
+
+use crate::abi::flags::*;
+use crate::abi::{Errno, Flock};
+use crate::components::{Restart, Target, WaitQueue, Waiting};
+use crate::event::{Answer, FcntlArg, Payload};
+use crate::fs::InodeId;
+use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::rows::{DescriptionRow, TaskRow};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// The flock(2) locks of an inode and the calls that wait for them.
+#[derive(Debug, Default)]
+pub(crate) struct InodeLocks {
+    pub(crate) shared: u32,
+    pub(crate) exclusive: bool,
+    pub(crate) waiters: WaitQueue,
+}
+
+impl Kernel {
+    fn locked_inode(&self, row: DescriptionRow) -> Option<InodeId> {
+        let place = self.place_of(row)?;
+        self.fs.inode_id(place)
+    }
+
+    /// flock(2).
+    pub(crate) fn flock(&mut self, task: TaskRow, fd: i32, operation: u32) -> CallResult {
+        let row = self.open_fd(task, fd)?;
+        let kind = operation & !LOCK_NB;
+        if !matches!(kind, LOCK_SH | LOCK_EX | LOCK_UN) {
+            return Err(Errno::EINVAL.into());
+        }
+        if kind == LOCK_UN {
+            self.unlock_description(row);
+            return Ok(Answer::default());
+        }
+        if self.try_flock(row, kind) {
+            return Ok(Answer::default());
+        }
+        if operation & LOCK_NB != 0 {
+            return Err(Errno::EAGAIN.into());
+        }
+        self.rows[row].refs += 1;
+        Err(Stop::Block(Box::new(Block {
+            on: Waiting::Flock { description: row, operation: kind },
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+        })))
+    }
+
+    /// Takes the lock if nothing conflicts. A conversion gives the old lock up first (flock(2)).
+    pub(crate) fn try_flock(&mut self, row: DescriptionRow, kind: u32) -> bool {
+        let Some(inode) = self.locked_inode(row) else { return true };
+        if self.rows[row].flock == kind {
+            return true;
+        }
+        self.unlock_description(row);
+        let locks = self.locks.entry(inode).or_default();
+        let free = !locks.exclusive && (kind == LOCK_SH || locks.shared == 0);
+        if free {
+            if kind == LOCK_SH {
+                locks.shared += 1;
+            } else {
+                locks.exclusive = true;
+            }
+            self.rows[row].flock = kind;
+        }
+        free
+    }
+
+    /// Gives up the lock of a description, if it has one.
+    pub(crate) fn unlock_description(&mut self, row: DescriptionRow) {
+        let kind = self.rows[row].flock;
+        if kind == 0 {
+            return;
+        }
+        self.rows[row].flock = 0;
+        let Some(inode) = self.locked_inode(row) else { return };
+        let Some(locks) = self.locks.get_mut(&inode) else { return };
+        if kind == LOCK_SH {
+            locks.shared -= 1;
+        } else {
+            locks.exclusive = false;
+        }
+        if !locks.waiters.is_empty() {
+            self.note(Changed::Locks(inode));
+        } else if locks.shared == 0 && !locks.exclusive {
+            self.locks.remove(&inode);
+        }
+    }
+
+    pub(crate) fn lock_waiters(&self, inode: InodeId) -> Vec<(u64, u32)> {
+        self.locks.get(&inode).map_or_else(Vec::new, |locks| locks.waiters.0.clone())
+    }
+
+    pub(crate) fn watch_lock(&mut self, row: DescriptionRow, since: u64, tid: u32, enter: bool) {
+        let Some(inode) = self.locked_inode(row) else { return };
+        let locks = self.locks.entry(inode).or_default();
+        if enter {
+            locks.waiters.add(since, tid);
+        } else {
+            locks.waiters.remove(since);
+            if locks.waiters.is_empty() && locks.shared == 0 && !locks.exclusive {
+                self.locks.remove(&inode);
+            }
+        }
+    }
+
+    /// F_GETLK, F_SETLK and their like.
+    pub(crate) fn record_lock(
+        &mut self,
+        _task: TaskRow,
+        row: DescriptionRow,
+        cmd: u32,
+        arg: FcntlArg,
+    ) -> CallResult {
+        let FcntlArg::Lock(lock) = arg else { return Err(Errno::EFAULT.into()) };
+        if !matches!(self.rows[row].target, Target::File(_)) {
+            return Err(Errno::EINVAL.into());
+        }
+        if !matches!(cmd, F_GETLK | F_OFD_GETLK) {
+            return Ok(Answer::default());
+        }
+        Ok(Answer::with(Payload::Lock(Flock { kind: F_UNLCK as i16, ..lock })))
+    }
+}

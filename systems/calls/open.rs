@@ -1,0 +1,212 @@
+//! open(2) and its like; opening FIFOs (fifo(7)) and devices.
+
+use crate::abi::Errno;
+use crate::abi::flags::*;
+use crate::calls::path::path_bytes;
+use crate::components::{Restart, Target, Waiting};
+use crate::event::{Answer, Path};
+use crate::fs::{self, Kind, Place};
+use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::procview::caller;
+use crate::rows::{DescriptionRow, PipeRow, TaskRow};
+use alloc::boxed::Box;
+
+/// Flags that F_GETFL shows: those of creation are not kept (open(2)).
+const NOT_KEPT: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+
+impl Kernel {
+    /// openat(2).
+    pub(crate) fn openat(
+        &mut self,
+        task: TaskRow,
+        dirfd: i32,
+        path: Path<'_>,
+        flags: u32,
+        mode: u32,
+    ) -> CallResult {
+        let path = path_bytes(path)?;
+        // Linux takes the number before it walks.
+        let fd = self.free_fd(task, 0)?;
+        if path.is_empty() {
+            return Err(Errno::ENOENT.into());
+        }
+        let from = self.start_of(task, dirfd, path)?;
+        let umask = self.rows[self.rows[task].context].umask;
+        let mode = if flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0 { mode } else { 0 };
+        let now = self.stamp();
+        let opened = {
+            caller!(self, task => caller);
+            self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)?
+        };
+        // 64-bit programs always have O_LARGEFILE; O_PATH keeps almost nothing.
+        let kept = if flags & O_PATH != 0 {
+            flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
+        } else {
+            flags & !NOT_KEPT | O_LARGEFILE
+        };
+        let cloexec = flags & O_CLOEXEC != 0;
+        let place = match opened.target {
+            fs::Target::Place(place) => place,
+            fs::Target::Object(node) => {
+                let row = self.object_of(node)?;
+                return self.reopen(task, row, kept, cloexec);
+            }
+        };
+        if flags & O_PATH == 0 {
+            match self.fs.inode(place).map(|inode| &inode.kind) {
+                Some(Kind::Fifo) => return self.open_fifo(task, place, kept, cloexec),
+                Some(Kind::CharDevice(rdev)) => self.may_open_device(task, *rdev)?,
+                Some(Kind::BlockDevice(_)) => return Err(Errno::ENXIO.into()),
+                _ => {}
+            }
+        }
+        self.fs.hold(place);
+        let row = match self.describe(Target::File(place), kept) {
+            Ok(row) => row,
+            Err(errno) => {
+                self.fs.release(place);
+                return Err(errno.into());
+            }
+        };
+        self.install(task, fd, row, cloexec);
+        Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// Devices that open: memory devices, /dev/tty of a session that has a terminal.
+    fn may_open_device(&self, task: TaskRow, rdev: u64) -> Result<(), Errno> {
+        match (major(rdev), minor(rdev)) {
+            (1, 3 | 5 | 7 | 8 | 9) => Ok(()),
+            (5, 0) if self.rows[self.rows[task].process].tty != 0 => Ok(()),
+            _ => Err(Errno::ENXIO),
+        }
+    }
+
+    /// `/dev/fd/N` of a pipe: a new description of the same pipe.
+    fn reopen(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        flags: u32,
+        cloexec: bool,
+    ) -> CallResult {
+        let Target::Pipe(pipe, _) = self.rows[row].target else {
+            return Err(Errno::ENXIO.into());
+        };
+        self.open_ends(task, pipe, None, flags, cloexec)
+    }
+
+    fn open_fifo(&mut self, task: TaskRow, place: Place, flags: u32, cloexec: bool) -> CallResult {
+        let inode = self.fs.inode_id(place).ok_or(Errno::ENXIO)?;
+        let pipe = match self.fifos.get(&inode) {
+            Some(pipe) => *pipe,
+            None => {
+                let pipe = self.new_pipe(0, 0);
+                self.fifos.insert(inode, pipe);
+                pipe
+            }
+        };
+        let result = self.open_ends(task, pipe, Some(place), flags, cloexec);
+        if matches!(result, Err(Stop::Fail(_))) {
+            self.drop_pipe_if_unused(pipe, Some(place));
+        }
+        result
+    }
+
+    /// Opens ends of a pipe as the access mode says; without the other side it may wait or fail.
+    fn open_ends(
+        &mut self,
+        task: TaskRow,
+        pipe: PipeRow,
+        place: Option<Place>,
+        flags: u32,
+        cloexec: bool,
+    ) -> CallResult {
+        let access = flags & O_ACCMODE;
+        let nonblock = flags & O_NONBLOCK != 0;
+        let state = &self.rows[pipe];
+        if access == O_WRONLY && nonblock && state.readers == 0 {
+            return Err(Errno::ENXIO.into());
+        }
+        let (alone, seen) = match access {
+            O_RDONLY => (state.writers == 0, state.writer_opens),
+            O_WRONLY => (state.readers == 0, state.reader_opens),
+            _ => (false, 0),
+        };
+        let state = &mut self.rows[pipe];
+        state.readers += u32::from(access != O_WRONLY);
+        state.reader_opens += u64::from(access != O_WRONLY);
+        state.writers += u32::from(access != O_RDONLY);
+        state.writer_opens += u64::from(access != O_RDONLY);
+        self.pipe_changed(pipe);
+        if let Some(place) = place {
+            self.fs.hold(place);
+        }
+        if alone && !nonblock {
+            let flags = flags | if cloexec { O_CLOEXEC } else { 0 };
+            let place = place.ok_or(Errno::ENXIO)?;
+            return Err(Stop::Block(Box::new(Block {
+                on: Waiting::FifoOpen { pipe, place, flags, seen, over: false },
+                deadline_ns: None,
+                restart: Restart::WithFlag,
+            })));
+        }
+        let version = if alone { seen } else { 0 };
+        let fd = self.finish_open(task, pipe, place, flags, cloexec)?;
+        let row = self.fd(task, fd)?.description;
+        // What the end's hang-up is measured against: see `poll_pipe`.
+        self.rows[row].offset = version;
+        Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// The descriptor of an end that is counted already; undone if there is none to be had.
+    fn finish_open(
+        &mut self,
+        task: TaskRow,
+        pipe: PipeRow,
+        place: Option<Place>,
+        flags: u32,
+        cloexec: bool,
+    ) -> Result<i32, Errno> {
+        let made = self
+            .free_fd(task, 0)
+            .and_then(|fd| self.describe(Target::Pipe(pipe, place), flags).map(|row| (fd, row)));
+        match made {
+            Ok((fd, row)) => {
+                self.install(task, fd, row, cloexec);
+                Ok(fd as i32)
+            }
+            Err(errno) => {
+                self.close_pipe_end(pipe, place, flags);
+                Err(errno)
+            }
+        }
+    }
+
+    /// Whether the other side of a FIFO has come since the open began.
+    pub(crate) fn try_fifo_open(
+        &mut self,
+        task: TaskRow,
+        on: &mut Waiting,
+    ) -> Result<Option<Answer>, Errno> {
+        let Waiting::FifoOpen { pipe, place, flags, seen, over } = on else { return Ok(None) };
+        let (pipe, place, flags) = (*pipe, *place, *flags);
+        let state = &self.rows[pipe];
+        let opens = match flags & O_ACCMODE {
+            O_RDONLY => state.writer_opens,
+            _ => state.reader_opens,
+        };
+        if opens == *seen {
+            return Ok(None);
+        }
+        let cloexec = flags & O_CLOEXEC != 0;
+        let result = self.finish_open(task, pipe, Some(place), flags & !O_CLOEXEC, cloexec);
+        // The end now belongs to the descriptor, or is closed: the wait holds nothing any more.
+        *over = true;
+        result.map(|fd| Some(Answer::value(i64::from(fd))))
+    }
+
+    /// An open that was interrupted gives its end back.
+    pub(crate) fn abandon_fifo_open(&mut self, pipe: PipeRow, place: Place, flags: u32) {
+        self.close_pipe_end(pipe, Some(place), flags);
+    }
+}

@@ -1,0 +1,334 @@
+//! Pipes and FIFOs (pipe(7), fifo(7)): pipe(2), and reads and writes on them.
+//!
+//! The slot accounting is Linux's: see `components/pipe.rs`. A blocking write goes on until all is
+//! written while readers see the parts; up to PIPE_BUF bytes are never torn, because they take the rest
+//! of the last page or a slot of their own.
+
+use crate::abi::flags::*;
+use crate::abi::{Errno, Signal};
+use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS};
+use crate::components::{Description, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
+use crate::event::{Answer, Payload};
+use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
+use crate::wire::Bytes;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// The largest pipe for users without CAP_SYS_RESOURCE (`/proc/sys/fs/pipe-max-size`).
+const PIPE_MAX_BYTES: i64 = 1 << 20;
+
+impl Kernel {
+    /// pipe2(2).
+    pub(crate) fn pipe2(&mut self, task: TaskRow, flags: u32) -> CallResult {
+        if flags & !(O_CLOEXEC | O_NONBLOCK | O_DIRECT) != 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let files = self.rows[task].files;
+        let read_fd = self.free_fd(task, 0)?;
+        let write_fd = self.rows[files].lowest_free(read_fd + 1);
+        if write_fd >= self.max_fds(task) {
+            return Err(Errno::EMFILE.into());
+        }
+        if DescriptionRow::live(&self.rows) + 2 > self.config.max_descriptions {
+            return Err(Errno::ENFILE.into());
+        }
+        let (uid, gid) = (self.rows[task].credentials.fsuid, self.rows[task].credentials.fsgid);
+        let pipe = self.new_pipe(uid, gid);
+        self.rows[pipe].readers = 1;
+        self.rows[pipe].writers = 1;
+        self.rows[pipe].reader_opens = 1;
+        self.rows[pipe].writer_opens = 1;
+        let status = flags & (O_NONBLOCK | O_DIRECT);
+        let reader = self.describe(Target::Pipe(pipe, None), O_RDONLY | status & !O_DIRECT)?;
+        let writer = self.describe(Target::Pipe(pipe, None), O_WRONLY | status)?;
+        let cloexec = flags & O_CLOEXEC != 0;
+        self.install(task, read_fd, reader, cloexec);
+        self.install(task, write_fd, writer, cloexec);
+        Ok(Answer::with(Payload::Fds([read_fd as i32, write_fd as i32])))
+    }
+
+    pub(crate) fn new_pipe(&mut self, uid: u32, gid: u32) -> PipeRow {
+        let id = self.next_id();
+        let pipe = Pipe {
+            id,
+            segments: VecDeque::new(),
+            bytes: 0,
+            used_slots: 0,
+            slots: PIPE_SLOTS,
+            readers: 0,
+            writers: 0,
+            reader_opens: 0,
+            writer_opens: 0,
+            waiters: WaitQueue::default(),
+            spare: Vec::new(),
+            changed_ns: self.now_ns,
+            uid,
+            gid,
+        };
+        PipeRow::spawn(&mut self.rows, id, pipe)
+    }
+
+    /// Whether the row still stands: the last close of a pipe removes it.
+    pub(crate) fn pipe_is_live(&self, pipe: PipeRow) -> bool {
+        pipe.is_live(&self.rows)
+    }
+
+    /// read(2) on a pipe.
+    #[inline]
+    pub(crate) fn read_pipe(&mut self, row: DescriptionRow, count: u64) -> CallResult {
+        if count == 0 {
+            return Ok(Answer::data(Vec::new()));
+        }
+        if let Some(answer) = self.try_pipe_read(row, count)? {
+            return Ok(answer);
+        }
+        if self.rows[row].nonblocking() {
+            return Err(Errno::EAGAIN.into());
+        }
+        self.rows[row].refs += 1;
+        Err(Stop::Block(Box::new(Block {
+            on: Waiting::PipeRead { description: row, count },
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+        })))
+    }
+
+    /// What is in a pipe, or its end; `None` if a reader must wait.
+    pub(crate) fn try_pipe_read(
+        &mut self,
+        row: DescriptionRow,
+        count: u64,
+    ) -> Result<Option<Answer>, Errno> {
+        let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
+        let count = count.min(self.max_bytes);
+        let state = &mut self.rows[pipe];
+        if state.bytes == 0 {
+            return Ok((state.writers == 0).then(|| Answer::data(Vec::new())));
+        }
+        let bytes = take_bytes(state, count);
+        self.counters.pipe_bytes -= bytes.len() as u64;
+        self.pipe_changed(pipe);
+        Ok(Some(Answer::data(bytes)))
+    }
+
+    /// write(2) on a pipe.
+    #[inline]
+    pub(crate) fn write_pipe(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        data: &[u8],
+    ) -> CallResult {
+        if data.is_empty() {
+            return Ok(Answer::default());
+        }
+        let mut written = 0;
+        if let Some(answer) = self.try_pipe_write(task, row, data, &mut written)? {
+            return Ok(answer);
+        }
+        if self.rows[row].nonblocking() {
+            if written > 0 {
+                return Ok(Answer::value(written as i64));
+            }
+            return Err(Errno::EAGAIN.into());
+        }
+        self.rows[row].refs += 1;
+        Err(Stop::Block(Box::new(Block {
+            on: Waiting::PipeWrite { description: row, data: Bytes(data.to_vec()), written },
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+        })))
+    }
+
+    /// Puts what fits into a pipe; `None` if some is left and the writer must wait.
+    pub(crate) fn try_pipe_write(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        data: &[u8],
+        written: &mut u64,
+    ) -> Result<Option<Answer>, Errno> {
+        let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
+        let packet = self.rows[row].flags & O_DIRECT != 0;
+        let state = &mut self.rows[pipe];
+        if state.readers == 0 {
+            let info = self.own_info(task, Signal::SIGPIPE);
+            self.post_to_task(task, Signal::SIGPIPE, info);
+            if *written > 0 {
+                return Ok(Some(Answer::value(*written as i64)));
+            }
+            return Err(Errno::EPIPE);
+        }
+        let rest = data.get(*written as usize..).unwrap_or(&[]);
+        let put = put_bytes(state, rest, *written == 0, packet, self.max_bytes);
+        if put > 0 {
+            self.counters.pipe_bytes += put;
+            self.pipe_changed(pipe);
+        }
+        *written += put;
+        let all = *written == data.len() as u64;
+        Ok(all.then(|| Answer::value(*written as i64)))
+    }
+
+    /// One open end goes: the other side sees it; the last one removes the pipe.
+    pub(crate) fn close_pipe_end(
+        &mut self,
+        pipe: PipeRow,
+        place: Option<crate::fs::Place>,
+        flags: u32,
+    ) {
+        let access = flags & O_ACCMODE;
+        let state = &mut self.rows[pipe];
+        if flags & O_PATH == 0 {
+            state.readers -= u32::from(access != O_WRONLY);
+            state.writers -= u32::from(access != O_RDONLY);
+        }
+        self.pipe_changed(pipe);
+        self.drop_pipe_if_unused(pipe, place);
+        if let Some(place) = place {
+            self.fs.release(place);
+        }
+    }
+
+    pub(crate) fn drop_pipe_if_unused(&mut self, pipe: PipeRow, place: Option<crate::fs::Place>) {
+        let state = &self.rows[pipe];
+        if state.readers > 0 || state.writers > 0 {
+            return;
+        }
+        if let Some(inode) = place.and_then(|place| self.fs.inode_id(place)) {
+            self.fifos.remove(&inode);
+        }
+        self.counters.pipe_bytes -= self.rows[pipe].bytes;
+        pipe.remove(&mut self.rows);
+    }
+
+    /// F_GETPIPE_SZ and F_SETPIPE_SZ of fcntl(2).
+    pub(crate) fn pipe_size(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        cmd: u32,
+        wanted: i64,
+    ) -> CallResult {
+        let Target::Pipe(pipe, _) = self.rows[row].target else {
+            return Err(Errno::EBADF.into());
+        };
+        if cmd == F_SETPIPE_SZ {
+            if !(0..=1 << 31).contains(&wanted) {
+                return Err(Errno::EINVAL.into());
+            }
+            let slots = (wanted as u64).max(1).div_ceil(PAGE_BYTES).next_power_of_two() as u32;
+            let capable =
+                self.rows[task].credentials.capable(crate::abi::credentials::CAP_SYS_RESOURCE);
+            if i64::from(slots) * PAGE_BYTES as i64 > PIPE_MAX_BYTES
+                && slots > self.rows[pipe].slots
+                && !capable
+            {
+                return Err(Errno::EPERM.into());
+            }
+            if slots < self.rows[pipe].used_slots {
+                return Err(Errno::EBUSY.into());
+            }
+            self.rows[pipe].slots = slots;
+            self.pipe_changed(pipe);
+        }
+        Ok(Answer::value(i64::from(self.rows[pipe].slots) * PAGE_BYTES as i64))
+    }
+
+    /// What poll(2) says of an end of a pipe.
+    pub(crate) fn poll_pipe(&self, pipe: PipeRow, description: &Description) -> u32 {
+        let (state, flags) = (&self.rows[pipe], description.flags);
+        let mut events = 0;
+        if flags & O_ACCMODE != O_WRONLY {
+            if state.bytes > 0 {
+                events |= POLLIN | POLLRDNORM;
+            }
+            // A FIFO opened without waiting is not hung up before a writer has come and gone: its
+            // description remembers how many had come (fifo(7)).
+            if state.writers == 0 && state.writer_opens != description.offset {
+                events |= POLLHUP;
+            }
+        }
+        if flags & O_ACCMODE != O_RDONLY {
+            if state.has_room() {
+                events |= POLLOUT | POLLWRNORM;
+            }
+            if state.readers == 0 {
+                events |= POLLERR;
+            }
+        }
+        events
+    }
+}
+
+/// Moves up to `count` bytes out. A read of exactly the first segment moves its buffer.
+fn take_bytes(pipe: &mut Pipe, count: u64) -> Vec<u8> {
+    if let Some(first) = pipe.segments.front()
+        && first.read == 0
+        && first.left() <= count
+        && (pipe.segments.len() == 1 || first.left() == count || first.packet)
+        && let Some(first) = pipe.segments.pop_front()
+    {
+        pipe.used_slots -= first.slots();
+        pipe.bytes -= first.bytes.len() as u64;
+        return first.bytes;
+    }
+    let mut out = Vec::with_capacity(count.min(pipe.bytes) as usize);
+    while (out.len() as u64) < count {
+        let Some(first) = pipe.segments.front_mut() else { break };
+        let taken = first.left().min(count - out.len() as u64);
+        let slots = first.slots();
+        let start = first.read as usize;
+        out.extend_from_slice(&first.bytes[start..start + taken as usize]);
+        first.read += taken as u32;
+        let packet = first.packet;
+        // A packet that is read in part loses the rest (O_DIRECT of pipe(2)).
+        let gone = if packet { first.bytes.len() as u64 - start as u64 } else { taken };
+        pipe.bytes -= gone;
+        if first.left() == 0 || packet {
+            pipe.used_slots -= slots;
+            if let Some(done) = pipe.segments.pop_front() {
+                pipe.spare = done.bytes;
+                pipe.spare.clear();
+            }
+        } else {
+            pipe.used_slots -= slots - first.slots();
+        }
+        if packet {
+            break;
+        }
+    }
+    out
+}
+
+/// Puts what fits: the odd part into the rest of the last page if all of it fits there, then pages.
+fn put_bytes(pipe: &mut Pipe, data: &[u8], first: bool, packet: bool, max_bytes: u64) -> u64 {
+    let mut done = 0usize;
+    let odd = data.len() as u64 % PAGE_BYTES;
+    if first
+        && odd > 0
+        && !packet
+        && let Some(last) = pipe.segments.back_mut()
+        && last.room() >= odd
+    {
+        let part = odd.min(max_bytes) as usize;
+        last.bytes.extend_from_slice(&data[..part]);
+        done = part;
+    }
+    let free = u64::from(pipe.slots.saturating_sub(pipe.used_slots)) * PAGE_BYTES;
+    let limit = free.min(max_bytes.saturating_sub(done as u64));
+    let take = limit.min((data.len() - done) as u64) as usize;
+    let step = if packet { PAGE_BYTES as usize } else { take.max(1) };
+    for chunk in data[done..done + take].chunks(step) {
+        let mut bytes = core::mem::take(&mut pipe.spare);
+        bytes.extend_from_slice(chunk);
+        let segment = Segment { bytes, read: 0, packet };
+        pipe.used_slots += segment.slots();
+        pipe.segments.push_back(segment);
+    }
+    let total = (done + take) as u64;
+    pipe.bytes += total;
+    total
+}

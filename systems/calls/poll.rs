@@ -1,0 +1,232 @@
+//! poll(2), ppoll(2), select(2), pselect6(2) on pipes, files and devices.
+
+use crate::abi::flags::*;
+use crate::abi::{Errno, PollFd, SelectSets, SigSet, Timespec};
+use crate::components::{Restart, Target, Waiting};
+use crate::event::{Answer, Payload};
+use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::rows::{DescriptionRow, TaskRow};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// What poll(2) reports whether asked for or not.
+const ALWAYS: u32 = POLLERR | POLLHUP | POLLNVAL;
+/// What files without a poll operation are always ready for.
+const ALWAYS_READY: u32 = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+/// The events behind the three sets of select(2).
+const SELECT_READ: u32 = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
+const SELECT_WRITE: u32 = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR;
+const SELECT_EXCEPT: u32 = POLLPRI;
+
+impl Kernel {
+    /// poll(2); a negative time-out waits for ever.
+    pub(crate) fn poll(&mut self, task: TaskRow, fds: &[PollFd], timeout_ms: i32) -> CallResult {
+        let timeout_ns = u64::try_from(timeout_ms).ok().map(|ms| ms * 1_000_000);
+        self.poll_for(task, fds, timeout_ns)
+    }
+
+    /// ppoll(2).
+    pub(crate) fn ppoll(
+        &mut self,
+        task: TaskRow,
+        fds: &[PollFd],
+        timeout: Option<Timespec>,
+        sigmask: Option<SigSet>,
+    ) -> CallResult {
+        let timeout_ns = interval(timeout)?;
+        self.with_mask(task, sigmask, |kernel| kernel.poll_for(task, fds, timeout_ns))
+    }
+
+    fn poll_for(&mut self, task: TaskRow, fds: &[PollFd], timeout_ns: Option<u64>) -> CallResult {
+        if fds.len() as u64 > u64::from(self.max_fds(task)) {
+            return Err(Errno::EINVAL.into());
+        }
+        let mut held = Vec::with_capacity(fds.len());
+        let files = self.rows[task].files;
+        for entry in fds {
+            let slot = if entry.fd < 0 { None } else { self.rows[files].get(entry.fd) };
+            held.push(slot.map(|slot| slot.description));
+        }
+        if let Some(answer) = self.try_poll(fds, &held) {
+            return Ok(answer);
+        }
+        let fds = fds.iter().map(|entry| PollFd { revents: 0, ..*entry }).collect::<Vec<_>>();
+        if timeout_ns == Some(0) {
+            return Ok(Answer::with(Payload::Poll(fds)));
+        }
+        self.hold_all(&held);
+        Err(self.wait_until(Waiting::Poll { fds, held }, timeout_ns))
+    }
+
+    /// The events of each entry; `None` if there are none at all.
+    pub(crate) fn try_poll(
+        &mut self,
+        fds: &[PollFd],
+        held: &[Option<DescriptionRow>],
+    ) -> Option<Answer> {
+        let mut ready = 0;
+        let mut answer: Option<Vec<PollFd>> = None;
+        for (at, (entry, description)) in fds.iter().zip(held).enumerate() {
+            let revents = self.poll_entry(entry, *description);
+            if revents != 0 {
+                ready += 1;
+                let list = answer.get_or_insert_with(|| {
+                    fds.iter().map(|entry| PollFd { revents: 0, ..*entry }).collect()
+                });
+                list[at].revents = revents as u16;
+            }
+        }
+        let list = answer?;
+        Some(Answer { value: ready, payload: Payload::Poll(list) })
+    }
+
+    fn poll_entry(&self, entry: &PollFd, description: Option<DescriptionRow>) -> u32 {
+        if entry.fd < 0 {
+            return 0;
+        }
+        match description {
+            None => POLLNVAL,
+            Some(row) => self.events_of(row) & (u32::from(entry.events) | ALWAYS),
+        }
+    }
+
+    /// What a description is ready for now.
+    pub(crate) fn events_of(&self, row: DescriptionRow) -> u32 {
+        let description = &self.rows[row];
+        if description.flags & O_PATH != 0 {
+            return POLLNVAL;
+        }
+        match description.target {
+            Target::Pipe(pipe, _) => self.poll_pipe(pipe, description),
+            Target::File(_) => ALWAYS_READY,
+        }
+    }
+
+    fn hold_all(&mut self, held: &[Option<DescriptionRow>]) {
+        for row in held.iter().flatten() {
+            self.rows[*row].refs += 1;
+        }
+    }
+
+    pub(crate) fn wait_until(&self, on: Waiting, timeout_ns: Option<u64>) -> Stop {
+        Stop::Block(Box::new(Block {
+            on,
+            deadline_ns: timeout_ns.map(|ns| self.now_ns.saturating_add(ns)),
+            restart: Restart::Never,
+        }))
+    }
+
+    /// select(2) and pselect6(2).
+    pub(crate) fn select(
+        &mut self,
+        task: TaskRow,
+        nfds: i32,
+        lists: [&Option<Vec<i64>>; 3],
+        timeout: Option<Timespec>,
+        sigmask: Option<SigSet>,
+    ) -> CallResult {
+        let timeout_ns = interval(timeout)?;
+        if nfds < 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        self.with_mask(task, sigmask, |kernel| kernel.select_for(task, nfds, lists, timeout_ns))
+    }
+
+    fn select_for(
+        &mut self,
+        task: TaskRow,
+        nfds: i32,
+        lists: [&Option<Vec<i64>>; 3],
+        timeout_ns: Option<u64>,
+    ) -> CallResult {
+        // Descriptors beyond the table's size are passed over, as Linux cuts nfds there.
+        let files = self.rows[task].files;
+        let clean = |list: &Option<Vec<i64>>| {
+            list.as_ref().map(|list| {
+                let in_range = list.iter().filter(|fd| (0..i64::from(nfds)).contains(*fd));
+                let mut list: Vec<i32> = in_range.map(|fd| *fd as i32).collect();
+                list.sort_unstable();
+                list.dedup();
+                list
+            })
+        };
+        let sets =
+            SelectSets { read: clean(lists[0]), write: clean(lists[1]), except: clean(lists[2]) };
+        let (mut fds, mut held) = (Vec::new(), Vec::new());
+        let asked =
+            [(&sets.read, SELECT_READ), (&sets.write, SELECT_WRITE), (&sets.except, SELECT_EXCEPT)];
+        for (list, events) in asked {
+            for fd in list.iter().flatten() {
+                let slot = self.rows[files].get(*fd).ok_or(Errno::EBADF)?;
+                fds.push(PollFd { fd: *fd, events: events as u16, revents: 0 });
+                held.push(Some(slot.description));
+            }
+        }
+        if let Some(answer) = self.try_select(&sets, &fds, &held) {
+            return Ok(answer);
+        }
+        if timeout_ns == Some(0) {
+            let none = |list: &Option<Vec<i32>>| list.as_ref().map(|_| Vec::new());
+            let empty = SelectSets {
+                read: none(&sets.read),
+                write: none(&sets.write),
+                except: none(&sets.except),
+            };
+            return Ok(Answer::with(Payload::Select(Box::new(empty))));
+        }
+        self.hold_all(&held);
+        Err(self.wait_until(Waiting::Select { sets, fds, held }, timeout_ns))
+    }
+
+    /// The members that are ready; `None` if there are none.
+    pub(crate) fn try_select(
+        &mut self,
+        sets: &SelectSets,
+        fds: &[PollFd],
+        held: &[Option<DescriptionRow>],
+    ) -> Option<Answer> {
+        let mut ready = fds.iter().zip(held).map(|(entry, description)| {
+            description.is_some_and(|row| self.events_of(row) & u32::from(entry.events) != 0)
+        });
+        let mut count = 0;
+        let mut pick = |list: &Option<Vec<i32>>| {
+            let list = list.as_ref()?;
+            let kept: Vec<i32> =
+                list.iter().copied().filter(|_| ready.next().unwrap_or(false)).collect();
+            count += kept.len() as i64;
+            Some(kept)
+        };
+        let picked = SelectSets {
+            read: pick(&sets.read),
+            write: pick(&sets.write),
+            except: pick(&sets.except),
+        };
+        (count > 0).then(|| Answer { value: count, payload: Payload::Select(Box::new(picked)) })
+    }
+
+    /// Runs a call that may wait under another signal mask (ppoll(2), pselect(2)).
+    fn with_mask(
+        &mut self,
+        task: TaskRow,
+        sigmask: Option<SigSet>,
+        call: impl FnOnce(&mut Self) -> CallResult,
+    ) -> CallResult {
+        let Some(mask) = sigmask else { return call(self) };
+        let old = self.rows[task].mask;
+        self.rows[task].mask = mask.without(SigSet::UNSTOPPABLE);
+        let result = call(self);
+        match &result {
+            Err(Stop::Block(_)) => self.rows[task].saved_mask = Some(old),
+            Ok(_) | Err(_) => self.rows[task].mask = old,
+        }
+        result
+    }
+}
+
+/// A time-out as a length in ns; EINVAL if it is not one.
+fn interval(timeout: Option<Timespec>) -> Result<Option<u64>, Errno> {
+    match timeout {
+        None => Ok(None),
+        Some(time) => time.interval_ns().map(Some).ok_or(Errno::EINVAL),
+    }
+}

@@ -1,0 +1,322 @@
+//! fork(2), vfork(2), clone(2), execve(2), exit(2).
+//!
+//! Not here: namespaces (`CLONE_NEW*`: EPERM without CAP_SYS_ADMIN, else EINVAL as not configured).
+
+use crate::abi::flags::*;
+use crate::abi::{Errno, Signal, WaitStatus};
+use crate::components::{
+    FdSlot, Files, Frame, Life, Limits, Link, Pending, Process, Restart, Task, WaitQueue, Waiting,
+};
+use crate::event::Answer;
+use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
+use crate::tables::family::Club;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use smallvec::smallvec;
+
+/// The exit signal in clone's flags.
+const CSIGNAL: u64 = 0xff;
+const NAMESPACES: u64 = CLONE_NEWNS
+    | CLONE_NEWCGROUP
+    | CLONE_NEWUTS
+    | CLONE_NEWIPC
+    | CLONE_NEWUSER
+    | CLONE_NEWPID
+    | CLONE_NEWNET;
+
+impl Kernel {
+    /// fork(2).
+    pub(crate) fn fork(&mut self, task: TaskRow) -> CallResult {
+        self.clone_task(task, u64::from(Signal::SIGCHLD.number()), 0)
+    }
+
+    /// vfork(2).
+    pub(crate) fn vfork(&mut self, task: TaskRow) -> CallResult {
+        let flags = CLONE_VM | CLONE_VFORK | u64::from(Signal::SIGCHLD.number());
+        self.clone_task(task, flags, 0)
+    }
+
+    /// clone(2); `set_tid` asks for a number (clone3(2)), 0 = the next.
+    pub(crate) fn clone_task(&mut self, task: TaskRow, flags: u64, set_tid: u32) -> CallResult {
+        check_flags(flags)?;
+        if flags & NAMESPACES != 0 {
+            let capable =
+                self.rows[task].credentials.capable(crate::abi::credentials::CAP_SYS_ADMIN);
+            let errno =
+                if capable || flags & CLONE_NEWUSER != 0 { Errno::EINVAL } else { Errno::EPERM };
+            return Err(errno.into());
+        }
+        if TaskRow::live(&self.rows) >= self.config.max_tasks {
+            return Err(Errno::EAGAIN.into());
+        }
+        let tid = self.new_number(set_tid)?;
+        if flags & CLONE_THREAD != 0 {
+            self.new_thread(task, tid, flags);
+        } else {
+            self.new_process(task, tid, flags);
+        }
+        if flags & CLONE_VFORK != 0 && flags & CLONE_THREAD == 0 {
+            return Err(Stop::Block(Box::new(Block {
+                on: Waiting::Vfork { child: tid },
+                deadline_ns: None,
+                restart: Restart::Uninterruptible,
+            })));
+        }
+        Ok(Answer::value(i64::from(tid)))
+    }
+
+    fn new_number(&mut self, set_tid: u32) -> Result<u32, Errno> {
+        match set_tid {
+            0 => self.pids.next().ok_or(Errno::EAGAIN),
+            wanted if wanted >= crate::tables::pids::PID_MAX => Err(Errno::EINVAL),
+            wanted if self.pids.is_free(wanted) => {
+                self.pids.last = wanted;
+                Ok(wanted)
+            }
+            _ => Err(Errno::EEXIST),
+        }
+    }
+
+    fn new_thread(&mut self, parent: TaskRow, tid: u32, flags: u64) {
+        let process = self.rows[parent].process;
+        self.spawn_task(parent, process, tid, flags);
+        self.rows[process].threads.push(tid);
+    }
+
+    fn new_process(&mut self, parent_task: TaskRow, pid: u32, flags: u64) {
+        let parent = self.rows[parent_task].process;
+        let vfork_parent = if flags & CLONE_VFORK != 0 { self.rows[parent_task].tid } else { 0 };
+        let real_parent = if flags & CLONE_PARENT != 0 {
+            self.rows[parent].parent
+        } else {
+            self.rows[parent].pid
+        };
+        let exit_signal = if flags & CLONE_PARENT != 0 {
+            self.rows[parent].exit_signal
+        } else {
+            (flags & CSIGNAL) as u8
+        };
+        let (pgid, sid) = (self.rows[parent].pgid, self.rows[parent].sid);
+        let process = Process {
+            pid,
+            parent: 0,
+            outside_parent: self.rows[parent].outside_parent,
+            pgid,
+            sid,
+            threads: smallvec![pid],
+            children: Link::default(),
+            sibling: Link::default(),
+            in_group: Link::default(),
+            in_session: Link::default(),
+            birth: 0,
+            reportable: BTreeSet::new(),
+            child_waiters: WaitQueue::default(),
+            life: Life::Alive,
+            stopped: None,
+            report: None,
+            exit_signal,
+            pending: Pending::default(),
+            did_exec: false,
+            subreaper: false,
+            vfork_parent,
+            ending: None,
+            alarm_ns: 0,
+            alarm_interval_ns: 0,
+            limits: self.rows[parent].limits.clone(),
+            last_uid: 0,
+            tty: self.rows[parent].tty,
+        };
+        let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
+        self.pids.change(pid, |entry| entry.process = Some(process));
+        self.rows.copy_text(parent, process);
+        self.join(Club::Group, process, pgid);
+        self.join(Club::Session, process, sid);
+        self.adopt(process, real_parent);
+        self.spawn_task(parent_task, process, pid, flags);
+    }
+
+    fn spawn_task(&mut self, parent: TaskRow, process: ProcessRow, tid: u32, flags: u64) {
+        let files = self.share_files(parent, flags & CLONE_FILES != 0);
+        let context = self.share_context(parent, flags & CLONE_FS != 0);
+        let handlers = self.share_handlers(parent, flags);
+        let from = &self.rows[parent];
+        // Handlers that run in the caller run in the copy too: fork(2) copies the stack.
+        let frames = from.frames.iter().map(copy_frame).collect();
+        let task = Task {
+            tid,
+            process,
+            files,
+            context,
+            handlers,
+            mask: from.mask,
+            saved_mask: None,
+            pending: Pending::default(),
+            frames: if flags & CLONE_THREAD != 0 { Vec::new() } else { frames },
+            wait: None,
+            credentials: from.credentials.clone(),
+            exited: false,
+        };
+        let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
+        self.pids.change(tid, |entry| entry.task = Some(row));
+    }
+
+    fn share_files(&mut self, parent: TaskRow, share: bool) -> FilesRow {
+        let files = self.rows[parent].files;
+        if share {
+            self.rows[files].refs += 1;
+            return files;
+        }
+        self.copy_files(files)
+    }
+
+    /// A table with the same descriptors.
+    pub(crate) fn copy_files(&mut self, files: FilesRow) -> FilesRow {
+        let id = self.next_id();
+        let from = &self.rows[files];
+        let slots: Vec<Option<FdSlot>> = from.slots.clone();
+        let copy = Files { refs: 1, slots, lowest: from.lowest, open: from.open };
+        self.counters.open_fds += u64::from(copy.open);
+        for at in 0..copy.slots.len() {
+            if let Some(slot) = copy.slots[at] {
+                self.rows[slot.description].refs += 1;
+            }
+        }
+        FilesRow::spawn(&mut self.rows, id, copy)
+    }
+
+    fn share_context(&mut self, parent: TaskRow, share: bool) -> ContextRow {
+        let context = self.rows[parent].context;
+        if share {
+            self.rows[context].refs += 1;
+            return context;
+        }
+        let id = self.next_id();
+        let mut copy = self.rows[context].clone();
+        copy.refs = 1;
+        self.fs.hold(copy.cwd);
+        self.fs.hold(copy.root);
+        ContextRow::spawn(&mut self.rows, id, copy)
+    }
+
+    fn share_handlers(&mut self, parent: TaskRow, flags: u64) -> HandlersRow {
+        let handlers = self.rows[parent].handlers;
+        if flags & CLONE_SIGHAND != 0 {
+            self.rows[handlers].refs += 1;
+            return handlers;
+        }
+        let id = self.next_id();
+        let mut copy = self.rows[handlers].clone();
+        copy.refs = 1;
+        if flags & CLONE_CLEAR_SIGHAND != 0 {
+            copy.reset_for_exec();
+        }
+        HandlersRow::spawn(&mut self.rows, id, copy)
+    }
+
+    /// Gives up one use of a context.
+    pub(crate) fn drop_context(&mut self, context: ContextRow) {
+        self.rows[context].refs -= 1;
+        if self.rows[context].refs == 0 {
+            let (cwd, root) = (self.rows[context].cwd, self.rows[context].root);
+            self.fs.release(cwd);
+            self.fs.release(root);
+            context.remove(&mut self.rows);
+        }
+    }
+
+    /// exit(2).
+    pub(crate) fn exit(&mut self, task: TaskRow, status: i32) -> CallResult {
+        self.end_thread(task, status as u8);
+        Err(Stop::Ended)
+    }
+
+    /// exit_group(2).
+    pub(crate) fn exit_group(&mut self, task: TaskRow, status: i32) -> CallResult {
+        let process = self.rows[task].process;
+        self.end_process(process, WaitStatus::Exited(status as u8));
+        Err(Stop::Ended)
+    }
+
+    /// What execve(2) does to a process once its new program is sure.
+    pub(crate) fn become_program(&mut self, task: TaskRow) {
+        let process = self.rows[task].process;
+        self.end_other_threads(task);
+        // A table or dispositions shared with another process are unshared first.
+        let files = self.rows[task].files;
+        if self.rows[files].refs > 1 {
+            let copy = self.copy_files(files);
+            self.rows[files].refs -= 1;
+            self.rows[task].files = copy;
+        }
+        let handlers = self.rows[task].handlers;
+        if self.rows[handlers].refs > 1 {
+            let id = self.next_id();
+            let mut copy = self.rows[handlers].clone();
+            copy.refs = 1;
+            self.rows[handlers].refs -= 1;
+            self.rows[task].handlers = HandlersRow::spawn(&mut self.rows, id, copy);
+        }
+        let handlers = self.rows[task].handlers;
+        self.rows[handlers].reset_for_exec();
+        self.rows[task].frames.clear();
+        self.rows[task].saved_mask = None;
+        self.rows[process].did_exec = true;
+        self.close_on_exec(task);
+        self.end_vfork(process);
+    }
+
+    /// The other threads end; the one that calls execve(2) takes over the leader's number.
+    fn end_other_threads(&mut self, task: TaskRow) {
+        let process = self.rows[task].process;
+        let (tid, pid) = (self.rows[task].tid, self.rows[process].pid);
+        for other in self.rows[process].threads.clone() {
+            if other == tid {
+                continue;
+            }
+            if let Some(row) = self.pids.task(other) {
+                self.end_task(row, WaitStatus::Exited(0));
+            }
+        }
+        self.rows[process].threads.clear();
+        self.rows[process].threads.push(pid);
+        if tid != pid {
+            self.pids.change(tid, |entry| entry.task = None);
+            self.pids.change(pid, |entry| entry.task = Some(task));
+            self.rows[task].tid = pid;
+        }
+    }
+
+    /// A limit of a process.
+    pub(crate) fn limit(&self, process: ProcessRow, resource: u32) -> crate::abi::Rlimit {
+        let limits: &Limits = match &self.rows[process].limits {
+            Some(limits) => limits,
+            None => &self.default_limits,
+        };
+        limits.0.get(resource as usize).copied().unwrap_or_default()
+    }
+}
+
+fn copy_frame(frame: &Frame) -> Frame {
+    Frame {
+        mask: frame.mask,
+        handler: frame.handler,
+        info: frame.info,
+        announced: frame.announced,
+        interrupted: None,
+    }
+}
+
+/// The combinations that clone(2) refuses.
+fn check_flags(flags: u64) -> Result<(), Errno> {
+    let has = |flag: u64| flags & flag != 0;
+    let bad = has(CLONE_THREAD) && !has(CLONE_SIGHAND)
+        || has(CLONE_SIGHAND) && !has(CLONE_VM)
+        || has(CLONE_NEWNS) && has(CLONE_FS)
+        || has(CLONE_NEWUSER) && has(CLONE_FS)
+        || has(CLONE_SIGHAND) && has(CLONE_CLEAR_SIGHAND)
+        || has(CLONE_THREAD) && (has(CLONE_NEWUSER) || has(CLONE_NEWPID))
+        || flags & CSIGNAL > 64;
+    if bad { Err(Errno::EINVAL) } else { Ok(()) }
+}

@@ -1,0 +1,296 @@
+//! Signal calls: sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2), pause(2), sigtimedwait(2),
+//! kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), sigreturn(2).
+
+use crate::abi::credentials::CAP_KILL;
+use crate::abi::flags::*;
+use crate::abi::signal::{SI_TKILL, SI_USER, SIG_IGN};
+use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, Timespec};
+use crate::components::{Life, Restart, Waiting};
+use crate::event::{Answer, Payload};
+use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::rows::{ProcessRow, RowKind, TaskRow};
+use crate::tables::family::Club;
+use alloc::boxed::Box;
+
+impl Kernel {
+    /// rt_sigaction(2).
+    pub(crate) fn rt_sigaction(
+        &mut self,
+        task: TaskRow,
+        signum: i32,
+        act: Option<SigAction>,
+    ) -> CallResult {
+        let signal = Signal::new(signum).ok_or(Errno::EINVAL)?;
+        if act.is_some() && signal.is_unstoppable() {
+            return Err(Errno::EINVAL.into());
+        }
+        let handlers = self.rows[task].handlers;
+        let old = self.rows[handlers].action(signal);
+        if let Some(mut action) = act {
+            action.mask = action.mask.without(SigSet::UNSTOPPABLE);
+            self.rows[handlers].set(signal, action);
+            if crate::deliver::is_ignored(signal, action) {
+                self.drop_pending(task, signal);
+            }
+        }
+        Ok(Answer::with(Payload::Action(Box::new(old))))
+    }
+
+    /// A signal that becomes ignored is no longer pending, even if blocked (sigaction(2), NOTES).
+    fn drop_pending(&mut self, task: TaskRow, signal: Signal) {
+        let process = self.rows[task].process;
+        let set = SigSet::of(signal);
+        self.rows[process].pending.discard(set);
+        for tid in self.rows[process].threads.clone() {
+            if let Some(row) = self.pids.task(tid) {
+                self.rows[row].pending.discard(set);
+            }
+        }
+    }
+
+    /// rt_sigprocmask(2).
+    pub(crate) fn rt_sigprocmask(
+        &mut self,
+        task: TaskRow,
+        how: u32,
+        set: Option<SigSet>,
+    ) -> CallResult {
+        let old = self.rows[task].mask;
+        if let Some(set) = set {
+            let new = match how {
+                SIG_BLOCK => old.union(set),
+                SIG_UNBLOCK => old.without(set),
+                SIG_SETMASK => set,
+                _ => return Err(Errno::EINVAL.into()),
+            };
+            self.rows[task].mask = new.without(SigSet::UNSTOPPABLE);
+            self.look_for_signals(task);
+        }
+        Ok(Answer::with(Payload::Set(old)))
+    }
+
+    /// Signals that a new mask lets through are delivered after the call.
+    fn look_for_signals(&mut self, task: TaskRow) {
+        if self.has_deliverable(task) {
+            let tid = self.rows[task].tid;
+            self.signalled.push_back(tid);
+        }
+    }
+
+    /// rt_sigpending(2).
+    pub(crate) fn rt_sigpending(&mut self, task: TaskRow) -> CallResult {
+        let row = &self.rows[task];
+        let pending = row.pending.set.union(self.rows[row.process].pending.set);
+        Ok(Answer::with(Payload::Set(pending.intersection(row.mask))))
+    }
+
+    /// rt_sigsuspend(2).
+    pub(crate) fn rt_sigsuspend(&mut self, task: TaskRow, set: SigSet) -> CallResult {
+        let row = &mut self.rows[task];
+        row.saved_mask = Some(row.mask);
+        row.mask = set.without(SigSet::UNSTOPPABLE);
+        Err(pause_forever())
+    }
+
+    /// pause(2).
+    pub(crate) fn pause(&mut self) -> CallResult {
+        Err(pause_forever())
+    }
+
+    /// rt_sigtimedwait(2).
+    pub(crate) fn rt_sigtimedwait(
+        &mut self,
+        task: TaskRow,
+        set: SigSet,
+        timeout: Option<Timespec>,
+    ) -> CallResult {
+        let timeout_ns = match timeout {
+            None => None,
+            Some(time) => Some(time.interval_ns().ok_or(Errno::EINVAL)?),
+        };
+        let set = set.without(SigSet::UNSTOPPABLE);
+        if let Some(answer) = self.take_signal_of(task, set) {
+            return Ok(answer);
+        }
+        if timeout_ns == Some(0) {
+            return Err(Errno::EAGAIN.into());
+        }
+        Err(Stop::Block(Box::new(Block {
+            on: Waiting::Signal { set },
+            deadline_ns: timeout_ns.map(|ns| self.now_ns.saturating_add(ns)),
+            restart: Restart::NeverAtAll,
+        })))
+    }
+
+    /// kill(2).
+    pub(crate) fn kill(&mut self, task: TaskRow, target: i32, sig: i32) -> CallResult {
+        let signal = valid(sig)?;
+        let result = match target {
+            i32::MIN => Err(Errno::ESRCH),
+            -1 => self.kill_all(task, signal),
+            0 => self.kill_group(task, self.rows[self.rows[task].process].pgid, signal),
+            group if group < 0 => self.kill_group(task, group.unsigned_abs(), signal),
+            pid => match self.pids.process(pid as u32) {
+                Some(process) => self.kill_one(task, process, signal),
+                None => self.kill_thread_by_number(task, pid as u32, signal),
+            },
+        };
+        result?;
+        Ok(Answer::default())
+    }
+
+    /// kill(2) takes the id of any thread for its process.
+    fn kill_thread_by_number(
+        &mut self,
+        task: TaskRow,
+        tid: u32,
+        signal: Option<Signal>,
+    ) -> Result<(), Errno> {
+        let row = self.pids.task(tid).ok_or(Errno::ESRCH)?;
+        let process = self.rows[row].process;
+        self.kill_one(task, process, signal)
+    }
+
+    fn kill_one(
+        &mut self,
+        task: TaskRow,
+        process: ProcessRow,
+        signal: Option<Signal>,
+    ) -> Result<(), Errno> {
+        self.may_kill(task, process, signal)?;
+        if let Some(signal) = signal
+            && self.rows[process].life == Life::Alive
+        {
+            let info = self.sender_info(task, signal, SI_USER);
+            self.post(process, signal, info);
+        }
+        Ok(())
+    }
+
+    /// Succeeds if one member took it; else the last error.
+    fn kill_group(
+        &mut self,
+        task: TaskRow,
+        group: u32,
+        signal: Option<Signal>,
+    ) -> Result<(), Errno> {
+        let mut result = Err(Errno::ESRCH);
+        for member in self.members(Club::Group, group) {
+            let one = self.kill_one(task, member, signal);
+            if result != Ok(()) {
+                result = one;
+            }
+        }
+        result
+    }
+
+    /// Every process but init and the caller.
+    fn kill_all(&mut self, task: TaskRow, signal: Option<Signal>) -> Result<(), Errno> {
+        let own = self.rows[task].process;
+        let mut result = Err(Errno::ESRCH);
+        for (pid, process) in ProcessRow::all(&self.rows) {
+            if pid == u64::from(self.init) || process == own {
+                continue;
+            }
+            // Like Linux: a success once any was found that is not forbidden.
+            match self.kill_one(task, process, signal) {
+                Err(Errno::EPERM) if result == Err(Errno::ESRCH) => result = Err(Errno::EPERM),
+                Err(_) => {}
+                Ok(()) => result = Ok(()),
+            }
+        }
+        result
+    }
+
+    /// The rule of kill(2): the same real or saved user, a capability, or SIGCONT in one session.
+    fn may_kill(
+        &self,
+        task: TaskRow,
+        process: ProcessRow,
+        signal: Option<Signal>,
+    ) -> Result<(), Errno> {
+        let sender = &self.rows[task];
+        let own = &self.rows[sender.process];
+        let (by, target) = (&sender.credentials, &self.rows[process]);
+        if sender.process == process || by.capable(CAP_KILL) {
+            return Ok(());
+        }
+        let first = target.threads.first().and_then(|tid| self.pids.task(*tid));
+        let Some(first) = first else { return Ok(()) };
+        let to = &self.rows[first].credentials;
+        let same = [by.euid, by.uid].iter().any(|uid| *uid == to.suid || *uid == to.uid);
+        let continues = signal == Some(Signal::SIGCONT) && own.sid == target.sid;
+        if same || continues { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// tgkill(2), and tkill(2) with `tgid` none.
+    pub(crate) fn tgkill(
+        &mut self,
+        task: TaskRow,
+        tgid: Option<i32>,
+        tid: i32,
+        sig: i32,
+    ) -> CallResult {
+        if tid <= 0 || tgid.is_some_and(|tgid| tgid <= 0) {
+            return Err(Errno::EINVAL.into());
+        }
+        let signal = valid(sig)?;
+        let row = self.pids.task(tid as u32).ok_or(Errno::ESRCH)?;
+        let process = self.rows[row].process;
+        if tgid.is_some_and(|tgid| tgid as u32 != self.rows[process].pid) {
+            return Err(Errno::ESRCH.into());
+        }
+        self.may_kill(task, process, signal)?;
+        if let Some(signal) = signal {
+            let info = self.sender_info(task, signal, SI_TKILL);
+            self.post_to_task(row, signal, info);
+        }
+        Ok(Answer::default())
+    }
+
+    /// rt_sigqueueinfo(2).
+    pub(crate) fn rt_sigqueueinfo(
+        &mut self,
+        task: TaskRow,
+        target: i32,
+        sig: i32,
+        info: SigInfo,
+    ) -> CallResult {
+        let signal = valid(sig)?;
+        let process = self.pids.process(target as u32).ok_or(Errno::ESRCH)?;
+        // Only the kernel may say SI_USER or more of others.
+        if (info.code >= 0 || info.code == SI_TKILL) && self.rows[task].process != process {
+            return Err(Errno::EPERM.into());
+        }
+        self.may_kill(task, process, signal)?;
+        if let Some(signal) = signal {
+            self.post(process, signal, SigInfo { signo: sig, ..info });
+        }
+        Ok(Answer::default())
+    }
+
+    /// rt_sigreturn(2).
+    pub(crate) fn rt_sigreturn(&mut self, task: TaskRow) -> CallResult {
+        self.sigreturn(task)?;
+        Ok(Answer::default())
+    }
+
+    /// Whether a process ignores a signal.
+    pub fn ignores(&self, pid: u32, signal: Signal) -> bool {
+        self.pids.process(pid).is_some_and(|process| {
+            let action = self.process_action(process, signal);
+            action.handler == SIG_IGN || crate::deliver::is_ignored(signal, action)
+        })
+    }
+}
+
+fn valid(sig: i32) -> Result<Option<Signal>, Errno> {
+    match sig {
+        0 => Ok(None),
+        number => Signal::new(number).map(Some).ok_or(Errno::EINVAL),
+    }
+}
+
+fn pause_forever() -> Stop {
+    Stop::Block(Box::new(Block { on: Waiting::Pause, deadline_ns: None, restart: Restart::Never }))
+}

@@ -1,0 +1,171 @@
+//! wait4(2) and waitid(2).
+
+use crate::abi::flags::*;
+use crate::abi::{Errno, Signal, WaitStatus};
+use crate::components::{ChildSelect, Life, Process, Restart, Waiting};
+use crate::event::{Answer, Payload};
+use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::rows::{ProcessRow, TaskRow};
+use crate::tables::family::Club;
+use alloc::boxed::Box;
+
+const WAIT4_OPTIONS: u32 = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | __WCLONE;
+const WAITID_OPTIONS: u32 = WAIT4_OPTIONS | WEXITED | WNOWAIT;
+
+impl Kernel {
+    /// wait4(2).
+    pub(crate) fn wait4(&mut self, task: TaskRow, wpid: i32, options: u32) -> CallResult {
+        if options & !WAIT4_OPTIONS != 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let select = match wpid {
+            i32::MIN => return Err(Errno::ESRCH.into()),
+            -1 => ChildSelect::Any,
+            0 => ChildSelect::Group(self.rows[self.rows[task].process].pgid),
+            group if group < -1 => ChildSelect::Group(group.unsigned_abs()),
+            pid => ChildSelect::Pid(pid as u32),
+        };
+        self.wait_for(task, select, options | WEXITED, false)
+    }
+
+    /// waitid(2).
+    pub(crate) fn waitid(
+        &mut self,
+        task: TaskRow,
+        idtype: u32,
+        id: u32,
+        options: u32,
+    ) -> CallResult {
+        let kinds = WEXITED | WSTOPPED | WCONTINUED;
+        if options & !WAITID_OPTIONS != 0 || options & kinds == 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let select = match idtype {
+            P_ALL => ChildSelect::Any,
+            P_PID if id as i32 > 0 => ChildSelect::Pid(id),
+            P_PGID if id == 0 => ChildSelect::Group(self.rows[self.rows[task].process].pgid),
+            P_PGID if id as i32 > 0 => ChildSelect::Group(id),
+            P_PIDFD => return Err(Errno::EBADF.into()),
+            _ => return Err(Errno::EINVAL.into()),
+        };
+        self.wait_for(task, select, options, true)
+    }
+
+    fn wait_for(
+        &mut self,
+        task: TaskRow,
+        select: ChildSelect,
+        options: u32,
+        info: bool,
+    ) -> CallResult {
+        if let Some(answer) = self.try_wait(task, select, options, info)? {
+            return Ok(answer);
+        }
+        if options & WNOHANG != 0 {
+            let none = Payload::Info(Box::default());
+            return Ok(if info { Answer::with(none) } else { Answer::default() });
+        }
+        Err(Stop::Block(Box::new(Block {
+            on: Waiting::Child { select, options, info },
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+        })))
+    }
+
+    /// One look at the children: what can be reported, `None` if nothing yet.
+    ///
+    /// # Errors
+    /// `ECHILD` without a matching child.
+    pub(crate) fn try_wait(
+        &mut self,
+        task: TaskRow,
+        select: ChildSelect,
+        options: u32,
+        info: bool,
+    ) -> Result<Option<Answer>, Errno> {
+        let waiter = self.rows[task].process;
+        let found = self.rows[waiter].reportable.iter().find_map(|(_, pid)| {
+            let child = self.pids.process(*pid)?;
+            let row = &self.rows[child];
+            let fits = selects(select, row) && eligible(row, options);
+            let status = reportable(row, options).filter(|_| fits)?;
+            Some((child, status))
+        });
+        let Some((child, status)) = found else {
+            let any = self.has_child(waiter, select, options);
+            return if any { Ok(None) } else { Err(Errno::ECHILD) };
+        };
+        let (pid, uid) = (self.rows[child].pid, self.rows[child].last_uid);
+        if options & WNOWAIT == 0 {
+            self.consume(waiter, child);
+        }
+        Ok(Some(if info {
+            let info = crate::exit::child_info(pid, uid, Signal::SIGCHLD, status);
+            Answer::with(Payload::Info(Box::new(info)))
+        } else {
+            Answer { value: i64::from(pid), payload: Payload::Status(status) }
+        }))
+    }
+
+    /// Takes what was reported: a zombie is reaped, a stop or continuation forgotten.
+    fn consume(&mut self, waiter: ProcessRow, child: ProcessRow) {
+        if matches!(self.rows[child].life, Life::Zombie(_)) {
+            self.reap(child);
+            return;
+        }
+        self.rows[child].report = None;
+        let key = (self.rows[child].birth, self.rows[child].pid);
+        self.rows[waiter].reportable.remove(&key);
+    }
+
+    /// Whether the process has a child that the wait is for, ended or not.
+    fn has_child(&self, waiter: ProcessRow, select: ChildSelect, options: u32) -> bool {
+        let own = self.rows[waiter].pid;
+        match select {
+            ChildSelect::Pid(pid) => self.pids.process(pid).is_some_and(|child| {
+                self.rows[child].parent == own && eligible(&self.rows[child], options)
+            }),
+            ChildSelect::Any => {
+                let mut at = self.rows[waiter].children.next;
+                while let Some(child) = self.pids.process(at) {
+                    if eligible(&self.rows[child], options) {
+                        return true;
+                    }
+                    at = self.rows[child].sibling.next;
+                }
+                false
+            }
+            ChildSelect::Group(group) => self.members(Club::Group, group).iter().any(|member| {
+                self.rows[*member].parent == own && eligible(&self.rows[*member], options)
+            }),
+        }
+    }
+}
+
+fn selects(select: ChildSelect, child: &Process) -> bool {
+    match select {
+        ChildSelect::Any => true,
+        ChildSelect::Pid(pid) => child.pid == pid,
+        ChildSelect::Group(group) => child.pgid == group,
+    }
+}
+
+/// Children of clone(2) that do not send SIGCHLD are waited for only with `__WALL` or `__WCLONE`.
+fn eligible(child: &Process, options: u32) -> bool {
+    let clone = child.exit_signal != Signal::SIGCHLD.number();
+    options & __WALL != 0 || clone == (options & __WCLONE != 0)
+}
+
+/// What the options let a child report.
+fn reportable(child: &Process, options: u32) -> Option<WaitStatus> {
+    match (child.life, child.report) {
+        (Life::Zombie(status), _) => (options & WEXITED != 0).then_some(status),
+        (Life::Alive, Some(status @ WaitStatus::Stopped(_))) => {
+            (options & WSTOPPED != 0).then_some(status)
+        }
+        (Life::Alive, Some(WaitStatus::Continued)) => {
+            (options & WCONTINUED != 0).then_some(WaitStatus::Continued)
+        }
+        (Life::Alive, _) => None,
+    }
+}

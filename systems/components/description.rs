@@ -1,0 +1,136 @@
+//! Open file descriptions, descriptor tables, and the context of paths.
+
+use crate::components::TextDefault;
+use crate::fs::Place;
+use crate::rows::{DescriptionRow, PipeRow};
+use alloc::vec::Vec;
+
+/// What a description is open on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An inode: file, directory, device, /proc entry.
+    File(Place),
+    /// A pipe (no place), or a FIFO with the place of its inode.
+    Pipe(PipeRow, Option<Place>),
+}
+
+/// An open file description (open(2)): what descriptors share.
+#[derive(Debug)]
+pub struct Description {
+    /// What it is open on.
+    pub target: Target,
+    /// Access mode and status flags, as F_GETFL gives them.
+    pub flags: u32,
+    /// Offset in bytes; the cookie of a directory.
+    pub offset: u64,
+    /// Descriptors and calls that hold it.
+    pub refs: u32,
+    /// Receiver of SIGIO (F_SETOWN).
+    pub owner: i32,
+    /// Signal of F_SETSIG.
+    pub owner_signal: i32,
+    /// flock(2) lock held: 0 none, `LOCK_SH`, `LOCK_EX`.
+    pub flock: u32,
+}
+
+impl Description {
+    /// Whether it may be read.
+    pub const fn readable(&self) -> bool {
+        use crate::abi::flags::*;
+        self.flags & O_PATH == 0 && matches!(self.flags & O_ACCMODE, O_RDONLY | O_RDWR)
+    }
+
+    /// Whether it may be written.
+    pub const fn writable(&self) -> bool {
+        use crate::abi::flags::*;
+        self.flags & O_PATH == 0 && matches!(self.flags & O_ACCMODE, O_WRONLY | O_RDWR)
+    }
+
+    /// Whether calls on it never wait.
+    pub const fn nonblocking(&self) -> bool {
+        self.flags & crate::abi::flags::O_NONBLOCK != 0
+    }
+}
+
+/// A descriptor: a description and close-on-exec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FdSlot {
+    /// The description.
+    pub description: DescriptionRow,
+    /// `FD_CLOEXEC`.
+    pub cloexec: bool,
+}
+
+/// A descriptor table.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// How many tasks share it.
+    pub refs: u32,
+    /// By number.
+    pub slots: Vec<Option<FdSlot>>,
+    /// Every number below is taken.
+    pub lowest: u32,
+    /// How many are open.
+    pub open: u32,
+}
+
+impl Files {
+    /// The descriptor with this number.
+    #[inline]
+    pub fn get(&self, fd: i32) -> Option<FdSlot> {
+        // A negative number becomes an index far beyond the end.
+        self.slots.get(fd as u32 as usize).copied().flatten()
+    }
+
+    /// The lowest free number from `from` on.
+    pub fn lowest_free(&self, from: u32) -> u32 {
+        let mut fd = from.max(self.lowest);
+        while self.slots.get(fd as usize).is_some_and(Option::is_some) {
+            fd += 1;
+        }
+        fd
+    }
+
+    /// Puts a descriptor at a free number.
+    pub fn put(&mut self, fd: u32, slot: FdSlot) {
+        if fd as usize >= self.slots.len() {
+            self.slots.resize(fd as usize + 1, None);
+        }
+        self.slots[fd as usize] = Some(slot);
+        self.open += 1;
+        if fd == self.lowest {
+            self.lowest = fd + 1;
+        }
+    }
+
+    /// Takes a descriptor out.
+    pub fn take(&mut self, fd: i32) -> Option<FdSlot> {
+        let slot = self.slots.get_mut(fd as u32 as usize)?.take()?;
+        self.open -= 1;
+        self.lowest = self.lowest.min(fd as u32);
+        Some(slot)
+    }
+}
+
+/// Where paths start and what new files lack (chdir(2), chroot(2), umask(2)).
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// How many tasks share it.
+    pub refs: u32,
+    /// Working directory.
+    pub cwd: Place,
+    /// Root directory.
+    pub root: Place,
+    /// File mode creation mask.
+    pub umask: u32,
+}
+
+impl TextDefault for Description {
+    type Cold = ();
+}
+impl TextDefault for Files {
+    type Cold = ();
+}
+impl TextDefault for Context {
+    type Cold = ();
+}

@@ -1,0 +1,44 @@
+//! Components: the data of each kind of entity and its invariants. No behaviour beyond what one value
+//! can say of itself; systems and calls act on them.
+
+pub mod description;
+pub mod pipe;
+pub mod process;
+pub mod task;
+pub mod wait;
+
+pub use description::{Context, Description, FdSlot, Files, Target};
+pub use pipe::{Pipe, Segment};
+pub use process::{Life, Limits, Link, Process, ProcessText};
+pub use task::{Frame, Handlers, Interrupted, Pending, Queued, Task};
+pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
+
+/// A component that the world keeps beside a hot one.
+pub trait Cold: Default + Send + Sync + 'static {
+    /// Appends its encoding.
+    fn put_cold(&self, out: &mut alloc::vec::Vec<u8>);
+}
+
+impl Cold for () {
+    fn put_cold(&self, _out: &mut alloc::vec::Vec<u8>) {}
+}
+
+impl Cold for ProcessText {
+    fn put_cold(&self, out: &mut alloc::vec::Vec<u8>) {
+        crate::wire::Wire::put(self, out);
+    }
+}
+
+/// The list of archetypes: each hot component names the cold one that the world keeps beside it.
+pub trait TextDefault {
+    /// The cold component.
+    type Cold: Cold;
+    /// A fresh one.
+    fn cold() -> Self::Cold {
+        Self::Cold::default()
+    }
+}
+
+impl TextDefault for Task {
+    type Cold = ();
+}

@@ -1,0 +1,134 @@
+//! A process (thread group): its place among parent, children, group and session, its life, limits.
+
+use crate::abi::{Rlimit, WaitStatus};
+use crate::components::{Pending, TextDefault, WaitQueue};
+use crate::wire::{Bytes, Wire, WireError, WireReader};
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use smallvec::SmallVec;
+
+/// A place in a list of processes, by pid; 0 = none. Lists of children are in the order of birth; those
+/// of a group and a session have the latest first, as Linux walks them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// The one before.
+    pub prev: u32,
+    /// The one after.
+    pub next: u32,
+}
+
+/// Whether a process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It runs, sleeps or is stopped.
+    Alive,
+    /// It has ended and waits to be reaped.
+    Zombie(WaitStatus),
+}
+
+/// A process: what its threads share.
+#[derive(Debug)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// The parent; 0 = outside the kernel.
+    pub parent: u32,
+    /// What getppid(2) says while the parent is outside.
+    pub outside_parent: u32,
+    /// Process group.
+    pub pgid: u32,
+    /// Session.
+    pub sid: u32,
+    /// Tasks by tid, the leader first; small.
+    pub threads: SmallVec<[u32; 1]>,
+    /// First and last child.
+    pub children: Link,
+    /// Among its siblings.
+    pub sibling: Link,
+    /// Among its group.
+    pub in_group: Link,
+    /// Among its session.
+    pub in_session: Link,
+    /// Orders children: the later the higher; a new one at re-parenting.
+    pub birth: u64,
+    /// Children with something that a wait could report, by birth.
+    pub reportable: BTreeSet<(u64, u32)>,
+    /// Tasks blocked in a wait for children.
+    pub child_waiters: WaitQueue,
+    /// Whether it lives.
+    pub life: Life,
+    /// The signal that stopped it, while it is stopped.
+    pub stopped: Option<crate::abi::Signal>,
+    /// A stop or continuation that no wait has reported.
+    pub report: Option<WaitStatus>,
+    /// What its end sends to the parent; 0 = nothing (clone(2)).
+    pub exit_signal: u8,
+    /// Signals pending for any of its tasks.
+    pub pending: Pending,
+    /// It has called execve(2) since it was forked (setpgid(2)).
+    pub did_exec: bool,
+    /// Orphans below it become its children (prctl(2)).
+    pub subreaper: bool,
+    /// The parent that waits in vfork(2), by tid; 0 = none.
+    pub vfork_parent: u32,
+    /// Set by exit_group(2) or a fatal signal: how it will have ended.
+    pub ending: Option<WaitStatus>,
+    /// When alarm(2) or setitimer(2) next sends SIGALRM, in ns of the kernel's clock; 0 = never.
+    pub alarm_ns: u64,
+    /// The period of that timer; 0 = once.
+    pub alarm_interval_ns: u64,
+    /// Limits that differ from the kernel's defaults.
+    pub limits: Option<Box<Limits>>,
+    /// The real user of its leader when it ended, for waitid(2).
+    pub last_uid: u32,
+    /// It has a controlling terminal (device number); 0 = none.
+    pub tty: u64,
+}
+
+/// The limits of getrlimit(2), by `RLIMIT_*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits(pub [Rlimit; 16]);
+
+impl Default for Limits {
+    /// Linux's for a session of an ordinary system.
+    fn default() -> Self {
+        use crate::abi::flags::*;
+        let mut limits = [Rlimit::default(); 16];
+        limits[RLIMIT_STACK as usize].cur = 8 << 20;
+        limits[RLIMIT_CORE as usize].cur = 0;
+        limits[RLIMIT_NOFILE as usize] = Rlimit { cur: 1024, max: 1 << 20 };
+        limits[RLIMIT_MEMLOCK as usize] = Rlimit { cur: 8 << 20, max: 8 << 20 };
+        limits[RLIMIT_MSGQUEUE as usize] = Rlimit { cur: 819_200, max: 819_200 };
+        limits[RLIMIT_NICE as usize] = Rlimit { cur: 0, max: 0 };
+        limits[RLIMIT_RTPRIO as usize] = Rlimit { cur: 0, max: 0 };
+        Self(limits)
+    }
+}
+
+/// The cold component: texts that execve(2) sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessText {
+    /// The name of /proc/PID/comm, at most 15 bytes.
+    pub comm: Bytes,
+    /// The resolved path of the executable.
+    pub exe: Bytes,
+    /// The words of the command line.
+    pub argv: Vec<Bytes>,
+    /// The environment.
+    pub envp: Vec<Bytes>,
+}
+
+crate::wire_struct!(ProcessText { comm, exe, argv, envp });
+impl<'a> Wire<'a> for Limits {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok(Limits(Wire::get(from)?))
+    }
+}
+
+impl TextDefault for Process {
+    type Cold = ProcessText;
+}

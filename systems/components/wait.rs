@@ -1,0 +1,160 @@
+//! Blocked calls: what they wait for is a value, never a stack.
+
+use crate::abi::{PollFd, SelectSets, SigSet};
+use crate::event::CallId;
+use crate::fs::Place;
+use crate::rows::{DescriptionRow, PipeRow};
+use crate::wire::Bytes;
+use alloc::vec::Vec;
+
+/// A blocked call of a task.
+#[derive(Debug)]
+pub struct Wait {
+    /// Its id.
+    pub call: CallId,
+    /// When it began to wait: a number that only grows, the order of waking.
+    pub since: u64,
+    /// When it gives up, in ns of the kernel's clock.
+    pub deadline_ns: Option<u64>,
+    /// What a caught signal does to it.
+    pub restart: Restart,
+    /// What it waits for.
+    pub on: Waiting,
+}
+
+/// What happens to a blocked call when a handler runs (signal(7), "Interruption of system calls").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// It goes on if the handler has `SA_RESTART`, else EINTR.
+    WithFlag,
+    /// Always EINTR after a handler; goes on after a stop.
+    Never,
+    /// Nothing interrupts it but the end of the process (vfork(2)).
+    Uninterruptible,
+    /// EINTR even after a stop without a handler.
+    NeverAtAll,
+}
+
+/// What a blocked call waits for.
+#[derive(Debug)]
+pub enum Waiting {
+    /// The first `Resume`: the call, encoded.
+    Parked(Bytes),
+    /// Bytes in a pipe, or its end.
+    PipeRead {
+        /// The reading description.
+        description: DescriptionRow,
+        /// How many bytes at most.
+        count: u64,
+    },
+    /// Room in a pipe.
+    PipeWrite {
+        /// The writing description.
+        description: DescriptionRow,
+        /// All the bytes.
+        data: Bytes,
+        /// How many are in the pipe.
+        written: u64,
+    },
+    /// The other end of a FIFO.
+    FifoOpen {
+        /// The FIFO, held open on our side already.
+        pipe: PipeRow,
+        /// Its inode.
+        place: Place,
+        /// Flags of the open.
+        flags: u32,
+        /// The count of the other side's opens when it began.
+        seen: u64,
+        /// The end is the descriptor's by now, or closed.
+        over: bool,
+    },
+    /// A child's change.
+    Child {
+        /// Which children.
+        select: ChildSelect,
+        /// Options of wait4(2) or waitid(2).
+        options: u32,
+        /// Answer as waitid(2).
+        info: bool,
+    },
+    /// poll(2).
+    Poll {
+        /// What is asked.
+        fds: Vec<PollFd>,
+        /// The description behind each, held.
+        held: Vec<Option<DescriptionRow>>,
+    },
+    /// select(2).
+    Select {
+        /// What is asked.
+        sets: SelectSets,
+        /// The same as a list of descriptors and events.
+        fds: Vec<PollFd>,
+        /// The description behind each, held.
+        held: Vec<Option<DescriptionRow>>,
+    },
+    /// Its deadline only: nanosleep(2). Absolute sleeps tell no remainder.
+    Sleep {
+        /// `TIMER_ABSTIME` was given.
+        absolute: bool,
+    },
+    /// A signal that is caught: pause(2), sigsuspend(2).
+    Pause,
+    /// A signal of the set: sigtimedwait(2).
+    Signal {
+        /// The set.
+        set: SigSet,
+    },
+    /// The child of vfork(2).
+    Vfork {
+        /// Its pid.
+        child: u32,
+    },
+    /// flock(2).
+    Flock {
+        /// The description.
+        description: DescriptionRow,
+        /// `LOCK_SH` or `LOCK_EX`.
+        operation: u32,
+    },
+}
+
+/// Which children a wait is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildSelect {
+    /// Any child.
+    Any,
+    /// This one.
+    Pid(u32),
+    /// Those of this group.
+    Group(u32),
+}
+
+crate::wire_enum!(ChildSelect { 0 Any, 1 Pid(pid), 2 Group(pgid) });
+
+/// Calls that wait for one object, in the order in which they began: (since, tid).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaitQueue(pub Vec<(u64, u32)>);
+
+impl WaitQueue {
+    /// Adds one; `since` is higher than all before it, or it is put in order.
+    pub fn add(&mut self, since: u64, tid: u32) {
+        let at = self.0.partition_point(|entry| entry.0 <= since);
+        self.0.insert(at, (since, tid));
+    }
+
+    /// Removes one.
+    pub fn remove(&mut self, since: u64) {
+        let at = self.0.partition_point(|entry| entry.0 < since);
+        while self.0.get(at).is_some_and(|entry| entry.0 == since) {
+            self.0.remove(at);
+        }
+    }
+
+    /// Whether nobody waits.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,483 @@
+//! Phase 2, signals: posting, choosing a task, delivery (signal(7), sigaction(2)).
+//!
+//! A signal is *posted* (pending for a process or a task) and later *delivered*: nothing, a handler, a
+//! stop, an end. In wake mode Auto delivery follows at once; in OnDemand each needs an event `Deliver`.
+//! A handler is the guest's code: the kernel announces it and keeps a stack of frames with the masks
+//! and the interrupted calls until `rt_sigreturn`. Not here: alternate stacks (sigaltstack(2)).
+
+use crate::abi::flags::{SA_NOCLDSTOP, SA_NODEFER, SA_RESETHAND, SA_RESTART};
+use crate::abi::signal::{
+    CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN,
+};
+use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
+use crate::components::{Frame, Interrupted, Life, Restart, Wait, Waiting};
+use crate::event::{Answer, Completed, Completion, Effect, Outcome, Output, Payload, Refusal};
+use crate::kernel::{Changed, Kernel, WakeMode};
+use crate::rows::{ProcessRow, TaskRow};
+use alloc::boxed::Box;
+
+/// Signals of faults: taken before all others.
+const SYNCHRONOUS: SigSet = SigSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 30);
+
+impl Kernel {
+    /// Posts a signal to a process.
+    pub(crate) fn post(&mut self, process: ProcessRow, signal: Signal, info: SigInfo) {
+        let Some(chosen) = self.choose(process, signal) else { return };
+        if !self.prepare(process, chosen, signal, info) {
+            return;
+        }
+        if self.rows[process].pending.add(signal, info) {
+            self.posted(process, chosen, signal);
+        }
+    }
+
+    /// Posts a signal to one task.
+    pub(crate) fn post_to_task(&mut self, task: TaskRow, signal: Signal, info: SigInfo) {
+        let process = self.rows[task].process;
+        if !self.prepare(process, task, signal, info) {
+            return;
+        }
+        if self.rows[task].pending.add(signal, info) {
+            self.posted(process, task, signal);
+        }
+    }
+
+    fn posted(&mut self, process: ProcessRow, task: TaskRow, signal: Signal) {
+        let tid = self.rows[task].tid;
+        if let Some(wait) = &self.rows[task].wait
+            && matches!(&wait.on, Waiting::Signal { set } if set.contains(signal))
+        {
+            self.note(Changed::Task(tid));
+            return;
+        }
+        if self.rows[task].mask.contains(signal) {
+            // Another task may wait for it with sigtimedwait(2).
+            for other in self.rows[process].threads.clone() {
+                let Some(row) = self.pids.task(other) else { continue };
+                let waits = self.rows[row].wait.as_ref().is_some_and(
+                    |wait| matches!(&wait.on, Waiting::Signal { set } if set.contains(signal)),
+                );
+                if waits {
+                    self.note(Changed::Task(other));
+                    return;
+                }
+            }
+        }
+        self.signalled.push_back(tid);
+    }
+
+    /// The task that takes a signal of the process: the leader if it wants it, else the first that does.
+    fn choose(&self, process: ProcessRow, signal: Signal) -> Option<TaskRow> {
+        let threads = &self.rows[process].threads;
+        if matches!(self.rows[process].life, Life::Zombie(_)) {
+            return None;
+        }
+        let wants = |row: TaskRow| {
+            let task = &self.rows[row];
+            !task.exited && (signal == Signal::SIGKILL || !task.mask.contains(signal))
+        };
+        let mut live = threads.iter().filter_map(|tid| self.pids.task(*tid));
+        let first = live.clone().find(|row| !self.rows[*row].exited)?;
+        Some(live.find(|row| wants(*row)).unwrap_or(first))
+    }
+
+    /// What a signal does at once: stops and continuations cancel each other, SIGCONT continues.
+    /// False if the signal is dropped because it is ignored.
+    fn prepare(
+        &mut self,
+        process: ProcessRow,
+        task: TaskRow,
+        signal: Signal,
+        info: SigInfo,
+    ) -> bool {
+        if matches!(self.rows[process].life, Life::Zombie(_)) {
+            return false;
+        }
+        if signal.default_action() == DefaultAction::Stop {
+            self.discard(process, SigSet::of(Signal::SIGCONT));
+        }
+        if signal == Signal::SIGCONT {
+            self.discard(process, SigSet::STOPS);
+            self.go_on(process);
+        }
+        let action = self.rows[self.rows[task].handlers].action(signal);
+        let waited = matches!(
+            self.rows[task].wait.as_deref(),
+            Some(Wait { on: Waiting::Signal { set }, .. }) if set.contains(signal)
+        );
+        if self.rows[task].mask.contains(signal) || waited {
+            return true;
+        }
+        let from_inside = info.code != SI_KERNEL || signal != Signal::SIGKILL;
+        if self.is_unkillable(process) && action.handler == SIG_DFL && from_inside {
+            return false;
+        }
+        !is_ignored(signal, action)
+    }
+
+    /// Init of the kernel: a default action does not touch it (pid_namespaces(7)).
+    fn is_unkillable(&self, process: ProcessRow) -> bool {
+        self.rows[process].pid == self.init
+    }
+
+    fn discard(&mut self, process: ProcessRow, signals: SigSet) {
+        if !self.rows[process].pending.set.intersection(signals).is_empty() {
+            self.rows[process].pending.discard(signals);
+        }
+        for at in 0..self.rows[process].threads.len() {
+            let tid = self.rows[process].threads[at];
+            let Some(row) = self.pids.task(tid) else { continue };
+            if !self.rows[row].pending.set.intersection(signals).is_empty() {
+                self.rows[row].pending.discard(signals);
+            }
+        }
+    }
+
+    /// SIGCONT's effect on a stopped process.
+    fn go_on(&mut self, process: ProcessRow) {
+        if self.rows[process].stopped.take().is_none() {
+            return;
+        }
+        let pid = self.rows[process].pid;
+        self.emit(Effect::Continued { process: pid });
+        self.report(process, WaitStatus::Continued);
+        for at in 0..self.rows[process].threads.len() {
+            let tid = self.rows[process].threads[at];
+            self.signalled.push_back(tid);
+            let Some(row) = self.pids.task(tid) else { continue };
+            self.wait_again(row);
+        }
+    }
+
+    /// A call that a stop interrupted is made again: it waits at the end of the queues.
+    fn wait_again(&mut self, row: TaskRow) {
+        let Some(wait) = &self.rows[row].wait else { return };
+        let (tid, restart) = (self.rows[row].tid, wait.restart);
+        match restart {
+            Restart::NeverAtAll => self.complete(row, Completed::Failed(Errno::EINTR)),
+            Restart::Uninterruptible => self.note(Changed::Task(tid)),
+            Restart::WithFlag | Restart::Never => {
+                if let Some(mut wait) = self.unsleep(row) {
+                    self.counters.next_since += 1;
+                    wait.since = self.counters.next_since;
+                    self.sleep(row, wait);
+                }
+                self.note(Changed::Task(tid));
+            }
+        }
+    }
+
+    /// Tells the parent of a stop or a continuation (wait(2), SIGCHLD with `CLD_*`).
+    fn report(&mut self, process: ProcessRow, status: WaitStatus) {
+        self.rows[process].report = Some(status);
+        let (pid, birth) = (self.rows[process].pid, self.rows[process].birth);
+        let Some(parent) = self.pids.process(self.rows[process].parent) else { return };
+        self.rows[parent].reportable.insert((birth, pid));
+        let (code, number) = match status {
+            WaitStatus::Stopped(signal) => (CLD_STOPPED, i32::from(signal.number())),
+            WaitStatus::Continued | WaitStatus::Exited(_) | WaitStatus::Signaled(..) => {
+                (CLD_CONTINUED, i32::from(Signal::SIGCONT.number()))
+            }
+        };
+        let action = self.process_action(parent, Signal::SIGCHLD);
+        if action.handler != SIG_IGN && action.flags & SA_NOCLDSTOP == 0 {
+            let info = SigInfo {
+                signo: i32::from(Signal::SIGCHLD.number()),
+                code,
+                pid,
+                uid: self.process_uid(process),
+                status: number,
+                value: 0,
+            };
+            self.post(parent, Signal::SIGCHLD, info);
+        }
+        let parent = self.rows[parent].pid;
+        self.note(Changed::Children(parent));
+    }
+
+    /// The action of a signal in a process: its tasks share the table in all but odd clones.
+    pub(crate) fn process_action(&self, process: ProcessRow, signal: Signal) -> SigAction {
+        let first = self.rows[process].threads.first().and_then(|tid| self.pids.task(*tid));
+        first
+            .map_or(SigAction::default(), |task| self.rows[self.rows[task].handlers].action(signal))
+    }
+
+    /// The real user of a process, for siginfo.
+    pub(crate) fn process_uid(&self, process: ProcessRow) -> u32 {
+        let first = self.rows[process].threads.first().and_then(|tid| self.pids.task(*tid));
+        first.map_or(0, |task| self.rows[task].credentials.uid)
+    }
+
+    /// Whether a signal could be delivered to the task now.
+    pub(crate) fn has_deliverable(&self, row: TaskRow) -> bool {
+        let task = &self.rows[row];
+        let pending = task.pending.set.union(self.rows[task.process].pending.set);
+        !pending.without(task.mask).is_empty() || pending.contains(Signal::SIGKILL)
+    }
+
+    /// The next signal to deliver: of the task before of the process, faults first, then the lowest.
+    fn next_signal(&mut self, row: TaskRow) -> Option<(Signal, SigInfo)> {
+        let task = &self.rows[row];
+        let process = task.process;
+        let mask = task.mask.without(SigSet::UNSTOPPABLE);
+        let private = task.pending.set.without(mask);
+        let shared = self.rows[process].pending.set.without(mask);
+        for (set, own) in [(private, true), (shared, false)] {
+            let urgent = set.intersection(SYNCHRONOUS);
+            let set = if urgent.is_empty() { set } else { urgent };
+            let Some(signal) = set.first() else { continue };
+            let info = if own {
+                self.rows[row].pending.take(signal)
+            } else {
+                self.rows[process].pending.take(signal)
+            };
+            return info.map(|info| (signal, info));
+        }
+        None
+    }
+
+    /// Delivers all that can be delivered to a task, as on its return to user mode.
+    pub(crate) fn deliver_pending(&mut self, tid: u32) {
+        let Some(row) = self.pids.task(tid) else { return };
+        if self.rows[row].exited {
+            return;
+        }
+        let process = self.rows[row].process;
+        let uninterruptible = self.rows[row]
+            .wait
+            .as_ref()
+            .is_some_and(|wait| wait.restart == Restart::Uninterruptible);
+        let all = self.rows[row].pending.set.union(self.rows[process].pending.set);
+        let killed = all.contains(Signal::SIGKILL);
+        if killed && !self.is_unkillable(process) {
+            self.end_process(process, WaitStatus::Signaled(Signal::SIGKILL, false));
+            return;
+        }
+        if self.rows[process].stopped.is_some() || uninterruptible {
+            return;
+        }
+        while let Some((signal, info)) = self.next_signal(row) {
+            if !self.act_on(row, signal, info) {
+                return;
+            }
+        }
+        self.announce(row);
+    }
+
+    /// One signal's action. False if the task cannot go on (it has ended or is stopped).
+    fn act_on(&mut self, row: TaskRow, signal: Signal, info: SigInfo) -> bool {
+        let process = self.rows[row].process;
+        let action = self.rows[self.rows[row].handlers].action(signal);
+        if action.handler == SIG_IGN {
+            return true;
+        }
+        if action.handler != SIG_DFL {
+            self.push_frame(row, signal, info, action);
+            return true;
+        }
+        match signal.default_action() {
+            DefaultAction::Ignore | DefaultAction::Continue => true,
+            _ if self.is_unkillable(process) && signal != Signal::SIGKILL => true,
+            DefaultAction::Stop => {
+                let orphaned =
+                    signal != Signal::SIGSTOP && self.group_is_orphaned(self.rows[process].pgid, 0);
+                if !orphaned {
+                    self.stop(process, signal);
+                }
+                orphaned
+            }
+            DefaultAction::Terminate | DefaultAction::Core => {
+                let cores = signal.default_action() == DefaultAction::Core
+                    && self.limit(process, crate::abi::flags::RLIMIT_CORE).cur > 0;
+                self.end_process(process, WaitStatus::Signaled(signal, cores));
+                false
+            }
+        }
+    }
+
+    fn stop(&mut self, process: ProcessRow, signal: Signal) {
+        self.rows[process].stopped = Some(signal);
+        let pid = self.rows[process].pid;
+        self.emit(Effect::Stopped { process: pid, signal });
+        self.report(process, WaitStatus::Stopped(signal));
+    }
+
+    /// Sets a handler up: the task runs it before anything else.
+    fn push_frame(&mut self, row: TaskRow, signal: Signal, info: SigInfo, action: SigAction) {
+        let resuming = self.resuming.take_if(|resuming| resuming.0 == row);
+        let interrupted = match resuming {
+            Some((_, interrupted)) => Some(interrupted),
+            None => self.interrupt(row, action.flags & SA_RESTART != 0),
+        };
+        if action.flags & SA_RESETHAND != 0 {
+            let handlers = self.rows[row].handlers;
+            self.rows[handlers].set(signal, SigAction::default());
+        }
+        let task = &mut self.rows[row];
+        let mask = task.saved_mask.take().unwrap_or(task.mask);
+        task.mask = task.mask.union(action.mask).without(SigSet::UNSTOPPABLE);
+        if action.flags & SA_NODEFER == 0 {
+            task.mask.insert(signal);
+        }
+        let handler = action.handler;
+        task.frames.push(Frame { mask, handler, info, announced: false, interrupted });
+    }
+
+    /// Takes the blocked call of a task away because a handler runs.
+    fn interrupt(&mut self, row: TaskRow, restart_flag: bool) -> Option<Interrupted> {
+        let wait = self.unsleep(row)?;
+        let again = match wait.restart {
+            Restart::WithFlag => restart_flag,
+            Restart::Never | Restart::NeverAtAll => false,
+            Restart::Uninterruptible => true,
+        };
+        // What it has done counts: a blocking write that wrote some says how much (write(2)).
+        let result = match &wait.on {
+            Waiting::PipeWrite { written, .. } if *written > 0 => {
+                Completed::Done(Answer::value(*written as i64))
+            }
+            _ if again => return Some(Interrupted::Again(wait)),
+            Waiting::Sleep { absolute: false } => self.interrupted_sleep(&wait),
+            _ => Completed::Failed(Errno::EINTR),
+        };
+        self.counters.blocked -= 1;
+        self.let_go(&wait.on);
+        Some(Interrupted::Over(wait.call, result))
+    }
+
+    fn interrupted_sleep(&self, _wait: &Wait) -> Completed {
+        // nanosleep(2) fails with EINTR; the time left is the guest's to compute from the clock.
+        Completed::Failed(Errno::EINTR)
+    }
+
+    /// Tells the host which handler the task runs now: the innermost that it does not know of.
+    fn announce(&mut self, row: TaskRow) {
+        let tid = self.rows[row].tid;
+        let untold = self.rows[row].frames.last().is_some_and(|frame| !frame.announced);
+        if !untold {
+            return;
+        }
+        if let Some(frame) = self.rows[row].frames.last_mut() {
+            frame.announced = true;
+            let (handler, info) = (frame.handler, frame.info);
+            self.emit(Effect::Handler { task: tid, handler, info });
+        }
+    }
+
+    /// rt_sigreturn(2): the innermost handler is over.
+    pub(crate) fn sigreturn(&mut self, row: TaskRow) -> Result<(), Errno> {
+        let Some(frame) = self.rows[row].frames.pop() else { return Err(Errno::EINVAL) };
+        let tid = self.rows[row].tid;
+        self.rows[row].mask = frame.mask;
+        self.resuming = frame.interrupted.map(|interrupted| (row, interrupted));
+        if self.config.wake == WakeMode::Auto {
+            self.deliver_pending(tid);
+        }
+        // The signals may have ended the task.
+        if self.pids.task(tid) != Some(row) {
+            self.resuming = None;
+            return Ok(());
+        }
+        match self.resuming.take() {
+            Some((_, Interrupted::Over(call, result))) => {
+                self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+            }
+            Some((_, Interrupted::Again(mut wait))) => {
+                self.counters.next_since += 1;
+                wait.since = self.counters.next_since;
+                self.sleep(row, wait);
+                self.note(Changed::Task(tid));
+            }
+            None => {}
+        }
+        self.announce(row);
+        Ok(())
+    }
+
+    /// The mask of sigsuspend(2), ppoll(2), pselect(2) ends with the call.
+    pub(crate) fn end_temporary_mask(&mut self, row: TaskRow, _on: &Waiting) {
+        if let Some(mask) = self.rows[row].saved_mask.take() {
+            self.rows[row].mask = mask;
+            if self.has_deliverable(row) {
+                let tid = self.rows[row].tid;
+                self.signalled.push_back(tid);
+            }
+        }
+    }
+
+    /// A pending signal of the set, for sigtimedwait(2).
+    pub(crate) fn take_signal_of(&mut self, row: TaskRow, set: SigSet) -> Option<Answer> {
+        let process = self.rows[row].process;
+        let private = self.rows[row].pending.set.intersection(set).first();
+        let shared = self.rows[process].pending.set.intersection(set).first();
+        let (signal, info) = match (private, shared) {
+            (Some(signal), _) => (signal, self.rows[row].pending.take(signal)?),
+            (None, Some(signal)) => (signal, self.rows[process].pending.take(signal)?),
+            (None, None) => return None,
+        };
+        Some(Answer { value: i64::from(signal.number()), payload: Payload::Info(Box::new(info)) })
+    }
+
+    /// `Deliver`: one pending signal, at the place that a recording shows (OnDemand).
+    pub(crate) fn deliver_one(&mut self, tid: u32, signal: Signal) -> Outcome {
+        let misplaced = Outcome::Refused(Refusal::Misplaced);
+        if self.config.wake != WakeMode::OnDemand {
+            return misplaced;
+        }
+        let Some(row) = self.pids.task(tid) else { return Outcome::Refused(Refusal::Gone) };
+        let process = self.rows[row].process;
+        if signal == Signal::SIGKILL {
+            self.end_process(process, WaitStatus::Signaled(Signal::SIGKILL, false));
+            return Outcome::Done(Answer::default());
+        }
+        let info = match self.rows[row].pending.take(signal) {
+            Some(info) => info,
+            None => match self.rows[process].pending.take(signal) {
+                Some(info) => info,
+                None => return misplaced,
+            },
+        };
+        self.act_on(row, signal, info);
+        if self.pids.task(tid) == Some(row) {
+            self.announce(row);
+        }
+        Outcome::Done(Answer::with(Payload::Info(Box::new(info))))
+    }
+
+    /// A signal that somebody outside sends.
+    pub(crate) fn signal_from_outside(&mut self, target: u32, info: SigInfo) -> Outcome {
+        let Some(process) = self.pids.process(target) else {
+            return Outcome::Refused(Refusal::Gone);
+        };
+        let Some(signal) = Signal::new(info.signo) else {
+            return Outcome::Failed(Errno::EINVAL);
+        };
+        self.post(process, signal, info);
+        Outcome::Done(Answer::default())
+    }
+
+    /// siginfo of a signal that a task sends with kill(2) and its like.
+    pub(crate) fn sender_info(&self, sender: TaskRow, signal: Signal, code: i32) -> SigInfo {
+        let task = &self.rows[sender];
+        SigInfo {
+            signo: i32::from(signal.number()),
+            code,
+            pid: self.rows[task.process].pid,
+            uid: task.credentials.uid,
+            status: 0,
+            value: 0,
+        }
+    }
+
+    /// siginfo of a signal that the kernel itself sends to the speaker: SIGPIPE, SIGXFSZ.
+    pub(crate) fn own_info(&self, task: TaskRow, signal: Signal) -> SigInfo {
+        self.sender_info(task, signal, SI_USER)
+    }
+}
+
+/// Whether a signal does nothing with this action.
+pub(crate) fn is_ignored(signal: Signal, action: SigAction) -> bool {
+    action.handler == SIG_IGN
+        || (action.handler == SIG_DFL
+            && matches!(signal.default_action(), DefaultAction::Ignore | DefaultAction::Continue))
+}

@@ -1,0 +1,284 @@
+//! The table of system calls: number on x86-64, name, fields. From it come [`Call`], its encoding, and
+//! the way in which the JSON twin names its fields (CLI.md; `pid` is always the speaker, so a
+//! parameter of that name is called `target`).
+//!
+//! iovecs are joined to one `data` or `count`: their borders show nowhere but in limits of the caller.
+
+use super::field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
+use crate::abi::flags::*;
+use crate::abi::{Itimer, PollFd, Rlimit, SigAction, SigInfo, SigSet, Timespec};
+use crate::wire::{Wire, WireError, WireReader};
+use alloc::vec::Vec;
+
+macro_rules! calls {
+    ($($number:literal $name:ident $variant:ident {
+        $($field:ident: $kind:ty [$style:expr]),* $(,)?
+    })*) => {
+        /// A system call and its arguments. Variants are named as the calls of syscalls(2).
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs)] // the names are syscalls(2)'s and its pages' own
+        pub enum Call<'a> {
+            $($variant { $($field: $kind),* },)*
+            /// A call that the kernel does not model: its number; the host answers it.
+            Unmodelled { number: u32 },
+        }
+
+        impl<'a> Call<'a> {
+            /// Numbers and names of all modelled calls, in the order of the table.
+            pub const NAMES: &'static [(u32, &'static str)] = &[$(($number, stringify!($name))),*];
+
+            /// The number on x86-64.
+            pub fn number(&self) -> u32 {
+                match self {
+                    $(Call::$variant { .. } => $number,)*
+                    Call::Unmodelled { number } => *number,
+                }
+            }
+
+            /// The name in syscalls(2); `"unmodelled"` for a call without a row in the table.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Call::$variant { .. } => stringify!($name),)*
+                    Call::Unmodelled { .. } => "unmodelled",
+                }
+            }
+
+            /// Shows the fields in order.
+            pub fn show(&self, sink: &mut impl FieldSink) {
+                match self {
+                    $(Call::$variant { $($field),* } => {
+                        $(sink.field(stringify!($field), $style, Field::show($field));)*
+                    })*
+                    Call::Unmodelled { number } => {
+                        sink.field("number", Style::Plain, FieldValue::Number(i128::from(*number)));
+                    }
+                }
+            }
+
+            /// Builds the call with this name; `None` if the table has no such name.
+            pub fn read<S: FieldSource<'a>>(
+                name: &str,
+                source: &mut S,
+            ) -> Option<Result<Call<'a>, S::Error>> {
+                match name {
+                    $(stringify!($name) => {
+                        $(let $field: $kind =
+                            match read_field(source, stringify!($field), $style) {
+                                Ok(value) => value,
+                                Err(error) => return Some(Err(error)),
+                            };)*
+                        Some(Ok(Call::$variant { $($field),* }))
+                    })*
+                    "unmodelled" => Some(
+                        read_field(source, "number", Style::Plain)
+                            .map(|number| Call::Unmodelled { number }),
+                    ),
+                    _ => None,
+                }
+            }
+        }
+
+        impl<'a> Wire<'a> for Call<'a> {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Call::$variant { $($field),* } => {
+                        ($number as u32).put(out);
+                        $(Wire::put($field, out);)*
+                    })*
+                    Call::Unmodelled { number } => {
+                        UNMODELLED.put(out);
+                        number.put(out);
+                    }
+                }
+            }
+            fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+                let error = from.error("the number of a system call");
+                Ok(match u32::get(from)? {
+                    $($number => Call::$variant { $($field: Wire::get(from)?),* },)*
+                    UNMODELLED => Call::Unmodelled { number: u32::get(from)? },
+                    _ => return Err(error),
+                })
+            }
+        }
+    };
+}
+
+/// In the place of a number: the call's own number follows.
+const UNMODELLED: u32 = u32::MAX;
+
+fn read_field<'a, T: Field<'a>, S: FieldSource<'a>>(
+    source: &mut S,
+    name: &'static str,
+    style: Style,
+) -> Result<T, S::Error> {
+    let value = source.field(name, style, &T::kind())?;
+    T::read(value).ok_or_else(|| source.misfit(name))
+}
+
+use Style::{Choice, Dirfd, Flags, Octal, Optional, OptionalFlags, Plain, Signal as Sig};
+
+calls! {
+    0 read Read { fd: i32 [Plain], count: u64 [Plain] }
+    1 write Write { fd: i32 [Plain], data: &'a [u8] [Plain] }
+    2 open Open { path: Path<'a> [Plain], flags: u32 [Flags(OPEN_FLAGS)], mode: u32 [Octal] }
+    3 close Close { fd: i32 [Plain] }
+    4 stat Stat { path: Path<'a> [Plain] }
+    5 fstat Fstat { fd: i32 [Plain] }
+    6 lstat Lstat { path: Path<'a> [Plain] }
+    7 poll Poll { fds: Vec<PollFd> [Plain], timeout: i32 [Plain] }
+    8 lseek Lseek { fd: i32 [Plain], offset: i64 [Plain], whence: u32 [Choice(WHENCES)] }
+    13 rt_sigaction RtSigaction { signum: i32 [Sig], act: Option<SigAction> [Optional] }
+    14 rt_sigprocmask RtSigprocmask {
+        how: u32 [Choice(SIGPROCMASK_HOWS)], set: Option<SigSet> [Optional] }
+    15 rt_sigreturn RtSigreturn {}
+    16 ioctl Ioctl { fd: i32 [Plain], request: u64 [Choice(IOCTL_REQUESTS)], arg: IoctlArg [Optional] }
+    17 pread64 Pread64 { fd: i32 [Plain], count: u64 [Plain], offset: i64 [Plain] }
+    18 pwrite64 Pwrite64 { fd: i32 [Plain], data: &'a [u8] [Plain], offset: i64 [Plain] }
+    19 readv Readv { fd: i32 [Plain], count: u64 [Plain] }
+    20 writev Writev { fd: i32 [Plain], data: &'a [u8] [Plain] }
+    21 access Access { path: Path<'a> [Plain], mode: u32 [Flags(ACCESS_MODES)] }
+    22 pipe Pipe {}
+    23 select Select { nfds: i32 [Plain], readfds: Option<Vec<i64>> [Optional],
+        writefds: Option<Vec<i64>> [Optional], exceptfds: Option<Vec<i64>> [Optional],
+        timeout: Option<Timespec> [Optional] }
+    32 dup Dup { oldfd: i32 [Plain] }
+    33 dup2 Dup2 { oldfd: i32 [Plain], newfd: i32 [Plain] }
+    34 pause Pause {}
+    35 nanosleep Nanosleep { request: Timespec [Plain] }
+    37 alarm Alarm { seconds: u32 [Plain] }
+    38 setitimer Setitimer { which: u32 [Choice(ITIMERS)], value: Option<Itimer> [Optional] }
+    36 getitimer Getitimer { which: u32 [Choice(ITIMERS)] }
+    39 getpid Getpid {}
+    40 sendfile Sendfile { out_fd: i32 [Plain], in_fd: i32 [Plain], offset: Option<i64> [Optional],
+        count: u64 [Plain] }
+    56 clone Clone { flags: u64 [Flags(CLONE_FLAGS)], set_tid: u32 [Optional] }
+    57 fork Fork {}
+    58 vfork Vfork {}
+    59 execve Execve { path: Path<'a> [Plain], argv: Vec<&'a [u8]> [Plain],
+        envp: Vec<&'a [u8]> [Plain] }
+    60 exit Exit { status: i32 [Plain] }
+    61 wait4 Wait4 { wpid: i32 [Plain], options: u32 [OptionalFlags(WAIT_OPTIONS)] }
+    62 kill Kill { target: i32 [Plain], sig: i32 [Sig] }
+    72 fcntl Fcntl { fd: i32 [Plain], cmd: u32 [Choice(FCNTL_COMMANDS)], arg: FcntlArg [Optional] }
+    73 flock Flock { fd: i32 [Plain], operation: u32 [Flags(FLOCK_OPERATIONS)] }
+    74 fsync Fsync { fd: i32 [Plain] }
+    75 fdatasync Fdatasync { fd: i32 [Plain] }
+    76 truncate Truncate { path: Path<'a> [Plain], length: i64 [Plain] }
+    77 ftruncate Ftruncate { fd: i32 [Plain], length: i64 [Plain] }
+    79 getcwd Getcwd { size: u64 [Optional] }
+    80 chdir Chdir { path: Path<'a> [Plain] }
+    81 fchdir Fchdir { fd: i32 [Plain] }
+    82 rename Rename { oldpath: Path<'a> [Plain], newpath: Path<'a> [Plain] }
+    83 mkdir Mkdir { path: Path<'a> [Plain], mode: u32 [Octal] }
+    84 rmdir Rmdir { path: Path<'a> [Plain] }
+    85 creat Creat { path: Path<'a> [Plain], mode: u32 [Octal] }
+    86 link Link { oldpath: Path<'a> [Plain], newpath: Path<'a> [Plain] }
+    87 unlink Unlink { path: Path<'a> [Plain] }
+    88 symlink Symlink { target: Path<'a> [Plain], linkpath: Path<'a> [Plain] }
+    89 readlink Readlink { path: Path<'a> [Plain], bufsiz: i32 [Plain] }
+    90 chmod Chmod { path: Path<'a> [Plain], mode: u32 [Octal] }
+    91 fchmod Fchmod { fd: i32 [Plain], mode: u32 [Octal] }
+    92 chown Chown { path: Path<'a> [Plain], uid: i64 [Plain], gid: i64 [Plain] }
+    93 fchown Fchown { fd: i32 [Plain], uid: i64 [Plain], gid: i64 [Plain] }
+    94 lchown Lchown { path: Path<'a> [Plain], uid: i64 [Plain], gid: i64 [Plain] }
+    95 umask Umask { mask: u32 [Octal] }
+    97 getrlimit Getrlimit { resource: u32 [Choice(RESOURCES)] }
+    102 getuid Getuid {}
+    104 getgid Getgid {}
+    105 setuid Setuid { uid: i64 [Plain] }
+    106 setgid Setgid { gid: i64 [Plain] }
+    107 geteuid Geteuid {}
+    108 getegid Getegid {}
+    109 setpgid Setpgid { target: i32 [Plain], pgid: i32 [Plain] }
+    110 getppid Getppid {}
+    111 getpgrp Getpgrp {}
+    112 setsid Setsid {}
+    113 setreuid Setreuid { ruid: i64 [Plain], euid: i64 [Plain] }
+    114 setregid Setregid { rgid: i64 [Plain], egid: i64 [Plain] }
+    115 getgroups Getgroups { size: i32 [Optional] }
+    116 setgroups Setgroups { groups: Vec<i64> [Plain] }
+    117 setresuid Setresuid { ruid: i64 [Plain], euid: i64 [Plain], suid: i64 [Plain] }
+    118 getresuid Getresuid {}
+    119 setresgid Setresgid { rgid: i64 [Plain], egid: i64 [Plain], sgid: i64 [Plain] }
+    120 getresgid Getresgid {}
+    121 getpgid Getpgid { target: i32 [Plain] }
+    124 getsid Getsid { target: i32 [Plain] }
+    127 rt_sigpending RtSigpending {}
+    128 rt_sigtimedwait RtSigtimedwait { set: SigSet [Plain], timeout: Option<Timespec> [Optional] }
+    129 rt_sigqueueinfo RtSigqueueinfo { target: i32 [Plain], sig: i32 [Sig], info: SigInfo [Plain] }
+    130 rt_sigsuspend RtSigsuspend { set: SigSet [Plain] }
+    133 mknod Mknod { path: Path<'a> [Plain], mode: u32 [Octal], major: u32 [Optional],
+        minor: u32 [Optional] }
+    137 statfs Statfs { path: Path<'a> [Plain] }
+    138 fstatfs Fstatfs { fd: i32 [Plain] }
+    160 setrlimit Setrlimit { resource: u32 [Choice(RESOURCES)], new_limit: Rlimit [Plain] }
+    161 chroot Chroot { path: Path<'a> [Plain] }
+    162 sync Sync {}
+    186 gettid Gettid {}
+    200 tkill Tkill { tid: i32 [Plain], sig: i32 [Sig] }
+    217 getdents64 Getdents64 { fd: i32 [Plain], count: u64 [Plain] }
+    221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
+        advice: i32 [Plain] }
+    230 clock_nanosleep ClockNanosleep { clockid: u32 [Choice(CLOCKS)], flags: u32 [Optional],
+        request: Timespec [Plain] }
+    231 exit_group ExitGroup { status: i32 [Plain] }
+    234 tgkill Tgkill { tgid: i32 [Plain], tid: i32 [Plain], sig: i32 [Sig] }
+    247 waitid Waitid { idtype: u32 [Choice(WAITID_TYPES)], id: u32 [Plain],
+        options: u32 [Flags(WAIT_OPTIONS)] }
+    257 openat Openat { dirfd: i32 [Dirfd], path: Path<'a> [Plain], flags: u32 [Flags(OPEN_FLAGS)],
+        mode: u32 [Octal] }
+    258 mkdirat Mkdirat { dirfd: i32 [Dirfd], path: Path<'a> [Plain], mode: u32 [Octal] }
+    259 mknodat Mknodat { dirfd: i32 [Dirfd], path: Path<'a> [Plain], mode: u32 [Octal],
+        major: u32 [Optional], minor: u32 [Optional] }
+    260 fchownat Fchownat { dirfd: i32 [Dirfd], path: Path<'a> [Plain], uid: i64 [Plain],
+        gid: i64 [Plain], flags: u32 [OptionalFlags(AT_FLAGS)] }
+    262 newfstatat Newfstatat { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
+        flags: u32 [OptionalFlags(AT_FLAGS)] }
+    263 unlinkat Unlinkat { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
+        flags: u32 [OptionalFlags(AT_FLAGS)] }
+    264 renameat Renameat { olddirfd: i32 [Dirfd], oldpath: Path<'a> [Plain],
+        newdirfd: i32 [Dirfd], newpath: Path<'a> [Plain] }
+    265 linkat Linkat { olddirfd: i32 [Dirfd], oldpath: Path<'a> [Plain], newdirfd: i32 [Dirfd],
+        newpath: Path<'a> [Plain], flags: u32 [OptionalFlags(AT_FLAGS)] }
+    266 symlinkat Symlinkat { target: Path<'a> [Plain], newdirfd: i32 [Dirfd],
+        linkpath: Path<'a> [Plain] }
+    267 readlinkat Readlinkat { dirfd: i32 [Dirfd], path: Path<'a> [Plain], bufsiz: i32 [Plain] }
+    268 fchmodat Fchmodat { dirfd: i32 [Dirfd], path: Path<'a> [Plain], mode: u32 [Octal] }
+    269 faccessat Faccessat { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
+        mode: u32 [Flags(ACCESS_MODES)] }
+    270 pselect6 Pselect6 { nfds: i32 [Plain], readfds: Option<Vec<i64>> [Optional],
+        writefds: Option<Vec<i64>> [Optional], exceptfds: Option<Vec<i64>> [Optional],
+        timeout: Option<Timespec> [Optional], sigmask: Option<SigSet> [Optional] }
+    271 ppoll Ppoll { fds: Vec<PollFd> [Plain], timeout: Option<Timespec> [Optional],
+        sigmask: Option<SigSet> [Optional] }
+    280 utimensat Utimensat { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
+        atime: Option<Timespec> [Optional], mtime: Option<Timespec> [Optional],
+        flags: u32 [OptionalFlags(AT_FLAGS)] }
+    285 fallocate Fallocate { fd: i32 [Plain], mode: u32 [Plain], offset: i64 [Plain],
+        len: i64 [Plain] }
+    292 dup3 Dup3 { oldfd: i32 [Plain], newfd: i32 [Plain], flags: u32 [Flags(OPEN_FLAGS)] }
+    293 pipe2 Pipe2 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
+    295 preadv Preadv { fd: i32 [Plain], count: u64 [Plain], offset: i64 [Plain] }
+    296 pwritev Pwritev { fd: i32 [Plain], data: &'a [u8] [Plain], offset: i64 [Plain] }
+    302 prlimit64 Prlimit64 { target: i32 [Plain], resource: u32 [Choice(RESOURCES)],
+        new_limit: Option<Rlimit> [Optional] }
+    316 renameat2 Renameat2 { olddirfd: i32 [Dirfd], oldpath: Path<'a> [Plain],
+        newdirfd: i32 [Dirfd], newpath: Path<'a> [Plain], flags: u32 [OptionalFlags(RENAME_FLAGS)] }
+    326 copy_file_range CopyFileRange { fd_in: i32 [Plain], off_in: Option<i64> [Optional],
+        fd_out: i32 [Plain], off_out: Option<i64> [Optional], len: u64 [Plain],
+        flags: u32 [Optional] }
+    332 statx Statx { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
+        flags: u32 [OptionalFlags(AT_FLAGS)], mask: u32 [Optional] }
+    436 close_range CloseRange { first: u32 [Plain], last: u32 [Plain],
+        flags: u32 [OptionalFlags(CLOSE_RANGE_FLAGS)] }
+    439 faccessat2 Faccessat2 { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
+        mode: u32 [Flags(ACCESS_MODES)], flags: u32 [OptionalFlags(AT_FLAGS)] }
+    452 fchmodat2 Fchmodat2 { dirfd: i32 [Dirfd], path: Path<'a> [Plain], mode: u32 [Octal],
+        flags: u32 [OptionalFlags(AT_FLAGS)] }
+    191 getxattr Getxattr { path: Path<'a> [Plain], name: Path<'a> [Plain], size: u64 [Optional] }
+    192 lgetxattr Lgetxattr { path: Path<'a> [Plain], name: Path<'a> [Plain], size: u64 [Optional] }
+    193 fgetxattr Fgetxattr { fd: i32 [Plain], name: Path<'a> [Plain], size: u64 [Optional] }
+    194 listxattr Listxattr { path: Path<'a> [Plain], size: u64 [Optional] }
+    195 llistxattr Llistxattr { path: Path<'a> [Plain], size: u64 [Optional] }
+    196 flistxattr Flistxattr { fd: i32 [Plain], size: u64 [Optional] }
+}

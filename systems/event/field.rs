@@ -1,0 +1,259 @@
+//! How the fields of a call are shown and read by name: the base of the JSON twin and of printing.
+//!
+//! [`FieldValue`] is the common form of a field; [`Style`] says how a person writes it. What text it
+//! becomes is the shell's business.
+
+use crate::abi::flags::Names;
+use crate::abi::{Flock, PollFd, Rlimit, SigAction, SigInfo, SigSet, Termios, Timespec, Winsize};
+use crate::wire::Wire;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// A path argument; `None` is a NULL pointer (EFAULT).
+pub type Path<'a> = Option<&'a [u8]>;
+
+/// How a person writes a field.
+#[derive(Clone, Copy, Debug)]
+pub enum Style {
+    /// As its kind says.
+    Plain,
+    /// A number in octal: modes.
+    Octal,
+    /// Names joined by `|`.
+    Flags(Names),
+    /// One name.
+    Choice(Names),
+    /// A signal's name.
+    Signal,
+    /// A descriptor of a directory, `AT_FDCWD` when left out.
+    Dirfd,
+    /// May be left out: then 0, or nothing.
+    Optional,
+    /// Flags that may be left out.
+    OptionalFlags(Names),
+}
+
+/// A field in its common form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldValue<'a> {
+    /// A number.
+    Number(i128),
+    /// Nothing: NULL, or left out.
+    Null,
+    /// Bytes.
+    Bytes(Cow<'a, [u8]>),
+    /// A list of byte strings: argv.
+    List(Vec<Cow<'a, [u8]>>),
+    /// A list of numbers: groups, descriptors.
+    Numbers(Vec<i64>),
+    /// A set of signals.
+    Set(SigSet),
+    /// A time.
+    Time(Timespec),
+    /// A disposition.
+    Action(SigAction),
+    /// siginfo of rt_sigqueueinfo(2).
+    Info(SigInfo),
+    /// poll(2)'s list.
+    Poll(Vec<PollFd>),
+    /// A limit.
+    Limit(Rlimit),
+    /// An interval timer.
+    Timer(crate::abi::Itimer),
+    /// A record lock.
+    Lock(Flock),
+    /// Terminal settings.
+    Termios(Termios),
+    /// A window size.
+    Winsize(Winsize),
+}
+
+/// Takes the fields of a call, in order.
+pub trait FieldSink {
+    /// One field.
+    fn field(&mut self, name: &'static str, style: Style, value: FieldValue<'_>);
+}
+
+/// Gives the fields of a call, asked for by name.
+pub trait FieldSource<'a> {
+    /// Why a field cannot be given.
+    type Error;
+    /// The field; `kind` is a value of the wanted variant. A field that is left out is `Null`.
+    ///
+    /// # Errors
+    /// It is missing, or of the wrong kind.
+    fn field(
+        &mut self,
+        name: &'static str,
+        style: Style,
+        kind: &FieldValue<'_>,
+    ) -> Result<FieldValue<'a>, Self::Error>;
+    /// The error for a value that does not fit the field.
+    fn misfit(&self, name: &'static str) -> Self::Error;
+}
+
+/// A type that a field of a call can have.
+pub trait Field<'a>: Wire<'a> {
+    /// A value of the variant that stands for this type.
+    fn kind() -> FieldValue<'static>;
+    /// The common form.
+    fn show(&self) -> FieldValue<'_>;
+    /// From the common form; `None` if it does not fit.
+    fn read(value: FieldValue<'a>) -> Option<Self>;
+}
+
+macro_rules! number_fields {
+    ($($kind:ty),*) => {$(
+        impl<'a> Field<'a> for $kind {
+            fn kind() -> FieldValue<'static> {
+                FieldValue::Number(0)
+            }
+            fn show(&self) -> FieldValue<'_> {
+                FieldValue::Number(i128::from(*self))
+            }
+            fn read(value: FieldValue<'a>) -> Option<Self> {
+                match value {
+                    FieldValue::Number(number) => <$kind>::try_from(number).ok(),
+                    FieldValue::Null => Some(0),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+number_fields!(i32, u32, u64, i64);
+
+macro_rules! plain_fields {
+    ($($kind:ty: $variant:ident),*) => {$(
+        impl<'a> Field<'a> for $kind {
+            fn kind() -> FieldValue<'static> {
+                FieldValue::$variant(Default::default())
+            }
+            fn show(&self) -> FieldValue<'_> {
+                FieldValue::$variant(self.clone())
+            }
+            fn read(value: FieldValue<'a>) -> Option<Self> {
+                match value {
+                    FieldValue::$variant(value) => Some(value),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+plain_fields!(crate::abi::Itimer: Timer, SigSet: Set, Timespec: Time, SigAction: Action, SigInfo: Info, Rlimit: Limit,
+    Vec<i64>: Numbers, Vec<PollFd>: Poll);
+
+impl<'a> Field<'a> for &'a [u8] {
+    fn kind() -> FieldValue<'static> {
+        FieldValue::Bytes(Cow::Borrowed(&[]))
+    }
+    fn show(&self) -> FieldValue<'_> {
+        FieldValue::Bytes(Cow::Borrowed(self))
+    }
+    fn read(value: FieldValue<'a>) -> Option<Self> {
+        match value {
+            FieldValue::Bytes(Cow::Borrowed(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+impl<'a, T: Field<'a>> Field<'a> for Option<T> {
+    fn kind() -> FieldValue<'static> {
+        T::kind()
+    }
+    fn show(&self) -> FieldValue<'_> {
+        self.as_ref().map_or(FieldValue::Null, Field::show)
+    }
+    fn read(value: FieldValue<'a>) -> Option<Self> {
+        match value {
+            FieldValue::Null => Some(None),
+            value => T::read(value).map(Some),
+        }
+    }
+}
+
+impl<'a> Field<'a> for Vec<&'a [u8]> {
+    fn kind() -> FieldValue<'static> {
+        FieldValue::List(Vec::new())
+    }
+    fn show(&self) -> FieldValue<'_> {
+        FieldValue::List(self.iter().map(|item| Cow::Borrowed(*item)).collect())
+    }
+    fn read(value: FieldValue<'a>) -> Option<Self> {
+        let FieldValue::List(items) = value else { return None };
+        items
+            .into_iter()
+            .map(|item| match item {
+                Cow::Borrowed(bytes) => Some(bytes),
+                Cow::Owned(_) => None,
+            })
+            .collect()
+    }
+}
+
+/// The third argument of fcntl(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FcntlArg {
+    /// A number, 0 if none.
+    Number(i64),
+    /// A lock.
+    Lock(Flock),
+}
+
+impl<'a> Field<'a> for FcntlArg {
+    fn kind() -> FieldValue<'static> {
+        FieldValue::Lock(Flock::default())
+    }
+    fn show(&self) -> FieldValue<'_> {
+        match self {
+            FcntlArg::Number(number) => FieldValue::Number(i128::from(*number)),
+            FcntlArg::Lock(lock) => FieldValue::Lock(*lock),
+        }
+    }
+    fn read(value: FieldValue<'a>) -> Option<Self> {
+        match value {
+            FieldValue::Number(number) => i64::try_from(number).ok().map(FcntlArg::Number),
+            FieldValue::Null => Some(FcntlArg::Number(0)),
+            FieldValue::Lock(lock) => Some(FcntlArg::Lock(lock)),
+            _ => None,
+        }
+    }
+}
+
+/// The third argument of ioctl(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoctlArg {
+    /// A number, 0 if none.
+    Number(i64),
+    /// A window size.
+    Winsize(Winsize),
+    /// Terminal settings.
+    Termios(Termios),
+}
+
+impl<'a> Field<'a> for IoctlArg {
+    fn kind() -> FieldValue<'static> {
+        FieldValue::Termios(Termios::default())
+    }
+    fn show(&self) -> FieldValue<'_> {
+        match self {
+            IoctlArg::Number(number) => FieldValue::Number(i128::from(*number)),
+            IoctlArg::Winsize(size) => FieldValue::Winsize(*size),
+            IoctlArg::Termios(termios) => FieldValue::Termios(*termios),
+        }
+    }
+    fn read(value: FieldValue<'a>) -> Option<Self> {
+        match value {
+            FieldValue::Number(number) => i64::try_from(number).ok().map(IoctlArg::Number),
+            FieldValue::Null => Some(IoctlArg::Number(0)),
+            FieldValue::Winsize(size) => Some(IoctlArg::Winsize(size)),
+            FieldValue::Termios(termios) => Some(IoctlArg::Termios(termios)),
+            _ => None,
+        }
+    }
+}
+
+crate::wire_enum!(FcntlArg { 0 Number(number), 1 Lock(lock) });
+crate::wire_enum!(IoctlArg { 0 Number(number), 1 Winsize(size), 2 Termios(termios) });

@@ -1,0 +1,269 @@
+//! The alphabet: what enters the kernel ([`Event`], [`Call`]) and what leaves it ([`Outcome`],
+//! [`Output`]). Everything here is a value with a canonical encoding; nothing acts.
+
+mod call;
+mod field;
+mod payload;
+
+pub use call::Call;
+pub use field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
+pub use payload::{Answer, Payload};
+
+use crate::abi::{Errno, SigInfo, Signal, WaitStatus};
+use crate::wire::{Bytes, Wire, WireError, WireReader};
+use alloc::vec::Vec;
+
+/// The number of an event, from 0: also the number of its tick.
+pub type Tick = u64;
+
+/// A call, named by the tick of the event that brought it. Unique within a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub Tick);
+
+/// One thing that enters by the door.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event<'a> {
+    /// A system call of a task.
+    Call {
+        /// Thread id of the speaker.
+        task: u32,
+        /// What it asks for.
+        call: Call<'a>,
+    },
+    /// A system call that is not tried until a [`Event::Resume`] names it (wake mode OnDemand).
+    Park {
+        /// Thread id of the speaker.
+        task: u32,
+        /// What it asks for.
+        call: Call<'a>,
+    },
+    /// Tries a blocked or parked call again (OnDemand); at most so many bytes may move.
+    Resume {
+        /// Which call.
+        call: CallId,
+        /// Limit in bytes for this step; `u64::MAX` = none.
+        max_bytes: u64,
+    },
+    /// Delivers a pending signal to a task (OnDemand).
+    Deliver {
+        /// Thread id.
+        task: u32,
+        /// Which signal.
+        signal: Signal,
+    },
+    /// The clock goes on by so many nanoseconds.
+    Clock {
+        /// Nanoseconds since the last reading.
+        delta_ns: u64,
+    },
+    /// The host's answer to the open [`Question`].
+    Answer(HostAnswer),
+    /// A signal from outside the kernel to a process.
+    Signal {
+        /// Process id.
+        target: u32,
+        /// What is sent.
+        info: SigInfo,
+    },
+}
+
+crate::wire_enum!(HostAnswer { 0 Bytes(bytes), 1 Result(value), 2 Error(errno), 3 Absent });
+
+/// What the kernel cannot know by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// So many random bytes (random(4)), when the configuration says that the host has them.
+    Entropy {
+        /// How many.
+        bytes: u64,
+    },
+    /// The contents of a file of the host's /proc or /sys that the kernel does not model.
+    HostFile {
+        /// Its absolute path.
+        path: Bytes,
+    },
+    /// The result of a call that the kernel does not model.
+    Unmodelled {
+        /// Its number on x86-64.
+        number: u32,
+    },
+}
+
+/// An answer to a [`Question`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostAnswer {
+    /// Entropy or contents.
+    Bytes(Bytes),
+    /// The value that an unmodelled call returns.
+    Result(i64),
+    /// The errno of the answer.
+    Error(Errno),
+    /// The host has nothing: the kernel answers by its own rules.
+    Absent,
+}
+
+/// What came of a call at once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It is done.
+    Done(Answer),
+    /// It failed.
+    Failed(Errno),
+    /// It waits; a [`Completion`] with this id follows.
+    Blocked(CallId),
+    /// The host must answer [`Kernel::question`](crate::Kernel::question) first.
+    Asking,
+    /// The speaker cannot speak: the event had no effect.
+    Refused(Refusal),
+}
+
+/// Why a task cannot make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such task, or it has ended.
+    Gone,
+    /// It is in this call already.
+    Blocked(CallId),
+    /// A signal stopped it.
+    Stopped,
+    /// The event names something that is not there, or is not allowed in this wake mode.
+    Misplaced,
+}
+
+/// A blocked call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    /// Which call.
+    pub call: CallId,
+    /// Whose.
+    pub task: u32,
+    /// How.
+    pub result: Completed,
+}
+
+/// How a blocked call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Completed {
+    /// With an answer.
+    Done(Answer),
+    /// With an error.
+    Failed(Errno),
+    /// Its process ended first.
+    Gone(WaitStatus),
+}
+
+/// What leaves the kernel beside answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// A caught signal was delivered: the guest runs its handler and then `rt_sigreturn`.
+    Handler {
+        /// The task that runs it.
+        task: u32,
+        /// The handler's cookie of rt_sigaction(2).
+        handler: u64,
+        /// What the handler gets.
+        info: SigInfo,
+    },
+    /// A process stopped.
+    Stopped {
+        /// Process id.
+        process: u32,
+        /// Which signal.
+        signal: Signal,
+    },
+    /// A stopped process goes on.
+    Continued {
+        /// Process id.
+        process: u32,
+    },
+    /// A process ended.
+    Exited {
+        /// Process id.
+        process: u32,
+        /// How.
+        status: WaitStatus,
+    },
+}
+
+/// One thing that leaves, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// The outcome of a queued event (`submit` and `step`), with its tick.
+    Outcome(Tick, Outcome),
+    /// A blocked call ended.
+    Completion(Completion),
+    /// Something the host should know.
+    Effect(Effect),
+}
+
+impl<'a> Wire<'a> for CallId {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok(CallId(u64::get(from)?))
+    }
+}
+
+impl<'a> Wire<'a> for Event<'a> {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Event::Call { task, call } => (0u8, *task).put_with(out, call),
+            Event::Park { task, call } => (1u8, *task).put_with(out, call),
+            Event::Resume { call, max_bytes } => {
+                out.push(2);
+                call.put(out);
+                max_bytes.put(out);
+            }
+            Event::Deliver { task, signal } => (3u8, *task).put_with(out, signal),
+            Event::Clock { delta_ns } => {
+                out.push(4);
+                delta_ns.put(out);
+            }
+            Event::Answer(answer) => {
+                out.push(5);
+                answer.put(out);
+            }
+            Event::Signal { target, info } => (6u8, *target).put_with(out, info),
+        }
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let error = from.error("a kind of event");
+        Ok(match from.byte()? {
+            0 => Event::Call { task: u32::get(from)?, call: Call::get(from)? },
+            1 => Event::Park { task: u32::get(from)?, call: Call::get(from)? },
+            2 => Event::Resume { call: CallId::get(from)?, max_bytes: u64::get(from)? },
+            3 => Event::Deliver { task: u32::get(from)?, signal: Signal::get(from)? },
+            4 => Event::Clock { delta_ns: u64::get(from)? },
+            5 => Event::Answer(HostAnswer::get(from)?),
+            6 => Event::Signal { target: u32::get(from)?, info: SigInfo::get(from)? },
+            _ => return Err(error),
+        })
+    }
+}
+
+/// Writes a kind, a task and the rest: three of the events have this form.
+trait PutWith {
+    fn put_with<'a>(self, out: &mut Vec<u8>, rest: &impl Wire<'a>);
+}
+
+impl PutWith for (u8, u32) {
+    fn put_with<'a>(self, out: &mut Vec<u8>, rest: &impl Wire<'a>) {
+        out.push(self.0);
+        self.1.put(out);
+        rest.put(out);
+    }
+}
+crate::wire_enum!(Outcome {
+    0 Done(answer), 1 Failed(errno), 2 Blocked(call), 3 Asking, 4 Refused(why)
+});
+crate::wire_enum!(Refusal { 0 Gone, 1 Blocked(call), 2 Stopped, 3 Misplaced });
+crate::wire_enum!(Completed { 0 Done(answer), 1 Failed(errno), 2 Gone(status) });
+crate::wire_struct!(Completion { call, task, result });
+crate::wire_enum!(Effect {
+    0 Handler { task, handler, info },
+    1 Stopped { process, signal },
+    2 Continued { process },
+    3 Exited { process, status }
+});
+crate::wire_enum!(Output { 0 Outcome(tick, outcome), 1 Completion(completion), 2 Effect(effect) });

@@ -1,0 +1,94 @@
+//! What a finished call gives back: a value and, for some calls, data.
+
+use crate::abi::{
+    Dirent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo, SigSet, Stat, Statfs,
+    Termios, Timespec, WaitStatus, Winsize,
+};
+use crate::wire::Bytes;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// A finished call: the value of the register and what it wrote to memory.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// The returned value, 0 or more (an errno is [`super::Outcome::Failed`]).
+    pub value: i64,
+    /// What it wrote.
+    pub payload: Payload,
+}
+
+impl Answer {
+    /// A value and nothing else.
+    pub const fn value(value: i64) -> Answer {
+        Answer { value, payload: Payload::None }
+    }
+
+    /// 0 with a payload.
+    pub const fn with(payload: Payload) -> Answer {
+        Answer { value: 0, payload }
+    }
+
+    /// Bytes, their count as the value.
+    pub fn data(bytes: Vec<u8>) -> Answer {
+        Answer { value: bytes.len() as i64, payload: Payload::Data(Bytes(bytes)) }
+    }
+}
+
+/// What a call wrote to the caller's memory.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Payload {
+    /// Nothing.
+    #[default]
+    None,
+    /// Bytes of read(2), readlink(2), getcwd(2) (without its NUL), getxattr(2) …
+    Data(Bytes),
+    /// stat(2).
+    Stat(Box<Stat>),
+    /// statfs(2).
+    Statfs(Box<Statfs>),
+    /// The status of wait4(2).
+    Status(WaitStatus),
+    /// siginfo of waitid(2), rt_sigtimedwait(2).
+    Info(Box<SigInfo>),
+    /// The old action of rt_sigaction(2).
+    Action(Box<SigAction>),
+    /// The old mask of rt_sigprocmask(2); the pending set of rt_sigpending(2).
+    Set(SigSet),
+    /// Two descriptors of pipe(2).
+    Fds([i32; 2]),
+    /// poll(2).
+    Poll(Vec<PollFd>),
+    /// select(2).
+    Select(Box<SelectSets>),
+    /// getgroups(2).
+    Groups(Vec<u32>),
+    /// getresuid(2): real, effective, saved.
+    Ids([u32; 3]),
+    /// The old limit of prlimit64(2).
+    Limit(Rlimit),
+    /// getdents64(2).
+    Dirents(Vec<Dirent>),
+    /// F_GETLK of fcntl(2).
+    Lock(Flock),
+    /// The time left: nanosleep(2).
+    Time(Timespec),
+    /// The old value of a timer.
+    Timer(Itimer),
+    /// tcgetattr(3).
+    Termios(Box<Termios>),
+    /// TIOCGWINSZ.
+    Winsize(Winsize),
+    /// A number written through a pointer: FIONREAD, TIOCGPGRP, F_GETOWN_EX …
+    Number(i64),
+    /// The new offset of sendfile(2), or both of copy_file_range(2).
+    Offsets(Option<i64>, Option<i64>),
+}
+
+crate::wire_struct!(Answer { value, payload });
+crate::wire_enum!(Payload {
+    0 None, 1 Data(bytes), 2 Stat(stat), 3 Statfs(statfs), 4 Status(status), 5 Info(info),
+    6 Action(action), 7 Set(set), 8 Fds(fds), 9 Poll(fds), 10 Select(sets), 11 Groups(groups),
+    12 Ids(ids), 13 Limit(limit), 14 Dirents(entries), 15 Lock(lock), 16 Time(time),
+    17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
+    21 Offsets(input, output)
+});

@@ -1,0 +1,277 @@
+//! The end of a process: exit(2), exit_group(2), fatal signals, and what follows from it (wait(2),
+//! setpgid(2) on orphaned groups).
+//!
+//! The order is Linux's: the vfork parent goes on, descriptors close and peers see it, children get a
+//! new parent, orphaned stopped groups get SIGHUP and SIGCONT, the parent is told; a process that
+//! nobody will wait for is reaped at once.
+
+use crate::abi::flags::SA_NOCLDWAIT;
+use crate::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SIG_IGN};
+use crate::abi::{SigInfo, Signal, WaitStatus};
+use crate::components::Life;
+use crate::event::Effect;
+use crate::kernel::{Changed, Kernel};
+use crate::rows::{ProcessRow, RowKind, TaskRow};
+use crate::tables::deadlines::Due;
+use crate::tables::family::Club;
+
+impl Kernel {
+    /// Ends a whole process.
+    pub(crate) fn end_process(&mut self, process: ProcessRow, status: WaitStatus) {
+        if matches!(self.rows[process].life, Life::Zombie(_)) {
+            return;
+        }
+        let status = self.rows[process].ending.unwrap_or(status);
+        let pid = self.rows[process].pid;
+        // The user of SIGCHLD's siginfo is the leader's, which is gone by then.
+        let uid = self.process_uid(process);
+        self.rows[process].last_uid = uid;
+        let tty_leader = self.rows[process].sid == pid;
+        for tid in self.rows[process].threads.clone() {
+            if let Some(task) = self.pids.task(tid) {
+                self.end_task(task, status);
+            }
+        }
+        self.rows[process].threads.clear();
+        self.disarm_alarm(process);
+        if tty_leader {
+            self.rows[process].tty = 0;
+        }
+        self.rows[process].stopped = None;
+        self.rows[process].pending = crate::components::Pending::default();
+        self.rows[process].life = Life::Zombie(status);
+        self.counters.zombies += 1;
+        self.emit(Effect::Exited { process: pid, status });
+        self.orphan_children(process);
+        let (pgid, parent) = (self.rows[process].pgid, self.rows[process].parent);
+        self.wake_orphaned_group(pgid, Some(parent), pid);
+        self.notify_parent(process, status, uid);
+        if pid == self.init {
+            self.end_namespace();
+        }
+    }
+
+    /// exit(2) of one thread; the process ends with the last one.
+    pub(crate) fn end_thread(&mut self, task: TaskRow, code: u8) {
+        let process = self.rows[task].process;
+        let live = self.live_threads(process);
+        if live <= 1 {
+            self.end_process(process, WaitStatus::Exited(code));
+            return;
+        }
+        let tid = self.rows[task].tid;
+        if tid == self.rows[process].pid {
+            // The leader stays as a dead thread until the process ends (pthreads(7)).
+            self.drop_shared(task);
+            self.rows[task].exited = true;
+            return;
+        }
+        self.rows[process].threads.retain(|thread| *thread != tid);
+        self.end_task(task, WaitStatus::Exited(code));
+    }
+
+    fn live_threads(&self, process: ProcessRow) -> u32 {
+        let threads = self.rows[process].threads.iter();
+        let live = threads.filter_map(|tid| self.pids.task(*tid));
+        live.filter(|task| !self.rows[*task].exited).count() as u32
+    }
+
+    /// Removes a task: its blocked call is gone, what it shares loses a user.
+    pub(crate) fn end_task(&mut self, task: TaskRow, status: WaitStatus) {
+        self.cancel(task, status);
+        if !self.rows[task].exited {
+            self.drop_shared(task);
+        }
+        let tid = self.rows[task].tid;
+        let process = self.rows[task].process;
+        if self.rows[process].pid == tid {
+            self.end_vfork(process);
+        }
+        self.pids.change(tid, |entry| entry.task = None);
+        task.remove(&mut self.rows);
+    }
+
+    /// Gives back the descriptor table, context and dispositions of a task.
+    fn drop_shared(&mut self, task: TaskRow) {
+        let (files, context, handlers) = {
+            let task = &self.rows[task];
+            (task.files, task.context, task.handlers)
+        };
+        self.drop_files(files);
+        self.drop_context(context);
+        self.rows[handlers].refs -= 1;
+        if self.rows[handlers].refs == 0 {
+            handlers.remove(&mut self.rows);
+        }
+    }
+
+    /// The parent in vfork(2) goes on: the child has ended or executes another program.
+    pub(crate) fn end_vfork(&mut self, child: ProcessRow) {
+        let parent = core::mem::take(&mut self.rows[child].vfork_parent);
+        if parent != 0 {
+            self.note(Changed::Task(parent));
+        }
+    }
+
+    /// Whether the child of a vfork no longer holds its parent.
+    pub(crate) fn vfork_is_over(&self, parent: TaskRow, child: u32) -> bool {
+        let tid = self.rows[parent].tid;
+        self.pids.process(child).is_none_or(|child| self.rows[child].vfork_parent != tid)
+    }
+
+    /// Children of a process that ends get the nearest subreaper above it, or init, as their parent.
+    fn orphan_children(&mut self, process: ProcessRow) {
+        if self.rows[process].children.next == 0 {
+            return;
+        }
+        let pid = self.rows[process].pid;
+        let reaper = self.reaper_for(process);
+        for child in self.children(process) {
+            let group = self.rows[child].pgid;
+            self.disown(child);
+            self.adopt(child, reaper);
+            if reaper == 0 {
+                self.rows[child].outside_parent = 1;
+            }
+            match self.rows[child].life {
+                Life::Zombie(status) => {
+                    let uid = self.rows[child].last_uid;
+                    self.notify_parent(child, status, uid);
+                }
+                Life::Alive => {
+                    if group != self.rows[process].pgid || self.rows[child].sid != pid {
+                        self.wake_orphaned_group(group, None, 0);
+                    }
+                }
+            }
+        }
+    }
+
+    fn reaper_for(&self, process: ProcessRow) -> u32 {
+        let mut at = self.rows[process].parent;
+        while let Some(above) = self.pids.process(at) {
+            let lives = self.rows[above].life == Life::Alive;
+            if self.rows[above].subreaper && lives {
+                return at;
+            }
+            at = self.rows[above].parent;
+        }
+        if self.rows[process].pid == self.init { 0 } else { self.init }
+    }
+
+    /// Whether no member of the group has a parent in another group of the same session
+    /// (setpgid(2)); `except` is passed over as one that is ending.
+    pub(crate) fn group_is_orphaned(&self, pgid: u32, except: u32) -> bool {
+        self.members(Club::Group, pgid).iter().all(|member| {
+            let member = &self.rows[*member];
+            if member.pid == except || matches!(member.life, Life::Zombie(_)) {
+                return true;
+            }
+            let Some(parent) = self.pids.process(member.parent) else { return true };
+            let parent = &self.rows[parent];
+            if parent.pid == self.init {
+                return true;
+            }
+            parent.pgid == pgid || parent.sid != member.sid
+        })
+    }
+
+    /// A group that becomes orphaned while a member is stopped gets SIGHUP and SIGCONT.
+    /// `parent`: the parent of the process that ends, whose tie held the group together.
+    fn wake_orphaned_group(&mut self, pgid: u32, parent: Option<u32>, except: u32) {
+        if let Some(parent) = parent {
+            let tie = self.pids.process(parent).is_some_and(|parent| {
+                let parent = &self.rows[parent];
+                let own = self.pids.process(except);
+                let sid = own.map_or(0, |own| self.rows[own].sid);
+                parent.pgid != pgid && parent.sid == sid
+            });
+            if !tie {
+                return;
+            }
+        }
+        let members = self.members(Club::Group, pgid);
+        let stopped = members.iter().any(|member| self.rows[*member].stopped.is_some());
+        if !stopped || !self.group_is_orphaned(pgid, except) {
+            return;
+        }
+        for signal in [Signal::SIGHUP, Signal::SIGCONT] {
+            for member in &members {
+                let info = SigInfo {
+                    signo: i32::from(signal.number()),
+                    code: SI_KERNEL,
+                    ..SigInfo::default()
+                };
+                self.post(*member, signal, info);
+            }
+        }
+    }
+
+    /// SIGCHLD to the parent, and the zombie into its list; or nobody waits and it is reaped.
+    fn notify_parent(&mut self, process: ProcessRow, status: WaitStatus, uid: u32) {
+        let (pid, birth) = (self.rows[process].pid, self.rows[process].birth);
+        let Some(parent) = self.pids.process(self.rows[process].parent) else {
+            self.reap(process);
+            return;
+        };
+        let exit_signal = Signal::new(i32::from(self.rows[process].exit_signal));
+        let action = self.process_action(parent, Signal::SIGCHLD);
+        let by_child = exit_signal == Some(Signal::SIGCHLD);
+        let unwanted = by_child && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
+        if let Some(signal) = exit_signal
+            && !(by_child && action.handler == SIG_IGN)
+        {
+            self.post(parent, signal, child_info(pid, uid, signal, status));
+        }
+        let parent_pid = self.rows[parent].pid;
+        if unwanted {
+            self.reap(process);
+        } else {
+            self.rows[parent].reportable.insert((birth, pid));
+        }
+        self.note(Changed::Children(parent_pid));
+    }
+
+    /// Removes a zombie from every list: its number is free if no group or session has it.
+    pub(crate) fn reap(&mut self, process: ProcessRow) {
+        self.disown(process);
+        self.leave(Club::Group, process);
+        self.leave(Club::Session, process);
+        let pid = self.rows[process].pid;
+        self.pids.change(pid, |entry| entry.process = None);
+        process.remove(&mut self.rows);
+        self.counters.zombies -= 1;
+    }
+
+    fn disarm_alarm(&mut self, process: ProcessRow) {
+        let at_ns = core::mem::take(&mut self.rows[process].alarm_ns);
+        if at_ns != 0 {
+            let pid = self.rows[process].pid;
+            self.deadlines.remove(at_ns, Due::Alarm(pid));
+        }
+    }
+
+    /// Init has ended: everything else does (pid_namespaces(7)).
+    fn end_namespace(&mut self) {
+        self.init = 0;
+        for (_, process) in ProcessRow::all(&self.rows) {
+            if self.pids.process(self.rows[process].pid) == Some(process) {
+                self.end_process(process, WaitStatus::Signaled(Signal::SIGKILL, false));
+            }
+        }
+    }
+}
+
+/// siginfo of SIGCHLD for a child that ended.
+pub(crate) fn child_info(pid: u32, uid: u32, signal: Signal, status: WaitStatus) -> SigInfo {
+    let (code, status) = match status {
+        WaitStatus::Exited(code) => (CLD_EXITED, i32::from(code)),
+        WaitStatus::Signaled(by, false) => (CLD_KILLED, i32::from(by.number())),
+        WaitStatus::Signaled(by, true) => (CLD_DUMPED, i32::from(by.number())),
+        WaitStatus::Stopped(by) => (crate::abi::signal::CLD_STOPPED, i32::from(by.number())),
+        WaitStatus::Continued => {
+            (crate::abi::signal::CLD_CONTINUED, i32::from(Signal::SIGCONT.number()))
+        }
+    };
+    SigInfo { signo: i32::from(signal.number()), code, pid, uid, status, value: 0 }
+}

@@ -1,0 +1,31 @@
+//! Phase 4, deadlines: what the clock has reached. Visited in the order of time, then of arming kind
+//! and number; nothing is scanned.
+//!
+//! In wake mode OnDemand calls give up only when they are resumed; alarms ring in both.
+
+use crate::kernel::{Changed, Kernel, WakeMode};
+use crate::tables::deadlines::Due;
+
+impl Kernel {
+    /// Handles every deadline up to now.
+    pub(crate) fn expire(&mut self) {
+        while let Some((at_ns, due)) = self.deadlines.first() {
+            if at_ns > self.now_ns {
+                return;
+            }
+            self.deadlines.remove(at_ns, due);
+            match due {
+                Due::Call(tid) if self.config.wake == WakeMode::Auto => {
+                    self.note(Changed::Task(tid));
+                    self.settle();
+                }
+                // Its wait still names the deadline: the next `Resume` sees that it has passed.
+                Due::Call(_) => {}
+                Due::Alarm(pid) => {
+                    self.ring(pid);
+                    self.settle();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What an inode says of itself and how that is changed: stat(2), chmod(2), chown(2), utimensat(2),
+//! statfs(2).
+
+use super::permission::in_group_or_capable;
+use super::procfs;
+use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Place};
+use crate::abi::credentials::CAP_CHOWN;
+use crate::abi::flags::{S_ISGID, UTIME_NOW, UTIME_OMIT};
+use crate::abi::{Errno, Stat, Statfs, Timespec};
+
+/// Blocks of 512 bytes in a page.
+const BLOCKS_PER_PAGE: u64 = PAGE_BYTES / 512;
+/// Symbolic links up to here lie in the inode and take no block.
+const FAST_SYMLINK_BYTES: usize = 59;
+/// After so many seconds relatime takes an access down even if nothing changed (mount(8)).
+const RELATIME_SEC: i64 = 24 * 60 * 60;
+
+/// One time stamp of utimensat(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileTime {
+    /// `UTIME_NOW`
+    Now,
+    /// `UTIME_OMIT`
+    Omit,
+    /// As given.
+    At(Timespec),
+}
+
+/// What utimensat(2) is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeChange {
+    /// Both to now: allowed to all who may write.
+    Touch,
+    /// As given: the owner only.
+    Set {
+        /// Last access.
+        atime: FileTime,
+        /// Last change of the contents.
+        mtime: FileTime,
+    },
+}
+
+impl TimeChange {
+    /// From utimensat(2)'s argument (`None` = NULL); `None` if there is nothing to do, in which case
+    /// the kernel does not even look at the path.
+    ///
+    /// # Errors
+    /// `EINVAL` for nanoseconds that are neither special nor in their range.
+    pub fn from_times(times: Option<[Timespec; 2]>) -> Result<Option<TimeChange>, Errno> {
+        let Some(times) = times else { return Ok(Some(TimeChange::Touch)) };
+        let mut read = [FileTime::Omit; 2];
+        for (time, slot) in times.iter().zip(&mut read) {
+            *slot = match time.nsec {
+                UTIME_NOW => FileTime::Now,
+                UTIME_OMIT => FileTime::Omit,
+                0..1_000_000_000 => FileTime::At(*time),
+                _ => return Err(Errno::EINVAL),
+            };
+        }
+        Ok(match read {
+            [FileTime::Omit, FileTime::Omit] => None,
+            [FileTime::Now, FileTime::Now] => Some(TimeChange::Touch),
+            [atime, mtime] => Some(TimeChange::Set { atime, mtime }),
+        })
+    }
+}
+
+impl Fs {
+    /// stat(2) of a place.
+    pub fn stat(&self, caller: &Caller<'_>, place: Place) -> Stat {
+        let volume = self.volume(place);
+        let attributes = self.attributes(caller, place);
+        let mut stat = Stat {
+            dev: volume.dev,
+            mode: attributes.mode,
+            uid: attributes.uid,
+            gid: attributes.gid,
+            blksize: PAGE_BYTES as u32,
+            ..Stat::default()
+        };
+        match place.node {
+            Node::Entry(entry) => self.stat_inode(self.entry(entry).inode, &mut stat),
+            Node::Proc(node) => {
+                stat.ino = node.ino();
+                stat.nlink = procfs::nlink(node);
+                stat.size = procfs::size(caller.proc, node);
+                stat.blksize = 1024;
+            }
+        }
+        stat
+    }
+
+    fn stat_inode(&self, id: InodeId, stat: &mut Stat) {
+        let inode = self.inodes.at(id.0);
+        stat.ino = ino(id);
+        stat.nlink = inode.nlink;
+        (stat.atime, stat.mtime, stat.ctime) = (inode.atime, inode.mtime, inode.ctime);
+        stat.btime = inode.btime;
+        match &inode.kind {
+            Kind::Regular(pages) => {
+                stat.size = pages.size();
+                stat.blocks = pages.present() * BLOCKS_PER_PAGE;
+            }
+            Kind::Directory(list) => {
+                let facts = self.volumes[inode.volume.0 as usize].kind.facts();
+                let (empty, each) = facts.dir_bytes;
+                stat.size = empty + each * u64::from(list.live());
+                stat.blocks = empty / PAGE_BYTES * BLOCKS_PER_PAGE;
+            }
+            Kind::Symlink(target) => {
+                stat.size = target.len() as u64;
+                let slow = target.len() > FAST_SYMLINK_BYTES;
+                stat.blocks = if slow { BLOCKS_PER_PAGE } else { 0 };
+            }
+            Kind::CharDevice(device) | Kind::BlockDevice(device) => stat.rdev = *device,
+            Kind::Fifo | Kind::Socket => {}
+        }
+    }
+
+    /// statfs(2) of a place.
+    pub fn statfs(&self, place: Place) -> Statfs {
+        /// `ST_VALID | ST_RELATIME` and `ST_RDONLY` of statfs(2).
+        const FLAGS: u64 = 0x20 | 0x1000;
+        let volume = self.volume(place);
+        let read_only = volume.read_only || self.mounts.at(place.mount.0).read_only;
+        let facts = volume.kind.facts();
+        let mut statfs = Statfs {
+            kind: facts.magic,
+            bsize: PAGE_BYTES,
+            namelen: super::walk::NAME_MAX as u64,
+            flags: FLAGS | u64::from(read_only),
+            ..Statfs::default()
+        };
+        if let Node::Entry(_) = volume.root {
+            statfs.blocks = volume.max_pages;
+            statfs.bfree = volume.max_pages.saturating_sub(volume.pages);
+            statfs.bavail = statfs.bfree;
+            statfs.files = volume.max_inodes;
+            statfs.ffree = volume.max_inodes.saturating_sub(volume.inodes);
+        }
+        statfs
+    }
+
+    /// chmod(2); the set-group-ID bit is dropped unless the group is one of the caller's.
+    ///
+    /// # Errors
+    /// `EROFS`, `EOPNOTSUPP` for a symbolic link, `EPERM`.
+    pub fn chmod(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        mode: u32,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        self.writable(place)?;
+        let (_, inode) = self.stored(place)?;
+        if let Kind::Symlink(_) = self.inodes.at(inode.0).kind {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if !self.owner_or_capable(caller, inode) {
+            return Err(Errno::EPERM);
+        }
+        let row = self.inode_mut(inode);
+        row.mode = mode & 0o7777;
+        if !in_group_or_capable(caller.cred, row.gid) {
+            row.mode &= !S_ISGID;
+        }
+        row.ctime = now;
+        Ok(())
+    }
+
+    /// chown(2); `None` leaves an id. Set-id bits of files are dropped.
+    ///
+    /// # Errors
+    /// `EROFS`, `EPERM`.
+    pub fn chown(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        self.writable(place)?;
+        let (_, inode) = self.stored(place)?;
+        let row = self.inodes.at(inode.0);
+        let is_owner = row.uid == caller.cred.fsuid;
+        let may = caller.cred.capable(CAP_CHOWN);
+        if uid.is_some_and(|uid| !may && !(is_owner && uid == row.uid)) {
+            return Err(Errno::EPERM);
+        }
+        let own_group = |gid: u32| gid == row.gid || caller.cred.in_group(gid);
+        if gid.is_some_and(|gid| !may && !(is_owner && own_group(gid))) {
+            return Err(Errno::EPERM);
+        }
+        let dropped = match row.kind {
+            Kind::Directory(_) => 0,
+            _ => self.dropped_set_ids(caller, inode),
+        };
+        if dropped != 0 && !self.owner_or_capable(caller, inode) {
+            return Err(Errno::EPERM);
+        }
+        let row = self.inode_mut(inode);
+        row.uid = uid.unwrap_or(row.uid);
+        row.gid = gid.unwrap_or(row.gid);
+        row.mode &= !dropped;
+        if dropped != 0 && !in_group_or_capable(caller.cred, row.gid) {
+            row.mode &= !S_ISGID;
+        }
+        row.ctime = now;
+        Ok(())
+    }
+
+    /// utimensat(2).
+    ///
+    /// # Errors
+    /// `EROFS`, `EACCES` for touching without the right to write, `EPERM` for setting as not the owner.
+    pub fn set_times(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        change: TimeChange,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        self.writable(place)?;
+        let (_, inode) = self.stored(place)?;
+        let owner = self.owner_or_capable(caller, inode);
+        let (atime, mtime) = match change {
+            TimeChange::Touch => {
+                if !owner {
+                    self.permission(caller, place, MAY_WRITE)?;
+                }
+                (FileTime::Now, FileTime::Now)
+            }
+            TimeChange::Set { .. } if !owner => return Err(Errno::EPERM),
+            TimeChange::Set { atime, mtime } => (atime, mtime),
+        };
+        let (first, last) = self.volume(place).kind.facts().seconds;
+        let stamp = |time: FileTime, old: Timespec| match time {
+            FileTime::Now => now,
+            FileTime::Omit => old,
+            FileTime::At(time) if time.sec < first => Timespec { sec: first, nsec: 0 },
+            FileTime::At(time) if time.sec >= last => Timespec { sec: last, nsec: 0 },
+            FileTime::At(time) => time,
+        };
+        let row = self.inode_mut(inode);
+        (row.atime, row.mtime) = (stamp(atime, row.atime), stamp(mtime, row.mtime));
+        row.ctime = now;
+        Ok(())
+    }
+
+    /// Takes down an access as mount(8)'s relatime does: after a read of a file, a directory or a link.
+    pub fn accessed(&mut self, place: Place, now: Timespec) {
+        if let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) {
+            self.touch(inode, now);
+        }
+    }
+
+    /// [`Fs::accessed`] for the links that a walk followed.
+    pub fn touch_links(&mut self, followed: &[InodeId], now: Timespec) {
+        for inode in followed {
+            self.touch(*inode, now);
+        }
+    }
+
+    fn touch(&mut self, inode: InodeId, now: Timespec) {
+        let Some(row) = self.inodes.get(inode.0) else { return };
+        let newer = row.mtime >= row.atime || row.ctime >= row.atime;
+        let due = newer || now.sec.saturating_sub(row.atime.sec) >= RELATIME_SEC;
+        let read_only = self.volumes[row.volume.0 as usize].read_only;
+        if due && row.atime != now && !read_only {
+            self.inode_mut(inode).atime = now;
+        }
+    }
+}
+
+/// The inode number that a slot shows: 2 is the first, as the root of an ext4 is.
+pub(super) fn ino(id: InodeId) -> u64 {
+    u64::from(id.0) + 2
+}

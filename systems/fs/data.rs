@@ -1,0 +1,179 @@
+//! The contents of files and links with what reading and writing does to the inode: read(2), write(2),
+//! truncate(2), lseek(2) (`SEEK_DATA`, `SEEK_HOLE`), readlink(2).
+//!
+//! Offsets come with each call. Not here: `RLIMIT_FSIZE` and what a FIFO or a device does.
+
+use super::procfs::{self, ProcTarget};
+use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place};
+use crate::abi::credentials::CAP_FSETID;
+use crate::abi::{Errno, Timespec};
+use alloc::vec::Vec;
+
+impl Fs {
+    /// The contents of a regular file; `None` for everything else.
+    pub fn pages(&self, place: Place) -> Option<&Pages> {
+        match &self.inode(place)?.kind {
+            Kind::Regular(pages) => Some(pages),
+            _ => None,
+        }
+    }
+
+    fn pages_mut(&mut self, inode: InodeId) -> Option<&mut Pages> {
+        match &mut self.inode_mut(inode).kind {
+            Kind::Regular(pages) => Some(pages),
+            _ => None,
+        }
+    }
+
+    /// Up to `count` bytes of a regular file; after it [`Fs::accessed`] is due unless `count` is 0.
+    ///
+    /// # Errors
+    /// `EISDIR`; `EINVAL` for what is no regular file.
+    pub fn read(&self, place: Place, offset: u64, count: u64) -> Result<Vec<u8>, Errno> {
+        match self.pages(place) {
+            Some(pages) => Ok(pages.read(offset, count)),
+            None if self.is_directory(place) => Err(Errno::EISDIR),
+            None => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Writes to a regular file and gives how much fitted below the limits; stamps it and drops its
+    /// set-id bits. Nothing happens for no bytes.
+    ///
+    /// # Errors
+    /// `EFBIG` at the largest offset, `ENOSPC` if not a byte fits, `EINVAL` for what is no regular file.
+    pub fn write(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        offset: u64,
+        data: &[u8],
+        now: Timespec,
+    ) -> Result<u64, Errno> {
+        let (_, inode) = self.stored(place)?;
+        let pages = self.pages(place).ok_or(Errno::EINVAL)?;
+        if data.is_empty() {
+            return Ok(0);
+        }
+        let volume = self.volume(place);
+        let most = volume.kind.facts().max_file_bytes;
+        if offset >= most {
+            return Err(Errno::EFBIG);
+        }
+        let count = (data.len() as u64).min(most - offset);
+        let room = volume.max_pages.saturating_sub(volume.pages);
+        let count = fitting(pages, offset, count, room);
+        if count == 0 {
+            return Err(Errno::ENOSPC);
+        }
+        self.drop_set_ids(caller, inode);
+        let (before, after) = match self.pages_mut(inode) {
+            None => return Err(Errno::EINVAL),
+            Some(pages) => {
+                let before = pages.present();
+                pages.write(offset, &data[..count as usize]);
+                (before, pages.present())
+            }
+        };
+        self.count_pages(inode, before, after);
+        self.changed_directory(inode, now);
+        Ok(count)
+    }
+
+    fn count_pages(&mut self, inode: InodeId, before: u64, after: u64) {
+        let volume = self.inodes.at(inode.0).volume;
+        let volume = &mut self.volumes[volume.0 as usize];
+        volume.pages = volume.pages + after - before;
+    }
+
+    /// What writing and truncating do to set-id bits.
+    fn drop_set_ids(&mut self, caller: &Caller<'_>, inode: InodeId) {
+        if self.inodes.at(inode.0).mode & 0o6000 != 0 && !caller.cred.capable(CAP_FSETID) {
+            let dropped = self.dropped_set_ids(caller, inode);
+            self.inode_mut(inode).mode &= !dropped;
+        }
+    }
+
+    /// The checks that truncate(2) makes of the file that its path names.
+    ///
+    /// # Errors
+    /// `EISDIR`, `EINVAL`, `EROFS`, `EACCES`.
+    pub fn may_truncate(&self, caller: &Caller<'_>, place: Place) -> Result<(), Errno> {
+        if self.is_directory(place) {
+            return Err(Errno::EISDIR);
+        }
+        if self.pages(place).is_none() {
+            return Err(Errno::EINVAL);
+        }
+        self.writable(place)?;
+        self.permission(caller, place, MAY_WRITE)
+    }
+
+    /// Sets the size of a regular file. `stamp`: as ftruncate(2) and `O_TRUNC`, which stamp it even if
+    /// the size stays the same; truncate(2) does not.
+    ///
+    /// # Errors
+    /// `EFBIG`, `EINVAL` for what is no regular file.
+    pub fn truncate(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        size: u64,
+        stamp: bool,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        let pages = self.pages(place).ok_or(Errno::EINVAL)?;
+        let (_, inode) = self.stored(place)?;
+        let (old, before) = (pages.size(), pages.present());
+        if size > self.volume(place).kind.facts().max_file_bytes && size != old {
+            return Err(Errno::EFBIG);
+        }
+        self.drop_set_ids(caller, inode);
+        if let Some(pages) = self.pages_mut(inode) {
+            pages.truncate(size);
+            let after = pages.present();
+            self.count_pages(inode, before, after);
+        }
+        if stamp || size != old {
+            self.changed_directory(inode, now);
+        }
+        Ok(())
+    }
+
+    /// The target of a link; below /proc what it shows. After it [`Fs::accessed`] is due.
+    ///
+    /// # Errors
+    /// `EINVAL` for what is no link; below /proc `EACCES`, `ENOENT`.
+    pub fn readlink(&self, caller: &Caller<'_>, place: Place) -> Result<Vec<u8>, Errno> {
+        match place.node {
+            Node::Entry(entry) => match &self.inodes.at(self.entry(entry).inode.0).kind {
+                Kind::Symlink(target) => Ok(target.to_vec()),
+                _ => Err(Errno::EINVAL),
+            },
+            Node::Proc(node) => match procfs::follow(caller.proc, node)? {
+                ProcTarget::Text(text) | ProcTarget::Object(text) => Ok(text),
+                ProcTarget::Place(place) => Ok(self.path_text(caller, place)),
+            },
+        }
+    }
+}
+
+/// How many of the bytes fit if at most `room` pages can be added.
+fn fitting(pages: &Pages, offset: u64, count: u64, room: u64) -> u64 {
+    let most = count / PAGE_BYTES + 2;
+    if room >= most || pages.absent(offset, count) <= room {
+        return count;
+    }
+    let (mut fits, mut left) = (0, room);
+    while fits < count {
+        let at = offset + fits;
+        let part = (PAGE_BYTES - at % PAGE_BYTES).min(count - fits);
+        let absent = pages.absent(at, part);
+        if absent > left {
+            break;
+        }
+        left -= absent;
+        fits += part;
+    }
+    fits
+}

@@ -1,0 +1,233 @@
+//! The whole tree as bytes, and its digest (DESIGN section 7).
+//!
+//! The encoding is canonical: rows in the order of their ids, free ids in the order of reuse. The digest
+//! is a wrapping sum of a hash a row, in which a file's contents stand as the sum of the hashes of their
+//! pages, so that after a small change only what changed is hashed.
+
+use super::directory::Index;
+use super::inode::Entry;
+use super::table::Table;
+use super::{EntryId, Fs, Inode, InodeId, Kind, Mount, Node, Place, Protected, Volume};
+use crate::digest::hash64;
+use crate::wire::{Wire, WireError, WireReader};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Seeds that keep equal rows of different tables apart.
+const INODES: u64 = 1 << 32;
+const ENTRIES: u64 = 2 << 32;
+const MOUNTS: u64 = 3 << 32;
+const REST: u64 = 4 << 32;
+
+/// An inode as the digest takes it: its contents by their hash.
+fn hash_inode(id: u32, inode: &Inode, content: u64) -> u64 {
+    let mut bytes = Vec::new();
+    inode.kind.type_bits().put(&mut bytes);
+    match &inode.kind {
+        Kind::Regular(pages) => {
+            for number in [pages.size(), pages.present(), content] {
+                number.put(&mut bytes);
+            }
+        }
+        Kind::Directory(list) => list.put(&mut bytes),
+        Kind::Symlink(target) => target.put(&mut bytes),
+        Kind::CharDevice(device) | Kind::BlockDevice(device) => device.put(&mut bytes),
+        Kind::Fifo | Kind::Socket => {}
+    }
+    inode.put_attributes(&mut bytes);
+    hash64(INODES | u64::from(id), &bytes)
+}
+
+fn hash_row<'a>(seed: u64, row: &impl Wire<'a>) -> u64 {
+    let mut bytes = Vec::new();
+    row.put(&mut bytes);
+    hash64(seed, &bytes)
+}
+
+impl Fs {
+    /// The digest of the tree; hashes only what changed since the last one.
+    pub fn digest(&mut self) -> u64 {
+        let inodes = self.inodes.digest(|id, inode| {
+            let content = match &mut inode.kind {
+                Kind::Regular(pages) => pages.content_hash(),
+                _ => 0,
+            };
+            hash_inode(id, inode, content)
+        });
+        let entries = self.entries.digest(|id, entry| hash_row(ENTRIES | u64::from(id), entry));
+        let mounts = self.mounts.digest(|id, mount| hash_row(MOUNTS | u64::from(id), mount));
+        inodes.wrapping_add(entries).wrapping_add(mounts).wrapping_add(self.hash_rest())
+    }
+
+    /// What [`Fs::digest`] must give, from every row and every page.
+    pub fn digest_walk(&self) -> u64 {
+        let inodes = self.inodes.digest_walk(|id, inode| {
+            let content = match &inode.kind {
+                Kind::Regular(pages) => pages.content_hash_walk(),
+                _ => 0,
+            };
+            hash_inode(id, inode, content)
+        });
+        let entries =
+            self.entries.digest_walk(|id, entry| hash_row(ENTRIES | u64::from(id), entry));
+        let mounts = self.mounts.digest_walk(|id, mount| hash_row(MOUNTS | u64::from(id), mount));
+        inodes.wrapping_add(entries).wrapping_add(mounts).wrapping_add(self.hash_rest())
+    }
+
+    fn hash_rest(&self) -> u64 {
+        let mut bytes = Vec::new();
+        self.volumes.put(&mut bytes);
+        self.root.put(&mut bytes);
+        self.protected.put(&mut bytes);
+        hash64(REST, &bytes)
+    }
+
+    /// Checks what the rows say of each other, so that nothing that follows a reference can fail.
+    fn check(&self) -> Result<(), &'static str> {
+        let entry = |id: EntryId| self.entries.get(id.0);
+        let mut names: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut holds: BTreeMap<u32, u32> = BTreeMap::new();
+        for (id, row) in self.entries.iter() {
+            let above = entry(row.parent).ok_or("the parent of an entry")?;
+            let inode = self.inodes.get(row.inode.0).ok_or("the inode of an entry")?;
+            let above = self.inodes.get(above.inode.0).ok_or("the inode of a parent")?;
+            if !matches!(above.kind, Kind::Directory(_)) || above.volume != inode.volume {
+                return Err("a directory of the same volume as the parent");
+            }
+            *names.entry(row.inode.0).or_default() += 1;
+            if !row.linked {
+                *holds.entry(row.parent.0).or_default() += 1;
+            }
+            if row.name.len() > super::walk::NAME_MAX || (row.parent.0 == id) != row.name.is_empty()
+            {
+                return Err("a name of 1 to 255 bytes");
+            }
+            if row.parent.0 == id && !row.linked {
+                return Err("a top of a tree that is there");
+            }
+        }
+        for (id, row) in self.inodes.iter() {
+            if names.get(&id) != Some(&row.entries) {
+                return Err("an inode's number of entries");
+            }
+            if row.volume.0 as usize >= self.volumes.len() {
+                return Err("the volume of an inode");
+            }
+            if let Kind::Directory(list) = &row.kind {
+                if row.entries != 1 || entry(list.entry).map(|entry| entry.inode.0) != Some(id) {
+                    return Err("one entry of a directory");
+                }
+            }
+        }
+        if holds.iter().any(|(id, count)| self.entries.at(*id).holds < *count) {
+            return Err("as many holds as removed entries below");
+        }
+        self.check_acyclic()?;
+        self.check_mounts()
+    }
+
+    /// Every entry leads up to a volume's root.
+    fn check_acyclic(&self) -> Result<(), &'static str> {
+        let mut good: BTreeMap<u32, ()> = BTreeMap::new();
+        for (id, _) in self.entries.iter() {
+            let mut path = Vec::new();
+            let mut at = id;
+            while !good.contains_key(&at) {
+                path.push(at);
+                let parent = self.entries.at(at).parent.0;
+                if parent == at {
+                    break;
+                }
+                if path.len() as u64 > self.entries.live() {
+                    return Err("a tree without cycles");
+                }
+                at = parent;
+            }
+            good.extend(path.into_iter().map(|id| (id, ())));
+        }
+        Ok(())
+    }
+
+    fn check_mounts(&self) -> Result<(), &'static str> {
+        let node_exists = |node: Node| match node {
+            Node::Entry(entry) => self.entries.get(entry.0).is_some(),
+            Node::Proc(_) => true,
+        };
+        if !self.volumes.iter().all(|volume| node_exists(volume.root)) {
+            return Err("the root of a volume");
+        }
+        let mut on_entry: BTreeMap<u32, u32> = BTreeMap::new();
+        for (id, mount) in self.mounts.iter() {
+            let below = mount.at.is_none_or(|at| at.mount.0 < id && node_exists(at.node));
+            let volume = (mount.volume.0 as usize) < self.volumes.len();
+            if !below || !volume || !node_exists(mount.root) {
+                return Err("a mount of a volume on a place of an earlier mount");
+            }
+            if let Some(Place { node: Node::Entry(entry), .. }) = mount.at {
+                *on_entry.entry(entry.0).or_default() += 1;
+            }
+        }
+        let counted = self.entries.iter().filter(|(_, entry)| entry.mounts > 0);
+        if !counted.map(|(id, entry)| (id, entry.mounts)).eq(on_entry) {
+            return Err("as many mounts on an entry as it says");
+        }
+        let mount = self.mounts.get(self.root.mount.0).ok_or("the root's mount")?;
+        if mount.root == self.root.node { Ok(()) } else { Err("the root on top of its mount") }
+    }
+}
+
+impl<'a> Wire<'a> for Fs {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.volumes.put(out);
+        self.inodes.put(out, Inode::put);
+        self.entries.put(out, Entry::put);
+        self.mounts.put(out, Mount::put);
+        self.root.put(out);
+        self.protected.put(out);
+    }
+
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let mut fs = Fs {
+            volumes: Vec::<Volume>::get(from)?,
+            inodes: Table::take(from, Inode::get)?,
+            entries: Table::take(from, Entry::get)?,
+            mounts: Table::take(from, Mount::get)?,
+            root: Place::get(from)?,
+            protected: Protected::get(from)?,
+            index: Index::default(),
+            mounted: BTreeMap::new(),
+        };
+        let error = |expected| from.error(expected);
+        fs.check().map_err(error)?;
+        fs.relist().map_err(error)?;
+        for (id, mount) in fs.mounts.iter() {
+            if let Some(at) = mount.at {
+                fs.mounted.insert(at, super::MountId(id));
+            }
+        }
+        fs.recount();
+        Ok(fs)
+    }
+}
+
+impl Fs {
+    /// Sets the counters of usage from the rows: they follow from them, and are not to be believed
+    /// from outside.
+    fn recount(&mut self) {
+        for volume in &mut self.volumes {
+            (volume.inodes, volume.pages) = (0, 0);
+        }
+        for (_, inode) in self.inodes.iter() {
+            let volume = &mut self.volumes[inode.volume.0 as usize];
+            volume.inodes += 1;
+            if let Kind::Regular(pages) = &inode.kind {
+                volume.pages += pages.present();
+            }
+        }
+    }
+
+    /// An inode by its id; `None` if there is none.
+    pub fn inode_by_id(&self, id: InodeId) -> Option<&Inode> {
+        self.inodes.get(id.0)
+    }
+}

@@ -1,0 +1,92 @@
+//! Listing a directory: getdents64(2).
+
+use super::attributes::ino;
+use super::directory::FIRST_COOKIE;
+use super::procfs;
+use super::{Caller, Fs, Kind, Name, Node, Place};
+use crate::abi::{Dirent, Errno};
+use crate::wire::Bytes;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Where an entry of a directory of /proc or of an inode is: its cookie, name and node.
+type Listed<'a> = Box<dyn Iterator<Item = (u64, Name, Node)> + 'a>;
+
+impl Fs {
+    /// The entries from a position (0 = the start, else a `d_off`) that fit in a buffer of `max_bytes`;
+    /// none at the end. After it [`Fs::accessed`] is due.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `ENOENT` in a removed directory, `EINVAL` if not even one entry fits.
+    pub fn list(
+        &self,
+        caller: &Caller<'_>,
+        place: Place,
+        from: u64,
+        max_bytes: u64,
+    ) -> Result<Vec<Dirent>, Errno> {
+        if !self.is_directory(place) {
+            return Err(Errno::ENOTDIR);
+        }
+        if self.is_dead(place) {
+            return Err(Errno::ENOENT);
+        }
+        let dots = [(0, &b"."[..], place.node), (1, b"..", self.parent_node(place.node))];
+        let dots = dots.into_iter().filter(|dot| dot.0 >= from);
+        let dots = dots.map(|(cookie, name, node)| (cookie, Name::from_slice(name), node));
+        let mut left = max_bytes;
+        let mut entries = Vec::new();
+        for (cookie, name, node) in dots.chain(self.listed(caller, place, from)?) {
+            let bytes = Dirent::record_bytes(name.len() as u64);
+            if bytes > left {
+                if entries.is_empty() {
+                    return Err(Errno::EINVAL);
+                }
+                break;
+            }
+            left -= bytes;
+            entries.push(self.dirent(cookie, name, node));
+        }
+        Ok(entries)
+    }
+
+    fn listed<'a>(
+        &'a self,
+        caller: &Caller<'_>,
+        place: Place,
+        from: u64,
+    ) -> Result<Listed<'a>, Errno> {
+        Ok(match place.node {
+            Node::Proc(node) => {
+                let entries = procfs::list(caller.proc, node)?.into_iter();
+                let entries = entries.filter(move |entry| entry.0 >= from);
+                Box::new(entries.map(|(cookie, name, node)| (cookie, name, Node::Proc(node))))
+            }
+            Node::Entry(entry) => match &self.inodes.at(self.entry(entry).inode.0).kind {
+                Kind::Directory(list) => {
+                    let entries = list.entries_from(from.max(FIRST_COOKIE));
+                    Box::new(entries.map(|(cookie, entry)| {
+                        (cookie, self.entry(entry).name.clone(), Node::Entry(entry))
+                    }))
+                }
+                _ => return Err(Errno::ENOTDIR),
+            },
+        })
+    }
+
+    fn dirent(&self, cookie: u64, name: Name, node: Node) -> Dirent {
+        let (ino, type_bits) = match node {
+            Node::Entry(entry) => {
+                let inode = self.entry(entry).inode;
+                (ino(inode), self.inodes.at(inode.0).kind.type_bits())
+            }
+            Node::Proc(node) => (node.ino(), procfs::type_bits(node)),
+        };
+        Dirent {
+            ino,
+            off: cookie as i64 + 1,
+            kind: (type_bits >> 12) as u8,
+            name: Bytes(name.to_vec()),
+        }
+    }
+}

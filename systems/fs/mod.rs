@@ -1,0 +1,348 @@
+//! The file system: inodes, pages, directories, mounts, path walk, and the operations of the file
+//! calls as Linux performs them (path_resolution(7), inode(7), symlink(7), proc(5)).
+//!
+//! A pure data structure. The families of system calls (`calls/`) own descriptors, offsets and
+//! umask, and bring time and credentials with each operation. Every operation first checks everything,
+//! in Linux's order, and then changes something: an error leaves the tree as it was. No operation's cost
+//! grows with the number of files, and nothing recurses over the depth of the tree.
+//!
+//! Not here yet: mount(2) and bind mounts, overlays, fallocate(2), file locks, quotas.
+
+mod attributes;
+mod builder;
+mod create;
+mod data;
+mod devfs;
+mod directory;
+mod image;
+mod inode;
+mod listing;
+mod open;
+mod pages;
+mod paths;
+mod permission;
+pub mod proc_text;
+pub mod procfs;
+mod remove;
+mod rename;
+mod table;
+mod volume;
+mod walk;
+mod xattr;
+
+pub use attributes::{FileTime, TimeChange};
+pub use builder::Meta;
+pub use create::check_mknod_mode;
+pub use inode::{EntryId, Inode, InodeId, Kind, Name};
+pub use open::Opened;
+pub use pages::{PAGE_BYTES, Pages};
+pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
+pub use procfs::{ProcNode, ProcView};
+pub use rename::check_rename_flags;
+pub use volume::{KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind};
+pub use walk::{Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
+
+use crate::abi::{Credentials, Errno, Timespec};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use directory::Index;
+use inode::Entry;
+use table::Table;
+
+/// Who asks: what a path walk and a permission check need to know of the calling task.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// Its credentials.
+    pub cred: &'a Credentials,
+    /// Its root directory (chroot(2)).
+    pub root: Place,
+    /// Its working directory.
+    pub cwd: Place,
+    /// What /proc shows.
+    pub proc: &'a dyn ProcView,
+}
+
+/// The sysctls of proc_sys_fs(5) that restrict links; all off by default, as in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Protected {
+    /// `protected_hardlinks`.
+    pub hardlinks: bool,
+    /// `protected_symlinks`.
+    pub symlinks: bool,
+}
+
+crate::wire_struct!(Protected { hardlinks, symlinks });
+
+/// A whole tree of files.
+#[derive(Clone, Debug)]
+pub struct Fs {
+    inodes: Table<Inode>,
+    entries: Table<Entry>,
+    index: Index,
+    volumes: Vec<Volume>,
+    mounts: Table<Mount>,
+    mounted: BTreeMap<Place, MountId>,
+    root: Place,
+    protected: Protected,
+}
+
+impl Fs {
+    /// The tree that `drive` starts with (CLI.md): `/` 0755 with /dev and /proc mounted, and /tmp 1777.
+    pub fn new(now: Timespec) -> Self {
+        let mut fs = Self::bare(VolumeKind::Ext4, now);
+        let root = fs.root;
+        let proc_root = Node::Proc(ProcNode::ROOT);
+        let at = fs.build(root, b"proc", Kind::directory(), Meta::directory(0o555), now);
+        fs.mount_volume(at, VolumeKind::Proc, Some(proc_root), now);
+        let at = fs.build(root, b"dev", Kind::directory(), Meta::directory(0o755), now);
+        let dev = fs.mount_volume(at, VolumeKind::Devtmpfs, None, now);
+        fs.build_devices(dev, now);
+        fs.build(root, b"tmp", Kind::directory(), Meta::directory(0o1777), now);
+        fs
+    }
+
+    /// A tree that is one empty directory, 0755 root:root.
+    pub fn bare(kind: VolumeKind, now: Timespec) -> Self {
+        let mut fs = Self {
+            inodes: Table::default(),
+            entries: Table::default(),
+            index: Index::default(),
+            volumes: Vec::new(),
+            mounts: Table::default(),
+            mounted: BTreeMap::new(),
+            root: Place { mount: MountId(0), node: Node::Entry(EntryId(0)) },
+            protected: Protected::default(),
+        };
+        let volume = fs.add_volume(kind, None, now);
+        let root = fs.volumes[volume.0 as usize].root;
+        let mount = Mount { volume, root, at: None, read_only: false };
+        fs.root = Place { mount: MountId(fs.mounts.insert(mount)), node: root };
+        fs
+    }
+
+    /// The top of the tree.
+    pub fn root(&self) -> Place {
+        self.root
+    }
+
+    /// Which links are restricted.
+    pub fn protected(&self) -> Protected {
+        self.protected
+    }
+
+    /// Sets which links are restricted.
+    pub fn set_protected(&mut self, protected: Protected) {
+        self.protected = protected;
+    }
+
+    /// Makes a volume; without a given root it gets an empty directory 0755.
+    fn add_volume(&mut self, kind: VolumeKind, root: Option<Node>, now: Timespec) -> VolumeId {
+        let id = VolumeId(self.volumes.len() as u32);
+        let node = root.unwrap_or(Node::Entry(EntryId(0)));
+        self.volumes.push(Volume::new(kind, id.0 + 1, node));
+        if root.is_none() {
+            let kind = Kind::directory();
+            let inode = self.add_inode(id, kind, 0o755, (0, 0), now);
+            let top = Entry {
+                parent: EntryId(0),
+                name: Name::new(),
+                inode,
+                cookie: 0,
+                slot: 0,
+                linked: true,
+                holds: 1,
+                mounts: 0,
+            };
+            let entry = EntryId(self.entries.insert(top));
+            self.entries.at_mut(entry.0).parent = entry;
+            let row = self.inodes.at_mut(inode.0);
+            (row.entries, row.nlink) = (1, 2);
+            if let Kind::Directory(list) = &mut row.kind {
+                list.entry = entry;
+            }
+            self.volumes[id.0 as usize].root = Node::Entry(entry);
+        }
+        id
+    }
+
+    /// Mounts a new volume of the kind on a place; gives its top.
+    pub fn mount_volume(
+        &mut self,
+        at: Place,
+        kind: VolumeKind,
+        root: Option<Node>,
+        now: Timespec,
+    ) -> Place {
+        let volume = self.add_volume(kind, root, now);
+        let root = self.volumes[volume.0 as usize].root;
+        let mount = Mount { volume, root, at: Some(at), read_only: false };
+        let mount = MountId(self.mounts.insert(mount));
+        self.mounted.insert(at, mount);
+        if let Node::Entry(entry) = at.node {
+            let row = self.entries.at_mut(entry.0);
+            row.mounts += 1;
+            row.holds += 1;
+        }
+        Place { mount, node: root }
+    }
+
+    /// A new inode without a name; counts it on its volume.
+    fn add_inode(
+        &mut self,
+        volume: VolumeId,
+        kind: Kind,
+        mode: u32,
+        (uid, gid): (u32, u32),
+        now: Timespec,
+    ) -> InodeId {
+        self.volumes[volume.0 as usize].inodes += 1;
+        let (atime, mtime, ctime, btime) = (now, now, now, now);
+        let (nlink, entries, xattrs) = (1, 0, None);
+        InodeId(self.inodes.insert(Inode {
+            kind,
+            volume,
+            mode,
+            uid,
+            gid,
+            nlink,
+            atime,
+            mtime,
+            ctime,
+            btime,
+            entries,
+            xattrs,
+        }))
+    }
+
+    /// Keeps a place alive: for each open description, working directory or root on it.
+    pub fn hold(&mut self, place: Place) {
+        if let Node::Entry(entry) = place.node {
+            self.entries.at_mut(entry.0).holds += 1;
+        }
+    }
+
+    /// Ends one [`Fs::hold`]; what has neither name nor holder ceases to exist.
+    pub fn release(&mut self, place: Place) {
+        if let Node::Entry(entry) = place.node {
+            let row = self.entries.at_mut(entry.0);
+            row.holds = row.holds.saturating_sub(1);
+            self.drop_if_unused(entry);
+        }
+    }
+
+    /// Frees an entry that is neither listed nor held, its inode if that was its last entry, and then
+    /// the same for the directory that it was removed from.
+    fn drop_if_unused(&mut self, entry: EntryId) {
+        let mut id = entry;
+        loop {
+            let row = self.entries.at(id.0);
+            if row.linked || row.holds > 0 {
+                return;
+            }
+            let (parent, inode) = (row.parent, row.inode);
+            self.entries.remove(id.0);
+            let row = self.inodes.at_mut(inode.0);
+            row.entries -= 1;
+            if row.entries == 0 {
+                self.free_inode(inode);
+            }
+            let above = self.entries.at_mut(parent.0);
+            above.holds -= 1;
+            id = parent;
+        }
+    }
+
+    fn free_inode(&mut self, inode: InodeId) {
+        let Some(row) = self.inodes.remove(inode.0) else { return };
+        let volume = &mut self.volumes[row.volume.0 as usize];
+        volume.inodes -= 1;
+        if let Kind::Regular(pages) = &row.kind {
+            volume.pages -= pages.present();
+        }
+    }
+
+    /// Takes a name away: the entry stays while somebody holds it, and then holds the directory that
+    /// it stood in (its path is shown with ` (deleted)`).
+    fn unlist(&mut self, entry: EntryId) {
+        let parent = self.entries.at(entry.0).parent;
+        self.unlist_entry(entry);
+        self.entries.at_mut(parent.0).holds += 1;
+        self.drop_if_unused(entry);
+    }
+
+    fn entry(&self, id: EntryId) -> &Entry {
+        self.entries.at(id.0)
+    }
+
+    /// The inode at a place; `None` below /proc.
+    pub fn inode_id(&self, place: Place) -> Option<InodeId> {
+        match place.node {
+            Node::Entry(entry) => Some(self.entry(entry).inode),
+            Node::Proc(_) => None,
+        }
+    }
+
+    /// The inode at a place; `None` below /proc.
+    pub fn inode(&self, place: Place) -> Option<&Inode> {
+        self.inode_id(place).map(|inode| self.inodes.at(inode.0))
+    }
+
+    /// The entry and the inode at a place.
+    ///
+    /// # Errors
+    /// `EPERM` below /proc, where nothing can be changed.
+    fn stored(&self, place: Place) -> Result<(EntryId, InodeId), Errno> {
+        match place.node {
+            Node::Entry(entry) => Ok((entry, self.entry(entry).inode)),
+            Node::Proc(_) => Err(Errno::EPERM),
+        }
+    }
+
+    fn inode_mut(&mut self, inode: InodeId) -> &mut Inode {
+        self.inodes.at_mut(inode.0)
+    }
+
+    /// The volume at a place.
+    pub fn volume(&self, place: Place) -> &Volume {
+        let id = match self.inode(place) {
+            Some(inode) => inode.volume,
+            None => self.mounts.at(place.mount.0).volume,
+        };
+        &self.volumes[id.0 as usize]
+    }
+
+    /// `EROFS` where nothing may change.
+    fn writable(&self, place: Place) -> Result<(), Errno> {
+        let read_only = self.mounts.at(place.mount.0).read_only || self.volume(place).read_only;
+        if read_only { Err(Errno::EROFS) } else { Ok(()) }
+    }
+
+    /// Whether a place exists: what a snapshot's references are checked by.
+    pub fn is_place(&self, place: Place) -> bool {
+        let node = match place.node {
+            Node::Entry(entry) => self.entries.get(entry.0).is_some(),
+            Node::Proc(_) => true,
+        };
+        node && self.mounts.get(place.mount.0).is_some()
+    }
+
+    /// Makes a mount read-only or writable (`MS_REMOUNT` of mount(2)).
+    pub fn set_read_only(&mut self, mount: MountId, read_only: bool) {
+        self.mounts.at_mut(mount.0).read_only = read_only;
+    }
+
+    /// Sets the limits of the volume at a place: inodes and 4 KiB pages (`ENOSPC`).
+    pub fn set_limits(&mut self, place: Place, max_inodes: u64, max_pages: u64) {
+        let id = match self.inode(place) {
+            Some(inode) => inode.volume,
+            None => self.mounts.at(place.mount.0).volume,
+        };
+        let volume = &mut self.volumes[id.0 as usize];
+        (volume.max_inodes, volume.max_pages) = (max_inodes, max_pages);
+    }
+
+    /// Whether a directory was removed (its link count is 0): nothing can be made or listed in it.
+    fn is_dead(&self, place: Place) -> bool {
+        self.inode(place).is_some_and(|inode| inode.nlink == 0)
+    }
+}

@@ -1,0 +1,205 @@
+//! The file-system half of open(2): walk, create, check, truncate. Descriptors, and what opening a
+//! FIFO, a device or a terminal does, are the caller's.
+
+use super::attributes::ino;
+use super::walk::{Last, Target, Walk};
+use super::{Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Name, Node, Pages, Place};
+use crate::abi::flags::{
+    O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE,
+    O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
+};
+use crate::abi::{Errno, Timespec};
+use alloc::format;
+
+/// What was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// A place to hold, or what a magic link of /proc names.
+    pub target: Target,
+    /// Whether the file was made.
+    pub created: bool,
+}
+
+/// What the walk of an open led to.
+enum Reached {
+    Target(Target),
+    /// Nothing there: to be made in this directory under this name.
+    Missing(Place, Name),
+}
+
+impl Fs {
+    /// open(2): `mode` is that of a new file with the umask applied. The place is not held yet.
+    ///
+    /// # Errors
+    /// Those of path_resolution(7); `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`, `EROFS`,
+    /// `ENXIO` for a socket, `ENOSPC`, `EINVAL`.
+    pub fn open(
+        &mut self,
+        caller: &Caller<'_>,
+        from: Option<Place>,
+        path: &[u8],
+        flags: u32,
+        mode: u32,
+        now: Timespec,
+    ) -> Result<Opened, Errno> {
+        let flags = checked_flags(flags)?;
+        if flags & O_TMPFILE == O_TMPFILE {
+            return self.open_tmpfile(caller, from, path, flags, mode, now);
+        }
+        let (reached, directory) = self.reach(caller, from, path, flags)?;
+        let place = match reached {
+            Reached::Missing(parent, name) => {
+                self.writable(parent)?;
+                self.may_create(caller, parent)?;
+                let kind = Kind::Regular(Pages::default());
+                let place = self.make(caller, parent, &name, kind, mode & 0o7777, now)?;
+                return Ok(Opened { target: Target::Place(place), created: true });
+            }
+            Reached::Target(Target::Object(_)) if directory => return Err(Errno::ENOTDIR),
+            Reached::Target(Target::Object(_)) if flags & O_CREAT != 0 && flags & O_EXCL != 0 => {
+                return Err(Errno::EEXIST);
+            }
+            Reached::Target(target @ Target::Object(_)) => {
+                return Ok(Opened { target, created: false });
+            }
+            Reached::Target(Target::Place(place)) => place,
+        };
+        self.may_open(caller, place, flags, directory)?;
+        if flags & (O_TRUNC | O_PATH) == O_TRUNC && self.pages(place).is_some() {
+            self.truncate(caller, place, 0, true, now)?;
+        }
+        Ok(Opened { target: Target::Place(place), created: false })
+    }
+
+    /// The walk of an open, with whether a directory is demanded.
+    fn reach(
+        &self,
+        caller: &Caller<'_>,
+        from: Option<Place>,
+        path: &[u8],
+        flags: u32,
+    ) -> Result<(Reached, bool), Errno> {
+        let creates = flags & O_CREAT != 0;
+        let follow = flags & O_NOFOLLOW == 0 && !(creates && flags & O_EXCL != 0);
+        let mut directory = flags & O_DIRECTORY != 0;
+        let mut walk = Walk::start(self, caller, from, path)?;
+        loop {
+            walk.to_last()?;
+            if walk.last == Last::Name {
+                if creates && walk.trailing_slash {
+                    return Err(Errno::EISDIR);
+                }
+                directory |= walk.trailing_slash;
+                if creates && walk.look_up()?.is_none() {
+                    return Ok((Reached::Missing(walk.at, walk.name), directory));
+                }
+            }
+            let follow = follow || walk.trailing_slash;
+            if let Some(target) = walk.take_last(follow)? {
+                return Ok((Reached::Target(target), directory));
+            }
+        }
+    }
+
+    /// The checks of an existing file, in the kernel's order.
+    fn may_open(
+        &self,
+        caller: &Caller<'_>,
+        place: Place,
+        flags: u32,
+        directory: bool,
+    ) -> Result<(), Errno> {
+        let kind = self.attributes(caller, place).mode & S_IFMT;
+        if flags & O_CREAT != 0 {
+            if flags & O_EXCL != 0 {
+                return Err(Errno::EEXIST);
+            }
+            if kind == S_IFDIR {
+                return Err(Errno::EISDIR);
+            }
+        }
+        if directory && kind != S_IFDIR {
+            return Err(Errno::ENOTDIR);
+        }
+        if flags & O_PATH != 0 {
+            return Ok(());
+        }
+        if flags & O_TRUNC != 0 && kind == S_IFREG {
+            self.writable(place)?;
+        }
+        let access = access_mask(flags);
+        match kind {
+            S_IFLNK => return Err(Errno::ELOOP),
+            S_IFDIR if access & MAY_WRITE != 0 => return Err(Errno::EISDIR),
+            _ => {}
+        }
+        self.permission(caller, place, access)?;
+        if flags & O_NOATIME != 0 {
+            if let Some(inode) = self.inode_id(place) {
+                if !self.owner_or_capable(caller, inode) {
+                    return Err(Errno::EPERM);
+                }
+            }
+        }
+        let special = matches!(kind, S_IFCHR | S_IFBLK | S_IFIFO | S_IFSOCK);
+        if flags & O_ACCMODE != O_RDONLY && !special {
+            self.writable(place)?;
+        }
+        if kind == S_IFSOCK { Err(Errno::ENXIO) } else { Ok(()) }
+    }
+
+    /// `O_TMPFILE`: a file in the directory's volume that has no name; it lives once it is held.
+    fn open_tmpfile(
+        &mut self,
+        caller: &Caller<'_>,
+        from: Option<Place>,
+        path: &[u8],
+        flags: u32,
+        mode: u32,
+        now: Timespec,
+    ) -> Result<Opened, Errno> {
+        let found = self.walk(caller, from, path, flags & O_NOFOLLOW == 0)?;
+        let Target::Place(place) = found.target else { return Err(Errno::ENOTDIR) };
+        if !self.is_directory(place) {
+            return Err(Errno::ENOTDIR);
+        }
+        self.writable(place)?;
+        self.permission(caller, place, MAY_WRITE | MAY_EXEC)?;
+        let Ok((parent, above)) = self.stored(place) else { return Err(Errno::EOPNOTSUPP) };
+        self.room_for_inode(place)?;
+        let kind = Kind::Regular(Pages::default());
+        let (volume, mode, gid) = self.inherited(caller, above, &kind, mode & 0o7777);
+        let inode = self.add_inode(volume, kind, mode, (caller.cred.fsuid, gid), now);
+        self.inode_mut(inode).nlink = 0;
+        let name = Name::from_slice(format!("#{}", ino(inode)).as_bytes());
+        let entry = self.add_unlisted(parent, name, inode);
+        let made = Place { mount: place.mount, node: Node::Entry(entry) };
+        Ok(Opened { target: Target::Place(made), created: true })
+    }
+}
+
+/// What reading and writing an open needs of the permission bits.
+fn access_mask(flags: u32) -> u32 {
+    let mode = match flags & O_ACCMODE {
+        O_RDONLY => MAY_READ,
+        O_WRONLY => MAY_WRITE,
+        _ => MAY_READ | MAY_WRITE,
+    };
+    if flags & O_TRUNC != 0 { mode | MAY_WRITE } else { mode }
+}
+
+/// Flags that cannot go together (`EINVAL`); with `O_PATH` only the flags that count are left.
+fn checked_flags(flags: u32) -> Result<u32, Errno> {
+    let tmpfile = flags & O_TMPFILE & !O_DIRECTORY != 0;
+    if flags & O_PATH != 0 {
+        return Ok(flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    }
+    if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let writes = flags & O_ACCMODE != O_RDONLY;
+    if tmpfile && (flags & O_DIRECTORY == 0 || !writes || flags & O_CREAT != 0) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(flags)
+}

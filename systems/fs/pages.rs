@@ -1,0 +1,323 @@
+//! The bytes of a regular file: pages of 4 KiB, an absent page is a hole (lseek(2), `SEEK_HOLE`).
+//!
+//! Pages are shared copy-on-write between a file system, its snapshots and branches; the counts of
+//! `Arc` are never observable. Owns data, size and the running hash of the contents. Limits of size,
+//! time stamps and accounting are `data.rs`'s.
+
+use crate::digest::hash64;
+use crate::wire::{Wire, WireError, WireReader, put_varint};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Bytes of a page.
+pub const PAGE_BYTES: u64 = 4096;
+/// A write this many pages behind the dense part goes on with it; farther ones are kept apart.
+const DENSE_GAP_PAGES: u64 = 64;
+
+/// A page that exists. Bytes behind the end of `bytes` are zero.
+#[derive(Clone, Debug)]
+struct Page {
+    bytes: Arc<Vec<u8>>,
+    hash: u64,
+    hashed: bool,
+}
+
+impl Page {
+    /// What is hashed and encoded: without trailing zeros, whatever the page's history.
+    fn canonical(&self) -> &[u8] {
+        let end = self.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        &self.bytes[..end]
+    }
+
+    fn write(&mut self, within: usize, data: &[u8]) {
+        let end = within + data.len();
+        if within == 0 && data.len() >= self.bytes.len() {
+            match Arc::get_mut(&mut self.bytes) {
+                Some(bytes) => {
+                    bytes.clear();
+                    bytes.extend_from_slice(data);
+                }
+                None => self.bytes = Arc::new(data.to_vec()),
+            }
+            return;
+        }
+        let bytes = Arc::make_mut(&mut self.bytes);
+        if end > bytes.len() {
+            if end > bytes.capacity() {
+                let room = end.next_power_of_two().min(PAGE_BYTES as usize);
+                bytes.reserve_exact(room.max(end) - bytes.len());
+            }
+            bytes.resize(within.max(bytes.len()), 0);
+            let overlap = bytes.len() - within;
+            bytes[within..].copy_from_slice(&data[..overlap]);
+            bytes.extend_from_slice(&data[overlap..]);
+        } else {
+            bytes[within..end].copy_from_slice(data);
+        }
+    }
+}
+
+/// The contents of a regular file.
+#[derive(Clone, Debug, Default)]
+pub struct Pages {
+    size: u64,
+    /// Pages 0 to `dense.len()`.
+    dense: Vec<Option<Page>>,
+    /// Pages from `dense.len()` on.
+    sparse: Option<Box<BTreeMap<u64, Page>>>,
+    present: u64,
+    /// Wrapping sum of the hashes of the pages that are `hashed`.
+    content: u64,
+    /// Pages that may not be `hashed`.
+    stale: Vec<u64>,
+}
+
+impl Pages {
+    /// A file of `size` zero bytes without any page.
+    pub fn hole(size: u64) -> Self {
+        Self { size, ..Self::default() }
+    }
+
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How many pages exist.
+    pub fn present(&self) -> u64 {
+        self.present
+    }
+
+    fn page(&self, index: u64) -> Option<&Page> {
+        if index < self.dense.len() as u64 {
+            return self.dense[index as usize].as_ref();
+        }
+        self.sparse.as_ref()?.get(&index)
+    }
+
+    /// The page to change, made if it is absent; it counts as not hashed.
+    fn page_mut(&mut self, index: u64) -> &mut Page {
+        let dense = self.dense.len() as u64;
+        if index >= dense && index <= dense + DENSE_GAP_PAGES {
+            self.extend_dense(index + 1);
+        }
+        let (present, stale) = (&mut self.present, &mut self.stale);
+        let fresh = || {
+            *present += 1;
+            stale.push(index);
+            Page { bytes: Arc::new(Vec::new()), hash: 0, hashed: false }
+        };
+        let page = if index < self.dense.len() as u64 {
+            self.dense[index as usize].get_or_insert_with(fresh)
+        } else {
+            self.sparse.get_or_insert_default().entry(index).or_insert_with(fresh)
+        };
+        if page.hashed {
+            page.hashed = false;
+            self.content = self.content.wrapping_sub(page.hash);
+            self.stale.push(index);
+        }
+        page
+    }
+
+    fn extend_dense(&mut self, pages: u64) {
+        self.dense.resize(pages as usize, None);
+        let Some(sparse) = &mut self.sparse else { return };
+        while let Some(first) = sparse.first_entry() {
+            if *first.key() >= pages {
+                break;
+            }
+            let (index, page) = first.remove_entry();
+            self.dense[index as usize] = Some(page);
+        }
+    }
+
+    fn forget(&mut self, page: &Page) {
+        self.present -= 1;
+        if page.hashed {
+            self.content = self.content.wrapping_sub(page.hash);
+        }
+    }
+
+    /// Up to `count` bytes from `offset`: fewer at the end of the file.
+    pub fn read(&self, offset: u64, count: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.read_into(offset, count, &mut out);
+        out
+    }
+
+    /// As [`Pages::read`], appended to `out`; gives the count.
+    pub fn read_into(&self, offset: u64, count: u64, out: &mut Vec<u8>) -> u64 {
+        let count = count.min(self.size.saturating_sub(offset));
+        out.reserve(count as usize);
+        let mut at = offset;
+        let end = offset + count;
+        while at < end {
+            let within = (at % PAGE_BYTES) as usize;
+            let part = (PAGE_BYTES - at % PAGE_BYTES).min(end - at) as usize;
+            let filled = out.len() + part;
+            if let Some(page) = self.page(at / PAGE_BYTES) {
+                let known = page.bytes.get(within..).unwrap_or_default();
+                out.extend_from_slice(&known[..part.min(known.len())]);
+            }
+            out.resize(filled, 0);
+            at += part as u64;
+        }
+        count
+    }
+
+    /// Writes at `offset`; the file grows if the end lies behind its end.
+    pub fn write(&mut self, offset: u64, data: &[u8]) {
+        let mut at = offset;
+        let mut rest = data;
+        while !rest.is_empty() {
+            let within = (at % PAGE_BYTES) as usize;
+            let (part, behind) = rest.split_at(rest.len().min(PAGE_BYTES as usize - within));
+            self.page_mut(at / PAGE_BYTES).write(within, part);
+            at += part.len() as u64;
+            rest = behind;
+        }
+        if !data.is_empty() {
+            self.size = self.size.max(at);
+        }
+        self.trim_stale();
+    }
+
+    /// How many pages a write would add.
+    pub fn absent(&self, offset: u64, count: u64) -> u64 {
+        if count == 0 {
+            return 0;
+        }
+        let last = (offset + count - 1) / PAGE_BYTES;
+        let range = offset / PAGE_BYTES..=last;
+        range.filter(|index| self.page(*index).is_none()).count() as u64
+    }
+
+    /// Cuts or extends (by a hole) to `size`; the cut part of the last page becomes zero.
+    pub fn truncate(&mut self, size: u64) {
+        if size < self.size {
+            let keep = size.div_ceil(PAGE_BYTES);
+            while self.dense.len() as u64 > keep {
+                if let Some(Some(page)) = self.dense.pop() {
+                    self.forget(&page);
+                }
+            }
+            if let Some(sparse) = &mut self.sparse {
+                for page in sparse.split_off(&keep).values() {
+                    self.present -= 1;
+                    if page.hashed {
+                        self.content = self.content.wrapping_sub(page.hash);
+                    }
+                }
+            }
+            let within = (size % PAGE_BYTES) as usize;
+            if within != 0 && self.page(size / PAGE_BYTES).is_some() {
+                let page = self.page_mut(size / PAGE_BYTES);
+                if page.bytes.len() > within {
+                    Arc::make_mut(&mut page.bytes).truncate(within);
+                }
+            }
+        }
+        self.size = size;
+        self.trim_stale();
+    }
+
+    /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is `ENXIO`.
+    pub fn seek_data(&self, offset: u64) -> Option<u64> {
+        if offset >= self.size {
+            return None;
+        }
+        let first = offset / PAGE_BYTES;
+        let dense = (first..self.dense.len() as u64).find(|index| self.page(*index).is_some());
+        let sparse = || Some(*self.sparse.as_ref()?.range(first..).next()?.0);
+        let found = dense.or_else(sparse)?.saturating_mul(PAGE_BYTES).max(offset);
+        (found < self.size).then_some(found)
+    }
+
+    /// `SEEK_HOLE` of lseek(2): the first byte from `offset` that lies in no page, or the end of the
+    /// file; `None` is `ENXIO`.
+    pub fn seek_hole(&self, offset: u64) -> Option<u64> {
+        if offset >= self.size {
+            return None;
+        }
+        let mut index = offset / PAGE_BYTES;
+        while self.page(index).is_some() {
+            index += 1;
+        }
+        Some(index.saturating_mul(PAGE_BYTES).max(offset).min(self.size))
+    }
+
+    /// Keeps the list of stale pages in proportion to the pages, however seldom a digest is taken.
+    fn trim_stale(&mut self) {
+        if self.stale.len() as u64 <= 2 * self.present + 64 {
+            return;
+        }
+        let mut stale = core::mem::take(&mut self.stale);
+        stale.sort_unstable();
+        stale.dedup();
+        stale.retain(|index| self.page(*index).is_some_and(|page| !page.hashed));
+        self.stale = stale;
+    }
+
+    /// The hash of the contents; takes the hashes of changed pages only.
+    pub(super) fn content_hash(&mut self) -> u64 {
+        for index in core::mem::take(&mut self.stale) {
+            let page = if index < self.dense.len() as u64 {
+                self.dense[index as usize].as_mut()
+            } else {
+                self.sparse.as_mut().and_then(|sparse| sparse.get_mut(&index))
+            };
+            if let Some(page) = page.filter(|page| !page.hashed) {
+                page.hashed = true;
+                page.hash = hash64(index, page.canonical());
+                self.content = self.content.wrapping_add(page.hash);
+            }
+        }
+        self.content
+    }
+
+    /// What [`Pages::content_hash`] must give, from every page.
+    pub(super) fn content_hash_walk(&self) -> u64 {
+        self.iter().fold(0, |sum, (index, page)| sum.wrapping_add(hash64(index, page.canonical())))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u64, &Page)> {
+        let dense = self.dense.iter().enumerate();
+        let dense = dense.filter_map(|(index, page)| Some((index as u64, page.as_ref()?)));
+        let sparse = self.sparse.iter().flat_map(|map| map.iter());
+        dense.chain(sparse.map(|(index, page)| (*index, page)))
+    }
+}
+
+impl<'a> Wire<'a> for Pages {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.size.put(out);
+        put_varint(out, self.present);
+        for (index, page) in self.iter() {
+            index.put(out);
+            page.canonical().put(out);
+        }
+    }
+
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let mut pages = Pages::hole(u64::get(from)?);
+        let mut next = 0;
+        for _ in 0..from.count()? {
+            let error = from.error("pages of at most 4096 bytes inside the file, in their order");
+            let (index, bytes) = (u64::get(from)?, <&[u8]>::get(from)?);
+            let inside = index.checked_mul(PAGE_BYTES).is_some_and(|start| start < pages.size);
+            let zero_end = bytes.last() == Some(&0);
+            if index < next || !inside || bytes.len() as u64 > PAGE_BYTES || zero_end {
+                return Err(error);
+            }
+            if bytes.len() as u64 > pages.size - index * PAGE_BYTES {
+                return Err(error);
+            }
+            next = index + 1;
+            pages.page_mut(index).write(0, bytes);
+        }
+        Ok(pages)
+    }
+}

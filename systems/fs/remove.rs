@@ -1,0 +1,83 @@
+//! What takes names away: unlink(2), rmdir(2).
+
+use super::walk::{Last, Walked};
+use super::{Caller, Fs, InodeId, Kind, Place};
+use crate::abi::{Errno, Timespec};
+
+impl Fs {
+    /// unlink(2): takes away a name that is not a directory's.
+    ///
+    /// # Errors
+    /// `EISDIR`, `EROFS`, `ENOENT`, `ENOTDIR`, `EACCES`, `EPERM` in a sticky directory, `EBUSY`.
+    pub fn unlink(&mut self, caller: &Caller<'_>, at: &Walked, now: Timespec) -> Result<(), Errno> {
+        if at.last != Last::Name {
+            return Err(Errno::EISDIR);
+        }
+        self.writable(at.parent)?;
+        let victim = at.place.ok_or(Errno::ENOENT)?;
+        if at.trailing_slash {
+            return Err(if self.is_directory(victim) { Errno::EISDIR } else { Errno::ENOTDIR });
+        }
+        self.may_delete(caller, at.parent, victim, false)?;
+        let (entry, inode) = self.stored(victim)?;
+        if self.entry(entry).mounts > 0 {
+            return Err(Errno::EBUSY);
+        }
+        let above = self.entry(self.entry(entry).parent).inode;
+        self.lost_name(inode, now);
+        self.changed_directory(above, now);
+        self.unlist(entry);
+        Ok(())
+    }
+
+    /// rmdir(2).
+    ///
+    /// # Errors
+    /// `ENOTEMPTY`, `EINVAL` for `.`, `EBUSY` for a mount point or the root, `EROFS`, `ENOENT`,
+    /// `EACCES`, `EPERM` in a sticky directory, `ENOTDIR`.
+    pub fn rmdir(&mut self, caller: &Caller<'_>, at: &Walked, now: Timespec) -> Result<(), Errno> {
+        match at.last {
+            Last::Name => {}
+            Last::Dot => return Err(Errno::EINVAL),
+            Last::DotDot => return Err(Errno::ENOTEMPTY),
+            Last::Root => return Err(Errno::EBUSY),
+        }
+        self.writable(at.parent)?;
+        let victim = at.place.ok_or(Errno::ENOENT)?;
+        self.may_delete(caller, at.parent, victim, true)?;
+        let (entry, inode) = self.stored(victim)?;
+        if self.entry(entry).mounts > 0 {
+            return Err(Errno::EBUSY);
+        }
+        if !self.is_empty(victim) {
+            return Err(Errno::ENOTEMPTY);
+        }
+        let above = self.entry(self.entry(entry).parent).inode;
+        self.lost_name(inode, now);
+        self.drop_subdirectory(above);
+        self.changed_directory(above, now);
+        self.unlist(entry);
+        Ok(())
+    }
+
+    /// Whether a directory lists nothing but `.` and `..`.
+    pub(super) fn is_empty(&self, directory: Place) -> bool {
+        match self.inode(directory).map(|inode| &inode.kind) {
+            Some(Kind::Directory(list)) => list.live() == 0,
+            Some(_) | None => false,
+        }
+    }
+
+    /// Counts one name less; a directory has only one, and its `.` goes with it.
+    pub(super) fn lost_name(&mut self, inode: InodeId, now: Timespec) {
+        let row = self.inode_mut(inode);
+        row.nlink = match row.kind {
+            Kind::Directory(_) => 0,
+            Kind::Regular(_) | Kind::Symlink(_) | Kind::Fifo | Kind::Socket => {
+                row.nlink.saturating_sub(1)
+            }
+            Kind::CharDevice(_) | Kind::BlockDevice(_) => row.nlink.saturating_sub(1),
+        };
+        row.ctime = now;
+    }
+}

@@ -1,0 +1,231 @@
+//! rename(2) and renameat2(2).
+
+use super::walk::{Last, Walked};
+use super::{Caller, EntryId, Fs, Kind, MAY_WRITE, Name, Place};
+use crate::abi::flags::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
+use crate::abi::{Errno, Timespec};
+
+/// Checks renameat2(2)'s flags, which the kernel does before it looks at the paths.
+///
+/// # Errors
+/// `EINVAL`.
+pub fn check_rename_flags(flags: u32) -> Result<(), Errno> {
+    let known = RENAME_EXCHANGE | RENAME_NOREPLACE | RENAME_WHITEOUT;
+    let alone = flags & RENAME_EXCHANGE != 0 && flags & (RENAME_NOREPLACE | RENAME_WHITEOUT) != 0;
+    if flags & !known != 0 || alone { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// What is renamed to what, after the look-ups.
+struct Move {
+    source: Place,
+    target: Option<Place>,
+    source_is_dir: bool,
+    target_is_dir: bool,
+    exchange: bool,
+    /// Whether the directory above changes.
+    crosses: bool,
+}
+
+impl Fs {
+    /// renameat2(2), with no flags rename(2).
+    ///
+    /// # Errors
+    /// `EINVAL`, `EXDEV`, `EBUSY`, `EEXIST`, `EROFS`, `ENOENT`, `ENOTDIR`, `EISDIR`, `ENOTEMPTY`,
+    /// `EACCES`, `EPERM`, `ENOSPC`.
+    pub fn rename(
+        &mut self,
+        caller: &Caller<'_>,
+        old: &Walked,
+        new: &Walked,
+        flags: u32,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        check_rename_flags(flags)?;
+        let step = self.rename_names(old, new, flags)?;
+        if let Some(target) = step.target {
+            if self.same_inode(step.source, target) {
+                return Ok(());
+            }
+        }
+        self.may_rename(caller, old, new, &step)?;
+        let (source, _) = self.stored(step.source)?;
+        let target = step.target.map(|target| self.stored(target)).transpose()?;
+        let busy = |entry: EntryId| self.entry(entry).mounts > 0;
+        if busy(source) || target.is_some_and(|(entry, _)| busy(entry)) {
+            return Err(Errno::EBUSY);
+        }
+        if let Some(target) = step.target.filter(|_| !step.exchange && step.target_is_dir) {
+            if !self.is_empty(target) {
+                return Err(Errno::ENOTEMPTY);
+            }
+        }
+        let whiteout = flags & RENAME_WHITEOUT != 0;
+        if whiteout && self.volume(old.parent).inodes >= self.volume(old.parent).max_inodes {
+            return Err(Errno::ENOSPC);
+        }
+        match target {
+            Some((target, _)) if step.exchange => self.exchange(source, target, &step, now),
+            Some(_) | None => {
+                let target = target.map(|(target, _)| target);
+                self.move_entry(source, target, new, &step, now)?;
+            }
+        }
+        if whiteout {
+            self.make(caller, old.parent, &old.name, Kind::CharDevice(0), 0, now)?;
+        }
+        Ok(())
+    }
+
+    fn same_inode(&self, a: Place, b: Place) -> bool {
+        self.inode_id(a).is_some() && self.inode_id(a) == self.inode_id(b)
+    }
+
+    /// The checks that need no credentials, from the names to the shape of the tree.
+    fn rename_names(&self, old: &Walked, new: &Walked, flags: u32) -> Result<Move, Errno> {
+        let (exchange, noreplace) = (flags & RENAME_EXCHANGE != 0, flags & RENAME_NOREPLACE != 0);
+        if old.parent.mount != new.parent.mount {
+            return Err(Errno::EXDEV);
+        }
+        if old.last != Last::Name {
+            return Err(Errno::EBUSY);
+        }
+        if new.last != Last::Name {
+            return Err(if noreplace { Errno::EEXIST } else { Errno::EBUSY });
+        }
+        self.writable(old.parent)?;
+        let source = old.place.ok_or(Errno::ENOENT)?;
+        let target = new.place;
+        if noreplace && target.is_some() {
+            return Err(Errno::EEXIST);
+        }
+        if exchange && target.is_none() {
+            return Err(Errno::ENOENT);
+        }
+        let step = Move {
+            source,
+            target,
+            source_is_dir: self.is_directory(source),
+            target_is_dir: target.is_some_and(|target| self.is_directory(target)),
+            exchange,
+            crosses: old.parent != new.parent,
+        };
+        if exchange && !step.target_is_dir && new.trailing_slash {
+            return Err(Errno::ENOTDIR);
+        }
+        if !step.source_is_dir && (old.trailing_slash || !exchange && new.trailing_slash) {
+            return Err(Errno::ENOTDIR);
+        }
+        if step.source_is_dir && self.is_at_or_above(source, new.parent) {
+            return Err(Errno::EINVAL);
+        }
+        if target.is_some_and(|target| self.is_at_or_above(target, old.parent)) {
+            return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
+        }
+        Ok(step)
+    }
+
+    /// Whether `below` lies in the directory `above`, or is it, on the same volume.
+    fn is_at_or_above(&self, above: Place, below: Place) -> bool {
+        if !self.is_directory(above) {
+            return false;
+        }
+        let mut node = below.node;
+        loop {
+            if node == above.node {
+                return true;
+            }
+            let parent = self.parent_node(node);
+            if parent == node {
+                return false;
+            }
+            node = parent;
+        }
+    }
+
+    /// The permissions that a rename needs.
+    fn may_rename(
+        &self,
+        caller: &Caller<'_>,
+        old: &Walked,
+        new: &Walked,
+        step: &Move,
+    ) -> Result<(), Errno> {
+        self.may_delete(caller, old.parent, step.source, step.source_is_dir)?;
+        match step.target {
+            None => self.may_create(caller, new.parent)?,
+            Some(target) => {
+                let as_dir = if step.exchange { step.target_is_dir } else { step.source_is_dir };
+                self.may_delete(caller, new.parent, target, as_dir)?;
+            }
+        }
+        if step.crosses && step.source_is_dir {
+            self.permission(caller, step.source, MAY_WRITE)?;
+        }
+        if let Some(target) = step.target.filter(|_| step.exchange && step.crosses) {
+            if step.target_is_dir {
+                self.permission(caller, target, MAY_WRITE)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the source to its new name, over the target if there is one.
+    fn move_entry(
+        &mut self,
+        source: EntryId,
+        target: Option<EntryId>,
+        new: &Walked,
+        step: &Move,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        let (new_parent, new_above) = self.stored(new.parent)?;
+        let old_above = self.entry(self.entry(source).parent).inode;
+        self.unlist_entry(source);
+        let row = self.entries.at_mut(source.0);
+        row.parent = new_parent;
+        row.name = Name::from_slice(&new.name);
+        match target {
+            None => self.list_entry(source),
+            Some(target) => {
+                self.list_entry_in_place(source, target);
+                let replaced = self.entry(target).inode;
+                self.lost_name(replaced, now);
+                self.entries.at_mut(new_parent.0).holds += 1;
+                self.drop_if_unused(target);
+            }
+        }
+        if step.source_is_dir {
+            self.drop_subdirectory(old_above);
+            if !step.target_is_dir {
+                self.add_subdirectory(new_above);
+            }
+        }
+        let inode = self.entry(source).inode;
+        self.inode_mut(inode).ctime = now;
+        self.changed_directory(old_above, now);
+        self.changed_directory(new_above, now);
+        Ok(())
+    }
+
+    /// Source and target change places.
+    fn exchange(&mut self, source: EntryId, target: EntryId, step: &Move, now: Timespec) {
+        let above = |fs: &Fs, entry: EntryId| fs.entry(fs.entry(entry).parent).inode;
+        let (source_above, target_above) = (above(self, source), above(self, target));
+        self.exchange_entries(source, target);
+        if step.crosses && step.source_is_dir != step.target_is_dir {
+            let (loses, gains) = if step.source_is_dir {
+                (source_above, target_above)
+            } else {
+                (target_above, source_above)
+            };
+            self.drop_subdirectory(loses);
+            self.add_subdirectory(gains);
+        }
+        for entry in [source, target] {
+            let inode = self.entry(entry).inode;
+            self.inode_mut(inode).ctime = now;
+        }
+        self.changed_directory(source_above, now);
+        self.changed_directory(target_above, now);
+    }
+}

@@ -1,0 +1,411 @@
+//! The path walk of path_resolution(7): one look-up a component, symbolic links by a list of what is
+//! left to do and not by recursion.
+//!
+//! Owns where each error of a path comes from, in Linux's order. What is done with the last component is
+//! the operations' business: [`Fs::walk_parent`] stops before it. `openat2` flags come later.
+
+use super::procfs::{self, ProcTarget};
+use super::{Caller, EntryId, Fs, InodeId, Kind, MAY_EXEC, Name, Node, Place, ProcNode};
+use crate::abi::Errno;
+use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_ISVTX};
+use alloc::borrow::Cow;
+use smallvec::SmallVec;
+
+/// Longest path in bytes, with its NUL (`PATH_MAX`).
+pub const PATH_MAX: usize = 4096;
+/// Longest name in bytes (`NAME_MAX`).
+pub const NAME_MAX: usize = 255;
+/// Most symbolic links followed in one walk.
+const MAX_LINKS: u32 = 40;
+
+/// What the last component of a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// A name.
+    Name,
+    /// `.`
+    Dot,
+    /// `..`
+    DotDot,
+    /// There is none: the path is the root.
+    Root,
+}
+
+/// Where a walk ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A place in the tree.
+    Place(Place),
+    /// What a magic link of /proc (`/proc/PID/fd/N`) names and that has no place: a pipe, a socket.
+    /// The caller knows the object.
+    Object(ProcNode),
+}
+
+/// The end of a path that was followed.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Where it ends.
+    pub target: Target,
+    /// The symbolic links that were followed, for [`Fs::touch_links`].
+    pub followed: SmallVec<[InodeId; 1]>,
+}
+
+/// A path up to its last component.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    /// The directory of the last component.
+    pub parent: Place,
+    /// The last component, empty unless it is a [`Last::Name`].
+    pub name: Name,
+    /// What it is.
+    pub last: Last,
+    /// Whether slashes follow it.
+    pub trailing_slash: bool,
+    /// What it names now, neither mounts on it crossed nor a link followed.
+    pub place: Option<Place>,
+    /// The symbolic links that were followed, for [`Fs::touch_links`].
+    pub followed: SmallVec<[InodeId; 1]>,
+}
+
+/// A path or the target of a link, and how far it is done.
+struct Rest<'f> {
+    text: Cow<'f, [u8]>,
+    at: usize,
+}
+
+impl Rest<'_> {
+    fn skip_slashes(&mut self) {
+        while self.text.get(self.at) == Some(&b'/') {
+            self.at += 1;
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.at >= self.text.len()
+    }
+
+    /// The component from here, and the slashes behind it skipped.
+    fn component(&mut self) -> Name {
+        let rest = &self.text[self.at..];
+        let length = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+        let name = Name::from_slice(&rest[..length]);
+        self.at += length;
+        name
+    }
+}
+
+/// What one component led to.
+enum Step<'f> {
+    Moved(Target),
+    Link(Cow<'f, [u8]>),
+}
+
+/// A walk under way.
+pub(super) struct Walk<'f> {
+    fs: &'f Fs,
+    caller: &'f Caller<'f>,
+    pub(super) at: Place,
+    /// The path (or the trailing link that took its place) and the links inside it.
+    rests: SmallVec<[Rest<'f>; 2]>,
+    pub(super) name: Name,
+    pub(super) last: Last,
+    pub(super) trailing_slash: bool,
+    pub(super) followed: SmallVec<[InodeId; 1]>,
+    links: u32,
+}
+
+impl<'f> Walk<'f> {
+    /// Starts at the root, at `from` (a directory descriptor's place) or at the working directory.
+    ///
+    /// # Errors
+    /// `ENAMETOOLONG`, `ENOENT` for the empty path, `ENOTDIR` if `from` is no directory.
+    pub(super) fn start(
+        fs: &'f Fs,
+        caller: &'f Caller<'f>,
+        from: Option<Place>,
+        path: &'f [u8],
+    ) -> Result<Self, Errno> {
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let first = *path.first().ok_or(Errno::ENOENT)?;
+        let at = if first == b'/' { caller.root } else { from.unwrap_or(caller.cwd) };
+        let mut walk = Self {
+            fs,
+            caller,
+            at,
+            rests: SmallVec::new(),
+            name: Name::new(),
+            last: Last::Root,
+            trailing_slash: false,
+            followed: SmallVec::new(),
+            links: 0,
+        };
+        if first != b'/' && !walk.in_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        walk.rests.push(Rest { text: Cow::Borrowed(path), at: 0 });
+        Ok(walk)
+    }
+
+    fn in_directory(&self) -> bool {
+        self.fs.is_directory(self.at)
+    }
+
+    /// Goes to the directory of the last component, which it names in `name` and `last`.
+    pub(super) fn to_last(&mut self) -> Result<(), Errno> {
+        (self.last, self.trailing_slash) = (Last::Root, false);
+        self.name.clear();
+        if let Some(rest) = self.rests.last_mut() {
+            rest.skip_slashes();
+        }
+        while let Some(rest) = self.rests.last_mut() {
+            if rest.is_done() {
+                return Ok(());
+            }
+            self.fs.permission(self.caller, self.at, MAY_EXEC)?;
+            self.name = rest.component();
+            self.last = match self.name.as_slice() {
+                b"." => Last::Dot,
+                b".." => Last::DotDot,
+                _ => Last::Name,
+            };
+            let slash = !rest.is_done();
+            rest.skip_slashes();
+            if rest.is_done() {
+                if self.rests.len() == 1 {
+                    self.trailing_slash = slash;
+                    return Ok(());
+                }
+                self.rests.pop();
+            }
+            match self.step(true)? {
+                Step::Link(text) => self.enter_link(text),
+                Step::Moved(Target::Place(place)) => {
+                    self.at = place;
+                    if !self.in_directory() {
+                        return Err(Errno::ENOTDIR);
+                    }
+                }
+                Step::Moved(Target::Object(_)) => return Err(Errno::ENOTDIR),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the target of a link in front of what is left.
+    fn enter_link(&mut self, text: Cow<'f, [u8]>) {
+        if text.first() == Some(&b'/') {
+            self.at = self.caller.root;
+        }
+        let mut rest = Rest { text, at: 0 };
+        rest.skip_slashes();
+        if !rest.is_done() || self.rests.is_empty() {
+            self.rests.push(rest);
+        }
+    }
+
+    /// Takes the last component itself: `None` if it was a link, and the walk goes on in its target.
+    pub(super) fn take_last(&mut self, follow: bool) -> Result<Option<Target>, Errno> {
+        match self.step(follow)? {
+            Step::Moved(target) => Ok(Some(target)),
+            Step::Link(text) => {
+                self.rests.clear();
+                self.enter_link(text);
+                Ok(None)
+            }
+        }
+    }
+
+    /// What the component in `name` leads to from here.
+    fn step(&mut self, follow: bool) -> Result<Step<'f>, Errno> {
+        match self.last {
+            Last::Dot | Last::Root => Ok(Step::Moved(Target::Place(self.at))),
+            Last::DotDot => {
+                let above = self.fs.above(self.caller.root, self.at);
+                Ok(Step::Moved(Target::Place(above)))
+            }
+            Last::Name => {
+                let child = self.look_up()?.ok_or(Errno::ENOENT)?;
+                let child = self.fs.top_mount(child);
+                if follow { self.follow(child) } else { Ok(Step::Moved(Target::Place(child))) }
+            }
+        }
+    }
+
+    /// The node with the name of the last component, before mounts and links.
+    pub(super) fn look_up(&self) -> Result<Option<Place>, Errno> {
+        if self.name.len() > NAME_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let mount = self.at.mount;
+        let node = match self.at.node {
+            Node::Entry(entry) => self.fs.child(entry, &self.name).map(Node::Entry),
+            Node::Proc(node) => {
+                Some(Node::Proc(procfs::look_up(self.caller.proc, node, &self.name)?))
+            }
+        };
+        Ok(node.map(|node| Place { mount, node }))
+    }
+
+    /// Follows a link; anything else is where the walk moves.
+    fn follow(&mut self, child: Place) -> Result<Step<'f>, Errno> {
+        let fs = self.fs;
+        let stay = Ok(Step::Moved(Target::Place(child)));
+        match child.node {
+            Node::Entry(entry) => {
+                let inode = fs.entry(entry).inode;
+                let Kind::Symlink(target) = &fs.inodes.at(inode.0).kind else { return stay };
+                self.count_link()?;
+                self.may_follow(child)?;
+                self.followed.push(inode);
+                Ok(Step::Link(Cow::Borrowed(target)))
+            }
+            Node::Proc(node) if !procfs::is_link(node) => stay,
+            Node::Proc(node) => {
+                self.count_link()?;
+                match procfs::follow(self.caller.proc, node)? {
+                    ProcTarget::Text(text) => Ok(Step::Link(Cow::Owned(text))),
+                    ProcTarget::Place(place) => Ok(Step::Moved(Target::Place(place))),
+                    ProcTarget::Object(_) => Ok(Step::Moved(Target::Object(node))),
+                }
+            }
+        }
+    }
+
+    fn count_link(&mut self) -> Result<(), Errno> {
+        self.links += 1;
+        if self.links > MAX_LINKS { Err(Errno::ELOOP) } else { Ok(()) }
+    }
+
+    /// `protected_symlinks` of proc_sys_fs(5): for the last component, in a sticky directory that
+    /// anyone can write to, only the link's owner or the directory's is followed.
+    fn may_follow(&self, link: Place) -> Result<(), Errno> {
+        let inside = self.rests.last().is_some_and(|rest| !rest.is_done()) || self.rests.len() > 1;
+        if !self.fs.protected.symlinks || inside {
+            return Ok(());
+        }
+        let above = self.fs.attributes(self.caller, self.at);
+        let owner = self.fs.attributes(self.caller, link).uid;
+        let open = above.mode & (S_ISVTX | 0o002) == S_ISVTX | 0o002;
+        if open && owner != self.caller.cred.fsuid && owner != above.uid {
+            return Err(Errno::EACCES);
+        }
+        Ok(())
+    }
+}
+
+impl Fs {
+    /// Whether there is a directory at this place.
+    pub fn is_directory(&self, place: Place) -> bool {
+        match place.node {
+            Node::Entry(entry) => {
+                matches!(self.inodes.at(self.entry(entry).inode.0).kind, Kind::Directory(_))
+            }
+            Node::Proc(node) => procfs::type_bits(node) == S_IFDIR,
+        }
+    }
+
+    /// Whether there is a symbolic link at this place.
+    pub fn is_symlink(&self, caller: &Caller<'_>, place: Place) -> bool {
+        self.attributes(caller, place).mode & S_IFMT == S_IFLNK
+    }
+
+    /// The top of whatever is mounted on a place, or the place itself.
+    pub(super) fn top_mount(&self, mut place: Place) -> Place {
+        loop {
+            match place.node {
+                Node::Entry(entry) if self.entry(entry).mounts == 0 => return place,
+                Node::Entry(_) | Node::Proc(_) => {}
+            }
+            match self.mounted.get(&place) {
+                None => return place,
+                Some(mount) => {
+                    place = Place { mount: *mount, node: self.mounts.at(mount.0).root };
+                }
+            }
+        }
+    }
+
+    /// `..`: never above `root`, out of mounts and into them.
+    fn above(&self, root: Place, mut place: Place) -> Place {
+        loop {
+            if place == root {
+                return place;
+            }
+            let mount = self.mounts.at(place.mount.0);
+            if place.node != mount.root {
+                break;
+            }
+            match mount.at {
+                None => return place,
+                Some(at) => place = at,
+            }
+        }
+        self.top_mount(Place { mount: place.mount, node: self.parent_node(place.node) })
+    }
+
+    /// The directory that a node stands in, on its own volume.
+    pub(super) fn parent_node(&self, node: Node) -> Node {
+        match node {
+            Node::Entry(entry) => Node::Entry(self.entry(entry).parent),
+            Node::Proc(node) => Node::Proc(procfs::parent(node)),
+        }
+    }
+
+    /// Follows a path to its end, a symbolic link at the end too if `follow`. `from` is the place of a
+    /// directory descriptor, `None` the working directory.
+    ///
+    /// # Errors
+    /// Those of path_resolution(7): `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
+    pub fn walk(
+        &self,
+        caller: &Caller<'_>,
+        from: Option<Place>,
+        path: &[u8],
+        follow: bool,
+    ) -> Result<Found, Errno> {
+        let mut walk = Walk::start(self, caller, from, path)?;
+        let mut directory = false;
+        let target = loop {
+            walk.to_last()?;
+            directory |= walk.trailing_slash;
+            if let Some(target) = walk.take_last(follow || directory)? {
+                break target;
+            }
+        };
+        let is_directory = match target {
+            Target::Place(place) => self.is_directory(place),
+            Target::Object(_) => false,
+        };
+        if directory && !is_directory {
+            return Err(Errno::ENOTDIR);
+        }
+        Ok(Found { target, followed: walk.followed })
+    }
+
+    /// Follows a path up to its last component and looks that up without following it.
+    ///
+    /// # Errors
+    /// Those of path_resolution(7), of the last component only `ENAMETOOLONG` (below /proc `ENOENT`).
+    pub fn walk_parent(
+        &self,
+        caller: &Caller<'_>,
+        from: Option<Place>,
+        path: &[u8],
+    ) -> Result<Walked, Errno> {
+        let mut walk = Walk::start(self, caller, from, path)?;
+        walk.to_last()?;
+        let place = match walk.last {
+            Last::Name => walk.look_up()?,
+            Last::Dot | Last::DotDot | Last::Root => None,
+        };
+        let Walk { at: parent, name, last, trailing_slash, followed, .. } = walk;
+        Ok(Walked { parent, name, last, trailing_slash, place, followed })
+    }
+
+    /// The place of a listed entry of a directory, mounts on it crossed.
+    pub(super) fn place_in(&self, directory: Place, entry: EntryId) -> Place {
+        self.top_mount(Place { mount: directory.mount, node: Node::Entry(entry) })
+    }
+}

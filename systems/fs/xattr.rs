@@ -1,0 +1,198 @@
+//! Extended attributes (xattr(7)): getxattr(2), setxattr(2), listxattr(2), removexattr(2).
+//!
+//! Namespaces `user.`, `trusted.` and `security.`; access control lists (`system.`) are not there.
+
+use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place};
+use crate::abi::credentials::CAP_SYS_ADMIN;
+use crate::abi::flags::{S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
+use crate::abi::{Errno, Timespec};
+use alloc::vec::Vec;
+
+/// Longest name (`XATTR_NAME_MAX`).
+const NAME_BYTES: usize = 255;
+/// Longest value (`XATTR_SIZE_MAX`).
+const VALUE_BYTES: usize = 65_536;
+/// `XATTR_CREATE` and `XATTR_REPLACE` of setxattr(2).
+const XATTR_CREATE: u32 = 1;
+const XATTR_REPLACE: u32 = 2;
+/// What the record of an attribute takes beside its name and value (ext4's `ext4_xattr_entry`).
+const RECORD_BYTES: usize = 16;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Space {
+    User,
+    Trusted,
+    Security,
+}
+
+fn space(name: &[u8]) -> Option<Space> {
+    if name.starts_with(b"user.") {
+        Some(Space::User)
+    } else if name.starts_with(b"trusted.") {
+        Some(Space::Trusted)
+    } else if name.starts_with(b"security.") {
+        Some(Space::Security)
+    } else {
+        None
+    }
+}
+
+impl Fs {
+    /// The permission to use the attribute, and whether its namespace exists there.
+    fn may_use_xattr(
+        &self,
+        caller: &Caller<'_>,
+        place: Place,
+        name: &[u8],
+        write: bool,
+    ) -> Result<(), Errno> {
+        let hidden = if write { Errno::EPERM } else { Errno::ENODATA };
+        let attributes = self.attributes(caller, place);
+        match space(name) {
+            Some(Space::Security) if write && !caller.cred.capable(CAP_SYS_ADMIN) => {
+                return Err(Errno::EPERM);
+            }
+            Some(Space::Trusted) if !caller.cred.capable(CAP_SYS_ADMIN) => return Err(hidden),
+            Some(Space::Security | Space::Trusted) => {}
+            Some(Space::User) => {
+                if !matches!(attributes.mode & S_IFMT, S_IFREG | S_IFDIR) {
+                    return Err(hidden);
+                }
+                if write && attributes.mode & S_IFMT == S_IFDIR && attributes.mode & S_ISVTX != 0 {
+                    let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
+                    if !self.owner_or_capable(caller, inode) {
+                        return Err(Errno::EPERM);
+                    }
+                }
+                self.permission(caller, place, if write { MAY_WRITE } else { MAY_READ })?;
+            }
+            None => {
+                if !name.starts_with(b"system.") {
+                    self.permission(caller, place, if write { MAY_WRITE } else { MAY_READ })?;
+                }
+                return Err(Errno::EOPNOTSUPP);
+            }
+        }
+        let facts = self.volume(place).kind.facts();
+        let exists = match space(name) {
+            Some(Space::User) => facts.user_xattrs && facts.max_xattr_bytes > 0,
+            Some(Space::Trusted | Space::Security) => facts.max_xattr_bytes > 0,
+            None => false,
+        };
+        if !exists {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let bare = [&b"user."[..], b"trusted.", b"security."].contains(&name);
+        if bare { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+
+    fn xattr(&self, inode: InodeId, name: &[u8]) -> Option<&[u8]> {
+        let value = self.inodes.at(inode.0).xattrs.as_ref()?.get(name)?;
+        Some(value)
+    }
+
+    /// getxattr(2): the value.
+    ///
+    /// # Errors
+    /// `ERANGE` for the name's length, `ENODATA`, `EACCES`, `EOPNOTSUPP`, `EINVAL`.
+    pub fn getxattr(
+        &self,
+        caller: &Caller<'_>,
+        place: Place,
+        name: &[u8],
+    ) -> Result<Vec<u8>, Errno> {
+        check_name(name)?;
+        self.may_use_xattr(caller, place, name, false)?;
+        let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
+        self.xattr(inode, name).map(<[u8]>::to_vec).ok_or(Errno::ENODATA)
+    }
+
+    /// setxattr(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for flags, `ERANGE`, `E2BIG`, `EROFS`, `EPERM`, `EACCES`, `EOPNOTSUPP`, `EEXIST`,
+    /// `ENODATA`, `ENOSPC`.
+    pub fn setxattr(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        (name, value): (&[u8], &[u8]),
+        flags: u32,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        if flags & !(XATTR_CREATE | XATTR_REPLACE) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        check_name(name)?;
+        if value.len() > VALUE_BYTES {
+            return Err(Errno::E2BIG);
+        }
+        self.writable(place)?;
+        self.may_use_xattr(caller, place, name, true)?;
+        let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
+        let present = self.xattr(inode, name);
+        if flags & XATTR_REPLACE != 0 && present.is_none() {
+            return Err(Errno::ENODATA);
+        }
+        if flags & XATTR_CREATE != 0 && present.is_some() {
+            return Err(Errno::EEXIST);
+        }
+        let others = self.inodes.at(inode.0).xattrs.iter().flat_map(|map| map.iter());
+        let others = others.filter(|(other, _)| other.as_ref() != name);
+        let bytes = |name: &[u8], value: &[u8]| name.len() + value.len() + RECORD_BYTES;
+        let used: usize = others.map(|(name, value)| bytes(name, value)).sum();
+        if used + bytes(name, value) > self.volume(place).kind.facts().max_xattr_bytes {
+            return Err(Errno::ENOSPC);
+        }
+        let row = self.inode_mut(inode);
+        row.xattrs.get_or_insert_default().insert(name.into(), value.into());
+        row.ctime = now;
+        Ok(())
+    }
+
+    /// removexattr(2).
+    ///
+    /// # Errors
+    /// `ERANGE`, `EROFS`, `EPERM`, `EACCES`, `EOPNOTSUPP`, `ENODATA`.
+    pub fn removexattr(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        name: &[u8],
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        check_name(name)?;
+        self.writable(place)?;
+        self.may_use_xattr(caller, place, name, true)?;
+        let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
+        if self.xattr(inode, name).is_none() {
+            return Err(Errno::ENODATA);
+        }
+        let row = self.inode_mut(inode);
+        if let Some(xattrs) = &mut row.xattrs {
+            xattrs.remove(name);
+            if xattrs.is_empty() {
+                row.xattrs = None;
+            }
+        }
+        row.ctime = now;
+        Ok(())
+    }
+
+    /// listxattr(2): each name with its NUL; `trusted.` ones only for those who may use them.
+    pub fn listxattr(&self, caller: &Caller<'_>, place: Place) -> Vec<u8> {
+        let mut list = Vec::new();
+        let xattrs = self.inode(place).and_then(|inode| inode.xattrs.as_ref());
+        for name in xattrs.iter().flat_map(|map| map.keys()) {
+            if space(name) != Some(Space::Trusted) || caller.cred.capable(CAP_SYS_ADMIN) {
+                list.extend_from_slice(name);
+                list.push(0);
+            }
+        }
+        list
+    }
+}
+
+fn check_name(name: &[u8]) -> Result<(), Errno> {
+    if name.is_empty() || name.len() > NAME_BYTES { Err(Errno::ERANGE) } else { Ok(()) }
+}

@@ -1,0 +1,392 @@
+//! The state and its few entry points. Everything else in this crate is reached from here.
+//!
+//! [`Kernel::take`] is one tick: one event, then the phases of `settle.rs` until every list is empty.
+//! [`Kernel::call`] is `take` of a system call; `submit` and `step` take queued events one by one, so
+//! that n at once equal n one by one.
+
+use crate::abi::Errno;
+use crate::components::{Limits, Waiting};
+use crate::event::{
+    Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
+};
+use crate::fs::{Fs, InodeId};
+use crate::rows::{PipeRow, Rows, TaskRow};
+use crate::tables::{Deadlines, PidTable};
+use crate::wire::{Bytes, Wire, WireReader};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+/// Who lets blocked calls go on (DESIGN section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WakeMode {
+    /// The kernel, at once, in the order of waiting.
+    #[default]
+    Auto,
+    /// The events `Resume` and `Deliver`.
+    OnDemand,
+}
+
+/// Where random bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Entropy {
+    /// From the seed in the configuration.
+    #[default]
+    Seeded,
+    /// The host is asked.
+    Host,
+}
+
+/// What a kernel is before its first event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Who wakes.
+    pub wake: WakeMode,
+    /// Who has random bytes.
+    pub entropy: Entropy,
+    /// Calls that are not modelled, and files of /proc and /sys that are not, ask the host instead of
+    /// giving ENOSYS or ENOENT.
+    pub ask_unmodelled: bool,
+    /// The seed of random bytes.
+    pub seed: u64,
+    /// The clock at the start, in ns since 1970.
+    pub start_ns: u64,
+    /// Most live descriptions (`/proc/sys/fs/file-max`): ENFILE beyond.
+    pub max_descriptions: u64,
+    /// Most live tasks: EAGAIN beyond.
+    pub max_tasks: u64,
+    /// Most bytes held in pipes: writers wait beyond, as if the pipe were full.
+    pub max_events_queued: u64,
+}
+
+impl Default for Config {
+    /// The start of `tickernel drive`: clock at 1,000,000,000 s.
+    fn default() -> Self {
+        Self {
+            wake: WakeMode::Auto,
+            entropy: Entropy::Seeded,
+            ask_unmodelled: false,
+            seed: 0,
+            start_ns: 1_000_000_000_000_000_000,
+            max_descriptions: 1 << 24,
+            max_tasks: 1 << 22,
+            max_events_queued: 1 << 20,
+        }
+    }
+}
+
+crate::wire_enum!(WakeMode { 0 Auto, 1 OnDemand });
+crate::wire_enum!(Entropy { 0 Seeded, 1 Host });
+crate::wire_struct!(Config {
+    wake,
+    entropy,
+    ask_unmodelled,
+    seed,
+    start_ns,
+    max_descriptions,
+    max_tasks,
+    max_events_queued
+});
+
+/// Why a call does not answer at once.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It fails.
+    Fail(Errno),
+    /// It waits for something, perhaps until a deadline.
+    Block(alloc::boxed::Box<Block>),
+    /// The host must answer first.
+    Ask(Question),
+    /// The task is gone, or in another program: the call answers 0 and nothing else of it counts.
+    Ended,
+}
+
+/// A call that is about to wait.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(crate) on: Waiting,
+    pub(crate) deadline_ns: Option<u64>,
+    pub(crate) restart: crate::components::Restart,
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Self {
+        Stop::Fail(errno)
+    }
+}
+
+/// What a call gives.
+pub(crate) type CallResult = Result<Answer, Stop>;
+
+/// The call that asks the host.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) question: Question,
+    /// The event, encoded: it is planned again with the answers.
+    pub(crate) event: Vec<u8>,
+    pub(crate) tick: Tick,
+}
+
+/// An object whose waiters must look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// Bytes, room or ends of a pipe.
+    Pipe(PipeRow),
+    /// Something that this process's waits could report.
+    Children(u32),
+    /// The blocked call of this task (a deadline, a continuation, a signal that it waits for).
+    Task(u32),
+    /// Locks of this inode.
+    Locks(InodeId),
+}
+
+/// A virtual POSIX kernel.
+#[derive(Debug)]
+pub struct Kernel {
+    pub(crate) config: Config,
+    pub(crate) rows: Rows,
+    pub(crate) pids: PidTable,
+    pub(crate) fs: Fs,
+    pub(crate) deadlines: Deadlines,
+    /// FIFOs that are open, by inode.
+    pub(crate) fifos: BTreeMap<InodeId, PipeRow>,
+    /// flock(2) locks and their waiters, by inode.
+    /// Who is blocked in which call (OnDemand only: what `Resume` names).
+    pub(crate) blocked_calls: BTreeMap<CallId, u32>,
+    pub(crate) locks: BTreeMap<InodeId, crate::calls::lock::InodeLocks>,
+    pub(crate) now_ns: u64,
+    pub(crate) tick: Tick,
+    pub(crate) counters: Counters,
+    pub(crate) default_limits: Limits,
+    /// The process that adopts orphans; 0 = none: they get parent 0.
+    pub(crate) init: u32,
+    pub(crate) inbox: VecDeque<Vec<u8>>,
+    pub(crate) outbox: VecDeque<Output>,
+    pub(crate) asking: Option<Asking>,
+    pub(crate) answers: Vec<HostAnswer>,
+    pub(crate) answers_used: u32,
+    pub(crate) changed: VecDeque<Changed>,
+    pub(crate) signalled: VecDeque<u32>,
+    /// The call that a handler's return is about to resume.
+    pub(crate) resuming: Option<(TaskRow, crate::components::Interrupted)>,
+    /// Bytes that the running call may move.
+    pub(crate) max_bytes: u64,
+    pub(crate) random: u64,
+}
+
+/// Numbers that only grow, and live counts kept by addition and subtraction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// The next own id of tables, contexts, handlers, descriptions, pipes.
+    pub next_id: u64,
+    /// The next place in the order of waiting.
+    pub next_since: u64,
+    /// The next birth.
+    pub next_birth: u64,
+    /// Blocked tasks.
+    pub blocked: u64,
+    /// Zombies.
+    pub zombies: u64,
+    /// Open descriptors.
+    pub open_fds: u64,
+    /// Bytes in pipes.
+    pub pipe_bytes: u64,
+}
+
+crate::wire_struct!(Counters {
+    next_id,
+    next_since,
+    next_birth,
+    blocked,
+    zombies,
+    open_fds,
+    pipe_bytes
+});
+
+impl Kernel {
+    /// The number of the next event.
+    pub const fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    /// The clock, in ns since 1970.
+    pub const fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// What the kernel was made with.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The question that must be answered before anything else is taken.
+    pub fn question(&self) -> Option<&Question> {
+        self.asking.as_ref().map(|asking| &asking.question)
+    }
+
+    /// When something next happens by time alone, in ns since 1970.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines.first().map(|first| first.0)
+    }
+
+    /// The next thing that left, in the order in which it happened.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.pop_front()
+    }
+
+    /// A system call: one tick.
+    #[inline]
+    pub fn call(&mut self, task: u32, call: Call<'_>) -> Outcome {
+        self.take(Event::Call { task, call })
+    }
+
+    /// Queues an event; false if the queue is full (it holds `max_events_queued`).
+    pub fn submit(&mut self, event: &Event<'_>) -> bool {
+        if self.inbox.len() as u64 >= self.config.max_events_queued {
+            return false;
+        }
+        let mut bytes = Vec::new();
+        event.put(&mut bytes);
+        self.inbox.push_back(bytes);
+        true
+    }
+
+    /// Takes one queued event; its outcome goes to the outputs. False if there was none, or the host
+    /// must answer first.
+    pub fn step(&mut self) -> bool {
+        if self.asking.is_some() {
+            return false;
+        }
+        let Some(bytes) = self.inbox.pop_front() else { return false };
+        let tick = self.tick;
+        // It was encoded by `submit`: it decodes.
+        let Ok(event) = Event::get(&mut WireReader::new(&bytes)) else { return false };
+        // What happened before the answer stands before it, as programs see it.
+        let outcome = self.take(event);
+        self.outbox.push_back(Output::Outcome(tick, outcome));
+        true
+    }
+
+    /// Takes one event: one tick.
+    pub fn take(&mut self, event: Event<'_>) -> Outcome {
+        if self.asking.is_some() && !matches!(event, Event::Answer(_)) {
+            return Outcome::Refused(Refusal::Misplaced);
+        }
+        let tick = self.tick;
+        self.tick += 1;
+        let outcome = self.act(tick, event);
+        if !self.answers.is_empty() && self.asking.is_none() {
+            self.answers.clear();
+        }
+        if self.has_work() {
+            self.settle();
+        }
+        outcome
+    }
+
+    fn act(&mut self, tick: Tick, event: Event<'_>) -> Outcome {
+        match event {
+            Event::Call { task, call } => self.enter(tick, task, call),
+            Event::Park { task, call } => self.park(tick, task, &call),
+            Event::Resume { call, max_bytes } => self.resume(call, max_bytes),
+            Event::Deliver { task, signal } => self.deliver_one(task, signal),
+            Event::Clock { delta_ns } => {
+                self.now_ns = self.now_ns.saturating_add(delta_ns);
+                self.expire();
+                Outcome::Done(Answer::default())
+            }
+            Event::Answer(answer) => self.answered(answer),
+            Event::Signal { target, info } => self.signal_from_outside(target, info),
+        }
+    }
+
+    /// A call of a task: found, may it speak, then done or put to sleep.
+    #[inline]
+    fn enter(&mut self, tick: Tick, tid: u32, call: Call<'_>) -> Outcome {
+        let task = match self.speaker(tid) {
+            Ok(task) => task,
+            Err(why) => return Outcome::Refused(why),
+        };
+        self.max_bytes = u64::MAX;
+        self.answers_used = 0;
+        match self.dispatch(task, &call) {
+            Ok(answer) => Outcome::Done(answer),
+            Err(Stop::Fail(errno)) => Outcome::Failed(errno),
+            Err(Stop::Block(block)) => self.block(tick, task, *block),
+            Err(Stop::Ask(question)) => {
+                let mut event = Vec::new();
+                Event::Call { task: tid, call }.put(&mut event);
+                self.asking = Some(Asking { question, event, tick });
+                Outcome::Asking
+            }
+            Err(Stop::Ended) => Outcome::Done(Answer::default()),
+        }
+    }
+
+    /// The task, if it can make a call.
+    #[inline]
+    pub(crate) fn speaker(&self, tid: u32) -> Result<TaskRow, Refusal> {
+        let row = self.pids.task(tid).ok_or(Refusal::Gone)?;
+        let task = &self.rows[row];
+        if task.exited {
+            return Err(Refusal::Gone);
+        }
+        if let Some(wait) = &task.wait {
+            return Err(Refusal::Blocked(wait.call));
+        }
+        if self.rows[task.process].stopped.is_some() {
+            return Err(Refusal::Stopped);
+        }
+        Ok(row)
+    }
+
+    fn park(&mut self, tick: Tick, tid: u32, call: &Call<'_>) -> Outcome {
+        if self.config.wake != WakeMode::OnDemand {
+            return Outcome::Refused(Refusal::Misplaced);
+        }
+        let task = match self.speaker(tid) {
+            Ok(task) => task,
+            Err(why) => return Outcome::Refused(why),
+        };
+        let mut bytes = Vec::new();
+        call.put(&mut bytes);
+        let block = Block {
+            on: Waiting::Parked(Bytes(bytes)),
+            deadline_ns: None,
+            restart: crate::components::Restart::WithFlag,
+        };
+        self.block(tick, task, block)
+    }
+
+    /// Asks the host, or takes its answer if this is the planning after it.
+    pub(crate) fn ask(&mut self, question: Question) -> Result<HostAnswer, Stop> {
+        match self.answers.get(self.answers_used as usize) {
+            Some(answer) => {
+                let answer = answer.clone();
+                self.answers_used += 1;
+                Ok(answer)
+            }
+            None => Err(Stop::Ask(question)),
+        }
+    }
+
+    fn answered(&mut self, answer: HostAnswer) -> Outcome {
+        let Some(asking) = self.asking.take() else {
+            return Outcome::Refused(Refusal::Misplaced);
+        };
+        self.answers.push(answer);
+        // It was encoded by `enter`: it decodes.
+        match Event::get(&mut WireReader::new(&asking.event)) {
+            Ok(event) => self.act(asking.tick, event),
+            Err(_) => Outcome::Refused(Refusal::Misplaced),
+        }
+    }
+
+    pub(crate) fn emit(&mut self, effect: Effect) {
+        self.outbox.push_back(Output::Effect(effect));
+    }
+
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.counters.next_id += 1;
+        self.counters.next_id
+    }
+}

@@ -1,0 +1,229 @@
+//! What /proc shows of the kernel: the file system's window on tasks and descriptors.
+//!
+//! Owns the answers to [`ProcView`]; names, modes and texts are `fs/procfs.rs` and `fs/proc_text.rs`.
+
+use crate::components::{Life, Target};
+use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
+use crate::fs::{Caller, ProcView};
+use crate::kernel::{Config, Counters, Kernel};
+use crate::rows::{RowKind, Rows, TaskRow};
+use crate::tables::PidTable;
+use alloc::format;
+use alloc::vec::Vec;
+
+/// The parts of the kernel that /proc looks at, and who looks.
+pub(crate) struct View<'k> {
+    pub(crate) rows: &'k Rows,
+    pub(crate) pids: &'k PidTable,
+    pub(crate) config: &'k Config,
+    pub(crate) counters: &'k Counters,
+    pub(crate) now_ns: u64,
+    pub(crate) task: TaskRow,
+}
+
+/// Makes a `Caller` for a task out of the kernel's fields, so that `fs` stays free to be changed.
+macro_rules! caller {
+    ($kernel:ident, $task:expr => $caller:ident) => {
+        let view = $crate::procview::View {
+            rows: &$kernel.rows,
+            pids: &$kernel.pids,
+            config: &$kernel.config,
+            counters: &$kernel.counters,
+            now_ns: $kernel.now_ns,
+            task: $task,
+        };
+        let $caller = view.caller();
+    };
+}
+pub(crate) use caller;
+
+impl<'k> View<'k> {
+    /// The task as the file system knows it.
+    pub(crate) fn caller(&'k self) -> Caller<'k> {
+        let task = &self.rows[self.task];
+        let context = &self.rows[task.context];
+        Caller { cred: &task.credentials, root: context.root, cwd: context.cwd, proc: self }
+    }
+
+    fn task_row(&self, pid: u32, tid: u32) -> Option<TaskRow> {
+        let row = self.pids.task(tid)?;
+        (self.rows[self.rows[row].process].pid == pid).then_some(row)
+    }
+
+    fn words(words: &[crate::wire::Bytes]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for word in words {
+            text.extend_from_slice(&word.0);
+            text.push(0);
+        }
+        text
+    }
+}
+
+impl ProcView for View<'_> {
+    fn current(&self) -> (u32, u32) {
+        let task = &self.rows[self.task];
+        (self.rows[task.process].pid, task.tid)
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        crate::rows::ProcessRow::all(self.rows).into_iter().map(|(pid, _)| pid as u32).collect()
+    }
+
+    fn threads(&self, pid: u32) -> Vec<u32> {
+        let Some(process) = self.pids.process(pid) else { return Vec::new() };
+        let process = &self.rows[process];
+        // A zombie is still listed with its leader.
+        let mut threads =
+            if process.threads.is_empty() { Vec::from([pid]) } else { process.threads.to_vec() };
+        threads.sort_unstable();
+        threads
+    }
+
+    fn owner(&self, pid: u32, tid: u32) -> Option<(u32, u32)> {
+        match self.task_row(pid, tid) {
+            Some(row) => {
+                let who = &self.rows[row].credentials;
+                Some((who.euid, who.egid))
+            }
+            None => (pid == tid && self.pids.process(pid).is_some()).then_some((0, 0)),
+        }
+    }
+
+    fn may_inspect(&self, pid: u32, tid: u32) -> bool {
+        let Some(target) = self.task_row(pid, tid) else { return false };
+        let (own, other) = (&self.rows[self.task].credentials, &self.rows[target].credentials);
+        // ptrace(2): the same process, a capability (CAP_SYS_PTRACE 19), or all ids alike.
+        self.rows[self.task].process == self.rows[target].process
+            || own.capable(19)
+            || [other.uid, other.euid, other.suid].iter().all(|uid| *uid == own.fsuid)
+                && [other.gid, other.egid, other.sgid].iter().all(|gid| *gid == own.fsgid)
+    }
+
+    fn task(&self, pid: u32, tid: u32) -> Option<ProcTask> {
+        let process_row = self.pids.process(pid)?;
+        let process = &self.rows[process_row];
+        let mut shown = ProcTask {
+            comm: self.rows.text(process_row).comm.0,
+            state: b'Z',
+            ppid: if process.parent == 0 { process.outside_parent } else { process.parent },
+            pgrp: process.pgid,
+            session: process.sid,
+            tty: process.tty,
+            tpgid: -1,
+            threads: (process.threads.len() as u32).max(1),
+            exit_signal: i32::from(process.exit_signal),
+            shared_pending: process.pending.set,
+            ..ProcTask::default()
+        };
+        let Some(row) = self.task_row(pid, tid) else {
+            return (pid == tid).then_some(shown);
+        };
+        let task = &self.rows[row];
+        let handlers = &self.rows[task.handlers];
+        shown.state = if process.life != Life::Alive || task.exited {
+            b'Z'
+        } else if process.stopped.is_some() {
+            b'T'
+        } else if row == self.task {
+            b'R'
+        } else {
+            b'S'
+        };
+        shown.cred = (*task.credentials).clone();
+        shown.umask = self.rows[task.context].umask;
+        shown.pending = task.pending.set;
+        shown.blocked = task.mask;
+        shown.ignored = handlers.ignored;
+        for (signal, action) in &handlers.actions {
+            if action.handler > 1 {
+                shown.caught.insert(*signal);
+            }
+        }
+        shown.fd_slots = (self.rows[task.files].slots.len() as u32).next_multiple_of(64).max(64);
+        Some(shown)
+    }
+
+    fn cmdline(&self, pid: u32) -> Vec<u8> {
+        let live = self.pids.process(pid).filter(|row| self.rows[*row].life == Life::Alive);
+        live.map_or_else(Vec::new, |row| Self::words(&self.rows.text(row).argv))
+    }
+
+    fn environ(&self, pid: u32) -> Vec<u8> {
+        let live = self.pids.process(pid).filter(|row| self.rows[*row].life == Life::Alive);
+        live.map_or_else(Vec::new, |row| Self::words(&self.rows.text(row).envp))
+    }
+
+    fn link(&self, pid: u32, tid: u32, link: ProcLink) -> Option<ProcTarget> {
+        let row = self.task_row(pid, tid)?;
+        let task = &self.rows[row];
+        if task.exited {
+            return None;
+        }
+        match link {
+            ProcLink::Cwd => Some(ProcTarget::Place(self.rows[task.context].cwd)),
+            ProcLink::Root => Some(ProcTarget::Place(self.rows[task.context].root)),
+            ProcLink::Exe => {
+                let exe = self.rows.text(task.process).exe.0;
+                (!exe.is_empty()).then_some(ProcTarget::Text(exe))
+            }
+            ProcLink::Fd(fd) => {
+                let slot = self.rows[task.files].get(i32::try_from(fd).ok()?)?;
+                Some(match self.rows[slot.description].target {
+                    Target::File(place) | Target::Pipe(_, Some(place)) => ProcTarget::Place(place),
+                    Target::Pipe(pipe, None) => {
+                        let id = self.rows[pipe].id;
+                        ProcTarget::Object(format!("pipe:[{id}]").into_bytes())
+                    }
+                })
+            }
+        }
+    }
+
+    fn descriptors(&self, pid: u32, tid: u32) -> Vec<u32> {
+        let Some(row) = self.task_row(pid, tid) else { return Vec::new() };
+        if self.rows[row].exited {
+            return Vec::new();
+        }
+        let slots = self.rows[self.rows[row].files].slots.iter().enumerate();
+        slots.filter(|(_, slot)| slot.is_some()).map(|(fd, _)| fd as u32).collect()
+    }
+
+    fn descriptor(&self, pid: u32, tid: u32, fd: u32) -> Option<ProcDescriptor> {
+        let row = self.task_row(pid, tid)?;
+        if self.rows[row].exited {
+            return None;
+        }
+        let slot = self.rows[self.rows[row].files].get(i32::try_from(fd).ok()?)?;
+        let description = &self.rows[slot.description];
+        let ino = match description.target {
+            Target::Pipe(pipe, None) => self.rows[pipe].id,
+            Target::File(_) | Target::Pipe(_, Some(_)) => 0,
+        };
+        Some(ProcDescriptor { flags: description.flags, pos: description.offset, ino })
+    }
+
+    fn system(&self) -> ProcSystem {
+        let tasks = TaskRow::live(self.rows) as u32;
+        ProcSystem {
+            uptime_ns: self.now_ns.saturating_sub(self.config.start_ns),
+            boot_sec: self.config.start_ns / 1_000_000_000,
+            cpus: 1,
+            memory_bytes: 1 << 33,
+            free_bytes: 1 << 32,
+            running: tasks.saturating_sub(self.counters.blocked as u32).max(1),
+            tasks,
+            last_pid: self.pids.last,
+            forks: self.counters.next_birth,
+            uname: ["Linux", "6.12.0", "#1 SMP", "tickernel", "(none)"]
+                .map(|text| text.as_bytes().to_vec()),
+        }
+    }
+}
+
+impl Kernel {
+    /// The clock as file stamps have it.
+    pub(crate) fn stamp(&self) -> crate::abi::Timespec {
+        crate::abi::Timespec::from_ns(self.now_ns)
+    }
+}

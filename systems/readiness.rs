@@ -1,0 +1,377 @@
+//! Phase 3, readiness: blocked calls are put to sleep, woken and tried again.
+//!
+//! Owns the wait queues' discipline: a blocked call stands in the queue of every object that it waits
+//! for from [`Kernel::block`] until it completes or is interrupted. Objects are visited in the order in
+//! which they changed, the calls of one object in the order in which they began to wait, as Linux's
+//! wait queues do. What each kind of call does when it is tried lies with its family in `calls/`.
+
+use crate::abi::{Errno, WaitStatus};
+use crate::components::{Restart, Target, Wait, Waiting};
+use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
+use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
+use crate::rows::{DescriptionRow, PipeRow, TaskRow};
+use crate::tables::deadlines::Due;
+use crate::wire::{Bytes, Wire, WireReader};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+impl Kernel {
+    #[inline]
+    pub(crate) fn has_work(&self) -> bool {
+        !self.changed.is_empty() || !self.signalled.is_empty()
+    }
+
+    /// Runs the phases until nothing is left to do.
+    pub(crate) fn settle(&mut self) {
+        if self.config.wake == WakeMode::OnDemand {
+            self.changed.clear();
+            self.signalled.clear();
+            return;
+        }
+        loop {
+            if let Some(tid) = self.signalled.pop_front() {
+                self.deliver_pending(tid);
+            } else if let Some(object) = self.changed.pop_front() {
+                self.wake(object);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Puts a task to sleep in a call.
+    pub(crate) fn block(&mut self, tick: u64, row: TaskRow, block: Block) -> Outcome {
+        let call = CallId(tick);
+        self.counters.next_since += 1;
+        let wait = Box::new(Wait {
+            call,
+            since: self.counters.next_since,
+            deadline_ns: block.deadline_ns,
+            restart: block.restart,
+            on: block.on,
+        });
+        self.counters.blocked += 1;
+        self.sleep(row, wait);
+        Outcome::Blocked(call)
+    }
+
+    /// Enters a wait into its queues and the table of deadlines.
+    pub(crate) fn sleep(&mut self, row: TaskRow, wait: Box<Wait>) {
+        let tid = self.rows[row].tid;
+        if let Some(deadline) = wait.deadline_ns {
+            self.deadlines.add(deadline, Due::Call(tid));
+        }
+        self.watch(row, &wait, true);
+        if self.config.wake == WakeMode::OnDemand {
+            self.blocked_calls.insert(wait.call, tid);
+        }
+        let sensitive = wait.restart != Restart::Uninterruptible;
+        self.rows[row].wait = Some(wait);
+        if sensitive && self.has_deliverable(row) {
+            self.signalled.push_back(tid);
+        }
+    }
+
+    /// Takes a wait out of its queues. What it holds stays held.
+    pub(crate) fn unsleep(&mut self, row: TaskRow) -> Option<Box<Wait>> {
+        let wait = self.rows[row].wait.take()?;
+        if let Some(deadline) = wait.deadline_ns {
+            let tid = self.rows[row].tid;
+            self.deadlines.remove(deadline, Due::Call(tid));
+        }
+        if self.config.wake == WakeMode::OnDemand {
+            self.blocked_calls.remove(&wait.call);
+        }
+        self.watch(row, &wait, false);
+        Some(wait)
+    }
+
+    /// Enters or removes a wait in the queues of its objects.
+    fn watch(&mut self, row: TaskRow, wait: &Wait, enter: bool) {
+        let (since, tid) = (wait.since, self.rows[row].tid);
+        match &wait.on {
+            Waiting::PipeRead { description, .. } | Waiting::PipeWrite { description, .. } => {
+                self.watch_description(*description, since, tid, enter);
+            }
+            Waiting::FifoOpen { pipe, .. } => self.watch_pipe(*pipe, since, tid, enter),
+            Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
+                for description in held.iter().flatten() {
+                    self.watch_description(*description, since, tid, enter);
+                }
+            }
+            Waiting::Child { .. } => {
+                let process = self.rows[row].process;
+                let queue = &mut self.rows[process].child_waiters;
+                if enter { queue.add(since, tid) } else { queue.remove(since) }
+            }
+            Waiting::Flock { description, .. } => {
+                self.watch_lock(*description, since, tid, enter);
+            }
+            Waiting::Parked(_)
+            | Waiting::Sleep { .. }
+            | Waiting::Pause
+            | Waiting::Signal { .. }
+            | Waiting::Vfork { .. } => {}
+        }
+    }
+
+    fn watch_description(&mut self, row: DescriptionRow, since: u64, tid: u32, enter: bool) {
+        if let Target::Pipe(pipe, _) = self.rows[row].target {
+            self.watch_pipe(pipe, since, tid, enter);
+        }
+    }
+
+    fn watch_pipe(&mut self, pipe: PipeRow, since: u64, tid: u32, enter: bool) {
+        if !self.pipe_is_live(pipe) {
+            return;
+        }
+        let queue = &mut self.rows[pipe].waiters;
+        if enter { queue.add(since, tid) } else { queue.remove(since) }
+    }
+
+    /// Notes that a pipe changed, if anybody waits for it.
+    #[inline]
+    pub(crate) fn pipe_changed(&mut self, pipe: PipeRow) {
+        if !self.rows[pipe].waiters.is_empty() {
+            self.note(Changed::Pipe(pipe));
+        }
+    }
+
+    pub(crate) fn note(&mut self, object: Changed) {
+        if self.changed.back() != Some(&object) {
+            self.changed.push_back(object);
+        }
+    }
+
+    /// Tries the calls that wait for an object.
+    fn wake(&mut self, object: Changed) {
+        let waiters = match object {
+            Changed::Pipe(pipe) if self.pipe_is_live(pipe) => self.rows[pipe].waiters.0.clone(),
+            Changed::Pipe(_) => return,
+            Changed::Children(pid) => match self.pids.process(pid) {
+                Some(process) => self.rows[process].child_waiters.0.clone(),
+                None => return,
+            },
+            Changed::Locks(inode) => self.lock_waiters(inode),
+            Changed::Task(tid) => {
+                self.retry(tid, None);
+                return;
+            }
+        };
+        for (since, tid) in waiters {
+            self.retry(tid, Some(since));
+        }
+    }
+
+    /// Tries a task's blocked call once; only if it is the wait of that place in the order.
+    fn retry(&mut self, tid: u32, since: Option<u64>) {
+        let Some(row) = self.pids.task(tid) else { return };
+        if self.rows[self.rows[row].process].stopped.is_some() {
+            return;
+        }
+        let Some(wait) = &self.rows[row].wait else { return };
+        if since.is_some_and(|since| since != wait.since) {
+            return;
+        }
+        self.max_bytes = u64::MAX;
+        self.attempt(row);
+    }
+
+    /// Tries the blocked call of a task; completes it if it is done.
+    pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
+        let mut wait = self.rows[row].wait.take()?;
+        let done = self.progress(row, &mut wait);
+        self.rows[row].wait = Some(wait);
+        let result = done?;
+        self.complete(row, result.clone());
+        Some(result)
+    }
+
+    /// Ends a task's blocked call.
+    pub(crate) fn complete(&mut self, row: TaskRow, result: Completed) {
+        let Some(wait) = self.unsleep(row) else { return };
+        self.counters.blocked -= 1;
+        let tid = self.rows[row].tid;
+        self.let_go(&wait.on);
+        self.end_temporary_mask(row, &wait.on);
+        self.outbox.push_back(Output::Completion(Completion {
+            call: wait.call,
+            task: tid,
+            result,
+        }));
+    }
+
+    /// Releases what a wait holds.
+    pub(crate) fn let_go(&mut self, on: &Waiting) {
+        match on {
+            Waiting::PipeRead { description, .. }
+            | Waiting::PipeWrite { description, .. }
+            | Waiting::Flock { description, .. } => self.release(*description),
+            Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
+                for description in held.iter().flatten() {
+                    self.release(*description);
+                }
+            }
+            Waiting::FifoOpen { over: true, .. } => {}
+            Waiting::FifoOpen { pipe, place, flags, over: false, .. } => {
+                self.abandon_fifo_open(*pipe, *place, *flags);
+            }
+            Waiting::Child { .. }
+            | Waiting::Parked(_)
+            | Waiting::Sleep { .. }
+            | Waiting::Pause
+            | Waiting::Signal { .. }
+            | Waiting::Vfork { .. } => {}
+        }
+    }
+
+    /// One try of a blocked call: its result if it is done.
+    fn progress(&mut self, row: TaskRow, wait: &mut Wait) -> Option<Completed> {
+        let expired = wait.deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
+        let tried = match &mut wait.on {
+            Waiting::PipeRead { description, count } => {
+                self.try_pipe_read(*description, *count).transpose()
+            }
+            Waiting::PipeWrite { description, data, written } => {
+                self.try_pipe_write(row, *description, &data.0, written).transpose()
+            }
+            Waiting::FifoOpen { .. } => self.try_fifo_open(row, &mut wait.on).transpose(),
+            Waiting::Child { select, options, info } => {
+                self.try_wait(row, *select, *options, *info).transpose()
+            }
+            Waiting::Poll { fds, held } => self.try_poll(fds, held).map(Ok),
+            Waiting::Select { sets, fds, held } => self.try_select(sets, fds, held).map(Ok),
+            Waiting::Flock { description, operation } => {
+                self.try_flock(*description, *operation).then(|| Ok(Answer::default()))
+            }
+            Waiting::Signal { set } => self.take_signal_of(row, *set).map(Ok),
+            Waiting::Vfork { child } => {
+                let child = *child;
+                self.vfork_is_over(row, child).then(|| Ok(Answer::value(i64::from(child))))
+            }
+            Waiting::Parked(_) | Waiting::Sleep { .. } | Waiting::Pause => None,
+        };
+        match tried {
+            Some(Ok(answer)) => Some(Completed::Done(answer)),
+            Some(Err(errno)) => Some(Completed::Failed(errno)),
+            None if expired => Some(expired_result(&wait.on)),
+            None => None,
+        }
+    }
+
+    /// `Resume`: tries a blocked or parked call, whatever the order of waiting says (OnDemand).
+    pub(crate) fn resume(&mut self, call: CallId, max_bytes: u64) -> Outcome {
+        let found = self.config.wake == WakeMode::OnDemand;
+        let Some(row) = found.then(|| self.blocked_in(call)).flatten() else {
+            return Outcome::Refused(Refusal::Misplaced);
+        };
+        self.max_bytes = max_bytes;
+        self.answers_used = 0;
+        let Some(wait) = &self.rows[row].wait else {
+            return Outcome::Refused(Refusal::Misplaced);
+        };
+        if let Waiting::Parked(bytes) = &wait.on {
+            let bytes = bytes.clone();
+            return self.unpark(row, call, &bytes, max_bytes);
+        }
+        match self.attempt(row) {
+            Some(Completed::Done(answer)) => Outcome::Done(answer),
+            Some(Completed::Failed(errno)) => Outcome::Failed(errno),
+            Some(Completed::Gone(_)) | None => Outcome::Blocked(call),
+        }
+    }
+
+    /// The first try of a parked call.
+    fn unpark(&mut self, row: TaskRow, call: CallId, bytes: &Bytes, max_bytes: u64) -> Outcome {
+        // It was encoded by `park`: it decodes.
+        let Ok(parked) = Call::get(&mut WireReader::new(&bytes.0)) else {
+            return Outcome::Refused(Refusal::Misplaced);
+        };
+        let tid = self.rows[row].tid;
+        let outcome = match self.dispatch(row, &parked) {
+            Ok(answer) => Outcome::Done(answer),
+            Err(Stop::Fail(errno)) => Outcome::Failed(errno),
+            Err(Stop::Ended) => return Outcome::Done(Answer::default()),
+            Err(Stop::Block(block)) => {
+                if self.unsleep(row).is_some() {
+                    self.counters.blocked -= 1;
+                }
+                return self.block(call.0, row, *block);
+            }
+            Err(Stop::Ask(question)) => {
+                let mut event = Vec::new();
+                Event::Resume { call, max_bytes }.put(&mut event);
+                self.asking = Some(Asking { question, event, tick: call.0 });
+                return Outcome::Asking;
+            }
+        };
+        // The call may have ended its own task.
+        if self.pids.task(tid) == Some(row) && self.unsleep(row).is_some() {
+            self.counters.blocked -= 1;
+        }
+        outcome
+    }
+
+    /// The task that is blocked in a call.
+    fn blocked_in(&self, call: CallId) -> Option<TaskRow> {
+        let tid = *self.blocked_calls.get(&call)?;
+        self.pids.task(tid)
+    }
+
+    /// Ends the blocked call of a task whose process ends.
+    pub(crate) fn cancel(&mut self, row: TaskRow, status: WaitStatus) {
+        let tid = self.rows[row].tid;
+        let mut calls = Vec::new();
+        if let Some(wait) = self.unsleep(row) {
+            self.counters.blocked -= 1;
+            self.let_go(&wait.on);
+            calls.push(wait.call);
+        }
+        let frames = core::mem::take(&mut self.rows[row].frames);
+        for frame in frames.into_iter().rev() {
+            match frame.interrupted {
+                Some(crate::components::Interrupted::Again(wait)) => {
+                    self.counters.blocked -= 1;
+                    self.let_go(&wait.on);
+                    calls.push(wait.call);
+                }
+                Some(crate::components::Interrupted::Over(call, _)) => calls.push(call),
+                None => {}
+            }
+        }
+        for call in calls {
+            self.outbox.push_back(Output::Completion(Completion {
+                call,
+                task: tid,
+                result: Completed::Gone(status),
+            }));
+        }
+    }
+}
+
+/// What a call gives when its deadline is reached.
+fn expired_result(on: &Waiting) -> Completed {
+    use crate::event::Payload;
+    match on {
+        Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
+        Waiting::Select { sets, .. } => {
+            let none = |list: &Option<Vec<i32>>| list.as_ref().map(|_| Vec::new());
+            let empty = crate::abi::SelectSets {
+                read: none(&sets.read),
+                write: none(&sets.write),
+                except: none(&sets.except),
+            };
+            Completed::Done(Answer::with(Payload::Select(Box::new(empty))))
+        }
+        Waiting::Signal { .. } => Completed::Failed(Errno::EAGAIN),
+        Waiting::Sleep { .. }
+        | Waiting::Pause
+        | Waiting::Parked(_)
+        | Waiting::PipeRead { .. }
+        | Waiting::PipeWrite { .. }
+        | Waiting::FifoOpen { .. }
+        | Waiting::Child { .. }
+        | Waiting::Vfork { .. }
+        | Waiting::Flock { .. } => Completed::Done(Answer::default()),
+    }
+}

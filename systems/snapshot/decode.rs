@@ -1,0 +1,450 @@
+//! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is an
+//! error here, so that it is no panic later.
+
+use super::{MAGIC, Refs, RestoreError, Row, VERSION};
+use crate::components::{
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, Restart,
+    Segment, Target, Task, Wait, Waiting,
+};
+use crate::event::CallId;
+use crate::fs::Fs;
+use crate::kernel::{Asking, Config, Kernel, WakeMode};
+use crate::rows::{ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, TaskRow};
+use crate::tables::deadlines::Due;
+use crate::wire::{Bytes, Wire, WireError, WireReader};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+type From<'a, 'b> = &'b mut WireReader<'a>;
+
+impl Kernel {
+    /// A kernel from a snapshot.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn restore(bytes: &[u8]) -> Result<Kernel, RestoreError> {
+        let mut from = WireReader::new(bytes);
+        if from.take(MAGIC.len() as u64).ok() != Some(&MAGIC[..]) {
+            return Err(RestoreError::Foreign);
+        }
+        let version = from.varint()?;
+        if version != VERSION {
+            return Err(RestoreError::Version(version));
+        }
+        let from = &mut from;
+        let config = Config::get(from)?;
+        let (now_ns, tick) = Wire::get(from)?;
+        let random = u64::get(from)?;
+        let init = u32::get(from)?;
+        let counters = Wire::get(from)?;
+        let default_limits = Wire::get(from)?;
+        let last = u32::get(from)?;
+        let fs = Fs::get(from)?;
+        let mut kernel = Kernel::bare(config, fs);
+        (kernel.now_ns, kernel.tick, kernel.random) = (now_ns, tick, random);
+        (kernel.init, kernel.counters, kernel.default_limits) = (init, counters, default_limits);
+        kernel.pids.last = last;
+        kernel.get_rows(from)?;
+        kernel.get_asking(from)?;
+        from.finish()?;
+        kernel.index_waits();
+        kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
+        Ok(kernel)
+    }
+
+    fn get_rows(&mut self, from: From<'_, '_>) -> Result<(), RestoreError> {
+        let mut refs = Refs::default();
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let pipe = get_pipe(id, from)?;
+            refs.pipes.insert(id, PipeRow::spawn(&mut self.rows, id, pipe));
+        }
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let description = get_description(from, &refs)?;
+            self.index_description(&description)?;
+            let flock = description.flock;
+            let row = DescriptionRow::spawn(&mut self.rows, id, description);
+            self.index_flock(row, flock)?;
+            refs.descriptions.insert(id, row);
+        }
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let files = get_files(from, &refs)?;
+            refs.files.insert(id, FilesRow::spawn(&mut self.rows, id, files));
+        }
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let refs_count = u32::get(from)?;
+            let (cwd, root) = Wire::get(from)?;
+            for place in [cwd, root] {
+                self.check_place(place)?;
+            }
+            let context = Context { refs: refs_count, cwd, root, umask: u32::get(from)? };
+            refs.contexts.insert(id, ContextRow::spawn(&mut self.rows, id, context));
+        }
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let handlers = get_handlers(from)?;
+            refs.handlers.insert(id, HandlersRow::spawn(&mut self.rows, id, handlers));
+        }
+        self.get_processes(from, &mut refs)?;
+        self.get_tasks(from, &refs)
+    }
+
+    fn get_processes(&mut self, from: From<'_, '_>, refs: &mut Refs) -> Result<(), RestoreError> {
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let pid = number(id)?;
+            let process = get_process(pid, from)?;
+            let text = Wire::get(from)?;
+            if self.pids.process(pid).is_some() {
+                return Err(RestoreError::Inconsistent("a pid stands twice"));
+            }
+            let (group, session) = (process.pgid, process.sid);
+            let heads = (process.in_group.prev == 0, process.in_session.prev == 0);
+            if process.alarm_ns != 0 {
+                self.deadlines.add(process.alarm_ns, Due::Alarm(pid));
+            }
+            let row = Row::spawn(&mut self.rows, id, process);
+            self.rows.set_text(row, text);
+            self.pids.change(pid, |entry| entry.process = Some(row));
+            if heads.0 {
+                self.pids.change(group, |entry| entry.group_head = pid);
+            }
+            if heads.1 {
+                self.pids.change(session, |entry| entry.session_head = pid);
+            }
+            refs.processes.insert(id, row);
+        }
+        Ok(())
+    }
+
+    fn get_tasks(&mut self, from: From<'_, '_>, refs: &Refs) -> Result<(), RestoreError> {
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let tid = number(id)?;
+            let task = get_task(tid, from, refs)?;
+            if self.pids.task(tid).is_some() {
+                return Err(RestoreError::Inconsistent("a tid stands twice"));
+            }
+            let row = TaskRow::spawn(&mut self.rows, id, task);
+            self.pids.change(tid, |entry| entry.task = Some(row));
+        }
+        Ok(())
+    }
+
+    fn get_asking(&mut self, from: From<'_, '_>) -> Result<(), RestoreError> {
+        if bool::get(from)? {
+            let question = Wire::get(from)?;
+            let event = <&[u8]>::get(from)?.to_vec();
+            self.asking = Some(Asking { question, event, tick: Wire::get(from)? });
+        }
+        self.answers = Wire::get(from)?;
+        Ok(())
+    }
+
+    fn check_place(&self, place: crate::fs::Place) -> Result<(), RestoreError> {
+        if self.fs.is_place(place) {
+            Ok(())
+        } else {
+            Err(RestoreError::Inconsistent("a place is not in the tree"))
+        }
+    }
+
+    fn index_description(&mut self, description: &Description) -> Result<(), RestoreError> {
+        match description.target {
+            Target::File(place) => self.check_place(place),
+            Target::Pipe(_, None) => Ok(()),
+            Target::Pipe(pipe, Some(place)) => {
+                self.check_place(place)?;
+                if let Some(inode) = self.fs.inode_id(place) {
+                    self.fifos.insert(inode, pipe);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn index_flock(&mut self, row: DescriptionRow, kind: u32) -> Result<(), RestoreError> {
+        if kind == 0 {
+            return Ok(());
+        }
+        let place = self.place_of(row);
+        let inode = place.and_then(|place| self.fs.inode_id(place));
+        let inode = inode.ok_or(RestoreError::Inconsistent("a lock without an inode"))?;
+        let locks = self.locks.entry(inode).or_default();
+        if kind == crate::abi::flags::LOCK_SH {
+            locks.shared += 1;
+        } else {
+            locks.exclusive = true;
+        }
+        Ok(())
+    }
+
+    /// Deadlines, the index of blocked calls, lock queues and FIFOs that waits hold, from the waits.
+    fn index_waits(&mut self) {
+        for (_, row) in TaskRow::all(&self.rows) {
+            let tid = self.rows[row].tid;
+            let Some(wait) = &self.rows[row].wait else { continue };
+            let (call, since, deadline) = (wait.call, wait.since, wait.deadline_ns);
+            let locks_on = match &wait.on {
+                Waiting::Flock { description, .. } => Some(*description),
+                _ => None,
+            };
+            let opens = match &wait.on {
+                Waiting::FifoOpen { pipe, place, .. } => Some((*pipe, *place)),
+                _ => None,
+            };
+            if let Some(deadline) = deadline {
+                self.deadlines.add(deadline, Due::Call(tid));
+            }
+            if self.config.wake == WakeMode::OnDemand {
+                self.blocked_calls.insert(call, tid);
+            }
+            if let Some(description) = locks_on {
+                self.watch_lock(description, since, tid, true);
+            }
+            if let Some((pipe, place)) = opens
+                && let Some(inode) = self.fs.inode_id(place)
+            {
+                self.fifos.insert(inode, pipe);
+            }
+        }
+    }
+}
+
+fn number(id: u64) -> Result<u32, RestoreError> {
+    let number =
+        u32::try_from(id).ok().filter(|pid| (1..crate::tables::pids::PID_MAX).contains(pid));
+    number.ok_or(RestoreError::Inconsistent("a number that no task can have"))
+}
+
+fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
+    let mut segments = VecDeque::new();
+    let (mut bytes, mut used_slots) = (0, 0);
+    for _ in 0..from.count()? {
+        let content = <&[u8]>::get(from)?.to_vec();
+        let error = from.error("a segment that is not read to its end");
+        let (read, packet) = Wire::get(from)?;
+        if u64::from(read) >= content.len() as u64 {
+            return Err(error);
+        }
+        let segment = Segment { bytes: content, read, packet };
+        bytes += segment.left();
+        used_slots += segment.slots();
+        segments.push_back(segment);
+    }
+    let [slots, readers, writers, uid, gid] = Wire::get(from)?;
+    let [reader_opens, writer_opens, changed_ns] = Wire::get(from)?;
+    Ok(Pipe {
+        id,
+        segments,
+        bytes,
+        used_slots,
+        slots,
+        readers,
+        writers,
+        reader_opens,
+        writer_opens,
+        waiters: Wire::get(from)?,
+        spare: Vec::new(),
+        changed_ns,
+        uid,
+        gid,
+    })
+}
+
+fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, RestoreError> {
+    let target = if bool::get(from)? {
+        let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
+        Target::Pipe(pipe, Wire::get(from)?)
+    } else {
+        Target::File(Wire::get(from)?)
+    };
+    let [flags, count, flock] = Wire::get(from)?;
+    let offset = Wire::get(from)?;
+    let [owner, owner_signal] = Wire::get(from)?;
+    Ok(Description { target, flags, offset, refs: count, owner, owner_signal, flock })
+}
+
+const DANGLING: RestoreError = RestoreError::Inconsistent("a reference that leads nowhere");
+
+fn get_files(from: From<'_, '_>, refs: &Refs) -> Result<Files, RestoreError> {
+    let mut files = Files { refs: u32::get(from)?, ..Files::default() };
+    for _ in 0..from.count()? {
+        let fd = from.varint()?;
+        if fd >= 1 << 20 || files.get(fd as i32).is_some() {
+            return Err(RestoreError::Inconsistent("a descriptor that cannot be"));
+        }
+        let (description, cloexec) = <(u64, bool)>::get(from)?;
+        let description = *refs.descriptions.get(&description).ok_or(DANGLING)?;
+        files.put(fd as u32, FdSlot { description, cloexec });
+    }
+    files.lowest = files.lowest_free(0);
+    Ok(files)
+}
+
+fn get_handlers(from: From<'_, '_>) -> Result<Handlers, WireError> {
+    let mut handlers = Handlers { refs: u32::get(from)?, ..Handlers::default() };
+    let ignored = crate::abi::SigSet::get(from)?;
+    for _ in 0..from.count()? {
+        let (signal, action) = Wire::get(from)?;
+        handlers.set(signal, action);
+    }
+    handlers.ignored = ignored;
+    Ok(handlers)
+}
+
+fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
+    let [parent, outside_parent, pgid, sid] = Wire::get(from)?;
+    let threads = Vec::<u32>::get(from)?.into();
+    let [children, sibling, in_group, in_session] = Wire::get(from)?;
+    let birth = Wire::get(from)?;
+    let reportable = Vec::<(u64, u32)>::get(from)?.into_iter().collect();
+    let child_waiters = Wire::get(from)?;
+    let (life, stopped) = Wire::get(from)?;
+    let (report, ending) = Wire::get(from)?;
+    let exit_signal = Wire::get(from)?;
+    let pending = Wire::get(from)?;
+    let (did_exec, subreaper) = Wire::get(from)?;
+    let [vfork_parent, last_uid] = Wire::get(from)?;
+    let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
+    Ok(Process {
+        pid,
+        parent,
+        outside_parent,
+        pgid,
+        sid,
+        threads,
+        children,
+        sibling,
+        in_group,
+        in_session,
+        birth,
+        reportable,
+        child_waiters,
+        life,
+        stopped,
+        report,
+        exit_signal,
+        pending,
+        did_exec,
+        subreaper,
+        vfork_parent,
+        ending,
+        alarm_ns,
+        alarm_interval_ns,
+        limits: Wire::get(from)?,
+        last_uid,
+        tty,
+    })
+}
+
+fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreError> {
+    let [process, files, context, handlers]: [u64; 4] = Wire::get(from)?;
+    let (mask, saved_mask) = Wire::get(from)?;
+    let pending = Wire::get(from)?;
+    let mut frames = Vec::new();
+    for _ in 0..from.count()? {
+        frames.push(get_frame(from, refs)?);
+    }
+    Ok(Task {
+        tid,
+        process: *refs.processes.get(&process).ok_or(DANGLING)?,
+        files: *refs.files.get(&files).ok_or(DANGLING)?,
+        context: *refs.contexts.get(&context).ok_or(DANGLING)?,
+        handlers: *refs.handlers.get(&handlers).ok_or(DANGLING)?,
+        mask,
+        saved_mask,
+        pending,
+        frames,
+        wait: get_wait(from, refs)?.map(Box::new),
+        credentials: Wire::get(from)?,
+        exited: Wire::get(from)?,
+    })
+}
+
+fn get_frame(from: From<'_, '_>, refs: &Refs) -> Result<Frame, RestoreError> {
+    let mask = Wire::get(from)?;
+    let handler = Wire::get(from)?;
+    let info = Wire::get(from)?;
+    let announced = Wire::get(from)?;
+    let error = from.error("what a handler interrupted");
+    let interrupted = match from.byte()? {
+        0 => None,
+        1 => {
+            let wait = get_wait(from, refs)?.ok_or(error)?;
+            Some(Interrupted::Again(Box::new(wait)))
+        }
+        2 => Some(Interrupted::Over(CallId::get(from)?, Wire::get(from)?)),
+        _ => return Err(error.into()),
+    };
+    Ok(Frame { mask, handler, info, announced, interrupted })
+}
+
+fn get_wait(from: From<'_, '_>, refs: &Refs) -> Result<Option<Wait>, RestoreError> {
+    if !bool::get(from)? {
+        return Ok(None);
+    }
+    let call = CallId::get(from)?;
+    let since = Wire::get(from)?;
+    let deadline_ns = Wire::get(from)?;
+    let restart = Restart::get(from)?;
+    let on = get_waiting(from, refs)?;
+    Ok(Some(Wait { call, since, deadline_ns, restart, on }))
+}
+
+fn get_held(from: From<'_, '_>, refs: &Refs) -> Result<Vec<Option<DescriptionRow>>, RestoreError> {
+    let ids = Vec::<Option<u64>>::get(from)?.into_iter();
+    ids.map(|id| match id {
+        None => Ok(None),
+        Some(id) => refs.descriptions.get(&id).copied().map(Some).ok_or(DANGLING),
+    })
+    .collect()
+}
+
+fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
+    let described = |id: u64| refs.descriptions.get(&id).copied().ok_or(DANGLING);
+    let error = from.error("what a call waits for");
+    Ok(match from.byte()? {
+        0 => Waiting::Parked(Bytes::get(from)?),
+        1 => {
+            let [description, count] = Wire::get(from)?;
+            Waiting::PipeRead { description: described(description)?, count }
+        }
+        2 => {
+            let [description, written] = Wire::get(from)?;
+            let description = described(description)?;
+            Waiting::PipeWrite { description, data: Wire::get(from)?, written }
+        }
+        3 => {
+            let [pipe, seen]: [u64; 2] = Wire::get(from)?;
+            let pipe = *refs.pipes.get(&pipe).ok_or(DANGLING)?;
+            let place = Wire::get(from)?;
+            let (flags, over) = Wire::get(from)?;
+            Waiting::FifoOpen { pipe, place, flags, seen, over }
+        }
+        4 => {
+            let select = Wire::get(from)?;
+            let (options, info) = Wire::get(from)?;
+            Waiting::Child { select, options, info }
+        }
+        5 => Waiting::Poll { fds: Wire::get(from)?, held: get_held(from, refs)? },
+        6 => Waiting::Select {
+            sets: Wire::get(from)?,
+            fds: Wire::get(from)?,
+            held: get_held(from, refs)?,
+        },
+        7 => Waiting::Sleep { absolute: Wire::get(from)? },
+        8 => Waiting::Pause,
+        9 => Waiting::Signal { set: Wire::get(from)? },
+        10 => Waiting::Vfork { child: Wire::get(from)? },
+        11 => {
+            let description = described(u64::get(from)?)?;
+            Waiting::Flock { description, operation: Wire::get(from)? }
+        }
+        _ => return Err(error.into()),
+    })
+}

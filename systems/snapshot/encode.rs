@@ -1,0 +1,260 @@
+//! Rows to bytes: what digests hash and snapshots write. References become own ids.
+
+use crate::components::{
+    Context, Description, Files, Frame, Handlers, Interrupted, Life, Pending, Pipe, Process,
+    Restart, Target, Task, Wait, WaitQueue, Waiting,
+};
+use crate::kernel::Kernel;
+use crate::rows::{DescriptionRow, Encode, RowKind, Rows};
+use crate::wire::{Wire, put_varint};
+use alloc::vec::Vec;
+
+impl Kernel {
+    pub(super) fn put_rows<K: RowKind>(&self, out: &mut Vec<u8>)
+    where
+        Rows: core::ops::Index<K, Output = K::Value>,
+        K::Value: Encode,
+    {
+        let all = K::all(&self.rows);
+        put_varint(out, all.len() as u64);
+        for (own_id, row) in all {
+            own_id.put(out);
+            self.rows[row].encode(&self.rows, out);
+            K::put_cold(row, &self.rows, out);
+        }
+    }
+
+    pub(super) fn put_asking(&self, out: &mut Vec<u8>) {
+        match &self.asking {
+            None => out.push(0),
+            Some(asking) => {
+                out.push(1);
+                asking.question.put(out);
+                asking.event.as_slice().put(out);
+                asking.tick.put(out);
+            }
+        }
+        self.answers.put(out);
+    }
+}
+
+crate::wire_enum!(Restart { 0 WithFlag, 1 Never, 2 Uninterruptible, 3 NeverAtAll });
+crate::wire_enum!(Life { 0 Alive, 1 Zombie(status) });
+crate::wire_struct!(crate::components::Link { prev, next });
+crate::wire_struct!(crate::components::Queued { info, signal });
+crate::wire_enum!(crate::event::Question {
+    0 Entropy { bytes }, 1 HostFile { path }, 2 Unmodelled { number }
+});
+
+impl<'a> Wire<'a> for Pending {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.queue.len() as u64);
+        for queued in &self.queue {
+            queued.put(out);
+        }
+    }
+    fn get(from: &mut crate::wire::WireReader<'a>) -> Result<Self, crate::wire::WireError> {
+        let mut pending = Pending::default();
+        for queued in Vec::<crate::components::Queued>::get(from)? {
+            pending.add(queued.signal, queued.info);
+        }
+        Ok(pending)
+    }
+}
+
+impl<'a> Wire<'a> for WaitQueue {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+    fn get(from: &mut crate::wire::WireReader<'a>) -> Result<Self, crate::wire::WireError> {
+        Ok(WaitQueue(Wire::get(from)?))
+    }
+}
+
+impl Encode for Pipe {
+    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+        put_varint(out, self.segments.len() as u64);
+        for segment in &self.segments {
+            segment.bytes.as_slice().put(out);
+            (segment.read, segment.packet).put(out);
+        }
+        [self.slots, self.readers, self.writers, self.uid, self.gid].put(out);
+        [self.reader_opens, self.writer_opens, self.changed_ns].put(out);
+        self.waiters.put(out);
+    }
+}
+
+impl Encode for Description {
+    fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
+        match self.target {
+            Target::File(place) => {
+                out.push(0);
+                place.put(out);
+            }
+            Target::Pipe(pipe, place) => {
+                out.push(1);
+                pipe.own_id(rows).put(out);
+                place.put(out);
+            }
+        }
+        [self.flags, self.refs, self.flock].put(out);
+        self.offset.put(out);
+        [self.owner, self.owner_signal].put(out);
+    }
+}
+
+impl Encode for Files {
+    fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
+        self.refs.put(out);
+        put_varint(out, u64::from(self.open));
+        for (fd, slot) in self.slots.iter().enumerate() {
+            if let Some(slot) = slot {
+                put_varint(out, fd as u64);
+                (slot.description.own_id(rows), slot.cloexec).put(out);
+            }
+        }
+    }
+}
+
+impl Encode for Context {
+    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+        self.refs.put(out);
+        (self.cwd, self.root).put(out);
+        self.umask.put(out);
+    }
+}
+
+impl Encode for Handlers {
+    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+        self.refs.put(out);
+        self.ignored.put(out);
+        put_varint(out, self.actions.len() as u64);
+        for action in &self.actions {
+            action.put(out);
+        }
+    }
+}
+
+impl Encode for Process {
+    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+        [self.parent, self.outside_parent, self.pgid, self.sid].put(out);
+        put_varint(out, self.threads.len() as u64);
+        for thread in &self.threads {
+            thread.put(out);
+        }
+        [self.children, self.sibling, self.in_group, self.in_session].put(out);
+        self.birth.put(out);
+        put_varint(out, self.reportable.len() as u64);
+        for key in &self.reportable {
+            key.put(out);
+        }
+        self.child_waiters.put(out);
+        (self.life, self.stopped).put(out);
+        (self.report, self.ending).put(out);
+        self.exit_signal.put(out);
+        self.pending.put(out);
+        (self.did_exec, self.subreaper).put(out);
+        [self.vfork_parent, self.last_uid].put(out);
+        [self.alarm_ns, self.alarm_interval_ns, self.tty].put(out);
+        self.limits.put(out);
+    }
+}
+
+impl Encode for Task {
+    fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
+        let refs = [
+            self.process.own_id(rows),
+            self.files.own_id(rows),
+            self.context.own_id(rows),
+            self.handlers.own_id(rows),
+        ];
+        refs.put(out);
+        (self.mask, self.saved_mask).put(out);
+        self.pending.put(out);
+        put_varint(out, self.frames.len() as u64);
+        for frame in &self.frames {
+            put_frame(frame, rows, out);
+        }
+        put_wait(self.wait.as_deref(), rows, out);
+        self.credentials.put(out);
+        self.exited.put(out);
+    }
+}
+
+fn put_frame(frame: &Frame, rows: &Rows, out: &mut Vec<u8>) {
+    frame.mask.put(out);
+    frame.handler.put(out);
+    frame.info.put(out);
+    frame.announced.put(out);
+    match &frame.interrupted {
+        None => out.push(0),
+        Some(Interrupted::Again(wait)) => {
+            out.push(1);
+            put_wait(Some(wait), rows, out);
+        }
+        Some(Interrupted::Over(call, result)) => {
+            out.push(2);
+            call.put(out);
+            result.put(out);
+        }
+    }
+}
+
+fn put_wait(wait: Option<&Wait>, rows: &Rows, out: &mut Vec<u8>) {
+    let Some(wait) = wait else {
+        out.push(0);
+        return;
+    };
+    out.push(1);
+    wait.call.put(out);
+    wait.since.put(out);
+    wait.deadline_ns.put(out);
+    wait.restart.put(out);
+    put_waiting(&wait.on, rows, out);
+}
+
+fn put_held(held: &[Option<DescriptionRow>], rows: &Rows, out: &mut Vec<u8>) {
+    put_varint(out, held.len() as u64);
+    for row in held {
+        row.map(|row| row.own_id(rows)).put(out);
+    }
+}
+
+fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
+    match on {
+        Waiting::Parked(call) => (0u8, call.clone()).put(out),
+        Waiting::PipeRead { description, count } => {
+            (1u8, [description.own_id(rows), *count]).put(out);
+        }
+        Waiting::PipeWrite { description, data, written } => {
+            (2u8, [description.own_id(rows), *written]).put(out);
+            data.put(out);
+        }
+        Waiting::FifoOpen { pipe, place, flags, seen, over } => {
+            (3u8, [pipe.own_id(rows), *seen]).put(out);
+            place.put(out);
+            (*flags, *over).put(out);
+        }
+        Waiting::Child { select, options, info } => {
+            (4u8, *select).put(out);
+            (*options, *info).put(out);
+        }
+        Waiting::Poll { fds, held } => {
+            (5u8, fds.clone()).put(out);
+            put_held(held, rows, out);
+        }
+        Waiting::Select { sets, fds, held } => {
+            (6u8, sets.clone()).put(out);
+            fds.put(out);
+            put_held(held, rows, out);
+        }
+        Waiting::Sleep { absolute } => (7u8, *absolute).put(out),
+        Waiting::Pause => out.push(8),
+        Waiting::Signal { set } => (9u8, *set).put(out),
+        Waiting::Vfork { child } => (10u8, *child).put(out),
+        Waiting::Flock { description, operation } => {
+            (11u8, description.own_id(rows)).put(out);
+            operation.put(out);
+        }
+    }
+}

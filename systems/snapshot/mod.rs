@@ -1,0 +1,305 @@
+//! Snapshot, restore, digests, and what can be looked at from outside.
+//!
+//! A snapshot lists the rows of each kind in the order of their own ids, references as own ids, then the
+//! tables and counters; restored into a fresh world it behaves the same to the bit. It starts with a
+//! version and is checked for what the core relies on, so a damaged one is an error and no panic.
+//! Derived indexes (who is blocked, pid pages, open FIFOs) are built anew.
+
+mod decode;
+mod encode;
+
+use crate::abi::{Errno, Timespec};
+use crate::components::Life;
+use crate::digest::{hash_number, hash64};
+use crate::fs::{Caller, Kind};
+use crate::kernel::Kernel;
+use crate::procview::View;
+use crate::rows::{
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow as Row, RowKind, TaskRow,
+};
+use crate::wire::{Bytes, Wire, WireError, put_varint};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Version of the encoding: changes with any component.
+const VERSION: u64 = 1;
+const MAGIC: &[u8; 8] = b"tkstate\0";
+
+/// Why bytes are not a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoreError {
+    /// It does not start as one.
+    Foreign,
+    /// It is of another version of the kernel.
+    Version(u64),
+    /// It ends early or holds what cannot be.
+    Damaged(WireError),
+    /// Its parts do not agree: what is wrong.
+    Inconsistent(&'static str),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RestoreError::Foreign => write!(f, "not a kernel snapshot"),
+            RestoreError::Version(version) => {
+                write!(f, "a snapshot of version {version}; this kernel reads {VERSION}")
+            }
+            RestoreError::Damaged(error) => write!(f, "damaged snapshot: {error}"),
+            RestoreError::Inconsistent(what) => write!(f, "inconsistent snapshot: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for RestoreError {}
+
+impl From<WireError> for RestoreError {
+    fn from(error: WireError) -> Self {
+        RestoreError::Damaged(error)
+    }
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessState {
+    /// It can speak.
+    Running,
+    /// All its tasks are in calls that wait.
+    Blocked,
+    /// A signal stopped it.
+    Stopped,
+    /// It has ended and waits to be reaped.
+    Zombie,
+}
+
+impl ProcessState {
+    /// Its letter in ps(1).
+    pub const fn letter(self) -> char {
+        match self {
+            ProcessState::Running => 'R',
+            ProcessState::Blocked => 'S',
+            ProcessState::Stopped => 'T',
+            ProcessState::Zombie => 'Z',
+        }
+    }
+}
+
+/// A process as it is seen from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessRow {
+    /// Process id.
+    pub pid: u32,
+    /// Parent.
+    pub ppid: u32,
+    /// Group.
+    pub pgid: u32,
+    /// Session.
+    pub sid: u32,
+    /// What it does.
+    pub state: ProcessState,
+    /// Name.
+    pub comm: Bytes,
+}
+
+/// An entry of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeRow {
+    /// Path below the top, with a leading slash.
+    pub path: Bytes,
+    /// Type and permission bits.
+    pub mode: u32,
+    /// Links.
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Target of a symbolic link.
+    pub target: Option<Bytes>,
+    /// Hash of the contents of a regular file.
+    pub content: Option<u64>,
+}
+
+impl Kernel {
+    /// The whole state, canonically encoded. Queued events and outputs that nobody has taken are not
+    /// part of it: take them first.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend_from_slice(MAGIC);
+        put_varint(&mut out, VERSION);
+        self.config.put(&mut out);
+        (self.now_ns, self.tick).put(&mut out);
+        self.random.put(&mut out);
+        self.init.put(&mut out);
+        self.counters.put(&mut out);
+        self.default_limits.put(&mut out);
+        self.pids.last.put(&mut out);
+        self.fs.put(&mut out);
+        self.put_rows::<PipeRow>(&mut out);
+        self.put_rows::<DescriptionRow>(&mut out);
+        self.put_rows::<FilesRow>(&mut out);
+        self.put_rows::<ContextRow>(&mut out);
+        self.put_rows::<HandlersRow>(&mut out);
+        self.put_rows::<Row>(&mut out);
+        self.put_rows::<TaskRow>(&mut out);
+        self.put_asking(&mut out);
+        out
+    }
+
+    /// The digest of each subsystem. Rows that changed since the last one are hashed anew; a debug
+    /// build walks everything and compares.
+    pub fn digests(&mut self) -> Vec<(&'static str, u64)> {
+        let rows = &mut self.rows;
+        let digests = Vec::from([
+            ("contexts", ContextRow::digest(rows)),
+            ("descriptions", DescriptionRow::digest(rows)),
+            ("descriptors", FilesRow::digest(rows)),
+            ("files", self.fs.digest()),
+            ("handlers", HandlersRow::digest(rows)),
+            ("kernel", self.rest_digest()),
+            ("pipes", PipeRow::digest(&mut self.rows)),
+            ("processes", Row::digest(&mut self.rows)),
+            ("tasks", TaskRow::digest(&mut self.rows)),
+        ]);
+        debug_assert_eq!(digests, self.digests_by_walk(), "a changed row was not marked");
+        digests
+    }
+
+    /// One number for all of [`Kernel::digests`].
+    pub fn digest_all(&mut self) -> u64 {
+        let digests = self.digests();
+        digests
+            .iter()
+            .fold(0, |hash, (name, digest)| hash_number(hash64(hash, name.as_bytes()), *digest))
+    }
+
+    /// [`Kernel::digests`] from every row.
+    pub fn digests_by_walk(&self) -> Vec<(&'static str, u64)> {
+        let rows = &self.rows;
+        Vec::from([
+            ("contexts", ContextRow::digest_walk(rows)),
+            ("descriptions", DescriptionRow::digest_walk(rows)),
+            ("descriptors", FilesRow::digest_walk(rows)),
+            ("files", self.fs.digest_walk()),
+            ("handlers", HandlersRow::digest_walk(rows)),
+            ("kernel", self.rest_digest()),
+            ("pipes", PipeRow::digest_walk(rows)),
+            ("processes", Row::digest_walk(rows)),
+            ("tasks", TaskRow::digest_walk(rows)),
+        ])
+    }
+
+    /// What belongs to no row: clock, counters, random state.
+    fn rest_digest(&self) -> u64 {
+        let mut out = Vec::new();
+        (self.now_ns, self.tick).put(&mut out);
+        self.random.put(&mut out);
+        self.init.put(&mut out);
+        self.counters.put(&mut out);
+        self.pids.last.put(&mut out);
+        self.put_asking(&mut out);
+        hash64(0, &out)
+    }
+
+    /// All processes in the order of their pids.
+    pub fn processes(&self) -> Vec<ProcessRow> {
+        let all = Row::all(&self.rows).into_iter();
+        all.map(|(_, row)| {
+            let process = &self.rows[row];
+            let ppid = if process.parent == 0 { process.outside_parent } else { process.parent };
+            ProcessRow {
+                pid: process.pid,
+                ppid,
+                pgid: process.pgid,
+                sid: process.sid,
+                state: self.process_state(row),
+                comm: self.rows.text(row).comm,
+            }
+        })
+        .collect()
+    }
+
+    fn process_state(&self, row: Row) -> ProcessState {
+        let process = &self.rows[row];
+        if process.life != Life::Alive {
+            return ProcessState::Zombie;
+        }
+        if process.stopped.is_some() {
+            return ProcessState::Stopped;
+        }
+        let mut tasks = process.threads.iter().filter_map(|tid| self.pids.task(*tid));
+        let blocked = |task: TaskRow| self.rows[task].wait.is_some() || self.rows[task].exited;
+        if tasks.all(blocked) { ProcessState::Blocked } else { ProcessState::Running }
+    }
+
+    /// Every inode below an absolute path, sorted by bytes; mounts are not entered, links not followed.
+    ///
+    /// # Errors
+    /// Those of a path walk with no restrictions.
+    pub fn tree(&self, path: &[u8]) -> Result<Vec<TreeRow>, Errno> {
+        let top = self.fs.at_path(path)?;
+        let Some((_, first)) = TaskRow::all(&self.rows).into_iter().next() else {
+            return Ok(Vec::new());
+        };
+        let view = View {
+            rows: &self.rows,
+            pids: &self.pids,
+            config: &self.config,
+            counters: &self.counters,
+            now_ns: self.now_ns,
+            task: first,
+        };
+        let root = crate::abi::Credentials::root();
+        let above = self.fs.root();
+        let caller = Caller { cred: &root, root: above, cwd: above, proc: &view };
+        let entries = self.fs.tree(top).into_iter();
+        Ok(entries
+            .map(|(path, place)| {
+                let stat = self.fs.stat(&caller, place);
+                let target = match self.fs.inode(place).map(|inode| &inode.kind) {
+                    Some(Kind::Symlink(_)) => self.fs.readlink(&caller, place).ok().map(Bytes),
+                    _ => None,
+                };
+                let content = self
+                    .fs
+                    .pages(place)
+                    .map(|pages| hash64(0, &pages.read(0, pages.size().min(1 << 26))));
+                TreeRow {
+                    path: Bytes(path),
+                    mode: stat.mode,
+                    nlink: stat.nlink,
+                    uid: stat.uid,
+                    gid: stat.gid,
+                    size: stat.size,
+                    target,
+                    content,
+                }
+            })
+            .collect())
+    }
+
+    /// Changes where rows lie without changing anything else: a test's means to prove that no visible
+    /// order follows from it.
+    pub fn disturb_rows(&mut self, count: u32) {
+        self.rows.disturb(count);
+    }
+
+    /// The clock as a time.
+    pub fn now(&self) -> Timespec {
+        Timespec::from_ns(self.now_ns)
+    }
+}
+
+/// Own ids to rows, while a snapshot is read.
+#[derive(Default)]
+struct Refs {
+    pipes: BTreeMap<u64, PipeRow>,
+    descriptions: BTreeMap<u64, DescriptionRow>,
+    files: BTreeMap<u64, FilesRow>,
+    contexts: BTreeMap<u64, ContextRow>,
+    handlers: BTreeMap<u64, HandlersRow>,
+    processes: BTreeMap<u64, Row>,
+}

@@ -1,0 +1,33 @@
+//! What is due when: blocked calls with a time-out and alarms, by time and then by arming order.
+
+use alloc::collections::BTreeSet;
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// The blocked call of this task gives up.
+    Call(u32),
+    /// SIGALRM of this process.
+    Alarm(u32),
+}
+
+/// All deadlines: (ns, what).
+#[derive(Clone, Debug, Default)]
+pub struct Deadlines(BTreeSet<(u64, Due)>);
+
+impl Deadlines {
+    /// Arms a deadline.
+    pub fn add(&mut self, at_ns: u64, due: Due) {
+        self.0.insert((at_ns, due));
+    }
+
+    /// Disarms it.
+    pub fn remove(&mut self, at_ns: u64, due: Due) {
+        self.0.remove(&(at_ns, due));
+    }
+
+    /// The next one.
+    pub fn first(&self) -> Option<(u64, Due)> {
+        self.0.first().copied()
+    }
+}

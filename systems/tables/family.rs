@@ -1,0 +1,135 @@
+//! Lists of processes: children of a parent in the order of birth, members of a group and of a session
+//! latest first, as Linux's lists have them. Intrusive, by pid: entering and leaving costs the same at
+//! any length, and a snapshot writes the links as they are.
+
+use crate::components::{Link, Process};
+use crate::kernel::Kernel;
+use crate::rows::ProcessRow;
+use alloc::vec::Vec;
+
+/// Which list of the two whose heads stand in the table of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Club {
+    /// Process groups.
+    Group,
+    /// Sessions.
+    Session,
+}
+
+fn link_of(process: &mut Process, club: Club) -> &mut Link {
+    match club {
+        Club::Group => &mut process.in_group,
+        Club::Session => &mut process.in_session,
+    }
+}
+
+impl Kernel {
+    fn head(&self, club: Club, number: u32) -> u32 {
+        self.pids.get(number).map_or(0, |entry| match club {
+            Club::Group => entry.group_head,
+            Club::Session => entry.session_head,
+        })
+    }
+
+    fn set_head(&mut self, club: Club, number: u32, head: u32) {
+        self.pids.change(number, |entry| match club {
+            Club::Group => entry.group_head = head,
+            Club::Session => entry.session_head = head,
+        });
+    }
+
+    /// Enters a process into a group or a session, at the front.
+    pub(crate) fn join(&mut self, club: Club, process: ProcessRow, number: u32) {
+        let first = self.head(club, number);
+        let pid = self.rows[process].pid;
+        *link_of(&mut self.rows[process], club) = Link { prev: 0, next: first };
+        if let Some(next) = self.pids.process(first) {
+            link_of(&mut self.rows[next], club).prev = pid;
+        }
+        self.set_head(club, number, pid);
+        match club {
+            Club::Group => self.rows[process].pgid = number,
+            Club::Session => self.rows[process].sid = number,
+        }
+    }
+
+    /// Takes a process out of its group or session.
+    pub(crate) fn leave(&mut self, club: Club, process: ProcessRow) {
+        let number = match club {
+            Club::Group => self.rows[process].pgid,
+            Club::Session => self.rows[process].sid,
+        };
+        let link = core::mem::take(link_of(&mut self.rows[process], club));
+        match self.pids.process(link.prev) {
+            Some(prev) => link_of(&mut self.rows[prev], club).next = link.next,
+            None => self.set_head(club, number, link.next),
+        }
+        if let Some(next) = self.pids.process(link.next) {
+            link_of(&mut self.rows[next], club).prev = link.prev;
+        }
+    }
+
+    /// The members of a group or a session, latest first.
+    pub(crate) fn members(&self, club: Club, number: u32) -> Vec<ProcessRow> {
+        let mut members = Vec::new();
+        let mut at = self.head(club, number);
+        while let Some(process) = self.pids.process(at) {
+            members.push(process);
+            at = match club {
+                Club::Group => self.rows[process].in_group.next,
+                Club::Session => self.rows[process].in_session.next,
+            };
+        }
+        members
+    }
+
+    /// Makes a process the last child of a parent, or of nobody (0).
+    pub(crate) fn adopt(&mut self, process: ProcessRow, parent: u32) {
+        self.counters.next_birth += 1;
+        let birth = self.counters.next_birth;
+        let child = &mut self.rows[process];
+        (child.parent, child.birth, child.sibling) = (parent, birth, Link::default());
+        let pid = child.pid;
+        let Some(parent) = self.pids.process(parent) else { return };
+        let last = self.rows[parent].children.prev;
+        self.rows[process].sibling.prev = last;
+        match self.pids.process(last) {
+            Some(last) => self.rows[last].sibling.next = pid,
+            None => self.rows[parent].children.next = pid,
+        }
+        self.rows[parent].children.prev = pid;
+    }
+
+    /// Takes a process away from its parent.
+    pub(crate) fn disown(&mut self, process: ProcessRow) {
+        let child = &mut self.rows[process];
+        let (link, key) = (core::mem::take(&mut child.sibling), (child.birth, child.pid));
+        let parent = self.pids.process(core::mem::take(&mut child.parent));
+        if let Some(next) = self.pids.process(link.next) {
+            self.rows[next].sibling.prev = link.prev;
+        }
+        if let Some(prev) = self.pids.process(link.prev) {
+            self.rows[prev].sibling.next = link.next;
+        }
+        let Some(parent) = parent else { return };
+        let parent = &mut self.rows[parent];
+        if link.next == 0 {
+            parent.children.prev = link.prev;
+        }
+        if link.prev == 0 {
+            parent.children.next = link.next;
+        }
+        parent.reportable.remove(&key);
+    }
+
+    /// The children of a process in the order of birth.
+    pub(crate) fn children(&self, process: ProcessRow) -> Vec<ProcessRow> {
+        let mut children = Vec::new();
+        let mut at = self.rows[process].children.next;
+        while let Some(child) = self.pids.process(at) {
+            children.push(child);
+            at = self.rows[child].sibling.next;
+        }
+        children
+    }
+}

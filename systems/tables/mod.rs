@@ -1,0 +1,8 @@
+//! Ordered indexes outside hecs: where every visible order comes from.
+
+pub mod deadlines;
+pub mod family;
+pub mod pids;
+
+pub use deadlines::Deadlines;
+pub use pids::PidTable;

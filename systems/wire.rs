@@ -1,0 +1,346 @@
+//! The one way in which values become bytes and bytes values: events, answers, snapshots, digests.
+//!
+//! Unsigned integers are LEB128 varints, signed ones zigzag first, byte strings a length and their
+//! bytes, lists a count and their items. No `usize`, no host order, no row number is ever written;
+//! an `hecs::Entity` is written as its own id by the code that owns it (`snapshot.rs`).
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Why bytes are not a value: what was expected, and at which offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireError {
+    /// Byte offset in the input.
+    pub offset: u64,
+    /// What was expected there.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}: expected {}", self.offset, self.expected)
+    }
+}
+
+impl core::error::Error for WireError {}
+
+/// Takes values from bytes, front to back.
+#[derive(Clone, Debug)]
+pub struct WireReader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> WireReader<'a> {
+    /// Reads from the start of `bytes`.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// How many bytes are left.
+    pub const fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// An error at the present place.
+    pub fn error(&self, expected: &'static str) -> WireError {
+        WireError { offset: self.at as u64, expected }
+    }
+
+    /// Fails if anything is left.
+    pub fn finish(&self) -> Result<(), WireError> {
+        if self.left() == 0 { Ok(()) } else { Err(self.error("the end")) }
+    }
+
+    /// One byte.
+    pub fn byte(&mut self) -> Result<u8, WireError> {
+        let byte = *self.bytes.get(self.at).ok_or(self.error("a byte"))?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// `count` bytes, borrowed.
+    pub fn take(&mut self, count: u64) -> Result<&'a [u8], WireError> {
+        let error = self.error("as many bytes as the length says");
+        let count = usize::try_from(count).map_err(|_| error)?;
+        let end = self.at.checked_add(count).ok_or(error)?;
+        let taken = self.bytes.get(self.at..end).ok_or(error)?;
+        self.at = end;
+        Ok(taken)
+    }
+
+    /// A varint.
+    pub fn varint(&mut self) -> Result<u64, WireError> {
+        let error = self.error("a varint of at most 64 bits");
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(error);
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(error)
+    }
+
+    /// A count of items, each at least one byte long: bounded by what is left.
+    pub fn count(&mut self) -> Result<usize, WireError> {
+        let error = self.error("a count that the input can hold");
+        let count = self.varint()?;
+        if count > self.left() as u64 {
+            return Err(error);
+        }
+        Ok(count as usize)
+    }
+}
+
+/// Appends a varint.
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// A value with a canonical encoding: equal values have equal bytes.
+pub trait Wire<'a>: Sized {
+    /// Appends the encoding.
+    fn put(&self, out: &mut Vec<u8>);
+    /// Takes a value from the front.
+    ///
+    /// # Errors
+    /// The place and what was expected there.
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError>;
+}
+
+macro_rules! wire_unsigned {
+    ($($kind:ty),*) => {$(
+        impl<'a> Wire<'a> for $kind {
+            fn put(&self, out: &mut Vec<u8>) {
+                put_varint(out, u64::from(*self));
+            }
+            fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+                let error = from.error(concat!("a number that fits ", stringify!($kind)));
+                <$kind>::try_from(from.varint()?).map_err(|_| error)
+            }
+        }
+    )*};
+}
+wire_unsigned!(u8, u16, u32, u64);
+
+macro_rules! wire_signed {
+    ($($kind:ty),*) => {$(
+        impl<'a> Wire<'a> for $kind {
+            fn put(&self, out: &mut Vec<u8>) {
+                let wide = i64::from(*self);
+                put_varint(out, ((wide << 1) ^ (wide >> 63)) as u64);
+            }
+            fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+                let error = from.error(concat!("a number that fits ", stringify!($kind)));
+                let raw = from.varint()?;
+                let wide = (raw >> 1) as i64 ^ -((raw & 1) as i64);
+                <$kind>::try_from(wide).map_err(|_| error)
+            }
+        }
+    )*};
+}
+wire_signed!(i8, i16, i32, i64);
+
+impl<'a> Wire<'a> for bool {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let error = from.error("0 or 1");
+        match from.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(error),
+        }
+    }
+}
+
+impl<'a> Wire<'a> for &'a [u8] {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.len() as u64);
+        out.extend_from_slice(self);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let length = from.varint()?;
+        from.take(length)
+    }
+}
+
+/// Owned bytes. (A newtype, so that a list of `u8` numbers and a byte string cannot be confused.)
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Bytes(pub Vec<u8>);
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl<'a> Wire<'a> for Bytes {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.as_slice().put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok(Bytes(<&[u8]>::get(from)?.to_vec()))
+    }
+}
+
+impl<'a> Wire<'a> for Box<[u8]> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_ref().put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok(<&[u8]>::get(from)?.into())
+    }
+}
+
+impl<'a> Wire<'a> for String {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_bytes().put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let error = from.error("UTF-8");
+        let bytes = <&[u8]>::get(from)?;
+        core::str::from_utf8(bytes).map(String::from).map_err(|_| error)
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Option<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            None => out.push(0),
+            Some(value) => {
+                out.push(1);
+                value.put(out);
+            }
+        }
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok(if bool::get(from)? { Some(T::get(from)?) } else { None })
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Box<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_ref().put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok(Box::new(T::get(from)?))
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.len() as u64);
+        for item in self {
+            item.put(out);
+        }
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let count = from.count()?;
+        let mut items = Vec::with_capacity(count.min(1024));
+        for _ in 0..count {
+            items.push(T::get(from)?);
+        }
+        Ok(items)
+    }
+}
+
+impl<'a, T: Wire<'a> + Clone> Wire<'a> for Cow<'a, [T]> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.len() as u64);
+        for item in self.iter() {
+            item.put(out);
+        }
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok(Cow::Owned(Vec::get(from)?))
+    }
+}
+
+impl<'a, A: Wire<'a>, B: Wire<'a>> Wire<'a> for (A, B) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok((A::get(from)?, B::get(from)?))
+    }
+}
+
+impl<'a, T: Wire<'a>, const N: usize> Wire<'a> for [T; N] {
+    fn put(&self, out: &mut Vec<u8>) {
+        for item in self {
+            item.put(out);
+        }
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let mut items = Vec::with_capacity(N);
+        for _ in 0..N {
+            items.push(T::get(from)?);
+        }
+        items.try_into().map_err(|_| from.error("a list of the right length"))
+    }
+}
+
+/// Implements [`Wire`] for a struct, field by field in the order given.
+#[macro_export]
+macro_rules! wire_struct {
+    ($name:ty { $($field:ident),* $(,)? }) => {
+        impl<'a> $crate::wire::Wire<'a> for $name {
+            fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+                $($crate::wire::Wire::put(&self.$field, out);)*
+            }
+            fn get(
+                from: &mut $crate::wire::WireReader<'a>,
+            ) -> Result<Self, $crate::wire::WireError> {
+                Ok(Self { $($field: $crate::wire::Wire::get(from)?,)* })
+            }
+        }
+    };
+}
+
+/// Implements [`Wire`] for an enum: a byte for the variant, then its fields.
+#[macro_export]
+macro_rules! wire_enum {
+    ($name:ty { $($tag:literal $variant:ident
+        $(( $($item:ident),* ))? $({ $($field:ident),* })?),* $(,)? }) => {
+        impl<'a> $crate::wire::Wire<'a> for $name {
+            fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+                match self {
+                    $(Self::$variant $(($($item),*))? $({ $($field),* })? => {
+                        out.push($tag);
+                        $($($crate::wire::Wire::put($item, out);)*)?
+                        $($($crate::wire::Wire::put($field, out);)*)?
+                    })*
+                }
+            }
+            fn get(
+                from: &mut $crate::wire::WireReader<'a>,
+            ) -> Result<Self, $crate::wire::WireError> {
+                let error = from.error(concat!("a variant of ", stringify!($name)));
+                Ok(match from.byte()? {
+                    $($tag => {
+                        $($(let $item = $crate::wire::Wire::get(from)?;)*)?
+                        $($(let $field = $crate::wire::Wire::get(from)?;)*)?
+                        Self::$variant $(($($item),*))? $({ $($field),* })?
+                    })*
+                    _ => return Err(error),
+                })
+            }
+        }
+    };
+}

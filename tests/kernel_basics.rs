@@ -1,0 +1,59 @@
+//! The core by itself: the simplest sessions, call by call.
+
+use tickernel_systems::abi::{Errno, WaitStatus};
+use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output, Payload};
+use tickernel_systems::{Config, Kernel};
+
+fn value(outcome: Outcome) -> i64 {
+    match outcome {
+        Outcome::Done(answer) => answer.value,
+        other => panic!("not done: {other:?}"),
+    }
+}
+
+fn outputs(kernel: &mut Kernel) -> Vec<Output> {
+    std::iter::from_fn(|| kernel.poll_output()).collect()
+}
+
+#[test]
+fn a_pipe_carries_bytes_and_blocks() {
+    let mut kernel = Kernel::new(Config::default());
+    let fds = kernel.call(1, Call::Pipe {});
+    assert_eq!(fds, Outcome::Done(Answer::with(Payload::Fds([3, 4]))));
+    let child = value(kernel.call(1, Call::Fork {})) as u32;
+    assert_eq!(child, 2);
+    let blocked = kernel.call(1, Call::Read { fd: 3, count: 10 });
+    assert!(matches!(blocked, Outcome::Blocked(_)), "{blocked:?}");
+    assert_eq!(value(kernel.call(2, Call::Write { fd: 4, data: b"hello" })), 5);
+    let out = outputs(&mut kernel);
+    let Some(Output::Completion(done)) = out.first() else { panic!("{out:?}") };
+    assert_eq!(done.result, Completed::Done(Answer::data(b"hello".to_vec())));
+    kernel.audit().unwrap();
+    value(kernel.call(2, Call::ExitGroup { status: 3 }));
+    let status = kernel.call(1, Call::Wait4 { wpid: -1, options: 0 });
+    let wanted = Answer { value: 2, payload: Payload::Status(WaitStatus::Exited(3)) };
+    assert_eq!(status, Outcome::Done(wanted));
+    kernel.audit().unwrap();
+    kernel.digests();
+}
+
+#[test]
+fn a_file_keeps_what_is_written_and_a_snapshot_restores_it() {
+    let mut kernel = Kernel::new(Config::default());
+    let path = Some(b"/tmp/f".as_slice());
+    let open = Call::Open { path, flags: 0o102, mode: 0o644 };
+    assert_eq!(value(kernel.call(1, open.clone())), 3);
+    assert_eq!(value(kernel.call(1, Call::Write { fd: 3, data: b"abc" })), 3);
+    assert_eq!(value(kernel.call(1, Call::Lseek { fd: 3, offset: 0, whence: 0 })), 0);
+    let digest = kernel.digest_all();
+    let mut other = Kernel::restore(&kernel.snapshot()).unwrap();
+    assert_eq!(other.digest_all(), digest);
+    let read = other.call(1, Call::Read { fd: 3, count: 10 });
+    assert_eq!(read, Outcome::Done(Answer::data(b"abc".to_vec())));
+    assert_ne!(other.digest_all(), digest);
+    assert_eq!(
+        kernel.take(Event::Call { task: 9, call: open }),
+        Outcome::Refused(tickernel_systems::event::Refusal::Gone)
+    );
+    assert_eq!(kernel.call(1, Call::Close { fd: 9 }), Outcome::Failed(Errno::EBADF));
+}

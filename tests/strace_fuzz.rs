@@ -1,0 +1,170 @@
+//! Nothing makes the parser panic or hang: random bytes, and real lines with random damage.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tickernel::strace::{Events, LineParser, Lines, looks_like_strace};
+
+const STANDARD: &[u8] = include_bytes!("strace_fixtures/standard.strace");
+const PLAIN: &[u8] = include_bytes!("strace_fixtures/plain.strace");
+const RAW_HEX: &[u8] = include_bytes!("strace_fixtures/raw_hex.strace");
+
+/// Lines of all three recordings.
+fn real_line() -> impl Strategy<Value = Vec<u8>> {
+    let lines: Vec<Vec<u8>> = [STANDARD, PLAIN, RAW_HEX]
+        .iter()
+        .flat_map(|text| text.split(|byte| *byte == b'\n'))
+        .map(<[u8]>::to_vec)
+        .collect();
+    prop::sample::select(lines)
+}
+
+/// One change: where (in 1/65536 of the length), what is done, and with which bytes.
+fn damage() -> impl Strategy<Value = (u16, u8, Vec<u8>)> {
+    let tokens: Vec<&'static [u8]> = vec![
+        b"(",
+        b")",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"<",
+        b">",
+        b"\"",
+        b"\\",
+        b"\\x",
+        b"=",
+        b" => ",
+        b"...",
+        b"|",
+        b" /* ",
+        b" */",
+        b"~",
+        b"<unfinished ...>",
+        b"<... ",
+        b" resumed>",
+        b"--- ",
+        b"+++ ",
+        b"[pid ",
+        b"\n",
+        b"\0",
+        b"\xff",
+        b"99999999999999999999",
+        b"-",
+        b"*",
+        b"<<",
+        b" or ",
+        b"strace: Process 3 attached",
+        b"% time ",
+        b"'",
+        b"@",
+        b"&",
+        b"==",
+        b"&&",
+        b":",
+        b".",
+    ];
+    let piece =
+        prop_oneof![prop::sample::select(tokens).prop_map(<[u8]>::to_vec), vec(any::<u8>(), 0..4),];
+    (any::<u16>(), 0_u8..4, piece)
+}
+
+fn damaged(mut line: Vec<u8>, changes: &[(u16, u8, Vec<u8>)]) -> Vec<u8> {
+    for (place, kind, bytes) in changes {
+        let at = line.len() * usize::from(*place) / 65536;
+        let end = (at + 1 + bytes.len()).min(line.len());
+        match kind {
+            0 => drop(line.splice(at..at, bytes.iter().copied())),
+            1 => drop(line.splice(at..end, bytes.iter().copied())),
+            2 => drop(line.drain(at..end)),
+            _ => line.truncate(at),
+        }
+    }
+    line
+}
+
+/// Reads to the end in every way there is; gives how many events came.
+fn read(text: &[u8]) -> Result<usize, TestCaseError> {
+    looks_like_strace(text);
+    let recording = Events::new(text).read_all();
+    let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+    if let Some(error) = &recording.error {
+        prop_assert!(error.line <= lines, "{error}");
+        prop_assert!(error.near.chars().count() <= 80);
+    }
+    prop_assert!(
+        recording.events.is_sorted_by_key(|event| event.time_ns.unwrap_or(0))
+            || recording.events.iter().any(|event| event.time_ns.is_none())
+    );
+    Ok(recording.events.len())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes(bytes in vec(any::<u8>(), 0..400)) {
+        read(&bytes)?;
+    }
+
+    #[test]
+    fn damaged_lines(line in real_line(), changes in vec(damage(), 1..6)) {
+        let mut text = damaged(line, &changes);
+        text.push(b'\n');
+        read(&text)?;
+    }
+
+    #[test]
+    fn a_damaged_line_leaves_the_lines_before_it(at in 1_usize..90, change in damage()) {
+        let mut lines: Vec<Vec<u8>> = STANDARD.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let before: usize = Events::new(lines[..at].concat().as_slice()).read_all().events.len();
+        lines[at] = damaged(lines[at].clone(), &[change]);
+        prop_assert!(read(&lines.concat())? >= before);
+    }
+
+    /// What was accepted prints to something that is accepted and prints the same again.
+    #[test]
+    fn a_print_is_read_as_what_was_printed(line in real_line(), changes in vec(damage(), 0..3)) {
+        let text = damaged(line, &changes);
+        if let Ok(line) = LineParser::new().parse(1, &text) {
+            let printed = line.to_string();
+            match LineParser::new().parse(1, printed.as_bytes()) {
+                Ok(again) => prop_assert_eq!(again.to_string(), printed),
+                Err(error) => prop_assert!(false, "{} from {:?}", error, String::from_utf8_lossy(&text)),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_recording_cut_at_any_byte_is_torn_or_whole() {
+    let head = &STANDARD[..4000];
+    for end in 1..head.len() {
+        let text = &head[..end];
+        let whole = text.iter().filter(|byte| **byte == b'\n').count();
+        let read = Lines::new(text).filter(Result::is_ok).count();
+        let failed = Lines::new(text).filter(Result::is_err).count();
+        assert_eq!((read, failed), (whole, usize::from(text.last() != Some(&b'\n'))), "at {end}");
+    }
+}
+
+#[test]
+fn long_lines_of_one_token_end() {
+    // A parser that searches ahead from every token would not come back from these.
+    let units = [
+        "\"a\", ",
+        "{a=1}, ",
+        "[1 2] ",
+        "A|",
+        "A or ",
+        "1 /* a */|",
+        "\\x41",
+        "(",
+        "<",
+        "=> ",
+        "/* ",
+    ];
+    for unit in units {
+        let text = format!("f({}\n", unit.repeat(200_000));
+        assert!(Lines::new(text.as_bytes()).all(|line| line.is_err()), "{unit}");
+    }
+}
