@@ -1,12 +1,22 @@
-//! What the host twin answers to small scripts whose outcome the man pages tell: it is itself checked here, before others
-//! are checked against it.
+//! What the host twin answers to small scripts whose outcome the man pages tell: it is itself
+//! checked here, before others are checked against it.
 
 mod harness;
+#[path = "../need/mod.rs"]
+mod need;
+
+use std::path::Path;
 
 use harness::Twin;
 use serde_json::Value;
 
-/// Goes through a transcript from a fresh kernel on: `> REQUEST`, then the lines that must come, exactly.
+fn start(options: &[&str]) -> Option<Twin> {
+    let program = Path::new(env!("CARGO_BIN_EXE_host-twin"));
+    if need::root("the host twin") { Twin::start(program, options) } else { None }
+}
+
+/// Goes through a transcript from a fresh kernel on: `> REQUEST`, then the lines that must come,
+/// exactly.
 fn follow_with(twin: &mut Twin, transcript: &str) {
     twin.ask(r#"{"op":"reset"}"#);
     let mut come = Vec::new();
@@ -27,7 +37,7 @@ fn follow_with(twin: &mut Twin, transcript: &str) {
 
 /// Starts a twin, goes through a transcript, ends it.
 fn follow(transcript: &str) {
-    if let Some(mut twin) = Twin::start(&[]) {
+    if let Some(mut twin) = start(&[]) {
         follow_with(&mut twin, transcript);
         twin.end();
     }
@@ -152,7 +162,8 @@ fn waits_tell_of_children() {
     );
 }
 
-/// wait(2), signal(7): stopping and continuing, also of a process in a call that a stop does not end.
+/// wait(2), signal(7): stopping and continuing, also of a process in a call that a stop does not
+/// end.
 #[test]
 fn a_process_stops_and_continues() {
     follow(
@@ -192,7 +203,8 @@ fn a_process_stops_and_continues() {
     );
 }
 
-/// sigaction(2), signal(7): a call is interrupted or restarts; a handler makes calls; masks come and go.
+/// sigaction(2), signal(7): a call is interrupted or restarts; a handler makes calls; masks come
+/// and go.
 #[test]
 fn handlers_interrupt_or_restart() {
     follow(
@@ -293,7 +305,8 @@ fn signals_are_waited_for() {
     );
 }
 
-/// A child that ends while it is blocked, and is reaped in the same moment: its end is told before its parent's wait.
+/// A child that ends while it is blocked, and is reaped in the same moment: its end is told before
+/// its parent's wait.
 #[test]
 fn a_death_is_told_before_what_it_wakes() {
     follow(
@@ -314,7 +327,8 @@ fn a_death_is_told_before_what_it_wakes() {
     );
 }
 
-/// fork(2), dup(2), open(2): descriptions are shared, descriptors are the lowest free ones, O_APPEND writes at the end.
+/// fork(2), dup(2), open(2): descriptions are shared, descriptors are the lowest free ones,
+/// O_APPEND writes at the end.
 #[test]
 fn descriptors_are_linux_s() {
     follow(
@@ -530,7 +544,7 @@ fn threads_share_their_process() {
 /// `tree` shows what programs have made, sorted, mounts not entered.
 #[test]
 fn the_tree_shows_inodes() {
-    let Some(mut twin) = Twin::start(&["--root", "tmpfs"]) else { return };
+    let Some(mut twin) = start(&["--root", "tmpfs"]) else { return };
     follow_with(
         &mut twin,
         r#"

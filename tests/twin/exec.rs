@@ -1,8 +1,11 @@
-//! execve of a file that stands for a program: the worker's own image in place of an ELF file that no processor could run.
+//! execve of a file that stands for a program: the worker's own image in place of an ELF file that
+//! no processor could run.
 //!
-//! The worker makes the real execve(2) of the real path, so that every check, every errno, `#!` lines, close-on-exec, set-user-id bits
-//! and the process's name are Linux's. Only for that moment, the ELF file at the end of the chain of interpreters has the worker's image
-//! mounted over it, with the file's owner and mode. A file that is open for writing is left alone: execve says ETXTBSY.
+//! The worker makes the real execve(2) of the real path, so that every check, every errno, `#!`
+//! lines, close-on-exec, set-user-id bits and the process's name are Linux's. Only for that moment,
+//! the ELF file at the end of the chain of interpreters has the worker's image mounted over it,
+//! with the file's owner and mode. A file that is open for writing is left alone: execve says
+//! ETXTBSY.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -36,8 +39,9 @@ impl Drop for Staged {
     }
 }
 
-/// Mounts the image over the ELF file that an execve by process `pid` of the path at `address` would run. None when the
-/// file is known to be no program; an error when this cannot be known, as for a link of /proc that leads around mounts.
+/// Mounts the image over the ELF file that an execve by process `pid` of the path at `address`
+/// would run. None when the file is known to be no program; an error when this cannot be known, as
+/// for a link of /proc that leads around mounts.
 pub(crate) fn stage(sandbox: &Sandbox, pid: i32, address: u64) -> io::Result<Option<Staged>> {
     if address == 0 {
         return Ok(None);
@@ -60,7 +64,8 @@ pub(crate) fn stage(sandbox: &Sandbox, pid: i32, address: u64) -> io::Result<Opt
     Ok(None)
 }
 
-/// struct prctl_mm_map (PR_SET_MM(2const)): eleven addresses, the auxiliary vector, the file of the program.
+/// struct prctl_mm_map (PR_SET_MM(2const)): eleven addresses, the auxiliary vector, the file of the
+/// program.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct MemoryMap {
@@ -84,7 +89,8 @@ pub(crate) fn memory_map(sandbox: &Sandbox, pid: i32) -> Option<MemoryMap> {
     File::from(file).read_to_string(&mut text).ok()?;
     let (_, rest) = text.rsplit_once(") ")?;
     let words: Vec<u64> = rest.split_whitespace().map(|word| word.parse().unwrap_or(0)).collect();
-    // Fields are counted from 1, and `rest` begins with the third. The break is where it begins: nothing has moved it.
+    // Fields are counted from 1, and `rest` begins with the third. The break is where it begins:
+    // nothing has moved it.
     let fields = [26, 27, 45, 46, 47, 47, 28, 48, 49, 50, 51];
     let mut addresses = [0; 11];
     for (address, field) in addresses.iter_mut().zip(fields) {
@@ -126,7 +132,8 @@ fn resolve(sandbox: &Sandbox, pid: i32, path: &CString) -> io::Result<OwnedFd> {
     }
 }
 
-/// The beginning of a regular file that nobody writes to; of any other file, an error as execve has one.
+/// The beginning of a regular file that nobody writes to; of any other file, an error as execve has
+/// one.
 fn head(file: &OwnedFd) -> io::Result<Vec<u8>> {
     let stat = stat(file)?;
     if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
@@ -134,7 +141,8 @@ fn head(file: &OwnedFd) -> io::Result<Vec<u8>> {
     }
     let path = format!("/proc/self/fd/{}\0", file.as_raw_fd());
     let mut head = vec![0; HEAD_BYTES];
-    // SAFETY: plain system calls with a NUL-terminated path and a buffer of the length given; the descriptor is ours.
+    // SAFETY: plain system calls with a NUL-terminated path and a buffer of the length given; the
+    // descriptor is ours.
     unsafe {
         let fd = check(libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC))?;
         let fd = OwnedFd::from_raw_fd(fd);

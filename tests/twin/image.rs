@@ -1,13 +1,17 @@
-//! The worker: the code that every emulated process runs, as a complete ELF program of a few hundred bytes.
+//! The worker: the code that every emulated process runs, as a complete ELF program of a few
+//! hundred bytes.
 //!
-//! The ELF file only attaches the shared memory, where the code lies as well, and unmaps itself. It holds no descriptor, no heap and no thread-local state: a worker sleeps in `futex(2)` on a word of its slot in
-//! shared memory (`shared.rs`), makes the system call that the slot names, and posts the result as an event. Which slot
-//! is its own stands at `gs:0`, so that fork, vfork, clone with CLONE_VM and signal handlers need nothing else. It is
-//! assembler because it must run alike in a forked process, in a thread without TLS and right after execve(2), where
-//! a language runtime would open, ignore or allocate things that the emulated program could see.
+//! The ELF file only attaches the shared memory, where the code lies as well, and unmaps itself. It
+//! holds no descriptor, no heap and no thread-local state: a worker sleeps in `futex(2)` on a word
+//! of its slot in shared memory (`shared.rs`), makes the system call that the slot names, and posts
+//! the result as an event. Which slot is its own stands at `gs:0`, so that fork, vfork, clone with
+//! CLONE_VM and signal handlers need nothing else. It is assembler because it must run alike in a
+//! forked process, in a thread without TLS and right after execve(2), where a language runtime
+//! would open, ignore or allocate things that the emulated program could see.
 //!
-//! A caught signal enters `twin_handler`, which announces it and serves requests until one says "return"; then
-//! rt_sigreturn(2) really happens. The saved context tells what became of the call that the signal interrupted.
+//! A caught signal enters `twin_handler`, which announces it and serves requests until one says
+//! "return"; then rt_sigreturn(2) really happens. The saved context tells what became of the call
+//! that the signal interrupted.
 
 use std::arch::global_asm;
 
@@ -250,7 +254,8 @@ pub(crate) fn restorer() -> u64 {
     CODE + offset_of(&raw const twin_restorer)
 }
 
-/// Address right behind the `syscall` instruction of requests: the pc of a worker that sleeps in a request's call.
+/// Address right behind the `syscall` instruction of requests: the pc of a worker that sleeps in a
+/// request's call.
 pub(crate) fn call_after() -> u64 {
     CODE + offset_of(&raw const twin_call_after)
 }

@@ -1,12 +1,22 @@
-//! Random programs, each run twice on the same twin: no request may hang, and both runs must answer alike. What the twin could
-//! see too early or too late (a call that is not yet blocked, a process that is not yet gone) would differ.
+//! Random programs, each run twice on the same twin: no request may hang, and both runs must answer
+//! alike. What the twin could see too early or too late (a call that is not yet blocked, a process
+//! that is not yet gone) would differ.
 //!
 //! `HOST_TWIN_PROGRAMS` sets how many programs (default 40), `HOST_TWIN_SEED` the first seed.
 
 mod harness;
+#[path = "../need/mod.rs"]
+mod need;
+
+use std::path::Path;
 
 use harness::Twin;
 use serde_json::Value;
+
+fn start(options: &[&str]) -> Option<Twin> {
+    let program = Path::new(env!("CARGO_BIN_EXE_host-twin"));
+    if need::root("the host twin") { Twin::start(program, options) } else { None }
+}
 
 /// A small generator (xorshift64*): the same seed gives the same program.
 struct Random(u64);
@@ -146,7 +156,7 @@ fn so_it_does_without_real_time() {
 }
 
 fn same_answers(options: &[&str]) {
-    let Some(mut twin) = Twin::start(options) else { return };
+    let Some(mut twin) = start(options) else { return };
     let first = number("HOST_TWIN_SEED", 1);
     for seed in first..first + number("HOST_TWIN_PROGRAMS", 40) {
         let once = run(&mut twin, seed);

@@ -1,4 +1,5 @@
-//! One emulated task as the coordinator keeps it: its worker's slot, how it is looked at, and what it is in the middle of.
+//! One emulated task as the coordinator keeps it: its worker's slot, how it is looked at, and what
+//! it is in the middle of.
 
 use std::fs::File;
 use std::io;
@@ -47,7 +48,8 @@ impl Task {
         Ok(Self { slot, watch, frames: Vec::new(), pidfd: pidfd(sandbox, tid) })
     }
 
-    /// Looks at what the task is doing. One that ends may sleep on its way, as process 1 does until all others have ended.
+    /// Looks at what the task is doing. One that ends may sleep on its way, as process 1 does until
+    /// all others have ended.
     pub(crate) fn look(&self) -> Look {
         let (doing, times) = self.watch.look(self.slot);
         let ends = matches!(self.frames.last(), Some(Frame::Call(call)) if call.kind == Kind::Exit);
@@ -85,8 +87,9 @@ impl Task {
         }
     }
 
-    /// Looks once whether the terminals among the task's descriptors are ready. What was written to a terminal reaches its other
-    /// side by a kernel thread; looking makes that happen now (n_tty's poll waits for it).
+    /// Looks once whether the terminals among the task's descriptors are ready. What was written to
+    /// a terminal reaches its other side by a kernel thread; looking makes that happen now (n_tty's
+    /// poll waits for it).
     pub(crate) fn flush_terminals(&self, sandbox: &Sandbox, tid: i32) {
         let Some(pidfd) = &self.pidfd else { return };
         let Ok(names) = sandbox.descriptors(tid) else { return };
@@ -106,7 +109,8 @@ impl Task {
         }
     }
 
-    /// The wait status of a task that is gone, also if it has been waited for (PIDFD_GET_INFO, Linux 6.15).
+    /// The wait status of a task that is gone, also if it has been waited for (PIDFD_GET_INFO,
+    /// Linux 6.15).
     pub(crate) fn status_after_reaping(&self) -> Option<i32> {
         let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, words: [0; 14] };
         let fd = self.pidfd.as_ref()?.as_raw_fd();
@@ -129,8 +133,8 @@ impl Call {
         answer
     }
 
-    /// What a request answers that its task did not live or was stopped before it could tell. What sends signals has
-    /// succeeded if one came; a signal that comes with an errno tells which.
+    /// What a request answers that its task did not live or was stopped before it could tell. What
+    /// sends signals has succeeded if one came; a signal that comes with an errno tells which.
     pub(crate) fn answer_without_result(&self, status: Option<i32>) -> Value {
         let killer =
             status.filter(|status| libc::WIFSIGNALED(*status)).map(|status| libc::WTERMSIG(status));
@@ -143,7 +147,8 @@ impl Call {
     }
 }
 
-/// struct pidfd_info of the kernel (linux/pidfd.h), version 0: mask, cgroupid, eleven ids, exit code.
+/// struct pidfd_info of the kernel (linux/pidfd.h), version 0: mask, cgroupid, eleven ids, exit
+/// code.
 #[repr(C)]
 struct PidfdInfo {
     mask: u64,
@@ -153,7 +158,8 @@ struct PidfdInfo {
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 /// `_IOWR(0xFF, 11, struct pidfd_info)`.
 const PIDFD_GET_INFO: libc::c_ulong = 0xc000_0000 | 64 << 16 | 0xff << 8 | 11;
-/// `_IOR(NSIO, 6, int)` (linux/nsfs.h): a pid of the namespace as the caller's namespace numbers it.
+/// `_IOR(NSIO, 6, int)` (linux/nsfs.h): a pid of the namespace as the caller's namespace numbers
+/// it.
 const NS_GET_PID_FROM_PIDNS: libc::c_ulong = 0x8000_0000 | 4 << 16 | 0xb7 << 8 | 6;
 
 fn pidfd(sandbox: &Sandbox, tid: i32) -> Option<OwnedFd> {

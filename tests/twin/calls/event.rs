@@ -1,4 +1,5 @@
-//! Waiting for descriptors and for time: poll, select, epoll, eventfd, timerfd, signalfd, pidfd, inotify, timers, sleeps.
+//! Waiting for descriptors and for time: poll, select, epoll, eventfd, timerfd, signalfd, pidfd,
+//! inotify, timers, sleeps.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +9,8 @@ use crate::names;
 use crate::shared::{Area, get, get_bytes};
 
 const SET_BYTES: u64 = 8;
-/// Descriptors that an fd_set of the twin holds; what select(2) takes from a program built with the usual FD_SETSIZE.
+/// Descriptors that an fd_set of the twin holds; what select(2) takes from a program built with the
+/// usual FD_SETSIZE.
 const FD_SET_BYTES: usize = 8192;
 
 pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planned> {

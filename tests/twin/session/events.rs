@@ -109,7 +109,8 @@ impl Session {
         }
     }
 
-    /// A new image runs: handlers and other calls of the old one are no more, and the task has its group's id.
+    /// A new image runs: handlers and other calls of the old one are no more, and the task has its
+    /// group's id.
     fn execed(&mut self, event: &Event) {
         let tid = event.value as i32;
         let Some(pid) = self.pid_of(event.slot) else { return };

@@ -1,8 +1,9 @@
-//! The coordinator: hands each request to the worker of its process, waits until nothing in the sandbox moves any more,
-//! and tells what came of it, in CLI.md's words.
+//! The coordinator: hands each request to the worker of its process, waits until nothing in the
+//! sandbox moves any more, and tells what came of it, in CLI.md's words.
 //!
-//! Nothing moves when two looks at all workers, one after the other, find each of them asleep, stopped or gone and
-//! not once put on a processor in between (`watch.rs`). A request whose worker then sleeps in its call is blocked.
+//! Nothing moves when two looks at all workers, one after the other, find each of them asleep,
+//! stopped or gone and not once put on a processor in between (`watch.rs`). A request whose worker
+//! then sleeps in its call is blocked.
 
 mod events;
 
@@ -21,7 +22,7 @@ use crate::image;
 use crate::sandbox::{Host, Sandbox};
 use crate::shared::{self, Order, Shared};
 use crate::task::{Call, Frame, Task};
-use crate::watch::{Doing, Look};
+use crate::watch::{self, Doing, Look};
 
 /// Set when the program is to end.
 pub(crate) static ENDING: AtomicBool = AtomicBool::new(false);
@@ -29,7 +30,8 @@ pub(crate) static ENDING: AtomicBool = AtomicBool::new(false);
 /// How long one sleep between looks lasts at most.
 const LOOK_US: u32 = 300;
 
-/// How long the kernel's own threads get for what they do later.
+/// How long the kernel's own threads get for bytes on their way: nothing tells when they have
+/// arrived.
 const DEFERRED_WORK: Duration = Duration::from_millis(2);
 
 /// The request that is being carried out.
@@ -49,12 +51,15 @@ pub(crate) struct Session {
     tasks: BTreeMap<i32, Task>,
     requests: u32,
     blocked: u64,
-    /// Whether there may be a terminal or an internet socket: what goes into those comes out by work of the kernel's own.
-    deferred_work: bool,
+    /// Whether a terminal may have been opened, or an internet socket made: what goes into one
+    /// comes out of its other side by work of the kernel's own.
+    terminals: bool,
+    internet: bool,
     current: Option<Current>,
     /// Slots of children that were made but have not told so yet.
     awaited: Vec<usize>,
-    /// Lines to be printed before the answer: ends of blocked calls by death, then all others in their order.
+    /// Lines to be printed before the answer: ends of blocked calls by death, then all others in
+    /// their order.
     deaths: Vec<Value>,
     lines: Vec<Value>,
 }
@@ -70,7 +75,8 @@ impl Session {
             tasks: BTreeMap::new(),
             requests: 0,
             blocked: 0,
-            deferred_work: false,
+            terminals: false,
+            internet: false,
             current: None,
             awaited: Vec::new(),
             deaths: Vec::new(),
@@ -85,7 +91,8 @@ impl Session {
         self.end();
         self.shared.reset();
         self.blocked = 0;
-        self.deferred_work = false;
+        self.terminals = false;
+        self.internet = false;
         let slot = self.shared.take_slot().ok_or_else(|| io::Error::other("no slot"))?;
         shared::set_starting_slot(slot);
         let sandbox = self.host.sandbox(&image::elf(self.shared.shmid()))?;
@@ -147,20 +154,24 @@ impl Session {
             return Err(format!("pid {pid} is in no signal handler"));
         }
         let child_slot = match plan.kind {
-            Kind::Fork { shares_memory } => {
-                let slot = self.shared.take_slot().ok_or("too many processes for the host twin")?;
-                if shares_memory {
-                    exec::give_stack(&mut plan, slot);
-                }
-                Some(slot)
-            }
+            Kind::Fork { .. } => self.shared.take_slot(),
             _ => None,
         };
-        self.deferred_work |= match name {
-            "open" | "openat" | "openat2" => fields.bytes("path")?.is_some_and(is_terminal),
-            "socket" => plan.arguments[0] != libc::AF_UNIX as u64,
-            _ => false,
-        };
+        match (plan.kind, child_slot) {
+            (Kind::Fork { shares_memory: true }, Some(slot)) => exec::give_stack(&mut plan, slot),
+            (Kind::Fork { .. }, None) => {
+                self.shared.free_area(area);
+                return Err("there are too many processes for the host twin".into());
+            }
+            _ => {}
+        }
+        match name {
+            "open" | "openat" | "openat2" => {
+                self.terminals |= fields.bytes("path")?.is_some_and(is_terminal);
+            }
+            "socket" => self.internet |= plan.arguments[0] != libc::AF_UNIX as u64,
+            _ => {}
+        }
         let answer = if plan.kind == Kind::Exec {
             self.execute(pid, plan, area)?
         } else {
@@ -173,6 +184,13 @@ impl Session {
             self.silently(1, libc::SYS_prctl, |_| Ok(arguments));
         }
         Ok(answer)
+    }
+
+    fn flush_terminals(&self) {
+        let Some(sandbox) = self.sandbox.as_ref().filter(|_| self.terminals) else { return };
+        for (tid, task) in &self.tasks {
+            task.flush_terminals(sandbox, *tid);
+        }
     }
 
     /// Carries out an execve.
@@ -232,11 +250,11 @@ impl Session {
         self.current = Some(Current { pid, request, kind, answer: None, child: None });
         shared::send(slot, &Order { operation, request, number, arguments, child: child_slot });
         let mut looks = self.settle();
-        if let (true, Some(sandbox)) = (self.deferred_work, &self.sandbox) {
-            for (tid, task) in &self.tasks {
-                task.flush_terminals(sandbox, *tid);
-            }
-            std::thread::sleep(DEFERRED_WORK);
+        // What goes into a terminal may be echoed: two ways for bytes, each by its own work.
+        let rounds = if self.terminals { 2 } else { usize::from(self.internet) };
+        for _ in 0..rounds {
+            self.flush_terminals();
+            watch::let_pass(DEFERRED_WORK);
             looks = self.settle();
         }
         self.answer_current(&looks)
@@ -257,8 +275,8 @@ impl Session {
         self.carry_out(pid, plan, area, None).get("ok")?.as_u64()
     }
 
-    /// Makes the file that a process executes its program, as far as it is allowed to say so itself: then Linux refuses
-    /// writers (ETXTBSY), and /proc/PID/exe leads there.
+    /// Makes the file that a process executes its program, as far as it is allowed to say so
+    /// itself: then Linux refuses writers (ETXTBSY), and /proc/PID/exe leads there.
     fn set_program(&mut self, pid: i32, program: &CString) {
         let Some(map) = self.sandbox.as_ref().and_then(|sandbox| exec::memory_map(sandbox, pid))
         else {
