@@ -7,16 +7,11 @@
 mod harness;
 #[path = "../need/mod.rs"]
 mod need;
-
-use std::path::Path;
+mod transcript;
 
 use harness::Twin;
 use serde_json::Value;
-
-fn start(options: &[&str]) -> Option<Twin> {
-    let program = Path::new(env!("CARGO_BIN_EXE_host-twin"));
-    if need::root("the host twin") { Twin::start(program, options) } else { None }
-}
+use transcript::start;
 
 /// A small generator (xorshift64*): the same seed gives the same program.
 struct Random(u64);
