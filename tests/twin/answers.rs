@@ -1,5 +1,5 @@
-//! What the host twin answers to small scripts of processes, programs, signals and time, whose outcome
-//! the man pages tell: it is itself checked here, before others are checked against it.
+//! What the host twin answers to small scripts of processes, programs, signals and time, whose
+//! outcome the man pages tell: it is itself checked here, before others are checked against it.
 
 mod harness;
 #[path = "../need/mod.rs"]

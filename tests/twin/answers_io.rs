@@ -1,5 +1,5 @@
-//! As `answers.rs`, for what goes through descriptors: pipes, files, readiness, sockets, terminals; and
-//! what the protocol itself says.
+//! As `answers.rs`, for what goes through descriptors: pipes, files, readiness, sockets, terminals;
+//! and what the protocol itself says.
 
 mod harness;
 #[path = "../need/mod.rs"]
