@@ -43,8 +43,7 @@ impl Kernel {
         self.counters.zombies += 1;
         self.emit(Effect::Exited { process: pid, status });
         self.orphan_children(process);
-        let (pgid, parent) = (self.rows[process].pgid, self.rows[process].parent);
-        self.wake_orphaned_group(pgid, Some(parent), pid);
+        self.loosen_group(process);
         self.notify_parent(process, status, uid);
         if pid == self.init {
             self.end_namespace();
@@ -124,12 +123,12 @@ impl Kernel {
         if self.rows[process].children.next == 0 {
             return;
         }
-        let pid = self.rows[process].pid;
         let reaper = self.reaper_for(process);
         for child in self.children(process) {
             let group = self.rows[child].pgid;
             self.disown(child);
             self.adopt(child, reaper);
+            self.rows[child].exit_signal = Signal::SIGCHLD.number();
             if reaper == 0 {
                 self.rows[child].outside_parent = 1;
             }
@@ -139,8 +138,9 @@ impl Kernel {
                     self.notify_parent(child, status, uid);
                 }
                 Life::Alive => {
-                    if group != self.rows[process].pgid || self.rows[child].sid != pid {
-                        self.wake_orphaned_group(group, None, 0);
+                    let father = &self.rows[process];
+                    if father.pgid != group && father.sid == self.rows[child].sid {
+                        self.wake_orphaned_group(group, 0);
                     }
                 }
             }
@@ -169,27 +169,25 @@ impl Kernel {
             }
             let Some(parent) = self.pids.process(member.parent) else { return true };
             let parent = &self.rows[parent];
-            if parent.pid == self.init {
-                return true;
-            }
             parent.pgid == pgid || parent.sid != member.sid
         })
     }
 
-    /// A group that becomes orphaned while a member is stopped gets SIGHUP and SIGCONT.
-    /// `parent`: the parent of the process that ends, whose tie held the group together.
-    fn wake_orphaned_group(&mut self, pgid: u32, parent: Option<u32>, except: u32) {
-        if let Some(parent) = parent {
-            let tie = self.pids.process(parent).is_some_and(|parent| {
-                let parent = &self.rows[parent];
-                let own = self.pids.process(except);
-                let sid = own.map_or(0, |own| self.rows[own].sid);
-                parent.pgid != pgid && parent.sid == sid
-            });
-            if !tie {
-                return;
-            }
+    /// The end of a process whose parent tied its group to the session may leave the group orphaned.
+    fn loosen_group(&mut self, process: ProcessRow) {
+        let (pid, pgid, sid) = {
+            let row = &self.rows[process];
+            (row.pid, row.pgid, row.sid)
+        };
+        let Some(parent) = self.pids.process(self.rows[process].parent) else { return };
+        if self.rows[parent].pgid != pgid && self.rows[parent].sid == sid {
+            self.wake_orphaned_group(pgid, pid);
         }
+    }
+
+    /// A group that becomes orphaned while a member is stopped gets SIGHUP and SIGCONT. The caller
+    /// knows that a tie to the session went: the process `except`, or the parent of a member.
+    fn wake_orphaned_group(&mut self, pgid: u32, except: u32) {
         let members = self.members(Club::Group, pgid);
         let stopped = members.iter().any(|member| self.rows[*member].stopped.is_some());
         if !stopped || !self.group_is_orphaned(pgid, except) {

@@ -213,6 +213,9 @@ fn descriptors_with_what_they_are() {
     assert_eq!(named.unresolved(), ["AT_FDCWD"]);
     assert_eq!(named.as_fd().map(|fd| fd.text.clone()), Some(b"/cwd".to_vec()));
     assert_eq!(what("6291<bash>"), plain(6291, "bash"));
+    for text in [r#"9<UNIX:[1->2,"a\"b\x3e"]>"#, r"9<\x3eodd\x3c>", r#"9<one\">"#] {
+        assert_eq!(value(text).to_string(), text);
+    }
     assert!(refused("f(3</etc/x").contains("closing >"));
 }
 

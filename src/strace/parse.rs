@@ -252,6 +252,9 @@ impl<'a, 'n> Parser<'a, 'n> {
         self.enter()?;
         let value = self.operand()?;
         self.depth -= 1;
+        if matches!(value.bare(), Value::Empty) {
+            return self.cursor.expected("a value after `~`");
+        }
         Ok(Value::Not(Box::new(value)))
     }
 

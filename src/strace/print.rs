@@ -47,8 +47,11 @@ impl Display for Text {
 impl Display for Fd {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}<", self.number)?;
-        let is_path = self.text.first() == Some(&b'/');
-        escaped(&self.text, if is_path { b"<>\"\\" } else { b"\\" }, f)?;
+        if self.text.first() == Some(&b'/') {
+            escaped(&self.text, b"<>\"\\", f)?;
+        } else {
+            described(&self.text, f)?;
+        }
         if let Some(device) = &self.device {
             f.write_str("<")?;
             escaped(device, b"<>\\", f)?;
@@ -264,6 +267,20 @@ fn list(values: &[Value], between: &str, f: &mut Formatter<'_>) -> fmt::Result {
             f.write_str(between)?;
         }
         value.fmt(f)?;
+    }
+    Ok(())
+}
+
+/// What a descriptor is, where it is no path: `->` and the quotes around a name stand as they are.
+fn described(text: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
+    let opening = text.iter().position(|byte| *byte == b'"');
+    let closing = text.iter().rposition(|byte| *byte == b'"');
+    let quotes = if opening == closing { [None, None] } else { [opening, closing] };
+    let mut before = 0;
+    for (place, &byte) in text.iter().enumerate() {
+        let plain = quotes.contains(&Some(place)) || (byte == b'>' && before == b'-');
+        escaped(&[byte], if plain { b"" } else { b"<>\"\\" }, f)?;
+        before = byte;
     }
     Ok(())
 }

@@ -25,11 +25,11 @@ impl Kernel {
         mode: u32,
     ) -> CallResult {
         let path = path_bytes(path)?;
-        // Linux takes the number before it walks.
-        let fd = self.free_fd(task, 0)?;
         if path.is_empty() {
             return Err(Errno::ENOENT.into());
         }
+        // Linux takes the number before it walks.
+        let fd = self.free_fd(task, 0)?;
         let from = self.start_of(task, dirfd, path)?;
         let umask = self.rows[self.rows[task].context].umask;
         let mode = if flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0 { mode } else { 0 };

@@ -139,11 +139,11 @@ impl Kernel {
         lists: [&Option<Vec<i64>>; 3],
         timeout_ns: Option<u64>,
     ) -> CallResult {
-        // Descriptors beyond the table's size are passed over, as Linux cuts nfds there.
         let files = self.rows[task].files;
+        let nfds = i64::from(nfds).min(self.rows[files].capacity());
         let clean = |list: &Option<Vec<i64>>| {
             list.as_ref().map(|list| {
-                let in_range = list.iter().filter(|fd| (0..i64::from(nfds)).contains(*fd));
+                let in_range = list.iter().filter(|fd| (0..nfds).contains(*fd));
                 let mut list: Vec<i32> = in_range.map(|fd| *fd as i32).collect();
                 list.sort_unstable();
                 list.dedup();

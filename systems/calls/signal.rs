@@ -188,15 +188,14 @@ impl Kernel {
     fn kill_all(&mut self, task: TaskRow, signal: Option<Signal>) -> Result<(), Errno> {
         let own = self.rows[task].process;
         let mut result = Err(Errno::ESRCH);
+        // Zombies count as found. Being forbidden is no error here (kill(2): it needs one process).
         for (pid, process) in ProcessRow::all(&self.rows) {
             if pid == u64::from(self.init) || process == own {
                 continue;
             }
-            // Like Linux: a success once any was found that is not forbidden.
             match self.kill_one(task, process, signal) {
-                Err(Errno::EPERM) if result == Err(Errno::ESRCH) => result = Err(Errno::EPERM),
-                Err(_) => {}
-                Ok(()) => result = Ok(()),
+                Ok(()) | Err(Errno::EPERM) => result = Ok(()),
+                Err(errno) => result = Err(errno),
             }
         }
         result

@@ -91,6 +91,15 @@ impl Files {
         fd
     }
 
+    /// How many descriptors Linux's table would have room for: select(2) passes over those beyond. 64,
+    /// then powers of two of 128.
+    pub fn capacity(&self) -> i64 {
+        match self.slots.len() as i64 {
+            0..=64 => 64,
+            slots => 128 * ((slots - 1) as u64 / 128 + 1).next_power_of_two() as i64,
+        }
+    }
+
     /// Puts a descriptor at a free number.
     pub fn put(&mut self, fd: u32, slot: FdSlot) {
         if fd as usize >= self.slots.len() {
