@@ -15,6 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::shared;
+use crate::task::Deaths;
 
 /// What the workers' root directory lies on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(crate) struct Sandbox {
     pub(crate) proc: OwnedFd,
     /// The file that holds the worker's image (O_PATH), on the hidden tmpfs.
     pub(crate) image: OwnedFd,
+    /// The order in which its tasks end.
+    pub(crate) deaths: Deaths,
 }
 
 impl Sandbox {
@@ -123,9 +126,10 @@ impl Host {
         fs::set_permissions(under.join("image"), fs::Permissions::from_mode(0o755))?;
         let root = switch_root(&under)?;
         let image = open_path("/image")?;
+        let deaths = Deaths::new()?;
         let init = self.start_init(&root, &image)?;
         let proc = open_at(&root, "proc", libc::O_RDONLY | libc::O_DIRECTORY);
-        let sandbox = |proc| Sandbox { init, base: base.to_owned(), root, proc, image };
+        let sandbox = |proc| Sandbox { init, base: base.to_owned(), root, proc, image, deaths };
         match proc {
             Ok(proc) => Ok(sandbox(proc)),
             Err(error) => {

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::calls::{Kind, Reply};
 use crate::fields::Object;
 use crate::names;
-use crate::sandbox::Sandbox;
-use crate::shared::Area;
+use crate::sandbox::{Sandbox, check};
+use crate::shared::{Area, SLOT_COUNT};
 use crate::watch::{Doing, Look, Watch};
 
 /// A request on its way.
@@ -45,7 +45,11 @@ impl Task {
     /// The task `tid` of the sandbox, whose worker serves `slot`.
     pub(crate) fn new(sandbox: &Sandbox, tid: i32, slot: usize) -> io::Result<Self> {
         let watch = Watch::new(&sandbox.proc, tid)?;
-        Ok(Self { slot, watch, frames: Vec::new(), pidfd: pidfd(sandbox, tid) })
+        let pidfd = pidfd(sandbox, tid);
+        if let Some(pidfd) = &pidfd {
+            sandbox.deaths.add(pidfd, tid)?;
+        }
+        Ok(Self { slot, watch, frames: Vec::new(), pidfd })
     }
 
     /// Looks at what the task is doing. One that ends may sleep on its way, as process 1 does until
@@ -144,6 +148,39 @@ impl Call {
             (_, Some(libc::SIGXFSZ)) => self.answer(-i64::from(libc::EFBIG)).into(),
             _ => json!({ "gone": crate::fields::status(status.unwrap_or(0)) }),
         }
+    }
+}
+
+/// The order in which tasks end: an epoll instance, whose list of what is ready is in the order of
+/// becoming ready, as a pidfd does when its task has ended.
+pub(crate) struct Deaths(OwnedFd);
+
+impl Deaths {
+    /// Nothing is watched yet.
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: plain system call; the descriptor is new and ours.
+        unsafe {
+            let fd = check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?;
+            Ok(Self(OwnedFd::from_raw_fd(fd)))
+        }
+    }
+
+    fn add(&self, pidfd: &OwnedFd, tid: i32) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: tid as u64 };
+        let (own, pidfd) = (self.0.as_raw_fd(), pidfd.as_raw_fd());
+        // SAFETY: plain system call on descriptors of our own.
+        check(unsafe { libc::epoll_ctl(own, libc::EPOLL_CTL_ADD, pidfd, &raw mut event) })?;
+        Ok(())
+    }
+
+    /// The tasks that have ended and are not forgotten yet, the first first.
+    pub(crate) fn in_order(&self) -> Vec<i32> {
+        let mut events = vec![libc::epoll_event { events: 0, u64: 0 }; SLOT_COUNT];
+        let room = events.len() as i32;
+        // SAFETY: plain system call with room for as many events as it is told.
+        let count = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), room, 0) };
+        events.truncate(count.max(0) as usize);
+        events.iter().map(|event| event.u64 as i32).collect()
     }
 }
 

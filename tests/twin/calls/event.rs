@@ -20,6 +20,7 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "select" => select(libc::SYS_select, f, area),
         "pselect6" => select(libc::SYS_pselect6, f, area),
         "epoll_create1" => flags_only(libc::SYS_epoll_create1, names::EPOLL_CREATE, f),
+        "epoll_create" => f.number("size").map(|size| Plan::new(libc::SYS_epoll_create, &[size])),
         "epoll_ctl" => epoll_ctl(f, area),
         "epoll_wait" => epoll_wait(libc::SYS_epoll_wait, f, area),
         "epoll_pwait" => epoll_wait(libc::SYS_epoll_pwait, f, area),

@@ -31,6 +31,8 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "lseek" => lseek(f),
         "ftruncate" => numbers(libc::SYS_ftruncate, &["fd", "length"], f),
         "fsync" => numbers(libc::SYS_fsync, &["fd"], f),
+        "syncfs" => numbers(libc::SYS_syncfs, &["fd"], f),
+        "fadvise64" => numbers(libc::SYS_fadvise64, &["fd", "offset", "len", "advice"], f),
         "fdatasync" => numbers(libc::SYS_fdatasync, &["fd"], f),
         "fallocate" => fallocate(f),
         "flock" => flock(f),

@@ -156,6 +156,8 @@ fn ids(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planned> {
         "setregid" => numbers(libc::SYS_setregid, &["rgid", "egid"]),
         "setresuid" => numbers(libc::SYS_setresuid, &["ruid", "euid", "suid"]),
         "setresgid" => numbers(libc::SYS_setresgid, &["rgid", "egid", "sgid"]),
+        "setfsuid" => numbers(libc::SYS_setfsuid, &["uid"]),
+        "setfsgid" => numbers(libc::SYS_setfsgid, &["gid"]),
         "setpgid" => numbers(libc::SYS_setpgid, &["target", "pgid"]),
         "getpgid" => numbers(libc::SYS_getpgid, &["target"]),
         "getsid" => numbers(libc::SYS_getsid, &["target"]),

@@ -18,7 +18,7 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "bind" => with_address(libc::SYS_bind, f, area),
         "connect" => with_address(libc::SYS_connect, f, area),
         "listen" => listen(f),
-        "accept4" => accept4(f, area),
+        "accept" | "accept4" => accept4(f, area),
         "shutdown" => shutdown(f),
         "sendto" => sendto(f, area),
         "recvfrom" => recvfrom(f, area),

@@ -144,11 +144,20 @@ impl Session {
 
     /// Forgets the tasks that have ended, and tells of the calls that they were in.
     pub(super) fn bury(&mut self, looks: &BTreeMap<i32, Look>) {
+        let mut gone: Vec<(i32, Option<i32>)> = Vec::new();
         for (pid, (doing, _)) in looks {
-            if let Doing::Gone(status) = doing
-                && let Some(task) = self.tasks.remove(pid)
-            {
-                self.bury_task(task, *status);
+            if let Doing::Gone(status) = doing {
+                gone.push((*pid, *status));
+            }
+        }
+        if gone.len() > 1 {
+            let order = self.sandbox.as_ref().map(|sandbox| sandbox.deaths.in_order());
+            let place = |pid| order.iter().flatten().position(|tid| *tid == pid);
+            gone.sort_by_key(|(pid, _)| place(*pid).unwrap_or(usize::MAX));
+        }
+        for (pid, status) in gone {
+            if let Some(task) = self.tasks.remove(&pid) {
+                self.bury_task(task, status);
             }
         }
     }
