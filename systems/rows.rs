@@ -2,13 +2,13 @@
 //!
 //! Every process, task, descriptor table, context, handler table, description and pipe is an entity.
 //! The world gives it its identity (a generational handle) and keeps its cold components; the hot
-//! component of a kind stands in a dense column of that kind, found through one index by
-//! `Entity::id()` that checks the generation: one or two nanoseconds, and readable through `&self`,
+//! component of a kind stands in a dense column of that kind. A reference carries the entity and the
+//! place of that row, and the row says whose it is: one nanosecond, and readable through `&self`,
 //! beside 4 to 7 for `query_one_mut` and 12 to 21 for `World::get` (DESIGN section 6).
 //!
 //! ```text
-//!   Entity ──id──▶ index[id] = (generation, row) ──row──▶ column of the kind: value, own id, hash
-//!      └─────────▶ World archetype of the kind: (OwnId, cold components)
+//!   reference = (Entity, at) ──at──▶ column of the kind: [Entity, own id, value, hash]
+//!                   └──────────────▶ World archetype of the kind: (OwnId, cold components)
 //! ```
 //!
 //! Order never comes from here: columns are visited by digests (commutative) and, sorted by own id,
@@ -57,22 +57,25 @@ impl<T> Column<T> {
         Self { rows: Vec::new(), free: Vec::new(), dirty: Vec::new(), sum: 0, live: 0 }
     }
 
-    fn insert(&mut self, row: Row<T>) -> u32 {
+    fn insert(&mut self, entity: Entity, own_id: u64, value: T) -> u32 {
         self.live += 1;
+        let row = Row { entity, own_id, value, share: 0, dirty: true };
         let at = match self.free.pop() {
-            Some(at) => at,
+            Some(at) => {
+                self.rows[at as usize] = Some(row);
+                at
+            }
             None => {
-                self.rows.push(None);
+                self.rows.push(Some(row));
                 (self.rows.len() - 1) as u32
             }
         };
-        self.rows[at as usize] = Some(row);
         self.dirty.push(at);
         at
     }
 
-    fn remove(&mut self, at: u32) -> Option<T> {
-        let row = self.rows[at as usize].take()?;
+    fn remove(&mut self, entity: Entity, at: u32) -> Option<T> {
+        let row = self.rows.get_mut(at as usize)?.take_if(|row| row.entity == entity)?;
         self.sum = self.sum.wrapping_sub(row.share);
         self.live -= 1;
         self.free.push(at);
@@ -80,29 +83,27 @@ impl<T> Column<T> {
     }
 
     #[inline]
-    fn touch(&mut self, at: u32) -> Option<&mut T> {
-        let row = self.rows.get_mut(at as usize)?.as_mut()?;
-        if !row.dirty {
-            row.dirty = true;
-            self.dirty.push(at);
+    fn touch(&mut self, entity: Entity, at: u32) -> Option<&mut T> {
+        match self.rows.get_mut(at as usize) {
+            Some(Some(row)) if row.entity == entity => {
+                if !row.dirty {
+                    row.dirty = true;
+                    self.dirty.push(at);
+                }
+                Some(&mut row.value)
+            }
+            Some(_) | None => None,
         }
-        Some(&mut row.value)
     }
 
     #[inline]
-    fn look(&self, at: u32) -> Option<&T> {
-        Some(&self.rows.get(at as usize)?.as_ref()?.value)
+    fn find(&self, entity: Entity, at: u32) -> Option<&Row<T>> {
+        match self.rows.get(at as usize) {
+            Some(Some(row)) if row.entity == entity => Some(row),
+            Some(_) | None => None,
+        }
     }
 }
-
-/// Where an entity's hot component stands.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    generation: u32,
-    row: u32,
-}
-
-const NOWHERE: Slot = Slot { generation: 0, row: u32::MAX };
 
 /// A component that digests and snapshots can write: canonical, references as own ids.
 pub trait Encode {
@@ -115,22 +116,24 @@ macro_rules! kinds {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-            pub struct $row(Entity);
+            pub struct $row {
+                entity: Entity,
+                at: u32,
+            }
 
             impl Index<$row> for Rows {
                 type Output = $value;
                 #[inline]
                 fn index(&self, row: $row) -> &$value {
                     // A dangling reference inside the core is a defect of the core, never input.
-                    self.$column.look(self.place(row.0)).expect("a live row")
+                    &self.$column.find(row.entity, row.at).expect("a live row").value
                 }
             }
 
             impl IndexMut<$row> for Rows {
                 #[inline]
                 fn index_mut(&mut self, row: $row) -> &mut $value {
-                    let at = self.place(row.0);
-                    self.$column.touch(at).expect("a live row")
+                    self.$column.touch(row.entity, row.at).expect("a live row")
                 }
             }
 
@@ -138,34 +141,31 @@ macro_rules! kinds {
                 type Value = $value;
                 fn spawn(rows: &mut Rows, own_id: u64, value: $value) -> Self {
                     let entity = rows.world.spawn((OwnId(own_id), <$value>::cold()));
-                    let at = rows.$column.insert(Row {
-                        entity, own_id, value, share: 0, dirty: true,
-                    });
-                    rows.place_at(entity, at);
-                    $row(entity)
+                    let at = rows.$column.insert(entity, own_id, value);
+                    $row { entity, at }
                 }
                 fn remove(self, rows: &mut Rows) -> Option<$value> {
-                    let at = rows.place(self.0);
-                    let value = rows.$column.remove(at)?;
-                    rows.index[self.0.id() as usize] = NOWHERE;
-                    rows.world.despawn(self.0).ok()?;
+                    let value = rows.$column.remove(self.entity, self.at)?;
+                    rows.world.despawn(self.entity).ok()?;
                     Some(value)
                 }
                 fn own_id(self, rows: &Rows) -> u64 {
-                    let at = rows.place(self.0);
-                    rows.$column.rows[at as usize].as_ref().map_or(0, |row| row.own_id)
+                    rows.$column.find(self.entity, self.at).map_or(0, |row| row.own_id)
                 }
                 fn all(rows: &Rows) -> Vec<(u64, Self)> {
-                    let mut all: Vec<(u64, Self)> = rows.$column.rows.iter().flatten()
-                        .map(|row| (row.own_id, $row(row.entity))).collect();
+                    let mut all: Vec<(u64, Self)> = (0..).zip(&rows.$column.rows)
+                        .filter_map(|(at, row)| {
+                            let row = row.as_ref()?;
+                            Some((row.own_id, $row { entity: row.entity, at }))
+                        }).collect();
                     all.sort_unstable_by_key(|entry| entry.0);
                     all
                 }
                 fn put_cold(self, rows: &Rows, out: &mut Vec<u8>) {
-                    rows.put_cold::<<$value as TextDefault>::Cold>(self.0, out);
+                    rows.put_cold::<<$value as TextDefault>::Cold>(self.entity, out);
                 }
                 fn is_live(self, rows: &Rows) -> bool {
-                    rows.$column.look(rows.place(self.0)).is_some()
+                    rows.$column.find(self.entity, self.at).is_some()
                 }
                 fn live(rows: &Rows) -> u64 {
                     rows.$column.live
@@ -178,7 +178,7 @@ macro_rules! kinds {
                         if !row.dirty { continue }
                         bytes.clear();
                         row.value.encode(rows, &mut bytes);
-                        $row(row.entity).put_cold(rows, &mut bytes);
+                        rows.put_cold::<<$value as TextDefault>::Cold>(row.entity, &mut bytes);
                         let share = hash64(hash_number($salt, row.own_id), &bytes);
                         if let Some(row) = rows.$column.rows[*at as usize].as_mut() {
                             let change = share.wrapping_sub(row.share);
@@ -198,7 +198,7 @@ macro_rules! kinds {
                     for row in rows.$column.rows.iter().flatten() {
                         bytes.clear();
                         row.value.encode(rows, &mut bytes);
-                        $row(row.entity).put_cold(rows, &mut bytes);
+                        rows.put_cold::<<$value as TextDefault>::Cold>(row.entity, &mut bytes);
                         sum = sum.wrapping_add(hash64(hash_number($salt, row.own_id), &bytes));
                     }
                     sum
@@ -209,7 +209,6 @@ macro_rules! kinds {
         /// All rows of the kernel.
         pub struct Rows {
             world: World,
-            index: Vec<Slot>,
             scratch: Vec<u8>,
             $($column: Column<$value>,)*
         }
@@ -220,7 +219,7 @@ macro_rules! kinds {
                 let mut world = World::new();
                 $(register_archetype::<$value>(&mut world);)*
                 Self {
-                    world, index: Vec::new(), scratch: Vec::new(),
+                    world, scratch: Vec::new(),
                     $($column: Column::new(),)*
                 }
             }
@@ -287,25 +286,9 @@ impl core::fmt::Debug for Rows {
 }
 
 impl Rows {
-    #[inline]
-    fn place(&self, entity: Entity) -> u32 {
-        let slot = self.index.get(entity.id() as usize).copied().unwrap_or(NOWHERE);
-        // The generation is the high half of the handle's bits.
-        if slot.generation == (entity.to_bits().get() >> 32) as u32 { slot.row } else { u32::MAX }
-    }
-
-    fn place_at(&mut self, entity: Entity, row: u32) {
-        let id = entity.id() as usize;
-        if id >= self.index.len() {
-            self.index.resize(id + 1, NOWHERE);
-        }
-        let generation = (entity.to_bits().get() >> 32) as u32;
-        self.index[id] = Slot { generation, row };
-    }
-
     /// The cold component of a process: command line, environment, name.
     pub fn text(&self, process: ProcessRow) -> ProcessText {
-        match self.world.get::<&ProcessText>(process.0) {
+        match self.world.get::<&ProcessText>(process.entity) {
             Ok(text) => (*text).clone(),
             Err(_) => ProcessText::default(),
         }
@@ -320,12 +303,11 @@ impl Rows {
 
     /// Replaces the cold component of a process.
     pub fn set_text(&mut self, process: ProcessRow, text: ProcessText) {
-        if let Ok(slot) = self.world.query_one_mut::<&mut ProcessText>(process.0) {
+        if let Ok(slot) = self.world.query_one_mut::<&mut ProcessText>(process.entity) {
             *slot = text;
         }
         // The text is part of the process's encoding: its digest is due.
-        let at = self.place(process.0);
-        self.processes.touch(at);
+        self.processes.touch(process.entity, process.at);
     }
 
     /// fork(2): the child starts with the parent's texts.
