@@ -17,6 +17,7 @@ use crate::tables::{Deadlines, PidTable};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::smallvec;
 
@@ -211,7 +212,7 @@ impl Kernel {
         };
         let row = ProcessRow::spawn(&mut self.rows, u64::from(boot.pid), process);
         self.pids.change(boot.pid, |entry| entry.process = Some(row));
-        self.rows.set_text(row, boot.text.clone());
+        self.rows.set_text(row, Arc::new(boot.text.clone()));
         self.join(Club::Group, row, boot.pgid);
         self.join(Club::Session, row, boot.sid);
         if boot.is_init {

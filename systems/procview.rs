@@ -104,7 +104,7 @@ impl ProcView for View<'_> {
         let process_row = self.pids.process(pid)?;
         let process = &self.rows[process_row];
         let mut shown = ProcTask {
-            comm: self.rows.text(process_row).comm.0,
+            comm: self.rows.text(process_row).comm.0.clone(),
             state: b'Z',
             ppid: if process.parent == 0 { process.outside_parent } else { process.parent },
             pgrp: process.pgid,
@@ -164,7 +164,7 @@ impl ProcView for View<'_> {
             ProcLink::Cwd => Some(ProcTarget::Place(self.rows[task.context].cwd)),
             ProcLink::Root => Some(ProcTarget::Place(self.rows[task.context].root)),
             ProcLink::Exe => {
-                let exe = self.rows.text(task.process).exe.0;
+                let exe = self.rows.text(task.process).exe.0.clone();
                 (!exe.is_empty()).then_some(ProcTarget::Text(exe))
             }
             ProcLink::Fd(fd) => {

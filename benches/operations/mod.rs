@@ -1,4 +1,5 @@
-//! What is measured, stated once: the criterion benches time these operations and `tests/instructions.rs`
+//! What is measured, stated once: the criterion benches time these operations, and
+//! `tests/instructions.rs`
 //! counts their instructions. Each leaves the kernel as it found it, so that it can be repeated.
 
 use tickernel_systems::abi::PollFd;
@@ -87,6 +88,8 @@ pub(crate) struct Scene {
     active: u32,
     /// A child of it that lives on.
     child: u32,
+    /// A process with three descriptors, which has children.
+    spawner: u32,
     /// The first member of the group.
     group: u32,
     read_fd: i32,
@@ -106,6 +109,7 @@ impl Scene {
         for _ in 0..idle {
             done(&mut kernel, 1, Call::Fork {});
         }
+        let spawner = done(&mut kernel, 1, Call::Fork {}) as u32;
         let active = done(&mut kernel, 1, Call::Fork {}) as u32;
         let (read_fd, write_fd) = pipe(&mut kernel, active);
         let stream = pipe(&mut kernel, active);
@@ -123,6 +127,7 @@ impl Scene {
             kernel,
             active,
             child,
+            spawner,
             group,
             read_fd,
             write_fd,
@@ -213,9 +218,10 @@ impl Scene {
     }
 
     fn spawn(&mut self) {
-        let child = self.done(Call::Fork {});
-        self.kernel.call(child as u32, Call::ExitGroup { status: 0 });
-        assert_eq!(self.done(Call::Wait4 { wpid: -1, options: 0 }), child);
+        let (kernel, spawner) = (&mut self.kernel, self.spawner);
+        let child = done(kernel, spawner, Call::Fork {});
+        kernel.call(child as u32, Call::ExitGroup { status: 0 });
+        assert_eq!(done(kernel, spawner, Call::Wait4 { wpid: -1, options: 0 }), child);
         while self.kernel.poll_output().is_some() {}
     }
 }

@@ -5,6 +5,7 @@ use crate::components::{Pending, TextDefault, WaitQueue};
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -130,5 +131,6 @@ impl<'a> Wire<'a> for Limits {
 }
 
 impl TextDefault for Process {
-    type Cold = ProcessText;
+    // Shared by the processes of a fork (DESIGN section 7); its count shows nowhere.
+    type Cold = Arc<ProcessText>;
 }

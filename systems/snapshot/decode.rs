@@ -14,6 +14,7 @@ use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 type From<'a, 'b> = &'b mut WireReader<'a>;
@@ -112,7 +113,7 @@ impl Kernel {
                 self.deadlines.add(process.alarm_ns, Due::Alarm(pid));
             }
             let row = Row::spawn(&mut self.rows, id, process);
-            self.rows.set_text(row, text);
+            self.rows.set_text(row, Arc::new(text));
             self.pids.change(pid, |entry| entry.process = Some(row));
             if heads.0 {
                 self.pids.change(group, |entry| entry.group_head = pid);

@@ -218,7 +218,7 @@ impl Kernel {
                 pgid: process.pgid,
                 sid: process.sid,
                 state: self.process_state(row),
-                comm: self.rows.text(row).comm,
+                comm: self.rows.text(row).comm.clone(),
             }
         })
         .collect()
