@@ -12,6 +12,7 @@ macro_rules! constants {
         pub const $table: Names = &[$((stringify!($name), $name as u64)),*];
     };
 }
+pub(crate) use constants;
 
 constants! {
     /// Flags of open(2); the access mode is the two lowest bits.

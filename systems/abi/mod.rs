@@ -8,6 +8,7 @@ pub mod errno;
 pub mod flags;
 pub mod signal;
 pub mod structs;
+pub mod termios;
 
 pub use credentials::Credentials;
 pub use errno::Errno;

@@ -102,8 +102,10 @@ pub trait Field<'a>: Wire<'a> {
     fn read(value: FieldValue<'a>) -> Option<Self>;
 }
 
+// A number outside the type is taken as C converts one between the signed and the unsigned type of
+// that width: -1 is a size_t, 0xffffffff an int.
 macro_rules! number_fields {
-    ($($kind:ty),*) => {$(
+    ($($kind:ty, $other:ty);*) => {$(
         impl<'a> Field<'a> for $kind {
             fn kind() -> FieldValue<'static> {
                 FieldValue::Number(0)
@@ -113,7 +115,9 @@ macro_rules! number_fields {
             }
             fn read(value: FieldValue<'a>) -> Option<Self> {
                 match value {
-                    FieldValue::Number(number) => <$kind>::try_from(number).ok(),
+                    FieldValue::Number(number) => <$kind>::try_from(number)
+                        .ok()
+                        .or_else(|| <$other>::try_from(number).ok().map(|wrapped| wrapped as $kind)),
                     FieldValue::Null => Some(0),
                     _ => None,
                 }
@@ -121,7 +125,7 @@ macro_rules! number_fields {
         }
     )*};
 }
-number_fields!(i32, u32, u64, i64);
+number_fields!(i32, u32; u32, i32; u64, i64; i64, u64);
 
 macro_rules! plain_fields {
     ($($kind:ty: $variant:ident),*) => {$(
