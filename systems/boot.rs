@@ -143,6 +143,7 @@ impl Kernel {
             fifos: BTreeMap::new(),
             blocked_calls: BTreeMap::new(),
             locks: BTreeMap::new(),
+            record_locks: BTreeMap::new(),
             tick: 0,
             counters: Counters::default(),
             default_limits: Limits::default(),

@@ -5,6 +5,7 @@
 //! that n at once equal n one by one.
 
 use crate::abi::Errno;
+use crate::calls::record_lock::{LockedObject, RecordLocks};
 use crate::components::{Limits, Waiting};
 use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
@@ -137,6 +138,8 @@ pub(crate) enum Changed {
     Task(u32),
     /// Locks of this inode.
     Locks(InodeId),
+    /// Record locks of this object.
+    Records(LockedObject),
 }
 
 /// A virtual POSIX kernel.
@@ -153,6 +156,8 @@ pub struct Kernel {
     /// Who is blocked in which call (OnDemand only: what `Resume` names).
     pub(crate) blocked_calls: BTreeMap<CallId, u32>,
     pub(crate) locks: BTreeMap<InodeId, crate::calls::lock::InodeLocks>,
+    /// Record locks of fcntl(2) and their waiters.
+    pub(crate) record_locks: BTreeMap<LockedObject, RecordLocks>,
     pub(crate) now_ns: u64,
     pub(crate) tick: Tick,
     pub(crate) counters: Counters,

@@ -70,6 +70,7 @@ impl Kernel {
             return;
         }
         self.unlock_description(row);
+        self.forget_description_locks(row);
         let Some(description) = row.remove(&mut self.rows) else { return };
         match description.target {
             Target::File(place) => self.fs.release(place),
@@ -89,6 +90,7 @@ impl Kernel {
     fn close_in(&mut self, files: FilesRow, fd: i32) -> Result<(), Errno> {
         let slot = self.rows[files].take(fd).ok_or(Errno::EBADF)?;
         self.counters.open_fds -= 1;
+        self.forget_table_locks(files, slot.description);
         self.release(slot.description);
         Ok(())
     }
@@ -99,11 +101,13 @@ impl Kernel {
         if self.rows[files].refs > 0 {
             return;
         }
-        let Some(table) = files.remove(&mut self.rows) else { return };
-        self.counters.open_fds -= u64::from(table.open);
-        for slot in table.slots.into_iter().flatten() {
+        let slots = core::mem::take(&mut self.rows[files].slots);
+        self.counters.open_fds -= u64::from(self.rows[files].open);
+        for slot in slots.into_iter().flatten() {
+            self.forget_table_locks(files, slot.description);
             self.release(slot.description);
         }
+        files.remove(&mut self.rows);
     }
 
     /// The descriptors with FD_CLOEXEC close (execve(2)).
@@ -156,6 +160,7 @@ impl Kernel {
         self.counters.open_fds -= u64::from(before.is_some());
         self.install(task, newfd as u32, slot.description, cloexec);
         if let Some(before) = before {
+            self.forget_table_locks(files, before.description);
             self.release(before.description);
         }
         Ok(Answer::value(i64::from(newfd)))

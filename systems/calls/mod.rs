@@ -12,6 +12,7 @@ mod path;
 mod pipe;
 mod poll;
 mod process;
+pub(crate) mod record_lock;
 mod signal;
 mod time;
 mod wait;

@@ -394,7 +394,7 @@ impl Kernel {
         times: Option<[Timespec; 2]>,
         flags: u32,
     ) -> CallResult {
-        let Some(change) = TimeChange::from_times(times)? else { return Ok(Answer::default()) };
+        let Some(change) = TimeChange::from_times(times) else { return Ok(Answer::default()) };
         if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
             return Err(Errno::EINVAL.into());
         }
@@ -538,7 +538,7 @@ impl Kernel {
         }
         let now = self.stamp();
         caller!(self, task => caller);
-        self.fs.truncate(&caller, place, size, true, now)?;
+        self.fs.truncate(&caller, place, size, now)?;
         Ok(Answer::default())
     }
 

@@ -26,7 +26,7 @@ pub fn check_mknod_mode(mode: u32) -> Result<(), Errno> {
 impl Fs {
     /// Whether a path can be a new name: what the kernel checks before it asks for permission.
     fn new_name(&self, at: &Walked, directory: bool) -> Result<(), Errno> {
-        if at.last != Last::Name || at.place.is_some() {
+        if at.last != Last::Name || at.place?.is_some() {
             return Err(Errno::EEXIST);
         }
         if at.trailing_slash && !directory {
@@ -146,7 +146,7 @@ impl Fs {
         row.nlink += 1;
         row.ctime = now;
         let entry = self.add_entry(parent, at.name.clone(), inode);
-        self.changed_directory(directory, now);
+        self.changed(directory, now);
         Ok(Place { mount: at.parent.mount, node: Node::Entry(entry) })
     }
 
@@ -179,7 +179,7 @@ impl Fs {
         let (volume, mode, gid) = self.inherited(caller, above, &kind, mode);
         let owner = (caller.cred.fsuid, gid);
         let entry = self.attach(parent, name.clone(), volume, kind, mode, owner, now);
-        self.changed_directory(above, now);
+        self.changed(above, now);
         Ok(Place { mount: directory.mount, node: Node::Entry(entry) })
     }
 
@@ -248,8 +248,8 @@ impl Fs {
         }
     }
 
-    /// Stamps a directory whose entries changed.
-    pub(super) fn changed_directory(&mut self, directory: InodeId, now: Timespec) {
+    /// Stamps an inode whose contents (for a directory: entries) changed.
+    pub(super) fn changed(&mut self, directory: InodeId, now: Timespec) {
         let row = self.inode_mut(directory);
         (row.mtime, row.ctime) = (now, now);
     }

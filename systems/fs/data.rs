@@ -25,7 +25,7 @@ impl Fs {
         }
     }
 
-    /// Up to `count` bytes of a regular file; after it [`Fs::accessed`] is due unless `count` is 0.
+    /// Up to `count` bytes of a regular file; after it [`Fs::accessed_by_read`] is due.
     ///
     /// # Errors
     /// `EISDIR`; `EINVAL` for what is no regular file.
@@ -34,6 +34,13 @@ impl Fs {
             Some(pages) => Ok(pages.read(offset, count)),
             None if self.is_directory(place) => Err(Errno::EISDIR),
             None => Err(Errno::EINVAL),
+        }
+    }
+
+    /// [`Fs::accessed`] after a read of so many bytes: most kinds do not count a read of nothing.
+    pub fn accessed_by_read(&mut self, place: Place, count: u64, now: Timespec) {
+        if count > 0 || self.volume(place).kind.facts().empty_reads_count {
+            self.accessed(place, now);
         }
     }
 
@@ -76,7 +83,7 @@ impl Fs {
             }
         };
         self.count_pages(inode, before, after);
-        self.changed_directory(inode, now);
+        self.changed(inode, now);
         Ok(count)
     }
 
@@ -109,8 +116,7 @@ impl Fs {
         self.permission(caller, place, MAY_WRITE)
     }
 
-    /// Sets the size of a regular file. `stamp`: as ftruncate(2) and `O_TRUNC`, which stamp it even if
-    /// the size stays the same; truncate(2) does not.
+    /// Sets the size of a regular file, and stamps it even if the size stays the same.
     ///
     /// # Errors
     /// `EFBIG`, `EINVAL` for what is no regular file.
@@ -119,7 +125,6 @@ impl Fs {
         caller: &Caller<'_>,
         place: Place,
         size: u64,
-        stamp: bool,
         now: Timespec,
     ) -> Result<(), Errno> {
         let pages = self.pages(place).ok_or(Errno::EINVAL)?;
@@ -134,9 +139,7 @@ impl Fs {
             let after = pages.present();
             self.count_pages(inode, before, after);
         }
-        if stamp || size != old {
-            self.changed_directory(inode, now);
-        }
+        self.changed(inode, now);
         Ok(())
     }
 

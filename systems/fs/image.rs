@@ -113,10 +113,10 @@ impl Fs {
             if row.volume.0 as usize >= self.volumes.len() {
                 return Err("the volume of an inode");
             }
-            if let Kind::Directory(list) = &row.kind {
-                if row.entries != 1 || entry(list.entry).map(|entry| entry.inode.0) != Some(id) {
-                    return Err("one entry of a directory");
-                }
+            if let Kind::Directory(list) = &row.kind
+                && (row.entries != 1 || entry(list.entry).map(|entry| entry.inode.0) != Some(id))
+            {
+                return Err("one entry of a directory");
             }
         }
         if holds.iter().any(|(id, count)| self.entries.at(*id).holds < *count) {

@@ -34,13 +34,13 @@ pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;
 pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
-pub use open::Opened;
+pub use open::{Opened, check_open_flags};
 pub use pages::{PAGE_BYTES, Pages};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use procfs::{ProcNode, ProcView};
 pub use rename::check_rename_flags;
 pub use volume::{KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind};
-pub use walk::{Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
+pub use walk::{Followed, Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
 
 use crate::abi::{Credentials, Errno, Timespec};
 use alloc::collections::BTreeMap;
@@ -62,16 +62,21 @@ pub struct Caller<'a> {
     pub proc: &'a dyn ProcView,
 }
 
-/// The sysctls of proc_sys_fs(5) that restrict links; all off by default, as in the kernel.
+/// The sysctls of proc_sys_fs(5) that restrict what is done with others' files in sticky directories
+/// and with links; all off by default, as in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Protected {
     /// `protected_hardlinks`.
     pub hardlinks: bool,
     /// `protected_symlinks`.
     pub symlinks: bool,
+    /// `protected_regular`, 0 to 2.
+    pub regular: u8,
+    /// `protected_fifos`, 0 to 2.
+    pub fifos: u8,
 }
 
-crate::wire_struct!(Protected { hardlinks, symlinks });
+crate::wire_struct!(Protected { hardlinks, symlinks, regular, fifos });
 
 /// A whole tree of files.
 #[derive(Clone, Debug)]

@@ -6,7 +6,6 @@
 
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader, put_varint};
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -66,7 +65,7 @@ pub struct Pages {
     /// Pages 0 to `dense.len()`.
     dense: Vec<Option<Page>>,
     /// Pages from `dense.len()` on.
-    sparse: Option<Box<BTreeMap<u64, Page>>>,
+    sparse: BTreeMap<u64, Page>,
     present: u64,
     /// Wrapping sum of the hashes of the pages that are `hashed`.
     content: u64,
@@ -94,7 +93,7 @@ impl Pages {
         if index < self.dense.len() as u64 {
             return self.dense[index as usize].as_ref();
         }
-        self.sparse.as_ref()?.get(&index)
+        self.sparse.get(&index)
     }
 
     /// The page to change, made if it is absent; it counts as not hashed.
@@ -112,7 +111,7 @@ impl Pages {
         let page = if index < self.dense.len() as u64 {
             self.dense[index as usize].get_or_insert_with(fresh)
         } else {
-            self.sparse.get_or_insert_default().entry(index).or_insert_with(fresh)
+            self.sparse.entry(index).or_insert_with(fresh)
         };
         if page.hashed {
             page.hashed = false;
@@ -124,8 +123,7 @@ impl Pages {
 
     fn extend_dense(&mut self, pages: u64) {
         self.dense.resize(pages as usize, None);
-        let Some(sparse) = &mut self.sparse else { return };
-        while let Some(first) = sparse.first_entry() {
+        while let Some(first) = self.sparse.first_entry() {
             if *first.key() >= pages {
                 break;
             }
@@ -204,13 +202,8 @@ impl Pages {
                     self.forget(&page);
                 }
             }
-            if let Some(sparse) = &mut self.sparse {
-                for page in sparse.split_off(&keep).values() {
-                    self.present -= 1;
-                    if page.hashed {
-                        self.content = self.content.wrapping_sub(page.hash);
-                    }
-                }
+            for page in self.sparse.split_off(&keep).values() {
+                self.forget(page);
             }
             let within = (size % PAGE_BYTES) as usize;
             if within != 0 && self.page(size / PAGE_BYTES).is_some() {
@@ -231,7 +224,7 @@ impl Pages {
         }
         let first = offset / PAGE_BYTES;
         let dense = (first..self.dense.len() as u64).find(|index| self.page(*index).is_some());
-        let sparse = || Some(*self.sparse.as_ref()?.range(first..).next()?.0);
+        let sparse = || Some(*self.sparse.range(first..).next()?.0);
         let found = dense.or_else(sparse)?.saturating_mul(PAGE_BYTES).max(offset);
         (found < self.size).then_some(found)
     }
@@ -267,7 +260,7 @@ impl Pages {
             let page = if index < self.dense.len() as u64 {
                 self.dense[index as usize].as_mut()
             } else {
-                self.sparse.as_mut().and_then(|sparse| sparse.get_mut(&index))
+                self.sparse.get_mut(&index)
             };
             if let Some(page) = page.filter(|page| !page.hashed) {
                 page.hashed = true;
@@ -286,8 +279,7 @@ impl Pages {
     fn iter(&self) -> impl Iterator<Item = (u64, &Page)> {
         let dense = self.dense.iter().enumerate();
         let dense = dense.filter_map(|(index, page)| Some((index as u64, page.as_ref()?)));
-        let sparse = self.sparse.iter().flat_map(|map| map.iter());
-        dense.chain(sparse.map(|(index, page)| (*index, page)))
+        dense.chain(self.sparse.iter().map(|(index, page)| (*index, page)))
     }
 }
 

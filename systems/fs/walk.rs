@@ -31,6 +31,9 @@ pub enum Last {
     Root,
 }
 
+/// The symbolic links that a walk followed.
+pub type Followed = SmallVec<[InodeId; 1]>;
+
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -47,7 +50,7 @@ pub struct Found {
     /// Where it ends.
     pub target: Target,
     /// The symbolic links that were followed, for [`Fs::touch_links`].
-    pub followed: SmallVec<[InodeId; 1]>,
+    pub followed: Followed,
 }
 
 /// A path up to its last component.
@@ -61,10 +64,11 @@ pub struct Walked {
     pub last: Last,
     /// Whether slashes follow it.
     pub trailing_slash: bool,
-    /// What it names now, neither mounts on it crossed nor a link followed.
-    pub place: Option<Place>,
+    /// What it names now, neither mounts on it crossed nor a link followed. An error of the look-up
+    /// (`ENAMETOOLONG`; below /proc `ENOENT`) is reported when the call comes to it.
+    pub place: Result<Option<Place>, Errno>,
     /// The symbolic links that were followed, for [`Fs::touch_links`].
-    pub followed: SmallVec<[InodeId; 1]>,
+    pub followed: Followed,
 }
 
 /// A path or the target of a link, and how far it is done.
@@ -110,7 +114,7 @@ pub(super) struct Walk<'f> {
     pub(super) name: Name,
     pub(super) last: Last,
     pub(super) trailing_slash: bool,
-    pub(super) followed: SmallVec<[InodeId; 1]>,
+    pub(super) followed: Followed,
     links: u32,
 }
 
@@ -138,7 +142,7 @@ impl<'f> Walk<'f> {
             name: Name::new(),
             last: Last::Root,
             trailing_slash: false,
-            followed: SmallVec::new(),
+            followed: Followed::new(),
             links: 0,
         };
         if first != b'/' && !walk.in_directory() {
@@ -153,7 +157,7 @@ impl<'f> Walk<'f> {
     }
 
     /// Goes to the directory of the last component, which it names in `name` and `last`.
-    pub(super) fn to_last(&mut self) -> Result<(), Errno> {
+    pub(super) fn reach_last(&mut self) -> Result<(), Errno> {
         (self.last, self.trailing_slash) = (Last::Root, false);
         self.name.clear();
         if let Some(rest) = self.rests.last_mut() {
@@ -235,6 +239,9 @@ impl<'f> Walk<'f> {
 
     /// The node with the name of the last component, before mounts and links.
     pub(super) fn look_up(&self) -> Result<Option<Place>, Errno> {
+        if self.fs.is_dead(self.at) {
+            return Err(Errno::ENOENT);
+        }
         if self.name.len() > NAME_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
@@ -368,7 +375,7 @@ impl Fs {
         let mut walk = Walk::start(self, caller, from, path)?;
         let mut directory = false;
         let target = loop {
-            walk.to_last()?;
+            walk.reach_last()?;
             directory |= walk.trailing_slash;
             if let Some(target) = walk.take_last(follow || directory)? {
                 break target;
@@ -387,7 +394,7 @@ impl Fs {
     /// Follows a path up to its last component and looks that up without following it.
     ///
     /// # Errors
-    /// Those of path_resolution(7), of the last component only `ENAMETOOLONG` (below /proc `ENOENT`).
+    /// Those of path_resolution(7) for all but the last component.
     pub fn walk_parent(
         &self,
         caller: &Caller<'_>,
@@ -395,10 +402,10 @@ impl Fs {
         path: &[u8],
     ) -> Result<Walked, Errno> {
         let mut walk = Walk::start(self, caller, from, path)?;
-        walk.to_last()?;
+        walk.reach_last()?;
         let place = match walk.last {
-            Last::Name => walk.look_up()?,
-            Last::Dot | Last::DotDot | Last::Root => None,
+            Last::Name => walk.look_up(),
+            Last::Dot | Last::DotDot | Last::Root => Ok(None),
         };
         let Walk { at: parent, name, last, trailing_slash, followed, .. } = walk;
         Ok(Walked { parent, name, last, trailing_slash, place, followed })

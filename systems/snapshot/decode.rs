@@ -46,6 +46,10 @@ impl Kernel {
         (kernel.init, kernel.counters, kernel.default_limits) = (init, counters, default_limits);
         kernel.pids.last = last;
         kernel.get_rows(from)?;
+        for _ in 0..from.count()? {
+            let (object, locks) = Wire::get(from)?;
+            kernel.record_locks.insert(object, locks);
+        }
         kernel.get_asking(from)?;
         from.finish()?;
         kernel.index_waits();
@@ -444,6 +448,11 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
         11 => {
             let description = described(u64::get(from)?)?;
             Waiting::Flock { description, operation: Wire::get(from)? }
+        }
+        12 => {
+            let description = described(u64::get(from)?)?;
+            let (object, lock) = Wire::get(from)?;
+            Waiting::RecordLock { description, object, lock }
         }
         _ => return Err(error.into()),
     })

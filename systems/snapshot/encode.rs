@@ -24,6 +24,14 @@ impl Kernel {
         }
     }
 
+    pub(super) fn put_records(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.record_locks.len() as u64);
+        for (object, locks) in &self.record_locks {
+            object.put(out);
+            locks.put(out);
+        }
+    }
+
     pub(super) fn put_asking(&self, out: &mut Vec<u8>) {
         match &self.asking {
             None => out.push(0),
@@ -252,6 +260,10 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
         Waiting::Pause => out.push(8),
         Waiting::Signal { set } => (9u8, *set).put(out),
         Waiting::Vfork { child } => (10u8, *child).put(out),
+        Waiting::RecordLock { description, object, lock } => {
+            (12u8, description.own_id(rows)).put(out);
+            (*object, *lock).put(out);
+        }
         Waiting::Flock { description, operation } => {
             (11u8, description.own_id(rows)).put(out);
             operation.put(out);

@@ -145,6 +145,7 @@ impl Kernel {
         self.put_rows::<HandlersRow>(&mut out);
         self.put_rows::<Row>(&mut out);
         self.put_rows::<TaskRow>(&mut out);
+        self.put_records(&mut out);
         self.put_asking(&mut out);
         out
     }
@@ -200,6 +201,7 @@ impl Kernel {
         self.init.put(&mut out);
         self.counters.put(&mut out);
         self.pids.last.put(&mut out);
+        self.put_records(&mut out);
         self.put_asking(&mut out);
         hash64(0, &out)
     }

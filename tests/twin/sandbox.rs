@@ -1,10 +1,11 @@
-//! The place where workers live: namespaces(7) of their own, a file system that holds only /dev, /proc and /tmp, and
-//! process 1 of a fresh pid namespace. Everything is gone with the coordinator: mounts are private to the namespace, the
-//! temporary directory is removed, and process 1 dies with its parent (PR_SET_PDEATHSIG), and with it all others.
+//! The place where workers live: namespaces(7) of their own, a file system that holds only /dev,
+//! /proc and /tmp, and process 1 of a fresh pid namespace. Everything is gone with the coordinator:
+//! mounts are private to the namespace, the temporary directory is removed, and process 1 dies with
+//! its parent (PR_SET_PDEATHSIG), and with it all others.
 //!
-//! The coordinator stays in the mount namespace (to stage programs, `exec.rs`) on a hidden tmpfs that lies *under*
-//! the workers' root, as the boot file system lies under `/`: no `..` and no chroot leads there. It is outside of
-//! the pid namespace, so it takes no pid there.
+//! The coordinator stays in the mount namespace (to stage programs, `exec.rs`) on a hidden tmpfs
+//! that lies *under* the workers' root, as the boot file system lies under `/`: no `..` and no
+//! chroot leads there. It is outside of the pid namespace, so it takes no pid there.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::shared;
+use crate::task::Deaths;
 
 /// What the workers' root directory lies on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(crate) struct Sandbox {
     pub(crate) proc: OwnedFd,
     /// The file that holds the worker's image (O_PATH), on the hidden tmpfs.
     pub(crate) image: OwnedFd,
+    /// The order in which its tasks end.
+    pub(crate) deaths: Deaths,
 }
 
 impl Sandbox {
@@ -81,7 +85,8 @@ impl Host {
         Ok(Self { mount_namespace, temporary, kind, made: 0, real_time })
     }
 
-    /// A fresh sandbox whose process 1 runs `image` and takes the slot that the shared header names.
+    /// A fresh sandbox whose process 1 runs `image` and takes the slot that the shared header
+    /// names.
     pub(crate) fn sandbox(&mut self, image: &[u8]) -> io::Result<Sandbox> {
         // SAFETY: plain system calls on a descriptor of our own; this program has one thread.
         unsafe {
@@ -121,9 +126,10 @@ impl Host {
         fs::set_permissions(under.join("image"), fs::Permissions::from_mode(0o755))?;
         let root = switch_root(&under)?;
         let image = open_path("/image")?;
+        let deaths = Deaths::new()?;
         let init = self.start_init(&root, &image)?;
         let proc = open_at(&root, "proc", libc::O_RDONLY | libc::O_DIRECTORY);
-        let sandbox = |proc| Sandbox { init, base: base.to_owned(), root, proc, image };
+        let sandbox = |proc| Sandbox { init, base: base.to_owned(), root, proc, image, deaths };
         match proc {
             Ok(proc) => Ok(sandbox(proc)),
             Err(error) => {
@@ -197,7 +203,8 @@ fn init(root: &OwnedFd, image: &OwnedFd, real_time: bool) -> io::Result<()> {
         }
     }
     set_limits();
-    // SAFETY: as above. Descriptors 0, 1, 2 become one description of /dev/null, all others end with the exec.
+    // SAFETY: as above. Descriptors 0, 1, 2 become one description of /dev/null, all others end
+    // with the exec.
     unsafe {
         for signal in 1..=64 {
             if signal != libc::SIGKILL && signal != libc::SIGSTOP && signal != 32 && signal != 33 {
@@ -269,7 +276,8 @@ fn fill_root(new: &Path) -> io::Result<()> {
     make_directory(&dev.join("shm"), 0o1777)
 }
 
-/// Makes `under` the namespace's root and moves `under/new` on top of it. The caller's own root stays `under`.
+/// Makes `under` the namespace's root and moves `under/new` on top of it. The caller's own root
+/// stays `under`.
 fn switch_root(under: &Path) -> io::Result<OwnedFd> {
     let old = c_path(&under.join("old"))?;
     let under = c_path(under)?;
@@ -288,8 +296,9 @@ fn switch_root(under: &Path) -> io::Result<OwnedFd> {
     Ok(root)
 }
 
-/// Keeps this program and all workers on one processor. At a real-time priority, process 1 puts the workers one above the
-/// coordinator: then no worker is ready to run while the coordinator runs, and workers go on in the order in which they are woken.
+/// Keeps this program and all workers on one processor. At a real-time priority, process 1 puts the
+/// workers one above the coordinator: then no worker is ready to run while the coordinator runs,
+/// and workers go on in the order in which they are woken.
 fn stay_on_one_processor() {
     // SAFETY: plain system calls; a failure is no harm, it only makes more looking necessary.
     unsafe {
@@ -310,7 +319,8 @@ fn set_fifo(priority: i32) -> bool {
 
 /// Sets the loopback interface of the network namespace up, for sockets on 127.0.0.1.
 fn raise_loopback() {
-    // SAFETY: plain system calls on a socket of our own and a zeroed request; a failure only means no loopback.
+    // SAFETY: plain system calls on a socket of our own and a zeroed request; a failure only means
+    // no loopback.
     unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
         let mut request: libc::ifreq = std::mem::zeroed();

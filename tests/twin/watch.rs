@@ -1,13 +1,15 @@
-//! What a worker is doing, as /proc of its pid namespace tells (proc_pid_stat(5), proc_pid_syscall(5)).
+//! What a worker is doing, as /proc of its pid namespace tells (proc_pid_stat(5),
+//! proc_pid_syscall(5)).
 //!
-//! `syscall` is only filled in by the kernel for a task that is switched out and off the run queue, so a worker that is about to
-//! sleep, or was woken, never looks asleep. `schedstat` counts how often it was put on a processor: two looks with the
-//! same count had nothing between them.
+//! `syscall` is only filled in by the kernel for a task that is switched out and off the run queue,
+//! so a worker that is about to sleep, or was woken, never looks asleep. `schedstat` counts how
+//! often it was put on a processor: two looks with the same count had nothing between them.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use crate::image;
 use crate::sandbox::open_at;
@@ -94,6 +96,16 @@ impl Watch {
             self.schedstat.as_ref().and_then(|file| read(file, &mut buffer)).unwrap_or_default();
         text.split_whitespace().nth(2).and_then(|word| word.parse().ok()).unwrap_or(0)
     }
+}
+
+/// Lets real time pass; ends early on a signal (the program is to end).
+pub(crate) fn let_pass(time: Duration) {
+    let time = libc::timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
+    };
+    // SAFETY: plain system call with a timespec that lives long enough.
+    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
 }
 
 fn hexadecimal(word: Option<&str>) -> u64 {
