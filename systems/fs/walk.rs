@@ -1,8 +1,9 @@
-//! The path walk of path_resolution(7): one look-up a component, symbolic links by a list of what is
-//! left to do and not by recursion.
+//! The path walk of path_resolution(7): one look-up a component, symbolic links by a list of what
+//! is left to do and not by recursion.
 //!
-//! Owns where each error of a path comes from, in Linux's order. What is done with the last component is
-//! the operations' business: [`Fs::walk_parent`] stops before it. `openat2` flags come later.
+//! Owns where each error of a path comes from, in Linux's order. What is done with the last
+//! component is the operations' business: [`Fs::walk_parent`] stops before it. `openat2` flags come
+//! later.
 
 use super::procfs::{self, ProcTarget};
 use super::{Caller, EntryId, Fs, InodeId, Kind, Name, Node, Place, ProcNode};
@@ -219,7 +220,8 @@ impl<'f> Walk<'f> {
         }
     }
 
-    /// Takes the last component itself: `None` if it was a link, and the walk goes on in its target.
+    /// Takes the last component itself: `None` if it was a link, and the walk goes on in its
+    /// target.
     pub(super) fn take_last(&mut self, follow: bool) -> Result<Option<Target>, Errno> {
         match self.step(follow)? {
             Step::Moved(target) => Ok(Some(target)),
@@ -323,8 +325,8 @@ impl Fs {
         }
     }
 
-    /// The directory with this name in a directory, if it is one that nothing is mounted on: the common
-    /// step of a walk.
+    /// The directory with this name in a directory, if it is one that nothing is mounted on: the
+    /// common step of a walk.
     fn subdirectory(&self, at: Place, name: &[u8]) -> Option<Node> {
         let Node::Entry(above) = at.node else { return None };
         let id = self.child(above, name)?;
@@ -381,8 +383,8 @@ impl Fs {
         }
     }
 
-    /// Follows a path to its end, a symbolic link at the end too if `follow`. `from` is the place of a
-    /// directory descriptor, `None` the working directory.
+    /// Follows a path to its end, a symbolic link at the end too if `follow`. `from` is the place
+    /// of a directory descriptor, `None` the working directory.
     ///
     /// # Errors
     /// Those of path_resolution(7): `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
