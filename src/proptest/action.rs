@@ -27,7 +27,7 @@ actions! {
     // Descriptors and what they show.
     24 Open, 4 Openat, 2 Creat, 12 Close, 2 CloseRange, 6 Dup, 5 Dup2, 4 Dup3, 12 Fcntl, 3 Flock,
     22 Read, 22 Write, 3 Pread, 3 Pwrite, 2 Readv, 2 Writev, 5 Lseek, 3 Ftruncate, 2 Fallocate,
-    10 Pipe, 5 Pipe2, 6 Fstat, 1 Fsync, 2 Sendfile, 2 CopyFileRange, 2 Ioctl, 8 Poll, 4 Select,
+    10 Pipe, 5 Pipe2, 6 Fstat, 1 Fsync, 2 Ioctl, 8 Poll, 4 Select,
     // Files by path.
     7 Mkdir, 4 Rmdir, 6 Mkfifo, 1 Mknod, 5 Link, 5 Symlink, 3 Readlink, 6 Unlink, 2 Unlinkat,
     6 Rename, 2 Renameat2, 4 Chmod, 2 Fchmod, 3 Chown, 5 Stat, 3 Lstat, 2 Newfstatat, 4 Access,

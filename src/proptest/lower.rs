@@ -16,7 +16,7 @@ const PATHS: [&str; 24] = [
     "/tmp/d/e",
     "/tmp/p",
     "/tmp/l",
-    "/tmp/x",
+    "/tmp/d/b",
     "a",
     "d",
     "d/a",
@@ -65,10 +65,18 @@ const OPENS: [&str; 14] = [
 const IDS: [i64; 6] = [0, 1000, -1, 1, 65_534, 1001];
 const EVENTS: [&str; 5] = ["POLLIN", "POLLOUT", "POLLIN|POLLOUT", "POLLPRI", ""];
 
+/// Whether a descriptor that was opened so is probably a directory's.
+pub(super) fn may_be_directory(path: &str, flags: &str) -> bool {
+    flags.contains("O_DIRECTORY")
+        || !flags.contains("WR") && (DIRECTORIES.contains(&path) || path.ends_with(['.', '/']))
+        || flags == "O_PATH"
+}
+
 struct Lowering<'p> {
     player: &'p Player,
     pid: i64,
     choices: [u8; 4],
+    two_paths: bool,
     /// Nobody else can speak: what waits would end the program.
     alone: bool,
     full: bool,
@@ -76,7 +84,8 @@ struct Lowering<'p> {
 
 /// The request.
 pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: bool) -> Object {
-    let lowering = Lowering { player, pid, choices: step.choices, alone, full };
+    let two_paths = matches!(step.action, Action::Rename | Action::Renameat2 | Action::Link);
+    let lowering = Lowering { player, pid, choices: step.choices, two_paths, alone, full };
     let action = lowering.allowed(step.action);
     let fields = match action {
         Action::GetIds
@@ -131,9 +140,7 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         | Action::Writev
         | Action::Lseek
         | Action::Ftruncate
-        | Action::Fallocate
-        | Action::Sendfile
-        | Action::CopyFileRange => lowering.bytes(action),
+        | Action::Fallocate => lowering.bytes(action),
         Action::Mkdir
         | Action::Rmdir
         | Action::Mkfifo
@@ -213,10 +220,18 @@ impl Lowering<'_> {
         self.fd(choice, &[Kind::Reader, Kind::Writer, Kind::File, Kind::Directory])
     }
 
+    /// No directory: places in one are its file system's own.
+    fn seekable(&self, choice: usize) -> i64 {
+        let fd = self.fd(choice, &[Kind::File]);
+        let known = self.player.known.get(&self.pid).and_then(|known| known.fds.get(&fd));
+        if known == Some(&Kind::Directory) { 0 } else { fd }
+    }
+
     fn path(&self, choice: usize) -> Value {
         match self.choices[choice] {
             255 => Value::Null,
-            254 => "n".repeat(256).into(),
+            // rename(2) and link(2) look at a second path before they look this one up.
+            254 if !self.two_paths => "n".repeat(256).into(),
             byte => PATHS[usize::from(byte) % PATHS.len()].into(),
         }
     }
@@ -251,7 +266,7 @@ impl Lowering<'_> {
                 json!({"call": "clone", "flags": self.pick(0, &flags)})
             }
             Action::Execve => {
-                let path = self.pick(0, &["/tmp/x", "/tmp/x", "/tmp/a", "/tmp", "/none"]);
+                let path = self.pick(0, &["/tmp/d/b", "/tmp/d/b", "/tmp/a", "/tmp", "/none"]);
                 json!({"call": "execve", "path": path, "argv": ["x"], "envp": []})
             }
             Action::ExitGroup | Action::Exit => {
@@ -468,14 +483,9 @@ impl Lowering<'_> {
         let fd = self.any_fd(0);
         let number =
             |cmd: &str, arg: i64| json!({"call": "fcntl", "fd": fd, "cmd": cmd, "arg": arg});
-        let lock = |cmd: &str, kind: &str| {
-            json!({"call": "fcntl", "fd": fd, "cmd": cmd, "arg": {"type": kind,
-                "whence": self.pick(3, &["SEEK_SET", "SEEK_CUR", "SEEK_END"]),
-                "start": self.pick(2, &[0, 5, 100, -1]), "len": self.pick(3, &[0, 1, 10])}})
-        };
         let flags =
             |flags: &str| json!({"call": "fcntl", "fd": fd, "cmd": "F_SETFL", "arg": flags});
-        match self.choices[1] % 18 {
+        match self.choices[1] % 13 {
             0 | 1 => number("F_GETFD", 0),
             2 => number("F_SETFD", self.pick(2, &[1, 0])),
             3 | 4 => number("F_GETFL", 0),
@@ -484,14 +494,10 @@ impl Lowering<'_> {
             8 | 9 => number("F_DUPFD", self.pick(2, &[0, 5, 10, -1, 1 << 20])),
             10 => number("F_DUPFD_CLOEXEC", self.pick(2, &[0, 7])),
             11 => number("F_GETPIPE_SZ", 0),
-            12 | 13 => {
+            _ => {
                 let sizes = [4096, 65_536, 8192, 131_072, 1, 100_000, 0, -1];
                 number("F_SETPIPE_SZ", self.pick(2, &sizes))
             }
-            14 => lock("F_GETLK", self.pick(2, &["F_WRLCK", "F_RDLCK"])),
-            15 | 16 => lock("F_SETLK", self.pick(2, &["F_WRLCK", "F_RDLCK", "F_UNLCK"])),
-            _ if self.alone => lock("F_SETLK", "F_WRLCK"),
-            _ => lock("F_SETLKW", "F_WRLCK"),
         }
     }
 
@@ -513,7 +519,7 @@ impl Lowering<'_> {
             fd @ 0..=63 => vec![fd],
             _ => vec![],
         };
-        let nfds = self.pick(3, &[64, 64, 64, 4, 0, -1]);
+        let nfds = self.pick(3, &[64, 64, 64, 4, -1]);
         let mut request = json!({"call": "select", "nfds": nfds, "readfds": list(0),
             "writefds": list(1)});
         if self.choices[3] % 4 == 1 {
@@ -547,20 +553,12 @@ impl Lowering<'_> {
             Action::Readv => json!({"call": "readv", "fd": reader, "count": count}),
             Action::Lseek => {
                 let whence = ["SEEK_SET", "SEEK_CUR", "SEEK_END"];
-                json!({"call": "lseek", "fd": file, "offset": offset,
+                json!({"call": "lseek", "fd": self.seekable(0), "offset": offset,
                     "whence": self.pick(3, &whence)})
             }
             Action::Ftruncate => json!({"call": "ftruncate", "fd": file, "length": offset}),
             Action::Fallocate => {
                 json!({"call": "fallocate", "fd": file, "mode": 0, "offset": offset, "len": count})
-            }
-            Action::Sendfile => {
-                let to = self.fd(3, &[Kind::Writer, Kind::File]);
-                json!({"call": "sendfile", "out_fd": to, "in_fd": file, "count": count})
-            }
-            Action::CopyFileRange => {
-                let to = self.fd(3, &[Kind::File]);
-                json!({"call": "copy_file_range", "fd_in": file, "fd_out": to, "len": count})
             }
             _ => json!({"call": "read", "fd": reader, "count": count}),
         }
@@ -641,7 +639,7 @@ impl Lowering<'_> {
             Action::Getcwd => json!({"call": "getcwd"}),
             Action::Getdents => {
                 json!({"call": "getdents64", "fd": self.fd(0, &[Kind::Directory]),
-                    "count": self.pick(1, &[4096, 4096, 100, 10])})
+                    "count": self.pick(1, &[4096, 4096, 10])})
             }
             _ => json!({"call": "stat", "path": path}),
         }

@@ -159,7 +159,12 @@ impl Player {
             "rt_sigreturn" => process.handlers = process.handlers.saturating_sub(1),
             "open" | "openat" | "creat" => {
                 let flags = request.get("flags").and_then(Value::as_str).unwrap_or("");
-                let kind = if flags.contains("O_DIRECTORY") { Kind::Directory } else { Kind::File };
+                let path = request.get("path").and_then(Value::as_str).unwrap_or("");
+                let kind = if super::lower::may_be_directory(path, flags) {
+                    Kind::Directory
+                } else {
+                    Kind::File
+                };
                 process.fds.insert(value, kind);
             }
             "dup" | "dup2" | "dup3" => {

@@ -165,6 +165,7 @@ impl Encode for Process {
         [self.vfork_parent, self.last_uid].put(out);
         [self.alarm_ns, self.alarm_interval_ns, self.tty].put(out);
         self.limits.put(out);
+        self.exe.put(out);
     }
 }
 
@@ -191,9 +192,6 @@ impl Encode for Task {
 
 fn put_frame(frame: &Frame, rows: &Rows, out: &mut Vec<u8>) {
     frame.mask.put(out);
-    frame.handler.put(out);
-    frame.info.put(out);
-    frame.announced.put(out);
     match &frame.interrupted {
         None => out.push(0),
         Some(Interrupted::Again(wait)) => {

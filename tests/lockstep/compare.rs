@@ -80,6 +80,10 @@ fn masked(name: &str, value: &Value) -> Value {
             if normal.get("path").is_some_and(|path| path == "/dev" || path == "/proc") {
                 normal.insert("nlink".into(), Value::Null);
             }
+            // A parent in vfork(2) sleeps as one that waits for a disk.
+            if normal.get("state").is_some_and(|state| state == "D") {
+                normal.insert("state".into(), "S".into());
+            }
             normal.sort_keys();
             Value::Object(normal)
         }
