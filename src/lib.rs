@@ -6,6 +6,7 @@ pub mod drive;
 pub mod json;
 #[cfg(feature = "proptest")]
 pub mod proptest;
+pub mod record;
 pub mod strace;
 pub mod trace;
 

@@ -195,7 +195,10 @@ impl Kernel {
         self.counters.blocked -= 1;
         let tid = self.rows[row].tid;
         self.let_go(&wait.on);
-        self.end_temporary_mask(row, &wait.on);
+        self.end_temporary_mask(row);
+        if wait.restart == Restart::Uninterruptible && self.has_deliverable(row) {
+            self.signalled.push_back(tid);
+        }
         self.outbox.push_back(Output::Completion(Completion {
             call: wait.call,
             task: tid,

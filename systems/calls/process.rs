@@ -71,10 +71,7 @@ impl Kernel {
         match set_tid {
             0 => self.pids.next().ok_or(Errno::EAGAIN),
             wanted if wanted >= crate::tables::pids::PID_MAX => Err(Errno::EINVAL),
-            wanted if self.pids.is_free(wanted) => {
-                self.pids.last = wanted;
-                Ok(wanted)
-            }
+            wanted if self.pids.is_free(wanted) => Ok(wanted),
             _ => Err(Errno::EEXIST),
         }
     }
@@ -299,13 +296,7 @@ impl Kernel {
 }
 
 fn copy_frame(frame: &Frame) -> Frame {
-    Frame {
-        mask: frame.mask,
-        handler: frame.handler,
-        info: frame.info,
-        announced: frame.announced,
-        interrupted: None,
-    }
+    Frame { mask: frame.mask, interrupted: None }
 }
 
 /// The combinations that clone(2) refuses.

@@ -39,17 +39,11 @@ pub struct Task {
     pub exited: bool,
 }
 
-/// A handler that runs, or is about to once those above it have returned.
+/// A handler that runs, or will once those above it have returned.
 #[derive(Debug)]
 pub struct Frame {
     /// The mask to restore at rt_sigreturn(2).
     pub mask: SigSet,
-    /// The handler's cookie.
-    pub handler: u64,
-    /// What it gets.
-    pub info: SigInfo,
-    /// Whether the host has been told to run it.
-    pub announced: bool,
     /// The call that it interrupted.
     pub interrupted: Option<Interrupted>,
 }

@@ -41,8 +41,8 @@ pub enum TimeChange {
 }
 
 impl TimeChange {
-    /// From utimensat(2)'s argument (`None` = NULL); `None` if there is nothing to do, in which case
-    /// the kernel does not even look at the path.
+    /// From utimensat(2)'s argument (`None` = NULL); `None` if there is nothing to do, in which
+    /// case the kernel does not even look at the path.
     pub fn from_times(times: Option<[Timespec; 2]>) -> Option<TimeChange> {
         let Some(times) = times else { return Some(TimeChange::Touch) };
         let read = times.map(|time| match time.nsec {
@@ -221,7 +221,8 @@ impl Fs {
     /// utimensat(2).
     ///
     /// # Errors
-    /// `EINVAL`, `EROFS`, `EACCES` for touching without the right to write, `EPERM` for setting as not the owner.
+    /// `EINVAL`, `EROFS`, `EACCES` for touching without the right to write, `EPERM` for setting as
+    /// not the owner.
     pub fn set_times(
         &mut self,
         caller: &Caller<'_>,
@@ -257,7 +258,8 @@ impl Fs {
         Ok(())
     }
 
-    /// Takes down an access as mount(8)'s relatime does: after a read of a file, a directory or a link.
+    /// Takes down an access as mount(8)'s relatime does: after a read of a file, a directory or a
+    /// link.
     pub fn accessed(&mut self, place: Place, now: Timespec) {
         if let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) {
             self.touch(inode, now);

@@ -60,8 +60,8 @@ impl Fs {
     /// mknod(2) of every type but directories; `device` counts for device nodes only.
     ///
     /// # Errors
-    /// Those of [`check_mknod_mode`]; `EEXIST`, `ENOENT` for a name with a slash behind it, `EROFS`,
-    /// `EACCES`, `EPERM` for a device without `CAP_MKNOD`, `ENOSPC`.
+    /// Those of [`check_mknod_mode`]; `EEXIST`, `ENOENT` for a name with a slash behind it,
+    /// `EROFS`, `EACCES`, `EPERM` for a device without `CAP_MKNOD`, `ENOSPC`.
     pub fn mknod(
         &mut self,
         caller: &Caller<'_>,
@@ -183,8 +183,8 @@ impl Fs {
         Ok(Place { mount: directory.mount, node: Node::Entry(entry) })
     }
 
-    /// Volume, mode and group of a new inode (inode(7), "The set-group-ID bit"): below a set-group-ID
-    /// directory the group is the directory's, and directories inherit the bit.
+    /// Volume, mode and group of a new inode (inode(7), "The set-group-ID bit"): below a
+    /// set-group-ID directory the group is the directory's, and directories inherit the bit.
     pub(super) fn inherited(
         &self,
         caller: &Caller<'_>,
@@ -232,7 +232,8 @@ impl Fs {
         entry
     }
 
-    /// Counts the `..` of one more subdirectory; a count that the kind cannot hold is 1 from then on.
+    /// Counts the `..` of one more subdirectory; a count that the kind cannot hold is 1 from then
+    /// on.
     pub(super) fn add_subdirectory(&mut self, directory: InodeId) {
         let volume = self.inodes.at(directory.0).volume;
         let most = self.volumes[volume.0 as usize].kind.facts().max_dir_links;

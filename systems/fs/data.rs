@@ -1,5 +1,5 @@
-//! The contents of files and links with what reading and writing does to the inode: read(2), write(2),
-//! truncate(2), lseek(2) (`SEEK_DATA`, `SEEK_HOLE`), readlink(2).
+//! The contents of files and links with what reading and writing does to the inode: read(2),
+//! write(2), truncate(2), lseek(2) (`SEEK_DATA`, `SEEK_HOLE`), readlink(2).
 //!
 //! Offsets come with each call. Not here: `RLIMIT_FSIZE` and what a FIFO or a device does.
 
@@ -48,7 +48,8 @@ impl Fs {
     /// set-id bits. Nothing happens for no bytes.
     ///
     /// # Errors
-    /// `EFBIG` at the largest offset, `ENOSPC` if not a byte fits, `EINVAL` for what is no regular file.
+    /// `EFBIG` at the largest offset, `ENOSPC` if not a byte fits, `EINVAL` for what is no regular
+    /// file.
     pub fn write(
         &mut self,
         caller: &Caller<'_>,

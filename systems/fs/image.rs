@@ -1,8 +1,8 @@
 //! The whole tree as bytes, and its digest (DESIGN section 7).
 //!
-//! The encoding is canonical: rows in the order of their ids, free ids in the order of reuse. The digest
-//! is a wrapping sum of a hash a row, in which a file's contents stand as the sum of the hashes of their
-//! pages, so that after a small change only what changed is hashed.
+//! The encoding is canonical: rows in the order of their ids, free ids in the order of reuse. The
+//! digest is a wrapping sum of a hash a row, in which a file's contents stand as the sum of the
+//! hashes of their pages, so that after a small change only what changed is hashed.
 
 use super::directory::Index;
 use super::inode::Entry;

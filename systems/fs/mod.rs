@@ -2,9 +2,10 @@
 //! calls as Linux performs them (path_resolution(7), inode(7), symlink(7), proc(5)).
 //!
 //! A pure data structure. The families of system calls (`calls/`) own descriptors, offsets and
-//! umask, and bring time and credentials with each operation. Every operation first checks everything,
-//! in Linux's order, and then changes something: an error leaves the tree as it was. No operation's cost
-//! grows with the number of files, and nothing recurses over the depth of the tree.
+//! umask, and bring time and credentials with each operation. Every operation first checks
+//! everything, in Linux's order, and then changes something: an error leaves the tree as it was. No
+//! operation's cost grows with the number of files, and nothing recurses over the depth of the
+//! tree.
 //!
 //! Not here yet: mount(2) and bind mounts, overlays, fallocate(2), file locks, quotas.
 
@@ -62,8 +63,8 @@ pub struct Caller<'a> {
     pub proc: &'a dyn ProcView,
 }
 
-/// The sysctls of proc_sys_fs(5) that restrict what is done with others' files in sticky directories
-/// and with links; all off by default, as in the kernel.
+/// The sysctls of proc_sys_fs(5) that restrict what is done with others' files in sticky
+/// directories and with links; all off by default, as in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Protected {
     /// `protected_hardlinks`.
@@ -92,7 +93,8 @@ pub struct Fs {
 }
 
 impl Fs {
-    /// The tree that `drive` starts with (CLI.md): `/` 0755 with /dev and /proc mounted, and /tmp 1777.
+    /// The tree that `drive` starts with (CLI.md): `/` 0755 with /dev and /proc mounted, and /tmp
+    /// 1777.
     pub fn new(now: Timespec) -> Self {
         let mut fs = Self::bare(VolumeKind::Ext4, now);
         let root = fs.root;
@@ -235,8 +237,8 @@ impl Fs {
         }
     }
 
-    /// Frees an entry that is neither listed nor held, its inode if that was its last entry, and then
-    /// the same for the directory that it was removed from.
+    /// Frees an entry that is neither listed nor held, its inode if that was its last entry, and
+    /// then the same for the directory that it was removed from.
     fn drop_if_unused(&mut self, entry: EntryId) {
         let mut id = entry;
         loop {
@@ -266,8 +268,8 @@ impl Fs {
         }
     }
 
-    /// Takes a name away: the entry stays while somebody holds it, and then holds the directory that
-    /// it stood in (its path is shown with ` (deleted)`).
+    /// Takes a name away: the entry stays while somebody holds it, and then holds the directory
+    /// that it stood in (its path is shown with ` (deleted)`).
     fn unlist(&mut self, entry: EntryId) {
         let parent = self.entries.at(entry.0).parent;
         self.unlist_entry(entry);

@@ -33,8 +33,8 @@ impl Fs {
     /// open(2): `mode` is that of a new file with the umask applied. The place is not held yet.
     ///
     /// # Errors
-    /// Those of path_resolution(7); `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`, `EROFS`,
-    /// `ENXIO` for a socket, `ENOSPC`, `EINVAL`.
+    /// Those of path_resolution(7); `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`,
+    /// `EROFS`, `ENXIO` for a socket, `ENOSPC`, `EINVAL`.
     pub fn open(
         &mut self,
         caller: &Caller<'_>,
@@ -218,8 +218,8 @@ fn access_mask(flags: u32) -> u32 {
     if flags & O_TRUNC != 0 { mode | MAY_WRITE } else { mode }
 }
 
-/// Checks open(2)'s flags, which the kernel does before anything else, and gives them without those that
-/// do not count beside `O_PATH`.
+/// Checks open(2)'s flags, which the kernel does before anything else, and gives them without those
+/// that do not count beside `O_PATH`.
 ///
 /// # Errors
 /// `EINVAL` for flags that cannot go together.

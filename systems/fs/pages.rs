@@ -1,8 +1,8 @@
 //! The bytes of a regular file: pages of 4 KiB, an absent page is a hole (lseek(2), `SEEK_HOLE`).
 //!
 //! Pages are shared copy-on-write between a file system, its snapshots and branches; the counts of
-//! `Arc` are never observable. Owns data, size and the running hash of the contents. Limits of size,
-//! time stamps and accounting are `data.rs`'s.
+//! `Arc` are never observable. Owns data, size and the running hash of the contents. Limits of
+//! size, time stamps and accounting are `data.rs`'s.
 
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader, put_varint};
@@ -217,7 +217,8 @@ impl Pages {
         self.trim_stale();
     }
 
-    /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is `ENXIO`.
+    /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is
+    /// `ENXIO`.
     pub fn seek_data(&self, offset: u64) -> Option<u64> {
         if offset >= self.size {
             return None;
@@ -229,8 +230,8 @@ impl Pages {
         (found < self.size).then_some(found)
     }
 
-    /// `SEEK_HOLE` of lseek(2): the first byte from `offset` that lies in no page, or the end of the
-    /// file; `None` is `ENXIO`.
+    /// `SEEK_HOLE` of lseek(2): the first byte from `offset` that lies in no page, or the end of
+    /// the file; `None` is `ENXIO`.
     pub fn seek_hole(&self, offset: u64) -> Option<u64> {
         if offset >= self.size {
             return None;

@@ -1,4 +1,5 @@
-//! rename(2) and renameat2(2).
+//! rename(2) and renameat2(2): owns the order of their checks, and the move or exchange of entries
+//! with the link counts of the directories above.
 
 use super::walk::{Last, Walked};
 use super::{Caller, EntryId, Fs, Kind, MAY_WRITE, Name, Place};

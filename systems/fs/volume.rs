@@ -78,8 +78,8 @@ pub struct KindFacts {
     pub seconds: (i64, i64),
     /// Whether a read of no bytes counts as an access.
     pub empty_reads_count: bool,
-    /// Room for an inode's extended attributes, 0 = none at all. For ext4 its one block of them; what
-    /// fits beside it in the inode is left out.
+    /// Room for an inode's extended attributes, 0 = none at all. For ext4 its one block of them;
+    /// what fits beside it in the inode is left out.
     pub max_xattr_bytes: usize,
     /// Whether `user.` attributes exist.
     pub user_xattrs: bool,

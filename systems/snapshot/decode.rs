@@ -372,9 +372,6 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
 
 fn get_frame(from: From<'_, '_>, refs: &Refs) -> Result<Frame, RestoreError> {
     let mask = Wire::get(from)?;
-    let handler = Wire::get(from)?;
-    let info = Wire::get(from)?;
-    let announced = Wire::get(from)?;
     let error = from.error("what a handler interrupted");
     let interrupted = match from.byte()? {
         0 => None,
@@ -385,7 +382,7 @@ fn get_frame(from: From<'_, '_>, refs: &Refs) -> Result<Frame, RestoreError> {
         2 => Some(Interrupted::Over(CallId::get(from)?, Wire::get(from)?)),
         _ => return Err(error.into()),
     };
-    Ok(Frame { mask, handler, info, announced, interrupted })
+    Ok(Frame { mask, interrupted })
 }
 
 fn get_wait(from: From<'_, '_>, refs: &Refs) -> Result<Option<Wait>, RestoreError> {

@@ -191,9 +191,6 @@ impl Encode for Task {
 
 fn put_frame(frame: &Frame, rows: &Rows, out: &mut Vec<u8>) {
     frame.mask.put(out);
-    frame.handler.put(out);
-    frame.info.put(out);
-    frame.announced.put(out);
     match &frame.interrupted {
         None => out.push(0),
         Some(Interrupted::Again(wait)) => {

@@ -1,5 +1,5 @@
-//! The file system by itself, without a host to compare with: /proc, mounts, limits, order of directories,
-//! depth, images, and what has no counterpart on a real disk.
+//! The file system by itself, without a host to compare with: /proc, mounts, limits, order of
+//! directories, depth, images, and what has no counterpart on a real disk.
 
 mod image;
 mod proc;

@@ -1,9 +1,9 @@
-//! The file system in lockstep with Linux's own: generated programs of file calls are performed on the
-//! host (in a temporary directory, as root, each call with the identity that the program says) and on
-//! `tickernel_systems::fs`, and every answer and the trees at the end agree.
+//! The file system in lockstep with Linux's own: generated programs of file calls are performed on
+//! the host (in a temporary directory, as root, each call with the identity that the program says)
+//! and on `tickernel_systems::fs`, and every answer and the trees at the end agree.
 //!
-//! `FS_LOCKSTEP_CASES=100000 cargo test --release --test fs_lockstep` runs more. Needs root on Linux and a
-//! temporary directory on ext4 or tmpfs; says so and does nothing where it has not got them.
+//! `FS_LOCKSTEP_CASES=100000 cargo test --release --test fs_lockstep` runs more. Needs
+//! root on Linux and a temporary directory on ext4 or tmpfs; says so and does nothing without them.
 #![cfg(target_os = "linux")]
 
 mod host;

@@ -105,8 +105,8 @@ impl Model {
         Timespec { sec: self.now, nsec: 0 }
     }
 
-    /// Performs a call; an error is a failed call that changed something, or a digest that is not that
-    /// of the whole.
+    /// Performs a call; an error is a failed call that changed something, or a digest that is not
+    /// that of the whole.
     pub(crate) fn perform(&mut self, op: &Op) -> Result<Answer, String> {
         self.now += 1;
         let before = self.fs.digest();
@@ -495,7 +495,8 @@ impl Model {
         by_first_name(found.collect())
     }
 
-    /// Encoded, decoded and encoded again it is the same; when all is closed and removed, nothing is left.
+    /// Encoded, decoded and encoded again it is the same; when all is closed and removed, nothing
+    /// is left.
     pub(crate) fn check(mut self) -> Result<(), String> {
         let mut bytes = Vec::new();
         self.fs.put(&mut bytes);

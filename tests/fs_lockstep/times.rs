@@ -1,7 +1,7 @@
 //! Which call changes which time stamp of which inode, beside the host's.
 //!
-//! Everything gets old access and modification times, one call is made, and what is newer afterwards is
-//! the same on both sides.
+//! Everything gets old access and modification times, one call is made, and what is newer
+//! afterwards is the same on both sides.
 
 use super::Answer;
 use super::host::Host;

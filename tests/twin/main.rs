@@ -10,6 +10,7 @@
 mod calls;
 mod exec;
 mod fields;
+mod guardian;
 mod image;
 mod inspect;
 mod names;

@@ -14,6 +14,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::guardian;
 use crate::shared;
 use crate::task::Deaths;
 
@@ -31,8 +32,10 @@ pub(crate) struct Host {
     mount_namespace: OwnedFd,
     temporary: PathBuf,
     kind: RootKind,
+    prefix: String,
     made: u32,
     real_time: bool,
+    _guardian: OwnedFd,
 }
 
 /// One sandbox with its process 1.
@@ -75,6 +78,8 @@ impl Host {
     /// Leaves the namespaces of the caller for those that all sandboxes share.
     pub(crate) fn new(temporary: PathBuf, kind: RootKind, real_time: bool) -> io::Result<Self> {
         let mount_namespace = File::open("/proc/self/ns/mnt")?.into();
+        let prefix = format!("host-twin.{}.", std::process::id());
+        let guardian = guardian::start(&temporary, &prefix)?;
         let flags =
             libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNET | libc::CLONE_NEWNS;
         // SAFETY: plain system call; this program has one thread.
@@ -82,7 +87,21 @@ impl Host {
         raise_loopback();
         stay_on_one_processor();
         let real_time = real_time && set_fifo(1);
-        Ok(Self { mount_namespace, temporary, kind, made: 0, real_time })
+        let (made, _guardian) = (0, guardian);
+        Ok(Self { mount_namespace, temporary, kind, prefix, made, real_time, _guardian })
+    }
+
+    /// A new directory in the temporary directory, also where one of a killed twin was left.
+    fn make_base(&mut self) -> io::Result<PathBuf> {
+        loop {
+            self.made += 1;
+            let base = self.temporary.join(format!("{}{}", self.prefix, self.made));
+            match fs::DirBuilder::new().mode(0o700).create(&base) {
+                Ok(()) => return Ok(base),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// A fresh sandbox whose process 1 runs `image` and takes the slot that the shared header
@@ -94,10 +113,7 @@ impl Host {
             check(libc::unshare(libc::CLONE_NEWNS))?;
         }
         mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "")?;
-        self.made += 1;
-        let name = format!("host-twin.{}.{}", std::process::id(), self.made);
-        let base = self.temporary.join(name);
-        fs::DirBuilder::new().mode(0o700).create(&base)?;
+        let base = self.make_base()?;
         let made = self.build(&base, image);
         if made.is_err() {
             self.leave(&base);

@@ -12,7 +12,7 @@ use crate::fields::Object;
 use crate::names;
 use crate::sandbox::{Sandbox, check};
 use crate::shared::{Area, SLOT_COUNT};
-use crate::watch::{Doing, Look, Watch};
+use crate::watch::{Look, Watch};
 
 /// A request on its way.
 pub(crate) struct Call {
@@ -52,12 +52,9 @@ impl Task {
         Ok(Self { slot, watch, frames: Vec::new(), pidfd })
     }
 
-    /// Looks at what the task is doing. One that ends may sleep on its way, as process 1 does until
-    /// all others have ended.
+    /// Looks at what the task is doing.
     pub(crate) fn look(&self) -> Look {
-        let (doing, times) = self.watch.look(self.slot);
-        let ends = matches!(self.frames.last(), Some(Frame::Call(call)) if call.kind == Kind::Exit);
-        (if ends && doing == Doing::Blocked { Doing::Running } else { doing }, times)
+        self.watch.look(self.slot)
     }
 
     /// The call that the task is blocked in.

@@ -64,6 +64,7 @@ impl Watch {
                 Doing::Gone(rest.split(' ').nth(49).and_then(|code| code.trim().parse().ok()))
             }
             b'T' | b't' => Doing::Stopped,
+            _ if is_exiting(rest) => Doing::Running,
             b'S' | b'D' => self.asleep(slot, state == b'D'),
             _ => Doing::Running,
         };
@@ -96,6 +97,14 @@ impl Watch {
             self.schedstat.as_ref().and_then(|file| read(file, &mut buffer)).unwrap_or_default();
         text.split_whitespace().nth(2).and_then(|word| word.parse().ok()).unwrap_or(0)
     }
+}
+
+/// Whether the task is on its way to its end: it may sleep there, in whatever call it was in, as
+/// process 1 does until all others have ended. PF_EXITING of linux/sched.h, in the field `flags`.
+fn is_exiting(stat_from_state: &str) -> bool {
+    const PF_EXITING: u32 = 4;
+    let flags = stat_from_state.split(' ').nth(6).and_then(|word| word.parse::<u32>().ok());
+    flags.is_some_and(|flags| flags & PF_EXITING != 0)
 }
 
 /// Lets real time pass; ends early on a signal (the program is to end).
