@@ -45,6 +45,8 @@ pub struct Boot {
     pub mask: crate::abi::SigSet,
     /// Limits by `RLIMIT_*`.
     pub limits: [Rlimit; 16],
+    /// Absolute path of the file that it runs; empty = none is known.
+    pub exe: Bytes,
     /// Its texts.
     pub text: ProcessText,
     /// Its descriptors.
@@ -98,9 +100,9 @@ impl Default for Boot {
             ignored: crate::abi::SigSet::EMPTY,
             mask: crate::abi::SigSet::EMPTY,
             limits: Limits::default().0,
+            exe: Bytes::default(),
             text: ProcessText {
                 comm: Bytes(b"init".to_vec()),
-                exe: Bytes::default(),
                 argv: Vec::from([Bytes(b"init".to_vec())]),
                 envp: Vec::new(),
             },
@@ -171,6 +173,10 @@ impl Kernel {
         }
         self.default_limits = Limits(boot.limits);
         let process = self.start_process(boot);
+        if !boot.exe.0.is_empty() {
+            let place = self.boot_place(&boot.exe.0)?;
+            self.run_file(process, Some(place));
+        }
         let task = self.start_task(boot, process)?;
         for fd in &boot.fds {
             self.start_fd(task, fd, boot)?;
@@ -207,6 +213,7 @@ impl Kernel {
             alarm_interval_ns: 0,
             limits: None,
             last_uid: 0,
+            exe: None,
             tty: 0,
         };
         let row = ProcessRow::spawn(&mut self.rows, u64::from(boot.pid), process);

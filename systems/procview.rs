@@ -163,10 +163,7 @@ impl ProcView for View<'_> {
         match link {
             ProcLink::Cwd => Some(ProcTarget::Place(self.rows[task.context].cwd)),
             ProcLink::Root => Some(ProcTarget::Place(self.rows[task.context].root)),
-            ProcLink::Exe => {
-                let exe = self.rows.text(task.process).exe.0;
-                (!exe.is_empty()).then_some(ProcTarget::Text(exe))
-            }
+            ProcLink::Exe => self.rows[task.process].exe.map(ProcTarget::Place),
             ProcLink::Fd(fd) => {
                 let slot = self.rows[task.files].get(i32::try_from(fd).ok()?)?;
                 Some(match self.rows[slot.description].target {

@@ -35,6 +35,9 @@ impl Kernel {
         let id = self.next_id();
         let description =
             Description { target, flags, offset: 0, refs: 1, owner: 0, owner_signal: 0, flock: 0 };
+        if let (Target::File(place), true) = (target, description.writable()) {
+            self.fs.begin_write(place);
+        }
         Ok(DescriptionRow::spawn(&mut self.rows, id, description))
     }
 
@@ -73,7 +76,12 @@ impl Kernel {
         self.forget_description_locks(row);
         let Some(description) = row.remove(&mut self.rows) else { return };
         match description.target {
-            Target::File(place) => self.fs.release(place),
+            Target::File(place) => {
+                if description.writable() {
+                    self.fs.end_write(place);
+                }
+                self.fs.release(place);
+            }
             Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, description.flags),
         }
     }

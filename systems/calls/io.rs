@@ -83,7 +83,7 @@ impl Kernel {
             Thing::File => {
                 let data = self.fs.read(place, offset, count)?;
                 let now = self.stamp();
-                self.fs.accessed(place, now);
+                self.fs.accessed_by_read(place, count, now);
                 Ok(Answer::data(data))
             }
         }

@@ -123,11 +123,14 @@ impl Kernel {
             alarm_interval_ns: 0,
             limits: self.rows[parent].limits.clone(),
             last_uid: 0,
+            exe: None,
             tty: self.rows[parent].tty,
         };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
         self.rows.copy_text(parent, process);
+        let exe = self.rows[parent].exe;
+        self.run_file(process, exe);
         self.join(Club::Group, process, pgid);
         self.join(Club::Session, process, sid);
         self.adopt(process, real_parent);
@@ -282,6 +285,18 @@ impl Kernel {
             self.pids.change(tid, |entry| entry.task = None);
             self.pids.change(pid, |entry| entry.task = Some(task));
             self.rows[task].tid = pid;
+        }
+    }
+
+    /// A process runs another file, or none any more.
+    pub(crate) fn run_file(&mut self, process: ProcessRow, exe: Option<crate::fs::Place>) {
+        if let Some(place) = exe {
+            self.fs.hold(place);
+            self.fs.begin_run(place);
+        }
+        if let Some(old) = core::mem::replace(&mut self.rows[process].exe, exe) {
+            self.fs.end_run(old);
+            self.fs.release(old);
         }
     }
 

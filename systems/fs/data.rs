@@ -105,7 +105,7 @@ impl Fs {
     /// The checks that truncate(2) makes of the file that its path names.
     ///
     /// # Errors
-    /// `EISDIR`, `EINVAL`, `EROFS`, `EACCES`.
+    /// `EISDIR`, `EINVAL`, `EROFS`, `EACCES`, `ETXTBSY`.
     pub fn may_truncate(&self, caller: &Caller<'_>, place: Place) -> Result<(), Errno> {
         if self.is_directory(place) {
             return Err(Errno::EISDIR);
@@ -114,7 +114,8 @@ impl Fs {
             return Err(Errno::EINVAL);
         }
         self.writable(place)?;
-        self.permission(caller, place, MAY_WRITE)
+        self.permission(caller, place, MAY_WRITE)?;
+        self.may_write_text(place)
     }
 
     /// Sets the size of a regular file, and stamps it even if the size stays the same.

@@ -11,6 +11,7 @@
 
 mod attributes;
 mod builder;
+mod busy;
 mod create;
 mod data;
 mod devfs;
@@ -218,6 +219,7 @@ impl Fs {
             btime,
             entries,
             xattrs,
+            busy: busy::Busy::default(),
         }))
     }
 

@@ -175,6 +175,9 @@ impl Fs {
         if flags & O_ACCMODE != O_RDONLY && !special {
             self.writable(place)?;
         }
+        if kind == S_IFREG && access & MAY_WRITE != 0 {
+            self.may_write_text(place)?;
+        }
         if kind == S_IFSOCK { Err(Errno::ENXIO) } else { Ok(()) }
     }
 

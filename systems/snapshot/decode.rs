@@ -6,6 +6,7 @@ use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, Restart,
     Segment, Target, Task, Wait, Waiting,
 };
+use crate::digest::hash64;
 use crate::event::CallId;
 use crate::fs::Fs;
 use crate::kernel::{Asking, Config, Kernel, WakeMode};
@@ -32,7 +33,14 @@ impl Kernel {
         if version != VERSION {
             return Err(RestoreError::Version(version));
         }
-        let from = &mut from;
+        let Some((body, sum)) = bytes.split_last_chunk::<8>() else {
+            return Err(RestoreError::Sum);
+        };
+        if hash64(VERSION, body) != u64::from_le_bytes(*sum) {
+            return Err(RestoreError::Sum);
+        }
+        let start = bytes.len() - from.left();
+        let from = &mut WireReader::new(body.get(start..).unwrap_or(&[]));
         let config = Config::get(from)?;
         let (now_ns, tick) = Wire::get(from)?;
         let random = u64::get(from)?;
@@ -106,6 +114,10 @@ impl Kernel {
             if self.pids.process(pid).is_some() {
                 return Err(RestoreError::Inconsistent("a pid stands twice"));
             }
+            if let Some(place) = process.exe {
+                self.check_place(place)?;
+                self.fs.begin_run(place);
+            }
             let (group, session) = (process.pgid, process.sid);
             let heads = (process.in_group.prev == 0, process.in_session.prev == 0);
             if process.alarm_ns != 0 {
@@ -159,7 +171,13 @@ impl Kernel {
 
     fn index_description(&mut self, description: &Description) -> Result<(), RestoreError> {
         match description.target {
-            Target::File(place) => self.check_place(place),
+            Target::File(place) => {
+                self.check_place(place)?;
+                if description.writable() {
+                    self.fs.begin_write(place);
+                }
+                Ok(())
+            }
             Target::Pipe(_, None) => Ok(()),
             Target::Pipe(pipe, Some(place)) => {
                 self.check_place(place)?;
@@ -341,6 +359,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         alarm_ns,
         alarm_interval_ns,
         limits: Wire::get(from)?,
+        exe: Wire::get(from)?,
         last_uid,
         tty,
     })

@@ -165,6 +165,7 @@ impl Encode for Process {
         [self.vfork_parent, self.last_uid].put(out);
         [self.alarm_ns, self.alarm_interval_ns, self.tty].put(out);
         self.limits.put(out);
+        self.exe.put(out);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A snapshot lists the rows of each kind in the order of their own ids, references as own ids, then the
 //! tables and counters; restored into a fresh world it behaves the same to the bit. It starts with a
-//! version and is checked for what the core relies on, so a damaged one is an error and no panic.
+//! version, ends with a hash over all of it, and is checked for what the core relies on: a damaged one
+//! is an error and no panic.
 //! Derived indexes (who is blocked, pid pages, open FIFOs) are built anew.
 
 mod decode;
@@ -33,6 +34,8 @@ pub enum RestoreError {
     Foreign,
     /// It is of another version of the kernel.
     Version(u64),
+    /// Its sum is another one: a byte was changed or lost.
+    Sum,
     /// It ends early or holds what cannot be.
     Damaged(WireError),
     /// Its parts do not agree: what is wrong.
@@ -46,6 +49,7 @@ impl fmt::Display for RestoreError {
             RestoreError::Version(version) => {
                 write!(f, "a snapshot of version {version}; this kernel reads {VERSION}")
             }
+            RestoreError::Sum => write!(f, "damaged snapshot: its sum is another one"),
             RestoreError::Damaged(error) => write!(f, "damaged snapshot: {error}"),
             RestoreError::Inconsistent(what) => write!(f, "inconsistent snapshot: {what}"),
         }
@@ -147,6 +151,8 @@ impl Kernel {
         self.put_rows::<TaskRow>(&mut out);
         self.put_records(&mut out);
         self.put_asking(&mut out);
+        let sum = hash64(VERSION, &out);
+        out.extend_from_slice(&sum.to_le_bytes());
         out
     }
 
