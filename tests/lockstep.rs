@@ -62,8 +62,7 @@ fn difference(ours: &Transcript, host: &mut Host) -> Option<Difference> {
     let mut linux = Transcript::new();
     for (request, our_lines) in ours {
         let host_lines = host.ask(request);
-        let left: Vec<Value> = our_lines.iter().map(|line| our_form.line(line)).collect();
-        let right: Vec<Value> = host_lines.iter().map(|line| host_form.line(line)).collect();
+        let (left, right) = (our_form.lines(our_lines), host_form.lines(&host_lines));
         linux.push((request.clone(), host_lines));
         if left != right {
             return Some(Difference { report: report(ours, &linux, &left, &right), linux });

@@ -178,13 +178,17 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
 impl Lowering<'_> {
     /// Another action where this one would end the run or means nothing.
     fn allowed(&self, action: Action) -> Action {
-        let handlers = self.player.known.get(&self.pid).map_or(0, |known| known.handlers);
+        let known = self.player.known.get(&self.pid);
+        let handlers = known.map_or(0, |known| known.handlers);
+        let other_user = known.is_some_and(|known| known.other_user);
         match action {
             // Process 1's end is the end of all.
             Action::Exit | Action::ExitGroup if self.pid == 1 => Action::GetIds,
             Action::Fork | Action::Clone if self.full => Action::GetIds,
             Action::Vfork if self.full || self.alone && self.choices[3] > 127 => Action::GetIds,
             Action::Pause | Action::Sigsuspend if self.alone => Action::Sigpending,
+            // Machines differ in `protected_hardlinks` of proc_sys_fs(5).
+            Action::Link if other_user => Action::Stat,
             Action::Sigreturn if handlers == 0 => Action::Sigaction,
             other => other,
         }
@@ -361,7 +365,12 @@ impl Lowering<'_> {
         match action {
             Action::Kill => {
                 let process = self.process_id(0);
-                let target = self.pick(1, &[process, process, 0, -process]);
+                // Which of three that die at once sees another dead is a race.
+                let groups = self.player.known.len() < 3;
+                let target = match groups {
+                    true => self.pick(1, &[process, process, 0, -process]),
+                    false => process,
+                };
                 json!({"call": "kill", "target": target, "sig": self.any_signal(2)})
             }
             Action::Tgkill => {

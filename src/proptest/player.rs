@@ -33,6 +33,8 @@ pub(super) struct Known {
     stopped: bool,
     /// Handlers that have not returned.
     pub(super) handlers: u32,
+    /// It has changed its ids: perhaps it is not root any more.
+    pub(super) other_user: bool,
 }
 
 /// Turns steps into requests while it watches the answers.
@@ -126,8 +128,9 @@ impl Player {
     }
 
     fn born_from(&mut self, parent: i64, child: i64) {
-        let fds = self.known.get(&parent).map(|known| known.fds.clone()).unwrap_or_default();
-        self.known.insert(child, Known { fds, ..Known::default() });
+        let of = self.known.get(&parent).cloned().unwrap_or_default();
+        let child_of = Known { blocked: None, stopped: false, handlers: 0, ..of };
+        self.known.insert(child, child_of);
         self.born.push(child);
     }
 
@@ -150,11 +153,19 @@ impl Player {
                 self.known.values_mut().for_each(|known| known.stopped = false);
                 return;
             }
+            // Where a directory's reading stands is its file system's own: its descriptors rest.
+            "getdents64" => {
+                for known in self.known.values_mut() {
+                    known.fds.retain(|_, kind| *kind != Kind::Directory);
+                }
+                return;
+            }
             _ => {}
         }
         let Some(process) = self.known.get_mut(&pid) else { return };
         let number = |name: &str| request.get(name).and_then(Value::as_i64);
         match call {
+            "setuid" | "setreuid" | "setresuid" => process.other_user = true,
             "execve" => process.handlers = 0,
             "rt_sigreturn" => process.handlers = process.handlers.saturating_sub(1),
             "open" | "openat" | "creat" => {

@@ -26,8 +26,20 @@ pub(crate) struct Normal {
 }
 
 impl Normal {
+    /// The lines that a request caused. Handlers of several processes start in no order: their lines
+    /// stand first, by process.
+    pub(crate) fn lines(&mut self, lines: &[Value]) -> Vec<Value> {
+        let mut lines: Vec<Value> = lines.iter().map(|line| self.line(line)).collect();
+        let order = |line: &Value| {
+            let signal = line.get("signal");
+            (signal.is_none(), signal.and_then(|signal| signal.get("pid")?.as_i64()))
+        };
+        lines.sort_by_key(order);
+        lines
+    }
+
     /// A line in the common form.
-    pub(crate) fn line(&mut self, line: &Value) -> Value {
+    fn line(&mut self, line: &Value) -> Value {
         let Value::Object(object) = line else { return line.clone() };
         let mut normal = Map::new();
         for (name, value) in object {
@@ -68,6 +80,9 @@ fn masked(name: &str, value: &Value) -> Value {
     if MASKED.iter().any(|mask| mask.0 == name) {
         return Value::Null;
     }
+    if matches!(name, "flags" | "events" | "revents") {
+        return sorted_names(value);
+    }
     match value {
         Value::Object(object) => {
             let mut normal: Map<String, Value> =
@@ -90,6 +105,14 @@ fn masked(name: &str, value: &Value) -> Value {
         Value::Array(items) => items.iter().map(|item| masked("", item)).collect(),
         other => other.clone(),
     }
+}
+
+/// Flags have no order.
+fn sorted_names(flags: &Value) -> Value {
+    let Some(text) = flags.as_str() else { return flags.clone() };
+    let mut names: Vec<&str> = text.split('|').collect();
+    names.sort_unstable();
+    names.join("|").into()
 }
 
 /// A directory's order is its file system's own.
