@@ -252,6 +252,7 @@ impl Kernel {
             frames: Vec::new(),
             wait: None,
             credentials: Box::new(boot.credentials.clone()),
+            alt_stack: crate::calls::NO_ALT_STACK,
             exited: false,
         };
         let row = TaskRow::spawn(&mut self.rows, u64::from(boot.pid), task);
@@ -295,7 +296,7 @@ impl Kernel {
                 let row = self.fd(task, other.fd as i32).ok()?.description;
                 match self.rows[row].target {
                     Target::Pipe(pipe, _) => Some(pipe),
-                    Target::File(_) => None,
+                    Target::File(_) | Target::Socket(_) => None,
                 }
             });
         let pipe = match known {

@@ -22,7 +22,8 @@
 )]
 
 use crate::components::{
-    Cold, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Task, TextDefault,
+    Cold, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Socket, Task,
+    TextDefault,
 };
 use crate::digest::{hash_number, hash64};
 use alloc::sync::Arc;
@@ -312,6 +313,8 @@ kinds! {
     DescriptionRow descriptions: Description 0x64657363,
     /// A pipe or an opened FIFO.
     PipeRow pipes: Pipe 0x70697065,
+    /// A socket.
+    SocketRow sockets: Socket 0x736f636b,
 }
 
 impl Default for Rows {

@@ -4,6 +4,7 @@
 pub mod description;
 pub mod pipe;
 pub mod process;
+pub mod socket;
 pub mod task;
 pub mod wait;
 
@@ -12,6 +13,7 @@ use alloc::sync::Arc;
 pub use description::{Context, Description, FdSlot, Files, Target};
 pub use pipe::{Pipe, Segment};
 pub use process::{Life, Limits, Link, Process, ProcessText};
+pub use socket::Socket;
 pub use task::{Frame, Handlers, Interrupted, Pending, Queued, Task};
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
 

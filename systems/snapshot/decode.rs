@@ -4,13 +4,15 @@
 use super::{MAGIC, Refs, RestoreError, Row, VERSION};
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, Restart,
-    Segment, Target, Task, Wait, Waiting,
+    Segment, Socket, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
 use crate::fs::Fs;
 use crate::kernel::{Asking, Config, Kernel, WakeMode};
-use crate::rows::{ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, TaskRow};
+use crate::rows::{
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, SocketRow, TaskRow,
+};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
@@ -72,6 +74,12 @@ impl Kernel {
             let id = u64::get(from)?;
             let pipe = get_pipe(id, from)?;
             refs.pipes.insert(id, PipeRow::spawn(&mut self.rows, id, pipe));
+        }
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
+            let socket = Socket { id, domain, kind, protocol, uid, gid };
+            refs.sockets.insert(id, SocketRow::spawn(&mut self.rows, id, socket));
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
@@ -179,7 +187,7 @@ impl Kernel {
                 }
                 Ok(())
             }
-            Target::Pipe(_, None) => Ok(()),
+            Target::Pipe(_, None) | Target::Socket(_) => Ok(()),
             Target::Pipe(pipe, Some(place)) => {
                 self.check_place(place)?;
                 if let Some(inode) = self.fs.inode_id(place) {
@@ -280,11 +288,15 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
 }
 
 fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, RestoreError> {
-    let target = if bool::get(from)? {
-        let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
-        Target::Pipe(pipe, Wire::get(from)?)
-    } else {
-        Target::File(Wire::get(from)?)
+    let error = from.error("what a description is open on");
+    let target = match from.byte()? {
+        0 => Target::File(Wire::get(from)?),
+        1 => {
+            let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
+            Target::Pipe(pipe, Wire::get(from)?)
+        }
+        2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
+        _ => return Err(error.into()),
     };
     let [flags, count, flock] = Wire::get(from)?;
     let offset = Wire::get(from)?;
@@ -386,6 +398,7 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
         frames,
         wait: get_wait(from, refs)?.map(Box::new),
         credentials: Wire::get(from)?,
+        alt_stack: Wire::get(from)?,
         exited: Wire::get(from)?,
     })
 }
