@@ -1,2 +1,7 @@
-//! The command.
-fn main() {}
+//! The command `tickernel`: see `tickernel::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tickernel::cli::main()
+}

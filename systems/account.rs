@@ -98,6 +98,7 @@ impl Kernel {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
+            | Waiting::RecordLock { description, .. }
             | Waiting::Flock { description, .. } => held(*description),
             Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));

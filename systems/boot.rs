@@ -17,6 +17,7 @@ use crate::tables::{Deadlines, PidTable};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::smallvec;
 
@@ -45,6 +46,8 @@ pub struct Boot {
     pub mask: crate::abi::SigSet,
     /// Limits by `RLIMIT_*`.
     pub limits: [Rlimit; 16],
+    /// Absolute path of the file that it runs; empty = none is known.
+    pub exe: Bytes,
     /// Its texts.
     pub text: ProcessText,
     /// Its descriptors.
@@ -98,9 +101,9 @@ impl Default for Boot {
             ignored: crate::abi::SigSet::EMPTY,
             mask: crate::abi::SigSet::EMPTY,
             limits: Limits::default().0,
+            exe: Bytes::default(),
             text: ProcessText {
                 comm: Bytes(b"init".to_vec()),
-                exe: Bytes::default(),
                 argv: Vec::from([Bytes(b"init".to_vec())]),
                 envp: Vec::new(),
             },
@@ -143,6 +146,7 @@ impl Kernel {
             fifos: BTreeMap::new(),
             blocked_calls: BTreeMap::new(),
             locks: BTreeMap::new(),
+            record_locks: BTreeMap::new(),
             tick: 0,
             counters: Counters::default(),
             default_limits: Limits::default(),
@@ -170,6 +174,10 @@ impl Kernel {
         }
         self.default_limits = Limits(boot.limits);
         let process = self.start_process(boot);
+        if !boot.exe.0.is_empty() {
+            let place = self.boot_place(&boot.exe.0)?;
+            self.run_file(process, Some(place));
+        }
         let task = self.start_task(boot, process)?;
         for fd in &boot.fds {
             self.start_fd(task, fd, boot)?;
@@ -206,11 +214,12 @@ impl Kernel {
             alarm_interval_ns: 0,
             limits: None,
             last_uid: 0,
+            exe: None,
             tty: 0,
         };
         let row = ProcessRow::spawn(&mut self.rows, u64::from(boot.pid), process);
         self.pids.change(boot.pid, |entry| entry.process = Some(row));
-        self.rows.set_text(row, boot.text.clone());
+        self.rows.set_text(row, Arc::new(boot.text.clone()));
         self.join(Club::Group, row, boot.pgid);
         self.join(Club::Session, row, boot.sid);
         if boot.is_init {
@@ -243,6 +252,7 @@ impl Kernel {
             frames: Vec::new(),
             wait: None,
             credentials: Box::new(boot.credentials.clone()),
+            alt_stack: crate::calls::NO_ALT_STACK,
             exited: false,
         };
         let row = TaskRow::spawn(&mut self.rows, u64::from(boot.pid), task);
@@ -286,7 +296,7 @@ impl Kernel {
                 let row = self.fd(task, other.fd as i32).ok()?.description;
                 match self.rows[row].target {
                     Target::Pipe(pipe, _) => Some(pipe),
-                    Target::File(_) => None,
+                    Target::File(_) | Target::Socket(_) => None,
                 }
             });
         let pipe = match known {

@@ -261,7 +261,6 @@ impl Kernel {
                 return;
             }
         }
-        self.announce(row);
     }
 
     /// One signal's action. False if the task cannot go on (it has ended or is stopped).
@@ -302,7 +301,8 @@ impl Kernel {
         self.report(process, WaitStatus::Stopped(signal));
     }
 
-    /// Sets a handler up: the task runs it before anything else.
+    /// Sets a handler up: the task runs it before anything else. Of several that are set up at once the
+    /// last runs first, as their frames lie on the guest's stack.
     fn push_frame(&mut self, row: TaskRow, signal: Signal, info: SigInfo, action: SigAction) {
         let resuming = self.resuming.take_if(|resuming| resuming.0 == row);
         let interrupted = match resuming {
@@ -319,8 +319,9 @@ impl Kernel {
         if action.flags & SA_NODEFER == 0 {
             task.mask.insert(signal);
         }
-        let handler = action.handler;
-        task.frames.push(Frame { mask, handler, info, announced: false, interrupted });
+        task.frames.push(Frame { mask, interrupted });
+        let (task, handler) = (task.tid, action.handler);
+        self.emit(Effect::Handler { task, handler, info });
     }
 
     /// Takes the blocked call of a task away because a handler runs.
@@ -337,31 +338,11 @@ impl Kernel {
                 Completed::Done(Answer::value(*written as i64))
             }
             _ if again => return Some(Interrupted::Again(wait)),
-            Waiting::Sleep { absolute: false } => self.interrupted_sleep(&wait),
             _ => Completed::Failed(Errno::EINTR),
         };
         self.counters.blocked -= 1;
         self.let_go(&wait.on);
         Some(Interrupted::Over(wait.call, result))
-    }
-
-    fn interrupted_sleep(&self, _wait: &Wait) -> Completed {
-        // nanosleep(2) fails with EINTR; the time left is the guest's to compute from the clock.
-        Completed::Failed(Errno::EINTR)
-    }
-
-    /// Tells the host which handler the task runs now: the innermost that it does not know of.
-    fn announce(&mut self, row: TaskRow) {
-        let tid = self.rows[row].tid;
-        let untold = self.rows[row].frames.last().is_some_and(|frame| !frame.announced);
-        if !untold {
-            return;
-        }
-        if let Some(frame) = self.rows[row].frames.last_mut() {
-            frame.announced = true;
-            let (handler, info) = (frame.handler, frame.info);
-            self.emit(Effect::Handler { task: tid, handler, info });
-        }
     }
 
     /// rt_sigreturn(2): the innermost handler is over.
@@ -390,12 +371,11 @@ impl Kernel {
             }
             None => {}
         }
-        self.announce(row);
         Ok(())
     }
 
     /// The mask of sigsuspend(2), ppoll(2), pselect(2) ends with the call.
-    pub(crate) fn end_temporary_mask(&mut self, row: TaskRow, _on: &Waiting) {
+    pub(crate) fn end_temporary_mask(&mut self, row: TaskRow) {
         if let Some(mask) = self.rows[row].saved_mask.take() {
             self.rows[row].mask = mask;
             if self.has_deliverable(row) {
@@ -438,9 +418,6 @@ impl Kernel {
             },
         };
         self.act_on(row, signal, info);
-        if self.pids.task(tid) == Some(row) {
-            self.announce(row);
-        }
         Outcome::Done(Answer::with(Payload::Info(Box::new(info))))
     }
 

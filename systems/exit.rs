@@ -34,6 +34,7 @@ impl Kernel {
         }
         self.rows[process].threads.clear();
         self.disarm_alarm(process);
+        self.run_file(process, None);
         if tty_leader {
             self.rows[process].tty = 0;
         }
@@ -253,7 +254,8 @@ impl Kernel {
     fn end_namespace(&mut self) {
         self.init = 0;
         for (_, process) in ProcessRow::all(&self.rows) {
-            if self.pids.process(self.rows[process].pid) == Some(process) {
+            // The end of one may have reaped others.
+            if process.is_live(&self.rows) {
                 self.end_process(process, WaitStatus::Signaled(Signal::SIGKILL, false));
             }
         }

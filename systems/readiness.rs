@@ -107,6 +107,7 @@ impl Kernel {
             Waiting::Flock { description, .. } => {
                 self.watch_lock(*description, since, tid, enter);
             }
+            Waiting::RecordLock { object, .. } => self.watch_records(*object, since, tid, enter),
             Waiting::Parked(_)
             | Waiting::Sleep { .. }
             | Waiting::Pause
@@ -153,6 +154,7 @@ impl Kernel {
                 None => return,
             },
             Changed::Locks(inode) => self.lock_waiters(inode),
+            Changed::Records(object) => self.record_waiters(object),
             Changed::Task(tid) => {
                 self.retry(tid, None);
                 return;
@@ -193,7 +195,10 @@ impl Kernel {
         self.counters.blocked -= 1;
         let tid = self.rows[row].tid;
         self.let_go(&wait.on);
-        self.end_temporary_mask(row, &wait.on);
+        self.end_temporary_mask(row);
+        if wait.restart == Restart::Uninterruptible && self.has_deliverable(row) {
+            self.signalled.push_back(tid);
+        }
         self.outbox.push_back(Output::Completion(Completion {
             call: wait.call,
             task: tid,
@@ -206,6 +211,7 @@ impl Kernel {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
+            | Waiting::RecordLock { description, .. }
             | Waiting::Flock { description, .. } => self.release(*description),
             Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                 for description in held.iter().flatten() {
@@ -243,6 +249,9 @@ impl Kernel {
             Waiting::Select { sets, fds, held } => self.try_select(sets, fds, held).map(Ok),
             Waiting::Flock { description, operation } => {
                 self.try_flock(*description, *operation).then(|| Ok(Answer::default()))
+            }
+            Waiting::RecordLock { object, lock, .. } => {
+                self.try_record_lock(*object, *lock).then(|| Ok(Answer::default()))
             }
             Waiting::Signal { set } => self.take_signal_of(row, *set).map(Ok),
             Waiting::Vfork { child } => {
@@ -372,6 +381,7 @@ fn expired_result(on: &Waiting) -> Completed {
         | Waiting::FifoOpen { .. }
         | Waiting::Child { .. }
         | Waiting::Vfork { .. }
+        | Waiting::RecordLock { .. }
         | Waiting::Flock { .. } => Completed::Done(Answer::default()),
     }
 }

@@ -143,7 +143,7 @@ proptest! {
             }
         }
         prop_assert!(came_back == events);
-        let (mut all_snapshots, mut all_digests) = (Vec::new(), Vec::new());
+        let (mut all_snapshots, mut all_digests) = (Vec::<u8>::new(), Vec::new());
         for step in &steps {
             match step {
                 Step::Snapshot(bytes) => all_snapshots.extend(bytes),

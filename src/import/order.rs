@@ -588,6 +588,7 @@ impl<'a> Order<'a> {
         let expected = &mut pending.decoded.expected;
         let answer = match (&expected.recorded, question) {
             (Recorded::Errno(errno), Some(Question::Unmodelled { .. } | Question::HostFile { .. })) => {
+                expected.flags |= FED;
                 HostAnswer::Error(*errno)
             }
             (Recorded::Value(_), Some(Question::Entropy { .. } | Question::HostFile { .. })) => {
@@ -597,7 +598,10 @@ impl<'a> Order<'a> {
                     _ => HostAnswer::Absent,
                 }
             }
-            (Recorded::Value(value), _) => HostAnswer::Result(*value),
+            (Recorded::Value(value), _) => {
+                expected.flags |= FED;
+                HostAnswer::Result(*value)
+            }
             (_, _) => HostAnswer::Absent,
         };
         let (item, expected) = (pending.item, expected.clone());

@@ -223,13 +223,35 @@ pub const SI_KERNEL: i32 = 0x80;
 pub const SI_QUEUE: i32 = -1;
 /// `si_code` of tkill(2) and tgkill(2).
 pub const SI_TKILL: i32 = -6;
+/// `si_code` of timers (timer_create(2)).
+pub const SI_TIMER: i32 = -2;
 /// `si_code` of SIGCHLD: the child exited.
 pub const CLD_EXITED: i32 = 1;
 /// `si_code` of SIGCHLD: a signal ended the child.
 pub const CLD_KILLED: i32 = 2;
 /// `si_code` of SIGCHLD: a signal ended the child, with a core file.
 pub const CLD_DUMPED: i32 = 3;
+/// `si_code` of SIGCHLD: a traced child stopped at a trap.
+pub const CLD_TRAPPED: i32 = 4;
 /// `si_code` of SIGCHLD: the child stopped.
 pub const CLD_STOPPED: i32 = 5;
 /// `si_code` of SIGCHLD: the child continued.
 pub const CLD_CONTINUED: i32 = 6;
+
+/// Names of `si_code` for signals that someone sent (sigaction(2)).
+pub const SI_CODES: &[(&str, i32)] = &[
+    ("SI_USER", SI_USER),
+    ("SI_KERNEL", SI_KERNEL),
+    ("SI_QUEUE", SI_QUEUE),
+    ("SI_TIMER", SI_TIMER),
+    ("SI_TKILL", SI_TKILL),
+];
+/// Names of `si_code` for SIGCHLD (sigaction(2)).
+pub const CHILD_CODES: &[(&str, i32)] = &[
+    ("CLD_EXITED", CLD_EXITED),
+    ("CLD_KILLED", CLD_KILLED),
+    ("CLD_DUMPED", CLD_DUMPED),
+    ("CLD_TRAPPED", CLD_TRAPPED),
+    ("CLD_STOPPED", CLD_STOPPED),
+    ("CLD_CONTINUED", CLD_CONTINUED),
+];

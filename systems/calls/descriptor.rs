@@ -35,6 +35,9 @@ impl Kernel {
         let id = self.next_id();
         let description =
             Description { target, flags, offset: 0, refs: 1, owner: 0, owner_signal: 0, flock: 0 };
+        if let (Target::File(place), true) = (target, description.writable()) {
+            self.fs.begin_write(place);
+        }
         Ok(DescriptionRow::spawn(&mut self.rows, id, description))
     }
 
@@ -70,9 +73,18 @@ impl Kernel {
             return;
         }
         self.unlock_description(row);
+        self.forget_description_locks(row);
         let Some(description) = row.remove(&mut self.rows) else { return };
         match description.target {
-            Target::File(place) => self.fs.release(place),
+            Target::File(place) => {
+                if description.writable() {
+                    self.fs.end_write(place);
+                }
+                self.fs.release(place);
+            }
+            Target::Socket(socket) => {
+                socket.remove(&mut self.rows);
+            }
             Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, description.flags),
         }
     }
@@ -89,6 +101,7 @@ impl Kernel {
     fn close_in(&mut self, files: FilesRow, fd: i32) -> Result<(), Errno> {
         let slot = self.rows[files].take(fd).ok_or(Errno::EBADF)?;
         self.counters.open_fds -= 1;
+        self.forget_table_locks(files, slot.description);
         self.release(slot.description);
         Ok(())
     }
@@ -99,11 +112,13 @@ impl Kernel {
         if self.rows[files].refs > 0 {
             return;
         }
-        let Some(table) = files.remove(&mut self.rows) else { return };
-        self.counters.open_fds -= u64::from(table.open);
-        for slot in table.slots.into_iter().flatten() {
+        let slots = core::mem::take(&mut self.rows[files].slots);
+        self.counters.open_fds -= u64::from(self.rows[files].open);
+        for slot in slots.into_iter().flatten() {
+            self.forget_table_locks(files, slot.description);
             self.release(slot.description);
         }
+        files.remove(&mut self.rows);
     }
 
     /// The descriptors with FD_CLOEXEC close (execve(2)).
@@ -156,6 +171,7 @@ impl Kernel {
         self.counters.open_fds -= u64::from(before.is_some());
         self.install(task, newfd as u32, slot.description, cloexec);
         if let Some(before) = before {
+            self.forget_table_locks(files, before.description);
             self.release(before.description);
         }
         Ok(Answer::value(i64::from(newfd)))
@@ -263,6 +279,7 @@ impl Kernel {
         match self.rows[row].target {
             Target::File(place) => Some(place),
             Target::Pipe(_, place) => place,
+            Target::Socket(_) => None,
         }
     }
 }

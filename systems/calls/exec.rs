@@ -14,6 +14,7 @@ use crate::kernel::{CallResult, Kernel};
 use crate::procview::caller;
 use crate::rows::TaskRow;
 use crate::wire::Bytes;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Longest single argument (`MAX_ARG_STRLEN`).
@@ -83,6 +84,7 @@ impl Kernel {
         }
         caller!(self, task => caller);
         self.fs.permission(&caller, place, MAY_EXEC)?;
+        self.fs.may_run(place)?;
         Ok(place)
     }
 
@@ -118,10 +120,6 @@ impl Kernel {
         argv: Vec<Bytes>,
         envp: &[&[u8]],
     ) {
-        let exe = {
-            caller!(self, task => caller);
-            self.fs.path_text(&caller, last)
-        };
         let now = self.stamp();
         self.fs.accessed(first, now);
         self.become_program(task);
@@ -129,12 +127,12 @@ impl Kernel {
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
         let text = ProcessText {
             comm: Bytes(name[..name.len().min(15)].to_vec()),
-            exe: Bytes(exe),
             argv,
             envp: envp.iter().map(|word| cut(word)).collect(),
         };
         let process = self.rows[task].process;
-        self.rows.set_text(process, text);
+        self.run_file(process, Some(last));
+        self.rows.set_text(process, Arc::new(text));
     }
 
     /// Set-id bits and capabilities of the new program (execve(2), capabilities(7)).

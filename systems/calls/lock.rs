@@ -1,11 +1,11 @@
-//! flock(2). Locks belong to the open description and lie on the inode.
+//! flock(2): locks that belong to the open description and lie on the inode.
 //!
-//! Record locks of fcntl(2) are answered as free and granted: a process alone sees no difference.
+//! Not here: record locks of fcntl(2) (`record_lock.rs`).
 
+use crate::abi::Errno;
 use crate::abi::flags::*;
-use crate::abi::{Errno, Flock};
-use crate::components::{Restart, Target, WaitQueue, Waiting};
-use crate::event::{Answer, FcntlArg, Payload};
+use crate::components::{Restart, WaitQueue, Waiting};
+use crate::event::Answer;
 use crate::fs::InodeId;
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
 use crate::rows::{DescriptionRow, TaskRow};
@@ -107,23 +107,5 @@ impl Kernel {
                 self.locks.remove(&inode);
             }
         }
-    }
-
-    /// F_GETLK, F_SETLK and their like.
-    pub(crate) fn record_lock(
-        &mut self,
-        _task: TaskRow,
-        row: DescriptionRow,
-        cmd: u32,
-        arg: FcntlArg,
-    ) -> CallResult {
-        let FcntlArg::Lock(lock) = arg else { return Err(Errno::EFAULT.into()) };
-        if !matches!(self.rows[row].target, Target::File(_)) {
-            return Err(Errno::EINVAL.into());
-        }
-        if !matches!(cmd, F_GETLK | F_OFD_GETLK) {
-            return Ok(Answer::default());
-        }
-        Ok(Answer::with(Payload::Lock(Flock { kind: F_UNLCK as i16, ..lock })))
     }
 }

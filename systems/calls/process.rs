@@ -71,10 +71,7 @@ impl Kernel {
         match set_tid {
             0 => self.pids.next().ok_or(Errno::EAGAIN),
             wanted if wanted >= crate::tables::pids::PID_MAX => Err(Errno::EINVAL),
-            wanted if self.pids.is_free(wanted) => {
-                self.pids.last = wanted;
-                Ok(wanted)
-            }
+            wanted if self.pids.is_free(wanted) => Ok(wanted),
             _ => Err(Errno::EEXIST),
         }
     }
@@ -126,11 +123,14 @@ impl Kernel {
             alarm_interval_ns: 0,
             limits: self.rows[parent].limits.clone(),
             last_uid: 0,
+            exe: None,
             tty: self.rows[parent].tty,
         };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
         self.rows.copy_text(parent, process);
+        let exe = self.rows[parent].exe;
+        self.run_file(process, exe);
         self.join(Club::Group, process, pgid);
         self.join(Club::Session, process, sid);
         self.adopt(process, real_parent);
@@ -156,6 +156,12 @@ impl Kernel {
             frames: if flags & CLONE_THREAD != 0 { Vec::new() } else { frames },
             wait: None,
             credentials: from.credentials.clone(),
+            // A thread starts without one, a copy of the process with a copy (clone(2)).
+            alt_stack: if flags & CLONE_VM != 0 && flags & CLONE_VFORK == 0 {
+                super::NO_ALT_STACK
+            } else {
+                from.alt_stack
+            },
             exited: false,
         };
         let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
@@ -261,6 +267,7 @@ impl Kernel {
         let handlers = self.rows[task].handlers;
         self.rows[handlers].reset_for_exec();
         self.rows[task].frames.clear();
+        self.rows[task].alt_stack = super::NO_ALT_STACK;
         self.rows[task].saved_mask = None;
         self.rows[process].did_exec = true;
         self.close_on_exec(task);
@@ -288,6 +295,18 @@ impl Kernel {
         }
     }
 
+    /// A process runs another file, or none any more.
+    pub(crate) fn run_file(&mut self, process: ProcessRow, exe: Option<crate::fs::Place>) {
+        if let Some(place) = exe {
+            self.fs.hold(place);
+            self.fs.begin_run(place);
+        }
+        if let Some(old) = core::mem::replace(&mut self.rows[process].exe, exe) {
+            self.fs.end_run(old);
+            self.fs.release(old);
+        }
+    }
+
     /// A limit of a process.
     pub(crate) fn limit(&self, process: ProcessRow, resource: u32) -> crate::abi::Rlimit {
         let limits: &Limits = match &self.rows[process].limits {
@@ -299,13 +318,7 @@ impl Kernel {
 }
 
 fn copy_frame(frame: &Frame) -> Frame {
-    Frame {
-        mask: frame.mask,
-        handler: frame.handler,
-        info: frame.info,
-        announced: frame.announced,
-        interrupted: None,
-    }
+    Frame { mask: frame.mask, interrupted: None }
 }
 
 /// The combinations that clone(2) refuses.

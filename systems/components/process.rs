@@ -2,9 +2,11 @@
 
 use crate::abi::{Rlimit, WaitStatus};
 use crate::components::{Pending, TextDefault, WaitQueue};
+use crate::fs::Place;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -82,6 +84,8 @@ pub struct Process {
     pub limits: Option<Box<Limits>>,
     /// The real user of its leader when it ended, for waitid(2).
     pub last_uid: u32,
+    /// The file that it runs, held.
+    pub exe: Option<Place>,
     /// It has a controlling terminal (device number); 0 = none.
     pub tty: u64,
 }
@@ -111,15 +115,13 @@ impl Default for Limits {
 pub struct ProcessText {
     /// The name of /proc/PID/comm, at most 15 bytes.
     pub comm: Bytes,
-    /// The resolved path of the executable.
-    pub exe: Bytes,
     /// The words of the command line.
     pub argv: Vec<Bytes>,
     /// The environment.
     pub envp: Vec<Bytes>,
 }
 
-crate::wire_struct!(ProcessText { comm, exe, argv, envp });
+crate::wire_struct!(ProcessText { comm, argv, envp });
 impl<'a> Wire<'a> for Limits {
     fn put(&self, out: &mut Vec<u8>) {
         self.0.put(out);
@@ -130,5 +132,6 @@ impl<'a> Wire<'a> for Limits {
 }
 
 impl TextDefault for Process {
-    type Cold = ProcessText;
+    // Shared by the processes of a fork (DESIGN section 7); its count shows nowhere.
+    type Cold = Arc<ProcessText>;
 }

@@ -1,6 +1,6 @@
 //! A task (thread), its handler frames and pending signals; the table of dispositions.
 
-use crate::abi::{Credentials, SigAction, SigInfo, SigSet, Signal};
+use crate::abi::{AltStack, Credentials, SigAction, SigInfo, SigSet, Signal};
 use crate::components::{TextDefault, Wait};
 use crate::event::{CallId, Completed};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow};
@@ -35,21 +35,17 @@ pub struct Task {
     pub wait: Option<Box<Wait>>,
     /// Who it is.
     pub credentials: Box<Credentials>,
+    /// Its alternate signal stack (sigaltstack(2)).
+    pub alt_stack: AltStack,
     /// It has ended but stays as the leader of a process that lives on.
     pub exited: bool,
 }
 
-/// A handler that runs, or is about to once those above it have returned.
+/// A handler that runs, or will once those above it have returned.
 #[derive(Debug)]
 pub struct Frame {
     /// The mask to restore at rt_sigreturn(2).
     pub mask: SigSet,
-    /// The handler's cookie.
-    pub handler: u64,
-    /// What it gets.
-    pub info: SigInfo,
-    /// Whether the host has been told to run it.
-    pub announced: bool,
     /// The call that it interrupted.
     pub interrupted: Option<Interrupted>,
 }

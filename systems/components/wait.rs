@@ -1,6 +1,7 @@
 //! Blocked calls: what they wait for is a value, never a stack.
 
 use crate::abi::{PollFd, SelectSets, SigSet};
+use crate::calls::record_lock::{LockedObject, RecordLock};
 use crate::event::CallId;
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, PipeRow};
@@ -110,6 +111,15 @@ pub enum Waiting {
     Vfork {
         /// Its pid.
         child: u32,
+    },
+    /// F_SETLKW of fcntl(2).
+    RecordLock {
+        /// The description.
+        description: DescriptionRow,
+        /// What is locked.
+        object: LockedObject,
+        /// The lock.
+        lock: RecordLock,
     },
     /// flock(2).
     Flock {

@@ -4,7 +4,10 @@
 //! becomes is the shell's business.
 
 use crate::abi::flags::Names;
-use crate::abi::{Flock, PollFd, Rlimit, SigAction, SigInfo, SigSet, Termios, Timespec, Winsize};
+use crate::abi::{
+    Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigInfo, SigSet, Termios, Timespec,
+    Winsize,
+};
 use crate::wire::Wire;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -66,6 +69,10 @@ pub enum FieldValue<'a> {
     Termios(Termios),
     /// A window size.
     Winsize(Winsize),
+    /// A socket's address.
+    Address(Address),
+    /// An alternate signal stack.
+    AltStack(AltStack),
 }
 
 /// Takes the fields of a call, in order.
@@ -102,8 +109,10 @@ pub trait Field<'a>: Wire<'a> {
     fn read(value: FieldValue<'a>) -> Option<Self>;
 }
 
+// A number outside the type is taken as C converts one between the signed and the unsigned type of
+// that width: -1 is a size_t, 0xffffffff an int.
 macro_rules! number_fields {
-    ($($kind:ty),*) => {$(
+    ($($kind:ty, $other:ty);*) => {$(
         impl<'a> Field<'a> for $kind {
             fn kind() -> FieldValue<'static> {
                 FieldValue::Number(0)
@@ -113,7 +122,9 @@ macro_rules! number_fields {
             }
             fn read(value: FieldValue<'a>) -> Option<Self> {
                 match value {
-                    FieldValue::Number(number) => <$kind>::try_from(number).ok(),
+                    FieldValue::Number(number) => <$kind>::try_from(number)
+                        .ok()
+                        .or_else(|| <$other>::try_from(number).ok().map(|wrapped| wrapped as $kind)),
                     FieldValue::Null => Some(0),
                     _ => None,
                 }
@@ -121,7 +132,7 @@ macro_rules! number_fields {
         }
     )*};
 }
-number_fields!(i32, u32, u64, i64);
+number_fields!(i32, u32; u32, i32; u64, i64; i64, u64);
 
 macro_rules! plain_fields {
     ($($kind:ty: $variant:ident),*) => {$(
@@ -142,6 +153,7 @@ macro_rules! plain_fields {
     )*};
 }
 plain_fields!(crate::abi::Itimer: Timer, SigSet: Set, Timespec: Time, SigAction: Action, SigInfo: Info, Rlimit: Limit,
+    Address: Address, AltStack: AltStack,
     Vec<i64>: Numbers, Vec<PollFd>: Poll);
 
 impl<'a> Field<'a> for &'a [u8] {

@@ -41,27 +41,34 @@ pub enum TimeChange {
 }
 
 impl TimeChange {
-    /// From utimensat(2)'s argument (`None` = NULL); `None` if there is nothing to do, in which case
-    /// the kernel does not even look at the path.
-    ///
-    /// # Errors
-    /// `EINVAL` for nanoseconds that are neither special nor in their range.
-    pub fn from_times(times: Option<[Timespec; 2]>) -> Result<Option<TimeChange>, Errno> {
-        let Some(times) = times else { return Ok(Some(TimeChange::Touch)) };
-        let mut read = [FileTime::Omit; 2];
-        for (time, slot) in times.iter().zip(&mut read) {
-            *slot = match time.nsec {
-                UTIME_NOW => FileTime::Now,
-                UTIME_OMIT => FileTime::Omit,
-                0..1_000_000_000 => FileTime::At(*time),
-                _ => return Err(Errno::EINVAL),
-            };
-        }
-        Ok(match read {
+    /// From utimensat(2)'s argument (`None` = NULL); `None` if there is nothing to do, in which
+    /// case the kernel does not even look at the path.
+    pub fn from_times(times: Option<[Timespec; 2]>) -> Option<TimeChange> {
+        let Some(times) = times else { return Some(TimeChange::Touch) };
+        let read = times.map(|time| match time.nsec {
+            UTIME_NOW => FileTime::Now,
+            UTIME_OMIT => FileTime::Omit,
+            _ => FileTime::At(time),
+        });
+        match read {
             [FileTime::Omit, FileTime::Omit] => None,
             [FileTime::Now, FileTime::Now] => Some(TimeChange::Touch),
             [atime, mtime] => Some(TimeChange::Set { atime, mtime }),
-        })
+        }
+    }
+
+    /// `EINVAL` for nanoseconds out of their range.
+    fn check(self) -> Result<(), Errno> {
+        let valid = |time: FileTime| match time {
+            FileTime::Now | FileTime::Omit => true,
+            FileTime::At(time) => (0..1_000_000_000).contains(&time.nsec),
+        };
+        match self {
+            TimeChange::Set { atime, mtime } if !valid(atime) || !valid(mtime) => {
+                Err(Errno::EINVAL)
+            }
+            TimeChange::Set { .. } | TimeChange::Touch => Ok(()),
+        }
     }
 }
 
@@ -186,11 +193,11 @@ impl Fs {
         let row = self.inodes.at(inode.0);
         let is_owner = row.uid == caller.cred.fsuid;
         let may = caller.cred.capable(CAP_CHOWN);
-        if uid.is_some_and(|uid| !may && !(is_owner && uid == row.uid)) {
+        if uid.is_some_and(|uid| !(may || is_owner && uid == row.uid)) {
             return Err(Errno::EPERM);
         }
         let own_group = |gid: u32| gid == row.gid || caller.cred.in_group(gid);
-        if gid.is_some_and(|gid| !may && !(is_owner && own_group(gid))) {
+        if gid.is_some_and(|gid| !(may || is_owner && own_group(gid))) {
             return Err(Errno::EPERM);
         }
         let dropped = match row.kind {
@@ -214,7 +221,8 @@ impl Fs {
     /// utimensat(2).
     ///
     /// # Errors
-    /// `EROFS`, `EACCES` for touching without the right to write, `EPERM` for setting as not the owner.
+    /// `EINVAL`, `EROFS`, `EACCES` for touching without the right to write, `EPERM` for setting as
+    /// not the owner.
     pub fn set_times(
         &mut self,
         caller: &Caller<'_>,
@@ -222,6 +230,7 @@ impl Fs {
         change: TimeChange,
         now: Timespec,
     ) -> Result<(), Errno> {
+        change.check()?;
         self.writable(place)?;
         let (_, inode) = self.stored(place)?;
         let owner = self.owner_or_capable(caller, inode);
@@ -249,7 +258,8 @@ impl Fs {
         Ok(())
     }
 
-    /// Takes down an access as mount(8)'s relatime does: after a read of a file, a directory or a link.
+    /// Takes down an access as mount(8)'s relatime does: after a read of a file, a directory or a
+    /// link.
     pub fn accessed(&mut self, place: Place, now: Timespec) {
         if let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) {
             self.touch(inode, now);

@@ -66,8 +66,8 @@ impl Fs {
     }
 
     /// Makes an inode at an absolute path (components as they are: no link is followed), with the
-    /// directories that lead there (0755 root) where they are missing. A directory that is there already
-    /// only takes on the metadata, so that a tree can be described in any order.
+    /// directories that lead there (0755 root) where they are missing. A directory that is there
+    /// already only takes on the metadata, so that a tree can be described in any order.
     ///
     /// # Errors
     /// `EEXIST` if something else is there, `ENOTDIR` if something on the way is no directory,

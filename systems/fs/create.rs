@@ -26,7 +26,7 @@ pub fn check_mknod_mode(mode: u32) -> Result<(), Errno> {
 impl Fs {
     /// Whether a path can be a new name: what the kernel checks before it asks for permission.
     fn new_name(&self, at: &Walked, directory: bool) -> Result<(), Errno> {
-        if at.last != Last::Name || at.place.is_some() {
+        if at.last != Last::Name || at.place?.is_some() {
             return Err(Errno::EEXIST);
         }
         if at.trailing_slash && !directory {
@@ -60,8 +60,8 @@ impl Fs {
     /// mknod(2) of every type but directories; `device` counts for device nodes only.
     ///
     /// # Errors
-    /// Those of [`check_mknod_mode`]; `EEXIST`, `ENOENT` for a name with a slash behind it, `EROFS`,
-    /// `EACCES`, `EPERM` for a device without `CAP_MKNOD`, `ENOSPC`.
+    /// Those of [`check_mknod_mode`]; `EEXIST`, `ENOENT` for a name with a slash behind it,
+    /// `EROFS`, `EACCES`, `EPERM` for a device without `CAP_MKNOD`, `ENOSPC`.
     pub fn mknod(
         &mut self,
         caller: &Caller<'_>,
@@ -146,7 +146,7 @@ impl Fs {
         row.nlink += 1;
         row.ctime = now;
         let entry = self.add_entry(parent, at.name.clone(), inode);
-        self.changed_directory(directory, now);
+        self.changed(directory, now);
         Ok(Place { mount: at.parent.mount, node: Node::Entry(entry) })
     }
 
@@ -179,12 +179,12 @@ impl Fs {
         let (volume, mode, gid) = self.inherited(caller, above, &kind, mode);
         let owner = (caller.cred.fsuid, gid);
         let entry = self.attach(parent, name.clone(), volume, kind, mode, owner, now);
-        self.changed_directory(above, now);
+        self.changed(above, now);
         Ok(Place { mount: directory.mount, node: Node::Entry(entry) })
     }
 
-    /// Volume, mode and group of a new inode (inode(7), "The set-group-ID bit"): below a set-group-ID
-    /// directory the group is the directory's, and directories inherit the bit.
+    /// Volume, mode and group of a new inode (inode(7), "The set-group-ID bit"): below a
+    /// set-group-ID directory the group is the directory's, and directories inherit the bit.
     pub(super) fn inherited(
         &self,
         caller: &Caller<'_>,
@@ -232,7 +232,8 @@ impl Fs {
         entry
     }
 
-    /// Counts the `..` of one more subdirectory; a count that the kind cannot hold is 1 from then on.
+    /// Counts the `..` of one more subdirectory; a count that the kind cannot hold is 1 from then
+    /// on.
     pub(super) fn add_subdirectory(&mut self, directory: InodeId) {
         let volume = self.inodes.at(directory.0).volume;
         let most = self.volumes[volume.0 as usize].kind.facts().max_dir_links;
@@ -248,8 +249,8 @@ impl Fs {
         }
     }
 
-    /// Stamps a directory whose entries changed.
-    pub(super) fn changed_directory(&mut self, directory: InodeId, now: Timespec) {
+    /// Stamps an inode whose contents (for a directory: entries) changed.
+    pub(super) fn changed(&mut self, directory: InodeId, now: Timespec) {
         let row = self.inode_mut(directory);
         (row.mtime, row.ctime) = (now, now);
     }

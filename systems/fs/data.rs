@@ -1,5 +1,5 @@
-//! The contents of files and links with what reading and writing does to the inode: read(2), write(2),
-//! truncate(2), lseek(2) (`SEEK_DATA`, `SEEK_HOLE`), readlink(2).
+//! The contents of files and links with what reading and writing does to the inode: read(2),
+//! write(2), truncate(2), lseek(2) (`SEEK_DATA`, `SEEK_HOLE`), readlink(2).
 //!
 //! Offsets come with each call. Not here: `RLIMIT_FSIZE` and what a FIFO or a device does.
 
@@ -25,7 +25,7 @@ impl Fs {
         }
     }
 
-    /// Up to `count` bytes of a regular file; after it [`Fs::accessed`] is due unless `count` is 0.
+    /// Up to `count` bytes of a regular file; after it [`Fs::accessed_by_read`] is due.
     ///
     /// # Errors
     /// `EISDIR`; `EINVAL` for what is no regular file.
@@ -37,11 +37,19 @@ impl Fs {
         }
     }
 
+    /// [`Fs::accessed`] after a read of so many bytes: most kinds do not count a read of nothing.
+    pub fn accessed_by_read(&mut self, place: Place, count: u64, now: Timespec) {
+        if count > 0 || self.volume(place).kind.facts().empty_reads_count {
+            self.accessed(place, now);
+        }
+    }
+
     /// Writes to a regular file and gives how much fitted below the limits; stamps it and drops its
     /// set-id bits. Nothing happens for no bytes.
     ///
     /// # Errors
-    /// `EFBIG` at the largest offset, `ENOSPC` if not a byte fits, `EINVAL` for what is no regular file.
+    /// `EFBIG` at the largest offset, `ENOSPC` if not a byte fits, `EINVAL` for what is no regular
+    /// file.
     pub fn write(
         &mut self,
         caller: &Caller<'_>,
@@ -76,7 +84,7 @@ impl Fs {
             }
         };
         self.count_pages(inode, before, after);
-        self.changed_directory(inode, now);
+        self.changed(inode, now);
         Ok(count)
     }
 
@@ -97,7 +105,7 @@ impl Fs {
     /// The checks that truncate(2) makes of the file that its path names.
     ///
     /// # Errors
-    /// `EISDIR`, `EINVAL`, `EROFS`, `EACCES`.
+    /// `EISDIR`, `EINVAL`, `EROFS`, `EACCES`, `ETXTBSY`.
     pub fn may_truncate(&self, caller: &Caller<'_>, place: Place) -> Result<(), Errno> {
         if self.is_directory(place) {
             return Err(Errno::EISDIR);
@@ -106,11 +114,11 @@ impl Fs {
             return Err(Errno::EINVAL);
         }
         self.writable(place)?;
-        self.permission(caller, place, MAY_WRITE)
+        self.permission(caller, place, MAY_WRITE)?;
+        self.may_write_text(place)
     }
 
-    /// Sets the size of a regular file. `stamp`: as ftruncate(2) and `O_TRUNC`, which stamp it even if
-    /// the size stays the same; truncate(2) does not.
+    /// Sets the size of a regular file, and stamps it even if the size stays the same.
     ///
     /// # Errors
     /// `EFBIG`, `EINVAL` for what is no regular file.
@@ -119,7 +127,6 @@ impl Fs {
         caller: &Caller<'_>,
         place: Place,
         size: u64,
-        stamp: bool,
         now: Timespec,
     ) -> Result<(), Errno> {
         let pages = self.pages(place).ok_or(Errno::EINVAL)?;
@@ -134,9 +141,7 @@ impl Fs {
             let after = pages.present();
             self.count_pages(inode, before, after);
         }
-        if stamp || size != old {
-            self.changed_directory(inode, now);
-        }
+        self.changed(inode, now);
         Ok(())
     }
 

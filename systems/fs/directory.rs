@@ -1,7 +1,7 @@
 //! Directories: which entries, in which order, and how a name is found (readdir(3), getdents(2)).
 //!
-//! The order is that of insertion. Each entry has a cookie that never changes while it is listed, so
-//! a removal moves nobody else's position in an open stream. Names of all directories are found
+//! The order is that of insertion. Each entry has a cookie that never changes while it is listed,
+//! so a removal moves nobody else's position in an open stream. Names of all directories are found
 //! in one hash index that is never iterated. Owns both; permissions are not its business.
 
 use super::Fs;
@@ -217,8 +217,8 @@ impl Fs {
         self.index.insert(&self.entries, b);
     }
 
-    /// Puts decoded entries into the lists and the index: in the order of their cookies, each below a
-    /// directory and under a name of its own.
+    /// Puts decoded entries into the lists and the index: in the order of their cookies, each below
+    /// a directory and under a name of its own.
     pub(super) fn relist(&mut self) -> Result<(), &'static str> {
         let listed =
             self.entries.iter().filter(|(id, entry)| entry.linked && entry.parent.0 != *id);

@@ -1,8 +1,8 @@
 //! The whole tree as bytes, and its digest (DESIGN section 7).
 //!
-//! The encoding is canonical: rows in the order of their ids, free ids in the order of reuse. The digest
-//! is a wrapping sum of a hash a row, in which a file's contents stand as the sum of the hashes of their
-//! pages, so that after a small change only what changed is hashed.
+//! The encoding is canonical: rows in the order of their ids, free ids in the order of reuse. The
+//! digest is a wrapping sum of a hash a row, in which a file's contents stand as the sum of the
+//! hashes of their pages, so that after a small change only what changed is hashed.
 
 use super::directory::Index;
 use super::inode::Entry;
@@ -113,10 +113,10 @@ impl Fs {
             if row.volume.0 as usize >= self.volumes.len() {
                 return Err("the volume of an inode");
             }
-            if let Kind::Directory(list) = &row.kind {
-                if row.entries != 1 || entry(list.entry).map(|entry| entry.inode.0) != Some(id) {
-                    return Err("one entry of a directory");
-                }
+            if let Kind::Directory(list) = &row.kind
+                && (row.entries != 1 || entry(list.entry).map(|entry| entry.inode.0) != Some(id))
+            {
+                return Err("one entry of a directory");
             }
         }
         if holds.iter().any(|(id, count)| self.entries.at(*id).holds < *count) {

@@ -5,6 +5,7 @@
 //! and not an inode: it has a path even if the inode has several. Owns both kinds of row and
 //! their encoding; what calls do with them is in the files of the operations.
 
+use super::busy::Busy;
 use super::directory::Directory;
 use super::pages::Pages;
 use super::volume::VolumeId;
@@ -113,6 +114,8 @@ pub struct Inode {
     /// Entry rows, named or only held, that refer to it: it lives as long as there is one.
     pub(super) entries: u32,
     pub(super) xattrs: Option<Box<Xattrs>>,
+    /// Derived: not encoded.
+    pub(super) busy: Busy,
 }
 
 /// One name of one inode.
@@ -202,6 +205,7 @@ impl Inode {
             btime,
             entries,
             xattrs,
+            busy: Busy::default(),
         })
     }
 }

@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 type Listed<'a> = Box<dyn Iterator<Item = (u64, Name, Node)> + 'a>;
 
 impl Fs {
-    /// The entries from a position (0 = the start, else a `d_off`) that fit in a buffer of `max_bytes`;
-    /// none at the end. After it [`Fs::accessed`] is due.
+    /// The entries from a position (0 = the start, else a `d_off`) that fit in a buffer of
+    /// `max_bytes`; none at the end. After it [`Fs::accessed`] is due.
     ///
     /// # Errors
     /// `ENOTDIR`, `ENOENT` in a removed directory, `EINVAL` if not even one entry fits.

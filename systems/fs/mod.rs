@@ -2,14 +2,16 @@
 //! calls as Linux performs them (path_resolution(7), inode(7), symlink(7), proc(5)).
 //!
 //! A pure data structure. The families of system calls (`calls/`) own descriptors, offsets and
-//! umask, and bring time and credentials with each operation. Every operation first checks everything,
-//! in Linux's order, and then changes something: an error leaves the tree as it was. No operation's cost
-//! grows with the number of files, and nothing recurses over the depth of the tree.
+//! umask, and bring time and credentials with each operation. Every operation first checks
+//! everything, in Linux's order, and then changes something: an error leaves the tree as it was. No
+//! operation's cost grows with the number of files, and nothing recurses over the depth of the
+//! tree.
 //!
 //! Not here yet: mount(2) and bind mounts, overlays, fallocate(2), file locks, quotas.
 
 mod attributes;
 mod builder;
+mod busy;
 mod create;
 mod data;
 mod devfs;
@@ -34,13 +36,13 @@ pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;
 pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
-pub use open::Opened;
+pub use open::{Opened, check_open_flags};
 pub use pages::{PAGE_BYTES, Pages};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use procfs::{ProcNode, ProcView};
 pub use rename::check_rename_flags;
 pub use volume::{KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind};
-pub use walk::{Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
+pub use walk::{Followed, Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
 
 use crate::abi::{Credentials, Errno, Timespec};
 use alloc::collections::BTreeMap;
@@ -62,16 +64,21 @@ pub struct Caller<'a> {
     pub proc: &'a dyn ProcView,
 }
 
-/// The sysctls of proc_sys_fs(5) that restrict links; all off by default, as in the kernel.
+/// The sysctls of proc_sys_fs(5) that restrict what is done with others' files in sticky
+/// directories and with links; all off by default, as in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Protected {
     /// `protected_hardlinks`.
     pub hardlinks: bool,
     /// `protected_symlinks`.
     pub symlinks: bool,
+    /// `protected_regular`, 0 to 2.
+    pub regular: u8,
+    /// `protected_fifos`, 0 to 2.
+    pub fifos: u8,
 }
 
-crate::wire_struct!(Protected { hardlinks, symlinks });
+crate::wire_struct!(Protected { hardlinks, symlinks, regular, fifos });
 
 /// A whole tree of files.
 #[derive(Clone, Debug)]
@@ -87,7 +94,8 @@ pub struct Fs {
 }
 
 impl Fs {
-    /// The tree that `drive` starts with (CLI.md): `/` 0755 with /dev and /proc mounted, and /tmp 1777.
+    /// The tree that `drive` starts with (CLI.md): `/` 0755 with /dev and /proc mounted, and /tmp
+    /// 1777.
     pub fn new(now: Timespec) -> Self {
         let mut fs = Self::bare(VolumeKind::Ext4, now);
         let root = fs.root;
@@ -211,6 +219,7 @@ impl Fs {
             btime,
             entries,
             xattrs,
+            busy: busy::Busy::default(),
         }))
     }
 
@@ -230,8 +239,8 @@ impl Fs {
         }
     }
 
-    /// Frees an entry that is neither listed nor held, its inode if that was its last entry, and then
-    /// the same for the directory that it was removed from.
+    /// Frees an entry that is neither listed nor held, its inode if that was its last entry, and
+    /// then the same for the directory that it was removed from.
     fn drop_if_unused(&mut self, entry: EntryId) {
         let mut id = entry;
         loop {
@@ -261,8 +270,8 @@ impl Fs {
         }
     }
 
-    /// Takes a name away: the entry stays while somebody holds it, and then holds the directory that
-    /// it stood in (its path is shown with ` (deleted)`).
+    /// Takes a name away: the entry stays while somebody holds it, and then holds the directory
+    /// that it stood in (its path is shown with ` (deleted)`).
     fn unlist(&mut self, entry: EntryId) {
         let parent = self.entries.at(entry.0).parent;
         self.unlist_entry(entry);

@@ -2,11 +2,12 @@
 //! FIFO, a device or a terminal does, are the caller's.
 
 use super::attributes::ino;
-use super::walk::{Last, Target, Walk};
+use super::walk::{Followed, Last, Target, Walk};
 use super::{Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Name, Node, Pages, Place};
 use crate::abi::flags::{
     O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE,
     O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
+    S_ISVTX,
 };
 use crate::abi::{Errno, Timespec};
 use alloc::format;
@@ -22,7 +23,8 @@ pub struct Opened {
 
 /// What the walk of an open led to.
 enum Reached {
-    Target(Target),
+    /// What is there, and the directory of the last component.
+    Target(Target, Place),
     /// Nothing there: to be made in this directory under this name.
     Missing(Place, Name),
 }
@@ -31,8 +33,8 @@ impl Fs {
     /// open(2): `mode` is that of a new file with the umask applied. The place is not held yet.
     ///
     /// # Errors
-    /// Those of path_resolution(7); `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`, `EROFS`,
-    /// `ENXIO` for a socket, `ENOSPC`, `EINVAL`.
+    /// Those of path_resolution(7); `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`,
+    /// `EROFS`, `ENXIO` for a socket, `ENOSPC`, `EINVAL`.
     pub fn open(
         &mut self,
         caller: &Caller<'_>,
@@ -42,63 +44,100 @@ impl Fs {
         mode: u32,
         now: Timespec,
     ) -> Result<Opened, Errno> {
-        let flags = checked_flags(flags)?;
+        let flags = check_open_flags(flags)?;
         if flags & O_TMPFILE == O_TMPFILE {
             return self.open_tmpfile(caller, from, path, flags, mode, now);
         }
-        let (reached, directory) = self.reach(caller, from, path, flags)?;
-        let place = match reached {
+        let (reached, directory, followed) = self.reach(caller, from, path, flags)?;
+        let (place, parent) = match reached {
             Reached::Missing(parent, name) => {
                 self.writable(parent)?;
                 self.may_create(caller, parent)?;
                 let kind = Kind::Regular(Pages::default());
                 let place = self.make(caller, parent, &name, kind, mode & 0o7777, now)?;
+                self.touch_links(&followed, now);
                 return Ok(Opened { target: Target::Place(place), created: true });
             }
-            Reached::Target(Target::Object(_)) if directory => return Err(Errno::ENOTDIR),
-            Reached::Target(Target::Object(_)) if flags & O_CREAT != 0 && flags & O_EXCL != 0 => {
+            Reached::Target(Target::Object(_), _) if directory => return Err(Errno::ENOTDIR),
+            Reached::Target(Target::Object(_), _)
+                if flags & O_CREAT != 0 && flags & O_EXCL != 0 =>
+            {
                 return Err(Errno::EEXIST);
             }
-            Reached::Target(target @ Target::Object(_)) => {
+            Reached::Target(target @ Target::Object(_), _) => {
                 return Ok(Opened { target, created: false });
             }
-            Reached::Target(Target::Place(place)) => place,
+            Reached::Target(Target::Place(place), parent) => (place, parent),
         };
+        if flags & O_CREAT != 0 {
+            self.may_reuse(caller, parent, place, flags)?;
+        }
         self.may_open(caller, place, flags, directory)?;
         if flags & (O_TRUNC | O_PATH) == O_TRUNC && self.pages(place).is_some() {
-            self.truncate(caller, place, 0, true, now)?;
+            self.truncate(caller, place, 0, now)?;
         }
+        self.touch_links(&followed, now);
         Ok(Opened { target: Target::Place(place), created: false })
     }
 
-    /// The walk of an open, with whether a directory is demanded.
+    /// The walk of an open, with whether a directory is demanded and the links followed.
     fn reach(
         &self,
         caller: &Caller<'_>,
         from: Option<Place>,
         path: &[u8],
         flags: u32,
-    ) -> Result<(Reached, bool), Errno> {
+    ) -> Result<(Reached, bool, Followed), Errno> {
         let creates = flags & O_CREAT != 0;
-        let follow = flags & O_NOFOLLOW == 0 && !(creates && flags & O_EXCL != 0);
+        let mut follow = flags & O_NOFOLLOW == 0 && !(creates && flags & O_EXCL != 0);
         let mut directory = flags & O_DIRECTORY != 0;
         let mut walk = Walk::start(self, caller, from, path)?;
         loop {
-            walk.to_last()?;
+            walk.reach_last()?;
             if walk.last == Last::Name {
                 if creates && walk.trailing_slash {
                     return Err(Errno::EISDIR);
                 }
+                // As in the kernel, a slash behind a link has all that follow it followed too.
                 directory |= walk.trailing_slash;
+                follow |= walk.trailing_slash;
                 if creates && walk.look_up()?.is_none() {
-                    return Ok((Reached::Missing(walk.at, walk.name), directory));
+                    let missing = Reached::Missing(walk.at, walk.name);
+                    return Ok((missing, directory, walk.followed));
                 }
             }
-            let follow = follow || walk.trailing_slash;
             if let Some(target) = walk.take_last(follow)? {
-                return Ok((Reached::Target(target), directory));
+                return Ok((Reached::Target(target, walk.at), directory, walk.followed));
             }
         }
+    }
+
+    /// Whether `O_CREAT` may find the file that is there: not another's in a sticky directory that
+    /// others can write to, which for regular files and FIFOs depends on `protected_regular` and
+    /// `protected_fifos` of proc_sys_fs(5).
+    fn may_reuse(
+        &self,
+        caller: &Caller<'_>,
+        directory: Place,
+        place: Place,
+        flags: u32,
+    ) -> Result<(), Errno> {
+        if flags & O_EXCL != 0 {
+            return Err(Errno::EEXIST);
+        }
+        let (above, file) = (self.attributes(caller, directory), self.attributes(caller, place));
+        let level = match file.mode & S_IFMT {
+            S_IFDIR => return Err(Errno::EISDIR),
+            S_IFREG => self.protected.regular,
+            S_IFIFO => self.protected.fifos,
+            _ => 1,
+        };
+        let owned = file.uid == above.uid || file.uid == caller.cred.fsuid;
+        if above.mode & S_ISVTX == 0 || level == 0 || owned {
+            return Ok(());
+        }
+        let others = above.mode & 0o002 != 0 || above.mode & 0o020 != 0 && level >= 2;
+        if others { Err(Errno::EACCES) } else { Ok(()) }
     }
 
     /// The checks of an existing file, in the kernel's order.
@@ -110,14 +149,6 @@ impl Fs {
         directory: bool,
     ) -> Result<(), Errno> {
         let kind = self.attributes(caller, place).mode & S_IFMT;
-        if flags & O_CREAT != 0 {
-            if flags & O_EXCL != 0 {
-                return Err(Errno::EEXIST);
-            }
-            if kind == S_IFDIR {
-                return Err(Errno::EISDIR);
-            }
-        }
         if directory && kind != S_IFDIR {
             return Err(Errno::ENOTDIR);
         }
@@ -134,16 +165,18 @@ impl Fs {
             _ => {}
         }
         self.permission(caller, place, access)?;
-        if flags & O_NOATIME != 0 {
-            if let Some(inode) = self.inode_id(place) {
-                if !self.owner_or_capable(caller, inode) {
-                    return Err(Errno::EPERM);
-                }
-            }
+        if flags & O_NOATIME != 0
+            && let Some(inode) = self.inode_id(place)
+            && !self.owner_or_capable(caller, inode)
+        {
+            return Err(Errno::EPERM);
         }
         let special = matches!(kind, S_IFCHR | S_IFBLK | S_IFIFO | S_IFSOCK);
         if flags & O_ACCMODE != O_RDONLY && !special {
             self.writable(place)?;
+        }
+        if kind == S_IFREG && access & MAY_WRITE != 0 {
+            self.may_write_text(place)?;
         }
         if kind == S_IFSOCK { Err(Errno::ENXIO) } else { Ok(()) }
     }
@@ -188,8 +221,12 @@ fn access_mask(flags: u32) -> u32 {
     if flags & O_TRUNC != 0 { mode | MAY_WRITE } else { mode }
 }
 
-/// Flags that cannot go together (`EINVAL`); with `O_PATH` only the flags that count are left.
-fn checked_flags(flags: u32) -> Result<u32, Errno> {
+/// Checks open(2)'s flags, which the kernel does before anything else, and gives them without those
+/// that do not count beside `O_PATH`.
+///
+/// # Errors
+/// `EINVAL` for flags that cannot go together.
+pub fn check_open_flags(flags: u32) -> Result<u32, Errno> {
     let tmpfile = flags & O_TMPFILE & !O_DIRECTORY != 0;
     if flags & O_PATH != 0 {
         return Ok(flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));

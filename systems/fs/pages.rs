@@ -1,12 +1,11 @@
 //! The bytes of a regular file: pages of 4 KiB, an absent page is a hole (lseek(2), `SEEK_HOLE`).
 //!
 //! Pages are shared copy-on-write between a file system, its snapshots and branches; the counts of
-//! `Arc` are never observable. Owns data, size and the running hash of the contents. Limits of size,
-//! time stamps and accounting are `data.rs`'s.
+//! `Arc` are never observable. Owns data, size and the running hash of the contents. Limits of
+//! size, time stamps and accounting are `data.rs`'s.
 
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader, put_varint};
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -66,7 +65,7 @@ pub struct Pages {
     /// Pages 0 to `dense.len()`.
     dense: Vec<Option<Page>>,
     /// Pages from `dense.len()` on.
-    sparse: Option<Box<BTreeMap<u64, Page>>>,
+    sparse: BTreeMap<u64, Page>,
     present: u64,
     /// Wrapping sum of the hashes of the pages that are `hashed`.
     content: u64,
@@ -94,7 +93,7 @@ impl Pages {
         if index < self.dense.len() as u64 {
             return self.dense[index as usize].as_ref();
         }
-        self.sparse.as_ref()?.get(&index)
+        self.sparse.get(&index)
     }
 
     /// The page to change, made if it is absent; it counts as not hashed.
@@ -112,7 +111,7 @@ impl Pages {
         let page = if index < self.dense.len() as u64 {
             self.dense[index as usize].get_or_insert_with(fresh)
         } else {
-            self.sparse.get_or_insert_default().entry(index).or_insert_with(fresh)
+            self.sparse.entry(index).or_insert_with(fresh)
         };
         if page.hashed {
             page.hashed = false;
@@ -124,8 +123,7 @@ impl Pages {
 
     fn extend_dense(&mut self, pages: u64) {
         self.dense.resize(pages as usize, None);
-        let Some(sparse) = &mut self.sparse else { return };
-        while let Some(first) = sparse.first_entry() {
+        while let Some(first) = self.sparse.first_entry() {
             if *first.key() >= pages {
                 break;
             }
@@ -204,13 +202,8 @@ impl Pages {
                     self.forget(&page);
                 }
             }
-            if let Some(sparse) = &mut self.sparse {
-                for page in sparse.split_off(&keep).values() {
-                    self.present -= 1;
-                    if page.hashed {
-                        self.content = self.content.wrapping_sub(page.hash);
-                    }
-                }
+            for page in self.sparse.split_off(&keep).values() {
+                self.forget(page);
             }
             let within = (size % PAGE_BYTES) as usize;
             if within != 0 && self.page(size / PAGE_BYTES).is_some() {
@@ -224,20 +217,21 @@ impl Pages {
         self.trim_stale();
     }
 
-    /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is `ENXIO`.
+    /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is
+    /// `ENXIO`.
     pub fn seek_data(&self, offset: u64) -> Option<u64> {
         if offset >= self.size {
             return None;
         }
         let first = offset / PAGE_BYTES;
         let dense = (first..self.dense.len() as u64).find(|index| self.page(*index).is_some());
-        let sparse = || Some(*self.sparse.as_ref()?.range(first..).next()?.0);
+        let sparse = || Some(*self.sparse.range(first..).next()?.0);
         let found = dense.or_else(sparse)?.saturating_mul(PAGE_BYTES).max(offset);
         (found < self.size).then_some(found)
     }
 
-    /// `SEEK_HOLE` of lseek(2): the first byte from `offset` that lies in no page, or the end of the
-    /// file; `None` is `ENXIO`.
+    /// `SEEK_HOLE` of lseek(2): the first byte from `offset` that lies in no page, or the end of
+    /// the file; `None` is `ENXIO`.
     pub fn seek_hole(&self, offset: u64) -> Option<u64> {
         if offset >= self.size {
             return None;
@@ -267,7 +261,7 @@ impl Pages {
             let page = if index < self.dense.len() as u64 {
                 self.dense[index as usize].as_mut()
             } else {
-                self.sparse.as_mut().and_then(|sparse| sparse.get_mut(&index))
+                self.sparse.get_mut(&index)
             };
             if let Some(page) = page.filter(|page| !page.hashed) {
                 page.hashed = true;
@@ -286,8 +280,7 @@ impl Pages {
     fn iter(&self) -> impl Iterator<Item = (u64, &Page)> {
         let dense = self.dense.iter().enumerate();
         let dense = dense.filter_map(|(index, page)| Some((index as u64, page.as_ref()?)));
-        let sparse = self.sparse.iter().flat_map(|map| map.iter());
-        dense.chain(sparse.map(|(index, page)| (*index, page)))
+        dense.chain(self.sparse.iter().map(|(index, page)| (*index, page)))
     }
 }
 

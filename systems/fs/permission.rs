@@ -71,6 +71,16 @@ impl Fs {
         if attributes.allow(caller.cred, mask) { Ok(()) } else { Err(Errno::EACCES) }
     }
 
+    /// Checks that a directory may be searched: at once if all may.
+    pub(super) fn may_search(&self, caller: &Caller<'_>, place: Place) -> Result<(), Errno> {
+        if let Node::Entry(entry) = place.node
+            && self.inodes.at(self.entry(entry).inode.0).mode & 0o111 == 0o111
+        {
+            return Ok(());
+        }
+        self.permission(caller, place, MAY_EXEC)
+    }
+
     /// access(2) for the credentials of the caller (real or effective: the caller's choice) and
     /// `R_OK | W_OK | X_OK` or `F_OK`.
     ///

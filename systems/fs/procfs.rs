@@ -471,7 +471,8 @@ pub(super) fn nlink(node: ProcNode) -> u32 {
 /// Where a link leads.
 ///
 /// # Errors
-/// `EACCES` if the task may not be inspected, `ENOENT` if there is nothing, `EINVAL` if it is no link.
+/// `EACCES` if the task may not be inspected, `ENOENT` if there is nothing, `EINVAL` if it is no
+/// link.
 pub(super) fn follow(view: &dyn ProcView, node: ProcNode) -> Result<ProcTarget, Errno> {
     let (pid, task) = (node.pid, node.task_id());
     let link = match node.id {

@@ -14,7 +14,7 @@ impl Fs {
             return Err(Errno::EISDIR);
         }
         self.writable(at.parent)?;
-        let victim = at.place.ok_or(Errno::ENOENT)?;
+        let victim = at.place?.ok_or(Errno::ENOENT)?;
         if at.trailing_slash {
             return Err(if self.is_directory(victim) { Errno::EISDIR } else { Errno::ENOTDIR });
         }
@@ -25,7 +25,7 @@ impl Fs {
         }
         let above = self.entry(self.entry(entry).parent).inode;
         self.lost_name(inode, now);
-        self.changed_directory(above, now);
+        self.changed(above, now);
         self.unlist(entry);
         Ok(())
     }
@@ -43,7 +43,7 @@ impl Fs {
             Last::Root => return Err(Errno::EBUSY),
         }
         self.writable(at.parent)?;
-        let victim = at.place.ok_or(Errno::ENOENT)?;
+        let victim = at.place?.ok_or(Errno::ENOENT)?;
         self.may_delete(caller, at.parent, victim, true)?;
         let (entry, inode) = self.stored(victim)?;
         if self.entry(entry).mounts > 0 {
@@ -55,7 +55,7 @@ impl Fs {
         let above = self.entry(self.entry(entry).parent).inode;
         self.lost_name(inode, now);
         self.drop_subdirectory(above);
-        self.changed_directory(above, now);
+        self.changed(above, now);
         self.unlist(entry);
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! rename(2) and renameat2(2).
+//! rename(2) and renameat2(2): owns the order of their checks, and the move or exchange of entries
+//! with the link counts of the directories above.
 
 use super::walk::{Last, Walked};
 use super::{Caller, EntryId, Fs, Kind, MAY_WRITE, Name, Place};
@@ -42,10 +43,10 @@ impl Fs {
     ) -> Result<(), Errno> {
         check_rename_flags(flags)?;
         let step = self.rename_names(old, new, flags)?;
-        if let Some(target) = step.target {
-            if self.same_inode(step.source, target) {
-                return Ok(());
-            }
+        if let Some(target) = step.target
+            && self.same_inode(step.source, target)
+        {
+            return Ok(());
         }
         self.may_rename(caller, old, new, &step)?;
         let (source, _) = self.stored(step.source)?;
@@ -54,10 +55,10 @@ impl Fs {
         if busy(source) || target.is_some_and(|(entry, _)| busy(entry)) {
             return Err(Errno::EBUSY);
         }
-        if let Some(target) = step.target.filter(|_| !step.exchange && step.target_is_dir) {
-            if !self.is_empty(target) {
-                return Err(Errno::ENOTEMPTY);
-            }
+        if let Some(target) = step.target.filter(|_| !step.exchange && step.target_is_dir)
+            && !self.is_empty(target)
+        {
+            return Err(Errno::ENOTEMPTY);
         }
         let whiteout = flags & RENAME_WHITEOUT != 0;
         if whiteout && self.volume(old.parent).inodes >= self.volume(old.parent).max_inodes {
@@ -93,8 +94,8 @@ impl Fs {
             return Err(if noreplace { Errno::EEXIST } else { Errno::EBUSY });
         }
         self.writable(old.parent)?;
-        let source = old.place.ok_or(Errno::ENOENT)?;
-        let target = new.place;
+        let source = old.place?.ok_or(Errno::ENOENT)?;
+        let target = new.place?;
         if noreplace && target.is_some() {
             return Err(Errno::EEXIST);
         }
@@ -161,10 +162,10 @@ impl Fs {
         if step.crosses && step.source_is_dir {
             self.permission(caller, step.source, MAY_WRITE)?;
         }
-        if let Some(target) = step.target.filter(|_| step.exchange && step.crosses) {
-            if step.target_is_dir {
-                self.permission(caller, target, MAY_WRITE)?;
-            }
+        if let Some(target) = step.target.filter(|_| step.exchange && step.crosses)
+            && step.target_is_dir
+        {
+            self.permission(caller, target, MAY_WRITE)?;
         }
         Ok(())
     }
@@ -202,8 +203,8 @@ impl Fs {
         }
         let inode = self.entry(source).inode;
         self.inode_mut(inode).ctime = now;
-        self.changed_directory(old_above, now);
-        self.changed_directory(new_above, now);
+        self.changed(old_above, now);
+        self.changed(new_above, now);
         Ok(())
     }
 
@@ -225,7 +226,7 @@ impl Fs {
             let inode = self.entry(entry).inode;
             self.inode_mut(inode).ctime = now;
         }
-        self.changed_directory(source_above, now);
-        self.changed_directory(target_above, now);
+        self.changed(source_above, now);
+        self.changed(target_above, now);
     }
 }

@@ -76,7 +76,10 @@ pub struct KindFacts {
     pub max_symlink_bytes: usize,
     /// Earliest and latest second that a time stamp can hold.
     pub seconds: (i64, i64),
-    /// Sum of the sizes of all values and names of an inode's extended attributes, 0 = none at all.
+    /// Whether a read of no bytes counts as an access.
+    pub empty_reads_count: bool,
+    /// Room for an inode's extended attributes, 0 = none at all. For ext4 its one block of them;
+    /// what fits beside it in the inode is left out.
     pub max_xattr_bytes: usize,
     /// Whether `user.` attributes exist.
     pub user_xattrs: bool,
@@ -94,6 +97,7 @@ const TMPFS: KindFacts = KindFacts {
     dir_bytes: (40, 20),
     max_symlink_bytes: 4095,
     seconds: ANY_SECOND,
+    empty_reads_count: true,
     max_xattr_bytes: 128 * 1024,
     user_xattrs: true,
     nodev: true,
@@ -121,7 +125,8 @@ impl VolumeKind {
                 dir_bytes: (4096, 0),
                 max_symlink_bytes: 4095,
                 seconds: (-(1 << 31), (1 << 34) - (1 << 31) - 1),
-                max_xattr_bytes: 4096 - 64,
+                empty_reads_count: false,
+                max_xattr_bytes: 4096 - 36,
                 user_xattrs: true,
                 nodev: false,
             },

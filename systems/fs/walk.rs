@@ -1,14 +1,16 @@
-//! The path walk of path_resolution(7): one look-up a component, symbolic links by a list of what is
-//! left to do and not by recursion.
+//! The path walk of path_resolution(7): one look-up a component, symbolic links by a list of what
+//! is left to do and not by recursion.
 //!
-//! Owns where each error of a path comes from, in Linux's order. What is done with the last component is
-//! the operations' business: [`Fs::walk_parent`] stops before it. `openat2` flags come later.
+//! Owns where each error of a path comes from, in Linux's order. What is done with the last
+//! component is the operations' business: [`Fs::walk_parent`] stops before it. `openat2` flags come
+//! later.
 
 use super::procfs::{self, ProcTarget};
-use super::{Caller, EntryId, Fs, InodeId, Kind, MAY_EXEC, Name, Node, Place, ProcNode};
+use super::{Caller, EntryId, Fs, InodeId, Kind, Name, Node, Place, ProcNode};
 use crate::abi::Errno;
 use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_ISVTX};
 use alloc::borrow::Cow;
+use core::ops::Range;
 use smallvec::SmallVec;
 
 /// Longest path in bytes, with its NUL (`PATH_MAX`).
@@ -31,6 +33,9 @@ pub enum Last {
     Root,
 }
 
+/// The symbolic links that a walk followed.
+pub type Followed = SmallVec<[InodeId; 1]>;
+
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -47,7 +52,7 @@ pub struct Found {
     /// Where it ends.
     pub target: Target,
     /// The symbolic links that were followed, for [`Fs::touch_links`].
-    pub followed: SmallVec<[InodeId; 1]>,
+    pub followed: Followed,
 }
 
 /// A path up to its last component.
@@ -61,10 +66,11 @@ pub struct Walked {
     pub last: Last,
     /// Whether slashes follow it.
     pub trailing_slash: bool,
-    /// What it names now, neither mounts on it crossed nor a link followed.
-    pub place: Option<Place>,
+    /// What it names now, neither mounts on it crossed nor a link followed. An error of the look-up
+    /// (`ENAMETOOLONG`; below /proc `ENOENT`) is reported when the call comes to it.
+    pub place: Result<Option<Place>, Errno>,
     /// The symbolic links that were followed, for [`Fs::touch_links`].
-    pub followed: SmallVec<[InodeId; 1]>,
+    pub followed: Followed,
 }
 
 /// A path or the target of a link, and how far it is done.
@@ -85,12 +91,12 @@ impl Rest<'_> {
     }
 
     /// The component from here, and the slashes behind it skipped.
-    fn component(&mut self) -> Name {
+    fn component(&mut self) -> Range<usize> {
         let rest = &self.text[self.at..];
         let length = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
-        let name = Name::from_slice(&rest[..length]);
+        let start = self.at;
         self.at += length;
-        name
+        start..self.at
     }
 }
 
@@ -110,7 +116,7 @@ pub(super) struct Walk<'f> {
     pub(super) name: Name,
     pub(super) last: Last,
     pub(super) trailing_slash: bool,
-    pub(super) followed: SmallVec<[InodeId; 1]>,
+    pub(super) followed: Followed,
     links: u32,
 }
 
@@ -138,7 +144,7 @@ impl<'f> Walk<'f> {
             name: Name::new(),
             last: Last::Root,
             trailing_slash: false,
-            followed: SmallVec::new(),
+            followed: Followed::new(),
             links: 0,
         };
         if first != b'/' && !walk.in_directory() {
@@ -153,7 +159,7 @@ impl<'f> Walk<'f> {
     }
 
     /// Goes to the directory of the last component, which it names in `name` and `last`.
-    pub(super) fn to_last(&mut self) -> Result<(), Errno> {
+    pub(super) fn reach_last(&mut self) -> Result<(), Errno> {
         (self.last, self.trailing_slash) = (Last::Root, false);
         self.name.clear();
         if let Some(rest) = self.rests.last_mut() {
@@ -163,20 +169,29 @@ impl<'f> Walk<'f> {
             if rest.is_done() {
                 return Ok(());
             }
-            self.fs.permission(self.caller, self.at, MAY_EXEC)?;
-            self.name = rest.component();
-            self.last = match self.name.as_slice() {
+            self.fs.may_search(self.caller, self.at)?;
+            let component = rest.component();
+            let slash = !rest.is_done();
+            rest.skip_slashes();
+            let (done, name) = (rest.is_done(), &rest.text[component]);
+            self.last = match name {
                 b"." => Last::Dot,
                 b".." => Last::DotDot,
                 _ => Last::Name,
             };
-            let slash = !rest.is_done();
-            rest.skip_slashes();
-            if rest.is_done() {
-                if self.rests.len() == 1 {
-                    self.trailing_slash = slash;
-                    return Ok(());
-                }
+            if !done
+                && self.last == Last::Name
+                && let Some(node) = self.fs.subdirectory(self.at, name)
+            {
+                self.at.node = node;
+                continue;
+            }
+            self.name = Name::from_slice(name);
+            if done && self.rests.len() == 1 {
+                self.trailing_slash = slash;
+                return Ok(());
+            }
+            if done {
                 self.rests.pop();
             }
             match self.step(true)? {
@@ -205,7 +220,8 @@ impl<'f> Walk<'f> {
         }
     }
 
-    /// Takes the last component itself: `None` if it was a link, and the walk goes on in its target.
+    /// Takes the last component itself: `None` if it was a link, and the walk goes on in its
+    /// target.
     pub(super) fn take_last(&mut self, follow: bool) -> Result<Option<Target>, Errno> {
         match self.step(follow)? {
             Step::Moved(target) => Ok(Some(target)),
@@ -235,17 +251,20 @@ impl<'f> Walk<'f> {
 
     /// The node with the name of the last component, before mounts and links.
     pub(super) fn look_up(&self) -> Result<Option<Place>, Errno> {
-        if self.name.len() > NAME_MAX {
-            return Err(Errno::ENAMETOOLONG);
-        }
         let mount = self.at.mount;
         let node = match self.at.node {
             Node::Entry(entry) => self.fs.child(entry, &self.name).map(Node::Entry),
-            Node::Proc(node) => {
+            Node::Proc(node) if self.name.len() <= NAME_MAX => {
                 Some(Node::Proc(procfs::look_up(self.caller.proc, node, &self.name)?))
             }
+            Node::Proc(_) => None,
         };
-        Ok(node.map(|node| Place { mount, node }))
+        match node {
+            Some(node) => Ok(Some(Place { mount, node })),
+            None if self.fs.is_dead(self.at) => Err(Errno::ENOENT),
+            None if self.name.len() > NAME_MAX => Err(Errno::ENAMETOOLONG),
+            None => Ok(None),
+        }
     }
 
     /// Follows a link; anything else is where the walk moves.
@@ -306,6 +325,17 @@ impl Fs {
         }
     }
 
+    /// The directory with this name in a directory, if it is one that nothing is mounted on: the
+    /// common step of a walk.
+    fn subdirectory(&self, at: Place, name: &[u8]) -> Option<Node> {
+        let Node::Entry(above) = at.node else { return None };
+        let id = self.child(above, name)?;
+        let entry = self.entry(id);
+        let plain =
+            entry.mounts == 0 && matches!(self.inodes.at(entry.inode.0).kind, Kind::Directory(_));
+        plain.then_some(Node::Entry(id))
+    }
+
     /// Whether there is a symbolic link at this place.
     pub fn is_symlink(&self, caller: &Caller<'_>, place: Place) -> bool {
         self.attributes(caller, place).mode & S_IFMT == S_IFLNK
@@ -353,8 +383,8 @@ impl Fs {
         }
     }
 
-    /// Follows a path to its end, a symbolic link at the end too if `follow`. `from` is the place of a
-    /// directory descriptor, `None` the working directory.
+    /// Follows a path to its end, a symbolic link at the end too if `follow`. `from` is the place
+    /// of a directory descriptor, `None` the working directory.
     ///
     /// # Errors
     /// Those of path_resolution(7): `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
@@ -368,17 +398,17 @@ impl Fs {
         let mut walk = Walk::start(self, caller, from, path)?;
         let mut directory = false;
         let target = loop {
-            walk.to_last()?;
+            walk.reach_last()?;
             directory |= walk.trailing_slash;
             if let Some(target) = walk.take_last(follow || directory)? {
                 break target;
             }
         };
-        let is_directory = match target {
+        let is_directory = |target| match target {
             Target::Place(place) => self.is_directory(place),
             Target::Object(_) => false,
         };
-        if directory && !is_directory {
+        if directory && !is_directory(target) {
             return Err(Errno::ENOTDIR);
         }
         Ok(Found { target, followed: walk.followed })
@@ -387,7 +417,7 @@ impl Fs {
     /// Follows a path up to its last component and looks that up without following it.
     ///
     /// # Errors
-    /// Those of path_resolution(7), of the last component only `ENAMETOOLONG` (below /proc `ENOENT`).
+    /// Those of path_resolution(7) for all but the last component.
     pub fn walk_parent(
         &self,
         caller: &Caller<'_>,
@@ -395,10 +425,10 @@ impl Fs {
         path: &[u8],
     ) -> Result<Walked, Errno> {
         let mut walk = Walk::start(self, caller, from, path)?;
-        walk.to_last()?;
+        walk.reach_last()?;
         let place = match walk.last {
-            Last::Name => walk.look_up()?,
-            Last::Dot | Last::DotDot | Last::Root => None,
+            Last::Name => walk.look_up(),
+            Last::Dot | Last::DotDot | Last::Root => Ok(None),
         };
         let Walk { at: parent, name, last, trailing_slash, followed, .. } = walk;
         Ok(Walked { parent, name, last, trailing_slash, place, followed })

@@ -15,7 +15,7 @@ const VALUE_BYTES: usize = 65_536;
 /// `XATTR_CREATE` and `XATTR_REPLACE` of setxattr(2).
 const XATTR_CREATE: u32 = 1;
 const XATTR_REPLACE: u32 = 2;
-/// What the record of an attribute takes beside its name and value (ext4's `ext4_xattr_entry`).
+/// What the record of an attribute takes beside its name and value.
 const RECORD_BYTES: usize = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,12 @@ impl Fs {
         }
         let others = self.inodes.at(inode.0).xattrs.iter().flat_map(|map| map.iter());
         let others = others.filter(|(other, _)| other.as_ref() != name);
-        let bytes = |name: &[u8], value: &[u8]| name.len() + value.len() + RECORD_BYTES;
+        let bytes = |name: &[u8], value: &[u8]| {
+            let suffix = name.iter().position(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
+            RECORD_BYTES
+                + (name.len() - suffix).next_multiple_of(4)
+                + value.len().next_multiple_of(4)
+        };
         let used: usize = others.map(|(name, value)| bytes(name, value)).sum();
         if used + bytes(name, value) > self.volume(place).kind.facts().max_xattr_bytes {
             return Err(Errno::ENOSPC);

@@ -4,16 +4,20 @@
 use super::{MAGIC, Refs, RestoreError, Row, VERSION};
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, Restart,
-    Segment, Target, Task, Wait, Waiting,
+    Segment, Socket, Target, Task, Wait, Waiting,
 };
+use crate::digest::hash64;
 use crate::event::CallId;
 use crate::fs::Fs;
 use crate::kernel::{Asking, Config, Kernel, WakeMode};
-use crate::rows::{ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, TaskRow};
+use crate::rows::{
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, SocketRow, TaskRow,
+};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 type From<'a, 'b> = &'b mut WireReader<'a>;
@@ -32,7 +36,14 @@ impl Kernel {
         if version != VERSION {
             return Err(RestoreError::Version(version));
         }
-        let from = &mut from;
+        let Some((body, sum)) = bytes.split_last_chunk::<8>() else {
+            return Err(RestoreError::Sum);
+        };
+        if hash64(VERSION, body) != u64::from_le_bytes(*sum) {
+            return Err(RestoreError::Sum);
+        }
+        let start = bytes.len() - from.left();
+        let from = &mut WireReader::new(body.get(start..).unwrap_or(&[]));
         let config = Config::get(from)?;
         let (now_ns, tick) = Wire::get(from)?;
         let random = u64::get(from)?;
@@ -46,6 +57,10 @@ impl Kernel {
         (kernel.init, kernel.counters, kernel.default_limits) = (init, counters, default_limits);
         kernel.pids.last = last;
         kernel.get_rows(from)?;
+        for _ in 0..from.count()? {
+            let (object, locks) = Wire::get(from)?;
+            kernel.record_locks.insert(object, locks);
+        }
         kernel.get_asking(from)?;
         from.finish()?;
         kernel.index_waits();
@@ -59,6 +74,12 @@ impl Kernel {
             let id = u64::get(from)?;
             let pipe = get_pipe(id, from)?;
             refs.pipes.insert(id, PipeRow::spawn(&mut self.rows, id, pipe));
+        }
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
+            let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
+            let socket = Socket { id, domain, kind, protocol, uid, gid };
+            refs.sockets.insert(id, SocketRow::spawn(&mut self.rows, id, socket));
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
@@ -102,13 +123,17 @@ impl Kernel {
             if self.pids.process(pid).is_some() {
                 return Err(RestoreError::Inconsistent("a pid stands twice"));
             }
+            if let Some(place) = process.exe {
+                self.check_place(place)?;
+                self.fs.begin_run(place);
+            }
             let (group, session) = (process.pgid, process.sid);
             let heads = (process.in_group.prev == 0, process.in_session.prev == 0);
             if process.alarm_ns != 0 {
                 self.deadlines.add(process.alarm_ns, Due::Alarm(pid));
             }
             let row = Row::spawn(&mut self.rows, id, process);
-            self.rows.set_text(row, text);
+            self.rows.set_text(row, Arc::new(text));
             self.pids.change(pid, |entry| entry.process = Some(row));
             if heads.0 {
                 self.pids.change(group, |entry| entry.group_head = pid);
@@ -155,8 +180,14 @@ impl Kernel {
 
     fn index_description(&mut self, description: &Description) -> Result<(), RestoreError> {
         match description.target {
-            Target::File(place) => self.check_place(place),
-            Target::Pipe(_, None) => Ok(()),
+            Target::File(place) => {
+                self.check_place(place)?;
+                if description.writable() {
+                    self.fs.begin_write(place);
+                }
+                Ok(())
+            }
+            Target::Pipe(_, None) | Target::Socket(_) => Ok(()),
             Target::Pipe(pipe, Some(place)) => {
                 self.check_place(place)?;
                 if let Some(inode) = self.fs.inode_id(place) {
@@ -257,11 +288,15 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
 }
 
 fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, RestoreError> {
-    let target = if bool::get(from)? {
-        let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
-        Target::Pipe(pipe, Wire::get(from)?)
-    } else {
-        Target::File(Wire::get(from)?)
+    let error = from.error("what a description is open on");
+    let target = match from.byte()? {
+        0 => Target::File(Wire::get(from)?),
+        1 => {
+            let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
+            Target::Pipe(pipe, Wire::get(from)?)
+        }
+        2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
+        _ => return Err(error.into()),
     };
     let [flags, count, flock] = Wire::get(from)?;
     let offset = Wire::get(from)?;
@@ -337,6 +372,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         alarm_ns,
         alarm_interval_ns,
         limits: Wire::get(from)?,
+        exe: Wire::get(from)?,
         last_uid,
         tty,
     })
@@ -362,15 +398,13 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
         frames,
         wait: get_wait(from, refs)?.map(Box::new),
         credentials: Wire::get(from)?,
+        alt_stack: Wire::get(from)?,
         exited: Wire::get(from)?,
     })
 }
 
 fn get_frame(from: From<'_, '_>, refs: &Refs) -> Result<Frame, RestoreError> {
     let mask = Wire::get(from)?;
-    let handler = Wire::get(from)?;
-    let info = Wire::get(from)?;
-    let announced = Wire::get(from)?;
     let error = from.error("what a handler interrupted");
     let interrupted = match from.byte()? {
         0 => None,
@@ -381,7 +415,7 @@ fn get_frame(from: From<'_, '_>, refs: &Refs) -> Result<Frame, RestoreError> {
         2 => Some(Interrupted::Over(CallId::get(from)?, Wire::get(from)?)),
         _ => return Err(error.into()),
     };
-    Ok(Frame { mask, handler, info, announced, interrupted })
+    Ok(Frame { mask, interrupted })
 }
 
 fn get_wait(from: From<'_, '_>, refs: &Refs) -> Result<Option<Wait>, RestoreError> {
@@ -444,6 +478,11 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
         11 => {
             let description = described(u64::get(from)?)?;
             Waiting::Flock { description, operation: Wire::get(from)? }
+        }
+        12 => {
+            let description = described(u64::get(from)?)?;
+            let (object, lock) = Wire::get(from)?;
+            Waiting::RecordLock { description, object, lock }
         }
         _ => return Err(error.into()),
     })

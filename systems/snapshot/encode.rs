@@ -1,5 +1,6 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
+use crate::components::Socket;
 use crate::components::{
     Context, Description, Files, Frame, Handlers, Interrupted, Life, Pending, Pipe, Process,
     Restart, Target, Task, Wait, WaitQueue, Waiting,
@@ -21,6 +22,14 @@ impl Kernel {
             own_id.put(out);
             self.rows[row].encode(&self.rows, out);
             K::put_cold(row, &self.rows, out);
+        }
+    }
+
+    pub(super) fn put_records(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.record_locks.len() as u64);
+        for (object, locks) in &self.record_locks {
+            object.put(out);
+            locks.put(out);
         }
     }
 
@@ -84,6 +93,12 @@ impl Encode for Pipe {
     }
 }
 
+impl Encode for Socket {
+    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+        [self.domain, self.kind, self.protocol, self.uid, self.gid].put(out);
+    }
+}
+
 impl Encode for Description {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
         match self.target {
@@ -95,6 +110,10 @@ impl Encode for Description {
                 out.push(1);
                 pipe.own_id(rows).put(out);
                 place.put(out);
+            }
+            Target::Socket(socket) => {
+                out.push(2);
+                socket.own_id(rows).put(out);
             }
         }
         [self.flags, self.refs, self.flock].put(out);
@@ -157,6 +176,7 @@ impl Encode for Process {
         [self.vfork_parent, self.last_uid].put(out);
         [self.alarm_ns, self.alarm_interval_ns, self.tty].put(out);
         self.limits.put(out);
+        self.exe.put(out);
     }
 }
 
@@ -177,15 +197,13 @@ impl Encode for Task {
         }
         put_wait(self.wait.as_deref(), rows, out);
         self.credentials.put(out);
+        self.alt_stack.put(out);
         self.exited.put(out);
     }
 }
 
 fn put_frame(frame: &Frame, rows: &Rows, out: &mut Vec<u8>) {
     frame.mask.put(out);
-    frame.handler.put(out);
-    frame.info.put(out);
-    frame.announced.put(out);
     match &frame.interrupted {
         None => out.push(0),
         Some(Interrupted::Again(wait)) => {
@@ -252,6 +270,10 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
         Waiting::Pause => out.push(8),
         Waiting::Signal { set } => (9u8, *set).put(out),
         Waiting::Vfork { child } => (10u8, *child).put(out),
+        Waiting::RecordLock { description, object, lock } => {
+            (12u8, description.own_id(rows)).put(out);
+            (*object, *lock).put(out);
+        }
         Waiting::Flock { description, operation } => {
             (11u8, description.own_id(rows)).put(out);
             operation.put(out);

@@ -2,7 +2,8 @@
 //!
 //! A snapshot lists the rows of each kind in the order of their own ids, references as own ids, then the
 //! tables and counters; restored into a fresh world it behaves the same to the bit. It starts with a
-//! version and is checked for what the core relies on, so a damaged one is an error and no panic.
+//! version, ends with a hash over all of it, and is checked for what the core relies on: a damaged one
+//! is an error and no panic.
 //! Derived indexes (who is blocked, pid pages, open FIFOs) are built anew.
 
 mod decode;
@@ -15,7 +16,8 @@ use crate::fs::{Caller, Kind};
 use crate::kernel::Kernel;
 use crate::procview::View;
 use crate::rows::{
-    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow as Row, RowKind, TaskRow,
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow as Row, RowKind,
+    SocketRow, TaskRow,
 };
 use crate::wire::{Bytes, Wire, WireError, put_varint};
 use alloc::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub enum RestoreError {
     Foreign,
     /// It is of another version of the kernel.
     Version(u64),
+    /// Its sum is another one: a byte was changed or lost.
+    Sum,
     /// It ends early or holds what cannot be.
     Damaged(WireError),
     /// Its parts do not agree: what is wrong.
@@ -46,6 +50,7 @@ impl fmt::Display for RestoreError {
             RestoreError::Version(version) => {
                 write!(f, "a snapshot of version {version}; this kernel reads {VERSION}")
             }
+            RestoreError::Sum => write!(f, "damaged snapshot: its sum is another one"),
             RestoreError::Damaged(error) => write!(f, "damaged snapshot: {error}"),
             RestoreError::Inconsistent(what) => write!(f, "inconsistent snapshot: {what}"),
         }
@@ -139,13 +144,17 @@ impl Kernel {
         self.pids.last.put(&mut out);
         self.fs.put(&mut out);
         self.put_rows::<PipeRow>(&mut out);
+        self.put_rows::<SocketRow>(&mut out);
         self.put_rows::<DescriptionRow>(&mut out);
         self.put_rows::<FilesRow>(&mut out);
         self.put_rows::<ContextRow>(&mut out);
         self.put_rows::<HandlersRow>(&mut out);
         self.put_rows::<Row>(&mut out);
         self.put_rows::<TaskRow>(&mut out);
+        self.put_records(&mut out);
         self.put_asking(&mut out);
+        let sum = hash64(VERSION, &out);
+        out.extend_from_slice(&sum.to_le_bytes());
         out
     }
 
@@ -162,6 +171,7 @@ impl Kernel {
             ("kernel", self.rest_digest()),
             ("pipes", PipeRow::digest(&mut self.rows)),
             ("processes", Row::digest(&mut self.rows)),
+            ("sockets", SocketRow::digest(&mut self.rows)),
             ("tasks", TaskRow::digest(&mut self.rows)),
         ]);
         debug_assert_eq!(digests, self.digests_by_walk(), "a changed row was not marked");
@@ -188,6 +198,7 @@ impl Kernel {
             ("kernel", self.rest_digest()),
             ("pipes", PipeRow::digest_walk(rows)),
             ("processes", Row::digest_walk(rows)),
+            ("sockets", SocketRow::digest_walk(rows)),
             ("tasks", TaskRow::digest_walk(rows)),
         ])
     }
@@ -200,6 +211,7 @@ impl Kernel {
         self.init.put(&mut out);
         self.counters.put(&mut out);
         self.pids.last.put(&mut out);
+        self.put_records(&mut out);
         self.put_asking(&mut out);
         hash64(0, &out)
     }
@@ -216,7 +228,7 @@ impl Kernel {
                 pgid: process.pgid,
                 sid: process.sid,
                 state: self.process_state(row),
-                comm: self.rows.text(row).comm,
+                comm: self.rows.text(row).comm.clone(),
             }
         })
         .collect()
@@ -297,6 +309,7 @@ impl Kernel {
 #[derive(Default)]
 struct Refs {
     pipes: BTreeMap<u64, PipeRow>,
+    sockets: BTreeMap<u64, SocketRow>,
     descriptions: BTreeMap<u64, DescriptionRow>,
     files: BTreeMap<u64, FilesRow>,
     contexts: BTreeMap<u64, ContextRow>,

@@ -8,7 +8,20 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// Places where a rule does not hold: file, the rule's word, the line's own text, and why.
-pub(crate) const EXCEPTIONS: &[Exception] = &[];
+pub(crate) const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        file: "systems/rows.rs",
+        word: ".expect(\"",
+        line_holds: "a live row",
+        reason: "a dangling reference inside the core is a defect of the core, never input",
+    },
+    Exception {
+        file: "systems/fs/table.rs",
+        word: ".expect(\"",
+        line_holds: "a reference inside the file system names a live row",
+        reason: "the file system's own references; decoding checks those that come from outside",
+    },
+];
 
 /// One place where a rule on words does not hold.
 #[derive(Clone, Copy)]

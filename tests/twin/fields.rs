@@ -1,4 +1,5 @@
-//! The fields of a request as CLI.md ("drive and the JSON twin") writes them, and the same forms for answers.
+//! The fields of a request as CLI.md ("drive and the JSON twin") writes them, and the same forms
+//! for answers.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -204,7 +205,8 @@ pub(crate) fn status(status: i32) -> Value {
     }
 }
 
-/// The siginfo_t fields that apply (sigaction(2), "The siginfo_t argument to a SA_SIGINFO handler").
+/// The siginfo_t fields that apply (sigaction(2), "The siginfo_t argument to a SA_SIGINFO
+/// handler").
 pub(crate) fn siginfo(raw: &[u8; 128]) -> Object {
     let word = |at: usize| i32::from_le_bytes(raw[at..at + 4].try_into().unwrap_or_default());
     let (signal, code) = (word(0), word(8));

@@ -1,11 +1,15 @@
-//! Runs the host twin for tests.
+//! Runs a program that speaks the protocol of `tickernel drive` for tests: the host twin's own, and
+//! lockstep tests, which include this file and run `tickernel drive` beside it.
+
+#![allow(dead_code, reason = "a test target needs one or the other")]
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-/// A running twin.
+/// A running program.
 pub(crate) struct Twin {
     child: Child,
     input: Option<ChildStdin>,
@@ -13,14 +17,15 @@ pub(crate) struct Twin {
 }
 
 impl Twin {
-    /// Starts a twin; none, with a note, where it cannot work (it needs root).
-    pub(crate) fn start(options: &[&str]) -> Option<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_host-twin"))
-            .args(options)
+    /// Starts `program`; none, with a note, where it says that it cannot work (status 77: the host
+    /// twin needs root, and a machine that gives root its rights).
+    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Option<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the twin starts");
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut twin = Self { child, input, output };
@@ -28,23 +33,23 @@ impl Twin {
         if twin.line().is_some() {
             return Some(twin);
         }
-        let status = twin.child.wait().expect("the twin can be waited for");
-        assert_eq!(status.code(), Some(77), "the twin ended before its first answer");
-        assert!(std::env::var_os("CI").is_none(), "skipped in CI: the twin needs root");
-        eprintln!("skipped: the host twin cannot work here");
+        let status = twin.child.wait().expect("the program can be waited for");
+        assert_eq!(status.code(), Some(77), "the program ended before its first answer");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI may skip nothing");
+        eprintln!("skipped: {} cannot work here", program.display());
         None
     }
 
     fn send(&mut self, request: &str) {
-        let input = self.input.as_mut().expect("the twin's input is open");
-        // A twin that has ended shows when its output is read.
+        let input = self.input.as_mut().expect("the program's input is open");
+        // A program that has ended shows when its output is read.
         let _ = writeln!(input, "{request}").and_then(|()| input.flush());
     }
 
     fn line(&mut self) -> Option<Value> {
         let mut line = String::new();
-        let length = self.output.read_line(&mut line).expect("the twin's output can be read");
-        (length > 0).then(|| serde_json::from_str(&line).expect("the twin writes JSON"))
+        let length = self.output.read_line(&mut line).expect("the output can be read");
+        (length > 0).then(|| serde_json::from_str(&line).expect("the output is JSON"))
     }
 
     /// Sends a request; all lines up to its answer, which is the last.
@@ -64,7 +69,7 @@ impl Twin {
     /// Closes the input and waits for the end.
     pub(crate) fn end(mut self) {
         drop(self.input.take());
-        let status = self.child.wait().expect("the twin can be waited for");
-        assert!(status.success(), "the twin ended with {status}");
+        let status = self.child.wait().expect("the program can be waited for");
+        assert!(status.success(), "the program ended with {status}");
     }
 }

@@ -1,17 +1,21 @@
-//! The worker: the code that every emulated process runs, as a complete ELF program of a few hundred bytes.
+//! The worker: the code that every emulated process runs, as a complete ELF program of a few
+//! hundred bytes.
 //!
-//! It holds no descriptor, no heap and no thread-local state: a worker sleeps in `futex(2)` on a word of its slot in
-//! shared memory (`shared.rs`), makes the system call that the slot names, and posts the result as an event. Which slot
-//! is its own stands at `gs:0`, so that fork, vfork, clone with CLONE_VM and signal handlers need nothing else. It is
-//! assembler because it must run alike in a forked process, in a thread without TLS and right after execve(2), where
-//! a language runtime would open, ignore or allocate things that the emulated program could see.
+//! The ELF file only attaches the shared memory, where the code lies as well, and unmaps itself. It
+//! holds no descriptor, no heap and no thread-local state: a worker sleeps in `futex(2)` on a word
+//! of its slot in shared memory (`shared.rs`), makes the system call that the slot names, and posts
+//! the result as an event. Which slot is its own stands at `gs:0`, so that fork, vfork, clone with
+//! CLONE_VM and signal handlers need nothing else. It is assembler because it must run alike in a
+//! forked process, in a thread without TLS and right after execve(2), where a language runtime
+//! would open, ignore or allocate things that the emulated program could see.
 //!
-//! A caught signal enters `twin_handler`, which announces it and serves requests until one says "return"; then
-//! rt_sigreturn(2) really happens. The saved context tells what became of the call that the signal interrupted.
+//! A caught signal enters `twin_handler`, which announces it and serves requests until one says
+//! "return"; then rt_sigreturn(2) really happens. The saved context tells what became of the call
+//! that the signal interrupted.
 
 use std::arch::global_asm;
 
-use crate::shared::{EVENTS, RING, RING_LEN, SHARED};
+use crate::shared::{CODE, EVENTS, RING, RING_LEN, SHARED};
 
 /// Operation in a slot: make the system call.
 pub(crate) const OP_CALL: u32 = 0;
@@ -30,9 +34,8 @@ pub(crate) const EXECED: u32 = 4;
 /// In a SIGNAL event: the interrupted call has returned with the event's value.
 pub(crate) const OUTER_RETURNED: u32 = 1;
 
-/// Where the image is loaded, and where the code begins behind the ELF headers.
+/// Where the ELF file is loaded; its code only attaches the shared memory and goes on there.
 const BASE: u64 = 0x40_0000;
-const CODE: u64 = BASE + HEADERS_BYTES as u64;
 const HEADERS_BYTES: usize = 64 + 2 * 56;
 
 global_asm!(
@@ -46,18 +49,30 @@ twin_image_start:
     lea rbx, [rip + twin_image_config]
     mov rdi, [rbx]
     mov rsi, [rbx + 8]
-    xor edx, edx
+    mov edx, {shm_exec}
     mov eax, {shmat}
     syscall
     cmp rax, [rbx + 8]
     jne 9f
-    mov r13, [rax + 8]
-    mov r14d, [r13 + 20]
-    mov ebp, {execed}
-    jmp 7f
+    lea rcx, [rip + twin_attached]
+    lea rdx, [rip + twin_image_start]
+    sub rcx, rdx
+    mov rdx, {code}
+    add rcx, rdx
+    jmp rcx
 9:  mov edi, 127
     mov eax, {exit_group}
     syscall
+twin_attached:
+    # From here on in the shared memory. Nothing of the program's file stays mapped.
+    mov r13, [rax + 8]
+    mov r14d, [r13 + 20]
+    mov edi, {base}
+    mov esi, 4096
+    mov eax, {munmap}
+    syscall
+    mov ebp, {execed}
+    jmp 7f
 
 twin_serve:
     # Sleep until the slot's request number differs from the one taken last.
@@ -195,6 +210,10 @@ twin_image_end:
     .popsection
     "#,
     shmat = const libc::SYS_shmat,
+    shm_exec = const libc::SHM_EXEC,
+    munmap = const libc::SYS_munmap,
+    code = const CODE,
+    base = const BASE,
     exit_group = const libc::SYS_exit_group,
     futex = const libc::SYS_futex,
     arch_prctl = const libc::SYS_arch_prctl,
@@ -235,23 +254,30 @@ pub(crate) fn restorer() -> u64 {
     CODE + offset_of(&raw const twin_restorer)
 }
 
-/// Address right behind the `syscall` instruction of requests: the pc of a worker that sleeps in a request's call.
+/// Address right behind the `syscall` instruction of requests: the pc of a worker that sleeps in a
+/// request's call.
 pub(crate) fn call_after() -> u64 {
     CODE + offset_of(&raw const twin_call_after)
 }
 
-/// The whole ELF file (elf(5)) of a worker that attaches the shared memory `shmid`.
-pub(crate) fn elf(shmid: i32) -> Vec<u8> {
+/// The worker's code, position-independent.
+pub(crate) fn code() -> &'static [u8] {
     let len = offset_of(&raw const twin_image_end) as usize;
     // SAFETY: the symbols delimit one contiguous, readable section of this program.
-    let code = unsafe { std::slice::from_raw_parts(&raw const twin_image_start, len) };
+    unsafe { std::slice::from_raw_parts(&raw const twin_image_start, len) }
+}
+
+/// The whole ELF file (elf(5)) of a worker that attaches the shared memory `shmid`.
+pub(crate) fn elf(shmid: i32) -> Vec<u8> {
+    let code = code();
+    let len = code.len();
     let file_bytes = (HEADERS_BYTES + len) as u64;
     let mut out = Vec::with_capacity(file_bytes as usize);
     out.extend([0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     out.extend(2u16.to_le_bytes()); // ET_EXEC
     out.extend(62u16.to_le_bytes()); // EM_X86_64
     out.extend(1u32.to_le_bytes());
-    for quad in [CODE, 64, 0] {
+    for quad in [BASE + HEADERS_BYTES as u64, 64, 0] {
         out.extend(quad.to_le_bytes()); // entry, program headers, section headers
     }
     out.extend(0u32.to_le_bytes());

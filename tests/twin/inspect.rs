@@ -13,8 +13,8 @@ use crate::fields::{Fields, Object, put_bytes};
 use crate::sandbox::{Sandbox, check, open_at};
 use crate::session::Session;
 
-/// Every process of the pid namespace, zombies too, by pid. A process that waits for a request is in user space, as far as the
-/// protocol goes: R.
+/// Every process of the pid namespace, zombies too, by pid. A process that waits for a request is
+/// in user space, as far as the protocol goes: R.
 pub(crate) fn processes(session: &Session) -> Value {
     let Some(sandbox) = session.sandbox() else { return json!({ "processes": [] }) };
     let names = names(&sandbox.proc).unwrap_or_default();

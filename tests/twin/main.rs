@@ -1,13 +1,16 @@
-//! The host twin: speaks the protocol of `tickernel drive` (CLI.md, "drive and the JSON twin") and performs each request
-//! on the Linux under it, so that lockstep tests compare the virtual kernel with the real one.
+//! The host twin: speaks the protocol of `tickernel drive` (CLI.md, "drive and the JSON twin") and
+//! performs each request on the Linux under it, so that lockstep tests compare the virtual kernel
+//! with the real one.
 //!
-//! For each `pid` there is a real process, a *worker* (`image.rs`), in namespaces of its own (`sandbox.rs`); this
-//! program, outside of them, is the coordinator (`session`). It needs root; without, it says so and ends with 77.
-//! What cannot be on a real machine: `advance` sleeps, `digest` is an error, and time stamps are the real ones.
+//! For each `pid` there is a real process, a *worker* (`image.rs`), in namespaces of its own
+//! (`sandbox.rs`); this program, outside of them, is the coordinator (`session`). It needs root;
+//! without, it says so and ends with 77. What cannot be on a real machine: `advance` sleeps,
+//! `digest` is an error, and time stamps are the real ones.
 
 mod calls;
 mod exec;
 mod fields;
+mod guardian;
 mod image;
 mod inspect;
 mod names;
@@ -184,7 +187,7 @@ fn operate(
         }
         Some("advance") => Fields(request).number("ns").map(|ns| {
             // A little more, so that timers set before have run out.
-            std::thread::sleep(Duration::from_nanos(ns) + Duration::from_millis(1));
+            watch::let_pass(Duration::from_nanos(ns) + Duration::from_millis(1));
             session.settle();
             json!({})
         }),

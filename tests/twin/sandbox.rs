@@ -1,10 +1,11 @@
-//! The place where workers live: namespaces(7) of their own, a file system that holds only /dev, /proc and /tmp, and
-//! process 1 of a fresh pid namespace. Everything is gone with the coordinator: mounts are private to the namespace, the
-//! temporary directory is removed, and process 1 dies with its parent (PR_SET_PDEATHSIG), and with it all others.
+//! The place where workers live: namespaces(7) of their own, a file system that holds only /dev,
+//! /proc and /tmp, and process 1 of a fresh pid namespace. Everything is gone with the coordinator:
+//! mounts are private to the namespace, the temporary directory is removed, and process 1 dies with
+//! its parent (PR_SET_PDEATHSIG), and with it all others.
 //!
-//! The coordinator stays in the mount namespace (to stage programs, `exec.rs`) on a hidden tmpfs that lies *under*
-//! the workers' root, as the boot file system lies under `/`: no `..` and no chroot leads there. It is outside of
-//! the pid namespace, so it takes no pid there.
+//! The coordinator stays in the mount namespace (to stage programs, `exec.rs`) on a hidden tmpfs
+//! that lies *under* the workers' root, as the boot file system lies under `/`: no `..` and no
+//! chroot leads there. It is outside of the pid namespace, so it takes no pid there.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -13,7 +14,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::guardian;
 use crate::shared;
+use crate::task::Deaths;
 
 /// What the workers' root directory lies on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,8 +32,10 @@ pub(crate) struct Host {
     mount_namespace: OwnedFd,
     temporary: PathBuf,
     kind: RootKind,
+    prefix: String,
     made: u32,
     real_time: bool,
+    _guardian: OwnedFd,
 }
 
 /// One sandbox with its process 1.
@@ -43,6 +48,8 @@ pub(crate) struct Sandbox {
     pub(crate) proc: OwnedFd,
     /// The file that holds the worker's image (O_PATH), on the hidden tmpfs.
     pub(crate) image: OwnedFd,
+    /// The order in which its tasks end.
+    pub(crate) deaths: Deaths,
 }
 
 impl Sandbox {
@@ -71,6 +78,8 @@ impl Host {
     /// Leaves the namespaces of the caller for those that all sandboxes share.
     pub(crate) fn new(temporary: PathBuf, kind: RootKind, real_time: bool) -> io::Result<Self> {
         let mount_namespace = File::open("/proc/self/ns/mnt")?.into();
+        let prefix = format!("host-twin.{}.", std::process::id());
+        let guardian = guardian::start(&temporary, &prefix)?;
         let flags =
             libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNET | libc::CLONE_NEWNS;
         // SAFETY: plain system call; this program has one thread.
@@ -78,10 +87,25 @@ impl Host {
         raise_loopback();
         stay_on_one_processor();
         let real_time = real_time && set_fifo(1);
-        Ok(Self { mount_namespace, temporary, kind, made: 0, real_time })
+        let (made, _guardian) = (0, guardian);
+        Ok(Self { mount_namespace, temporary, kind, prefix, made, real_time, _guardian })
     }
 
-    /// A fresh sandbox whose process 1 runs `image` and takes the slot that the shared header names.
+    /// A new directory in the temporary directory, also where one of a killed twin was left.
+    fn make_base(&mut self) -> io::Result<PathBuf> {
+        loop {
+            self.made += 1;
+            let base = self.temporary.join(format!("{}{}", self.prefix, self.made));
+            match fs::DirBuilder::new().mode(0o700).create(&base) {
+                Ok(()) => return Ok(base),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A fresh sandbox whose process 1 runs `image` and takes the slot that the shared header
+    /// names.
     pub(crate) fn sandbox(&mut self, image: &[u8]) -> io::Result<Sandbox> {
         // SAFETY: plain system calls on a descriptor of our own; this program has one thread.
         unsafe {
@@ -89,10 +113,7 @@ impl Host {
             check(libc::unshare(libc::CLONE_NEWNS))?;
         }
         mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "")?;
-        self.made += 1;
-        let name = format!("host-twin.{}.{}", std::process::id(), self.made);
-        let base = self.temporary.join(name);
-        fs::DirBuilder::new().mode(0o700).create(&base)?;
+        let base = self.make_base()?;
         let made = self.build(&base, image);
         if made.is_err() {
             self.leave(&base);
@@ -121,9 +142,10 @@ impl Host {
         fs::set_permissions(under.join("image"), fs::Permissions::from_mode(0o755))?;
         let root = switch_root(&under)?;
         let image = open_path("/image")?;
+        let deaths = Deaths::new()?;
         let init = self.start_init(&root, &image)?;
         let proc = open_at(&root, "proc", libc::O_RDONLY | libc::O_DIRECTORY);
-        let sandbox = |proc| Sandbox { init, base: base.to_owned(), root, proc, image };
+        let sandbox = |proc| Sandbox { init, base: base.to_owned(), root, proc, image, deaths };
         match proc {
             Ok(proc) => Ok(sandbox(proc)),
             Err(error) => {
@@ -197,7 +219,8 @@ fn init(root: &OwnedFd, image: &OwnedFd, real_time: bool) -> io::Result<()> {
         }
     }
     set_limits();
-    // SAFETY: as above. Descriptors 0, 1, 2 become one description of /dev/null, all others end with the exec.
+    // SAFETY: as above. Descriptors 0, 1, 2 become one description of /dev/null, all others end
+    // with the exec.
     unsafe {
         for signal in 1..=64 {
             if signal != libc::SIGKILL && signal != libc::SIGSTOP && signal != 32 && signal != 33 {
@@ -269,7 +292,8 @@ fn fill_root(new: &Path) -> io::Result<()> {
     make_directory(&dev.join("shm"), 0o1777)
 }
 
-/// Makes `under` the namespace's root and moves `under/new` on top of it. The caller's own root stays `under`.
+/// Makes `under` the namespace's root and moves `under/new` on top of it. The caller's own root
+/// stays `under`.
 fn switch_root(under: &Path) -> io::Result<OwnedFd> {
     let old = c_path(&under.join("old"))?;
     let under = c_path(under)?;
@@ -288,8 +312,9 @@ fn switch_root(under: &Path) -> io::Result<OwnedFd> {
     Ok(root)
 }
 
-/// Keeps this program and all workers on one processor. At a real-time priority, process 1 puts the workers one above the
-/// coordinator: then no worker is ready to run while the coordinator runs, and workers go on in the order in which they are woken.
+/// Keeps this program and all workers on one processor. At a real-time priority, process 1 puts the
+/// workers one above the coordinator: then no worker is ready to run while the coordinator runs,
+/// and workers go on in the order in which they are woken.
 fn stay_on_one_processor() {
     // SAFETY: plain system calls; a failure is no harm, it only makes more looking necessary.
     unsafe {
@@ -310,7 +335,8 @@ fn set_fifo(priority: i32) -> bool {
 
 /// Sets the loopback interface of the network namespace up, for sockets on 127.0.0.1.
 fn raise_loopback() {
-    // SAFETY: plain system calls on a socket of our own and a zeroed request; a failure only means no loopback.
+    // SAFETY: plain system calls on a socket of our own and a zeroed request; a failure only means
+    // no loopback.
     unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
         let mut request: libc::ifreq = std::mem::zeroed();

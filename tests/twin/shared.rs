@@ -1,10 +1,12 @@
-//! The control channel: one System V shared memory segment, mapped at the same address in the coordinator and in every
-//! worker, so that pointers in it mean the same everywhere and no emulated process holds a descriptor that is not its own.
+//! The control channel: one System V shared memory segment, mapped at the same address in the
+//! coordinator and in every worker, so that pointers in it mean the same everywhere and no emulated
+//! process holds a descriptor that is not its own.
 //!
-//! Layout: a header (number of events reserved; a word to sleep on; the slot of the image that starts next), a ring of events,
-//! the slots (one a worker), stacks for workers that share their parent's memory, and the areas that hold the memory
-//! of a request. `image.rs` uses the same offsets. The segment is marked for destruction at once (shmctl(2)): Linux
-//! still attaches by id, and it vanishes with the last process.
+//! Layout: a header (number of events reserved; a word to sleep on; the slot of the image that
+//! starts next), a ring of events, the workers' code, the slots (one a worker), stacks for workers
+//! that share their parent's memory, and the areas that hold the memory of a request. `image.rs`
+//! uses the same offsets. The segment is marked for destruction at once (shmctl(2)): Linux still
+//! attaches by id, and it vanishes with the last process.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -16,6 +18,9 @@ pub(crate) const EVENTS: usize = 4;
 /// Offset of the ring of events, and its length.
 pub(crate) const RING: usize = 0x1000;
 pub(crate) const RING_LEN: usize = 4096;
+const CODE_OFFSET: usize = 0x18_0000;
+/// The address of the workers' code.
+pub(crate) const CODE: u64 = SHARED + CODE_OFFSET as u64;
 const SLOTS: usize = 0x20_0000;
 /// How many workers there may be at a time.
 pub(crate) const SLOT_COUNT: usize = 1024;
@@ -92,11 +97,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Makes and maps the segment. Call it once, after IPC namespaces are settled.
-    pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: plain system calls; the address range is checked by the kernel, which refuses one in use.
+    /// Makes and maps the segment and puts the workers' code in. Call it once, after IPC namespaces
+    /// are settled.
+    pub(crate) fn new(code: &[u8]) -> io::Result<Self> {
+        // SAFETY: plain system calls; the address range is checked by the kernel, which refuses one
+        // in use.
         let shmid = unsafe {
-            let shmid = libc::shmget(libc::IPC_PRIVATE, TOTAL_BYTES, libc::SHM_NORESERVE | 0o666);
+            let shmid = libc::shmget(libc::IPC_PRIVATE, TOTAL_BYTES, libc::SHM_NORESERVE | 0o777);
             if shmid < 0 {
                 return Err(io::Error::last_os_error());
             }
@@ -106,6 +113,7 @@ impl Shared {
             if at as u64 != SHARED {
                 return Err(error);
             }
+            std::ptr::copy_nonoverlapping(code.as_ptr(), CODE as *mut u8, code.len());
             shmid
         };
         Ok(Self {
@@ -247,7 +255,8 @@ fn atomic(offset: usize) -> &'static AtomicU32 {
 
 fn raw_event(number: u32) -> &'static RawEvent {
     let at = SHARED as usize + RING + (number as usize % RING_LEN) * size_of::<RawEvent>();
-    // SAFETY: the ring lies in the segment; a worker has finished an entry before it marks it ready.
+    // SAFETY: the ring lies in the segment; a worker has finished an entry before it marks it
+    // ready.
     unsafe { &*(at as *const RawEvent) }
 }
 
@@ -268,8 +277,8 @@ fn event(number: u32) -> Event {
     }
 }
 
-/// The memory of one request: what it passes by pointer, and where the kernel writes. It stays until the call has
-/// ended, across signal handlers that make calls of their own.
+/// The memory of one request: what it passes by pointer, and where the kernel writes. It stays
+/// until the call has ended, across signal handlers that make calls of their own.
 pub(crate) struct Area {
     index: usize,
     used: usize,
@@ -320,7 +329,8 @@ impl Area {
 
 /// Reads a C structure of plain numbers at an address that an [`Area`] gave.
 pub(crate) fn get<T: Copy>(address: u64) -> T {
-    // SAFETY: addresses come from `Area::room` of a request that is not freed; any bit pattern is a value of T.
+    // SAFETY: addresses come from `Area::room` of a request that is not freed; any bit pattern is a
+    // value of T.
     unsafe { std::ptr::read_unaligned(address as *const T) }
 }
 

@@ -1,12 +1,17 @@
-//! Random programs, each run twice on the same twin: no request may hang, and both runs must answer alike. What the twin could
-//! see too early or too late (a call that is not yet blocked, a process that is not yet gone) would differ.
+//! Random programs, each run twice on the same twin: no request may hang, and both runs must answer
+//! alike. What the twin could see too early or too late (a call that is not yet blocked, a process
+//! that is not yet gone) would differ.
 //!
 //! `HOST_TWIN_PROGRAMS` sets how many programs (default 40), `HOST_TWIN_SEED` the first seed.
 
 mod harness;
+#[path = "../need/mod.rs"]
+mod need;
+mod transcript;
 
 use harness::Twin;
 use serde_json::Value;
+use transcript::start;
 
 /// A small generator (xorshift64*): the same seed gives the same program.
 struct Random(u64);
@@ -29,13 +34,29 @@ const SIGNALS: [&str; 9] = [
     "SIGTSTP",
 ];
 
+const PATHS: [&str; 5] = ["/tmp/elf", "/tmp/fifo", "/tmp/a", "/tmp/a/b", "/tmp/script"];
+
+/// What stands before each program: files to run, and a named pipe.
+const PRELUDE: [&str; 9] = [
+    r#"{"pid":1,"call":"creat","path":"/tmp/elf","mode":"0755"}"#,
+    r#"{"pid":1,"call":"write","fd":3,"data":"\u007fELF"}"#,
+    r#"{"pid":1,"call":"close","fd":3}"#,
+    r#"{"pid":1,"call":"creat","path":"/tmp/script","mode":"0755"}"#,
+    r##"{"pid":1,"call":"write","fd":3,"data":"#!/tmp/elf"}"##,
+    r#"{"pid":1,"call":"close","fd":3}"#,
+    r#"{"pid":1,"call":"mknod","path":"/tmp/fifo","mode":"S_IFIFO|0666"}"#,
+    r#"{"pid":1,"call":"pipe"}"#,
+    r#"{"pid":1,"call":"fork"}"#,
+];
+
 /// One request of a process among the first few pids.
 fn request(random: &mut Random) -> String {
     let pid = random.below(5) + 1;
     let fd = random.below(8) + 2;
     let other = random.below(6);
     let signal = random.pick(&SIGNALS);
-    let rest = match random.below(22) {
+    let path = random.pick(&PATHS);
+    let rest = match random.below(30) {
         0..=2 => r#""call":"fork""#.to_owned(),
         3..=4 => r#""call":"pipe""#.to_owned(),
         5..=6 => format!(r#""call":"read","fd":{fd},"count":5"#),
@@ -65,6 +86,31 @@ fn request(random: &mut Random) -> String {
         20 => random
             .pick(&[r#""call":"vfork""#, r#""call":"pause""#, r#""call":"setsid""#])
             .to_owned(),
+        21..=22 => {
+            let flags = random.pick(&[
+                "O_RDONLY",
+                "O_WRONLY",
+                "O_RDWR|O_CREAT",
+                "O_WRONLY|O_APPEND|O_CREAT",
+            ]);
+            format!(r#""call":"open","path":"{path}","flags":"{flags}","mode":"0755""#)
+        }
+        23 => format!(r#""call":"execve","path":"{path}","argv":["x"],"envp":[]"#),
+        24 => format!(r#""call":"unlink","path":"{path}""#),
+        25 => {
+            let new = random.pick(&PATHS);
+            format!(r#""call":"rename","oldpath":"{path}","newpath":"{new}""#)
+        }
+        26 => format!(r#""call":"mkdir","path":"{path}","mode":"0755""#),
+        27 => {
+            let flags = random.pick(&[
+                "CLONE_VM|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD",
+                "CLONE_VM|CLONE_VFORK|SIGCHLD",
+                "CLONE_FILES|CLONE_PARENT|SIGCHLD",
+            ]);
+            format!(r#""call":"clone","flags":"{flags}""#)
+        }
+        28 => format!(r#""call":"fcntl","fd":{fd},"cmd":"F_SETLKW","arg":{{"type":"F_WRLCK"}}"#),
         _ => format!(r#""call":"setpgid","target":{other},"pgid":0"#),
     };
     format!(r#"{{"pid":{pid},{rest}}}"#)
@@ -73,15 +119,19 @@ fn request(random: &mut Random) -> String {
 fn run(twin: &mut Twin, seed: u64) -> Vec<(String, Vec<Value>)> {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     twin.ask(r#"{"op":"reset"}"#);
+    for request in PRELUDE {
+        twin.ask(request);
+    }
     let mut told = Vec::new();
     for _ in 0..40 {
         let request = request(&mut random);
         let lines = twin.ask(&request);
         told.push((request, lines));
     }
-    let end = r#"{"op":"processes"}"#.to_owned();
-    let lines = twin.ask(&end);
-    told.push((end, lines));
+    for end in [r#"{"op":"processes"}"#, r#"{"op":"tree","path":"/tmp"}"#] {
+        let lines = twin.ask(end);
+        told.push((end.to_owned(), lines));
+    }
     told
 }
 
@@ -101,7 +151,7 @@ fn so_it_does_without_real_time() {
 }
 
 fn same_answers(options: &[&str]) {
-    let Some(mut twin) = Twin::start(options) else { return };
+    let Some(mut twin) = start(options) else { return };
     let first = number("HOST_TWIN_SEED", 1);
     for seed in first..first + number("HOST_TWIN_PROGRAMS", 40) {
         let once = run(&mut twin, seed);

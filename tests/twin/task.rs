@@ -1,4 +1,5 @@
-//! One emulated task as the coordinator keeps it: its worker's slot, how it is looked at, and what it is in the middle of.
+//! One emulated task as the coordinator keeps it: its worker's slot, how it is looked at, and what
+//! it is in the middle of.
 
 use std::fs::File;
 use std::io;
@@ -9,9 +10,9 @@ use serde_json::{Value, json};
 use crate::calls::{Kind, Reply};
 use crate::fields::Object;
 use crate::names;
-use crate::sandbox::Sandbox;
-use crate::shared::Area;
-use crate::watch::Watch;
+use crate::sandbox::{Sandbox, check};
+use crate::shared::{Area, SLOT_COUNT};
+use crate::watch::{Look, Watch};
 
 /// A request on its way.
 pub(crate) struct Call {
@@ -35,7 +36,7 @@ pub(crate) enum Frame {
 /// One task.
 pub(crate) struct Task {
     pub(crate) slot: usize,
-    pub(crate) watch: Watch,
+    watch: Watch,
     pub(crate) frames: Vec<Frame>,
     pidfd: Option<OwnedFd>,
 }
@@ -44,7 +45,16 @@ impl Task {
     /// The task `tid` of the sandbox, whose worker serves `slot`.
     pub(crate) fn new(sandbox: &Sandbox, tid: i32, slot: usize) -> io::Result<Self> {
         let watch = Watch::new(&sandbox.proc, tid)?;
-        Ok(Self { slot, watch, frames: Vec::new(), pidfd: pidfd(sandbox, tid) })
+        let pidfd = pidfd(sandbox, tid);
+        if let Some(pidfd) = &pidfd {
+            sandbox.deaths.add(pidfd, tid)?;
+        }
+        Ok(Self { slot, watch, frames: Vec::new(), pidfd })
+    }
+
+    /// Looks at what the task is doing.
+    pub(crate) fn look(&self) -> Look {
+        self.watch.look(self.slot)
     }
 
     /// The call that the task is blocked in.
@@ -78,8 +88,9 @@ impl Task {
         }
     }
 
-    /// Looks once whether the terminals among the task's descriptors are ready. What was written to a terminal reaches its other
-    /// side by a kernel thread; looking makes that happen now (n_tty's poll waits for it).
+    /// Looks once whether the terminals among the task's descriptors are ready. What was written to
+    /// a terminal reaches its other side by a kernel thread; looking makes that happen now (n_tty's
+    /// poll waits for it).
     pub(crate) fn flush_terminals(&self, sandbox: &Sandbox, tid: i32) {
         let Some(pidfd) = &self.pidfd else { return };
         let Ok(names) = sandbox.descriptors(tid) else { return };
@@ -99,7 +110,8 @@ impl Task {
         }
     }
 
-    /// The wait status of a task that is gone, also if it has been waited for (PIDFD_GET_INFO, Linux 6.15).
+    /// The wait status of a task that is gone, also if it has been waited for (PIDFD_GET_INFO,
+    /// Linux 6.15).
     pub(crate) fn status_after_reaping(&self) -> Option<i32> {
         let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, words: [0; 14] };
         let fd = self.pidfd.as_ref()?.as_raw_fd();
@@ -122,8 +134,8 @@ impl Call {
         answer
     }
 
-    /// What a request answers that its task did not live or was stopped before it could tell. What sends signals has
-    /// succeeded if one came; a signal that comes with an errno tells which.
+    /// What a request answers that its task did not live or was stopped before it could tell. What
+    /// sends signals has succeeded if one came; a signal that comes with an errno tells which.
     pub(crate) fn answer_without_result(&self, status: Option<i32>) -> Value {
         let killer =
             status.filter(|status| libc::WIFSIGNALED(*status)).map(|status| libc::WTERMSIG(status));
@@ -136,7 +148,41 @@ impl Call {
     }
 }
 
-/// struct pidfd_info of the kernel (linux/pidfd.h), version 0: mask, cgroupid, eleven ids, exit code.
+/// The order in which tasks end: an epoll instance, whose list of what is ready is in the order of
+/// becoming ready, as a pidfd does when its task has ended.
+pub(crate) struct Deaths(OwnedFd);
+
+impl Deaths {
+    /// Nothing is watched yet.
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: plain system call; the descriptor is new and ours.
+        unsafe {
+            let fd = check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?;
+            Ok(Self(OwnedFd::from_raw_fd(fd)))
+        }
+    }
+
+    fn add(&self, pidfd: &OwnedFd, tid: i32) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: tid as u64 };
+        let (own, pidfd) = (self.0.as_raw_fd(), pidfd.as_raw_fd());
+        // SAFETY: plain system call on descriptors of our own.
+        check(unsafe { libc::epoll_ctl(own, libc::EPOLL_CTL_ADD, pidfd, &raw mut event) })?;
+        Ok(())
+    }
+
+    /// The tasks that have ended and are not forgotten yet, the first first.
+    pub(crate) fn in_order(&self) -> Vec<i32> {
+        let mut events = vec![libc::epoll_event { events: 0, u64: 0 }; SLOT_COUNT];
+        let room = events.len() as i32;
+        // SAFETY: plain system call with room for as many events as it is told.
+        let count = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), room, 0) };
+        events.truncate(count.max(0) as usize);
+        events.iter().map(|event| event.u64 as i32).collect()
+    }
+}
+
+/// struct pidfd_info of the kernel (linux/pidfd.h), version 0: mask, cgroupid, eleven ids, exit
+/// code.
 #[repr(C)]
 struct PidfdInfo {
     mask: u64,
@@ -146,7 +192,8 @@ struct PidfdInfo {
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 /// `_IOWR(0xFF, 11, struct pidfd_info)`.
 const PIDFD_GET_INFO: libc::c_ulong = 0xc000_0000 | 64 << 16 | 0xff << 8 | 11;
-/// `_IOR(NSIO, 6, int)` (linux/nsfs.h): a pid of the namespace as the caller's namespace numbers it.
+/// `_IOR(NSIO, 6, int)` (linux/nsfs.h): a pid of the namespace as the caller's namespace numbers
+/// it.
 const NS_GET_PID_FROM_PIDNS: libc::c_ulong = 0x8000_0000 | 4 << 16 | 0xb7 << 8 | 6;
 
 fn pidfd(sandbox: &Sandbox, tid: i32) -> Option<OwnedFd> {

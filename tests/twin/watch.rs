@@ -1,13 +1,15 @@
-//! What a worker is doing, as /proc of its pid namespace tells (proc_pid_stat(5), proc_pid_syscall(5)).
+//! What a worker is doing, as /proc of its pid namespace tells (proc_pid_stat(5),
+//! proc_pid_syscall(5)).
 //!
-//! `syscall` is only filled in by the kernel for a task that is switched out and off the run queue, so a worker that is about to
-//! sleep, or was woken, never looks asleep. `schedstat` counts how often it was put on a processor: two looks with the
-//! same count had nothing between them.
+//! `syscall` is only filled in by the kernel for a task that is switched out and off the run queue,
+//! so a worker that is about to sleep, or was woken, never looks asleep. `schedstat` counts how
+//! often it was put on a processor: two looks with the same count had nothing between them.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use crate::image;
 use crate::sandbox::open_at;
@@ -62,6 +64,7 @@ impl Watch {
                 Doing::Gone(rest.split(' ').nth(49).and_then(|code| code.trim().parse().ok()))
             }
             b'T' | b't' => Doing::Stopped,
+            _ if is_exiting(rest) => Doing::Running,
             b'S' | b'D' => self.asleep(slot, state == b'D'),
             _ => Doing::Running,
         };
@@ -94,6 +97,24 @@ impl Watch {
             self.schedstat.as_ref().and_then(|file| read(file, &mut buffer)).unwrap_or_default();
         text.split_whitespace().nth(2).and_then(|word| word.parse().ok()).unwrap_or(0)
     }
+}
+
+/// Whether the task is on its way to its end: it may sleep there, in whatever call it was in, as
+/// process 1 does until all others have ended. PF_EXITING of linux/sched.h, in the field `flags`.
+fn is_exiting(stat_from_state: &str) -> bool {
+    const PF_EXITING: u32 = 4;
+    let flags = stat_from_state.split(' ').nth(6).and_then(|word| word.parse::<u32>().ok());
+    flags.is_some_and(|flags| flags & PF_EXITING != 0)
+}
+
+/// Lets real time pass; ends early on a signal (the program is to end).
+pub(crate) fn let_pass(time: Duration) {
+    let time = libc::timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
+    };
+    // SAFETY: plain system call with a timespec that lives long enough.
+    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
 }
 
 fn hexadecimal(word: Option<&str>) -> u64 {

@@ -1,4 +1,5 @@
-//! Waiting for descriptors and for time: poll, select, epoll, eventfd, timerfd, signalfd, pidfd, inotify, timers, sleeps.
+//! Waiting for descriptors and for time: poll, select, epoll, eventfd, timerfd, signalfd, pidfd,
+//! inotify, timers, sleeps.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +9,8 @@ use crate::names;
 use crate::shared::{Area, get, get_bytes};
 
 const SET_BYTES: u64 = 8;
-/// Descriptors that an fd_set of the twin holds; what select(2) takes from a program built with the usual FD_SETSIZE.
+/// Descriptors that an fd_set of the twin holds; what select(2) takes from a program built with the
+/// usual FD_SETSIZE.
 const FD_SET_BYTES: usize = 8192;
 
 pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planned> {
@@ -18,6 +20,7 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "select" => select(libc::SYS_select, f, area),
         "pselect6" => select(libc::SYS_pselect6, f, area),
         "epoll_create1" => flags_only(libc::SYS_epoll_create1, names::EPOLL_CREATE, f),
+        "epoll_create" => f.number("size").map(|size| Plan::new(libc::SYS_epoll_create, &[size])),
         "epoll_ctl" => epoll_ctl(f, area),
         "epoll_wait" => epoll_wait(libc::SYS_epoll_wait, f, area),
         "epoll_pwait" => epoll_wait(libc::SYS_epoll_pwait, f, area),

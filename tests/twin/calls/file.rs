@@ -1,4 +1,5 @@
-//! What opens files and what tells about them: open, stat, access, directory lists, statfs, extended attributes.
+//! What opens files and what tells about them: open, stat, access, directory lists, statfs,
+//! extended attributes.
 
 use serde_json::{Map, Value, json};
 
@@ -143,7 +144,8 @@ fn faccessat(number: i64, f: &Fields<'_>, area: &mut Area) -> Planned {
     Ok(Plan::new(number, &[f.dirfd("dirfd")?, f.path("path", area)?, mode, flags]))
 }
 
-/// struct linux_dirent64: d_ino, d_off (64 bits each), d_reclen (16), d_type (8), d_name (getdents(2)).
+/// struct linux_dirent64: d_ino, d_off (64 bits each), d_reclen (16), d_type (8), d_name
+/// (getdents(2)).
 fn getdents64(f: &Fields<'_>, area: &mut Area) -> Planned {
     let count = f.number("count")?.min(area.left() as u64);
     let at = area.room(count as usize)?;

@@ -7,7 +7,8 @@ use crate::fields::{Fields, put_bytes};
 use crate::names;
 use crate::shared::{Area, get, get_bytes};
 
-/// Counts from here on cannot be a buffer in user space: the kernel says so without touching the buffer.
+/// Counts from here on cannot be a buffer in user space: the kernel says so without touching the
+/// buffer.
 const NO_BUFFER: u64 = 1 << 47;
 
 pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planned> {
@@ -30,6 +31,8 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "lseek" => lseek(f),
         "ftruncate" => numbers(libc::SYS_ftruncate, &["fd", "length"], f),
         "fsync" => numbers(libc::SYS_fsync, &["fd"], f),
+        "syncfs" => numbers(libc::SYS_syncfs, &["fd"], f),
+        "fadvise64" => numbers(libc::SYS_fadvise64, &["fd", "offset", "len", "advice"], f),
         "fdatasync" => numbers(libc::SYS_fdatasync, &["fd"], f),
         "fallocate" => fallocate(f),
         "flock" => flock(f),
@@ -169,7 +172,8 @@ fn pipe(number: i64, f: &Fields<'_>, area: &mut Area) -> Planned {
     }))
 }
 
-/// A pointer to an offset, or NULL for null and what is left out; and the name under which it is answered.
+/// A pointer to an offset, or NULL for null and what is left out; and the name under which it is
+/// answered.
 fn offset(name: &str, f: &Fields<'_>, area: &mut Area) -> Result<u64, String> {
     if f.has(name) { area.put(&f.number(name)?) } else { Ok(0) }
 }

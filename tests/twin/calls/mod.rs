@@ -1,5 +1,6 @@
-//! From a request to a system call and back: each family's file knows how its requests pass their fields (`man 2`
-//! each) and what an answer carries besides the result. Only what stands here is ever called on the host.
+//! From a request to a system call and back: each family's file knows how its requests pass their
+//! fields (`man 2` each) and what an answer carries besides the result. Only what stands here is
+//! ever called on the host.
 
 mod event;
 pub(crate) mod file;

@@ -1,4 +1,5 @@
-//! Processes: creation, execve, ends and waits, credentials, groups and sessions, limits, working directory.
+//! Processes: creation, execve, ends and waits, credentials, groups and sessions, limits, working
+//! directory.
 
 use serde_json::{Value, json};
 
@@ -55,7 +56,8 @@ fn clone(f: &Fields<'_>, area: &mut Area) -> Planned {
         _ => f.number("set_tid")?,
     };
     let tid = area.put(&(tid as i32))?;
-    // clone3(2)'s struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, its size.
+    // clone3(2)'s struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack,
+    // stack_size, tls, set_tid, its size.
     let args = [flags & !0xff, scratch, scratch + 4, scratch, flags & 0xff, 0, 0, 0, tid, 1, 0];
     let args = area.put(&args)?;
     Ok(Plan::new(libc::SYS_clone3, &[args, 88]).of_kind(kind))
@@ -154,6 +156,8 @@ fn ids(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planned> {
         "setregid" => numbers(libc::SYS_setregid, &["rgid", "egid"]),
         "setresuid" => numbers(libc::SYS_setresuid, &["ruid", "euid", "suid"]),
         "setresgid" => numbers(libc::SYS_setresgid, &["rgid", "egid", "sgid"]),
+        "setfsuid" => numbers(libc::SYS_setfsuid, &["uid"]),
+        "setfsgid" => numbers(libc::SYS_setfsgid, &["gid"]),
         "setpgid" => numbers(libc::SYS_setpgid, &["target", "pgid"]),
         "getpgid" => numbers(libc::SYS_getpgid, &["target"]),
         "getsid" => numbers(libc::SYS_getsid, &["target"]),

@@ -9,7 +9,8 @@ use crate::names;
 use crate::shared::{Area, get};
 
 const SA_RESTORER: u64 = 0x0400_0000;
-/// A free bit of sa_flags, cleared by the kernel if it were passed: in which the twin keeps nothing.
+/// A free bit of sa_flags, cleared by the kernel if it were passed: in which the twin keeps
+/// nothing.
 const SET_BYTES: u64 = 8;
 
 pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planned> {
@@ -87,8 +88,9 @@ fn sigaction(f: &Fields<'_>, area: &mut Area) -> Planned {
     }))
 }
 
-/// The handler needs a restorer and a siginfo_t. Whether the program asked for SA_SIGINFO is kept in
-/// SA_UNSUPPORTED's neighbour SA_EXPOSE_TAGBITS, which the kernel keeps and which changes nothing that a program of the twin sees.
+/// The handler needs a restorer and a siginfo_t. Whether the program asked for SA_SIGINFO is kept
+/// in SA_UNSUPPORTED's neighbour SA_EXPOSE_TAGBITS, which the kernel keeps and which changes
+/// nothing that a program of the twin sees.
 fn kernel_flags(flags: u64) -> u64 {
     let asked = if flags & libc::SA_SIGINFO as u64 != 0 { SA_EXPOSE_TAGBITS } else { 0 };
     flags | SA_RESTORER | libc::SA_SIGINFO as u64 | asked

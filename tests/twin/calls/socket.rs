@@ -18,7 +18,7 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "bind" => with_address(libc::SYS_bind, f, area),
         "connect" => with_address(libc::SYS_connect, f, area),
         "listen" => listen(f),
-        "accept4" => accept4(f, area),
+        "accept" | "accept4" => accept4(f, area),
         "shutdown" => shutdown(f),
         "sendto" => sendto(f, area),
         "recvfrom" => recvfrom(f, area),
@@ -192,7 +192,8 @@ fn recvfrom(f: &Fields<'_>, area: &mut Area) -> Planned {
     }))
 }
 
-/// A control message: cmsg_len (64 bits), cmsg_level, cmsg_type (32 each), data, padded to 8 (cmsg(3)).
+/// A control message: cmsg_len (64 bits), cmsg_level, cmsg_type (32 each), data, padded to 8
+/// (cmsg(3)).
 fn control_message(kind: i32, data: &[u8]) -> Vec<u8> {
     let mut bytes = (16 + data.len() as u64).to_le_bytes().to_vec();
     bytes.extend(libc::SOL_SOCKET.to_le_bytes());

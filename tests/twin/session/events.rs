@@ -25,7 +25,8 @@ impl Session {
         }
     }
 
-    fn pid_of(&self, slot: usize) -> Option<i32> {
+    /// The task whose worker serves a slot.
+    pub(super) fn pid_of(&self, slot: usize) -> Option<i32> {
         self.tasks.iter().find(|(_, task)| task.slot == slot).map(|(pid, _)| *pid)
     }
 
@@ -37,7 +38,10 @@ impl Session {
             current.child = Some(tid);
         }
         match made {
-            Some(task) => drop(self.tasks.insert(tid, task)),
+            Some(mut task) => {
+                task.frames = self.inherited_handlers();
+                self.tasks.insert(tid, task);
+            }
             None => self.shared.free_slot(event.slot),
         }
     }
@@ -58,6 +62,17 @@ impl Session {
             self.no_child(slot);
         }
         self.tell(call, event.value);
+    }
+
+    /// A child with a memory of its own is in the handlers that its parent is in.
+    fn inherited_handlers(&self) -> Vec<Frame> {
+        let Some(current) = &self.current else { return Vec::new() };
+        let Some(parent) = self.tasks.get(&current.pid) else { return Vec::new() };
+        if current.kind != (Kind::Fork { shares_memory: false }) {
+            return Vec::new();
+        }
+        let handlers = parent.frames.iter().filter(|frame| matches!(frame, Frame::Handler));
+        handlers.map(|_| Frame::Handler).collect()
     }
 
     fn no_child(&mut self, slot: usize) {
@@ -94,7 +109,8 @@ impl Session {
         }
     }
 
-    /// A new image runs: handlers and other calls of the old one are no more, and the task has its group's id.
+    /// A new image runs: handlers and other calls of the old one are no more, and the task has its
+    /// group's id.
     fn execed(&mut self, event: &Event) {
         let tid = event.value as i32;
         let Some(pid) = self.pid_of(event.slot) else { return };
@@ -128,11 +144,20 @@ impl Session {
 
     /// Forgets the tasks that have ended, and tells of the calls that they were in.
     pub(super) fn bury(&mut self, looks: &BTreeMap<i32, Look>) {
+        let mut gone: Vec<(i32, Option<i32>)> = Vec::new();
         for (pid, (doing, _)) in looks {
-            if let Doing::Gone(status) = doing
-                && let Some(task) = self.tasks.remove(pid)
-            {
-                self.bury_task(task, *status);
+            if let Doing::Gone(status) = doing {
+                gone.push((*pid, *status));
+            }
+        }
+        if gone.len() > 1 {
+            let order = self.sandbox.as_ref().map(|sandbox| sandbox.deaths.in_order());
+            let place = |pid| order.iter().flatten().position(|tid| *tid == pid);
+            gone.sort_by_key(|(pid, _)| place(*pid).unwrap_or(usize::MAX));
+        }
+        for (pid, status) in gone {
+            if let Some(task) = self.tasks.remove(&pid) {
+                self.bury_task(task, status);
             }
         }
     }

@@ -1,25 +1,28 @@
-//! The coordinator: hands each request to the worker of its process, waits until nothing in the sandbox moves any more,
-//! and tells what came of it, in CLI.md's words.
+//! The coordinator: hands each request to the worker of its process, waits until nothing in the
+//! sandbox moves any more, and tells what came of it, in CLI.md's words.
 //!
-//! Nothing moves when two looks at all workers, one after the other, find each of them asleep, stopped or gone and
-//! not once put on a processor in between (`watch.rs`). A request whose worker then sleeps in its call is blocked.
+//! Nothing moves when two looks at all workers, one after the other, find each of them asleep,
+//! stopped or gone and not once put on a processor in between (`watch.rs`). A request whose worker
+//! then sleeps in its call is blocked.
 
 mod events;
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::calls::{self, Kind};
 use crate::exec;
-use crate::fields::Fields;
+use crate::fields::{Fields, Object};
 use crate::image;
 use crate::sandbox::{Host, Sandbox};
 use crate::shared::{self, Order, Shared};
 use crate::task::{Call, Frame, Task};
-use crate::watch::{Doing, Look};
+use crate::watch::{self, Doing, Look};
 
 /// Set when the program is to end.
 pub(crate) static ENDING: AtomicBool = AtomicBool::new(false);
@@ -27,10 +30,15 @@ pub(crate) static ENDING: AtomicBool = AtomicBool::new(false);
 /// How long one sleep between looks lasts at most.
 const LOOK_US: u32 = 300;
 
+/// How long the kernel's own threads get for bytes on their way: nothing tells when they have
+/// arrived.
+const DEFERRED_WORK: Duration = Duration::from_millis(2);
+
 /// The request that is being carried out.
 struct Current {
     pid: i32,
     request: u32,
+    kind: Kind,
     answer: Option<Value>,
     child: Option<i32>,
 }
@@ -43,12 +51,15 @@ pub(crate) struct Session {
     tasks: BTreeMap<i32, Task>,
     requests: u32,
     blocked: u64,
-    /// Whether a terminal may have been opened.
+    /// Whether a terminal may have been opened, or an internet socket made: what goes into one
+    /// comes out of its other side by work of the kernel's own.
     terminals: bool,
+    internet: bool,
     current: Option<Current>,
     /// Slots of children that were made but have not told so yet.
     awaited: Vec<usize>,
-    /// Lines to be printed before the answer: ends of blocked calls by death, then all others in their order.
+    /// Lines to be printed before the answer: ends of blocked calls by death, then all others in
+    /// their order.
     deaths: Vec<Value>,
     lines: Vec<Value>,
 }
@@ -56,7 +67,7 @@ pub(crate) struct Session {
 impl Session {
     /// A session with a fresh kernel.
     pub(crate) fn new(host: Host) -> io::Result<Self> {
-        let shared = Shared::new()?;
+        let shared = Shared::new(image::code())?;
         let mut session = Self {
             host,
             shared,
@@ -65,6 +76,7 @@ impl Session {
             requests: 0,
             blocked: 0,
             terminals: false,
+            internet: false,
             current: None,
             awaited: Vec::new(),
             deaths: Vec::new(),
@@ -80,14 +92,16 @@ impl Session {
         self.shared.reset();
         self.blocked = 0;
         self.terminals = false;
+        self.internet = false;
         let slot = self.shared.take_slot().ok_or_else(|| io::Error::other("no slot"))?;
         shared::set_starting_slot(slot);
         let sandbox = self.host.sandbox(&image::elf(self.shared.shmid()))?;
         let init = Task::new(&sandbox, 1, slot)?;
         self.tasks.insert(1, init);
         self.sandbox = Some(sandbox);
-        let name = |area: &mut shared::Area| area.c_string(b"init");
-        self.silently(1, libc::SYS_prctl, libc::PR_SET_NAME as u64, name);
+        self.silently(1, libc::SYS_prctl, |area| {
+            Ok([libc::PR_SET_NAME as u64, area.c_string(b"init")?, 0, 0, 0])
+        });
         Ok(())
     }
 
@@ -109,7 +123,7 @@ impl Session {
 
     /// Whether the task waits for a request, for `processes`.
     pub(crate) fn is_idle(&self, pid: i32) -> bool {
-        self.tasks.get(&pid).is_some_and(|task| task.watch.look(task.slot).0 == Doing::Idle)
+        self.tasks.get(&pid).is_some_and(|task| task.look().0 == Doing::Idle)
     }
 
     /// The lines that go before the next answer.
@@ -140,26 +154,70 @@ impl Session {
             return Err(format!("pid {pid} is in no signal handler"));
         }
         let child_slot = match plan.kind {
-            Kind::Fork { shares_memory } => {
-                let slot = self.shared.take_slot().ok_or("too many processes for the host twin")?;
-                if shares_memory {
-                    exec::give_stack(&mut plan, slot);
-                }
-                Some(slot)
+            Kind::Fork { .. } => self.shared.take_slot(),
+            _ => None,
+        };
+        match (plan.kind, child_slot) {
+            (Kind::Fork { shares_memory: true }, Some(slot)) => exec::give_stack(&mut plan, slot),
+            (Kind::Fork { .. }, None) => {
+                self.shared.free_area(area);
+                return Err("there are too many processes for the host twin".into());
             }
-            _ => None,
+            _ => {}
+        }
+        match name {
+            "open" | "openat" | "openat2" => {
+                self.terminals |= fields.bytes("path")?.is_some_and(is_terminal);
+            }
+            "socket" => self.internet |= plan.arguments[0] != libc::AF_UNIX as u64,
+            _ => {}
+        }
+        let answer = if plan.kind == Kind::Exec {
+            self.execute(pid, plan, area)?
+        } else {
+            self.carry_out(pid, plan, area, child_slot)
         };
-        let staged = match (plan.kind, &self.sandbox) {
-            (Kind::Exec, Some(sandbox)) => exec::stage(sandbox, pid, plan.arguments[0]),
-            _ => None,
-        };
-        self.terminals |=
-            name.starts_with("open") && fields.bytes("path")?.is_some_and(is_terminal);
-        let answer = self.carry_out(pid, plan, area, child_slot);
-        drop(staged);
         if pid == 1 && name.starts_with("set") {
             // A change of credentials clears it (PR_SET_PDEATHSIG(2const)).
-            self.silently(1, libc::SYS_prctl, libc::PR_SET_PDEATHSIG as u64, |_| Ok(9));
+            let signal = libc::SIGKILL as u64;
+            let arguments = [libc::PR_SET_PDEATHSIG as u64, signal, 0, 0, 0];
+            self.silently(1, libc::SYS_prctl, |_| Ok(arguments));
+        }
+        Ok(answer)
+    }
+
+    fn flush_terminals(&self) {
+        let Some(sandbox) = self.sandbox.as_ref().filter(|_| self.terminals) else { return };
+        for (tid, task) in &self.tasks {
+            task.flush_terminals(sandbox, *tid);
+        }
+    }
+
+    /// Carries out an execve.
+    fn execute(
+        &mut self,
+        pid: i32,
+        plan: calls::Plan,
+        area: shared::Area,
+    ) -> Result<Value, String> {
+        let Some(sandbox) = &self.sandbox else { return Err("there is no sandbox".into()) };
+        let staged = exec::stage(sandbox, pid, plan.arguments[0]);
+        let slot = self.tasks.get(&pid).map(|task| task.slot);
+        let answer = self.carry_out(pid, plan, area, None);
+        let known_to_be_none = matches!(staged, Ok(None));
+        if answer.get("err").is_some_and(|errno| errno == "ENOEXEC") && !known_to_be_none {
+            return Err(
+                "field path: the host twin cannot run a program that a link of /proc leads to"
+                    .into(),
+            );
+        }
+        if let Ok(Some(staged)) = staged {
+            let program = staged.program.clone();
+            drop(staged);
+            if answer.get("ok").is_some() {
+                let leader = slot.and_then(|slot| self.pid_of(slot)).unwrap_or(pid);
+                self.set_program(leader, &program);
+            }
         }
         Ok(answer)
     }
@@ -189,44 +247,58 @@ impl Session {
         let slot = task.slot;
         let (number, arguments) = (plan.number, plan.arguments);
         self.awaited.extend(child_slot);
-        self.current = Some(Current { pid, request, answer: None, child: None });
+        self.current = Some(Current { pid, request, kind, answer: None, child: None });
         shared::send(slot, &Order { operation, request, number, arguments, child: child_slot });
         let mut looks = self.settle();
-        if let (true, Some(sandbox)) = (self.terminals, &self.sandbox) {
-            for (tid, task) in &self.tasks {
-                task.flush_terminals(sandbox, *tid);
-            }
+        // What goes into a terminal may be echoed: two ways for bytes, each by its own work.
+        let rounds = if self.terminals { 2 } else { usize::from(self.internet) };
+        for _ in 0..rounds {
+            self.flush_terminals();
+            watch::let_pass(DEFERRED_WORK);
             looks = self.settle();
         }
         self.answer_current(&looks)
     }
 
-    /// A call of the twin's own, of which nothing is told.
+    /// A call of the twin's own, of which nothing is told; its result unless it fails.
     fn silently(
         &mut self,
         pid: i32,
         number: i64,
-        first: u64,
-        second: impl FnOnce(&mut shared::Area) -> Result<u64, String>,
-    ) {
-        if self.may_speak(pid).is_err() {
+        arguments: impl FnOnce(&mut shared::Area) -> Result<[u64; 5], String>,
+    ) -> Option<u64> {
+        self.may_speak(pid).ok()?;
+        let mut area = self.shared.take_area()?;
+        let [a, b, c, d, e] = arguments(&mut area).unwrap_or_default();
+        let (kind, reply) = (Kind::Plain, Box::new(|_: i64, _: &mut Object| ()));
+        let plan = calls::Plan { number, arguments: [a, b, c, d, e, 0], kind, reply };
+        self.carry_out(pid, plan, area, None).get("ok")?.as_u64()
+    }
+
+    /// Makes the file that a process executes its program, as far as it is allowed to say so
+    /// itself: then Linux refuses writers (ETXTBSY), and /proc/PID/exe leads there.
+    fn set_program(&mut self, pid: i32, program: &CString) {
+        let Some(map) = self.sandbox.as_ref().and_then(|sandbox| exec::memory_map(sandbox, pid))
+        else {
             return;
-        }
-        let Some(mut area) = self.shared.take_area() else { return };
-        let second = second(&mut area).unwrap_or(0);
-        let plan = calls::Plan {
-            number,
-            arguments: [first, second, 0, 0, 0, 0],
-            kind: Kind::Plain,
-            reply: Box::new(|_, _| ()),
         };
-        self.carry_out(pid, plan, area, None);
+        let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
+        let opened = self.silently(pid, libc::SYS_open, |area| {
+            Ok([area.c_string(program.as_bytes())?, flags, 0, 0, 0])
+        });
+        let Some(fd) = opened else { return };
+        self.silently(pid, libc::SYS_prctl, |area| {
+            let map = area.put(&map.with_program(fd))?;
+            let size = size_of::<exec::MemoryMap>() as u64;
+            Ok([libc::PR_SET_MM as u64, libc::PR_SET_MM_MAP as u64, map, size, 0])
+        });
+        self.silently(pid, libc::SYS_close, |_| Ok([fd, 0, 0, 0, 0]));
     }
 
     /// Whether a process can make a request; the error says why not.
     fn may_speak(&mut self, pid: i32) -> Result<(), String> {
         self.take_events();
-        let looked = self.tasks.get(&pid).map(|task| task.watch.look(task.slot).0);
+        let looked = self.tasks.get(&pid).map(|task| task.look().0);
         if !matches!(looked, Some(Doing::Idle)) {
             self.settle();
         }
@@ -235,7 +307,7 @@ impl Session {
         if let Some(number) = task.blocked_in() {
             return Err(format!("pid {pid} is blocked in {number}"));
         }
-        match task.watch.look(task.slot).0 {
+        match task.look().0 {
             Doing::Idle => Ok(()),
             Doing::Stopped => Err(format!("pid {pid} is stopped")),
             Doing::Gone(_) => Err(gone()),
@@ -249,8 +321,8 @@ impl Session {
         loop {
             let seen = shared::event_count();
             self.take_events();
-            let look = |(pid, task): (&i32, &Task)| (*pid, task.watch.look(task.slot));
-            let looks: BTreeMap<i32, Look> = self.tasks.iter().map(look).collect();
+            let looks: BTreeMap<i32, Look> =
+                self.tasks.iter().map(|(pid, task)| (*pid, task.look())).collect();
             let moves = !self.awaited.is_empty()
                 || looks.values().any(|(doing, _)| *doing == Doing::Running);
             if ENDING.load(SeqCst) {

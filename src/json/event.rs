@@ -1,0 +1,181 @@
+//! Events and effects as JSON objects, both ways: the lines of the text twin.
+//!
+//! A call is a request as `drive` takes it. Every other event says with `event` what it is:
+//! `park` (a request too), `resume`, `deliver`, `clock`, `answer`, `signal`.
+
+use super::show::show_call;
+use super::structs::{Fields, read_info, read_status, show_info, show_status};
+use super::text::put_bytes;
+use super::{JsonError, Object, Request, names};
+use tickernel_systems::abi::Signal;
+use tickernel_systems::event::{CallId, Effect, Event, HostAnswer};
+use tickernel_systems::wire::Bytes;
+
+/// An event as an object.
+pub fn show_event(event: &Event<'_>) -> Object {
+    let kind = |kind: &str| {
+        let mut object = Object::new();
+        object.insert("event".into(), kind.into());
+        object
+    };
+    match event {
+        Event::Call { task, call } => show_call(*task, call),
+        Event::Park { task, call } => {
+            let mut object = kind("park");
+            object.append(&mut show_call(*task, call));
+            object
+        }
+        Event::Resume { call, max_bytes } => {
+            let mut object = kind("resume");
+            object.insert("id".into(), call.0.into());
+            if *max_bytes != u64::MAX {
+                object.insert("max_bytes".into(), (*max_bytes).into());
+            }
+            object
+        }
+        Event::Deliver { task, signal } => {
+            let mut object = kind("deliver");
+            object.insert("pid".into(), (*task).into());
+            object.insert("sig".into(), signal.name().into());
+            object
+        }
+        Event::Clock { delta_ns } => {
+            let mut object = kind("clock");
+            object.insert("ns".into(), (*delta_ns).into());
+            object
+        }
+        Event::Answer(answer) => {
+            let mut object = kind("answer");
+            show_host_answer(&mut object, answer);
+            object
+        }
+        Event::Signal { target, info } => {
+            let mut object = kind("signal");
+            object.insert("target".into(), (*target).into());
+            object.insert("info".into(), show_info(info));
+            object
+        }
+    }
+}
+
+fn show_host_answer(object: &mut Object, answer: &HostAnswer) {
+    match answer {
+        HostAnswer::Bytes(bytes) => put_bytes(object, "bytes", &bytes.0),
+        HostAnswer::Result(value) => {
+            object.insert("result".into(), (*value).into());
+        }
+        HostAnswer::Error(errno) => {
+            object.insert("error".into(), names::show_errno(*errno));
+        }
+        HostAnswer::Absent => {}
+    }
+}
+
+/// The event that a line holds.
+///
+/// # Errors
+/// There is no such event or call; a field is missing or of the wrong kind.
+pub fn read_event(line: &Request) -> Result<Event<'_>, JsonError> {
+    if !line.has("event") {
+        return Ok(Event::Call { task: line.number("pid")?, call: line.call()? });
+    }
+    Ok(match line.text("event")? {
+        "park" => Event::Park { task: line.number("pid")?, call: line.call()? },
+        "resume" => Event::Resume {
+            call: CallId(line.number("id")?),
+            max_bytes: if line.has("max_bytes") { line.number("max_bytes")? } else { u64::MAX },
+        },
+        "deliver" => Event::Deliver { task: line.number("pid")?, signal: read_signal(line)? },
+        "clock" => Event::Clock { delta_ns: line.number("ns")? },
+        "answer" => Event::Answer(read_host_answer(line)?),
+        "signal" => {
+            let info = Fields::over(line.object(), "the line").get("info")?;
+            Event::Signal { target: line.number("target")?, info: read_info(info, "info")? }
+        }
+        other => return Err(JsonError(format!("there is no event \"{other}\""))),
+    })
+}
+
+fn read_signal(line: &Request) -> Result<Signal, JsonError> {
+    let value = Fields::over(line.object(), "the line").get("sig")?;
+    names::signal(value).ok_or_else(|| JsonError::wrong("sig", "the line", "the name of a signal"))
+}
+
+fn read_host_answer(line: &Request) -> Result<HostAnswer, JsonError> {
+    if let Some(errno) = line.object().get("error") {
+        let errno = names::errno(errno)
+            .ok_or_else(|| JsonError::wrong("error", "the line", "the name of an errno"))?;
+        return Ok(HostAnswer::Error(errno));
+    }
+    if line.has("result") {
+        return Ok(HostAnswer::Result(line.number("result")?));
+    }
+    if line.has("bytes") || line.has("bytes_b64") {
+        return Ok(HostAnswer::Bytes(Bytes(line.bytes("bytes")?.into_owned())));
+    }
+    Ok(HostAnswer::Absent)
+}
+
+/// An effect as an object: what `drive` prints for a handler, and its like for the rest.
+pub fn show_effect(effect: &Effect) -> Object {
+    let mut inner = Object::new();
+    let name = match effect {
+        Effect::Handler { task, handler, info } => {
+            inner.insert("pid".into(), (*task).into());
+            inner.insert("sig".into(), names::show_signal(info.signo.into()));
+            inner.insert("info".into(), show_info(info));
+            if *handler != super::CAUGHT {
+                inner.insert("handler".into(), (*handler).into());
+            }
+            "signal"
+        }
+        Effect::Stopped { process, signal } => {
+            inner.insert("pid".into(), (*process).into());
+            inner.insert("sig".into(), signal.name().into());
+            "stopped"
+        }
+        Effect::Continued { process } => {
+            inner.insert("pid".into(), (*process).into());
+            "continued"
+        }
+        Effect::Exited { process, status } => {
+            inner.insert("pid".into(), (*process).into());
+            inner.insert("status".into(), show_status(*status, true));
+            "exited"
+        }
+    };
+    let mut object = Object::new();
+    object.insert(name.into(), inner.into());
+    object
+}
+
+/// Reads [`show_effect`]'s form.
+///
+/// # Errors
+/// No such effect, or a field that is missing or of the wrong kind.
+pub fn read_effect(object: &Object) -> Result<Effect, JsonError> {
+    let entry = ["signal", "stopped", "continued", "exited"]
+        .into_iter()
+        .find_map(|name| object.get(name).map(|value| (name, value)));
+    let (name, value) = entry.ok_or_else(|| JsonError("there is no such effect".to_owned()))?;
+    let fields = Fields::new(value, name)?;
+    let process = fields.number("pid")?;
+    Ok(match name {
+        "signal" => {
+            let handler =
+                fields.get("handler").ok().map(|_| fields.number("handler")).transpose()?;
+            Effect::Handler {
+                task: process,
+                handler: handler.unwrap_or(super::CAUGHT),
+                info: read_info(fields.get("info")?, "info")?,
+            }
+        }
+        "stopped" => {
+            let signal = names::signal(fields.get("sig")?)
+                .ok_or_else(|| JsonError::wrong("sig", name, "the name of a signal"))?;
+            Effect::Stopped { process, signal }
+        }
+        "continued" => Effect::Continued { process },
+        _ => Effect::Exited { process, status: read_status(fields.get("status")?, "status")? },
+    })
+}

@@ -1,0 +1,305 @@
+//! A request line: an object, and the system call that it holds.
+//!
+//! [`Request`] owns what a [`Call`] borrows: strings, and what stood in base64. Fields that a call
+//! does not have are passed over.
+
+use super::names;
+use super::socket::{read_address, read_alt_stack};
+use super::structs::{
+    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_termios,
+    read_time, read_timer, read_winsize,
+};
+use super::text::{B64, c_string, decode};
+use super::{JsonError, Object, parse_object};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use tickernel_systems::abi::Signal;
+use tickernel_systems::abi::flags::{
+    AT_FDCWD, FD_FLAGS, Names, O_CREAT, O_TMPFILE, OPEN_FLAGS, number_of,
+};
+use tickernel_systems::event::{Call, FieldSource, FieldValue, Style};
+
+/// Fields that are bytes with a length; every other string is C's and ends at a NUL.
+const BYTES: [&str; 2] = ["data", "value"];
+
+/// The size of the caller's buffer when it is left out (getcwd(2), getgroups(2), getxattr(2)): all fits
+/// (NGROUPS_MAX and XATTR_SIZE_MAX of limits.h).
+const SIZE_MAX: u64 = 65_536;
+
+/// One line that was read: a system call, an operation or an event.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    object: Object,
+    decoded: BTreeMap<String, Vec<Vec<u8>>>,
+}
+
+impl Request {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// It is not one JSON object.
+    pub fn parse(line: &[u8]) -> Result<Self, JsonError> {
+        Ok(Self::new(parse_object(line)?))
+    }
+
+    /// From an object that is there already.
+    pub fn new(object: Object) -> Self {
+        let mut decoded = BTreeMap::new();
+        for (name, value) in &object {
+            let items = match value {
+                Value::Array(items) if name.ends_with(B64) => items.as_slice(),
+                Value::String(_) if name.ends_with(B64) => core::slice::from_ref(value),
+                _ => continue,
+            };
+            let bytes = items.iter().map(|item| decode(name, "", item)).collect();
+            if let Ok(bytes) = bytes {
+                decoded.insert(name.clone(), bytes);
+            }
+        }
+        Self { object, decoded }
+    }
+
+    /// All fields.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// A field that is text.
+    ///
+    /// # Errors
+    /// It is missing or something else.
+    pub fn text(&self, name: &str) -> Result<&str, JsonError> {
+        let value = self.object.get(name).ok_or_else(|| JsonError::missing(name, "the line"))?;
+        value.as_str().ok_or_else(|| JsonError::wrong(name, "the line", "a string"))
+    }
+
+    /// A field that is a number of this type.
+    ///
+    /// # Errors
+    /// It is missing, no number, or does not fit.
+    pub fn number<N: TryFrom<i128>>(&self, name: &str) -> Result<N, JsonError> {
+        Fields::over(&self.object, "the line").number(name)
+    }
+
+    /// Whether the field is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
+    /// A field of bytes, under its name or the one that ends with `_b64`.
+    ///
+    /// # Errors
+    /// It is missing, or not a string.
+    pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, JsonError> {
+        match self.string(name, "the line")? {
+            Some(bytes) => Ok(Cow::Borrowed(bytes)),
+            None => Err(JsonError::missing(name, "the line")),
+        }
+    }
+
+    /// The system call, with all its fields.
+    ///
+    /// # Errors
+    /// The kernel knows no call of that name; a field is missing or of the wrong kind.
+    pub fn call(&self) -> Result<Call<'_>, JsonError> {
+        let name = self.text("call")?;
+        let mut source = Source { request: self, call: name };
+        Call::read(name, &mut source)
+            .unwrap_or_else(|| Err(JsonError(format!("there is no call \"{name}\""))))
+    }
+
+    fn string(&self, name: &str, of: &str) -> Result<Option<&[u8]>, JsonError> {
+        if let Some(value) = self.object.get(name) {
+            let text = value.as_str().ok_or_else(|| JsonError::wrong(name, of, "a string"))?;
+            return Ok(Some(text.as_bytes()));
+        }
+        let coded = format!("{name}{B64}");
+        match (self.decoded.get(&coded).map(Vec::as_slice), self.object.contains_key(&coded)) {
+            (Some([bytes]), _) => Ok(Some(bytes)),
+            (_, true) => Err(JsonError::wrong(&coded, of, "a string in base64")),
+            (_, false) => Ok(None),
+        }
+    }
+}
+
+/// Gives a call its fields from a [`Request`].
+#[derive(Debug)]
+pub struct Source<'a> {
+    request: &'a Request,
+    call: &'a str,
+}
+
+impl<'a> FieldSource<'a> for Source<'a> {
+    type Error = JsonError;
+
+    fn field(
+        &mut self,
+        name: &'static str,
+        style: Style,
+        kind: &FieldValue<'_>,
+    ) -> Result<FieldValue<'a>, JsonError> {
+        match kind {
+            FieldValue::Bytes(_) => return self.bytes(name, style),
+            FieldValue::List(_) => return self.list(name),
+            _ => {}
+        }
+        let optional = matches!(style, Style::Optional | Style::OptionalFlags(_));
+        match self.request.object.get(name) {
+            None => self.left_out(name, style),
+            Some(Value::Null) if optional => Ok(FieldValue::Null),
+            Some(value) => self.present(name, style, kind, value),
+        }
+    }
+
+    fn misfit(&self, name: &'static str) -> JsonError {
+        JsonError(format!(
+            "{}: the field \"{name}\" does not fit: too large or too small",
+            self.call
+        ))
+    }
+}
+
+impl<'a> Source<'a> {
+    fn wrong(&self, name: &str, wanted: &str) -> JsonError {
+        JsonError::wrong(name, self.call, wanted)
+    }
+
+    fn bytes(&self, name: &'static str, style: Style) -> Result<FieldValue<'a>, JsonError> {
+        if self.request.object.get(name) == Some(&Value::Null) && !BYTES.contains(&name) {
+            return Ok(FieldValue::Null);
+        }
+        match self.request.string(name, self.call)? {
+            Some(bytes) if BYTES.contains(&name) => Ok(FieldValue::Bytes(Cow::Borrowed(bytes))),
+            Some(bytes) => Ok(FieldValue::Bytes(Cow::Borrowed(c_string(bytes)))),
+            None if matches!(style, Style::Optional) => Ok(FieldValue::Null),
+            None => Err(JsonError::missing(name, self.call)),
+        }
+    }
+
+    fn list(&self, name: &'static str) -> Result<FieldValue<'a>, JsonError> {
+        let wrong = |name: &str| self.wrong(name, "a list of strings");
+        let coded = format!("{name}{B64}");
+        let items: Option<Vec<&'a [u8]>> = match self.request.object.get(name) {
+            Some(value) => value.as_array().and_then(|items| {
+                items.iter().map(|item| item.as_str().map(str::as_bytes)).collect()
+            }),
+            None => match (self.request.decoded.get(&coded), self.request.has(&coded)) {
+                (Some(items), _) => Some(items.iter().map(Vec::as_slice).collect()),
+                (None, true) => return Err(wrong(&coded)),
+                (None, false) => return Err(JsonError::missing(name, self.call)),
+            },
+        };
+        let items = items.ok_or_else(|| wrong(name))?;
+        let cut = |item: &'a [u8]| Cow::Borrowed(c_string(item));
+        Ok(FieldValue::List(items.into_iter().map(cut).collect()))
+    }
+
+    /// What a field is when the line does not have it.
+    fn left_out(&self, name: &'static str, style: Style) -> Result<FieldValue<'a>, JsonError> {
+        match style {
+            Style::Optional if name == "size" => Ok(FieldValue::Number(SIZE_MAX.into())),
+            Style::Optional | Style::OptionalFlags(_) => Ok(FieldValue::Null),
+            Style::Dirfd => Ok(FieldValue::Number(AT_FDCWD.into())),
+            Style::Octal if self.opens_what_exists() => Ok(FieldValue::Null),
+            Style::Plain | Style::Octal | Style::Flags(_) | Style::Choice(_) | Style::Signal => {
+                Err(JsonError::missing(name, self.call))
+            }
+        }
+    }
+
+    /// open(2): the mode counts only where a file may be made, and may be left out elsewhere.
+    fn opens_what_exists(&self) -> bool {
+        let makes = |bits: i128| {
+            bits & i128::from(O_CREAT) != 0 || bits & i128::from(O_TMPFILE) == i128::from(O_TMPFILE)
+        };
+        matches!(self.call, "open" | "openat")
+            && self.request.object.get("flags").is_some_and(|flags| {
+                names::table_flags(flags, OPEN_FLAGS).is_some_and(|bits| !makes(bits))
+            })
+    }
+
+    fn present(
+        &self,
+        name: &'static str,
+        style: Style,
+        kind: &FieldValue<'_>,
+        value: &Value,
+    ) -> Result<FieldValue<'a>, JsonError> {
+        Ok(match kind {
+            FieldValue::Number(_) => FieldValue::Number(self.number(name, style, value)?),
+            FieldValue::Numbers(_) => FieldValue::Numbers(read_numbers(value, name)?),
+            FieldValue::Set(_) => FieldValue::Set(
+                names::set(value).ok_or_else(|| self.wrong(name, "a list of names of signals"))?,
+            ),
+            FieldValue::Time(_) => FieldValue::Time(read_time(value, name)?),
+            FieldValue::Action(_) => FieldValue::Action(read_action(value, name)?),
+            FieldValue::Info(_) => FieldValue::Info(read_info(value, name)?),
+            FieldValue::Poll(_) => FieldValue::Poll(read_poll(value, name)?),
+            FieldValue::Limit(_) => FieldValue::Limit(read_limit(value, name)?),
+            FieldValue::Timer(_) => FieldValue::Timer(read_timer(value, name)?),
+            FieldValue::Lock(_) if value.is_object() => FieldValue::Lock(read_lock(value, name)?),
+            FieldValue::Lock(_) => FieldValue::Number(self.fcntl_arg(name, value)?),
+            FieldValue::Winsize(_) => FieldValue::Winsize(read_winsize(value, name)?),
+            FieldValue::Address(_) => FieldValue::Address(read_address(value, name)?),
+            FieldValue::AltStack(_) => FieldValue::AltStack(read_alt_stack(value, name)?),
+            FieldValue::Termios(_) => self.ioctl_arg(name, value)?,
+            FieldValue::Null | FieldValue::Bytes(_) | FieldValue::List(_) => {
+                return Err(self.wrong(name, "what the call takes"));
+            }
+        })
+    }
+
+    fn number(&self, name: &str, style: Style, value: &Value) -> Result<i128, JsonError> {
+        let flags = |table: Names| match self.call {
+            // The low byte of clone(2)'s flags is a signal.
+            "clone" => names::flags(value, |name| {
+                let signal = || Signal::from_name(name).map(|signal| signal.number().into());
+                number_of(table, name).or_else(signal)
+            }),
+            _ => names::table_flags(value, table),
+        };
+        let (number, wanted) = match style {
+            Style::Plain | Style::Optional => {
+                (names::plain(value), "an integer, or one as a string in C's way")
+            }
+            Style::Octal => (names::mode(value), "a mode: a number, or names joined by |"),
+            Style::Flags(table) | Style::OptionalFlags(table) => {
+                (flags(table), "a number, or names joined by | that the man page has")
+            }
+            Style::Choice(table) => {
+                (names::choice(value, table), "a number, or a name that the man page has")
+            }
+            Style::Signal => (names::signal_number(value), "the name of a signal, or a number"),
+            Style::Dirfd => {
+                let here = value.as_str() == Some("AT_FDCWD");
+                let number = if here { Some(AT_FDCWD.into()) } else { names::plain(value) };
+                (number, "a descriptor or \"AT_FDCWD\"")
+            }
+        };
+        number.ok_or_else(|| self.wrong(name, wanted))
+    }
+
+    /// fcntl(2)'s argument where it is no lock: F_SETFL and F_SETFD take flags, F_SETSIG a signal.
+    fn fcntl_arg(&self, name: &str, value: &Value) -> Result<i128, JsonError> {
+        let lookup = |name: &str| {
+            let signal = || Signal::from_name(name).map(|signal| signal.number().into());
+            number_of(OPEN_FLAGS, name).or_else(|| number_of(FD_FLAGS, name)).or_else(signal)
+        };
+        names::flags(value, lookup)
+            .ok_or_else(|| self.wrong(name, "a number, flags of the command, or a lock"))
+    }
+
+    /// ioctl(2)'s argument: which structure it is shows in its fields.
+    fn ioctl_arg(&self, name: &str, value: &Value) -> Result<FieldValue<'a>, JsonError> {
+        match value.as_object() {
+            Some(object) if object.contains_key("cc") => {
+                Ok(FieldValue::Termios(read_termios(value, name)?))
+            }
+            Some(_) => Ok(FieldValue::Winsize(read_winsize(value, name)?)),
+            None => names::plain(value)
+                .map(FieldValue::Number)
+                .ok_or_else(|| self.wrong(name, "a number, a window size or a termios")),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A system call as a JSON object: the inverse of `request.rs`.
+
+use super::Object;
+use super::names::{self, show_flags, show_number};
+use super::socket::{show_address, show_alt_stack};
+use super::structs::{
+    show_action, show_info, show_limit, show_lock, show_numbers, show_poll, show_termios,
+    show_time, show_timer, show_winsize,
+};
+use super::text::{put_bytes, put_list};
+use serde_json::Value;
+use tickernel_systems::abi::Signal;
+use tickernel_systems::abi::flags::{AT_FDCWD, Names};
+use tickernel_systems::event::{Call, FieldSink, FieldValue, Style};
+
+/// The request that this call is: `pid`, `call` and its fields. Flags that may be left out and are 0
+/// are left out, and so is what may be left out and is nothing.
+pub fn show_call(pid: u32, call: &Call<'_>) -> Object {
+    let mut object = Object::new();
+    object.insert("pid".into(), pid.into());
+    object.insert("call".into(), call.name().into());
+    call.show(&mut Sink { object: &mut object, call: call.name() });
+    object
+}
+
+/// `{"all":…,SUBSYSTEM:…}`, each digest as 16 hexadecimal digits.
+pub fn show_digests(all: u64, digests: &[(&'static str, u64)]) -> Object {
+    let mut object = Object::new();
+    object.insert("all".into(), format!("{all:016x}").into());
+    for (name, digest) in digests {
+        object.insert((*name).into(), format!("{digest:016x}").into());
+    }
+    object
+}
+
+struct Sink<'o> {
+    object: &'o mut Object,
+    call: &'static str,
+}
+
+impl FieldSink for Sink<'_> {
+    fn field(&mut self, name: &'static str, style: Style, value: FieldValue<'_>) {
+        let shown = match value {
+            FieldValue::Number(0) if matches!(style, Style::OptionalFlags(_)) => return,
+            FieldValue::Null if matches!(style, Style::Optional) => return,
+            FieldValue::Null => Value::Null,
+            FieldValue::Number(number) => self.number(style, number),
+            FieldValue::Bytes(bytes) => return put_bytes(self.object, name, &bytes),
+            FieldValue::List(items) => {
+                return put_list(self.object, name, items.iter().map(AsRef::as_ref));
+            }
+            FieldValue::Numbers(numbers) => show_numbers(numbers.into_iter().map(i128::from)),
+            FieldValue::Set(set) => names::show_set(set),
+            FieldValue::Time(time) => show_time(time),
+            FieldValue::Action(action) => show_action(&action),
+            FieldValue::Info(info) => show_info(&info),
+            FieldValue::Poll(fds) => show_poll(&fds, false),
+            FieldValue::Limit(limit) => show_limit(limit),
+            FieldValue::Timer(timer) => show_timer(timer),
+            FieldValue::Lock(lock) => show_lock(&lock),
+            FieldValue::Termios(termios) => show_termios(&termios),
+            FieldValue::Winsize(size) => show_winsize(size),
+            FieldValue::Address(address) => show_address(&address),
+            FieldValue::AltStack(stack) => show_alt_stack(stack),
+        };
+        self.object.insert(name.into(), shown);
+    }
+}
+
+impl Sink<'_> {
+    fn number(&self, style: Style, number: i128) -> Value {
+        match style {
+            Style::Plain | Style::Optional => show_number(number),
+            Style::Octal => names::show_mode(number),
+            Style::Flags(table) | Style::OptionalFlags(table) => self.flags(number, table),
+            Style::Choice(table) => names::show_choice(number, table),
+            Style::Signal => names::show_signal(number),
+            Style::Dirfd if number == i128::from(AT_FDCWD) => "AT_FDCWD".into(),
+            Style::Dirfd => show_number(number),
+        }
+    }
+
+    fn flags(&self, number: i128, table: Names) -> Value {
+        match self.call {
+            "clone" => {
+                let Some(signal) = Signal::new((number & 0xff) as i32) else {
+                    return show_flags(number, table, "");
+                };
+                match show_flags(number & !0xff, table, "") {
+                    Value::String(flags) => format!("{flags}|{}", signal.name()).into(),
+                    _ => signal.name().into(),
+                }
+            }
+            // Both have the same bit, and unlinkat(2) knows only the other.
+            "unlinkat" => show_flags(number, table, "AT_EACCESS"),
+            _ => show_flags(number, table, ""),
+        }
+    }
+}

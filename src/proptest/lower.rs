@@ -1,0 +1,656 @@
+//! From a step to a request: what the four choices of each action choose among.
+//!
+//! Nothing here may wait by the clock, read random bytes, or name what only one machine has.
+
+use super::player::{Kind, Player};
+use super::{Action, Step};
+use crate::json::Object;
+use serde_json::{Value, json};
+
+/// Paths for what changes the tree. Few, so that they meet.
+const PATHS: [&str; 24] = [
+    "/tmp/a",
+    "/tmp/b",
+    "/tmp/d",
+    "/tmp/d/a",
+    "/tmp/d/e",
+    "/tmp/p",
+    "/tmp/l",
+    "/tmp/d/b",
+    "a",
+    "d",
+    "d/a",
+    "../tmp/a",
+    "./b",
+    "/tmp/d/../b",
+    "/tmp/l/a",
+    "/tmp/a/",
+    "/tmp/d/",
+    "/tmp",
+    ".",
+    "/",
+    "/tmp/a/a",
+    "/none/a",
+    "",
+    "..",
+];
+/// Directories.
+const DIRECTORIES: [&str; 6] = ["/tmp/d", "/tmp", "/", "d", "..", "/tmp/d/e"];
+/// Sizes around what matters: pages, PIPE_BUF, a pipe's capacity.
+const SIZES: [usize; 16] = [
+    1, 5, 100, 0, 4096, 65_536, 4095, 4097, 70_000, 512, 8192, 61_440, 65_535, 65_537, 131_072, 20,
+];
+const OFFSETS: [i64; 10] = [0, 1, 5, 4096, 100, 4095, 65_536, -1, 100_000, 1 << 20];
+const MODES: [&str; 8] = ["0644", "0755", "0600", "0777", "0", "0444", "0200", "01777"];
+const SIGNALS: [&str; 13] = [
+    "SIGUSR1", "SIGTERM", "SIGCONT", "SIGSTOP", "SIGKILL", "SIGCHLD", "SIGPIPE", "SIGUSR2",
+    "SIGTSTP", "SIGINT", "SIGWINCH", "SIGHUP", "SIGTTIN",
+];
+const OPENS: [&str; 14] = [
+    "O_RDWR|O_CREAT",
+    "O_RDONLY",
+    "O_WRONLY",
+    "O_RDWR",
+    "O_WRONLY|O_CREAT|O_TRUNC",
+    "O_RDONLY|O_NONBLOCK",
+    "O_WRONLY|O_NONBLOCK",
+    "O_RDWR|O_CREAT|O_EXCL",
+    "O_RDONLY|O_DIRECTORY",
+    "O_WRONLY|O_CREAT|O_APPEND",
+    "O_RDWR|O_CLOEXEC",
+    "O_RDONLY|O_NOFOLLOW",
+    "O_RDWR|O_TRUNC",
+    "O_PATH",
+];
+const IDS: [i64; 6] = [0, 1000, -1, 1, 65_534, 1001];
+const EVENTS: [&str; 5] = ["POLLIN", "POLLOUT", "POLLIN|POLLOUT", "POLLPRI", ""];
+
+/// Whether a descriptor that was opened so is probably a directory's.
+pub(super) fn may_be_directory(path: &str, flags: &str) -> bool {
+    flags.contains("O_DIRECTORY")
+        || !flags.contains("WR") && (DIRECTORIES.contains(&path) || path.ends_with(['.', '/']))
+        || flags == "O_PATH"
+}
+
+struct Lowering<'p> {
+    player: &'p Player,
+    pid: i64,
+    choices: [u8; 4],
+    two_paths: bool,
+    /// Nobody else can speak: what waits would end the program.
+    alone: bool,
+    full: bool,
+}
+
+/// The request.
+pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: bool) -> Object {
+    let two_paths = matches!(step.action, Action::Rename | Action::Renameat2 | Action::Link);
+    let lowering = Lowering { player, pid, choices: step.choices, two_paths, alone, full };
+    let action = lowering.allowed(step.action);
+    let fields = match action {
+        Action::GetIds
+        | Action::Fork
+        | Action::Vfork
+        | Action::Clone
+        | Action::Execve
+        | Action::ExitGroup
+        | Action::Exit
+        | Action::Wait4
+        | Action::Waitid
+        | Action::Setpgid
+        | Action::Getpgid
+        | Action::Setsid
+        | Action::Getsid
+        | Action::Umask
+        | Action::SetIds
+        | Action::GetGroups
+        | Action::Setgroups
+        | Action::Prlimit => lowering.process(action),
+        Action::Kill
+        | Action::Tgkill
+        | Action::Sigaction
+        | Action::Sigprocmask
+        | Action::Sigpending
+        | Action::Pause
+        | Action::Sigsuspend
+        | Action::Sigtimedwait
+        | Action::Sigreturn => lowering.signal(action),
+        Action::Open
+        | Action::Openat
+        | Action::Creat
+        | Action::Close
+        | Action::CloseRange
+        | Action::Dup
+        | Action::Dup2
+        | Action::Dup3
+        | Action::Fcntl
+        | Action::Flock
+        | Action::Pipe
+        | Action::Pipe2
+        | Action::Fstat
+        | Action::Fsync
+        | Action::Ioctl
+        | Action::Poll
+        | Action::Select => lowering.descriptor(action),
+        Action::Read
+        | Action::Write
+        | Action::Pread
+        | Action::Pwrite
+        | Action::Readv
+        | Action::Writev
+        | Action::Lseek
+        | Action::Ftruncate
+        | Action::Fallocate => lowering.bytes(action),
+        Action::Mkdir
+        | Action::Rmdir
+        | Action::Mkfifo
+        | Action::Mknod
+        | Action::Link
+        | Action::Symlink
+        | Action::Unlink
+        | Action::Unlinkat
+        | Action::Rename
+        | Action::Renameat2
+        | Action::Chmod
+        | Action::Fchmod
+        | Action::Chown
+        | Action::Truncate
+        | Action::Utimensat => lowering.tree(action),
+        Action::Readlink
+        | Action::Stat
+        | Action::Lstat
+        | Action::Newfstatat
+        | Action::Access
+        | Action::Faccessat2
+        | Action::Chdir
+        | Action::Fchdir
+        | Action::Getcwd
+        | Action::Getdents => lowering.look(action),
+    };
+    let mut request = Object::new();
+    request.insert("pid".into(), pid.into());
+    if let Value::Object(mut fields) = fields {
+        request.append(&mut fields);
+    }
+    request
+}
+
+impl Lowering<'_> {
+    /// Another action where this one would end the run or means nothing.
+    fn allowed(&self, action: Action) -> Action {
+        let known = self.player.known.get(&self.pid);
+        let handlers = known.map_or(0, |known| known.handlers);
+        let other_user = known.is_some_and(|known| known.other_user);
+        match action {
+            // Process 1's end is the end of all.
+            Action::Exit | Action::ExitGroup if self.pid == 1 => Action::GetIds,
+            Action::Fork | Action::Clone if self.full => Action::GetIds,
+            Action::Vfork if self.full || self.alone && self.choices[3] > 127 => Action::GetIds,
+            Action::Pause | Action::Sigsuspend if self.alone => Action::Sigpending,
+            // Machines differ in `protected_hardlinks` of proc_sys_fs(5).
+            Action::Link if other_user => Action::Stat,
+            Action::Sigreturn if handlers == 0 => Action::Sigaction,
+            other => other,
+        }
+    }
+
+    fn pick<T: Copy>(&self, choice: usize, from: &[T]) -> T {
+        from[usize::from(self.choices[choice]) % from.len()]
+    }
+
+    /// A descriptor: mostly an open one of the wanted kind, sometimes any, seldom none.
+    fn fd(&self, choice: usize, wanted: &[Kind]) -> i64 {
+        let byte = self.choices[choice];
+        let Some(known) = self.player.known.get(&self.pid) else { return 0 };
+        let open: Vec<i64> = known.fds.keys().copied().collect();
+        let fit: Vec<i64> = known
+            .fds
+            .iter()
+            .filter(|(fd, kind)| **fd > 2 && wanted.contains(kind))
+            .map(|(fd, _)| *fd)
+            .collect();
+        let list = match byte {
+            0..=179 if !fit.is_empty() => &fit,
+            _ => &open,
+        };
+        match byte {
+            250..=255 => [-1, 9, 63, 1000, i64::from(i32::MAX), -100][usize::from(byte) - 250],
+            _ if list.is_empty() => 0,
+            _ => list[usize::from(byte) % list.len()],
+        }
+    }
+
+    fn any_fd(&self, choice: usize) -> i64 {
+        self.fd(choice, &[Kind::Reader, Kind::Writer, Kind::File, Kind::Directory])
+    }
+
+    /// No directory: places in one are its file system's own.
+    fn seekable(&self, choice: usize) -> i64 {
+        let fd = self.fd(choice, &[Kind::File]);
+        let known = self.player.known.get(&self.pid).and_then(|known| known.fds.get(&fd));
+        if known == Some(&Kind::Directory) { 0 } else { fd }
+    }
+
+    fn path(&self, choice: usize) -> Value {
+        match self.choices[choice] {
+            255 => Value::Null,
+            // rename(2) and link(2) look at a second path before they look this one up.
+            254 if !self.two_paths => "n".repeat(256).into(),
+            byte => PATHS[usize::from(byte) % PATHS.len()].into(),
+        }
+    }
+
+    /// A process: mostly one that was born, alive or not.
+    fn process_id(&self, choice: usize) -> i64 {
+        let born = &self.player.born;
+        match self.choices[choice] {
+            250..=255 => 9999,
+            // The youngest first: that is whom the others have to do with.
+            byte => born[born.len() - 1 - usize::from(byte) % born.len()],
+        }
+    }
+
+    fn process(&self, action: Action) -> Value {
+        let ids = [
+            "getpid",
+            "getppid",
+            "getuid",
+            "geteuid",
+            "getgid",
+            "getegid",
+            "getpgrp",
+            "getresuid",
+            "getresgid",
+        ];
+        match action {
+            Action::Fork => json!({"call": "fork"}),
+            Action::Vfork => json!({"call": "vfork"}),
+            Action::Clone => {
+                let flags = ["SIGCHLD", "CLONE_FILES|SIGCHLD", "CLONE_FS|SIGCHLD", "SIGUSR1", "0"];
+                json!({"call": "clone", "flags": self.pick(0, &flags)})
+            }
+            Action::Execve => {
+                let path = self.pick(0, &["/tmp/d/b", "/tmp/d/b", "/tmp/a", "/tmp", "/none"]);
+                json!({"call": "execve", "path": path, "argv": ["x"], "envp": []})
+            }
+            Action::ExitGroup | Action::Exit => {
+                let call = if action == Action::Exit { "exit" } else { "exit_group" };
+                json!({"call": call, "status": self.pick(0, &[0, 1, 255, 256, -1])})
+            }
+            Action::Wait4 => {
+                json!({"call": "wait4", "wpid": self.waited(), "options": self.wait_options()})
+            }
+            Action::Waitid => self.waitid(),
+            Action::Setpgid => {
+                let pgid = [0, self.process_id(1), self.pid];
+                json!({"call": "setpgid", "target": self.pick(2, &[0, self.process_id(0)]),
+                    "pgid": self.pick(3, &pgid)})
+            }
+            Action::Getpgid => json!({"call": "getpgid", "target": self.process_id(0)}),
+            Action::Setsid => json!({"call": "setsid"}),
+            Action::Getsid => json!({"call": "getsid", "target": self.process_id(0)}),
+            Action::Umask => {
+                json!({"call": "umask", "mask": self.pick(0, &["022", "0", "077", "0777"])})
+            }
+            Action::SetIds => self.set_ids(),
+            Action::GetGroups => json!({"call": "getgroups"}),
+            Action::Setgroups => {
+                let groups: [&[i64]; 3] = [&[], &[1000], &[5, 1000, 7]];
+                json!({"call": "setgroups", "groups": self.pick(0, &groups)})
+            }
+            Action::Prlimit => {
+                let cur = self.pick(0, &[64, 5, 8, 1024]);
+                json!({"call": "prlimit64", "target": 0, "resource": "RLIMIT_NOFILE",
+                    "new_limit": {"cur": cur, "max": 4096}})
+            }
+            _ => json!({"call": self.pick(0, &ids)}),
+        }
+    }
+
+    fn waited(&self) -> i64 {
+        self.pick(1, &[-1, self.process_id(0), -1, 0, -self.process_id(0)])
+    }
+
+    fn wait_options(&self) -> &'static str {
+        let options = [
+            "",
+            "WUNTRACED",
+            "WCONTINUED",
+            "WUNTRACED|WCONTINUED",
+            "WNOHANG",
+            "WNOHANG|WUNTRACED|WCONTINUED",
+        ];
+        // Where nobody else is awake, mostly without waiting.
+        match self.choices[3] {
+            0..=190 if self.alone => self.pick(2, &options[4..]),
+            _ => self.pick(2, &options),
+        }
+    }
+
+    fn waitid(&self) -> Value {
+        let wanted = ["WEXITED", "WSTOPPED", "WCONTINUED", "WEXITED|WSTOPPED|WCONTINUED"];
+        let extra = self.pick(1, &["", "|WNOWAIT", "|WNOHANG", "|WNOHANG|WNOWAIT"]);
+        let nohang = if self.alone && !extra.contains("WNOHANG") { "|WNOHANG" } else { "" };
+        let options = format!("{}{extra}{nohang}", self.pick(2, &wanted));
+        let (idtype, id) =
+            self.pick(3, &[("P_ALL", 0), ("P_PID", self.process_id(0)), ("P_PGID", 0)]);
+        json!({"call": "waitid", "idtype": idtype, "id": id, "options": options})
+    }
+
+    fn set_ids(&self) -> Value {
+        let (first, second) = (self.pick(1, &IDS), self.pick(2, &IDS));
+        match self.choices[0] % 6 {
+            0 => json!({"call": "setgid", "gid": first}),
+            1 => json!({"call": "setuid", "uid": first}),
+            2 => json!({"call": "setreuid", "ruid": first, "euid": second}),
+            3 => json!({"call": "setregid", "rgid": first, "egid": second}),
+            4 => json!({"call": "setresuid", "ruid": first, "euid": second, "suid": first}),
+            _ => json!({"call": "setresgid", "rgid": first, "egid": second, "sgid": second}),
+        }
+    }
+
+    fn set(&self, choice: usize) -> Vec<&'static str> {
+        let sets: [&[&str]; 6] = [
+            &["SIGUSR1"],
+            &["SIGCHLD"],
+            &["SIGUSR1", "SIGTERM"],
+            &[],
+            &["SIGPIPE", "SIGCONT"],
+            &["SIGKILL", "SIGSTOP", "SIGINT"],
+        ];
+        self.pick(choice, &sets).to_vec()
+    }
+
+    fn signal(&self, action: Action) -> Value {
+        match action {
+            Action::Kill => {
+                let process = self.process_id(0);
+                // Which of three that die at once sees another dead is a race.
+                let groups = self.player.known.len() < 3;
+                let target = match groups {
+                    true => self.pick(1, &[process, process, 0, -process]),
+                    false => process,
+                };
+                json!({"call": "kill", "target": target, "sig": self.any_signal(2)})
+            }
+            Action::Tgkill => {
+                let process = self.process_id(0);
+                let group = self.pick(1, &[process, process, process, 9999]);
+                json!({"call": "tgkill", "tgid": group, "tid": process, "sig": self.any_signal(2)})
+            }
+            Action::Sigaction => self.sigaction(),
+            Action::Sigprocmask => {
+                let how = self.pick(0, &["SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK"]);
+                json!({"call": "rt_sigprocmask", "how": how, "set": self.set(1)})
+            }
+            Action::Pause => json!({"call": "pause"}),
+            Action::Sigsuspend => json!({"call": "rt_sigsuspend", "set": self.set(0)}),
+            Action::Sigtimedwait => match self.alone || self.choices[1].is_multiple_of(2) {
+                true => json!({"call": "rt_sigtimedwait", "set": self.set(0),
+                    "timeout": {"sec": 0, "nsec": 0}}),
+                false => json!({"call": "rt_sigtimedwait", "set": self.set(0)}),
+            },
+            Action::Sigreturn => json!({"call": "rt_sigreturn"}),
+            _ => json!({"call": "rt_sigpending"}),
+        }
+    }
+
+    fn any_signal(&self, choice: usize) -> Value {
+        match self.choices[choice] {
+            252 => 0.into(),
+            253 => 65.into(),
+            byte => SIGNALS[usize::from(byte) % SIGNALS.len()].into(),
+        }
+    }
+
+    fn sigaction(&self) -> Value {
+        let handler = self.pick(1, &["caught", "caught", "SIG_IGN", "SIG_DFL"]);
+        let flags = self.pick(
+            2,
+            &[
+                "",
+                "SA_RESTART",
+                "SA_NODEFER",
+                "SA_RESETHAND",
+                "SA_RESTART|SA_SIGINFO",
+                "SA_NOCLDWAIT",
+                "SA_NOCLDSTOP",
+            ],
+        );
+        let signum = self.pick(0, &SIGNALS);
+        match self.choices[3] {
+            240..=255 => json!({"call": "rt_sigaction", "signum": signum}),
+            _ => json!({"call": "rt_sigaction", "signum": signum,
+                "act": {"handler": handler, "mask": self.set(3), "flags": flags}}),
+        }
+    }
+
+    fn descriptor(&self, action: Action) -> Value {
+        let fd = self.any_fd(0);
+        match action {
+            Action::Open => self.open(),
+            Action::Openat => {
+                let dirfd = self.fd(3, &[Kind::Directory]);
+                json!({"call": "openat", "dirfd": dirfd, "path": self.path(0),
+                    "flags": self.pick(1, &OPENS), "mode": self.pick(2, &MODES)})
+            }
+            Action::Creat => {
+                json!({"call": "creat", "path": self.path(0), "mode": self.pick(1, &MODES)})
+            }
+            Action::Close => json!({"call": "close", "fd": fd}),
+            Action::CloseRange => {
+                let flags = self.pick(2, &["0", "CLOSE_RANGE_CLOEXEC", "CLOSE_RANGE_UNSHARE"]);
+                let first = self.pick(0, &[3, 4, 5, 9]);
+                json!({"call": "close_range", "first": first, "last": self.pick(1, &[4, 3, 100, 2]),
+                    "flags": flags})
+            }
+            Action::Dup => json!({"call": "dup", "oldfd": fd}),
+            Action::Dup2 => json!({"call": "dup2", "oldfd": fd, "newfd": self.new_fd()}),
+            Action::Dup3 => {
+                let flags = self.pick(2, &["O_CLOEXEC", "0", "O_APPEND"]);
+                json!({"call": "dup3", "oldfd": fd, "newfd": self.new_fd(), "flags": flags})
+            }
+            Action::Fcntl => self.fcntl(),
+            Action::Flock => {
+                let operation = self.pick(1, &["LOCK_EX", "LOCK_SH", "LOCK_UN"]);
+                let wait =
+                    if self.alone || self.choices[2].is_multiple_of(2) { "|LOCK_NB" } else { "" };
+                json!({"call": "flock", "fd": self.fd(0, &[Kind::File]),
+                    "operation": format!("{operation}{wait}")})
+            }
+            Action::Pipe => json!({"call": "pipe"}),
+            Action::Pipe2 => {
+                let flags = ["O_NONBLOCK", "O_CLOEXEC", "O_NONBLOCK|O_CLOEXEC", "0", "O_APPEND"];
+                json!({"call": "pipe2", "flags": self.pick(0, &flags)})
+            }
+            Action::Fsync => json!({"call": self.pick(1, &["fsync", "fdatasync"]), "fd": fd}),
+            Action::Ioctl => {
+                let requests = ["FIONREAD", "FIOCLEX", "FIONCLEX", "TCGETS", "TIOCGWINSZ"];
+                json!({"call": "ioctl", "fd": fd, "request": self.pick(1, &requests), "arg": 0})
+            }
+            Action::Poll => self.poll(),
+            Action::Select => self.select(),
+            _ => json!({"call": "fstat", "fd": fd}),
+        }
+    }
+
+    fn open(&self) -> Value {
+        let path = match self.choices[3] {
+            0..=200 => self.path(0),
+            201..=230 => "/tmp/p".into(),
+            _ => self.pick(0, &["/dev/null", "/tmp", "/"]).into(),
+        };
+        json!({"call": "open", "path": path, "flags": self.pick(1, &OPENS),
+            "mode": self.pick(2, &MODES)})
+    }
+
+    fn new_fd(&self) -> i64 {
+        self.pick(1, &[self.any_fd(2), 5, 9, 0, 3, 40, -1, 1 << 20])
+    }
+
+    fn fcntl(&self) -> Value {
+        let fd = self.any_fd(0);
+        let number =
+            |cmd: &str, arg: i64| json!({"call": "fcntl", "fd": fd, "cmd": cmd, "arg": arg});
+        let flags =
+            |flags: &str| json!({"call": "fcntl", "fd": fd, "cmd": "F_SETFL", "arg": flags});
+        match self.choices[1] % 13 {
+            0 | 1 => number("F_GETFD", 0),
+            2 => number("F_SETFD", self.pick(2, &[1, 0])),
+            3 | 4 => number("F_GETFL", 0),
+            5 | 6 => flags("O_NONBLOCK"),
+            7 => flags(self.pick(2, &["O_APPEND", "0", "O_APPEND|O_NONBLOCK"])),
+            8 | 9 => number("F_DUPFD", self.pick(2, &[0, 5, 10, -1, 1 << 20])),
+            10 => number("F_DUPFD_CLOEXEC", self.pick(2, &[0, 7])),
+            11 => number("F_GETPIPE_SZ", 0),
+            _ => {
+                let sizes = [4096, 65_536, 8192, 131_072, 1, 100_000, 0, -1];
+                number("F_SETPIPE_SZ", self.pick(2, &sizes))
+            }
+        }
+    }
+
+    fn poll(&self) -> Value {
+        let item = |fd: i64, choice| json!({"fd": fd, "events": self.pick(choice, &EVENTS)});
+        let mut fds = vec![item(self.any_fd(0), 1)];
+        if self.choices[2] > 100 {
+            fds.push(item(self.any_fd(2), 3));
+        }
+        if self.choices[2] > 220 {
+            fds.push(item(self.pick(2, &[-1, 77]), 1));
+        }
+        let timeout = if self.alone || self.choices[3].is_multiple_of(2) { 0 } else { -1 };
+        json!({"call": "poll", "fds": fds, "timeout": timeout})
+    }
+
+    fn select(&self) -> Value {
+        let list = |choice: usize| match self.any_fd(choice) {
+            fd @ 0..=63 => vec![fd],
+            _ => vec![],
+        };
+        let nfds = self.pick(3, &[64, 64, 64, 4, -1]);
+        let mut request = json!({"call": "select", "nfds": nfds, "readfds": list(0),
+            "writefds": list(1)});
+        if self.choices[3] % 4 == 1 {
+            request["exceptfds"] = list(2).into();
+        }
+        if self.alone || self.choices[2].is_multiple_of(2) {
+            request["timeout"] = json!({"sec": 0, "usec": 0});
+        }
+        request
+    }
+
+    fn data(&self, choice: usize) -> String {
+        let letter = char::from(b'a' + self.choices[3] % 26);
+        letter.to_string().repeat(self.pick(choice, &SIZES))
+    }
+
+    fn bytes(&self, action: Action) -> Value {
+        let (reader, writer) =
+            (self.fd(0, &[Kind::Reader, Kind::File]), self.fd(0, &[Kind::Writer, Kind::File]));
+        let file = self.fd(0, &[Kind::File]);
+        let (count, offset) = (self.pick(1, &SIZES), self.pick(2, &OFFSETS));
+        match action {
+            Action::Write => json!({"call": "write", "fd": writer, "data": self.data(1)}),
+            Action::Writev => json!({"call": "writev", "fd": writer, "data": self.data(1)}),
+            Action::Pread => {
+                json!({"call": "pread64", "fd": file, "count": count, "offset": offset})
+            }
+            Action::Pwrite => {
+                json!({"call": "pwrite64", "fd": file, "data": self.data(1), "offset": offset})
+            }
+            Action::Readv => json!({"call": "readv", "fd": reader, "count": count}),
+            Action::Lseek => {
+                let whence = ["SEEK_SET", "SEEK_CUR", "SEEK_END"];
+                json!({"call": "lseek", "fd": self.seekable(0), "offset": offset,
+                    "whence": self.pick(3, &whence)})
+            }
+            Action::Ftruncate => json!({"call": "ftruncate", "fd": file, "length": offset}),
+            Action::Fallocate => {
+                json!({"call": "fallocate", "fd": file, "mode": 0, "offset": offset, "len": count})
+            }
+            _ => json!({"call": "read", "fd": reader, "count": count}),
+        }
+    }
+
+    fn tree(&self, action: Action) -> Value {
+        let (path, other, mode) = (self.path(0), self.path(1), self.pick(2, &MODES));
+        match action {
+            Action::Rmdir => json!({"call": "rmdir", "path": path}),
+            Action::Mkfifo => {
+                let path = if self.choices[0] < 200 { "/tmp/p".into() } else { path };
+                json!({"call": "mknod", "path": path, "mode": format!("S_IFIFO|{mode}")})
+            }
+            Action::Mknod => json!({"call": "mknod", "path": path, "mode": mode}),
+            Action::Link => json!({"call": "link", "oldpath": path, "newpath": other}),
+            Action::Symlink => {
+                let link = if self.choices[1] < 120 { "/tmp/l".into() } else { other };
+                json!({"call": "symlink", "target": path, "linkpath": link})
+            }
+            Action::Unlink => json!({"call": "unlink", "path": path}),
+            Action::Unlinkat => {
+                let flags = self.pick(1, &["AT_REMOVEDIR", "0"]);
+                json!({"call": "unlinkat", "path": path, "flags": flags})
+            }
+            Action::Rename => json!({"call": "rename", "oldpath": path, "newpath": other}),
+            Action::Renameat2 => {
+                let flags = ["RENAME_NOREPLACE", "RENAME_EXCHANGE", "0"];
+                json!({"call": "renameat2", "oldpath": path, "newpath": other,
+                    "flags": self.pick(2, &flags)})
+            }
+            Action::Chmod => json!({"call": "chmod", "path": path, "mode": mode}),
+            Action::Fchmod => json!({"call": "fchmod", "fd": self.any_fd(0), "mode": mode}),
+            Action::Chown => {
+                let call = self.pick(3, &["chown", "lchown"]);
+                json!({"call": call, "path": path, "uid": self.pick(1, &IDS),
+                    "gid": self.pick(2, &IDS)})
+            }
+            Action::Truncate => {
+                json!({"call": "truncate", "path": path, "length": self.pick(1, &OFFSETS)})
+            }
+            Action::Utimensat => {
+                let times = [json!("UTIME_NOW"), json!("UTIME_OMIT"), json!({"sec": 5, "nsec": 7})];
+                let time = |choice: usize| times[usize::from(self.choices[choice]) % 3].clone();
+                json!({"call": "utimensat", "path": path, "atime": time(1), "mtime": time(2),
+                    "flags": self.pick(3, &["0", "AT_SYMLINK_NOFOLLOW"])})
+            }
+            _ => {
+                let path = match self.choices[0] {
+                    0..=100 => "/tmp/d".into(),
+                    _ => path,
+                };
+                json!({"call": "mkdir", "path": path, "mode": self.pick(1, &["0755", "0700", "0"])})
+            }
+        }
+    }
+
+    fn look(&self, action: Action) -> Value {
+        let path = self.path(0);
+        let modes = ["F_OK", "R_OK", "W_OK", "X_OK", "R_OK|W_OK", "8"];
+        match action {
+            Action::Readlink => {
+                let path = if self.choices[0] < 180 { "/tmp/l".into() } else { path };
+                json!({"call": "readlink", "path": path, "bufsiz": self.pick(1, &[100, 3, 0, -1])})
+            }
+            Action::Lstat => json!({"call": "lstat", "path": path}),
+            Action::Newfstatat => {
+                let flags = ["0", "AT_SYMLINK_NOFOLLOW", "AT_EMPTY_PATH"];
+                json!({"call": "newfstatat", "dirfd": self.fd(2, &[Kind::Directory]),
+                    "path": path, "flags": self.pick(1, &flags)})
+            }
+            Action::Access => json!({"call": "access", "path": path, "mode": self.pick(1, &modes)}),
+            Action::Faccessat2 => {
+                json!({"call": "faccessat2", "path": path, "mode": self.pick(1, &modes),
+                    "flags": self.pick(2, &["AT_EACCESS", "0", "AT_SYMLINK_NOFOLLOW"])})
+            }
+            Action::Chdir => json!({"call": "chdir", "path": self.pick(0, &DIRECTORIES)}),
+            Action::Fchdir => json!({"call": "fchdir", "fd": self.fd(0, &[Kind::Directory])}),
+            Action::Getcwd => json!({"call": "getcwd"}),
+            Action::Getdents => {
+                json!({"call": "getdents64", "fd": self.fd(0, &[Kind::Directory]),
+                    "count": self.pick(1, &[4096, 4096, 10])})
+            }
+            _ => json!({"call": "stat", "path": path}),
+        }
+    }
+}

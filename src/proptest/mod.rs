@@ -1,0 +1,88 @@
+//! Generators for tests: programs of system calls, as `drive` takes them (feature `proptest`).
+//!
+//! A [`Program`] is a list of abstract [`Step`]s that shrink well. A [`Player`] turns them into requests
+//! while it watches the answers, so that most requests name processes, descriptors and paths that
+//! exist. The same requests can then be sent to another kernel and compared: see tests/lockstep.rs.
+//!
+//! ```
+//! use proptest::strategy::{Strategy, ValueTree};
+//! use proptest::test_runner::TestRunner;
+//! use tickernel::drive::Drive;
+//!
+//! let mut runner = TestRunner::deterministic();
+//! let program = tickernel::proptest::programs(40).new_tree(&mut runner).unwrap().current();
+//! let mut drive = Drive::new(Default::default());
+//! for (request, answers) in program.play(|line| drive.answer(line)) {
+//!     println!("{} -> {}", serde_json::Value::from(request), answers.len());
+//! }
+//! ```
+
+mod action;
+mod lower;
+mod player;
+
+pub use action::Action;
+pub use player::Player;
+
+use crate::json::Object;
+use ::proptest::collection::vec;
+use ::proptest::prelude::{Just, Strategy, any};
+use ::proptest::strategy::Union;
+
+/// One request before it is known what exists: an action, and bytes that choose among what there is.
+/// Smaller bytes choose simpler things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Chooses the process that speaks.
+    pub actor: u8,
+    /// What it does.
+    pub action: Action,
+    /// Choose descriptors, paths, flags, sizes, signals.
+    pub choices: [u8; 4],
+}
+
+/// A program of up to so many requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Programs of 1 to `most` requests over up to three processes: descriptors, pipes, FIFOs, signals,
+/// waits and files.
+pub fn programs(most: usize) -> impl Strategy<Value = Program> {
+    let action = Union::new_weighted(
+        Action::WEIGHTED.iter().map(|&(weight, action)| (weight, Just(action))).collect(),
+    );
+    let step = (any::<u8>(), action, any::<[u8; 4]>()).prop_map(|(actor, action, choices)| Step {
+        actor,
+        action,
+        choices,
+    });
+    vec(step, 1..=most.max(1)).prop_map(|steps| Program { steps })
+}
+
+impl Program {
+    /// Sends the program's requests to `peer`, which gives back all lines that a request caused, the
+    /// answer last. Ends early once every process waits for another.
+    pub fn play(&self, mut peer: impl FnMut(&[u8]) -> Vec<Object>) -> Vec<(Object, Vec<Object>)> {
+        let mut player = Player::new();
+        let mut transcript = Vec::new();
+        let mut ask = |player: &mut Player, request: Object| {
+            let line = serde_json::Value::Object(request.clone()).to_string();
+            let answers = peer(line.as_bytes());
+            player.observe(&request, &answers);
+            transcript.push((request, answers));
+        };
+        if self.steps.iter().any(|step| step.action == Action::Execve) {
+            for request in player::program_file() {
+                ask(&mut player, request);
+            }
+        }
+        for step in &self.steps {
+            let Some(request) = player.request(step) else { break };
+            ask(&mut player, request);
+        }
+        transcript
+    }
+}

@@ -1,0 +1,227 @@
+//! What a generator must know of a run to name things that exist: who can speak, what is open.
+//!
+//! The picture is rough (a shared descriptor table counts as a copied one): a wrong guess makes a
+//! request that fails, which is a test too.
+
+use super::Step;
+use crate::json::Object;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Processes that may live at a time.
+const PROCESSES_MAX: usize = 3;
+
+/// What a descriptor is, as far as the generator cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A file, or not known.
+    File,
+    /// A directory.
+    Directory,
+    /// The end of a pipe that is read.
+    Reader,
+    /// The end of a pipe that is written.
+    Writer,
+}
+
+/// What is known of a process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) fds: BTreeMap<i64, Kind>,
+    /// The call that it waits in.
+    blocked: Option<u64>,
+    stopped: bool,
+    /// Handlers that have not returned.
+    pub(super) handlers: u32,
+    /// It has changed its ids: perhaps it is not root any more.
+    pub(super) other_user: bool,
+}
+
+/// Turns steps into requests while it watches the answers.
+#[derive(Clone, Debug)]
+pub struct Player {
+    pub(super) known: BTreeMap<i64, Known>,
+    /// Every process that ever was, in the order of birth.
+    pub(super) born: Vec<i64>,
+}
+
+impl Default for Player {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Player {
+    /// Before the first request: process 1 with descriptors 0 to 2.
+    pub fn new() -> Self {
+        let fds = (0..3).map(|fd| (fd, Kind::File)).collect();
+        let known = [(1, Known { fds, ..Known::default() })].into();
+        Self { known, born: vec![1] }
+    }
+
+    /// The request for a step; `None` if no process can speak any more.
+    pub fn request(&self, step: &Step) -> Option<Object> {
+        let speakers: Vec<i64> = self
+            .known
+            .iter()
+            .filter(|(_, process)| process.blocked.is_none() && !process.stopped)
+            .map(|(pid, _)| *pid)
+            .collect();
+        // Now and then one that cannot speak: the refusal is an answer too.
+        let pid = match step.actor {
+            255 => *self.born.last()?,
+            actor => *speakers.get(usize::from(actor) % speakers.len().max(1))?,
+        };
+        let alone = speakers.len() == 1 && speakers.contains(&pid);
+        let full = self.known.len() >= PROCESSES_MAX;
+        Some(super::lower::lower(self, step, pid, alone, full))
+    }
+
+    /// Takes note of what came of a request.
+    pub fn observe(&mut self, request: &Object, answers: &[Object]) {
+        let Some((answer, before)) = answers.split_last() else { return };
+        for line in before {
+            self.observe_event(line);
+        }
+        let pid = request.get("pid").and_then(Value::as_i64).unwrap_or(0);
+        let call = request.get("call").and_then(Value::as_str).unwrap_or("");
+        if let Some(why) = answer.get("error").and_then(Value::as_str) {
+            self.observe_refusal(pid, why);
+        } else if let Some(id) = answer.get("blocked").and_then(Value::as_u64) {
+            if let Some(child) = answer.get("child").and_then(Value::as_i64) {
+                self.born_from(pid, child);
+            }
+            if let Some(process) = self.known.get_mut(&pid) {
+                process.blocked = Some(id);
+            }
+        } else if let Some(value) = answer.get("ok").and_then(Value::as_i64) {
+            self.observe_success(pid, call, request, value, answer);
+        }
+    }
+
+    fn observe_event(&mut self, line: &Object) {
+        if let Some(id) = line.get("done").and_then(Value::as_u64) {
+            let waiter = self.known.iter().find(|(_, known)| known.blocked == Some(id));
+            let Some(pid) = waiter.map(|(pid, _)| *pid) else { return };
+            if line.contains_key("gone") {
+                self.known.remove(&pid);
+            } else if let Some(process) = self.known.get_mut(&pid) {
+                process.blocked = None;
+                if let Some(Value::Array(fds)) = line.get("fds") {
+                    note_pipe(process, fds);
+                }
+            }
+        } else if let Some(pid) = line.get("signal").and_then(|signal| signal.get("pid"))
+            && let Some(process) = pid.as_i64().and_then(|pid| self.known.get_mut(&pid))
+        {
+            process.handlers += 1;
+            process.stopped = false;
+        }
+    }
+
+    fn observe_refusal(&mut self, pid: i64, why: &str) {
+        if why.ends_with("is gone") {
+            self.known.remove(&pid);
+        } else if let Some(process) = self.known.get_mut(&pid) {
+            process.stopped = why.ends_with("is stopped");
+        }
+    }
+
+    fn born_from(&mut self, parent: i64, child: i64) {
+        let of = self.known.get(&parent).cloned().unwrap_or_default();
+        let child_of = Known { blocked: None, stopped: false, handlers: 0, ..of };
+        self.known.insert(child, child_of);
+        self.born.push(child);
+    }
+
+    fn observe_success(
+        &mut self,
+        pid: i64,
+        call: &str,
+        request: &Object,
+        value: i64,
+        answer: &Object,
+    ) {
+        match call {
+            "fork" | "clone" => return self.born_from(pid, value),
+            "exit" | "exit_group" => {
+                self.known.remove(&pid);
+                return;
+            }
+            // The target may have stopped, gone on or ended: it is asked again to find out.
+            "kill" | "tgkill" => {
+                self.known.values_mut().for_each(|known| known.stopped = false);
+                return;
+            }
+            // Where a directory's reading stands is its file system's own: its descriptors rest.
+            "getdents64" => {
+                for known in self.known.values_mut() {
+                    known.fds.retain(|_, kind| *kind != Kind::Directory);
+                }
+                return;
+            }
+            _ => {}
+        }
+        let Some(process) = self.known.get_mut(&pid) else { return };
+        let number = |name: &str| request.get(name).and_then(Value::as_i64);
+        match call {
+            "setuid" | "setreuid" | "setresuid" => process.other_user = true,
+            "execve" => process.handlers = 0,
+            "rt_sigreturn" => process.handlers = process.handlers.saturating_sub(1),
+            "open" | "openat" | "creat" => {
+                let flags = request.get("flags").and_then(Value::as_str).unwrap_or("");
+                let path = request.get("path").and_then(Value::as_str).unwrap_or("");
+                let kind = if super::lower::may_be_directory(path, flags) {
+                    Kind::Directory
+                } else {
+                    Kind::File
+                };
+                process.fds.insert(value, kind);
+            }
+            "dup" | "dup2" | "dup3" => {
+                let old = number("oldfd").and_then(|fd| process.fds.get(&fd).copied());
+                process.fds.insert(value, old.unwrap_or(Kind::File));
+            }
+            "fcntl" if request.get("cmd").and_then(Value::as_str).is_some_and(is_dup) => {
+                let old = number("fd").and_then(|fd| process.fds.get(&fd).copied());
+                process.fds.insert(value, old.unwrap_or(Kind::File));
+            }
+            "close" => {
+                number("fd").and_then(|fd| process.fds.remove(&fd));
+            }
+            "close_range" => {
+                let (first, last) = (number("first").unwrap_or(0), number("last").unwrap_or(0));
+                process.fds.retain(|fd, _| !(first..=last).contains(fd));
+            }
+            "pipe" | "pipe2" => {
+                if let Some(Value::Array(fds)) = answer.get("fds") {
+                    note_pipe(process, fds);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_dup(command: &str) -> bool {
+    matches!(command, "F_DUPFD" | "F_DUPFD_CLOEXEC")
+}
+
+fn note_pipe(process: &mut Known, fds: &[Value]) {
+    if let [reader, writer] = fds
+        && let (Some(reader), Some(writer)) = (reader.as_i64(), writer.as_i64())
+    {
+        process.fds.insert(reader, Kind::Reader);
+        process.fds.insert(writer, Kind::Writer);
+    }
+}
+
+/// Requests of process 1 that make a file which execve(2) takes for a program.
+pub(super) fn program_file() -> Vec<Object> {
+    let requests = [
+        json!({"pid": 1, "call": "creat", "path": "/tmp/x", "mode": "0755"}),
+        json!({"pid": 1, "call": "write", "fd": 3, "data": "\u{7f}ELF"}),
+        json!({"pid": 1, "call": "close", "fd": 3}),
+    ];
+    requests.into_iter().filter_map(|request| request.as_object().cloned()).collect()
+}

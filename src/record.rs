@@ -1,0 +1,109 @@
+//! Recording: every event stands in the trace's buffer before it has any effect (DESIGN section 1).
+//!
+//! Owns the order of append, effect and hash, which `replay` repeats: the event is appended, taken,
+//! and its outcome and outputs enter the rolling hash (traces/README.md, "Hash"). The first image is
+//! the kernel's state when the recording begins, so it may begin at any time.
+
+use crate::trace::{Builder, Header, Record, Sink, TraceError, TraceWriter};
+use std::collections::VecDeque;
+use std::io::Write;
+use tickernel_systems::Kernel;
+use tickernel_systems::digest::hash64;
+use tickernel_systems::event::{Event, Outcome, Output};
+use tickernel_systems::wire::Wire;
+
+/// A recording in progress. The kernel stays its owner's; every event must go through
+/// [`Recording::take`], and outputs are taken from [`Recording::poll_output`].
+///
+/// ```
+/// use tickernel::record::Recording;
+/// use tickernel_systems::event::{Call, Event};
+/// use tickernel_systems::{Config, Kernel};
+///
+/// let mut kernel = Kernel::new(Config::default());
+/// let mut recording = Recording::begin(&kernel, Vec::new())?;
+/// recording.take(&mut kernel, Event::Call { task: 1, call: Call::Pipe {} })?;
+/// let trace: Vec<u8> = recording.finish(&mut kernel)?.out;
+/// # assert!(trace.starts_with(&tickernel::trace::MAGIC));
+/// # Ok::<(), tickernel::trace::TraceError>(())
+/// ```
+#[derive(Debug)]
+pub struct Recording<S: Sink> {
+    writer: Builder<S>,
+    hash: u64,
+    outputs: VecDeque<Output>,
+    scratch: Vec<u8>,
+}
+
+/// What a header says of a kernel that is about to be recorded.
+pub fn header_of(kernel: &Kernel) -> Header {
+    let mut configuration = Vec::new();
+    kernel.config().put(&mut configuration);
+    Header {
+        wake_mode: match kernel.config().wake {
+            tickernel_systems::WakeMode::Auto => 0,
+            tickernel_systems::WakeMode::OnDemand => 1,
+        },
+        seed: kernel.config().seed,
+        configuration,
+        ..Header::default()
+    }
+}
+
+impl<W: Write> Recording<crate::trace::Frames<W>> {
+    /// Begins a recording on `out` with the kernel's present state as its first image.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn begin(kernel: &Kernel, out: W) -> Result<Self, TraceError> {
+        Ok(Self::over(TraceWriter::new(out, &header_of(kernel), &kernel.snapshot())?))
+    }
+}
+
+impl<S: Sink> Recording<S> {
+    /// Records to a writer that has begun: the background one, for instance.
+    pub fn over(writer: Builder<S>) -> Self {
+        Self { writer, hash: 0, outputs: VecDeque::new(), scratch: Vec::new() }
+    }
+
+    /// Records an event and has the kernel take it.
+    ///
+    /// # Errors
+    /// The event is too long, or the output failed earlier; the kernel has not taken it then.
+    pub fn take(&mut self, kernel: &mut Kernel, event: Event<'_>) -> Result<Outcome, TraceError> {
+        if self.writer.is_digest_due() {
+            let digests = kernel.digests();
+            self.writer.digests(&digests, self.hash)?;
+        }
+        self.scratch.clear();
+        event.put(&mut self.scratch);
+        self.writer.append(kernel.tick(), &Record::event(&self.scratch), self.hash)?;
+        let outcome = kernel.take(event);
+        self.note(&outcome);
+        while let Some(output) = kernel.poll_output() {
+            self.note(&output);
+            self.outputs.push_back(output);
+        }
+        Ok(outcome)
+    }
+
+    fn note(&mut self, value: &impl for<'a> Wire<'a>) {
+        self.scratch.clear();
+        value.put(&mut self.scratch);
+        self.hash = hash64(self.hash, &self.scratch);
+    }
+
+    /// The next output, in the order in which it happened.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Ends the trace with the digests of the kernel's state.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn finish(self, kernel: &mut Kernel) -> Result<S::Output, TraceError> {
+        let digests = kernel.digests();
+        self.writer.finish(&digests, self.hash)
+    }
+}

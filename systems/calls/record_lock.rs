@@ -1,0 +1,344 @@
+//! Record locks of fcntl(2): F_SETLK, F_SETLKW, F_GETLK and their OFD forms.
+//!
+//! Process-associated locks belong to the descriptor table and go with any close of the file in it; OFD
+//! locks belong to the description. Ranges of one owner are split and joined as they are set. A wait
+//! that would close a circle of process-associated waits fails with EDEADLK. Not here: mandatory locks.
+
+use crate::abi::flags::*;
+use crate::abi::{Errno, Flock};
+use crate::components::{Restart, Target, WaitQueue, Waiting};
+use crate::event::{Answer, FcntlArg, Payload};
+use crate::fs::{InodeId, Pages};
+use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
+use crate::wire::{Wire, WireError, WireReader};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// The last byte that a lock can cover.
+const LAST: u64 = i64::MAX as u64;
+/// How far a circle of waits is followed (as Linux's `MAX_DEADLK_ITERATIONS`).
+const MAX_CIRCLE: u32 = 10;
+
+/// What a lock lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LockedObject {
+    /// An inode.
+    Inode(InodeId),
+    /// An unnamed pipe or a socket, by own id (they have one counter).
+    Pipe(u64),
+}
+
+/// Whose a lock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockOwner {
+    /// A descriptor table, by own id.
+    Files(u64),
+    /// An open file description, by own id.
+    Description(u64),
+}
+
+/// A lock on a range of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordLock {
+    pub(crate) owner: LockOwner,
+    /// The process that F_GETLK names.
+    pub(crate) pid: u32,
+    pub(crate) exclusive: bool,
+    pub(crate) start: u64,
+    /// The last byte.
+    pub(crate) end: u64,
+}
+
+crate::wire_enum!(LockOwner { 0 Files(id), 1 Description(id) });
+crate::wire_enum!(LockedObject { 0 Inode(inode), 1 Pipe(id) });
+crate::wire_struct!(RecordLock { owner, pid, exclusive, start, end });
+
+/// The locks of one object and the calls that wait for them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RecordLocks {
+    /// In the order of their first bytes.
+    pub(crate) locks: Vec<RecordLock>,
+    pub(crate) waiters: WaitQueue,
+}
+
+impl<'a> Wire<'a> for RecordLocks {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.locks.put(out);
+        self.waiters.put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        Ok(Self { locks: Wire::get(from)?, waiters: Wire::get(from)? })
+    }
+}
+
+impl RecordLock {
+    fn overlaps(&self, other: &RecordLock) -> bool {
+        self.start <= other.end && other.start <= self.end
+    }
+
+    fn conflicts(&self, other: &RecordLock) -> bool {
+        self.owner != other.owner && (self.exclusive || other.exclusive) && self.overlaps(other)
+    }
+}
+
+impl RecordLocks {
+    /// Takes the owner's locks out of a range: what sticks out on either side stays.
+    fn clear(&mut self, owner: LockOwner, start: u64, end: u64) -> bool {
+        let before = core::mem::take(&mut self.locks);
+        let mut cut = false;
+        for lock in before {
+            if lock.owner != owner || lock.end < start || lock.start > end {
+                self.locks.push(lock);
+                continue;
+            }
+            cut = true;
+            if lock.start < start {
+                self.locks.push(RecordLock { end: start - 1, ..lock });
+            }
+            if lock.end > end {
+                self.locks.push(RecordLock { start: end + 1, ..lock });
+            }
+        }
+        self.locks.sort_by_key(|lock| lock.start);
+        cut
+    }
+
+    /// Sets a lock that conflicts with nothing; joins neighbours of the same owner and kind.
+    fn set(&mut self, mut new: RecordLock) {
+        self.clear(new.owner, new.start, new.end);
+        self.locks.retain(|lock| {
+            let touches = lock.owner == new.owner
+                && lock.exclusive == new.exclusive
+                && lock.start <= new.end.saturating_add(1)
+                && new.start <= lock.end.saturating_add(1);
+            if touches {
+                new.start = new.start.min(lock.start);
+                new.end = new.end.max(lock.end);
+            }
+            !touches
+        });
+        let at = self.locks.partition_point(|lock| lock.start < new.start);
+        self.locks.insert(at, new);
+    }
+}
+
+impl Kernel {
+    fn locked_object(&self, row: DescriptionRow) -> Option<LockedObject> {
+        match self.rows[row].target {
+            Target::File(place) | Target::Pipe(_, Some(place)) => {
+                self.fs.inode_id(place).map(LockedObject::Inode)
+            }
+            Target::Socket(socket) => Some(LockedObject::Pipe(socket.own_id(&self.rows))),
+            Target::Pipe(pipe, None) => Some(LockedObject::Pipe(pipe.own_id(&self.rows))),
+        }
+    }
+
+    /// F_GETLK, F_SETLK, F_SETLKW and the OFD commands.
+    pub(crate) fn record_lock(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        cmd: u32,
+        arg: FcntlArg,
+    ) -> CallResult {
+        let FcntlArg::Lock(flock) = arg else { return Err(Errno::EFAULT.into()) };
+        let ofd = matches!(cmd, F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW);
+        let asks = matches!(cmd, F_GETLK | F_OFD_GETLK);
+        let kind = flock.kind as u32;
+        if kind > F_UNLCK || ofd && flock.pid != 0 || cmd == F_GETLK && kind == F_UNLCK {
+            return Err(Errno::EINVAL.into());
+        }
+        let (start, end) = self.lock_range(row, &flock)?;
+        let owner = if ofd {
+            LockOwner::Description(row.own_id(&self.rows))
+        } else {
+            LockOwner::Files(self.rows[task].files.own_id(&self.rows))
+        };
+        let pid = self.rows[self.rows[task].process].pid;
+        let lock = RecordLock { owner, pid, exclusive: kind == F_WRLCK, start, end };
+        let Some(object) = self.locked_object(row) else { return Err(Errno::ENOLCK.into()) };
+        if asks {
+            return Ok(self.tell_lock(object, &lock, flock));
+        }
+        let description = &self.rows[row];
+        if kind == F_RDLCK && !description.readable() || kind == F_WRLCK && !description.writable()
+        {
+            return Err(Errno::EBADF.into());
+        }
+        if kind == F_UNLCK {
+            self.unlock_range(object, owner, start, end);
+            return Ok(Answer::default());
+        }
+        if self.try_record_lock(object, lock) {
+            return Ok(Answer::default());
+        }
+        if !matches!(cmd, F_SETLKW | F_OFD_SETLKW) {
+            return Err(Errno::EAGAIN.into());
+        }
+        if !ofd && self.closes_circle(object, &lock) {
+            return Err(Errno::EDEADLK.into());
+        }
+        self.rows[row].refs += 1;
+        Err(Stop::Block(Box::new(Block {
+            on: Waiting::RecordLock { description: row, object, lock },
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+        })))
+    }
+
+    /// First and last byte of a `struct flock` (fcntl(2)).
+    fn lock_range(&self, row: DescriptionRow, flock: &Flock) -> Result<(u64, u64), Errno> {
+        let base = match u32::try_from(flock.whence) {
+            Ok(SEEK_SET) => 0,
+            Ok(SEEK_CUR) => self.rows[row].offset,
+            Ok(SEEK_END) => {
+                let place = self.place_of(row);
+                place.and_then(|place| self.fs.pages(place)).map_or(0, Pages::size)
+            }
+            _ => return Err(Errno::EINVAL),
+        };
+        let start = i128::from(base) + i128::from(flock.start);
+        if start > i128::from(LAST) {
+            return Err(Errno::EOVERFLOW);
+        }
+        let (start, end) = match flock.len {
+            0 => (start, i128::from(LAST)),
+            len if len > 0 => (start, start + i128::from(len) - 1),
+            len => (start + i128::from(len), start - 1),
+        };
+        if start < 0 {
+            return Err(Errno::EINVAL);
+        }
+        if end > i128::from(LAST) {
+            return Err(Errno::EOVERFLOW);
+        }
+        Ok((start as u64, end as u64))
+    }
+
+    /// F_GETLK: the first lock in the way, or F_UNLCK.
+    fn tell_lock(&self, object: LockedObject, lock: &RecordLock, flock: Flock) -> Answer {
+        let locks = self.record_locks.get(&object);
+        let found = locks.and_then(|locks| locks.locks.iter().find(|other| other.conflicts(lock)));
+        let told = match found {
+            None => Flock { kind: F_UNLCK as i16, ..flock },
+            Some(found) => Flock {
+                kind: if found.exclusive { F_WRLCK } else { F_RDLCK } as i16,
+                whence: SEEK_SET as i16,
+                start: found.start as i64,
+                len: if found.end == LAST { 0 } else { (found.end - found.start + 1) as i64 },
+                pid: match found.owner {
+                    LockOwner::Files(_) => found.pid as i32,
+                    LockOwner::Description(_) => -1,
+                },
+            },
+        };
+        Answer::with(Payload::Lock(told))
+    }
+
+    /// Sets the lock if nothing is in its way.
+    pub(crate) fn try_record_lock(&mut self, object: LockedObject, lock: RecordLock) -> bool {
+        let locks = self.record_locks.entry(object).or_default();
+        if locks.locks.iter().any(|other| other.conflicts(&lock)) {
+            return false;
+        }
+        // A lock that becomes shared may let others in.
+        let loosens = !lock.exclusive
+            && locks.locks.iter().any(|own| own.owner == lock.owner && own.exclusive);
+        locks.set(lock);
+        if loosens && !locks.waiters.is_empty() {
+            self.note(Changed::Records(object));
+        }
+        true
+    }
+
+    fn unlock_range(&mut self, object: LockedObject, owner: LockOwner, start: u64, end: u64) {
+        let Some(locks) = self.record_locks.get_mut(&object) else { return };
+        let cut = locks.clear(owner, start, end);
+        if locks.locks.is_empty() && locks.waiters.is_empty() {
+            self.record_locks.remove(&object);
+        } else if cut && !locks.waiters.is_empty() {
+            self.note(Changed::Records(object));
+        }
+    }
+
+    /// A descriptor of a table closes: the table's locks on that file go (fcntl(2)).
+    #[inline]
+    pub(crate) fn forget_table_locks(&mut self, files: FilesRow, row: DescriptionRow) {
+        if self.record_locks.is_empty() {
+            return;
+        }
+        if let Some(object) = self.locked_object(row) {
+            let owner = LockOwner::Files(files.own_id(&self.rows));
+            self.unlock_range(object, owner, 0, LAST);
+        }
+    }
+
+    /// A description closes: its OFD locks go.
+    #[inline]
+    pub(crate) fn forget_description_locks(&mut self, row: DescriptionRow) {
+        if self.record_locks.is_empty() {
+            return;
+        }
+        if let Some(object) = self.locked_object(row) {
+            let owner = LockOwner::Description(row.own_id(&self.rows));
+            self.unlock_range(object, owner, 0, LAST);
+        }
+    }
+
+    pub(crate) fn watch_records(
+        &mut self,
+        object: LockedObject,
+        since: u64,
+        tid: u32,
+        enter: bool,
+    ) {
+        let locks = self.record_locks.entry(object).or_default();
+        if enter {
+            locks.waiters.add(since, tid);
+        } else {
+            locks.waiters.remove(since);
+            if locks.waiters.is_empty() && locks.locks.is_empty() {
+                self.record_locks.remove(&object);
+            }
+        }
+    }
+
+    pub(crate) fn record_waiters(&self, object: LockedObject) -> Vec<(u64, u32)> {
+        self.record_locks.get(&object).map_or_else(Vec::new, |locks| locks.waiters.0.clone())
+    }
+
+    /// Who is in the way of a lock.
+    fn blocker(&self, object: LockedObject, lock: &RecordLock) -> Option<LockOwner> {
+        let locks = self.record_locks.get(&object)?;
+        locks.locks.iter().find(|other| other.conflicts(lock)).map(|other| other.owner)
+    }
+
+    /// Whether waiting for a lock would wait for oneself (EDEADLK).
+    fn closes_circle(&self, object: LockedObject, lock: &RecordLock) -> bool {
+        let mut at = self.blocker(object, lock);
+        for _ in 0..MAX_CIRCLE {
+            let Some(owner) = at else { return false };
+            if owner == lock.owner {
+                return true;
+            }
+            at = self.waited_for(owner);
+        }
+        false
+    }
+
+    /// The owner that an owner waits for, if it waits.
+    fn waited_for(&self, owner: LockOwner) -> Option<LockOwner> {
+        let waiters = self.record_locks.values().flat_map(|locks| &locks.waiters.0);
+        let mut waits = waiters.filter_map(|(_, tid)| {
+            let row = self.pids.task(*tid)?;
+            match &self.rows[row].wait.as_ref()?.on {
+                Waiting::RecordLock { object, lock, .. } if lock.owner == owner => {
+                    self.blocker(*object, lock)
+                }
+                _ => None,
+            }
+        });
+        waits.next()
+    }
+}

@@ -1,0 +1,175 @@
+//! /proc: look-up, listing, stat and text of one table.
+
+use super::{NOW, World, caller};
+use tickernel_systems::abi::Errno;
+use tickernel_systems::abi::flags::O_CREAT;
+use tickernel_systems::fs::procfs::{
+    ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask, ProcView,
+};
+use tickernel_systems::fs::{Fs, Node, Place, Target};
+
+/// Process 1 with two threads, process 7 which may not be inspected, a zombie 9.
+pub(crate) struct Processes {
+    pub(crate) cwd: Place,
+    pub(crate) open: Place,
+}
+
+impl Processes {
+    pub(crate) fn new(place: Place) -> Self {
+        Self { cwd: place, open: place }
+    }
+}
+
+impl ProcView for Processes {
+    fn current(&self) -> (u32, u32) {
+        (1, 2)
+    }
+    fn processes(&self) -> Vec<u32> {
+        vec![1, 7, 9]
+    }
+    fn threads(&self, pid: u32) -> Vec<u32> {
+        match pid {
+            1 => vec![1, 2],
+            7 | 9 => vec![pid],
+            _ => Vec::new(),
+        }
+    }
+    fn owner(&self, pid: u32, tid: u32) -> Option<(u32, u32)> {
+        let uid = if pid == 7 { 1000 } else { 0 };
+        self.threads(pid).contains(&tid).then_some((uid, uid))
+    }
+    fn may_inspect(&self, pid: u32, _: u32) -> bool {
+        pid != 7
+    }
+    fn task(&self, pid: u32, tid: u32) -> Option<ProcTask> {
+        self.owner(pid, tid)?;
+        let comm = b"a (b".to_vec();
+        Some(ProcTask { comm, state: b'S', threads: 2, tpgid: -1, ..ProcTask::default() })
+    }
+    fn cmdline(&self, _: u32) -> Vec<u8> {
+        b"sh\0-c\0x\0".to_vec()
+    }
+    fn environ(&self, _: u32) -> Vec<u8> {
+        b"A=1\0".to_vec()
+    }
+    fn link(&self, _: u32, _: u32, link: ProcLink) -> Option<ProcTarget> {
+        match link {
+            ProcLink::Cwd => Some(ProcTarget::Place(self.cwd)),
+            ProcLink::Root | ProcLink::Exe => None,
+            ProcLink::Fd(3) => Some(ProcTarget::Place(self.open)),
+            ProcLink::Fd(10) => Some(ProcTarget::Object(b"pipe:[17]".to_vec())),
+            ProcLink::Fd(_) => None,
+        }
+    }
+    fn descriptors(&self, _: u32, _: u32) -> Vec<u32> {
+        vec![3, 10]
+    }
+    fn descriptor(&self, _: u32, _: u32, fd: u32) -> Option<ProcDescriptor> {
+        let open = ProcDescriptor { flags: 1, pos: 5, ino: 2 };
+        self.descriptors(0, 0).contains(&fd).then_some(open)
+    }
+    fn system(&self) -> ProcSystem {
+        ProcSystem { cpus: 2, uptime_ns: 1_230_000_000, ..ProcSystem::default() }
+    }
+}
+
+fn text(world: &World, path: &str) -> Result<String, Errno> {
+    let Place { node: Node::Proc(node), .. } = world.place(path)? else {
+        return Err(Errno::EXDEV);
+    };
+    let caller = caller(&world.fs, &world.cred, &world.proc);
+    let text = world.fs.proc_text(&caller, node)?;
+    Ok(String::from_utf8(text).expect("texts of the test are UTF-8"))
+}
+
+#[test]
+fn links_lead_where_the_view_says() {
+    let mut world = World::new();
+    world.mkdir("/tmp/d").expect("mkdir");
+    world.proc.cwd = world.place("/tmp/d").expect("walk");
+    world.proc.open = world.create("/tmp/d/f").expect("create");
+    assert_eq!(world.readlink("/proc/self"), Ok("1".into()));
+    assert_eq!(world.readlink("/proc/thread-self"), Ok("1/task/2".into()));
+    assert_eq!(world.readlink("/proc/self/cwd"), Ok("/tmp/d".into()));
+    assert_eq!(world.readlink("/proc/self/fd/3"), Ok("/tmp/d/f".into()));
+    assert_eq!(world.readlink("/dev/fd/10"), Ok("pipe:[17]".into()));
+    assert_eq!(world.place("/proc/self/cwd/f"), Ok(world.proc.open));
+    assert_eq!(world.place("/proc/self/cwd/../d/f"), Ok(world.proc.open));
+    assert!(matches!(world.target("/dev/fd/10", true), Ok(Target::Object(node)) if node.fd == 10));
+    assert_eq!(world.place("/proc/self/fd/10/x"), Err(Errno::ENOTDIR));
+    assert_eq!(world.readlink("/proc/self/exe"), Err(Errno::ENOENT));
+    assert_eq!(world.readlink("/proc/7/cwd"), Err(Errno::EACCES));
+    world.fs.hold(world.proc.open);
+    world.unlink("/tmp/d/f").expect("unlink");
+    assert_eq!(world.readlink("/proc/self/fd/3"), Ok("/tmp/d/f (deleted)".into()));
+}
+
+#[test]
+fn every_listed_entry_is_found_and_has_the_same_inode() {
+    let world = World::new();
+    let caller = caller(&world.fs, &world.cred, &world.proc);
+    let mut open = vec!["/proc".to_owned()];
+    let mut seen = 0;
+    while let Some(path) = open.pop() {
+        let place = world.place(&path).expect("a directory");
+        for entry in world.fs.list(&caller, place, 2, 1 << 20).expect("a list") {
+            let child = format!("{path}/{}", entry.name.0.escape_ascii());
+            let Ok(Target::Place(found)) = world.target(&child, false) else {
+                panic!("{child} is listed but not found");
+            };
+            let stat = world.fs.stat(&caller, found);
+            assert_eq!((stat.ino, (stat.mode >> 12) as u8), (entry.ino, entry.kind), "{child}");
+            let parent = world.place(&format!("{path}/.")).expect("the directory itself");
+            assert_eq!(place, parent);
+            if world.fs.is_directory(found) {
+                assert_eq!(world.place(&format!("{child}/..")), Ok(place), "{child}/..");
+                open.push(child);
+            } else if stat.mode & 0o170000 == 0o100000 {
+                text(&world, &child).unwrap_or_else(|errno| {
+                    assert_eq!(errno, Errno::EACCES, "{child}");
+                    String::new()
+                });
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "the table has entries: {seen}");
+}
+
+#[test]
+fn texts_are_in_their_formats() {
+    let world = World::new();
+    let stat = text(&world, "/proc/self/stat").expect("stat");
+    assert!(stat.starts_with("1 (a (b) S 0 "));
+    let behind = stat.rsplit(')').next().expect("a tail");
+    assert_eq!(behind.split_whitespace().count(), 50, "proc_pid_stat(5) has 52 fields");
+    assert!(text(&world, "/proc/1/task/2/stat").expect("stat").starts_with("2 (a (b) "));
+    assert_eq!(text(&world, "/proc/self/cmdline"), Ok("sh\0-c\0x\0".into()));
+    assert_eq!(text(&world, "/proc/7/environ"), Err(Errno::EACCES));
+    assert_eq!(text(&world, "/proc/uptime"), Ok("1.23 2.46\n".into()));
+    assert_eq!(
+        text(&world, "/proc/mounts").expect("mounts").lines().collect::<Vec<_>>(),
+        [
+            "/dev/sda1 / ext4 rw,relatime 0 0",
+            "proc /proc proc rw,relatime 0 0",
+            "devtmpfs /dev devtmpfs rw,relatime 0 0",
+            "devpts /dev/pts devpts rw,relatime 0 0",
+        ]
+    );
+}
+
+#[test]
+fn nothing_below_proc_changes() {
+    let mut world = World::new();
+    assert_eq!(world.mkdir("/proc/x"), Err(Errno::ENOENT));
+    assert_eq!(world.mkdir("/proc/self/fd/3"), Err(Errno::EEXIST));
+    assert_eq!(world.unlink("/proc/uptime"), Err(Errno::EPERM));
+    assert_eq!(world.unlink("/proc/none"), Err(Errno::ENOENT));
+    assert_eq!(world.rename("/proc/uptime", "/proc/x"), Err(Errno::ENOENT));
+    assert_eq!(world.rename("/proc/uptime", "/tmp/x"), Err(Errno::EXDEV));
+    assert_eq!(world.link("/proc/uptime", "/tmp/x"), Err(Errno::EXDEV));
+    let caller = caller(&world.fs, &world.cred, &world.proc);
+    let open = |fs: &mut Fs, path: &[u8]| fs.open(&caller, None, path, O_CREAT, 0o644, NOW);
+    assert_eq!(open(&mut world.fs, b"/proc/x"), Err(Errno::ENOENT));
+    assert!(open(&mut world.fs, b"/proc/uptime").is_ok());
+}

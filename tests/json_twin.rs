@@ -1,0 +1,316 @@
+//! The text twin gives back every trace as it was, whatever its events and answers are.
+
+use proptest::prelude::*;
+use tickernel::json::convert::{self, ConvertError};
+use tickernel::json::twin::{self, EventLine, Line, TwinReader, Waiting};
+use tickernel::json::{Object, parse_object};
+use tickernel::trace::{Digests, Event as TraceEvent, Header, Record, TraceReader, TraceWriter};
+use tickernel_systems::abi::*;
+use tickernel_systems::event::*;
+use tickernel_systems::wire::{Bytes, Wire};
+
+const LIMIT_BYTES: u64 = 1 << 20;
+
+fn wire(value: &impl for<'a> Wire<'a>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    value.put(&mut bytes);
+    bytes
+}
+
+fn event_bytes(event: &Event<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    event.put(&mut bytes);
+    bytes
+}
+
+/// Events that bring calls with all kinds of answers, and those that are no calls.
+fn event() -> impl Strategy<Value = Vec<u8>> {
+    let call =
+        (0..8u8, 1..4u32, any::<i32>(), any::<Vec<u8>>()).prop_map(|(kind, task, fd, data)| {
+            let call = match kind {
+                0 => Call::Read { fd, count: 10 },
+                1 => Call::Write { fd, data: &data },
+                2 => Call::Poll { fds: vec![PollFd { fd, events: 1, revents: 0 }], timeout: -1 },
+                3 => Call::Select {
+                    nfds: 3,
+                    readfds: Some(vec![2]),
+                    writefds: None,
+                    exceptfds: None,
+                    timeout: None,
+                },
+                4 => Call::Sendfile { out_fd: fd, in_fd: 3, offset: Some(0), count: 2 },
+                5 => Call::Fcntl { fd, cmd: 5, arg: FcntlArg::Lock(Flock::default()) },
+                6 => Call::Exit { status: fd },
+                _ => Call::Wait4 { wpid: fd, options: 0 },
+            };
+            match task {
+                3 => event_bytes(&Event::Park { task, call }),
+                task => event_bytes(&Event::Call { task, call }),
+            }
+        });
+    prop_oneof![
+        6 => call,
+        1 => (0..30u64).prop_map(|id| event_bytes(&Event::Resume { call: CallId(id), max_bytes: 7 })),
+        1 => any::<u64>().prop_map(|delta_ns| event_bytes(&Event::Clock { delta_ns })),
+        1 => any::<Vec<u8>>().prop_map(|b| event_bytes(&Event::Answer(HostAnswer::Bytes(Bytes(b))))),
+        1 => any::<Vec<u8>>(),
+    ]
+}
+
+fn payload() -> impl Strategy<Value = Payload> {
+    let poll = PollFd { fd: 1, events: 1, revents: 4 };
+    prop_oneof![
+        Just(Payload::None),
+        any::<Vec<u8>>().prop_map(|bytes| Payload::Data(Bytes(bytes))),
+        Just(Payload::Poll(vec![poll])),
+        Just(Payload::Fds([3, 4])),
+        Just(Payload::Select(Box::new(SelectSets {
+            read: Some(vec![2]),
+            write: None,
+            except: None
+        }))),
+        any::<(Option<i64>, Option<i64>)>()
+            .prop_map(|(input, output)| Payload::Offsets(input, output)),
+        Just(Payload::Lock(Flock::default())),
+        any::<i64>().prop_map(Payload::Number),
+        Just(Payload::Status(WaitStatus::Signaled(Signal::SIGSEGV, true))),
+        any::<u64>().prop_map(|set| Payload::Set(SigSet(set))),
+    ]
+}
+
+fn output(tick: u64) -> impl Strategy<Value = Output> {
+    let answer =
+        (any::<i64>(), payload()).prop_map(|(value, payload)| Answer { value, payload }).boxed();
+    let outcome = prop_oneof![
+        3 => answer.clone().prop_map(Outcome::Done),
+        1 => (1..600u16).prop_map(|errno| Outcome::Failed(Errno(errno))),
+        1 => Just(Outcome::Blocked(CallId(tick))),
+        1 => Just(Outcome::Asking),
+        1 => Just(Outcome::Refused(Refusal::Stopped)),
+    ];
+    let result = prop_oneof![
+        answer.prop_map(Completed::Done),
+        Just(Completed::Failed(Errno::EINTR)),
+        Just(Completed::Gone(WaitStatus::Exited(3))),
+    ];
+    prop_oneof![
+        (0..tick + 1, result).prop_map(|(id, result)| Output::Completion(Completion {
+            call: CallId(id),
+            task: 2,
+            result
+        })),
+        Just(Output::Effect(Effect::Continued { process: 3 })),
+        (tick.saturating_sub(1)..tick + 1, outcome)
+            .prop_map(|(tick, outcome)| Output::Outcome(tick, outcome)),
+    ]
+}
+
+fn expected(tick: u64) -> impl Strategy<Value = Option<Vec<u8>>> {
+    prop_oneof![
+        1 => Just(None),
+        1 => any::<Vec<u8>>().prop_map(Some),
+        6 => prop::collection::vec(output(tick), 0..4).prop_map(|outputs| Some(wire(&outputs))),
+    ]
+}
+
+fn events() -> impl Strategy<Value = Vec<EventLine>> {
+    (0..12u64).prop_flat_map(|count| {
+        (0..count)
+            .map(|number| {
+                let tick = number * 2;
+                (event(), expected(tick), any::<Option<(u64, u64)>>(), 0..16u8).prop_map(
+                    move |(event, expected, lines, flags)| EventLine {
+                        sequence: number + 5,
+                        tick,
+                        event,
+                        expected,
+                        lines,
+                        flags,
+                    },
+                )
+            })
+            .collect::<Vec<_>>()
+    })
+}
+
+fn text(object: Object) -> String {
+    serde_json::Value::Object(object).to_string()
+}
+
+fn show(waiting: &mut Waiting, line: &EventLine) -> String {
+    let record = Record {
+        event: &line.event,
+        expected: line.expected.as_deref(),
+        lines: line.lines,
+        flags: line.flags,
+    };
+    let event = TraceEvent { sequence: line.sequence, tick: line.tick, record };
+    text(twin::show_event_line(waiting, &event))
+}
+
+/// A trace of these events, with digests, a snapshot and batches in between.
+fn trace_of(events: &[EventLine], image: &[u8]) -> Result<Vec<u8>, TestCaseError> {
+    let header = Header { first_sequence: 5, ..Header::default() };
+    let fail = |error: tickernel::trace::TraceError| TestCaseError::fail(error.to_string());
+    let mut writer = TraceWriter::new(Vec::new(), &header, image).map_err(fail)?;
+    for line in events {
+        let record = Record {
+            event: &line.event,
+            expected: line.expected.as_deref(),
+            lines: line.lines,
+            flags: line.flags,
+        };
+        writer.append(line.tick, &record, line.sequence << 8).map_err(fail)?;
+        let hash = (line.sequence + 1) << 8;
+        match line.sequence % 5 {
+            0 => writer.flush(hash).map_err(fail)?,
+            1 => writer.digests(&[("tasks", hash)], hash).map_err(fail)?,
+            2 => writer.snapshot(b"a snapshot", hash).map_err(fail)?,
+            _ => {}
+        }
+    }
+    let hash = events.last().map_or(0, |line| (line.sequence + 1) << 8);
+    Ok(writer.finish(&[("tasks", 1), ("pipes", 2)], hash).map_err(fail)?.out)
+}
+
+proptest! {
+    #[test]
+    fn a_trace_comes_back_to_the_byte(events in events(), image in any::<Vec<u8>>()) {
+        let trace = trace_of(&events, &image)?;
+        let mut text = Vec::new();
+        let mut reader = TraceReader::new(trace.as_slice()).expect("a trace");
+        prop_assert_eq!(convert::to_twin(&mut reader, &mut text).expect("a twin"), None);
+        let back = convert::to_trace(text.as_slice(), Vec::new()).expect("a trace");
+        prop_assert_eq!(back.damage, None);
+        prop_assert_eq!(back.events, events.len() as u64);
+        prop_assert!(back.out == trace, "{}", String::from_utf8_lossy(&text));
+    }
+
+    #[test]
+    fn what_stands_before_a_damage_is_converted(events in events(), cut in any::<prop::sample::Index>()) {
+        let trace = trace_of(&events, b"")?;
+        let mut text = Vec::new();
+        let mut reader = TraceReader::new(trace.as_slice()).expect("a trace");
+        convert::to_twin(&mut reader, &mut text).expect("a twin");
+        let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+        let at = 1 + cut.index(lines.len());
+        let mut damaged = lines[..at].concat();
+        damaged.extend(b"{\"pid\":1,\"call\":\"nope\"}\n");
+        damaged.extend(lines[at..].concat());
+        let back = convert::to_trace(damaged.as_slice(), Vec::new()).expect("a trace");
+        let (line, why) = back.damage.expect("the damage is told");
+        prop_assert_eq!(line, at as u64 + 1);
+        prop_assert!(why.to_string().contains("nope"), "{}", why);
+        let before = text.split(|&byte| byte == b'\n').take(at).filter(|line| line.starts_with(b"{\"seq\"")).count();
+        prop_assert_eq!(back.events, before as u64);
+
+        let cut_short = &trace[..trace.len() - 1 - cut.index(trace.len() - 1)];
+        if let Ok(mut reader) = TraceReader::new(cut_short) {
+            let mut part = Vec::new();
+            if convert::to_twin(&mut reader, &mut part).is_ok() {
+                prop_assert!(text.starts_with(&part));
+            }
+        }
+    }
+
+    #[test]
+    fn events_come_back(events in events()) {
+        let (mut waiting, mut reader) = (Waiting::default(), TwinReader::new(LIMIT_BYTES));
+        for event in events {
+            let line = show(&mut waiting, &event);
+            let back = reader.line(line.as_bytes());
+            prop_assert_eq!(back, Ok(Line::Event(event)), "{}", line);
+        }
+    }
+
+    #[test]
+    fn the_rest_comes_back(
+        image in any::<Vec<u8>>(), configuration in any::<Vec<u8>>(), numbers in any::<[u64; 4]>(),
+        small in any::<(u8, u8, u32, bool, bool)>(),
+    ) {
+        let header = Header {
+            profile: small.0,
+            wake_mode: small.1,
+            kernel_version: small.2,
+            imported: small.3,
+            completions_whole: small.4,
+            seed: numbers[0],
+            first_sequence: numbers[1],
+            digest_cadence: numbers[2],
+            configuration,
+        };
+        let mut reader = TwinReader::new(LIMIT_BYTES);
+        let line = text(twin::show_header(&header, &image)?);
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Header(header, image.clone())));
+        let line = text(twin::show_completions(numbers[0], numbers[1]));
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Completions(numbers[0], numbers[1])));
+        let entries = vec![("tasks".to_owned(), numbers[2]), ("all".to_owned(), numbers[3])];
+        let digests = Digests { next_sequence: numbers[0], entries };
+        let line = text(twin::show_trace_digests(&digests));
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Digests(digests)));
+        let line = text(twin::show_snapshot(numbers[0], numbers[1], &image)?);
+        prop_assert_eq!(
+            reader.line(line.as_bytes()),
+            Ok(Line::Snapshot(numbers[0], numbers[1], image))
+        );
+    }
+
+    #[test]
+    fn no_line_panics(line in ".{0,300}") {
+        let _ = TwinReader::new(LIMIT_BYTES).line(line.as_bytes());
+    }
+}
+
+#[test]
+fn a_person_can_write_one() {
+    let mut reader = TwinReader::new(LIMIT_BYTES);
+    let header = reader.line(br#"{"twin":1}"#);
+    let default = Header { completions_whole: true, ..Header::default() };
+    assert_eq!(header, Ok(Line::Header(default, Vec::new())));
+    let lines = [
+        r#"{"pid":1,"call":"pipe","ok":0,"fds":[3,4]}"#,
+        r#"{"pid":1,"call":"read","fd":3,"count":5,"blocked":1}"#,
+        r#"{"event":"clock","ns":5}"#,
+        r#"{"pid":2,"call":"write","fd":4,"data":"hi","then":[{"done":1,"task":1,"ok":2,"data":"hi"}],"ok":2}"#,
+    ];
+    let pipe = Answer::with(Payload::Fds([3, 4]));
+    let outputs = [
+        Some(vec![Output::Outcome(0, Outcome::Done(pipe))]),
+        Some(vec![Output::Outcome(1, Outcome::Blocked(CallId(1)))]),
+        None,
+        Some(vec![
+            Output::Completion(Completion {
+                call: CallId(1),
+                task: 1,
+                result: Completed::Done(Answer::data(b"hi".to_vec())),
+            }),
+            Output::Outcome(3, Outcome::Done(Answer::value(2))),
+        ]),
+    ];
+    for (tick, (line, outputs)) in lines.iter().zip(outputs).enumerate() {
+        let Ok(Line::Event(event)) = reader.line(line.as_bytes()) else { panic!("{line}") };
+        assert_eq!((event.sequence, event.tick), (tick as u64, tick as u64));
+        assert_eq!(event.expected, outputs.map(|outputs| wire(&outputs)), "{line}");
+    }
+    assert!(parse_object(b"{}").is_ok());
+}
+
+#[test]
+fn an_image_has_a_limit() {
+    let object = twin::show_header(&Header::default(), &vec![0; 2 << 20]).expect("compressed");
+    let error = TwinReader::new(LIMIT_BYTES).line(text(object).as_bytes()).expect_err("too large");
+    assert!(error.to_string().contains("image_zstd_b64"), "{error}");
+}
+
+#[test]
+fn what_is_no_twin_is_told() {
+    let error = |text: &str| match convert::to_trace(text.as_bytes(), Vec::new()) {
+        Ok(_) => panic!("{text:?} was taken"),
+        Err(error) => error,
+    };
+    assert!(matches!(error(""), ConvertError::Empty));
+    assert!(matches!(error("\n \n"), ConvertError::Empty));
+    assert!(matches!(error("\nx"), ConvertError::Line { line: 2, .. }));
+    let version = error(r#"{"twin":2}"#).to_string();
+    assert!(version.contains("line 1") && version.contains("version 1"), "{version}");
+}

@@ -1,0 +1,189 @@
+//! Random programs in lockstep with Linux: our kernel and the host twin answer every request alike, and
+//! processes and trees agree at the end.
+//!
+//! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many (300), `TICKERNEL_LOCKSTEP_SEED` which (0),
+//! `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out (`Select,Fcntl`). A failure is cut down and
+//! written as a JSON twin whose answers are Linux's; it goes to traces/ once it passes.
+
+#[path = "lockstep/compare.rs"]
+mod compare;
+#[path = "lockstep/host.rs"]
+mod host;
+
+use compare::Normal;
+use host::Host;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::fmt::Write;
+use tickernel::drive::Drive;
+use tickernel::json::Object;
+use tickernel::proptest::{Program, programs};
+
+/// Requests of a program at most.
+const REQUESTS_MAX: usize = 40;
+/// How often a difference is looked at again: a real machine may be late, but not every time.
+const SECOND_LOOKS: u32 = 2;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Requests with the lines that each caused.
+type Transcript = Vec<(String, Vec<Value>)>;
+
+fn ours(program: &Program) -> Transcript {
+    let mut drive = Drive::new(Default::default());
+    let mut transcript: Transcript = program
+        .play(|line| drive.answer(line))
+        .into_iter()
+        .map(|(request, lines)| (text(request), lines.into_iter().map(Value::Object).collect()))
+        .collect();
+    for request in [r#"{"op":"processes"}"#, r#"{"op":"tree","path":"/"}"#] {
+        let lines = drive.answer(request.as_bytes()).into_iter().map(Value::Object).collect();
+        transcript.push((request.to_owned(), lines));
+    }
+    transcript
+}
+
+fn text(request: Object) -> String {
+    Value::Object(request).to_string()
+}
+
+/// Where the sides differ first: a report, and what Linux said until then.
+struct Difference {
+    report: String,
+    linux: Transcript,
+}
+
+fn difference(ours: &Transcript, host: &mut Host) -> Option<Difference> {
+    host.ask(r#"{"op":"reset"}"#);
+    let (mut our_form, mut host_form) = (Normal::default(), Normal::default());
+    let mut linux = Transcript::new();
+    for (request, our_lines) in ours {
+        let host_lines = host.ask(request);
+        let (left, right) = (our_form.lines(our_lines), host_form.lines(&host_lines));
+        linux.push((request.clone(), host_lines));
+        if left != right {
+            return Some(Difference { report: report(ours, &linux, &left, &right), linux });
+        }
+    }
+    None
+}
+
+fn report(ours: &Transcript, linux: &Transcript, left: &[Value], right: &[Value]) -> String {
+    let mut text = String::from("\n");
+    let show = |line: &Value| {
+        let line = line.to_string();
+        let cut = line.char_indices().nth(300).map_or(line.len(), |at| at.0);
+        line[..cut].to_owned()
+    };
+    for (request, lines) in &ours[..linux.len() - 1] {
+        let answers: Vec<String> = lines.iter().map(show).collect();
+        let _ = writeln!(
+            text,
+            "  {}\n      -> {}",
+            show(&Value::from(request.as_str())),
+            answers.join("  ")
+        );
+    }
+    if let Some((request, _)) = linux.last() {
+        let _ = writeln!(text, "  {request}");
+    }
+    for (name, lines) in [("tickernel", left), ("Linux    ", right)] {
+        for (at, line) in lines.iter().enumerate() {
+            let same = if left.get(at) == right.get(at) { " " } else { "!" };
+            let _ = writeln!(text, "    {same} {name} {}", only_difference(line, at, left, right));
+        }
+    }
+    text
+}
+
+/// A long list is cut to the items that the other side does not have.
+fn only_difference(line: &Value, at: usize, left: &[Value], right: &[Value]) -> String {
+    for list in ["tree", "processes", "entries"] {
+        let items = |side: &[Value]| side.get(at)?.get(list)?.as_array().cloned();
+        if let (Some(left), Some(right), Some(mine)) =
+            (items(left), items(right), line.get(list).and_then(Value::as_array))
+        {
+            let other = if *mine == left { right } else { left };
+            let only: Vec<String> =
+                mine.iter().filter(|item| !other.contains(item)).map(Value::to_string).collect();
+            return format!("{list}: {}", only.join(" "));
+        }
+    }
+    line.to_string()
+}
+
+/// The failing case as a JSON twin: each request with what Linux answered.
+fn keep(seed: u64, linux: &Transcript) -> std::path::PathBuf {
+    let mut twin = String::from("{\"twin\":1}\n");
+    for (request, lines) in linux {
+        let Ok(Value::Object(mut line)) = serde_json::from_str(request) else { continue };
+        if line.contains_key("op") {
+            continue;
+        }
+        if let Some((Value::Object(answer), before)) = lines.split_last() {
+            line.extend(answer.clone());
+            if !before.is_empty() {
+                line.insert("then".into(), before.to_vec().into());
+            }
+        }
+        twin += &format!("{}\n", Value::Object(line));
+    }
+    let path =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lockstep-{seed}.jsonl"));
+    std::fs::write(&path, twin).expect("the case can be written");
+    path
+}
+
+#[test]
+fn every_request_is_answered_as_linux_does() {
+    let Some(host) = Host::start() else { return };
+    let host = RefCell::new(host);
+    let cases = number("TICKERNEL_LOCKSTEP_PROGRAMS", 300);
+    let seed = number("TICKERNEL_LOCKSTEP_SEED", 0);
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config {
+        cases: u32::try_from(cases).unwrap_or(u32::MAX),
+        max_shrink_iters: 1000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let (requests, late) = (Cell::new(0), Cell::new(0));
+    let last = RefCell::new(Transcript::new());
+    let without = std::env::var("TICKERNEL_LOCKSTEP_WITHOUT").unwrap_or_default();
+    let result = runner.run(&programs(REQUESTS_MAX), |mut program| {
+        program.steps.retain(|step| {
+            let name = format!("{:?}", step.action);
+            without.split(',').all(|action| action != name)
+        });
+        let ours = ours(&program);
+        requests.set(requests.get() + ours.len());
+        let host = &mut *host.borrow_mut();
+        let Some(mut found) = difference(&ours, host) else { return Ok(()) };
+        for _ in 0..SECOND_LOOKS {
+            match difference(&ours, host) {
+                Some(again) => found = again,
+                None => {
+                    late.set(late.get() + 1);
+                    return Ok(());
+                }
+            }
+        }
+        *last.borrow_mut() = found.linux;
+        Err(TestCaseError::fail(found.report))
+    });
+    println!("{} requests, {} times the machine was late", requests.get(), late.get());
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(why, _)) => {
+            let path = keep(seed, &last.borrow());
+            panic!("the sides differ: {why}\n  kept in {}", path.display());
+        }
+        Err(TestError::Abort(why)) => panic!("given up: {why}"),
+    }
+}

@@ -1,0 +1,126 @@
+//! When two answers are alike: what only one machine can have is masked, and nothing else is.
+
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Fields that are not compared, wherever they stand, each with the reason.
+const MASKED: [(&str, &str); 11] = [
+    ("ino", "numbers of inodes are the file system's own"),
+    ("dev", "numbers of devices are the machine's own"),
+    ("blocks", "how much of the disk a file takes is the file system's own"),
+    ("atime", "the real clock runs"),
+    ("atime_ns", "the real clock runs"),
+    ("mtime", "the real clock runs"),
+    ("mtime_ns", "the real clock runs"),
+    ("ctime", "the real clock runs"),
+    ("ctime_ns", "the real clock runs"),
+    ("comm", "the twin runs a program of its own in the place of every other"),
+    ("old_limit", "limits at the start are the machine's own"),
+];
+
+/// Brings the lines of one side into the common form.
+#[derive(Default)]
+pub(crate) struct Normal {
+    /// Numbers of waits in the order in which they were told: sides count differently.
+    waits: BTreeMap<u64, u64>,
+}
+
+impl Normal {
+    /// The lines that a request caused. Handlers of several processes start in no order: their lines
+    /// stand first, by process.
+    pub(crate) fn lines(&mut self, lines: &[Value]) -> Vec<Value> {
+        let mut lines: Vec<Value> = lines.iter().map(|line| self.line(line)).collect();
+        let order = |line: &Value| {
+            let signal = line.get("signal");
+            (signal.is_none(), signal.and_then(|signal| signal.get("pid")?.as_i64()))
+        };
+        lines.sort_by_key(order);
+        lines
+    }
+
+    /// A line in the common form.
+    fn line(&mut self, line: &Value) -> Value {
+        let Value::Object(object) = line else { return line.clone() };
+        let mut normal = Map::new();
+        for (name, value) in object {
+            let value = match name.as_str() {
+                "blocked" | "done" => self.wait(value),
+                "error" => self.refusal(value.as_str().unwrap_or_default()),
+                "entries" => sorted_entries(value),
+                _ => masked(name, value),
+            };
+            normal.insert(name.clone(), value);
+        }
+        // Order of fields carries no meaning.
+        normal.sort_keys();
+        Value::Object(normal)
+    }
+
+    fn wait(&mut self, number: &Value) -> Value {
+        let Some(number) = number.as_u64() else { return number.clone() };
+        let next = self.waits.len() as u64;
+        (*self.waits.entry(number).or_insert(next)).into()
+    }
+
+    /// What CLI.md gives the words for; any other text is one kind: the request was not understood.
+    fn refusal(&mut self, text: &str) -> Value {
+        let words: Vec<&str> = text.split(' ').collect();
+        match words.as_slice() {
+            ["pid", _, "is", "gone" | "stopped"] => text.into(),
+            ["pid", pid, "is", "blocked", "in", number] => {
+                let number = number.parse::<u64>().map_or(Value::Null, |n| self.wait(&n.into()));
+                format!("pid {pid} is blocked in {number}").into()
+            }
+            _ => "not understood".into(),
+        }
+    }
+}
+
+fn masked(name: &str, value: &Value) -> Value {
+    if MASKED.iter().any(|mask| mask.0 == name) {
+        return Value::Null;
+    }
+    if matches!(name, "flags" | "events" | "revents") {
+        return sorted_names(value);
+    }
+    match value {
+        Value::Object(object) => {
+            let mut normal: Map<String, Value> =
+                object.iter().map(|(name, value)| (name.clone(), masked(name, value))).collect();
+            // How long a directory is, is its file system's own.
+            if normal.get("type").is_some_and(|kind| kind == "dir") && normal.contains_key("size") {
+                normal.insert("size".into(), Value::Null);
+            }
+            // The tops of these mounts count what is in them.
+            if normal.get("path").is_some_and(|path| path == "/dev" || path == "/proc") {
+                normal.insert("nlink".into(), Value::Null);
+            }
+            // A parent in vfork(2) sleeps as one that waits for a disk.
+            if normal.get("state").is_some_and(|state| state == "D") {
+                normal.insert("state".into(), "S".into());
+            }
+            normal.sort_keys();
+            Value::Object(normal)
+        }
+        Value::Array(items) => items.iter().map(|item| masked("", item)).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Flags have no order.
+fn sorted_names(flags: &Value) -> Value {
+    let Some(text) = flags.as_str() else { return flags.clone() };
+    let mut names: Vec<&str> = text.split('|').collect();
+    names.sort_unstable();
+    names.join("|").into()
+}
+
+/// A directory's order is its file system's own.
+fn sorted_entries(entries: &Value) -> Value {
+    let mut entries = match masked("entries", entries) {
+        Value::Array(entries) => entries,
+        other => return other,
+    };
+    entries.sort_by_key(|entry| entry.get("name").map(Value::to_string));
+    entries.into()
+}
