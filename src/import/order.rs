@@ -101,6 +101,7 @@ impl<'a> Order<'a> {
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
             self.park(tid);
         }
+        self.initial.add_interpreters(self.kernel.describe_tree(), &self.hints);
     }
 
     /// Whether the next thing of the task is its end by this signal.
@@ -235,7 +236,7 @@ impl<'a> Order<'a> {
         });
         let times_out = self.task(tid).pending.as_ref().is_some_and(|pending| pending.times_out);
         let early = match &decoded {
-            Call::Clone { set_tid, .. } => *set_tid != 0,
+            Call::Clone { set_tid, .. } => *set_tid != 0 && !interrupted,
             Call::Nanosleep { .. }
             | Call::ClockNanosleep { .. }
             | Call::Pause {}
@@ -264,6 +265,11 @@ impl<'a> Order<'a> {
         }
         let Some(result) = &call.result else { return };
         let direct = result.errno.as_deref() == Some("EINTR") && &*call.name != "rt_sigreturn";
+        if result.restart().is_some() && makes_task(&call.name) {
+            // It had no effect: what is entered again is the call.
+            self.task(tid).pending = None;
+            return;
+        }
         if result.restart().is_some() || direct {
             pending.restarting = true;
             return;
@@ -869,6 +875,10 @@ fn is_timed(call: &Call<'_>) -> bool {
             | Call::RtSigtimedwait { .. }
             | Call::Utimensat { .. }
     )
+}
+
+fn makes_task(name: &str) -> bool {
+    matches!(name, "clone" | "clone3" | "fork" | "vfork")
 }
 
 /// Whether the recorded result is that of a time-out.

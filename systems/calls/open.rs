@@ -125,12 +125,14 @@ impl Kernel {
         let access = flags & O_ACCMODE;
         let nonblock = flags & O_NONBLOCK != 0;
         let state = &self.rows[pipe];
-        if access == O_WRONLY && nonblock && state.readers == 0 {
+        // A pipe without a name never waits for the other side, nor minds that it is gone (pipe(7)).
+        let is_fifo = place.is_some();
+        if is_fifo && access == O_WRONLY && nonblock && state.readers == 0 {
             return Err(Errno::ENXIO.into());
         }
         let (alone, seen) = match access {
-            O_RDONLY => (state.writers == 0, state.writer_opens),
-            O_WRONLY => (state.readers == 0, state.reader_opens),
+            O_RDONLY if is_fifo => (state.writers == 0, state.writer_opens),
+            O_WRONLY if is_fifo => (state.readers == 0, state.reader_opens),
             _ => (false, 0),
         };
         let state = &mut self.rows[pipe];

@@ -1,7 +1,8 @@
 //! Extended attributes (xattr(7)): getxattr(2), setxattr(2), listxattr(2), removexattr(2).
 //!
-//! Namespaces `user.`, `trusted.` and `security.`; access control lists (`system.`) are not there.
+//! Namespaces `user.`, `trusted.` and `security.`; access control lists are `acl.rs`'s.
 
+use super::acl::is_acl;
 use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place};
 use crate::abi::credentials::CAP_SYS_ADMIN;
 use crate::abi::flags::{S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
@@ -102,6 +103,9 @@ impl Fs {
         name: &[u8],
     ) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
+        if is_acl(name) {
+            return Err(self.get_acl(caller, place));
+        }
         self.may_use_xattr(caller, place, name, false)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         self.xattr(inode, name).map(<[u8]>::to_vec).ok_or(Errno::ENODATA)
@@ -128,6 +132,9 @@ impl Fs {
             return Err(Errno::E2BIG);
         }
         self.writable(place)?;
+        if is_acl(name) {
+            return self.set_acl(caller, place, (name, value), now);
+        }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         let present = self.xattr(inode, name);
@@ -168,6 +175,9 @@ impl Fs {
     ) -> Result<(), Errno> {
         check_name(name)?;
         self.writable(place)?;
+        if is_acl(name) {
+            return self.remove_acl(caller, place);
+        }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         if self.xattr(inode, name).is_none() {
