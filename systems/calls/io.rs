@@ -51,7 +51,7 @@ impl Kernel {
         }
         let count = count.min(MAX_RW_COUNT);
         match description.target {
-            Target::Pipe(..) => self.read_pipe(row, count),
+            Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::File(place) => {
                 let offset = description.offset;
                 let answer = self.read_place(task, place, offset, count)?;
@@ -151,7 +151,10 @@ impl Kernel {
         }
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         match description.target {
-            Target::Pipe(..) => self.write_pipe(task, row, data),
+            Target::Pipe(pipe, _) => {
+                let flags = description.flags;
+                self.write_pipe(task, row, (pipe, flags), data)
+            }
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;
                 let offset = if append { self.end_of(place) } else { description.offset };
