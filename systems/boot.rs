@@ -17,6 +17,7 @@ use crate::tables::{Deadlines, PidTable};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::smallvec;
 
@@ -218,7 +219,7 @@ impl Kernel {
         };
         let row = ProcessRow::spawn(&mut self.rows, u64::from(boot.pid), process);
         self.pids.change(boot.pid, |entry| entry.process = Some(row));
-        self.rows.set_text(row, boot.text.clone());
+        self.rows.set_text(row, Arc::new(boot.text.clone()));
         self.join(Club::Group, row, boot.pgid);
         self.join(Club::Session, row, boot.sid);
         if boot.is_init {
@@ -251,6 +252,7 @@ impl Kernel {
             frames: Vec::new(),
             wait: None,
             credentials: Box::new(boot.credentials.clone()),
+            alt_stack: crate::calls::NO_ALT_STACK,
             exited: false,
         };
         let row = TaskRow::spawn(&mut self.rows, u64::from(boot.pid), task);
@@ -294,7 +296,7 @@ impl Kernel {
                 let row = self.fd(task, other.fd as i32).ok()?.description;
                 match self.rows[row].target {
                     Target::Pipe(pipe, _) => Some(pipe),
-                    Target::File(_) => None,
+                    Target::File(_) | Target::Socket(_) => None,
                 }
             });
         let pipe = match known {

@@ -239,9 +239,15 @@ impl Kernel {
     }
 
     /// A system call: one tick.
-    #[inline]
     pub fn call(&mut self, task: u32, call: Call<'_>) -> Outcome {
-        self.take(Event::Call { task, call })
+        if self.asking.is_some() {
+            return Outcome::Refused(Refusal::Misplaced);
+        }
+        let tick = self.tick;
+        self.tick += 1;
+        let outcome = self.enter(tick, task, &call);
+        self.end_tick();
+        outcome
     }
 
     /// Queues an event; false if the queue is full (it holds `max_events_queued`).
@@ -273,24 +279,33 @@ impl Kernel {
 
     /// Takes one event: one tick.
     pub fn take(&mut self, event: Event<'_>) -> Outcome {
+        if let Event::Call { task, call } = event {
+            return self.call(task, call);
+        }
         if self.asking.is_some() && !matches!(event, Event::Answer(_)) {
             return Outcome::Refused(Refusal::Misplaced);
         }
         let tick = self.tick;
         self.tick += 1;
         let outcome = self.act(tick, event);
+        self.end_tick();
+        outcome
+    }
+
+    /// The phases after the event's own.
+    #[inline]
+    fn end_tick(&mut self) {
         if !self.answers.is_empty() && self.asking.is_none() {
             self.answers.clear();
         }
         if self.has_work() {
             self.settle();
         }
-        outcome
     }
 
     fn act(&mut self, tick: Tick, event: Event<'_>) -> Outcome {
         match event {
-            Event::Call { task, call } => self.enter(tick, task, call),
+            Event::Call { task, call } => self.enter(tick, task, &call),
             Event::Park { task, call } => self.park(tick, task, &call),
             Event::Resume { call, max_bytes } => self.resume(call, max_bytes),
             Event::Deliver { task, signal } => self.deliver_one(task, signal),
@@ -306,25 +321,34 @@ impl Kernel {
 
     /// A call of a task: found, may it speak, then done or put to sleep.
     #[inline]
-    fn enter(&mut self, tick: Tick, tid: u32, call: Call<'_>) -> Outcome {
+    fn enter(&mut self, tick: Tick, tid: u32, call: &Call<'_>) -> Outcome {
         let task = match self.speaker(tid) {
             Ok(task) => task,
             Err(why) => return Outcome::Refused(why),
         };
         self.max_bytes = u64::MAX;
         self.answers_used = 0;
-        match self.dispatch(task, &call) {
+        match self.dispatch(task, call) {
             Ok(answer) => Outcome::Done(answer),
             Err(Stop::Fail(errno)) => Outcome::Failed(errno),
             Err(Stop::Block(block)) => self.block(tick, task, *block),
-            Err(Stop::Ask(question)) => {
-                let mut event = Vec::new();
-                Event::Call { task: tid, call }.put(&mut event);
-                self.asking = Some(Asking { question, event, tick });
-                Outcome::Asking
-            }
+            Err(Stop::Ask(question)) => self.begin_asking(tick, tid, call, question),
             Err(Stop::Ended) => Outcome::Done(Answer::default()),
         }
+    }
+
+    #[cold]
+    fn begin_asking(
+        &mut self,
+        tick: Tick,
+        task: u32,
+        call: &Call<'_>,
+        question: Question,
+    ) -> Outcome {
+        let mut event = Vec::new();
+        Event::Call { task, call: call.clone() }.put(&mut event);
+        self.asking = Some(Asking { question, event, tick });
+        Outcome::Asking
     }
 
     /// The task, if it can make a call.

@@ -104,7 +104,7 @@ impl ProcView for View<'_> {
         let process_row = self.pids.process(pid)?;
         let process = &self.rows[process_row];
         let mut shown = ProcTask {
-            comm: self.rows.text(process_row).comm.0,
+            comm: self.rows.text(process_row).comm.0.clone(),
             state: b'Z',
             ppid: if process.parent == 0 { process.outside_parent } else { process.parent },
             pgrp: process.pgid,
@@ -168,6 +168,10 @@ impl ProcView for View<'_> {
                 let slot = self.rows[task.files].get(i32::try_from(fd).ok()?)?;
                 Some(match self.rows[slot.description].target {
                     Target::File(place) | Target::Pipe(_, Some(place)) => ProcTarget::Place(place),
+                    Target::Socket(socket) => {
+                        let id = self.rows[socket].id;
+                        ProcTarget::Object(format!("socket:[{id}]").into_bytes())
+                    }
                     Target::Pipe(pipe, None) => {
                         let id = self.rows[pipe].id;
                         ProcTarget::Object(format!("pipe:[{id}]").into_bytes())
@@ -195,6 +199,7 @@ impl ProcView for View<'_> {
         let description = &self.rows[slot.description];
         let ino = match description.target {
             Target::Pipe(pipe, None) => self.rows[pipe].id,
+            Target::Socket(socket) => self.rows[socket].id,
             Target::File(_) | Target::Pipe(_, Some(_)) => 0,
         };
         Some(ProcDescriptor { flags: description.flags, pos: description.offset, ino })

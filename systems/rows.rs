@@ -1,14 +1,16 @@
 //! Where a row lies: the only file that names `hecs::World`'s accessors.
 //!
 //! Every process, task, descriptor table, context, handler table, description and pipe is an entity.
-//! The world gives it its identity (a generational handle) and keeps its cold components; the hot
-//! component of a kind stands in a dense column of that kind, found through one index by
-//! `Entity::id()` that checks the generation: one or two nanoseconds, and readable through `&self`,
-//! beside 4 to 7 for `query_one_mut` and 12 to 21 for `World::get` (DESIGN section 6).
+//! The world keeps its cold components; the hot component of a kind stands in a dense column of that
+//! kind, whose rows each have an entity for good: a row that becomes free keeps it for the next value,
+//! because to spawn and despawn one costs 20 to 40 ns. A reference is the row's place and which of its
+//! uses is meant, so that one to a value that is gone finds nothing. To follow it takes one
+//! nanosecond, through `&self` too, beside 4 to 7 for `query_one_mut` and 12 to 21 for `World::get`
+//! (DESIGN section 6).
 //!
 //! ```text
-//!   Entity ──id──▶ index[id] = (generation, row) ──row──▶ column of the kind: value, own id, hash
-//!      └─────────▶ World archetype of the kind: (OwnId, cold components)
+//!   reference = (at, generation) ──at──▶ column of the kind: [generation, value, own id, hash, Entity]
+//!                                                                     cold components ◀────┘
 //! ```
 //!
 //! Order never comes from here: columns are visited by digests (commutative) and, sorted by own id,
@@ -20,89 +22,137 @@
 )]
 
 use crate::components::{
-    Cold, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Task, TextDefault,
+    Cold, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Socket, Task,
+    TextDefault,
 };
 use crate::digest::{hash_number, hash64};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::ops::{Index, IndexMut};
 use hecs::{Entity, World};
-
-/// The own id of an entity: what snapshots and digests know it by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnId(pub u64);
 
 /// One row of a column.
 #[derive(Debug)]
 struct Row<T> {
+    /// What it holds; `None` while it is free.
+    value: Option<T>,
+    /// Which use of the row this is: raised when it becomes free.
+    generation: NonZeroU32,
+    /// It stands in the list of dirty rows.
+    dirty: bool,
     entity: Entity,
     own_id: u64,
-    value: T,
-    /// The row's share in the column's digest, as of when it was last taken.
+    /// The row's part of the column's digest, as of when it was last taken.
     share: u64,
-    dirty: bool,
 }
 
 /// The hot components of one kind.
 #[derive(Debug)]
 struct Column<T> {
-    rows: Vec<Option<Row<T>>>,
+    rows: Vec<Row<T>>,
     free: Vec<u32>,
     dirty: Vec<u32>,
     sum: u64,
     live: u64,
 }
 
-impl<T> Column<T> {
+impl<T: TextDefault> Column<T> {
     const fn new() -> Self {
         Self { rows: Vec::new(), free: Vec::new(), dirty: Vec::new(), sum: 0, live: 0 }
     }
 
-    fn insert(&mut self, row: Row<T>) -> u32 {
-        self.live += 1;
-        let at = match self.free.pop() {
-            Some(at) => at,
-            None => {
-                self.rows.push(None);
-                (self.rows.len() - 1) as u32
-            }
-        };
-        self.rows[at as usize] = Some(row);
-        self.dirty.push(at);
-        at
-    }
-
-    fn remove(&mut self, at: u32) -> Option<T> {
-        let row = self.rows[at as usize].take()?;
-        self.sum = self.sum.wrapping_sub(row.share);
-        self.live -= 1;
+    /// A new row, which is free.
+    fn grow(&mut self, world: &mut World) {
+        let at = self.rows.len() as u32;
+        self.rows.push(Row {
+            value: None,
+            generation: NonZeroU32::MIN,
+            dirty: false,
+            entity: world.spawn((T::Cold::default(),)),
+            own_id: 0,
+            share: 0,
+        });
         self.free.push(at);
-        Some(row.value)
     }
 
-    #[inline]
-    fn touch(&mut self, at: u32) -> Option<&mut T> {
-        let row = self.rows.get_mut(at as usize)?.as_mut()?;
+    fn insert(&mut self, world: &mut World, own_id: u64, value: T) -> (u32, NonZeroU32) {
+        if self.free.is_empty() {
+            self.grow(world);
+        }
+        // `grow` left one; a column of 2^32 rows does not fit in memory.
+        let at = self.free.pop().unwrap_or(u32::MAX);
+        self.live += 1;
+        let row = &mut self.rows[at as usize];
+        (row.own_id, row.value) = (own_id, Some(value));
         if !row.dirty {
             row.dirty = true;
             self.dirty.push(at);
         }
-        Some(&mut row.value)
+        (at, row.generation)
+    }
+
+    fn remove(&mut self, world: &mut World, at: u32, generation: NonZeroU32) -> Option<T> {
+        let row = self.rows.get_mut(at as usize).filter(|row| row.generation == generation)?;
+        let value = row.value.take()?;
+        row.generation = row.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        self.sum = self.sum.wrapping_sub(core::mem::take(&mut row.share));
+        self.live -= 1;
+        self.free.push(at);
+        if size_of::<T::Cold>() > 0 {
+            set_cold(world, row.entity, T::Cold::default());
+        }
+        Some(value)
+    }
+
+    /// What a row adds to the digest: nothing if it is free.
+    fn share(&self, rows: &Rows, at: u32, salt: u64, bytes: &mut Vec<u8>) -> u64
+    where
+        T: Encode,
+    {
+        let row = &self.rows[at as usize];
+        let Some(value) = &row.value else { return 0 };
+        bytes.clear();
+        value.encode(rows, bytes);
+        rows.put_cold::<T::Cold>(row.entity, bytes);
+        hash64(hash_number(salt, row.own_id), bytes)
+    }
+
+    fn disturb(&mut self, world: &mut World, count: u32) {
+        for n in 0..count {
+            self.grow(world);
+            if n % 2 == 0 {
+                self.free.pop();
+            }
+        }
     }
 
     #[inline]
-    fn look(&self, at: u32) -> Option<&T> {
-        Some(&self.rows.get(at as usize)?.as_ref()?.value)
+    fn touch(&mut self, at: u32, generation: NonZeroU32) -> Option<&mut T> {
+        let row = self.rows.get_mut(at as usize).filter(|row| row.generation == generation)?;
+        if !row.dirty {
+            row.dirty = true;
+            self.dirty.push(at);
+        }
+        row.value.as_mut()
+    }
+
+    #[inline]
+    fn find(&self, at: u32, generation: NonZeroU32) -> Option<&Row<T>> {
+        self.rows.get(at as usize).filter(|row| row.generation == generation)
+    }
+
+    #[inline]
+    fn look(&self, at: u32, generation: NonZeroU32) -> Option<&T> {
+        self.find(at, generation)?.value.as_ref()
     }
 }
 
-/// Where an entity's hot component stands.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    generation: u32,
-    row: u32,
+fn set_cold<C: Cold>(world: &mut World, entity: Entity, cold: C) {
+    if let Ok(slot) = world.query_one_mut::<&mut C>(entity) {
+        *slot = cold;
+    }
 }
-
-const NOWHERE: Slot = Slot { generation: 0, row: u32::MAX };
 
 /// A component that digests and snapshots can write: canonical, references as own ids.
 pub trait Encode {
@@ -115,57 +165,55 @@ macro_rules! kinds {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-            pub struct $row(Entity);
+            pub struct $row {
+                at: u32,
+                generation: NonZeroU32,
+            }
 
             impl Index<$row> for Rows {
                 type Output = $value;
                 #[inline]
                 fn index(&self, row: $row) -> &$value {
                     // A dangling reference inside the core is a defect of the core, never input.
-                    self.$column.look(self.place(row.0)).expect("a live row")
+                    self.$column.look(row.at, row.generation).expect("a live row")
                 }
             }
 
             impl IndexMut<$row> for Rows {
                 #[inline]
                 fn index_mut(&mut self, row: $row) -> &mut $value {
-                    let at = self.place(row.0);
-                    self.$column.touch(at).expect("a live row")
+                    self.$column.touch(row.at, row.generation).expect("a live row")
                 }
             }
 
             impl RowKind for $row {
                 type Value = $value;
                 fn spawn(rows: &mut Rows, own_id: u64, value: $value) -> Self {
-                    let entity = rows.world.spawn((OwnId(own_id), <$value>::cold()));
-                    let at = rows.$column.insert(Row {
-                        entity, own_id, value, share: 0, dirty: true,
-                    });
-                    rows.place_at(entity, at);
-                    $row(entity)
+                    let (at, generation) = rows.$column.insert(&mut rows.world, own_id, value);
+                    $row { at, generation }
                 }
                 fn remove(self, rows: &mut Rows) -> Option<$value> {
-                    let at = rows.place(self.0);
-                    let value = rows.$column.remove(at)?;
-                    rows.index[self.0.id() as usize] = NOWHERE;
-                    rows.world.despawn(self.0).ok()?;
-                    Some(value)
+                    rows.$column.remove(&mut rows.world, self.at, self.generation)
                 }
                 fn own_id(self, rows: &Rows) -> u64 {
-                    let at = rows.place(self.0);
-                    rows.$column.rows[at as usize].as_ref().map_or(0, |row| row.own_id)
+                    rows.$column.find(self.at, self.generation).map_or(0, |row| row.own_id)
                 }
                 fn all(rows: &Rows) -> Vec<(u64, Self)> {
-                    let mut all: Vec<(u64, Self)> = rows.$column.rows.iter().flatten()
-                        .map(|row| (row.own_id, $row(row.entity))).collect();
+                    let rows = (0..).zip(&rows.$column.rows);
+                    let live = rows.filter(|(_, row)| row.value.is_some());
+                    let mut all: Vec<(u64, Self)> = live
+                        .map(|(at, row)| (row.own_id, $row { at, generation: row.generation }))
+                        .collect();
                     all.sort_unstable_by_key(|entry| entry.0);
                     all
                 }
                 fn put_cold(self, rows: &Rows, out: &mut Vec<u8>) {
-                    rows.put_cold::<<$value as TextDefault>::Cold>(self.0, out);
+                    if let Some(row) = rows.$column.find(self.at, self.generation) {
+                        rows.put_cold::<<$value as TextDefault>::Cold>(row.entity, out);
+                    }
                 }
                 fn is_live(self, rows: &Rows) -> bool {
-                    rows.$column.look(rows.place(self.0)).is_some()
+                    rows.$column.look(self.at, self.generation).is_some()
                 }
                 fn live(rows: &Rows) -> u64 {
                     rows.$column.live
@@ -173,35 +221,22 @@ macro_rules! kinds {
                 fn digest(rows: &mut Rows) -> u64 {
                     let mut dirty = core::mem::take(&mut rows.$column.dirty);
                     let mut bytes = core::mem::take(&mut rows.scratch);
-                    for at in &dirty {
-                        let Some(row) = &rows.$column.rows[*at as usize] else { continue };
-                        if !row.dirty { continue }
-                        bytes.clear();
-                        row.value.encode(rows, &mut bytes);
-                        $row(row.entity).put_cold(rows, &mut bytes);
-                        let share = hash64(hash_number($salt, row.own_id), &bytes);
-                        if let Some(row) = rows.$column.rows[*at as usize].as_mut() {
-                            let change = share.wrapping_sub(row.share);
-                            row.share = share;
-                            row.dirty = false;
-                            rows.$column.sum = rows.$column.sum.wrapping_add(change);
-                        }
+                    for at in dirty.drain(..) {
+                        let share = rows.$column.share(rows, at, $salt, &mut bytes);
+                        let row = &mut rows.$column.rows[at as usize];
+                        let change = share.wrapping_sub(row.share);
+                        (row.share, row.dirty) = (share, false);
+                        rows.$column.sum = rows.$column.sum.wrapping_add(change);
                     }
-                    dirty.clear();
                     rows.$column.dirty = dirty;
                     rows.scratch = bytes;
                     rows.$column.sum
                 }
                 fn digest_walk(rows: &Rows) -> u64 {
-                    let mut sum = 0u64;
                     let mut bytes = Vec::new();
-                    for row in rows.$column.rows.iter().flatten() {
-                        bytes.clear();
-                        row.value.encode(rows, &mut bytes);
-                        $row(row.entity).put_cold(rows, &mut bytes);
-                        sum = sum.wrapping_add(hash64(hash_number($salt, row.own_id), &bytes));
-                    }
-                    sum
+                    let all = 0..rows.$column.rows.len() as u32;
+                    let shares = all.map(|at| rows.$column.share(rows, at, $salt, &mut bytes));
+                    shares.fold(0, u64::wrapping_add)
                 }
             }
         )*
@@ -209,7 +244,6 @@ macro_rules! kinds {
         /// All rows of the kernel.
         pub struct Rows {
             world: World,
-            index: Vec<Slot>,
             scratch: Vec<u8>,
             $($column: Column<$value>,)*
         }
@@ -220,9 +254,16 @@ macro_rules! kinds {
                 let mut world = World::new();
                 $(register_archetype::<$value>(&mut world);)*
                 Self {
-                    world, index: Vec::new(), scratch: Vec::new(),
+                    world, scratch: Vec::new(),
                     $($column: Column::new(),)*
                 }
+            }
+
+            /// Adds `count` free rows to every column and takes every other one away for good: rows
+            /// used later stand elsewhere, and nothing changes that can be seen (a test's means to
+            /// prove it).
+            pub fn disturb(&mut self, count: u32) {
+                $(self.$column.disturb(&mut self.world, count);)*
             }
         }
     };
@@ -254,7 +295,7 @@ pub trait RowKind: Sized + Copy {
 
 fn register_archetype<V: TextDefault>(world: &mut World) {
     // The order of archetypes is the order of these calls, whatever happens later (HOUSES, H4).
-    world.reserve::<(OwnId, V::Cold)>(0);
+    world.reserve::<(V::Cold,)>(0);
 }
 
 kinds! {
@@ -272,6 +313,8 @@ kinds! {
     DescriptionRow descriptions: Description 0x64657363,
     /// A pipe or an opened FIFO.
     PipeRow pipes: Pipe 0x70697065,
+    /// A socket.
+    SocketRow sockets: Socket 0x736f636b,
 }
 
 impl Default for Rows {
@@ -287,61 +330,34 @@ impl core::fmt::Debug for Rows {
 }
 
 impl Rows {
-    #[inline]
-    fn place(&self, entity: Entity) -> u32 {
-        let slot = self.index.get(entity.id() as usize).copied().unwrap_or(NOWHERE);
-        // The generation is the high half of the handle's bits.
-        if slot.generation == (entity.to_bits().get() >> 32) as u32 { slot.row } else { u32::MAX }
-    }
-
-    fn place_at(&mut self, entity: Entity, row: u32) {
-        let id = entity.id() as usize;
-        if id >= self.index.len() {
-            self.index.resize(id + 1, NOWHERE);
-        }
-        let generation = (entity.to_bits().get() >> 32) as u32;
-        self.index[id] = Slot { generation, row };
-    }
-
     /// The cold component of a process: command line, environment, name.
-    pub fn text(&self, process: ProcessRow) -> ProcessText {
-        match self.world.get::<&ProcessText>(process.0) {
-            Ok(text) => (*text).clone(),
-            Err(_) => ProcessText::default(),
-        }
+    pub fn text(&self, process: ProcessRow) -> Arc<ProcessText> {
+        let row = self.processes.find(process.at, process.generation);
+        let text = row.and_then(|row| self.world.get::<&Arc<ProcessText>>(row.entity).ok());
+        text.map_or_else(Arc::default, |text| Arc::clone(&text))
     }
 
     /// Appends the cold component of an entity.
     fn put_cold<C: Cold>(&self, entity: Entity, out: &mut Vec<u8>) {
-        if let Ok(cold) = self.world.get::<&C>(entity) {
+        if size_of::<C>() > 0
+            && let Ok(cold) = self.world.get::<&C>(entity)
+        {
             cold.put_cold(out);
         }
     }
 
     /// Replaces the cold component of a process.
-    pub fn set_text(&mut self, process: ProcessRow, text: ProcessText) {
-        if let Ok(slot) = self.world.query_one_mut::<&mut ProcessText>(process.0) {
-            *slot = text;
-        }
+    pub fn set_text(&mut self, process: ProcessRow, text: Arc<ProcessText>) {
         // The text is part of the process's encoding: its digest is due.
-        let at = self.place(process.0);
-        self.processes.touch(at);
+        self.processes.touch(process.at, process.generation);
+        if let Some(row) = self.processes.find(process.at, process.generation) {
+            set_cold(&mut self.world, row.entity, text);
+        }
     }
 
     /// fork(2): the child starts with the parent's texts.
     pub fn copy_text(&mut self, from: ProcessRow, to: ProcessRow) {
         let text = self.text(from);
         self.set_text(to, text);
-    }
-
-    /// Spawns and despawns `count` entities that belong to nothing: changes row numbers and nothing
-    /// that can be seen (a test's means to prove it).
-    pub fn disturb(&mut self, count: u32) {
-        let unrelated: Vec<Entity> =
-            (0..count).map(|n| self.world.spawn((OwnId(u64::from(n)), ()))).collect();
-        for entity in unrelated.iter().step_by(2) {
-            // It was made a line above: it is there.
-            self.world.despawn(*entity).unwrap_or(());
-        }
     }
 }

@@ -60,7 +60,7 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
         kind: &FieldValue<'_>,
     ) -> Result<FieldValue<'a>, &'static str> {
         let optional = matches!(style, Style::Optional) && !matches!(kind, FieldValue::Number(_));
-        let path = matches!(kind, FieldValue::Bytes(_)) && name != "data";
+        let path = matches!(kind, FieldValue::Bytes(_)) && !matches!(name, "data" | "value");
         if (optional || path) && self.byte() % 4 == 0 {
             return Ok(FieldValue::Null);
         }
@@ -104,6 +104,15 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
                 _ => FieldValue::Lock(self.from_wire(5)),
             },
             FieldValue::Winsize(_) => FieldValue::Winsize(self.from_wire(4)),
+            FieldValue::AltStack(_) => FieldValue::AltStack(self.from_wire(3)),
+            FieldValue::Address(_) => FieldValue::Address(match self.byte() % 6 {
+                0 => Address::Unnamed,
+                1 => Address::Unix(Bytes(self.string(false).to_vec())),
+                2 => Address::Abstract(Bytes(self.string(true).to_vec())),
+                3 => Address::Inet(std::array::from_fn(|_| self.byte()), self.wide() as u16),
+                4 => Address::Inet6(std::array::from_fn(|_| self.byte()), self.wide() as u16),
+                _ => Address::Other(1000 + u16::from(self.byte())),
+            }),
             FieldValue::Termios(_) => match self.byte() % 3 {
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
                 1 => FieldValue::Winsize(self.from_wire(4)),
@@ -327,6 +336,12 @@ fn payload() -> impl Strategy<Value = (&'static str, Payload)> {
             ("ioctl", Payload::Winsize(Winsize { row, col, xpixel, ypixel }))
         }),
         any::<i64>().prop_map(|number| ("ioctl", Payload::Number(number))),
+        bytes().prop_map(|name| {
+            ("getsockname", Payload::Address(Box::new(Address::Abstract(name))))
+        }),
+        any::<(u64, u32, u64)>().prop_map(|(sp, flags, size)| {
+            ("sigaltstack", Payload::AltStack(AltStack { sp, flags, size }))
+        }),
         any::<(Option<i64>, Option<i64>)>()
             .prop_map(|(a, b)| ("copy_file_range", Payload::Offsets(a, b))),
         any::<(Option<i64>, Option<i64>)>().prop_map(|(a, b)| ("sendfile", Payload::Offsets(a, b))),

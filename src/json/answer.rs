@@ -3,6 +3,7 @@
 
 use super::files::{read_entries, read_stat, read_statfs, show_entries, show_stat, show_statfs};
 use super::names;
+use super::socket::{read_address, read_alt_stack, show_address, show_alt_stack};
 use super::structs::{
     Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_status,
     read_termios, read_time, read_timer, read_winsize, show_action, show_info, show_limit,
@@ -43,6 +44,8 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Time(_) => "rem",
         Payload::Timer(_) if call == "getitimer" => "curr_value",
         Payload::Timer(_) => "old_value",
+        Payload::Address(_) => "addr",
+        Payload::AltStack(_) => "old_ss",
         Payload::Lock(_) | Payload::Termios(_) | Payload::Winsize(_) | Payload::Number(_) => "arg",
     }
 }
@@ -76,6 +79,8 @@ fn put_answer(object: &mut Object, call: &str, answer: &Answer, form: Form) {
         Payload::Timer(timer) => show_timer(*timer),
         Payload::Termios(termios) => show_termios(termios),
         Payload::Winsize(size) => show_winsize(*size),
+        Payload::Address(address) => show_address(address),
+        Payload::AltStack(stack) => show_alt_stack(*stack),
         Payload::Number(number) => Value::from(*number),
     };
     object.insert(name, shown);
@@ -265,6 +270,8 @@ impl<'a> FieldSource<'a> for FieldNames {
             FieldValue::Lock(lock) => FieldValue::Lock(*lock),
             FieldValue::Termios(termios) => FieldValue::Termios(*termios),
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
+            FieldValue::Address(address) => FieldValue::Address(address.clone()),
+            FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
         })
     }
 
@@ -295,7 +302,9 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 19] = [
+    "addr",
+    "old_ss",
     "stat",
     "statfs",
     "status",
@@ -334,6 +343,8 @@ fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
         "groups" => Payload::Groups(read_numbers(value, name)?),
         "ids" => Payload::Ids(triple(read_numbers(value, name)?)?),
         "old_limit" | "rlim" => Payload::Limit(read_limit(value, name)?),
+        "addr" => Payload::Address(Box::new(read_address(value, name)?)),
+        "old_ss" => Payload::AltStack(read_alt_stack(value, name)?),
         "entries" => Payload::Dirents(read_entries(value, name)?),
         "rem" => Payload::Time(read_time(value, name)?),
         "old_value" | "curr_value" => Payload::Timer(read_timer(value, name)?),

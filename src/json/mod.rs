@@ -12,6 +12,7 @@ mod files;
 mod names;
 mod request;
 mod show;
+mod socket;
 mod structs;
 mod text;
 pub mod twin;

@@ -4,6 +4,7 @@
 //! does not have are passed over.
 
 use super::names;
+use super::socket::{read_address, read_alt_stack};
 use super::structs::{
     Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_termios,
     read_time, read_timer, read_winsize,
@@ -240,6 +241,8 @@ impl<'a> Source<'a> {
             FieldValue::Lock(_) if value.is_object() => FieldValue::Lock(read_lock(value, name)?),
             FieldValue::Lock(_) => FieldValue::Number(self.fcntl_arg(name, value)?),
             FieldValue::Winsize(_) => FieldValue::Winsize(read_winsize(value, name)?),
+            FieldValue::Address(_) => FieldValue::Address(read_address(value, name)?),
+            FieldValue::AltStack(_) => FieldValue::AltStack(read_alt_stack(value, name)?),
             FieldValue::Termios(_) => self.ioctl_arg(name, value)?,
             FieldValue::Null | FieldValue::Bytes(_) | FieldValue::List(_) => {
                 return Err(self.wrong(name, "what the call takes"));

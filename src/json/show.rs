@@ -2,6 +2,7 @@
 
 use super::Object;
 use super::names::{self, show_flags, show_number};
+use super::socket::{show_address, show_alt_stack};
 use super::structs::{
     show_action, show_info, show_limit, show_lock, show_numbers, show_poll, show_termios,
     show_time, show_timer, show_winsize,
@@ -59,6 +60,8 @@ impl FieldSink for Sink<'_> {
             FieldValue::Lock(lock) => show_lock(&lock),
             FieldValue::Termios(termios) => show_termios(&termios),
             FieldValue::Winsize(size) => show_winsize(size),
+            FieldValue::Address(address) => show_address(&address),
+            FieldValue::AltStack(stack) => show_alt_stack(stack),
         };
         self.object.insert(name.into(), shown);
     }

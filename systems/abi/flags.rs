@@ -171,6 +171,32 @@ constants! {
     CLOSE_RANGE_FLAGS: u32 { CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4 }
 }
 constants! {
+    /// Address families of socket(2).
+    ADDRESS_FAMILIES: u32 {
+        AF_UNSPEC = 0, AF_UNIX = 1, AF_LOCAL = 1, AF_INET = 2, AF_INET6 = 10, AF_NETLINK = 16,
+        AF_PACKET = 17, AF_VSOCK = 40,
+    }
+}
+constants! {
+    /// Types and flags of socket(2); a type is a number, not bits.
+    SOCKET_TYPES: u32 {
+        SOCK_NONBLOCK = 0o4000, SOCK_CLOEXEC = 0o2000000, SOCK_SEQPACKET = 5, SOCK_RDM = 4,
+        SOCK_RAW = 3, SOCK_DGRAM = 2, SOCK_STREAM = 1,
+    }
+}
+constants! {
+    /// `how` of shutdown(2).
+    SHUTDOWNS: u32 { SHUT_RD = 0, SHUT_WR = 1, SHUT_RDWR = 2 }
+}
+constants! {
+    /// Flags of setxattr(2).
+    XATTR_FLAGS: u32 { XATTR_CREATE = 1, XATTR_REPLACE = 2 }
+}
+constants! {
+    /// Flags of sigaltstack(2).
+    SS_FLAGS: u32 { SS_ONSTACK = 1, SS_DISABLE = 2, SS_AUTODISARM = 0x80000000 }
+}
+constants! {
     /// Clocks of clock_gettime(2).
     CLOCKS: u32 {
         CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1, CLOCK_PROCESS_CPUTIME_ID = 2,

@@ -3,6 +3,7 @@
 //! Everything here is a value or a table of values; nothing decides anything. Numbers are those of
 //! x86-64 Linux. Each table of names stands once, beside its numbers.
 
+pub mod address;
 pub mod credentials;
 pub mod errno;
 pub mod flags;
@@ -10,6 +11,7 @@ pub mod signal;
 pub mod structs;
 pub mod termios;
 
+pub use address::{Address, AltStack};
 pub use credentials::Credentials;
 pub use errno::Errno;
 pub use signal::{SigAction, SigInfo, SigSet, Signal};

@@ -82,6 +82,9 @@ impl Kernel {
                 }
                 self.fs.release(place);
             }
+            Target::Socket(socket) => {
+                socket.remove(&mut self.rows);
+            }
             Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, description.flags),
         }
     }
@@ -276,6 +279,7 @@ impl Kernel {
         match self.rows[row].target {
             Target::File(place) => Some(place),
             Target::Pipe(_, place) => place,
+            Target::Socket(_) => None,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::kernel::{CallResult, Kernel};
 use crate::procview::caller;
 use crate::rows::TaskRow;
 use crate::wire::Bytes;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Longest single argument (`MAX_ARG_STRLEN`).
@@ -131,7 +132,7 @@ impl Kernel {
         };
         let process = self.rows[task].process;
         self.run_file(process, Some(last));
-        self.rows.set_text(process, text);
+        self.rows.set_text(process, Arc::new(text));
     }
 
     /// Set-id bits and capabilities of the new program (execve(2), capabilities(7)).

@@ -52,6 +52,7 @@ impl Kernel {
         let count = count.min(MAX_RW_COUNT);
         match description.target {
             Target::Pipe(..) => self.read_pipe(row, count),
+            Target::Socket(socket) => self.read_socket(row, socket),
             Target::File(place) => {
                 let offset = description.offset;
                 let answer = self.read_place(task, place, offset, count)?;
@@ -152,6 +153,7 @@ impl Kernel {
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         match description.target {
             Target::Pipe(..) => self.write_pipe(task, row, data),
+            Target::Socket(socket) => self.write_socket(socket),
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;
                 let offset = if append { self.end_of(place) } else { description.offset };
@@ -420,7 +422,7 @@ impl Kernel {
         let (place, source) = match self.rows[from].target {
             Target::File(place) => (place, start_at(offset, self.rows[from].offset)?),
             Target::Pipe(..) if offset.is_some() => return Err(Errno::ESPIPE.into()),
-            Target::Pipe(..) => return Err(Errno::EINVAL.into()),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::EINVAL.into()),
         };
         let to = self.open_fd(task, out_fd)?;
         if !self.rows[to].writable() {

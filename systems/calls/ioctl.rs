@@ -40,6 +40,7 @@ impl Kernel {
                 Target::Pipe(pipe, _) => {
                     Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
                 }
+                Target::Socket(_) => Ok(Answer::with(Payload::Number(0))),
                 Target::File(place) => {
                     let pages = self.fs.pages(place).ok_or(Errno::ENOTTY)?;
                     let left = Pages::size(pages) as i64 - self.rows[row].offset as i64;

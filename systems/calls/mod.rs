@@ -14,15 +14,19 @@ mod poll;
 mod process;
 pub(crate) mod record_lock;
 mod signal;
+mod socket;
 mod time;
 mod wait;
 
-use crate::abi::Errno;
 use crate::abi::flags::*;
+use crate::abi::{AltStack, Errno};
 use crate::event::{Answer, Call, HostAnswer, Question};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::TaskRow;
 use ids::Kind;
+
+/// No alternate signal stack.
+pub(crate) const NO_ALT_STACK: AltStack = AltStack { sp: 0, flags: SS_DISABLE, size: 0 };
 
 impl Kernel {
     /// Performs a call of a task. Split by subject so that each part fits a screen.
@@ -69,6 +73,13 @@ impl Kernel {
                 self.copy_file_range(task, (fd_in, off_in), (fd_out, off_out), len, flags)
             }
             Call::Sync {} => Ok(Answer::default()),
+            Call::Socket { domain, r#type, protocol } => {
+                self.socket(task, domain, r#type, protocol)
+            }
+            Call::Connect { sockfd, ref addr } => self.connect(task, sockfd, addr),
+            Call::Getsockname { sockfd } => self.getsockname(task, sockfd),
+            Call::Getpeername { sockfd } => self.getpeername(task, sockfd),
+            Call::Shutdown { sockfd, how } => self.shutdown(task, sockfd, how),
             ref other => self.dispatch_waits(task, other),
         }
     }
@@ -118,6 +129,7 @@ impl Kernel {
             Call::RtSigqueueinfo { target, sig, info } => {
                 self.rt_sigqueueinfo(task, target, sig, info)
             }
+            Call::Sigaltstack { ss } => self.sigaltstack(task, ss),
             Call::RtSigreturn {} => self.rt_sigreturn(task),
             ref other => self.dispatch_ids(task, other),
         }
@@ -289,6 +301,36 @@ impl Kernel {
                 let spot = self.open_spot(task, fd)?;
                 self.xattr(task, &spot, None, size)
             }
+            ref other => self.dispatch_xattrs(task, other),
+        }
+    }
+
+    fn dispatch_xattrs(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
+        match *call {
+            Call::Setxattr { path, name, value, flags } => {
+                let spot = self.spot(task, AT_FDCWD, path, 0)?;
+                self.set_xattr(task, &spot, name, Some((value, flags)))
+            }
+            Call::Lsetxattr { path, name, value, flags } => {
+                let spot = self.spot(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
+                self.set_xattr(task, &spot, name, Some((value, flags)))
+            }
+            Call::Fsetxattr { fd, name, value, flags } => {
+                let spot = self.open_spot(task, fd)?;
+                self.set_xattr(task, &spot, name, Some((value, flags)))
+            }
+            Call::Removexattr { path, name } => {
+                let spot = self.spot(task, AT_FDCWD, path, 0)?;
+                self.set_xattr(task, &spot, name, None)
+            }
+            Call::Lremovexattr { path, name } => {
+                let spot = self.spot(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
+                self.set_xattr(task, &spot, name, None)
+            }
+            Call::Fremovexattr { fd, name } => {
+                let spot = self.open_spot(task, fd)?;
+                self.set_xattr(task, &spot, name, None)
+            }
             Call::Unmodelled { number } => self.unmodelled(number),
             // Every other call is in one of the tables before this one.
             ref other => self.unmodelled(other.number()),
@@ -296,7 +338,7 @@ impl Kernel {
     }
 
     /// A call without a model: ENOSYS, or what the host says.
-    fn unmodelled(&mut self, number: u32) -> CallResult {
+    pub(crate) fn unmodelled(&mut self, number: u32) -> CallResult {
         if !self.config.ask_unmodelled {
             return Err(Errno::ENOSYS.into());
         }

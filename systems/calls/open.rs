@@ -90,6 +90,7 @@ impl Kernel {
         cloexec: bool,
     ) -> CallResult {
         let Target::Pipe(pipe, _) = self.rows[row].target else {
+            // A socket cannot be opened by its link (unix(7)).
             return Err(Errno::ENXIO.into());
         };
         self.open_ends(task, pipe, None, flags, cloexec)

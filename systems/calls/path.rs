@@ -22,7 +22,7 @@ const PIPEFS_DEVICE: u64 = 0xf;
 /// Where a path or a descriptor leads.
 pub(crate) enum Spot {
     Place(Place),
-    /// A descriptor without a place: an unnamed pipe.
+    /// A descriptor without a place: an unnamed pipe, a socket.
     Open(DescriptionRow),
 }
 
@@ -56,7 +56,7 @@ impl Kernel {
         let row = self.fd(task, dirfd)?.description;
         match self.rows[row].target {
             Target::File(place) if self.fs.is_directory(place) => Ok(Some(place)),
-            Target::File(_) | Target::Pipe(..) => Err(Errno::ENOTDIR),
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) => Err(Errno::ENOTDIR),
         }
     }
 
@@ -99,7 +99,7 @@ impl Kernel {
         let row = self.fd(task, fd)?.description;
         Ok(match self.rows[row].target {
             Target::File(place) | Target::Pipe(_, Some(place)) => Spot::Place(place),
-            Target::Pipe(_, None) => Spot::Open(row),
+            Target::Pipe(_, None) | Target::Socket(_) => Spot::Open(row),
         })
     }
 
@@ -156,7 +156,11 @@ impl Kernel {
     }
 
     fn stat_of_pipe(&self, row: DescriptionRow) -> Stat {
-        let Target::Pipe(pipe, _) = self.rows[row].target else { return Stat::default() };
+        let pipe = match self.rows[row].target {
+            Target::Pipe(pipe, _) => pipe,
+            Target::Socket(socket) => return self.stat_of_socket(socket),
+            Target::File(_) => return Stat::default(),
+        };
         let pipe = &self.rows[pipe];
         let time = Timespec::from_ns(pipe.changed_ns);
         Stat {
@@ -512,6 +516,27 @@ impl Kernel {
             return Err(Errno::ERANGE.into());
         }
         Ok(Answer::data(text))
+    }
+
+    /// setxattr(2) with a value and flags, removexattr(2) without.
+    pub(crate) fn set_xattr(
+        &mut self,
+        task: TaskRow,
+        spot: &Spot,
+        name: Path<'_>,
+        value: Option<(&[u8], u32)>,
+    ) -> CallResult {
+        let name = name.ok_or(Errno::EFAULT)?;
+        let Spot::Place(place) = spot else { return Err(Errno::EOPNOTSUPP.into()) };
+        let now = self.stamp();
+        caller!(self, task => caller);
+        match value {
+            Some((value, flags)) => {
+                self.fs.setxattr(&caller, *place, (name, value), flags, now)?;
+            }
+            None => self.fs.removexattr(&caller, *place, name, now)?,
+        }
+        Ok(Answer::default())
     }
 
     /// truncate(2).

@@ -156,6 +156,12 @@ impl Kernel {
             frames: if flags & CLONE_THREAD != 0 { Vec::new() } else { frames },
             wait: None,
             credentials: from.credentials.clone(),
+            // A thread starts without one, a copy of the process with a copy (clone(2)).
+            alt_stack: if flags & CLONE_VM != 0 && flags & CLONE_VFORK == 0 {
+                super::NO_ALT_STACK
+            } else {
+                from.alt_stack
+            },
             exited: false,
         };
         let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
@@ -261,6 +267,7 @@ impl Kernel {
         let handlers = self.rows[task].handlers;
         self.rows[handlers].reset_for_exec();
         self.rows[task].frames.clear();
+        self.rows[task].alt_stack = super::NO_ALT_STACK;
         self.rows[task].saved_mask = None;
         self.rows[process].did_exec = true;
         self.close_on_exec(task);

@@ -25,7 +25,7 @@ const MAX_CIRCLE: u32 = 10;
 pub(crate) enum LockedObject {
     /// An inode.
     Inode(InodeId),
-    /// An unnamed pipe, by own id.
+    /// An unnamed pipe or a socket, by own id (they have one counter).
     Pipe(u64),
 }
 
@@ -129,6 +129,7 @@ impl Kernel {
             Target::File(place) | Target::Pipe(_, Some(place)) => {
                 self.fs.inode_id(place).map(LockedObject::Inode)
             }
+            Target::Socket(socket) => Some(LockedObject::Pipe(socket.own_id(&self.rows))),
             Target::Pipe(pipe, None) => Some(LockedObject::Pipe(pipe.own_id(&self.rows))),
         }
     }

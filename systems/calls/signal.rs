@@ -4,13 +4,16 @@
 use crate::abi::credentials::CAP_KILL;
 use crate::abi::flags::*;
 use crate::abi::signal::{SI_TKILL, SI_USER, SIG_IGN};
-use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, Timespec};
+use crate::abi::{AltStack, Errno, SigAction, SigInfo, SigSet, Signal, Timespec};
 use crate::components::{Life, Restart, Waiting};
 use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::rows::{ProcessRow, RowKind, TaskRow};
 use crate::tables::family::Club;
 use alloc::boxed::Box;
+
+/// Smallest alternate stack (`MINSIGSTKSZ`).
+const MINSIGSTKSZ: u64 = 2048;
 
 impl Kernel {
     /// rt_sigaction(2).
@@ -266,6 +269,24 @@ impl Kernel {
             self.post(process, signal, SigInfo { signo: sig, ..info });
         }
         Ok(Answer::default())
+    }
+
+    /// sigaltstack(2). Where the guest's stack pointer is nobody knows here: never on it.
+    pub(crate) fn sigaltstack(&mut self, task: TaskRow, ss: Option<AltStack>) -> CallResult {
+        let old = self.rows[task].alt_stack;
+        if let Some(new) = ss {
+            if new.flags & !(SS_ONSTACK | SS_DISABLE | SS_AUTODISARM) != 0 {
+                return Err(Errno::EINVAL.into());
+            }
+            self.rows[task].alt_stack = if new.flags & SS_DISABLE != 0 {
+                super::NO_ALT_STACK
+            } else if new.size < MINSIGSTKSZ {
+                return Err(Errno::ENOMEM.into());
+            } else {
+                AltStack { flags: new.flags & SS_AUTODISARM, ..new }
+            };
+        }
+        Ok(Answer::with(Payload::AltStack(old)))
     }
 
     /// rt_sigreturn(2).

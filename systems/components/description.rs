@@ -2,7 +2,7 @@
 
 use crate::components::TextDefault;
 use crate::fs::Place;
-use crate::rows::{DescriptionRow, PipeRow};
+use crate::rows::{DescriptionRow, PipeRow, SocketRow};
 use alloc::vec::Vec;
 
 /// What a description is open on.
@@ -12,6 +12,8 @@ pub enum Target {
     File(Place),
     /// A pipe (no place), or a FIFO with the place of its inode.
     Pipe(PipeRow, Option<Place>),
+    /// A socket.
+    Socket(SocketRow),
 }
 
 /// An open file description (open(2)): what descriptors share.

@@ -4,12 +4,16 @@
 pub mod description;
 pub mod pipe;
 pub mod process;
+pub mod socket;
 pub mod task;
 pub mod wait;
+
+use alloc::sync::Arc;
 
 pub use description::{Context, Description, FdSlot, Files, Target};
 pub use pipe::{Pipe, Segment};
 pub use process::{Life, Limits, Link, Process, ProcessText};
+pub use socket::Socket;
 pub use task::{Frame, Handlers, Interrupted, Pending, Queued, Task};
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
 
@@ -23,9 +27,9 @@ impl Cold for () {
     fn put_cold(&self, _out: &mut alloc::vec::Vec<u8>) {}
 }
 
-impl Cold for ProcessText {
+impl Cold for Arc<ProcessText> {
     fn put_cold(&self, out: &mut alloc::vec::Vec<u8>) {
-        crate::wire::Wire::put(self, out);
+        crate::wire::Wire::put(self.as_ref(), out);
     }
 }
 
@@ -33,10 +37,6 @@ impl Cold for ProcessText {
 pub trait TextDefault {
     /// The cold component.
     type Cold: Cold;
-    /// A fresh one.
-    fn cold() -> Self::Cold {
-        Self::Cold::default()
-    }
 }
 
 impl TextDefault for Task {

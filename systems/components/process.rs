@@ -6,6 +6,7 @@ use crate::fs::Place;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -131,5 +132,6 @@ impl<'a> Wire<'a> for Limits {
 }
 
 impl TextDefault for Process {
-    type Cold = ProcessText;
+    // Shared by the processes of a fork (DESIGN section 7); its count shows nowhere.
+    type Cold = Arc<ProcessText>;
 }

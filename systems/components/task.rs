@@ -1,6 +1,6 @@
 //! A task (thread), its handler frames and pending signals; the table of dispositions.
 
-use crate::abi::{Credentials, SigAction, SigInfo, SigSet, Signal};
+use crate::abi::{AltStack, Credentials, SigAction, SigInfo, SigSet, Signal};
 use crate::components::{TextDefault, Wait};
 use crate::event::{CallId, Completed};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow};
@@ -35,6 +35,8 @@ pub struct Task {
     pub wait: Option<Box<Wait>>,
     /// Who it is.
     pub credentials: Box<Credentials>,
+    /// Its alternate signal stack (sigaltstack(2)).
+    pub alt_stack: AltStack,
     /// It has ended but stays as the leader of a process that lives on.
     pub exited: bool,
 }

@@ -6,7 +6,7 @@
 
 use super::field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
 use crate::abi::flags::*;
-use crate::abi::{Itimer, PollFd, Rlimit, SigAction, SigInfo, SigSet, Timespec};
+use crate::abi::{Address, AltStack, Itimer, PollFd, Rlimit, SigAction, SigInfo, SigSet, Timespec};
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::vec::Vec;
 
@@ -47,7 +47,7 @@ macro_rules! calls {
             pub fn show(&self, sink: &mut impl FieldSink) {
                 match self {
                     $(Call::$variant { $($field),* } => {
-                        $(sink.field(stringify!($field), $style, Field::show($field));)*
+                        $(sink.field(field_name(stringify!($field)), $style, Field::show($field));)*
                     })*
                     Call::Unmodelled { number } => {
                         sink.field("number", Style::Plain, FieldValue::Number(i128::from(*number)));
@@ -63,7 +63,7 @@ macro_rules! calls {
                 match name {
                     $(stringify!($name) => {
                         $(let $field: $kind =
-                            match read_field(source, stringify!($field), $style) {
+                            match read_field(source, field_name(stringify!($field)), $style) {
                                 Ok(value) => value,
                                 Err(error) => return Some(Err(error)),
                             };)*
@@ -101,6 +101,11 @@ macro_rules! calls {
             }
         }
     };
+}
+
+/// The man page's name of a field: `type` is a word of Rust's.
+fn field_name(written: &'static str) -> &'static str {
+    written.strip_prefix("r#").unwrap_or(written)
 }
 
 /// In the place of a number: the call's own number follows.
@@ -151,6 +156,12 @@ calls! {
     39 getpid Getpid {}
     40 sendfile Sendfile { out_fd: i32 [Plain], in_fd: i32 [Plain], offset: Option<i64> [Optional],
         count: u64 [Plain] }
+    41 socket Socket { domain: u32 [Choice(ADDRESS_FAMILIES)], r#type: u32 [Flags(SOCKET_TYPES)],
+        protocol: u32 [Optional] }
+    42 connect Connect { sockfd: i32 [Plain], addr: Address [Plain] }
+    48 shutdown Shutdown { sockfd: i32 [Plain], how: u32 [Choice(SHUTDOWNS)] }
+    51 getsockname Getsockname { sockfd: i32 [Plain] }
+    52 getpeername Getpeername { sockfd: i32 [Plain] }
     56 clone Clone { flags: u64 [Flags(CLONE_FLAGS)], set_tid: u32 [Optional] }
     57 fork Fork {}
     58 vfork Vfork {}
@@ -207,6 +218,7 @@ calls! {
     128 rt_sigtimedwait RtSigtimedwait { set: SigSet [Plain], timeout: Option<Timespec> [Optional] }
     129 rt_sigqueueinfo RtSigqueueinfo { target: i32 [Plain], sig: i32 [Sig], info: SigInfo [Plain] }
     130 rt_sigsuspend RtSigsuspend { set: SigSet [Plain] }
+    131 sigaltstack Sigaltstack { ss: Option<AltStack> [Optional] }
     133 mknod Mknod { path: Path<'a> [Plain], mode: u32 [Octal], major: u32 [Optional],
         minor: u32 [Optional] }
     137 statfs Statfs { path: Path<'a> [Plain] }
@@ -275,6 +287,15 @@ calls! {
         mode: u32 [Flags(ACCESS_MODES)], flags: u32 [OptionalFlags(AT_FLAGS)] }
     452 fchmodat2 Fchmodat2 { dirfd: i32 [Dirfd], path: Path<'a> [Plain], mode: u32 [Octal],
         flags: u32 [OptionalFlags(AT_FLAGS)] }
+    188 setxattr Setxattr { path: Path<'a> [Plain], name: Path<'a> [Plain], value: &'a [u8] [Plain],
+        flags: u32 [OptionalFlags(XATTR_FLAGS)] }
+    189 lsetxattr Lsetxattr { path: Path<'a> [Plain], name: Path<'a> [Plain], value: &'a [u8] [Plain],
+        flags: u32 [OptionalFlags(XATTR_FLAGS)] }
+    190 fsetxattr Fsetxattr { fd: i32 [Plain], name: Path<'a> [Plain], value: &'a [u8] [Plain],
+        flags: u32 [OptionalFlags(XATTR_FLAGS)] }
+    197 removexattr Removexattr { path: Path<'a> [Plain], name: Path<'a> [Plain] }
+    198 lremovexattr Lremovexattr { path: Path<'a> [Plain], name: Path<'a> [Plain] }
+    199 fremovexattr Fremovexattr { fd: i32 [Plain], name: Path<'a> [Plain] }
     191 getxattr Getxattr { path: Path<'a> [Plain], name: Path<'a> [Plain], size: u64 [Optional] }
     192 lgetxattr Lgetxattr { path: Path<'a> [Plain], name: Path<'a> [Plain], size: u64 [Optional] }
     193 fgetxattr Fgetxattr { fd: i32 [Plain], name: Path<'a> [Plain], size: u64 [Optional] }

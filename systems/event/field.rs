@@ -4,7 +4,10 @@
 //! becomes is the shell's business.
 
 use crate::abi::flags::Names;
-use crate::abi::{Flock, PollFd, Rlimit, SigAction, SigInfo, SigSet, Termios, Timespec, Winsize};
+use crate::abi::{
+    Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigInfo, SigSet, Termios, Timespec,
+    Winsize,
+};
 use crate::wire::Wire;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -66,6 +69,10 @@ pub enum FieldValue<'a> {
     Termios(Termios),
     /// A window size.
     Winsize(Winsize),
+    /// A socket's address.
+    Address(Address),
+    /// An alternate signal stack.
+    AltStack(AltStack),
 }
 
 /// Takes the fields of a call, in order.
@@ -146,6 +153,7 @@ macro_rules! plain_fields {
     )*};
 }
 plain_fields!(crate::abi::Itimer: Timer, SigSet: Set, Timespec: Time, SigAction: Action, SigInfo: Info, Rlimit: Limit,
+    Address: Address, AltStack: AltStack,
     Vec<i64>: Numbers, Vec<PollFd>: Poll);
 
 impl<'a> Field<'a> for &'a [u8] {

@@ -1,8 +1,8 @@
 //! What a finished call gives back: a value and, for some calls, data.
 
 use crate::abi::{
-    Dirent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo, SigSet, Stat, Statfs,
-    Termios, Timespec, WaitStatus, Winsize,
+    Address, AltStack, Dirent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo,
+    SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
 };
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -80,6 +80,10 @@ pub enum Payload {
     Winsize(Winsize),
     /// A number written through a pointer: FIONREAD, TIOCGPGRP, F_GETOWN_EX …
     Number(i64),
+    /// getsockname(2).
+    Address(Box<Address>),
+    /// The old stack of sigaltstack(2).
+    AltStack(AltStack),
     /// The new offset of sendfile(2), or both of copy_file_range(2).
     Offsets(Option<i64>, Option<i64>),
 }
@@ -90,5 +94,5 @@ crate::wire_enum!(Payload {
     6 Action(action), 7 Set(set), 8 Fds(fds), 9 Poll(fds), 10 Select(sets), 11 Groups(groups),
     12 Ids(ids), 13 Limit(limit), 14 Dirents(entries), 15 Lock(lock), 16 Time(time),
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
-    21 Offsets(input, output)
+    21 Offsets(input, output), 22 Address(address), 23 AltStack(stack)
 });

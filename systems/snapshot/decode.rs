@@ -4,17 +4,20 @@
 use super::{MAGIC, Refs, RestoreError, Row, VERSION};
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, Restart,
-    Segment, Target, Task, Wait, Waiting,
+    Segment, Socket, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
 use crate::fs::Fs;
 use crate::kernel::{Asking, Config, Kernel, WakeMode};
-use crate::rows::{ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, TaskRow};
+use crate::rows::{
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, SocketRow, TaskRow,
+};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 type From<'a, 'b> = &'b mut WireReader<'a>;
@@ -74,6 +77,12 @@ impl Kernel {
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
+            let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
+            let socket = Socket { id, domain, kind, protocol, uid, gid };
+            refs.sockets.insert(id, SocketRow::spawn(&mut self.rows, id, socket));
+        }
+        for _ in 0..from.count()? {
+            let id = u64::get(from)?;
             let description = get_description(from, &refs)?;
             self.index_description(&description)?;
             let flock = description.flock;
@@ -124,7 +133,7 @@ impl Kernel {
                 self.deadlines.add(process.alarm_ns, Due::Alarm(pid));
             }
             let row = Row::spawn(&mut self.rows, id, process);
-            self.rows.set_text(row, text);
+            self.rows.set_text(row, Arc::new(text));
             self.pids.change(pid, |entry| entry.process = Some(row));
             if heads.0 {
                 self.pids.change(group, |entry| entry.group_head = pid);
@@ -178,7 +187,7 @@ impl Kernel {
                 }
                 Ok(())
             }
-            Target::Pipe(_, None) => Ok(()),
+            Target::Pipe(_, None) | Target::Socket(_) => Ok(()),
             Target::Pipe(pipe, Some(place)) => {
                 self.check_place(place)?;
                 if let Some(inode) = self.fs.inode_id(place) {
@@ -279,11 +288,15 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
 }
 
 fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, RestoreError> {
-    let target = if bool::get(from)? {
-        let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
-        Target::Pipe(pipe, Wire::get(from)?)
-    } else {
-        Target::File(Wire::get(from)?)
+    let error = from.error("what a description is open on");
+    let target = match from.byte()? {
+        0 => Target::File(Wire::get(from)?),
+        1 => {
+            let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
+            Target::Pipe(pipe, Wire::get(from)?)
+        }
+        2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
+        _ => return Err(error.into()),
     };
     let [flags, count, flock] = Wire::get(from)?;
     let offset = Wire::get(from)?;
@@ -385,6 +398,7 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
         frames,
         wait: get_wait(from, refs)?.map(Box::new),
         credentials: Wire::get(from)?,
+        alt_stack: Wire::get(from)?,
         exited: Wire::get(from)?,
     })
 }

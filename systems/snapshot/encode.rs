@@ -1,5 +1,6 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
+use crate::components::Socket;
 use crate::components::{
     Context, Description, Files, Frame, Handlers, Interrupted, Life, Pending, Pipe, Process,
     Restart, Target, Task, Wait, WaitQueue, Waiting,
@@ -92,6 +93,12 @@ impl Encode for Pipe {
     }
 }
 
+impl Encode for Socket {
+    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+        [self.domain, self.kind, self.protocol, self.uid, self.gid].put(out);
+    }
+}
+
 impl Encode for Description {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
         match self.target {
@@ -103,6 +110,10 @@ impl Encode for Description {
                 out.push(1);
                 pipe.own_id(rows).put(out);
                 place.put(out);
+            }
+            Target::Socket(socket) => {
+                out.push(2);
+                socket.own_id(rows).put(out);
             }
         }
         [self.flags, self.refs, self.flock].put(out);
@@ -186,6 +197,7 @@ impl Encode for Task {
         }
         put_wait(self.wait.as_deref(), rows, out);
         self.credentials.put(out);
+        self.alt_stack.put(out);
         self.exited.put(out);
     }
 }

@@ -16,7 +16,8 @@ use crate::fs::{Caller, Kind};
 use crate::kernel::Kernel;
 use crate::procview::View;
 use crate::rows::{
-    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow as Row, RowKind, TaskRow,
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow as Row, RowKind,
+    SocketRow, TaskRow,
 };
 use crate::wire::{Bytes, Wire, WireError, put_varint};
 use alloc::collections::BTreeMap;
@@ -143,6 +144,7 @@ impl Kernel {
         self.pids.last.put(&mut out);
         self.fs.put(&mut out);
         self.put_rows::<PipeRow>(&mut out);
+        self.put_rows::<SocketRow>(&mut out);
         self.put_rows::<DescriptionRow>(&mut out);
         self.put_rows::<FilesRow>(&mut out);
         self.put_rows::<ContextRow>(&mut out);
@@ -169,6 +171,7 @@ impl Kernel {
             ("kernel", self.rest_digest()),
             ("pipes", PipeRow::digest(&mut self.rows)),
             ("processes", Row::digest(&mut self.rows)),
+            ("sockets", SocketRow::digest(&mut self.rows)),
             ("tasks", TaskRow::digest(&mut self.rows)),
         ]);
         debug_assert_eq!(digests, self.digests_by_walk(), "a changed row was not marked");
@@ -195,6 +198,7 @@ impl Kernel {
             ("kernel", self.rest_digest()),
             ("pipes", PipeRow::digest_walk(rows)),
             ("processes", Row::digest_walk(rows)),
+            ("sockets", SocketRow::digest_walk(rows)),
             ("tasks", TaskRow::digest_walk(rows)),
         ])
     }
@@ -224,7 +228,7 @@ impl Kernel {
                 pgid: process.pgid,
                 sid: process.sid,
                 state: self.process_state(row),
-                comm: self.rows.text(row).comm,
+                comm: self.rows.text(row).comm.clone(),
             }
         })
         .collect()
@@ -305,6 +309,7 @@ impl Kernel {
 #[derive(Default)]
 struct Refs {
     pipes: BTreeMap<u64, PipeRow>,
+    sockets: BTreeMap<u64, SocketRow>,
     descriptions: BTreeMap<u64, DescriptionRow>,
     files: BTreeMap<u64, FilesRow>,
     contexts: BTreeMap<u64, ContextRow>,

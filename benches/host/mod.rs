@@ -1,0 +1,120 @@
+//! The operations of the benches on the Linux underneath, through rustix: the other side of each
+//! comparison. What a blocked read costs there depends on its scheduler: that one is left out.
+
+use crate::operations::{GROUP, Operation, PIPES, WRITES};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{dup, read, write};
+use rustix::pipe::pipe;
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, setpgid, waitpid,
+};
+use std::hint::black_box;
+use std::os::fd::OwnedFd;
+
+/// The processes and pipes that the operations need.
+pub(crate) struct Host {
+    children: Vec<Pid>,
+    pipe: (OwnedFd, OwnedFd),
+    polled: Vec<(OwnedFd, OwnedFd)>,
+    /// A pipe that holds what was written until it is emptied.
+    stream: (OwnedFd, OwnedFd),
+    writes: u32,
+    data: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl Host {
+    /// One child alone, then a group of 100.
+    pub(crate) fn new() -> Self {
+        let children: Vec<Pid> = (0..=GROUP).map(|_| fork(true)).collect();
+        for member in &children[1..] {
+            setpgid(Some(*member), Some(children[1])).expect("a child of ours");
+        }
+        let polled: Vec<_> = (0..PIPES).map(|_| pipe().expect("a pipe")).collect();
+        write(&polled[PIPES - 1].1, b"x").expect("room");
+        Self {
+            children,
+            pipe: pipe().expect("a pipe"),
+            polled,
+            stream: pipe().expect("a pipe"),
+            writes: 0,
+            data: vec![7; 65_536],
+            buffer: vec![0; 65_536],
+        }
+    }
+
+    /// Whether it can be measured here.
+    pub(crate) fn can(operation: Operation) -> bool {
+        operation != Operation::PipeWake
+    }
+
+    /// Performs an operation once.
+    pub(crate) fn run(&mut self, operation: Operation) {
+        match operation {
+            Operation::Getpid => drop(black_box(getpid())),
+            Operation::DupClose => drop(dup(&self.pipe.0).expect("a descriptor")),
+            Operation::PipeClose => drop(pipe().expect("a pipe")),
+            Operation::PipeWrite64 => self.write_64(),
+            Operation::Pipe1 => self.through_pipe(1),
+            Operation::Pipe64K => self.through_pipe(65_536),
+            Operation::PipeWake => {}
+            Operation::Spawn => drop(waitpid(Some(fork(false)), WaitOptions::empty())),
+            Operation::KillOne => {
+                kill_process(self.children[0], Signal::WINCH).expect("a child of ours");
+            }
+            Operation::KillGroup => {
+                kill_process_group(self.children[1], Signal::WINCH).expect("a group of ours");
+            }
+            Operation::Poll1 => self.poll(PIPES - 1),
+            Operation::Poll64 => self.poll(0),
+        }
+    }
+
+    fn write_64(&mut self) {
+        write(&self.stream.1, &self.data[..64]).expect("room");
+        self.writes += 1;
+        if self.writes == WRITES {
+            self.writes = 0;
+            read(&self.stream.0, &mut self.buffer[..]).expect("bytes");
+        }
+    }
+
+    fn through_pipe(&mut self, bytes: usize) {
+        write(&self.pipe.1, &self.data[..bytes]).expect("room");
+        let count = read(&self.pipe.0, &mut self.buffer[..bytes]).expect("bytes");
+        assert_eq!(count, bytes);
+    }
+
+    fn poll(&self, from: usize) {
+        let ends = self.polled[from..].iter();
+        let mut fds: Vec<_> = ends.map(|ends| PollFd::new(&ends.0, PollFlags::IN)).collect();
+        let ready = poll(&mut fds, Some(&Timespec::default())).expect("descriptors");
+        assert_eq!(ready, 1);
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        for child in &self.children {
+            kill_process(*child, Signal::KILL).expect("a child of ours");
+            waitpid(Some(*child), WaitOptions::empty()).expect("a child of ours");
+        }
+    }
+}
+
+/// A child that ends at once, or waits for signals.
+fn fork(stays: bool) -> Pid {
+    // SAFETY: the child calls nothing but pause(2) and _exit(2), which are safe after the fork of a
+    // process with threads (signal-safety(7)).
+    let pid = unsafe {
+        let pid = libc::fork();
+        if pid == 0 {
+            while stays {
+                libc::pause();
+            }
+            libc::_exit(0);
+        }
+        pid
+    };
+    Pid::from_raw(pid).expect("fork(2) succeeds")
+}
