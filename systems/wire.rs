@@ -8,6 +8,10 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+/// For the macros, in crates that do not name `alloc`.
+#[doc(hidden)]
+pub use alloc::vec::Vec as __Vec;
 use core::fmt;
 
 /// Why bytes are not a value: what was expected, and at which offset.
@@ -301,7 +305,7 @@ impl<'a, T: Wire<'a>, const N: usize> Wire<'a> for [T; N] {
 macro_rules! wire_struct {
     ($name:ty { $($field:ident),* $(,)? }) => {
         impl<'a> $crate::wire::Wire<'a> for $name {
-            fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+            fn put(&self, out: &mut $crate::wire::__Vec<u8>) {
                 $($crate::wire::Wire::put(&self.$field, out);)*
             }
             fn get(
@@ -319,7 +323,7 @@ macro_rules! wire_enum {
     ($name:ty { $($tag:literal $variant:ident
         $(( $($item:ident),* ))? $({ $($field:ident),* })?),* $(,)? }) => {
         impl<'a> $crate::wire::Wire<'a> for $name {
-            fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+            fn put(&self, out: &mut $crate::wire::__Vec<u8>) {
                 match self {
                     $(Self::$variant $(($($item),*))? $({ $($field),* })? => {
                         out.push($tag);

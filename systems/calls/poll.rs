@@ -80,7 +80,7 @@ impl Kernel {
         Some(Answer { value: ready, payload: Payload::Poll(list) })
     }
 
-    fn poll_entry(&self, entry: &PollFd, description: Option<DescriptionRow>) -> u32 {
+    pub(crate) fn poll_entry(&self, entry: &PollFd, description: Option<DescriptionRow>) -> u32 {
         if entry.fd < 0 {
             return 0;
         }

@@ -124,6 +124,86 @@ impl Fs {
         Ok(Place { mount: at.mount, node: Node::Entry(entry) })
     }
 
+    /// Makes an inode in a directory whose name there must be free: [`Fs::build_path`] for one that
+    /// has been reached already.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOTDIR`, `EPERM` below /proc, `ENAMETOOLONG`, `EINVAL` for a name that cannot be.
+    pub fn build_in(
+        &mut self,
+        directory: Place,
+        name: &[u8],
+        kind: Kind,
+        meta: Meta,
+        now: Timespec,
+    ) -> Result<Place, Errno> {
+        self.free_name(directory, name)?;
+        Ok(self.build(directory, name, kind, meta, now))
+    }
+
+    /// A further name for what is at a place.
+    ///
+    /// # Errors
+    /// As [`Fs::build_in`], and `EPERM` for a directory.
+    pub fn build_name(
+        &mut self,
+        old: Place,
+        directory: Place,
+        name: &[u8],
+    ) -> Result<Place, Errno> {
+        self.free_name(directory, name)?;
+        let (_, inode) = self.stored(old)?;
+        let (parent, above) = self.stored(directory)?;
+        if self.is_directory(old) {
+            return Err(Errno::EPERM);
+        }
+        if self.inodes.at(above.0).volume != self.inodes.at(inode.0).volume {
+            return Err(Errno::EXDEV);
+        }
+        self.inode_mut(inode).nlink += 1;
+        let entry = self.add_entry(parent, Name::from_slice(name), inode);
+        Ok(Place { mount: directory.mount, node: Node::Entry(entry) })
+    }
+
+    fn free_name(&self, directory: Place, name: &[u8]) -> Result<(), Errno> {
+        let plain = !name.is_empty() && name != b"." && name != b"..";
+        if !plain || name.contains(&0) || name.contains(&b'/') {
+            return Err(Errno::EINVAL);
+        }
+        if self.built(directory, name)?.is_some() { Err(Errno::EEXIST) } else { Ok(()) }
+    }
+
+    /// Gives what is at a place other metadata.
+    ///
+    /// # Errors
+    /// `EPERM` below /proc.
+    pub fn describe(&mut self, place: Place, meta: &Meta) -> Result<(), Errno> {
+        let (_, inode) = self.stored(place)?;
+        self.set_meta(inode, meta);
+        Ok(())
+    }
+
+    /// Changes the contents of a regular file, or the target of a symbolic link, as if they had been so.
+    ///
+    /// # Errors
+    /// `EPERM` below /proc.
+    pub fn describe_kind(
+        &mut self,
+        place: Place,
+        change: impl FnOnce(&mut Kind),
+    ) -> Result<(), Errno> {
+        let (_, inode) = self.stored(place)?;
+        let present =
+            |kind: &Kind| if let Kind::Regular(pages) = kind { pages.present() } else { 0 };
+        let row = self.inode_mut(inode);
+        let before = present(&row.kind);
+        change(&mut row.kind);
+        let (after, volume) = (present(&row.kind), row.volume);
+        let volume = &mut self.volumes[volume.0 as usize];
+        volume.pages = volume.pages.saturating_sub(before).saturating_add(after);
+        Ok(())
+    }
+
     /// What is at an absolute path: no link is followed, no permission asked.
     ///
     /// # Errors

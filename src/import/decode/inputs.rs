@@ -1,0 +1,199 @@
+//! Arguments: descriptors, reading and writing, waiting. The other families are in the files beside.
+
+use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Flock, Termios, Winsize};
+use tickernel_systems::event::{Call, FcntlArg, IoctlArg};
+
+use super::Args;
+use crate::import::numbers;
+use crate::strace::Value;
+
+/// The encoded call; `None` if the core has none, or the text says too little.
+pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
+    let call = match args.name() {
+        "read" => Call::Read { fd: args.fd(0)?, count: args.size(2)? },
+        "readv" => Call::Readv { fd: args.fd(0)?, count: args.vector_count(1)? },
+        "pread64" => Call::Pread64 { fd: args.fd(0)?, count: args.size(2)?, offset: args.long(3)? },
+        "preadv" | "preadv2" => {
+            let (fd, count) = (args.fd(0)?, args.vector_count(1)?);
+            match args.long(3)? {
+                -1 if args.name() == "preadv2" => Call::Readv { fd, count },
+                offset => Call::Preadv { fd, count, offset },
+            }
+        }
+        "write" => {
+            let data = args.data(1, args.size(2))?;
+            return args.done(&Call::Write { fd: args.fd(0)?, data: &data });
+        }
+        "writev" => {
+            let data = args.vector(1)?;
+            return args.done(&Call::Writev { fd: args.fd(0)?, data: &data });
+        }
+        "pwrite64" => {
+            let data = args.data(1, args.size(2))?;
+            let (fd, offset) = (args.fd(0)?, args.long(3)?);
+            return args.done(&Call::Pwrite64 { fd, data: &data, offset });
+        }
+        "pwritev" | "pwritev2" => {
+            let data = args.vector(1)?;
+            let (fd, offset) = (args.fd(0)?, args.long(3)?);
+            if offset == -1 && args.name() == "pwritev2" {
+                return args.done(&Call::Writev { fd, data: &data });
+            }
+            return args.done(&Call::Pwritev { fd, data: &data, offset });
+        }
+        "close" => Call::Close { fd: args.fd(0)? },
+        "close_range" => Call::CloseRange {
+            first: args.size(0)? as u32,
+            last: args.size(1)? as u32,
+            flags: args.flags(2, CLOSE_RANGE_FLAGS)?,
+        },
+        "dup" => Call::Dup { oldfd: args.fd(0)? },
+        "dup2" => Call::Dup2 { oldfd: args.fd(0)?, newfd: args.fd(1)? },
+        "dup3" => {
+            Call::Dup3 { oldfd: args.fd(0)?, newfd: args.fd(1)?, flags: args.flags(2, OPEN_FLAGS)? }
+        }
+        "pipe" => Call::Pipe {},
+        "pipe2" => Call::Pipe2 { flags: args.flags(1, OPEN_FLAGS)? },
+        "fcntl" => return fcntl(args),
+        "ioctl" => return ioctl(args),
+        "flock" => Call::Flock { fd: args.fd(0)?, operation: args.flags(1, FLOCK_OPERATIONS)? },
+        "lseek" => {
+            Call::Lseek { fd: args.fd(0)?, offset: args.long(1)?, whence: args.flags(2, WHENCES)? }
+        }
+        "getdents64" => Call::Getdents64 { fd: args.fd(0)?, count: args.size(2)? },
+        "poll" | "ppoll" | "select" | "pselect6" => return waiting(args),
+        _ => return super::files::inputs(args).or_else(|| super::process::inputs(args)),
+    };
+    args.done(&call)
+}
+
+fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
+    let (fd, cmd) = (args.fd(0)?, args.flags(1, FCNTL_COMMANDS)?);
+    let arg = match args.get(2) {
+        None => FcntlArg::Number(0),
+        Some(value) if value.as_struct().is_some() => FcntlArg::Lock(lock(value)?),
+        Some(value) => {
+            let table = match cmd {
+                F_SETFL => OPEN_FLAGS,
+                F_SETFD => FD_FLAGS,
+                _ => &[],
+            };
+            FcntlArg::Number(i64::try_from(numbers::number(value, table)?).ok()?)
+        }
+    };
+    args.done(&Call::Fcntl { fd, cmd, arg })
+}
+
+/// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`
+pub(super) fn lock(value: &Value) -> Option<Flock> {
+    let long = |name: &str| value.field(name).and_then(Value::as_i64);
+    Some(Flock {
+        kind: numbers::number(value.field("l_type")?, LOCK_KINDS)? as i16,
+        whence: numbers::number(value.field("l_whence")?, WHENCES)? as i16,
+        start: long("l_start")?,
+        len: long("l_len")?,
+        pid: long("l_pid").unwrap_or(0) as i32,
+    })
+}
+
+fn ioctl(args: &Args<'_>) -> Option<Vec<u8>> {
+    let fd = args.fd(0)?;
+    let request = request(args.get(1)?)?;
+    let arg = match args.get(2) {
+        None => IoctlArg::Number(0),
+        Some(value) => match request {
+            TIOCSWINSZ => winsize(value).map_or(IoctlArg::Number(0), IoctlArg::Winsize),
+            TCSETS | TCSETSW | TCSETSF => {
+                termios(value).map_or(IoctlArg::Number(0), IoctlArg::Termios)
+            }
+            FIONBIO | FIOASYNC | TIOCSPGRP | TIOCPKT | TIOCSPTLCK => {
+                IoctlArg::Number(value.pointee().unwrap_or(value).before().as_i64()?)
+            }
+            _ => IoctlArg::Number(match value.bare() {
+                Value::Int(int) => i64::try_from(int.value()).unwrap_or(0),
+                _ => 0,
+            }),
+        },
+    };
+    args.done(&Call::Ioctl { fd, request, arg })
+}
+
+/// A request; in abbreviated style several names may stand for one number.
+fn request(value: &Value) -> Option<u64> {
+    if let Some(number) = numbers::number(value, IOCTL_REQUESTS) {
+        return u64::try_from(number).ok();
+    }
+    // A name that the core does not know is a request that none of its objects knows either.
+    value.name().map(|_| u64::from(u32::MAX))
+}
+
+pub(super) fn winsize(value: &Value) -> Option<Winsize> {
+    let small = |name: &str| value.field(name)?.as_u64().and_then(|n| u16::try_from(n).ok());
+    Some(Winsize {
+        row: small("ws_row")?,
+        col: small("ws_col")?,
+        xpixel: small("ws_xpixel").unwrap_or(0),
+        ypixel: small("ws_ypixel").unwrap_or(0),
+    })
+}
+
+pub(super) fn termios(value: &Value) -> Option<Termios> {
+    let bits = |name: &str| numbers::bits32(value.field(name)?, &[]);
+    let mut termios = Termios {
+        iflag: bits("c_iflag")?,
+        oflag: bits("c_oflag")?,
+        cflag: bits("c_cflag")?,
+        lflag: bits("c_lflag")?,
+        line: bits("c_line").unwrap_or(0) as u8,
+        cc: [0; 19],
+    };
+    for (at, item) in value.field("c_cc")?.items()?.iter().enumerate() {
+        let number = match item {
+            Value::Indexed(pair) => pair.1.as_u64()?,
+            other => other.as_u64()?,
+        };
+        *termios.cc.get_mut(at)? = number as u8;
+    }
+    Some(termios)
+}
+
+fn waiting(args: &Args<'_>) -> Option<Vec<u8>> {
+    let time = |index: usize| match args.get(index) {
+        None => Some(None),
+        Some(value) if value.is_null() => Some(None),
+        Some(value) => numbers::timespec(value.before()).map(Some),
+    };
+    let list = |index: usize| match args.get(index)? {
+        value if value.is_null() => Some(None),
+        value => numbers::fd_list(value.before()).map(Some),
+    };
+    let mask = |value: Option<&Value>| match value {
+        Some(value) if value.as_array().is_some() => numbers::sigset(value).map(Some),
+        _ => Some(None),
+    };
+    let call = match args.name() {
+        "poll" => Call::Poll { fds: numbers::pollfds(args.get(0)?)?, timeout: args.int(2)? },
+        "ppoll" => Call::Ppoll {
+            fds: numbers::pollfds(args.get(0)?)?,
+            timeout: time(2)?,
+            sigmask: mask(args.get(3))?,
+        },
+        "select" => Call::Select {
+            nfds: args.int(0)?,
+            readfds: list(1)?,
+            writefds: list(2)?,
+            exceptfds: list(3)?,
+            timeout: time(4)?,
+        },
+        _ => Call::Pselect6 {
+            nfds: args.int(0)?,
+            readfds: list(1)?,
+            writefds: list(2)?,
+            exceptfds: list(3)?,
+            timeout: time(4)?,
+            sigmask: mask(args.get(5).and_then(|value| value.field("sigmask")))?,
+        },
+    };
+    args.done(&call)
+}

@@ -1,0 +1,210 @@
+//! A recorded call to the core's [`Call`] and to what the recording says came of it.
+//!
+//! One file a family: `inputs.rs` and below for arguments, `outputs.rs` for what was written. Nothing
+//! here knows a state: descriptors and paths stay what the program said.
+
+mod files;
+mod inputs;
+mod outputs;
+mod process;
+
+use tickernel_systems::event::{Call, Payload};
+use tickernel_systems::wire::Wire;
+
+use super::numbers;
+use super::scope::is_out_of_scope;
+use crate::replay::{CUT, Expected, FED, IGNORE_VALUE, Recorded, Role};
+use crate::strace::{self, Value};
+
+/// A call ready for the kernel.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The encoded [`Call`]; `None` if the kernel has no such call, or the text says too little.
+    pub call: Option<Vec<u8>>,
+    /// What is expected of it.
+    pub expected: Expected,
+    /// An address stood where data was needed and the call failed with EFAULT.
+    pub unreadable: bool,
+}
+
+/// The number that stands for a call without a row in the core's table.
+const NO_NUMBER: u32 = 1000;
+
+/// Decodes a call whose result is known or never came.
+pub fn decode(call: &strace::Call) -> Decoded {
+    let args = Args { call };
+    let call_bytes = inputs::inputs(&args);
+    let known = Call::NAMES.iter().find(|entry| entry.1 == &*call.name);
+    let recorded = recorded(call);
+    let scope = is_out_of_scope(&call.name);
+    let role = match (&call_bytes, scope) {
+        (_, true) => Role::OutOfScope,
+        (Some(_), false) => Role::Call,
+        (None, false) => Role::Unsupported,
+    };
+    let mut expected = Expected { recorded, ..Expected::only(role, &call.name) };
+    if let Recorded::Value(value) = recorded {
+        outputs::outputs(&args, value, &mut expected);
+    }
+    let fault = recorded == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT);
+    let unreadable = fault && !scope && (call_bytes.is_none() || args.has_address());
+    if unreadable {
+        expected.role = Role::Taken;
+        expected.flags |= FED;
+    }
+    let call = match (call_bytes, known) {
+        (Some(bytes), _) => Some(bytes),
+        (None, _) if role == Role::Unsupported && !unreadable => {
+            let number = known.map_or(NO_NUMBER, |entry| entry.0);
+            Some(encoded(&Call::Unmodelled { number }))
+        }
+        (None, _) => None,
+    };
+    Decoded { call, expected, unreadable }
+}
+
+fn encoded(call: &Call<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    call.put(&mut out);
+    out
+}
+
+/// The recorded result; a restart is none yet.
+pub fn recorded(call: &strace::Call) -> Recorded {
+    let Some(result) = &call.result else { return Recorded::Never };
+    if result.restart().is_some() {
+        return Recorded::Never;
+    }
+    if let Some(errno) = result.errno.as_deref().and_then(numbers::errno) {
+        return Recorded::Errno(errno);
+    }
+    match result.number() {
+        Some(number) => Recorded::Value(number as i64),
+        None => Recorded::Never,
+    }
+}
+
+/// The arguments of a call.
+pub(super) struct Args<'a> {
+    pub(super) call: &'a strace::Call,
+}
+
+impl<'a> Args<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        &self.call.name
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&'a Value> {
+        self.call.args.get(index)
+    }
+
+    pub(super) fn fd(&self, index: usize) -> Option<i32> {
+        let value = self.get(index)?;
+        let number = value.resolve(&|name| (name == "AT_FDCWD").then_some(-100))?;
+        i32::try_from(number).ok().or_else(|| u32::try_from(number).ok().map(u32::cast_signed))
+    }
+
+    pub(super) fn int(&self, index: usize) -> Option<i32> {
+        self.get(index)?.as_i32()
+    }
+
+    pub(super) fn long(&self, index: usize) -> Option<i64> {
+        let value = self.get(index)?;
+        value.as_i64().or_else(|| value.as_u64().map(u64::cast_signed))
+    }
+
+    pub(super) fn size(&self, index: usize) -> Option<u64> {
+        self.get(index)?.as_u64()
+    }
+
+    pub(super) fn flags(
+        &self,
+        index: usize,
+        table: tickernel_systems::abi::flags::Names,
+    ) -> Option<u32> {
+        numbers::bits32(self.get(index)?, table)
+    }
+
+    pub(super) fn mode(&self, index: usize) -> Option<u32> {
+        match self.get(index) {
+            Some(value) => numbers::mode(value),
+            None => Some(0),
+        }
+    }
+
+    /// A path: NULL and an address are `None` inside.
+    pub(super) fn path(&self, index: usize) -> Option<Option<&'a [u8]>> {
+        let value = self.get(index)?;
+        match value.as_text() {
+            Some(text) if !text.cut => Some(Some(&text.bytes)),
+            Some(_) => None,
+            None => value.as_pointer().map(|_| None),
+        }
+    }
+
+    /// Data that the call was given, `count` bytes of it; a cut string is filled with zeros.
+    pub(super) fn data(&self, index: usize, count: Option<u64>) -> Option<Vec<u8>> {
+        let value = self.get(index)?;
+        let text = match value.as_text() {
+            Some(text) => text,
+            // A zero length needs no data.
+            None if count == Some(0) => return Some(Vec::new()),
+            None => return None,
+        };
+        let mut bytes = text.bytes.clone();
+        if let Some(count) = count.filter(|count| text.cut && *count < 1 << 30) {
+            bytes.resize(count as usize, 0);
+        }
+        Some(bytes)
+    }
+
+    /// The data of an iovec list, joined.
+    pub(super) fn vector(&self, index: usize) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for item in self.get(index)?.items()? {
+            let length = item.field("iov_len")?.as_u64()?;
+            match item.field("iov_base")?.as_text() {
+                Some(text) => {
+                    let mut part = text.bytes.clone();
+                    if text.cut && length < 1 << 30 {
+                        part.resize(length as usize, 0);
+                    }
+                    bytes.extend_from_slice(&part);
+                }
+                None if length == 0 => {}
+                None => return None,
+            }
+        }
+        Some(bytes)
+    }
+
+    /// The room of an iovec list, for reading.
+    pub(super) fn vector_count(&self, index: usize) -> Option<u64> {
+        let items = self.get(index)?.items()?;
+        items.iter().try_fold(0u64, |sum, item| sum.checked_add(item.field("iov_len")?.as_u64()?))
+    }
+
+    /// Whether a bare address stands anywhere among the arguments.
+    fn has_address(&self) -> bool {
+        self.call
+            .args
+            .iter()
+            .any(|arg| matches!(arg.as_pointer(), Some(address) if address > 0xfff))
+            || self.call.args.iter().any(|arg| arg.is_null())
+    }
+
+    pub(super) fn done(&self, call: &Call<'_>) -> Option<Vec<u8>> {
+        Some(encoded(call))
+    }
+}
+
+/// Marks a payload of which strace printed only the beginning.
+fn cut(expected: &mut Expected) {
+    expected.flags |= CUT;
+}
+
+/// What is only known by its value: nothing of the payload.
+fn value_is_free(expected: &mut Expected) {
+    expected.flags |= IGNORE_VALUE;
+    expected.payload = Payload::None;
+}

@@ -1,0 +1,173 @@
+//! Arguments of calls about processes, ids, signals and time.
+
+use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Itimer, Signal, Timespec};
+use tickernel_systems::event::Call;
+
+use super::Args;
+use crate::import::numbers;
+use crate::strace::Value;
+
+/// The encoded call; `None` if it is of another family, or the text says too little.
+pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
+    let call = match args.name() {
+        "clone" | "clone2" | "clone3" | "fork" | "vfork" => return clone(args),
+        "execve" => return execve(args),
+        "exit" => Call::Exit { status: args.int(0)? },
+        "exit_group" => Call::ExitGroup { status: args.int(0)? },
+        "wait4" => Call::Wait4 { wpid: args.int(0)?, options: args.flags(2, WAIT_OPTIONS)? },
+        "waitid" => Call::Waitid {
+            idtype: args.flags(0, WAITID_TYPES)?,
+            id: args.int(1)?.cast_unsigned(),
+            options: args.flags(3, WAIT_OPTIONS)?,
+        },
+        "getpid" => Call::Getpid {},
+        "getppid" => Call::Getppid {},
+        "gettid" => Call::Gettid {},
+        "getuid" => Call::Getuid {},
+        "geteuid" => Call::Geteuid {},
+        "getgid" => Call::Getgid {},
+        "getegid" => Call::Getegid {},
+        "getpgrp" => Call::Getpgrp {},
+        "getpgid" => Call::Getpgid { target: args.int(0)? },
+        "getsid" => Call::Getsid { target: args.int(0)? },
+        "setsid" => Call::Setsid {},
+        "setpgid" => Call::Setpgid { target: args.int(0)?, pgid: args.int(1)? },
+        "setuid" => Call::Setuid { uid: args.long(0)? },
+        "setgid" => Call::Setgid { gid: args.long(0)? },
+        "setreuid" => Call::Setreuid { ruid: args.long(0)?, euid: args.long(1)? },
+        "setregid" => Call::Setregid { rgid: args.long(0)?, egid: args.long(1)? },
+        "setresuid" => {
+            Call::Setresuid { ruid: args.long(0)?, euid: args.long(1)?, suid: args.long(2)? }
+        }
+        "setresgid" => {
+            Call::Setresgid { rgid: args.long(0)?, egid: args.long(1)?, sgid: args.long(2)? }
+        }
+        "getresuid" => Call::Getresuid {},
+        "getresgid" => Call::Getresgid {},
+        "getgroups" => Call::Getgroups { size: args.int(0)? },
+        "setgroups" => {
+            let groups = args.get(1)?.items()?.iter().map(Value::as_i64).collect::<Option<_>>()?;
+            Call::Setgroups { groups }
+        }
+        "umask" => Call::Umask { mask: args.mode(0)? },
+        "prlimit64" => Call::Prlimit64 {
+            target: args.int(0)?,
+            resource: args.flags(1, RESOURCES)?,
+            new_limit: match args.get(2)? {
+                value if value.as_struct().is_some() => Some(numbers::rlimit(value)?),
+                _ => None,
+            },
+        },
+        "getrlimit" => Call::Getrlimit { resource: args.flags(0, RESOURCES)? },
+        "setrlimit" => Call::Setrlimit {
+            resource: args.flags(0, RESOURCES)?,
+            new_limit: numbers::rlimit(args.get(1)?)?,
+        },
+        _ => return signals(args),
+    };
+    args.done(&call)
+}
+
+fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
+    let sig = |index: usize| numbers::signal_number(args.get(index)?);
+    let call = match args.name() {
+        "kill" => Call::Kill { target: args.int(0)?, sig: sig(1)? },
+        "tkill" => Call::Tkill { tid: args.int(0)?, sig: sig(1)? },
+        "tgkill" => Call::Tgkill { tgid: args.int(0)?, tid: args.int(1)?, sig: sig(2)? },
+        "rt_sigqueueinfo" => Call::RtSigqueueinfo {
+            target: args.int(0)?,
+            sig: sig(1)?,
+            info: numbers::siginfo(args.get(2)?)?,
+        },
+        "rt_sigaction" => Call::RtSigaction {
+            signum: sig(0)?,
+            act: match args.get(1)? {
+                value if value.as_struct().is_some() => Some(numbers::sigaction(value)?),
+                value if value.is_null() => None,
+                _ => return None,
+            },
+        },
+        "rt_sigprocmask" => Call::RtSigprocmask {
+            how: args.flags(0, SIGPROCMASK_HOWS)?,
+            set: match args.get(1)? {
+                value if value.as_array().is_some() => Some(numbers::sigset(value)?),
+                value if value.is_null() => None,
+                _ => return None,
+            },
+        },
+        "rt_sigreturn" => Call::RtSigreturn {},
+        "rt_sigpending" => Call::RtSigpending {},
+        "rt_sigsuspend" => Call::RtSigsuspend { set: numbers::sigset(args.get(0)?)? },
+        "rt_sigtimedwait" => Call::RtSigtimedwait {
+            set: numbers::sigset(args.get(0)?)?,
+            timeout: match args.get(2)? {
+                value if value.is_null() => None,
+                value => Some(numbers::timespec(value)?),
+            },
+        },
+        "pause" => Call::Pause {},
+        "alarm" => Call::Alarm { seconds: args.size(0)? as u32 },
+        "setitimer" => Call::Setitimer {
+            which: args.flags(0, ITIMERS)?,
+            value: match args.get(1)? {
+                value if value.as_struct().is_some() => Some(itimer(value)?),
+                _ => None,
+            },
+        },
+        "getitimer" => Call::Getitimer { which: args.flags(0, ITIMERS)? },
+        "nanosleep" => Call::Nanosleep { request: numbers::timespec(args.get(0)?)? },
+        "clock_nanosleep" => Call::ClockNanosleep {
+            clockid: args.flags(0, CLOCKS)?,
+            flags: numbers::bits32(args.get(1)?, &[("TIMER_ABSTIME", TIMER_ABSTIME as u64)])?,
+            request: numbers::timespec(args.get(2)?)?,
+        },
+        _ => return None,
+    };
+    args.done(&call)
+}
+
+/// `{it_interval={…}, it_value={…}}`
+fn itimer(value: &Value) -> Option<Itimer> {
+    let ns = |name: &str| numbers::timespec(value.field(name)?).and_then(Timespec::interval_ns);
+    Some(Itimer { value_ns: ns("it_value")?, interval_ns: ns("it_interval")? })
+}
+
+/// All makers of tasks become clone, which accepts the recorded pid.
+fn clone(args: &Args<'_>) -> Option<Vec<u8>> {
+    let exit = u64::from(Signal::SIGCHLD.number());
+    let constant = |name: &str| {
+        number_of(CLONE_FLAGS, name)
+            .or_else(|| Signal::from_name(name).map(|signal| u64::from(signal.number())))
+            .map(i128::from)
+    };
+    let flags = match args.name() {
+        "fork" => exit,
+        "vfork" => CLONE_VM | CLONE_VFORK | exit,
+        "clone3" => {
+            let structure = args.get(0)?;
+            let flags = structure.field("flags")?.resolve(&constant)?;
+            let exit = match structure.field("exit_signal") {
+                Some(signal) => numbers::signal_number(signal)?,
+                None => 0,
+            };
+            u64::try_from(flags).ok()? | u64::from(exit.cast_unsigned() & 0xff)
+        }
+        _ => {
+            let value = args.call.named_arg("flags").or_else(|| args.get(0))?;
+            u64::try_from(value.resolve(&constant)?).ok()?
+        }
+    };
+    let result = args.call.result.as_ref().and_then(crate::strace::CallResult::number);
+    let set_tid = result.and_then(|tid| u32::try_from(tid).ok()).unwrap_or(0);
+    args.done(&Call::Clone { flags, set_tid })
+}
+
+/// The lists are printed whole with -v; else the environment is only counted.
+fn execve(args: &Args<'_>) -> Option<Vec<u8>> {
+    let words = |index: usize| -> Vec<&[u8]> {
+        let items = args.get(index).and_then(Value::items).unwrap_or_default();
+        items.iter().filter_map(Value::as_bytes).collect()
+    };
+    args.done(&Call::Execve { path: args.path(0)?, argv: words(1), envp: words(2) })
+}

@@ -1,0 +1,166 @@
+//! What the whole recording tells of files by their printed paths, before the first call is run: which
+//! are directories, which are symbolic links and where to. Only the kind of a file is taken from here;
+//! sizes and times hold at a place in the order and come with the calls (`facts.rs`).
+
+use std::collections::BTreeMap;
+
+use super::initial::Shape;
+use super::numbers;
+use crate::strace::{Call, EventKind, Recording, Value};
+
+/// Kinds of files by absolute path.
+#[derive(Debug, Default)]
+pub struct Hints {
+    shapes: BTreeMap<Vec<u8>, Shape>,
+}
+
+impl Hints {
+    /// Looks through all calls.
+    pub fn of(recording: &Recording) -> Self {
+        let mut hints = Self::default();
+        for event in &recording.events {
+            let EventKind::Entry { call } = event.kind else { continue };
+            if let Some(call) = recording.calls.get(call) {
+                hints.see(call);
+            }
+        }
+        hints
+    }
+
+    /// The kind of the file at a path, if the recording ever shows it.
+    pub fn shape(&self, path: &[u8]) -> Option<&Shape> {
+        self.shapes.get(path)
+    }
+
+    fn see(&mut self, call: &Call) {
+        let ok = call.result.as_ref().and_then(|result| result.number());
+        if ok.is_none_or(|value| value < 0) {
+            return;
+        }
+        let arg = |index: usize| call.arg(index);
+        let path = |index: usize| arg(index).and_then(Value::as_bytes);
+        match &*call.name {
+            "readlink" => self.link(absolute(None, path(0)), arg(1)),
+            "readlinkat" => self.link(absolute(arg(0), path(1)), arg(2)),
+            "lstat" => self.stat(absolute(None, path(0)), arg(1), true),
+            "stat" => self.stat(absolute(None, path(0)), arg(1), false),
+            "fstat" => self.stat(printed(arg(0)), arg(1), false),
+            "newfstatat" => {
+                let nofollow = arg(3).is_some_and(|flags| bits(flags) & 0x100 != 0);
+                self.stat(place(arg(0), path(1)), arg(2), nofollow);
+            }
+            "statx" => {
+                let nofollow = arg(2).is_some_and(|flags| bits(flags) & 0x100 != 0);
+                let Some(mode) = arg(4).and_then(|it| it.field("stx_mode")) else { return };
+                let mode = numbers::mode(mode);
+                self.mode(place(arg(0), path(1)), mode, nofollow);
+            }
+            "getdents64" | "getdents" | "fchdir" => {
+                self.note(printed(arg(0)), Shape::Directory);
+                if &*call.name == "getdents64" {
+                    self.list(printed(arg(0)), arg(1));
+                }
+            }
+            "chdir" => self.note(absolute(None, path(0)), Shape::Directory),
+            _ => {}
+        }
+        // Where a dirfd stands with a path behind it, it is a directory.
+        if let (Some(fd), Some(Value::Str(_))) = (printed(arg(0)), arg(1).map(Value::bare)) {
+            if call.name.contains("at") && path(1).is_some_and(|path| !path.is_empty()) {
+                self.note(Some(fd), Shape::Directory);
+            }
+        }
+    }
+
+    fn list(&mut self, directory: Option<Vec<u8>>, entries: Option<&Value>) {
+        let Some(directory) = directory else { return };
+        for entry in entries.and_then(Value::items).unwrap_or_default() {
+            let kind = entry.field("d_type").and_then(numbers::dirent_type);
+            let name = entry.field("d_name").and_then(Value::as_bytes);
+            let (Some(kind), Some(name)) = (kind, name) else { continue };
+            if name != b"." && name != b".." {
+                self.mode(join(&directory, name), Some(u32::from(kind) << 12), true);
+            }
+        }
+    }
+
+    fn link(&mut self, path: Option<Vec<u8>>, target: Option<&Value>) {
+        let text = target.and_then(Value::as_text).filter(|text| !text.cut);
+        if let (Some(path), Some(text)) = (path, text) {
+            if !path.starts_with(b"/proc/") {
+                self.shapes.insert(path, Shape::Link(text.bytes.clone()));
+            }
+        }
+    }
+
+    fn stat(&mut self, path: Option<Vec<u8>>, stat: Option<&Value>, nofollow: bool) {
+        let mode = stat.and_then(|stat| stat.field("st_mode")).and_then(numbers::mode);
+        self.mode(path, mode, nofollow);
+    }
+
+    fn mode(&mut self, path: Option<Vec<u8>>, mode: Option<u32>, nofollow: bool) {
+        let Some(mode) = mode.filter(|mode| *mode != 0) else { return };
+        let shape = Shape::of(mode, 0);
+        // Behind a link stands another file: only what is not a link is known of this one.
+        if matches!(shape, Shape::Link(_)) && !nofollow {
+            return;
+        }
+        self.note(path, shape);
+    }
+
+    fn note(&mut self, path: Option<Vec<u8>>, shape: Shape) {
+        if let Some(path) = path {
+            let known = self.shapes.get(&path);
+            // The text of a link is worth more than that it is one; a link seen as one stays one.
+            if !matches!(known, Some(Shape::Link(_))) {
+                self.shapes.insert(path, shape);
+            }
+        }
+    }
+}
+
+fn bits(value: &Value) -> u32 {
+    numbers::bits32(value, tickernel_systems::abi::flags::AT_FLAGS).unwrap_or(0)
+}
+
+/// The path that is printed after a descriptor.
+fn printed(fd: Option<&Value>) -> Option<Vec<u8>> {
+    let fd = fd?.as_fd()?;
+    (fd.text.first() == Some(&b'/') && !fd.deleted).then(|| fd.text.clone())
+}
+
+/// A path relative to a printed descriptor; an empty one is the descriptor itself.
+fn place(fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
+    match path {
+        Some([]) | None => printed(fd),
+        path => absolute(fd, path),
+    }
+}
+
+fn absolute(fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
+    let path = path?;
+    if path.first() == Some(&b'/') { plain(path) } else { join(&printed(fd)?, path) }
+}
+
+fn join(directory: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = directory.to_vec();
+    whole.push(b'/');
+    whole.extend_from_slice(path);
+    plain(&whole)
+}
+
+/// A path without empty components and dots; `None` where `..` makes it depend on links.
+fn plain(path: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => return None,
+            part => {
+                out.push(b'/');
+                out.extend_from_slice(part);
+            }
+        }
+    }
+    Some(out)
+}

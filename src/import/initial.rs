@@ -1,0 +1,559 @@
+//! The file system before the first event, as far as the recording lets it be known (IMPORT.md section 6).
+//!
+//! Owns a symbolic tree of facts. Each fact is entered twice: here, from where the first image is built,
+//! and into the live tree of the scratch kernel, as if it had been there from the start. An initial file
+//! is known by the live inode that stands for it, so that it is found again after it was renamed; it is
+//! held, so that its inode is never another's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tickernel_systems::abi::flags::{
+    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK,
+};
+use tickernel_systems::abi::{Errno, Stat, Timespec};
+use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place};
+
+use crate::replay::stat_bits;
+
+/// Largest sum of contents that is taken over from a recording.
+const MAX_CONTENT_BYTES: u64 = 400 << 20;
+
+/// A node of the tree of facts.
+pub type NodeId = usize;
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link with its target.
+    Link(Vec<u8>),
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    Char(u64),
+    /// A block device.
+    Block(u64),
+}
+
+impl Shape {
+    /// The shape of a mode; links and devices by what else is known.
+    pub fn of(mode: u32, rdev: u64) -> Self {
+        match mode & S_IFMT {
+            S_IFDIR => Shape::Directory,
+            S_IFLNK => Shape::Link(Vec::new()),
+            S_IFIFO => Shape::Fifo,
+            S_IFSOCK => Shape::Socket,
+            S_IFCHR => Shape::Char(rdev),
+            S_IFBLK => Shape::Block(rdev),
+            _ => Shape::File,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Shape::Directory => Kind::directory(),
+            Shape::File => Kind::Regular(Pages::default()),
+            Shape::Link(target) => Kind::Symlink(target.as_slice().into()),
+            Shape::Fifo => Kind::Fifo,
+            Shape::Socket => Kind::Socket,
+            Shape::Char(rdev) => Kind::CharDevice(*rdev),
+            Shape::Block(rdev) => Kind::BlockDevice(*rdev),
+        }
+    }
+}
+
+/// A file that was there.
+#[derive(Debug)]
+pub struct Node {
+    /// What it is.
+    pub shape: Shape,
+    /// Its metadata, as far as they are known.
+    pub meta: Meta,
+    /// Which of them are known (`stat_bits`); what the session set counts as known.
+    pub known: u32,
+    /// Where it is in the live tree.
+    pub place: Place,
+    /// Contents of a regular file.
+    pages: Pages,
+    /// Ranges of the contents that are known, or that the session wrote.
+    ranges: Vec<(u64, u64)>,
+    children: Vec<(Vec<u8>, NodeId)>,
+    /// Names in the order in which a list showed them.
+    order: Vec<Vec<u8>>,
+    /// It stands in every tree that `Fs::new` makes, at this path.
+    given: Option<&'static [u8]>,
+    /// It was executed: a script needs its interpreter.
+    pub executed: bool,
+}
+
+/// Bytes that were copied inside the kernel while they were unknown.
+#[derive(Clone, Copy, Debug)]
+struct Copied {
+    to: (InodeId, u64),
+    from: (Place, u64),
+    len: u64,
+}
+
+/// The facts.
+#[derive(Debug)]
+pub struct Initial {
+    nodes: Vec<Node>,
+    by_inode: BTreeMap<InodeId, NodeId>,
+    /// Names that the session made or removed: what is found there later is no fact.
+    touched: BTreeSet<(NodeId, Vec<u8>)>,
+    copies: Vec<Copied>,
+    content_bytes: u64,
+    now: Timespec,
+}
+
+impl Initial {
+    /// The facts that hold in every tree of `Fs::new`.
+    pub fn new(fs: &mut Fs, now: Timespec) -> Self {
+        let mut initial = Self {
+            nodes: Vec::new(),
+            by_inode: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            copies: Vec::new(),
+            content_bytes: 0,
+            now,
+        };
+        for path in [&b"/"[..], b"/tmp", b"/dev", b"/dev/shm", b"/dev/pts"] {
+            let Ok(place) = fs.at_path(path) else { continue };
+            let mode = if path == b"/tmp" || path == b"/dev/shm" { 0o1777 } else { 0o755 };
+            initial.adopt(fs, place, Shape::Directory, Meta::mode(mode), Some(path));
+        }
+        initial
+    }
+
+    fn adopt(
+        &mut self,
+        fs: &mut Fs,
+        place: Place,
+        shape: Shape,
+        meta: Meta,
+        given: Option<&'static [u8]>,
+    ) -> NodeId {
+        let id = self.nodes.len();
+        if let Some(inode) = fs.inode_id(place) {
+            self.by_inode.insert(inode, id);
+        }
+        fs.hold(place);
+        self.nodes.push(Node {
+            shape,
+            meta,
+            known: 0,
+            place,
+            pages: Pages::default(),
+            ranges: Vec::new(),
+            children: Vec::new(),
+            order: Vec::new(),
+            given,
+            executed: false,
+        });
+        id
+    }
+
+    /// The initial file that a live place is.
+    pub fn of(&self, fs: &Fs, place: Place) -> Option<NodeId> {
+        self.by_inode.get(&fs.inode_id(place)?).copied()
+    }
+
+    /// Notes that the session made or removed a name.
+    pub fn touch(&mut self, fs: &Fs, directory: Place, name: &[u8]) {
+        if let Some(id) = self.of(fs, directory) {
+            self.touched.insert((id, name.to_vec()));
+        }
+    }
+
+    /// Whether a name in a directory can still be a fact: the directory was there, the name never
+    /// changed.
+    pub fn is_open(&self, fs: &Fs, directory: Place, name: &[u8]) -> bool {
+        self.of(fs, directory).is_some_and(|id| !self.touched.contains(&(id, name.to_vec())))
+    }
+
+    /// Enters a file that was in a directory.
+    ///
+    /// # Errors
+    /// If that cannot be: the name is taken or was changed, the directory is the session's own.
+    pub fn add(
+        &mut self,
+        fs: &mut Fs,
+        directory: Place,
+        name: &[u8],
+        shape: Shape,
+        meta: Meta,
+    ) -> Result<Place, Errno> {
+        let parent = self.of(fs, directory).ok_or(Errno::EPERM)?;
+        if !self.is_open(fs, directory, name) {
+            return Err(Errno::EPERM);
+        }
+        let place = fs.build_in(directory, name, shape.kind(), meta, self.now)?;
+        // The list of the directory may have been known before this name in it was.
+        if shape == Shape::Directory {
+            self.keep_directory(fs, parent);
+        }
+        let id = self.adopt(fs, place, shape, meta, None);
+        if let Some(node) = self.nodes.get_mut(parent) {
+            node.children.push((name.to_vec(), id));
+        }
+        Ok(place)
+    }
+
+    /// What is known of a directory stays so when a child is found out.
+    fn keep_directory(&self, fs: &mut Fs, id: NodeId) {
+        if let Some(node) = self.nodes.get(id).filter(|node| node.known & stat_bits::NLINK != 0) {
+            let nlink = fs.inode(node.place).map(|inode| inode.nlink.saturating_sub(1));
+            let meta = live_meta(fs, node.place);
+            if let Some(meta) = meta {
+                // The place is one of the tree's own.
+                fs.describe(node.place, &Meta { nlink, ..meta }).unwrap_or(());
+            }
+        }
+    }
+
+    /// Makes the directories of an absolute path without links, and what is at its end.
+    ///
+    /// # Errors
+    /// As [`Initial::add`].
+    pub fn add_path(
+        &mut self,
+        fs: &mut Fs,
+        path: &[u8],
+        shape: Shape,
+        meta: Meta,
+    ) -> Result<Place, Errno> {
+        let mut at = fs.root();
+        let names: Vec<&[u8]> =
+            path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
+        let mut done = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            done.push(b'/');
+            done.extend_from_slice(name);
+            at = match fs.at_path(&done) {
+                Ok(place) => place,
+                Err(Errno::ENOENT) if index + 1 == names.len() => {
+                    self.add(fs, at, name, shape.clone(), meta)?
+                }
+                Err(Errno::ENOENT) => {
+                    self.add(fs, at, name, Shape::Directory, Meta::directory(0o755))?
+                }
+                Err(errno) => return Err(errno),
+            };
+        }
+        Ok(at)
+    }
+
+    /// A further name of a file that was there.
+    ///
+    /// # Errors
+    /// As [`Initial::add`].
+    pub fn add_name(
+        &mut self,
+        fs: &mut Fs,
+        file: NodeId,
+        directory: Place,
+        name: &[u8],
+    ) -> Result<(), Errno> {
+        let parent = self.of(fs, directory).ok_or(Errno::EPERM)?;
+        let place = self.nodes.get(file).ok_or(Errno::ENOENT)?.place;
+        fs.build_name(place, directory, name)?;
+        if let Some(node) = self.nodes.get_mut(parent) {
+            node.children.push((name.to_vec(), file));
+        }
+        Ok(())
+    }
+
+    /// What a stat of a file shows that was not known yet.
+    pub fn see_stat(&mut self, fs: &mut Fs, place: Place, stat: &Stat, members: u32) {
+        use stat_bits::*;
+        let Some(id) = self.of(fs, place) else { return };
+        let Some(mut live) = live_meta(fs, place) else { return };
+        let live_size = fs.pages(place).map_or(0, Pages::size);
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        let fresh = members & !node.known;
+        node.known |= members & !SIZE;
+        if fresh & MODE != 0 {
+            (node.meta.mode, live.mode) = (stat.mode & 0o7777, stat.mode & 0o7777);
+        }
+        if fresh & UID != 0 {
+            (node.meta.uid, live.uid) = (stat.uid, stat.uid);
+        }
+        if fresh & GID != 0 {
+            (node.meta.gid, live.gid) = (stat.gid, stat.gid);
+        }
+        if fresh & NLINK != 0 && node.shape == Shape::Directory && stat.nlink < 2 {
+            node.known &= !NLINK;
+        } else if fresh & NLINK != 0 {
+            let now = live.nlink.unwrap_or(1);
+            let own = node.meta.nlink.unwrap_or(now);
+            node.meta.nlink = Some((own + stat.nlink).saturating_sub(now));
+            live.nlink = Some(stat.nlink);
+        }
+        for (bit, seen, own, live) in [
+            (MTIME, stat.mtime, &mut node.meta.mtime, &mut live.mtime),
+            (ATIME, stat.atime, &mut node.meta.atime, &mut live.atime),
+            (CTIME, stat.ctime, &mut node.meta.ctime, &mut live.ctime),
+        ] {
+            if fresh & bit != 0 {
+                (*own, *live) = (Some(seen), Some(seen));
+            }
+        }
+        if let (true, Shape::Link(target)) = (fresh & SIZE != 0, &mut node.shape) {
+            // A target whose text nobody read: at least as long as it was.
+            if target.len() as u64 != stat.size && target.starts_with(b"/.unknown") {
+                target.resize(stat.size.clamp(1, 4095) as usize, b'x');
+                let text = target.clone();
+                fs.describe_kind(place, |kind| *kind = Kind::Symlink(text.into())).unwrap_or(());
+            }
+        }
+        fs.describe(place, &live).unwrap_or(());
+        let is_file = matches!(self.nodes.get(id), Some(node) if node.shape == Shape::File);
+        if fresh & SIZE != 0 && is_file && live_size != stat.size {
+            self.see_size(fs, place, stat.size);
+        }
+        if let Some(node) = self.nodes.get_mut(id).filter(|_| members & SIZE != 0) {
+            node.known |= SIZE;
+        }
+    }
+
+    /// The size of a file that was there, if nothing has told it yet.
+    pub fn see_size(&mut self, fs: &mut Fs, place: Place, size: u64) {
+        let Some(id) = self.of(fs, place) else { return };
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        if node.known & stat_bits::SIZE != 0 || node.shape != Shape::File {
+            return;
+        }
+        node.known |= stat_bits::SIZE;
+        node.pages.truncate(size);
+        fs.describe_kind(place, |kind| {
+            if let Kind::Regular(pages) = kind {
+                pages.truncate(size);
+            }
+        })
+        .unwrap_or(());
+    }
+
+    /// The session changed what these bits stand for: what is seen later is its own doing.
+    pub fn changed(&mut self, fs: &Fs, place: Place, members: u32) {
+        if let Some(node) = self.of(fs, place).and_then(|id| self.nodes.get_mut(id)) {
+            node.known |= members;
+        }
+    }
+
+    /// The session wrote a range: what is read there later is its own.
+    pub fn wrote(&mut self, fs: &Fs, place: Place, start: u64, end: u64) {
+        if let Some(node) = self.of(fs, place).and_then(|id| self.nodes.get_mut(id)) {
+            add_range(&mut node.ranges, start, end);
+        }
+        if let Some(inode) = fs.inode_id(place) {
+            // What was copied there is gone where it is written over as a whole.
+            self.copies.retain(|copy| {
+                let (to, at) = copy.to;
+                to != inode || at < start || at + copy.len > end
+            });
+        }
+    }
+
+    /// Bytes that a read showed.
+    pub fn see_bytes(&mut self, fs: &mut Fs, place: Place, offset: u64, data: &[u8]) {
+        let end = offset.saturating_add(data.len() as u64);
+        self.see_copied(fs, place, offset, data);
+        let Some(id) = self.of(fs, place) else { return };
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        if node.shape != Shape::File || data.is_empty() {
+            return;
+        }
+        for (start, stop) in gaps(&node.ranges, offset, end) {
+            let part = data.get((start - offset) as usize..(stop - offset) as usize);
+            let Some(part) = part else { continue };
+            self.content_bytes = self.content_bytes.saturating_add(part.len() as u64);
+            if self.content_bytes > MAX_CONTENT_BYTES {
+                return;
+            }
+            node.pages.write(start, part);
+            fs.describe_kind(place, |kind| {
+                if let Kind::Regular(pages) = kind {
+                    pages.write(start, part);
+                }
+            })
+            .unwrap_or(());
+        }
+        add_range(&mut node.ranges, offset, end);
+    }
+
+    /// Bytes of a copy are bytes of what it was copied from.
+    fn see_copied(&mut self, fs: &mut Fs, place: Place, offset: u64, data: &[u8]) {
+        let Some(inode) = fs.inode_id(place) else { return };
+        let end = offset + data.len() as u64;
+        let copies: Vec<Copied> = self
+            .copies
+            .iter()
+            .filter(|copy| copy.to.0 == inode && copy.to.1 < end && copy.to.1 + copy.len > offset)
+            .copied()
+            .collect();
+        for copy in copies {
+            let start = copy.to.1.max(offset);
+            let stop = (copy.to.1 + copy.len).min(end);
+            let part = data.get((start - offset) as usize..(stop - offset) as usize);
+            let Some(part) = part else { continue };
+            if fs.pages(place).is_some_and(|pages| pages.read(start, stop - start) == part) {
+                continue;
+            }
+            self.see_bytes(fs, copy.from.0, copy.from.1 + (start - copy.to.1), part);
+            fs.describe_kind(place, |kind| {
+                if let Kind::Regular(pages) = kind {
+                    pages.write(start, part);
+                }
+            })
+            .unwrap_or(());
+        }
+    }
+
+    /// The session copied a range inside the kernel.
+    pub fn copied(&mut self, fs: &Fs, from: (Place, u64), to: (Place, u64), len: u64) {
+        if let Some(inode) = fs.inode_id(to.0) {
+            self.copies.push(Copied { to: (inode, to.1), from, len });
+        }
+    }
+
+    /// A file that ran: executable, and a program if nothing else is known.
+    pub fn see_program(&mut self, fs: &mut Fs, place: Place) {
+        let Some(id) = self.of(fs, place) else { return };
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.executed = true;
+            if node.known & stat_bits::MODE == 0 {
+                node.meta.mode |= 0o111;
+                if let Some(mut live) = live_meta(fs, place) {
+                    live.mode |= 0o111;
+                    fs.describe(place, &live).unwrap_or(());
+                }
+            }
+        }
+        let head = fs.pages(place).map(|pages| pages.read(0, 4)).unwrap_or_default();
+        if !head.starts_with(b"#!") && !head.starts_with(b"\x7fELF") {
+            if let Some(node) = self.nodes.get_mut(id) {
+                if gaps(&node.ranges, 0, 4).is_empty() {
+                    return;
+                }
+                node.pages.write(0, b"\x7fELF");
+            }
+            fs.describe_kind(place, |kind| {
+                if let Kind::Regular(pages) = kind {
+                    pages.write(0, b"\x7fELF");
+                }
+            })
+            .unwrap_or(());
+        }
+    }
+
+    /// The order in which a list showed a directory's names.
+    pub fn see_order(&mut self, fs: &Fs, directory: Place, names: impl Iterator<Item = Vec<u8>>) {
+        if let Some(node) = self.of(fs, directory).and_then(|id| self.nodes.get_mut(id)) {
+            for name in names {
+                if !node.order.contains(&name) {
+                    node.order.push(name);
+                }
+            }
+        }
+    }
+
+    /// Builds the tree of all facts.
+    ///
+    /// # Errors
+    /// If two facts cannot stand together.
+    pub fn build(&mut self, fs: &mut Fs) -> Result<(), Errno> {
+        let mut built: BTreeMap<NodeId, Place> = BTreeMap::new();
+        let mut work: Vec<NodeId> = Vec::new();
+        for (id, node) in self.nodes.iter().enumerate() {
+            if let Some(path) = node.given {
+                let place = fs.at_path(path)?;
+                built.insert(id, place);
+                work.push(id);
+            }
+        }
+        while let Some(id) = work.pop() {
+            let Some(node) = self.nodes.get(id) else { continue };
+            let Some(&at) = built.get(&id) else { continue };
+            let mut children = node.children.clone();
+            let rank = |name: &[u8]| node.order.iter().position(|seen| seen == name);
+            children.sort_by_key(|(name, _)| rank(name).unwrap_or(usize::MAX));
+            for (name, child) in children {
+                if let Some(place) = built.get(&child) {
+                    fs.build_name(*place, at, &name)?;
+                    continue;
+                }
+                let Some(file) = self.nodes.get(child) else { continue };
+                let kind = match &file.shape {
+                    Shape::File => Kind::Regular(file.pages.clone()),
+                    other => other.kind(),
+                };
+                let place = fs.build_in(at, &name, kind, file.meta, self.now)?;
+                built.insert(child, place);
+                work.push(child);
+            }
+        }
+        for (id, place) in built {
+            if let Some(node) = self.nodes.get(id) {
+                fs.describe(place, &node.meta)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The metadata of a live place.
+fn live_meta(fs: &Fs, place: Place) -> Option<Meta> {
+    let inode = fs.inode(place)?;
+    Some(Meta {
+        mode: inode.mode,
+        uid: inode.uid,
+        gid: inode.gid,
+        atime: Some(inode.atime),
+        mtime: Some(inode.mtime),
+        ctime: Some(inode.ctime),
+        nlink: Some(inode.nlink),
+    })
+}
+
+fn add_range(ranges: &mut Vec<(u64, u64)>, start: u64, end: u64) {
+    if start >= end {
+        return;
+    }
+    let (mut start, mut end) = (start, end);
+    ranges.retain(|&(from, to)| {
+        let apart = to < start || from > end;
+        if !apart {
+            (start, end) = (start.min(from), end.max(to));
+        }
+        apart
+    });
+    let at = ranges.partition_point(|range| range.0 < start);
+    ranges.insert(at, (start, end));
+}
+
+/// The parts of a range that no known range covers.
+fn gaps(ranges: &[(u64, u64)], start: u64, end: u64) -> Vec<(u64, u64)> {
+    let mut out = Vec::new();
+    let mut at = start;
+    for &(from, to) in ranges {
+        if to <= at {
+            continue;
+        }
+        if from >= end {
+            break;
+        }
+        if from > at {
+            out.push((at, from));
+        }
+        at = at.max(to);
+    }
+    if at < end {
+        out.push((at, end));
+    }
+    out
+}

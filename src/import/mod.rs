@@ -1,0 +1,263 @@
+//! `tickernel import` and the first half of `replay`: a real strace recording becomes a trace.
+//!
+//! The phases: `source.rs` opens and parses, `start.rs` makes the first state, `order.rs` walks the
+//! lines with a scratch kernel and finds the order in which the calls took effect, completing the first
+//! tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events with what is
+//! expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
+
+mod decode;
+mod facts;
+mod force;
+mod hints;
+mod initial;
+mod item;
+mod meta;
+mod numbers;
+mod order;
+mod paths;
+mod probe;
+mod scope;
+mod source;
+mod start;
+mod task;
+
+use std::path::{Path, PathBuf};
+
+use tickernel_systems::abi::{Errno, Timespec};
+use tickernel_systems::fs::Fs;
+use tickernel_systems::{Boot, Config, Entropy, Kernel, RestoreError, WakeMode};
+
+pub use meta::SideFile;
+pub use scope::is_out_of_scope;
+
+use crate::replay::{Damage, Step};
+use crate::strace::Recording as Text;
+use crate::trace::{Header, Record, TraceError, TraceWriter};
+use initial::Initial;
+use order::Order;
+use source::Opened;
+
+/// How an input is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// strace text.
+    Strace,
+    /// A trace.
+    Trace,
+    /// The JSON twin.
+    Twin,
+}
+
+impl Format {
+    /// CLI.md's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Strace => "strace",
+            Format::Trace => "trace",
+            Format::Twin => "jsonl",
+        }
+    }
+}
+
+/// How to read an input.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {}
+
+/// Why an input cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error("{}: {why}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// There is nothing in it.
+    #[error("{}: the file is empty; record one with traces/record.py", path.display())]
+    Empty {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It is larger than what is read.
+    #[error("{}: larger than {limit_bytes} bytes", path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// It is neither a trace nor a recording.
+    #[error("{}: neither a trace nor strace text", path.display())]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The side file is broken.
+    #[error("{}: {why}; mend it or move it away", path.display())]
+    SideFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: serde_json::Error,
+    },
+    /// Not a line could be read.
+    #[error("{0}")]
+    Strace(crate::strace::Error),
+    /// The first state cannot be made.
+    #[error("the first state cannot be made: {0:?}")]
+    Start(Errno),
+}
+
+/// What was read: ready to be replayed or written.
+#[derive(Debug)]
+pub struct Imported {
+    /// The input's name.
+    pub file: String,
+    /// How it was written.
+    pub format: Format,
+    /// What is in it.
+    pub source: Source,
+}
+
+/// Events from a recording, or a trace as it is.
+#[derive(Debug)]
+pub enum Source {
+    /// An imported recording.
+    Recording(Recording),
+    /// The bytes of a trace.
+    Trace(Vec<u8>),
+    /// The text of a JSON twin.
+    Twin(Vec<u8>),
+}
+
+/// An event, encoded.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    event: Vec<u8>,
+    expected: Option<Vec<u8>>,
+    lines: Option<(u64, u64)>,
+}
+
+impl Encoded {
+    /// As a replay takes it.
+    pub fn step(&self) -> Step<'_> {
+        Step { event: &self.event, expected: self.expected.as_deref(), lines: self.lines }
+    }
+}
+
+/// A recording as first image and events.
+#[derive(Debug)]
+pub struct Recording {
+    /// The snapshot of the first state.
+    pub image: Vec<u8>,
+    /// The events in the order that was found.
+    pub items: Vec<Encoded>,
+    /// Where the text stops making sense.
+    pub damage: Option<Damage>,
+}
+
+impl Recording {
+    /// The first state.
+    ///
+    /// # Errors
+    /// If the image is none.
+    pub fn kernel(&self) -> Result<Kernel, RestoreError> {
+        Kernel::restore(&self.image)
+    }
+
+    /// Writes the trace.
+    ///
+    /// # Errors
+    /// If the output fails, or an event is larger than a trace holds.
+    pub fn write<W: std::io::Write>(&self, out: W) -> Result<W, TraceError> {
+        let header = Header { wake_mode: 1, imported: true, ..Header::default() };
+        let mut writer = TraceWriter::new(out, &header, &self.image)?;
+        let mut engine = match self.kernel() {
+            Ok(kernel) => crate::replay::Engine::new(kernel, false),
+            Err(_) => return Ok(writer.finish(&[], 0)?.out),
+        };
+        for (tick, item) in self.items.iter().enumerate() {
+            let record = Record {
+                event: &item.event,
+                expected: item.expected.as_deref(),
+                lines: item.lines,
+                flags: 0,
+            };
+            writer.append(tick as u64, &record, engine.completions())?;
+            // Its own events can be read.
+            if engine.step(item.step()).is_err() {
+                break;
+            }
+            if writer.is_digest_due() {
+                let digests = engine.kernel().digests();
+                writer.digests(&digests, engine.completions())?;
+            }
+        }
+        let digests = engine.kernel().digests();
+        Ok(writer.finish(&digests, engine.completions())?.out)
+    }
+}
+
+/// Reads an input: a trace, a JSON twin, or a recording, which is imported.
+///
+/// # Errors
+/// If nothing of it can be used. A recording that is damaged farther on is read up to there.
+pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
+    let (format, opened) = source::open(path)?;
+    let source = match opened {
+        Opened::Trace(bytes) => Source::Trace(bytes),
+        Opened::Twin(bytes) => Source::Twin(bytes),
+        Opened::Recording(both) => {
+            let (text, side) = *both;
+            if text.events.is_empty() {
+                if let Some(error) = text.error {
+                    return Err(ImportError::Strace(error));
+                }
+                return Err(ImportError::Empty { path: path.to_owned() });
+            }
+            Source::Recording(import(&text, &side)?)
+        }
+    };
+    Ok(Imported { file: path.display().to_string(), format, source })
+}
+
+/// Imports a parsed recording.
+///
+/// # Errors
+/// If the first state cannot be made.
+pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
+    let begun = start::start(text, side);
+    let config = Config {
+        wake: WakeMode::OnDemand,
+        entropy: Entropy::Host,
+        ask_unmodelled: true,
+        start_ns: begun.start_ns,
+        ..Config::default()
+    };
+    let boot = begun.boot;
+    let kernel = Kernel::boot(config.clone(), begun.fs, &boot).map_err(ImportError::Start)?;
+    let mut order = Order::new(kernel, begun.initial, text, boot.pid, begun.start_ns);
+    order.run();
+    let image = first_image(&mut order.initial, config, &boot)?;
+    let items = order.items.into_iter().map(|item| Encoded {
+        event: item.event,
+        expected: item.expected.map(|expected| expected.to_bytes()),
+        lines: item.lines,
+    });
+    let damage = text.error.as_ref().map(|error| Damage {
+        line: Some(error.line).filter(|line| *line > 0),
+        offset: None,
+        why: error.to_string(),
+    });
+    Ok(Recording { image, items: items.collect(), damage })
+}
+
+/// The first state with everything that the recording told about it.
+fn first_image(initial: &mut Initial, config: Config, boot: &Boot) -> Result<Vec<u8>, ImportError> {
+    let mut fs = Fs::new(Timespec::from_ns(config.start_ns));
+    initial.build(&mut fs).map_err(ImportError::Start)?;
+    let kernel = Kernel::boot(config, fs, boot).map_err(ImportError::Start)?;
+    Ok(kernel.snapshot())
+}

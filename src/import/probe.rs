@@ -1,0 +1,226 @@
+//! Would a call give its recorded result if it were run now? And if not, what is it waiting for?
+//! (IMPORT.md section 1, rule "lazy with demand".) Looks only; runs nothing.
+
+use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Errno, PollFd, SelectSets};
+use tickernel_systems::event::{Call, Payload};
+use tickernel_systems::{ChildView, Kernel};
+
+use super::paths;
+use crate::replay::{CUT, Expected, Recorded};
+
+/// What a look at a call finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// It would give the recorded result.
+    Right,
+    /// It would not: something is missing.
+    Wants(Want),
+    /// A look cannot tell.
+    Unknown,
+}
+
+/// What is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// So many bytes more in a pipe.
+    Bytes(u64, u64),
+    /// Room in a pipe.
+    Room(u64),
+    /// The last writer of a pipe gone.
+    NoWriter(u64),
+    /// The last reader of a pipe gone.
+    NoReader(u64),
+    /// Another state of what is polled.
+    Ready(Vec<u64>),
+    /// A change of a child.
+    Child,
+    /// A change of a name: its last component.
+    Name(Vec<u8>),
+    /// A continuation of the caller's process.
+    Continue,
+}
+
+/// Looks at a call of a task.
+pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Probe {
+    if kernel.is_stopped(tid) {
+        return Probe::Wants(Want::Continue);
+    }
+    match *call {
+        Call::Read { fd, count } | Call::Readv { fd, count } => {
+            read(kernel, tid, fd, count, expected)
+        }
+        Call::Write { fd, data } | Call::Writev { fd, data } => {
+            write(kernel, tid, fd, data.len() as u64, expected)
+        }
+        Call::Poll { ref fds, .. } | Call::Ppoll { ref fds, .. } => {
+            poll(kernel, tid, fds, expected)
+        }
+        Call::Select { .. } | Call::Pselect6 { .. } => select(kernel, tid, call, expected),
+        Call::Wait4 { wpid, options } => child(kernel, tid, wpid, options | WEXITED, expected),
+        Call::Waitid { idtype, id, options } => {
+            let wpid = match idtype {
+                P_ALL => -1,
+                P_PID => id as i32,
+                P_PGID if id == 0 => 0,
+                P_PGID => -(id as i32),
+                _ => return Probe::Unknown,
+            };
+            child(kernel, tid, wpid, options, expected)
+        }
+        _ => names(kernel, tid, call, expected),
+    }
+}
+
+fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> Probe {
+    let Some(pipe) = kernel.fd_view(tid, fd).and_then(|view| view.pipe) else {
+        return Probe::Unknown;
+    };
+    match expected.recorded {
+        Recorded::Value(0) if count > 0 => {
+            if pipe.bytes == 0 && pipe.writers == 0 {
+                Probe::Right
+            } else {
+                Probe::Wants(Want::NoWriter(pipe.id))
+            }
+        }
+        Recorded::Value(value) => {
+            let wanted = u64::try_from(value).unwrap_or(0);
+            if pipe.bytes < wanted {
+                return Probe::Wants(Want::Bytes(pipe.id, wanted - pipe.bytes));
+            }
+            if pipe.bytes > wanted && wanted < count {
+                return Probe::Unknown;
+            }
+            // Two readers of one pipe: the bytes tell whose turn it is.
+            if let Payload::Data(data) = &expected.payload {
+                let here = kernel.pipe_bytes(tid, fd, wanted);
+                if expected.flags & CUT == 0 && data.0 != here {
+                    return Probe::Unknown;
+                }
+            }
+            Probe::Right
+        }
+        Recorded::Errno(Errno::EAGAIN) if pipe.bytes == 0 && pipe.writers > 0 => Probe::Right,
+        Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
+    }
+}
+
+fn write(kernel: &Kernel, tid: u32, fd: i32, len: u64, expected: &Expected) -> Probe {
+    let Some(pipe) = kernel.fd_view(tid, fd).and_then(|view| view.pipe) else {
+        return Probe::Unknown;
+    };
+    match expected.recorded {
+        Recorded::Value(value) if pipe.readers > 0 => {
+            let fits = len <= pipe.free_bytes || value.cast_unsigned() < len;
+            if fits { Probe::Right } else { Probe::Wants(Want::Room(pipe.id)) }
+        }
+        Recorded::Errno(Errno::EPIPE) if pipe.readers == 0 => Probe::Right,
+        Recorded::Errno(Errno::EPIPE) => Probe::Wants(Want::NoReader(pipe.id)),
+        Recorded::Errno(Errno::EAGAIN) if !pipe.has_room => Probe::Right,
+        Recorded::Value(_) | Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
+    }
+}
+
+fn ready(list: &[PollFd]) -> Vec<(i32, u16)> {
+    let mut ready: Vec<_> = list
+        .iter()
+        .filter(|entry| entry.revents != 0)
+        .map(|entry| (entry.fd, entry.revents))
+        .collect();
+    ready.sort_unstable();
+    ready
+}
+
+fn pipes(kernel: &Kernel, tid: u32, fds: impl Iterator<Item = i32>) -> Want {
+    let ids = fds.filter_map(|fd| Some(kernel.fd_view(tid, fd)?.pipe?.id));
+    Want::Ready(ids.collect())
+}
+
+fn poll(kernel: &Kernel, tid: u32, fds: &[PollFd], expected: &Expected) -> Probe {
+    let Payload::Poll(recorded) = &expected.payload else { return Probe::Unknown };
+    if ready(&kernel.poll_view(tid, fds)) == ready(recorded) {
+        Probe::Right
+    } else {
+        Probe::Wants(pipes(kernel, tid, fds.iter().map(|entry| entry.fd)))
+    }
+}
+
+fn select(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Probe {
+    let (Call::Select { readfds, writefds, exceptfds, .. }
+    | Call::Pselect6 { readfds, writefds, exceptfds, .. }) = call
+    else {
+        return Probe::Unknown;
+    };
+    let Payload::Select(recorded) = &expected.payload else { return Probe::Unknown };
+    // What select(2) counts as readable, writable, exceptional: poll(2) says the same.
+    const IN: u32 = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
+    const OUT: u32 = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR;
+    let mut asked = Vec::new();
+    let mut pick = |list: &Option<Vec<i64>>, events: u32| {
+        list.as_ref().map(|list| {
+            let fds: Vec<PollFd> = list
+                .iter()
+                .filter_map(|fd| i32::try_from(*fd).ok())
+                .map(|fd| PollFd { fd, events: events as u16, revents: 0 })
+                .collect();
+            asked.extend(fds.iter().map(|entry| entry.fd));
+            let seen = kernel.poll_view(tid, &fds);
+            let seen = seen.into_iter().filter(|entry| u32::from(entry.revents) & events != 0);
+            let mut seen: Vec<i32> = seen.map(|entry| entry.fd).collect();
+            seen.sort_unstable();
+            seen
+        })
+    };
+    let now = SelectSets {
+        read: pick(readfds, IN),
+        write: pick(writefds, OUT),
+        except: pick(exceptfds, POLLPRI),
+    };
+    if now == **recorded {
+        Probe::Right
+    } else {
+        Probe::Wants(pipes(kernel, tid, asked.into_iter()))
+    }
+}
+
+fn child(kernel: &mut Kernel, tid: u32, wpid: i32, options: u32, expected: &Expected) -> Probe {
+    let Some(view) = kernel.child_view(tid, wpid, options) else { return Probe::Unknown };
+    let wanted = match (expected.recorded, &expected.payload) {
+        (Recorded::Value(0), Payload::Info(info)) => i64::from(info.pid),
+        (Recorded::Value(value), _) => value,
+        (Recorded::Errno(Errno::ECHILD), _) => {
+            return match view {
+                ChildView::NoChild => Probe::Right,
+                ChildView::Ready(_) | ChildView::Waiting => Probe::Unknown,
+            };
+        }
+        (Recorded::Errno(_) | Recorded::Never, _) => return Probe::Unknown,
+    };
+    match view {
+        ChildView::Ready(pid) if i64::from(pid) == wanted => Probe::Right,
+        ChildView::Waiting if wanted == 0 => Probe::Right,
+        ChildView::Waiting => Probe::Wants(Want::Child),
+        ChildView::Ready(_) | ChildView::NoChild => Probe::Unknown,
+    }
+}
+
+/// Calls that name a file: only whether the name is there.
+fn names(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Probe {
+    let uses = paths::uses(call);
+    let Some(one) = uses.first().filter(|one| !one.path.is_empty()) else { return Probe::Unknown };
+    let there = match kernel.resolve(tid, one.dirfd, one.path, one.follow) {
+        Ok(_) => true,
+        Err(Errno::ENOENT) => false,
+        Err(_) => return Probe::Unknown,
+    };
+    let right = match expected.recorded {
+        Recorded::Value(_) if one.creates && one.may_exist => return Probe::Unknown,
+        Recorded::Value(_) if one.creates => !there,
+        Recorded::Value(_) => there,
+        Recorded::Errno(Errno::ENOENT) if !one.creates => !there,
+        Recorded::Errno(Errno::EEXIST) => there,
+        Recorded::Errno(_) | Recorded::Never => return Probe::Unknown,
+    };
+    if right { Probe::Right } else { Probe::Wants(Want::Name(paths::last(one.path).to_vec())) }
+}

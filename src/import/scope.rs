@@ -1,0 +1,93 @@
+//! Which calls are out of scope (CLI.md, "Out of scope"): counted there and nowhere else.
+//!
+//! Data and one question. What such a call does to the kernel is still carried out where the kernel
+//! models it (`chroot`, sleeps).
+
+/// Names, and prefixes that end in `*`.
+const OUT_OF_SCOPE: &[&str] = &[
+    // memory
+    "mmap",
+    "munmap",
+    "mprotect",
+    "brk",
+    "madvise",
+    "mremap",
+    "mlock",
+    "munlock",
+    "mlock2",
+    "mincore",
+    "msync",
+    "pkey_alloc",
+    "pkey_mprotect",
+    "pkey_free",
+    "membarrier",
+    "mbind",
+    "get_mempolicy",
+    "set_mempolicy",
+    "process_madvise",
+    "arch_prctl",
+    // threads' own
+    "futex",
+    "futex_waitv",
+    "set_robust_list",
+    "get_robust_list",
+    "rseq",
+    "set_tid_address",
+    "gettid",
+    // scheduling
+    "sched_*",
+    "getcpu",
+    "ioprio_get",
+    "ioprio_set",
+    "getpriority",
+    "setpriority",
+    // time
+    "clock_*",
+    "gettimeofday",
+    "settimeofday",
+    "time",
+    "times",
+    "adjtimex",
+    "nanosleep",
+    "timer_*",
+    // host
+    "uname",
+    "sysinfo",
+    "getrandom",
+    "getrusage",
+    "prctl",
+    "seccomp",
+    "bpf",
+    "perf_event_open",
+    "ptrace",
+    "syslog",
+    "personality",
+    "capget",
+    "capset",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "io_uring_*",
+    "reboot",
+    "sethostname",
+    "mount",
+    "umount2",
+    "unshare",
+    "setns",
+    "chroot",
+    "pivot_root",
+    "landlock_*",
+    "kcmp",
+    "process_vm_*",
+    "shm*",
+    "sem*",
+    "msg*",
+];
+
+/// Whether the call of this name is out of scope.
+pub fn is_out_of_scope(name: &str) -> bool {
+    OUT_OF_SCOPE.iter().any(|entry| match entry.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => *entry == name,
+    })
+}

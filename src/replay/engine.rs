@@ -1,0 +1,359 @@
+//! Takes the events of a trace in order and holds what comes of them against what was recorded.
+//!
+//! Never searches: the order, the steps of blocked calls and the deliveries of signals are events
+//! (DESIGN section 4). A native trace has no recorded answers; there only refusals can be seen here, and
+//! the batches' hashes and digests are compared by the caller.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tickernel_systems::Kernel;
+use tickernel_systems::abi::Errno;
+use tickernel_systems::digest::hash64;
+use tickernel_systems::event::{Answer, Completed, Event, Outcome, Output, Payload, Refusal};
+use tickernel_systems::wire::{Wire, WireReader};
+
+use super::compare::{self, Bindings, Verdict};
+use super::expected::{Expected, Recorded, Role};
+use super::report::{FirstMismatch, Report};
+use super::text::{call_text, recorded_text, result_text};
+
+/// Events kept for the context of a first mismatch.
+const CONTEXT_EVENTS: usize = 8;
+
+/// An event as it stands in a trace.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// The encoded event.
+    pub event: &'a [u8],
+    /// The encoded [`Expected`] of an imported trace.
+    pub expected: Option<&'a [u8]>,
+    /// Entry and exit line of the recording.
+    pub lines: Option<(u64, u64)>,
+}
+
+/// A call that has not ended.
+#[derive(Debug)]
+struct Open {
+    seq: u64,
+    task: u32,
+    event: Vec<u8>,
+    expected: Expected,
+    lines: Option<(u64, u64)>,
+    calls_before: u64,
+}
+
+/// A replay in progress.
+#[derive(Debug)]
+pub struct Engine {
+    kernel: Kernel,
+    bindings: Bindings,
+    /// The report so far.
+    pub report: Report,
+    /// By the tick of the event that brought them.
+    open: BTreeMap<u64, Open>,
+    /// The tick of the call that asks the host.
+    asking: Option<u64>,
+    /// What was wrong with a signal of a task: its next call counts as mismatched.
+    wrong_signals: BTreeMap<u32, String>,
+    recent: VecDeque<String>,
+    completions: u64,
+    /// Calls of native traces are counted without answers.
+    native: bool,
+}
+
+/// Why an event cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// Its bytes are no event, or no expected answer.
+    #[error("event {seq} cannot be read: {why}")]
+    Unreadable {
+        /// The event.
+        seq: u64,
+        /// Why.
+        why: tickernel_systems::wire::WireError,
+    },
+}
+
+impl Engine {
+    /// Starts from a state.
+    pub fn new(kernel: Kernel, native: bool) -> Self {
+        Self {
+            kernel,
+            bindings: Bindings::default(),
+            report: Report::default(),
+            open: BTreeMap::new(),
+            asking: None,
+            wrong_signals: BTreeMap::new(),
+            recent: VecDeque::new(),
+            completions: 0,
+            native,
+        }
+    }
+
+    /// The rolling hash of all outcomes and outputs so far (traces/README.md, "Hash").
+    pub fn completions(&self) -> u64 {
+        self.completions
+    }
+
+    /// The state.
+    pub fn kernel(&mut self) -> &mut Kernel {
+        &mut self.kernel
+    }
+
+    fn note(&mut self, value: &impl for<'a> Wire<'a>) {
+        let mut bytes = Vec::new();
+        value.put(&mut bytes);
+        self.completions = hash64(self.completions, &bytes);
+    }
+
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// If its bytes are none; nothing was taken then.
+    pub fn step(&mut self, step: Step<'_>) -> Result<(), StepError> {
+        let seq = self.report.events;
+        let unreadable = |why| StepError::Unreadable { seq, why };
+        let event = Event::get(&mut WireReader::new(step.event)).map_err(unreadable)?;
+        let expected = match step.expected.filter(|_| !self.native) {
+            Some(bytes) => Some(Expected::from_bytes(bytes).map_err(unreadable)?),
+            None => None,
+        };
+        self.report.events += 1;
+        self.enter(seq, &event, expected, step);
+        let answers = matches!(event, Event::Answer(_));
+        let resumed = match &event {
+            Event::Resume { call, .. } => Some(call.0),
+            _ => None,
+        };
+        let outcome = self.kernel.take(event);
+        self.note(&outcome);
+        let of = if answers { self.asking.take().unwrap_or(seq) } else { resumed.unwrap_or(seq) };
+        self.outcome(of, outcome);
+        self.drain();
+        Ok(())
+    }
+
+    /// Counts what an event stands for and keeps what is expected of it.
+    fn enter(&mut self, seq: u64, event: &Event<'_>, expected: Option<Expected>, step: Step<'_>) {
+        let Some(expected) = expected else {
+            if self.native {
+                self.enter_native(event);
+            }
+            return;
+        };
+        let task = match event {
+            Event::Call { task, .. } | Event::Park { task, .. } | Event::Deliver { task, .. } => {
+                *task
+            }
+            _ => 0,
+        };
+        let calls_before = self.report.calls;
+        match expected.role {
+            Role::Call | Role::Unsupported => self.report.calls += 1,
+            Role::OutOfScope => {
+                self.report.calls += 1;
+                self.report.out_of_scope += 1;
+            }
+            Role::Taken => {
+                self.report.calls += 1;
+                self.report.count(&expected.name(), &Verdict::Fed(false), false);
+            }
+            Role::Signal | Role::Force => {}
+        }
+        if matches!(expected.role, Role::Call | Role::Unsupported | Role::Signal) {
+            let open = Open {
+                seq,
+                task,
+                event: step.event.to_vec(),
+                expected,
+                lines: step.lines,
+                calls_before,
+            };
+            self.open.insert(seq, open);
+        }
+    }
+
+    fn enter_native(&mut self, event: &Event<'_>) {
+        if let Event::Call { call, .. } | Event::Park { call, .. } = event {
+            self.report.calls += 1;
+            self.report.count(call.name(), &Verdict::Compared, false);
+        }
+    }
+
+    fn outcome(&mut self, of: u64, outcome: Outcome) {
+        match outcome {
+            Outcome::Done(answer) => self.close(of, Ok(answer)),
+            Outcome::Failed(errno) => self.close(of, Err(errno)),
+            Outcome::Blocked(_) => {}
+            Outcome::Asking => self.asking = Some(of),
+            Outcome::Refused(why) => self.refused(of, why),
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.kernel.poll_output() {
+            self.note(&output);
+            let Output::Completion(completion) = output else { continue };
+            let of = completion.call.0;
+            match completion.result {
+                Completed::Done(answer) => self.close(of, Ok(answer)),
+                Completed::Failed(errno) => self.close(of, Err(errno)),
+                Completed::Gone(_) => self.gone(of),
+            }
+        }
+    }
+
+    /// A call or a delivery ended.
+    fn close(&mut self, of: u64, result: Result<Answer, Errno>) {
+        let Some(open) = self.open.remove(&of) else { return };
+        let Ok(event) = Event::get(&mut WireReader::new(&open.event)) else { return };
+        match event {
+            Event::Call { task, call } | Event::Park { task, call } => {
+                let name = open.expected.name().into_owned();
+                let ended = matches!(call, tickernel_systems::event::Call::ExitGroup { .. })
+                    || matches!(call, tickernel_systems::event::Call::Exit { .. });
+                let mut verdict = if ended && result.is_ok() {
+                    Verdict::Compared
+                } else {
+                    self.bindings.judge(task, &call, &open.expected, &result)
+                };
+                if let Some(why) = self.wrong_signals.remove(&task) {
+                    verdict = Verdict::Mismatched(why);
+                }
+                let unsupported = open.expected.role == Role::Unsupported;
+                self.report.count(&name, &verdict, unsupported);
+                let text = call_text(&name, &call);
+                let simulated = result_text(&result);
+                if let Verdict::Mismatched(why) = verdict {
+                    self.first(&open, &text, simulated.clone(), why);
+                }
+                self.remember(task, &format!("{text} {simulated}"));
+            }
+            Event::Deliver { task, signal } => {
+                let recorded = match &open.expected.payload {
+                    Payload::Info(info) => info,
+                    _ => return,
+                };
+                if let Ok(Answer { payload: Payload::Info(simulated), .. }) = &result {
+                    if let Verdict::Mismatched(why) = compare::info(recorded, simulated) {
+                        let why = format!("signal {}: {why}", signal.name());
+                        self.wrong_signals.insert(task, why);
+                    }
+                }
+                self.remember(task, &format!("--- {} ---", signal.name()));
+            }
+            _ => {}
+        }
+    }
+
+    /// A call whose task ended in it.
+    fn gone(&mut self, of: u64) {
+        let Some(open) = self.open.remove(&of) else { return };
+        let name = open.expected.name().into_owned();
+        let unsupported = open.expected.role == Role::Unsupported;
+        if open.expected.recorded == Recorded::Never {
+            self.report.count(&name, &Verdict::Compared, unsupported);
+            return;
+        }
+        let why = "its task ended in it".to_owned();
+        self.mismatch(open, "gone".to_owned(), why, unsupported);
+    }
+
+    fn refused(&mut self, of: u64, why: Refusal) {
+        let Some(open) = self.open.remove(&of) else { return };
+        let why = format!("the task cannot speak: {why:?}");
+        if open.expected.role == Role::Signal {
+            self.wrong_signals.insert(open.task, "a signal that is not pending".to_owned());
+            return;
+        }
+        self.mismatch(open, "refused".to_owned(), why, false);
+    }
+
+    fn mismatch(&mut self, open: Open, simulated: String, why: String, unsupported: bool) {
+        let name = open.expected.name().into_owned();
+        self.report.count(&name, &Verdict::Mismatched(why.clone()), unsupported);
+        let text = match Event::get(&mut WireReader::new(&open.event)) {
+            Ok(Event::Call { call, .. } | Event::Park { call, .. }) => call_text(&name, &call),
+            _ => name,
+        };
+        self.first(&open, &text, simulated, why);
+    }
+
+    fn first(&mut self, open: &Open, text: &str, simulated: String, why: String) {
+        if std::env::var_os("TICKERNEL_ALL").is_some() {
+            let line = open.lines.map_or(0, |lines| lines.1);
+            eprintln!(
+                "{line}: {} {text} {} {simulated} | {why}",
+                open.task,
+                recorded_text(&open.expected)
+            );
+        }
+        if self.report.first_mismatch.is_some() {
+            return;
+        }
+        self.report.clean_prefix = open.calls_before;
+        let mut context: Vec<String> = self.recent.iter().cloned().collect();
+        context.extend(self.descriptors(open.task));
+        self.report.first_mismatch = Some(FirstMismatch {
+            line: open.lines.map(|lines| lines.1),
+            seq: open.seq,
+            pid: open.task,
+            call: text.to_owned(),
+            recorded: recorded_text(&open.expected),
+            simulated,
+            why,
+            context,
+        });
+    }
+
+    /// What the kernel knows of a task's descriptors.
+    fn descriptors(&self, task: u32) -> Vec<String> {
+        let open = (0..64).filter_map(|fd| Some((fd, self.kernel.fd_view(task, fd)?)));
+        open.map(|(fd, view)| {
+            let what = match (&view.pipe, view.place) {
+                (Some(pipe), _) => format!(
+                    "pipe {} with {} bytes, {} readers, {} writers",
+                    pipe.id, pipe.bytes, pipe.readers, pipe.writers
+                ),
+                (None, Some(place)) => {
+                    String::from_utf8_lossy(&self.kernel.path_of(task, place)).into_owned()
+                }
+                (None, None) => "nothing".to_owned(),
+            };
+            format!("fd {fd}: {what}, offset {}, flags {:#o}", view.offset, view.flags)
+        })
+        .collect()
+    }
+
+    fn remember(&mut self, task: u32, text: &str) {
+        if self.report.first_mismatch.is_some() {
+            return;
+        }
+        if self.recent.len() == CONTEXT_EVENTS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(format!("{task} {text}"));
+    }
+
+    /// Ends the replay: calls that are still open, the digest. `cut` = the input ended early, so that
+    /// calls may be open that would have ended.
+    pub fn finish(&mut self, cut: bool) {
+        for (_, open) in std::mem::take(&mut self.open) {
+            if open.expected.role == Role::Signal {
+                continue;
+            }
+            let unsupported = open.expected.role == Role::Unsupported;
+            if open.expected.recorded == Recorded::Never || cut {
+                let name = open.expected.name().into_owned();
+                self.report.count(&name, &Verdict::Compared, unsupported);
+            } else {
+                let why = "it never ended".to_owned();
+                self.mismatch(open, "blocked".to_owned(), why, unsupported);
+            }
+        }
+        if self.report.first_mismatch.is_none() {
+            self.report.clean_prefix = self.report.calls;
+        }
+        self.report.digest = format!("{:016x}", self.kernel.digest_all());
+    }
+}

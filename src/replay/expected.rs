@@ -1,0 +1,135 @@
+//! What a recording says of a call: the answer part of an imported trace's records.
+//!
+//! Everything that a replay compares stands here, so that a trace replays without the recording.
+//! Encoding: `tickernel_systems::wire`, fields in order.
+
+use tickernel_systems::abi::Errno;
+use tickernel_systems::event::Payload;
+use tickernel_systems::wire::{Bytes, Wire, WireError, WireReader};
+use tickernel_systems::{wire_enum, wire_struct};
+
+/// What an event of an imported trace stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A call in scope: counted, compared.
+    Call,
+    /// A call out of scope: counted there; what it does may be carried out.
+    OutOfScope,
+    /// A call that the kernel does not know, or whose text says too little: answered as recorded.
+    Unsupported,
+    /// A call that is not carried out: its recorded result is taken for granted (EFAULT of an address
+    /// that only the program could know).
+    Taken,
+    /// A signal's delivery: its siginfo is compared, it is no call.
+    Signal,
+    /// Keeps the state on the recorded path after a mismatch: not a call of the session.
+    Force,
+}
+
+/// The recorded result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// A value.
+    Value(i64),
+    /// An errno.
+    Errno(Errno),
+    /// The call never returned: its task ended in it, or left it by a handler's jump.
+    Never,
+}
+
+/// Nothing of the value is compared (an address, a count that the machine chose).
+pub const IGNORE_VALUE: u32 = 1;
+/// Nothing of the payload is compared.
+pub const IGNORE_PAYLOAD: u32 = 2;
+/// The payload's bytes were cut by strace: only their count is compared.
+pub const CUT: u32 = 4;
+/// The result is taken from the recording and counted as fed.
+pub const FED: u32 = 8;
+/// What is fed is a file of /proc or /sys.
+pub const FED_PROC: u32 = 16;
+/// The limit was never set in the session: a host fact, given.
+pub const GIVEN: u32 = 32;
+
+/// What a recording says of one event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// What the event stands for.
+    pub role: Role,
+    /// The call's name in the recording.
+    pub name: Bytes,
+    /// Its result.
+    pub recorded: Recorded,
+    /// What it wrote; `None` if nothing is known.
+    pub payload: Payload,
+    /// Which members of a stat are known (`stat_bits`).
+    pub members: u32,
+    /// `IGNORE_VALUE` and the others.
+    pub flags: u32,
+}
+
+wire_enum!(Role { 0 Call, 1 OutOfScope, 2 Unsupported, 3 Taken, 4 Signal, 5 Force });
+wire_enum!(Recorded { 0 Value(value), 1 Errno(errno), 2 Never });
+wire_struct!(Expected { role, name, recorded, payload, members, flags });
+
+/// Which members of a stat were printed: bit numbers of a mask.
+pub mod stat_bits {
+    /// `st_dev`
+    pub const DEV: u32 = 1 << 0;
+    /// `st_ino`
+    pub const INO: u32 = 1 << 1;
+    /// `st_mode`
+    pub const MODE: u32 = 1 << 2;
+    /// `st_nlink`
+    pub const NLINK: u32 = 1 << 3;
+    /// `st_uid`
+    pub const UID: u32 = 1 << 4;
+    /// `st_gid`
+    pub const GID: u32 = 1 << 5;
+    /// `st_rdev`
+    pub const RDEV: u32 = 1 << 6;
+    /// `st_size`
+    pub const SIZE: u32 = 1 << 7;
+    /// `st_mtime`
+    pub const MTIME: u32 = 1 << 8;
+    /// `st_atime`
+    pub const ATIME: u32 = 1 << 9;
+    /// `st_ctime`
+    pub const CTIME: u32 = 1 << 10;
+}
+
+impl Expected {
+    /// For an event that only has a role.
+    pub fn only(role: Role, name: &str) -> Self {
+        Self {
+            role,
+            name: Bytes(name.as_bytes().to_vec()),
+            recorded: Recorded::Never,
+            payload: Payload::None,
+            members: 0,
+            flags: 0,
+        }
+    }
+
+    /// The name as text.
+    pub fn name(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.name.0)
+    }
+
+    /// The encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.put(&mut out);
+        out
+    }
+
+    /// From the encoding.
+    ///
+    /// # Errors
+    /// If the bytes are none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut reader = WireReader::new(bytes);
+        let expected = Self::get(&mut reader)?;
+        reader.finish()?;
+        Ok(expected)
+    }
+}

@@ -1,0 +1,20 @@
+//! `tickernel replay`: the events of a trace against the kernel, with a report.
+//!
+//! A recording is imported in memory first (`import/`); what is replayed is always a trace's events, so
+//! both give the same report. Not here: how an order is found (`import/`), the container (`trace/`).
+
+mod compare;
+mod engine;
+mod expected;
+mod report;
+mod run;
+mod text;
+
+pub use compare::{Bindings, Verdict};
+pub use engine::{Engine, Step, StepError};
+pub use expected::{
+    CUT, Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Role, stat_bits,
+};
+pub use report::{Counts, Damage, FirstMismatch, Report};
+pub use run::{Options, ReplayError, Replayed, replay};
+pub use text::call_text;

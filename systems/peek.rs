@@ -1,0 +1,215 @@
+//! What an importer may look at and complete before it decides which event comes next.
+//!
+//! The search for the order of a recording (IMPORT.md section 1) asks what a call *would* find: bytes in
+//! a pipe, ends that are open, a child that could be reported, where a path leads. Nothing here is used
+//! by a replay. [`Kernel::describe_tree`] is the one way in beside the door: a scratch kernel whose first
+//! tree is still being found out takes on a fact as if it had been there from the start.
+
+use crate::abi::flags::AT_FDCWD;
+use crate::abi::{Errno, PollFd, Signal};
+use crate::components::{ChildSelect, Life, Target};
+use crate::fs::{self, Fs, Place};
+use crate::kernel::Kernel;
+use crate::procview::caller;
+use crate::rows::TaskRow;
+use alloc::vec::Vec;
+
+/// What an open descriptor leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FdView {
+    /// The place that it is open on; `None` for an unnamed pipe.
+    pub place: Option<Place>,
+    /// The pipe, of a FIFO too.
+    pub pipe: Option<PipeView>,
+    /// Access mode and status flags.
+    pub flags: u32,
+    /// Offset in bytes.
+    pub offset: u64,
+}
+
+/// The state of a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PipeView {
+    /// Own id.
+    pub id: u64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// Open reading ends.
+    pub readers: u32,
+    /// Open writing ends.
+    pub writers: u32,
+    /// Whether a writer finds room.
+    pub has_room: bool,
+    /// Bytes in free page slots.
+    pub free_bytes: u64,
+}
+
+/// What a wait for children would find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildView {
+    /// This child can be reported.
+    Ready(u32),
+    /// There are children, none can be reported.
+    Waiting,
+    /// No child fits: `ECHILD`.
+    NoChild,
+}
+
+impl Kernel {
+    /// A task's descriptor; `None` if it is not open, or there is no such task.
+    pub fn fd_view(&self, tid: u32, fd: i32) -> Option<FdView> {
+        let task = self.pids.task(tid)?;
+        let row = self.rows[self.rows[task].files].get(fd)?.description;
+        let description = &self.rows[row];
+        let (place, pipe) = match description.target {
+            Target::File(place) => (Some(place), None),
+            Target::Pipe(pipe, place) => (place, Some(pipe)),
+            Target::Socket(_) => (None, None),
+        };
+        let pipe = pipe.map(|pipe| {
+            let state = &self.rows[pipe];
+            let free = u64::from(state.slots.saturating_sub(state.used_slots));
+            PipeView {
+                id: state.id,
+                bytes: state.bytes,
+                readers: state.readers,
+                writers: state.writers,
+                has_room: state.has_room(),
+                free_bytes: free * crate::components::pipe::PAGE_BYTES,
+            }
+        });
+        Some(FdView { place, pipe, flags: description.flags, offset: description.offset })
+    }
+
+    /// The first bytes in the pipe behind a descriptor, at most `count`.
+    pub fn pipe_bytes(&self, tid: u32, fd: i32, count: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        let Some(task) = self.pids.task(tid) else { return out };
+        let Some(slot) = self.rows[self.rows[task].files].get(fd) else { return out };
+        let Target::Pipe(pipe, _) = self.rows[slot.description].target else { return out };
+        for segment in &self.rows[pipe].segments {
+            let left = count.saturating_sub(out.len() as u64).min(segment.left()) as usize;
+            let start = segment.read as usize;
+            out.extend_from_slice(segment.bytes.get(start..start + left).unwrap_or_default());
+        }
+        out
+    }
+
+    /// What poll(2) would say of each entry now.
+    pub fn poll_view(&self, tid: u32, fds: &[PollFd]) -> Vec<PollFd> {
+        let Some(task) = self.pids.task(tid) else { return fds.to_vec() };
+        let files = self.rows[task].files;
+        let view = |entry: &PollFd| {
+            let slot = if entry.fd < 0 { None } else { self.rows[files].get(entry.fd) };
+            let revents = self.poll_entry(entry, slot.map(|slot| slot.description));
+            PollFd { revents: revents as u16, ..*entry }
+        };
+        fds.iter().map(view).collect()
+    }
+
+    /// What wait4(2) with these arguments would find; `None` without such a task or for a bad pid.
+    pub fn child_view(&mut self, tid: u32, wpid: i32, options: u32) -> Option<ChildView> {
+        let task = self.pids.task(tid)?;
+        let select = match wpid {
+            -1 => ChildSelect::Any,
+            0 => ChildSelect::Group(self.rows[self.rows[task].process].pgid),
+            i32::MIN => return None,
+            group if group < -1 => ChildSelect::Group(group.unsigned_abs()),
+            pid => ChildSelect::Pid(pid as u32),
+        };
+        let options = options | crate::abi::flags::WNOWAIT;
+        Some(match self.try_wait(task, select, options, false) {
+            Ok(Some(answer)) => ChildView::Ready(answer.value as u32),
+            Ok(None) => ChildView::Waiting,
+            Err(_) => ChildView::NoChild,
+        })
+    }
+
+    /// Where a path leads a task; `Ok(None)` for something without a place (a pipe by /proc).
+    ///
+    /// # Errors
+    /// Those of path_resolution(7); `ESRCH` without such a task.
+    pub fn resolve(
+        &self,
+        tid: u32,
+        dirfd: i32,
+        path: &[u8],
+        follow: bool,
+    ) -> Result<Option<Place>, Errno> {
+        let task = self.pids.task(tid).ok_or(Errno::ESRCH)?;
+        let from = self.start_of(task, dirfd, path)?;
+        caller!(self, task => caller);
+        Ok(match self.fs.walk(&caller, from, path, follow)?.target {
+            fs::Target::Place(place) => Some(place),
+            fs::Target::Object(_) => None,
+        })
+    }
+
+    /// The path of a place, as the task sees it.
+    pub fn path_of(&self, tid: u32, place: Place) -> Vec<u8> {
+        let Some(task) = self.pids.task(tid) else { return Vec::new() };
+        caller!(self, task => caller);
+        self.fs.path_text(&caller, place)
+    }
+
+    /// The working directory of a task.
+    pub fn cwd_of(&self, tid: u32) -> Option<Place> {
+        let task = self.pids.task(tid)?;
+        Some(self.rows[self.rows[task].context].cwd)
+    }
+
+    /// Where a path that starts at `dirfd` begins; `None` if `dirfd` is no directory.
+    pub fn start_place(&self, tid: u32, dirfd: i32) -> Option<Place> {
+        if dirfd == AT_FDCWD {
+            return self.cwd_of(tid);
+        }
+        self.fd_view(tid, dirfd)?.place.filter(|place| self.fs.is_directory(*place))
+    }
+
+    /// The process of a task.
+    pub fn process_of_task(&self, tid: u32) -> Option<u32> {
+        let task = self.pids.task(tid)?;
+        Some(self.rows[self.rows[task].process].pid)
+    }
+
+    /// Whether the task is there and its process lives.
+    pub fn is_alive(&self, tid: u32) -> bool {
+        let alive = |task: TaskRow| self.rows[self.rows[task].process].life == Life::Alive;
+        self.pids.task(tid).is_some_and(|task| !self.rows[task].exited && alive(task))
+    }
+
+    /// Whether a signal stopped the task's process.
+    pub fn is_stopped(&self, tid: u32) -> bool {
+        let stopped = |task: TaskRow| self.rows[self.rows[task].process].stopped.is_some();
+        self.pids.task(tid).is_some_and(stopped)
+    }
+
+    /// Whether the signal is pending for the task or its process.
+    pub fn has_pending(&self, tid: u32, signal: Signal) -> bool {
+        self.pids.task(tid).is_some_and(|task| {
+            self.rows[task].pending.set.contains(signal)
+                || self.rows[self.rows[task].process].pending.set.contains(signal)
+        })
+    }
+
+    /// The call in which a task is blocked.
+    pub fn blocked_call(&self, tid: u32) -> Option<crate::event::CallId> {
+        self.rows[self.pids.task(tid)?].wait.as_ref().map(|wait| wait.call)
+    }
+
+    /// The action of a signal for a task.
+    pub fn action_of(&self, tid: u32, signal: Signal) -> Option<crate::abi::SigAction> {
+        let task = self.pids.task(tid)?;
+        Some(self.rows[self.rows[task].handlers].action(signal))
+    }
+
+    /// When the call in which a task is blocked gives up, in ns of the clock.
+    pub fn deadline_of(&self, tid: u32) -> Option<u64> {
+        self.rows[self.pids.task(tid)?].wait.as_ref()?.deadline_ns
+    }
+
+    /// The tree, to complete what was there before the first event. Not for use once a state counts.
+    pub fn describe_tree(&mut self) -> &mut Fs {
+        &mut self.fs
+    }
+}
