@@ -1,7 +1,13 @@
-//! The shell.
+//! The shell of tickernel: what surrounds the core with files, text and a command line.
+//!
+//! The core is `tickernel_systems`: the kernel itself. Here are the importer of real recordings
+//! ([`import`], from [`strace`] text), replay with its report ([`replay`]), the trace's container
+//! ([`trace`]), recording ([`record`]), the JSON forms and the kernel on a pair of streams ([`json`],
+//! [`drive`]), generators for tests (`proptest`, behind the feature of its name), and the command.
 
 #[cfg(feature = "cli")]
 pub mod cli;
+mod clock;
 pub mod drive;
 pub mod import;
 pub mod json;

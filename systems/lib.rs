@@ -39,6 +39,6 @@ mod tables;
 pub use account::Defect;
 pub use boot::{Boot, BootFd, BootTarget};
 pub use components::ProcessText;
-pub use peek::{ChildView, FdView, PipeView};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
+pub use peek::{ChildView, FdView, PipeView};
 pub use snapshot::{ProcessRow, ProcessState, RestoreError, TreeRow};

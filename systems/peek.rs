@@ -78,12 +78,7 @@ impl Kernel {
                 free_bytes: free * crate::components::pipe::PAGE_BYTES,
             }
         });
-        Some(FdView {
-            place,
-            pipe,
-            flags: description.flags,
-            offset: description.offset,
-        })
+        Some(FdView { place, pipe, flags: description.flags, offset: description.offset })
     }
 
     /// The first bytes in the pipe behind a descriptor, at most `count`.

@@ -1,9 +1,17 @@
 //! The command line of CLI.md: parsing, exit statuses, one line for an error. A command a file.
 
+mod digest;
 mod drive;
+mod dump;
+mod import;
+mod replay;
 
+use crate::import::{Imported, Source};
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A deterministic virtual POSIX kernel: records and replays sessions of system calls, and is driven
@@ -17,6 +25,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Replays a trace or a real recording and compares
+    Replay(replay::Arguments),
+    /// Writes a recording or a JSON twin as a trace
+    Import(import::Arguments),
+    /// Prints the events of a trace or a recording as JSON lines
+    Dump(dump::Arguments),
+    /// Prints the digest of the state after the last event
+    Digest(digest::Arguments),
     /// Answers JSON requests on standard input, one a line, on standard output
     Drive(drive::Arguments),
 }
@@ -26,6 +42,10 @@ enum Command {
 pub(crate) enum Verdict {
     /// It did it, and it agrees: exit status 0.
     Agrees,
+    /// It did it, and it does not agree: exit status 1.
+    Differs,
+    /// Not all of it could be read, and the report says so: exit status 2.
+    Damaged,
 }
 
 /// Why a command could not do it: what, where, and what to do, in one line. Exit status 2.
@@ -36,16 +56,90 @@ impl Failure {
     pub(crate) fn new(text: impl fmt::Display) -> Self {
         Self(text.to_string().replace('\n', " "))
     }
+
+    /// What went wrong with a file.
+    pub(crate) fn of(file: &Path, error: impl fmt::Display) -> Self {
+        Self::new(format_args!("{}: {error}", file.display()))
+    }
+}
+
+/// Reads the input of a command, whatever it is.
+fn read_input(file: &Path) -> Result<Imported, Failure> {
+    let mut progress = Progress::new("reading");
+    let read = crate::import::read(file, &crate::import::Options::default());
+    progress.end();
+    read.map_err(|error| Failure::of(file, error))
+}
+
+/// Writes what was read as a trace; why a JSON twin was not read to its end, if it was not.
+fn write_trace(input: &Imported, mut out: impl Write) -> Result<Option<String>, String> {
+    let damage = match &input.source {
+        Source::Trace(bytes) => {
+            out.write_all(bytes).map_err(|error| error.to_string())?;
+            None
+        }
+        Source::Recording(recording) => {
+            recording.write(&mut out).map_err(|error| error.to_string())?;
+            recording.damage.as_ref().map(|damage| damage.why.clone())
+        }
+        Source::Twin(text) => {
+            let converted = crate::json::convert::to_trace(text.as_slice(), &mut out);
+            let damage = converted.map_err(|error| error.to_string())?.damage;
+            damage.map(|(line, why)| format!("line {line}: {}", why.0))
+        }
+    };
+    out.flush().map_err(|error| error.to_string())?;
+    Ok(damage)
+}
+
+/// Prints a line on standard output; whoever reads may have gone.
+fn print_line(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format_args!("standard output: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A progress bar on standard error, if that is a terminal.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn new(what: &'static str) -> Self {
+        let bar = ProgressBar::no_length().with_message(what);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {pos} events {per_sec} {wide_bar}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    fn tell(&mut self, events: u64, total: Option<u64>) {
+        if let Some(total) = total {
+            self.0.set_length(total);
+        }
+        self.0.set_position(events);
+    }
+
+    fn end(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// Runs the command of the process's arguments.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Dump(arguments) => dump::run(&arguments),
+        Command::Digest(arguments) => digest::run(&arguments),
         Command::Drive(arguments) => drive::run(&arguments),
     };
     match result {
         Ok(Verdict::Agrees) => ExitCode::SUCCESS,
+        Ok(Verdict::Differs) => ExitCode::FAILURE,
+        Ok(Verdict::Damaged) => ExitCode::from(2),
         Err(Failure(text)) => {
             eprintln!("tickernel: {text}");
             ExitCode::from(2)

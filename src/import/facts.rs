@@ -2,8 +2,8 @@
 //! 6). After it ran: what it changed, so that later sights of it are no facts.
 
 use tickernel_systems::Kernel;
-use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::Errno;
+use tickernel_systems::abi::flags::*;
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{Meta, Node, Place};
 
@@ -51,7 +51,13 @@ impl Facts<'_> {
         }
     }
 
-    fn succeeded(&mut self, one: &Use<'_>, call: &Call<'_>, expected: &Expected, real: Option<&[u8]>) {
+    fn succeeded(
+        &mut self,
+        one: &Use<'_>,
+        call: &Call<'_>,
+        expected: &Expected,
+        real: Option<&[u8]>,
+    ) {
         if one.creates && !one.may_exist {
             self.ensure_parent(one);
             return;
@@ -72,7 +78,9 @@ impl Facts<'_> {
         };
         let mode = match call {
             Call::Execve { .. } => 0o755,
-            Call::Access { mode, .. } | Call::Faccessat { mode, .. } | Call::Faccessat2 { mode, .. }
+            Call::Access { mode, .. }
+            | Call::Faccessat { mode, .. }
+            | Call::Faccessat2 { mode, .. }
                 if mode & X_OK != 0 =>
             {
                 0o755
@@ -189,7 +197,14 @@ impl Facts<'_> {
             }
             let name = path.get(start..end).unwrap_or_default();
             if let Ok(Some(link)) = self.kernel.resolve(self.tid, dirfd, prefix, false) {
-                self.ensure_target(dirfd, path.get(..start).unwrap_or_default(), link, wanted, is_last, depth);
+                self.ensure_target(
+                    dirfd,
+                    path.get(..start).unwrap_or_default(),
+                    link,
+                    wanted,
+                    is_last,
+                    depth,
+                );
             } else {
                 let rest = path.get(end..).unwrap_or_default();
                 self.create(at, name, rest, is_last, wanted, real, depth);

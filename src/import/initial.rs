@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tickernel_systems::abi::flags::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK};
+use tickernel_systems::abi::flags::{
+    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK,
+};
 use tickernel_systems::abi::{Errno, Stat, Timespec};
 use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place};
 

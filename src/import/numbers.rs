@@ -40,13 +40,15 @@ pub fn device(value: &Value) -> Option<u64> {
 
 /// A signal: `17 /* SIGCHLD */`, `SIGCHLD`, in sets `CHLD` and `RT_4`.
 pub fn signal(value: &Value) -> Option<Signal> {
-    let number = value.resolve(&|name| Signal::from_name(name).map(|it| i128::from(it.number())))?;
+    let number =
+        value.resolve(&|name| Signal::from_name(name).map(|it| i128::from(it.number())))?;
     Signal::new(i32::try_from(number).ok()?)
 }
 
 /// A signal number that may be 0 or absurd.
 pub fn signal_number(value: &Value) -> Option<i32> {
-    let number = value.resolve(&|name| Signal::from_name(name).map(|it| i128::from(it.number())))?;
+    let number =
+        value.resolve(&|name| Signal::from_name(name).map(|it| i128::from(it.number())))?;
     i32::try_from(number).ok()
 }
 
@@ -79,9 +81,8 @@ pub fn sigaction(value: &Value) -> Option<SigAction> {
 /// `{tv_sec=…, tv_nsec=…}`, also with `tv_usec`.
 pub fn timespec(value: &Value) -> Option<Timespec> {
     let sec = value.field("tv_sec")?.as_i64()?;
-    let special = |name: &str| {
-        number_of(tickernel_systems::abi::flags::UTIME_SPECIALS, name).map(i128::from)
-    };
+    let special =
+        |name: &str| number_of(tickernel_systems::abi::flags::UTIME_SPECIALS, name).map(i128::from);
     let nsec = match (value.field("tv_nsec"), value.field("tv_usec")) {
         (Some(nsec), _) => i64::try_from(nsec.resolve(&special)?).ok()?,
         (None, Some(usec)) => usec.as_i64()?.saturating_mul(1000),

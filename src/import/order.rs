@@ -122,7 +122,12 @@ impl<'a> Order<'a> {
     }
 
     /// Hands an event to the kernel and keeps it.
-    pub(super) fn emit(&mut self, event: &Event<'_>, expected: Option<Expected>, lines: Option<(u64, u64)>) -> Outcome {
+    pub(super) fn emit(
+        &mut self,
+        event: &Event<'_>,
+        expected: Option<Expected>,
+        lines: Option<(u64, u64)>,
+    ) -> Outcome {
         let mut bytes = Vec::new();
         event.put(&mut bytes);
         self.items.push(Item { event: bytes, expected, lines });
@@ -150,9 +155,10 @@ impl<'a> Order<'a> {
 
     fn entry(&mut self, tid: u32, index: u64) {
         let Some(call) = self.recording.calls.get(index) else { return };
-        if let Some(pending) = self.task(tid).pending.as_mut().filter(|pending| pending.restarting) {
-            let again = *call.name == *pending.decoded.expected.name()
-                || &*call.name == "restart_syscall";
+        if let Some(pending) = self.task(tid).pending.as_mut().filter(|pending| pending.restarting)
+        {
+            let again =
+                *call.name == *pending.decoded.expected.name() || &*call.name == "restart_syscall";
             if again {
                 pending.call = index;
                 pending.restarting = false;
@@ -242,7 +248,10 @@ impl<'a> Order<'a> {
             | Call::Pause {}
             | Call::RtSigsuspend { .. } => true,
             Call::RtSigtimedwait { .. } => interrupted || times_out,
-            Call::Poll { .. } | Call::Ppoll { .. } | Call::Select { .. } | Call::Pselect6 { .. } => {
+            Call::Poll { .. }
+            | Call::Ppoll { .. }
+            | Call::Select { .. }
+            | Call::Pselect6 { .. } => {
                 interrupted || (times_out && self.probe(tid) == Probe::Right)
             }
             _ => false,
@@ -295,7 +304,8 @@ impl<'a> Order<'a> {
         }
         self.run_call(tid);
         for _ in 0..MAX_DEMANDS {
-            let Some(item) = self.task(tid).pending.as_ref().and_then(|pending| pending.item) else {
+            let Some(item) = self.task(tid).pending.as_ref().and_then(|pending| pending.item)
+            else {
                 return;
             };
             if self.pass_deadline(tid) || !self.supply_blocked(tid) {
@@ -346,11 +356,10 @@ impl<'a> Order<'a> {
             let pipe = |fd: i32| Some(self.kernel.fd_view(other, fd)?.pipe?.id);
             let changes_names = super::paths::uses(&call);
             let ran = match (want, &call) {
-                (Want::Bytes(id, missing), Call::Write { fd, data } | Call::Writev { fd, data })
-                    if pipe(*fd) == Some(*id) =>
-                {
-                    self.write_some(other, data.len() as u64, *missing)
-                }
+                (
+                    Want::Bytes(id, missing),
+                    Call::Write { fd, data } | Call::Writev { fd, data },
+                ) if pipe(*fd) == Some(*id) => self.write_some(other, data.len() as u64, *missing),
                 (Want::Room(_) | Want::Ready(_), _) if started => false,
                 (Want::Room(id), Call::Read { fd, .. } | Call::Readv { fd, .. })
                     if pipe(*fd) == Some(*id) && ends =>
@@ -362,7 +371,10 @@ impl<'a> Order<'a> {
                 }
                 (
                     Want::NoWriter(_) | Want::NoReader(_),
-                    Call::Dup2 { .. } | Call::Dup3 { .. } | Call::CloseRange { .. } | Call::Execve { .. },
+                    Call::Dup2 { .. }
+                    | Call::Dup3 { .. }
+                    | Call::CloseRange { .. }
+                    | Call::Execve { .. },
                 ) if ends => self.run_other(other),
                 (Want::NoWriter(id), Call::Read { fd, .. }) if pipe(*fd) == Some(*id) => {
                     self.run_if_right(other)
@@ -387,11 +399,10 @@ impl<'a> Order<'a> {
                     self.run_if_right(other)
                 }
                 (Want::Ready(_), Call::Close { .. }) if ends => self.run_other(other),
-                (Want::Child | Want::Continue, Call::Kill { .. } | Call::Tgkill { .. } | Call::Tkill { .. })
-                    if ends =>
-                {
-                    self.run_other(other)
-                }
+                (
+                    Want::Child | Want::Continue,
+                    Call::Kill { .. } | Call::Tgkill { .. } | Call::Tkill { .. },
+                ) if ends => self.run_other(other),
                 (Want::Name(name), _)
                     if ends
                         && matches!(recorded, Recorded::Value(_))
@@ -466,15 +477,17 @@ impl<'a> Order<'a> {
             }
             let sensitive = match &theirs {
                 Call::Read { fd, .. } | Call::Readv { fd, .. } => {
-                    named.is_empty() && self.kernel.fd_view(other, *fd).is_some_and(|v| v.pipe.is_some())
+                    named.is_empty()
+                        && self.kernel.fd_view(other, *fd).is_some_and(|v| v.pipe.is_some())
                 }
                 Call::Write { .. } | Call::Writev { .. } => {
                     matches!(pending.decoded.expected.recorded, Recorded::Errno(_))
                         || matches!(call, Call::Close { .. } | Call::ExitGroup { .. })
                 }
-                Call::Poll { .. } | Call::Ppoll { .. } | Call::Select { .. } | Call::Pselect6 { .. } => {
-                    named.is_empty()
-                }
+                Call::Poll { .. }
+                | Call::Ppoll { .. }
+                | Call::Select { .. }
+                | Call::Pselect6 { .. } => named.is_empty(),
                 Call::Wait4 { .. } | Call::Waitid { .. } => named.is_empty(),
                 _ => super::paths::uses(&theirs).iter().any(|one| {
                     let name = super::paths::last(one.path);
@@ -504,12 +517,8 @@ impl<'a> Order<'a> {
         }
         let mut expected = pending.decoded.expected.clone();
         self.treat(tid, &call, &mut expected);
-        let mut facts = Facts {
-            kernel: &mut self.kernel,
-            initial: &mut self.initial,
-            hints: &self.hints,
-            tid,
-        };
+        let mut facts =
+            Facts { kernel: &mut self.kernel, initial: &mut self.initial, hints: &self.hints, tid };
         facts.before(&call, &expected, pending.real.as_deref());
         facts.changes(&call, expected.recorded);
         if matches!(expected.recorded, Recorded::Value(_)) || pending.times_out {
@@ -620,7 +629,9 @@ impl<'a> Order<'a> {
     /// Whether a call that times out has reached its time: the clock goes there.
     fn pass_deadline(&mut self, tid: u32) -> bool {
         let times_out = self.task(tid).pending.as_ref().is_some_and(|pending| pending.times_out);
-        let Some(deadline) = self.kernel.deadline_of(tid).filter(|_| times_out) else { return false };
+        let Some(deadline) = self.kernel.deadline_of(tid).filter(|_| times_out) else {
+            return false;
+        };
         let delta_ns = deadline.saturating_sub(self.kernel.now_ns());
         if delta_ns > 0 {
             self.emit(&Event::Clock { delta_ns }, None, None);
@@ -639,7 +650,10 @@ impl<'a> Order<'a> {
             let ends = !matches!(pending.decoded.expected.recorded, Recorded::Never);
             let started = pending.item.is_some();
             let ran = match (&mine, &call) {
-                (Call::Clone { .. }, Call::Execve { .. } | Call::ExitGroup { .. } | Call::Exit { .. }) => {
+                (
+                    Call::Clone { .. },
+                    Call::Execve { .. } | Call::ExitGroup { .. } | Call::Exit { .. },
+                ) => {
                     let is_exit = !matches!(call, Call::Execve { .. });
                     (ends || is_exit) && self.run_other(other)
                 }
@@ -650,12 +664,21 @@ impl<'a> Order<'a> {
                     let apart = (flags & O_ACCMODE == O_WRONLY) != (theirs & O_ACCMODE == O_WRONLY);
                     apart && ends && !started && self.run_other(other)
                 }
-                (Call::Write { fd, .. } | Call::Writev { fd, .. }, Call::Read { fd: theirs, .. }) => {
+                (
+                    Call::Write { fd, .. } | Call::Writev { fd, .. },
+                    Call::Read { fd: theirs, .. },
+                ) => {
                     let pipe = |tid: u32, fd: i32| Some(self.kernel.fd_view(tid, fd)?.pipe?.id);
                     let same = pipe(tid, *fd) == pipe(other, *theirs);
-                    same && ends && !started && self.probe(other) != Probe::Unknown && self.run_if_right(other)
+                    same && ends
+                        && !started
+                        && self.probe(other) != Probe::Unknown
+                        && self.run_if_right(other)
                 }
-                (Call::Read { fd, .. }, Call::Write { fd: theirs, .. } | Call::Writev { fd: theirs, .. }) => {
+                (
+                    Call::Read { fd, .. },
+                    Call::Write { fd: theirs, .. } | Call::Writev { fd: theirs, .. },
+                ) => {
                     let pipe = |tid: u32, fd: i32| Some(self.kernel.fd_view(tid, fd)?.pipe?.id);
                     let same = pipe(tid, *fd) == pipe(other, *theirs);
                     same && self.run_other(other)
@@ -694,10 +717,8 @@ impl<'a> Order<'a> {
     }
 
     fn signal(&mut self, tid: u32, signal: Signal, info: &Value, fatal: bool) {
-        let recorded = numbers::siginfo(info).unwrap_or(SigInfo {
-            signo: i32::from(signal.number()),
-            ..SigInfo::default()
-        });
+        let recorded = numbers::siginfo(info)
+            .unwrap_or(SigInfo { signo: i32::from(signal.number()), ..SigInfo::default() });
         if fatal {
             self.task(tid).fatal = Some((signal, recorded));
             return;
@@ -711,7 +732,9 @@ impl<'a> Order<'a> {
             return;
         }
         for _ in 0..MAX_DEMANDS {
-            if self.kernel.has_pending(tid, signal) || !self.supply_signal(tid, signal, recorded.pid) {
+            if self.kernel.has_pending(tid, signal)
+                || !self.supply_signal(tid, signal, recorded.pid)
+            {
                 break;
             }
         }
@@ -759,7 +782,10 @@ impl<'a> Order<'a> {
             let from = self.kernel.process_of_task(other) == Some(sender);
             let kills = matches!(
                 call,
-                Call::Kill { .. } | Call::Tgkill { .. } | Call::Tkill { .. } | Call::RtSigqueueinfo { .. }
+                Call::Kill { .. }
+                    | Call::Tgkill { .. }
+                    | Call::Tkill { .. }
+                    | Call::RtSigqueueinfo { .. }
             );
             let closes = matches!(call, Call::Close { .. }) && sender == 0;
             if (from && kills) || closes {

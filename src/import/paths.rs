@@ -196,7 +196,8 @@ pub fn last(path: &[u8]) -> &[u8] {
 /// `None` if it need not be one.
 pub fn link_to(own: &[u8], rest: &[u8], real: &[u8]) -> Option<Vec<u8>> {
     let parts = |path: &[u8]| -> Vec<Vec<u8>> {
-        let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+        let parts =
+            path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
         parts.map(<[u8]>::to_vec).collect()
     };
     let (own, rest, real) = (parts(own), parts(rest), parts(real));

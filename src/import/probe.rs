@@ -53,7 +53,9 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
         Call::Write { fd, data } | Call::Writev { fd, data } => {
             write(kernel, tid, fd, data.len() as u64, expected)
         }
-        Call::Poll { ref fds, .. } | Call::Ppoll { ref fds, .. } => poll(kernel, tid, fds, expected),
+        Call::Poll { ref fds, .. } | Call::Ppoll { ref fds, .. } => {
+            poll(kernel, tid, fds, expected)
+        }
         Call::Select { .. } | Call::Pselect6 { .. } => select(kernel, tid, call, expected),
         Call::Wait4 { wpid, options } => child(kernel, tid, wpid, options | WEXITED, expected),
         Call::Waitid { idtype, id, options } => {
@@ -175,7 +177,11 @@ fn select(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Pr
         write: pick(writefds, OUT),
         except: pick(exceptfds, POLLPRI),
     };
-    if now == **recorded { Probe::Right } else { Probe::Wants(pipes(kernel, tid, asked.into_iter())) }
+    if now == **recorded {
+        Probe::Right
+    } else {
+        Probe::Wants(pipes(kernel, tid, asked.into_iter()))
+    }
 }
 
 fn child(kernel: &mut Kernel, tid: u32, wpid: i32, options: u32, expected: &Expected) -> Probe {

@@ -124,7 +124,8 @@ fn printed_limits(calls: &[&Call], mut limits: [Rlimit; 16]) -> [Rlimit; 16] {
         let resource = resource.and_then(|value| numbers::bits32(value, table));
         let old = old.and_then(numbers::rlimit);
         if let (Some(resource), Some(old)) = (resource, old) {
-            if let Some(slot) = limits.get_mut(resource as usize).filter(|_| seen.insert(resource)) {
+            if let Some(slot) = limits.get_mut(resource as usize).filter(|_| seen.insert(resource))
+            {
                 *slot = old;
             }
         }
@@ -186,7 +187,11 @@ fn describe_row(
         ..Stat::default()
     };
     let mut members = MODE | UID | GID | SIZE;
-    members |= if row.nlink.is_some() && mode & S_IFMT == tickernel_systems::abi::flags::S_IFDIR { NLINK } else { 0 };
+    members |= if row.nlink.is_some() && mode & S_IFMT == tickernel_systems::abi::flags::S_IFDIR {
+        NLINK
+    } else {
+        0
+    };
     members |= if time.is_some() { MTIME } else { 0 };
     initial.see_stat(fs, place, &stat, members);
     if let Some(data) = data {
@@ -232,12 +237,7 @@ fn link_row(
 }
 
 /// The descriptors that the root has from the start.
-fn inherited(
-    side: &SideFile,
-    calls: &[&Call],
-    initial: &mut Initial,
-    fs: &mut Fs,
-) -> Vec<BootFd> {
+fn inherited(side: &SideFile, calls: &[&Call], initial: &mut Initial, fs: &mut Fs) -> Vec<BootFd> {
     let mut found: BTreeMap<u32, BootFd> = BTreeMap::new();
     for (number, fd) in &side.initial_fds {
         let Ok(number) = number.parse::<u32>() else { continue };
@@ -263,14 +263,16 @@ fn infer_fds(
     for call in calls {
         for fd in call.args.iter().filter_map(Value::as_fd) {
             let number = fd.number.as_i32().and_then(|number| u32::try_from(number).ok());
-            let Some(number) = number.filter(|number| *number < 1024 && !own.contains(number)) else {
+            let Some(number) = number.filter(|number| *number < 1024 && !own.contains(number))
+            else {
                 continue;
             };
             if found.contains_key(&number) {
                 continue;
             }
             let target = target_of(&fd.text, fd.device.as_deref(), initial, fs);
-            let flags = O_RDWR | if matches!(target, BootTarget::Path(_)) { O_LARGEFILE } else { 0 };
+            let flags =
+                O_RDWR | if matches!(target, BootTarget::Path(_)) { O_LARGEFILE } else { 0 };
             let flags = match number {
                 0 => flags & !O_ACCMODE | O_RDONLY,
                 1 | 2 => flags & !O_ACCMODE | 1,
@@ -299,12 +301,7 @@ fn infer_fds(
 }
 
 /// What a descriptor's text names, made where it is not there.
-fn target_of(
-    text: &[u8],
-    device: Option<&[u8]>,
-    initial: &mut Initial,
-    fs: &mut Fs,
-) -> BootTarget {
+fn target_of(text: &[u8], device: Option<&[u8]>, initial: &mut Initial, fs: &mut Fs) -> BootTarget {
     if let Some(number) = text.strip_prefix(b"pipe:[").and_then(|rest| rest.strip_suffix(b"]")) {
         let number = std::str::from_utf8(number).ok().and_then(|text| text.parse::<u64>().ok());
         return BootTarget::Pipe(number.unwrap_or(0) as u32);

@@ -224,11 +224,11 @@ impl Lowering<'_> {
         self.fd(choice, &[Kind::Reader, Kind::Writer, Kind::File, Kind::Directory])
     }
 
-    /// No directory: places in one are its file system's own.
+    /// A file: places in a directory are its file system's own.
     fn seekable(&self, choice: usize) -> i64 {
         let fd = self.fd(choice, &[Kind::File]);
         let known = self.player.known.get(&self.pid).and_then(|known| known.fds.get(&fd));
-        if known == Some(&Kind::Directory) { 0 } else { fd }
+        if known == Some(&Kind::File) { fd } else { 0 }
     }
 
     fn path(&self, choice: usize) -> Value {
@@ -455,7 +455,7 @@ impl Lowering<'_> {
                 let operation = self.pick(1, &["LOCK_EX", "LOCK_SH", "LOCK_UN"]);
                 let wait =
                     if self.alone || self.choices[2].is_multiple_of(2) { "|LOCK_NB" } else { "" };
-                json!({"call": "flock", "fd": self.fd(0, &[Kind::File]),
+                json!({"call": "flock", "fd": self.seekable(0),
                     "operation": format!("{operation}{wait}")})
             }
             Action::Pipe => json!({"call": "pipe"}),

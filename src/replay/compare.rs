@@ -89,7 +89,8 @@ impl Bindings {
         expected: &Expected,
         answer: &Answer,
     ) -> Verdict {
-        if let (Call::Getdents64 { fd, .. }, Payload::Dirents(simulated)) = (call, &answer.payload) {
+        if let (Call::Getdents64 { fd, .. }, Payload::Dirents(simulated)) = (call, &answer.payload)
+        {
             if let Payload::Dirents(recorded) = &expected.payload {
                 return self.scan(task, *fd, recorded, simulated);
             }
@@ -123,13 +124,12 @@ impl Bindings {
                     mismatch(format!("old action {:?}, simulated {:?}", recorded, simulated))
                 }
             }
-            (Payload::Data(recorded), Payload::Data(simulated)) => {
-                data(&recorded.0, &simulated.0)
-            }
+            (Payload::Data(recorded), Payload::Data(simulated)) => data(&recorded.0, &simulated.0),
             (Payload::Lock(recorded), Payload::Lock(simulated)) => {
                 let same = recorded.kind == simulated.kind
-                    && (recorded.kind == 2 || (recorded.start, recorded.len, recorded.pid)
-                        == (simulated.start, simulated.len, simulated.pid));
+                    && (recorded.kind == 2
+                        || (recorded.start, recorded.len, recorded.pid)
+                            == (simulated.start, simulated.len, simulated.pid));
                 if same { Verdict::Compared } else { mismatch("another lock") }
             }
             (recorded, simulated) if recorded == simulated => Verdict::Compared,
@@ -194,7 +194,9 @@ impl Bindings {
         check("st_size", has(SIZE) && sized, recorded.size, simulated.size);
         let device = matches!(kind, S_IFCHR | S_IFBLK);
         check("st_rdev", has(RDEV) && device, recorded.rdev, simulated.rdev);
-        if has(MTIME) && self.set_times.contains(&simulated.mtime) && recorded.mtime != simulated.mtime
+        if has(MTIME)
+            && self.set_times.contains(&simulated.mtime)
+            && recorded.mtime != simulated.mtime
         {
             wrong.push(format!("st_mtime={:?}, simulated {:?}", recorded.mtime, simulated.mtime));
         }

@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tickernel_systems::Kernel;
 use tickernel_systems::abi::Errno;
 use tickernel_systems::digest::hash64;
-use tickernel_systems::event::{
-    Answer, Completed, Event, Outcome, Output, Payload, Refusal,
-};
+use tickernel_systems::event::{Answer, Completed, Event, Outcome, Output, Payload, Refusal};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::compare::{self, Bindings, Verdict};
@@ -284,7 +282,11 @@ impl Engine {
     fn first(&mut self, open: &Open, text: &str, simulated: String, why: String) {
         if std::env::var_os("TICKERNEL_ALL").is_some() {
             let line = open.lines.map_or(0, |lines| lines.1);
-            eprintln!("{line}: {} {text} {} {simulated} | {why}", open.task, recorded_text(&open.expected));
+            eprintln!(
+                "{line}: {} {text} {} {simulated} | {why}",
+                open.task,
+                recorded_text(&open.expected)
+            );
         }
         if self.report.first_mismatch.is_some() {
             return;

@@ -177,8 +177,7 @@ fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayEr
                 let step =
                     Step { event: record.event, expected: record.expected, lines: record.lines };
                 if let Err(why) = engine.step(step) {
-                    damage =
-                        Some(Damage { line: None, offset: None, why: why.to_string() });
+                    damage = Some(Damage { line: None, offset: None, why: why.to_string() });
                     break;
                 }
             }

@@ -67,11 +67,16 @@ impl Kernel {
     }
 
     /// Gives up one use of a description; the last one closes it.
+    #[inline]
     pub(crate) fn release(&mut self, row: DescriptionRow) {
-        self.rows[row].refs -= 1;
-        if self.rows[row].refs > 0 {
-            return;
+        let description = &mut self.rows[row];
+        description.refs -= 1;
+        if description.refs == 0 {
+            self.end_description(row);
         }
+    }
+
+    fn end_description(&mut self, row: DescriptionRow) {
         self.unlock_description(row);
         self.forget_description_locks(row);
         let Some(description) = row.remove(&mut self.rows) else { return };

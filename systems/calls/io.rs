@@ -51,7 +51,7 @@ impl Kernel {
         }
         let count = count.min(MAX_RW_COUNT);
         match description.target {
-            Target::Pipe(..) => self.read_pipe(row, count),
+            Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),
             Target::File(place) => {
                 let offset = description.offset;
@@ -152,7 +152,10 @@ impl Kernel {
         }
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         match description.target {
-            Target::Pipe(..) => self.write_pipe(task, row, data),
+            Target::Pipe(pipe, _) => {
+                let flags = description.flags;
+                self.write_pipe(task, row, (pipe, flags), data)
+            }
             Target::Socket(socket) => self.write_socket(socket),
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;

@@ -9,7 +9,7 @@ use crate::abi::{Errno, Signal};
 use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS};
 use crate::components::{Description, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -77,11 +77,16 @@ impl Kernel {
 
     /// read(2) on a pipe.
     #[inline]
-    pub(crate) fn read_pipe(&mut self, row: DescriptionRow, count: u64) -> CallResult {
+    pub(crate) fn read_pipe(
+        &mut self,
+        row: DescriptionRow,
+        pipe: PipeRow,
+        count: u64,
+    ) -> CallResult {
         if count == 0 {
             return Ok(Answer::data(Vec::new()));
         }
-        if let Some(answer) = self.try_pipe_read(row, count)? {
+        if let Some(answer) = self.take_from_pipe(pipe, count) {
             return Ok(answer);
         }
         if self.rows[row].nonblocking() {
@@ -102,15 +107,22 @@ impl Kernel {
         count: u64,
     ) -> Result<Option<Answer>, Errno> {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
+        Ok(self.take_from_pipe(pipe, count))
+    }
+
+    #[inline]
+    fn take_from_pipe(&mut self, pipe: PipeRow, count: u64) -> Option<Answer> {
         let count = count.min(self.max_bytes);
         let state = &mut self.rows[pipe];
         if state.bytes == 0 {
-            return Ok((state.writers == 0).then(|| Answer::data(Vec::new())));
+            return (state.writers == 0).then(|| Answer::data(Vec::new()));
         }
         let bytes = take_bytes(state, count);
         self.counters.pipe_bytes -= bytes.len() as u64;
-        self.pipe_changed(pipe);
-        Ok(Some(Answer::data(bytes)))
+        if !state.waiters.is_empty() {
+            self.note(Changed::Pipe(pipe));
+        }
+        Some(Answer::data(bytes))
     }
 
     /// write(2) on a pipe.
@@ -119,16 +131,17 @@ impl Kernel {
         &mut self,
         task: TaskRow,
         row: DescriptionRow,
+        (pipe, flags): (PipeRow, u32),
         data: &[u8],
     ) -> CallResult {
         if data.is_empty() {
             return Ok(Answer::default());
         }
         let mut written = 0;
-        if let Some(answer) = self.try_pipe_write(task, row, data, &mut written)? {
+        if let Some(answer) = self.put_into_pipe(task, (pipe, flags), data, &mut written)? {
             return Ok(answer);
         }
-        if self.rows[row].nonblocking() {
+        if flags & O_NONBLOCK != 0 {
             if written > 0 {
                 return Ok(Answer::value(written as i64));
             }
@@ -151,7 +164,18 @@ impl Kernel {
         written: &mut u64,
     ) -> Result<Option<Answer>, Errno> {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
-        let packet = self.rows[row].flags & O_DIRECT != 0;
+        let flags = self.rows[row].flags;
+        self.put_into_pipe(task, (pipe, flags), data, written)
+    }
+
+    #[inline]
+    fn put_into_pipe(
+        &mut self,
+        task: TaskRow,
+        (pipe, flags): (PipeRow, u32),
+        data: &[u8],
+        written: &mut u64,
+    ) -> Result<Option<Answer>, Errno> {
         let state = &mut self.rows[pipe];
         if state.readers == 0 {
             let info = self.own_info(task, Signal::SIGPIPE);
@@ -162,10 +186,11 @@ impl Kernel {
             return Err(Errno::EPIPE);
         }
         let rest = data.get(*written as usize..).unwrap_or(&[]);
+        let packet = flags & O_DIRECT != 0;
         let put = put_bytes(state, rest, *written == 0, packet, self.max_bytes);
-        if put > 0 {
-            self.counters.pipe_bytes += put;
-            self.pipe_changed(pipe);
+        self.counters.pipe_bytes += put;
+        if put > 0 && !state.waiters.is_empty() {
+            self.note(Changed::Pipe(pipe));
         }
         *written += put;
         let all = *written == data.len() as u64;
@@ -314,6 +339,10 @@ fn put_bytes(pipe: &mut Pipe, data: &[u8], first: bool, packet: bool, max_bytes:
         && last.room() >= odd
     {
         let part = odd.min(max_bytes) as usize;
+        if last.bytes.capacity() - last.bytes.len() < part {
+            // To the end of the page at once: more small writes will follow.
+            last.bytes.reserve_exact(last.room() as usize);
+        }
         last.bytes.extend_from_slice(&data[..part]);
         done = part;
     }

@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 
 pub use description::{Context, Description, FdSlot, Files, Target};
 pub use pipe::{Pipe, Segment};
-pub use process::{Life, Limits, Link, Process, ProcessText};
+pub use process::{Life, Limits, Link, Process, ProcessText, Reportable};
 pub use socket::Socket;
 pub use task::{Frame, Handlers, Interrupted, Pending, Queued, Task};
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};

@@ -145,7 +145,12 @@ impl Fs {
     ///
     /// # Errors
     /// As [`Fs::build_in`], and `EPERM` for a directory.
-    pub fn build_name(&mut self, old: Place, directory: Place, name: &[u8]) -> Result<Place, Errno> {
+    pub fn build_name(
+        &mut self,
+        old: Place,
+        directory: Place,
+        name: &[u8],
+    ) -> Result<Place, Errno> {
         self.free_name(directory, name)?;
         let (_, inode) = self.stored(old)?;
         let (parent, above) = self.stored(directory)?;
@@ -188,7 +193,8 @@ impl Fs {
         change: impl FnOnce(&mut Kind),
     ) -> Result<(), Errno> {
         let (_, inode) = self.stored(place)?;
-        let present = |kind: &Kind| if let Kind::Regular(pages) = kind { pages.present() } else { 0 };
+        let present =
+            |kind: &Kind| if let Kind::Regular(pages) = kind { pages.present() } else { 0 };
         let row = self.inode_mut(inode);
         let before = present(&row.kind);
         change(&mut row.kind);

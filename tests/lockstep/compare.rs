@@ -91,6 +91,10 @@ fn masked(name: &str, value: &Value) -> Value {
             if normal.get("type").is_some_and(|kind| kind == "dir") && normal.contains_key("size") {
                 normal.insert("size".into(), Value::Null);
             }
+            // The twin tells of a child's end only where the signal is SIGCHLD.
+            if normal.get("si_signo").is_some_and(|signal| signal != "SIGCHLD") {
+                normal.remove("si_status");
+            }
             // The tops of these mounts count what is in them.
             if normal.get("path").is_some_and(|path| path == "/dev" || path == "/proc") {
                 normal.insert("nlink".into(), Value::Null);

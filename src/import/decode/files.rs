@@ -63,11 +63,9 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             flags: args.flags(3, AT_FLAGS)?,
         },
         "readlink" => Call::Readlink { path: args.path(0)?, bufsiz: args.int(2)? },
-        "readlinkat" => Call::Readlinkat {
-            dirfd: args.fd(0)?,
-            path: args.path(1)?,
-            bufsiz: args.int(3)?,
-        },
+        "readlinkat" => {
+            Call::Readlinkat { dirfd: args.fd(0)?, path: args.path(1)?, bufsiz: args.int(3)? }
+        }
         "getcwd" => Call::Getcwd { size: args.size(1)? },
         "chdir" => Call::Chdir { path: args.path(0)? },
         "fchdir" => Call::Fchdir { fd: args.fd(0)? },
@@ -137,9 +135,7 @@ fn names(args: &Args<'_>) -> Option<Vec<u8>> {
     let device = |index: usize| args.get(index).map_or(Some((0, 0)), Value::as_device);
     let call = match args.name() {
         "mkdir" => Call::Mkdir { path: args.path(0)?, mode: args.mode(1)? },
-        "mkdirat" => {
-            Call::Mkdirat { dirfd: args.fd(0)?, path: args.path(1)?, mode: args.mode(2)? }
-        }
+        "mkdirat" => Call::Mkdirat { dirfd: args.fd(0)?, path: args.path(1)?, mode: args.mode(2)? },
         "mknod" => {
             let (major, minor) = device(2)?;
             Call::Mknod { path: args.path(0)?, mode: args.mode(1)?, major, minor }
@@ -236,9 +232,7 @@ fn attributes(args: &Args<'_>) -> Option<Vec<u8>> {
 
 fn times(args: &Args<'_>) -> Option<Vec<u8>> {
     let (dirfd, path, list, flags) = match args.name() {
-        "utimensat" => {
-            (args.fd(0)?, args.path(1)?, args.get(2)?, args.flags(3, AT_FLAGS)?)
-        }
+        "utimensat" => (args.fd(0)?, args.path(1)?, args.get(2)?, args.flags(3, AT_FLAGS)?),
         "futimesat" => (args.fd(0)?, args.path(1)?, args.get(2)?, 0),
         _ => (AT_FDCWD, args.path(0)?, args.get(1)?, 0),
     };
@@ -249,9 +243,7 @@ fn times(args: &Args<'_>) -> Option<Vec<u8>> {
         (Some(whole(actime)?), Some(whole(modtime)?))
     } else {
         match list.items()? {
-            [atime, mtime] => {
-                (Some(numbers::file_time(atime)?), Some(numbers::file_time(mtime)?))
-            }
+            [atime, mtime] => (Some(numbers::file_time(atime)?), Some(numbers::file_time(mtime)?)),
             _ => return None,
         }
     };

@@ -13,9 +13,7 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
     let call = match args.name() {
         "read" => Call::Read { fd: args.fd(0)?, count: args.size(2)? },
         "readv" => Call::Readv { fd: args.fd(0)?, count: args.vector_count(1)? },
-        "pread64" => {
-            Call::Pread64 { fd: args.fd(0)?, count: args.size(2)?, offset: args.long(3)? }
-        }
+        "pread64" => Call::Pread64 { fd: args.fd(0)?, count: args.size(2)?, offset: args.long(3)? },
         "preadv" | "preadv2" => {
             let (fd, count) = (args.fd(0)?, args.vector_count(1)?);
             match args.long(3)? {
@@ -52,21 +50,17 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         },
         "dup" => Call::Dup { oldfd: args.fd(0)? },
         "dup2" => Call::Dup2 { oldfd: args.fd(0)?, newfd: args.fd(1)? },
-        "dup3" => Call::Dup3 {
-            oldfd: args.fd(0)?,
-            newfd: args.fd(1)?,
-            flags: args.flags(2, OPEN_FLAGS)?,
-        },
+        "dup3" => {
+            Call::Dup3 { oldfd: args.fd(0)?, newfd: args.fd(1)?, flags: args.flags(2, OPEN_FLAGS)? }
+        }
         "pipe" => Call::Pipe {},
         "pipe2" => Call::Pipe2 { flags: args.flags(1, OPEN_FLAGS)? },
         "fcntl" => return fcntl(args),
         "ioctl" => return ioctl(args),
         "flock" => Call::Flock { fd: args.fd(0)?, operation: args.flags(1, FLOCK_OPERATIONS)? },
-        "lseek" => Call::Lseek {
-            fd: args.fd(0)?,
-            offset: args.long(1)?,
-            whence: args.flags(2, WHENCES)?,
-        },
+        "lseek" => {
+            Call::Lseek { fd: args.fd(0)?, offset: args.long(1)?, whence: args.flags(2, WHENCES)? }
+        }
         "getdents64" => Call::Getdents64 { fd: args.fd(0)?, count: args.size(2)? },
         "poll" | "ppoll" | "select" | "pselect6" => return waiting(args),
         _ => {

@@ -182,14 +182,15 @@ impl<'a> Args<'a> {
     /// The room of an iovec list, for reading.
     pub(super) fn vector_count(&self, index: usize) -> Option<u64> {
         let items = self.get(index)?.items()?;
-        items.iter().try_fold(0u64, |sum, item| {
-            sum.checked_add(item.field("iov_len")?.as_u64()?)
-        })
+        items.iter().try_fold(0u64, |sum, item| sum.checked_add(item.field("iov_len")?.as_u64()?))
     }
 
     /// Whether a bare address stands anywhere among the arguments.
     fn has_address(&self) -> bool {
-        self.call.args.iter().any(|arg| matches!(arg.as_pointer(), Some(address) if address > 0xfff))
+        self.call
+            .args
+            .iter()
+            .any(|arg| matches!(arg.as_pointer(), Some(address) if address > 0xfff))
             || self.call.args.iter().any(|arg| arg.is_null())
     }
 

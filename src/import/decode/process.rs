@@ -37,16 +37,12 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "setgid" => Call::Setgid { gid: args.long(0)? },
         "setreuid" => Call::Setreuid { ruid: args.long(0)?, euid: args.long(1)? },
         "setregid" => Call::Setregid { rgid: args.long(0)?, egid: args.long(1)? },
-        "setresuid" => Call::Setresuid {
-            ruid: args.long(0)?,
-            euid: args.long(1)?,
-            suid: args.long(2)?,
-        },
-        "setresgid" => Call::Setresgid {
-            rgid: args.long(0)?,
-            egid: args.long(1)?,
-            sgid: args.long(2)?,
-        },
+        "setresuid" => {
+            Call::Setresuid { ruid: args.long(0)?, euid: args.long(1)?, suid: args.long(2)? }
+        }
+        "setresgid" => {
+            Call::Setresgid { rgid: args.long(0)?, egid: args.long(1)?, sgid: args.long(2)? }
+        }
         "getresuid" => Call::Getresuid {},
         "getresgid" => Call::Getresgid {},
         "getgroups" => Call::Getgroups { size: args.int(0)? },
