@@ -18,6 +18,7 @@ mod paths;
 mod probe;
 mod scope;
 mod source;
+mod stand_in;
 mod start;
 mod task;
 
