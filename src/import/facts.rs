@@ -25,6 +25,8 @@ pub struct Facts<'a> {
     pub hints: &'a Hints,
     /// Who calls.
     pub tid: u32,
+    /// What the file behind the descriptor that comes of the call turns out to be.
+    pub opened: Option<Shape>,
 }
 
 /// What is wanted at the end of a path.
@@ -74,6 +76,9 @@ impl Facts<'_> {
                 Shape::Link(text.0.clone())
             }
             _ if one.directory => Shape::Directory,
+            (_, Call::Open { .. } | Call::Openat { .. }) => {
+                self.opened.clone().unwrap_or(Shape::File)
+            }
             _ => Shape::File,
         };
         let mode = match call {
@@ -387,10 +392,7 @@ impl Facts<'_> {
         }
         // A read that gives more than there is: the file is at least as long.
         if live < offset + value {
-            let size = fs.pages(place).map_or(0, tickernel_systems::fs::Pages::size);
-            if size < offset + value {
-                self.initial.see_size(fs, place, offset + value);
-            }
+            self.initial.see_at_least(fs, place, offset + value);
         }
     }
 

@@ -64,8 +64,10 @@ impl Order<'_> {
             return;
         }
         let value = result.and_then(|result| result.value.as_ref());
-        let pair = if &*call.name == "socketpair" { call.arg(3).and_then(Value::items) } else { None };
-        let made = value.into_iter().chain(pair.unwrap_or_default()).filter(|it| it.as_fd().is_some());
+        let pair =
+            if &*call.name == "socketpair" { call.arg(3).and_then(Value::items) } else { None };
+        let made =
+            value.into_iter().chain(pair.unwrap_or_default()).filter(|it| it.as_fd().is_some());
         for fd in made.filter_map(Value::as_i32).collect::<Vec<_>>() {
             if self.kernel.fd_view(tid, fd).is_none() {
                 let made = Recorded::Value(i64::from(fd));

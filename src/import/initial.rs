@@ -360,6 +360,26 @@ impl Initial {
         }
     }
 
+    /// A file that was there is at least so long.
+    pub fn see_at_least(&mut self, fs: &mut Fs, place: Place, size: u64) {
+        let Some(id) = self.of(fs, place) else { return };
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        if node.known & stat_bits::SIZE != 0 || node.shape != Shape::File {
+            return;
+        }
+        if node.pages.size() < size {
+            node.pages.truncate(size);
+        }
+        fs.describe_kind(place, |kind| {
+            if let Kind::Regular(pages) = kind {
+                if pages.size() < size {
+                    pages.truncate(size);
+                }
+            }
+        })
+        .unwrap_or(());
+    }
+
     /// Bytes that a read showed.
     pub fn see_bytes(&mut self, fs: &mut Fs, place: Place, offset: u64, data: &[u8]) {
         let end = offset.saturating_add(data.len() as u64);

@@ -590,8 +590,13 @@ impl<'a> Order<'a> {
         }
         let mut expected = pending.decoded.expected.clone();
         self.treat(tid, &call, &mut expected);
-        let mut facts =
-            Facts { kernel: &mut self.kernel, initial: &mut self.initial, hints: &self.hints, tid };
+        let mut facts = Facts {
+            kernel: &mut self.kernel,
+            initial: &mut self.initial,
+            hints: &self.hints,
+            tid,
+            opened: self.hints.opened(pending.call).cloned(),
+        };
         facts.before(&call, &expected, pending.real.as_deref());
         facts.changes(&call, expected.recorded);
         if matches!(expected.recorded, Recorded::Value(_)) || pending.times_out {
@@ -684,14 +689,24 @@ impl<'a> Order<'a> {
         let Some(pending) = self.task(tid).pending.as_mut() else { return HostAnswer::Absent };
         let expected = &mut pending.decoded.expected;
         let answer = match (&expected.recorded, question) {
-            (Recorded::Errno(errno), Some(Question::Unmodelled { .. } | Question::HostFile { .. })) => {
+            (
+                Recorded::Errno(errno),
+                Some(Question::Unmodelled { .. } | Question::HostFile { .. }),
+            ) => {
                 expected.flags |= FED;
                 HostAnswer::Error(*errno)
             }
             (Recorded::Value(_), Some(Question::Entropy { .. } | Question::HostFile { .. })) => {
                 expected.flags |= FED;
                 match &expected.payload {
-                    Payload::Data(data) => HostAnswer::Bytes(Bytes(data.0.clone())),
+                    Payload::Data(data) => {
+                        let mut bytes = data.0.clone();
+                        // A cut text still has its whole length.
+                        if let Recorded::Value(value @ 0..=0x100_0000) = expected.recorded {
+                            bytes.resize(value as usize, 0);
+                        }
+                        HostAnswer::Bytes(Bytes(bytes))
+                    }
                     _ => HostAnswer::Absent,
                 }
             }

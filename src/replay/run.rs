@@ -105,12 +105,8 @@ pub fn write<W: Write>(
             writer.digests(&digests, engine.completions())?;
         }
         let step = item.step();
-        let record = Record {
-            event: step.event,
-            expected: step.expected,
-            lines: step.lines,
-            flags: 0,
-        };
+        let record =
+            Record { event: step.event, expected: step.expected, lines: step.lines, flags: 0 };
         writer.append(tick as u64, &record, engine.completions())?;
         // Its own events can be read.
         if engine.step(step).is_err() {
@@ -133,8 +129,7 @@ impl Run {
     fn conclude(mut self, file: String, format: Format, start: Instant, cut: bool) -> Replayed {
         self.engine.finish(cut || self.damage.is_some());
         let digests = self.engine.kernel().digests();
-        let digests =
-            digests.into_iter().map(|(name, digest)| (name.to_owned(), digest)).collect();
+        let digests = digests.into_iter().map(|(name, digest)| (name.to_owned(), digest)).collect();
         let completions = self.engine.completions();
         let mut report = std::mem::take(&mut self.engine.report);
         report.file = file;

@@ -54,9 +54,7 @@ pub fn decode(call: &strace::Call) -> Decoded {
     }
     let call = match call_bytes {
         Some(bytes) => Some(bytes),
-        None if role == Role::Unsupported && !unreadable => {
-            Some(unmodelled(&call.name))
-        }
+        None if role == Role::Unsupported && !unreadable => Some(unmodelled(&call.name)),
         None => None,
     };
     Decoded { call, expected, unreadable }
