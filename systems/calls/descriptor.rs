@@ -79,15 +79,18 @@ impl Kernel {
     fn end_description(&mut self, row: DescriptionRow) {
         self.unlock_description(row);
         self.forget_description_locks(row);
-        let Some(description) = row.remove(&mut self.rows) else { return };
-        match description.target {
+        let description = &self.rows[row];
+        let (target, flags) = (description.target, description.flags);
+        let writable = description.writable();
+        row.remove(&mut self.rows);
+        match target {
             Target::File(place) => {
-                if description.writable() {
+                if writable {
                     self.fs.end_write(place);
                 }
                 self.fs.release(place);
             }
-            Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, description.flags),
+            Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, flags),
         }
     }
 
