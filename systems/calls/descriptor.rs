@@ -15,13 +15,13 @@ const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 
 impl Kernel {
     /// The descriptor of a task.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fd(&self, task: TaskRow, fd: i32) -> Result<FdSlot, Errno> {
         self.rows[self.rows[task].files].get(fd).ok_or(Errno::EBADF)
     }
 
     /// The description behind a descriptor; EBADF for one of `O_PATH`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open_fd(&self, task: TaskRow, fd: i32) -> Result<DescriptionRow, Errno> {
         let row = self.fd(task, fd)?.description;
         if self.rows[row].flags & O_PATH != 0 { Err(Errno::EBADF) } else { Ok(row) }
@@ -95,7 +95,7 @@ impl Kernel {
     }
 
     /// close(2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn close(&mut self, task: TaskRow, fd: i32) -> CallResult {
         let files = self.rows[task].files;
         self.close_in(files, fd)?;
@@ -138,7 +138,7 @@ impl Kernel {
     }
 
     /// dup(2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn dup(&mut self, task: TaskRow, oldfd: i32) -> CallResult {
         let slot = self.fd(task, oldfd)?;
         let fd = self.free_fd(task, 0)?;

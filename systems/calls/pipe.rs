@@ -76,7 +76,7 @@ impl Kernel {
     }
 
     /// read(2) on a pipe.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read_pipe(
         &mut self,
         row: DescriptionRow,
@@ -126,7 +126,7 @@ impl Kernel {
     }
 
     /// write(2) on a pipe.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_pipe(
         &mut self,
         task: TaskRow,
