@@ -22,7 +22,7 @@ impl Order<'_> {
             self.handler_is_over(tid, call.map_or(Recorded::Never, decode::recorded));
             return;
         }
-        if pending.decoded.expected.role == Role::Unsupported {
+        if matches!(call, Call::Unmodelled { .. }) {
             self.stand_ins(tid, pending.call);
             return;
         }

@@ -12,16 +12,31 @@ use crate::strace::{Call, EventKind, Recording, Value};
 #[derive(Debug, Default)]
 pub struct Hints {
     shapes: BTreeMap<Vec<u8>, Shape>,
+    /// All that was read from each pipe, by its printed name.
+    streams: BTreeMap<Vec<u8>, Vec<u8>>,
+    stream_bytes: usize,
 }
+
+/// Most bytes of what was read from pipes that are kept.
+const MAX_STREAM_BYTES: usize = 64 << 20;
 
 impl Hints {
     /// Looks through all calls.
     pub fn of(recording: &Recording) -> Self {
         let mut hints = Self::default();
         for event in &recording.events {
-            let EventKind::Entry { call } = event.kind else { continue };
-            if let Some(call) = recording.calls.get(call) {
-                hints.see(call);
+            match event.kind {
+                EventKind::Entry { call } => {
+                    if let Some(call) = recording.calls.get(call) {
+                        hints.see(call);
+                    }
+                }
+                EventKind::Exit { call } => {
+                    if let Some(call) = recording.calls.get(call) {
+                        hints.see_stream(call);
+                    }
+                }
+                _ => {}
             }
         }
         hints
@@ -30,6 +45,29 @@ impl Hints {
     /// The kind of the file at a path, if the recording ever shows it.
     pub fn shape(&self, path: &[u8]) -> Option<&Shape> {
         self.shapes.get(path)
+    }
+
+    /// What was read from a pipe, in the order in which the reads returned.
+    pub fn stream(&self, pipe: &[u8]) -> Option<&[u8]> {
+        self.streams.get(pipe).map(Vec::as_slice)
+    }
+
+    fn see_stream(&mut self, call: &Call) {
+        if &*call.name != "read" {
+            return;
+        }
+        let Some(fd) =
+            call.arg(0).and_then(Value::as_fd).filter(|fd| fd.text.starts_with(b"pipe:"))
+        else {
+            return;
+        };
+        let Some(text) = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut) else {
+            return;
+        };
+        if self.stream_bytes < MAX_STREAM_BYTES {
+            self.stream_bytes += text.bytes.len();
+            self.streams.entry(fd.text.clone()).or_default().extend_from_slice(&text.bytes);
+        }
     }
 
     fn see(&mut self, call: &Call) {

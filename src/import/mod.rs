@@ -18,6 +18,7 @@ mod paths;
 mod probe;
 mod scope;
 mod source;
+mod stand_in;
 mod start;
 mod task;
 
@@ -30,7 +31,7 @@ use tickernel_systems::{Boot, Config, Entropy, Kernel, RestoreError, WakeMode};
 pub use meta::SideFile;
 pub use scope::is_out_of_scope;
 
-use crate::replay::{Damage, Step};
+use crate::replay::{Damage, ReplayError, Step};
 use crate::strace::Recording as Text;
 use initial::Initial;
 use order::Order;
@@ -164,6 +165,14 @@ impl Recording {
     /// If the image is none.
     pub fn kernel(&self) -> Result<Kernel, RestoreError> {
         Kernel::restore(&self.image)
+    }
+
+    /// Writes the trace.
+    ///
+    /// # Errors
+    /// If the output fails, or an event is larger than a trace holds.
+    pub fn write<W: std::io::Write>(&self, out: W) -> Result<W, ReplayError> {
+        crate::replay::write(self, String::new(), out).map(|written| written.0)
     }
 }
 

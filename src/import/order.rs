@@ -42,6 +42,8 @@ pub struct Order<'a> {
     line_ns: u64,
     line: u64,
     depth: u32,
+    /// Bytes written to each pipe so far.
+    written: BTreeMap<u64, u64>,
 }
 
 impl<'a> Order<'a> {
@@ -65,6 +67,7 @@ impl<'a> Order<'a> {
             line_ns: 0,
             line: 0,
             depth: 0,
+            written: BTreeMap::new(),
         }
     }
 
@@ -175,6 +178,10 @@ impl<'a> Order<'a> {
         if is_out_of_scope(&call.name) && !(carried && decoded.call.is_some()) {
             self.pass_over(decoded.expected, lines);
             return;
+        }
+        let mut decoded = decoded;
+        if self.is_known(tid) {
+            self.substitute(tid, call, &mut decoded);
         }
         if decoded.call.is_none() || decoded.unreadable || !self.is_known(tid) {
             let mut expected = decoded.expected;
@@ -357,9 +364,12 @@ impl<'a> Order<'a> {
             let changes_names = super::paths::uses(&call);
             let ran = match (want, &call) {
                 (
-                    Want::Bytes(id, missing),
+                    Want::Bytes(id, missing, exact),
                     Call::Write { fd, data } | Call::Writev { fd, data },
-                ) if pipe(*fd) == Some(*id) => self.write_some(other, data.len() as u64, *missing),
+                ) if pipe(*fd) == Some(*id) => {
+                    let missing = if *exact { *missing } else { u64::MAX };
+                    self.write_some(other, data.len() as u64, missing)
+                }
                 (Want::Room(_) | Want::Ready(_), _) if started => false,
                 (Want::Room(id), Call::Read { fd, .. } | Call::Readv { fd, .. })
                     if pipe(*fd) == Some(*id) && ends =>
@@ -451,6 +461,11 @@ impl<'a> Order<'a> {
                 return self.run_other(tid);
             }
             None => {
+                if let Some(bytes) = self.call_bytes(tid) {
+                    if let Ok(call) = Call::get(&mut WireReader::new(&bytes)) {
+                        self.count_written(tid, &call);
+                    }
+                }
                 self.park(tid);
                 let item = self.task(tid).pending.as_ref().and_then(|pending| pending.item);
                 if let Some(item) = item {
@@ -480,9 +495,10 @@ impl<'a> Order<'a> {
                     named.is_empty()
                         && self.kernel.fd_view(other, *fd).is_some_and(|v| v.pipe.is_some())
                 }
-                Call::Write { .. } | Call::Writev { .. } => {
+                Call::Write { fd, .. } | Call::Writev { fd, .. } => {
                     matches!(pending.decoded.expected.recorded, Recorded::Errno(_))
-                        || matches!(call, Call::Close { .. } | Call::ExitGroup { .. })
+                        || self.is_last_reader(tid, call, other, *fd)
+                        || self.is_written_before(tid, call, other, *fd, &theirs)
                 }
                 Call::Poll { .. }
                 | Call::Ppoll { .. }
@@ -498,6 +514,63 @@ impl<'a> Order<'a> {
                 self.run_other(other);
             }
         }
+    }
+
+    /// Whether a call closes the last reading end of the pipe that another task's write goes to.
+    fn is_last_reader(&self, tid: u32, call: &Call<'_>, writer: u32, to: i32) -> bool {
+        let Some(pipe) = self.kernel.fd_view(writer, to).and_then(|view| view.pipe) else {
+            return false;
+        };
+        if pipe.readers != 1 {
+            return false;
+        }
+        let reads = |fd: i32| {
+            let view = self.kernel.fd_view(tid, fd);
+            view.is_some_and(|view| {
+                view.pipe.is_some_and(|own| own.id == pipe.id) && view.flags & O_ACCMODE != O_WRONLY
+            })
+        };
+        match *call {
+            Call::Close { fd } => reads(fd),
+            Call::Dup2 { newfd, .. } | Call::Dup3 { newfd, .. } => reads(newfd),
+            Call::ExitGroup { .. } | Call::Exit { .. } | Call::Execve { .. } => (0..64).any(reads),
+            _ => false,
+        }
+    }
+
+    /// Whether the pipe's readers saw another task's bytes before this call's.
+    fn is_written_before(
+        &self,
+        tid: u32,
+        call: &Call<'_>,
+        other: u32,
+        to: i32,
+        theirs: &Call<'_>,
+    ) -> bool {
+        let (Call::Write { fd, data } | Call::Writev { fd, data }) = call else { return false };
+        let (Call::Write { data: other_data, .. } | Call::Writev { data: other_data, .. }) = theirs
+        else {
+            return false;
+        };
+        let pipe = |tid: u32, fd: i32| Some(self.kernel.fd_view(tid, fd)?.pipe?.id);
+        let Some(id) = pipe(tid, *fd).filter(|id| pipe(other, to) == Some(*id)) else {
+            return false;
+        };
+        let printed = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let printed = printed.and_then(|pending| self.recording.calls.get(pending.call));
+        let Some(stream) = printed
+            .and_then(|call| call.arg(0)?.as_fd())
+            .and_then(|fd| self.hints.stream(&fd.text))
+        else {
+            return false;
+        };
+        let at = self.written.get(&id).copied().unwrap_or(0);
+        let rest = usize::try_from(at).ok().and_then(|at| stream.get(at..)).unwrap_or_default();
+        let fits = |data: &[u8]| {
+            let len = data.len().min(rest.len());
+            len > 0 && data.get(..len) == rest.get(..len)
+        };
+        !fits(data) && fits(other_data)
     }
 
     /// Runs the pending call of a task.
@@ -530,9 +603,18 @@ impl<'a> Order<'a> {
             pending.item = Some(at);
             pending.decoded.expected = expected.clone();
         }
+        self.count_written(tid, &call);
         let outcome =
             self.emit(&Event::Call { task: tid, call: call.clone() }, Some(expected), Some(lines));
         self.after(tid, outcome);
+    }
+
+    /// Bytes that a write puts into a pipe, all of them: one that stops early ends the pipe too.
+    fn count_written(&mut self, tid: u32, call: &Call<'_>) {
+        let (Call::Write { fd, data } | Call::Writev { fd, data }) = call else { return };
+        if let Some(pipe) = self.kernel.fd_view(tid, *fd).and_then(|view| view.pipe) {
+            *self.written.entry(pipe.id).or_default() += data.len() as u64;
+        }
     }
 
     /// Treatments that depend on what a descriptor is.

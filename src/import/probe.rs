@@ -23,8 +23,8 @@ pub enum Probe {
 /// What is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// So many bytes more in a pipe.
-    Bytes(u64, u64),
+    /// So many bytes more in a pipe, and no more if the last is true.
+    Bytes(u64, u64, bool),
     /// Room in a pipe.
     Room(u64),
     /// The last writer of a pipe gone.
@@ -87,7 +87,8 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
         Recorded::Value(value) => {
             let wanted = u64::try_from(value).unwrap_or(0);
             if pipe.bytes < wanted {
-                return Probe::Wants(Want::Bytes(pipe.id, wanted - pipe.bytes));
+                let exact = wanted < count;
+                return Probe::Wants(Want::Bytes(pipe.id, wanted - pipe.bytes, exact));
             }
             if pipe.bytes > wanted && wanted < count {
                 return Probe::Unknown;

@@ -56,12 +56,17 @@ impl Kernel {
             Target::File(place) => {
                 let offset = description.offset;
                 let answer = self.read_place(task, place, offset, count)?;
-                if answer.value > 0 {
+                // Devices have no offset that moves.
+                if answer.value > 0 && !self.is_device(place) {
                     self.rows[row].offset = offset + answer.value as u64;
                 }
                 Ok(answer)
             }
         }
+    }
+
+    fn is_device(&self, place: Place) -> bool {
+        matches!(self.thing(place), Thing::Device(_))
     }
 
     /// pread64(2), preadv(2).
@@ -161,7 +166,7 @@ impl Kernel {
                 let append = description.flags & O_APPEND != 0;
                 let offset = if append { self.end_of(place) } else { description.offset };
                 let answer = self.write_place(task, place, offset, data)?;
-                if answer.value > 0 {
+                if answer.value > 0 && !self.is_device(place) {
                     self.rows[row].offset = offset + answer.value as u64;
                 }
                 Ok(answer)

@@ -35,7 +35,6 @@ const NO_NUMBER: u32 = 1000;
 pub fn decode(call: &strace::Call) -> Decoded {
     let args = Args { call };
     let call_bytes = inputs::inputs(&args);
-    let known = Call::NAMES.iter().find(|entry| entry.1 == &*call.name);
     let recorded = recorded(call);
     let scope = is_out_of_scope(&call.name);
     let role = match (&call_bytes, scope) {
@@ -53,15 +52,18 @@ pub fn decode(call: &strace::Call) -> Decoded {
         expected.role = Role::Taken;
         expected.flags |= FED;
     }
-    let call = match (call_bytes, known) {
-        (Some(bytes), _) => Some(bytes),
-        (None, _) if role == Role::Unsupported && !unreadable => {
-            let number = known.map_or(NO_NUMBER, |entry| entry.0);
-            Some(encoded(&Call::Unmodelled { number }))
-        }
-        (None, _) => None,
+    let call = match call_bytes {
+        Some(bytes) => Some(bytes),
+        None if role == Role::Unsupported && !unreadable => Some(unmodelled(&call.name)),
+        None => None,
     };
     Decoded { call, expected, unreadable }
+}
+
+/// The encoded call that stands for one that is answered as recorded.
+pub fn unmodelled(name: &str) -> Vec<u8> {
+    let known = Call::NAMES.iter().find(|entry| entry.1 == name);
+    encoded(&Call::Unmodelled { number: known.map_or(NO_NUMBER, |entry| entry.0) })
 }
 
 fn encoded(call: &Call<'_>) -> Vec<u8> {
