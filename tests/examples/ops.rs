@@ -43,4 +43,6 @@ fn main() {
         }
     }
     mark("the end");
+    // Last, so that it is in no count.
+    Operation::ALL.iter().for_each(|operation| println!("{}", operation.name()));
 }
