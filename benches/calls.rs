@@ -1,8 +1,8 @@
-//! Times system calls through [`Kernel::call`](tickernel_systems::Kernel::call), alone and among 10,000
-//! live processes, beside the same calls on the Linux underneath.
+//! Times system calls through [`Kernel::call`](tickernel_systems::Kernel::call), alone and among
+//! 10,000 live processes, beside the same calls on the Linux underneath.
 //!
-//! `cargo bench --bench calls` takes about a minute. Compare within one run: a noisy machine moves
-//! all three alike.
+//! `cargo bench --bench calls` takes about a minute. Compare within one run: a noisy machine
+//! moves all three alike.
 
 #[path = "host/mod.rs"]
 mod host;

@@ -1,10 +1,11 @@
-//! Counts the instructions of the hottest calls under callgrind and compares them, within 5 %, with
-//! `benches/instructions.txt`, and among 10,000 idle processes with the same alone. Counts do not move
-//! with the load of the machine, and equal ones prove that no call walks what it does not touch.
+//! Counts the instructions of the hottest calls under callgrind and compares them, within 5 %,
+//! with `benches/instructions.txt`, and among 10,000 idle processes with the same alone. Counts
+//! do not move with the load of the machine, and equal ones prove that no call walks what it does
+//! not touch.
 //!
 //! They belong to a compiler and a C library (its `malloc`). After a change that is meant to move
-//! them: `TICKERNEL_INSTRUCTIONS=write cargo test --test instructions`. Not here: the 64 KiB pipe,
-//! whose count is that of the C library's `memcpy` (`benches/calls.rs` times it).
+//! them: `TICKERNEL_INSTRUCTIONS=write cargo test --test instructions`. Not here: the 64 KiB
+//! pipe, whose count is that of the C library's `memcpy` (`benches/calls.rs` times it).
 
 mod need;
 
