@@ -1,20 +1,20 @@
 //! Where a row lies: the only file that names `hecs::World`'s accessors.
 //!
-//! Every process, task, descriptor table, context, handler table, description and pipe is an entity.
-//! The world keeps its cold components; the hot component of a kind stands in a dense column of that
-//! kind, whose rows each have an entity for good: a row that becomes free keeps it for the next value,
-//! because to spawn and despawn one costs 20 to 40 ns. A reference is the row's place and which of its
-//! uses is meant, so that one to a value that is gone finds nothing. To follow it takes one
-//! nanosecond, through `&self` too, beside 4 to 7 for `query_one_mut` and 12 to 21 for `World::get`
-//! (DESIGN section 6).
+//! Every process, task, descriptor table, context, handler table, description and pipe is an
+//! entity. The world keeps its cold components; the hot component of a kind stands in a dense
+//! column of that kind, whose rows each have an entity for good: a row that becomes free keeps it
+//! for the next value, because to spawn and despawn one costs 20 to 40 ns. A reference is the
+//! row's place and which of its uses is meant, so that one to a value that is gone finds nothing.
+//! To follow it takes one nanosecond, through `&self` too, beside 4 to 7 for `query_one_mut` and
+//! 12 to 21 for `World::get` (DESIGN section 6).
 //!
 //! ```text
-//!   reference = (at, generation) ──at──▶ column of the kind: [generation, value, own id, hash, Entity]
-//!                                                                     cold components ◀────┘
+//!   reference = (at, generation) ──at──▶ column of the kind:
+//!       [generation, value, own id, share of the digest, Entity] ──▶ World: cold components
 //! ```
 //!
-//! Order never comes from here: columns are visited by digests (commutative) and, sorted by own id,
-//! by snapshots. A mutable access marks the row for the next digest.
+//! Order never comes from here: columns are visited by digests (commutative) and, sorted by own
+//! id, by snapshots. A mutable access marks the row for the next digest.
 
 #![allow(
     clippy::disallowed_methods,
