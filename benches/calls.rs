@@ -1,14 +1,15 @@
-//! Times system calls through [`Kernel::call`](tickernel_systems::Kernel::call), alone and among 10,000
-//! live processes, beside the same calls on the Linux underneath.
+//! Times system calls through [`Kernel::call`](tickernel_systems::Kernel::call), alone and among
+//! 10,000 live processes, beside the same calls on the Linux underneath.
 //!
-//! `cargo bench --bench calls` takes about a minute. Compare within one run: a noisy machine moves
-//! all three alike.
+//! `cargo bench --bench calls` takes about a minute. Compare within one run: a noisy machine
+//! moves all three alike.
 
 #[path = "host/mod.rs"]
 mod host;
 #[path = "operations/mod.rs"]
 mod operations;
 
+use criterion::measurement::{Measurement, WallTime};
 use criterion::{Criterion, criterion_group, criterion_main};
 use host::Host;
 use operations::{Operation, Scene};
@@ -16,16 +17,24 @@ use std::hint::black_box;
 use std::time::Duration;
 
 fn calls(criterion: &mut Criterion) {
+    let mut host = Host::new(); // before the process is large
     let mut alone = Scene::new(0);
     let mut crowded = Scene::new(10_000);
-    let mut host = Host::new();
     for operation in Operation::ALL {
         let mut group = criterion.benchmark_group(operation.name());
         group.bench_function("alone", |bench| bench.iter(|| alone.run(black_box(operation))));
         group.bench_function("among 10,000", |bench| {
             bench.iter(|| crowded.run(black_box(operation)));
         });
-        if Host::can(operation) {
+        if operation == Operation::Spawn {
+            group.bench_function("Linux", |bench| {
+                bench.iter_custom(|times| {
+                    let begin = WallTime.start();
+                    host.spawn(times);
+                    WallTime.end(begin)
+                });
+            });
+        } else if Host::can(operation) {
             group.bench_function("Linux", |bench| bench.iter(|| host.run(black_box(operation))));
         }
         group.finish();

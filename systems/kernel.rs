@@ -261,16 +261,17 @@ impl Kernel {
         true
     }
 
-    /// Takes one queued event; its outcome goes to the outputs. False if there was none, or the host
-    /// must answer first.
+    /// Takes one queued event; its outcome goes to the outputs. False if there was none, or if the host
+    /// must answer first and the next event is no answer.
     pub fn step(&mut self) -> bool {
-        if self.asking.is_some() {
-            return false;
-        }
         let Some(bytes) = self.inbox.pop_front() else { return false };
         let tick = self.tick;
         // It was encoded by `submit`: it decodes.
         let Ok(event) = Event::get(&mut WireReader::new(&bytes)) else { return false };
+        if self.asking.is_some() && !matches!(event, Event::Answer(_)) {
+            self.inbox.push_front(bytes);
+            return false;
+        }
         // What happened before the answer stands before it, as programs see it.
         let outcome = self.take(event);
         self.outbox.push_back(Output::Outcome(tick, outcome));
@@ -305,7 +306,7 @@ impl Kernel {
 
     fn act(&mut self, tick: Tick, event: Event<'_>) -> Outcome {
         match event {
-            Event::Call { task, call } => self.enter(tick, task, &call),
+            Event::Call { task, call } => self.enter_again(tick, task, &call),
             Event::Park { task, call } => self.park(tick, task, &call),
             Event::Resume { call, max_bytes } => self.resume(call, max_bytes),
             Event::Deliver { task, signal } => self.deliver_one(task, signal),
@@ -320,7 +321,7 @@ impl Kernel {
     }
 
     /// A call of a task: found, may it speak, then done or put to sleep.
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, tick: Tick, tid: u32, call: &Call<'_>) -> Outcome {
         let task = match self.speaker(tid) {
             Ok(task) => task,
@@ -335,6 +336,13 @@ impl Kernel {
             Err(Stop::Ask(question)) => self.begin_asking(tick, tid, call, question),
             Err(Stop::Ended) => Outcome::Done(Answer::default()),
         }
+    }
+
+    /// The same after an answer of the host.
+    #[cold]
+    #[inline(never)]
+    fn enter_again(&mut self, tick: Tick, task: u32, call: &Call<'_>) -> Outcome {
+        self.enter(tick, task, call)
     }
 
     #[cold]

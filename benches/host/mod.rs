@@ -1,5 +1,6 @@
 //! The operations of the benches on the Linux underneath, through rustix: the other side of each
 //! comparison. What a blocked read costs there depends on its scheduler: that one is left out.
+//! fork(2) costs what its process is large: a small one, made before anything else, does it.
 
 use crate::operations::{GROUP, Operation, PIPES, WRITES};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,6 +15,7 @@ use std::os::fd::OwnedFd;
 /// The processes and pipes that the operations need.
 pub(crate) struct Host {
     children: Vec<Pid>,
+    spawner: Spawner,
     pipe: (OwnedFd, OwnedFd),
     polled: Vec<(OwnedFd, OwnedFd)>,
     /// A pipe that holds what was written until it is emptied.
@@ -26,6 +28,7 @@ pub(crate) struct Host {
 impl Host {
     /// One child alone, then a group of 100.
     pub(crate) fn new() -> Self {
+        let spawner = Spawner::new();
         let children: Vec<Pid> = (0..=GROUP).map(|_| fork(true)).collect();
         for member in &children[1..] {
             setpgid(Some(*member), Some(children[1])).expect("a child of ours");
@@ -34,6 +37,7 @@ impl Host {
         write(&polled[PIPES - 1].1, b"x").expect("room");
         Self {
             children,
+            spawner,
             pipe: pipe().expect("a pipe"),
             polled,
             stream: pipe().expect("a pipe"),
@@ -48,6 +52,12 @@ impl Host {
         operation != Operation::PipeWake
     }
 
+    /// Has a small process fork a child, wait for its end, and that `times` over.
+    pub(crate) fn spawn(&self, times: u64) {
+        write(&self.spawner.requests, &times.to_le_bytes()).expect("room");
+        read(&self.spawner.replies, &mut [0; 8]).expect("a reply");
+    }
+
     /// Performs an operation once.
     pub(crate) fn run(&mut self, operation: Operation) {
         match operation {
@@ -58,7 +68,7 @@ impl Host {
             Operation::Pipe1 => self.through_pipe(1),
             Operation::Pipe64K => self.through_pipe(65_536),
             Operation::PipeWake => {}
-            Operation::Spawn => drop(waitpid(Some(fork(false)), WaitOptions::empty())),
+            Operation::Spawn => self.spawn(1),
             Operation::KillOne => {
                 kill_process(self.children[0], Signal::WINCH).expect("a child of ours");
             }
@@ -102,6 +112,37 @@ impl Drop for Host {
     }
 }
 
+/// A small process that forks on request; it ends with the pipe of the requests.
+struct Spawner {
+    requests: OwnedFd,
+    replies: OwnedFd,
+}
+
+impl Spawner {
+    fn new() -> Self {
+        let (ours, theirs) = (pipe().expect("a pipe"), pipe().expect("a pipe"));
+        if fork_here().is_some() {
+            return Self { requests: ours.1, replies: theirs.0 };
+        }
+        drop(ours.1);
+        let mut times = [0; 8];
+        while read(&ours.0, &mut times).is_ok_and(|count| count == times.len()) {
+            for _ in 0..u64::from_le_bytes(times) {
+                let child = fork(false);
+                waitpid(Some(child), WaitOptions::empty()).expect("a child");
+            }
+            write(&theirs.1, &times).expect("room");
+        }
+        std::process::exit(0)
+    }
+}
+
+/// fork(2): the child, or `None` in it.
+fn fork_here() -> Option<Pid> {
+    // SAFETY: called before this program has a second thread, so the child may do as it likes.
+    Pid::from_raw(unsafe { libc::fork() })
+}
+
 /// A child that ends at once, or waits for signals.
 fn fork(stays: bool) -> Pid {
     // SAFETY: the child calls nothing but pause(2) and _exit(2), which are safe after the fork of a
@@ -109,8 +150,10 @@ fn fork(stays: bool) -> Pid {
     let pid = unsafe {
         let pid = libc::fork();
         if pid == 0 {
-            while stays {
-                libc::pause();
+            if stays {
+                loop {
+                    libc::pause();
+                }
             }
             libc::_exit(0);
         }

@@ -1,6 +1,6 @@
 //! What is measured, stated once: the criterion benches time these operations, and the test
-//! `instructions` counts their instructions. Each leaves the kernel as it found it, so that it can be
-//! repeated.
+//! `instructions` counts their instructions. Each leaves the kernel as it found it, so that it
+//! can be repeated.
 
 use tickernel_systems::abi::PollFd;
 use tickernel_systems::abi::flags::POLLIN;

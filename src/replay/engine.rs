@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tickernel_systems::Kernel;
-use tickernel_systems::abi::Errno;
+use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::digest::hash64;
 use tickernel_systems::event::{Answer, Completed, Event, Outcome, Output, Payload, Refusal};
-use tickernel_systems::wire::{Wire, WireReader};
+use tickernel_systems::wire::{Bytes, Wire, WireReader};
 
 use super::compare::{self, Bindings, Verdict};
 use super::expected::{Expected, Recorded, Role};
@@ -42,6 +42,31 @@ struct Open {
     calls_before: u64,
 }
 
+/// Something that went well, kept for the context of a first mismatch; its text is made only then.
+#[derive(Debug)]
+enum Recent {
+    Call { task: u32, name: Bytes, event: Vec<u8>, result: Result<i64, Errno> },
+    Signal { task: u32, signal: Signal },
+}
+
+impl Recent {
+    fn text(&self) -> String {
+        match self {
+            Recent::Signal { task, signal } => format!("{task} --- {} ---", signal.name()),
+            Recent::Call { task, name, event, result } => {
+                let name = String::from_utf8_lossy(&name.0);
+                let text = match Event::get(&mut WireReader::new(event)) {
+                    Ok(Event::Call { call, .. } | Event::Park { call, .. }) => {
+                        call_text(&name, &call)
+                    }
+                    _ => name.into_owned(),
+                };
+                format!("{task} {text} {}", result_text(*result))
+            }
+        }
+    }
+}
+
 /// A replay in progress.
 #[derive(Debug)]
 pub struct Engine {
@@ -55,7 +80,10 @@ pub struct Engine {
     asking: Option<u64>,
     /// What was wrong with a signal of a task: its next call counts as mismatched.
     wrong_signals: BTreeMap<u32, String>,
-    recent: VecDeque<String>,
+    recent: VecDeque<Recent>,
+    /// The call of the event that is being taken, until it is known whether it waits.
+    fresh: Option<Open>,
+    scratch: Vec<u8>,
     completions: u64,
     /// Calls of native traces are counted without answers.
     native: bool,
@@ -85,6 +113,8 @@ impl Engine {
             asking: None,
             wrong_signals: BTreeMap::new(),
             recent: VecDeque::new(),
+            fresh: None,
+            scratch: Vec::new(),
             completions: 0,
             native,
         }
@@ -101,9 +131,17 @@ impl Engine {
     }
 
     fn note(&mut self, value: &impl for<'a> Wire<'a>) {
-        let mut bytes = Vec::new();
-        value.put(&mut bytes);
-        self.completions = hash64(self.completions, &bytes);
+        self.scratch.clear();
+        value.put(&mut self.scratch);
+        self.completions = hash64(self.completions, &self.scratch);
+    }
+
+    /// The call that an outcome belongs to.
+    fn take_open(&mut self, of: u64) -> Option<Open> {
+        match self.fresh.take_if(|open| open.seq == of) {
+            Some(open) => Some(open),
+            None => self.open.remove(&of),
+        }
     }
 
     /// Takes one event.
@@ -129,6 +167,9 @@ impl Engine {
         self.note(&outcome);
         let of = if answers { self.asking.take().unwrap_or(seq) } else { resumed.unwrap_or(seq) };
         self.outcome(of, outcome);
+        if let Some(open) = self.fresh.take() {
+            self.open.insert(open.seq, open);
+        }
         self.drain();
         Ok(())
     }
@@ -169,7 +210,7 @@ impl Engine {
                 lines: step.lines,
                 calls_before,
             };
-            self.open.insert(seq, open);
+            self.fresh = Some(open);
         }
     }
 
@@ -205,13 +246,15 @@ impl Engine {
 
     /// A call or a delivery ended.
     fn close(&mut self, of: u64, result: Result<Answer, Errno>) {
-        let Some(open) = self.open.remove(&of) else { return };
+        let Some(open) = self.take_open(of) else { return };
         let Ok(event) = Event::get(&mut WireReader::new(&open.event)) else { return };
         match event {
             Event::Call { task, call } | Event::Park { task, call } => {
-                let name = open.expected.name().into_owned();
-                let ended = matches!(call, tickernel_systems::event::Call::ExitGroup { .. })
-                    || matches!(call, tickernel_systems::event::Call::Exit { .. });
+                let ended = matches!(
+                    call,
+                    tickernel_systems::event::Call::ExitGroup { .. }
+                        | tickernel_systems::event::Call::Exit { .. }
+                );
                 let mut verdict = if ended && result.is_ok() {
                     Verdict::Compared
                 } else {
@@ -221,13 +264,18 @@ impl Engine {
                     verdict = Verdict::Mismatched(why);
                 }
                 let unsupported = open.expected.role == Role::Unsupported;
-                self.report.count(&name, &verdict, unsupported);
-                let text = call_text(&name, &call);
-                let simulated = result_text(&result);
+                self.report.count(&open.expected.name(), &verdict, unsupported);
+                let result = result.map(|answer| answer.value);
                 if let Verdict::Mismatched(why) = verdict {
-                    self.first(&open, &text, simulated.clone(), why);
+                    let text = call_text(&open.expected.name(), &call);
+                    self.first(&open, &text, result_text(result), why);
                 }
-                self.remember(task, &format!("{text} {simulated}"));
+                self.remember(|| Recent::Call {
+                    task,
+                    name: open.expected.name,
+                    event: open.event,
+                    result,
+                });
             }
             Event::Deliver { task, signal } => {
                 let recorded = match &open.expected.payload {
@@ -240,7 +288,7 @@ impl Engine {
                         self.wrong_signals.insert(task, why);
                     }
                 }
-                self.remember(task, &format!("--- {} ---", signal.name()));
+                self.remember(|| Recent::Signal { task, signal });
             }
             _ => {}
         }
@@ -248,7 +296,7 @@ impl Engine {
 
     /// A call whose task ended in it.
     fn gone(&mut self, of: u64) {
-        let Some(open) = self.open.remove(&of) else { return };
+        let Some(open) = self.take_open(of) else { return };
         let name = open.expected.name().into_owned();
         let unsupported = open.expected.role == Role::Unsupported;
         if open.expected.recorded == Recorded::Never {
@@ -260,7 +308,7 @@ impl Engine {
     }
 
     fn refused(&mut self, of: u64, why: Refusal) {
-        let Some(open) = self.open.remove(&of) else { return };
+        let Some(open) = self.take_open(of) else { return };
         let why = format!("the task cannot speak: {why:?}");
         if open.expected.role == Role::Signal {
             self.wrong_signals.insert(open.task, "a signal that is not pending".to_owned());
@@ -292,7 +340,7 @@ impl Engine {
             return;
         }
         self.report.clean_prefix = open.calls_before;
-        let mut context: Vec<String> = self.recent.iter().cloned().collect();
+        let mut context: Vec<String> = self.recent.iter().map(Recent::text).collect();
         context.extend(self.descriptors(open.task));
         self.report.first_mismatch = Some(FirstMismatch {
             line: open.lines.map(|lines| lines.1),
@@ -325,14 +373,14 @@ impl Engine {
         .collect()
     }
 
-    fn remember(&mut self, task: u32, text: &str) {
+    fn remember(&mut self, recent: impl FnOnce() -> Recent) {
         if self.report.first_mismatch.is_some() {
             return;
         }
         if self.recent.len() == CONTEXT_EVENTS {
             self.recent.pop_front();
         }
-        self.recent.push_back(format!("{task} {text}"));
+        self.recent.push_back(recent());
     }
 
     /// Ends the replay: calls that are still open, the digest. `cut` = the input ended early, so that

@@ -106,10 +106,10 @@ pub struct Report {
 impl Report {
     /// Counts a call in scope.
     pub(super) fn count(&mut self, name: &str, verdict: &Verdict, unsupported: bool) {
-        if !self.by_call.contains_key(name) {
-            self.by_call.insert(name.to_owned(), Counts::default());
-        }
-        let Some(counts) = self.by_call.get_mut(name) else { return };
+        let counts = match self.by_call.get_mut(name) {
+            Some(counts) => counts,
+            None => self.by_call.entry(name.to_owned()).or_default(),
+        };
         self.in_scope += 1;
         counts.calls += 1;
         let (own, all) = match verdict {

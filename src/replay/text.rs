@@ -2,7 +2,7 @@
 
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::name_of;
-use tickernel_systems::event::{Answer, Call, FieldSink, FieldValue, Style};
+use tickernel_systems::event::{Call, FieldSink, FieldValue, Style};
 
 use super::expected::{Expected, Recorded};
 
@@ -54,9 +54,9 @@ pub fn call_text(name: &str, call: &Call<'_>) -> String {
 }
 
 /// `= 5`, `= -1 EAGAIN`
-pub fn result_text(result: &Result<Answer, Errno>) -> String {
+pub fn result_text(result: Result<i64, Errno>) -> String {
     match result {
-        Ok(answer) => format!("= {}", answer.value),
+        Ok(value) => format!("= {value}"),
         Err(errno) => format!("= -1 {}", errno.name()),
     }
 }

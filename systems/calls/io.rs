@@ -42,7 +42,7 @@ impl Kernel {
     }
 
     /// read(2), readv(2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, task: TaskRow, fd: i32, count: u64) -> CallResult {
         let row = self.open_fd(task, fd)?;
         let description = &self.rows[row];
@@ -148,7 +148,7 @@ impl Kernel {
     }
 
     /// write(2), writev(2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&mut self, task: TaskRow, fd: i32, data: &[u8]) -> CallResult {
         let row = self.open_fd(task, fd)?;
         let description = &self.rows[row];

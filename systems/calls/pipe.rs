@@ -76,7 +76,7 @@ impl Kernel {
     }
 
     /// read(2) on a pipe.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read_pipe(
         &mut self,
         row: DescriptionRow,
@@ -86,8 +86,8 @@ impl Kernel {
         if count == 0 {
             return Ok(Answer::data(Vec::new()));
         }
-        if let Some(answer) = self.take_from_pipe(pipe, count) {
-            return Ok(answer);
+        if let Some(bytes) = self.take_from_pipe(pipe, count) {
+            return Ok(Answer::data(bytes));
         }
         if self.rows[row].nonblocking() {
             return Err(Errno::EAGAIN.into());
@@ -107,26 +107,26 @@ impl Kernel {
         count: u64,
     ) -> Result<Option<Answer>, Errno> {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
-        Ok(self.take_from_pipe(pipe, count))
+        Ok(self.take_from_pipe(pipe, count).map(Answer::data))
     }
 
     #[inline]
-    fn take_from_pipe(&mut self, pipe: PipeRow, count: u64) -> Option<Answer> {
+    fn take_from_pipe(&mut self, pipe: PipeRow, count: u64) -> Option<Vec<u8>> {
         let count = count.min(self.max_bytes);
         let state = &mut self.rows[pipe];
         if state.bytes == 0 {
-            return (state.writers == 0).then(|| Answer::data(Vec::new()));
+            return (state.writers == 0).then(Vec::new);
         }
         let bytes = take_bytes(state, count);
         self.counters.pipe_bytes -= bytes.len() as u64;
         if !state.waiters.is_empty() {
             self.note(Changed::Pipe(pipe));
         }
-        Some(Answer::data(bytes))
+        Some(bytes)
     }
 
     /// write(2) on a pipe.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_pipe(
         &mut self,
         task: TaskRow,
@@ -138,8 +138,8 @@ impl Kernel {
             return Ok(Answer::default());
         }
         let mut written = 0;
-        if let Some(answer) = self.put_into_pipe(task, (pipe, flags), data, &mut written)? {
-            return Ok(answer);
+        if self.put_into_pipe(task, (pipe, flags), data, &mut written)? {
+            return Ok(Answer::value(written as i64));
         }
         if flags & O_NONBLOCK != 0 {
             if written > 0 {
@@ -165,9 +165,11 @@ impl Kernel {
     ) -> Result<Option<Answer>, Errno> {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
         let flags = self.rows[row].flags;
-        self.put_into_pipe(task, (pipe, flags), data, written)
+        let over = self.put_into_pipe(task, (pipe, flags), data, written)?;
+        Ok(over.then(|| Answer::value(*written as i64)))
     }
 
+    /// Whether the call is over: all is written, or some and the readers are gone.
     #[inline]
     fn put_into_pipe(
         &mut self,
@@ -175,15 +177,12 @@ impl Kernel {
         (pipe, flags): (PipeRow, u32),
         data: &[u8],
         written: &mut u64,
-    ) -> Result<Option<Answer>, Errno> {
+    ) -> Result<bool, Errno> {
         let state = &mut self.rows[pipe];
         if state.readers == 0 {
             let info = self.own_info(task, Signal::SIGPIPE);
             self.post_to_task(task, Signal::SIGPIPE, info);
-            if *written > 0 {
-                return Ok(Some(Answer::value(*written as i64)));
-            }
-            return Err(Errno::EPIPE);
+            return if *written > 0 { Ok(true) } else { Err(Errno::EPIPE) };
         }
         let rest = data.get(*written as usize..).unwrap_or(&[]);
         let packet = flags & O_DIRECT != 0;
@@ -193,8 +192,7 @@ impl Kernel {
             self.note(Changed::Pipe(pipe));
         }
         *written += put;
-        let all = *written == data.len() as u64;
-        Ok(all.then(|| Answer::value(*written as i64)))
+        Ok(*written == data.len() as u64)
     }
 
     /// One open end goes: the other side sees it; the last one removes the pipe.

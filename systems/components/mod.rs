@@ -27,9 +27,16 @@ impl Cold for () {
     fn put_cold(&self, _out: &mut alloc::vec::Vec<u8>) {}
 }
 
-impl Cold for Arc<ProcessText> {
+/// The texts of a process, shared by those of a fork (DESIGN section 7; the count shows nowhere). None
+/// stand for empty ones.
+pub type ColdText = Option<Arc<ProcessText>>;
+
+impl Cold for ColdText {
     fn put_cold(&self, out: &mut alloc::vec::Vec<u8>) {
-        crate::wire::Wire::put(self.as_ref(), out);
+        match self {
+            Some(text) => crate::wire::Wire::put(text.as_ref(), out),
+            None => crate::wire::Wire::put(&ProcessText::default(), out),
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::fs::Place;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -170,6 +169,5 @@ impl<'a> Wire<'a> for Limits {
 }
 
 impl TextDefault for Process {
-    // Shared by the processes of a fork (DESIGN section 7); its count shows nowhere.
-    type Cold = Arc<ProcessText>;
+    type Cold = super::ColdText;
 }

@@ -1,9 +1,10 @@
-//! Runs every operation of the benches 1,000 and then 2,000 times for `tests/instructions.rs`, which
-//! counts instructions between the calls of `mark` (valgrind --tool=callgrind --dump-before). The
-//! difference of the two counts is what 1,000 operations cost and nothing else.
+//! Runs every operation of the benches 1,000 and then 2,000 times for `tests/instructions.rs`,
+//! which counts instructions between the calls of `mark` (valgrind --tool=callgrind
+//! --dump-before). The difference of the two counts is what 1,000 operations cost and nothing
+//! else.
 //!
-//! `ops IDLE` runs all of them beside so many idle processes; `ops IDLE NAME COUNT` one of them, for
-//! a profiler.
+//! `ops IDLE` runs all of them beside so many idle processes; `ops IDLE NAME COUNT` one of them,
+//! for a profiler.
 
 #[path = "../../benches/operations/mod.rs"]
 mod operations;
@@ -43,4 +44,6 @@ fn main() {
         }
     }
     mark("the end");
+    // Last, so that it is in no count.
+    Operation::ALL.iter().for_each(|operation| println!("{}", operation.name()));
 }
