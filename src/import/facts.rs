@@ -329,7 +329,7 @@ impl Facts<'_> {
             }
             Call::Lseek { fd, offset, whence } if whence == SEEK_END => {
                 let place = self.kernel.fd_view(tid, fd).and_then(|view| view.place);
-                let size = u64::try_from(value - offset);
+                let size = u64::try_from(i128::from(value) - i128::from(offset));
                 if let (Some(place), Ok(size)) = (place, size) {
                     self.initial.see_size(self.kernel.describe_tree(), place, size);
                 }
@@ -360,7 +360,7 @@ impl Facts<'_> {
     fn moved(&mut self, place: Option<Place>, offset: u64, wanted: u64, value: i64) {
         let (Some(place), Ok(value)) = (place, u64::try_from(value)) else { return };
         if value < wanted.min(0x7fff_f000) {
-            self.initial.see_size(self.kernel.describe_tree(), place, offset + value);
+            self.initial.see_size(self.kernel.describe_tree(), place, offset.saturating_add(value));
         }
     }
 
@@ -379,7 +379,7 @@ impl Facts<'_> {
         }
         if value < count && (value > 0 || offset > 0 || count > 0) {
             let live = fs.pages(place).map_or(0, tickernel_systems::fs::Pages::size);
-            let size = offset + value;
+            let size = offset.saturating_add(value);
             if value > 0 || live > size {
                 self.initial.see_size(fs, place, size);
             }
@@ -391,8 +391,8 @@ impl Facts<'_> {
             }
         }
         // A read that gives more than there is: the file is at least as long.
-        if live < offset + value {
-            self.initial.see_at_least(fs, place, offset + value);
+        if live < offset.saturating_add(value) {
+            self.initial.see_at_least(fs, place, offset.saturating_add(value));
         }
     }
 
@@ -505,7 +505,7 @@ impl Facts<'_> {
             self.initial.changed(self.kernel.fs(), place, times);
             let copies = matches!(call, Call::CopyFileRange { .. } | Call::Sendfile { .. });
             if !copies {
-                self.initial.wrote(self.kernel.fs(), place, start, start + value);
+                self.initial.wrote(self.kernel.fs(), place, start, start.saturating_add(value));
             }
         }
     }

@@ -299,6 +299,7 @@ impl<'a> Order<'a> {
 
     /// The call must be over now.
     fn finish(&mut self, tid: u32) {
+        let own = self.task(tid).pending.as_ref().map(|pending| pending.call);
         for _ in 0..MAX_DEMANDS {
             match self.probe(tid) {
                 Probe::Right | Probe::Unknown => break,
@@ -311,19 +312,23 @@ impl<'a> Order<'a> {
         }
         self.run_call(tid);
         for _ in 0..MAX_DEMANDS {
-            let Some(item) = self.task(tid).pending.as_ref().and_then(|pending| pending.item)
-            else {
-                return;
-            };
+            // A handler that returned brings back the call that it interrupted: that one goes on.
+            let pending = self.task(tid).pending.as_ref();
+            let Some(pending) = pending.filter(|pending| Some(pending.call) == own) else { return };
+            let Some(item) = pending.item else { return };
             if self.pass_deadline(tid) || !self.supply_blocked(tid) {
                 self.resume(tid, item, u64::MAX);
                 break;
             }
             self.resume(tid, item, u64::MAX);
         }
-        // What never ends in the simulation is reported by the replay; the task goes on.
-        if let Some(pending) = self.task(tid).pending.take() {
-            self.give_up(tid, pending);
+        // What never ends in the simulation is given up: the task goes on.
+        let pending = self.task(tid).pending.as_ref();
+        if let Some(pending) = pending.filter(|pending| Some(pending.call) == own) {
+            if let Some(item) = pending.item {
+                self.resume(tid, item, 0);
+            }
+            self.task(tid).pending = None;
         }
     }
 

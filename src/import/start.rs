@@ -34,7 +34,8 @@ pub struct Start {
 
 /// Puts the first state together.
 pub fn start(recording: &Recording, side: &SideFile) -> Start {
-    let start_ns = side.start.map_or(1_000_000_000_000_000_000, |start| (start * 1e9) as u64);
+    let start_ns =
+        side.start.map_or(1_000_000_000_000_000_000, |start| (start.clamp(0.0, 9e9) * 1e9) as u64);
     let now = Timespec::from_ns(start_ns);
     let mut fs = Fs::new(now);
     let mut initial = Initial::new(&mut fs, now);
