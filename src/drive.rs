@@ -214,9 +214,11 @@ impl Drive {
             Ok(rows) => rows,
             Err(errno) => return object("err", errno.name()),
         };
+        // The kernel tells what is below; the answer tells whole paths.
+        let top = path.strip_suffix(b"/").unwrap_or(path);
         let show = |file: tickernel_systems::TreeRow| {
             let mut row = Object::new();
-            json::put_bytes(&mut row, "path", &file.path.0);
+            json::put_bytes(&mut row, "path", &[top, &file.path.0].concat());
             row.insert("type".into(), json::show_type(file.mode));
             row.insert("mode".into(), (file.mode & 0o7777).into());
             row.insert("nlink".into(), file.nlink.into());

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tickernel::json::convert::{self, ConvertError};
 use tickernel::json::twin::{self, EventLine, Line, TwinReader, Waiting};
 use tickernel::json::{Object, parse_object};
+use tickernel::replay::{Expected, Recorded, Role};
 use tickernel::trace::{Digests, Event as TraceEvent, Header, Record, TraceReader, TraceWriter};
 use tickernel_systems::abi::*;
 use tickernel_systems::event::*;
@@ -133,6 +134,33 @@ fn events() -> impl Strategy<Value = Vec<EventLine>> {
     })
 }
 
+fn recorded() -> impl Strategy<Value = Expected> {
+    let role = prop_oneof![
+        Just(Role::Call),
+        Just(Role::OutOfScope),
+        Just(Role::Unsupported),
+        Just(Role::Taken),
+        Just(Role::Signal),
+        Just(Role::Force),
+    ];
+    let result = prop_oneof![
+        3 => any::<i64>().prop_map(Recorded::Value),
+        1 => (1..600u16).prop_map(|errno| Recorded::Errno(Errno(errno))),
+        1 => Just(Recorded::Never),
+    ];
+    let name = prop_oneof![Just(b"read".to_vec()), any::<Vec<u8>>()].prop_map(Bytes);
+    (role, name, result, payload(), 0..9u32, 0..64u32).prop_map(
+        |(role, name, recorded, payload, members, flags)| Expected {
+            role,
+            name,
+            recorded,
+            payload,
+            members,
+            flags,
+        },
+    )
+}
+
 fn text(object: Object) -> String {
     serde_json::Value::Object(object).to_string()
 }
@@ -224,6 +252,20 @@ proptest! {
     }
 
     #[test]
+    fn what_a_recording_says_comes_back(events in events(), said in prop::collection::vec(recorded(), 12)) {
+        let header = Header { imported: true, ..Header::default() };
+        let (mut waiting, mut reader) = (Waiting::new(&header), TwinReader::new(LIMIT_BYTES));
+        let line = text(twin::show_header(&header, b"")?);
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Header(header, Some(Vec::new()))));
+        for (event, said) in events.into_iter().zip(said) {
+            let event = EventLine { expected: event.expected.map(|_| said.to_bytes()), ..event };
+            let line = show(&mut waiting, &event);
+            let back = reader.line(line.as_bytes());
+            prop_assert_eq!(back, Ok(Line::Event(event)), "{}", line);
+        }
+    }
+
+    #[test]
     fn the_rest_comes_back(
         image in any::<Vec<u8>>(), configuration in any::<Vec<u8>>(), numbers in any::<[u64; 4]>(),
         small in any::<(u8, u8, u32, bool, bool)>(),
@@ -241,7 +283,7 @@ proptest! {
         };
         let mut reader = TwinReader::new(LIMIT_BYTES);
         let line = text(twin::show_header(&header, &image)?);
-        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Header(header, image.clone())));
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Header(header, Some(image.clone()))));
         let line = text(twin::show_completions(numbers[0], numbers[1]));
         prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Completions(numbers[0], numbers[1])));
         let entries = vec![("tasks".to_owned(), numbers[2]), ("all".to_owned(), numbers[3])];
@@ -266,7 +308,7 @@ fn a_person_can_write_one() {
     let mut reader = TwinReader::new(LIMIT_BYTES);
     let header = reader.line(br#"{"twin":1}"#);
     let default = Header { completions_whole: true, ..Header::default() };
-    assert_eq!(header, Ok(Line::Header(default, Vec::new())));
+    assert_eq!(header, Ok(Line::Header(default, None)));
     let lines = [
         r#"{"pid":1,"call":"pipe","ok":0,"fds":[3,4]}"#,
         r#"{"pid":1,"call":"read","fd":3,"count":5,"blocked":1}"#,

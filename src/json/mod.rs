@@ -9,6 +9,7 @@ mod bounded;
 pub mod convert;
 mod event;
 mod files;
+mod imported;
 mod names;
 mod request;
 mod show;
