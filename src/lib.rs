@@ -7,6 +7,7 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+mod clock;
 pub mod drive;
 pub mod import;
 pub mod json;

@@ -194,8 +194,8 @@ impl Kernel {
                 let task = self.pids.task(*tid).map(|task| self.rows[task].process);
                 must(task == Some(row), "a process lists a task that is not its own")?;
             }
-            for (_, child) in &process.reportable {
-                let parent = self.pids.process(*child).map(|child| self.rows[child].parent);
+            for (_, child) in process.reportable.iter() {
+                let parent = self.pids.process(child).map(|child| self.rows[child].parent);
                 must(parent == Some(process.pid), "a process waits for one that is no child")?;
             }
             let mut last = 0;

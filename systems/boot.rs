@@ -6,8 +6,8 @@
 use crate::abi::flags::{O_LARGEFILE, O_RDWR};
 use crate::abi::{Credentials, Errno, Rlimit, Timespec};
 use crate::components::{
-    Context, Files, Handlers, Life, Limits, Link, Pending, Process, ProcessText, Target, Task,
-    WaitQueue,
+    Context, Files, Handlers, Life, Limits, Link, Pending, Process, ProcessText, Reportable,
+    Target, Task, WaitQueue,
 };
 use crate::fs::{Fs, Place};
 use crate::kernel::{Config, Counters, Kernel};
@@ -15,8 +15,7 @@ use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, Rows, 
 use crate::tables::family::Club;
 use crate::tables::{Deadlines, PidTable};
 use crate::wire::Bytes;
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::smallvec;
@@ -199,7 +198,7 @@ impl Kernel {
             in_group: Link::default(),
             in_session: Link::default(),
             birth: 0,
-            reportable: BTreeSet::new(),
+            reportable: Reportable::default(),
             child_waiters: WaitQueue::default(),
             life: Life::Alive,
             stopped: None,
@@ -251,7 +250,7 @@ impl Kernel {
             pending: Pending::default(),
             frames: Vec::new(),
             wait: None,
-            credentials: Box::new(boot.credentials.clone()),
+            credentials: boot.credentials.clone(),
             alt_stack: crate::calls::NO_ALT_STACK,
             exited: false,
         };

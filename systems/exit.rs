@@ -27,12 +27,11 @@ impl Kernel {
         let uid = self.process_uid(process);
         self.rows[process].last_uid = uid;
         let tty_leader = self.rows[process].sid == pid;
-        for tid in self.rows[process].threads.clone() {
+        for tid in core::mem::take(&mut self.rows[process].threads) {
             if let Some(task) = self.pids.task(tid) {
                 self.end_task(task, status);
             }
         }
-        self.rows[process].threads.clear();
         self.disarm_alarm(process);
         self.run_file(process, None);
         if tty_leader {
@@ -228,7 +227,9 @@ impl Kernel {
         } else {
             self.rows[parent].reportable.insert((birth, pid));
         }
-        self.note(Changed::Children(parent_pid));
+        if !self.rows[parent].child_waiters.is_empty() {
+            self.note(Changed::Children(parent_pid));
+        }
     }
 
     /// Removes a zombie from every list: its number is free if no group or session has it.

@@ -305,7 +305,7 @@ impl Kernel {
 
     fn act(&mut self, tick: Tick, event: Event<'_>) -> Outcome {
         match event {
-            Event::Call { task, call } => self.enter(tick, task, &call),
+            Event::Call { task, call } => self.enter_again(tick, task, &call),
             Event::Park { task, call } => self.park(tick, task, &call),
             Event::Resume { call, max_bytes } => self.resume(call, max_bytes),
             Event::Deliver { task, signal } => self.deliver_one(task, signal),
@@ -320,7 +320,7 @@ impl Kernel {
     }
 
     /// A call of a task: found, may it speak, then done or put to sleep.
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, tick: Tick, tid: u32, call: &Call<'_>) -> Outcome {
         let task = match self.speaker(tid) {
             Ok(task) => task,
@@ -335,6 +335,13 @@ impl Kernel {
             Err(Stop::Ask(question)) => self.begin_asking(tick, tid, call, question),
             Err(Stop::Ended) => Outcome::Done(Answer::default()),
         }
+    }
+
+    /// The same after an answer of the host.
+    #[cold]
+    #[inline(never)]
+    fn enter_again(&mut self, tick: Tick, task: u32, call: &Call<'_>) -> Outcome {
+        self.enter(tick, task, call)
     }
 
     #[cold]

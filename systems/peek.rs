@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 /// What an open descriptor leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FdView {
-    /// The place that it is open on; `None` for an unnamed pipe.
+    /// The place that it is open on; `None` for an unnamed pipe or a socket.
     pub place: Option<Place>,
     /// The pipe, of a FIFO too.
     pub pipe: Option<PipeView>,

@@ -130,7 +130,7 @@ impl ProcView for View<'_> {
         } else {
             b'S'
         };
-        shown.cred = (*task.credentials).clone();
+        shown.cred = task.credentials.clone();
         shown.umask = self.rows[task.context].umask;
         shown.pending = task.pending.set;
         shown.blocked = task.mask;

@@ -14,6 +14,7 @@ use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use smallvec::SmallVec;
 
 impl Kernel {
     #[inline]
@@ -146,15 +147,18 @@ impl Kernel {
 
     /// Tries the calls that wait for an object.
     fn wake(&mut self, object: Changed) {
-        let waiters = match object {
-            Changed::Pipe(pipe) if self.pipe_is_live(pipe) => self.rows[pipe].waiters.0.clone(),
+        // A copy: calls that end leave the queue.
+        let waiters: SmallVec<[(u64, u32); 4]> = match object {
+            Changed::Pipe(pipe) if self.pipe_is_live(pipe) => {
+                SmallVec::from_slice(&self.rows[pipe].waiters.0)
+            }
             Changed::Pipe(_) => return,
             Changed::Children(pid) => match self.pids.process(pid) {
-                Some(process) => self.rows[process].child_waiters.0.clone(),
+                Some(process) => SmallVec::from_slice(&self.rows[process].child_waiters.0),
                 None => return,
             },
-            Changed::Locks(inode) => self.lock_waiters(inode),
-            Changed::Records(object) => self.record_waiters(object),
+            Changed::Locks(inode) => self.lock_waiters(inode).into(),
+            Changed::Records(object) => self.record_waiters(object).into(),
             Changed::Task(tid) => {
                 self.retry(tid, None);
                 return;
@@ -245,7 +249,9 @@ impl Kernel {
             Waiting::Child { select, options, info } => {
                 self.try_wait(row, *select, *options, *info).transpose()
             }
-            Waiting::Poll { fds, held } => self.try_poll(fds, held).map(Ok),
+            Waiting::Poll { fds, held } => {
+                self.try_poll(fds, |at| held.get(at).copied().flatten()).map(Ok)
+            }
             Waiting::Select { sets, fds, held } => self.try_select(sets, fds, held).map(Ok),
             Waiting::Flock { description, operation } => {
                 self.try_flock(*description, *operation).then(|| Ok(Answer::default()))

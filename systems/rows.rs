@@ -22,8 +22,8 @@
 )]
 
 use crate::components::{
-    Cold, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Socket, Task,
-    TextDefault,
+    Cold, ColdText, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Socket,
+    Task, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
 use alloc::sync::Arc;
@@ -76,6 +76,7 @@ impl<T: TextDefault> Column<T> {
         self.free.push(at);
     }
 
+    #[inline]
     fn insert(&mut self, world: &mut World, own_id: u64, value: T) -> (u32, NonZeroU32) {
         if self.free.is_empty() {
             self.grow(world);
@@ -92,9 +93,11 @@ impl<T: TextDefault> Column<T> {
         (at, row.generation)
     }
 
-    fn remove(&mut self, world: &mut World, at: u32, generation: NonZeroU32) -> Option<T> {
-        let row = self.rows.get_mut(at as usize).filter(|row| row.generation == generation)?;
-        let value = row.value.take()?;
+    /// Frees a row; false if the reference is to an earlier use of it.
+    fn remove(&mut self, world: &mut World, at: u32, generation: NonZeroU32) -> bool {
+        let row = self.rows.get_mut(at as usize).filter(|row| row.generation == generation);
+        let Some(row) = row else { return false };
+        row.value = None;
         row.generation = row.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         self.sum = self.sum.wrapping_sub(core::mem::take(&mut row.share));
         self.live -= 1;
@@ -102,7 +105,7 @@ impl<T: TextDefault> Column<T> {
         if size_of::<T::Cold>() > 0 {
             set_cold(world, row.entity, T::Cold::default());
         }
-        Some(value)
+        true
     }
 
     /// What a row adds to the digest: nothing if it is free.
@@ -188,11 +191,12 @@ macro_rules! kinds {
 
             impl RowKind for $row {
                 type Value = $value;
+                #[inline]
                 fn spawn(rows: &mut Rows, own_id: u64, value: $value) -> Self {
                     let (at, generation) = rows.$column.insert(&mut rows.world, own_id, value);
                     $row { at, generation }
                 }
-                fn remove(self, rows: &mut Rows) -> Option<$value> {
+                fn remove(self, rows: &mut Rows) -> bool {
                     rows.$column.remove(&mut rows.world, self.at, self.generation)
                 }
                 fn own_id(self, rows: &Rows) -> u64 {
@@ -275,8 +279,8 @@ pub trait RowKind: Sized + Copy {
     type Value;
     /// Makes an entity with this own id.
     fn spawn(rows: &mut Rows, own_id: u64, value: Self::Value) -> Self;
-    /// Removes the entity; its value, if it was live.
-    fn remove(self, rows: &mut Rows) -> Option<Self::Value>;
+    /// Ends it and drops its value; false if it was not live.
+    fn remove(self, rows: &mut Rows) -> bool;
     /// Its own id.
     fn own_id(self, rows: &Rows) -> u64;
     /// All rows in the order of their own ids.
@@ -333,8 +337,8 @@ impl Rows {
     /// The cold component of a process: command line, environment, name.
     pub fn text(&self, process: ProcessRow) -> Arc<ProcessText> {
         let row = self.processes.find(process.at, process.generation);
-        let text = row.and_then(|row| self.world.get::<&Arc<ProcessText>>(row.entity).ok());
-        text.map_or_else(Arc::default, |text| Arc::clone(&text))
+        let text = row.and_then(|row| self.world.get::<&ColdText>(row.entity).ok());
+        text.and_then(|text| (*text).clone()).unwrap_or_default()
     }
 
     /// Appends the cold component of an entity.
@@ -351,13 +355,19 @@ impl Rows {
         // The text is part of the process's encoding: its digest is due.
         self.processes.touch(process.at, process.generation);
         if let Some(row) = self.processes.find(process.at, process.generation) {
-            set_cold(&mut self.world, row.entity, text);
+            set_cold(&mut self.world, row.entity, Some(text));
         }
     }
 
-    /// fork(2): the child starts with the parent's texts.
+    /// fork(2): the child, a new row, starts with the parent's texts.
     pub fn copy_text(&mut self, from: ProcessRow, to: ProcessRow) {
-        let text = self.text(from);
-        self.set_text(to, text);
+        let from = self.processes.find(from.at, from.generation);
+        let to = self.processes.find(to.at, to.generation);
+        if let (Some(from), Some(to)) = (from, to)
+            && let Ok(text) = self.world.query_one_mut::<&ColdText>(from.entity)
+        {
+            let text = text.clone();
+            set_cold(&mut self.world, to.entity, text);
+        }
     }
 }

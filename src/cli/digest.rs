@@ -1,7 +1,7 @@
 //! `tickernel digest`: the digest of the state after the last event.
 
-use super::{Failure, Verdict, print_line, read_input};
-use crate::replay::{Options, replay};
+use super::{Failure, Verdict, print_line, read_input, replay_input};
+use crate::replay::Options;
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -18,8 +18,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let input = read_input(&arguments.file)?;
     let mut options = Options { force: true, ..Options::default() };
-    let replayed =
-        replay(input, &mut options).map_err(|error| Failure::of(&arguments.file, &error))?;
+    let replayed = replay_input(&arguments.file, input, &mut options)?;
     let all = &replayed.report.digest;
     if arguments.json {
         let mut digest = Map::new();

@@ -1,7 +1,9 @@
 //! `tickernel dump`: the events as JSON lines, which `import` reads back without loss.
 
-use super::{Failure, Verdict, read_input, write_trace};
+use super::{Failure, Verdict, read_input};
+use crate::import::Source;
 use crate::json::convert::{ConvertError, to_twin};
+use crate::replay::write;
 use crate::trace::TraceReader;
 use clap::Args;
 use std::io::{self, BufWriter};
@@ -19,8 +21,15 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let input = read_input(&arguments.file)?;
     let fail = |error: &dyn std::fmt::Display| Failure::of(&arguments.file, error);
-    let mut trace = Vec::new();
-    let whole = write_trace(&input, &mut trace).map_err(|error| fail(&error))?;
+    let mut whole = input.damage.map(|damage| damage.why);
+    let trace = match input.imported.source {
+        Source::Trace(bytes) | Source::Twin(bytes) => bytes,
+        Source::Recording(recording) => {
+            whole = recording.damage.as_ref().map(|damage| damage.why.clone());
+            let written = write(&recording, input.imported.file, Vec::new());
+            written.map_err(|error| fail(&error))?.0
+        }
+    };
     let mut reader = TraceReader::new(trace.as_slice()).map_err(|error| fail(&error))?;
     let damage = match to_twin(&mut reader, BufWriter::new(io::stdout().lock())) {
         Ok(damage) => damage.map(|damage| damage.to_string()),

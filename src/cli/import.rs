@@ -1,10 +1,11 @@
 //! `tickernel import`: a recording or a JSON twin becomes a trace; prints replay's report.
 
-use super::{Failure, Progress, Verdict, read_input, replay as report, write_trace};
-use crate::replay::{Options, replay};
+use super::{Failure, Verdict, read_input, replay as report, replay_input};
+use crate::import::Source;
+use crate::replay::{Options, write};
 use clap::Args;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -22,14 +23,19 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let input = read_input(&arguments.file)?;
     let fail = |error: &dyn std::fmt::Display| Failure::of(&arguments.output, error);
-    let out = File::create(&arguments.output).map_err(|error| fail(&error))?;
-    write_trace(&input, BufWriter::new(out)).map_err(|error| fail(&error))?;
-    let mut progress = Progress::new("replaying");
-    let mut tell = |events, total| progress.tell(events, total);
-    let mut options = Options { until: None, force: true, progress: Some(&mut tell) };
-    let replayed =
-        replay(input, &mut options).map_err(|error| Failure::of(&arguments.file, &error))?;
-    progress.end();
+    let mut out = BufWriter::new(File::create(&arguments.output).map_err(|error| fail(&error))?);
+    let replayed = match &input.imported.source {
+        Source::Recording(recording) => {
+            let written = write(recording, input.imported.file.clone(), &mut out);
+            written.map_err(|error| fail(&error))?.1
+        }
+        Source::Trace(bytes) | Source::Twin(bytes) => {
+            out.write_all(bytes).map_err(|error| fail(&error))?;
+            let mut options = Options { force: true, ..Options::default() };
+            replay_input(&arguments.file, input, &mut options)?
+        }
+    };
+    out.flush().map_err(|error| fail(&error))?;
     report::print(&replayed, arguments.json)?;
     // Mismatches do not keep a trace from being written; damage means that not all of it was.
     Ok(if replayed.damage.is_some() { Verdict::Damaged } else { Verdict::Agrees })

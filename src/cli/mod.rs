@@ -7,6 +7,8 @@ mod import;
 mod replay;
 
 use crate::import::{Imported, Source};
+use crate::json::convert::to_trace;
+use crate::replay::{Damage, Options, Replayed};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt;
@@ -63,33 +65,42 @@ impl Failure {
     }
 }
 
-/// Reads the input of a command, whatever it is.
-fn read_input(file: &Path) -> Result<Imported, Failure> {
+/// What a command reads, whatever form it has.
+struct Input {
+    imported: Imported,
+    /// Where a JSON twin stops making sense: what stands before was made into a trace.
+    damage: Option<Damage>,
+}
+
+/// Reads the input of a command. A JSON twin becomes the trace that it stands for.
+fn read_input(file: &Path) -> Result<Input, Failure> {
     let mut progress = Progress::new("reading");
     let read = crate::import::read(file, &crate::import::Options::default());
     progress.end();
-    read.map_err(|error| Failure::of(file, error))
+    let mut imported = read.map_err(Failure::new)?;
+    let mut damage = None;
+    if let Source::Twin(text) = &imported.source {
+        let converted = to_trace(text.as_slice(), Vec::new());
+        let converted = converted.map_err(|error| Failure::of(file, error))?;
+        damage = converted.damage.map(|(line, why)| Damage {
+            line: Some(line),
+            offset: None,
+            why: why.0,
+        });
+        imported.source = Source::Trace(converted.out);
+    }
+    Ok(Input { imported, damage })
 }
 
-/// Writes what was read as a trace; why a JSON twin was not read to its end, if it was not.
-fn write_trace(input: &Imported, mut out: impl Write) -> Result<Option<String>, String> {
-    let damage = match &input.source {
-        Source::Trace(bytes) => {
-            out.write_all(bytes).map_err(|error| error.to_string())?;
-            None
-        }
-        Source::Recording(recording) => {
-            recording.write(&mut out).map_err(|error| error.to_string())?;
-            recording.damage.as_ref().map(|damage| damage.why.clone())
-        }
-        Source::Twin(text) => {
-            let converted = crate::json::convert::to_trace(text.as_slice(), &mut out);
-            let damage = converted.map_err(|error| error.to_string())?.damage;
-            damage.map(|(line, why)| format!("line {line}: {}", why.0))
-        }
-    };
-    out.flush().map_err(|error| error.to_string())?;
-    Ok(damage)
+/// Replays an input; a damage of the reading is in the report too.
+fn replay_input(file: &Path, input: Input, options: &mut Options<'_>) -> Result<Replayed, Failure> {
+    let replayed = crate::replay::replay(input.imported, options);
+    let mut replayed = replayed.map_err(|error| Failure::of(file, error))?;
+    if replayed.damage.is_none() {
+        replayed.report.damage.clone_from(&input.damage);
+        replayed.damage = input.damage;
+    }
+    Ok(replayed)
 }
 
 /// Prints a line on standard output; whoever reads may have gone.

@@ -1,7 +1,7 @@
 //! `tickernel replay`: replays a trace or a recording and compares.
 
-use super::{Failure, Progress, Verdict, read_input};
-use crate::replay::{Options, Replayed, replay};
+use super::{Failure, Progress, Verdict, read_input, replay_input};
+use crate::replay::{Options, Replayed};
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,8 +30,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let mut tell = |events, total| progress.tell(events, total);
     let mut options =
         Options { until: arguments.until, force: !arguments.no_force, progress: Some(&mut tell) };
-    let replayed =
-        replay(input, &mut options).map_err(|error| Failure::of(&arguments.file, &error))?;
+    let replayed = replay_input(&arguments.file, input, &mut options)?;
     progress.end();
     print(&replayed, arguments.json)?;
     Ok(verdict(&replayed, arguments.allow_unsupported))

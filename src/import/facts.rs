@@ -127,6 +127,7 @@ impl Facts<'_> {
             (Errno::ENXIO, Call::Open { .. } | Call::Openat { .. }) => {
                 Wanted { shape: Shape::Fifo, ..file }
             }
+            (Errno::ECONNREFUSED, _) => Wanted { shape: Shape::Socket, ..file },
             (Errno::ENOTDIR, _) => return self.not_a_directory(one),
             (Errno::ENOENT, _) => return self.absent(one),
             _ => return,

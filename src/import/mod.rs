@@ -32,7 +32,6 @@ pub use scope::is_out_of_scope;
 
 use crate::replay::{Damage, Step};
 use crate::strace::Recording as Text;
-use crate::trace::{Header, Record, TraceError, TraceWriter};
 use initial::Initial;
 use order::Order;
 use source::Opened;
@@ -165,38 +164,6 @@ impl Recording {
     /// If the image is none.
     pub fn kernel(&self) -> Result<Kernel, RestoreError> {
         Kernel::restore(&self.image)
-    }
-
-    /// Writes the trace.
-    ///
-    /// # Errors
-    /// If the output fails, or an event is larger than a trace holds.
-    pub fn write<W: std::io::Write>(&self, out: W) -> Result<W, TraceError> {
-        let header = Header { wake_mode: 1, imported: true, ..Header::default() };
-        let mut writer = TraceWriter::new(out, &header, &self.image)?;
-        let mut engine = match self.kernel() {
-            Ok(kernel) => crate::replay::Engine::new(kernel, false),
-            Err(_) => return Ok(writer.finish(&[], 0)?.out),
-        };
-        for (tick, item) in self.items.iter().enumerate() {
-            let record = Record {
-                event: &item.event,
-                expected: item.expected.as_deref(),
-                lines: item.lines,
-                flags: 0,
-            };
-            writer.append(tick as u64, &record, engine.completions())?;
-            // Its own events can be read.
-            if engine.step(item.step()).is_err() {
-                break;
-            }
-            if writer.is_digest_due() {
-                let digests = engine.kernel().digests();
-                writer.digests(&digests, engine.completions())?;
-            }
-        }
-        let digests = engine.kernel().digests();
-        Ok(writer.finish(&digests, engine.completions())?.out)
     }
 }
 

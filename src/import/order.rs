@@ -101,6 +101,7 @@ impl<'a> Order<'a> {
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
             self.park(tid);
         }
+        self.initial.add_interpreters(self.kernel.describe_tree(), &self.hints);
     }
 
     /// Whether the next thing of the task is its end by this signal.
@@ -241,7 +242,7 @@ impl<'a> Order<'a> {
         });
         let times_out = self.task(tid).pending.as_ref().is_some_and(|pending| pending.times_out);
         let early = match &decoded {
-            Call::Clone { set_tid, .. } => *set_tid != 0,
+            Call::Clone { set_tid, .. } => *set_tid != 0 && !interrupted,
             Call::Nanosleep { .. }
             | Call::ClockNanosleep { .. }
             | Call::Pause {}
@@ -273,6 +274,11 @@ impl<'a> Order<'a> {
         }
         let Some(result) = &call.result else { return };
         let direct = result.errno.as_deref() == Some("EINTR") && &*call.name != "rt_sigreturn";
+        if result.restart().is_some() && makes_task(&call.name) {
+            // It had no effect: what is entered again is the call.
+            self.task(tid).pending = None;
+            return;
+        }
         if result.restart().is_some() || direct {
             pending.restarting = true;
             return;
@@ -372,6 +378,15 @@ impl<'a> Order<'a> {
                 ) if ends => self.run_other(other),
                 (Want::NoWriter(id), Call::Read { fd, .. }) if pipe(*fd) == Some(*id) => {
                     self.run_if_right(other)
+                }
+                // A process that ends closes its descriptors before its end is printed.
+                (
+                    Want::NoWriter(_) | Want::NoReader(_) | Want::Ready(_),
+                    Call::ExitGroup { status } | Call::Exit { status },
+                ) if !started => {
+                    let status = status.cast_unsigned();
+                    self.end(other, status);
+                    true
                 }
                 (Want::Ready(ids), Call::Write { fd, .. } | Call::Writev { fd, .. })
                     if pipe(*fd).is_some_and(|id| ids.contains(&id)) && ends =>
@@ -590,7 +605,10 @@ impl<'a> Order<'a> {
             (
                 Recorded::Errno(errno),
                 Some(Question::Unmodelled { .. } | Question::HostFile { .. }),
-            ) => HostAnswer::Error(*errno),
+            ) => {
+                expected.flags |= FED;
+                HostAnswer::Error(*errno)
+            }
             (Recorded::Value(_), Some(Question::Entropy { .. } | Question::HostFile { .. })) => {
                 expected.flags |= FED;
                 match &expected.payload {
@@ -598,7 +616,10 @@ impl<'a> Order<'a> {
                     _ => HostAnswer::Absent,
                 }
             }
-            (Recorded::Value(value), _) => HostAnswer::Result(*value),
+            (Recorded::Value(value), _) => {
+                expected.flags |= FED;
+                HostAnswer::Result(*value)
+            }
             (_, _) => HostAnswer::Absent,
         };
         let (item, expected) = (pending.item, expected.clone());
@@ -883,6 +904,10 @@ fn is_timed(call: &Call<'_>) -> bool {
             | Call::RtSigtimedwait { .. }
             | Call::Utimensat { .. }
     )
+}
+
+fn makes_task(name: &str) -> bool {
+    matches!(name, "clone" | "clone3" | "fork" | "vfork")
 }
 
 /// Whether the recorded result is that of a time-out.

@@ -70,7 +70,7 @@ fn at(dirfd: i32, path: Path<'_>, flags: u32) -> Option<Use<'_>> {
 }
 
 /// The paths that a call names, in the order of its arguments.
-pub fn uses<'a>(call: &Call<'a>) -> Vec<Use<'a>> {
+pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
     const CWD: i32 = AT_FDCWD;
     let (one, two) = match *call {
         Call::Open { path, flags, .. } => (opened(CWD, path, flags), None),
@@ -85,6 +85,13 @@ pub fn uses<'a>(call: &Call<'a>) -> Vec<Use<'a>> {
         | Call::Statfs { path }
         | Call::Getxattr { path, .. }
         | Call::Listxattr { path, .. } => (plain(CWD, path), None),
+        Call::Setxattr { path, .. } | Call::Removexattr { path, .. } => (plain(CWD, path), None),
+        Call::Lsetxattr { path, .. } | Call::Lremovexattr { path, .. } => {
+            (nofollow(plain(CWD, path)), None)
+        }
+        Call::Connect { addr: tickernel_systems::abi::Address::Unix(ref path), .. } => {
+            (plain(CWD, Some(&path.0)), None)
+        }
         Call::Lstat { path }
         | Call::Lchown { path, .. }
         | Call::Lgetxattr { path, .. }

@@ -17,5 +17,5 @@ pub use expected::{
     CUT, Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Role, stat_bits,
 };
 pub use report::{Counts, Damage, FirstMismatch, Report};
-pub use run::{Options, ReplayError, Replayed, replay};
+pub use run::{Options, ReplayError, Replayed, replay, write};
 pub use text::call_text;

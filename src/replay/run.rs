@@ -1,13 +1,15 @@
 //! Runs a whole replay: from a recording's events or from a trace file, to a report.
 
+use std::io::Write;
 use std::time::Instant;
 
 use tickernel_systems::{Kernel, RestoreError};
 
 use super::engine::{Engine, Step};
 use super::report::{Damage, Report};
-use crate::import::{Imported, Source};
-use crate::trace::{Item, TraceError, TraceReader};
+use crate::import::{Format, Imported, Recording, Source};
+use crate::record::header_of;
+use crate::trace::{Header, Item, Record, TraceError, TraceReader, TraceWriter};
 
 /// Largest first image that is read.
 const MAX_IMAGE_BYTES: u64 = 512 << 20;
@@ -58,7 +60,7 @@ pub struct Replayed {
 /// If a trace's first image cannot be read: then nothing can be replayed.
 pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, ReplayError> {
     let start = Instant::now();
-    let mut run = match source.source {
+    let run = match source.source {
         Source::Recording(recording) => {
             let damage = recording.damage.clone();
             let kernel = recording.kernel()?;
@@ -86,24 +88,66 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
             run
         }
     };
-    let cut = run.damage.is_some() || options.until.is_some() || !options.force;
-    run.engine.finish(cut);
-    let digests = run.engine.kernel().digests();
-    let digests = digests.into_iter().map(|(name, digest)| (name.to_owned(), digest)).collect();
-    let completions = run.engine.completions();
-    let mut report = std::mem::take(&mut run.engine.report);
-    report.file = source.file;
-    report.format = source.format.name().to_owned();
-    report.damage = run.damage.clone();
-    report.wall_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    let per_second = u128::from(report.events) * 1_000_000_000 / u128::from(report.wall_ns.max(1));
-    report.events_per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
-    Ok(Replayed { report, damage: run.damage, digests, completions })
+    let cut = options.until.is_some() || !options.force;
+    Ok(run.conclude(source.file, source.format, start, cut))
+}
+
+/// Writes an imported recording as a trace and replays it on the way: `tickernel import`.
+///
+/// # Errors
+/// If the output fails, or an event is larger than a trace holds.
+pub fn write<W: Write>(
+    recording: &Recording,
+    file: String,
+    out: W,
+) -> Result<(W, Replayed), ReplayError> {
+    let start = Instant::now();
+    let kernel = recording.kernel()?;
+    let header = Header { imported: true, ..header_of(&kernel) };
+    let mut writer = TraceWriter::new(out, &header, &recording.image)?;
+    let mut engine = Engine::new(kernel, false);
+    for (tick, item) in recording.items.iter().enumerate() {
+        if writer.is_digest_due() {
+            let digests = engine.kernel().digests();
+            writer.digests(&digests, engine.completions())?;
+        }
+        let step = item.step();
+        let record =
+            Record { event: step.event, expected: step.expected, lines: step.lines, flags: 0 };
+        writer.append(tick as u64, &record, engine.completions())?;
+        // Its own events can be read.
+        if engine.step(step).is_err() {
+            break;
+        }
+    }
+    let digests = engine.kernel().digests();
+    let out = writer.finish(&digests, engine.completions())?.out;
+    let run = Run { engine, damage: recording.damage.clone() };
+    Ok((out, run.conclude(file, Format::Strace, start, false)))
 }
 
 struct Run {
     engine: Engine,
     damage: Option<Damage>,
+}
+
+impl Run {
+    /// Ends the replay. `cut` = it was stopped early, so that calls may be open that would have ended.
+    fn conclude(mut self, file: String, format: Format, start: Instant, cut: bool) -> Replayed {
+        self.engine.finish(cut || self.damage.is_some());
+        let digests = self.engine.kernel().digests();
+        let digests = digests.into_iter().map(|(name, digest)| (name.to_owned(), digest)).collect();
+        let completions = self.engine.completions();
+        let mut report = std::mem::take(&mut self.engine.report);
+        report.file = file;
+        report.format = format.name().to_owned();
+        report.damage = self.damage.clone();
+        report.wall_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let events = u128::from(report.events) * 1_000_000_000;
+        let per_second = events / u128::from(report.wall_ns.max(1));
+        report.events_per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
+        Replayed { report, damage: self.damage, digests, completions }
+    }
 }
 
 fn is_over(engine: &Engine, options: &Options<'_>) -> bool {

@@ -2,7 +2,6 @@
 //!
 //! The table is bounded; a name that finds it full gets an allocation of its own.
 
-use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -15,7 +14,8 @@ const MAX_SHARED_BYTES: usize = 120;
 
 /// The names seen so far.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashSet<Name, BuildHasherDefault<ahash::AHasher>>);
+#[expect(clippy::disallowed_types, reason = "looked up and filled, never walked: no order shows")]
+pub(crate) struct Names(std::collections::HashSet<Name, BuildHasherDefault<ahash::AHasher>>);
 
 impl Names {
     /// The shared form of `text`.

@@ -9,7 +9,6 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use super::batch::Batch;
 use super::error::{Failure, TraceError};
@@ -126,7 +125,7 @@ impl<W> Background<W> {
         if is_over(&state) {
             return state;
         }
-        let begin = Instant::now();
+        let begin = crate::clock::now();
         while !is_over(&state) {
             state = done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

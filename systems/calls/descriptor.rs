@@ -15,13 +15,13 @@ const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 
 impl Kernel {
     /// The descriptor of a task.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fd(&self, task: TaskRow, fd: i32) -> Result<FdSlot, Errno> {
         self.rows[self.rows[task].files].get(fd).ok_or(Errno::EBADF)
     }
 
     /// The description behind a descriptor; EBADF for one of `O_PATH`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open_fd(&self, task: TaskRow, fd: i32) -> Result<DescriptionRow, Errno> {
         let row = self.fd(task, fd)?.description;
         if self.rows[row].flags & O_PATH != 0 { Err(Errno::EBADF) } else { Ok(row) }
@@ -67,17 +67,25 @@ impl Kernel {
     }
 
     /// Gives up one use of a description; the last one closes it.
+    #[inline]
     pub(crate) fn release(&mut self, row: DescriptionRow) {
-        self.rows[row].refs -= 1;
-        if self.rows[row].refs > 0 {
-            return;
+        let description = &mut self.rows[row];
+        description.refs -= 1;
+        if description.refs == 0 {
+            self.end_description(row);
         }
+    }
+
+    fn end_description(&mut self, row: DescriptionRow) {
         self.unlock_description(row);
         self.forget_description_locks(row);
-        let Some(description) = row.remove(&mut self.rows) else { return };
-        match description.target {
+        let description = &self.rows[row];
+        let (target, flags) = (description.target, description.flags);
+        let writable = description.writable();
+        row.remove(&mut self.rows);
+        match target {
             Target::File(place) => {
-                if description.writable() {
+                if writable {
                     self.fs.end_write(place);
                 }
                 self.fs.release(place);
@@ -85,12 +93,12 @@ impl Kernel {
             Target::Socket(socket) => {
                 socket.remove(&mut self.rows);
             }
-            Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, description.flags),
+            Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, flags),
         }
     }
 
     /// close(2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn close(&mut self, task: TaskRow, fd: i32) -> CallResult {
         let files = self.rows[task].files;
         self.close_in(files, fd)?;
@@ -133,7 +141,7 @@ impl Kernel {
     }
 
     /// dup(2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn dup(&mut self, task: TaskRow, oldfd: i32) -> CallResult {
         let slot = self.fd(task, oldfd)?;
         let fd = self.free_fd(task, 0)?;

@@ -42,7 +42,7 @@ impl Kernel {
     }
 
     /// read(2), readv(2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, task: TaskRow, fd: i32, count: u64) -> CallResult {
         let row = self.open_fd(task, fd)?;
         let description = &self.rows[row];
@@ -51,7 +51,7 @@ impl Kernel {
         }
         let count = count.min(MAX_RW_COUNT);
         match description.target {
-            Target::Pipe(..) => self.read_pipe(row, count),
+            Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),
             Target::File(place) => {
                 let offset = description.offset;
@@ -143,7 +143,7 @@ impl Kernel {
     }
 
     /// write(2), writev(2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&mut self, task: TaskRow, fd: i32, data: &[u8]) -> CallResult {
         let row = self.open_fd(task, fd)?;
         let description = &self.rows[row];
@@ -152,7 +152,10 @@ impl Kernel {
         }
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         match description.target {
-            Target::Pipe(..) => self.write_pipe(task, row, data),
+            Target::Pipe(pipe, _) => {
+                let flags = description.flags;
+                self.write_pipe(task, row, (pipe, flags), data)
+            }
             Target::Socket(socket) => self.write_socket(socket),
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;

@@ -7,7 +7,7 @@ use crate::components::Target;
 use crate::event::{Answer, IoctlArg, Payload};
 use crate::fs::Pages;
 use crate::kernel::{CallResult, Kernel};
-use crate::rows::TaskRow;
+use crate::rows::{DescriptionRow, TaskRow};
 
 impl Kernel {
     /// ioctl(2).
@@ -48,7 +48,32 @@ impl Kernel {
                     Ok(Answer::with(Payload::Number(i64::from(left as i32))))
                 }
             },
+            FICLONE => self.clone_file(task, row, number),
             _ => Err(Errno::ENOTTY.into()),
         }
+    }
+
+    /// ioctl_ficlone(2): no volume here shares blocks.
+    fn clone_file(&mut self, task: TaskRow, to: DescriptionRow, from: i64) -> CallResult {
+        let from = i32::try_from(from).map_err(|_| Errno::EBADF)?;
+        let from = self.open_fd(task, from)?;
+        let (Target::File(source), Target::File(target)) =
+            (self.rows[from].target, self.rows[to].target)
+        else {
+            return Err(Errno::EINVAL.into());
+        };
+        if self.fs.is_directory(source) || self.fs.is_directory(target) {
+            return Err(Errno::EISDIR.into());
+        }
+        if self.fs.pages(source).is_none() || self.fs.pages(target).is_none() {
+            return Err(Errno::EINVAL.into());
+        }
+        if self.fs.volume(source).dev != self.fs.volume(target).dev {
+            return Err(Errno::EXDEV.into());
+        }
+        if !self.rows[from].readable() || !self.rows[to].writable() {
+            return Err(Errno::EBADF.into());
+        }
+        Err(Errno::EOPNOTSUPP.into())
     }
 }

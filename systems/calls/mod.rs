@@ -30,7 +30,9 @@ pub(crate) const NO_ALT_STACK: AltStack = AltStack { sp: 0, flags: SS_DISABLE, s
 
 impl Kernel {
     /// Performs a call of a task. Split by subject so that each part fits a screen.
-    #[inline]
+    // Inlined up to `Kernel::call`, as what it calls by itself: the answer is then built where the caller
+    // wants it, and not moved from frame to frame (each move waits for the stores before it).
+    #[inline(always)]
     pub(crate) fn dispatch(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match call {
             Call::Read { fd, count } | Call::Readv { fd, count } => self.read(task, *fd, *count),

@@ -123,16 +123,16 @@ impl Kernel {
         cloexec: bool,
     ) -> CallResult {
         let access = flags & O_ACCMODE;
-        // A pipe without a name never waits for its other side (fifo(7) is about named ones).
-        let named = place.is_some();
         let nonblock = flags & O_NONBLOCK != 0;
         let state = &self.rows[pipe];
-        if access == O_WRONLY && nonblock && named && state.readers == 0 {
+        // A pipe without a name never waits for the other side, nor minds that it is gone (pipe(7)).
+        let is_fifo = place.is_some();
+        if is_fifo && access == O_WRONLY && nonblock && state.readers == 0 {
             return Err(Errno::ENXIO.into());
         }
         let (alone, seen) = match access {
-            O_RDONLY => (state.writers == 0, state.writer_opens),
-            O_WRONLY => (state.readers == 0, state.reader_opens),
+            O_RDONLY if is_fifo => (state.writers == 0, state.writer_opens),
+            O_WRONLY if is_fifo => (state.readers == 0, state.reader_opens),
             _ => (false, 0),
         };
         let state = &mut self.rows[pipe];
@@ -144,15 +144,16 @@ impl Kernel {
         if let Some(place) = place {
             self.fs.hold(place);
         }
-        if let (true, false, Some(place)) = (alone, nonblock, place) {
+        if alone && !nonblock {
             let flags = flags | if cloexec { O_CLOEXEC } else { 0 };
+            let place = place.ok_or(Errno::ENXIO)?;
             return Err(Stop::Block(Box::new(Block {
                 on: Waiting::FifoOpen { pipe, place, flags, seen, over: false },
                 deadline_ns: None,
                 restart: Restart::WithFlag,
             })));
         }
-        let version = if alone && named { seen } else { 0 };
+        let version = if alone { seen } else { 0 };
         let fd = self.finish_open(task, pipe, place, flags, cloexec)?;
         let row = self.fd(task, fd)?.description;
         // What the end's hang-up is measured against: see `poll_pipe`.

@@ -195,7 +195,7 @@ impl Kernel {
         // The walk too is done with the ids that are asked about (access(2), NOTES).
         let effective = self.rows[task].credentials.clone();
         if flags & AT_EACCESS == 0 {
-            *self.rows[task].credentials = real_view(&effective);
+            self.rows[task].credentials = real_view(&effective);
         }
         let result = self.access_as(task, dirfd, path, mode, flags);
         self.rows[task].credentials = effective;

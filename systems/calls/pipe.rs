@@ -9,7 +9,7 @@ use crate::abi::{Errno, Signal};
 use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS};
 use crate::components::{Description, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -76,13 +76,18 @@ impl Kernel {
     }
 
     /// read(2) on a pipe.
-    #[inline]
-    pub(crate) fn read_pipe(&mut self, row: DescriptionRow, count: u64) -> CallResult {
+    #[inline(always)]
+    pub(crate) fn read_pipe(
+        &mut self,
+        row: DescriptionRow,
+        pipe: PipeRow,
+        count: u64,
+    ) -> CallResult {
         if count == 0 {
             return Ok(Answer::data(Vec::new()));
         }
-        if let Some(answer) = self.try_pipe_read(row, count)? {
-            return Ok(answer);
+        if let Some(bytes) = self.take_from_pipe(pipe, count) {
+            return Ok(Answer::data(bytes));
         }
         if self.rows[row].nonblocking() {
             return Err(Errno::EAGAIN.into());
@@ -102,33 +107,41 @@ impl Kernel {
         count: u64,
     ) -> Result<Option<Answer>, Errno> {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
+        Ok(self.take_from_pipe(pipe, count).map(Answer::data))
+    }
+
+    #[inline]
+    fn take_from_pipe(&mut self, pipe: PipeRow, count: u64) -> Option<Vec<u8>> {
         let count = count.min(self.max_bytes);
         let state = &mut self.rows[pipe];
         if state.bytes == 0 {
-            return Ok((state.writers == 0).then(|| Answer::data(Vec::new())));
+            return (state.writers == 0).then(Vec::new);
         }
         let bytes = take_bytes(state, count);
         self.counters.pipe_bytes -= bytes.len() as u64;
-        self.pipe_changed(pipe);
-        Ok(Some(Answer::data(bytes)))
+        if !state.waiters.is_empty() {
+            self.note(Changed::Pipe(pipe));
+        }
+        Some(bytes)
     }
 
     /// write(2) on a pipe.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_pipe(
         &mut self,
         task: TaskRow,
         row: DescriptionRow,
+        (pipe, flags): (PipeRow, u32),
         data: &[u8],
     ) -> CallResult {
         if data.is_empty() {
             return Ok(Answer::default());
         }
         let mut written = 0;
-        if let Some(answer) = self.try_pipe_write(task, row, data, &mut written)? {
-            return Ok(answer);
+        if self.put_into_pipe(task, (pipe, flags), data, &mut written)? {
+            return Ok(Answer::value(written as i64));
         }
-        if self.rows[row].nonblocking() {
+        if flags & O_NONBLOCK != 0 {
             if written > 0 {
                 return Ok(Answer::value(written as i64));
             }
@@ -151,25 +164,36 @@ impl Kernel {
         written: &mut u64,
     ) -> Result<Option<Answer>, Errno> {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
-        let packet = self.rows[row].flags & O_DIRECT != 0;
+        let flags = self.rows[row].flags;
+        let over = self.put_into_pipe(task, (pipe, flags), data, written)?;
+        Ok(over.then(|| Answer::value(*written as i64)))
+    }
+
+    /// Whether the call is over: all is written, or some and the readers are gone.
+
+    #[inline]
+    fn put_into_pipe(
+        &mut self,
+        task: TaskRow,
+        (pipe, flags): (PipeRow, u32),
+        data: &[u8],
+        written: &mut u64,
+    ) -> Result<bool, Errno> {
         let state = &mut self.rows[pipe];
         if state.readers == 0 {
             let info = self.own_info(task, Signal::SIGPIPE);
             self.post_to_task(task, Signal::SIGPIPE, info);
-            if *written > 0 {
-                return Ok(Some(Answer::value(*written as i64)));
-            }
-            return Err(Errno::EPIPE);
+            return if *written > 0 { Ok(true) } else { Err(Errno::EPIPE) };
         }
         let rest = data.get(*written as usize..).unwrap_or(&[]);
+        let packet = flags & O_DIRECT != 0;
         let put = put_bytes(state, rest, *written == 0, packet, self.max_bytes);
-        if put > 0 {
-            self.counters.pipe_bytes += put;
-            self.pipe_changed(pipe);
+        self.counters.pipe_bytes += put;
+        if put > 0 && !state.waiters.is_empty() {
+            self.note(Changed::Pipe(pipe));
         }
         *written += put;
-        let all = *written == data.len() as u64;
-        Ok(all.then(|| Answer::value(*written as i64)))
+        Ok(*written == data.len() as u64)
     }
 
     /// One open end goes: the other side sees it; the last one removes the pipe.
@@ -314,6 +338,10 @@ fn put_bytes(pipe: &mut Pipe, data: &[u8], first: bool, packet: bool, max_bytes:
         && last.room() >= odd
     {
         let part = odd.min(max_bytes) as usize;
+        if last.bytes.capacity() - last.bytes.len() < part {
+            // To the end of the page at once: more small writes will follow.
+            last.bytes.reserve_exact(last.room() as usize);
+        }
         last.bytes.extend_from_slice(&data[..part]);
         done = part;
     }

@@ -41,15 +41,13 @@ impl Kernel {
         if fds.len() as u64 > u64::from(self.max_fds(task)) {
             return Err(Errno::EINVAL.into());
         }
-        let mut held = Vec::with_capacity(fds.len());
-        let files = self.rows[task].files;
-        for entry in fds {
-            let slot = if entry.fd < 0 { None } else { self.rows[files].get(entry.fd) };
-            held.push(slot.map(|slot| slot.description));
-        }
-        if let Some(answer) = self.try_poll(fds, &held) {
+        let files = &self.rows[self.rows[task].files];
+        // A negative number is never open.
+        let behind = |at: usize| files.get(fds.get(at)?.fd).map(|slot| slot.description);
+        if let Some(answer) = self.try_poll(fds, behind) {
             return Ok(answer);
         }
+        let held: Vec<_> = (0..fds.len()).map(behind).collect();
         let fds = fds.iter().map(|entry| PollFd { revents: 0, ..*entry }).collect::<Vec<_>>();
         if timeout_ns == Some(0) {
             return Ok(Answer::with(Payload::Poll(fds)));
@@ -58,16 +56,17 @@ impl Kernel {
         Err(self.wait_until(Waiting::Poll { fds, held }, timeout_ns))
     }
 
-    /// The events of each entry; `None` if there are none at all.
+    /// The events of each entry, whose descriptions `behind` says by its place; `None` if there are
+    /// none at all.
     pub(crate) fn try_poll(
-        &mut self,
+        &self,
         fds: &[PollFd],
-        held: &[Option<DescriptionRow>],
+        behind: impl Fn(usize) -> Option<DescriptionRow>,
     ) -> Option<Answer> {
         let mut ready = 0;
         let mut answer: Option<Vec<PollFd>> = None;
-        for (at, (entry, description)) in fds.iter().zip(held).enumerate() {
-            let revents = self.poll_entry(entry, *description);
+        for (at, entry) in fds.iter().enumerate() {
+            let revents = self.poll_entry(entry, behind(at));
             if revents != 0 {
                 ready += 1;
                 let list = answer.get_or_insert_with(|| {

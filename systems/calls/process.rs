@@ -5,14 +5,14 @@
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
 use crate::components::{
-    FdSlot, Files, Frame, Life, Limits, Link, Pending, Process, Restart, Task, WaitQueue, Waiting,
+    FdSlot, Files, Frame, Life, Limits, Link, Pending, Process, Reportable, Restart, Task,
+    WaitQueue, Waiting,
 };
 use crate::event::Answer;
 use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
 use crate::tables::family::Club;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use smallvec::smallvec;
 
@@ -108,7 +108,7 @@ impl Kernel {
             in_group: Link::default(),
             in_session: Link::default(),
             birth: 0,
-            reportable: BTreeSet::new(),
+            reportable: Reportable::default(),
             child_waiters: WaitQueue::default(),
             life: Life::Alive,
             stopped: None,
@@ -213,8 +213,7 @@ impl Kernel {
             return handlers;
         }
         let id = self.next_id();
-        let mut copy = self.rows[handlers].clone();
-        copy.refs = 1;
+        let mut copy = self.rows[handlers].copy();
         if flags & CLONE_CLEAR_SIGHAND != 0 {
             copy.reset_for_exec();
         }
@@ -259,8 +258,7 @@ impl Kernel {
         let handlers = self.rows[task].handlers;
         if self.rows[handlers].refs > 1 {
             let id = self.next_id();
-            let mut copy = self.rows[handlers].clone();
-            copy.refs = 1;
+            let copy = self.rows[handlers].copy();
             self.rows[handlers].refs -= 1;
             self.rows[task].handlers = HandlersRow::spawn(&mut self.rows, id, copy);
         }

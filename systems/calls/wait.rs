@@ -85,7 +85,7 @@ impl Kernel {
     ) -> Result<Option<Answer>, Errno> {
         let waiter = self.rows[task].process;
         let found = self.rows[waiter].reportable.iter().find_map(|(_, pid)| {
-            let child = self.pids.process(*pid)?;
+            let child = self.pids.process(pid)?;
             let row = &self.rows[child];
             let fits = selects(select, row) && eligible(row, options);
             let status = reportable(row, options).filter(|_| fits)?;
@@ -115,7 +115,7 @@ impl Kernel {
         }
         self.rows[child].report = None;
         let key = (self.rows[child].birth, self.rows[child].pid);
-        self.rows[waiter].reportable.remove(&key);
+        self.rows[waiter].reportable.remove(key);
     }
 
     /// Whether the process has a child that the wait is for, ended or not.

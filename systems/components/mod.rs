@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 
 pub use description::{Context, Description, FdSlot, Files, Target};
 pub use pipe::{Pipe, Segment};
-pub use process::{Life, Limits, Link, Process, ProcessText};
+pub use process::{Life, Limits, Link, Process, ProcessText, Reportable};
 pub use socket::Socket;
 pub use task::{Frame, Handlers, Interrupted, Pending, Queued, Task};
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
@@ -27,9 +27,16 @@ impl Cold for () {
     fn put_cold(&self, _out: &mut alloc::vec::Vec<u8>) {}
 }
 
-impl Cold for Arc<ProcessText> {
+/// The texts of a process, shared by those of a fork (DESIGN section 7; the count shows nowhere). None
+/// stand for empty ones.
+pub type ColdText = Option<Arc<ProcessText>>;
+
+impl Cold for ColdText {
     fn put_cold(&self, out: &mut alloc::vec::Vec<u8>) {
-        crate::wire::Wire::put(self.as_ref(), out);
+        match self {
+            Some(text) => crate::wire::Wire::put(text.as_ref(), out),
+            None => crate::wire::Wire::put(&ProcessText::default(), out),
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::fs::Place;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -18,6 +17,44 @@ pub struct Link {
     pub prev: u32,
     /// The one after.
     pub next: u32,
+}
+
+/// Children to report as (birth, pid), in the order of birth. The first stands outside the tree: a
+/// parent that waits for each child as it ends never has more than one, and needs no memory for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reportable {
+    first: Option<(u64, u32)>,
+    /// All after `first`; empty without one.
+    others: BTreeSet<(u64, u32)>,
+}
+
+impl Reportable {
+    /// Adds a child, if it is not there.
+    pub fn insert(&mut self, key: (u64, u32)) {
+        match self.first {
+            None => self.first = Some(key),
+            Some(first) if first == key => {}
+            Some(first) if first < key => drop(self.others.insert(key)),
+            Some(first) => {
+                self.others.insert(first);
+                self.first = Some(key);
+            }
+        }
+    }
+
+    /// Takes a child out, if it is there.
+    pub fn remove(&mut self, key: (u64, u32)) {
+        if self.first == Some(key) {
+            self.first = self.others.pop_first();
+        } else if !self.others.is_empty() {
+            self.others.remove(&key);
+        }
+    }
+
+    /// In the order of birth.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
 }
 
 /// Whether a process lives.
@@ -55,7 +92,7 @@ pub struct Process {
     /// Orders children: the later the higher; a new one at re-parenting.
     pub birth: u64,
     /// Children with something that a wait could report, by birth.
-    pub reportable: BTreeSet<(u64, u32)>,
+    pub reportable: Reportable,
     /// Tasks blocked in a wait for children.
     pub child_waiters: WaitQueue,
     /// Whether it lives.
@@ -132,6 +169,5 @@ impl<'a> Wire<'a> for Limits {
 }
 
 impl TextDefault for Process {
-    // Shared by the processes of a fork (DESIGN section 7); its count shows nowhere.
-    type Cold = Arc<ProcessText>;
+    type Cold = super::ColdText;
 }

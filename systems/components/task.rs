@@ -34,7 +34,7 @@ pub struct Task {
     /// The call in which it is blocked.
     pub wait: Option<Box<Wait>>,
     /// Who it is.
-    pub credentials: Box<Credentials>,
+    pub credentials: Credentials,
     /// Its alternate signal stack (sigaltstack(2)).
     pub alt_stack: AltStack,
     /// It has ended but stays as the leader of a process that lives on.
@@ -109,7 +109,7 @@ impl Pending {
 }
 
 /// Dispositions of sigaction(2): two masks and those that are caught.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Handlers {
     /// How many tasks share it.
     pub refs: u32,
@@ -120,6 +120,13 @@ pub struct Handlers {
 }
 
 impl Handlers {
+    /// The same dispositions for one task.
+    pub fn copy(&self) -> Self {
+        // Actions are plain values: this is one move of memory, where `clone` makes one a signal.
+        let actions = SmallVec::from_slice(&self.actions);
+        Handlers { refs: 1, ignored: self.ignored, actions }
+    }
+
     /// The action of a signal.
     pub fn action(&self, signal: Signal) -> SigAction {
         match self.actions.binary_search_by_key(&signal, |entry| entry.0) {

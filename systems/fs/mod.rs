@@ -9,6 +9,7 @@
 //!
 //! Not here yet: mount(2) and bind mounts, overlays, fallocate(2), file locks, quotas.
 
+mod acl;
 mod attributes;
 mod builder;
 mod busy;

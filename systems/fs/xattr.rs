@@ -1,11 +1,11 @@
 //! Extended attributes (xattr(7)): getxattr(2), setxattr(2), listxattr(2), removexattr(2).
 //!
-//! Namespaces `user.`, `trusted.` and `security.`. Of access control lists (acl(5)) a file says that it
-//! has none; setting one is not there.
+//! Namespaces `user.`, `trusted.` and `security.`; access control lists are `acl.rs`'s.
 
+use super::acl::is_acl;
 use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place};
 use crate::abi::credentials::CAP_SYS_ADMIN;
-use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISVTX};
+use crate::abi::flags::{S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
 use crate::abi::{Errno, Timespec};
 use alloc::vec::Vec;
 
@@ -16,8 +16,6 @@ const VALUE_BYTES: usize = 65_536;
 /// `XATTR_CREATE` and `XATTR_REPLACE` of setxattr(2).
 const XATTR_CREATE: u32 = 1;
 const XATTR_REPLACE: u32 = 2;
-/// The names of access control lists.
-const ACLS: [&[u8]; 2] = [b"system.posix_acl_access", b"system.posix_acl_default"];
 /// What the record of an attribute takes beside its name and value.
 const RECORD_BYTES: usize = 16;
 
@@ -69,12 +67,6 @@ impl Fs {
                 }
                 self.permission(caller, place, if write { MAY_WRITE } else { MAY_READ })?;
             }
-            None if !write && ACLS.contains(&name) => {
-                // Where lists are possible none was ever set (acl(5)); links have none.
-                let possible = self.volume(place).kind.facts().max_xattr_bytes > 0;
-                let link = attributes.mode & S_IFMT == S_IFLNK;
-                return Err(if possible && !link { Errno::ENODATA } else { Errno::EOPNOTSUPP });
-            }
             None => {
                 if !name.starts_with(b"system.") {
                     self.permission(caller, place, if write { MAY_WRITE } else { MAY_READ })?;
@@ -111,6 +103,9 @@ impl Fs {
         name: &[u8],
     ) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
+        if is_acl(name) {
+            return Err(self.get_acl(caller, place));
+        }
         self.may_use_xattr(caller, place, name, false)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         self.xattr(inode, name).map(<[u8]>::to_vec).ok_or(Errno::ENODATA)
@@ -137,6 +132,9 @@ impl Fs {
             return Err(Errno::E2BIG);
         }
         self.writable(place)?;
+        if is_acl(name) {
+            return self.set_acl(caller, place, (name, value), now);
+        }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         let present = self.xattr(inode, name);
@@ -177,6 +175,9 @@ impl Fs {
     ) -> Result<(), Errno> {
         check_name(name)?;
         self.writable(place)?;
+        if is_acl(name) {
+            return self.remove_acl(caller, place);
+        }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         if self.xattr(inode, name).is_none() {

@@ -3,8 +3,8 @@
 
 use super::{MAGIC, Refs, RestoreError, Row, VERSION};
 use crate::components::{
-    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, Restart,
-    Segment, Socket, Target, Task, Wait, Waiting,
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, Reportable,
+    Restart, Segment, Socket, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
@@ -337,7 +337,8 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let threads = Vec::<u32>::get(from)?.into();
     let [children, sibling, in_group, in_session] = Wire::get(from)?;
     let birth = Wire::get(from)?;
-    let reportable = Vec::<(u64, u32)>::get(from)?.into_iter().collect();
+    let mut reportable = Reportable::default();
+    Vec::<(u64, u32)>::get(from)?.into_iter().for_each(|key| reportable.insert(key));
     let child_waiters = Wire::get(from)?;
     let (life, stopped) = Wire::get(from)?;
     let (report, ending) = Wire::get(from)?;

@@ -163,8 +163,8 @@ impl Encode for Process {
         }
         [self.children, self.sibling, self.in_group, self.in_session].put(out);
         self.birth.put(out);
-        put_varint(out, self.reportable.len() as u64);
-        for key in &self.reportable {
+        put_varint(out, self.reportable.iter().count() as u64);
+        for key in self.reportable.iter() {
             key.put(out);
         }
         self.child_waiters.put(out);

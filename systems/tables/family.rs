@@ -119,7 +119,7 @@ impl Kernel {
         if link.prev == 0 {
             parent.children.next = link.next;
         }
-        parent.reportable.remove(&key);
+        parent.reportable.remove(key);
     }
 
     /// The children of a process in the order of birth.

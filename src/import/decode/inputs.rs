@@ -63,7 +63,11 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         }
         "getdents64" => Call::Getdents64 { fd: args.fd(0)?, count: args.size(2)? },
         "poll" | "ppoll" | "select" | "pselect6" => return waiting(args),
-        _ => return super::files::inputs(args).or_else(|| super::process::inputs(args)),
+        _ => {
+            return super::files::inputs(args)
+                .or_else(|| super::process::inputs(args))
+                .or_else(|| super::sockets::inputs(args));
+        }
     };
     args.done(&call)
 }

@@ -7,6 +7,7 @@ mod files;
 mod inputs;
 mod outputs;
 mod process;
+mod sockets;
 
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::wire::Wire;

@@ -59,8 +59,7 @@ pub(super) fn outputs(args: &Args<'_>, value: i64, expected: &mut Expected) {
             }
             None
         }
-        "nanosleep" | "clock_nanosleep" => None,
-        _ => None,
+        _ => super::sockets::outputs(args),
     };
     expected.payload = found.unwrap_or(Payload::None);
 }
