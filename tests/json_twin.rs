@@ -51,9 +51,13 @@ fn event() -> impl Strategy<Value = Vec<u8>> {
         });
     prop_oneof![
         6 => call,
-        1 => (0..30u64).prop_map(|id| event_bytes(&Event::Resume { call: CallId(id), max_bytes: 7 })),
+        1 => (0..30u64).prop_map(|id| {
+            event_bytes(&Event::Resume { call: CallId(id), max_bytes: 7 })
+        }),
         1 => any::<u64>().prop_map(|delta_ns| event_bytes(&Event::Clock { delta_ns })),
-        1 => any::<Vec<u8>>().prop_map(|b| event_bytes(&Event::Answer(HostAnswer::Bytes(Bytes(b))))),
+        1 => any::<Vec<u8>>().prop_map(|bytes| {
+            event_bytes(&Event::Answer(HostAnswer::Bytes(Bytes(bytes))))
+        }),
         1 => any::<Vec<u8>>(),
     ]
 }
@@ -215,7 +219,9 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_before_a_damage_is_converted(events in events(), cut in any::<prop::sample::Index>()) {
+    fn what_stands_before_a_damage_is_converted(
+        events in events(), cut in any::<prop::sample::Index>(),
+    ) {
         let trace = trace_of(&events, b"")?;
         let mut text = Vec::new();
         let mut reader = TraceReader::new(trace.as_slice()).expect("a trace");
@@ -229,7 +235,8 @@ proptest! {
         let (line, why) = back.damage.expect("the damage is told");
         prop_assert_eq!(line, at as u64 + 1);
         prop_assert!(why.to_string().contains("nope"), "{}", why);
-        let before = text.split(|&byte| byte == b'\n').take(at).filter(|line| line.starts_with(b"{\"seq\"")).count();
+        let head = text.split(|&byte| byte == b'\n').take(at);
+        let before = head.filter(|line| line.starts_with(b"{\"seq\"")).count();
         prop_assert_eq!(back.events, before as u64);
 
         let cut_short = &trace[..trace.len() - 1 - cut.index(trace.len() - 1)];
@@ -252,7 +259,9 @@ proptest! {
     }
 
     #[test]
-    fn what_a_recording_says_comes_back(events in events(), said in prop::collection::vec(recorded(), 12)) {
+    fn what_a_recording_says_comes_back(
+        events in events(), said in prop::collection::vec(recorded(), 12),
+    ) {
         let header = Header { imported: true, ..Header::default() };
         let (mut waiting, mut reader) = (Waiting::new(&header), TwinReader::new(LIMIT_BYTES));
         let line = text(twin::show_header(&header, b"")?);
@@ -283,9 +292,11 @@ proptest! {
         };
         let mut reader = TwinReader::new(LIMIT_BYTES);
         let line = text(twin::show_header(&header, &image)?);
-        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Header(header, Some(image.clone()))));
+        let read = Line::Header(header, Some(image.clone()));
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(read));
         let line = text(twin::show_completions(numbers[0], numbers[1]));
-        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Completions(numbers[0], numbers[1])));
+        let read = Line::Completions(numbers[0], numbers[1]);
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(read));
         let entries = vec![("tasks".to_owned(), numbers[2]), ("all".to_owned(), numbers[3])];
         let digests = Digests { next_sequence: numbers[0], entries };
         let line = text(twin::show_trace_digests(&digests));
@@ -313,7 +324,10 @@ fn a_person_can_write_one() {
         r#"{"pid":1,"call":"pipe","ok":0,"fds":[3,4]}"#,
         r#"{"pid":1,"call":"read","fd":3,"count":5,"blocked":1}"#,
         r#"{"event":"clock","ns":5}"#,
-        r#"{"pid":2,"call":"write","fd":4,"data":"hi","then":[{"done":1,"task":1,"ok":2,"data":"hi"}],"ok":2}"#,
+        concat!(
+            r#"{"pid":2,"call":"write","fd":4,"data":"hi","#,
+            r#""then":[{"done":1,"task":1,"ok":2,"data":"hi"}],"ok":2}"#
+        ),
     ];
     let pipe = Answer::with(Payload::Fds([3, 4]));
     let outputs = [

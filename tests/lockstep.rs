@@ -1,9 +1,10 @@
-//! Random programs in lockstep with Linux: our kernel and the host twin answer every request alike, and
-//! processes and trees agree at the end.
+//! Random programs in lockstep with Linux: our kernel and the host twin answer every request alike,
+//! and processes and trees agree at the end.
 //!
 //! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many (300), `TICKERNEL_LOCKSTEP_SEED` which (0),
-//! `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out (`Select,Fcntl`). A failure is cut down and
-//! written as a JSON twin with Linux's lines beside each request; it goes to traces/ as a kept case once it passes.
+//! `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out (`Select,Fcntl`). A failure is cut down
+//! and written as a JSON twin with Linux's lines beside each request; it goes to traces/ as a kept
+//! case once it passes.
 
 #[path = "lockstep/compare.rs"]
 mod compare;
@@ -118,7 +119,8 @@ fn only_difference(line: &Value, at: usize, left: &[Value], right: &[Value]) -> 
     line.to_string()
 }
 
-/// The failing case as a JSON twin: each request, and beside it in `linux` the lines that Linux gave.
+/// The failing case as a JSON twin: each request, and beside it in `linux` the lines that Linux
+/// gave.
 fn keep(seed: u64, linux: &Transcript) -> PathBuf {
     let mut twin = String::from("{\"twin\":1}\n");
     for (request, lines) in linux {

@@ -1,5 +1,5 @@
-//! What a recording says of an event (`replay::expected`), in the text twin of an imported trace: `ok`
-//! or `err` as in any twin, and `recorded` with what is not usual about it.
+//! What a recording says of an event (`replay::expected`), in the text twin of an imported trace:
+//! `ok` or `err` as in any twin, and `recorded` with what is not usual about it.
 
 use super::answer::{put_answer, read_answer, read_errno};
 use super::structs::Fields;

@@ -1,10 +1,11 @@
 //! The text twin of a trace: a JSON object a line, lossless both ways, made to be read and edited.
 //!
-//! The first line is the header, with the first image; then a line an event: `seq`, `tick`, the event
-//! (a request as `drive` takes it, or an `event`), and what came of it: `ok`, `err` … of the
-//! event itself, and before it in time `then`, the list of ends of waits and effects in their order. The
-//! other items of a trace (`completions`, `digests`, `snapshot_b64`) name the event that comes `next`;
-//! whoever edits a case deletes those lines. Bytes that are in no known form stay whole in base64.
+//! The first line is the header, with the first image; then a line an event: `seq`, `tick`, the
+//! event (a request as `drive` takes it, or an `event`), and what came of it: `ok`, `err` … of the
+//! event itself, and before it in time `then`, the list of ends of waits and effects in their
+//! order. The other items of a trace (`completions`, `digests`, `snapshot_b64`) name the event that
+//! comes `next`; whoever edits a case deletes those lines. Bytes that are in no known form stay
+//! whole in base64.
 
 use super::answer::{read_completed, read_outcome, show_completed, show_outcome};
 use super::event::{read_effect, read_event, show_effect, show_event};
@@ -207,7 +208,8 @@ fn decode_whole<'a, T: Wire<'a>>(bytes: &'a [u8]) -> Option<T> {
     (again == bytes).then_some(value)
 }
 
-/// The event's own outcome flat, all else in `then`; whole in base64 if that could not be read back.
+/// The event's own outcome flat, all else in `then`; whole in base64 if that could not be read
+/// back.
 fn show_outputs(
     object: &mut Object,
     waiting: &mut Waiting,
