@@ -261,16 +261,17 @@ impl Kernel {
         true
     }
 
-    /// Takes one queued event; its outcome goes to the outputs. False if there was none, or the host
-    /// must answer first.
+    /// Takes one queued event; its outcome goes to the outputs. False if there was none, or if the host
+    /// must answer first and the next event is no answer.
     pub fn step(&mut self) -> bool {
-        if self.asking.is_some() {
-            return false;
-        }
         let Some(bytes) = self.inbox.pop_front() else { return false };
         let tick = self.tick;
         // It was encoded by `submit`: it decodes.
         let Ok(event) = Event::get(&mut WireReader::new(&bytes)) else { return false };
+        if self.asking.is_some() && !matches!(event, Event::Answer(_)) {
+            self.inbox.push_front(bytes);
+            return false;
+        }
         // What happened before the answer stands before it, as programs see it.
         let outcome = self.take(event);
         self.outbox.push_back(Output::Outcome(tick, outcome));

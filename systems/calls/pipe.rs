@@ -170,7 +170,6 @@ impl Kernel {
     }
 
     /// Whether the call is over: all is written, or some and the readers are gone.
-
     #[inline]
     fn put_into_pipe(
         &mut self,
