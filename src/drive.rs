@@ -43,8 +43,8 @@ pub fn run(mut input: impl BufRead, mut output: impl Write, config: Config) -> i
     Ok(())
 }
 
-/// Reads a line without its end; `Some(false)` if it was too long and was passed over, `None` at the
-/// end of input.
+/// Reads a line without its end; `Some(false)` if it was too long and was passed over, `None` at
+/// the end of input.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     line.clear();
     let taken = input.by_ref().take(LINE_MAX_BYTES + 1).read_until(b'\n', line)?;
@@ -214,9 +214,11 @@ impl Drive {
             Ok(rows) => rows,
             Err(errno) => return object("err", errno.name()),
         };
+        // The kernel tells what is below; the answer tells whole paths.
+        let top = path.strip_suffix(b"/").unwrap_or(path);
         let show = |file: tickernel_systems::TreeRow| {
             let mut row = Object::new();
-            json::put_bytes(&mut row, "path", &file.path.0);
+            json::put_bytes(&mut row, "path", &[top, &file.path.0].concat());
             row.insert("type".into(), json::show_type(file.mode));
             row.insert("mode".into(), (file.mode & 0o7777).into());
             row.insert("nlink".into(), file.nlink.into());
@@ -232,8 +234,8 @@ impl Drive {
     }
 }
 
-/// The answer of a call that waited, woke another and so ended within its own request: its caller never
-/// saw it wait. Its line is taken from those before the answer.
+/// The answer of a call that waited, woke another and so ended within its own request: its caller
+/// never saw it wait. Its line is taken from those before the answer.
 fn ended_at_once(id: CallId, before: &mut Vec<Object>) -> Option<Object> {
     let is_its = |line: &Object| {
         line.get("done").and_then(Value::as_u64) == Some(id.0) && !line.contains_key("gone")

@@ -50,6 +50,13 @@ pub fn header_of(kernel: &Kernel) -> Header {
     }
 }
 
+/// The rolling hash of completions after one more outcome or output. `scratch` is only room.
+pub fn hash_on(hash: u64, value: &impl for<'a> Wire<'a>, scratch: &mut Vec<u8>) -> u64 {
+    scratch.clear();
+    value.put(scratch);
+    hash64(hash, scratch)
+}
+
 impl<W: Write> Recording<crate::trace::Frames<W>> {
     /// Begins a recording on `out` with the kernel's present state as its first image.
     ///
@@ -88,9 +95,7 @@ impl<S: Sink> Recording<S> {
     }
 
     fn note(&mut self, value: &impl for<'a> Wire<'a>) {
-        self.scratch.clear();
-        value.put(&mut self.scratch);
-        self.hash = hash64(self.hash, &self.scratch);
+        self.hash = hash_on(self.hash, value, &mut self.scratch);
     }
 
     /// The next output, in the order in which it happened.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tickernel::json::convert::{self, ConvertError};
 use tickernel::json::twin::{self, EventLine, Line, TwinReader, Waiting};
 use tickernel::json::{Object, parse_object};
+use tickernel::replay::{Expected, Recorded, Role};
 use tickernel::trace::{Digests, Event as TraceEvent, Header, Record, TraceReader, TraceWriter};
 use tickernel_systems::abi::*;
 use tickernel_systems::event::*;
@@ -50,9 +51,13 @@ fn event() -> impl Strategy<Value = Vec<u8>> {
         });
     prop_oneof![
         6 => call,
-        1 => (0..30u64).prop_map(|id| event_bytes(&Event::Resume { call: CallId(id), max_bytes: 7 })),
+        1 => (0..30u64).prop_map(|id| {
+            event_bytes(&Event::Resume { call: CallId(id), max_bytes: 7 })
+        }),
         1 => any::<u64>().prop_map(|delta_ns| event_bytes(&Event::Clock { delta_ns })),
-        1 => any::<Vec<u8>>().prop_map(|b| event_bytes(&Event::Answer(HostAnswer::Bytes(Bytes(b))))),
+        1 => any::<Vec<u8>>().prop_map(|bytes| {
+            event_bytes(&Event::Answer(HostAnswer::Bytes(Bytes(bytes))))
+        }),
         1 => any::<Vec<u8>>(),
     ]
 }
@@ -133,6 +138,33 @@ fn events() -> impl Strategy<Value = Vec<EventLine>> {
     })
 }
 
+fn recorded() -> impl Strategy<Value = Expected> {
+    let role = prop_oneof![
+        Just(Role::Call),
+        Just(Role::OutOfScope),
+        Just(Role::Unsupported),
+        Just(Role::Taken),
+        Just(Role::Signal),
+        Just(Role::Force),
+    ];
+    let result = prop_oneof![
+        3 => any::<i64>().prop_map(Recorded::Value),
+        1 => (1..600u16).prop_map(|errno| Recorded::Errno(Errno(errno))),
+        1 => Just(Recorded::Never),
+    ];
+    let name = prop_oneof![Just(b"read".to_vec()), any::<Vec<u8>>()].prop_map(Bytes);
+    (role, name, result, payload(), 0..9u32, 0..64u32).prop_map(
+        |(role, name, recorded, payload, members, flags)| Expected {
+            role,
+            name,
+            recorded,
+            payload,
+            members,
+            flags,
+        },
+    )
+}
+
 fn text(object: Object) -> String {
     serde_json::Value::Object(object).to_string()
 }
@@ -187,7 +219,9 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_before_a_damage_is_converted(events in events(), cut in any::<prop::sample::Index>()) {
+    fn what_stands_before_a_damage_is_converted(
+        events in events(), cut in any::<prop::sample::Index>(),
+    ) {
         let trace = trace_of(&events, b"")?;
         let mut text = Vec::new();
         let mut reader = TraceReader::new(trace.as_slice()).expect("a trace");
@@ -201,7 +235,8 @@ proptest! {
         let (line, why) = back.damage.expect("the damage is told");
         prop_assert_eq!(line, at as u64 + 1);
         prop_assert!(why.to_string().contains("nope"), "{}", why);
-        let before = text.split(|&byte| byte == b'\n').take(at).filter(|line| line.starts_with(b"{\"seq\"")).count();
+        let head = text.split(|&byte| byte == b'\n').take(at);
+        let before = head.filter(|line| line.starts_with(b"{\"seq\"")).count();
         prop_assert_eq!(back.events, before as u64);
 
         let cut_short = &trace[..trace.len() - 1 - cut.index(trace.len() - 1)];
@@ -217,6 +252,22 @@ proptest! {
     fn events_come_back(events in events()) {
         let (mut waiting, mut reader) = (Waiting::default(), TwinReader::new(LIMIT_BYTES));
         for event in events {
+            let line = show(&mut waiting, &event);
+            let back = reader.line(line.as_bytes());
+            prop_assert_eq!(back, Ok(Line::Event(event)), "{}", line);
+        }
+    }
+
+    #[test]
+    fn what_a_recording_says_comes_back(
+        events in events(), said in prop::collection::vec(recorded(), 12),
+    ) {
+        let header = Header { imported: true, ..Header::default() };
+        let (mut waiting, mut reader) = (Waiting::new(&header), TwinReader::new(LIMIT_BYTES));
+        let line = text(twin::show_header(&header, b"")?);
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Header(header, Some(Vec::new()))));
+        for (event, said) in events.into_iter().zip(said) {
+            let event = EventLine { expected: event.expected.map(|_| said.to_bytes()), ..event };
             let line = show(&mut waiting, &event);
             let back = reader.line(line.as_bytes());
             prop_assert_eq!(back, Ok(Line::Event(event)), "{}", line);
@@ -241,9 +292,11 @@ proptest! {
         };
         let mut reader = TwinReader::new(LIMIT_BYTES);
         let line = text(twin::show_header(&header, &image)?);
-        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Header(header, image.clone())));
+        let read = Line::Header(header, Some(image.clone()));
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(read));
         let line = text(twin::show_completions(numbers[0], numbers[1]));
-        prop_assert_eq!(reader.line(line.as_bytes()), Ok(Line::Completions(numbers[0], numbers[1])));
+        let read = Line::Completions(numbers[0], numbers[1]);
+        prop_assert_eq!(reader.line(line.as_bytes()), Ok(read));
         let entries = vec![("tasks".to_owned(), numbers[2]), ("all".to_owned(), numbers[3])];
         let digests = Digests { next_sequence: numbers[0], entries };
         let line = text(twin::show_trace_digests(&digests));
@@ -266,12 +319,15 @@ fn a_person_can_write_one() {
     let mut reader = TwinReader::new(LIMIT_BYTES);
     let header = reader.line(br#"{"twin":1}"#);
     let default = Header { completions_whole: true, ..Header::default() };
-    assert_eq!(header, Ok(Line::Header(default, Vec::new())));
+    assert_eq!(header, Ok(Line::Header(default, None)));
     let lines = [
         r#"{"pid":1,"call":"pipe","ok":0,"fds":[3,4]}"#,
         r#"{"pid":1,"call":"read","fd":3,"count":5,"blocked":1}"#,
         r#"{"event":"clock","ns":5}"#,
-        r#"{"pid":2,"call":"write","fd":4,"data":"hi","then":[{"done":1,"task":1,"ok":2,"data":"hi"}],"ok":2}"#,
+        concat!(
+            r#"{"pid":2,"call":"write","fd":4,"data":"hi","#,
+            r#""then":[{"done":1,"task":1,"ok":2,"data":"hi"}],"ok":2}"#
+        ),
     ];
     let pipe = Answer::with(Payload::Fds([3, 4]));
     let outputs = [

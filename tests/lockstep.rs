@@ -1,9 +1,10 @@
-//! Random programs in lockstep with Linux: our kernel and the host twin answer every request alike, and
-//! processes and trees agree at the end.
+//! Random programs in lockstep with Linux: our kernel and the host twin answer every request alike,
+//! and processes and trees agree at the end.
 //!
 //! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many (300), `TICKERNEL_LOCKSTEP_SEED` which (0),
-//! `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out (`Select,Fcntl`). A failure is cut down and
-//! written as a JSON twin whose answers are Linux's; it goes to traces/ once it passes.
+//! `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out (`Select,Fcntl`). A failure is cut down
+//! and written as a JSON twin with Linux's lines beside each request; it goes to traces/ as a kept
+//! case once it passes.
 
 #[path = "lockstep/compare.rs"]
 mod compare;
@@ -16,6 +17,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use tickernel::drive::Drive;
 use tickernel::json::Object;
 use tickernel::proptest::{Program, programs};
@@ -24,6 +26,8 @@ use tickernel::proptest::{Program, programs};
 const REQUESTS_MAX: usize = 40;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
+/// What is compared after the last request.
+const ENDING: [&str; 2] = [r#"{"op":"processes"}"#, r#"{"op":"tree","path":"/"}"#];
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -37,16 +41,16 @@ fn ours(program: &Program) -> Transcript {
     let mut transcript: Transcript = program
         .play(|line| drive.answer(line))
         .into_iter()
-        .map(|(request, lines)| (text(request), lines.into_iter().map(Value::Object).collect()))
+        .map(|(request, lines)| (text_of(request), lines.into_iter().map(Value::Object).collect()))
         .collect();
-    for request in [r#"{"op":"processes"}"#, r#"{"op":"tree","path":"/"}"#] {
+    for request in ENDING {
         let lines = drive.answer(request.as_bytes()).into_iter().map(Value::Object).collect();
         transcript.push((request.to_owned(), lines));
     }
     transcript
 }
 
-fn text(request: Object) -> String {
+fn text_of(request: Object) -> String {
     Value::Object(request).to_string()
 }
 
@@ -115,26 +119,58 @@ fn only_difference(line: &Value, at: usize, left: &[Value], right: &[Value]) -> 
     line.to_string()
 }
 
-/// The failing case as a JSON twin: each request with what Linux answered.
-fn keep(seed: u64, linux: &Transcript) -> std::path::PathBuf {
+/// The failing case as a JSON twin: each request, and beside it in `linux` the lines that Linux
+/// gave.
+fn keep(seed: u64, linux: &Transcript) -> PathBuf {
     let mut twin = String::from("{\"twin\":1}\n");
     for (request, lines) in linux {
         let Ok(Value::Object(mut line)) = serde_json::from_str(request) else { continue };
-        if line.contains_key("op") {
-            continue;
+        if !line.contains_key("op") {
+            line.insert("linux".into(), lines.clone().into());
+            twin += &format!("{}\n", Value::Object(line));
         }
-        if let Some((Value::Object(answer), before)) = lines.split_last() {
-            line.extend(answer.clone());
-            if !before.is_empty() {
-                line.insert("then".into(), before.to_vec().into());
-            }
-        }
-        twin += &format!("{}\n", Value::Object(line));
     }
-    let path =
-        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lockstep-{seed}.jsonl"));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lockstep-{seed}.jsonl"));
     std::fs::write(&path, twin).expect("the case can be written");
     path
+}
+
+/// The requests of a kept case.
+fn kept(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).expect("the case can be read");
+    let lines = text.lines().filter_map(|line| match serde_json::from_str(line) {
+        Ok(Value::Object(mut line)) if line.contains_key("call") => {
+            line.remove("linux");
+            Some(text_of(line))
+        }
+        _ => None,
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_kept_case_is_answered_as_linux_does() {
+    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+    let files = std::fs::read_dir(traces).expect("traces/ is there");
+    let mut cases: Vec<PathBuf> = files.filter_map(|file| Some(file.ok()?.path())).collect();
+    cases.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        name.starts_with("lockstep-") && name.ends_with(".jsonl")
+    });
+    cases.sort();
+    let Some(mut host) = Host::start() else { return };
+    for case in cases {
+        let mut drive = Drive::new(Default::default());
+        let mut ours: Transcript = Vec::new();
+        for request in kept(&case).into_iter().chain(ENDING.map(str::to_owned)) {
+            let lines = drive.answer(request.as_bytes()).into_iter().map(Value::Object).collect();
+            ours.push((request, lines));
+        }
+        let differs = (0..=SECOND_LOOKS).map(|_| difference(&ours, &mut host));
+        if let Some(found) = differs.reduce(|first, next| first.and(next)).flatten() {
+            panic!("{}: {}", case.display(), found.report);
+        }
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
 
 /// Adds `ok` and what the call wrote. `call` is its name; where `object` is the request itself, no
 /// field of it is touched.
-fn put_answer(object: &mut Object, call: &str, answer: &Answer, form: Form) {
+pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form: Form) {
     object.insert("ok".into(), answer.value.into());
     let name = result_name(call, &answer.payload);
     let name = free_name(object, call, name);
@@ -204,7 +204,7 @@ pub fn read_completed(object: &Object, call: &str) -> Result<Completed, JsonErro
     Ok(Completed::Done(read_answer(object, call)?))
 }
 
-fn read_errno(value: &Value) -> Result<tickernel_systems::abi::Errno, JsonError> {
+pub(super) fn read_errno(value: &Value) -> Result<tickernel_systems::abi::Errno, JsonError> {
     names::errno(value).ok_or_else(|| JsonError::wrong("err", "the answer", "the name of an errno"))
 }
 

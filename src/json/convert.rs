@@ -8,8 +8,12 @@ use super::twin::{
     show_snapshot, show_trace_digests,
 };
 use super::{JsonError, Object};
+use crate::record::hash_on;
 use crate::trace::{Damage, Header, Item, Record, TraceError, TraceReader, TraceWriter};
 use std::io::{self, BufRead, Read, Write};
+use tickernel_systems::event::Event;
+use tickernel_systems::wire::{Wire, WireReader};
+use tickernel_systems::{Config, Kernel, WakeMode};
 
 /// Bytes of an image or a snapshot at most.
 pub const IMAGE_MAX_BYTES: u64 = 512 << 20;
@@ -50,7 +54,7 @@ pub fn to_twin<R: Read>(
     let image = reader.read_image(IMAGE_MAX_BYTES)?;
     put(&mut out, show_header(&header, &image)?)?;
     drop(image);
-    let mut waiting = Waiting::default();
+    let mut waiting = Waiting::new(&header);
     let mut snapshot = Vec::new();
     while let Some(item) = reader.next_item()? {
         match item {
@@ -97,7 +101,8 @@ pub struct Converted<W> {
     pub damage: Option<(u64, JsonError)>,
 }
 
-/// Writes the trace whose twin this is. A twin without a header has the default one.
+/// Writes the trace whose twin this is. A twin without a header has the default one; one without an
+/// image begins as `drive` does; sums that are left out (hashes, digests) are those of this kernel.
 ///
 /// # Errors
 /// The input is empty, its first line is not one of a twin, or reading or writing failed.
@@ -114,16 +119,9 @@ pub fn to_trace<W: Write>(mut input: impl BufRead, out: W) -> Result<Converted<W
     };
     let (header, image, mut pending) = match first {
         Line::Header(header, image) => (header, image, None),
-        other => (Header { completions_whole: true, ..Header::default() }, Vec::new(), Some(other)),
+        other => (Header { completions_whole: true, ..Header::default() }, None, Some(other)),
     };
-    let mut builder = Building {
-        writer: TraceWriter::new(out, &header, &image)?,
-        next_sequence: header.first_sequence,
-        events: 0,
-        hash: 0,
-        last_digests: None,
-    };
-    drop(image);
+    let mut builder = Building::begin(header, image, out)?;
     let mut damage = None;
     loop {
         let line = match pending.take() {
@@ -184,13 +182,66 @@ impl Lines {
 
 struct Building<W: Write> {
     writer: TraceWriter<W>,
+    /// Takes the events along, for the sums that the text leaves out; none if its image is none.
+    kernel: Option<Kernel>,
     next_sequence: u64,
     events: u64,
     hash: u64,
+    scratch: Vec<u8>,
     last_digests: Option<crate::trace::Digests>,
 }
 
+/// The kernel of a header that came without an image: `drive`'s start, with this configuration.
+fn boot(header: &Header) -> Option<Kernel> {
+    if header.configuration.is_empty() {
+        let wake = match header.wake_mode {
+            0 => WakeMode::Auto,
+            _ => WakeMode::OnDemand,
+        };
+        return Some(Kernel::new(Config { wake, seed: header.seed, ..Config::default() }));
+    }
+    Config::get(&mut WireReader::new(&header.configuration)).ok().map(Kernel::new)
+}
+
 impl<W: Write> Building<W> {
+    fn begin(mut header: Header, image: Option<Vec<u8>>, out: W) -> Result<Self, ConvertError> {
+        let (kernel, image) = match image {
+            Some(image) => (Kernel::restore(&image).ok(), image),
+            None => {
+                let kernel = boot(&header);
+                let image = kernel.as_ref().map(Kernel::snapshot).unwrap_or_default();
+                if let Some(kernel) = &kernel {
+                    header.configuration.clear();
+                    kernel.config().put(&mut header.configuration);
+                }
+                (kernel, image)
+            }
+        };
+        Ok(Self {
+            writer: TraceWriter::new(out, &header, &image)?,
+            kernel,
+            next_sequence: header.first_sequence,
+            events: 0,
+            hash: 0,
+            scratch: Vec::new(),
+            last_digests: None,
+        })
+    }
+
+    /// The kernel takes the event; what comes of it enters the hash.
+    fn run(&mut self, event: &[u8]) {
+        let Some(kernel) = &mut self.kernel else { return };
+        let Ok(event) = Event::get(&mut WireReader::new(event)) else {
+            self.kernel = None;
+            return;
+        };
+        let outcome = kernel.take(event);
+        self.hash = hash_on(self.hash, &outcome, &mut self.scratch);
+        while let Some(output) = kernel.poll_output() {
+            self.hash = hash_on(self.hash, &output, &mut self.scratch);
+        }
+    }
+
     /// Takes a line; the inner error says what is wrong with it.
     fn line(&mut self, line: Line) -> Result<Result<(), JsonError>, ConvertError> {
         let wrong = |why: &str| Ok(Err(JsonError(why.to_owned())));
@@ -247,16 +298,21 @@ impl<W: Write> Building<W> {
             }
             Err(error) => return Ok(Err(JsonError(error.to_string()))),
         }
+        self.run(&line.event);
         self.next_sequence += 1;
         self.events += 1;
         Ok(Ok(()))
     }
 
-    fn finish(self, damage: Option<(u64, JsonError)>) -> Result<Converted<W>, ConvertError> {
+    fn finish(mut self, damage: Option<(u64, JsonError)>) -> Result<Converted<W>, ConvertError> {
         let last = self.last_digests.filter(|last| last.next_sequence == self.next_sequence);
-        let entries = last.map(|last| last.entries).unwrap_or_default();
-        let entries: Vec<(&str, u64)> =
-            entries.iter().map(|(name, digest)| (name.as_str(), *digest)).collect();
+        let entries: Vec<(&str, u64)> = match (&last, &mut self.kernel) {
+            (Some(last), _) => {
+                last.entries.iter().map(|(name, digest)| (name.as_str(), *digest)).collect()
+            }
+            (None, Some(kernel)) => kernel.digests(),
+            (None, None) => Vec::new(),
+        };
         let out = self.writer.finish(&entries, self.hash)?.out;
         Ok(Converted { out, events: self.events, damage })
     }

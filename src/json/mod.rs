@@ -1,6 +1,7 @@
 //! The JSON forms of CLI.md: system calls, answers and events as objects, both ways.
 //!
-//! The codec follows the table of `tickernel_systems::event`; a new call needs nothing here. Used by
+//! The codec follows the table of `tickernel_systems::event`; a new call needs nothing here. Used
+//! by
 //! `tickernel drive` ([`Form::Drive`]) and by the text twin of a trace ([`Form::Twin`], lossless).
 //! Not here: when which line is written (`drive.rs`, `twin.rs`).
 
@@ -9,6 +10,7 @@ mod bounded;
 pub mod convert;
 mod event;
 mod files;
+mod imported;
 mod names;
 mod request;
 mod show;
@@ -37,8 +39,8 @@ pub const CAUGHT: u64 = 2;
 pub enum Form {
     /// Exactly the fields that CLI.md lists for `drive`.
     Drive,
-    /// With those, too, that it does not list, so that nothing is lost; an answer's field whose name
-    /// the request has as well gets `_after` at its end.
+    /// With those, too, that it does not list, so that nothing is lost; an answer's field whose
+    /// name the request has as well gets `_after` at its end.
     Twin,
 }
 

@@ -89,8 +89,9 @@ pub(super) fn set(value: &Value) -> Option<SigSet> {
     Some(set)
 }
 
-/// Flags by name, what has no name as a hexadecimal number, none at all as `""` (or the name that the
-/// table has for 0); a number that is negative stays one. `skip` names what is not meant though its bits are the same.
+/// Flags by name, what has no name as a hexadecimal number, none at all as `""` (or the name that
+/// the table has for 0); a number that is negative stays one. `skip` names what is not meant though
+/// its bits are the same.
 pub(super) fn show_flags(number: i128, table: Names, skip: &str) -> Value {
     let Ok(bits) = u64::try_from(number) else { return show_number(number) };
     let mut left = bits;

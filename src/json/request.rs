@@ -23,8 +23,8 @@ use tickernel_systems::event::{Call, FieldSource, FieldValue, Style};
 /// Fields that are bytes with a length; every other string is C's and ends at a NUL.
 const BYTES: [&str; 2] = ["data", "value"];
 
-/// The size of the caller's buffer when it is left out (getcwd(2), getgroups(2), getxattr(2)): all fits
-/// (NGROUPS_MAX and XATTR_SIZE_MAX of limits.h).
+/// The size of the caller's buffer when it is left out (getcwd(2), getgroups(2), getxattr(2)): all
+/// fits (NGROUPS_MAX and XATTR_SIZE_MAX of limits.h).
 const SIZE_MAX: u64 = 65_536;
 
 /// One line that was read: a system call, an operation or an event.

@@ -13,8 +13,8 @@ use tickernel_systems::abi::Signal;
 use tickernel_systems::abi::flags::{AT_FDCWD, Names};
 use tickernel_systems::event::{Call, FieldSink, FieldValue, Style};
 
-/// The request that this call is: `pid`, `call` and its fields. Flags that may be left out and are 0
-/// are left out, and so is what may be left out and is nothing.
+/// The request that this call is: `pid`, `call` and its fields. Flags that may be left out and are
+/// 0 are left out, and so is what may be left out and is nothing.
 pub fn show_call(pid: u32, call: &Call<'_>) -> Object {
     let mut object = Object::new();
     object.insert("pid".into(), pid.into());

@@ -314,7 +314,8 @@ pub(super) fn read_winsize(value: &Value, of: &str) -> Result<Winsize, JsonError
     })
 }
 
-/// `{"exited":N}`, `{"signaled":…}`, `{"stopped":…}` or `"continued"`; `core` only where `lossless`.
+/// `{"exited":N}`, `{"signaled":…}`, `{"stopped":…}` or `"continued"`; `core` only where
+/// `lossless`.
 pub fn show_status(status: WaitStatus, lossless: bool) -> Value {
     match status {
         WaitStatus::Exited(code) => json!({"exited": code}),

@@ -1,4 +1,5 @@
-//! Byte strings in JSON: text where they are UTF-8, else base64 under the name with `_b64` at its end.
+//! Byte strings in JSON: text where they are UTF-8, else base64 under the name with `_b64` at its
+//! end.
 
 use super::{JsonError, Object};
 use base64::Engine;

@@ -1,16 +1,19 @@
 //! The text twin of a trace: a JSON object a line, lossless both ways, made to be read and edited.
 //!
-//! The first line is the header, with the first image; then a line an event: `seq`, `tick`, the event
-//! (a request as `drive` takes it, or an `event`), and what came of it: `ok`, `err` … of the
-//! event itself, and before it in time `then`, the list of ends of waits and effects in their order. The
-//! other items of a trace (`completions`, `digests`, `snapshot_b64`) name the event that comes `next`;
-//! whoever edits a case deletes those lines. Bytes that are in no known form stay whole in base64.
+//! The first line is the header, with the first image; then a line an event: `seq`, `tick`, the
+//! event (a request as `drive` takes it, or an `event`), and what came of it: `ok`, `err` … of the
+//! event itself, and before it in time `then`, the list of ends of waits and effects in their
+//! order. The other items of a trace (`completions`, `digests`, `snapshot_b64`) name the event that
+//! comes `next`; whoever edits a case deletes those lines. Bytes that are in no known form stay
+//! whole in base64.
 
 use super::answer::{read_completed, read_outcome, show_completed, show_outcome};
 use super::event::{read_effect, read_event, show_effect, show_event};
+use super::imported::{read_expected, show_expected};
 use super::structs::Fields;
 use super::text::decode;
 use super::{Form, JsonError, Object, Request};
+use crate::replay::Expected;
 use crate::trace;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -27,8 +30,8 @@ const ZSTD_LEVEL: i32 = 9;
 /// A line of a twin.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
-    /// The header and the first image.
-    Header(trace::Header, Vec<u8>),
+    /// The header and the first image; without one the session begins as `drive` does.
+    Header(trace::Header, Option<Vec<u8>>),
     /// An event.
     Event(EventLine),
     /// The end of a batch of events: the event that comes next, and the hash of the completions.
@@ -62,14 +65,23 @@ pub struct EventLine {
 pub struct Waiting {
     waits: BTreeMap<u64, &'static str>,
     asking: &'static str,
+    /// Answers are what a recording says.
+    imported: bool,
 }
 
 impl Waiting {
+    /// Before the first event of a trace.
+    pub fn new(header: &trace::Header) -> Self {
+        Self { imported: header.imported, ..Self::default() }
+    }
+
     /// Takes note of an event; the name of the call that its outcome is of.
     fn note(&mut self, tick: u64, event: &Event<'_>) -> &'static str {
         match event {
             Event::Call { call, .. } | Event::Park { call, .. } => {
-                self.waits.insert(tick, call.name());
+                if !self.imported {
+                    self.waits.insert(tick, call.name());
+                }
                 self.asking = call.name();
                 call.name()
             }
@@ -82,6 +94,11 @@ impl Waiting {
 
     fn name(&self, id: CallId) -> &'static str {
         self.waits.get(&id.0).copied().unwrap_or("")
+    }
+
+    /// Nothing is told of the event: nothing will be told of its end.
+    fn untold(&mut self, tick: u64) {
+        self.waits.remove(&tick);
     }
 
     /// The call of the event ended: nothing more will come of it.
@@ -127,9 +144,7 @@ pub fn show_header(header: &trace::Header, image: &[u8]) -> std::io::Result<Obje
     if !header.configuration.is_empty() {
         object.insert("configuration_b64".into(), coded(&header.configuration));
     }
-    if !image.is_empty() {
-        object.insert("image_zstd_b64".into(), packed(image)?);
-    }
+    object.insert("image_zstd_b64".into(), packed(image)?);
     Ok(object)
 }
 
@@ -155,17 +170,32 @@ pub fn show_event_line(waiting: &mut Waiting, event: &trace::Event<'_>) -> Objec
             ""
         }
     };
-    if let Some(expected) = event.record.expected {
-        match decode_whole::<Vec<Output>>(expected) {
+    match event.record.expected {
+        None => waiting.untold(event.tick),
+        Some(expected) if waiting.imported => show_recorded(&mut object, call, expected),
+        Some(expected) => match decode_whole::<Vec<Output>>(expected) {
             Some(outputs) => {
-                show_outputs(&mut object, waiting, event.tick, call, &outputs, expected)
+                show_outputs(&mut object, waiting, event.tick, call, &outputs, expected);
             }
             None => {
                 object.insert("expected_b64".into(), coded(expected));
             }
-        }
+        },
     }
     object
+}
+
+/// What a recording says; whole in base64 if that could not be read back.
+fn show_recorded(object: &mut Object, call: &str, bytes: &[u8]) {
+    if let Some(expected) = decode_whole::<Expected>(bytes) {
+        let mut shown = object.clone();
+        show_expected(&mut shown, call, &expected);
+        if read_expected(&shown, call).is_ok_and(|again| again.as_ref() == Some(&expected)) {
+            *object = shown;
+            return;
+        }
+    }
+    object.insert("expected_b64".into(), coded(bytes));
 }
 
 /// Decodes a value that is the whole of `bytes` and would be encoded as just these bytes.
@@ -178,7 +208,8 @@ fn decode_whole<'a, T: Wire<'a>>(bytes: &'a [u8]) -> Option<T> {
     (again == bytes).then_some(value)
 }
 
-/// The event's own outcome flat, all else in `then`; whole in base64 if that could not be read back.
+/// The event's own outcome flat, all else in `then`; whole in base64 if that could not be read
+/// back.
 fn show_outputs(
     object: &mut Object,
     waiting: &mut Waiting,
@@ -318,6 +349,7 @@ impl TwinReader {
         if has("twin") {
             let (header, image) = self.header(object)?;
             self.next_sequence = header.first_sequence;
+            self.waiting.imported = header.imported;
             return Ok(Line::Header(header, image));
         }
         if has("snapshot_zstd_b64") {
@@ -351,7 +383,7 @@ impl TwinReader {
         }
     }
 
-    fn header(&self, object: &Object) -> Result<(trace::Header, Vec<u8>), JsonError> {
+    fn header(&self, object: &Object) -> Result<(trace::Header, Option<Vec<u8>>), JsonError> {
         let fields = Fields::over(object, "the header");
         if fields.number::<u64>("twin")? != VERSION {
             return Err(JsonError(format!("the header: this program reads version {VERSION}")));
@@ -382,8 +414,8 @@ impl TwinReader {
             configuration,
         };
         let image = match object.contains_key("image_zstd_b64") {
-            true => self.unpack(object, "image_zstd_b64")?,
-            false => Vec::new(),
+            true => Some(self.unpack(object, "image_zstd_b64")?),
+            false => None,
         };
         Ok((header, image))
     }
@@ -454,11 +486,18 @@ impl TwinReader {
         if let Some(bytes) = object.get("expected_b64") {
             return decode("expected_b64", "the line", bytes).map(Some);
         }
+        let mut bytes = Vec::new();
+        if self.waiting.imported {
+            return Ok(read_expected(object, call)?.map(|expected| {
+                expected.put(&mut bytes);
+                bytes
+            }));
+        }
         let Some(outputs) = read_outputs(object, &self.waiting, tick, call)? else {
+            self.waiting.untold(tick);
             return Ok(None);
         };
         self.waiting.forget(tick, &outputs);
-        let mut bytes = Vec::new();
         outputs.put(&mut bytes);
         Ok(Some(bytes))
     }

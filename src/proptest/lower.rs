@@ -2,6 +2,7 @@
 //!
 //! Nothing here may wait by the clock, read random bytes, or name what only one machine has.
 
+use super::action::Family;
 use super::player::{Kind, Player};
 use super::{Action, Step};
 use crate::json::Object;
@@ -87,85 +88,13 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
     let two_paths = matches!(step.action, Action::Rename | Action::Renameat2 | Action::Link);
     let lowering = Lowering { player, pid, choices: step.choices, two_paths, alone, full };
     let action = lowering.allowed(step.action);
-    let fields = match action {
-        Action::GetIds
-        | Action::Fork
-        | Action::Vfork
-        | Action::Clone
-        | Action::Execve
-        | Action::ExitGroup
-        | Action::Exit
-        | Action::Wait4
-        | Action::Waitid
-        | Action::Setpgid
-        | Action::Getpgid
-        | Action::Setsid
-        | Action::Getsid
-        | Action::Umask
-        | Action::SetIds
-        | Action::GetGroups
-        | Action::Setgroups
-        | Action::Prlimit => lowering.process(action),
-        Action::Kill
-        | Action::Tgkill
-        | Action::Sigaction
-        | Action::Sigprocmask
-        | Action::Sigpending
-        | Action::Pause
-        | Action::Sigsuspend
-        | Action::Sigtimedwait
-        | Action::Sigreturn => lowering.signal(action),
-        Action::Open
-        | Action::Openat
-        | Action::Creat
-        | Action::Close
-        | Action::CloseRange
-        | Action::Dup
-        | Action::Dup2
-        | Action::Dup3
-        | Action::Fcntl
-        | Action::Flock
-        | Action::Pipe
-        | Action::Pipe2
-        | Action::Fstat
-        | Action::Fsync
-        | Action::Ioctl
-        | Action::Poll
-        | Action::Select => lowering.descriptor(action),
-        Action::Read
-        | Action::Write
-        | Action::Pread
-        | Action::Pwrite
-        | Action::Readv
-        | Action::Writev
-        | Action::Lseek
-        | Action::Ftruncate
-        | Action::Fallocate => lowering.bytes(action),
-        Action::Mkdir
-        | Action::Rmdir
-        | Action::Mkfifo
-        | Action::Mknod
-        | Action::Link
-        | Action::Symlink
-        | Action::Unlink
-        | Action::Unlinkat
-        | Action::Rename
-        | Action::Renameat2
-        | Action::Chmod
-        | Action::Fchmod
-        | Action::Chown
-        | Action::Truncate
-        | Action::Utimensat => lowering.tree(action),
-        Action::Readlink
-        | Action::Stat
-        | Action::Lstat
-        | Action::Newfstatat
-        | Action::Access
-        | Action::Faccessat2
-        | Action::Chdir
-        | Action::Fchdir
-        | Action::Getcwd
-        | Action::Getdents => lowering.look(action),
+    let fields = match action.family() {
+        Family::Process => lowering.process(action),
+        Family::Signal => lowering.signal(action),
+        Family::Descriptor => lowering.descriptor(action),
+        Family::Bytes => lowering.bytes(action),
+        Family::Tree => lowering.tree(action),
+        Family::Look => lowering.look(action),
     };
     let mut request = Object::new();
     request.insert("pid".into(), pid.into());

@@ -1,8 +1,9 @@
 //! Generators for tests: programs of system calls, as `drive` takes them (feature `proptest`).
 //!
-//! A [`Program`] is a list of abstract [`Step`]s that shrink well. A [`Player`] turns them into requests
-//! while it watches the answers, so that most requests name processes, descriptors and paths that
-//! exist. The same requests can then be sent to another kernel and compared: see tests/lockstep.rs.
+//! A [`Program`] is a list of abstract [`Step`]s that shrink well. A [`Player`] turns them into
+//! requests while it watches the answers, so that most requests name processes, descriptors and
+//! paths that exist. The same requests can then be sent to another kernel and compared: see
+//! tests/lockstep.rs.
 //!
 //! ```
 //! use proptest::strategy::{Strategy, ValueTree};
@@ -29,8 +30,8 @@ use ::proptest::collection::vec;
 use ::proptest::prelude::{Just, Strategy, any};
 use ::proptest::strategy::Union;
 
-/// One request before it is known what exists: an action, and bytes that choose among what there is.
-/// Smaller bytes choose simpler things.
+/// One request before it is known what exists: an action, and bytes that choose among what there
+/// is. Smaller bytes choose simpler things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Chooses the process that speaks.
@@ -63,8 +64,8 @@ pub fn programs(most: usize) -> impl Strategy<Value = Program> {
 }
 
 impl Program {
-    /// Sends the program's requests to `peer`, which gives back all lines that a request caused, the
-    /// answer last. Ends early once every process waits for another.
+    /// Sends the program's requests to `peer`, which gives back all lines that a request caused,
+    /// the answer last. Ends early once every process waits for another.
     pub fn play(&self, mut peer: impl FnMut(&[u8]) -> Vec<Object>) -> Vec<(Object, Vec<Object>)> {
         let mut player = Player::new();
         let mut transcript = Vec::new();

@@ -165,23 +165,54 @@ impl Engine {
         };
         let outcome = self.kernel.take(event);
         self.note(&outcome);
+        let told = self.native && step.expected.is_some();
+        let own = told.then(|| Output::Outcome(seq, outcome.clone()));
         let of = if answers { self.asking.take().unwrap_or(seq) } else { resumed.unwrap_or(seq) };
         self.outcome(of, outcome);
         if let Some(open) = self.fresh.take() {
             self.open.insert(open.seq, open);
         }
-        self.drain();
+        let mut came = self.drain(told);
+        came.extend(own);
+        if self.native {
+            self.count_native(step, &came);
+        }
         Ok(())
+    }
+
+    /// Counts a native trace's event, and compares what the trace tells of it, if it tells.
+    fn count_native(&mut self, step: Step<'_>, came: &[Output]) {
+        let call = super::native::call_of(step.event);
+        let difference = step.expected.and_then(|told| super::native::difference(told, came));
+        let before = self.report.calls;
+        if let Some((_, name, _)) = &call {
+            let verdict = match &difference {
+                None => Verdict::Compared,
+                Some(difference) => Verdict::Mismatched(difference.why.clone()),
+            };
+            self.report.calls += 1;
+            self.report.count(name, &verdict, false);
+        }
+        let Some(difference) = difference.filter(|_| self.report.first_mismatch.is_none()) else {
+            return;
+        };
+        let (pid, _, call) = call.unwrap_or_default();
+        self.report.clean_prefix = before;
+        self.report.first_mismatch = Some(FirstMismatch {
+            line: None,
+            seq: self.report.events.saturating_sub(1),
+            pid,
+            call,
+            recorded: difference.recorded,
+            simulated: difference.simulated,
+            why: difference.why,
+            context: self.recent.iter().map(Recent::text).collect(),
+        });
     }
 
     /// Counts what an event stands for and keeps what is expected of it.
     fn enter(&mut self, seq: u64, event: &Event<'_>, expected: Option<Expected>, step: Step<'_>) {
-        let Some(expected) = expected else {
-            if self.native {
-                self.enter_native(event);
-            }
-            return;
-        };
+        let Some(expected) = expected else { return };
         let task = match event {
             Event::Call { task, .. } | Event::Park { task, .. } | Event::Deliver { task, .. } => {
                 *task
@@ -214,13 +245,6 @@ impl Engine {
         }
     }
 
-    fn enter_native(&mut self, event: &Event<'_>) {
-        if let Event::Call { call, .. } | Event::Park { call, .. } = event {
-            self.report.calls += 1;
-            self.report.count(call.name(), &Verdict::Compared, false);
-        }
-    }
-
     fn outcome(&mut self, of: u64, outcome: Outcome) {
         match outcome {
             Outcome::Done(answer) => self.close(of, Ok(answer)),
@@ -231,9 +255,14 @@ impl Engine {
         }
     }
 
-    fn drain(&mut self) {
+    /// Takes what left the kernel; gives it back where it is `wanted`.
+    fn drain(&mut self, wanted: bool) -> Vec<Output> {
+        let mut all = Vec::new();
         while let Some(output) = self.kernel.poll_output() {
             self.note(&output);
+            if wanted {
+                all.push(output.clone());
+            }
             let Output::Completion(completion) = output else { continue };
             let of = completion.call.0;
             match completion.result {
@@ -242,6 +271,7 @@ impl Engine {
                 Completed::Gone(_) => self.gone(of),
             }
         }
+        all
     }
 
     /// A call or a delivery ended.

@@ -6,6 +6,7 @@
 mod compare;
 mod engine;
 mod expected;
+mod native;
 mod report;
 mod run;
 mod text;

@@ -36,9 +36,9 @@ pub enum ReplayError {
     /// The first state.
     #[error("the first image: {0}")]
     Image(#[from] RestoreError),
-    /// The JSON twin is read by its own module.
-    #[error("a JSON twin is no trace: import it first")]
-    Twin,
+    /// The JSON twin's text.
+    #[error("{0}")]
+    Twin(#[from] crate::json::convert::ConvertError),
 }
 
 /// What a replay gives.
@@ -79,7 +79,14 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
             Run { engine, damage }
         }
         Source::Trace(bytes) => replay_trace(&bytes, options)?,
-        Source::Twin(_) => return Err(ReplayError::Twin),
+        Source::Twin(text) => {
+            let converted = crate::json::convert::to_trace(text.as_slice(), Vec::new())?;
+            let mut run = replay_trace(&converted.out, options)?;
+            if let Some((line, why)) = converted.damage {
+                run.damage = Some(Damage { line: Some(line), offset: None, why: why.0 });
+            }
+            run
+        }
     };
     let cut = options.until.is_some() || !options.force;
     Ok(run.conclude(source.file, source.format, start, cut))

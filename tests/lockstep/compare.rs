@@ -26,8 +26,8 @@ pub(crate) struct Normal {
 }
 
 impl Normal {
-    /// The lines that a request caused. Handlers of several processes start in no order: their lines
-    /// stand first, by process.
+    /// The lines that a request caused. Handlers of several processes start in no order: their
+    /// lines stand first, by process.
     pub(crate) fn lines(&mut self, lines: &[Value]) -> Vec<Value> {
         let mut lines: Vec<Value> = lines.iter().map(|line| self.line(line)).collect();
         let order = |line: &Value| {

@@ -1,0 +1,281 @@
+//! `tickernel drive`: transcripts of CLI.md's rules, and the command's streams and exit statuses.
+
+use serde_json::Value;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use tickernel::drive::{Drive, run};
+
+/// Goes through a transcript: `> REQUEST`, then exactly the lines that must come of it.
+fn follow(transcript: &str) {
+    let mut drive = Drive::new(Default::default());
+    let mut come: Vec<Value> = Vec::new();
+    let mut last = "";
+    for line in transcript.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.strip_prefix("> ") {
+            Some(request) => {
+                assert_eq!(come, Vec::<Value>::new(), "more than expected came of {last}");
+                come = drive.answer(request.as_bytes()).into_iter().map(Value::Object).collect();
+                last = request;
+            }
+            None => {
+                let expected: Value = serde_json::from_str(line).expect("a line of JSON");
+                assert!(!come.is_empty(), "nothing more came of {last}: {expected} is missing");
+                assert_eq!(come.remove(0), expected, "of {last}");
+            }
+        }
+    }
+    assert_eq!(come, Vec::<Value>::new(), "more than expected came of {last}");
+}
+
+#[test]
+fn the_examples_of_the_specification() {
+    follow(
+        r#"
+        > {"pid":1,"call":"open","path":"/tmp/f","flags":"O_RDWR|O_CREAT","mode":"0644"}
+        {"ok":3}
+        > {"pid":1,"call":"write","fd":3,"data":"hello"}
+        {"ok":5}
+        > {"pid":1,"call":"pread64","fd":3,"count":10,"offset":0}
+        {"ok":5,"data":"hello"}
+        > {"pid":1,"call":"open","path":"/none","flags":"O_RDONLY"}
+        {"err":"ENOENT"}
+        > {"pid":1,"call":"read","fd":3,"count":9}
+        {"ok":0,"data":""}
+        > {"pid":1,"call":"pwrite64","fd":3,"data_b64":"/wD+","offset":0}
+        {"ok":3}
+        > {"pid":1,"call":"pread64","fd":3,"count":3,"offset":0}
+        {"ok":3,"data_b64":"/wD+"}
+        > {"pid":1,"call":"chdir","path":null}
+        {"err":"EFAULT"}
+        > {"pid":1,"call":"getcwd"}
+        {"ok":2,"data":"/"}
+        "#,
+    );
+}
+
+#[test]
+fn what_ends_a_wait_stands_before_the_answer_that_ended_it() {
+    follow(
+        r#"
+        > {"pid":1,"call":"pipe"}
+        {"ok":0,"fds":[3,4]}
+        > {"pid":1,"call":"fork"}
+        {"ok":2}
+        > {"pid":2,"call":"read","fd":3,"count":9}
+        {"blocked":2}
+        > {"pid":2,"call":"getpid"}
+        {"error":"pid 2 is blocked in 2"}
+        > {"pid":1,"call":"write","fd":4,"data":"x"}
+        {"done":2,"ok":1,"data":"x"}
+        {"ok":1}
+        > {"pid":2,"call":"read","fd":3,"count":9}
+        {"blocked":5}
+        > {"pid":1,"call":"kill","target":2,"sig":"SIGKILL"}
+        {"done":5,"gone":{"signaled":"SIGKILL"}}
+        {"ok":0}
+        > {"pid":2,"call":"getpid"}
+        {"error":"pid 2 is gone"}
+        > {"pid":77,"call":"getpid"}
+        {"error":"pid 77 is gone"}
+        > {"pid":1,"call":"wait4","wpid":-1,"options":0}
+        {"ok":2,"status":{"signaled":"SIGKILL"}}
+        "#,
+    );
+}
+
+#[test]
+fn signals_are_announced_and_interrupted_waits_end_with_the_handler() {
+    follow(
+        r#"
+        > {"pid":1,"call":"fork"}
+        {"ok":2}
+        > {"pid":2,"call":"rt_sigaction","signum":"SIGUSR1","act":{"handler":"caught"}}
+        {"ok":0,"oldact":{"handler":"SIG_DFL","mask":[],"flags":""}}
+        > {"pid":2,"call":"pause"}
+        {"blocked":2}
+        > {"pid":1,"call":"kill","target":2,"sig":"SIGUSR1"}
+        {"signal":{"pid":2,"sig":"SIGUSR1","info":{"si_signo":"SIGUSR1","si_code":"SI_USER","si_pid":1,"si_uid":0}}}
+        {"ok":0}
+        > {"pid":2,"call":"getppid"}
+        {"ok":1}
+        > {"pid":2,"call":"rt_sigreturn"}
+        {"done":2,"err":"EINTR"}
+        {"ok":0}
+        > {"pid":1,"call":"kill","target":2,"sig":"SIGSTOP"}
+        {"ok":0}
+        > {"pid":2,"call":"getpid"}
+        {"error":"pid 2 is stopped"}
+        > {"pid":1,"call":"wait4","wpid":2,"options":"WUNTRACED"}
+        {"ok":2,"status":{"stopped":"SIGSTOP"}}
+        > {"pid":1,"call":"kill","target":2,"sig":"SIGCONT"}
+        {"ok":0}
+        > {"pid":1,"call":"wait4","wpid":2,"options":"WCONTINUED"}
+        {"ok":2,"status":"continued"}
+        > {"pid":1,"call":"vfork"}
+        {"blocked":11,"child":3}
+        > {"pid":3,"call":"exit_group","status":3}
+        {"done":11,"ok":3}
+        {"ok":0}
+        "#,
+    );
+}
+
+#[test]
+fn a_call_that_ends_within_its_own_request_never_waited() {
+    let mut drive = Drive::new(Default::default());
+    for line in [
+        r#"{"pid":1,"call":"pipe"}"#,
+        r#"{"pid":1,"call":"fork"}"#,
+        r#"{"pid":2,"call":"read","fd":3,"count":65536}"#,
+    ] {
+        drive.answer(line.as_bytes());
+    }
+    let data = "x".repeat(65_537);
+    let request = format!(r#"{{"pid":1,"call":"write","fd":4,"data":"{data}"}}"#);
+    let lines = drive.answer(request.as_bytes());
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["done"], 2);
+    assert_eq!(Value::from(lines[1].clone()), serde_json::json!({"ok": 65_537}));
+}
+
+#[test]
+fn operations() {
+    follow(
+        r#"
+        > {"op":"processes"}
+        {"processes":[{"pid":1,"ppid":0,"pgid":1,"sid":1,"state":"R","comm":"init"}]}
+        > {"pid":1,"call":"nanosleep","request":{"sec":1,"nsec":0}}
+        {"blocked":0}
+        > {"op":"advance","ns":999999999}
+        {}
+        > {"op":"advance","ns":"1"}
+        {"done":0,"ok":0}
+        {}
+        > {"op":"advance"}
+        {"error":"the line: the field \"ns\" is missing"}
+        > {"op":"tree","path":"/tmp"}
+        {"tree":[]}
+        > {"op":"tree","path":"/none"}
+        {"err":"ENOENT"}
+        > {"pid":1,"call":"mkdir","path":"/tmp/d","mode":"0700"}
+        {"ok":0}
+        > {"pid":1,"call":"symlink","target":"d","linkpath":"/tmp/l"}
+        {"ok":0}
+        > {"op":"tree","path":"/tmp"}
+        {"tree":[{"path":"/tmp/d","type":"dir","mode":448,"nlink":2,"uid":0,"gid":0,"size":4096},{"path":"/tmp/l","type":"symlink","mode":511,"nlink":1,"uid":0,"gid":0,"size":1,"target":"d"}]}
+        > {"op":"reset"}
+        {}
+        > {"op":"tree","path":"/tmp"}
+        {"tree":[]}
+        > {"op":"nope"}
+        {"error":"there is no op \"nope\""}
+        > {"call":"getpid"}
+        {"error":"the line: the field \"pid\" is missing"}
+        > {"pid":-1,"call":"getpid"}
+        {"error":"pid -1 is gone"}
+        > {"pid":1,"call":"unmodelled","number":9}
+        {"error":"call: the kernel does not know number 9"}
+        "#,
+    );
+    let mut drive = Drive::new(Default::default());
+    let mut digest = || drive.answer(br#"{"op":"digest"}"#)[0]["digest"]["all"].clone();
+    let first = digest();
+    assert_eq!(first, digest());
+    drive.answer(br#"{"pid":1,"call":"pipe"}"#);
+    assert_ne!(first, drive.answer(br#"{"op":"digest"}"#)[0]["digest"]["all"]);
+    drive.answer(br#"{"op":"reset"}"#);
+    assert_eq!(first, drive.answer(br#"{"op":"digest"}"#)[0]["digest"]["all"]);
+}
+
+#[test]
+fn every_line_has_one_answer_and_bad_ones_do_not_end_it() {
+    let input = b"{\n\n  \nnull\n{\"pid\":1}\n\xff\n{\"pid\":1,\"call\":\"getpid\"}";
+    let mut output = Vec::new();
+    run(&input[..], &mut output, Default::default()).expect("it runs to the end of input");
+    let text = String::from_utf8(output).expect("JSON is UTF-8");
+    let answers: Vec<&str> = text.lines().collect();
+    assert_eq!(answers.len(), 5, "{text}");
+    assert!(answers[..4].iter().all(|answer| answer.starts_with("{\"error\":")), "{text}");
+    assert_eq!(answers[4], r#"{"ok":1}"#);
+}
+
+fn tickernel(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tickernel"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("its input is piped");
+    stdin.write_all(input.as_bytes()).unwrap_or_default();
+    drop(stdin);
+    let done = child.wait_with_output().expect("the command ends");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (done.status.code(), text(done.stdout), text(done.stderr))
+}
+
+#[test]
+fn the_command_ends_with_its_input() {
+    let (status, out, err) = tickernel(&["drive"], "{\"pid\":1,\"call\":\"getpid\"}\n");
+    assert_eq!((status, out.as_str(), err.as_str()), (Some(0), "{\"ok\":1}\n", ""));
+    let (status, out, _) = tickernel(&["drive", "--profile", "linux"], "");
+    assert_eq!((status, out.as_str()), (Some(0), ""));
+    for bad in [&["drive", "--profile", "plan9"][..], &["drvie"], &[], &["drive", "more"]] {
+        let (status, out, err) = tickernel(bad, "");
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{bad:?}");
+        assert!(!err.is_empty(), "{bad:?}");
+    }
+}
+
+/// A case that a person wrote: replayed, imported, dumped, and wrong where it is wrong.
+#[test]
+fn a_written_case_replays() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let case = concat!(
+        "{\"pid\":1,\"call\":\"pipe\",\"ok\":0,\"fds\":[3,4]}\n",
+        "{\"pid\":1,\"call\":\"write\",\"fd\":4,\"data\":\"hi\",\"ok\":2}\n",
+        "{\"pid\":1,\"call\":\"read\",\"fd\":3,\"count\":5,\"ok\":2,\"data\":\"hi\"}\n",
+        "{\"event\":\"clock\",\"ns\":5}\n",
+        "{\"pid\":1,\"call\":\"getpid\"}\n",
+    );
+    std::fs::write(path("case.jsonl"), case).expect("written");
+    let report = |file: &str| {
+        let (status, out, err) = tickernel(&["replay", file, "--json"], "");
+        let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+        (status, report)
+    };
+    let (status, good) = report(&path("case.jsonl"));
+    assert_eq!(status, Some(0), "{good}");
+    assert_eq!(
+        (&good["format"], &good["calls"], &good["compared"]),
+        (&"jsonl".into(), &4.into(), &4.into())
+    );
+
+    let (trace, again) = (path("case.trace"), path("again.jsonl"));
+    let (status, _, err) = tickernel(&["import", &path("case.jsonl"), "-o", &trace], "");
+    assert_eq!(status, Some(0), "{err}");
+    let (status, imported) = report(&trace);
+    assert_eq!((status, &imported["digest"]), (Some(0), &good["digest"]), "{imported}");
+    let (status, text, err) = tickernel(&["dump", &trace], "");
+    assert_eq!(status, Some(0), "{err}");
+    std::fs::write(&again, &text).expect("written");
+    let (status, _, err) = tickernel(&["import", &again, "-o", &path("again.trace")], "");
+    assert_eq!(status, Some(0), "{err}");
+    let bytes = |file: &str| std::fs::read(file).expect("read");
+    assert!(bytes(&trace) == bytes(&path("again.trace")), "{text}");
+
+    std::fs::write(path("wrong.jsonl"), case.replace("\"ok\":2,\"data\"", "\"ok\":1,\"data\""))
+        .expect("written");
+    let (status, wrong) = report(&path("wrong.jsonl"));
+    assert_eq!((status, &wrong["mismatched"]), (Some(1), &1.into()), "{wrong}");
+    let first = &wrong["first_mismatch"];
+    assert_eq!((&first["seq"], &first["pid"]), (&2.into(), &1.into()), "{wrong}");
+    assert!(first["simulated"].as_str().is_some_and(|text| text.contains("\"ok\":2")), "{wrong}");
+
+    std::fs::write(path("damaged.jsonl"), format!("{case}{{\"pid\":1\n")).expect("written");
+    let (status, damaged) = report(&path("damaged.jsonl"));
+    assert_eq!((status, &damaged["damage"]["line"]), (Some(2), &6.into()), "{damaged}");
+    assert_eq!(damaged["calls"], 4, "{damaged}");
+}
