@@ -107,6 +107,20 @@ impl Facts<'_> {
         }
         if matches!(call, Call::Execve { .. }) {
             self.initial.see_program(fs, place);
+            let head = fs.pages(place).map(|pages| pages.read(0, 256)).unwrap_or_default();
+            self.interpreter(&head);
+        }
+    }
+
+    /// A script ran: so did its interpreter.
+    fn interpreter(&mut self, head: &[u8]) {
+        let Some(line) = head.strip_prefix(b"#!") else { return };
+        let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let path = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let wanted = Wanted { shape: Shape::File, mode: 0o755 };
+        self.ensure(AT_FDCWD, path, true, &wanted, None, 0);
+        if let Ok(Some(place)) = self.kernel.resolve(self.tid, AT_FDCWD, path, true) {
+            self.initial.see_program(self.kernel.describe_tree(), place);
         }
     }
 
@@ -333,6 +347,16 @@ impl Facts<'_> {
                 if let (Some(place), Ok(size)) = (place, size) {
                     self.initial.see_size(self.kernel.describe_tree(), place, size);
                 }
+            }
+            Call::Lseek { fd, offset, whence } if whence >= SEEK_DATA => {
+                let place = self.kernel.fd_view(tid, fd).and_then(|view| view.place);
+                let (Some(place), Ok(offset), Ok(found)) =
+                    (place, u64::try_from(offset), u64::try_from(value))
+                else {
+                    return;
+                };
+                let data = if whence == SEEK_DATA { (found, found + 1) } else { (offset, found) };
+                self.initial.see_data(self.kernel.describe_tree(), place, data.0, data.1);
             }
             Call::Fstat { fd } => {
                 let place = self.kernel.fd_view(tid, fd).and_then(|view| view.place);

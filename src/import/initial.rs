@@ -167,6 +167,12 @@ impl Initial {
         self.by_inode.get(&fs.inode_id(place)?).copied()
     }
 
+    /// Whether these members of a file's stat are known.
+    pub fn knows(&self, fs: &Fs, place: Place, members: u32) -> bool {
+        let node = self.of(fs, place).and_then(|id| self.nodes.get(id));
+        node.is_some_and(|node| node.known & members == members)
+    }
+
     /// Notes that the session made or removed a name.
     pub fn touch(&mut self, fs: &Fs, directory: Place, name: &[u8]) {
         if let Some(id) = self.of(fs, directory) {
@@ -381,6 +387,28 @@ impl Initial {
             }
         })
         .unwrap_or(());
+    }
+
+    /// A range that is no hole, whatever is in it.
+    pub fn see_data(&mut self, fs: &mut Fs, place: Place, start: u64, end: u64) {
+        const PAGE: u64 = tickernel_systems::fs::PAGE_BYTES;
+        let Some(id) = self.of(fs, place) else { return };
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        let end = end.min(start.saturating_add(64 << 20)).min(node.pages.size());
+        let mut at = start / PAGE * PAGE;
+        while node.shape == Shape::File && at < end {
+            // One zero byte makes a page, where the session has not written another.
+            if node.pages.absent(at, 1) > 0 && !gaps(&node.ranges, at, at + 1).is_empty() {
+                node.pages.write(at, &[0]);
+                fs.describe_kind(place, |kind| {
+                    if let Kind::Regular(pages) = kind {
+                        pages.write(at, &[0]);
+                    }
+                })
+                .unwrap_or(());
+            }
+            at += PAGE;
+        }
     }
 
     /// Bytes that a read showed.

@@ -20,7 +20,7 @@ use super::numbers;
 use super::probe::{self, Probe, Want};
 use super::scope::is_out_of_scope;
 use super::task::{Pending, Task};
-use crate::replay::{Expected, FED, FED_PROC, IGNORE_VALUE, Recorded, Role};
+use crate::replay::{Expected, FED, FED_PROC, IGNORE_VALUE, Recorded, Role, stat_bits};
 use crate::strace::{self, EventKind, Recording, Value};
 
 /// Steps of demand for one call.
@@ -641,6 +641,9 @@ impl<'a> Order<'a> {
                     expected.flags |= FED | FED_PROC;
                 }
             }
+            _ if matches!(expected.payload, Payload::Stat(_)) => {
+                self.treat_stat(tid, call, expected)
+            }
             // It shows the restored register, whatever that was.
             Call::RtSigreturn {} => {
                 expected.recorded = Recorded::Value(0);
@@ -653,6 +656,32 @@ impl<'a> Order<'a> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Links of a directory that was there change with what others do in it; those of /proc are the
+    /// host's.
+    fn treat_stat(&self, tid: u32, call: &Call<'_>, expected: &mut Expected) {
+        use tickernel_systems::fs::Node;
+        let Payload::Stat(stat) = &expected.payload else { return };
+        let place = match call {
+            Call::Fstat { fd } => self.kernel.fd_view(tid, *fd).and_then(|view| view.place),
+            _ => super::paths::uses(call).first().and_then(|one| match one.path {
+                [] => self.kernel.fd_view(tid, one.dirfd)?.place,
+                path => self.kernel.resolve(tid, one.dirfd, path, one.follow).ok()?,
+            }),
+        };
+        let Some(place) = place else { return };
+        let fs = self.kernel.fs();
+        if matches!(place.node, Node::Proc(_)) {
+            expected.members &= !(stat_bits::NLINK | stat_bits::SIZE);
+        } else if fs.is_directory(place)
+            && self.initial.of(fs, place).is_some()
+            && self.initial.knows(fs, place, stat_bits::NLINK)
+            && fs.inode(place).is_some_and(|inode| inode.nlink != stat.nlink)
+        {
+            expected.members &= !stat_bits::NLINK;
+            expected.flags |= FED;
         }
     }
 
