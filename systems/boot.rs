@@ -84,7 +84,10 @@ impl Default for Boot {
     fn default() -> Self {
         let null = |fd| BootFd {
             fd,
-            target: BootTarget::Path(Bytes(b"/dev/null".to_vec())),
+            target: match fd {
+                0 => BootTarget::Path(Bytes(b"/dev/null".to_vec())),
+                _ => BootTarget::Same(0),
+            },
             flags: O_RDWR | O_LARGEFILE,
             cloexec: false,
         };

@@ -101,11 +101,8 @@ impl Kernel {
             self.go_on(process);
         }
         let action = self.rows[self.rows[task].handlers].action(signal);
-        let waited = matches!(
-            self.rows[task].wait.as_deref(),
-            Some(Wait { on: Waiting::Signal { set }, .. }) if set.contains(signal)
-        );
-        if self.rows[task].mask.contains(signal) || waited {
+        // sigtimedwait(2) of a signal that is neither blocked nor caught does not see it.
+        if self.rows[task].mask.contains(signal) {
             return true;
         }
         let from_inside = info.code != SI_KERNEL || signal != Signal::SIGKILL;
@@ -153,6 +150,11 @@ impl Kernel {
     fn wait_again(&mut self, row: TaskRow) {
         let Some(wait) = &self.rows[row].wait else { return };
         let (tid, restart) = (self.rows[row].tid, wait.restart);
+        if let Waiting::PipeWrite { written, .. } = wait.on
+            && written > 0
+        {
+            return self.complete(row, Completed::Done(Answer::value(written as i64)));
+        }
         match restart {
             Restart::NeverAtAll => self.complete(row, Completed::Failed(Errno::EINTR)),
             Restart::Uninterruptible => self.note(Changed::Task(tid)),
@@ -253,13 +255,32 @@ impl Kernel {
             self.end_process(process, WaitStatus::Signaled(Signal::SIGKILL, false));
             return;
         }
-        if self.rows[process].stopped.is_some() || uninterruptible {
+        if uninterruptible && self.rows[process].stopped.is_none() {
+            self.kill_in_sleep(row);
+            return;
+        }
+        if self.rows[process].stopped.is_some() {
             return;
         }
         while let Some((signal, info)) = self.next_signal(row) {
             if !self.act_on(row, signal, info) {
                 return;
             }
+        }
+    }
+
+    /// A wait that no signal interrupts ends with its process if the signal would end that without a
+    /// core file, and no other signal came first.
+    fn kill_in_sleep(&mut self, row: TaskRow) {
+        let process = self.rows[row].process;
+        let all = self.rows[row].pending.set.union(self.rows[process].pending.set);
+        let Some(signal) = all.without(self.rows[row].mask).first() else { return };
+        let alone = all.without(self.rows[row].mask) == SigSet::of(signal);
+        let action = self.rows[self.rows[row].handlers].action(signal);
+        let fatal =
+            action.handler == SIG_DFL && signal.default_action() == DefaultAction::Terminate;
+        if alone && fatal && !self.is_unkillable(process) {
+            self.end_process(process, WaitStatus::Signaled(signal, false));
         }
     }
 
@@ -280,7 +301,9 @@ impl Kernel {
             DefaultAction::Stop => {
                 let orphaned =
                     signal != Signal::SIGSTOP && self.group_is_orphaned(self.rows[process].pgid, 0);
-                if !orphaned {
+                if orphaned {
+                    self.wait_again(row);
+                } else {
                     self.stop(process, signal);
                 }
                 orphaned
@@ -311,7 +334,7 @@ impl Kernel {
         };
         if action.flags & SA_RESETHAND != 0 {
             let handlers = self.rows[row].handlers;
-            self.rows[handlers].set(signal, SigAction::default());
+            self.rows[handlers].set(signal, SigAction { handler: SIG_DFL, ..action });
         }
         let task = &mut self.rows[row];
         let mask = task.saved_mask.take().unwrap_or(task.mask);
@@ -327,6 +350,18 @@ impl Kernel {
     /// Takes the blocked call of a task away because a handler runs.
     fn interrupt(&mut self, row: TaskRow, restart_flag: bool) -> Option<Interrupted> {
         let wait = self.unsleep(row)?;
+        // A wait looks at the children before it looks at signals: SIGCHLD does not hide who sent it.
+        if let Waiting::Child { select, options, info } = wait.on
+            && self.config.wake == WakeMode::Auto
+            && let Some(result) = self.try_wait(row, select, options, info).transpose()
+        {
+            let result = match result {
+                Ok(answer) => Completed::Done(answer),
+                Err(errno) => Completed::Failed(errno),
+            };
+            self.counters.blocked -= 1;
+            return Some(Interrupted::Over(wait.call, result));
+        }
         let again = match wait.restart {
             Restart::WithFlag => restart_flag,
             Restart::Never | Restart::NeverAtAll => false,

@@ -5,9 +5,12 @@
 //! which they changed, the calls of one object in the order in which they began to wait, as Linux's
 //! wait queues do. What each kind of call does when it is tried lies with its family in `calls/`.
 
+use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
 use crate::components::{Restart, Target, Wait, Waiting};
-use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
+use crate::event::{
+    Answer, Call, CallId, Completed, Completion, Effect, Event, Outcome, Output, Refusal,
+};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
 use crate::tables::deadlines::Due;
@@ -200,14 +203,43 @@ impl Kernel {
         let tid = self.rows[row].tid;
         self.let_go(&wait.on);
         self.end_temporary_mask(row);
-        if wait.restart == Restart::Uninterruptible && self.has_deliverable(row) {
-            self.signalled.push_back(tid);
+        if self.has_deliverable(row) {
+            return self.end_with_signals(row, wait.call, result);
         }
         self.outbox.push_back(Output::Completion(Completion {
             call: wait.call,
             task: tid,
             result,
         }));
+    }
+
+    /// A call ends while signals are pending (it sent one itself, or none could interrupt it): their
+    /// handlers run before its caller goes on, and one that ends the process ends the call.
+    fn end_with_signals(&mut self, row: TaskRow, call: CallId, result: Completed) {
+        let tid = self.rows[row].tid;
+        if self.config.wake == WakeMode::Auto {
+            self.resuming = Some((row, crate::components::Interrupted::Over(call, result)));
+            let pid = self.rows[self.rows[row].process].pid;
+            self.deliver_pending(tid);
+            let Some((_, crate::components::Interrupted::Over(call, mut result))) =
+                self.resuming.take()
+            else {
+                return;
+            };
+            let ended = self.outbox.iter().rev().find_map(|output| match output {
+                Output::Effect(Effect::Exited { process, status }) if *process == pid => {
+                    Some(*status)
+                }
+                Output::Effect(_) | Output::Completion(_) | Output::Outcome(..) => None,
+            });
+            if let Some(status) = ended.filter(|_| self.pids.task(tid) != Some(row)) {
+                result = Completed::Gone(status);
+            }
+            self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+            return;
+        }
+        self.signalled.push_back(tid);
+        self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
     }
 
     /// Releases what a wait holds.
@@ -243,7 +275,13 @@ impl Kernel {
                 self.try_pipe_read(*description, *count).transpose()
             }
             Waiting::PipeWrite { description, data, written } => {
-                self.try_pipe_write(row, *description, &data.0, written).transpose()
+                let before = *written;
+                let tried = self.try_pipe_write(row, *description, &data.0, written).transpose();
+                // O_NONBLOCK may have been set since: then what is written is all.
+                let leaves = *written > before
+                    && self.rows[*description].flags & O_NONBLOCK != 0
+                    && self.config.wake == WakeMode::Auto;
+                tried.or_else(|| leaves.then_some(Ok(Answer::value(*written as i64))))
             }
             Waiting::FifoOpen { .. } => self.try_fifo_open(row, &mut wait.on).transpose(),
             Waiting::Child { select, options, info } => {

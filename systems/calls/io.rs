@@ -41,6 +41,15 @@ impl Kernel {
         }
     }
 
+    /// readv(2) of no bytes ends before the file is asked what it is.
+    pub(crate) fn read_nothing(&mut self, task: TaskRow, fd: i32) -> CallResult {
+        let row = self.open_fd(task, fd)?;
+        if !self.rows[row].readable() {
+            return Err(Errno::EBADF.into());
+        }
+        Ok(Answer::data(Vec::new()))
+    }
+
     /// read(2), readv(2).
     #[inline(always)]
     pub(crate) fn read(&mut self, task: TaskRow, fd: i32, count: u64) -> CallResult {
@@ -241,9 +250,15 @@ impl Kernel {
         let Target::File(place) = self.rows[row].target else { return Err(Errno::ESPIPE.into()) };
         let old = self.rows[row].offset;
         let new = match self.thing(place) {
-            Thing::Device(_) => return Ok(Answer::value(old as i64)),
+            // The devices of mem(4) have no place to be at.
+            Thing::Device(_) => return Ok(Answer::value(0)),
+            // ext4: cookies are hashes, and the end lies behind the largest.
+            Thing::Directory => {
+                let end = i64::MAX as u64;
+                seek_from(old, end, end, offset, whence)?
+            }
             Thing::File => self.seek_file(place, old, offset, whence)?,
-            Thing::Directory | Thing::Proc | Thing::Other => {
+            Thing::Proc | Thing::Other => {
                 seek_from(old, 0, self.largest_offset(place), offset, whence)?
             }
         };
@@ -364,6 +379,8 @@ impl Kernel {
         len: u64,
         flags: u32,
     ) -> CallResult {
+        self.open_fd(task, input.0)?;
+        self.open_fd(task, output.0)?;
         if flags != 0 {
             return Err(Errno::EINVAL.into());
         }

@@ -35,6 +35,7 @@ impl Kernel {
     #[inline(always)]
     pub(crate) fn dispatch(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match call {
+            Call::Readv { fd, count: 0 } => self.read_nothing(task, *fd),
             Call::Read { fd, count } | Call::Readv { fd, count } => self.read(task, *fd, *count),
             Call::Write { fd, data } | Call::Writev { fd, data } => self.write(task, *fd, data),
             Call::Close { fd } => self.close(task, *fd),

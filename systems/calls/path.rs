@@ -3,6 +3,7 @@
 //! Each walks from its `dirfd`, and hands the rest to `fs`, which checks in Linux's order. The copies
 //! of path arguments come first, as in Linux: EFAULT, ENAMETOOLONG, ENOENT for an empty path.
 
+use crate::abi::credentials::CAP_FOWNER;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::Target;
@@ -166,7 +167,7 @@ impl Kernel {
         Stat {
             dev: PIPEFS_DEVICE,
             ino: pipe.id,
-            mode: S_IFIFO | 0o600,
+            mode: S_IFIFO | pipe.mode,
             nlink: 1,
             uid: pipe.uid,
             gid: pipe.gid,
@@ -286,8 +287,6 @@ impl Kernel {
         {
             return Err(Errno::EINVAL.into());
         }
-        nonempty(old.1)?;
-        nonempty(new.1)?;
         let from = self.walk_to_parent(task, old.0, old.1)?;
         let to = self.walk_to_parent(task, new.0, new.1)?;
         let now = self.stamp();
@@ -307,7 +306,6 @@ impl Kernel {
         if flags & !(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) != 0 {
             return Err(Errno::EINVAL.into());
         }
-        nonempty(new.1)?;
         let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
         let place = match self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)? {
             Spot::Place(place) => place,
@@ -366,10 +364,24 @@ impl Kernel {
 
     /// chmod(2) and its like.
     pub(crate) fn chmod(&mut self, task: TaskRow, spot: Spot, mode: u32) -> CallResult {
-        let Spot::Place(place) = spot else { return Ok(Answer::default()) };
+        let place = match spot {
+            Spot::Place(place) => place,
+            Spot::Open(row) => return self.chmod_pipe(task, row, mode),
+        };
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.chmod(&caller, place, mode, now)?;
+        Ok(Answer::default())
+    }
+
+    /// fchmod(2) of an unnamed pipe.
+    fn chmod_pipe(&mut self, task: TaskRow, row: DescriptionRow, mode: u32) -> CallResult {
+        let Target::Pipe(pipe, _) = self.rows[row].target else { return Ok(Answer::default()) };
+        let caller = &self.rows[task].credentials;
+        if caller.fsuid != self.rows[pipe].uid && !caller.capable(CAP_FOWNER) {
+            return Err(Errno::EPERM.into());
+        }
+        self.rows[pipe].mode = mode & 0o7777;
         Ok(Answer::default())
     }
 

@@ -66,6 +66,7 @@ impl Kernel {
             changed_ns: self.now_ns,
             uid,
             gid,
+            mode: 0o600,
         };
         PipeRow::spawn(&mut self.rows, id, pipe)
     }
@@ -138,7 +139,7 @@ impl Kernel {
             return Ok(Answer::default());
         }
         let mut written = 0;
-        if self.put_into_pipe(task, (pipe, flags), data, &mut written)? {
+        if self.put_into_pipe(task, (pipe, flags), data, &mut written, true)? {
             return Ok(Answer::value(written as i64));
         }
         if flags & O_NONBLOCK != 0 {
@@ -155,7 +156,8 @@ impl Kernel {
         })))
     }
 
-    /// Puts what fits into a pipe; `None` if some is left and the writer must wait.
+    /// Puts what fits into a pipe; `None` if some is left and the writer must wait. Only a write that has
+    /// not waited yet (`first`) may fill up the last page.
     pub(crate) fn try_pipe_write(
         &mut self,
         task: TaskRow,
@@ -165,11 +167,12 @@ impl Kernel {
     ) -> Result<Option<Answer>, Errno> {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
         let flags = self.rows[row].flags;
-        let over = self.put_into_pipe(task, (pipe, flags), data, written)?;
+        let over = self.put_into_pipe(task, (pipe, flags), data, written, false)?;
         Ok(over.then(|| Answer::value(*written as i64)))
     }
 
-    /// Whether the call is over: all is written, or some and the readers are gone.
+    /// Whether the call is over: all is written, or some and the readers are gone. Only a write that has
+    /// not waited yet (`first`) may fill up the last page.
     #[inline]
     fn put_into_pipe(
         &mut self,
@@ -177,6 +180,7 @@ impl Kernel {
         (pipe, flags): (PipeRow, u32),
         data: &[u8],
         written: &mut u64,
+        first: bool,
     ) -> Result<bool, Errno> {
         let state = &mut self.rows[pipe];
         if state.readers == 0 {
@@ -186,7 +190,7 @@ impl Kernel {
         }
         let rest = data.get(*written as usize..).unwrap_or(&[]);
         let packet = flags & O_DIRECT != 0;
-        let put = put_bytes(state, rest, *written == 0, packet, self.max_bytes);
+        let put = put_bytes(state, rest, first, packet, self.max_bytes);
         self.counters.pipe_bytes += put;
         if put > 0 && !state.waiters.is_empty() {
             self.note(Changed::Pipe(pipe));

@@ -14,9 +14,10 @@ const ALWAYS: u32 = POLLERR | POLLHUP | POLLNVAL;
 /// What files without a poll operation are always ready for.
 const ALWAYS_READY: u32 = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 /// The events behind the three sets of select(2).
-const SELECT_READ: u32 = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
-const SELECT_WRITE: u32 = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR;
-const SELECT_EXCEPT: u32 = POLLPRI;
+// POLLNVAL: an O_PATH descriptor is ready for everything, and reading it fails at once.
+const SELECT_READ: u32 = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL;
+const SELECT_WRITE: u32 = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR | POLLNVAL;
+const SELECT_EXCEPT: u32 = POLLPRI | POLLNVAL;
 
 impl Kernel {
     /// poll(2); a negative time-out waits for ever.

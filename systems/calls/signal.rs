@@ -127,7 +127,8 @@ impl Kernel {
 
     /// kill(2).
     pub(crate) fn kill(&mut self, task: TaskRow, target: i32, sig: i32) -> CallResult {
-        let signal = valid(sig)?;
+        // Whom it is for is looked up before the number is looked at.
+        let signal = valid(sig);
         let result = match target {
             i32::MIN => Err(Errno::ESRCH),
             -1 => self.kill_all(task, signal),
@@ -147,7 +148,7 @@ impl Kernel {
         &mut self,
         task: TaskRow,
         tid: u32,
-        signal: Option<Signal>,
+        signal: Wanted,
     ) -> Result<(), Errno> {
         let row = self.pids.task(tid).ok_or(Errno::ESRCH)?;
         let process = self.rows[row].process;
@@ -158,8 +159,9 @@ impl Kernel {
         &mut self,
         task: TaskRow,
         process: ProcessRow,
-        signal: Option<Signal>,
+        signal: Wanted,
     ) -> Result<(), Errno> {
+        let signal = signal?;
         self.may_kill(task, process, signal)?;
         if let Some(signal) = signal
             && self.rows[process].life == Life::Alive
@@ -171,12 +173,7 @@ impl Kernel {
     }
 
     /// Succeeds if one member took it; else the last error.
-    fn kill_group(
-        &mut self,
-        task: TaskRow,
-        group: u32,
-        signal: Option<Signal>,
-    ) -> Result<(), Errno> {
+    fn kill_group(&mut self, task: TaskRow, group: u32, signal: Wanted) -> Result<(), Errno> {
         let mut result = Err(Errno::ESRCH);
         for member in self.members(Club::Group, group) {
             let one = self.kill_one(task, member, signal);
@@ -188,7 +185,7 @@ impl Kernel {
     }
 
     /// Every process but init and the caller.
-    fn kill_all(&mut self, task: TaskRow, signal: Option<Signal>) -> Result<(), Errno> {
+    fn kill_all(&mut self, task: TaskRow, signal: Wanted) -> Result<(), Errno> {
         let own = self.rows[task].process;
         let mut result = Err(Errno::ESRCH);
         // Zombies count as found. Being forbidden is no error here (kill(2): it needs one process).
@@ -218,9 +215,11 @@ impl Kernel {
             return Ok(());
         }
         let first = target.threads.first().and_then(|tid| self.pids.task(*tid));
-        let Some(first) = first else { return Ok(()) };
-        let to = &self.rows[first].credentials;
-        let same = [by.euid, by.uid].iter().any(|uid| *uid == to.suid || *uid == to.uid);
+        let (real, saved) = match first {
+            Some(first) => (self.rows[first].credentials.uid, self.rows[first].credentials.suid),
+            None => (target.last_uid, target.last_uid),
+        };
+        let same = [by.euid, by.uid].iter().any(|uid| *uid == saved || *uid == real);
         let continues = signal == Some(Signal::SIGCONT) && own.sid == target.sid;
         if same || continues { Ok(()) } else { Err(Errno::EPERM) }
     }
@@ -236,12 +235,21 @@ impl Kernel {
         if tid <= 0 || tgid.is_some_and(|tgid| tgid <= 0) {
             return Err(Errno::EINVAL.into());
         }
-        let signal = valid(sig)?;
-        let row = self.pids.task(tid as u32).ok_or(Errno::ESRCH)?;
+        let signal = valid(sig);
+        let Some(row) = self.pids.task(tid as u32) else {
+            // A zombie's leader is still found; nothing reaches it.
+            let process = self.pids.process(tid as u32).ok_or(Errno::ESRCH)?;
+            if tgid.is_some_and(|tgid| tgid != tid) {
+                return Err(Errno::ESRCH.into());
+            }
+            self.may_kill(task, process, signal?)?;
+            return Ok(Answer::default());
+        };
         let process = self.rows[row].process;
         if tgid.is_some_and(|tgid| tgid as u32 != self.rows[process].pid) {
             return Err(Errno::ESRCH.into());
         }
+        let signal = signal?;
         self.may_kill(task, process, signal)?;
         if let Some(signal) = signal {
             let info = self.sender_info(task, signal, SI_TKILL);
@@ -304,7 +312,10 @@ impl Kernel {
     }
 }
 
-fn valid(sig: i32) -> Result<Option<Signal>, Errno> {
+/// The signal that is sent, none for 0, or that there is no such one.
+type Wanted = Result<Option<Signal>, Errno>;
+
+fn valid(sig: i32) -> Wanted {
     match sig {
         0 => Ok(None),
         number => Signal::new(number).map(Some).ok_or(Errno::EINVAL),

@@ -76,6 +76,8 @@ pub struct Pipe {
     pub uid: u32,
     /// Its group.
     pub gid: u32,
+    /// Permission bits of the inode of an unnamed pipe.
+    pub mode: u32,
 }
 
 impl Pipe {

@@ -267,7 +267,7 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
         used_slots += segment.slots();
         segments.push_back(segment);
     }
-    let [slots, readers, writers, uid, gid] = Wire::get(from)?;
+    let [slots, readers, writers, uid, gid, mode] = Wire::get(from)?;
     let [reader_opens, writer_opens, changed_ns] = Wire::get(from)?;
     Ok(Pipe {
         id,
@@ -284,6 +284,7 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
         changed_ns,
         uid,
         gid,
+        mode,
     })
 }
 

@@ -87,7 +87,7 @@ impl Encode for Pipe {
             segment.bytes.as_slice().put(out);
             (segment.read, segment.packet).put(out);
         }
-        [self.slots, self.readers, self.writers, self.uid, self.gid].put(out);
+        [self.slots, self.readers, self.writers, self.uid, self.gid, self.mode].put(out);
         [self.reader_opens, self.writer_opens, self.changed_ns].put(out);
         self.waiters.put(out);
     }

@@ -9,8 +9,13 @@ pub(crate) type Table = &'static [(&'static str, u64)];
 macro_rules! table {
     ($(#[$doc:meta])* $table:ident: $($name:ident)*) => {
         $(#[$doc])*
-        pub(crate) const $table: Table = &[$((stringify!($name), libc::$name as u64)),*];
+        pub(crate) const $table: Table = &[$((stringify!($name), number(libc::$name as i64))),*];
     };
+}
+
+/// Flags in the highest bit of an int are negative in `libc`, and no 64 bits wide.
+const fn number(value: i64) -> u64 {
+    if value == i32::MIN as i64 { 1 << 31 } else { value as u64 }
 }
 
 /// The value of a name.
