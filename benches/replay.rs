@@ -1,6 +1,6 @@
-//! Events a second of a replay on one core: a session of pipes, descriptors and processes is recorded
-//! in memory and replayed, once by the kernel alone and once as `tickernel replay` does (container,
-//! check sums, hash of the completions, digests).
+//! Events a second of a replay on one core: a session of pipes, descriptors and processes is
+//! recorded in memory and replayed, once by the kernel alone and once as `tickernel replay` does
+//! (container, check sums, hash of the completions, digests).
 //!
 //! `cargo bench --bench replay`. The file system and imported recordings are not in it.
 
