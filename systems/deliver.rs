@@ -10,7 +10,7 @@ use crate::abi::signal::{
     CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN,
 };
 use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
-use crate::components::{Frame, Interrupted, Life, Restart, Wait, Waiting};
+use crate::components::{Frame, Interrupted, Life, Restart, Waiting};
 use crate::event::{Answer, Completed, Completion, Effect, Outcome, Output, Payload, Refusal};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::rows::{ProcessRow, TaskRow};
@@ -193,8 +193,8 @@ impl Kernel {
             };
             self.post(parent, Signal::SIGCHLD, info);
         }
-        let parent = self.rows[parent].pid;
-        self.note(Changed::Children(parent));
+        let (parent, group) = (self.rows[parent].pid, self.rows[process].pgid);
+        self.note(Changed::Children { parent, child: pid, group });
     }
 
     /// The action of a signal in a process: its tasks share the table in all but odd clones.

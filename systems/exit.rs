@@ -221,14 +221,14 @@ impl Kernel {
         {
             self.post(parent, signal, child_info(pid, uid, signal, status));
         }
-        let parent_pid = self.rows[parent].pid;
+        let (parent_pid, group) = (self.rows[parent].pid, self.rows[process].pgid);
         if unwanted {
             self.reap(process);
         } else {
             self.rows[parent].reportable.insert((birth, pid));
         }
         if !self.rows[parent].child_waiters.is_empty() {
-            self.note(Changed::Children(parent_pid));
+            self.note(Changed::Children { parent: parent_pid, child: pid, group });
         }
     }
 

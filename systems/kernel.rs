@@ -133,7 +133,12 @@ pub(crate) enum Changed {
     /// Bytes, room or ends of a pipe.
     Pipe(PipeRow),
     /// Something that this process's waits could report.
-    Children(u32),
+    Children {
+        parent: u32,
+        child: u32,
+        /// The child's group: who waits for another one sleeps on.
+        group: u32,
+    },
     /// The blocked call of this task (a deadline, a continuation, a signal that it waits for).
     Task(u32),
     /// Locks of this inode.

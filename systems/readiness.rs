@@ -7,7 +7,7 @@
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
-use crate::components::{Restart, Target, Wait, Waiting};
+use crate::components::{ChildSelect, Restart, Target, Wait, Waiting};
 use crate::event::{
     Answer, Call, CallId, Completed, Completion, Effect, Event, Outcome, Output, Refusal,
 };
@@ -156,10 +156,11 @@ impl Kernel {
                 SmallVec::from_slice(&self.rows[pipe].waiters.0)
             }
             Changed::Pipe(_) => return,
-            Changed::Children(pid) => match self.pids.process(pid) {
-                Some(process) => SmallVec::from_slice(&self.rows[process].child_waiters.0),
-                None => return,
-            },
+            Changed::Children { parent, child, group } => {
+                let Some(process) = self.pids.process(parent) else { return };
+                let waiters = self.rows[process].child_waiters.0.iter().copied();
+                waiters.filter(|(_, tid)| self.waits_for(*tid, child, group)).collect()
+            }
             Changed::Locks(inode) => self.lock_waiters(inode).into(),
             Changed::Records(object) => self.record_waiters(object).into(),
             Changed::Task(tid) => {
@@ -169,6 +170,17 @@ impl Kernel {
         };
         for (since, tid) in waiters {
             self.retry(tid, Some(since));
+        }
+    }
+
+    /// Whether the wait of a task is for this child: others are not even woken, so that the end of one
+    /// that is not waited for tells nobody that there is no child left (wait(2)).
+    fn waits_for(&self, tid: u32, child: u32, group: u32) -> bool {
+        let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
+        match wait.map(|wait| &wait.on) {
+            Some(Waiting::Child { select: ChildSelect::Pid(pid), .. }) => *pid == child,
+            Some(Waiting::Child { select: ChildSelect::Group(pgid), .. }) => *pgid == group,
+            _ => true,
         }
     }
 
@@ -318,6 +330,10 @@ impl Kernel {
         let Some(row) = found.then(|| self.blocked_in(call)).flatten() else {
             return Outcome::Refused(Refusal::Misplaced);
         };
+        if max_bytes == 0 {
+            self.complete(row, Completed::Failed(Errno::EINTR));
+            return Outcome::Failed(Errno::EINTR);
+        }
         self.max_bytes = max_bytes;
         self.answers_used = 0;
         let Some(wait) = &self.rows[row].wait else {

@@ -144,7 +144,8 @@ impl<'a> FieldSource<'a> for Source<'a> {
             FieldValue::List(_) => return self.list(name),
             _ => {}
         }
-        let optional = matches!(style, Style::Optional | Style::OptionalFlags(_));
+        let optional =
+            matches!(style, Style::Optional | Style::OptionalFlags(_) | Style::OptionalChoice(_));
         match self.request.object.get(name) {
             None => self.left_out(name, style),
             Some(Value::Null) if optional => Ok(FieldValue::Null),
@@ -199,7 +200,9 @@ impl<'a> Source<'a> {
     fn left_out(&self, name: &'static str, style: Style) -> Result<FieldValue<'a>, JsonError> {
         match style {
             Style::Optional if name == "size" => Ok(FieldValue::Number(SIZE_MAX.into())),
-            Style::Optional | Style::OptionalFlags(_) => Ok(FieldValue::Null),
+            Style::Optional | Style::OptionalFlags(_) | Style::OptionalChoice(_) => {
+                Ok(FieldValue::Null)
+            }
             Style::Dirfd => Ok(FieldValue::Number(AT_FDCWD.into())),
             Style::Octal if self.opens_what_exists() => Ok(FieldValue::Null),
             Style::Plain | Style::Octal | Style::Flags(_) | Style::Choice(_) | Style::Signal => {
@@ -267,7 +270,7 @@ impl<'a> Source<'a> {
             Style::Flags(table) | Style::OptionalFlags(table) => {
                 (flags(table), "a number, or names joined by | that the man page has")
             }
-            Style::Choice(table) => {
+            Style::Choice(table) | Style::OptionalChoice(table) => {
                 (names::choice(value, table), "a number, or a name that the man page has")
             }
             Style::Signal => (names::signal_number(value), "the name of a signal, or a number"),

@@ -41,7 +41,11 @@ struct Sink<'o> {
 impl FieldSink for Sink<'_> {
     fn field(&mut self, name: &'static str, style: Style, value: FieldValue<'_>) {
         let shown = match value {
-            FieldValue::Number(0) if matches!(style, Style::OptionalFlags(_)) => return,
+            FieldValue::Number(0)
+                if matches!(style, Style::OptionalFlags(_) | Style::OptionalChoice(_)) =>
+            {
+                return;
+            }
             FieldValue::Null if matches!(style, Style::Optional) => return,
             FieldValue::Null => Value::Null,
             FieldValue::Number(number) => self.number(style, number),
@@ -73,7 +77,9 @@ impl Sink<'_> {
             Style::Plain | Style::Optional => show_number(number),
             Style::Octal => names::show_mode(number),
             Style::Flags(table) | Style::OptionalFlags(table) => self.flags(number, table),
-            Style::Choice(table) => names::show_choice(number, table),
+            Style::Choice(table) | Style::OptionalChoice(table) => {
+                names::show_choice(number, table)
+            }
             Style::Signal => names::show_signal(number),
             Style::Dirfd if number == i128::from(AT_FDCWD) => "AT_FDCWD".into(),
             Style::Dirfd => show_number(number),

@@ -19,10 +19,12 @@ impl FieldSink for Line {
         let mut text = match (&value, style) {
             (FieldValue::Number(number), Style::Octal) => format!("0{number:o}"),
             (FieldValue::Number(-100), Style::Dirfd) => "AT_FDCWD".to_owned(),
-            (FieldValue::Number(number), Style::Choice(names)) => u64::try_from(*number)
-                .ok()
-                .and_then(|number| name_of(names, number))
-                .map_or(number.to_string(), str::to_owned),
+            (FieldValue::Number(number), Style::Choice(names) | Style::OptionalChoice(names)) => {
+                u64::try_from(*number)
+                    .ok()
+                    .and_then(|number| name_of(names, number))
+                    .map_or(number.to_string(), str::to_owned)
+            }
             (FieldValue::Number(number), Style::Flags(_) | Style::OptionalFlags(_)) => {
                 format!("{number:#x}")
             }

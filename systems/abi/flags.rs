@@ -204,8 +204,26 @@ constants! {
         CLOCK_MONOTONIC_COARSE = 6, CLOCK_BOOTTIME = 7,
     }
 }
-/// `TIMER_ABSTIME` of clock_nanosleep(2).
-pub const TIMER_ABSTIME: u32 = 1;
+constants! {
+    /// Flags of clock_nanosleep(2).
+    TIMER_FLAGS: u32 { TIMER_ABSTIME = 1 }
+}
+constants! {
+    /// Modes of fallocate(2).
+    FALLOCATE_MODES: u32 {
+        FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2, FALLOC_FL_COLLAPSE_RANGE = 8,
+        FALLOC_FL_ZERO_RANGE = 0x10, FALLOC_FL_INSERT_RANGE = 0x20, FALLOC_FL_UNSHARE_RANGE = 0x40,
+    }
+}
+constants! {
+    /// What statx(2) is asked for.
+    STATX_MASKS: u32 {
+        STATX_BASIC_STATS = 0x7ff, STATX_ALL = 0xfff, STATX_TYPE = 1, STATX_MODE = 2,
+        STATX_NLINK = 4, STATX_UID = 8, STATX_GID = 0x10, STATX_ATIME = 0x20, STATX_MTIME = 0x40,
+        STATX_CTIME = 0x80, STATX_INO = 0x100, STATX_SIZE = 0x200, STATX_BLOCKS = 0x400,
+        STATX_BTIME = 0x800, STATX_MNT_ID = 0x1000,
+    }
+}
 constants! {
     /// Timers of setitimer(2).
     ITIMERS: u32 { ITIMER_REAL = 0, ITIMER_VIRTUAL = 1, ITIMER_PROF = 2 }

@@ -1,7 +1,7 @@
 //! Reading, writing and moving in what is open: read(2), write(2), pread(2), lseek(2), getdents64(2),
 //! ftruncate(2), fallocate(2), sendfile(2), copy_file_range(2), fsync(2).
 //!
-//! Not here: fallocate(2) modes beyond allocation (EOPNOTSUPP), sending between two pipes (splice(2)).
+//! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP), sending between two pipes (splice(2)).
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
@@ -23,6 +23,10 @@ const MAX_DEVICE_BYTES: u64 = 32 << 20;
 /// bytes are asked for, and an absurd count must not fill the host's memory. What is short may be
 /// asked for again (read(2), copy_file_range(2), sendfile(2): RETURN VALUE).
 const MAX_FILE_BYTES: u64 = 128 << 20;
+
+/// Modes of fallocate(2).
+const FALLOC_FL_KEEP_SIZE: u32 = 1;
+const FALLOC_FL_PUNCH_HOLE: u32 = 2;
 
 /// What kind of thing a place is, for reading and writing.
 enum Thing {
@@ -318,7 +322,7 @@ impl Kernel {
         self.truncate_place(task, place, size)
     }
 
-    /// fallocate(2) without a mode: the file grows to hold the range.
+    /// fallocate(2): the file grows to hold the range, or keeps its size, or gets a hole.
     pub(crate) fn fallocate(
         &mut self,
         task: TaskRow,
@@ -331,7 +335,9 @@ impl Kernel {
         if offset < 0 || len <= 0 {
             return Err(Errno::EINVAL.into());
         }
-        if mode != 0 {
+        if mode & FALLOC_FL_PUNCH_HOLE != 0 && mode & FALLOC_FL_KEEP_SIZE == 0
+            || mode & !(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) != 0
+        {
             return Err(Errno::EOPNOTSUPP.into());
         }
         if !self.rows[row].writable() {
@@ -347,7 +353,10 @@ impl Kernel {
         if end > self.largest_offset(place) {
             return Err(Errno::EFBIG.into());
         }
-        if end > self.end_of(place) {
+        if mode & FALLOC_FL_PUNCH_HOLE != 0 {
+            let now = self.stamp();
+            self.fs.punch(place, offset as u64, len as u64, now);
+        } else if mode == 0 && end > self.end_of(place) {
             return self.truncate_place(task, place, end);
         }
         Ok(Answer::default())
@@ -397,6 +406,9 @@ impl Kernel {
         if self.rows[to].flags & O_APPEND != 0 {
             return Err(Errno::EBADF.into());
         }
+        if self.fs.volume(from_place).dev != self.fs.volume(to_place).dev {
+            return Err(Errno::EXDEV.into());
+        }
         let source = start_at(input.1, self.rows[from].offset)?;
         let target = start_at(output.1, self.rows[to].offset)?;
         let count = len.min(MAX_FILE_BYTES).min(self.end_of(from_place).saturating_sub(source));
@@ -430,9 +442,9 @@ impl Kernel {
         let row = self.open_fd(task, fd)?;
         let Target::File(place) = self.rows[row].target else { return Err(Errno::EINVAL) };
         match self.thing(place) {
-            Thing::File => Ok((row, place)),
+            Thing::File | Thing::Proc => Ok((row, place)),
             Thing::Directory => Err(Errno::EISDIR),
-            Thing::Device(_) | Thing::Proc | Thing::Other => Err(Errno::EINVAL),
+            Thing::Device(_) | Thing::Other => Err(Errno::EINVAL),
         }
     }
 

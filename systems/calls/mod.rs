@@ -105,8 +105,8 @@ impl Kernel {
                 self.clock_nanosleep(*clockid, *flags, *request)
             }
             Call::Alarm { seconds } => self.alarm(task, *seconds),
-            Call::Setitimer { which, value } => {
-                self.itimer(task, *which, Some(value.unwrap_or_default()))
+            Call::Setitimer { which, new_value } => {
+                self.itimer(task, *which, Some(new_value.unwrap_or_default()))
             }
             Call::Getitimer { which } => self.itimer(task, *which, None),
             other => self.dispatch_processes(task, other),

@@ -120,7 +120,9 @@ fn read_field<'a, T: Field<'a>, S: FieldSource<'a>>(
     T::read(value).ok_or_else(|| source.misfit(name))
 }
 
-use Style::{Choice, Dirfd, Flags, Octal, Optional, OptionalFlags, Plain, Signal as Sig};
+use Style::{
+    Choice, Dirfd, Flags, Octal, Optional, OptionalChoice, OptionalFlags, Plain, Signal as Sig,
+};
 
 calls! {
     0 read Read { fd: i32 [Plain], count: u64 [Plain] }
@@ -151,7 +153,7 @@ calls! {
     34 pause Pause {}
     35 nanosleep Nanosleep { request: Timespec [Plain] }
     37 alarm Alarm { seconds: u32 [Plain] }
-    38 setitimer Setitimer { which: u32 [Choice(ITIMERS)], value: Option<Itimer> [Optional] }
+    38 setitimer Setitimer { which: u32 [Choice(ITIMERS)], new_value: Option<Itimer> [Optional] }
     36 getitimer Getitimer { which: u32 [Choice(ITIMERS)] }
     39 getpid Getpid {}
     40 sendfile Sendfile { out_fd: i32 [Plain], in_fd: i32 [Plain], offset: Option<i64> [Optional],
@@ -231,7 +233,8 @@ calls! {
     217 getdents64 Getdents64 { fd: i32 [Plain], count: u64 [Plain] }
     221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
         advice: i32 [Plain] }
-    230 clock_nanosleep ClockNanosleep { clockid: u32 [Choice(CLOCKS)], flags: u32 [Optional],
+    230 clock_nanosleep ClockNanosleep { clockid: u32 [OptionalChoice(CLOCKS)],
+        flags: u32 [OptionalFlags(TIMER_FLAGS)],
         request: Timespec [Plain] }
     231 exit_group ExitGroup { status: i32 [Plain] }
     234 tgkill Tgkill { tgid: i32 [Plain], tid: i32 [Plain], sig: i32 [Sig] }
@@ -266,7 +269,7 @@ calls! {
     280 utimensat Utimensat { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
         atime: Option<Timespec> [Optional], mtime: Option<Timespec> [Optional],
         flags: u32 [OptionalFlags(AT_FLAGS)] }
-    285 fallocate Fallocate { fd: i32 [Plain], mode: u32 [Plain], offset: i64 [Plain],
+    285 fallocate Fallocate { fd: i32 [Plain], mode: u32 [Flags(FALLOCATE_MODES)], offset: i64 [Plain],
         len: i64 [Plain] }
     292 dup3 Dup3 { oldfd: i32 [Plain], newfd: i32 [Plain], flags: u32 [Flags(OPEN_FLAGS)] }
     293 pipe2 Pipe2 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
@@ -280,7 +283,7 @@ calls! {
         fd_out: i32 [Plain], off_out: Option<i64> [Optional], len: u64 [Plain],
         flags: u32 [Optional] }
     332 statx Statx { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
-        flags: u32 [OptionalFlags(AT_FLAGS)], mask: u32 [Optional] }
+        flags: u32 [OptionalFlags(AT_FLAGS)], mask: u32 [OptionalFlags(STATX_MASKS)] }
     436 close_range CloseRange { first: u32 [Plain], last: u32 [Plain],
         flags: u32 [OptionalFlags(CLOSE_RANGE_FLAGS)] }
     439 faccessat2 Faccessat2 { dirfd: i32 [Dirfd], path: Path<'a> [Plain],

@@ -34,6 +34,8 @@ pub enum Style {
     Optional,
     /// Flags that may be left out.
     OptionalFlags(Names),
+    /// One name, or left out for 0.
+    OptionalChoice(Names),
 }
 
 /// A field in its common form.

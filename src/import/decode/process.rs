@@ -110,7 +110,7 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         "alarm" => Call::Alarm { seconds: args.size(0)? as u32 },
         "setitimer" => Call::Setitimer {
             which: args.flags(0, ITIMERS)?,
-            value: match args.get(1)? {
+            new_value: match args.get(1)? {
                 value if value.as_struct().is_some() => Some(itimer(value)?),
                 _ => None,
             },
