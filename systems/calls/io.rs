@@ -19,6 +19,10 @@ use alloc::vec::Vec;
 const MAX_RW_COUNT: u64 = 0x7fff_f000;
 /// Most bytes that a read of an endless device gives at once; a short read is always allowed.
 const MAX_DEVICE_BYTES: u64 = 32 << 20;
+/// Most bytes of a file that one call reads or copies: a hole of a terabyte costs nothing until its
+/// bytes are asked for, and an absurd count must not fill the host's memory. What is short may be
+/// asked for again (read(2), copy_file_range(2), sendfile(2): RETURN VALUE).
+const MAX_FILE_BYTES: u64 = 128 << 20;
 
 /// Modes of fallocate(2).
 const FALLOC_FL_KEEP_SIZE: u32 = 1;
@@ -101,6 +105,7 @@ impl Kernel {
             Thing::Device(rdev) => self.read_device(rdev, count),
             Thing::Proc => self.read_proc(task, place, offset, count),
             Thing::File => {
+                let count = count.min(MAX_FILE_BYTES);
                 let data = self.fs.read(place, offset, count)?;
                 let now = self.stamp();
                 self.fs.accessed_by_read(place, count, now);
@@ -408,7 +413,7 @@ impl Kernel {
         }
         let source = start_at(input.1, self.rows[from].offset)?;
         let target = start_at(output.1, self.rows[to].offset)?;
-        let count = len.min(MAX_RW_COUNT).min(self.end_of(from_place).saturating_sub(source));
+        let count = len.min(MAX_FILE_BYTES).min(self.end_of(from_place).saturating_sub(source));
         let overlaps = self.fs.inode_id(from_place) == self.fs.inode_id(to_place)
             && source < target + count
             && target < source + count;
@@ -473,7 +478,7 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let data = match self.thing(place) {
-            Thing::File => self.fs.read(place, source, count.min(MAX_RW_COUNT))?,
+            Thing::File => self.fs.read(place, source, count.min(MAX_FILE_BYTES))?,
             Thing::Directory | Thing::Device(_) | Thing::Proc | Thing::Other => {
                 return Err(Errno::EINVAL.into());
             }
