@@ -1,5 +1,5 @@
-//! Before a call is run: what its recorded result says about the tree that was there (IMPORT.md section
-//! 6). After it ran: what it changed, so that later sights of it are no facts.
+//! Before a call is run: what its recorded result says about the tree that was there (IMPORT.md
+//! section 6). After it ran: what it changed, so that later sights of it are no facts.
 
 use tickernel_systems::Kernel;
 use tickernel_systems::abi::Errno;
@@ -37,8 +37,8 @@ struct Wanted {
 }
 
 impl Facts<'_> {
-    /// Enters what the recorded result of a call says. `real` is the path that strace printed for the
-    /// descriptor that came of it.
+    /// Enters what the recorded result of a call says. `real` is the path that strace printed for
+    /// the descriptor that came of it.
     pub fn before(&mut self, call: &Call<'_>, expected: &Expected, real: Option<&[u8]>) {
         let recorded = expected.recorded;
         for one in paths::uses(call) {

@@ -1,6 +1,6 @@
-//! What the whole recording tells of files by their printed paths, before the first call is run: which
-//! are directories, which are symbolic links and where to. Only the kind of a file is taken from here;
-//! sizes and times hold at a place in the order and come with the calls (`facts.rs`).
+//! What the whole recording tells of files by their printed paths, before the first call is run:
+//! which are directories, which are symbolic links and where to. Only the kind of a file is taken
+//! from here; sizes and times hold at a place in the order and come with the calls (`facts.rs`).
 
 use std::collections::BTreeMap;
 

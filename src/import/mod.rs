@@ -1,14 +1,16 @@
 //! `tickernel import` and the first half of `replay`: a real strace recording becomes a trace.
 //!
 //! The phases: `source.rs` opens and parses, `start.rs` makes the first state, `order.rs` walks the
-//! lines with a scratch kernel and finds the order in which the calls took effect, completing the first
-//! tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events with what is
-//! expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
+//! lines with a scratch kernel and finds the order in which the calls took effect, completing the
+//! first tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events
+//! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
 mod decode;
+mod demand;
 mod facts;
 mod force;
 mod hints;
+mod hold;
 mod initial;
 mod item;
 mod meta;
@@ -17,9 +19,11 @@ mod order;
 mod paths;
 mod probe;
 mod scope;
+mod signals;
 mod source;
 mod stand_in;
 mod start;
+mod step;
 mod task;
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The first state of a recording: root process, descriptors, limits, work tree (IMPORT.md sections 4 to 6).
+//! The first state of a recording: root process, descriptors, limits, work tree (IMPORT.md sections
+//! 4 to 6).
 //!
 //! From the side file; what it does not say is inferred from the recording's first lines.
 

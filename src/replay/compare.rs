@@ -1,7 +1,8 @@
-//! One answer held against the recording: compared, bound, fed or not the same (IMPORT.md section 0).
+//! One answer held against the recording: compared, bound, fed or not the same (IMPORT.md section
+//! 0).
 //!
-//! Owns the treatment of each value. What only the real machine could know (inodes, devices) is bound at
-//! first sight and must agree from then on.
+//! Owns the treatment of each value. What only the real machine could know (inodes, devices) is
+//! bound at first sight and must agree from then on.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -132,7 +132,8 @@ struct Run {
 }
 
 impl Run {
-    /// Ends the replay. `cut` = it was stopped early, so that calls may be open that would have ended.
+    /// Ends the replay. `cut` = it was stopped early, so that calls may be open that would have
+    /// ended.
     fn conclude(mut self, file: String, format: Format, start: Instant, cut: bool) -> Replayed {
         self.engine.finish(cut || self.damage.is_some());
         let digests = self.engine.kernel().digests();
