@@ -178,10 +178,10 @@ impl Order<'_> {
                 return self.run_other(tid);
             }
             None => {
-                if let Some(bytes) = self.call_bytes(tid) {
-                    if let Ok(call) = Call::get(&mut WireReader::new(&bytes)) {
-                        self.count_written(tid, &call);
-                    }
+                if let Some(bytes) = self.call_bytes(tid)
+                    && let Ok(call) = Call::get(&mut WireReader::new(&bytes))
+                {
+                    self.count_written(tid, &call);
                 }
                 self.park(tid);
                 let item = self.task(tid).pending.as_ref().and_then(|pending| pending.item);

@@ -389,10 +389,10 @@ impl Initial {
             node.pages.truncate(size);
         }
         fs.describe_kind(place, |kind| {
-            if let Kind::Regular(pages) = kind {
-                if pages.size() < size {
-                    pages.truncate(size);
-                }
+            if let Kind::Regular(pages) = kind
+                && pages.size() < size
+            {
+                pages.truncate(size);
             }
         })
         .unwrap_or(());

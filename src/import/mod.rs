@@ -115,7 +115,7 @@ pub enum ImportError {
         /// Of which input.
         path: PathBuf,
         /// Why.
-        why: crate::strace::Error,
+        why: Box<crate::strace::Error>,
     },
     /// The first state cannot be made.
     #[error("the first state cannot be made: {0:?}")]
@@ -201,7 +201,7 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
             let (text, side) = *both;
             if text.events.is_empty() {
                 if let Some(error) = text.error {
-                    return Err(ImportError::Strace { path: path.to_owned(), why: error });
+                    return Err(ImportError::Strace { path: path.to_owned(), why: Box::new(error) });
                 }
                 return Err(ImportError::Empty { path: path.to_owned() });
             }

@@ -328,11 +328,11 @@ impl Engine {
                     Payload::Info(info) => info,
                     _ => return,
                 };
-                if let Ok(Answer { payload: Payload::Info(simulated), .. }) = &result {
-                    if let Verdict::Mismatched(why) = compare::info(recorded, simulated) {
-                        let why = format!("signal {}: {why}", signal.name());
-                        self.wrong_signals.insert(task, why);
-                    }
+                if let Ok(Answer { payload: Payload::Info(simulated), .. }) = &result
+                    && let Verdict::Mismatched(why) = compare::info(recorded, simulated)
+                {
+                    let why = format!("signal {}: {why}", signal.name());
+                    self.wrong_signals.insert(task, why);
                 }
                 self.remember(|| Recent::Signal { task, signal });
             }
