@@ -46,7 +46,7 @@ fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>, ImportError> {
 /// Opens what stands at a path.
 pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     let failed = |why: std::io::Error| ImportError::Io { path: path.to_owned(), why };
-    let strace = |why| ImportError::Strace { path: path.to_owned(), why };
+    let strace = |why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) };
     if fs::metadata(path).map_err(failed)?.is_dir() {
         let recording = read_dir_of_pids(path).map_err(strace)?;
         return Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))));
@@ -94,7 +94,7 @@ fn open_tar(path: &Path, bytes: &[u8]) -> Result<(Format, Opened), ImportError> 
         std::io::copy(&mut (&mut entry).take(MAX_INPUT_BYTES), &mut out).map_err(failed)?;
     }
     let recording = read_dir_of_pids(&folder.0)
-        .map_err(|why| ImportError::Strace { path: path.to_owned(), why })?;
+        .map_err(|why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) })?;
     Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))))
 }
 
