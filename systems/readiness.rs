@@ -330,6 +330,10 @@ impl Kernel {
         let Some(row) = found.then(|| self.blocked_in(call)).flatten() else {
             return Outcome::Refused(Refusal::Misplaced);
         };
+        if max_bytes == 0 {
+            self.complete(row, Completed::Failed(Errno::EINTR));
+            return Outcome::Failed(Errno::EINTR);
+        }
         self.max_bytes = max_bytes;
         self.answers_used = 0;
         let Some(wait) = &self.rows[row].wait else {

@@ -9,6 +9,7 @@ mod replay;
 use crate::import::{Imported, Source};
 use crate::json::convert::to_trace;
 use crate::replay::{Damage, Options, Replayed};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt;
@@ -137,9 +138,27 @@ impl Progress {
     }
 }
 
+/// Help and version are printed as they are; of a mistake, one line that says what to do.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nobody reads: nothing to be done.
+        error.print().unwrap_or(());
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let text = error.render().to_string();
+    let parts = text.split("\n\n").next().unwrap_or_default().split_whitespace();
+    let what = parts.collect::<Vec<_>>().join(" ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    eprintln!("tickernel: {what}; see `tickernel help` and `tickernel help COMMAND`");
+    ExitCode::from(2)
+}
+
 /// Runs the command of the process's arguments.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     let result = match arguments.command {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),

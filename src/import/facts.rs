@@ -25,6 +25,8 @@ pub struct Facts<'a> {
     pub hints: &'a Hints,
     /// Who calls.
     pub tid: u32,
+    /// What the file behind the descriptor that comes of the call turns out to be.
+    pub opened: Option<Shape>,
 }
 
 /// What is wanted at the end of a path.
@@ -74,6 +76,9 @@ impl Facts<'_> {
                 Shape::Link(text.0.clone())
             }
             _ if one.directory => Shape::Directory,
+            (_, Call::Open { .. } | Call::Openat { .. }) => {
+                self.opened.clone().unwrap_or(Shape::File)
+            }
             _ => Shape::File,
         };
         let mode = match call {
@@ -102,6 +107,20 @@ impl Facts<'_> {
         }
         if matches!(call, Call::Execve { .. }) {
             self.initial.see_program(fs, place);
+            let head = fs.pages(place).map(|pages| pages.read(0, 256)).unwrap_or_default();
+            self.interpreter(&head);
+        }
+    }
+
+    /// A script ran: so did its interpreter.
+    fn interpreter(&mut self, head: &[u8]) {
+        let Some(line) = head.strip_prefix(b"#!") else { return };
+        let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let path = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let wanted = Wanted { shape: Shape::File, mode: 0o755 };
+        self.ensure(AT_FDCWD, path, true, &wanted, None, 0);
+        if let Ok(Some(place)) = self.kernel.resolve(self.tid, AT_FDCWD, path, true) {
+            self.initial.see_program(self.kernel.describe_tree(), place);
         }
     }
 
@@ -324,10 +343,20 @@ impl Facts<'_> {
             }
             Call::Lseek { fd, offset, whence } if whence == SEEK_END => {
                 let place = self.kernel.fd_view(tid, fd).and_then(|view| view.place);
-                let size = u64::try_from(value - offset);
+                let size = u64::try_from(i128::from(value) - i128::from(offset));
                 if let (Some(place), Ok(size)) = (place, size) {
                     self.initial.see_size(self.kernel.describe_tree(), place, size);
                 }
+            }
+            Call::Lseek { fd, offset, whence } if whence >= SEEK_DATA => {
+                let place = self.kernel.fd_view(tid, fd).and_then(|view| view.place);
+                let (Some(place), Ok(offset), Ok(found)) =
+                    (place, u64::try_from(offset), u64::try_from(value))
+                else {
+                    return;
+                };
+                let data = if whence == SEEK_DATA { (found, found + 1) } else { (offset, found) };
+                self.initial.see_data(self.kernel.describe_tree(), place, data.0, data.1);
             }
             Call::Fstat { fd } => {
                 let place = self.kernel.fd_view(tid, fd).and_then(|view| view.place);
@@ -355,7 +384,7 @@ impl Facts<'_> {
     fn moved(&mut self, place: Option<Place>, offset: u64, wanted: u64, value: i64) {
         let (Some(place), Ok(value)) = (place, u64::try_from(value)) else { return };
         if value < wanted.min(0x7fff_f000) {
-            self.initial.see_size(self.kernel.describe_tree(), place, offset + value);
+            self.initial.see_size(self.kernel.describe_tree(), place, offset.saturating_add(value));
         }
     }
 
@@ -374,7 +403,7 @@ impl Facts<'_> {
         }
         if value < count && (value > 0 || offset > 0 || count > 0) {
             let live = fs.pages(place).map_or(0, tickernel_systems::fs::Pages::size);
-            let size = offset + value;
+            let size = offset.saturating_add(value);
             if value > 0 || live > size {
                 self.initial.see_size(fs, place, size);
             }
@@ -386,11 +415,8 @@ impl Facts<'_> {
             }
         }
         // A read that gives more than there is: the file is at least as long.
-        if live < offset + value {
-            let size = fs.pages(place).map_or(0, tickernel_systems::fs::Pages::size);
-            if size < offset + value {
-                self.initial.see_size(fs, place, offset + value);
-            }
+        if live < offset.saturating_add(value) {
+            self.initial.see_at_least(fs, place, offset.saturating_add(value));
         }
     }
 
@@ -503,7 +529,7 @@ impl Facts<'_> {
             self.initial.changed(self.kernel.fs(), place, times);
             let copies = matches!(call, Call::CopyFileRange { .. } | Call::Sendfile { .. });
             if !copies {
-                self.initial.wrote(self.kernel.fs(), place, start, start + value);
+                self.initial.wrote(self.kernel.fs(), place, start, start.saturating_add(value));
             }
         }
     }

@@ -53,9 +53,6 @@ impl Order<'_> {
         task.pending = Some(interrupted);
     }
 
-    /// A call that should have ended waits in the simulation: the task is taken out of it.
-    pub(super) fn give_up(&mut self, _tid: u32, _pending: Pending) {}
-
     /// The descriptors that an unknown call made are open: something must stand there.
     fn stand_ins(&mut self, tid: u32, call: u64) {
         let Some(call) = self.recording.calls.get(call) else { return };

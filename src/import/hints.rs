@@ -15,6 +15,10 @@ pub struct Hints {
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
+    /// What the descriptor of an opening call turns out to be, by the call's index.
+    opened: BTreeMap<u64, Shape>,
+    /// Descriptors that are open while the recording is looked through: the call that opened them.
+    open: BTreeMap<(Option<u32>, i32), u64>,
 }
 
 /// Most bytes of what was read from pipes that are kept.
@@ -32,8 +36,10 @@ impl Hints {
                     }
                 }
                 EventKind::Exit { call } => {
+                    let index = call;
                     if let Some(call) = recording.calls.get(call) {
                         hints.see_stream(call);
+                        hints.see_open(index, call);
                     }
                 }
                 _ => {}
@@ -50,6 +56,46 @@ impl Hints {
     /// What was read from a pipe, in the order in which the reads returned.
     pub fn stream(&self, pipe: &[u8]) -> Option<&[u8]> {
         self.streams.get(pipe).map(Vec::as_slice)
+    }
+
+    /// What an opening call opened, as far as its task asks.
+    pub fn opened(&self, call: u64) -> Option<&Shape> {
+        self.opened.get(&call)
+    }
+
+    fn see_open(&mut self, index: u64, call: &Call) {
+        let value = call.result.as_ref().and_then(|result| result.number());
+        let Some(value) = value.filter(|value| *value >= 0) else { return };
+        let fd = call.arg(0).and_then(Value::as_i32);
+        let opened = fd.and_then(|fd| self.open.get(&(call.tid, fd)).copied());
+        let shape = |stat: Option<&Value>| {
+            let mode = numbers::mode(stat?.field("st_mode")?)?;
+            let rdev = stat?.field("st_rdev").and_then(numbers::device).unwrap_or(0);
+            Some(Shape::of(mode, rdev))
+        };
+        let found = match &*call.name {
+            "open" | "openat" => {
+                if let Ok(fd) = i32::try_from(value) {
+                    self.open.insert((call.tid, fd), index);
+                }
+                return;
+            }
+            "close" => {
+                if let Some(fd) = fd {
+                    self.open.remove(&(call.tid, fd));
+                }
+                return;
+            }
+            "fstat" => shape(call.arg(1)),
+            "newfstatat" if call.arg(1).and_then(Value::as_bytes) == Some(b"") => {
+                shape(call.arg(2))
+            }
+            "getdents64" | "getdents" | "fchdir" => Some(Shape::Directory),
+            _ => None,
+        };
+        if let (Some(opened), Some(shape)) = (opened, found) {
+            self.opened.entry(opened).or_insert(shape);
+        }
     }
 
     fn see_stream(&mut self, call: &Call) {

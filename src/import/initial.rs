@@ -19,6 +19,9 @@ use crate::replay::stat_bits;
 /// Largest sum of contents that is taken over from a recording.
 const MAX_CONTENT_BYTES: u64 = 400 << 20;
 
+/// Largest file of the kernel's ext4: what claims more is no fact.
+const MAX_FILE_BYTES: u64 = (1 << 44) - 4096;
+
 /// A node of the tree of facts.
 pub type NodeId = usize;
 
@@ -90,6 +93,8 @@ pub struct Node {
     given: Option<&'static [u8]>,
     /// It was executed: a script needs its interpreter.
     pub executed: bool,
+    /// Its links by what is known to have been there.
+    natural_links: u32,
 }
 
 /// Bytes that were copied inside the kernel while they were unknown.
@@ -155,6 +160,7 @@ impl Initial {
             order: Vec::new(),
             given,
             executed: false,
+            natural_links: fs.inode(place).map_or(1, |inode| inode.nlink),
         });
         id
     }
@@ -162,6 +168,12 @@ impl Initial {
     /// The initial file that a live place is.
     pub fn of(&self, fs: &Fs, place: Place) -> Option<NodeId> {
         self.by_inode.get(&fs.inode_id(place)?).copied()
+    }
+
+    /// Whether these members of a file's stat are known.
+    pub fn knows(&self, fs: &Fs, place: Place, members: u32) -> bool {
+        let node = self.of(fs, place).and_then(|id| self.nodes.get(id));
+        node.is_some_and(|node| node.known & members == members)
     }
 
     /// Notes that the session made or removed a name.
@@ -199,8 +211,10 @@ impl Initial {
             self.keep_directory(fs, parent);
         }
         let id = self.adopt(fs, place, shape, meta, None);
+        let is_directory = self.nodes.get(id).is_some_and(|node| node.shape == Shape::Directory);
         if let Some(node) = self.nodes.get_mut(parent) {
             node.children.push((name.to_vec(), id));
+            node.natural_links += u32::from(is_directory);
         }
         Ok(place)
     }
@@ -263,6 +277,9 @@ impl Initial {
         let parent = self.of(fs, directory).ok_or(Errno::EPERM)?;
         let place = self.nodes.get(file).ok_or(Errno::ENOENT)?.place;
         fs.build_name(place, directory, name)?;
+        if let Some(node) = self.nodes.get_mut(file) {
+            node.natural_links += 1;
+        }
         if let Some(node) = self.nodes.get_mut(parent) {
             node.children.push((name.to_vec(), file));
         }
@@ -291,8 +308,8 @@ impl Initial {
             node.known &= !NLINK;
         } else if fresh & NLINK != 0 {
             let now = live.nlink.unwrap_or(1);
-            let own = node.meta.nlink.unwrap_or(now);
-            node.meta.nlink = Some((own + stat.nlink).saturating_sub(now));
+            let own = node.natural_links;
+            node.meta.nlink = Some(own.saturating_add(stat.nlink).saturating_sub(now));
             live.nlink = Some(stat.nlink);
         }
         for (bit, seen, own, live) in [
@@ -326,7 +343,7 @@ impl Initial {
     pub fn see_size(&mut self, fs: &mut Fs, place: Place, size: u64) {
         let Some(id) = self.of(fs, place) else { return };
         let Some(node) = self.nodes.get_mut(id) else { return };
-        if node.known & stat_bits::SIZE != 0 || node.shape != Shape::File {
+        if node.known & stat_bits::SIZE != 0 || node.shape != Shape::File || size > MAX_FILE_BYTES {
             return;
         }
         node.known |= stat_bits::SIZE;
@@ -355,8 +372,50 @@ impl Initial {
             // What was copied there is gone where it is written over as a whole.
             self.copies.retain(|copy| {
                 let (to, at) = copy.to;
-                to != inode || at < start || at + copy.len > end
+                to != inode || at < start || at.saturating_add(copy.len) > end
             });
+        }
+    }
+
+    /// A file that was there is at least so long.
+    pub fn see_at_least(&mut self, fs: &mut Fs, place: Place, size: u64) {
+        let Some(id) = self.of(fs, place) else { return };
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        if node.known & stat_bits::SIZE != 0 || node.shape != Shape::File || size > MAX_FILE_BYTES {
+            return;
+        }
+        if node.pages.size() < size {
+            node.pages.truncate(size);
+        }
+        fs.describe_kind(place, |kind| {
+            if let Kind::Regular(pages) = kind {
+                if pages.size() < size {
+                    pages.truncate(size);
+                }
+            }
+        })
+        .unwrap_or(());
+    }
+
+    /// A range that is no hole, whatever is in it.
+    pub fn see_data(&mut self, fs: &mut Fs, place: Place, start: u64, end: u64) {
+        const PAGE: u64 = tickernel_systems::fs::PAGE_BYTES;
+        let Some(id) = self.of(fs, place) else { return };
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        let end = end.min(start.saturating_add(64 << 20)).min(node.pages.size());
+        let mut at = start / PAGE * PAGE;
+        while node.shape == Shape::File && at < end {
+            // One zero byte makes a page, where the session has not written another.
+            if node.pages.absent(at, 1) > 0 && !gaps(&node.ranges, at, at + 1).is_empty() {
+                node.pages.write(at, &[0]);
+                fs.describe_kind(place, |kind| {
+                    if let Kind::Regular(pages) = kind {
+                        pages.write(at, &[0]);
+                    }
+                })
+                .unwrap_or(());
+            }
+            at += PAGE;
         }
     }
 
@@ -366,7 +425,7 @@ impl Initial {
         self.see_copied(fs, place, offset, data);
         let Some(id) = self.of(fs, place) else { return };
         let Some(node) = self.nodes.get_mut(id) else { return };
-        if node.shape != Shape::File || data.is_empty() {
+        if node.shape != Shape::File || data.is_empty() || end > MAX_FILE_BYTES {
             return;
         }
         for (start, stop) in gaps(&node.ranges, offset, end) {
@@ -390,22 +449,24 @@ impl Initial {
     /// Bytes of a copy are bytes of what it was copied from.
     fn see_copied(&mut self, fs: &mut Fs, place: Place, offset: u64, data: &[u8]) {
         let Some(inode) = fs.inode_id(place) else { return };
-        let end = offset + data.len() as u64;
+        let end = offset.saturating_add(data.len() as u64);
         let copies: Vec<Copied> = self
             .copies
             .iter()
-            .filter(|copy| copy.to.0 == inode && copy.to.1 < end && copy.to.1 + copy.len > offset)
+            .filter(|copy| {
+                copy.to.0 == inode && copy.to.1 < end && copy.to.1.saturating_add(copy.len) > offset
+            })
             .copied()
             .collect();
         for copy in copies {
             let start = copy.to.1.max(offset);
-            let stop = (copy.to.1 + copy.len).min(end);
+            let stop = (copy.to.1.saturating_add(copy.len)).min(end);
             let part = data.get((start - offset) as usize..(stop - offset) as usize);
             let Some(part) = part else { continue };
             if fs.pages(place).is_some_and(|pages| pages.read(start, stop - start) == part) {
                 continue;
             }
-            self.see_bytes(fs, copy.from.0, copy.from.1 + (start - copy.to.1), part);
+            self.see_bytes(fs, copy.from.0, copy.from.1.saturating_add(start - copy.to.1), part);
             fs.describe_kind(place, |kind| {
                 if let Kind::Regular(pages) = kind {
                     pages.write(start, part);

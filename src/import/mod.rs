@@ -81,7 +81,7 @@ pub enum ImportError {
         path: PathBuf,
     },
     /// It is larger than what is read.
-    #[error("{}: larger than {limit_bytes} bytes", path.display())]
+    #[error("{}: larger than {limit_bytes} bytes unpacked; split it", path.display())]
     TooLarge {
         /// Which.
         path: PathBuf,
@@ -89,7 +89,10 @@ pub enum ImportError {
         limit_bytes: u64,
     },
     /// It is neither a trace nor a recording.
-    #[error("{}: neither a trace nor strace text", path.display())]
+    #[error(
+        "{}: neither a trace nor its JSON twin nor strace text; record one with traces/record.py",
+        path.display()
+    )]
     Foreign {
         /// Which.
         path: PathBuf,
@@ -103,8 +106,13 @@ pub enum ImportError {
         why: serde_json::Error,
     },
     /// Not a line could be read.
-    #[error("{0}")]
-    Strace(crate::strace::Error),
+    #[error("{}: {why}", path.display())]
+    Strace {
+        /// Of which input.
+        path: PathBuf,
+        /// Why.
+        why: crate::strace::Error,
+    },
     /// The first state cannot be made.
     #[error("the first state cannot be made: {0:?}")]
     Start(Errno),
@@ -189,7 +197,7 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
             let (text, side) = *both;
             if text.events.is_empty() {
                 if let Some(error) = text.error {
-                    return Err(ImportError::Strace(error));
+                    return Err(ImportError::Strace { path: path.to_owned(), why: error });
                 }
                 return Err(ImportError::Empty { path: path.to_owned() });
             }

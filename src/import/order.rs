@@ -20,7 +20,7 @@ use super::numbers;
 use super::probe::{self, Probe, Want};
 use super::scope::is_out_of_scope;
 use super::task::{Pending, Task};
-use crate::replay::{Expected, FED, FED_PROC, IGNORE_VALUE, Recorded, Role};
+use crate::replay::{Expected, FED, FED_PROC, IGNORE_VALUE, Recorded, Role, stat_bits};
 use crate::strace::{self, EventKind, Recording, Value};
 
 /// Steps of demand for one call.
@@ -299,6 +299,7 @@ impl<'a> Order<'a> {
 
     /// The call must be over now.
     fn finish(&mut self, tid: u32) {
+        let own = self.task(tid).pending.as_ref().map(|pending| pending.call);
         for _ in 0..MAX_DEMANDS {
             match self.probe(tid) {
                 Probe::Right | Probe::Unknown => break,
@@ -311,19 +312,23 @@ impl<'a> Order<'a> {
         }
         self.run_call(tid);
         for _ in 0..MAX_DEMANDS {
-            let Some(item) = self.task(tid).pending.as_ref().and_then(|pending| pending.item)
-            else {
-                return;
-            };
+            // A handler that returned brings back the call that it interrupted: that one goes on.
+            let pending = self.task(tid).pending.as_ref();
+            let Some(pending) = pending.filter(|pending| Some(pending.call) == own) else { return };
+            let Some(item) = pending.item else { return };
             if self.pass_deadline(tid) || !self.supply_blocked(tid) {
                 self.resume(tid, item, u64::MAX);
                 break;
             }
             self.resume(tid, item, u64::MAX);
         }
-        // What never ends in the simulation is reported by the replay; the task goes on.
-        if let Some(pending) = self.task(tid).pending.take() {
-            self.give_up(tid, pending);
+        // What never ends in the simulation is given up: the task goes on.
+        let pending = self.task(tid).pending.as_ref();
+        if let Some(pending) = pending.filter(|pending| Some(pending.call) == own) {
+            if let Some(item) = pending.item {
+                self.resume(tid, item, 0);
+            }
+            self.task(tid).pending = None;
         }
     }
 
@@ -590,8 +595,13 @@ impl<'a> Order<'a> {
         }
         let mut expected = pending.decoded.expected.clone();
         self.treat(tid, &call, &mut expected);
-        let mut facts =
-            Facts { kernel: &mut self.kernel, initial: &mut self.initial, hints: &self.hints, tid };
+        let mut facts = Facts {
+            kernel: &mut self.kernel,
+            initial: &mut self.initial,
+            hints: &self.hints,
+            tid,
+            opened: self.hints.opened(pending.call).cloned(),
+        };
         facts.before(&call, &expected, pending.real.as_deref());
         facts.changes(&call, expected.recorded);
         if matches!(expected.recorded, Recorded::Value(_)) || pending.times_out {
@@ -631,6 +641,9 @@ impl<'a> Order<'a> {
                     expected.flags |= FED | FED_PROC;
                 }
             }
+            _ if matches!(expected.payload, Payload::Stat(_)) => {
+                self.treat_stat(tid, call, expected)
+            }
             // It shows the restored register, whatever that was.
             Call::RtSigreturn {} => {
                 expected.recorded = Recorded::Value(0);
@@ -643,6 +656,32 @@ impl<'a> Order<'a> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Links of a directory that was there change with what others do in it; those of /proc are the
+    /// host's.
+    fn treat_stat(&self, tid: u32, call: &Call<'_>, expected: &mut Expected) {
+        use tickernel_systems::fs::Node;
+        let Payload::Stat(stat) = &expected.payload else { return };
+        let place = match call {
+            Call::Fstat { fd } => self.kernel.fd_view(tid, *fd).and_then(|view| view.place),
+            _ => super::paths::uses(call).first().and_then(|one| match one.path {
+                [] => self.kernel.fd_view(tid, one.dirfd)?.place,
+                path => self.kernel.resolve(tid, one.dirfd, path, one.follow).ok()?,
+            }),
+        };
+        let Some(place) = place else { return };
+        let fs = self.kernel.fs();
+        if matches!(place.node, Node::Proc(_)) {
+            expected.members &= !(stat_bits::NLINK | stat_bits::SIZE);
+        } else if fs.is_directory(place)
+            && self.initial.of(fs, place).is_some()
+            && self.initial.knows(fs, place, stat_bits::NLINK)
+            && fs.inode(place).is_some_and(|inode| inode.nlink != stat.nlink)
+        {
+            expected.members &= !stat_bits::NLINK;
+            expected.flags |= FED;
         }
     }
 
@@ -694,7 +733,14 @@ impl<'a> Order<'a> {
             (Recorded::Value(_), Some(Question::Entropy { .. } | Question::HostFile { .. })) => {
                 expected.flags |= FED;
                 match &expected.payload {
-                    Payload::Data(data) => HostAnswer::Bytes(Bytes(data.0.clone())),
+                    Payload::Data(data) => {
+                        let mut bytes = data.0.clone();
+                        // A cut text still has its whole length.
+                        if let Recorded::Value(value @ 0..=0x100_0000) = expected.recorded {
+                            bytes.resize(value as usize, 0);
+                        }
+                        HostAnswer::Bytes(Bytes(bytes))
+                    }
                     _ => HostAnswer::Absent,
                 }
             }

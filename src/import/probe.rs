@@ -88,7 +88,11 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
             let wanted = u64::try_from(value).unwrap_or(0);
             if pipe.bytes < wanted {
                 let exact = wanted < count;
-                return Probe::Wants(Want::Bytes(pipe.id, wanted - pipe.bytes, exact));
+                return Probe::Wants(Want::Bytes(
+                    pipe.id,
+                    wanted.saturating_sub(pipe.bytes),
+                    exact,
+                ));
             }
             if pipe.bytes > wanted && wanted < count {
                 return Probe::Unknown;

@@ -11,6 +11,8 @@ use crate::trace::MAGIC;
 
 /// Most bytes of an input after unpacking.
 const MAX_INPUT_BYTES: u64 = 768 << 20;
+/// Most memory for the text of a recording and what is made of it, about.
+const MAX_MEMORY_BYTES: u64 = 960 << 20;
 /// Most bytes of a side file.
 const MAX_SIDE_BYTES: u64 = 64 << 20;
 
@@ -44,8 +46,9 @@ fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>, ImportError> {
 /// Opens what stands at a path.
 pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     let failed = |why: std::io::Error| ImportError::Io { path: path.to_owned(), why };
+    let strace = |why| ImportError::Strace { path: path.to_owned(), why };
     if fs::metadata(path).map_err(failed)?.is_dir() {
-        let recording = read_dir_of_pids(path).map_err(ImportError::Strace)?;
+        let recording = read_dir_of_pids(path).map_err(strace)?;
         return Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))));
     }
     let bytes = read_whole(path, MAX_INPUT_BYTES)?;
@@ -66,7 +69,8 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
         return Err(ImportError::Foreign { path: path.to_owned() });
     }
     let side = side_file(path)?;
-    let recording = Events::new(bytes.as_slice()).read_all();
+    let left = MAX_MEMORY_BYTES.saturating_sub(bytes.len() as u64);
+    let recording = Events::new(bytes.as_slice()).read_all_within(left);
     Ok((Format::Strace, Opened::Recording(Box::new((recording, side)))))
 }
 
@@ -89,7 +93,8 @@ fn open_tar(path: &Path, bytes: &[u8]) -> Result<(Format, Opened), ImportError> 
         let mut out = File::create(folder.0.join(name)).map_err(failed)?;
         std::io::copy(&mut (&mut entry).take(MAX_INPUT_BYTES), &mut out).map_err(failed)?;
     }
-    let recording = read_dir_of_pids(&folder.0).map_err(ImportError::Strace)?;
+    let recording = read_dir_of_pids(&folder.0)
+        .map_err(|why| ImportError::Strace { path: path.to_owned(), why })?;
     Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))))
 }
 

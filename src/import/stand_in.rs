@@ -43,7 +43,10 @@ impl Order<'_> {
     /// A name below /proc that is there in the recording and not in the kernel, or the list of /proc,
     /// which shows the host's processes.
     fn names_host_file(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> bool {
-        if !matches!(recorded, Recorded::Value(_)) {
+        let ok = matches!(recorded, Recorded::Value(_));
+        // Of a process that is not the session's: what it refuses is the host's to know.
+        let refused = matches!(recorded, Recorded::Errno(errno) if errno != Errno::ENOENT);
+        if !ok && !refused {
             return false;
         }
         if let Call::Getdents64 { fd, .. } = call {
@@ -54,8 +57,10 @@ impl Order<'_> {
         }
         paths::uses(call).iter().any(|one| {
             let path = self.whole_path(tid, one.dirfd, one.path);
+            let opens = matches!(call, Call::Open { .. } | Call::Openat { .. });
             path.starts_with(b"/proc/")
                 && self.kernel.resolve(tid, one.dirfd, one.path, one.follow) == Err(Errno::ENOENT)
+                || ok && opens && path.starts_with(b"/sys/")
         })
     }
 
@@ -84,7 +89,15 @@ impl Order<'_> {
         if keeps {
             return None;
         }
-        let fd = call.arg(0).and_then(Value::as_fd)?;
+        if matches!(parsed, Call::Poll { .. } | Call::Ppoll { .. }) {
+            let fds = call.arg(0).and_then(Value::items).unwrap_or_default();
+            let fds = fds.iter().filter_map(|item| item.field("fd")?.as_fd());
+            return fds.filter_map(|fd| self.stand_in_at(tid, fd)).next();
+        }
+        self.stand_in_at(tid, call.arg(0).and_then(Value::as_fd)?)
+    }
+
+    fn stand_in_at(&self, tid: u32, fd: &strace::Fd) -> Option<Vec<u8>> {
         let number = fd.number.as_i32()?;
         let foreign = is_host_path(&fd.text) || fd.text.first() != Some(&b'/');
         if !foreign || fd.text.starts_with(b"pipe:") {

@@ -34,14 +34,15 @@ pub struct Start {
 
 /// Puts the first state together.
 pub fn start(recording: &Recording, side: &SideFile) -> Start {
-    let start_ns = side.start.map_or(1_000_000_000_000_000_000, |start| (start * 1e9) as u64);
+    let start_ns =
+        side.start.map_or(1_000_000_000_000_000_000, |start| (start.clamp(0.0, 9e9) * 1e9) as u64);
     let now = Timespec::from_ns(start_ns);
     let mut fs = Fs::new(now);
     let mut initial = Initial::new(&mut fs, now);
     let root = side.root_pid.or_else(|| first_tid(recording)).unwrap_or(1).max(1);
     let calls = calls_of(recording, root);
     let cwd = side.cwd.clone().map(String::into_bytes).or_else(|| printed_cwd(&calls));
-    let cwd = cwd.filter(|cwd| cwd.first() == Some(&b'/')).unwrap_or_else(|| b"/".to_vec());
+    let cwd = cwd.filter(|cwd| cwd.first() == Some(&b'/')).unwrap_or_else(|| b"/unknown".to_vec());
     // A directory that cannot be made is reported by the first call that needs it.
     initial.add_path(&mut fs, &cwd, Shape::Directory, Meta::directory(0o755)).ok();
     for row in side.pre.iter().chain(&side.files) {
@@ -51,11 +52,14 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
     for row in &side.pre {
         link_row(&mut initial, &mut fs, &cwd, row, &mut hard_links);
     }
-    let fds = inherited(side, &calls, &mut initial, &mut fs);
+    let mut fds = inherited(side, &calls, &mut initial, &mut fs);
+    if side.initial_fds.is_empty() {
+        kinds_of_unnamed(recording, &calls, &mut fds, &mut initial, &mut fs);
+    }
     let boot = Boot {
         pid: root,
-        pgid: side.pgid.unwrap_or(root),
-        sid: side.sid.unwrap_or(root),
+        pgid: side.pgid.or_else(|| printed_group(&calls, side)).unwrap_or(root),
+        sid: side.sid.or_else(|| printed_session(&calls, side)).unwrap_or(root),
         ppid: side.ppid.or_else(|| printed_number(&calls, "getppid")).unwrap_or(1),
         is_init: false,
         credentials: credentials(side, &calls),
@@ -102,6 +106,30 @@ fn printed_cwd(calls: &[&Call]) -> Option<Vec<u8>> {
 fn printed_number(calls: &[&Call], name: &str) -> Option<u32> {
     let call = calls.iter().find(|call| &*call.name == name)?;
     u32::try_from(call.result.as_ref()?.number()?).ok()
+}
+
+/// The group that the root tells of before it changes it.
+fn printed_group(calls: &[&Call], side: &SideFile) -> Option<u32> {
+    if side.sid_is_root == Some(true) {
+        return None;
+    }
+    let before = calls.iter().take_while(|call| !matches!(&*call.name, "setpgid" | "setsid"));
+    let before: Vec<&Call> = before.copied().collect();
+    printed_number(&before, "getpgrp").filter(|group| *group > 0)
+}
+
+/// The session that the root tells of before it changes it; without that its group's number.
+fn printed_session(calls: &[&Call], side: &SideFile) -> Option<u32> {
+    if side.sid_is_root == Some(true) {
+        return None;
+    }
+    let before = calls.iter().take_while(|call| &*call.name != "setsid");
+    let before: Vec<&Call> = before.copied().collect();
+    let own = before
+        .iter()
+        .find(|call| &*call.name == "getsid" && call.arg(0).and_then(Value::as_i32) == Some(0));
+    let told = own.and_then(|call| u32::try_from(call.result.as_ref()?.number()?).ok());
+    told.or_else(|| printed_group(calls, side))
 }
 
 fn credentials(side: &SideFile, calls: &[&Call]) -> Credentials {
@@ -290,13 +318,146 @@ fn infer_fds(
             }
         }
     }
+    infer_gaps(calls, found);
     for number in 0..3 {
-        found.entry(number).or_insert_with(|| BootFd {
-            fd: number,
-            target: BootTarget::Path(Bytes(b"/dev/null".to_vec())),
-            flags: O_RDWR | O_LARGEFILE,
-            cloexec: false,
-        });
+        found.entry(number).or_insert_with(|| unknown_fd(number));
+    }
+}
+
+/// Standard descriptors without a printed name: what the first stat of one says that it is.
+fn kinds_of_unnamed(
+    recording: &Recording,
+    calls: &[&Call],
+    fds: &mut [BootFd],
+    initial: &mut Initial,
+    fs: &mut Fs,
+) {
+    if calls.iter().flat_map(|call| &call.args).any(|arg| arg.as_fd().is_some()) {
+        return;
+    }
+    let all = recording.events.iter().filter_map(|event| match event.kind {
+        EventKind::Entry { call } => recording.calls.get(call),
+        _ => None,
+    });
+    let mut seen = BTreeSet::new();
+    // Descriptors that a task or an ancestor of it made itself.
+    let mut own: BTreeSet<(Option<u32>, i32)> = BTreeSet::new();
+    for call in all {
+        follow_own(call, &mut own);
+        let stat = match &*call.name {
+            "fstat" => call.arg(1),
+            "newfstatat" if call.arg(1).and_then(Value::as_bytes) == Some(b"") => call.arg(2),
+            _ => continue,
+        };
+        let number = call.arg(0).and_then(Value::as_i32);
+        let Some(number) = number.filter(|number| !own.contains(&(call.tid, *number))) else {
+            continue;
+        };
+        let Some((stat, _)) = stat.and_then(numbers::stat) else { continue };
+        let Some(fd) = fds.iter_mut().find(|fd| fd.fd < 3 && fd.fd as i32 == number) else {
+            continue;
+        };
+        if !seen.insert(number) {
+            continue;
+        }
+        let path = format!("/unknown-{number}").into_bytes();
+        match Shape::of(stat.mode, stat.rdev) {
+            Shape::Fifo => {
+                fd.target = BootTarget::Pipe(fd.fd + 1);
+                fd.flags &= !O_LARGEFILE;
+            }
+            Shape::File => {
+                if initial.add_path(fs, &path, Shape::File, Meta::mode(0o644)).is_ok() {
+                    fd.target = BootTarget::Path(Bytes(path));
+                }
+            }
+            Shape::Char(rdev) if rdev != tickernel_systems::abi::flags::makedev(1, 3) => {
+                if initial.add_path(fs, &path, Shape::Char(rdev), Meta::mode(0o620)).is_ok() {
+                    fd.target = BootTarget::Path(Bytes(path));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Notes the standard descriptors that a call makes, and hands a child those of its parent.
+fn follow_own(call: &Call, own: &mut BTreeSet<(Option<u32>, i32)>) {
+    let result = call.result.as_ref().and_then(|result| result.number());
+    let value = result.and_then(|value| i32::try_from(value).ok());
+    match &*call.name {
+        "clone" | "clone3" | "fork" | "vfork" => {
+            let child = value.and_then(|pid| u32::try_from(pid).ok());
+            let inherited = (0..3).filter(|fd| own.contains(&(call.tid, *fd)));
+            let inherited: Vec<_> = inherited.map(|fd| (child, fd)).collect();
+            own.extend(inherited);
+        }
+        "dup" | "dup2" | "dup3" | "open" | "openat" | "fcntl" | "socket" => {
+            own.extend(value.filter(|fd| (0..3).contains(fd)).map(|fd| (call.tid, fd)));
+        }
+        "close" => {
+            let fd = call.arg(0).and_then(Value::as_i32);
+            own.extend(fd.filter(|fd| (0..3).contains(fd)).map(|fd| (call.tid, fd)));
+        }
+        _ => {}
+    }
+}
+
+/// Numbers that are skipped although nothing was seen there: something unknown is open.
+fn infer_gaps(calls: &[&Call], found: &mut BTreeMap<u32, BootFd>) {
+    let mut open: BTreeSet<u32> = found.keys().copied().chain(0..3).collect();
+    let mut take = |open: &mut BTreeSet<u32>, from: u32, got: u32| {
+        for number in from..got.min(from.saturating_add(64)) {
+            if open.insert(number) {
+                found.insert(number, unknown_fd(number));
+            }
+        }
+        open.insert(got);
+    };
+    for call in calls {
+        let value = call.result.as_ref().and_then(|result| result.number());
+        let Some(value) = value.and_then(|value| u32::try_from(value).ok()) else { continue };
+        let arg = |index: usize| call.arg(index).and_then(Value::as_i32);
+        match &*call.name {
+            "open" | "openat" | "creat" | "dup" | "socket" | "epoll_create1" | "eventfd2"
+            | "accept4" => take(&mut open, 0, value),
+            "fcntl" => {
+                let table = tickernel_systems::abi::flags::FCNTL_COMMANDS;
+                let cmd = call.arg(1).and_then(|cmd| numbers::bits32(cmd, table));
+                let from = arg(2).and_then(|from| u32::try_from(from).ok());
+                if let (Some(0 | 1030), Some(from)) = (cmd, from) {
+                    take(&mut open, from, value);
+                }
+            }
+            "dup2" | "dup3" => {
+                open.insert(value);
+            }
+            "pipe" | "pipe2" => {
+                let ends = call.arg(0).and_then(Value::items).unwrap_or_default();
+                for end in ends.iter().filter_map(Value::as_i32) {
+                    if let Ok(end) = u32::try_from(end) {
+                        take(&mut open, 0, end);
+                    }
+                }
+            }
+            "close" => {
+                if let Some(fd) = arg(0).and_then(|fd| u32::try_from(fd).ok()) {
+                    open.remove(&fd);
+                }
+            }
+            // What it closes is not followed here.
+            "close_range" => return,
+            _ => {}
+        }
+    }
+}
+
+fn unknown_fd(fd: u32) -> BootFd {
+    BootFd {
+        fd,
+        target: BootTarget::Path(Bytes(b"/dev/null".to_vec())),
+        flags: O_RDWR | O_LARGEFILE,
+        cloexec: false,
     }
 }
 

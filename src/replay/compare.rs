@@ -37,6 +37,7 @@ pub struct Bindings {
     /// When the simulated file of a pairing was born: another birth is another file.
     births: BTreeMap<FileName, Timespec>,
     devices: BTreeMap<u64, u64>,
+    objects: BTreeMap<u64, u64>,
     scans: BTreeMap<(u32, i32), Scan>,
     set_times: BTreeSet<Timespec>,
 }
@@ -95,6 +96,13 @@ impl Bindings {
                 return self.scan(task, *fd, recorded, simulated);
             }
         }
+        if let (Payload::Data(recorded), Payload::Data(simulated)) =
+            (&expected.payload, &answer.payload)
+        {
+            if let (Some(recorded), Some(simulated)) = (object(&recorded.0), object(&simulated.0)) {
+                return self.bind_object(recorded, simulated);
+            }
+        }
         if expected.flags & IGNORE_VALUE == 0 && value != answer.value {
             return mismatch("another value");
         }
@@ -102,6 +110,15 @@ impl Bindings {
             return Verdict::Compared;
         }
         self.judge_payload(expected, &answer.payload)
+    }
+
+    /// `pipe:[17]` of /proc/PID/fd: its number is bound.
+    fn bind_object(&mut self, recorded: (&[u8], u64), simulated: (&[u8], u64)) -> Verdict {
+        if recorded.0 != simulated.0 {
+            return mismatch("another kind of object");
+        }
+        let bound = *self.objects.entry(recorded.1).or_insert(simulated.1);
+        if bound == simulated.1 { Verdict::Bound } else { mismatch("another object") }
     }
 
     fn judge_payload(&mut self, expected: &Expected, simulated: &Payload) -> Verdict {
@@ -250,6 +267,17 @@ impl Bindings {
             self.set_times.extend(set);
         }
     }
+}
+
+/// The kind and number of an object that has no path.
+fn object(text: &[u8]) -> Option<(&[u8], u64)> {
+    let open = text.iter().position(|byte| *byte == b'[')?;
+    let (kind, rest) = text.split_at(open);
+    if kind != b"pipe:" && kind != b"socket:" {
+        return None;
+    }
+    let number = std::str::from_utf8(rest.strip_prefix(b"[")?.strip_suffix(b"]")?).ok()?;
+    Some((kind, number.parse().ok()?))
 }
 
 fn data(recorded: &[u8], simulated: &[u8]) -> Verdict {

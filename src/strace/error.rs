@@ -33,6 +33,12 @@ pub enum Reason {
         /// The limit that was passed.
         limit_bytes: u64,
     },
+    /// What was read before this line fills the memory that a recording may take.
+    #[error("the recording goes on, but what was read so far takes {limit_bytes} bytes: split it")]
+    RecordingTooLarge {
+        /// The limit that was passed.
+        limit_bytes: u64,
+    },
     /// Brackets are nested deeper than the limit.
     #[error("brackets are nested deeper than {limit} levels")]
     TooDeep {
@@ -75,7 +81,7 @@ pub enum Reason {
     #[error("files of -ff need absolute times (-ttt or -tt) to be put in order")]
     NoStamps,
     /// A folder without one set of `NAME.PID` files.
-    #[error("expected one set of NAME.PID files as strace -ff -o NAME writes them")]
+    #[error("the folder must hold one set of NAME.PID files as strace -ff -o NAME writes them")]
     NotNumberedFiles,
     /// The operating system failed to read.
     #[error("{0}")]
@@ -115,8 +121,10 @@ impl fmt::Display for Error {
         if let Some(file) = &self.file {
             write!(f, "{file}: ")?;
         }
-        if self.line > 0 {
-            write!(f, "line {}, column {}: ", self.line, self.column)?;
+        match (self.line, self.column) {
+            (0, _) => {}
+            (line, 0) => write!(f, "line {line}: ")?,
+            (line, column) => write!(f, "line {line}, column {column}: ")?,
         }
         write!(f, "{}", self.reason)?;
         if !self.near.is_empty() {

@@ -169,4 +169,6 @@ pub struct Recording {
     pub calls: Calls,
     /// What ended the reading early; the events before it are good.
     pub error: Option<Error>,
+    /// What importing it takes in memory, about.
+    pub cost_bytes: u64,
 }

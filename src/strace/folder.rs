@@ -19,6 +19,8 @@ use super::prefix::Stamp;
 
 /// All files together; their events are in memory at once.
 const MAX_FOLDER_BYTES: u64 = 256 << 20;
+/// Most memory for the events of all files and what is made of them, about.
+const MAX_FOLDER_MEMORY_BYTES: u64 = 960 << 20;
 const HALF_DAY_NS: u64 = 43_200_000_000_000;
 
 /// One task's file.
@@ -43,9 +45,11 @@ pub fn read_dir_of_pids(folder: &Path) -> Result<Recording, Error> {
     let base = base(&tasks)?;
     let mut error = None;
     let mut queues = Vec::with_capacity(tasks.len());
+    let mut left = MAX_FOLDER_MEMORY_BYTES;
     for task in &tasks {
         let reader = open(&task.path)?;
-        let mut recording = Events::starting_at(reader, base).read_all();
+        let mut recording = Events::starting_at(reader, base).read_all_within(left);
+        left = left.saturating_sub(recording.cost_bytes);
         match recording.error.take() {
             Some(found) if matches!(found.reason, Reason::Empty) => {}
             Some(mut found) => {
@@ -57,7 +61,7 @@ pub fn read_dir_of_pids(folder: &Path) -> Result<Recording, Error> {
         queues.push(queue(task.tid, recording));
     }
     let (events, calls) = merge(queues);
-    Ok(Recording { events, calls, error })
+    Ok(Recording { events, calls, error, cost_bytes: MAX_FOLDER_MEMORY_BYTES - left })
 }
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {

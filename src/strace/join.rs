@@ -67,16 +67,39 @@ impl<R: BufRead> Events<R> {
     }
 
     /// Reads to the end or to the error.
-    pub fn read_all(mut self) -> Recording {
+    pub fn read_all(self) -> Recording {
+        self.read_all_within(u64::MAX)
+    }
+
+    /// The same, but no further than until importing what was read takes `limit_bytes` of memory
+    /// (about); then the error says so, and what stands before is good.
+    pub fn read_all_within(mut self, limit_bytes: u64) -> Recording {
         let mut events = Vec::new();
         let mut error = None;
-        for event in &mut self {
+        while let Some(event) = self.next() {
             match event {
                 Ok(event) => events.push(event),
                 Err(found) => error = Some(found),
             }
+            if self.lines.cost_bytes() > limit_bytes && self.ready.is_empty() && error.is_none() {
+                error = self.too_large(limit_bytes);
+                break;
+            }
         }
-        Recording { events, calls: self.calls, error }
+        let cost_bytes = self.lines.cost_bytes();
+        Recording { events, calls: self.calls, error, cost_bytes }
+    }
+
+    /// The error if the recording goes on.
+    fn too_large(&mut self, limit_bytes: u64) -> Option<Error> {
+        let line = self.lines.number() + 1;
+        match self.next()? {
+            Ok(_) => {
+                let reason = Reason::RecordingTooLarge { limit_bytes };
+                Some(Error { line, ..Error::whole(reason) })
+            }
+            Err(found) => Some(found),
+        }
     }
 
     fn line(&mut self, line: Line) -> Result<(), Error> {

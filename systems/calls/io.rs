@@ -1,11 +1,11 @@
 //! Reading, writing and moving in what is open: read(2), write(2), pread(2), lseek(2), getdents64(2),
 //! ftruncate(2), fallocate(2), sendfile(2), copy_file_range(2), fsync(2).
 //!
-//! Not here: fallocate(2) modes beyond allocation (EOPNOTSUPP), sending between two pipes (splice(2)).
+//! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP), sending between two pipes (splice(2)).
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
-use crate::components::Target;
+use crate::components::{Object, Target};
 use crate::event::{Answer, HostAnswer, Payload, Question};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{CallResult, Kernel, Stop};
@@ -19,6 +19,14 @@ use alloc::vec::Vec;
 const MAX_RW_COUNT: u64 = 0x7fff_f000;
 /// Most bytes that a read of an endless device gives at once; a short read is always allowed.
 const MAX_DEVICE_BYTES: u64 = 32 << 20;
+/// Most bytes of a file that one call reads or copies: a hole of a terabyte costs nothing until its
+/// bytes are asked for, and an absurd count must not fill the host's memory. What is short may be
+/// asked for again (read(2), copy_file_range(2), sendfile(2): RETURN VALUE).
+const MAX_FILE_BYTES: u64 = 128 << 20;
+
+/// Modes of fallocate(2).
+const FALLOC_FL_KEEP_SIZE: u32 = 1;
+const FALLOC_FL_PUNCH_HOLE: u32 = 2;
 
 /// What kind of thing a place is, for reading and writing.
 enum Thing {
@@ -62,6 +70,7 @@ impl Kernel {
         match description.target {
             Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),
+            Target::Object(object) => Err(unread(object).into()),
             Target::File(place) => {
                 let offset = description.offset;
                 let answer = self.read_place(task, place, offset, count)?;
@@ -96,6 +105,7 @@ impl Kernel {
             Thing::Device(rdev) => self.read_device(rdev, count),
             Thing::Proc => self.read_proc(task, place, offset, count),
             Thing::File => {
+                let count = count.min(MAX_FILE_BYTES);
                 let data = self.fs.read(place, offset, count)?;
                 let now = self.stamp();
                 self.fs.accessed_by_read(place, count, now);
@@ -171,6 +181,7 @@ impl Kernel {
                 self.write_pipe(task, row, (pipe, flags), data)
             }
             Target::Socket(socket) => self.write_socket(socket),
+            Target::Object(_) => Err(Errno::EINVAL.into()),
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;
                 let offset = if append { self.end_of(place) } else { description.offset };
@@ -313,7 +324,7 @@ impl Kernel {
         self.truncate_place(task, place, size)
     }
 
-    /// fallocate(2) without a mode: the file grows to hold the range.
+    /// fallocate(2): the file grows to hold the range, or keeps its size, or gets a hole.
     pub(crate) fn fallocate(
         &mut self,
         task: TaskRow,
@@ -326,7 +337,9 @@ impl Kernel {
         if offset < 0 || len <= 0 {
             return Err(Errno::EINVAL.into());
         }
-        if mode != 0 {
+        if mode & FALLOC_FL_PUNCH_HOLE != 0 && mode & FALLOC_FL_KEEP_SIZE == 0
+            || mode & !(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) != 0
+        {
             return Err(Errno::EOPNOTSUPP.into());
         }
         if !self.rows[row].writable() {
@@ -342,7 +355,10 @@ impl Kernel {
         if end > self.largest_offset(place) {
             return Err(Errno::EFBIG.into());
         }
-        if end > self.end_of(place) {
+        if mode & FALLOC_FL_PUNCH_HOLE != 0 {
+            let now = self.stamp();
+            self.fs.punch(place, offset as u64, len as u64, now);
+        } else if mode == 0 && end > self.end_of(place) {
             return self.truncate_place(task, place, end);
         }
         Ok(Answer::default())
@@ -392,9 +408,12 @@ impl Kernel {
         if self.rows[to].flags & O_APPEND != 0 {
             return Err(Errno::EBADF.into());
         }
+        if self.fs.volume(from_place).dev != self.fs.volume(to_place).dev {
+            return Err(Errno::EXDEV.into());
+        }
         let source = start_at(input.1, self.rows[from].offset)?;
         let target = start_at(output.1, self.rows[to].offset)?;
-        let count = len.min(MAX_RW_COUNT).min(self.end_of(from_place).saturating_sub(source));
+        let count = len.min(MAX_FILE_BYTES).min(self.end_of(from_place).saturating_sub(source));
         let overlaps = self.fs.inode_id(from_place) == self.fs.inode_id(to_place)
             && source < target + count
             && target < source + count;
@@ -425,9 +444,9 @@ impl Kernel {
         let row = self.open_fd(task, fd)?;
         let Target::File(place) = self.rows[row].target else { return Err(Errno::EINVAL) };
         match self.thing(place) {
-            Thing::File => Ok((row, place)),
+            Thing::File | Thing::Proc => Ok((row, place)),
             Thing::Directory => Err(Errno::EISDIR),
-            Thing::Device(_) | Thing::Proc | Thing::Other => Err(Errno::EINVAL),
+            Thing::Device(_) | Thing::Other => Err(Errno::EINVAL),
         }
     }
 
@@ -447,7 +466,9 @@ impl Kernel {
         let (place, source) = match self.rows[from].target {
             Target::File(place) => (place, start_at(offset, self.rows[from].offset)?),
             Target::Pipe(..) if offset.is_some() => return Err(Errno::ESPIPE.into()),
-            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::EINVAL.into()),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                return Err(Errno::EINVAL.into());
+            }
         };
         let to = self.open_fd(task, out_fd)?;
         if !self.rows[to].writable() {
@@ -457,7 +478,7 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let data = match self.thing(place) {
-            Thing::File => self.fs.read(place, source, count.min(MAX_RW_COUNT))?,
+            Thing::File => self.fs.read(place, source, count.min(MAX_FILE_BYTES))?,
             Thing::Directory | Thing::Device(_) | Thing::Proc | Thing::Other => {
                 return Err(Errno::EINVAL.into());
             }
@@ -474,6 +495,14 @@ impl Kernel {
 
 fn start_at(given: Option<i64>, own: u64) -> Result<u64, Errno> {
     given.map_or(Ok(own), |offset| u64::try_from(offset).map_err(|_| Errno::EINVAL))
+}
+
+/// What read(2) says of an object that has nothing to read.
+fn unread(object: Object) -> Errno {
+    match object {
+        Object::Epoll => Errno::EINVAL,
+        Object::Inotify => Errno::EAGAIN,
+    }
 }
 
 fn write_device(rdev: u64, data: &[u8]) -> CallResult {

@@ -1,4 +1,4 @@
-//! wait4(2) and waitid(2).
+//! wait4(2) and waitid(2): which child can be reported, and what a wait takes of it.
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};

@@ -18,6 +18,19 @@ impl Fs {
         }
     }
 
+    /// fallocate(2)'s hole; stamps the file.
+    pub fn punch(&mut self, place: Place, offset: u64, len: u64, now: Timespec) {
+        let punched = self.describe_kind(place, |kind| {
+            if let Kind::Regular(pages) = kind {
+                pages.punch(offset, len);
+            }
+        });
+        if let (Ok(()), Some(inode)) = (punched, self.inode_id(place)) {
+            let row = self.inode_mut(inode);
+            (row.mtime, row.ctime) = (now, now);
+        }
+    }
+
     fn pages_mut(&mut self, inode: InodeId) -> Option<&mut Pages> {
         match &mut self.inode_mut(inode).kind {
             Kind::Regular(pages) => Some(pages),

@@ -217,6 +217,36 @@ impl Pages {
         self.trim_stale();
     }
 
+    /// Makes a hole (`FALLOC_FL_PUNCH_HOLE` of fallocate(2)): what lies in it is zero; the size stays.
+    pub fn punch(&mut self, offset: u64, len: u64) {
+        let end = offset.saturating_add(len).min(self.size);
+        let mut at = offset;
+        while at < end {
+            let index = at / PAGE_BYTES;
+            let next = (index + 1).saturating_mul(PAGE_BYTES).min(end);
+            let is_whole = at % PAGE_BYTES == 0 && (next % PAGE_BYTES == 0 || next == self.size);
+            if is_whole {
+                let page = match self.dense.get_mut(index as usize) {
+                    Some(slot) => slot.take(),
+                    None => self.sparse.remove(&index),
+                };
+                if let Some(page) = page {
+                    self.forget(&page);
+                }
+            } else if self.page(index).is_some() {
+                let zeros = [0; PAGE_BYTES as usize];
+                let part = (next - at) as usize;
+                self.page_mut(index).write((at % PAGE_BYTES) as usize, &zeros[..part]);
+            }
+            // Beyond the pages that exist there is nothing to take out.
+            at = next;
+            if index >= self.dense.len() as u64 && self.sparse.range(index..).next().is_none() {
+                break;
+            }
+        }
+        self.trim_stale();
+    }
+
     /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is
     /// `ENXIO`.
     pub fn seek_data(&self, offset: u64) -> Option<u64> {

@@ -127,7 +127,8 @@ fn offset(value: &Value) -> Option<Option<i64>> {
     if value.is_null() {
         return Some(None);
     }
-    value.pointee()?.before().as_i64().map(Some)
+    let given = value.before();
+    given.pointee().unwrap_or(given).before().as_i64().map(Some)
 }
 
 /// Calls that make, remove and change names and inodes.

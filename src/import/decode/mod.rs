@@ -28,6 +28,9 @@ pub struct Decoded {
     pub unreadable: bool,
 }
 
+/// Longest data of which strace printed only the beginning: the rest is made up.
+const MAX_CUT_BYTES: u64 = 16 << 20;
+
 /// The number that stands for a call without a row in the core's table.
 const NO_NUMBER: u32 = 1000;
 
@@ -155,7 +158,10 @@ impl<'a> Args<'a> {
             None => return None,
         };
         let mut bytes = text.bytes.clone();
-        if let Some(count) = count.filter(|count| text.cut && *count < 1 << 30) {
+        if let Some(count) = count.filter(|_| text.cut) {
+            if count > MAX_CUT_BYTES {
+                return None;
+            }
             bytes.resize(count as usize, 0);
         }
         Some(bytes)
@@ -169,7 +175,10 @@ impl<'a> Args<'a> {
             match item.field("iov_base")?.as_text() {
                 Some(text) => {
                     let mut part = text.bytes.clone();
-                    if text.cut && length < 1 << 30 {
+                    if text.cut {
+                        if length > MAX_CUT_BYTES || bytes.len() as u64 > MAX_CUT_BYTES {
+                            return None;
+                        }
                         part.resize(length as usize, 0);
                     }
                     bytes.extend_from_slice(&part);

@@ -1,0 +1,303 @@
+//! The built command on the traces of traces/ and on bad input: exit statuses, what stands on
+//! standard output, one line of error (CLI.md).
+
+use serde_json::Value;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a run of the command gave.
+struct Run {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    fn json(&self) -> Value {
+        assert_eq!(self.out.lines().count(), 1, "{}", self.out);
+        serde_json::from_str(&self.out).unwrap_or_else(|why| panic!("{why}: {}", self.out))
+    }
+}
+
+fn tickernel(arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickernel"));
+    let done = command.args(arguments).output().expect("the command starts");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Run { status: done.status.code(), out: text(done.stdout), err: text(done.stderr) }
+}
+
+fn traces() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("traces")
+}
+
+/// The recordings of traces/.
+fn recordings() -> Vec<PathBuf> {
+    let entries = fs::read_dir(traces()).expect("traces/ is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.to_string_lossy().ends_with(".strace.zst"));
+    paths.sort();
+    assert!(paths.len() >= 4, "{paths:?}");
+    paths
+}
+
+fn text_of(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// One recording, unpacked, with its side file, in a folder of its own.
+struct Session {
+    folder: tempfile::TempDir,
+    text: Vec<u8>,
+}
+
+impl Session {
+    fn new(name: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let packed = fs::File::open(traces().join(format!("{name}.strace.zst"))).expect("there");
+        let mut text = Vec::new();
+        let mut unpacked = zstd::Decoder::new(packed).expect("zstd");
+        unpacked.read_to_end(&mut text).expect("unpacked");
+        let side = traces().join(format!("{name}.meta.json"));
+        fs::copy(side, folder.path().join("it.meta.json")).expect("copied");
+        Self { folder, text }
+    }
+
+    fn path(&self, name: &str) -> String {
+        text_of(&self.folder.path().join(name)).to_owned()
+    }
+
+    /// Writes a file into the folder.
+    fn put(&self, name: &str, bytes: &[u8]) -> String {
+        fs::write(self.folder.path().join(name), bytes).expect("written");
+        self.path(name)
+    }
+}
+
+fn number(report: &Value, name: &str) -> u64 {
+    report[name].as_u64().unwrap_or_else(|| panic!("{name}: {report}"))
+}
+
+/// The sums that CLI.md promises, in the whole and in `by_call`.
+fn check_sums(report: &Value) {
+    const SORTS: [&str; 5] = ["compared", "bound", "fed", "mismatched", "unsupported"];
+    let calls = number(report, "calls");
+    assert_eq!(calls, number(report, "in_scope") + number(report, "out_of_scope"), "{report}");
+    let sum = |of: &Value| SORTS.iter().map(|sort| number(of, sort)).sum::<u64>();
+    assert_eq!(number(report, "in_scope"), sum(report), "{report}");
+    let by_call = report["by_call"].as_object().expect("by_call");
+    assert!(by_call.values().all(|call| number(call, "calls") == sum(call)), "{report}");
+    for sort in SORTS {
+        let all: u64 = by_call.values().map(|call| number(call, sort)).sum();
+        assert_eq!(number(report, sort), all, "{sort}: {report}");
+    }
+    assert!(number(report, "fed_proc") <= number(report, "fed"), "{report}");
+    assert!(number(report, "clean_prefix") <= calls, "{report}");
+}
+
+#[test]
+fn recordings_replay_as_linux_did_and_their_traces_alike() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| text_of(&folder.path().join(name)).to_owned();
+    for recording in recordings() {
+        let run = tickernel(&["replay", text_of(&recording), "--json"]);
+        assert_eq!((run.status, run.err.as_str()), (Some(0), ""), "{recording:?}");
+        let report = run.json();
+        check_sums(&report);
+        assert_eq!(report["first_mismatch"], Value::Null);
+        assert_eq!(report["clean_prefix"], report["calls"]);
+        assert!(number(&report, "fed") * 100 <= number(&report, "in_scope") * 3, "{report}");
+
+        let (trace, twin, back) = (at("it.trace"), at("it.jsonl"), at("back.trace"));
+        let run = tickernel(&["import", text_of(&recording), "-o", &trace, "--json"]);
+        assert_eq!(
+            (run.status, &run.json()["digest"]),
+            (Some(0), &report["digest"]),
+            "{}",
+            run.err
+        );
+        let run = tickernel(&["replay", &trace, "--json"]);
+        let again = run.json();
+        assert_eq!((run.status, &again["format"]), (Some(0), &"trace".into()), "{}", run.err);
+        assert_eq!(again["digest"], report["digest"]);
+        let run = tickernel(&["dump", &trace]);
+        assert_eq!(run.status, Some(0), "{}", run.err);
+        let events = run.out.lines().filter(|line| line.starts_with("{\"seq\":")).count();
+        assert_eq!(events as u64, number(&report, "events"));
+        fs::write(&twin, &run.out).expect("written");
+        let run = tickernel(&["import", &twin, "-o", &back]);
+        assert_eq!((run.status, run.out.as_str()), (Some(0), ""), "{}", run.err);
+        assert!(fs::read(&trace).expect("read") == fs::read(&back).expect("read"));
+        let run = tickernel(&["digest", &twin, "--json"]);
+        assert_eq!((run.status, &run.json()["digest"]["all"]), (Some(0), &report["digest"]));
+        let run = tickernel(&["digest", &twin]);
+        let last = run.out.lines().last().map(str::to_owned);
+        assert_eq!(last, report["digest"].as_str().map(|digest| format!("all {digest}")));
+    }
+}
+
+#[test]
+fn until_ends_after_its_event() {
+    let recordings = recordings();
+    let file = text_of(&recordings[0]);
+    let events = |until: &str| {
+        let run = tickernel(&["replay", file, "--json", "--until", until]);
+        assert_eq!(run.status, Some(0), "{}", run.err);
+        number(&run.json(), "events")
+    };
+    assert_eq!((events("0"), events("99")), (1, 100));
+    assert_eq!(
+        events("99999999"),
+        number(&tickernel(&["replay", file, "--json"]).json(), "events")
+    );
+}
+
+#[test]
+fn a_changed_answer_is_found_and_may_end_the_replay() {
+    let session = Session::new("dash-pipeline");
+    let text = String::from_utf8(session.text.clone()).expect("ASCII");
+    let lines: Vec<&str> = text.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.contains(" dup2(") && line.contains(" = "))
+        .expect("such a call");
+    let (call, _) = lines[at].split_once(" = ").expect("a result");
+    let changed = format!("{call} = 77777");
+    let mut wrong = lines.clone();
+    wrong[at] = &changed;
+    let file = session.put("it.strace", (wrong.join("\n") + "\n").as_bytes());
+
+    let run = tickernel(&["replay", &file, "--json"]);
+    let report = run.json();
+    check_sums(&report);
+    assert!(run.status == Some(1) && number(&report, "mismatched") > 0, "{report}");
+    let first = &report["first_mismatch"];
+    assert_eq!(number(first, "line"), at as u64 + 1, "{report}");
+    for name in ["seq", "pid", "call", "recorded", "simulated", "why"] {
+        assert!(!first[name].is_null(), "{name}: {report}");
+    }
+    assert_ne!(first["recorded"], first["simulated"], "{report}");
+
+    let run = tickernel(&["replay", &file, "--json", "--no-force"]);
+    let stopped = run.json();
+    assert_eq!(run.status, Some(1), "{}", run.err);
+    assert_eq!(&stopped["first_mismatch"], first);
+    assert!(number(&stopped, "calls") < number(&report, "calls"), "{stopped}");
+
+    let run = tickernel(&["import", &file, "-o", &session.path("it.trace")]);
+    assert_eq!(run.status, Some(0), "written, mismatches or not: {}", run.err);
+}
+
+#[test]
+fn a_call_that_is_not_known_is_unsupported() {
+    let session = Session::new("dash-pipeline");
+    let text = String::from_utf8(session.text.clone()).expect("ASCII");
+    let first = text.lines().find(|line| line.contains(" getppid()")).expect("such a call");
+    let other = first.replace("getppid()", "fanotify_init(0, O_RDONLY)");
+    let file = session.put("it.strace", text.replace(first, &other).as_bytes());
+    let run = tickernel(&["replay", &file, "--json"]);
+    assert_eq!((run.status, number(&run.json(), "unsupported")), (Some(1), 1), "{}", run.out);
+    let run = tickernel(&["replay", &file, "--json", "--allow-unsupported"]);
+    assert_eq!((run.status, number(&run.json(), "unsupported")), (Some(0), 1), "{}", run.out);
+}
+
+/// A run on bad input: status 2; one line of error, or a report that holds the damage.
+fn check_bad(run: &Run, what: &str) {
+    assert_eq!(run.status, Some(2), "{what}: {}", run.err);
+    if run.out.is_empty() {
+        assert_eq!(run.err.lines().count(), 1, "{what}: {}", run.err);
+        assert!(run.err.starts_with("tickernel: "), "{what}: {}", run.err);
+    } else {
+        let report = run.json();
+        check_sums(&report);
+        assert!(report["damage"]["why"].is_string(), "{what}: {report}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_one_line_that_names_the_file() {
+    let session = Session::new("dash-pipeline");
+    let packed = fs::read(traces().join("dash-pipeline.strace.zst")).expect("read");
+    let cases: [(&str, &[u8]); 7] = [
+        ("empty.strace", b""),
+        ("empty.trace", b""),
+        ("blank.strace", b"\n"),
+        ("elf", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0"),
+        ("picture.strace", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        ("noise.zst", b"(\xb5/\xfd not really"),
+        ("cut.strace.zst", &packed[..packed.len() / 2]),
+    ];
+    for (name, bytes) in cases {
+        let file = session.put(name, bytes);
+        for command in ["replay", "digest", "dump"] {
+            let run = tickernel(&[command, &file, "--json"]);
+            check_bad(&run, name);
+            assert!(run.err.contains(&file), "{command}: {}", run.err);
+        }
+    }
+    for file in [session.path("none.strace"), session.path("")] {
+        let run = tickernel(&["replay", &file, "--json"]);
+        check_bad(&run, &file);
+        assert!(run.out.is_empty() && run.err.contains(&file), "{}", run.err);
+    }
+}
+
+#[test]
+fn a_mistake_in_the_arguments_is_one_line() {
+    let cases: [&[&str]; 5] = [
+        &["replay"],
+        &["repaly", "x"],
+        &["replay", "x", "--jsno"],
+        &["replay", "x", "--until", "soon"],
+        &["drive", "--profile", "plan9"],
+    ];
+    for arguments in cases {
+        check_bad(&tickernel(arguments), &format!("{arguments:?}"));
+    }
+}
+
+#[test]
+fn what_stands_before_a_cut_is_replayed() {
+    let session = Session::new("mkfifo-two");
+    let text = &session.text;
+    for percent in (5..100).step_by(10) {
+        // In the middle of a line.
+        let newline = text[text.len() * percent / 100..].iter().position(|byte| *byte == b'\n');
+        let end = text.len() * percent / 100 + newline.expect("a line ends") + 10;
+        let run = tickernel(&["replay", &session.put("it.strace", &text[..end]), "--json"]);
+        check_bad(&run, &format!("{percent} %"));
+        let report = run.json();
+        let line = text[..end].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        assert_eq!(number(&report["damage"], "line"), line, "{report}");
+        assert!(number(&report, "calls") > 0, "{report}");
+        assert_eq!(number(&report, "mismatched"), 0, "{report}");
+    }
+}
+
+#[test]
+fn a_damaged_trace_gives_what_stands_before() {
+    let session = Session::new("mkfifo-two");
+    let (file, trace) = (session.put("it.strace", &session.text), session.path("it.trace"));
+    assert_eq!(tickernel(&["import", &file, "-o", &trace]).status, Some(0));
+    let whole = fs::read(&trace).expect("read");
+    for twentieth in 0..20 {
+        let at = whole.len() * twentieth / 20 + 3;
+        let cut = session.put("cut.trace", &whole[..at]);
+        check_bad(&tickernel(&["replay", &cut, "--json"]), &format!("cut at {at}"));
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x10;
+        let flipped = session.put("flipped.trace", &flipped);
+        check_bad(&tickernel(&["replay", &flipped, "--json"]), &format!("flipped at {at}"));
+    }
+}
+
+#[test]
+fn a_recording_that_fills_the_memory_is_read_up_to_there() {
+    let text = "1 getpid() = 1\n".repeat(20_000);
+    let recording = tickernel::strace::Events::new(text.as_bytes()).read_all_within(1 << 20);
+    let error = recording.error.expect("too large");
+    assert!(error.to_string().contains("split it"), "{error}");
+    assert_eq!(recording.events.len() as u64, 2 * (error.line - 1));
+    assert!((1_000..19_000).contains(&error.line), "{error}");
+}

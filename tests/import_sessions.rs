@@ -1,0 +1,222 @@
+//! Recordings in every print style, written by hand after real ones, import and replay without a
+//! mismatch; what must be told apart is told apart; damage keeps what stands before it.
+
+use tickernel::import::{Format, Imported, SideFile, Source, import};
+use tickernel::replay::{Options, Report, replay};
+use tickernel::strace::Events;
+
+/// Imports text and replays it.
+fn replayed(text: &str) -> Report {
+    replayed_with(text, &SideFile::default())
+}
+
+fn replayed_with(text: &str, side: &SideFile) -> Report {
+    let recording = Events::new(text.as_bytes()).read_all();
+    let imported = import(&recording, side).expect("it has a first state");
+    let source = Imported {
+        file: "test".to_owned(),
+        format: Format::Strace,
+        source: Source::Recording(imported),
+    };
+    let mut options = Options { force: true, ..Options::default() };
+    replay(source, &mut options).expect("its image can be read").report
+}
+
+fn clean(text: &str) -> Report {
+    let report = replayed(text);
+    assert_eq!(report.first_mismatch, None);
+    assert_eq!((report.mismatched, report.unsupported), (0, 0), "{:?}", report.by_call);
+    assert_eq!(report.calls, report.in_scope + report.out_of_scope);
+    let counted = report.compared + report.bound + report.fed;
+    assert_eq!(report.in_scope, counted + report.mismatched + report.unsupported);
+    report
+}
+
+const PIPELINE: &str = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 pipe2([3, 4], 0) = 0
+10 clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 11
+11 close(3) = 0
+11 dup2(4, 1) = 1
+11 close(4) = 0
+10 close(4) = 0
+10 read(3, <unfinished ...>
+11 write(1, "hello\n", 6) = 6
+10 <... read resumed>"hello\n", 100) = 6
+10 read(3, <unfinished ...>
+11 exit_group(0) = ?
+10 <... read resumed>"", 100) = 0
+11 +++ exited with 0 +++
+10 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=11, si_uid=0, si_status=0, si_utime=0, si_stime=0} ---
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 11
+10 wait4(-1, 0x7ffe, 0, NULL) = -1 ECHILD (No child processes)
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+
+#[test]
+fn a_pipeline_in_abbreviated_style() {
+    let report = clean(PIPELINE);
+    assert_eq!(report.calls, 14);
+    assert_eq!(report.out_of_scope, 0);
+    assert_eq!(report.clean_prefix, report.calls);
+}
+
+#[test]
+fn a_wrong_byte_is_found_and_stays_one_mismatch() {
+    let report = replayed(&PIPELINE.replace("resumed>\"hello\\n\"", "resumed>\"jello\\n\""));
+    assert_eq!(report.mismatched, 1);
+    let first = report.first_mismatch.expect("a mismatch");
+    assert_eq!((first.line, first.pid), (Some(10), 10));
+    assert!(first.why.contains("other bytes from 0"), "{}", first.why);
+    assert_eq!(report.clean_prefix, 8);
+}
+
+#[test]
+fn a_wrong_descriptor_is_forced_so_that_later_calls_are_clean() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 openat(AT_FDCWD, "/etc/passwd", O_RDONLY) = 1
+10 dup(1) = 9
+10 read(1, "root", 4) = 4
+10 close(9) = 0
+10 close(1) = 0
+"#;
+    let side = SideFile::parse(br#"{"initial_fds": {"0": {"path": "/dev/null"}}}"#).expect("JSON");
+    let report = replayed_with(text, &side);
+    assert_eq!(report.mismatched, 1, "{:?}", report.first_mismatch);
+    assert_eq!(report.first_mismatch.expect("a mismatch").line, Some(3));
+}
+
+#[test]
+fn a_read_that_takes_part_of_a_longer_write() {
+    let text = format!(
+        r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 pipe2([3, 4], 0) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+11 write(4, "{data}", 100000 <unfinished ...>
+10 read(3, "{half}", 65536) = 65536
+10 read(3, <unfinished ...>
+11 <... write resumed>) = 100000
+10 <... read resumed>"{rest}", 65536) = 34464
+11 exit_group(0) = ?
+11 +++ exited with 0 +++
+"#,
+        data = "x".repeat(100_000),
+        half = "x".repeat(65_536),
+        rest = "x".repeat(34_464),
+    );
+    clean(&text);
+}
+
+#[test]
+fn an_interrupted_call_and_its_restart_are_one_call() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 rt_sigaction(SIGCHLD, {sa_handler=0x5555, sa_mask=[], sa_flags=SA_RESTORER|SA_RESTART, sa_restorer=0x7f}, {sa_handler=SIG_DFL, sa_mask=[], sa_flags=0}, 8) = 0
+10 pipe([3, 4]) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 read(3, <unfinished ...>
+11 exit_group(3) = ?
+11 +++ exited with 3 +++
+10 <... read resumed>0x7ffe, 10) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)
+10 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=11, si_uid=0, si_status=3, si_utime=0, si_stime=0} ---
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], WNOHANG, NULL) = 11
+10 rt_sigreturn({mask=[]}) = 0
+10 read(3, <unfinished ...>
+10 <... read resumed>0x7ffe, 10) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)
+10 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=1, si_uid=0} ---
+10 +++ killed by SIGTERM +++
+"#;
+    let report = clean(text);
+    assert_eq!(report.by_call["read"].calls, 1);
+}
+
+#[test]
+fn a_handler_without_restart_ends_the_call() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 rt_sigaction(SIGUSR1, {sa_handler=0x5555, sa_mask=[], sa_flags=SA_RESTORER, sa_restorer=0x7f}, NULL, 8) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 wait4(-1, <unfinished ...>
+11 kill(10, SIGUSR1) = 0
+10 <... wait4 resumed>0x7ffe, 0, NULL) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)
+10 --- SIGUSR1 {si_signo=SIGUSR1, si_code=SI_USER, si_pid=11, si_uid=0} ---
+10 rt_sigprocmask(SIG_BLOCK, NULL, [USR1], 8) = 0
+10 rt_sigreturn({mask=[]}) = -1 EINTR (Interrupted system call)
+10 rt_sigprocmask(SIG_BLOCK, NULL, [], 8) = 0
+"#;
+    let report = clean(text);
+    assert_eq!(report.by_call["wait4"].compared, 1);
+}
+
+#[test]
+fn files_that_were_there_are_found_out() {
+    let text = r#"10 execve("/bin/cat", ["cat"], 0x7ffd /* 3 vars */) = 0
+10 access("/etc/ld.so.preload", R_OK) = -1 ENOENT (No such file or directory)
+10 openat(AT_FDCWD</home/u>, "/lib/x/libc.so.6", O_RDONLY|O_CLOEXEC) = 3</usr/lib/x/libc-2.so>
+10 read(3</usr/lib/x/libc-2.so>, "\177ELF", 4) = 4
+10 close(3</usr/lib/x/libc-2.so>) = 0
+10 openat(AT_FDCWD</home/u>, "notes", O_RDONLY) = 3</home/u/notes>
+10 fstat(3</home/u/notes>, {st_mode=S_IFREG|0600, st_size=11, ...}) = 0
+10 read(3</home/u/notes>, "some notes\n", 4096) = 11
+10 read(3</home/u/notes>, "", 4096) = 0
+10 stat("/lib", {st_mode=S_IFDIR|0755, st_size=4096, ...}) = 0
+10 lstat("/home/u", {st_mode=S_IFDIR|0700, st_size=4096, ...}) = 0
+10 unlink("notes") = 0
+10 openat(AT_FDCWD</home/u>, "notes", O_RDONLY) = -1 ENOENT (No such file or directory)
+"#;
+    clean(text);
+}
+
+#[test]
+fn a_time_out_moves_the_clock() {
+    let text = r#"10 1000000000.000000 execve("/bin/x", ["x"], 0x7ffd /* 3 vars */) = 0
+10 1000000000.000100 pipe([3, 4]) = 0
+10 1000000000.000200 poll([{fd=3, events=POLLIN}], 1, 50) = 0 (Timeout)
+10 1000000000.050300 write(4, "x", 1) = 1
+10 1000000000.050400 poll([{fd=3, events=POLLIN}], 1, 50) = 1 ([{fd=3, revents=POLLIN}])
+10 1000000000.050500 select(4, [3], NULL, NULL, {tv_sec=0, tv_usec=0}) = 1 (in [3], left {tv_sec=0, tv_usec=0})
+10 1000000000.050600 nanosleep({tv_sec=0, tv_nsec=5000000}, NULL) = 0
+"#;
+    let report = clean(text);
+    assert_eq!(report.out_of_scope, 1);
+}
+
+#[test]
+fn scope_and_unknown_calls_are_counted_apart() {
+    let text = r#"10 execve("/bin/x", ["x"], 0x7ffd /* 3 vars */) = 0
+10 brk(NULL) = 0x5555
+10 futex(0x7f, FUTEX_WAIT_PRIVATE, 1, NULL) = 0
+10 frobnicate(1, 2) = 7
+10 write(1, 0x8, 4) = -1 EFAULT (Bad address)
+"#;
+    let report = replayed(text);
+    assert_eq!((report.calls, report.out_of_scope, report.in_scope), (5, 2, 3));
+    assert_eq!((report.unsupported, report.fed, report.mismatched), (1, 1, 0));
+}
+
+#[test]
+fn what_stands_before_damage_is_replayed() {
+    let report = replayed(&PIPELINE.replace("11 exit_group(0) = ?\n", "11 what is this\n"));
+    assert_eq!(report.damage.expect("damage").line, Some(12));
+    assert_eq!(report.first_mismatch, None);
+    assert_eq!(report.calls, 10);
+}
+
+#[test]
+fn a_trace_of_it_replays_to_the_same_report() {
+    let recording = Events::new(PIPELINE.as_bytes()).read_all();
+    let imported = import(&recording, &SideFile::default()).expect("it has a first state");
+    let (bytes, written) =
+        tickernel::replay::write(&imported, "test".to_owned(), Vec::new()).expect("it is written");
+    let source =
+        Imported { file: "test".to_owned(), format: Format::Trace, source: Source::Trace(bytes) };
+    let mut options = Options { force: true, ..Options::default() };
+    let again = replay(source, &mut options).expect("the trace can be read");
+    assert_eq!(again.digests, written.digests);
+    assert_eq!(again.completions, written.completions);
+    let same = |report: &Report| Report {
+        format: String::new(),
+        wall_ns: 0,
+        events_per_second: 0,
+        ..report.clone()
+    };
+    assert_eq!(same(&again.report), same(&written.report));
+}
