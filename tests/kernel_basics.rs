@@ -59,7 +59,7 @@ fn a_file_keeps_what_is_written_and_a_snapshot_restores_it() {
     assert_eq!(kernel.call(1, Call::Close { fd: 9 }), Outcome::Failed(Errno::EBADF));
 }
 
-/// Absurd counts over a hole of 2^40 bytes: a part is given, and not the memory for all of it asked.
+/// Absurd counts over a hole of 2^40 bytes: a part is given, not the memory for all of it taken.
 #[test]
 fn an_absurd_count_over_a_hole_gives_a_part() {
     let part = 1..=256 << 20;
