@@ -298,7 +298,7 @@ impl Kernel {
                 let row = self.fd(task, other.fd as i32).ok()?.description;
                 match self.rows[row].target {
                     Target::Pipe(pipe, _) => Some(pipe),
-                    Target::File(_) | Target::Socket(_) => None,
+                    Target::File(_) | Target::Socket(_) | Target::Object(_) => None,
                 }
             });
         let pipe = match known {

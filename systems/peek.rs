@@ -64,7 +64,7 @@ impl Kernel {
         let (place, pipe) = match description.target {
             Target::File(place) => (Some(place), None),
             Target::Pipe(pipe, place) => (place, Some(pipe)),
-            Target::Socket(_) => (None, None),
+            Target::Socket(_) | Target::Object(_) => (None, None),
         };
         let pipe = pipe.map(|pipe| {
             let state = &self.rows[pipe];

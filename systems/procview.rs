@@ -172,6 +172,9 @@ impl ProcView for View<'_> {
                         let id = self.rows[socket].id;
                         ProcTarget::Object(format!("socket:[{id}]").into_bytes())
                     }
+                    Target::Object(object) => {
+                        ProcTarget::Object(crate::calls::object::name(object).to_vec())
+                    }
                     Target::Pipe(pipe, None) => {
                         let id = self.rows[pipe].id;
                         ProcTarget::Object(format!("pipe:[{id}]").into_bytes())
@@ -200,7 +203,7 @@ impl ProcView for View<'_> {
         let ino = match description.target {
             Target::Pipe(pipe, None) => self.rows[pipe].id,
             Target::Socket(socket) => self.rows[socket].id,
-            Target::File(_) | Target::Pipe(_, Some(_)) => 0,
+            Target::File(_) | Target::Pipe(_, Some(_)) | Target::Object(_) => 0,
         };
         Some(ProcDescriptor { flags: description.flags, pos: description.offset, ino })
     }

@@ -93,6 +93,8 @@ pub struct Node {
     given: Option<&'static [u8]>,
     /// It was executed: a script needs its interpreter.
     pub executed: bool,
+    /// Its links by what is known to have been there.
+    natural_links: u32,
 }
 
 /// Bytes that were copied inside the kernel while they were unknown.
@@ -158,6 +160,7 @@ impl Initial {
             order: Vec::new(),
             given,
             executed: false,
+            natural_links: fs.inode(place).map_or(1, |inode| inode.nlink),
         });
         id
     }
@@ -208,8 +211,10 @@ impl Initial {
             self.keep_directory(fs, parent);
         }
         let id = self.adopt(fs, place, shape, meta, None);
+        let is_directory = self.nodes.get(id).is_some_and(|node| node.shape == Shape::Directory);
         if let Some(node) = self.nodes.get_mut(parent) {
             node.children.push((name.to_vec(), id));
+            node.natural_links += u32::from(is_directory);
         }
         Ok(place)
     }
@@ -272,6 +277,9 @@ impl Initial {
         let parent = self.of(fs, directory).ok_or(Errno::EPERM)?;
         let place = self.nodes.get(file).ok_or(Errno::ENOENT)?.place;
         fs.build_name(place, directory, name)?;
+        if let Some(node) = self.nodes.get_mut(file) {
+            node.natural_links += 1;
+        }
         if let Some(node) = self.nodes.get_mut(parent) {
             node.children.push((name.to_vec(), file));
         }
@@ -300,7 +308,7 @@ impl Initial {
             node.known &= !NLINK;
         } else if fresh & NLINK != 0 {
             let now = live.nlink.unwrap_or(1);
-            let own = node.meta.nlink.unwrap_or(now);
+            let own = node.natural_links;
             node.meta.nlink = Some(own.saturating_add(stat.nlink).saturating_sub(now));
             live.nlink = Some(stat.nlink);
         }

@@ -159,6 +159,10 @@ impl Engine {
         self.report.events += 1;
         self.enter(seq, &event, expected, step);
         let answers = matches!(event, Event::Answer(_));
+        let name = match &event {
+            Event::Call { call, .. } | Event::Park { call, .. } => Some(call.name()),
+            _ => None,
+        };
         let resumed = match &event {
             Event::Resume { call, .. } => Some(call.0),
             _ => None,
@@ -175,17 +179,16 @@ impl Engine {
         let mut came = self.drain(told);
         came.extend(own);
         if self.native {
-            self.count_native(step, &came);
+            self.count_native(step, name, &came);
         }
         Ok(())
     }
 
     /// Counts a native trace's event, and compares what the trace tells of it, if it tells.
-    fn count_native(&mut self, step: Step<'_>, came: &[Output]) {
-        let call = super::native::call_of(step.event);
+    fn count_native(&mut self, step: Step<'_>, name: Option<&str>, came: &[Output]) {
         let difference = step.expected.and_then(|told| super::native::difference(told, came));
         let before = self.report.calls;
-        if let Some((_, name, _)) = &call {
+        if let Some(name) = name {
             let verdict = match &difference {
                 None => Verdict::Compared,
                 Some(difference) => Verdict::Mismatched(difference.why.clone()),
@@ -196,7 +199,7 @@ impl Engine {
         let Some(difference) = difference.filter(|_| self.report.first_mismatch.is_none()) else {
             return;
         };
-        let (pid, _, call) = call.unwrap_or_default();
+        let (pid, call) = super::native::call_of(step.event).unwrap_or_default();
         self.report.clean_prefix = before;
         self.report.first_mismatch = Some(FirstMismatch {
             line: None,

@@ -93,6 +93,7 @@ impl Kernel {
             Target::Socket(socket) => {
                 socket.remove(&mut self.rows);
             }
+            Target::Object(_) => {}
             Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, flags),
         }
     }
@@ -287,7 +288,7 @@ impl Kernel {
         match self.rows[row].target {
             Target::File(place) => Some(place),
             Target::Pipe(_, place) => place,
-            Target::Socket(_) => None,
+            Target::Socket(_) | Target::Object(_) => None,
         }
     }
 }

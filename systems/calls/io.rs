@@ -5,7 +5,7 @@
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
-use crate::components::Target;
+use crate::components::{Object, Target};
 use crate::event::{Answer, HostAnswer, Payload, Question};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{CallResult, Kernel, Stop};
@@ -70,6 +70,7 @@ impl Kernel {
         match description.target {
             Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),
+            Target::Object(object) => Err(unread(object).into()),
             Target::File(place) => {
                 let offset = description.offset;
                 let answer = self.read_place(task, place, offset, count)?;
@@ -180,6 +181,7 @@ impl Kernel {
                 self.write_pipe(task, row, (pipe, flags), data)
             }
             Target::Socket(socket) => self.write_socket(socket),
+            Target::Object(_) => Err(Errno::EINVAL.into()),
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;
                 let offset = if append { self.end_of(place) } else { description.offset };
@@ -464,7 +466,9 @@ impl Kernel {
         let (place, source) = match self.rows[from].target {
             Target::File(place) => (place, start_at(offset, self.rows[from].offset)?),
             Target::Pipe(..) if offset.is_some() => return Err(Errno::ESPIPE.into()),
-            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::EINVAL.into()),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                return Err(Errno::EINVAL.into());
+            }
         };
         let to = self.open_fd(task, out_fd)?;
         if !self.rows[to].writable() {
@@ -491,6 +495,14 @@ impl Kernel {
 
 fn start_at(given: Option<i64>, own: u64) -> Result<u64, Errno> {
     given.map_or(Ok(own), |offset| u64::try_from(offset).map_err(|_| Errno::EINVAL))
+}
+
+/// What read(2) says of an object that has nothing to read.
+fn unread(object: Object) -> Errno {
+    match object {
+        Object::Epoll => Errno::EINVAL,
+        Object::Inotify => Errno::EAGAIN,
+    }
 }
 
 fn write_device(rdev: u64, data: &[u8]) -> CallResult {

@@ -3,7 +3,7 @@
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
-use crate::components::Target;
+use crate::components::{Object, Target};
 use crate::event::{Answer, IoctlArg, Payload};
 use crate::fs::Pages;
 use crate::kernel::{CallResult, Kernel};
@@ -40,7 +40,10 @@ impl Kernel {
                 Target::Pipe(pipe, _) => {
                     Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
                 }
-                Target::Socket(_) => Ok(Answer::with(Payload::Number(0))),
+                Target::Object(Object::Epoll) => Err(Errno::ENOTTY.into()),
+                Target::Socket(_) | Target::Object(Object::Inotify) => {
+                    Ok(Answer::with(Payload::Number(0)))
+                }
                 Target::File(place) => {
                     let pages = self.fs.pages(place).ok_or(Errno::ENOTTY)?;
                     let left = Pages::size(pages) as i64 - self.rows[row].offset as i64;

@@ -7,6 +7,7 @@ mod ids;
 mod io;
 mod ioctl;
 pub(crate) mod lock;
+pub(crate) mod object;
 mod open;
 mod path;
 mod pipe;
@@ -76,6 +77,10 @@ impl Kernel {
                 self.copy_file_range(task, (fd_in, off_in), (fd_out, off_out), len, flags)
             }
             Call::Sync {} => Ok(Answer::default()),
+            Call::EpollCreate { size } => self.epoll_create(task, size),
+            Call::EpollCreate1 { flags } => self.epoll_create1(task, flags),
+            Call::InotifyInit {} => self.inotify_init(task, 0),
+            Call::InotifyInit1 { flags } => self.inotify_init(task, flags),
             Call::Socket { domain, r#type, protocol } => {
                 self.socket(task, domain, r#type, protocol)
             }

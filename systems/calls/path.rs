@@ -57,7 +57,9 @@ impl Kernel {
         let row = self.fd(task, dirfd)?.description;
         match self.rows[row].target {
             Target::File(place) if self.fs.is_directory(place) => Ok(Some(place)),
-            Target::File(_) | Target::Pipe(..) | Target::Socket(_) => Err(Errno::ENOTDIR),
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                Err(Errno::ENOTDIR)
+            }
         }
     }
 
@@ -100,7 +102,7 @@ impl Kernel {
         let row = self.fd(task, fd)?.description;
         Ok(match self.rows[row].target {
             Target::File(place) | Target::Pipe(_, Some(place)) => Spot::Place(place),
-            Target::Pipe(_, None) | Target::Socket(_) => Spot::Open(row),
+            Target::Pipe(_, None) | Target::Socket(_) | Target::Object(_) => Spot::Open(row),
         })
     }
 
@@ -160,6 +162,7 @@ impl Kernel {
         let pipe = match self.rows[row].target {
             Target::Pipe(pipe, _) => pipe,
             Target::Socket(socket) => return self.stat_of_socket(socket),
+            Target::Object(_) => return crate::calls::object::stat(),
             Target::File(_) => return Stat::default(),
         };
         let pipe = &self.rows[pipe];

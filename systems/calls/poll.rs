@@ -99,6 +99,7 @@ impl Kernel {
         match description.target {
             Target::Pipe(pipe, _) => self.poll_pipe(pipe, description),
             Target::Socket(socket) => self.poll_socket(socket),
+            Target::Object(_) => 0,
             Target::File(_) => ALWAYS_READY,
         }
     }

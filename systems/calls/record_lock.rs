@@ -130,6 +130,7 @@ impl Kernel {
                 self.fs.inode_id(place).map(LockedObject::Inode)
             }
             Target::Socket(socket) => Some(LockedObject::Pipe(socket.own_id(&self.rows))),
+            Target::Object(_) => None,
             Target::Pipe(pipe, None) => Some(LockedObject::Pipe(pipe.own_id(&self.rows))),
         }
     }

@@ -67,7 +67,7 @@ impl Kernel {
         let row = self.open_fd(task, fd)?;
         match self.rows[row].target {
             Target::Socket(socket) => Ok(self.rows[socket]),
-            Target::File(_) | Target::Pipe(..) => Err(Errno::ENOTSOCK),
+            Target::File(_) | Target::Pipe(..) | Target::Object(_) => Err(Errno::ENOTSOCK),
         }
     }
 

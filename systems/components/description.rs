@@ -14,7 +14,20 @@ pub enum Target {
     Pipe(PipeRow, Option<Place>),
     /// A socket.
     Socket(SocketRow),
+    /// An object without a name or a state of its own yet.
+    Object(Object),
 }
+
+/// Objects that programs make to see whether they can (anonymous inodes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// epoll(7): nothing can be added yet.
+    Epoll,
+    /// inotify(7): nothing can be watched yet.
+    Inotify,
+}
+
+crate::wire_enum!(Object { 0 Epoll, 1 Inotify });
 
 /// An open file description (open(2)): what descriptors share.
 #[derive(Debug)]

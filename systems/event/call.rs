@@ -231,6 +231,10 @@ calls! {
     186 gettid Gettid {}
     200 tkill Tkill { tid: i32 [Plain], sig: i32 [Sig] }
     217 getdents64 Getdents64 { fd: i32 [Plain], count: u64 [Plain] }
+    213 epoll_create EpollCreate { size: i32 [Plain] }
+    253 inotify_init InotifyInit {}
+    291 epoll_create1 EpollCreate1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
+    294 inotify_init1 InotifyInit1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
     221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
         advice: i32 [Plain] }
     230 clock_nanosleep ClockNanosleep { clockid: u32 [OptionalChoice(CLOCKS)],

@@ -187,7 +187,7 @@ impl Kernel {
                 }
                 Ok(())
             }
-            Target::Pipe(_, None) | Target::Socket(_) => Ok(()),
+            Target::Pipe(_, None) | Target::Socket(_) | Target::Object(_) => Ok(()),
             Target::Pipe(pipe, Some(place)) => {
                 self.check_place(place)?;
                 if let Some(inode) = self.fs.inode_id(place) {
@@ -297,6 +297,7 @@ fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, Resto
             Target::Pipe(pipe, Wire::get(from)?)
         }
         2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
+        3 => Target::Object(Wire::get(from)?),
         _ => return Err(error.into()),
     };
     let [flags, count, flock] = Wire::get(from)?;

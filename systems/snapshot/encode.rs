@@ -115,6 +115,10 @@ impl Encode for Description {
                 out.push(2);
                 socket.own_id(rows).put(out);
             }
+            Target::Object(object) => {
+                out.push(3);
+                object.put(out);
+            }
         }
         [self.flags, self.refs, self.flock].put(out);
         self.offset.put(out);

@@ -19,6 +19,10 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             protocol: args.get(2)?.resolve(&protocol).and_then(|it| u32::try_from(it).ok())?,
         },
         "connect" => Call::Connect { sockfd: args.fd(0)?, addr: address(args.get(1)?)? },
+        "epoll_create" => Call::EpollCreate { size: args.int(0)? },
+        "epoll_create1" => Call::EpollCreate1 { flags: object_flags(args.get(0)?)? },
+        "inotify_init" => Call::InotifyInit {},
+        "inotify_init1" => Call::InotifyInit1 { flags: object_flags(args.get(0)?)? },
         "shutdown" => Call::Shutdown { sockfd: args.fd(0)?, how: args.flags(1, SHUTDOWNS)? },
         "getsockname" => Call::Getsockname { sockfd: args.fd(0)? },
         "getpeername" => Call::Getpeername { sockfd: args.fd(0)? },
@@ -51,6 +55,15 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         _ => return None,
     };
     args.done(&call)
+}
+
+/// EPOLL_CLOEXEC and its like are open(2)'s flags by other names.
+fn object_flags(value: &Value) -> Option<u32> {
+    let number = value.resolve(&|name| {
+        let (_, flag) = name.split_once('_')?;
+        number_of(OPEN_FLAGS, &format!("O_{flag}")).map(i128::from)
+    })?;
+    u32::try_from(number).ok()
 }
 
 /// Protocols by name; the core knows none of them by number.
