@@ -58,8 +58,8 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
     }
     let boot = Boot {
         pid: root,
-        pgid: side.pgid.or_else(|| printed_group(&calls, side)).unwrap_or(root),
-        sid: side.sid.or_else(|| printed_session(&calls, side)).unwrap_or(root),
+        pgid: side.pgid.or_else(|| printed_group(recording, side)).unwrap_or(root),
+        sid: side.sid.or_else(|| printed_session(recording, &calls, side)).unwrap_or(root),
         ppid: side.ppid.or_else(|| printed_number(&calls, "getppid")).unwrap_or(1),
         is_init: false,
         credentials: credentials(side, &calls),
@@ -108,18 +108,24 @@ fn printed_number(calls: &[&Call], name: &str) -> Option<u32> {
     u32::try_from(call.result.as_ref()?.number()?).ok()
 }
 
-/// The group that the root tells of before it changes it.
-fn printed_group(calls: &[&Call], side: &SideFile) -> Option<u32> {
+/// The group that the root, or any task before one changes its own, tells of: children inherit it
+/// (setpgid(2), NOTES).
+fn printed_group(recording: &Recording, side: &SideFile) -> Option<u32> {
     if side.sid_is_root == Some(true) {
         return None;
     }
-    let before = calls.iter().take_while(|call| !matches!(&*call.name, "setpgid" | "setsid"));
-    let before: Vec<&Call> = before.copied().collect();
-    printed_number(&before, "getpgrp").filter(|group| *group > 0)
+    let entry = |event: &Event| match event.kind {
+        EventKind::Entry { call } => recording.calls.get(call),
+        _ => None,
+    };
+    let calls = recording.events.iter().filter_map(entry);
+    let mut before = calls.take_while(|call| !matches!(&*call.name, "setpgid" | "setsid"));
+    let told = before.find(|call| &*call.name == "getpgrp")?;
+    u32::try_from(told.result.as_ref()?.number()?).ok().filter(|group| *group > 0)
 }
 
 /// The session that the root tells of before it changes it; without that its group's number.
-fn printed_session(calls: &[&Call], side: &SideFile) -> Option<u32> {
+fn printed_session(recording: &Recording, calls: &[&Call], side: &SideFile) -> Option<u32> {
     if side.sid_is_root == Some(true) {
         return None;
     }
@@ -129,7 +135,7 @@ fn printed_session(calls: &[&Call], side: &SideFile) -> Option<u32> {
         .iter()
         .find(|call| &*call.name == "getsid" && call.arg(0).and_then(Value::as_i32) == Some(0));
     let told = own.and_then(|call| u32::try_from(call.result.as_ref()?.number()?).ok());
-    told.or_else(|| printed_group(calls, side))
+    told.or_else(|| printed_group(recording, side))
 }
 
 fn credentials(side: &SideFile, calls: &[&Call]) -> Credentials {
