@@ -1,9 +1,10 @@
 //! What an importer may look at and complete before it decides which event comes next.
 //!
-//! The search for the order of a recording (IMPORT.md section 1) asks what a call *would* find: bytes in
-//! a pipe, ends that are open, a child that could be reported, where a path leads. Nothing here is used
-//! by a replay. [`Kernel::describe_tree`] is the one way in beside the door: a scratch kernel whose first
-//! tree is still being found out takes on a fact as if it had been there from the start.
+//! The search for the order of a recording (IMPORT.md section 1) asks what a call *would* find:
+//! bytes in a pipe, ends that are open, a child that could be reported, where a path leads. Nothing
+//! here is used by a replay. [`Kernel::describe_tree`] is the one way in beside the door: a scratch
+//! kernel whose first tree is still being found out takes on a fact as if it had been there from
+//! the start.
 
 use crate::abi::flags::AT_FDCWD;
 use crate::abi::{Errno, PollFd, Signal};
@@ -208,7 +209,8 @@ impl Kernel {
         self.rows[self.pids.task(tid)?].wait.as_ref()?.deadline_ns
     }
 
-    /// The tree, to complete what was there before the first event. Not for use once a state counts.
+    /// The tree, to complete what was there before the first event. Not for use once a state
+    /// counts.
     pub fn describe_tree(&mut self) -> &mut Fs {
         &mut self.fs
     }

@@ -50,7 +50,7 @@ fn read_whole(path: &Path, limit: u64) -> Result<(Vec<u8>, Option<io::Error>), I
 /// Opens what stands at a path.
 pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
-    let refused = |why| ImportError::Strace { path: path.to_owned(), why };
+    let refused = |why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) };
     if fs::metadata(path).map_err(failed)?.is_dir() {
         let recording = read_dir_of_pids(path).map_err(refused)?;
         return Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))));
@@ -109,7 +109,7 @@ fn open_tar(path: &Path, bytes: &[u8]) -> Result<(Format, Opened), ImportError> 
         io::copy(&mut (&mut entry).take(MAX_INPUT_BYTES), &mut out).map_err(failed)?;
     }
     let recording = read_dir_of_pids(&folder.0)
-        .map_err(|why| ImportError::Strace { path: path.to_owned(), why })?;
+        .map_err(|why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) })?;
     Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))))
 }
 

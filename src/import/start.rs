@@ -1,4 +1,5 @@
-//! The first state of a recording: root process, descriptors, limits, work tree (IMPORT.md sections 4 to 6).
+//! The first state of a recording: root process, descriptors, limits, work tree (IMPORT.md sections
+//! 4 to 6).
 //!
 //! From the side file; what it does not say is inferred from the recording's first lines.
 
@@ -175,11 +176,10 @@ fn printed_limits(
         let table = tickernel_systems::abi::flags::RESOURCES;
         let resource = resource.and_then(|value| numbers::bits32(value, table));
         let old = old.and_then(numbers::rlimit);
-        if let (Some(resource), Some(old)) = (resource, old) {
-            if let Some(slot) = limits.get_mut(resource as usize).filter(|_| seen.insert(resource))
-            {
-                *slot = old;
-            }
+        if let (Some(resource), Some(old)) = (resource, old)
+            && let Some(slot) = limits.get_mut(resource as usize).filter(|_| seen.insert(resource))
+        {
+            *slot = old;
         }
     }
     limits
@@ -335,11 +335,11 @@ fn infer_fds(
         let made = call.result.as_ref().and_then(|result| result.value.as_ref());
         let made = made.and_then(Value::as_fd).and_then(|fd| fd.number.as_i32());
         own.extend(made.and_then(|fd| u32::try_from(fd).ok()));
-        if let Some([read, write]) = call.args.first().and_then(Value::items) {
-            if &*call.name == "pipe" || &*call.name == "pipe2" {
-                let ends = [read.as_i32(), write.as_i32()].into_iter().flatten();
-                own.extend(ends.filter_map(|fd| u32::try_from(fd).ok()));
-            }
+        if let Some([read, write]) = call.args.first().and_then(Value::items)
+            && (&*call.name == "pipe" || &*call.name == "pipe2")
+        {
+            let ends = [read.as_i32(), write.as_i32()].into_iter().flatten();
+            own.extend(ends.filter_map(|fd| u32::try_from(fd).ok()));
         }
     }
     infer_gaps(calls, found);
@@ -390,15 +390,16 @@ fn kinds_of_unnamed(
                 fd.target = BootTarget::Pipe(fd.fd + 1);
                 fd.flags &= !O_LARGEFILE;
             }
-            Shape::File => {
-                if initial.add_path(fs, &path, Shape::File, Meta::mode(0o644)).is_ok() {
-                    fd.target = BootTarget::Path(Bytes(path));
-                }
+            Shape::File if initial.add_path(fs, &path, Shape::File, Meta::mode(0o644)).is_ok() => {
+                fd.target = BootTarget::Path(Bytes(path));
             }
-            Shape::Char(rdev) if rdev != tickernel_systems::abi::flags::makedev(1, 3) => {
-                if initial.add_path(fs, &path, Shape::Char(rdev), Meta::mode(0o620)).is_ok() {
-                    fd.target = BootTarget::Path(Bytes(path));
-                }
+            Shape::Char(rdev)
+                if rdev != tickernel_systems::abi::flags::makedev(1, 3)
+                    && initial
+                        .add_path(fs, &path, Shape::Char(rdev), Meta::mode(0o620))
+                        .is_ok() =>
+            {
+                fd.target = BootTarget::Path(Bytes(path));
             }
             _ => {}
         }
