@@ -112,10 +112,10 @@ fn printed_number(calls: &[&Call], name: &str) -> Option<u32> {
 }
 
 /// The calls of all tasks before the first that changes what children inherit.
-fn inherited_before<'a>(
-    recording: &'a Recording,
+fn inherited_before(
+    recording: &Recording,
     changes: impl Fn(&Call) -> bool,
-) -> impl Iterator<Item = &'a Call> {
+) -> impl Iterator<Item = &Call> {
     let entry = |event: &Event| match event.kind {
         EventKind::Entry { call } => recording.calls.get(call),
         _ => None,
