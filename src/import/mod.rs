@@ -201,7 +201,10 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
             let (text, side) = *both;
             if text.events.is_empty() {
                 if let Some(error) = text.error {
-                    return Err(ImportError::Strace { path: path.to_owned(), why: Box::new(error) });
+                    return Err(ImportError::Strace {
+                        path: path.to_owned(),
+                        why: Box::new(error),
+                    });
                 }
                 return Err(ImportError::Empty { path: path.to_owned() });
             }
