@@ -1,9 +1,10 @@
 //! Random programs in lockstep with Linux: our kernel and the host twin answer every request alike,
-//! and processes and trees agree at the end.
+//! and processes and trees agree at the end. One test for each subject, in whose programs its calls
+//! are the most, and one for all alike.
 //!
-//! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many (300), `TICKERNEL_LOCKSTEP_SEED` which (0),
-//! `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out (`Select,Fcntl`). A failure is cut down
-//! and written as a JSON twin with Linux's lines beside each request; it goes to traces/ as a kept
+//! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many in all tests together (300),
+//! `TICKERNEL_LOCKSTEP_SEED` which (0), `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out
+//! (`Select,Fcntl`). A failure is cut down and written as a JSON twin with Linux's lines beside each request; it goes to traces/ as a kept
 //! case once it passes.
 
 #[path = "lockstep/compare.rs"]
@@ -13,6 +14,7 @@ mod host;
 
 use compare::Normal;
 use host::Host;
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -20,10 +22,12 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use tickernel::drive::Drive;
 use tickernel::json::Object;
-use tickernel::proptest::{Program, programs};
+use tickernel::proptest::{Program, Subject, programs, programs_about};
 
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 40;
+/// Tests that share the number of programs.
+const TESTS: u64 = 10;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
 /// What is compared after the last request.
@@ -121,7 +125,7 @@ fn only_difference(line: &Value, at: usize, left: &[Value], right: &[Value]) -> 
 
 /// The failing case as a JSON twin: each request, and beside it in `linux` the lines that Linux
 /// gave.
-fn keep(seed: u64, linux: &Transcript) -> PathBuf {
+fn keep(name: &str, seed: u64, linux: &Transcript) -> PathBuf {
     let mut twin = String::from("{\"twin\":1}\n");
     for (request, lines) in linux {
         let Ok(Value::Object(mut line)) = serde_json::from_str(request) else { continue };
@@ -130,7 +134,7 @@ fn keep(seed: u64, linux: &Transcript) -> PathBuf {
             twin += &format!("{}\n", Value::Object(line));
         }
     }
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lockstep-{seed}.jsonl"));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lockstep-{name}-{seed}.jsonl"));
     std::fs::write(&path, twin).expect("the case can be written");
     path
 }
@@ -173,16 +177,16 @@ fn every_kept_case_is_answered_as_linux_does() {
     }
 }
 
-#[test]
-fn every_request_is_answered_as_linux_does() {
+/// Runs the share of one test, which is called so.
+fn run(name: &str, programs: &impl Strategy<Value = Program>) {
     let Some(host) = Host::start() else { return };
     let host = RefCell::new(host);
-    let cases = number("TICKERNEL_LOCKSTEP_PROGRAMS", 300);
+    let all = number("TICKERNEL_LOCKSTEP_PROGRAMS", 300);
     let seed = number("TICKERNEL_LOCKSTEP_SEED", 0);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
-        cases: u32::try_from(cases).unwrap_or(u32::MAX),
+        cases: u32::try_from(all.div_ceil(TESTS)).unwrap_or(u32::MAX),
         max_shrink_iters: 1000,
         failure_persistence: None,
         ..Config::default()
@@ -192,7 +196,7 @@ fn every_request_is_answered_as_linux_does() {
     let (requests, late) = (Cell::new(0), Cell::new(0));
     let last = RefCell::new(Transcript::new());
     let without = std::env::var("TICKERNEL_LOCKSTEP_WITHOUT").unwrap_or_default();
-    let result = runner.run(&programs(REQUESTS_MAX), |mut program| {
+    let result = runner.run(programs, |mut program| {
         program.steps.retain(|step| {
             let name = format!("{:?}", step.action);
             without.split(',').all(|action| action != name)
@@ -213,13 +217,67 @@ fn every_request_is_answered_as_linux_does() {
         *last.borrow_mut() = found.linux;
         Err(TestCaseError::fail(found.report))
     });
-    println!("{} requests, {} times the machine was late", requests.get(), late.get());
+    println!("{name}: {} requests, {} times the machine was late", requests.get(), late.get());
     match result {
         Ok(()) => {}
         Err(TestError::Fail(why, _)) => {
-            let path = keep(seed, &last.borrow());
-            panic!("the sides differ: {why}\n  kept in {}", path.display());
+            let path = keep(name, seed, &last.borrow());
+            panic!(
+                "the sides differ: {why}\n  kept in {}\n  again: TICKERNEL_LOCKSTEP_SEED={seed} \
+                 TICKERNEL_LOCKSTEP_PROGRAMS={all} cargo test --all-features --test lockstep {name}",
+                path.display()
+            );
         }
         Err(TestError::Abort(why)) => panic!("given up: {why}"),
     }
+}
+
+#[test]
+fn every_request_is_answered_as_linux_does() {
+    run("every_request", &programs(REQUESTS_MAX));
+}
+
+#[test]
+fn processes() {
+    run("processes", &programs_about(Subject::Processes, REQUESTS_MAX));
+}
+
+#[test]
+fn credentials() {
+    run("credentials", &programs_about(Subject::Credentials, REQUESTS_MAX));
+}
+
+#[test]
+fn signals() {
+    run("signals", &programs_about(Subject::Signals, REQUESTS_MAX));
+}
+
+#[test]
+fn descriptors() {
+    run("descriptors", &programs_about(Subject::Descriptors, REQUESTS_MAX));
+}
+
+#[test]
+fn pipes() {
+    run("pipes", &programs_about(Subject::Pipes, REQUESTS_MAX));
+}
+
+#[test]
+fn waiting() {
+    run("waiting", &programs_about(Subject::Waiting, REQUESTS_MAX));
+}
+
+#[test]
+fn bytes() {
+    run("bytes", &programs_about(Subject::Bytes, REQUESTS_MAX));
+}
+
+#[test]
+fn names() {
+    run("names", &programs_about(Subject::Names, REQUESTS_MAX));
+}
+
+#[test]
+fn attributes() {
+    run("attributes", &programs_about(Subject::Attributes, REQUESTS_MAX));
 }

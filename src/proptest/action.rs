@@ -1,18 +1,30 @@
-//! What a step can do, how often, and which part of `lower.rs` makes its request.
+//! What a step can do, how often, and about which subject.
 
-/// Actions that are lowered by one function.
+/// What programs can be about; each action belongs to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
-    Process,
-    Signal,
-    Descriptor,
+pub enum Subject {
+    /// Birth, programs, end and waiting for it, groups and sessions.
+    Processes,
+    /// Ids, groups, limits, the mask of modes.
+    Credentials,
+    /// Sending, catching, holding back.
+    Signals,
+    /// Opening, duplicating, closing, flags, locks.
+    Descriptors,
+    /// Making pipes and FIFOs.
+    Pipes,
+    /// Waiting for several descriptors.
+    Waiting,
+    /// Reading and writing.
     Bytes,
-    Tree,
-    Look,
+    /// The tree of names.
+    Names,
+    /// What is kept of a file beside its bytes and names.
+    Attributes,
 }
 
 macro_rules! actions {
-    ($($family:ident { $($weight:literal $name:ident),* $(,)? })*) => {
+    ($($subject:ident { $($weight:literal $name:ident),* $(,)? })*) => {
         /// What a step does; the system calls of the man pages, some in common variants.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)] // the names are the calls' own
@@ -25,9 +37,10 @@ macro_rules! actions {
             pub const WEIGHTED: &'static [(u32, Action)] =
                 &[$($(($weight, Action::$name)),*),*];
 
-            pub(super) const fn family(self) -> Family {
+            /// What it belongs to.
+            pub const fn subject(self) -> Subject {
                 match self {
-                    $($(Action::$name)|* => Family::$family,)*
+                    $($(Action::$name)|* => Subject::$subject,)*
                 }
             }
         }
@@ -35,28 +48,37 @@ macro_rules! actions {
 }
 
 actions! {
-    Process {
-        2 GetIds, 14 Fork, 3 Vfork, 4 Clone, 4 Execve, 5 ExitGroup, 1 Exit, 12 Wait4, 5 Waitid,
-        4 Setpgid, 2 Getpgid, 2 Setsid, 2 Getsid, 2 Umask, 3 SetIds, 1 GetGroups, 1 Setgroups,
-        2 Prlimit,
+    Processes {
+        14 Fork, 3 Vfork, 4 Clone, 4 Execve, 5 ExitGroup, 1 Exit, 12 Wait4, 5 Waitid, 4 Setpgid,
+        2 Getpgid, 2 Setsid, 2 Getsid,
     }
-    Signal {
+    Credentials {
+        2 GetIds, 2 Umask, 3 SetIds, 1 GetGroups, 1 Setgroups, 2 Prlimit,
+    }
+    Signals {
         10 Kill, 2 Tgkill, 10 Sigaction, 6 Sigprocmask, 2 Sigpending, 3 Pause, 3 Sigsuspend,
         3 Sigtimedwait, 8 Sigreturn,
     }
-    Descriptor {
+    Descriptors {
         24 Open, 4 Openat, 2 Creat, 12 Close, 2 CloseRange, 6 Dup, 5 Dup2, 4 Dup3, 12 Fcntl,
-        3 Flock, 10 Pipe, 5 Pipe2, 6 Fstat, 1 Fsync, 2 Ioctl, 8 Poll, 4 Select,
+        3 Flock, 2 Ioctl,
+    }
+    Pipes {
+        10 Pipe, 5 Pipe2, 6 Mkfifo,
+    }
+    Waiting {
+        8 Poll, 4 Select,
     }
     Bytes {
-        22 Read, 22 Write, 3 Pread, 3 Pwrite, 2 Readv, 2 Writev, 5 Lseek, 3 Ftruncate, 2 Fallocate,
+        22 Read, 22 Write, 3 Pread, 3 Pwrite, 2 Readv, 2 Writev, 5 Lseek, 3 Ftruncate, 3 Truncate,
+        2 Fallocate, 1 Fsync,
     }
-    Tree {
-        7 Mkdir, 4 Rmdir, 6 Mkfifo, 1 Mknod, 5 Link, 5 Symlink, 6 Unlink, 2 Unlinkat, 6 Rename,
-        2 Renameat2, 4 Chmod, 2 Fchmod, 3 Chown, 3 Truncate, 2 Utimensat,
+    Names {
+        7 Mkdir, 4 Rmdir, 1 Mknod, 5 Link, 5 Symlink, 6 Unlink, 2 Unlinkat, 6 Rename, 2 Renameat2,
+        3 Readlink, 4 Chdir, 2 Fchdir, 3 Getcwd, 3 Getdents,
     }
-    Look {
-        3 Readlink, 5 Stat, 3 Lstat, 2 Newfstatat, 4 Access, 2 Faccessat2, 4 Chdir, 2 Fchdir,
-        3 Getcwd, 3 Getdents,
+    Attributes {
+        5 Stat, 3 Lstat, 6 Fstat, 2 Newfstatat, 4 Access, 2 Faccessat2, 4 Chmod, 2 Fchmod, 3 Chown,
+        2 Utimensat,
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! Nothing here may wait by the clock, read random bytes, or name what only one machine has.
 
-use super::action::Family;
 use super::player::{Kind, Player};
-use super::{Action, Step};
+use super::{Action, Step, Subject};
 use crate::json::Object;
 use serde_json::{Value, json};
 
@@ -88,13 +87,17 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
     let two_paths = matches!(step.action, Action::Rename | Action::Renameat2 | Action::Link);
     let lowering = Lowering { player, pid, choices: step.choices, two_paths, alone, full };
     let action = lowering.allowed(step.action);
-    let fields = match action.family() {
-        Family::Process => lowering.process(action),
-        Family::Signal => lowering.signal(action),
-        Family::Descriptor => lowering.descriptor(action),
-        Family::Bytes => lowering.bytes(action),
-        Family::Tree => lowering.tree(action),
-        Family::Look => lowering.look(action),
+    let fields = match action.subject() {
+        Subject::Processes => lowering.process(action),
+        Subject::Credentials => lowering.credentials(action),
+        Subject::Signals => lowering.signal(action),
+        Subject::Descriptors => lowering.descriptor(action),
+        Subject::Pipes => lowering.pipe(action),
+        Subject::Waiting if action == Action::Select => lowering.select(),
+        Subject::Waiting => lowering.poll(),
+        Subject::Bytes => lowering.bytes(action),
+        Subject::Names => lowering.names(action),
+        Subject::Attributes => lowering.attributes(action),
     };
     let mut request = Object::new();
     request.insert("pid".into(), pid.into());
@@ -180,17 +183,6 @@ impl Lowering<'_> {
     }
 
     fn process(&self, action: Action) -> Value {
-        let ids = [
-            "getpid",
-            "getppid",
-            "getuid",
-            "geteuid",
-            "getgid",
-            "getegid",
-            "getpgrp",
-            "getresuid",
-            "getresgid",
-        ];
         match action {
             Action::Fork => json!({"call": "fork"}),
             Action::Vfork => json!({"call": "vfork"}),
@@ -217,7 +209,23 @@ impl Lowering<'_> {
             }
             Action::Getpgid => json!({"call": "getpgid", "target": self.process_id(0)}),
             Action::Setsid => json!({"call": "setsid"}),
-            Action::Getsid => json!({"call": "getsid", "target": self.process_id(0)}),
+            _ => json!({"call": "getsid", "target": self.process_id(0)}),
+        }
+    }
+
+    fn credentials(&self, action: Action) -> Value {
+        let ids = [
+            "getpid",
+            "getppid",
+            "getuid",
+            "geteuid",
+            "getgid",
+            "getegid",
+            "getpgrp",
+            "getresuid",
+            "getresgid",
+        ];
+        match action {
             Action::Umask => {
                 json!({"call": "umask", "mask": self.pick(0, &["022", "0", "077", "0777"])})
             }
@@ -387,19 +395,24 @@ impl Lowering<'_> {
                 json!({"call": "flock", "fd": self.seekable(0),
                     "operation": format!("{operation}{wait}")})
             }
+            _ => {
+                let requests = ["FIONREAD", "FIOCLEX", "FIONCLEX", "TCGETS", "TIOCGWINSZ"];
+                json!({"call": "ioctl", "fd": fd, "request": self.pick(1, &requests), "arg": 0})
+            }
+        }
+    }
+
+    fn pipe(&self, action: Action) -> Value {
+        match action {
             Action::Pipe => json!({"call": "pipe"}),
             Action::Pipe2 => {
                 let flags = ["O_NONBLOCK", "O_CLOEXEC", "O_NONBLOCK|O_CLOEXEC", "0", "O_APPEND"];
                 json!({"call": "pipe2", "flags": self.pick(0, &flags)})
             }
-            Action::Fsync => json!({"call": self.pick(1, &["fsync", "fdatasync"]), "fd": fd}),
-            Action::Ioctl => {
-                let requests = ["FIONREAD", "FIOCLEX", "FIONCLEX", "TCGETS", "TIOCGWINSZ"];
-                json!({"call": "ioctl", "fd": fd, "request": self.pick(1, &requests), "arg": 0})
+            _ => {
+                let path = if self.choices[0] < 200 { "/tmp/p".into() } else { self.path(0) };
+                json!({"call": "mknod", "path": path, "mode": format!("S_IFIFO|{}", self.pick(2, &MODES))})
             }
-            Action::Poll => self.poll(),
-            Action::Select => self.select(),
-            _ => json!({"call": "fstat", "fd": fd}),
         }
     }
 
@@ -495,6 +508,12 @@ impl Lowering<'_> {
                     "whence": self.pick(3, &whence)})
             }
             Action::Ftruncate => json!({"call": "ftruncate", "fd": file, "length": offset}),
+            Action::Fsync => {
+                json!({"call": self.pick(1, &["fsync", "fdatasync"]), "fd": self.any_fd(0)})
+            }
+            Action::Truncate => {
+                json!({"call": "truncate", "path": self.path(0), "length": self.pick(1, &OFFSETS)})
+            }
             Action::Fallocate => {
                 json!({"call": "fallocate", "fd": file, "mode": 0, "offset": offset, "len": count})
             }
@@ -502,14 +521,10 @@ impl Lowering<'_> {
         }
     }
 
-    fn tree(&self, action: Action) -> Value {
+    fn names(&self, action: Action) -> Value {
         let (path, other, mode) = (self.path(0), self.path(1), self.pick(2, &MODES));
         match action {
             Action::Rmdir => json!({"call": "rmdir", "path": path}),
-            Action::Mkfifo => {
-                let path = if self.choices[0] < 200 { "/tmp/p".into() } else { path };
-                json!({"call": "mknod", "path": path, "mode": format!("S_IFIFO|{mode}")})
-            }
             Action::Mknod => json!({"call": "mknod", "path": path, "mode": mode}),
             Action::Link => json!({"call": "link", "oldpath": path, "newpath": other}),
             Action::Symlink => {
@@ -527,21 +542,16 @@ impl Lowering<'_> {
                 json!({"call": "renameat2", "oldpath": path, "newpath": other,
                     "flags": self.pick(2, &flags)})
             }
-            Action::Chmod => json!({"call": "chmod", "path": path, "mode": mode}),
-            Action::Fchmod => json!({"call": "fchmod", "fd": self.any_fd(0), "mode": mode}),
-            Action::Chown => {
-                let call = self.pick(3, &["chown", "lchown"]);
-                json!({"call": call, "path": path, "uid": self.pick(1, &IDS),
-                    "gid": self.pick(2, &IDS)})
+            Action::Readlink => {
+                let path = if self.choices[0] < 180 { "/tmp/l".into() } else { path };
+                json!({"call": "readlink", "path": path, "bufsiz": self.pick(1, &[100, 3, 0, -1])})
             }
-            Action::Truncate => {
-                json!({"call": "truncate", "path": path, "length": self.pick(1, &OFFSETS)})
-            }
-            Action::Utimensat => {
-                let times = [json!("UTIME_NOW"), json!("UTIME_OMIT"), json!({"sec": 5, "nsec": 7})];
-                let time = |choice: usize| times[usize::from(self.choices[choice]) % 3].clone();
-                json!({"call": "utimensat", "path": path, "atime": time(1), "mtime": time(2),
-                    "flags": self.pick(3, &["0", "AT_SYMLINK_NOFOLLOW"])})
+            Action::Chdir => json!({"call": "chdir", "path": self.pick(0, &DIRECTORIES)}),
+            Action::Fchdir => json!({"call": "fchdir", "fd": self.fd(0, &[Kind::Directory])}),
+            Action::Getcwd => json!({"call": "getcwd"}),
+            Action::Getdents => {
+                json!({"call": "getdents64", "fd": self.fd(0, &[Kind::Directory]),
+                    "count": self.pick(1, &[4096, 4096, 10])})
             }
             _ => {
                 let path = match self.choices[0] {
@@ -553,14 +563,10 @@ impl Lowering<'_> {
         }
     }
 
-    fn look(&self, action: Action) -> Value {
-        let path = self.path(0);
+    fn attributes(&self, action: Action) -> Value {
+        let (path, mode) = (self.path(0), self.pick(2, &MODES));
         let modes = ["F_OK", "R_OK", "W_OK", "X_OK", "R_OK|W_OK", "8"];
         match action {
-            Action::Readlink => {
-                let path = if self.choices[0] < 180 { "/tmp/l".into() } else { path };
-                json!({"call": "readlink", "path": path, "bufsiz": self.pick(1, &[100, 3, 0, -1])})
-            }
             Action::Lstat => json!({"call": "lstat", "path": path}),
             Action::Newfstatat => {
                 let flags = ["0", "AT_SYMLINK_NOFOLLOW", "AT_EMPTY_PATH"];
@@ -572,12 +578,19 @@ impl Lowering<'_> {
                 json!({"call": "faccessat2", "path": path, "mode": self.pick(1, &modes),
                     "flags": self.pick(2, &["AT_EACCESS", "0", "AT_SYMLINK_NOFOLLOW"])})
             }
-            Action::Chdir => json!({"call": "chdir", "path": self.pick(0, &DIRECTORIES)}),
-            Action::Fchdir => json!({"call": "fchdir", "fd": self.fd(0, &[Kind::Directory])}),
-            Action::Getcwd => json!({"call": "getcwd"}),
-            Action::Getdents => {
-                json!({"call": "getdents64", "fd": self.fd(0, &[Kind::Directory]),
-                    "count": self.pick(1, &[4096, 4096, 10])})
+            Action::Fstat => json!({"call": "fstat", "fd": self.any_fd(0)}),
+            Action::Chmod => json!({"call": "chmod", "path": path, "mode": mode}),
+            Action::Fchmod => json!({"call": "fchmod", "fd": self.any_fd(0), "mode": mode}),
+            Action::Chown => {
+                let call = self.pick(3, &["chown", "lchown"]);
+                json!({"call": call, "path": path, "uid": self.pick(1, &IDS),
+                    "gid": self.pick(2, &IDS)})
+            }
+            Action::Utimensat => {
+                let times = [json!("UTIME_NOW"), json!("UTIME_OMIT"), json!({"sec": 5, "nsec": 7})];
+                let time = |choice: usize| times[usize::from(self.choices[choice]) % 3].clone();
+                json!({"call": "utimensat", "path": path, "atime": time(1), "mtime": time(2),
+                    "flags": self.pick(3, &["0", "AT_SYMLINK_NOFOLLOW"])})
             }
             _ => json!({"call": "stat", "path": path}),
         }

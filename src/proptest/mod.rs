@@ -22,7 +22,7 @@ mod action;
 mod lower;
 mod player;
 
-pub use action::Action;
+pub use action::{Action, Subject};
 pub use player::Player;
 
 use crate::json::Object;
@@ -49,11 +49,25 @@ pub struct Program {
     pub steps: Vec<Step>,
 }
 
+/// How much more often than else the actions of its subject stand in a program about it.
+const ABOUT: u32 = 6;
+
 /// Programs of 1 to `most` requests over up to three processes: descriptors, pipes, FIFOs, signals,
 /// waits and files.
 pub fn programs(most: usize) -> impl Strategy<Value = Program> {
+    weighted(None, most)
+}
+
+/// The same, with the actions of one subject six times as often.
+pub fn programs_about(subject: Subject, most: usize) -> impl Strategy<Value = Program> {
+    weighted(Some(subject), most)
+}
+
+fn weighted(about: Option<Subject>, most: usize) -> impl Strategy<Value = Program> {
+    let times = |action: Action| if about == Some(action.subject()) { ABOUT } else { 1 };
+    let weights = Action::WEIGHTED.iter();
     let action = Union::new_weighted(
-        Action::WEIGHTED.iter().map(|&(weight, action)| (weight, Just(action))).collect(),
+        weights.map(|&(weight, action)| (weight * times(action), Just(action))).collect(),
     );
     let step = (any::<u8>(), action, any::<[u8; 4]>()).prop_map(|(actor, action, choices)| Step {
         actor,
