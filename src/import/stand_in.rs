@@ -18,6 +18,13 @@ fn is_host_path(path: &[u8]) -> bool {
     [&b"/proc/"[..], b"/sys/"].iter().any(|top| path.starts_with(top)) || path == b"/proc"
 }
 
+/// Whether a descriptor's text is that of a socket beyond unix(7).
+fn is_network(text: &[u8]) -> bool {
+    [&b"NETLINK:"[..], b"TCP:", b"TCPv6:", b"UDP:", b"UDPv6:", b"PACKET:", b"PING:"]
+        .iter()
+        .any(|kind| text.starts_with(kind))
+}
+
 impl Order<'_> {
     /// Makes a call on what is not modelled one that is answered as recorded.
     pub(super) fn substitute(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
@@ -35,6 +42,9 @@ impl Order<'_> {
         decoded.call = Some(unmodelled(&call.name));
         if is_host_path(&text) {
             decoded.expected.flags |= FED | FED_PROC;
+        } else if is_network(&text) {
+            // What comes from a peer that was not recorded is an input (IMPORT.md section 12).
+            decoded.expected.flags |= FED;
         } else {
             decoded.expected.role = Role::Unsupported;
         }
@@ -104,6 +114,9 @@ impl Order<'_> {
             return None;
         }
         let view = self.kernel.fd_view(tid, number)?;
+        if is_network(&fd.text) && view.place.is_none() && view.pipe.is_none() {
+            return Some(fd.text.clone());
+        }
         let place = view.place.filter(|_| view.pipe.is_none())?;
         let null = self.kernel.fs().at_path(b"/dev/null").ok()?;
         (place == null).then(|| fd.text.clone())

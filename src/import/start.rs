@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
+use tickernel_systems::abi::credentials::{CAP_MKNOD, CAP_SYS_CHROOT, CAP_SYS_RESOURCE};
 use tickernel_systems::abi::flags::{O_ACCMODE, O_LARGEFILE, O_RDONLY, O_RDWR, S_IFMT};
 use tickernel_systems::abi::{Credentials, Rlimit, SigSet, Stat, Timespec};
 use tickernel_systems::fs::{Fs, Meta};
@@ -63,7 +64,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         sid: side.sid.or_else(|| printed_session(recording, &calls, side)).unwrap_or(root),
         ppid: side.ppid.or_else(|| printed_number(&calls, "getppid")).unwrap_or(1),
         is_init: false,
-        credentials: credentials(side, &calls),
+        credentials: credentials(recording, side, &calls),
         umask: side.umask.as_deref().and_then(meta::octal).unwrap_or(0o22),
         cwd: Bytes(cwd),
         ignored: SigSet::EMPTY,
@@ -148,11 +149,35 @@ fn printed_session(recording: &Recording, calls: &[&Call], side: &SideFile) -> O
     told.or_else(|| printed_group(recording, side))
 }
 
-fn credentials(side: &SideFile, calls: &[&Call]) -> Credentials {
+fn credentials(recording: &Recording, side: &SideFile, calls: &[&Call]) -> Credentials {
     let uid = side.uid.or_else(|| printed_number(calls, "getuid"));
     let uid = uid.or_else(|| printed_number(calls, "geteuid")).unwrap_or(0);
     let gid = side.gid.or_else(|| printed_number(calls, "getgid")).unwrap_or(uid);
-    Credentials::user(uid, gid, side.groups.clone().unwrap_or_default())
+    let mut who = Credentials::user(uid, gid, side.groups.clone().unwrap_or_default());
+    for capability in refused_capabilities(recording) {
+        who.effective &= !(1 << capability);
+        who.permitted &= !(1 << capability);
+    }
+    who
+}
+
+/// Capabilities that user 0 of a container may lack: what it was refused shows.
+fn refused_capabilities(recording: &Recording) -> BTreeSet<u32> {
+    let calls = recording.events.iter().filter_map(|event| match event.kind {
+        EventKind::Entry { call } => recording.calls.get(call),
+        _ => None,
+    });
+    let refused = calls.filter(|call| {
+        call.result.as_ref().is_some_and(|result| result.errno.as_deref() == Some("EPERM"))
+    });
+    refused
+        .filter_map(|call| match &*call.name {
+            "prlimit64" | "setrlimit" => Some(CAP_SYS_RESOURCE),
+            "chroot" => Some(CAP_SYS_CHROOT),
+            "mknod" | "mknodat" => Some(CAP_MKNOD),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Limits that the root asked for before it set them.

@@ -140,6 +140,8 @@ impl Kernel {
         let (mode, uid, gid) =
             self.fs.inode(place).map_or((0, 0, 0), |inode| (inode.mode, inode.uid, inode.gid));
         let who: &mut Credentials = &mut self.rows[task].credentials;
+        // There is no bounding set: what user 0 lacks from the start (a container) it never gains.
+        let bounding = if who.euid == 0 && who.permitted != 0 { who.permitted } else { CAP_FULL };
         if mode & S_ISUID != 0 {
             who.euid = uid;
         }
@@ -147,7 +149,7 @@ impl Kernel {
             who.egid = gid;
         }
         (who.suid, who.fsuid, who.sgid, who.fsgid) = (who.euid, who.euid, who.egid, who.egid);
-        who.permitted = if who.uid == 0 || who.euid == 0 { CAP_FULL } else { 0 };
+        who.permitted = if who.uid == 0 || who.euid == 0 { bounding } else { 0 };
         who.effective = if who.euid == 0 { who.permitted } else { 0 };
     }
 }
