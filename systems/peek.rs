@@ -26,6 +26,8 @@ pub struct FdView {
     pub flags: u32,
     /// Offset in bytes.
     pub offset: u64,
+    /// Descriptors and calls that share the description.
+    pub uses: u32,
 }
 
 /// The state of a pipe.
@@ -79,7 +81,8 @@ impl Kernel {
                 free_bytes: free * crate::components::pipe::PAGE_BYTES,
             }
         });
-        Some(FdView { place, pipe, flags: description.flags, offset: description.offset })
+        let (flags, offset, uses) = (description.flags, description.offset, description.refs);
+        Some(FdView { place, pipe, flags, offset, uses })
     }
 
     /// The first bytes in the pipe behind a descriptor, at most `count`.

@@ -3,6 +3,7 @@
 
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use tickernel_systems::event::Call;
+use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::order::Order;
@@ -58,6 +59,7 @@ impl Order<'_> {
                 }
                 Want::Room(id) => !started && self.supply_pipes(other, &call, &[*id], false),
                 Want::Ready(ids) => !started && self.supply_pipes(other, &call, ids, true),
+                Want::File(inode) => !started && self.supply_size(other, &call, *inode),
                 Want::Child | Want::Continue => kills(&call) && self.run_other(other),
                 Want::Name(name) => {
                     let changes = paths::uses(&call)
@@ -130,6 +132,22 @@ impl Order<'_> {
             }
             _ => false,
         }
+    }
+
+    /// What changes the size of a file.
+    fn supply_size(&mut self, other: u32, call: &Call<'_>, inode: InodeId) -> bool {
+        let fd = match call {
+            Call::Write { fd, .. }
+            | Call::Writev { fd, .. }
+            | Call::Pwrite64 { fd, .. }
+            | Call::Ftruncate { fd, .. }
+            | Call::CopyFileRange { fd_out: fd, .. }
+            | Call::Sendfile { out_fd: fd, .. } => *fd,
+            _ => return false,
+        };
+        let place = self.kernel.fd_view(other, fd).and_then(|view| view.place);
+        let same = place.and_then(|place| self.kernel.fs().inode_id(place)) == Some(inode);
+        same && self.run_other(other)
     }
 
     /// The pipe behind a descriptor.

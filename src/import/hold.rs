@@ -17,6 +17,7 @@ impl Order<'_> {
             return;
         }
         let named = paths::uses(call);
+        let is_write = matches!(call, Call::Write { .. } | Call::Writev { .. });
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
             let Ok(theirs) = Call::get(&mut WireReader::new(&bytes)) else { continue };
@@ -40,6 +41,7 @@ impl Order<'_> {
                 | Call::Select { .. }
                 | Call::Pselect6 { .. } => named.is_empty(),
                 Call::Wait4 { .. } | Call::Waitid { .. } => named.is_empty(),
+                Call::Fstat { .. } | Call::Newfstatat { .. } if is_write => true,
                 _ => paths::uses(&theirs).iter().any(|one| {
                     let name = paths::last(one.path);
                     named.iter().any(|mine| paths::last(mine.path) == name)
@@ -60,17 +62,16 @@ impl Order<'_> {
             return false;
         }
         let reads = |fd: i32| {
-            let view = self.kernel.fd_view(tid, fd);
-            view.is_some_and(|view| {
-                view.pipe.is_some_and(|own| own.id == pipe.id) && view.flags & O_ACCMODE != O_WRONLY
+            self.kernel.fd_view(tid, fd).is_some_and(|view| {
+                view.pipe.is_some_and(|own| own.id == pipe.id)
+                    && view.flags & O_ACCMODE != O_WRONLY
+                    && view.uses == 1
             })
         };
         match *call {
             Call::Close { fd } => reads(fd),
             Call::Dup2 { newfd, .. } | Call::Dup3 { newfd, .. } => reads(newfd),
-            Call::ExitGroup { .. } | Call::Exit { .. } | Call::Execve { .. } => {
-                self.holds_end(tid, pipe.id, false)
-            }
+            Call::ExitGroup { .. } | Call::Exit { .. } | Call::Execve { .. } => (0..256).any(reads),
             _ => false,
         }
     }
