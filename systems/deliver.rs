@@ -46,6 +46,7 @@ impl Kernel {
         let tid = self.rows[task].tid;
         if let Some(wait) = &self.rows[task].wait
             && matches!(&wait.on, Waiting::Signal { set } if set.contains(signal))
+            && !self.kills_at_once(task, signal)
         {
             self.note(Changed::Task(tid));
             return;
@@ -64,6 +65,33 @@ impl Kernel {
             }
         }
         self.signalled.push_back(tid);
+    }
+
+    /// Whether a signal that is not held back ends the process without a core file: it does so the
+    /// moment it is sent, and sigtimedwait(2) does not get to see it (as in Linux).
+    fn kills_at_once(&self, task: TaskRow, signal: Signal) -> bool {
+        let task = &self.rows[task];
+        !task.mask.contains(signal)
+            && self.rows[task.handlers].action(signal).handler == SIG_DFL
+            && signal.default_action() == DefaultAction::Terminate
+            && !self.is_unkillable(task.process)
+    }
+
+    /// A wait that no signal interrupts is over while a stop is pending: the stop comes first, and
+    /// the caller goes on with SIGCONT.
+    pub(crate) fn stops_first(&mut self, row: TaskRow) -> bool {
+        let process = self.rows[row].process;
+        let all = self.rows[row].pending.set.union(self.rows[process].pending.set);
+        let Some(signal) = all.without(self.rows[row].mask).first() else { return false };
+        let stops = self.rows[self.rows[row].handlers].action(signal).handler == SIG_DFL
+            && signal.default_action() == DefaultAction::Stop
+            && !self.is_unkillable(process)
+            && (signal == Signal::SIGSTOP || !self.group_is_orphaned(self.rows[process].pgid, 0));
+        if stops {
+            self.discard(process, SigSet::of(signal));
+            self.stop(process, signal);
+        }
+        stops
     }
 
     /// The task that takes a signal of the process: the leader if it wants it, else the first that does.
