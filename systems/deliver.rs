@@ -174,10 +174,27 @@ impl Kernel {
         }
     }
 
+    /// Whether a signal that only the mask of sigsuspend(2) and its like holds back ends the process:
+    /// between the interruption and the new call the task's own mask holds.
+    fn ends_unmasked(&self, row: TaskRow) -> bool {
+        let task = &self.rows[row];
+        let Some(mask) = task.saved_mask else { return false };
+        let all = task.pending.set.union(self.rows[task.process].pending.set);
+        all.without(mask).first().is_some_and(|signal| {
+            let action = signal.default_action();
+            self.rows[task.handlers].action(signal).handler == SIG_DFL
+                && matches!(action, DefaultAction::Terminate | DefaultAction::Core)
+                && !self.is_unkillable(task.process)
+        })
+    }
+
     /// A call that a stop interrupted is made again: it waits at the end of the queues.
     fn wait_again(&mut self, row: TaskRow) {
         let Some(wait) = &self.rows[row].wait else { return };
         let (tid, restart) = (self.rows[row].tid, wait.restart);
+        if self.ends_unmasked(row) {
+            return self.end_temporary_mask(row);
+        }
         if let Waiting::PipeWrite { written, .. } = wait.on
             && written > 0
         {
