@@ -1,9 +1,10 @@
 //! What an importer may look at and complete before it decides which event comes next.
 //!
-//! The search for the order of a recording (IMPORT.md section 1) asks what a call *would* find: bytes in
-//! a pipe, ends that are open, a child that could be reported, where a path leads. Nothing here is used
-//! by a replay. [`Kernel::describe_tree`] is the one way in beside the door: a scratch kernel whose first
-//! tree is still being found out takes on a fact as if it had been there from the start.
+//! The search for the order of a recording (IMPORT.md section 1) asks what a call *would* find:
+//! bytes in a pipe, ends that are open, a child that could be reported, where a path leads. Nothing
+//! here is used by a replay. [`Kernel::describe_tree`] is the one way in beside the door: a scratch
+//! kernel whose first tree is still being found out takes on a fact as if it had been there from
+//! the start.
 
 use crate::abi::flags::AT_FDCWD;
 use crate::abi::{Errno, PollFd, Signal};
@@ -25,6 +26,8 @@ pub struct FdView {
     pub flags: u32,
     /// Offset in bytes.
     pub offset: u64,
+    /// Descriptors and calls that share the description.
+    pub uses: u32,
 }
 
 /// The state of a pipe.
@@ -78,7 +81,8 @@ impl Kernel {
                 free_bytes: free * crate::components::pipe::PAGE_BYTES,
             }
         });
-        Some(FdView { place, pipe, flags: description.flags, offset: description.offset })
+        let (flags, offset, uses) = (description.flags, description.offset, description.refs);
+        Some(FdView { place, pipe, flags, offset, uses })
     }
 
     /// The first bytes in the pipe behind a descriptor, at most `count`.
@@ -208,7 +212,8 @@ impl Kernel {
         self.rows[self.pids.task(tid)?].wait.as_ref()?.deadline_ns
     }
 
-    /// The tree, to complete what was there before the first event. Not for use once a state counts.
+    /// The tree, to complete what was there before the first event. Not for use once a state
+    /// counts.
     pub fn describe_tree(&mut self) -> &mut Fs {
         &mut self.fs
     }

@@ -1,5 +1,5 @@
-//! Mangled recordings never panic, hang or grow without bound: words of one line are put into another,
-//! numbers made absurd, lines doubled, swapped and left out.
+//! Mangled recordings never panic, hang or grow without bound: words of one line are put into
+//! another, numbers made absurd, lines doubled, swapped and left out.
 
 use proptest::prelude::*;
 use tickernel::import::{Format, Imported, SideFile, Source, import};
@@ -115,7 +115,10 @@ proptest! {
 
     #[test]
     fn mangled_recordings_are_read_to_their_end(
-        changes in prop::collection::vec((0..LINES.len(), 0..40usize, 0..WORDS.len(), 0..6u8), 1..12)
+        changes in prop::collection::vec(
+            (0..LINES.len(), 0..40usize, 0..WORDS.len(), 0..6u8),
+            1..12,
+        )
     ) {
         let mut lines: Vec<String> = LINES.iter().map(|line| (*line).to_owned()).collect();
         for (line, at, word, how) in changes {

@@ -63,7 +63,7 @@ impl<'a> Entropy<'a> {
         }
     }
 
-    fn from_wire<T: for<'w> Wire<'w> + Default>(&mut self, fields: usize) -> T {
+    fn wired<T: for<'w> Wire<'w> + Default>(&mut self, fields: usize) -> T {
         let mut bytes = Vec::new();
         for _ in 0..fields {
             bytes.push(self.byte() & 0x7f);
@@ -83,7 +83,7 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
     ) -> Result<FieldValue<'a>, &'static str> {
         let optional = matches!(style, Style::Optional) && !matches!(kind, FieldValue::Number(_));
         let path = matches!(kind, FieldValue::Bytes(_)) && !matches!(name, "data" | "value");
-        if (optional || path) && self.byte() % 4 == 0 {
+        if (optional || path) && self.byte().is_multiple_of(4) {
             return Ok(FieldValue::Null);
         }
         Ok(match kind {
@@ -105,7 +105,7 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
                 mask: SigSet(self.wide()),
                 flags: self.wide() as u32,
             }),
-            FieldValue::Info(_) => FieldValue::Info(self.from_wire(6)),
+            FieldValue::Info(_) => FieldValue::Info(self.wired(6)),
             FieldValue::Poll(_) => FieldValue::Poll(
                 (0..self.byte() % 3)
                     .map(|_| PollFd {
@@ -123,14 +123,14 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
             }
             FieldValue::Lock(_) => match self.byte() % 2 {
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
-                _ => FieldValue::Lock(self.from_wire(5)),
+                _ => FieldValue::Lock(self.wired(5)),
             },
-            FieldValue::Winsize(_) => FieldValue::Winsize(self.from_wire(4)),
-            FieldValue::AltStack(_) => FieldValue::AltStack(self.from_wire(3)),
+            FieldValue::Winsize(_) => FieldValue::Winsize(self.wired(4)),
+            FieldValue::AltStack(_) => FieldValue::AltStack(self.wired(3)),
             FieldValue::Address(_) => FieldValue::Address(self.address()),
             FieldValue::Termios(_) => match self.byte() % 3 {
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
-                1 => FieldValue::Winsize(self.from_wire(4)),
+                1 => FieldValue::Winsize(self.wired(4)),
                 _ => FieldValue::Termios(self.termios()),
             },
         })

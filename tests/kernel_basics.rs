@@ -1,5 +1,6 @@
 //! The core by itself: the simplest sessions, call by call.
 
+use tickernel_systems::abi::flags::{O_CREAT, O_RDWR};
 use tickernel_systems::abi::{Errno, WaitStatus};
 use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output, Payload};
 use tickernel_systems::{Config, Kernel};
@@ -56,4 +57,39 @@ fn a_file_keeps_what_is_written_and_a_snapshot_restores_it() {
         Outcome::Refused(tickernel_systems::event::Refusal::Gone)
     );
     assert_eq!(kernel.call(1, Call::Close { fd: 9 }), Outcome::Failed(Errno::EBADF));
+}
+
+/// Absurd counts over a hole of 2^40 bytes: a part is given, not the memory for all of it taken.
+#[test]
+fn an_absurd_count_over_a_hole_gives_a_part() {
+    let part = 1..=256 << 20;
+    let mut kernel = Kernel::new(Config::default());
+    for path in [&b"/tmp/hole"[..], b"/tmp/copy"] {
+        value(
+            kernel.call(1, Call::Open { path: Some(path), flags: O_RDWR | O_CREAT, mode: 0o600 }),
+        );
+    }
+    assert_eq!(value(kernel.call(1, Call::Ftruncate { fd: 3, length: 1 << 40 })), 0);
+    assert!(part.contains(&value(kernel.call(1, Call::Read { fd: 3, count: 1 << 40 }))));
+    let copy = Call::CopyFileRange {
+        fd_in: 3,
+        off_in: None,
+        fd_out: 4,
+        off_out: None,
+        len: 1 << 40,
+        flags: 0,
+    };
+    assert!(part.contains(&value(kernel.call(1, copy))));
+}
+
+#[test]
+fn a_periodic_timer_ends_with_the_clock() {
+    let mut kernel = Kernel::new(Config::default());
+    let timer = tickernel_systems::abi::Itimer { value_ns: 5000, interval_ns: 1000 };
+    let arm = Call::Setitimer { which: 0, new_value: Some(timer) };
+    assert!(matches!(kernel.call(1, arm), Outcome::Done(_)));
+    // Both return: a period that never passes now would ring for ever.
+    kernel.take(Event::Clock { delta_ns: u64::MAX });
+    kernel.take(Event::Clock { delta_ns: 1_000_000_000 });
+    assert_eq!(kernel.next_deadline(), None);
 }

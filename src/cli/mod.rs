@@ -17,8 +17,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// A deterministic virtual POSIX kernel: records and replays sessions of system calls, and is driven
-/// by JSON lines.
+/// A deterministic virtual POSIX kernel: records and replays sessions of system calls, and is
+/// driven by JSON lines.
 #[derive(Debug, Parser)]
 #[command(name = "tickernel", version, about, max_term_width = 100)]
 struct Arguments {

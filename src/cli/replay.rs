@@ -41,7 +41,12 @@ pub(super) fn print(replayed: &Replayed, json: bool) -> Result<(), Failure> {
     let report = &replayed.report;
     if json {
         let text = serde_json::to_string(report).map_err(Failure::new)?;
-        return super::print_line(&text);
+        super::print_line(&text)?;
+        if let Some(damage) = &replayed.damage {
+            let (file, why) = (&report.file, damage.why.replace('\n', " "));
+            eprintln!("tickernel: {file}: damaged: {why}; the report is of what stands before");
+        }
+        return Ok(());
     }
     let written = std::io::stderr().lock().write_all(report.to_text().as_bytes());
     written.map_err(|error| Failure::new(format_args!("standard error: {error}")))

@@ -1,5 +1,5 @@
-//! Before a call is run: what its recorded result says about the tree that was there (IMPORT.md section
-//! 6). After it ran: what it changed, so that later sights of it are no facts.
+//! Before a call is run: what its recorded result says about the tree that was there (IMPORT.md
+//! section 6). After it ran: what it changed, so that later sights of it are no facts.
 
 use tickernel_systems::Kernel;
 use tickernel_systems::abi::Errno;
@@ -37,8 +37,8 @@ struct Wanted {
 }
 
 impl Facts<'_> {
-    /// Enters what the recorded result of a call says. `real` is the path that strace printed for the
-    /// descriptor that came of it.
+    /// Enters what the recorded result of a call says. `real` is the path that strace printed for
+    /// the descriptor that came of it.
     pub fn before(&mut self, call: &Call<'_>, expected: &Expected, real: Option<&[u8]>) {
         let recorded = expected.recorded;
         for one in paths::uses(call) {
@@ -152,12 +152,12 @@ impl Facts<'_> {
             _ => return,
         };
         self.ensure(one.dirfd, one.path, one.follow && !one.creates, &wanted, None, 0);
-        if errno == Errno::ENOTEMPTY {
-            if let Some(place) = self.resolve(one) {
-                let fs = self.kernel.describe_tree();
-                let empty = Meta::mode(0o644);
-                self.initial.add(fs, place, b".unknown", Shape::File, empty).ok();
-            }
+        if errno == Errno::ENOTEMPTY
+            && let Some(place) = self.resolve(one)
+        {
+            let fs = self.kernel.describe_tree();
+            let empty = Meta::mode(0o644);
+            self.initial.add(fs, place, b".unknown", Shape::File, empty).ok();
         }
     }
 
@@ -409,10 +409,10 @@ impl Facts<'_> {
             }
         }
         let live = fs.pages(place).map_or(0, tickernel_systems::fs::Pages::size);
-        if let Payload::Data(data) = &expected.payload {
-            if expected.flags & crate::replay::CUT == 0 {
-                self.initial.see_bytes(fs, place, offset, &data.0);
-            }
+        if let Payload::Data(data) = &expected.payload
+            && expected.flags & crate::replay::CUT == 0
+        {
+            self.initial.see_bytes(fs, place, offset, &data.0);
         }
         // A read that gives more than there is: the file is at least as long.
         if live < offset.saturating_add(value) {
@@ -458,10 +458,10 @@ impl Facts<'_> {
     pub fn changes(&mut self, call: &Call<'_>, recorded: Recorded) {
         let Recorded::Value(value) = recorded else { return };
         for one in paths::uses(call) {
-            if one.creates || one.removes {
-                if let Some((directory, name)) = self.parent_of(&one) {
-                    self.initial.touch(self.kernel.fs(), directory, &name);
-                }
+            if (one.creates || one.removes)
+                && let Some((directory, name)) = self.parent_of(&one)
+            {
+                self.initial.touch(self.kernel.fs(), directory, &name);
             }
             if let Some(place) = self.resolve(&one) {
                 let members = paths::changed_members(call);

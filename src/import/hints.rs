@@ -1,6 +1,6 @@
-//! What the whole recording tells of files by their printed paths, before the first call is run: which
-//! are directories, which are symbolic links and where to. Only the kind of a file is taken from here;
-//! sizes and times hold at a place in the order and come with the calls (`facts.rs`).
+//! What the whole recording tells of files by their printed paths, before the first call is run:
+//! which are directories, which are symbolic links and where to. Only the kind of a file is taken
+//! from here; sizes and times hold at a place in the order and come with the calls (`facts.rs`).
 
 use std::collections::BTreeMap;
 
@@ -149,10 +149,11 @@ impl Hints {
             _ => {}
         }
         // Where a dirfd stands with a path behind it, it is a directory.
-        if let (Some(fd), Some(Value::Str(_))) = (printed(arg(0)), arg(1).map(Value::bare)) {
-            if call.name.contains("at") && path(1).is_some_and(|path| !path.is_empty()) {
-                self.note(Some(fd), Shape::Directory);
-            }
+        if let (Some(fd), Some(Value::Str(_))) = (printed(arg(0)), arg(1).map(Value::bare))
+            && call.name.contains("at")
+            && path(1).is_some_and(|path| !path.is_empty())
+        {
+            self.note(Some(fd), Shape::Directory);
         }
     }
 
@@ -170,10 +171,10 @@ impl Hints {
 
     fn link(&mut self, path: Option<Vec<u8>>, target: Option<&Value>) {
         let text = target.and_then(Value::as_text).filter(|text| !text.cut);
-        if let (Some(path), Some(text)) = (path, text) {
-            if !path.starts_with(b"/proc/") {
-                self.shapes.insert(path, Shape::Link(text.bytes.clone()));
-            }
+        if let (Some(path), Some(text)) = (path, text)
+            && !path.starts_with(b"/proc/")
+        {
+            self.shapes.insert(path, Shape::Link(text.bytes.clone()));
         }
     }
 

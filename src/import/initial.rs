@@ -1,9 +1,10 @@
-//! The file system before the first event, as far as the recording lets it be known (IMPORT.md section 6).
+//! The file system before the first event, as far as the recording lets it be known (IMPORT.md
+//! section 6).
 //!
-//! Owns a symbolic tree of facts. Each fact is entered twice: here, from where the first image is built,
-//! and into the live tree of the scratch kernel, as if it had been there from the start. An initial file
-//! is known by the live inode that stands for it, so that it is found again after it was renamed; it is
-//! held, so that its inode is never another's.
+//! Owns a symbolic tree of facts. Each fact is entered twice: here, from where the first image is
+//! built, and into the live tree of the scratch kernel, as if it had been there from the start. An
+//! initial file is known by the live inode that stands for it, so that it is found again after it
+//! was renamed; it is held, so that its inode is never another's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -388,10 +389,10 @@ impl Initial {
             node.pages.truncate(size);
         }
         fs.describe_kind(place, |kind| {
-            if let Kind::Regular(pages) = kind {
-                if pages.size() < size {
-                    pages.truncate(size);
-                }
+            if let Kind::Regular(pages) = kind
+                && pages.size() < size
+            {
+                pages.truncate(size);
             }
         })
         .unwrap_or(());

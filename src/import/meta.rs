@@ -1,7 +1,7 @@
 //! The side file `NAME.meta.json` (FORMAT.md section 1): what strace never prints.
 //!
-//! What it says beats what is inferred. Unknown keys are passed over; a broken file is an error of its
-//! own, for a recording is usable without it.
+//! What it says beats what is inferred. Unknown keys are passed over; a broken file is an error of
+//! its own, for a recording is usable without it.
 
 use std::collections::BTreeMap;
 

@@ -1,14 +1,16 @@
 //! `tickernel import` and the first half of `replay`: a real strace recording becomes a trace.
 //!
 //! The phases: `source.rs` opens and parses, `start.rs` makes the first state, `order.rs` walks the
-//! lines with a scratch kernel and finds the order in which the calls took effect, completing the first
-//! tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events with what is
-//! expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
+//! lines with a scratch kernel and finds the order in which the calls took effect, completing the
+//! first tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events
+//! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
 mod decode;
+mod demand;
 mod facts;
 mod force;
 mod hints;
+mod hold;
 mod initial;
 mod item;
 mod meta;
@@ -17,9 +19,11 @@ mod order;
 mod paths;
 mod probe;
 mod scope;
+mod signals;
 mod source;
 mod stand_in;
 mod start;
+mod step;
 mod task;
 
 use std::path::{Path, PathBuf};
@@ -111,7 +115,7 @@ pub enum ImportError {
         /// Of which input.
         path: PathBuf,
         /// Why.
-        why: crate::strace::Error,
+        why: Box<crate::strace::Error>,
     },
     /// The first state cannot be made.
     #[error("the first state cannot be made: {0:?}")]
@@ -197,7 +201,10 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
             let (text, side) = *both;
             if text.events.is_empty() {
                 if let Some(error) = text.error {
-                    return Err(ImportError::Strace { path: path.to_owned(), why: error });
+                    return Err(ImportError::Strace {
+                        path: path.to_owned(),
+                        why: Box::new(error),
+                    });
                 }
                 return Err(ImportError::Empty { path: path.to_owned() });
             }

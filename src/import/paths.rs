@@ -110,6 +110,15 @@ pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
         }
         Call::Readlinkat { dirfd, path, .. } => (nofollow(plain(dirfd, path)), None),
         Call::Chdir { path } | Call::Chroot { path } => (directory(plain(CWD, path)), None),
+        _ => changed(call),
+    };
+    one.into_iter().chain(two).collect()
+}
+
+/// The paths of calls that make and remove names.
+fn changed<'c>(call: &'c Call<'_>) -> (Option<Use<'c>>, Option<Use<'c>>) {
+    const CWD: i32 = AT_FDCWD;
+    match *call {
         Call::Mkdir { path, .. } | Call::Mknod { path, .. } => (creates(plain(CWD, path)), None),
         Call::Mkdirat { dirfd, path, .. } | Call::Mknodat { dirfd, path, .. } => {
             (creates(plain(dirfd, path)), None)
@@ -138,8 +147,7 @@ pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
             (old, creates(plain(newdirfd, newpath)))
         }
         _ => (None, None),
-    };
-    one.into_iter().chain(two).collect()
+    }
 }
 
 /// Which members of a stat a call sets by itself, so that what is seen later is its doing.

@@ -4,10 +4,11 @@
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, PollFd, SelectSets};
 use tickernel_systems::event::{Call, Payload};
+use tickernel_systems::fs::{InodeId, Pages, Place};
 use tickernel_systems::{ChildView, Kernel};
 
 use super::paths;
-use crate::replay::{CUT, Expected, Recorded};
+use crate::replay::{CUT, Expected, Recorded, stat_bits};
 
 /// What a look at a call finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Want {
     Ready(Vec<u64>),
     /// A change of a child.
     Child,
+    /// Another size of a file: its inode.
+    File(InodeId),
     /// A change of a name: its last component.
     Name(Vec<u8>),
     /// A continuation of the caller's process.
@@ -68,13 +71,24 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
             };
             child(kernel, tid, wpid, options, expected)
         }
-        _ => names(kernel, tid, call, expected),
+        _ => match names(kernel, tid, call, expected) {
+            wants @ Probe::Wants(_) => wants,
+            found => match stat(kernel, tid, call, expected) {
+                Probe::Unknown => found,
+                better => better,
+            },
+        },
     }
 }
 
 fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> Probe {
-    let Some(pipe) = kernel.fd_view(tid, fd).and_then(|view| view.pipe) else {
-        return Probe::Unknown;
+    let Some(view) = kernel.fd_view(tid, fd) else { return Probe::Unknown };
+    let Some(pipe) = view.pipe else {
+        let (Some(place), Recorded::Value(value)) = (view.place, expected.recorded) else {
+            return Probe::Unknown;
+        };
+        let end = view.offset.saturating_add(u64::try_from(value).unwrap_or(0));
+        return sized(kernel, place, |size| end <= size);
     };
     match expected.recorded {
         Recorded::Value(0) if count > 0 => {
@@ -109,6 +123,31 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
         Recorded::Errno(Errno::EAGAIN) if pipe.bytes == 0 && pipe.writers > 0 => Probe::Right,
         Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
     }
+}
+
+/// Whether a regular file has a size that the recorded result needs.
+fn sized(kernel: &Kernel, place: Place, fits: impl FnOnce(u64) -> bool) -> Probe {
+    let fs = kernel.fs();
+    let (Some(pages), Some(inode)) = (fs.pages(place), fs.inode_id(place)) else {
+        return Probe::Unknown;
+    };
+    if fits(Pages::size(pages)) { Probe::Right } else { Probe::Wants(Want::File(inode)) }
+}
+
+/// The size that a stat shows.
+fn stat(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Probe {
+    let Payload::Stat(stat) = &expected.payload else { return Probe::Unknown };
+    if expected.members & stat_bits::SIZE == 0 {
+        return Probe::Unknown;
+    }
+    let place = match call {
+        Call::Fstat { fd } => kernel.fd_view(tid, *fd).and_then(|view| view.place),
+        _ => paths::uses(call).first().and_then(|one| match one.path {
+            [] => kernel.fd_view(tid, one.dirfd)?.place,
+            path => kernel.resolve(tid, one.dirfd, path, one.follow).ok()?,
+        }),
+    };
+    place.map_or(Probe::Unknown, |place| sized(kernel, place, |size| size == stat.size))
 }
 
 fn write(kernel: &Kernel, tid: u32, fd: i32, len: u64, expected: &Expected) -> Probe {

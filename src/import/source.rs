@@ -1,12 +1,12 @@
 //! Opens an input: what it is, unpacked, with its side file (CLI.md, "Commands").
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::meta::SideFile;
 use super::{Format, ImportError};
-use crate::strace::{Events, Recording, looks_like_strace, read_dir_of_pids};
+use crate::strace::{self, Events, Reason, Recording, looks_like_strace, read_dir_of_pids};
 use crate::trace::MAGIC;
 
 /// Most bytes of an input after unpacking.
@@ -26,9 +26,10 @@ pub(super) enum Opened {
     Twin(Vec<u8>),
 }
 
-/// Reads a file whole, unpacked.
-fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>, ImportError> {
-    let failed = |why: std::io::Error| ImportError::Io { path: path.to_owned(), why };
+/// Reads a file whole, unpacked. What stands before the damage of a packed file is given, with why
+/// it does not go on.
+fn read_whole(path: &Path, limit: u64) -> Result<(Vec<u8>, Option<io::Error>), ImportError> {
+    let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
     let file = BufReader::new(File::open(path).map_err(failed)?);
     let mut reader: Box<dyn Read> = match path.extension().and_then(|end| end.to_str()) {
         Some("zst") => Box::new(zstd::Decoder::with_buffer(file).map_err(failed)?),
@@ -36,33 +37,39 @@ fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>, ImportError> {
         _ => Box::new(file),
     };
     let mut bytes = Vec::new();
-    reader.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let cut = reader.by_ref().take(limit + 1).read_to_end(&mut bytes).err();
     if bytes.len() as u64 > limit {
         return Err(ImportError::TooLarge { path: path.to_owned(), limit_bytes: limit });
     }
-    Ok(bytes)
+    match cut {
+        Some(why) if bytes.is_empty() => Err(failed(why)),
+        cut => Ok((bytes, cut)),
+    }
 }
 
 /// Opens what stands at a path.
 pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
-    let failed = |why: std::io::Error| ImportError::Io { path: path.to_owned(), why };
-    let strace = |why| ImportError::Strace { path: path.to_owned(), why };
+    let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
+    let refused = |why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) };
     if fs::metadata(path).map_err(failed)?.is_dir() {
-        let recording = read_dir_of_pids(path).map_err(strace)?;
+        let recording = read_dir_of_pids(path).map_err(refused)?;
         return Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))));
     }
-    let bytes = read_whole(path, MAX_INPUT_BYTES)?;
+    let (bytes, cut) = read_whole(path, MAX_INPUT_BYTES)?;
     if bytes.is_empty() {
         return Err(ImportError::Empty { path: path.to_owned() });
     }
-    if is_tar(&bytes) {
-        return open_tar(path, &bytes);
+    let is_twin = bytes.trim_ascii_start().first() == Some(&b'{');
+    if is_tar(&bytes) || is_twin {
+        if let Some(why) = cut {
+            return Err(failed(why));
+        }
+        let twin = |bytes| Ok((Format::Twin, Opened::Twin(bytes)));
+        return if is_twin { twin(bytes) } else { open_tar(path, &bytes) };
     }
+    // A trace that is cut lacks its end, and its reader says so.
     if bytes.starts_with(&MAGIC) {
         return Ok((Format::Trace, Opened::Trace(bytes)));
-    }
-    if bytes.trim_ascii_start().first() == Some(&b'{') {
-        return Ok((Format::Twin, Opened::Twin(bytes)));
     }
     let named = plain_name(path).extension().is_some_and(|end| end == "strace");
     if !named && !looks_like_strace(&bytes) {
@@ -70,7 +77,15 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     }
     let side = side_file(path)?;
     let left = MAX_MEMORY_BYTES.saturating_sub(bytes.len() as u64);
-    let recording = Events::new(bytes.as_slice()).read_all_within(left);
+    let mut recording = Events::new(bytes.as_slice()).read_all_within(left);
+    if let Some(why) = cut {
+        // Only a torn last line: an error farther up is the first damage.
+        let line = bytes.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        if recording.error.as_ref().is_none_or(|error| error.line >= line) {
+            recording.error =
+                Some(strace::Error { line, ..strace::Error::whole(Reason::Unpacking(why)) });
+        }
+    }
     Ok((Format::Strace, Opened::Recording(Box::new((recording, side)))))
 }
 
@@ -80,7 +95,7 @@ fn is_tar(bytes: &[u8]) -> bool {
 
 /// A tar of `NAME.PID` files: unpacked beside nothing, in memory-backed temporary files.
 fn open_tar(path: &Path, bytes: &[u8]) -> Result<(Format, Opened), ImportError> {
-    let failed = |why: std::io::Error| ImportError::Io { path: path.to_owned(), why };
+    let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
     let folder = TemporaryFolder::new().map_err(failed)?;
     let mut archive = tar::Archive::new(bytes);
     for entry in archive.entries().map_err(failed)? {
@@ -91,10 +106,10 @@ fn open_tar(path: &Path, bytes: &[u8]) -> Result<(Format, Opened), ImportError> 
         let name = entry.path().map_err(failed)?.file_name().map(PathBuf::from);
         let Some(name) = name else { continue };
         let mut out = File::create(folder.0.join(name)).map_err(failed)?;
-        std::io::copy(&mut (&mut entry).take(MAX_INPUT_BYTES), &mut out).map_err(failed)?;
+        io::copy(&mut (&mut entry).take(MAX_INPUT_BYTES), &mut out).map_err(failed)?;
     }
     let recording = read_dir_of_pids(&folder.0)
-        .map_err(|why| ImportError::Strace { path: path.to_owned(), why })?;
+        .map_err(|why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) })?;
     Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))))
 }
 
@@ -102,17 +117,17 @@ fn open_tar(path: &Path, bytes: &[u8]) -> Result<(Format, Opened), ImportError> 
 struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
-    fn new() -> std::io::Result<Self> {
+    fn new() -> io::Result<Self> {
         let base = std::env::temp_dir();
         for attempt in 0..1000_u32 {
             let path = base.join(format!("tickernel-{}-{attempt}", std::process::id()));
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(Self(path)),
-                Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(why) => return Err(why),
             }
         }
-        Err(std::io::Error::other("no free name for a temporary folder"))
+        Err(io::Error::other("no free name for a temporary folder"))
     }
 }
 
@@ -145,7 +160,10 @@ fn side_file(path: &Path) -> Result<SideFile, ImportError> {
         if !name.exists() {
             continue;
         }
-        let text = read_whole(&name, MAX_SIDE_BYTES)?;
+        let (text, cut) = read_whole(&name, MAX_SIDE_BYTES)?;
+        if let Some(why) = cut {
+            return Err(ImportError::Io { path: name, why });
+        }
         return SideFile::parse(&text).map_err(|why| ImportError::SideFile { path: name, why });
     }
     Ok(SideFile::default())

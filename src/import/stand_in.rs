@@ -1,6 +1,6 @@
-//! Files and objects that the kernel does not model, but that the session has open: a file of the host's
-//! /proc or /sys (IMPORT.md section 13), an object of a call that is unknown. `/dev/null` stands in its
-//! place, and what is asked of it is answered as recorded.
+//! Files and objects that the kernel does not model, but that the session has open: a file of the
+//! host's /proc or /sys (IMPORT.md section 13), an object of a call that is unknown. `/dev/null`
+//! stands in its place, and what is asked of it is answered as recorded.
 
 use tickernel_systems::abi::Errno;
 use tickernel_systems::event::Call;
@@ -40,8 +40,8 @@ impl Order<'_> {
         }
     }
 
-    /// A name below /proc that is there in the recording and not in the kernel, or the list of /proc,
-    /// which shows the host's processes.
+    /// A name below /proc that is there in the recording and not in the kernel, or the list of
+    /// /proc, which shows the host's processes.
     fn names_host_file(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> bool {
         let ok = matches!(recorded, Recorded::Value(_));
         // Of a process that is not the session's: what it refuses is the host's to know.

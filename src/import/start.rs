@@ -1,4 +1,5 @@
-//! The first state of a recording: root process, descriptors, limits, work tree (IMPORT.md sections 4 to 6).
+//! The first state of a recording: root process, descriptors, limits, work tree (IMPORT.md sections
+//! 4 to 6).
 //!
 //! From the side file; what it does not say is inferred from the recording's first lines.
 
@@ -41,7 +42,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
     let mut initial = Initial::new(&mut fs, now);
     let root = side.root_pid.or_else(|| first_tid(recording)).unwrap_or(1).max(1);
     let calls = calls_of(recording, root);
-    let cwd = side.cwd.clone().map(String::into_bytes).or_else(|| printed_cwd(&calls));
+    let cwd = side.cwd.clone().map(String::into_bytes).or_else(|| printed_cwd(recording, &calls));
     let cwd = cwd.filter(|cwd| cwd.first() == Some(&b'/')).unwrap_or_else(|| b"/unknown".to_vec());
     // A directory that cannot be made is reported by the first call that needs it.
     initial.add_path(&mut fs, &cwd, Shape::Directory, Meta::directory(0o755)).ok();
@@ -58,8 +59,8 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
     }
     let boot = Boot {
         pid: root,
-        pgid: side.pgid.or_else(|| printed_group(&calls, side)).unwrap_or(root),
-        sid: side.sid.or_else(|| printed_session(&calls, side)).unwrap_or(root),
+        pgid: side.pgid.or_else(|| printed_group(recording, side)).unwrap_or(root),
+        sid: side.sid.or_else(|| printed_session(recording, &calls, side)).unwrap_or(root),
         ppid: side.ppid.or_else(|| printed_number(&calls, "getppid")).unwrap_or(1),
         is_init: false,
         credentials: credentials(side, &calls),
@@ -67,7 +68,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         cwd: Bytes(cwd),
         ignored: SigSet::EMPTY,
         mask: SigSet::EMPTY,
-        limits: side.limits(printed_limits(&calls, Boot::default().limits)),
+        limits: side.limits(printed_limits(recording, &calls, Boot::default().limits)),
         fds,
         last_pid: root,
         ..Boot::default()
@@ -91,13 +92,15 @@ fn calls_of(recording: &Recording, root: u32) -> Vec<&Call> {
     recording.events.iter().filter_map(entry).take(LOOKED_AT_CALLS).collect()
 }
 
-/// The text after AT_FDCWD.
-fn printed_cwd(calls: &[&Call]) -> Option<Vec<u8>> {
+/// The text after AT_FDCWD; else what a task is told that asks before one changes its own.
+fn printed_cwd(recording: &Recording, calls: &[&Call]) -> Option<Vec<u8>> {
     let at_cwd = |fd: &Fd| fd.number.resolve(&|name| (name == "AT_FDCWD").then_some(-100));
     let printed = calls.iter().flat_map(|call| &call.args).filter_map(Value::as_fd);
     let printed = printed.filter(|fd| at_cwd(fd) == Some(-100)).map(|fd| fd.text.clone()).next();
+    let changes = |call: &Call| matches!(&*call.name, "chdir" | "fchdir" | "chroot");
     let asked = || {
-        let call = calls.iter().find(|call| &*call.name == "getcwd")?;
+        let mut told = inherited_before(recording, changes);
+        let call = told.find(|call| &*call.name == "getcwd")?;
         Some(call.args.first()?.as_bytes()?.to_vec())
     };
     printed.or_else(asked)
@@ -108,18 +111,31 @@ fn printed_number(calls: &[&Call], name: &str) -> Option<u32> {
     u32::try_from(call.result.as_ref()?.number()?).ok()
 }
 
-/// The group that the root tells of before it changes it.
-fn printed_group(calls: &[&Call], side: &SideFile) -> Option<u32> {
+/// The calls of all tasks before the first that changes what children inherit.
+fn inherited_before(
+    recording: &Recording,
+    changes: impl Fn(&Call) -> bool,
+) -> impl Iterator<Item = &Call> {
+    let entry = |event: &Event| match event.kind {
+        EventKind::Entry { call } => recording.calls.get(call),
+        _ => None,
+    };
+    recording.events.iter().filter_map(entry).take_while(move |call| !changes(call))
+}
+
+/// The group that the root, or any task before one changes its own, tells of: children inherit it
+/// (setpgid(2), NOTES).
+fn printed_group(recording: &Recording, side: &SideFile) -> Option<u32> {
     if side.sid_is_root == Some(true) {
         return None;
     }
-    let before = calls.iter().take_while(|call| !matches!(&*call.name, "setpgid" | "setsid"));
-    let before: Vec<&Call> = before.copied().collect();
-    printed_number(&before, "getpgrp").filter(|group| *group > 0)
+    let changes = |call: &Call| matches!(&*call.name, "setpgid" | "setsid");
+    let told = inherited_before(recording, changes).find(|call| &*call.name == "getpgrp")?;
+    u32::try_from(told.result.as_ref()?.number()?).ok().filter(|group| *group > 0)
 }
 
 /// The session that the root tells of before it changes it; without that its group's number.
-fn printed_session(calls: &[&Call], side: &SideFile) -> Option<u32> {
+fn printed_session(recording: &Recording, calls: &[&Call], side: &SideFile) -> Option<u32> {
     if side.sid_is_root == Some(true) {
         return None;
     }
@@ -129,7 +145,7 @@ fn printed_session(calls: &[&Call], side: &SideFile) -> Option<u32> {
         .iter()
         .find(|call| &*call.name == "getsid" && call.arg(0).and_then(Value::as_i32) == Some(0));
     let told = own.and_then(|call| u32::try_from(call.result.as_ref()?.number()?).ok());
-    told.or_else(|| printed_group(calls, side))
+    told.or_else(|| printed_group(recording, side))
 }
 
 fn credentials(side: &SideFile, calls: &[&Call]) -> Credentials {
@@ -140,9 +156,18 @@ fn credentials(side: &SideFile, calls: &[&Call]) -> Credentials {
 }
 
 /// Limits that the root asked for before it set them.
-fn printed_limits(calls: &[&Call], mut limits: [Rlimit; 16]) -> [Rlimit; 16] {
+fn printed_limits(
+    recording: &Recording,
+    calls: &[&Call],
+    mut limits: [Rlimit; 16],
+) -> [Rlimit; 16] {
+    let changes = |call: &Call| match &*call.name {
+        "setrlimit" => true,
+        "prlimit64" => !matches!(call.arg(2), Some(Value::Null)),
+        _ => false,
+    };
     let mut seen = BTreeSet::new();
-    for call in calls {
+    for call in calls.iter().copied().chain(inherited_before(recording, changes)) {
         let (resource, old) = match &*call.name {
             "prlimit64" => (call.arg(1), call.arg(3)),
             "getrlimit" => (call.arg(0), call.arg(1)),
@@ -151,11 +176,10 @@ fn printed_limits(calls: &[&Call], mut limits: [Rlimit; 16]) -> [Rlimit; 16] {
         let table = tickernel_systems::abi::flags::RESOURCES;
         let resource = resource.and_then(|value| numbers::bits32(value, table));
         let old = old.and_then(numbers::rlimit);
-        if let (Some(resource), Some(old)) = (resource, old) {
-            if let Some(slot) = limits.get_mut(resource as usize).filter(|_| seen.insert(resource))
-            {
-                *slot = old;
-            }
+        if let (Some(resource), Some(old)) = (resource, old)
+            && let Some(slot) = limits.get_mut(resource as usize).filter(|_| seen.insert(resource))
+        {
+            *slot = old;
         }
     }
     limits
@@ -311,11 +335,11 @@ fn infer_fds(
         let made = call.result.as_ref().and_then(|result| result.value.as_ref());
         let made = made.and_then(Value::as_fd).and_then(|fd| fd.number.as_i32());
         own.extend(made.and_then(|fd| u32::try_from(fd).ok()));
-        if let Some([read, write]) = call.args.first().and_then(Value::items) {
-            if &*call.name == "pipe" || &*call.name == "pipe2" {
-                let ends = [read.as_i32(), write.as_i32()].into_iter().flatten();
-                own.extend(ends.filter_map(|fd| u32::try_from(fd).ok()));
-            }
+        if let Some([read, write]) = call.args.first().and_then(Value::items)
+            && (&*call.name == "pipe" || &*call.name == "pipe2")
+        {
+            let ends = [read.as_i32(), write.as_i32()].into_iter().flatten();
+            own.extend(ends.filter_map(|fd| u32::try_from(fd).ok()));
         }
     }
     infer_gaps(calls, found);
@@ -366,15 +390,16 @@ fn kinds_of_unnamed(
                 fd.target = BootTarget::Pipe(fd.fd + 1);
                 fd.flags &= !O_LARGEFILE;
             }
-            Shape::File => {
-                if initial.add_path(fs, &path, Shape::File, Meta::mode(0o644)).is_ok() {
-                    fd.target = BootTarget::Path(Bytes(path));
-                }
+            Shape::File if initial.add_path(fs, &path, Shape::File, Meta::mode(0o644)).is_ok() => {
+                fd.target = BootTarget::Path(Bytes(path));
             }
-            Shape::Char(rdev) if rdev != tickernel_systems::abi::flags::makedev(1, 3) => {
-                if initial.add_path(fs, &path, Shape::Char(rdev), Meta::mode(0o620)).is_ok() {
-                    fd.target = BootTarget::Path(Bytes(path));
-                }
+            Shape::Char(rdev)
+                if rdev != tickernel_systems::abi::flags::makedev(1, 3)
+                    && initial
+                        .add_path(fs, &path, Shape::Char(rdev), Meta::mode(0o620))
+                        .is_ok() =>
+            {
+                fd.target = BootTarget::Path(Bytes(path));
             }
             _ => {}
         }

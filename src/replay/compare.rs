@@ -1,7 +1,8 @@
-//! One answer held against the recording: compared, bound, fed or not the same (IMPORT.md section 0).
+//! One answer held against the recording: compared, bound, fed or not the same (IMPORT.md section
+//! 0).
 //!
-//! Owns the treatment of each value. What only the real machine could know (inodes, devices) is bound at
-//! first sight and must agree from then on.
+//! Owns the treatment of each value. What only the real machine could know (inodes, devices) is
+//! bound at first sight and must agree from then on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,17 +92,15 @@ impl Bindings {
         answer: &Answer,
     ) -> Verdict {
         if let (Call::Getdents64 { fd, .. }, Payload::Dirents(simulated)) = (call, &answer.payload)
+            && let Payload::Dirents(recorded) = &expected.payload
         {
-            if let Payload::Dirents(recorded) = &expected.payload {
-                return self.scan(task, *fd, recorded, simulated);
-            }
+            return self.scan(task, *fd, recorded, simulated);
         }
         if let (Payload::Data(recorded), Payload::Data(simulated)) =
             (&expected.payload, &answer.payload)
+            && let (Some(recorded), Some(simulated)) = (object(&recorded.0), object(&simulated.0))
         {
-            if let (Some(recorded), Some(simulated)) = (object(&recorded.0), object(&simulated.0)) {
-                return self.bind_object(recorded, simulated);
-            }
+            return self.bind_object(recorded, simulated);
         }
         if expected.flags & IGNORE_VALUE == 0 && value != answer.value {
             return mismatch("another value");
@@ -234,10 +233,8 @@ impl Bindings {
         let real = (recorded.dev, recorded.ino);
         let own = (simulated.dev, simulated.ino);
         let is_new = self.births.insert(own, simulated.btime) != Some(simulated.btime);
-        if is_new {
-            if let Some(old) = self.files_back.remove(&own) {
-                self.files.remove(&old);
-            }
+        if is_new && let Some(old) = self.files_back.remove(&own) {
+            self.files.remove(&old);
         }
         let forward = self.files.get(&real).copied();
         let back = self.files_back.get(&own).copied();

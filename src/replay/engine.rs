@@ -1,8 +1,8 @@
 //! Takes the events of a trace in order and holds what comes of them against what was recorded.
 //!
 //! Never searches: the order, the steps of blocked calls and the deliveries of signals are events
-//! (DESIGN section 4). A native trace has no recorded answers; there only refusals can be seen here, and
-//! the batches' hashes and digests are compared by the caller.
+//! (DESIGN section 4). A native trace has no recorded answers; there only refusals can be seen
+//! here, and the batches' hashes and digests are compared by the caller.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -87,6 +87,8 @@ pub struct Engine {
     completions: u64,
     /// Calls of native traces are counted without answers.
     native: bool,
+    /// All mismatches as text, if they are wanted.
+    all: Option<Vec<String>>,
 }
 
 /// Why an event cannot be taken.
@@ -117,12 +119,23 @@ impl Engine {
             scratch: Vec::new(),
             completions: 0,
             native,
+            all: None,
         }
     }
 
     /// The rolling hash of all outcomes and outputs so far (traces/README.md, "Hash").
     pub fn completions(&self) -> u64 {
         self.completions
+    }
+
+    /// Keeps a line of text for every mismatch from now on.
+    pub fn keep_mismatches(&mut self) {
+        self.all = Some(Vec::new());
+    }
+
+    /// The mismatches that were kept.
+    pub fn mismatches(&self) -> &[String] {
+        self.all.as_deref().unwrap_or_default()
     }
 
     /// The state.
@@ -315,11 +328,15 @@ impl Engine {
                     Payload::Info(info) => info,
                     _ => return,
                 };
-                if let Ok(Answer { payload: Payload::Info(simulated), .. }) = &result {
-                    if let Verdict::Mismatched(why) = compare::info(recorded, simulated) {
-                        let why = format!("signal {}: {why}", signal.name());
-                        self.wrong_signals.insert(task, why);
-                    }
+                // Of several children that ended only one is named: which one is a race.
+                if let Ok(Answer { payload: Payload::Info(simulated), .. }) = &result
+                    && (signal != Signal::SIGCHLD
+                        || recorded.pid == simulated.pid
+                        || self.kernel.is_alive(recorded.pid))
+                    && let Verdict::Mismatched(why) = compare::info(recorded, simulated)
+                {
+                    let why = format!("signal {}: {why}", signal.name());
+                    self.wrong_signals.insert(task, why);
                 }
                 self.remember(|| Recent::Signal { task, signal });
             }
@@ -361,13 +378,10 @@ impl Engine {
     }
 
     fn first(&mut self, open: &Open, text: &str, simulated: String, why: String) {
-        if std::env::var_os("TICKERNEL_ALL").is_some() {
+        if let Some(all) = &mut self.all {
             let line = open.lines.map_or(0, |lines| lines.1);
-            eprintln!(
-                "{line}: {} {text} {} {simulated} | {why}",
-                open.task,
-                recorded_text(&open.expected)
-            );
+            let recorded = recorded_text(&open.expected);
+            all.push(format!("{line}: {} {text} {recorded} {simulated} | {why}", open.task));
         }
         if self.report.first_mismatch.is_some() {
             return;
@@ -416,8 +430,8 @@ impl Engine {
         self.recent.push_back(recent());
     }
 
-    /// Ends the replay: calls that are still open, the digest. `cut` = the input ended early, so that
-    /// calls may be open that would have ended.
+    /// Ends the replay: calls that are still open, the digest. `cut` = the input ended early, so
+    /// that calls may be open that would have ended.
     pub fn finish(&mut self, cut: bool) {
         for (_, open) in std::mem::take(&mut self.open) {
             if open.expected.role == Role::Signal {

@@ -17,8 +17,8 @@ pub enum Role {
     OutOfScope,
     /// A call that the kernel does not know, or whose text says too little: answered as recorded.
     Unsupported,
-    /// A call that is not carried out: its recorded result is taken for granted (EFAULT of an address
-    /// that only the program could know).
+    /// A call that is not carried out: its recorded result is taken for granted (EFAULT of an
+    /// address that only the program could know).
     Taken,
     /// A signal's delivery: its siginfo is compared, it is no call.
     Signal,

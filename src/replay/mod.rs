@@ -1,7 +1,8 @@
 //! `tickernel replay`: the events of a trace against the kernel, with a report.
 //!
-//! A recording is imported in memory first (`import/`); what is replayed is always a trace's events, so
-//! both give the same report. Not here: how an order is found (`import/`), the container (`trace/`).
+//! A recording is imported in memory first (`import/`); what is replayed is always a trace's
+//! events, so both give the same report. Not here: how an order is found (`import/`), the container
+//! (`trace/`).
 
 mod compare;
 mod engine;

@@ -126,8 +126,8 @@ impl Report {
         }
     }
 
-    /// Whether everything agrees; with `allow_unsupported` calls that the kernel does not know do not
-    /// count against it.
+    /// Whether everything agrees; with `allow_unsupported` calls that the kernel does not know do
+    /// not count against it.
     pub fn agrees(&self, allow_unsupported: bool) -> bool {
         self.mismatched == 0
             && self.first_mismatch.is_none()

@@ -59,6 +59,7 @@ pub struct Replayed {
 /// # Errors
 /// If a trace's first image cannot be read: then nothing can be replayed.
 pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, ReplayError> {
+    #[expect(clippy::disallowed_methods, reason = "the report says how long it took")]
     let start = Instant::now();
     let run = match source.source {
         Source::Recording(recording) => {
@@ -101,6 +102,7 @@ pub fn write<W: Write>(
     file: String,
     out: W,
 ) -> Result<(W, Replayed), ReplayError> {
+    #[expect(clippy::disallowed_methods, reason = "the report says how long it took")]
     let start = Instant::now();
     let kernel = recording.kernel()?;
     let header = Header { imported: true, ..header_of(&kernel) };
@@ -132,7 +134,8 @@ struct Run {
 }
 
 impl Run {
-    /// Ends the replay. `cut` = it was stopped early, so that calls may be open that would have ended.
+    /// Ends the replay. `cut` = it was stopped early, so that calls may be open that would have
+    /// ended.
     fn conclude(mut self, file: String, format: Format, start: Instant, cut: bool) -> Replayed {
         self.engine.finish(cut || self.damage.is_some());
         let digests = self.engine.kernel().digests();
@@ -157,10 +160,10 @@ fn is_over(engine: &Engine, options: &Options<'_>) -> bool {
 
 fn tell(engine: &Engine, options: &mut Options<'_>, total: Option<u64>) {
     let events = engine.report.events;
-    if events % PROGRESS_EVENTS == 0 {
-        if let Some(progress) = &mut options.progress {
-            progress(events, total);
-        }
+    if events.is_multiple_of(PROGRESS_EVENTS)
+        && let Some(progress) = &mut options.progress
+    {
+        progress(events, total);
     }
 }
 

@@ -83,6 +83,9 @@ pub enum Reason {
     /// A folder without one set of `NAME.PID` files.
     #[error("the folder must hold one set of NAME.PID files as strace -ff -o NAME writes them")]
     NotNumberedFiles,
+    /// A packed file ends early or is damaged.
+    #[error("unpacking ends here ({0}); what stands before it was read; copy the file again")]
+    Unpacking(io::Error),
     /// The operating system failed to read.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -137,7 +140,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.reason {
-            Reason::Io(error) => Some(error),
+            Reason::Io(error) | Reason::Unpacking(error) => Some(error),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
-//! Objects that are only made: epoll_create(2), inotify_init(2). Programs make them to see whether they can.
+//! Objects that are only made: epoll_create(2), inotify_init(2). Programs make them to see whether
+//! they can.
 //!
 //! Not here yet: epoll_ctl(2), epoll_wait(2), inotify_add_watch(2).
 

@@ -123,10 +123,10 @@ impl Kernel {
             (row.alarm_ns, row.alarm_interval_ns)
         };
         // Missed periods are skipped: the signal would have merged.
-        let next = match self.now_ns.saturating_sub(at).checked_div(interval) {
-            None => 0,
-            Some(missed) => at.saturating_add(interval.saturating_mul(missed + 1)),
-        };
+        // At the end of the clock there is no next time.
+        let missed = self.now_ns.saturating_sub(at).checked_div(interval);
+        let step = missed.and_then(|missed| interval.checked_mul(missed + 1));
+        let next = step.and_then(|step| at.checked_add(step)).unwrap_or(0);
         self.rows[process].alarm_ns = next;
         if next != 0 {
             self.deadlines.add(next, Due::Alarm(pid));

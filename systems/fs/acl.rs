@@ -1,5 +1,5 @@
-//! Access control lists as extended attributes (acl(5), xattr(7)), as far as they are the permission
-//! bits: a list of owner, group and others is the mode itself and is stored nowhere.
+//! Access control lists as extended attributes (acl(5), xattr(7)), as far as they are the
+//! permission bits: a list of owner, group and others is the mode itself and is stored nowhere.
 //!
 //! Not here: lists with further entries (EOPNOTSUPP, as on a file system mounted without them).
 

@@ -224,7 +224,8 @@ impl Pages {
         while at < end {
             let index = at / PAGE_BYTES;
             let next = (index + 1).saturating_mul(PAGE_BYTES).min(end);
-            let is_whole = at % PAGE_BYTES == 0 && (next % PAGE_BYTES == 0 || next == self.size);
+            let is_whole = at.is_multiple_of(PAGE_BYTES)
+                && (next.is_multiple_of(PAGE_BYTES) || next == self.size);
             if is_whole {
                 let page = match self.dense.get_mut(index as usize) {
                     Some(slot) => slot.take(),

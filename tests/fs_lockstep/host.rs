@@ -389,7 +389,7 @@ fn list(path: &[u8]) -> Answer {
         }
         let mut rest = &buffer[..got as usize];
         while rest.len() > 19 {
-            let length = usize::from(u16::from_ne_bytes([rest[16], rest[17]]));
+            let length = usize::from(u16::from_le_bytes([rest[16], rest[17]]));
             let name = rest[19..length].split(|byte| *byte == 0).next().unwrap_or_default();
             names.push((name.to_vec(), rest[18]));
             rest = &rest[length..];

@@ -5,6 +5,10 @@
 //! `FS_LOCKSTEP_CASES=100000 cargo test --release --test fs_lockstep` runs more. Needs
 //! root on Linux and a temporary directory on ext4 or tmpfs; says so and does nothing without them.
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "each hands libc pointers to buffers of the lines above it, and nothing else"
+)]
 
 mod host;
 mod model;

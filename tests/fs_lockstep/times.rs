@@ -115,7 +115,7 @@ fn compare(host: &mut Host, model: &mut Model, op: &Op) -> Result<(), String> {
     let (ours, paths) = (model.times(), model.times());
     let real = host.times(paths.keys());
     // The host stamps with the time of its last tick, up to 10 ms old.
-    std::thread::sleep(std::time::Duration::from_millis(25));
+    next_tick();
     let (real_answer, our_answer) = (host.perform(op), model.perform(op)?);
     if real_answer != our_answer || matches!(real_answer, Answer::Error(_)) {
         return Err(format!("{op:?}: host {real_answer:?}, ours {our_answer:?}"));
@@ -154,4 +154,10 @@ pub(crate) fn differences(host: &mut Host, mut model: impl FnMut() -> Model) -> 
         found.extend(outcome.err());
     }
     found
+}
+
+/// Waits until the host's coarse clock has moved on, so that a new stamp differs from those before.
+#[expect(clippy::disallowed_methods, reason = "there is no condition to wait for but the clock")]
+fn next_tick() {
+    std::thread::sleep(std::time::Duration::from_millis(25));
 }

@@ -62,6 +62,14 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             mode: args.flags(2, ACCESS_MODES)?,
             flags: args.flags(3, AT_FLAGS)?,
         },
+        _ => return contents(args),
+    };
+    args.done(&call)
+}
+
+/// Calls on contents, places and times.
+fn contents(args: &Args<'_>) -> Option<Vec<u8>> {
+    let call = match args.name() {
         "readlink" => Call::Readlink { path: args.path(0)?, bufsiz: args.int(2)? },
         "readlinkat" => {
             Call::Readlinkat { dirfd: args.fd(0)?, path: args.path(1)?, bufsiz: args.int(3)? }

@@ -1,4 +1,5 @@
-//! Arguments: descriptors, reading and writing, waiting. The other families are in the files beside.
+//! Arguments: descriptors, reading and writing, waiting. The other families are in the files
+//! beside.
 
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Flock, Termios, Winsize};

@@ -1,7 +1,7 @@
 //! A recorded call to the core's [`Call`] and to what the recording says came of it.
 //!
-//! One file a family: `inputs.rs` and below for arguments, `outputs.rs` for what was written. Nothing
-//! here knows a state: descriptors and paths stay what the program said.
+//! One file a family: `inputs.rs` and below for arguments, `outputs.rs` for what was written.
+//! Nothing here knows a state: descriptors and paths stay what the program said.
 
 mod files;
 mod inputs;

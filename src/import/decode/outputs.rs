@@ -1,7 +1,7 @@
 //! What a successful call wrote, and how it is compared (IMPORT.md sections 0, 3, 7, 8, 9).
 
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::{Dirent, SelectSets, Statfs};
+use tickernel_systems::abi::{Dirent, SelectSets};
 use tickernel_systems::event::Payload;
 use tickernel_systems::wire::Bytes;
 
@@ -51,7 +51,7 @@ pub(super) fn outputs(args: &Args<'_>, value: i64, expected: &mut Expected) {
         "ioctl" => ioctl(args),
         "statfs" | "fstatfs" => {
             expected.flags |= FED;
-            Some(Payload::Statfs(Box::new(Statfs::default())))
+            Some(Payload::Statfs(Box::default()))
         }
         "rt_sigreturn" => {
             value_is_free(expected);

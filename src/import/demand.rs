@@ -1,0 +1,296 @@
+//! Rule (b) of IMPORT.md section 1: when a call needs what another task's pending call does, that
+//! one runs first, as little of it as is needed.
+
+use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
+use tickernel_systems::event::Call;
+use tickernel_systems::fs::InodeId;
+use tickernel_systems::wire::{Wire, WireReader};
+
+use super::order::Order;
+use super::paths;
+use super::probe::{self, Probe, Want};
+use crate::replay::Recorded;
+
+/// Descriptors that are looked at for the ends of a pipe.
+const LOOKED_AT_FDS: i32 = 256;
+
+impl Order<'_> {
+    pub(super) fn probe(&mut self, tid: u32) -> Probe {
+        let Some(pending) = self.tasks.get(&tid).and_then(|task| task.pending.as_ref()) else {
+            return Probe::Unknown;
+        };
+        let Some(bytes) = pending.decoded.call.as_ref() else { return Probe::Unknown };
+        if pending.item.is_some() {
+            return Probe::Unknown;
+        }
+        match Call::get(&mut WireReader::new(bytes)) {
+            Ok(call) => probe::probe(&mut self.kernel, tid, &call, &pending.decoded.expected),
+            Err(_) => Probe::Unknown,
+        }
+    }
+
+    /// Other tasks in a call, in the order in which they entered it.
+    pub(super) fn others(&self, tid: u32) -> Vec<u32> {
+        let others = self.tasks.iter().filter(|(other, task)| **other != tid && !task.busy);
+        let mut others: Vec<(u64, u32)> = others
+            .filter_map(|(other, task)| Some((task.pending.as_ref()?.entry_line, *other)))
+            .collect();
+        others.sort_unstable();
+        others.into_iter().map(|(_, other)| other).collect()
+    }
+
+    /// Runs one other call that can supply what is missing; false if there is none.
+    pub(super) fn supply(&mut self, tid: u32, want: &Want) -> bool {
+        for other in self.others(tid) {
+            let Some(bytes) = self.call_bytes(other) else { continue };
+            let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
+            let Some(pending) = self.task(other).pending.as_ref() else { continue };
+            let recorded = pending.decoded.expected.recorded;
+            let started = pending.item.is_some();
+            let ran = match want {
+                Want::Bytes(id, missing, exact) => {
+                    let missing = if *exact { *missing } else { u64::MAX };
+                    self.supply_bytes(other, &call, *id, missing)
+                }
+                _ if recorded == Recorded::Never => !started && self.supply_end(other, &call, want),
+                Want::NoWriter(id) | Want::NoReader(id) => {
+                    let writing = matches!(want, Want::NoWriter(_));
+                    self.supply_close(other, &call, *id, writing)
+                }
+                Want::Room(id) => !started && self.supply_pipes(other, &call, &[*id], false),
+                Want::Ready(ids) => !started && self.supply_pipes(other, &call, ids, true),
+                Want::File(inode) => !started && self.supply_size(other, &call, *inode),
+                Want::Child | Want::Continue => kills(&call) && self.run_other(other),
+                Want::Name(name) => {
+                    let changes = paths::uses(&call)
+                        .iter()
+                        .any(|one| (one.creates || one.removes) && paths::last(one.path) == name);
+                    changes && matches!(recorded, Recorded::Value(_)) && self.run_other(other)
+                }
+            };
+            if ran {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn supply_bytes(&mut self, other: u32, call: &Call<'_>, id: u64, missing: u64) -> bool {
+        match call {
+            Call::Write { fd, data } | Call::Writev { fd, data }
+                if self.pipe_of(other, *fd) == Some(id) =>
+            {
+                self.write_some(other, data.len() as u64, missing)
+            }
+            _ => false,
+        }
+    }
+
+    /// A process that ends closes its descriptors before its end is printed.
+    fn supply_end(&mut self, other: u32, call: &Call<'_>, want: &Want) -> bool {
+        let (Call::ExitGroup { status } | Call::Exit { status }) = call else { return false };
+        let holds = match want {
+            Want::NoWriter(id) => self.holds_end(other, *id, true),
+            Want::NoReader(id) => self.holds_end(other, *id, false),
+            Want::Ready(ids) => ids
+                .iter()
+                .any(|id| self.holds_end(other, *id, true) || self.holds_end(other, *id, false)),
+            _ => false,
+        };
+        if holds {
+            self.end(other, status.cast_unsigned());
+        }
+        holds
+    }
+
+    /// What takes an end of a pipe away; a reader that is before this one in the pipe's bytes.
+    fn supply_close(&mut self, other: u32, call: &Call<'_>, id: u64, writing: bool) -> bool {
+        match call {
+            Call::Close { fd } | Call::Dup2 { newfd: fd, .. } | Call::Dup3 { newfd: fd, .. } => {
+                self.pipe_of(other, *fd) == Some(id) && self.run_other(other)
+            }
+            Call::CloseRange { .. } | Call::Execve { .. } => {
+                self.holds_end(other, id, writing) && self.run_other(other)
+            }
+            Call::Read { fd, .. } | Call::Readv { fd, .. } => {
+                self.pipe_of(other, *fd) == Some(id) && self.run_if_right(other)
+            }
+            _ => false,
+        }
+    }
+
+    /// What changes the state of pipes: reads, and if `all` writes and closes too.
+    fn supply_pipes(&mut self, other: u32, call: &Call<'_>, ids: &[u64], all: bool) -> bool {
+        let touches =
+            |order: &Self, fd: i32| order.pipe_of(other, fd).is_some_and(|id| ids.contains(&id));
+        match call {
+            Call::Read { fd, .. } | Call::Readv { fd, .. } => {
+                touches(self, *fd) && self.run_if_right(other)
+            }
+            Call::Write { fd, .. } | Call::Writev { fd, .. } | Call::Close { fd } => {
+                all && touches(self, *fd) && self.run_other(other)
+            }
+            _ => false,
+        }
+    }
+
+    /// What changes the size of a file.
+    fn supply_size(&mut self, other: u32, call: &Call<'_>, inode: InodeId) -> bool {
+        let fd = match call {
+            Call::Write { fd, .. }
+            | Call::Writev { fd, .. }
+            | Call::Pwrite64 { fd, .. }
+            | Call::Ftruncate { fd, .. }
+            | Call::CopyFileRange { fd_out: fd, .. }
+            | Call::Sendfile { out_fd: fd, .. } => *fd,
+            _ => return false,
+        };
+        let place = self.kernel.fd_view(other, fd).and_then(|view| view.place);
+        let same = place.and_then(|place| self.kernel.fs().inode_id(place)) == Some(inode);
+        same && self.run_other(other)
+    }
+
+    /// The pipe behind a descriptor.
+    fn pipe_of(&self, tid: u32, fd: i32) -> Option<u64> {
+        Some(self.kernel.fd_view(tid, fd)?.pipe?.id)
+    }
+
+    /// Whether a task has an end of a pipe open.
+    pub(super) fn holds_end(&self, tid: u32, id: u64, writing: bool) -> bool {
+        (0..LOOKED_AT_FDS).any(|fd| {
+            self.kernel.fd_view(tid, fd).is_some_and(|view| {
+                let access = view.flags & O_ACCMODE;
+                let fits = if writing { access != O_RDONLY } else { access != O_WRONLY };
+                fits && view.pipe.is_some_and(|pipe| pipe.id == id)
+            })
+        })
+    }
+
+    /// Runs a pending call whose result would be right now.
+    pub(super) fn run_if_right(&mut self, tid: u32) -> bool {
+        if self.probe(tid) != Probe::Right {
+            return false;
+        }
+        self.run_other(tid)
+    }
+
+    pub(super) fn run_other(&mut self, tid: u32) -> bool {
+        if self.depth > 8 {
+            return false;
+        }
+        self.depth += 1;
+        self.task(tid).busy = true;
+        self.run_call(tid);
+        self.depth -= 1;
+        self.task(tid).busy = false;
+        true
+    }
+
+    /// Lets a pending write put at least what is missing: whole if it is not larger.
+    pub(super) fn write_some(&mut self, tid: u32, len: u64, missing: u64) -> bool {
+        let before = self.kernel.tick();
+        let started = self.task(tid).pending.as_ref().and_then(|pending| pending.item);
+        match started {
+            Some(item) => self.resume(tid, item, missing),
+            None if len <= missing || len <= 4096 => {
+                return self.run_other(tid);
+            }
+            None => {
+                if let Some(bytes) = self.call_bytes(tid)
+                    && let Ok(call) = Call::get(&mut WireReader::new(&bytes))
+                {
+                    self.count_written(tid, &call);
+                }
+                self.park(tid);
+                let item = self.task(tid).pending.as_ref().and_then(|pending| pending.item);
+                if let Some(item) = item {
+                    self.resume(tid, item, missing);
+                }
+            }
+        }
+        self.kernel.tick() > before
+    }
+
+    /// Runs a call that a blocked one waits for; false if there is none.
+    pub(super) fn supply_blocked(&mut self, tid: u32) -> bool {
+        let Some(bytes) = self.call_bytes(tid) else { return false };
+        let Ok(mine) = Call::get(&mut WireReader::new(&bytes)) else { return false };
+        for other in self.others(tid) {
+            let Some(bytes) = self.call_bytes(other) else { continue };
+            let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
+            let Some(pending) = self.task(other).pending.as_ref() else { continue };
+            let ends = !matches!(pending.decoded.expected.recorded, Recorded::Never);
+            let started = pending.item.is_some();
+            let ran = match (&mine, &call) {
+                (
+                    Call::Clone { .. },
+                    Call::Execve { .. } | Call::ExitGroup { .. } | Call::Exit { .. },
+                ) => {
+                    let is_exit = !matches!(call, Call::Execve { .. });
+                    (ends || is_exit) && self.run_other(other)
+                }
+                (
+                    Call::Open { flags, .. } | Call::Openat { flags, .. },
+                    Call::Open { flags: theirs, .. } | Call::Openat { flags: theirs, .. },
+                ) => {
+                    let apart = (flags & O_ACCMODE == O_WRONLY) != (theirs & O_ACCMODE == O_WRONLY);
+                    apart && ends && !started && self.run_other(other)
+                }
+                (
+                    Call::Write { fd, .. } | Call::Writev { fd, .. },
+                    Call::Read { fd: theirs, .. },
+                ) => {
+                    let pipe = |tid: u32, fd: i32| Some(self.kernel.fd_view(tid, fd)?.pipe?.id);
+                    let same = pipe(tid, *fd) == pipe(other, *theirs);
+                    same && ends
+                        && !started
+                        && self.probe(other) != Probe::Unknown
+                        && self.run_if_right(other)
+                }
+                (
+                    Call::Read { fd, .. },
+                    Call::Write { fd: theirs, .. } | Call::Writev { fd: theirs, .. },
+                ) => {
+                    let pipe = |tid: u32, fd: i32| Some(self.kernel.fd_view(tid, fd)?.pipe?.id);
+                    let same = pipe(tid, *fd) == pipe(other, *theirs);
+                    same && self.run_other(other)
+                }
+                (Call::Read { .. }, Call::Close { .. }) => ends && self.run_other(other),
+                (Call::Flock { .. }, Call::Flock { .. } | Call::Close { .. }) => {
+                    ends && !started && self.run_other(other)
+                }
+                (Call::Wait4 { .. } | Call::Waitid { .. }, Call::Kill { .. }) => {
+                    ends && self.run_other(other)
+                }
+                _ => false,
+            };
+            if ran {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Runs a pending kill of the sender.
+    pub(super) fn supply_signal(&mut self, tid: u32, sender: u32) -> bool {
+        for other in self.others(tid) {
+            let Some(bytes) = self.call_bytes(other) else { continue };
+            let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
+            let from = self.kernel.process_of_task(other) == Some(sender);
+            let kills = kills(&call);
+            let closes = matches!(call, Call::Close { .. }) && sender == 0;
+            if (from && kills) || closes {
+                return self.run_other(other);
+            }
+        }
+        false
+    }
+}
+
+/// Calls that send a signal.
+fn kills(call: &Call<'_>) -> bool {
+    matches!(
+        call,
+        Call::Kill { .. } | Call::Tgkill { .. } | Call::Tkill { .. } | Call::RtSigqueueinfo { .. }
+    )
+}

@@ -1,0 +1,135 @@
+//! Rule (c) of IMPORT.md section 1: before a call changes what others may see, pending calls of
+//! theirs whose recorded result is right only before it run.
+
+use tickernel_systems::abi::flags::{O_ACCMODE, O_WRONLY};
+use tickernel_systems::event::Call;
+use tickernel_systems::wire::{Wire, WireReader};
+
+use super::order::Order;
+use super::paths;
+use super::probe::Probe;
+use crate::replay::Recorded;
+
+impl Order<'_> {
+    /// Calls whose result is right now and perhaps not after this one.
+    pub(super) fn hold_back(&mut self, tid: u32, call: &Call<'_>) {
+        if self.tasks.len() < 2 || self.depth > 4 || !changes_others(call) {
+            return;
+        }
+        let named = paths::uses(call);
+        let is_write = matches!(call, Call::Write { .. } | Call::Writev { .. });
+        for other in self.others(tid) {
+            let Some(bytes) = self.call_bytes(other) else { continue };
+            let Ok(theirs) = Call::get(&mut WireReader::new(&bytes)) else { continue };
+            let Some(pending) = self.task(other).pending.as_ref() else { continue };
+            let ends = !matches!(pending.decoded.expected.recorded, Recorded::Never);
+            if pending.item.is_some() || !ends {
+                continue;
+            }
+            let sensitive = match &theirs {
+                Call::Read { fd, .. } | Call::Readv { fd, .. } => {
+                    named.is_empty()
+                        && self.kernel.fd_view(other, *fd).is_some_and(|v| v.pipe.is_some())
+                }
+                Call::Write { fd, .. } | Call::Writev { fd, .. } => {
+                    matches!(pending.decoded.expected.recorded, Recorded::Errno(_))
+                        || self.is_last_reader(tid, call, other, *fd)
+                        || self.is_written_before(tid, call, other, *fd, &theirs)
+                }
+                Call::Poll { .. }
+                | Call::Ppoll { .. }
+                | Call::Select { .. }
+                | Call::Pselect6 { .. } => named.is_empty(),
+                Call::Wait4 { .. } | Call::Waitid { .. } => named.is_empty(),
+                Call::Fstat { .. } | Call::Newfstatat { .. } if is_write => true,
+                _ => paths::uses(&theirs).iter().any(|one| {
+                    let name = paths::last(one.path);
+                    named.iter().any(|mine| paths::last(mine.path) == name)
+                }),
+            };
+            if sensitive && self.probe(other) == Probe::Right {
+                self.run_other(other);
+            }
+        }
+    }
+
+    /// Whether a call closes the last reading end of the pipe that another task's write goes to.
+    pub(super) fn is_last_reader(&self, tid: u32, call: &Call<'_>, writer: u32, to: i32) -> bool {
+        let Some(pipe) = self.kernel.fd_view(writer, to).and_then(|view| view.pipe) else {
+            return false;
+        };
+        if pipe.readers != 1 {
+            return false;
+        }
+        let reads = |fd: i32| {
+            self.kernel.fd_view(tid, fd).is_some_and(|view| {
+                view.pipe.is_some_and(|own| own.id == pipe.id)
+                    && view.flags & O_ACCMODE != O_WRONLY
+                    && view.uses == 1
+            })
+        };
+        match *call {
+            Call::Close { fd } => reads(fd),
+            Call::Dup2 { newfd, .. } | Call::Dup3 { newfd, .. } => reads(newfd),
+            Call::ExitGroup { .. } | Call::Exit { .. } | Call::Execve { .. } => (0..256).any(reads),
+            _ => false,
+        }
+    }
+
+    /// Whether the pipe's readers saw another task's bytes before this call's.
+    pub(super) fn is_written_before(
+        &self,
+        tid: u32,
+        call: &Call<'_>,
+        other: u32,
+        to: i32,
+        theirs: &Call<'_>,
+    ) -> bool {
+        let (Call::Write { fd, data } | Call::Writev { fd, data }) = call else { return false };
+        let (Call::Write { data: other_data, .. } | Call::Writev { data: other_data, .. }) = theirs
+        else {
+            return false;
+        };
+        let pipe = |tid: u32, fd: i32| Some(self.kernel.fd_view(tid, fd)?.pipe?.id);
+        let Some(id) = pipe(tid, *fd).filter(|id| pipe(other, to) == Some(*id)) else {
+            return false;
+        };
+        let printed = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let printed = printed.and_then(|pending| self.recording.calls.get(pending.call));
+        let Some(stream) = printed
+            .and_then(|call| call.arg(0)?.as_fd())
+            .and_then(|fd| self.hints.stream(&fd.text))
+        else {
+            return false;
+        };
+        let at = self.written.get(&id).copied().unwrap_or(0);
+        let rest = usize::try_from(at).ok().and_then(|at| stream.get(at..)).unwrap_or_default();
+        let fits = |data: &[u8]| {
+            let len = data.len().min(rest.len());
+            len > 0 && data.get(..len) == rest.get(..len)
+        };
+        !fits(data) && fits(other_data)
+    }
+}
+
+/// Calls after which another task's pending call may find something else.
+fn changes_others(call: &Call<'_>) -> bool {
+    match call {
+        Call::Write { .. }
+        | Call::Writev { .. }
+        | Call::Read { .. }
+        | Call::Readv { .. }
+        | Call::Close { .. }
+        | Call::CloseRange { .. }
+        | Call::Dup2 { .. }
+        | Call::Dup3 { .. }
+        | Call::Execve { .. }
+        | Call::ExitGroup { .. }
+        | Call::Exit { .. }
+        | Call::Kill { .. }
+        | Call::Tgkill { .. }
+        | Call::Clone { .. }
+        | Call::Sendfile { .. } => true,
+        other => paths::uses(other).iter().any(|one| one.creates || one.removes),
+    }
+}

@@ -1,0 +1,237 @@
+//! One call handed to the kernel: facts before it, the host's answers to it, what it leaves behind.
+
+use tickernel_systems::abi::Errno;
+use tickernel_systems::event::{Call, CallId, Event, HostAnswer, Outcome, Payload, Question};
+use tickernel_systems::fs::Node;
+use tickernel_systems::wire::{Bytes, Wire, WireReader};
+
+use super::facts::Facts;
+use super::order::{CLOCK_STEP_NS, Order};
+use super::paths;
+use crate::replay::{Expected, FED, FED_PROC, IGNORE_VALUE, Recorded, stat_bits};
+
+impl Order<'_> {
+    /// Runs the pending call of a task.
+    pub(super) fn run_call(&mut self, tid: u32) {
+        let Some(bytes) = self.call_bytes(tid) else { return };
+        let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { return };
+        let Some(pending) = self.task(tid).pending.clone() else { return };
+        if let Some(item) = pending.item {
+            self.resume(tid, item, u64::MAX);
+            return;
+        }
+        self.hold_back(tid, &call);
+        // It may have been run for the sake of one that was held back.
+        match &self.task(tid).pending {
+            Some(now) if now.item.is_none() && now.call == pending.call => {}
+            _ => return,
+        }
+        let mut expected = pending.decoded.expected.clone();
+        self.treat(tid, &call, &mut expected);
+        let mut facts = Facts {
+            kernel: &mut self.kernel,
+            initial: &mut self.initial,
+            hints: &self.hints,
+            tid,
+            opened: self.hints.opened(pending.call).cloned(),
+        };
+        facts.before(&call, &expected, pending.real.as_deref());
+        facts.changes(&call, expected.recorded);
+        if matches!(expected.recorded, Recorded::Value(_)) || pending.times_out {
+            self.clock(if is_timed(&call) { 1 } else { CLOCK_STEP_NS });
+        }
+        let lines = (pending.entry_line, pending.exit_line.unwrap_or(self.line));
+        let at = self.items.len();
+        if let Some(pending) = &mut self.task(tid).pending {
+            pending.item = Some(at);
+            pending.decoded.expected = expected.clone();
+        }
+        self.count_written(tid, &call);
+        let outcome =
+            self.emit(&Event::Call { task: tid, call: call.clone() }, Some(expected), Some(lines));
+        self.after(tid, outcome);
+    }
+
+    /// Bytes that a write puts into a pipe, all of them: one that stops early ends the pipe too.
+    pub(super) fn count_written(&mut self, tid: u32, call: &Call<'_>) {
+        let (Call::Write { fd, data } | Call::Writev { fd, data }) = call else { return };
+        if let Some(pipe) = self.kernel.fd_view(tid, *fd).and_then(|view| view.pipe) {
+            *self.written.entry(pipe.id).or_default() += data.len() as u64;
+        }
+    }
+
+    /// Treatments that depend on what a descriptor is.
+    pub(super) fn treat(&mut self, tid: u32, call: &Call<'_>, expected: &mut Expected) {
+        let view = |fd: i32| self.kernel.fd_view(tid, fd);
+        match *call {
+            Call::Read { fd, .. }
+            | Call::Readv { fd, .. }
+            | Call::Pread64 { fd, .. }
+            | Call::Preadv { fd, .. } => {
+                let place = view(fd).and_then(|view| view.place);
+                if place.is_some_and(|place| matches!(place.node, Node::Proc(_))) {
+                    expected.flags |= FED | FED_PROC;
+                }
+            }
+            _ if matches!(expected.payload, Payload::Stat(_)) => {
+                self.treat_stat(tid, call, expected)
+            }
+            // It shows the restored register, whatever that was.
+            Call::RtSigreturn {} => {
+                expected.recorded = Recorded::Value(0);
+                expected.flags |= IGNORE_VALUE;
+            }
+            Call::Lseek { fd, offset, .. } if offset != 0 => {
+                let place = view(fd).and_then(|view| view.place);
+                if place.is_some_and(|place| self.kernel.fs().is_directory(place)) {
+                    expected.flags |= IGNORE_VALUE;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Links of a directory that was there change with what others do in it; those of /proc are the
+    /// host's.
+    pub(super) fn treat_stat(&self, tid: u32, call: &Call<'_>, expected: &mut Expected) {
+        let Payload::Stat(stat) = &expected.payload else { return };
+        let place = match call {
+            Call::Fstat { fd } => self.kernel.fd_view(tid, *fd).and_then(|view| view.place),
+            _ => paths::uses(call).first().and_then(|one| match one.path {
+                [] => self.kernel.fd_view(tid, one.dirfd)?.place,
+                path => self.kernel.resolve(tid, one.dirfd, path, one.follow).ok()?,
+            }),
+        };
+        let Some(place) = place else { return };
+        let fs = self.kernel.fs();
+        if matches!(place.node, Node::Proc(_)) {
+            expected.members &= !(stat_bits::NLINK | stat_bits::SIZE);
+        } else if fs.is_directory(place)
+            && self.initial.of(fs, place).is_some()
+            && self.initial.knows(fs, place, stat_bits::NLINK)
+            && fs.inode(place).is_some_and(|inode| inode.nlink != stat.nlink)
+        {
+            expected.members &= !stat_bits::NLINK;
+            expected.flags |= FED;
+        }
+    }
+
+    pub(super) fn resume(&mut self, tid: u32, item: usize, max_bytes: u64) {
+        let call = CallId(item as u64);
+        let outcome = self.emit(&Event::Resume { call, max_bytes }, None, None);
+        self.after(tid, outcome);
+    }
+
+    /// What the kernel said to the task's pending call.
+    pub(super) fn after(&mut self, tid: u32, outcome: Outcome) {
+        match outcome {
+            Outcome::Asking => {
+                let answer = self.answer(tid);
+                let outcome = self.emit(&Event::Answer(answer), None, None);
+                if !matches!(outcome, Outcome::Asking) || self.items.len() < usize::MAX / 2 {
+                    self.after(tid, outcome);
+                }
+            }
+            Outcome::Blocked(_) => {}
+            Outcome::Done(answer) => {
+                let Some(pending) = self.task(tid).pending.take() else { return };
+                self.ended(tid, &pending, Ok(answer.value));
+            }
+            Outcome::Failed(errno) => {
+                let Some(pending) = self.task(tid).pending.take() else { return };
+                self.ended(tid, &pending, Err(errno));
+            }
+            Outcome::Refused(_) => {
+                let Some(pending) = self.task(tid).pending.take() else { return };
+                self.ended(tid, &pending, Err(Errno::EINTR));
+            }
+        }
+    }
+
+    /// The host's answer as the recording has it.
+    pub(super) fn answer(&mut self, tid: u32) -> HostAnswer {
+        let question = self.kernel.question().cloned();
+        let Some(pending) = self.task(tid).pending.as_mut() else { return HostAnswer::Absent };
+        let expected = &mut pending.decoded.expected;
+        let answer = match (&expected.recorded, question) {
+            (
+                Recorded::Errno(errno),
+                Some(Question::Unmodelled { .. } | Question::HostFile { .. }),
+            ) => {
+                expected.flags |= FED;
+                HostAnswer::Error(*errno)
+            }
+            (Recorded::Value(_), Some(Question::Entropy { .. } | Question::HostFile { .. })) => {
+                expected.flags |= FED;
+                match &expected.payload {
+                    Payload::Data(data) => {
+                        let mut bytes = data.0.clone();
+                        // A cut text still has its whole length.
+                        if let Recorded::Value(value @ 0..=0x100_0000) = expected.recorded {
+                            bytes.resize(value as usize, 0);
+                        }
+                        HostAnswer::Bytes(Bytes(bytes))
+                    }
+                    _ => HostAnswer::Absent,
+                }
+            }
+            (Recorded::Value(value), _) => {
+                expected.flags |= FED;
+                HostAnswer::Result(*value)
+            }
+            (_, _) => HostAnswer::Absent,
+        };
+        let (item, expected) = (pending.item, expected.clone());
+        if let Some(item) = item.and_then(|at| self.items.get_mut(at)) {
+            item.expected = Some(expected);
+        }
+        answer
+    }
+
+    /// Whether a call that times out has reached its time: the clock goes there.
+    pub(super) fn pass_deadline(&mut self, tid: u32) -> bool {
+        let times_out = self.task(tid).pending.as_ref().is_some_and(|pending| pending.times_out);
+        let Some(deadline) = self.kernel.deadline_of(tid).filter(|_| times_out) else {
+            return false;
+        };
+        let delta_ns = deadline.saturating_sub(self.kernel.now_ns());
+        if delta_ns > 0 {
+            self.emit(&Event::Clock { delta_ns }, None, None);
+        }
+        true
+    }
+
+    /// A pending call becomes one that only waits: it was never seen to return.
+    pub(super) fn park(&mut self, tid: u32) {
+        let Some(pending) = self.task(tid).pending.as_mut() else { return };
+        if pending.item.is_some() {
+            return;
+        }
+        let Some(bytes) = pending.decoded.call.clone() else { return };
+        let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { return };
+        let at = self.items.len();
+        let Some(pending) = self.task(tid).pending.as_mut() else { return };
+        pending.item = Some(at);
+        let expected = pending.decoded.expected.clone();
+        let entry = pending.entry_line;
+        let lines = (entry, pending.exit_line.unwrap_or(entry));
+        self.emit(&Event::Park { task: tid, call }, Some(expected), Some(lines));
+    }
+}
+
+/// Calls that read the clock.
+fn is_timed(call: &Call<'_>) -> bool {
+    matches!(
+        call,
+        Call::Nanosleep { .. }
+            | Call::ClockNanosleep { .. }
+            | Call::Poll { .. }
+            | Call::Ppoll { .. }
+            | Call::Select { .. }
+            | Call::Pselect6 { .. }
+            | Call::Alarm { .. }
+            | Call::Setitimer { .. }
+            | Call::RtSigtimedwait { .. }
+            | Call::Utimensat { .. }
+    )
+}
