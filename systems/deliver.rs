@@ -46,6 +46,7 @@ impl Kernel {
         let tid = self.rows[task].tid;
         if let Some(wait) = &self.rows[task].wait
             && matches!(&wait.on, Waiting::Signal { set } if set.contains(signal))
+            && !self.kills_at_once(task, signal)
         {
             self.note(Changed::Task(tid));
             return;
@@ -64,6 +65,33 @@ impl Kernel {
             }
         }
         self.signalled.push_back(tid);
+    }
+
+    /// Whether a signal that is not held back ends the process without a core file: it does so the
+    /// moment it is sent, and sigtimedwait(2) does not get to see it (as in Linux).
+    fn kills_at_once(&self, task: TaskRow, signal: Signal) -> bool {
+        let task = &self.rows[task];
+        !task.mask.contains(signal)
+            && self.rows[task.handlers].action(signal).handler == SIG_DFL
+            && signal.default_action() == DefaultAction::Terminate
+            && !self.is_unkillable(task.process)
+    }
+
+    /// A wait that no signal interrupts is over while a stop is pending: the stop comes first, and
+    /// the caller goes on with SIGCONT.
+    pub(crate) fn stops_first(&mut self, row: TaskRow) -> bool {
+        let process = self.rows[row].process;
+        let all = self.rows[row].pending.set.union(self.rows[process].pending.set);
+        let Some(signal) = all.without(self.rows[row].mask).first() else { return false };
+        let stops = self.rows[self.rows[row].handlers].action(signal).handler == SIG_DFL
+            && signal.default_action() == DefaultAction::Stop
+            && !self.is_unkillable(process)
+            && (signal == Signal::SIGSTOP || !self.group_is_orphaned(self.rows[process].pgid, 0));
+        if stops {
+            self.discard(process, SigSet::of(signal));
+            self.stop(process, signal);
+        }
+        stops
     }
 
     /// The task that takes a signal of the process: the leader if it wants it, else the first that does.
@@ -146,10 +174,27 @@ impl Kernel {
         }
     }
 
+    /// Whether a signal that only the mask of sigsuspend(2) and its like holds back ends the process:
+    /// between the interruption and the new call the task's own mask holds.
+    fn ends_unmasked(&self, row: TaskRow) -> bool {
+        let task = &self.rows[row];
+        let Some(mask) = task.saved_mask else { return false };
+        let all = task.pending.set.union(self.rows[task.process].pending.set);
+        all.without(mask).first().is_some_and(|signal| {
+            let action = signal.default_action();
+            self.rows[task.handlers].action(signal).handler == SIG_DFL
+                && matches!(action, DefaultAction::Terminate | DefaultAction::Core)
+                && !self.is_unkillable(task.process)
+        })
+    }
+
     /// A call that a stop interrupted is made again: it waits at the end of the queues.
     fn wait_again(&mut self, row: TaskRow) {
         let Some(wait) = &self.rows[row].wait else { return };
         let (tid, restart) = (self.rows[row].tid, wait.restart);
+        if self.ends_unmasked(row) {
+            return self.end_temporary_mask(row);
+        }
         if let Waiting::PipeWrite { written, .. } = wait.on
             && written > 0
         {

@@ -202,8 +202,12 @@ impl Kernel {
     pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
         let mut wait = self.rows[row].wait.take()?;
         let done = self.progress(row, &mut wait);
+        let uninterruptible = wait.restart == Restart::Uninterruptible;
         self.rows[row].wait = Some(wait);
         let result = done?;
+        if uninterruptible && self.config.wake == WakeMode::Auto && self.stops_first(row) {
+            return None;
+        }
         self.complete(row, result.clone());
         Some(result)
     }
@@ -299,8 +303,11 @@ impl Kernel {
             Waiting::Child { select, options, info } => {
                 self.try_wait(row, *select, *options, *info).transpose()
             }
-            Waiting::Poll { fds, held } => {
-                self.try_poll(fds, |at| held.get(at).copied().flatten()).map(Ok)
+            // The numbers are looked up anew: another task of the table may have closed one.
+            Waiting::Poll { fds, .. } => {
+                let files = &self.rows[self.rows[row].files];
+                let found = |at: usize| Some(files.get(fds.get(at)?.fd)?.description);
+                self.try_poll(fds, found).map(Ok)
             }
             Waiting::Select { sets, fds, held } => self.try_select(sets, fds, held).map(Ok),
             Waiting::Flock { description, operation } => {

@@ -220,7 +220,12 @@ impl Kernel {
     /// F_GETLK: the first lock in the way, or F_UNLCK.
     fn tell_lock(&self, object: LockedObject, lock: &RecordLock, flock: Flock) -> Answer {
         let locks = self.record_locks.get(&object);
-        let found = locks.and_then(|locks| locks.locks.iter().find(|other| other.conflicts(lock)));
+        // F_OFD_GETLK with F_UNLCK asks for the description's own locks (Linux 6.6).
+        let is_told = |other: &&RecordLock| match flock.kind as u32 {
+            F_UNLCK => other.owner == lock.owner && other.overlaps(lock),
+            _ => other.conflicts(lock),
+        };
+        let found = locks.and_then(|locks| locks.locks.iter().find(is_told));
         let told = match found {
             None => Flock { kind: F_UNLCK as i16, ..flock },
             Some(found) => Flock {
