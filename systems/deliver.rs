@@ -1,9 +1,10 @@
 //! Phase 2, signals: posting, choosing a task, delivery (signal(7), sigaction(2)).
 //!
-//! A signal is *posted* (pending for a process or a task) and later *delivered*: nothing, a handler, a
-//! stop, an end. In wake mode Auto delivery follows at once; in OnDemand each needs an event `Deliver`.
-//! A handler is the guest's code: the kernel announces it and keeps a stack of frames with the masks
-//! and the interrupted calls until `rt_sigreturn`. Not here: alternate stacks (sigaltstack(2)).
+//! A signal is *posted* (pending for a process or a task) and later *delivered*: nothing, a
+//! handler, a stop, an end. In wake mode Auto delivery follows at once; in OnDemand each needs an
+//! event `Deliver`. A handler is the guest's code: the kernel announces it and keeps a stack of
+//! frames with the masks and the interrupted calls until `rt_sigreturn`. Not here: alternate stacks
+//! (sigaltstack(2)).
 
 use crate::abi::flags::{SA_NOCLDSTOP, SA_NODEFER, SA_RESETHAND, SA_RESTART};
 use crate::abi::signal::{
@@ -94,7 +95,8 @@ impl Kernel {
         stops
     }
 
-    /// The task that takes a signal of the process: the leader if it wants it, else the first that does.
+    /// The task that takes a signal of the process: the leader if it wants it, else the first that
+    /// does.
     fn choose(&self, process: ProcessRow, signal: Signal) -> Option<TaskRow> {
         let threads = &self.rows[process].threads;
         if matches!(self.rows[process].life, Life::Zombie(_)) {
@@ -174,8 +176,8 @@ impl Kernel {
         }
     }
 
-    /// Whether a signal that only the mask of sigsuspend(2) and its like holds back ends the process:
-    /// between the interruption and the new call the task's own mask holds.
+    /// Whether a signal that only the mask of sigsuspend(2) and its like holds back ends the
+    /// process: between the interruption and the new call the task's own mask holds.
     fn ends_unmasked(&self, row: TaskRow) -> bool {
         let task = &self.rows[row];
         let Some(mask) = task.saved_mask else { return false };
@@ -262,7 +264,8 @@ impl Kernel {
         !pending.without(task.mask).is_empty() || pending.contains(Signal::SIGKILL)
     }
 
-    /// The next signal to deliver: of the task before of the process, faults first, then the lowest.
+    /// The next signal to deliver: of the task before of the process, faults first, then the
+    /// lowest.
     fn next_signal(&mut self, row: TaskRow) -> Option<(Signal, SigInfo)> {
         let task = &self.rows[row];
         let process = task.process;
@@ -314,8 +317,8 @@ impl Kernel {
         }
     }
 
-    /// A wait that no signal interrupts ends with its process if the signal would end that without a
-    /// core file, and no other signal came first.
+    /// A wait that no signal interrupts ends with its process if the signal would end that without
+    /// a core file, and no other signal came first.
     fn kill_in_sleep(&mut self, row: TaskRow) {
         let process = self.rows[row].process;
         let all = self.rows[row].pending.set.union(self.rows[process].pending.set);
@@ -369,8 +372,8 @@ impl Kernel {
         self.report(process, WaitStatus::Stopped(signal));
     }
 
-    /// Sets a handler up: the task runs it before anything else. Of several that are set up at once the
-    /// last runs first, as their frames lie on the guest's stack.
+    /// Sets a handler up: the task runs it before anything else. Of several that are set up at once
+    /// the last runs first, as their frames lie on the guest's stack.
     fn push_frame(&mut self, row: TaskRow, signal: Signal, info: SigInfo, action: SigAction) {
         let resuming = self.resuming.take_if(|resuming| resuming.0 == row);
         let interrupted = match resuming {
@@ -395,7 +398,8 @@ impl Kernel {
     /// Takes the blocked call of a task away because a handler runs.
     fn interrupt(&mut self, row: TaskRow, restart_flag: bool) -> Option<Interrupted> {
         let wait = self.unsleep(row)?;
-        // A wait looks at the children before it looks at signals: SIGCHLD does not hide who sent it.
+        // A wait looks at the children before it looks at signals: SIGCHLD does not hide who sent
+        // it.
         if let Waiting::Child { select, options, info } = wait.on
             && self.config.wake == WakeMode::Auto
             && let Some(result) = self.try_wait(row, select, options, info).transpose()

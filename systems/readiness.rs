@@ -1,9 +1,10 @@
 //! Phase 3, readiness: blocked calls are put to sleep, woken and tried again.
 //!
-//! Owns the wait queues' discipline: a blocked call stands in the queue of every object that it waits
-//! for from [`Kernel::block`] until it completes or is interrupted. Objects are visited in the order in
-//! which they changed, the calls of one object in the order in which they began to wait, as Linux's
-//! wait queues do. What each kind of call does when it is tried lies with its family in `calls/`.
+//! Owns the wait queues' discipline: a blocked call stands in the queue of every object that it
+//! waits for from [`Kernel::block`] until it completes or is interrupted. Objects are visited in
+//! the order in which they changed, the calls of one object in the order in which they began to
+//! wait, as Linux's wait queues do. What each kind of call does when it is tried lies with its
+//! family in `calls/`.
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
@@ -173,8 +174,8 @@ impl Kernel {
         }
     }
 
-    /// Whether the wait of a task is for this child: others are not even woken, so that the end of one
-    /// that is not waited for tells nobody that there is no child left (wait(2)).
+    /// Whether the wait of a task is for this child: others are not even woken, so that the end of
+    /// one that is not waited for tells nobody that there is no child left (wait(2)).
     fn waits_for(&self, tid: u32, child: u32, group: u32) -> bool {
         let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
         match wait.map(|wait| &wait.on) {
@@ -229,8 +230,8 @@ impl Kernel {
         }));
     }
 
-    /// A call ends while signals are pending (it sent one itself, or none could interrupt it): their
-    /// handlers run before its caller goes on, and one that ends the process ends the call.
+    /// A call ends while signals are pending (it sent one itself, or none could interrupt it):
+    /// their handlers run before its caller goes on, and one that ends the process ends the call.
     fn end_with_signals(&mut self, row: TaskRow, call: CallId, result: Completed) {
         let tid = self.rows[row].tid;
         if self.config.wake == WakeMode::Auto {

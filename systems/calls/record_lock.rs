@@ -1,8 +1,9 @@
 //! Record locks of fcntl(2): F_SETLK, F_SETLKW, F_GETLK and their OFD forms.
 //!
-//! Process-associated locks belong to the descriptor table and go with any close of the file in it; OFD
-//! locks belong to the description. Ranges of one owner are split and joined as they are set. A wait
-//! that would close a circle of process-associated waits fails with EDEADLK. Not here: mandatory locks.
+//! Process-associated locks belong to the descriptor table and go with any close of the file in it;
+//! OFD locks belong to the description. Ranges of one owner are split and joined as they are set. A
+//! wait that would close a circle of process-associated waits fails with EDEADLK. Not here:
+//! mandatory locks.
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Flock};
