@@ -234,12 +234,10 @@ impl Drive {
     }
 }
 
-/// The answer of a call that waited, woke another and so ended within its own request: its caller
-/// never saw it wait. Its line is taken from those before the answer.
+/// The answer of a call that waited, woke another or got its signal, and so ended within its own
+/// request: its caller never saw it wait. Its line is taken from those before the answer.
 fn ended_at_once(id: CallId, before: &mut Vec<Object>) -> Option<Object> {
-    let is_its = |line: &Object| {
-        line.get("done").and_then(Value::as_u64) == Some(id.0) && !line.contains_key("gone")
-    };
+    let is_its = |line: &Object| line.get("done").and_then(Value::as_u64) == Some(id.0);
     let at = before.iter().position(is_its)?;
     let mut answer = before.remove(at);
     answer.shift_remove("done");

@@ -2,8 +2,9 @@
 //!
 //! The core is `tickernel_systems`: the kernel itself. Here are the importer of real recordings
 //! ([`import`], from [`strace`] text), replay with its report ([`replay`]), the trace's container
-//! ([`trace`]), recording ([`record`]), the JSON forms and the kernel on a pair of streams ([`json`],
-//! [`drive`]), generators for tests (`proptest`, behind the feature of its name), and the command.
+//! ([`trace`]), recording ([`record`]), the JSON forms and the kernel on a pair of streams
+//! ([`json`], [`drive`]), generators for tests (`proptest`, behind the feature of its name), and
+//! the command.
 
 #[cfg(feature = "cli")]
 pub mod cli;

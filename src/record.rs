@@ -1,8 +1,8 @@
 //! Recording: every event stands in the trace's buffer before it has any effect (DESIGN section 1).
 //!
 //! Owns the order of append, effect and hash, which `replay` repeats: the event is appended, taken,
-//! and its outcome and outputs enter the rolling hash (traces/README.md, "Hash"). The first image is
-//! the kernel's state when the recording begins, so it may begin at any time.
+//! and its outcome and outputs enter the rolling hash (traces/README.md, "Hash"). The first image
+//! is the kernel's state when the recording begins, so it may begin at any time.
 
 use crate::trace::{Builder, Header, Record, Sink, TraceError, TraceWriter};
 use std::collections::VecDeque;

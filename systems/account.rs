@@ -1,5 +1,5 @@
-//! Phase 5, accounting: counters are kept by addition and subtraction as things change; this walks and
-//! compares. Run by restore, by the fuzzer's invariants and by tests, never by a tick.
+//! Phase 5, accounting: counters are kept by addition and subtraction as things change; this walks
+//! and compares. Run by restore, by the fuzzer's invariants and by tests, never by a tick.
 
 use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::components::{Interrupted, Life, Target, Wait, Waiting};

@@ -1,7 +1,7 @@
 //! The first state: what stands before the first event.
 //!
-//! Owns [`Kernel::new`] (the start of `tickernel drive`, CLI.md) and [`Kernel::boot`] (a root process as
-//! a recording shows it). Everything later comes by events.
+//! Owns [`Kernel::new`] (the start of `tickernel drive`, CLI.md) and [`Kernel::boot`] (a root
+//! process as a recording shows it). Everything later comes by events.
 
 use crate::abi::flags::{O_LARGEFILE, O_RDWR};
 use crate::abi::{Credentials, Errno, Rlimit, Timespec};
@@ -128,7 +128,8 @@ impl Kernel {
     /// A kernel with a given tree and first process.
     ///
     /// # Errors
-    /// `ENOENT` and its like for a path that is not in the tree, `EINVAL` for numbers that cannot be.
+    /// `ENOENT` and its like for a path that is not in the tree, `EINVAL` for numbers that cannot
+    /// be.
     pub fn boot(config: Config, fs: Fs, boot: &Boot) -> Result<Kernel, Errno> {
         let mut kernel = Kernel::bare(config, fs);
         kernel.start(boot)?;
@@ -283,8 +284,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// An end of a pipe of the first process. An end that is nowhere in its list is held outside: the
-    /// pipe counts one user there for ever.
+    /// An end of a pipe of the first process. An end that is nowhere in its list is held outside:
+    /// the pipe counts one user there for ever.
     fn start_pipe(
         &mut self,
         task: TaskRow,

@@ -1,9 +1,10 @@
 //! Phase 2, signals: posting, choosing a task, delivery (signal(7), sigaction(2)).
 //!
-//! A signal is *posted* (pending for a process or a task) and later *delivered*: nothing, a handler, a
-//! stop, an end. In wake mode Auto delivery follows at once; in OnDemand each needs an event `Deliver`.
-//! A handler is the guest's code: the kernel announces it and keeps a stack of frames with the masks
-//! and the interrupted calls until `rt_sigreturn`. Not here: alternate stacks (sigaltstack(2)).
+//! A signal is *posted* (pending for a process or a task) and later *delivered*: nothing, a
+//! handler, a stop, an end. In wake mode Auto delivery follows at once; in OnDemand each needs an
+//! event `Deliver`. A handler is the guest's code: the kernel announces it and keeps a stack of
+//! frames with the masks and the interrupted calls until `rt_sigreturn`. Not here: alternate stacks
+//! (sigaltstack(2)).
 
 use crate::abi::flags::{SA_NOCLDSTOP, SA_NODEFER, SA_RESETHAND, SA_RESTART};
 use crate::abi::signal::{
@@ -46,6 +47,7 @@ impl Kernel {
         let tid = self.rows[task].tid;
         if let Some(wait) = &self.rows[task].wait
             && matches!(&wait.on, Waiting::Signal { set } if set.contains(signal))
+            && !self.kills_at_once(task, signal)
         {
             self.note(Changed::Task(tid));
             return;
@@ -66,7 +68,35 @@ impl Kernel {
         self.signalled.push_back(tid);
     }
 
-    /// The task that takes a signal of the process: the leader if it wants it, else the first that does.
+    /// Whether a signal that is not held back ends the process without a core file: it does so the
+    /// moment it is sent, and sigtimedwait(2) does not get to see it (as in Linux).
+    fn kills_at_once(&self, task: TaskRow, signal: Signal) -> bool {
+        let task = &self.rows[task];
+        !task.mask.contains(signal)
+            && self.rows[task.handlers].action(signal).handler == SIG_DFL
+            && signal.default_action() == DefaultAction::Terminate
+            && !self.is_unkillable(task.process)
+    }
+
+    /// A wait that no signal interrupts is over while a stop is pending: the stop comes first, and
+    /// the caller goes on with SIGCONT.
+    pub(crate) fn stops_first(&mut self, row: TaskRow) -> bool {
+        let process = self.rows[row].process;
+        let all = self.rows[row].pending.set.union(self.rows[process].pending.set);
+        let Some(signal) = all.without(self.rows[row].mask).first() else { return false };
+        let stops = self.rows[self.rows[row].handlers].action(signal).handler == SIG_DFL
+            && signal.default_action() == DefaultAction::Stop
+            && !self.is_unkillable(process)
+            && (signal == Signal::SIGSTOP || !self.group_is_orphaned(self.rows[process].pgid, 0));
+        if stops {
+            self.discard(process, SigSet::of(signal));
+            self.stop(process, signal);
+        }
+        stops
+    }
+
+    /// The task that takes a signal of the process: the leader if it wants it, else the first that
+    /// does.
     fn choose(&self, process: ProcessRow, signal: Signal) -> Option<TaskRow> {
         let threads = &self.rows[process].threads;
         if matches!(self.rows[process].life, Life::Zombie(_)) {
@@ -146,10 +176,27 @@ impl Kernel {
         }
     }
 
+    /// Whether a signal that only the mask of sigsuspend(2) and its like holds back ends the
+    /// process: between the interruption and the new call the task's own mask holds.
+    fn ends_unmasked(&self, row: TaskRow) -> bool {
+        let task = &self.rows[row];
+        let Some(mask) = task.saved_mask else { return false };
+        let all = task.pending.set.union(self.rows[task.process].pending.set);
+        all.without(mask).first().is_some_and(|signal| {
+            let action = signal.default_action();
+            self.rows[task.handlers].action(signal).handler == SIG_DFL
+                && matches!(action, DefaultAction::Terminate | DefaultAction::Core)
+                && !self.is_unkillable(task.process)
+        })
+    }
+
     /// A call that a stop interrupted is made again: it waits at the end of the queues.
     fn wait_again(&mut self, row: TaskRow) {
         let Some(wait) = &self.rows[row].wait else { return };
         let (tid, restart) = (self.rows[row].tid, wait.restart);
+        if self.ends_unmasked(row) {
+            return self.end_temporary_mask(row);
+        }
         if let Waiting::PipeWrite { written, .. } = wait.on
             && written > 0
         {
@@ -217,7 +264,8 @@ impl Kernel {
         !pending.without(task.mask).is_empty() || pending.contains(Signal::SIGKILL)
     }
 
-    /// The next signal to deliver: of the task before of the process, faults first, then the lowest.
+    /// The next signal to deliver: of the task before of the process, faults first, then the
+    /// lowest.
     fn next_signal(&mut self, row: TaskRow) -> Option<(Signal, SigInfo)> {
         let task = &self.rows[row];
         let process = task.process;
@@ -269,8 +317,8 @@ impl Kernel {
         }
     }
 
-    /// A wait that no signal interrupts ends with its process if the signal would end that without a
-    /// core file, and no other signal came first.
+    /// A wait that no signal interrupts ends with its process if the signal would end that without
+    /// a core file, and no other signal came first.
     fn kill_in_sleep(&mut self, row: TaskRow) {
         let process = self.rows[row].process;
         let all = self.rows[row].pending.set.union(self.rows[process].pending.set);
@@ -324,8 +372,8 @@ impl Kernel {
         self.report(process, WaitStatus::Stopped(signal));
     }
 
-    /// Sets a handler up: the task runs it before anything else. Of several that are set up at once the
-    /// last runs first, as their frames lie on the guest's stack.
+    /// Sets a handler up: the task runs it before anything else. Of several that are set up at once
+    /// the last runs first, as their frames lie on the guest's stack.
     fn push_frame(&mut self, row: TaskRow, signal: Signal, info: SigInfo, action: SigAction) {
         let resuming = self.resuming.take_if(|resuming| resuming.0 == row);
         let interrupted = match resuming {
@@ -350,7 +398,8 @@ impl Kernel {
     /// Takes the blocked call of a task away because a handler runs.
     fn interrupt(&mut self, row: TaskRow, restart_flag: bool) -> Option<Interrupted> {
         let wait = self.unsleep(row)?;
-        // A wait looks at the children before it looks at signals: SIGCHLD does not hide who sent it.
+        // A wait looks at the children before it looks at signals: SIGCHLD does not hide who sent
+        // it.
         if let Waiting::Child { select, options, info } = wait.on
             && self.config.wake == WakeMode::Auto
             && let Some(result) = self.try_wait(row, select, options, info).transpose()

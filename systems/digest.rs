@@ -1,8 +1,8 @@
 //! The fixed hash behind digests and the rolling hash of completions.
 //!
 //! Owns one function, defined here to the bit and described in `traces/README.md`; it never changes
-//! without a new trace format version. It is not keyed and no defence against an adversary. Not here:
-//! which rows are hashed and when (`rows.rs`, `fs/`, `snapshot.rs`).
+//! without a new trace format version. It is not keyed and no defence against an adversary. Not
+//! here: which rows are hashed and when (`rows.rs`, `fs/`, `snapshot.rs`).
 
 const MULTIPLIER_A: u64 = 0x9e37_79b9_7f4a_7c15;
 const MULTIPLIER_B: u64 = 0xd6e8_feb8_6659_fd93;

@@ -1,8 +1,8 @@
 //! The end of a process: exit(2), exit_group(2), fatal signals, and what follows from it (wait(2),
 //! setpgid(2) on orphaned groups).
 //!
-//! The order is Linux's: the vfork parent goes on, descriptors close and peers see it, children get a
-//! new parent, orphaned stopped groups get SIGHUP and SIGCONT, the parent is told; a process that
+//! The order is Linux's: the vfork parent goes on, descriptors close and peers see it, children get
+//! a new parent, orphaned stopped groups get SIGHUP and SIGCONT, the parent is told; a process that
 //! nobody will wait for is reaped at once.
 
 use crate::abi::flags::SA_NOCLDWAIT;
@@ -118,7 +118,8 @@ impl Kernel {
         self.pids.process(child).is_none_or(|child| self.rows[child].vfork_parent != tid)
     }
 
-    /// Children of a process that ends get the nearest subreaper above it, or init, as their parent.
+    /// Children of a process that ends get the nearest subreaper above it, or init, as their
+    /// parent.
     fn orphan_children(&mut self, process: ProcessRow) {
         if self.rows[process].children.next == 0 {
             return;
@@ -173,7 +174,8 @@ impl Kernel {
         })
     }
 
-    /// The end of a process whose parent tied its group to the session may leave the group orphaned.
+    /// The end of a process whose parent tied its group to the session may leave the group
+    /// orphaned.
     fn loosen_group(&mut self, process: ProcessRow) {
         let (pid, pgid, sid) = {
             let row = &self.rows[process];

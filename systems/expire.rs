@@ -1,5 +1,5 @@
-//! Phase 4, deadlines: what the clock has reached. Visited in the order of time, then of arming kind
-//! and number; nothing is scanned.
+//! Phase 4, deadlines: what the clock has reached. Visited in the order of time, then of arming
+//! kind and number; nothing is scanned.
 //!
 //! In wake mode OnDemand calls give up only when they are resumed; alarms ring in both.
 

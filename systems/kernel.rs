@@ -1,8 +1,8 @@
 //! The state and its few entry points. Everything else in this crate is reached from here.
 //!
-//! [`Kernel::take`] is one tick: one event, then the phases of `settle.rs` until every list is empty.
-//! [`Kernel::call`] is `take` of a system call; `submit` and `step` take queued events one by one, so
-//! that n at once equal n one by one.
+//! [`Kernel::take`] is one tick: one event, then the phases of `settle.rs` until every list is
+//! empty. [`Kernel::call`] is `take` of a system call; `submit` and `step` take queued events one
+//! by one, so that n at once equal n one by one.
 
 use crate::abi::Errno;
 use crate::calls::record_lock::{LockedObject, RecordLocks};
@@ -44,8 +44,8 @@ pub struct Config {
     pub wake: WakeMode,
     /// Who has random bytes.
     pub entropy: Entropy,
-    /// Calls that are not modelled, and files of /proc and /sys that are not, ask the host instead of
-    /// giving ENOSYS or ENOENT.
+    /// Calls that are not modelled, and files of /proc and /sys that are not, ask the host instead
+    /// of giving ENOSYS or ENOENT.
     pub ask_unmodelled: bool,
     /// The seed of random bytes.
     pub seed: u64,
@@ -266,8 +266,8 @@ impl Kernel {
         true
     }
 
-    /// Takes one queued event; its outcome goes to the outputs. False if there was none, or if the host
-    /// must answer first and the next event is no answer.
+    /// Takes one queued event; its outcome goes to the outputs. False if there was none, or if the
+    /// host must answer first and the next event is no answer.
     pub fn step(&mut self) -> bool {
         let Some(bytes) = self.inbox.pop_front() else { return false };
         let tick = self.tick;

@@ -7,8 +7,9 @@
 //! 4. **expire** (`expire.rs`): deadlines that the clock has reached;
 //! 5. **account** (`account.rs`): counters kept by addition; a debug build walks and compares.
 //!
-//! `systems/README.md` is the architecture. There is no clock here, no thread, no file, no network, no
-//! hash order and no float: everything that the state does not determine enters by [`Kernel::take`].
+//! `systems/README.md` is the architecture. There is no clock here, no thread, no file, no network,
+//! no hash order and no float: everything that the state does not determine enters by
+//! [`Kernel::take`].
 #![no_std]
 #![forbid(unsafe_code)]
 

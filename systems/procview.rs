@@ -1,6 +1,7 @@
 //! What /proc shows of the kernel: the file system's window on tasks and descriptors.
 //!
-//! Owns the answers to [`ProcView`]; names, modes and texts are `fs/procfs.rs` and `fs/proc_text.rs`.
+//! Owns the answers to [`ProcView`]; names, modes and texts are `fs/procfs.rs` and
+//! `fs/proc_text.rs`.
 
 use crate::components::{Life, Target};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};

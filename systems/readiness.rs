@@ -1,9 +1,10 @@
 //! Phase 3, readiness: blocked calls are put to sleep, woken and tried again.
 //!
-//! Owns the wait queues' discipline: a blocked call stands in the queue of every object that it waits
-//! for from [`Kernel::block`] until it completes or is interrupted. Objects are visited in the order in
-//! which they changed, the calls of one object in the order in which they began to wait, as Linux's
-//! wait queues do. What each kind of call does when it is tried lies with its family in `calls/`.
+//! Owns the wait queues' discipline: a blocked call stands in the queue of every object that it
+//! waits for from [`Kernel::block`] until it completes or is interrupted. Objects are visited in
+//! the order in which they changed, the calls of one object in the order in which they began to
+//! wait, as Linux's wait queues do. What each kind of call does when it is tried lies with its
+//! family in `calls/`.
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
@@ -173,8 +174,8 @@ impl Kernel {
         }
     }
 
-    /// Whether the wait of a task is for this child: others are not even woken, so that the end of one
-    /// that is not waited for tells nobody that there is no child left (wait(2)).
+    /// Whether the wait of a task is for this child: others are not even woken, so that the end of
+    /// one that is not waited for tells nobody that there is no child left (wait(2)).
     fn waits_for(&self, tid: u32, child: u32, group: u32) -> bool {
         let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
         match wait.map(|wait| &wait.on) {
@@ -202,8 +203,12 @@ impl Kernel {
     pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
         let mut wait = self.rows[row].wait.take()?;
         let done = self.progress(row, &mut wait);
+        let uninterruptible = wait.restart == Restart::Uninterruptible;
         self.rows[row].wait = Some(wait);
         let result = done?;
+        if uninterruptible && self.config.wake == WakeMode::Auto && self.stops_first(row) {
+            return None;
+        }
         self.complete(row, result.clone());
         Some(result)
     }
@@ -225,8 +230,8 @@ impl Kernel {
         }));
     }
 
-    /// A call ends while signals are pending (it sent one itself, or none could interrupt it): their
-    /// handlers run before its caller goes on, and one that ends the process ends the call.
+    /// A call ends while signals are pending (it sent one itself, or none could interrupt it):
+    /// their handlers run before its caller goes on, and one that ends the process ends the call.
     fn end_with_signals(&mut self, row: TaskRow, call: CallId, result: Completed) {
         let tid = self.rows[row].tid;
         if self.config.wake == WakeMode::Auto {
@@ -299,8 +304,11 @@ impl Kernel {
             Waiting::Child { select, options, info } => {
                 self.try_wait(row, *select, *options, *info).transpose()
             }
-            Waiting::Poll { fds, held } => {
-                self.try_poll(fds, |at| held.get(at).copied().flatten()).map(Ok)
+            // The numbers are looked up anew: another task of the table may have closed one.
+            Waiting::Poll { fds, .. } => {
+                let files = &self.rows[self.rows[row].files];
+                let found = |at: usize| Some(files.get(fds.get(at)?.fd)?.description);
+                self.try_poll(fds, found).map(Ok)
             }
             Waiting::Select { sets, fds, held } => self.try_select(sets, fds, held).map(Ok),
             Waiting::Flock { description, operation } => {

@@ -1,6 +1,6 @@
 //! The same events give the same outputs and digests, however they are taken: one by one, from the
-//! queue, with other row layouts, after a snapshot and restore at every event. And the books balance:
-//! after every tick a walk over everything finds what the counters say.
+//! queue, with other row layouts, after a snapshot and restore at every event. And the books
+//! balance: after every tick a walk over everything finds what the counters say.
 
 use ::proptest::prelude::*;
 use tickernel::drive::Drive;

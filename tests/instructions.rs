@@ -79,8 +79,8 @@ fn count(program: &Path, idle: u32) -> BTreeMap<String, u64> {
         .expect("valgrind runs");
     let (said, complaints) = (text(&run.stdout), text(&run.stderr));
     assert!(run.status.success(), "valgrind or `ops` failed:\n{complaints}");
-    // The first part ends at the first mark. Then each call has three: a round to fill what is kept,
-    // 1,000 operations, 2,000 operations.
+    // The first part ends at the first mark. Then each call has three: a round to fill what is
+    // kept, 1,000 operations, 2,000 operations.
     let part = |number: usize| total(&out.with_extension(number.to_string()));
     let counted = said.lines().enumerate().map(|(at, name)| {
         let difference = part(3 * at + 4).saturating_sub(part(3 * at + 3));

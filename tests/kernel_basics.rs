@@ -81,3 +81,15 @@ fn an_absurd_count_over_a_hole_gives_a_part() {
     };
     assert!(part.contains(&value(kernel.call(1, copy))));
 }
+
+#[test]
+fn a_periodic_timer_ends_with_the_clock() {
+    let mut kernel = Kernel::new(Config::default());
+    let timer = tickernel_systems::abi::Itimer { value_ns: 5000, interval_ns: 1000 };
+    let arm = Call::Setitimer { which: 0, new_value: Some(timer) };
+    assert!(matches!(kernel.call(1, arm), Outcome::Done(_)));
+    // Both return: a period that never passes now would ring for ever.
+    kernel.take(Event::Clock { delta_ns: u64::MAX });
+    kernel.take(Event::Clock { delta_ns: 1_000_000_000 });
+    assert_eq!(kernel.next_deadline(), None);
+}

@@ -4,8 +4,8 @@
 //!
 //! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many in all tests together (300),
 //! `TICKERNEL_LOCKSTEP_SEED` which (0), `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out
-//! (`Select,Fcntl`). A failure is cut down and written as a JSON twin with Linux's lines beside each request; it goes to traces/ as a kept
-//! case once it passes.
+//! (`Select,Fcntl`). A failure is cut down and written as a JSON twin with Linux's lines beside
+//! each request; it goes to traces/ as a kept case once it passes.
 
 #[path = "lockstep/compare.rs"]
 mod compare;

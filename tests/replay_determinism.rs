@@ -1,6 +1,6 @@
-//! Every trace of traces/ replays to the stored digests: twice in one process, in this build and in the
-//! release build that stored them, with other row layouts, after a snapshot and restore at many places,
-//! and from the queue.
+//! Every trace of traces/ replays to the stored digests: twice in one process, in this build and in
+//! the release build that stored them, with other row layouts, after a snapshot and restore at many
+//! places, and from the queue.
 
 use std::path::{Path, PathBuf};
 use tickernel::import::{self, Source};

@@ -101,7 +101,11 @@ fn read(text: &[u8]) -> Result<usize, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn random_bytes(bytes in vec(any::<u8>(), 0..400)) {
@@ -117,7 +121,8 @@ proptest! {
 
     #[test]
     fn a_damaged_line_leaves_the_lines_before_it(at in 1_usize..90, change in damage()) {
-        let mut lines: Vec<Vec<u8>> = STANDARD.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let lines = STANDARD.split_inclusive(|byte| *byte == b'\n');
+        let mut lines: Vec<Vec<u8>> = lines.map(<[u8]>::to_vec).collect();
         let before: usize = Events::new(lines[..at].concat().as_slice()).read_all().events.len();
         lines[at] = damaged(lines[at].clone(), &[change]);
         prop_assert!(read(&lines.concat())? >= before);

@@ -160,7 +160,7 @@ impl Lowering<'_> {
     fn seekable(&self, choice: usize) -> i64 {
         let fd = self.fd(choice, &[Kind::File]);
         let known = self.player.known.get(&self.pid).and_then(|known| known.fds.get(&fd));
-        if known == Some(&Kind::File) { fd } else { 0 }
+        if known == Some(&Kind::File) { fd } else { -1 }
     }
 
     fn path(&self, choice: usize) -> Value {
@@ -395,6 +395,7 @@ impl Lowering<'_> {
                 json!({"call": "flock", "fd": self.seekable(0),
                     "operation": format!("{operation}{wait}")})
             }
+            Action::RecordLock => self.record_lock(),
             _ => {
                 let requests = ["FIONREAD", "FIOCLEX", "FIONCLEX", "TCGETS", "TIOCGWINSZ"];
                 json!({"call": "ioctl", "fd": fd, "request": self.pick(1, &requests), "arg": 0})
@@ -450,6 +451,21 @@ impl Lowering<'_> {
                 number("F_SETPIPE_SZ", self.pick(2, &sizes))
             }
         }
+    }
+
+    /// A lock of fcntl(2) on some bytes of a file; what waits only if it may.
+    fn record_lock(&self) -> Value {
+        let commands = ["F_SETLK", "F_GETLK", "F_SETLKW", "F_OFD_SETLK", "F_OFD_GETLK"];
+        let cmd = match self.pick(1, &commands) {
+            "F_SETLKW" if self.alone => "F_SETLK",
+            cmd => cmd,
+        };
+        let kind = self.pick(2, &["F_WRLCK", "F_RDLCK", "F_UNLCK", "F_WRLCK"]);
+        let (start, len) =
+            self.pick(3, &[(0, 0), (0, 10), (5, 10), (10, 0), (20, -5), (0, -1), (3, 2)]);
+        let whence = self.pick(2, &["SEEK_SET", "SEEK_SET", "SEEK_CUR", "SEEK_END", "SEEK_SET"]);
+        json!({"call": "fcntl", "fd": self.seekable(0), "cmd": cmd,
+            "arg": {"type": kind, "whence": whence, "start": start, "len": len}})
     }
 
     fn poll(&self) -> Value {

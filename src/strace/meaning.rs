@@ -82,7 +82,8 @@ impl Value {
         Some((u32::try_from(major).ok()?, u32::try_from(minor).ok()?))
     }
 
-    /// The status that wait4 stored: `[{WIFEXITED(s) && ...}]`, older versions `[WIFEXITED(s) ...]`.
+    /// The status that wait4 stored: `[{WIFEXITED(s) && ...}]`, older versions `[WIFEXITED(s)
+    /// ...]`.
     pub fn as_wait_status(&self) -> Option<WaitStatus<'_>> {
         match self.bare() {
             Value::Array(array) => array.items.first()?.as_wait_status(),

@@ -21,7 +21,8 @@ pub enum Address {
 }
 
 crate::wire_enum!(Address {
-    0 Unnamed, 1 Unix(path), 2 Abstract(name), 3 Inet(host, port), 4 Inet6(host, port), 5 Other(family)
+    0 Unnamed, 1 Unix(path), 2 Abstract(name), 3 Inet(host, port), 4 Inet6(host, port),
+    5 Other(family)
 });
 
 /// `stack_t` of sigaltstack(2). Addresses are the guest's: cookies here.

@@ -1,4 +1,5 @@
-//! Credentials of credentials(7) and capabilities(7): who a task is to the file system and to kill(2).
+//! Credentials of credentials(7) and capabilities(7): who a task is to the file system and to
+//! kill(2).
 
 use alloc::vec::Vec;
 

@@ -1,5 +1,5 @@
-//! Flags and small constants of the man pages: each group is a set of constants and, beside them, the
-//! table of its names (what the JSON twin and the reading of strace's abbreviated style use).
+//! Flags and small constants of the man pages: each group is a set of constants and, beside them,
+//! the table of its names (what the JSON twin and the reading of strace's abbreviated style use).
 
 /// A table of names and numbers; for flags in the order in which they are printed.
 pub type Names = &'static [(&'static str, u64)];

@@ -76,8 +76,8 @@ impl Signal {
         STANDARD[(self.0 - 1) as usize].1
     }
 
-    /// The signal with this name, with or without `SIG`; `SIGRTMIN`, `SIGRT_n`, `SIGPOLL`, `SIGIOT`,
-    /// `SIGCLD` too.
+    /// The signal with this name, with or without `SIG`; `SIGRTMIN`, `SIGRT_n`, `SIGPOLL`,
+    /// `SIGIOT`, `SIGCLD` too.
     pub fn from_name(name: &str) -> Option<Signal> {
         let bare = name.strip_prefix("SIG").unwrap_or(name);
         let bare = match bare {

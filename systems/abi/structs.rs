@@ -18,7 +18,8 @@ impl Timespec {
         Self { sec: (ns / 1_000_000_000) as i64, nsec: (ns % 1_000_000_000) as i64 }
     }
 
-    /// As a length in nanoseconds, saturating; `None` if not a valid interval (`EINVAL` of nanosleep(2)).
+    /// As a length in nanoseconds, saturating; `None` if not a valid interval (`EINVAL` of
+    /// nanosleep(2)).
     pub fn interval_ns(self) -> Option<u64> {
         if self.sec < 0 || !(0..1_000_000_000).contains(&self.nsec) {
             return None;
@@ -245,6 +246,8 @@ crate::wire_struct!(Rlimit { cur, max });
 crate::wire_struct!(Flock { kind, whence, start, len, pid });
 crate::wire_struct!(Itimer { value_ns, interval_ns });
 crate::wire_struct!(SelectSets { read, write, except });
-crate::wire_enum!(WaitStatus { 0 Exited(code), 1 Signaled(signal, core), 2 Stopped(signal), 3 Continued });
+crate::wire_enum!(WaitStatus {
+    0 Exited(code), 1 Signaled(signal, core), 2 Stopped(signal), 3 Continued
+});
 crate::wire_struct!(Termios { iflag, oflag, cflag, lflag, line, cc });
 crate::wire_struct!(Winsize { row, col, xpixel, ypixel });

@@ -1,7 +1,7 @@
 //! execve(2): which file, may it run, script or ELF, and what the new program keeps.
 //!
-//! The program itself is the guest's: a file that starts with `\x7fELF` runs. Not here: binfmt_misc,
-//! no_new_privs, file capabilities.
+//! The program itself is the guest's: a file that starts with `\x7fELF` runs. Not here:
+//! binfmt_misc, no_new_privs, file capabilities.
 
 use crate::abi::Errno;
 use crate::abi::credentials::{CAP_FULL, Credentials};

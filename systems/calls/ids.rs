@@ -1,5 +1,5 @@
-//! Who a process is and where it stands: getpid(2) and its like, setuid(2) and its like, setpgid(2),
-//! setsid(2), umask(2), getrlimit(2).
+//! Who a process is and where it stands: getpid(2) and its like, setuid(2) and its like,
+//! setpgid(2), setsid(2), umask(2), getrlimit(2).
 //!
 //! Not here: RLIMIT_NPROC's effect on setuid(2), securebits.
 
@@ -202,7 +202,8 @@ impl Kernel {
         })
     }
 
-    /// Sets the four ids; capabilities follow user 0 (capabilities(7), "Effect of user ID changes").
+    /// Sets the four ids; capabilities follow user 0 (capabilities(7), "Effect of user ID
+    /// changes").
     fn change_ids(&mut self, task: TaskRow, kind: Kind, new: Ids) -> CallResult {
         let who = &mut self.rows[task].credentials;
         let old = ids(who, kind);

@@ -1,7 +1,8 @@
-//! Reading, writing and moving in what is open: read(2), write(2), pread(2), lseek(2), getdents64(2),
-//! ftruncate(2), fallocate(2), sendfile(2), copy_file_range(2), fsync(2).
+//! Reading, writing and moving in what is open: read(2), write(2), pread(2), lseek(2),
+//! getdents64(2), ftruncate(2), fallocate(2), sendfile(2), copy_file_range(2), fsync(2).
 //!
-//! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP), sending between two pipes (splice(2)).
+//! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP), sending between two pipes
+//! (splice(2)).
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
@@ -198,7 +199,8 @@ impl Kernel {
         self.fs.pages(place).map_or(0, Pages::size)
     }
 
-    /// pwrite64(2), pwritev(2). With O_APPEND the data goes to the end all the same (pwrite(2), BUGS).
+    /// pwrite64(2), pwritev(2). With O_APPEND the data goes to the end all the same (pwrite(2),
+    /// BUGS).
     pub(crate) fn pwrite(
         &mut self,
         task: TaskRow,

@@ -1,5 +1,5 @@
-//! Phase 1, dispatch: one file a family of system calls. Each decodes, checks in Linux's order, and only
-//! then changes something. A call answers, fails, blocks on a condition, or asks the host.
+//! Phase 1, dispatch: one file a family of system calls. Each decodes, checks in Linux's order, and
+//! only then changes something. A call answers, fails, blocks on a condition, or asks the host.
 
 mod descriptor;
 mod exec;
@@ -31,8 +31,9 @@ pub(crate) const NO_ALT_STACK: AltStack = AltStack { sp: 0, flags: SS_DISABLE, s
 
 impl Kernel {
     /// Performs a call of a task. Split by subject so that each part fits a screen.
-    // Inlined up to `Kernel::call`, as what it calls by itself: the answer is then built where the caller
-    // wants it, and not moved from frame to frame (each move waits for the stores before it).
+    // Inlined up to `Kernel::call`, as what it calls by itself: the answer is then built where the
+    // caller wants it, and not moved from frame to frame (each move waits for the stores before
+    // it).
     #[inline(always)]
     pub(crate) fn dispatch(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match call {

@@ -125,7 +125,8 @@ impl Kernel {
         let access = flags & O_ACCMODE;
         let nonblock = flags & O_NONBLOCK != 0;
         let state = &self.rows[pipe];
-        // A pipe without a name never waits for the other side, nor minds that it is gone (pipe(7)).
+        // A pipe without a name never waits for the other side, nor minds that it is gone
+        // (pipe(7)).
         let is_fifo = place.is_some();
         if is_fifo && access == O_WRONLY && nonblock && state.readers == 0 {
             return Err(Errno::ENXIO.into());

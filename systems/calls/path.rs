@@ -1,7 +1,8 @@
 //! Calls that name files by path: stat(2), access(2), mkdir(2), rename(2), link(2), chmod(2) …
 //!
-//! Each walks from its `dirfd`, and hands the rest to `fs`, which checks in Linux's order. The copies
-//! of path arguments come first, as in Linux: EFAULT, ENAMETOOLONG, ENOENT for an empty path.
+//! Each walks from its `dirfd`, and hands the rest to `fs`, which checks in Linux's order. The
+//! copies of path arguments come first, as in Linux: EFAULT, ENAMETOOLONG, ENOENT for an empty
+//! path.
 
 use crate::abi::credentials::CAP_FOWNER;
 use crate::abi::flags::*;
@@ -595,7 +596,8 @@ impl Kernel {
     }
 }
 
-/// Credentials in which the real ids are those of the file system; capabilities as access(2) has them.
+/// Credentials in which the real ids are those of the file system; capabilities as access(2) has
+/// them.
 fn real_view(who: &crate::abi::Credentials) -> crate::abi::Credentials {
     let mut real = who.clone();
     (real.fsuid, real.fsgid) = (who.uid, who.gid);

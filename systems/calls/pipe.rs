@@ -1,8 +1,8 @@
 //! Pipes and FIFOs (pipe(7), fifo(7)): pipe(2), and reads and writes on them.
 //!
 //! The slot accounting is Linux's: see `components/pipe.rs`. A blocking write goes on until all is
-//! written while readers see the parts; up to PIPE_BUF bytes are never torn, because they take the rest
-//! of the last page or a slot of their own.
+//! written while readers see the parts; up to PIPE_BUF bytes are never torn, because they take the
+//! rest of the last page or a slot of their own.
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
@@ -156,8 +156,8 @@ impl Kernel {
         })))
     }
 
-    /// Puts what fits into a pipe; `None` if some is left and the writer must wait. Only a write that has
-    /// not waited yet (`first`) may fill up the last page.
+    /// Puts what fits into a pipe; `None` if some is left and the writer must wait. Only a write
+    /// that has not waited yet (`first`) may fill up the last page.
     pub(crate) fn try_pipe_write(
         &mut self,
         task: TaskRow,
@@ -171,8 +171,8 @@ impl Kernel {
         Ok(over.then(|| Answer::value(*written as i64)))
     }
 
-    /// Whether the call is over: all is written, or some and the readers are gone. Only a write that has
-    /// not waited yet (`first`) may fill up the last page.
+    /// Whether the call is over: all is written, or some and the readers are gone. Only a write
+    /// that has not waited yet (`first`) may fill up the last page.
     #[inline]
     fn put_into_pipe(
         &mut self,

@@ -1,8 +1,9 @@
 //! Record locks of fcntl(2): F_SETLK, F_SETLKW, F_GETLK and their OFD forms.
 //!
-//! Process-associated locks belong to the descriptor table and go with any close of the file in it; OFD
-//! locks belong to the description. Ranges of one owner are split and joined as they are set. A wait
-//! that would close a circle of process-associated waits fails with EDEADLK. Not here: mandatory locks.
+//! Process-associated locks belong to the descriptor table and go with any close of the file in it;
+//! OFD locks belong to the description. Ranges of one owner are split and joined as they are set. A
+//! wait that would close a circle of process-associated waits fails with EDEADLK. Not here:
+//! mandatory locks.
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Flock};
@@ -220,7 +221,12 @@ impl Kernel {
     /// F_GETLK: the first lock in the way, or F_UNLCK.
     fn tell_lock(&self, object: LockedObject, lock: &RecordLock, flock: Flock) -> Answer {
         let locks = self.record_locks.get(&object);
-        let found = locks.and_then(|locks| locks.locks.iter().find(|other| other.conflicts(lock)));
+        // F_OFD_GETLK with F_UNLCK asks for the description's own locks (Linux 6.6).
+        let is_told = |other: &&RecordLock| match flock.kind as u32 {
+            F_UNLCK => other.owner == lock.owner && other.overlaps(lock),
+            _ => other.conflicts(lock),
+        };
+        let found = locks.and_then(|locks| locks.locks.iter().find(is_told));
         let told = match found {
             None => Flock { kind: F_UNLCK as i16, ..flock },
             Some(found) => Flock {

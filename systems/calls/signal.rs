@@ -1,5 +1,5 @@
-//! Signal calls: sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2), pause(2), sigtimedwait(2),
-//! kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), sigreturn(2).
+//! Signal calls: sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2), pause(2),
+//! sigtimedwait(2), kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), sigreturn(2).
 
 use crate::abi::credentials::CAP_KILL;
 use crate::abi::flags::*;

@@ -1,8 +1,9 @@
-//! Sockets without a peer: socket(2), connect(2) to a unix name where nobody listens, and what the other
-//! calls say of an unconnected socket (unix(7)). Programs ask so for name services that are not there.
+//! Sockets without a peer: socket(2), connect(2) to a unix name where nobody listens, and what the
+//! other calls say of an unconnected socket (unix(7)). Programs ask so for name services that are
+//! not there.
 //!
-//! Not here yet: bind(2), listen(2), accept(2), data. What is asked of a socket of another family than
-//! AF_UNIX is a question to the host, or EAFNOSUPPORT.
+//! Not here yet: bind(2), listen(2), accept(2), data. What is asked of a socket of another family
+//! than AF_UNIX is a question to the host, or EAFNOSUPPORT.
 
 use crate::abi::flags::*;
 use crate::abi::{Address, Errno, Stat};
@@ -89,7 +90,8 @@ impl Kernel {
         }
     }
 
-    /// The error of a unix path: of the walk, of the right to write, then that nobody listens there.
+    /// The error of a unix path: of the walk, of the right to write, then that nobody listens
+    /// there.
     fn refuse(&mut self, task: TaskRow, path: &[u8]) -> CallResult {
         let spot = self.spot(task, AT_FDCWD, Some(path), 0)?;
         if let Spot::Place(place) = spot {

@@ -1,6 +1,7 @@
 //! Sleeping and alarms: nanosleep(2), clock_nanosleep(2), alarm(2), setitimer(2).
 //!
-//! The clock is a field that events move. Not here: timer_create(2), CPU-time timers (kept, never due).
+//! The clock is a field that events move. Not here: timer_create(2), CPU-time timers (kept, never
+//! due).
 
 use crate::abi::flags::{CLOCK_MONOTONIC, CLOCK_REALTIME, ITIMER_PROF, ITIMER_REAL, TIMER_ABSTIME};
 use crate::abi::signal::SI_KERNEL;
@@ -123,10 +124,10 @@ impl Kernel {
             (row.alarm_ns, row.alarm_interval_ns)
         };
         // Missed periods are skipped: the signal would have merged.
-        let next = match self.now_ns.saturating_sub(at).checked_div(interval) {
-            None => 0,
-            Some(missed) => at.saturating_add(interval.saturating_mul(missed + 1)),
-        };
+        // At the end of the clock there is no next time.
+        let missed = self.now_ns.saturating_sub(at).checked_div(interval);
+        let step = missed.and_then(|missed| interval.checked_mul(missed + 1));
+        let next = step.and_then(|step| at.checked_add(step)).unwrap_or(0);
         self.rows[process].alarm_ns = next;
         if next != 0 {
             self.deadlines.add(next, Due::Alarm(pid));

@@ -150,8 +150,8 @@ fn selects(select: ChildSelect, child: &Process) -> bool {
     }
 }
 
-/// Children of clone(2) that do not send SIGCHLD are waited for only with `__WALL` or `__WCLONE`, and
-/// a zombie only where ends are.
+/// Children of clone(2) that do not send SIGCHLD are waited for only with `__WALL` or `__WCLONE`,
+/// and a zombie only where ends are.
 fn eligible(child: &Process, options: u32) -> bool {
     if matches!(child.life, Life::Zombie(_)) && options & WEXITED == 0 {
         return false;

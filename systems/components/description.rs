@@ -106,8 +106,8 @@ impl Files {
         fd
     }
 
-    /// How many descriptors Linux's table would have room for: select(2) passes over those beyond. 64,
-    /// then powers of two of 128.
+    /// How many descriptors Linux's table would have room for: select(2) passes over those beyond.
+    /// 64, then powers of two of 128.
     pub fn capacity(&self) -> i64 {
         match self.slots.len() as i64 {
             0..=64 => 64,

@@ -1,5 +1,5 @@
-//! Components: the data of each kind of entity and its invariants. No behaviour beyond what one value
-//! can say of itself; systems and calls act on them.
+//! Components: the data of each kind of entity and its invariants. No behaviour beyond what one
+//! value can say of itself; systems and calls act on them.
 
 pub mod description;
 pub mod pipe;
@@ -27,8 +27,8 @@ impl Cold for () {
     fn put_cold(&self, _out: &mut alloc::vec::Vec<u8>) {}
 }
 
-/// The texts of a process, shared by those of a fork (DESIGN section 7; the count shows nowhere). None
-/// stand for empty ones.
+/// The texts of a process, shared by those of a fork (DESIGN section 7; the count shows nowhere).
+/// None stand for empty ones.
 pub type ColdText = Option<Arc<ProcessText>>;
 
 impl Cold for ColdText {

@@ -1,8 +1,8 @@
 //! A pipe or FIFO (pipe(7)): a queue of segments with the slot accounting of Linux as numbers.
 //!
-//! Linux keeps 16 page slots. A write fills the rest of the last page if its odd part fits there, then
-//! takes a slot for each further page. Here a write of many pages is one segment: how many slots it
-//! holds follows from its length and how far it is read.
+//! Linux keeps 16 page slots. A write fills the rest of the last page if its odd part fits there,
+//! then takes a slot for each further page. Here a write of many pages is one segment: how many
+//! slots it holds follows from its length and how far it is read.
 
 use crate::components::{TextDefault, WaitQueue};
 use alloc::collections::VecDeque;

@@ -9,8 +9,8 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
-/// A place in a list of processes, by pid; 0 = none. Lists of children are in the order of birth; those
-/// of a group and a session have the latest first, as Linux walks them.
+/// A place in a list of processes, by pid; 0 = none. Lists of children are in the order of birth;
+/// those of a group and a session have the latest first, as Linux walks them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     /// The one before.

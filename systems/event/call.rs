@@ -1,8 +1,9 @@
-//! The table of system calls: number on x86-64, name, fields. From it come [`Call`], its encoding, and
-//! the way in which the JSON twin names its fields (CLI.md; `pid` is always the speaker, so a
+//! The table of system calls: number on x86-64, name, fields. From it come [`Call`], its encoding,
+//! and the way in which the JSON twin names its fields (CLI.md; `pid` is always the speaker, so a
 //! parameter of that name is called `target`).
 //!
-//! iovecs are joined to one `data` or `count`: their borders show nowhere but in limits of the caller.
+//! iovecs are joined to one `data` or `count`: their borders show nowhere but in limits of the
+//! caller.
 
 use super::field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
 use crate::abi::flags::*;
@@ -138,7 +139,8 @@ calls! {
     14 rt_sigprocmask RtSigprocmask {
         how: u32 [Choice(SIGPROCMASK_HOWS)], set: Option<SigSet> [Optional] }
     15 rt_sigreturn RtSigreturn {}
-    16 ioctl Ioctl { fd: i32 [Plain], request: u64 [Choice(IOCTL_REQUESTS)], arg: IoctlArg [Optional] }
+    16 ioctl Ioctl { fd: i32 [Plain], request: u64 [Choice(IOCTL_REQUESTS)],
+        arg: IoctlArg [Optional] }
     17 pread64 Pread64 { fd: i32 [Plain], count: u64 [Plain], offset: i64 [Plain] }
     18 pwrite64 Pwrite64 { fd: i32 [Plain], data: &'a [u8] [Plain], offset: i64 [Plain] }
     19 readv Readv { fd: i32 [Plain], count: u64 [Plain] }
@@ -218,7 +220,8 @@ calls! {
     124 getsid Getsid { target: i32 [Plain] }
     127 rt_sigpending RtSigpending {}
     128 rt_sigtimedwait RtSigtimedwait { set: SigSet [Plain], timeout: Option<Timespec> [Optional] }
-    129 rt_sigqueueinfo RtSigqueueinfo { target: i32 [Plain], sig: i32 [Sig], info: SigInfo [Plain] }
+    129 rt_sigqueueinfo RtSigqueueinfo { target: i32 [Plain], sig: i32 [Sig],
+        info: SigInfo [Plain] }
     130 rt_sigsuspend RtSigsuspend { set: SigSet [Plain] }
     131 sigaltstack Sigaltstack { ss: Option<AltStack> [Optional] }
     133 mknod Mknod { path: Path<'a> [Plain], mode: u32 [Octal], major: u32 [Optional],
@@ -273,7 +276,8 @@ calls! {
     280 utimensat Utimensat { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
         atime: Option<Timespec> [Optional], mtime: Option<Timespec> [Optional],
         flags: u32 [OptionalFlags(AT_FLAGS)] }
-    285 fallocate Fallocate { fd: i32 [Plain], mode: u32 [Flags(FALLOCATE_MODES)], offset: i64 [Plain],
+    285 fallocate Fallocate { fd: i32 [Plain], mode: u32 [Flags(FALLOCATE_MODES)],
+        offset: i64 [Plain],
         len: i64 [Plain] }
     292 dup3 Dup3 { oldfd: i32 [Plain], newfd: i32 [Plain], flags: u32 [Flags(OPEN_FLAGS)] }
     293 pipe2 Pipe2 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
@@ -296,7 +300,8 @@ calls! {
         flags: u32 [OptionalFlags(AT_FLAGS)] }
     188 setxattr Setxattr { path: Path<'a> [Plain], name: Path<'a> [Plain], value: &'a [u8] [Plain],
         flags: u32 [OptionalFlags(XATTR_FLAGS)] }
-    189 lsetxattr Lsetxattr { path: Path<'a> [Plain], name: Path<'a> [Plain], value: &'a [u8] [Plain],
+    189 lsetxattr Lsetxattr { path: Path<'a> [Plain], name: Path<'a> [Plain],
+        value: &'a [u8] [Plain],
         flags: u32 [OptionalFlags(XATTR_FLAGS)] }
     190 fsetxattr Fsetxattr { fd: i32 [Plain], name: Path<'a> [Plain], value: &'a [u8] [Plain],
         flags: u32 [OptionalFlags(XATTR_FLAGS)] }

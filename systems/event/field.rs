@@ -1,7 +1,7 @@
 //! How the fields of a call are shown and read by name: the base of the JSON twin and of printing.
 //!
-//! [`FieldValue`] is the common form of a field; [`Style`] says how a person writes it. What text it
-//! becomes is the shell's business.
+//! [`FieldValue`] is the common form of a field; [`Style`] says how a person writes it. What text
+//! it becomes is the shell's business.
 
 use crate::abi::flags::Names;
 use crate::abi::{
@@ -126,7 +126,9 @@ macro_rules! number_fields {
                 match value {
                     FieldValue::Number(number) => <$kind>::try_from(number)
                         .ok()
-                        .or_else(|| <$other>::try_from(number).ok().map(|wrapped| wrapped as $kind)),
+                        .or_else(|| {
+                            <$other>::try_from(number).ok().map(|wrapped| wrapped as $kind)
+                        }),
                     FieldValue::Null => Some(0),
                     _ => None,
                 }
@@ -154,7 +156,8 @@ macro_rules! plain_fields {
         }
     )*};
 }
-plain_fields!(crate::abi::Itimer: Timer, SigSet: Set, Timespec: Time, SigAction: Action, SigInfo: Info, Rlimit: Limit,
+plain_fields!(crate::abi::Itimer: Timer, SigSet: Set, Timespec: Time, SigAction: Action,
+    SigInfo: Info, Rlimit: Limit,
     Address: Address, AltStack: AltStack,
     Vec<i64>: Numbers, Vec<PollFd>: Poll);
 

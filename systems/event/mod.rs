@@ -37,8 +37,9 @@ pub enum Event<'a> {
         /// What it asks for.
         call: Call<'a>,
     },
-    /// Tries a blocked or parked call again (OnDemand); at most so many bytes may move. With none it is
-    /// given up and ends with EINTR: an import's way on where its recording cannot be followed.
+    /// Tries a blocked or parked call again (OnDemand); at most so many bytes may move. With none
+    /// it is given up and ends with EINTR: an import's way on where its recording cannot be
+    /// followed.
     Resume {
         /// Which call.
         call: CallId,

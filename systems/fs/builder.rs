@@ -128,7 +128,8 @@ impl Fs {
     /// has been reached already.
     ///
     /// # Errors
-    /// `EEXIST`, `ENOTDIR`, `EPERM` below /proc, `ENAMETOOLONG`, `EINVAL` for a name that cannot be.
+    /// `EEXIST`, `ENOTDIR`, `EPERM` below /proc, `ENAMETOOLONG`, `EINVAL` for a name that cannot
+    /// be.
     pub fn build_in(
         &mut self,
         directory: Place,
@@ -183,7 +184,8 @@ impl Fs {
         Ok(())
     }
 
-    /// Changes the contents of a regular file, or the target of a symbolic link, as if they had been so.
+    /// Changes the contents of a regular file, or the target of a symbolic link, as if they had
+    /// been so.
     ///
     /// # Errors
     /// `EPERM` below /proc.

@@ -1,8 +1,8 @@
 //! Text files that are busy: a file that runs cannot be written, a file that is open for writing
 //! cannot be run (`ETXTBSY` of open(2), truncate(2), execve(2)).
 //!
-//! The counts follow from open descriptions and running programs: the callers keep them, an image does
-//! not hold them.
+//! The counts follow from open descriptions and running programs: the callers keep them, an image
+//! does not hold them.
 
 use super::{Fs, InodeId, Kind, Place};
 use crate::abi::Errno;

@@ -217,7 +217,8 @@ impl Pages {
         self.trim_stale();
     }
 
-    /// Makes a hole (`FALLOC_FL_PUNCH_HOLE` of fallocate(2)): what lies in it is zero; the size stays.
+    /// Makes a hole (`FALLOC_FL_PUNCH_HOLE` of fallocate(2)): what lies in it is zero; the size
+    /// stays.
     pub fn punch(&mut self, offset: u64, len: u64) {
         let end = offset.saturating_add(len).min(self.size);
         let mut at = offset;

@@ -1,5 +1,5 @@
-//! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is an
-//! error here, so that it is no panic later.
+//! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
+//! an error here, so that it is no panic later.
 
 use super::{MAGIC, Refs, RestoreError, Row, VERSION};
 use crate::components::{
@@ -214,7 +214,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Deadlines, the index of blocked calls, lock queues and FIFOs that waits hold, from the waits.
+    /// Deadlines, the index of blocked calls, lock queues and FIFOs that waits hold, from the
+    /// waits.
     fn index_waits(&mut self) {
         for (_, row) in TaskRow::all(&self.rows) {
             let tid = self.rows[row].tid;

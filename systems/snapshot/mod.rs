@@ -1,10 +1,10 @@
 //! Snapshot, restore, digests, and what can be looked at from outside.
 //!
-//! A snapshot lists the rows of each kind in the order of their own ids, references as own ids, then the
-//! tables and counters; restored into a fresh world it behaves the same to the bit. It starts with a
-//! version, ends with a hash over all of it, and is checked for what the core relies on: a damaged one
-//! is an error and no panic.
-//! Derived indexes (who is blocked, pid pages, open FIFOs) are built anew.
+//! A snapshot lists the rows of each kind in the order of their own ids, references as own ids,
+//! then the tables and counters; restored into a fresh world it behaves the same to the bit. It
+//! starts with a version, ends with a hash over all of it, and is checked for what the core relies
+//! on: a damaged one is an error and no panic. Derived indexes (who is blocked, pid pages, open
+//! FIFOs) are built anew.
 
 mod decode;
 mod encode;
@@ -129,8 +129,8 @@ pub struct TreeRow {
 }
 
 impl Kernel {
-    /// The whole state, canonically encoded. Queued events and outputs that nobody has taken are not
-    /// part of it: take them first.
+    /// The whole state, canonically encoded. Queued events and outputs that nobody has taken are
+    /// not part of it: take them first.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(MAGIC);
@@ -247,7 +247,8 @@ impl Kernel {
         if tasks.all(blocked) { ProcessState::Blocked } else { ProcessState::Running }
     }
 
-    /// Every inode below an absolute path, sorted by bytes; mounts are not entered, links not followed.
+    /// Every inode below an absolute path, sorted by bytes; mounts are not entered, links not
+    /// followed.
     ///
     /// # Errors
     /// Those of a path walk with no restrictions.
@@ -293,8 +294,8 @@ impl Kernel {
             .collect())
     }
 
-    /// Changes where rows lie without changing anything else: a test's means to prove that no visible
-    /// order follows from it.
+    /// Changes where rows lie without changing anything else: a test's means to prove that no
+    /// visible order follows from it.
     pub fn disturb_rows(&mut self, count: u32) {
         self.rows.disturb(count);
     }

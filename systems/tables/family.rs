@@ -1,6 +1,6 @@
-//! Lists of processes: children of a parent in the order of birth, members of a group and of a session
-//! latest first, as Linux's lists have them. Intrusive, by pid: entering and leaving costs the same at
-//! any length, and a snapshot writes the links as they are.
+//! Lists of processes: children of a parent in the order of birth, members of a group and of a
+//! session latest first, as Linux's lists have them. Intrusive, by pid: entering and leaving costs
+//! the same at any length, and a snapshot writes the links as they are.
 
 use crate::components::{Link, Process};
 use crate::kernel::Kernel;

@@ -1,5 +1,5 @@
-//! Numbers of tasks, processes, groups and sessions: one table by number, as in Linux one `struct pid`
-//! serves all four. A number is free when nothing uses it.
+//! Numbers of tasks, processes, groups and sessions: one table by number, as in Linux one `struct
+//! pid` serves all four. A number is free when nothing uses it.
 //!
 //! Two levels of pages: a look-up costs two loads at any number of processes. New numbers are given
 //! cyclically (fork(2), /proc/sys/kernel/pid_max).
