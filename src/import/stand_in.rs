@@ -65,7 +65,7 @@ impl Order<'_> {
                 matches!(place.node, Node::Proc(_)) && self.kernel.path_of(tid, place) == b"/proc"
             });
         }
-        paths::uses(call).iter().any(|one| {
+        paths::uses(call).iter().filter(|one| !one.path.is_empty()).any(|one| {
             let path = self.whole_path(tid, one.dirfd, one.path);
             let opens = matches!(call, Call::Open { .. } | Call::Openat { .. });
             path.starts_with(b"/proc/")
