@@ -166,6 +166,31 @@ fn files_that_were_there_are_found_out() {
 }
 
 #[test]
+fn a_name_that_others_go_through_is_a_directory() {
+    let text = r#"10 execve("/usr/bin/vi", ["vi"], 0x7ffd /* 3 vars */) = 0
+10 readlink("/usr/local", 0x7ffe, 1023) = -1 EINVAL (Invalid argument)
+10 stat("/usr/local/bin/cc", 0x7ffe) = -1 ENOENT (No such file or directory)
+10 readlink("/proc/self/exe", "/usr/bin/vim.basic", 4096) = 18
+"#;
+    clean(text);
+}
+
+#[test]
+fn overlapping_writes_go_in_the_order_of_their_reader() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 pipe([3<pipe:[7]>, 4<pipe:[7]>]) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 clone(child_stack=NULL, flags=SIGCHLD) = 12
+11 write(4<pipe:[7]>, "a", 1 <unfinished ...>
+12 write(4<pipe:[7]>, "b", 1 <unfinished ...>
+11 <... write resumed>) = 1
+12 <... write resumed>) = 1
+10 read(3<pipe:[7]>, "ba", 10) = 2
+"#;
+    clean(text);
+}
+
+#[test]
 fn a_time_out_moves_the_clock() {
     let text = r#"10 1000000000.000000 execve("/bin/x", ["x"], 0x7ffd /* 3 vars */) = 0
 10 1000000000.000100 pipe([3, 4]) = 0

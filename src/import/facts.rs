@@ -305,6 +305,11 @@ impl Facts<'_> {
                 let mode = if shape == Shape::Directory { 0o755 } else { wanted.mode };
                 (shape, mode)
             }
+            (None, None)
+                if is_last && wanted.shape == Shape::File && self.hints.is_prefix(&own) =>
+            {
+                (Shape::Directory, 0o755)
+            }
             (_, None) if is_last => (wanted.shape.clone(), wanted.mode),
             (_, None) => (Shape::Directory, 0o755),
         };

@@ -2,7 +2,7 @@
 //! which are directories, which are symbolic links and where to. Only the kind of a file is taken
 //! from here; sizes and times hold at a place in the order and come with the calls (`facts.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::initial::Shape;
 use super::numbers;
@@ -15,6 +15,10 @@ pub struct Hints {
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
+    /// Paths that stand before others: directories, if they are there.
+    prefixes: BTreeSet<Vec<u8>>,
+    /// The last program that each task executed, and whether it then read that as a script.
+    programs: BTreeMap<Option<u32>, Vec<u8>>,
     /// What the descriptor of an opening call turns out to be, by the call's index.
     opened: BTreeMap<u64, Shape>,
     /// Descriptors that are open while the recording is looked through: the call that opened them.
@@ -39,6 +43,8 @@ impl Hints {
                     let index = call;
                     if let Some(call) = recording.calls.get(call) {
                         hints.see_stream(call);
+                        hints.see_prefixes(call);
+                        hints.see_program(call);
                         hints.see_open(index, call);
                     }
                 }
@@ -51,6 +57,68 @@ impl Hints {
     /// The kind of the file at a path, if the recording ever shows it.
     pub fn shape(&self, path: &[u8]) -> Option<&Shape> {
         self.shapes.get(path)
+    }
+
+    /// Whether other paths of the recording go through this one.
+    pub fn is_prefix(&self, path: &[u8]) -> bool {
+        self.prefixes.contains(path)
+    }
+
+    /// Every directory on the way of the paths that a call names.
+    fn see_prefixes(&mut self, call: &Call) {
+        let errno = call.result.as_ref().and_then(|result| result.errno.as_deref());
+        if errno == Some("ENOTDIR") {
+            return;
+        }
+        for path in call.args.iter().filter_map(Value::as_bytes) {
+            if path.first() != Some(&b'/') || path.len() > 4096 {
+                continue;
+            }
+            let Some(path) = plain(path) else { continue };
+            let mut end = path.len();
+            while let Some(cut) = path
+                .get(..end)
+                .and_then(|head| head.iter().rposition(|byte| *byte == b'/').filter(|cut| *cut > 0))
+            {
+                let head = path.get(..cut).unwrap_or_default();
+                if !self.prefixes.insert(head.to_vec()) {
+                    break;
+                }
+                end = cut;
+            }
+        }
+    }
+
+    /// `/proc/self/exe` of a program that is no script tells where a link to it leads.
+    fn see_program(&mut self, call: &Call) {
+        let ok = call.result.as_ref().and_then(|result| result.number());
+        if ok.is_none_or(|value| value < 0) {
+            return;
+        }
+        let path = |index: usize| call.arg(index).and_then(Value::as_bytes);
+        match &*call.name {
+            "execve" => {
+                if let Some(path) = path(0).filter(|path| path.first() == Some(&b'/')) {
+                    self.programs.insert(call.tid, path.to_vec());
+                }
+            }
+            "open" | "openat" => {
+                let opened = path(usize::from(&*call.name == "openat"));
+                if self.programs.get(&call.tid).map(Vec::as_slice) == opened {
+                    self.programs.remove(&call.tid);
+                }
+            }
+            "readlink" if path(0) == Some(b"/proc/self/exe") => {
+                let program = self.programs.get(&call.tid).cloned();
+                let text = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut);
+                if let (Some(program), Some(text)) = (program, text) {
+                    if program != text.bytes && text.bytes.first() == Some(&b'/') {
+                        self.shapes.insert(program, Shape::Link(text.bytes.clone()));
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     /// What was read from a pipe, in the order in which the reads returned.

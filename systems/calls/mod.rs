@@ -217,7 +217,7 @@ impl Kernel {
                 self.statfs(&spot)
             }
             Call::Fstatfs { fd } => {
-                let spot = self.open_spot(task, fd)?;
+                let spot = self.spot_of_fd(task, fd)?;
                 self.statfs(&spot)
             }
             ref other => self.dispatch_names(task, other),

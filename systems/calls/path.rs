@@ -99,7 +99,7 @@ impl Kernel {
         }
     }
 
-    fn spot_of_fd(&self, task: TaskRow, fd: i32) -> Result<Spot, Errno> {
+    pub(crate) fn spot_of_fd(&self, task: TaskRow, fd: i32) -> Result<Spot, Errno> {
         let row = self.fd(task, fd)?.description;
         Ok(match self.rows[row].target {
             Target::File(place) | Target::Pipe(_, Some(place)) => Spot::Place(place),

@@ -205,6 +205,11 @@ impl<'a> Args<'a> {
             || self.call.args.iter().any(|arg| arg.is_null())
     }
 
+    /// Whether the recorded call succeeded.
+    pub(super) fn succeeded(&self) -> bool {
+        matches!(recorded(self.call), Recorded::Value(value) if value >= 0)
+    }
+
     pub(super) fn done(&self, call: &Call<'_>) -> Option<Vec<u8>> {
         Some(encoded(call))
     }
