@@ -85,7 +85,7 @@ def main():
         for line in wrong:
             print(f'    {line}')
     print(f'{passed} passed, {failed} failed')
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or not traces else 0)
 
 
 main()

@@ -412,7 +412,8 @@ impl Lowering<'_> {
             }
             _ => {
                 let path = if self.choices[0] < 200 { "/tmp/p".into() } else { self.path(0) };
-                json!({"call": "mknod", "path": path, "mode": format!("S_IFIFO|{}", self.pick(2, &MODES))})
+                let mode = self.pick(2, &MODES);
+                json!({"call": "mknod", "path": path, "mode": format!("S_IFIFO|{mode}")})
             }
         }
     }
