@@ -111,10 +111,11 @@ impl Hints {
             "readlink" if path(0) == Some(b"/proc/self/exe") => {
                 let program = self.programs.get(&call.tid).cloned();
                 let text = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut);
-                if let (Some(program), Some(text)) = (program, text) {
-                    if program != text.bytes && text.bytes.first() == Some(&b'/') {
-                        self.shapes.insert(program, Shape::Link(text.bytes.clone()));
-                    }
+                if let (Some(program), Some(text)) = (program, text)
+                    && program != text.bytes
+                    && text.bytes.first() == Some(&b'/')
+                {
+                    self.shapes.insert(program, Shape::Link(text.bytes.clone()));
                 }
             }
             _ => {}
