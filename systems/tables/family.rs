@@ -98,6 +98,10 @@ impl Kernel {
             None => self.rows[parent].children.next = pid,
         }
         self.rows[parent].children.prev = pid;
+        // A stop that nobody has reported yet is the new parent's to report (wait(2)).
+        if self.rows[process].report.is_some() {
+            self.rows[parent].reportable.insert((birth, pid));
+        }
     }
 
     /// Takes a process away from its parent.
