@@ -157,6 +157,7 @@ impl Facts<'_> {
         {
             let fs = self.kernel.describe_tree();
             let empty = Meta::mode(0o644);
+            // If it cannot be made, the call that saw it mismatches and says so.
             self.initial.add(fs, place, b".unknown", Shape::File, empty).ok();
         }
     }
