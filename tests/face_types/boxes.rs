@@ -128,3 +128,17 @@ fn plugins_open_file_systems_by_name() {
     assert_eq!(plugins.open("small", request(&null)).map(drop).unwrap_err().code(), "EINVAL");
     assert_eq!(plugins.open("none", request(&object)).map(drop).unwrap_err().code(), "ENOSYS");
 }
+
+#[test]
+fn with_all_of_vfs_in_scope_a_call_on_our_types_is_not_ambiguous() {
+    #[allow(unused_imports, reason = "that is the point")]
+    use tickernel::vfs::*;
+    let log = Log::default();
+    let mut table = MountTable::new(Small::new("", &log));
+    assert_eq!(table.read_file("/d/f").unwrap(), b"hi");
+    assert!(table.exists("/d"));
+    let mut devices = tickernel::device_layer::create_device_layer(table);
+    devices.write_file("/d/f", "ho").unwrap();
+    let boxed: Box<dyn MountedFileSystem> = Box::new(devices);
+    assert!(boxed.exists("/dev/null"));
+}

@@ -2,7 +2,7 @@
 
 use crate::small::{Log, Small};
 use tickernel::mount_table::{MountOptions, MountTable};
-use tickernel::vfs::{FileSystemUsage, VfsResult, VirtualFileSystem};
+use tickernel::vfs::{FileSystemUsage, VfsResult};
 
 /// A root (`R:`), one on `/mnt/a` (`A:`), and a read-only one on `/mnt/a/sub/b` (`B:`).
 fn table() -> (MountTable, Log) {

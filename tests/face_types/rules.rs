@@ -6,7 +6,6 @@ use tickernel::permissions::{
     FsOperation, NetworkOperation, PermissionDecision, PermissionRule, PermissionedFileSystem,
     Permissions, RuleOperation, check_network_access, permission_glob_matches,
 };
-use tickernel::vfs::VirtualFileSystem;
 
 #[test]
 fn patterns_match_the_whole_value() {
