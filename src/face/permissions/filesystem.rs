@@ -6,6 +6,7 @@ use super::Permissions;
 use super::requests::{FsAccessRequest, FsOperation};
 use super::subject::Question;
 use crate::face::device_layer::is_standard_device_path;
+use crate::face::mount_table::{file_system_methods, inherent_methods};
 use crate::face::vfs::{
     VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
     validate_path,
@@ -109,6 +110,8 @@ impl<F: VirtualFileSystem> PermissionedFileSystem<F> {
         Ok(&mut self.inner)
     }
 }
+
+file_system_methods!(inherent_methods [F: VirtualFileSystem] PermissionedFileSystem<F>);
 
 impl<F: VirtualFileSystem> VirtualFileSystem for PermissionedFileSystem<F> {
     fn read_file(&mut self, path: &str) -> VfsResult<Vec<u8>> {
