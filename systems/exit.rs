@@ -38,7 +38,8 @@ impl Kernel {
             self.rows[process].tty = 0;
         }
         self.rows[process].stopped = None;
-        self.rows[process].pending = crate::components::Pending::default();
+        let pending = core::mem::take(&mut self.rows[process].pending);
+        self.forget_signals(pending.queue.len() as u64);
         self.rows[process].life = Life::Zombie(status);
         self.counters.zombies += 1;
         self.emit(Effect::Exited { process: pid, status });
@@ -87,6 +88,8 @@ impl Kernel {
             self.end_vfork(process);
         }
         self.pids.change(tid, |entry| entry.task = None);
+        self.forget_signals(self.rows[task].pending.queue.len() as u64);
+        self.unhold_bytes(4 * self.rows[task].credentials.groups.len() as u64);
         task.remove(&mut self.rows);
     }
 
@@ -240,6 +243,7 @@ impl Kernel {
         self.leave(Club::Group, process);
         self.leave(Club::Session, process);
         let pid = self.rows[process].pid;
+        self.unhold_bytes(self.rows[process].text_bytes);
         self.pids.change(pid, |entry| entry.process = None);
         process.remove(&mut self.rows);
         self.counters.zombies -= 1;

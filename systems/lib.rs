@@ -30,6 +30,7 @@ mod exit;
 mod expire;
 pub mod fs;
 mod kernel;
+mod memory;
 mod peek;
 mod procview;
 mod readiness;

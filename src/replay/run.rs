@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use tickernel_systems::{Kernel, RestoreError};
+use tickernel_systems::{Config, Kernel, RestoreError};
 
 use super::engine::{Engine, Step};
 use super::report::{Damage, Report};
@@ -12,7 +12,7 @@ use crate::record::header_of;
 use crate::trace::{Header, Item, Record, TraceError, TraceReader, TraceWriter};
 
 /// Largest first image that is read.
-const MAX_IMAGE_BYTES: u64 = 512 << 20;
+const MAX_IMAGE_BYTES: u64 = 256 << 20;
 /// Events between two calls of the progress callback.
 const PROGRESS_EVENTS: u64 = 4096;
 
@@ -171,7 +171,10 @@ fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayEr
     let mut reader = TraceReader::new(bytes)?;
     let image = reader.read_image(MAX_IMAGE_BYTES)?;
     let imported = reader.header().imported;
-    let kernel = Kernel::restore(&image)?;
+    let mut kernel = Kernel::restore(&image)?;
+    drop(image);
+    // What a file from elsewhere says of limits is not to be believed.
+    kernel.cap_limits(&Config::default());
     let mut engine = Engine::new(kernel, !imported);
     let mut damage = None;
     while !is_over(&engine, options) {

@@ -10,6 +10,7 @@ use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS};
 use crate::components::{Description, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
 use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::memory;
 use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -31,9 +32,8 @@ impl Kernel {
         if write_fd >= self.max_fds(task) {
             return Err(Errno::EMFILE.into());
         }
-        if DescriptionRow::live(&self.rows) + 2 > self.config.max_descriptions {
-            return Err(Errno::ENFILE.into());
-        }
+        self.room_for_fd(task, write_fd)?;
+        self.room_for_descriptions(2, memory::PIPE_BYTES)?;
         let (uid, gid) = (self.rows[task].credentials.fsuid, self.rows[task].credentials.fsgid);
         let pipe = self.new_pipe(uid, gid);
         self.rows[pipe].readers = 1;
@@ -118,8 +118,7 @@ impl Kernel {
         if state.bytes == 0 {
             return (state.writers == 0).then(Vec::new);
         }
-        let bytes = take_bytes(state, count);
-        self.counters.pipe_bytes -= bytes.len() as u64;
+        let bytes = take_bytes(state, count, &mut self.counters.pipe_pages);
         if !state.waiters.is_empty() {
             self.note(Changed::Pipe(pipe));
         }
@@ -190,13 +189,22 @@ impl Kernel {
         }
         let rest = data.get(*written as usize..).unwrap_or(&[]);
         let packet = flags & O_DIRECT != 0;
-        let put = put_bytes(state, rest, first, packet, self.max_bytes);
-        self.counters.pipe_bytes += put;
+        let room = self.config.max_pipe_pages.saturating_sub(self.counters.pipe_pages);
+        let (put, pages) = put_bytes(state, rest, (first, packet), self.max_bytes, room);
+        self.counters.pipe_pages += pages;
         if put > 0 && !state.waiters.is_empty() {
             self.note(Changed::Pipe(pipe));
         }
         *written += put;
-        Ok(*written == data.len() as u64)
+        if *written == data.len() as u64 {
+            return Ok(true);
+        }
+        // The pipe has room and the kernel has none: whoever waited would wait for nobody.
+        let starved = self.pipe_room() == 0 && self.rows[pipe].has_room() && self.max_bytes > put;
+        match starved {
+            true if *written == 0 => Err(Errno::ENOMEM),
+            starved => Ok(starved),
+        }
     }
 
     /// One open end goes: the other side sees it; the last one removes the pipe.
@@ -227,7 +235,11 @@ impl Kernel {
         if let Some(inode) = place.and_then(|place| self.fs.inode_id(place)) {
             self.fifos.remove(&inode);
         }
-        self.counters.pipe_bytes -= self.rows[pipe].bytes;
+        let state = &self.rows[pipe];
+        let pages: u64 = state.segments.iter().map(Segment::pages).sum();
+        let slots = state.slots_beyond();
+        self.counters.pipe_pages -= pages;
+        self.unhold_bytes(slots * memory::SLOT_BYTES);
         pipe.remove(&mut self.rows);
     }
 
@@ -258,7 +270,13 @@ impl Kernel {
             if slots < self.rows[pipe].used_slots {
                 return Err(Errno::EBUSY.into());
             }
+            let more = u64::from(slots.saturating_sub(self.rows[pipe].slots));
+            if more > 0 && !self.has_memory(more * memory::SLOT_BYTES) {
+                return Err(Errno::EPERM.into());
+            }
+            self.unhold_bytes(self.rows[pipe].slots_beyond() * memory::SLOT_BYTES);
             self.rows[pipe].slots = slots;
+            self.hold_bytes(self.rows[pipe].slots_beyond() * memory::SLOT_BYTES);
             self.pipe_changed(pipe);
         }
         Ok(Answer::value(i64::from(self.rows[pipe].slots) * PAGE_BYTES as i64))
@@ -291,14 +309,17 @@ impl Kernel {
 }
 
 /// Moves up to `count` bytes out. A read of exactly the first segment moves its buffer.
-fn take_bytes(pipe: &mut Pipe, count: u64) -> Vec<u8> {
+/// The pages that are gone are taken off `pages`.
+fn take_bytes(pipe: &mut Pipe, count: u64, pages: &mut u64) -> Vec<u8> {
     if let Some(first) = pipe.segments.front()
         && first.read == 0
         && first.left() <= count
         && (pipe.segments.len() == 1 || first.left() == count || first.packet)
         && let Some(first) = pipe.segments.pop_front()
     {
-        pipe.used_slots -= first.slots();
+        let slots = first.slots();
+        pipe.used_slots -= slots;
+        *pages -= u64::from(slots);
         pipe.bytes -= first.bytes.len() as u64;
         return first.bytes;
     }
@@ -317,8 +338,8 @@ fn take_bytes(pipe: &mut Pipe, count: u64) -> Vec<u8> {
         if first.left() == 0 || packet {
             pipe.used_slots -= slots;
             if let Some(done) = pipe.segments.pop_front() {
-                pipe.spare = done.bytes;
-                pipe.spare.clear();
+                *pages -= done.pages();
+                pipe.keep_spare(done.bytes);
             }
         } else {
             pipe.used_slots -= slots - first.slots();
@@ -330,8 +351,15 @@ fn take_bytes(pipe: &mut Pipe, count: u64) -> Vec<u8> {
     out
 }
 
-/// Puts what fits: the odd part into the rest of the last page if all of it fits there, then pages.
-fn put_bytes(pipe: &mut Pipe, data: &[u8], first: bool, packet: bool, max_bytes: u64) -> u64 {
+/// Puts what fits: the odd part into the rest of the last page if all of it fits there, then pages,
+/// of which the kernel has `room`. Gives the bytes and the new pages.
+fn put_bytes(
+    pipe: &mut Pipe,
+    data: &[u8],
+    (first, packet): (bool, bool),
+    max_bytes: u64,
+    room: u64,
+) -> (u64, u64) {
     let mut done = 0usize;
     let odd = data.len() as u64 % PAGE_BYTES;
     if first
@@ -348,18 +376,21 @@ fn put_bytes(pipe: &mut Pipe, data: &[u8], first: bool, packet: bool, max_bytes:
         last.bytes.extend_from_slice(&data[..part]);
         done = part;
     }
-    let free = u64::from(pipe.slots.saturating_sub(pipe.used_slots)) * PAGE_BYTES;
+    let free = u64::from(pipe.slots.saturating_sub(pipe.used_slots)).min(room) * PAGE_BYTES;
     let limit = free.min(max_bytes.saturating_sub(done as u64));
     let take = limit.min((data.len() - done) as u64) as usize;
+    let mut pages = 0;
     let step = if packet { PAGE_BYTES as usize } else { take.max(1) };
     for chunk in data[done..done + take].chunks(step) {
         let mut bytes = core::mem::take(&mut pipe.spare);
         bytes.extend_from_slice(chunk);
         let segment = Segment { bytes, read: 0, packet };
-        pipe.used_slots += segment.slots();
+        let slots = segment.slots();
+        pipe.used_slots += slots;
+        pages += u64::from(slots);
         pipe.segments.push_back(segment);
     }
     let total = (done + take) as u64;
     pipe.bytes += total;
-    total
+    (total, pages)
 }

@@ -11,6 +11,7 @@ use crate::components::{Restart, Target, WaitQueue, Waiting};
 use crate::event::{Answer, FcntlArg, Payload};
 use crate::fs::{InodeId, Pages};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::memory::LOCK_BYTES;
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::boxed::Box;
@@ -168,6 +169,10 @@ impl Kernel {
         {
             return Err(Errno::EBADF.into());
         }
+        // A lock may stand alone, or cut another one in two (fcntl(2): "lock table is full").
+        if !self.has_memory(2 * LOCK_BYTES) {
+            return Err(Errno::ENOLCK.into());
+        }
         if kind == F_UNLCK {
             self.unlock_range(object, owner, start, end);
             return Ok(Answer::default());
@@ -252,7 +257,11 @@ impl Kernel {
         // A lock that becomes shared may let others in.
         let loosens = !lock.exclusive
             && locks.locks.iter().any(|own| own.owner == lock.owner && own.exclusive);
+        let before = locks.locks.len();
         locks.set(lock);
+        let after = locks.locks.len();
+        self.count_locks(before, after);
+        let Some(locks) = self.record_locks.get(&object) else { return true };
         if loosens && !locks.waiters.is_empty() {
             self.note(Changed::Records(object));
         }
@@ -261,12 +270,21 @@ impl Kernel {
 
     fn unlock_range(&mut self, object: LockedObject, owner: LockOwner, start: u64, end: u64) {
         let Some(locks) = self.record_locks.get_mut(&object) else { return };
+        let before = locks.locks.len();
         let cut = locks.clear(owner, start, end);
+        let after = locks.locks.len();
+        self.count_locks(before, after);
+        let Some(locks) = self.record_locks.get(&object) else { return };
         if locks.locks.is_empty() && locks.waiters.is_empty() {
             self.record_locks.remove(&object);
         } else if cut && !locks.waiters.is_empty() {
             self.note(Changed::Records(object));
         }
+    }
+
+    fn count_locks(&mut self, before: usize, after: usize) {
+        self.hold_bytes(after as u64 * LOCK_BYTES);
+        self.unhold_bytes(before as u64 * LOCK_BYTES);
     }
 
     /// A descriptor of a table closes: the table's locks on that file go (fcntl(2)).

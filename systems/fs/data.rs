@@ -82,7 +82,7 @@ impl Fs {
             return Err(Errno::EFBIG);
         }
         let count = (data.len() as u64).min(most - offset);
-        let room = volume.max_pages.saturating_sub(volume.pages);
+        let room = self.room_pages(volume);
         let count = fitting(pages, offset, count, room);
         if count == 0 {
             return Err(Errno::ENOSPC);
@@ -99,12 +99,6 @@ impl Fs {
         self.count_pages(inode, before, after);
         self.changed(inode, now);
         Ok(count)
-    }
-
-    fn count_pages(&mut self, inode: InodeId, before: u64, after: u64) {
-        let volume = self.inodes.at(inode.0).volume;
-        let volume = &mut self.volumes[volume.0 as usize];
-        volume.pages = volume.pages + after - before;
     }
 
     /// What writing and truncating do to set-id bits.
