@@ -30,13 +30,18 @@ impl Kernel {
     /// Makes a description; its target is held by it.
     pub(crate) fn describe(&mut self, target: Target, flags: u32) -> Result<DescriptionRow, Errno> {
         self.room_for_descriptions(1, 0)?;
+        Ok(self.new_description(target, flags))
+    }
+
+    /// The same where its room is sure.
+    pub(crate) fn new_description(&mut self, target: Target, flags: u32) -> DescriptionRow {
         let id = self.next_id();
         let description =
             Description { target, flags, offset: 0, refs: 1, owner: 0, owner_signal: 0, flock: 0 };
         if let (Target::File(place), true) = (target, description.writable()) {
             self.fs.begin_write(place);
         }
-        Ok(DescriptionRow::spawn(&mut self.rows, id, description))
+        DescriptionRow::spawn(&mut self.rows, id, description)
     }
 
     /// ENFILE if so many descriptions and `more` bytes do not fit.
@@ -54,12 +59,21 @@ impl Kernel {
 
     /// The lowest free number from `from` on: EMFILE at the limit.
     pub(crate) fn free_fd(&self, task: TaskRow, from: u32) -> Result<u32, Errno> {
-        let fd = self.rows[self.rows[task].files].lowest_free(from);
+        let files = &self.rows[self.rows[task].files];
+        let fd = files.lowest_free(from);
         if fd >= self.max_fds(task) {
             return Err(Errno::EMFILE);
         }
-        self.room_for_fd(task, fd)?;
+        if fd as usize >= files.slots.len() {
+            self.room_for_fd(task, fd)?;
+        }
         Ok(fd)
+    }
+
+    /// The same without a look at whether the table may grow that far.
+    pub(crate) fn free_fd_below_limit(&self, task: TaskRow, from: u32) -> Result<u32, Errno> {
+        let fd = self.rows[self.rows[task].files].lowest_free(from);
+        if fd >= self.max_fds(task) { Err(Errno::EMFILE) } else { Ok(fd) }
     }
 
     /// Puts a description at a free number.
@@ -74,8 +88,10 @@ impl Kernel {
         let table = &mut self.rows[files];
         let before = table.slots.len();
         table.put(fd, FdSlot { description, cloexec });
-        let longer = (table.slots.len() - before) as u64;
-        self.counters.held_bytes += longer * crate::memory::FD_BYTES;
+        if table.slots.len() > before {
+            let longer = (table.slots.len() - before) as u64;
+            self.counters.held_bytes += longer * crate::memory::FD_BYTES;
+        }
         self.counters.open_fds += 1;
     }
 

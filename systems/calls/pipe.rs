@@ -26,12 +26,8 @@ impl Kernel {
         if flags & !(O_CLOEXEC | O_NONBLOCK | O_DIRECT) != 0 {
             return Err(Errno::EINVAL.into());
         }
-        let files = self.rows[task].files;
-        let read_fd = self.free_fd(task, 0)?;
-        let write_fd = self.rows[files].lowest_free(read_fd + 1);
-        if write_fd >= self.max_fds(task) {
-            return Err(Errno::EMFILE.into());
-        }
+        let read_fd = self.free_fd_below_limit(task, 0)?;
+        let write_fd = self.free_fd_below_limit(task, read_fd + 1)?;
         self.room_for_fd(task, write_fd)?;
         self.room_for_descriptions(2, memory::PIPE_BYTES)?;
         let (uid, gid) = (self.rows[task].credentials.fsuid, self.rows[task].credentials.fsgid);
@@ -41,8 +37,8 @@ impl Kernel {
         self.rows[pipe].reader_opens = 1;
         self.rows[pipe].writer_opens = 1;
         let status = flags & (O_NONBLOCK | O_DIRECT);
-        let reader = self.describe(Target::Pipe(pipe, None), O_RDONLY | status & !O_DIRECT)?;
-        let writer = self.describe(Target::Pipe(pipe, None), O_WRONLY | status)?;
+        let reader = self.new_description(Target::Pipe(pipe, None), O_RDONLY | status & !O_DIRECT);
+        let writer = self.new_description(Target::Pipe(pipe, None), O_WRONLY | status);
         let cloexec = flags & O_CLOEXEC != 0;
         self.install(task, read_fd, reader, cloexec);
         self.install(task, write_fd, writer, cloexec);
