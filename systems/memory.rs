@@ -31,7 +31,7 @@ use crate::components::{
     Socket, Task, Wait, Waiting,
 };
 use crate::event::{Completed, Payload};
-use crate::kernel::{Config, Kernel};
+use crate::kernel::{Config, Counters, Kernel};
 use crate::rows::{DescriptionRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow};
 
 /// What a row takes beside its value: generation, own id, digest, entity, its place in an index.
@@ -92,6 +92,11 @@ impl Kernel {
             + DescriptionRow::live(rows) * DESCRIPTION_BYTES
             + PipeRow::live(rows) * PIPE_BYTES
             + SocketRow::live(rows) * SOCKET_BYTES
+    }
+
+    /// The counters.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Lowers each limit on what grows to that of another configuration.

@@ -106,6 +106,12 @@ impl RecordLocks {
         cut
     }
 
+    /// Whether the range of a lock lies within another one of its owner, which gets two ends more.
+    fn cuts(&self, new: &RecordLock) -> bool {
+        let within = |old: &RecordLock| old.start < new.start && new.end < old.end;
+        self.locks.iter().any(|old| old.owner == new.owner && within(old))
+    }
+
     /// Sets a lock that conflicts with nothing; joins neighbours of the same owner and kind.
     fn set(&mut self, mut new: RecordLock) {
         self.clear(new.owner, new.start, new.end);
@@ -169,8 +175,9 @@ impl Kernel {
         {
             return Err(Errno::EBADF.into());
         }
-        // A lock may stand alone, or cut another one in two (fcntl(2): "lock table is full").
-        if !self.has_memory(2 * LOCK_BYTES) {
+        // "Lock table is full" (fcntl(2)): a lock stands alone or cuts another one in two.
+        let cuts = || self.record_locks.get(&object).is_some_and(|locks| locks.cuts(&lock));
+        if !self.has_memory(2 * LOCK_BYTES) && (kind != F_UNLCK || cuts()) {
             return Err(Errno::ENOLCK.into());
         }
         if kind == F_UNLCK {
