@@ -1,5 +1,5 @@
-//! Growth without end through the `Kernel` interface: each kind is refused with the errno of its man
-//! page at a limit that the configuration names, the counters are what a walk finds then, a
+//! Growth without end through the `Kernel` interface: each kind is refused with the errno of its
+//! man page at a limit that the configuration names, the counters are what a walk finds then, a
 //! snapshot has the same ones, and what is given up is room again. The limits here are small, so
 //! that the test is quick; `src/import`'s and the command's are `Config::default`.
 

@@ -55,9 +55,9 @@ fn read_only_mounts_refuse_every_change() {
 fn a_full_volume_says_so_and_is_whole() {
     let mut world = World::new();
     let file = world.create("/tmp/f").expect("create");
-    let statfs = world.fs.statfs(file);
-    let inodes = statfs.files - statfs.ffree;
-    world.fs.set_limits(file, inodes, statfs.blocks - statfs.bfree + 3);
+    let volume = world.fs.volume(file);
+    let (inodes, pages) = (volume.inodes, volume.pages + volume.held_bytes.div_ceil(4096));
+    world.fs.set_limits(file, inodes, pages + 3);
     let before = world.fs.digest();
     assert_eq!(world.create("/tmp/g"), Err(Errno::ENOSPC));
     assert_eq!(world.mkdir("/tmp/g"), Err(Errno::ENOSPC));
