@@ -135,7 +135,8 @@ impl Kernel {
     }
 
     /// A kernel without any process.
-    pub(crate) fn bare(config: Config, fs: Fs) -> Kernel {
+    pub(crate) fn bare(config: Config, mut fs: Fs) -> Kernel {
+        fs.set_capacity(config.max_file_bytes, config.max_inodes);
         Kernel {
             now_ns: config.start_ns,
             random: config.seed,
@@ -155,6 +156,7 @@ impl Kernel {
             default_limits: Limits::default(),
             init: 0,
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
             outbox: VecDeque::new(),
             asking: None,
             answers: Vec::new(),
@@ -214,7 +216,7 @@ impl Kernel {
         };
         let row = ProcessRow::spawn(&mut self.rows, u64::from(boot.pid), process);
         self.pids.change(boot.pid, |entry| entry.process = Some(row));
-        self.rows.set_text(row, Arc::new(boot.text.clone()));
+        self.set_text(row, Arc::new(boot.text.clone()));
         self.join(Club::Group, row, boot.pgid);
         self.join(Club::Session, row, boot.sid);
         if boot.is_init {
@@ -250,6 +252,7 @@ impl Kernel {
             alt_stack: crate::calls::NO_ALT_STACK,
             exited: false,
         };
+        self.hold_bytes(4 * boot.credentials.groups.len() as u64);
         let row = TaskRow::spawn(&mut self.rows, u64::from(boot.pid), task);
         self.pids.change(boot.pid, |entry| entry.task = Some(row));
         Ok(row)

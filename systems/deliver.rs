@@ -8,12 +8,13 @@
 
 use crate::abi::flags::{SA_NOCLDSTOP, SA_NODEFER, SA_RESETHAND, SA_RESTART};
 use crate::abi::signal::{
-    CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN,
+    CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN, SIGRTMIN,
 };
 use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
-use crate::components::{Frame, Interrupted, Life, Restart, Waiting};
+use crate::components::{Frame, Interrupted, Life, Pending, Restart, Waiting};
 use crate::event::{Answer, Completed, Completion, Effect, Outcome, Output, Payload, Refusal};
 use crate::kernel::{Changed, Kernel, WakeMode};
+use crate::memory;
 use crate::rows::{ProcessRow, TaskRow};
 use alloc::boxed::Box;
 
@@ -27,7 +28,11 @@ impl Kernel {
         if !self.prepare(process, chosen, signal, info) {
             return;
         }
+        if self.is_full(&self.rows[process].pending, signal) {
+            return;
+        }
         if self.rows[process].pending.add(signal, info) {
+            self.hold_bytes(memory::SIGNAL_BYTES);
             self.posted(process, chosen, signal);
         }
     }
@@ -38,9 +43,20 @@ impl Kernel {
         if !self.prepare(process, task, signal, info) {
             return;
         }
+        if self.is_full(&self.rows[task].pending, signal) {
+            return;
+        }
         if self.rows[task].pending.add(signal, info) {
+            self.hold_bytes(memory::SIGNAL_BYTES);
             self.posted(process, task, signal);
         }
+    }
+
+    /// Whether a signal can only be pending once, for want of room to queue another one.
+    fn is_full(&self, pending: &Pending, signal: Signal) -> bool {
+        signal.number() >= SIGRTMIN
+            && pending.set.contains(signal)
+            && !self.has_memory(memory::SIGNAL_BYTES)
     }
 
     fn posted(&mut self, process: ProcessRow, task: TaskRow, signal: Signal) {
@@ -160,17 +176,33 @@ impl Kernel {
         self.rows[process].pid == self.init
     }
 
-    fn discard(&mut self, process: ProcessRow, signals: SigSet) {
+    pub(crate) fn discard(&mut self, process: ProcessRow, signals: SigSet) {
         if !self.rows[process].pending.set.intersection(signals).is_empty() {
-            self.rows[process].pending.discard(signals);
+            let gone = self.rows[process].pending.discard(signals);
+            self.forget_signals(gone);
         }
         for at in 0..self.rows[process].threads.len() {
             let tid = self.rows[process].threads[at];
             let Some(row) = self.pids.task(tid) else { continue };
             if !self.rows[row].pending.set.intersection(signals).is_empty() {
-                self.rows[row].pending.discard(signals);
+                let gone = self.rows[row].pending.discard(signals);
+                self.forget_signals(gone);
             }
         }
+    }
+
+    /// So many queued signals are gone.
+    pub(crate) fn forget_signals(&mut self, count: u64) {
+        self.unhold_bytes(count * memory::SIGNAL_BYTES);
+    }
+
+    /// Takes a signal that is pending for the task, else for its process.
+    fn take_pending(&mut self, row: TaskRow, signal: Signal) -> Option<SigInfo> {
+        let process = self.rows[row].process;
+        let own = self.rows[row].pending.take(signal);
+        let info = own.or_else(|| self.rows[process].pending.take(signal))?;
+        self.forget_signals(1);
+        Some(info)
     }
 
     /// SIGCONT's effect on a stopped process.
@@ -282,20 +314,14 @@ impl Kernel {
     /// lowest.
     fn next_signal(&mut self, row: TaskRow) -> Option<(Signal, SigInfo)> {
         let task = &self.rows[row];
-        let process = task.process;
         let mask = task.mask.without(SigSet::UNSTOPPABLE);
         let private = task.pending.set.without(mask);
-        let shared = self.rows[process].pending.set.without(mask);
-        for (set, own) in [(private, true), (shared, false)] {
+        let shared = self.rows[task.process].pending.set.without(mask);
+        for set in [private, shared] {
             let urgent = set.intersection(SYNCHRONOUS);
             let set = if urgent.is_empty() { set } else { urgent };
             let Some(signal) = set.first() else { continue };
-            let info = if own {
-                self.rows[row].pending.take(signal)
-            } else {
-                self.rows[process].pending.take(signal)
-            };
-            return info.map(|info| (signal, info));
+            return self.take_pending(row, signal).map(|info| (signal, info));
         }
         None
     }
@@ -356,8 +382,7 @@ impl Kernel {
         }
         self.tell(process, signal);
         if action.handler != SIG_DFL {
-            self.push_frame(row, signal, info, action);
-            return true;
+            return self.push_frame(row, signal, info, action);
         }
         match signal.default_action() {
             DefaultAction::Ignore | DefaultAction::Continue => true,
@@ -392,8 +417,20 @@ impl Kernel {
     }
 
     /// Sets a handler up: the task runs it before anything else. Of several that are set up at once
-    /// the last runs first, as their frames lie on the guest's stack.
-    fn push_frame(&mut self, row: TaskRow, signal: Signal, info: SigInfo, action: SigAction) {
+    /// the last runs first, as their frames lie on the guest's stack. Where no room is left for one
+    /// the process ends, as if its stack had none; false then.
+    fn push_frame(
+        &mut self,
+        row: TaskRow,
+        signal: Signal,
+        info: SigInfo,
+        action: SigAction,
+    ) -> bool {
+        let process = self.rows[row].process;
+        if !self.has_memory(memory::FRAME_BYTES) && !self.is_unkillable(process) {
+            self.end_process(process, WaitStatus::Signaled(Signal::SIGSEGV, false));
+            return false;
+        }
         let resuming = self.resuming.take_if(|resuming| resuming.0 == row);
         let interrupted = match resuming {
             Some((_, interrupted)) => Some(interrupted),
@@ -403,6 +440,7 @@ impl Kernel {
             let handlers = self.rows[row].handlers;
             self.rows[handlers].set(signal, SigAction { handler: SIG_DFL, ..action });
         }
+        self.hold_bytes(memory::frame_bytes(interrupted.as_ref()));
         let task = &mut self.rows[row];
         let mask = task.saved_mask.take().unwrap_or(task.mask);
         task.mask = task.mask.union(action.mask).without(SigSet::UNSTOPPABLE);
@@ -412,6 +450,7 @@ impl Kernel {
         task.frames.push(Frame { mask, interrupted });
         let (task, handler) = (task.tid, action.handler);
         self.emit(Effect::Handler { task, handler, info });
+        true
     }
 
     /// Takes the blocked call of a task away because a handler runs.
@@ -427,7 +466,7 @@ impl Kernel {
                 Ok(answer) => Completed::Done(answer),
                 Err(errno) => Completed::Failed(errno),
             };
-            self.counters.blocked -= 1;
+            self.forget_wait(&wait.on);
             return Some(Interrupted::Over(wait.call, result));
         }
         let again = match wait.restart {
@@ -443,7 +482,7 @@ impl Kernel {
             _ if again => return Some(Interrupted::Again(wait)),
             _ => Completed::Failed(Errno::EINTR),
         };
-        self.counters.blocked -= 1;
+        self.forget_wait(&wait.on);
         self.let_go(&wait.on);
         Some(Interrupted::Over(wait.call, result))
     }
@@ -451,6 +490,7 @@ impl Kernel {
     /// rt_sigreturn(2): the innermost handler is over.
     pub(crate) fn sigreturn(&mut self, row: TaskRow) -> Result<(), Errno> {
         let Some(frame) = self.rows[row].frames.pop() else { return Err(Errno::EINVAL) };
+        self.unhold_bytes(memory::frame_bytes(frame.interrupted.as_ref()));
         let tid = self.rows[row].tid;
         self.rows[row].mask = frame.mask;
         self.resuming = frame.interrupted.map(|interrupted| (row, interrupted));
@@ -493,11 +533,8 @@ impl Kernel {
         let process = self.rows[row].process;
         let private = self.rows[row].pending.set.intersection(set).first();
         let shared = self.rows[process].pending.set.intersection(set).first();
-        let (signal, info) = match (private, shared) {
-            (Some(signal), _) => (signal, self.rows[row].pending.take(signal)?),
-            (None, Some(signal)) => (signal, self.rows[process].pending.take(signal)?),
-            (None, None) => return None,
-        };
+        let signal = private.or(shared)?;
+        let info = self.take_pending(row, signal)?;
         Some(Answer { value: i64::from(signal.number()), payload: Payload::Info(Box::new(info)) })
     }
 
@@ -513,13 +550,7 @@ impl Kernel {
             self.end_process(process, WaitStatus::Signaled(Signal::SIGKILL, false));
             return Outcome::Done(Answer::default());
         }
-        let info = match self.rows[row].pending.take(signal) {
-            Some(info) => info,
-            None => match self.rows[process].pending.take(signal) {
-                Some(info) => info,
-                None => return misplaced,
-            },
-        };
+        let Some(info) = self.take_pending(row, signal) else { return misplaced };
         self.act_on(row, signal, info);
         Outcome::Done(Answer::with(Payload::Info(Box::new(info))))
     }

@@ -40,7 +40,8 @@ impl Kernel {
         if self.rows[process].stopped.take().is_some() {
             self.counters.stopped -= 1;
         }
-        self.rows[process].pending = crate::components::Pending::default();
+        let pending = core::mem::take(&mut self.rows[process].pending);
+        self.forget_signals(pending.queue.len() as u64);
         self.rows[process].life = Life::Zombie(status);
         self.rows[process].exit_code = status.shell_code(self.rows[process].exit_code);
         self.counters.zombies += 1;
@@ -90,6 +91,8 @@ impl Kernel {
             self.end_vfork(process);
         }
         self.pids.change(tid, |entry| entry.task = None);
+        self.forget_signals(self.rows[task].pending.queue.len() as u64);
+        self.unhold_bytes(4 * self.rows[task].credentials.groups.len() as u64);
         task.remove(&mut self.rows);
     }
 
@@ -260,12 +263,13 @@ impl Kernel {
         self.leave(Club::Session, process);
         let row = &self.rows[process];
         let (pid, driver, requester) = (row.pid, row.driver, row.requester);
-        if row.goes_ns != 0 {
-            let goes_ns = row.goes_ns;
+        let (goes_ns, text_bytes) = (row.goes_ns, row.text_bytes);
+        if goes_ns != 0 {
             self.deadlines.remove(goes_ns, Due::Zombie(pid));
         }
         self.face.names.release(driver);
         self.face.names.release(requester);
+        self.unhold_bytes(text_bytes);
         self.pids.change(pid, |entry| entry.process = None);
         process.remove(&mut self.rows);
         self.counters.zombies -= 1;

@@ -13,6 +13,7 @@ use crate::event::{
     Answer, Call, CallId, Completed, Completion, Effect, Event, Outcome, Output, Refusal,
 };
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
+use crate::memory;
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireReader};
@@ -47,6 +48,18 @@ impl Kernel {
     /// Puts a task to sleep in a call.
     pub(crate) fn block(&mut self, tick: u64, row: TaskRow, block: Block) -> Outcome {
         let call = CallId(tick);
+        let bytes = memory::wait_bytes(&block.on);
+        if bytes > 0 && !self.has_memory(bytes) {
+            self.let_go(&block.on);
+            self.end_temporary_mask(row);
+            return match block.on {
+                Waiting::PipeWrite { written, .. } if written > 0 => {
+                    Outcome::Done(Answer::value(written as i64))
+                }
+                _ => Outcome::Failed(Errno::ENOMEM),
+            };
+        }
+        self.hold_bytes(bytes);
         self.counters.next_since += 1;
         let wait = Box::new(Wait {
             call,
@@ -217,7 +230,7 @@ impl Kernel {
     /// Ends a task's blocked call.
     pub(crate) fn complete(&mut self, row: TaskRow, result: Completed) {
         let Some(wait) = self.unsleep(row) else { return };
-        self.counters.blocked -= 1;
+        self.forget_wait(&wait.on);
         let tid = self.rows[row].tid;
         self.let_go(&wait.on);
         self.end_temporary_mask(row);
@@ -258,6 +271,12 @@ impl Kernel {
         }
         self.signalled.push_back(tid);
         self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+    }
+
+    /// A wait is over: what it was counted as.
+    pub(crate) fn forget_wait(&mut self, on: &Waiting) {
+        self.counters.blocked -= 1;
+        self.unhold_bytes(memory::wait_bytes(on));
     }
 
     /// Releases what a wait holds.
@@ -371,8 +390,8 @@ impl Kernel {
             Err(Stop::Fail(errno)) => Outcome::Failed(errno),
             Err(Stop::Ended) => return Outcome::Done(Answer::default()),
             Err(Stop::Block(block)) => {
-                if self.unsleep(row).is_some() {
-                    self.counters.blocked -= 1;
+                if let Some(wait) = self.unsleep(row) {
+                    self.forget_wait(&wait.on);
                 }
                 return self.block(call.0, row, *block);
             }
@@ -384,8 +403,10 @@ impl Kernel {
             }
         };
         // The call may have ended its own task.
-        if self.pids.task(tid) == Some(row) && self.unsleep(row).is_some() {
-            self.counters.blocked -= 1;
+        if self.pids.task(tid) == Some(row)
+            && let Some(wait) = self.unsleep(row)
+        {
+            self.forget_wait(&wait.on);
         }
         outcome
     }
@@ -401,15 +422,16 @@ impl Kernel {
         let tid = self.rows[row].tid;
         let mut calls = Vec::new();
         if let Some(wait) = self.unsleep(row) {
-            self.counters.blocked -= 1;
+            self.forget_wait(&wait.on);
             self.let_go(&wait.on);
             calls.push(wait.call);
         }
         let frames = core::mem::take(&mut self.rows[row].frames);
         for frame in frames.into_iter().rev() {
+            self.unhold_bytes(memory::frame_bytes(frame.interrupted.as_ref()));
             match frame.interrupted {
                 Some(crate::components::Interrupted::Again(wait)) => {
-                    self.counters.blocked -= 1;
+                    self.forget_wait(&wait.on);
                     self.let_go(&wait.on);
                     calls.push(wait.call);
                 }

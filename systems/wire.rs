@@ -36,12 +36,30 @@ impl core::error::Error for WireError {}
 pub struct WireReader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Bytes of memory that what is read may still take.
+    room_bytes: u64,
 }
 
 impl<'a> WireReader<'a> {
     /// Reads from the start of `bytes`.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self::bounded(bytes, u64::MAX)
+    }
+
+    /// The same for bytes of unknown origin: an item of few bytes may take hundreds in memory, and
+    /// all together take at most about `room_bytes`.
+    pub const fn bounded(bytes: &'a [u8], room_bytes: u64) -> Self {
+        Self { bytes, at: 0, room_bytes }
+    }
+
+    /// Counts the memory that a value takes.
+    ///
+    /// # Errors
+    /// It is too much.
+    pub fn charge(&mut self, bytes: u64) -> Result<(), WireError> {
+        let error = self.error("less than fills the memory");
+        self.room_bytes = self.room_bytes.checked_sub(bytes).ok_or(error)?;
+        Ok(())
     }
 
     /// How many bytes are left.
@@ -204,7 +222,9 @@ impl<'a> Wire<'a> for Bytes {
         self.0.as_slice().put(out);
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
-        Ok(Bytes(<&[u8]>::get(from)?.to_vec()))
+        let bytes = <&[u8]>::get(from)?;
+        from.charge(bytes.len() as u64)?;
+        Ok(Bytes(bytes.to_vec()))
     }
 }
 
@@ -213,7 +233,9 @@ impl<'a> Wire<'a> for Box<[u8]> {
         self.as_ref().put(out);
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
-        Ok(<&[u8]>::get(from)?.into())
+        let bytes = <&[u8]>::get(from)?;
+        from.charge(bytes.len() as u64)?;
+        Ok(bytes.into())
     }
 }
 
@@ -263,6 +285,7 @@ impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
         let count = from.count()?;
         let mut items = Vec::with_capacity(count.min(1024));
         for _ in 0..count {
+            from.charge(size_of::<T>() as u64)?;
             items.push(T::get(from)?);
         }
         Ok(items)

@@ -114,8 +114,10 @@ pub fn run(plan: &Plan) -> Result<Figures, LoadError> {
     let wanted = EVENTS_A_PROCESS.saturating_mul(plan.processes).max(LEAST_EVENTS);
     let events = plan.events.unwrap_or(wanted);
     let before_bytes = rss_bytes();
-    let mut kernels: Vec<Kernel> =
-        (0..plan.kernels).map(|_| Kernel::new(Config::default())).collect();
+    // A load is as large as it is asked to be: the host's memory is its limit.
+    let config =
+        Config { max_memory_bytes: u64::MAX, max_pipe_pages: u64::MAX, ..Config::default() };
+    let mut kernels: Vec<Kernel> = (0..plan.kernels).map(|_| Kernel::new(config.clone())).collect();
     let share = |total: u64, at: usize| {
         let at = at as u64;
         total / plan.kernels + u64::from(at < total % plan.kernels)

@@ -4,9 +4,12 @@
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
-use crate::components::{FdSlot, Files, Frame, Limits, Pending, Process, Restart, Task, Waiting};
+use crate::components::{
+    FdSlot, Files, Frame, Interrupted, Limits, Pending, Process, Restart, Task, Waiting,
+};
 use crate::event::Answer;
 use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::memory;
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
 use crate::tables::family::Club;
 use alloc::boxed::Box;
@@ -44,9 +47,7 @@ impl Kernel {
                 if capable || flags & CLONE_NEWUSER != 0 { Errno::EINVAL } else { Errno::EPERM };
             return Err(errno.into());
         }
-        if TaskRow::live(&self.rows) >= self.config.max_tasks {
-            return Err(Errno::EAGAIN.into());
-        }
+        self.room_for_task(task, flags)?;
         let tid = self.new_number(set_tid)?;
         if flags & CLONE_THREAD != 0 {
             self.new_thread(task, tid, flags);
@@ -61,6 +62,25 @@ impl Kernel {
             })));
         }
         Ok(Answer::value(i64::from(tid)))
+    }
+
+    /// EAGAIN for a task too many, ENOMEM if there is no room for what it copies (fork(2)).
+    fn room_for_task(&self, task: TaskRow, flags: u64) -> Result<(), Errno> {
+        let own = if flags & CLONE_THREAD != 0 { 0 } else { memory::PROCESS_BYTES };
+        let own = own + memory::TASK_BYTES;
+        if TaskRow::live(&self.rows) >= self.config.max_tasks || !self.has_memory(own) {
+            return Err(Errno::EAGAIN);
+        }
+        let from = &self.rows[task];
+        let mut copied = 4 * from.credentials.groups.len() as u64;
+        if flags & CLONE_FILES == 0 {
+            copied += self.rows[from.files].slots.len() as u64 * memory::FD_BYTES;
+        }
+        if flags & CLONE_THREAD == 0 {
+            copied += from.frames.len() as u64 * memory::FRAME_BYTES;
+            copied += self.rows[from.process].text_bytes;
+        }
+        if self.has_memory(own + copied) { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
     fn new_number(&mut self, set_tid: u32) -> Result<u32, Errno> {
@@ -98,12 +118,14 @@ impl Kernel {
             exit_signal,
             vfork_parent,
             limits: self.rows[parent].limits.clone(),
+            text_bytes: self.rows[parent].text_bytes,
             tty: self.rows[parent].tty,
             ..Process::new(pid, pgid, sid)
         };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
         self.rows.copy_text(parent, process);
+        self.hold_bytes(self.rows[process].text_bytes);
         let exe = self.rows[parent].exe;
         self.run_file(process, exe);
         self.join(Club::Group, process, pgid);
@@ -145,6 +167,8 @@ impl Kernel {
             },
             exited: false,
         };
+        let frames = task.frames.len() as u64 * memory::FRAME_BYTES;
+        self.hold_bytes(4 * task.credentials.groups.len() as u64 + frames);
         let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
         self.pids.change(tid, |entry| entry.task = Some(row));
         row
@@ -166,6 +190,7 @@ impl Kernel {
         let slots: Vec<Option<FdSlot>> = from.slots.clone();
         let copy = Files { refs: 1, slots, lowest: from.lowest, open: from.open };
         self.counters.open_fds += u64::from(copy.open);
+        self.counters.held_bytes += copy.slots.len() as u64 * memory::FD_BYTES;
         for at in 0..copy.slots.len() {
             if let Some(slot) = copy.slots[at] {
                 self.rows[slot.description].refs += 1;
@@ -246,7 +271,7 @@ impl Kernel {
         }
         let handlers = self.rows[task].handlers;
         self.rows[handlers].reset_for_exec();
-        self.rows[task].frames.clear();
+        self.drop_frames(task);
         self.rows[task].alt_stack = super::NO_ALT_STACK;
         self.rows[task].saved_mask = None;
         self.rows[process].did_exec = true;
@@ -272,6 +297,17 @@ impl Kernel {
             self.pids.change(tid, |entry| entry.task = None);
             self.pids.change(pid, |entry| entry.task = Some(task));
             self.rows[task].tid = pid;
+        }
+    }
+
+    /// The handlers of a program that is gone never return, nor do the calls below them.
+    fn drop_frames(&mut self, task: TaskRow) {
+        for frame in core::mem::take(&mut self.rows[task].frames) {
+            self.unhold_bytes(memory::frame_bytes(frame.interrupted.as_ref()));
+            if let Some(Interrupted::Again(wait)) = frame.interrupted {
+                self.forget_wait(&wait.on);
+                self.let_go(&wait.on);
+            }
         }
     }
 

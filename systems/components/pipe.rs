@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 
 /// Bytes of a page, and `PIPE_BUF`.
 pub const PAGE_BYTES: u64 = 4096;
+/// Largest buffer that a pipe keeps for its next write.
+const SPARE_BYTES: u64 = 512;
 /// Slots of a new pipe: 65,536 bytes.
 pub const PIPE_SLOTS: u32 = 16;
 
@@ -34,6 +36,11 @@ impl Segment {
     pub fn slots(&self) -> u32 {
         let pages = (self.bytes.len() as u64).div_ceil(PAGE_BYTES);
         (pages - u64::from(self.read) / PAGE_BYTES) as u32
+    }
+
+    /// Pages that it takes until all of it is read.
+    pub fn pages(&self) -> u64 {
+        (self.bytes.len() as u64).div_ceil(PAGE_BYTES)
     }
 
     /// Room in its last page.
@@ -84,6 +91,20 @@ impl Pipe {
     /// Whether a writer finds a slot.
     pub const fn has_room(&self) -> bool {
         self.used_slots < self.slots
+    }
+
+    /// Slots beyond those of a new pipe.
+    pub fn slots_beyond(&self) -> u64 {
+        u64::from(self.slots.saturating_sub(PIPE_SLOTS))
+    }
+
+    /// Keeps the buffer of a segment that is read, if it is a small one (memory that is kept is not
+    /// counted).
+    pub fn keep_spare(&mut self, mut bytes: Vec<u8>) {
+        if bytes.capacity() as u64 <= SPARE_BYTES {
+            bytes.clear();
+            self.spare = bytes;
+        }
     }
 }
 

@@ -68,6 +68,9 @@ pub struct Queued {
     pub signal: Signal,
 }
 
+/// Room for so many pending signals is kept when they are gone.
+const KEPT_SIGNALS: usize = 64;
+
 /// Pending signals: standard ones once, real-time ones queued (signal(7)).
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
@@ -95,16 +98,25 @@ impl Pending {
         if !self.queue.iter().any(|queued| queued.signal == signal) {
             self.set.remove(signal);
         }
+        if self.queue.is_empty() && self.queue.capacity() > KEPT_SIGNALS {
+            self.queue = VecDeque::new();
+        }
         Some(taken.info)
     }
 
-    /// Drops all instances of the signals in the set.
-    pub fn discard(&mut self, signals: SigSet) {
+    /// Drops all instances of the signals in the set; gives how many there were.
+    pub fn discard(&mut self, signals: SigSet) -> u64 {
         if self.set.intersection(signals).is_empty() {
-            return;
+            return 0;
         }
         self.set = self.set.without(signals);
+        let before = self.queue.len();
         self.queue.retain(|queued| !signals.contains(queued.signal));
+        let gone = before - self.queue.len();
+        if self.queue.capacity() > self.queue.len() + KEPT_SIGNALS {
+            self.queue.shrink_to_fit();
+        }
+        gone as u64
     }
 }
 

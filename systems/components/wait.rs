@@ -143,6 +143,9 @@ pub enum ChildSelect {
 
 crate::wire_enum!(ChildSelect { 0 Any, 1 Pid(pid), 2 Group(pgid) });
 
+/// Room for so many waiters is kept when they are gone.
+const KEPT_WAITERS: usize = 64;
+
 /// Calls that wait for one object, in the order in which they began: (since, tid).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitQueue(pub Vec<(u64, u32)>);
@@ -159,6 +162,9 @@ impl WaitQueue {
         let at = self.0.partition_point(|entry| entry.0 < since);
         while self.0.get(at).is_some_and(|entry| entry.0 == since) {
             self.0.remove(at);
+        }
+        if self.0.is_empty() && self.0.capacity() > KEPT_WAITERS {
+            self.0 = Vec::new();
         }
     }
 

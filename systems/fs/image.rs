@@ -196,6 +196,7 @@ impl<'a> Wire<'a> for Fs {
             protected: Protected::get(from)?,
             index: Index::default(),
             mounted: BTreeMap::new(),
+            usage: super::usage::Usage::default(),
         };
         let error = |expected| from.error(expected);
         fs.check().map_err(error)?;
@@ -211,21 +212,6 @@ impl<'a> Wire<'a> for Fs {
 }
 
 impl Fs {
-    /// Sets the counters of usage from the rows: they follow from them, and are not to be believed
-    /// from outside.
-    fn recount(&mut self) {
-        for volume in &mut self.volumes {
-            (volume.inodes, volume.pages) = (0, 0);
-        }
-        for (_, inode) in self.inodes.iter() {
-            let volume = &mut self.volumes[inode.volume.0 as usize];
-            volume.inodes += 1;
-            if let Kind::Regular(pages) = &inode.kind {
-                volume.pages += pages.present();
-            }
-        }
-    }
-
     /// An inode by its id; `None` if there is none.
     pub fn inode_by_id(&self, id: InodeId) -> Option<&Inode> {
         self.inodes.get(id.0)

@@ -14,6 +14,9 @@ struct Slot<T> {
     dirty: bool,
 }
 
+/// What a row that is decoded takes beside its slot: indexes, and what checks note of it.
+const DECODED_BYTES: u64 = 256;
+
 /// Rows by id.
 #[derive(Clone, Debug)]
 pub(super) struct Table<T> {
@@ -143,6 +146,7 @@ impl<T> Table<T> {
         let mut vacant = Vec::new();
         let count = from.count()?;
         for id in 0..count as u32 {
+            from.charge(size_of::<Slot<T>>() as u64 + DECODED_BYTES)?;
             let row = match from.byte()? {
                 0 => None,
                 1 => Some(take(from)?),

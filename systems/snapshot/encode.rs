@@ -130,6 +130,7 @@ impl Encode for Description {
 impl Encode for Files {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
         self.refs.put(out);
+        put_varint(out, self.slots.len() as u64);
         put_varint(out, u64::from(self.open));
         for (fd, slot) in self.slots.iter().enumerate() {
             if let Some(slot) = slot {
