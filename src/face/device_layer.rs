@@ -1,5 +1,5 @@
-//! `DeviceLayer`: the standard devices laid over `/dev` of any file system (SEMANTICS.md section 12,
-//! null(4), urandom(4)).
+//! `DeviceLayer`: the standard devices laid over `/dev` of any file system (SEMANTICS.md section
+//! 12, null(4), urandom(4)).
 //!
 //! Only these very paths count; nothing is normalised here. Open descriptors behind `/dev/fd` and
 //! terminals behind `/dev/pts` are the kernel's: here they have a place, and their content is asked

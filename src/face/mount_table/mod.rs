@@ -1,4 +1,4 @@
-//! File systems mounted in one another, each behind a path (SEMANTICS.md section 13, "Mount table").
+//! File systems mounted in one another, each behind a path (SEMANTICS.md section 13).
 //!
 //! The mount with the longest path that a path begins with answers. Links are resolved inside one
 //! mount only, so a link may not be made that points (textually) into another one.

@@ -20,7 +20,9 @@ macro_rules! file_system_methods {
                 fn create_dir(&mut; path: &str) -> VfsResult<()>;
                 fn create_dir_with_mode(&mut; path: &str, mode: Option<u32>) -> VfsResult<()>;
                 fn mkdir(&mut; path: &str, recursive: bool) -> VfsResult<()>;
-                fn mkdir_with_mode(&mut; path: &str, recursive: bool, mode: Option<u32>) -> VfsResult<()>;
+                fn mkdir_with_mode(
+                    &mut; path: &str, recursive: bool, mode: Option<u32>
+                ) -> VfsResult<()>;
                 fn stat(&mut; path: &str) -> VfsResult<VirtualStat>;
                 fn remove_file(&mut; path: &str) -> VfsResult<()>;
                 fn remove_dir(&mut; path: &str) -> VfsResult<()>;
