@@ -2,6 +2,7 @@
 //! and compares. Run by restore, by the fuzzer's invariants and by tests, never by a tick.
 
 use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
+use crate::calls::transfer::Sending;
 use crate::components::{Interrupted, Life, Target, Wait, Waiting};
 use crate::kernel::Kernel;
 use crate::rows::{
@@ -102,6 +103,10 @@ impl Kernel {
             | Waiting::Flock { description, .. } => held(*description),
             Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
+            }
+            Waiting::Sendfile(Sending { from, to, .. }) => {
+                held(*from);
+                held(*to);
             }
             Waiting::FifoOpen { pipe, flags, over: false, .. } => {
                 let id = pipe.own_id(&self.rows);

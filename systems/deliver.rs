@@ -207,6 +207,7 @@ impl Kernel {
             Restart::Uninterruptible => self.note(Changed::Task(tid)),
             Restart::WithFlag | Restart::Never => {
                 if let Some(mut wait) = self.unsleep(row) {
+                    self.park_open(row, &mut wait);
                     self.counters.next_since += 1;
                     wait.since = self.counters.next_since;
                     self.sleep(row, wait);
@@ -367,6 +368,7 @@ impl Kernel {
 
     fn stop(&mut self, process: ProcessRow, signal: Signal) {
         self.rows[process].stopped = Some(signal);
+        self.park_opens(process);
         let pid = self.rows[process].pid;
         self.emit(Effect::Stopped { process: pid, signal });
         self.report(process, WaitStatus::Stopped(signal));
@@ -397,7 +399,7 @@ impl Kernel {
 
     /// Takes the blocked call of a task away because a handler runs.
     fn interrupt(&mut self, row: TaskRow, restart_flag: bool) -> Option<Interrupted> {
-        let wait = self.unsleep(row)?;
+        let mut wait = self.unsleep(row)?;
         // A wait looks at the children before it looks at signals: SIGCHLD does not hide who sent
         // it.
         if let Waiting::Child { select, options, info } = wait.on
@@ -421,11 +423,14 @@ impl Kernel {
             Waiting::PipeWrite { written, .. } if *written > 0 => {
                 Completed::Done(Answer::value(*written as i64))
             }
-            _ if again => return Some(Interrupted::Again(wait)),
+            _ if again => {
+                self.park_open(row, &mut wait);
+                return Some(Interrupted::Again(wait));
+            }
             _ => Completed::Failed(Errno::EINTR),
         };
         self.counters.blocked -= 1;
-        self.let_go(&wait.on);
+        self.let_go(row, &wait.on);
         Some(Interrupted::Over(wait.call, result))
     }
 

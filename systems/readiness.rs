@@ -8,6 +8,7 @@
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
+use crate::calls::transfer::Sending;
 use crate::components::{ChildSelect, Restart, Target, Wait, Waiting};
 use crate::event::{
     Answer, Call, CallId, Completed, Completion, Effect, Event, Outcome, Output, Refusal,
@@ -97,6 +98,9 @@ impl Kernel {
         match &wait.on {
             Waiting::PipeRead { description, .. } | Waiting::PipeWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
+            }
+            Waiting::Sendfile(Sending { to, .. }) => {
+                self.watch_description(*to, since, tid, enter);
             }
             Waiting::FifoOpen { pipe, .. } => self.watch_pipe(*pipe, since, tid, enter),
             Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
@@ -202,6 +206,11 @@ impl Kernel {
     /// Tries the blocked call of a task; completes it if it is done.
     pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
         let mut wait = self.rows[row].wait.take()?;
+        if let Waiting::Parked(call) = &wait.on {
+            let call = call.clone();
+            self.rows[row].wait = Some(wait);
+            return self.make_again(row, &call);
+        }
         let done = self.progress(row, &mut wait);
         let uninterruptible = wait.restart == Restart::Uninterruptible;
         self.rows[row].wait = Some(wait);
@@ -218,7 +227,7 @@ impl Kernel {
         let Some(wait) = self.unsleep(row) else { return };
         self.counters.blocked -= 1;
         let tid = self.rows[row].tid;
-        self.let_go(&wait.on);
+        self.let_go(row, &wait.on);
         self.end_temporary_mask(row);
         if self.has_deliverable(row) {
             return self.end_with_signals(row, wait.call, result);
@@ -260,7 +269,7 @@ impl Kernel {
     }
 
     /// Releases what a wait holds.
-    pub(crate) fn let_go(&mut self, on: &Waiting) {
+    pub(crate) fn let_go(&mut self, row: TaskRow, on: &Waiting) {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
@@ -271,9 +280,15 @@ impl Kernel {
                     self.release(*description);
                 }
             }
+            Waiting::Sendfile(Sending { from, to, .. }) => {
+                self.release(*from);
+                self.release(*to);
+            }
             Waiting::FifoOpen { over: true, .. } => {}
-            Waiting::FifoOpen { pipe, place, flags, over: false, .. } => {
-                self.abandon_fifo_open(*pipe, *place, *flags);
+            Waiting::FifoOpen { pipe, place, fd, flags, over: false, .. } => {
+                let files = self.rows[row].files;
+                self.rows[files].unreserve(*fd);
+                self.close_pipe_end(*pipe, Some(*place), *flags);
             }
             Waiting::Child { .. }
             | Waiting::Parked(_)
@@ -300,6 +315,7 @@ impl Kernel {
                     && self.config.wake == WakeMode::Auto;
                 tried.or_else(|| leaves.then_some(Ok(Answer::value(*written as i64))))
             }
+            Waiting::Sendfile(sending) => self.try_send(row, *sending).transpose(),
             Waiting::FifoOpen { .. } => self.try_fifo_open(row, &mut wait.on).transpose(),
             Waiting::Child { select, options, info } => {
                 self.try_wait(row, *select, *options, *info).transpose()
@@ -310,7 +326,7 @@ impl Kernel {
                 let found = |at: usize| Some(files.get(fds.get(at)?.fd)?.description);
                 self.try_poll(fds, found).map(Ok)
             }
-            Waiting::Select { sets, fds, held } => self.try_select(sets, fds, held).map(Ok),
+            Waiting::Select { sets, fds, .. } => self.try_select(row, sets, fds).map(Ok),
             Waiting::Flock { description, operation } => {
                 self.try_flock(*description, *operation).then(|| Ok(Answer::default()))
             }
@@ -358,6 +374,25 @@ impl Kernel {
         }
     }
 
+    /// A call that a stop or a handler took away is made anew (Auto).
+    fn make_again(&mut self, row: TaskRow, call: &Bytes) -> Option<Completed> {
+        let call = Call::get(&mut WireReader::new(&call.0)).ok()?;
+        let result = match self.dispatch(row, &call) {
+            Ok(answer) => Completed::Done(answer),
+            Err(Stop::Fail(errno)) => Completed::Failed(errno),
+            Err(Stop::Block(block)) => {
+                let mut wait = self.unsleep(row)?;
+                (wait.on, wait.restart) = (block.on, block.restart);
+                self.sleep(row, wait);
+                return None;
+            }
+            // Only open(2) is made again so: it does neither.
+            Err(Stop::Ended | Stop::Ask(_)) => return None,
+        };
+        self.complete(row, result.clone());
+        Some(result)
+    }
+
     /// The first try of a parked call.
     fn unpark(&mut self, row: TaskRow, call: CallId, bytes: &Bytes, max_bytes: u64) -> Outcome {
         // It was encoded by `park`: it decodes.
@@ -401,7 +436,7 @@ impl Kernel {
         let mut calls = Vec::new();
         if let Some(wait) = self.unsleep(row) {
             self.counters.blocked -= 1;
-            self.let_go(&wait.on);
+            self.let_go(row, &wait.on);
             calls.push(wait.call);
         }
         let frames = core::mem::take(&mut self.rows[row].frames);
@@ -409,7 +444,7 @@ impl Kernel {
             match frame.interrupted {
                 Some(crate::components::Interrupted::Again(wait)) => {
                     self.counters.blocked -= 1;
-                    self.let_go(&wait.on);
+                    self.let_go(row, &wait.on);
                     calls.push(wait.call);
                 }
                 Some(crate::components::Interrupted::Over(call, _)) => calls.push(call),
@@ -431,14 +466,8 @@ fn expired_result(on: &Waiting) -> Completed {
     use crate::event::Payload;
     match on {
         Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
-        Waiting::Select { sets, .. } => {
-            let none = |list: &Option<Vec<i32>>| list.as_ref().map(|_| Vec::new());
-            let empty = crate::abi::SelectSets {
-                read: none(&sets.read),
-                write: none(&sets.write),
-                except: none(&sets.except),
-            };
-            Completed::Done(Answer::with(Payload::Select(Box::new(empty))))
+        Waiting::Select { sets, fds, .. } => {
+            Completed::Done(crate::calls::poll::selected(sets, fds, |_| false))
         }
         Waiting::Signal { .. } => Completed::Failed(Errno::EAGAIN),
         Waiting::Sleep { .. }
@@ -446,6 +475,7 @@ fn expired_result(on: &Waiting) -> Completed {
         | Waiting::Parked(_)
         | Waiting::PipeRead { .. }
         | Waiting::PipeWrite { .. }
+        | Waiting::Sendfile(_)
         | Waiting::FifoOpen { .. }
         | Waiting::Child { .. }
         | Waiting::Vfork { .. }

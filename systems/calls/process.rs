@@ -182,7 +182,8 @@ impl Kernel {
         let id = self.next_id();
         let from = &self.rows[files];
         let slots: Vec<Option<FdSlot>> = from.slots.clone();
-        let copy = Files { refs: 1, slots, lowest: from.lowest, open: from.open };
+        let (lowest, open) = (from.lowest, from.open);
+        let copy = Files { refs: 1, slots, lowest, open, reserved: Vec::new() };
         self.counters.open_fds += u64::from(copy.open);
         for at in 0..copy.slots.len() {
             if let Some(slot) = copy.slots[at] {

@@ -1,6 +1,7 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
 use crate::components::Socket;
+use crate::calls::transfer::Sending;
 use crate::components::{
     Context, Description, Files, Frame, Handlers, Interrupted, Life, Pending, Pipe, Process,
     Restart, Target, Task, Wait, WaitQueue, Waiting,
@@ -85,7 +86,7 @@ impl Encode for Pipe {
         put_varint(out, self.segments.len() as u64);
         for segment in &self.segments {
             segment.bytes.as_slice().put(out);
-            (segment.read, segment.packet).put(out);
+            (segment.read, segment.kind).put(out);
         }
         [self.slots, self.readers, self.writers, self.uid, self.gid, self.mode].put(out);
         [self.reader_opens, self.writer_opens, self.changed_ns].put(out);
@@ -252,10 +253,16 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (2u8, [description.own_id(rows), *written]).put(out);
             data.put(out);
         }
-        Waiting::FifoOpen { pipe, place, flags, seen, over } => {
-            (3u8, [pipe.own_id(rows), *seen]).put(out);
+        Waiting::Sendfile(Sending { from, to, own_offset, at, count }) => {
+            (14u8, [from.own_id(rows), to.own_id(rows)]).put(out);
+            ([*at, *count], *own_offset).put(out);
+        }
+        // 3 was the same without the descriptor's number.
+        Waiting::FifoOpen { pipe, place, fd, flags, seen, over, again } => {
+            (13u8, [pipe.own_id(rows), *seen]).put(out);
             place.put(out);
-            (*flags, *over).put(out);
+            ([*fd, *flags], *over).put(out);
+            again.put(out);
         }
         Waiting::Child { select, options, info } => {
             (4u8, *select).put(out);
