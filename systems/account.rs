@@ -72,7 +72,9 @@ impl Kernel {
             }
             let mut waits: Vec<&Wait> = task.wait.as_deref().into_iter().collect();
             for frame in &task.frames {
-                if let Some(Interrupted::Again(wait)) = &frame.interrupted {
+                if let Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) =
+                    &frame.interrupted
+                {
                     waits.push(wait);
                 }
             }
@@ -116,6 +118,7 @@ impl Kernel {
             }
             Waiting::FifoOpen { .. }
             | Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Child { .. }
             | Waiting::Sleep { .. }
             | Waiting::Pause

@@ -9,7 +9,7 @@ use crate::components::{
     Context, Files, Handlers, Life, Limits, Link, Pending, Process, ProcessText, Reportable,
     Target, Task, WaitQueue,
 };
-use crate::fs::{Fs, Place};
+use crate::fs::{Fs, Place, Protected};
 use crate::kernel::{Config, Counters, Kernel};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, Rows, TaskRow};
 use crate::tables::family::Club;
@@ -134,6 +134,12 @@ impl Kernel {
         let mut kernel = Kernel::bare(config, fs);
         kernel.start(boot)?;
         Ok(kernel)
+    }
+
+    /// Sets the sysctls of proc_sys_fs(5) that restrict links, as boot scripts do before the first
+    /// event.
+    pub fn set_protected(&mut self, protected: Protected) {
+        self.fs.set_protected(protected);
     }
 
     /// A kernel without any process.

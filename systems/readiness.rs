@@ -9,7 +9,7 @@
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
-use crate::components::{ChildSelect, Restart, Target, Wait, Waiting};
+use crate::components::{ChildSelect, Interrupted, Restart, Target, Wait, Waiting};
 use crate::event::{
     Answer, Call, CallId, Completed, Completion, Effect, Event, Outcome, Output, Refusal,
 };
@@ -118,6 +118,7 @@ impl Kernel {
             }
             Waiting::RecordLock { object, .. } => self.watch_records(*object, since, tid, enter),
             Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Sleep { .. }
             | Waiting::Pause
             | Waiting::Signal { .. }
@@ -199,6 +200,9 @@ impl Kernel {
         if since.is_some_and(|since| since != wait.since) {
             return;
         }
+        if since.is_none() && self.deliver_unmasked(row) {
+            return;
+        }
         self.max_bytes = u64::MAX;
         self.attempt(row);
     }
@@ -244,14 +248,15 @@ impl Kernel {
     fn end_with_signals(&mut self, row: TaskRow, call: CallId, result: Completed) {
         let tid = self.rows[row].tid;
         if self.config.wake == WakeMode::Auto {
-            self.resuming = Some((row, crate::components::Interrupted::Over(call, result)));
+            self.resuming = Some((row, Interrupted::Over(call, result)));
             let pid = self.rows[self.rows[row].process].pid;
             self.deliver_pending(tid);
-            let Some((_, crate::components::Interrupted::Over(call, mut result))) =
-                self.resuming.take()
-            else {
+            let Some((_, Interrupted::Over(call, mut result))) = self.resuming.take() else {
                 return;
             };
+            if self.hold_result(row, tid, call, &result) {
+                return;
+            }
             let ended = self.outbox.iter().rev().find_map(|output| match output {
                 Output::Effect(Effect::Exited { process, status }) if *process == pid => {
                     Some(*status)
@@ -292,6 +297,7 @@ impl Kernel {
             }
             Waiting::Child { .. }
             | Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Sleep { .. }
             | Waiting::Pause
             | Waiting::Signal { .. }
@@ -301,6 +307,9 @@ impl Kernel {
 
     /// One try of a blocked call: its result if it is done.
     fn progress(&mut self, row: TaskRow, wait: &mut Wait) -> Option<Completed> {
+        if let Waiting::Finished(result) = &wait.on {
+            return Some(result.clone());
+        }
         let expired = wait.deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
         let tried = match &mut wait.on {
             Waiting::PipeRead { description, count } => {
@@ -338,7 +347,10 @@ impl Kernel {
                 let child = *child;
                 self.vfork_is_over(row, child).then(|| Ok(Answer::value(i64::from(child))))
             }
-            Waiting::Parked(_) | Waiting::Sleep { .. } | Waiting::Pause => None,
+            Waiting::Parked(_)
+            | Waiting::Finished(_)
+            | Waiting::Sleep { .. }
+            | Waiting::Pause => None,
         };
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
@@ -440,14 +452,21 @@ impl Kernel {
             calls.push(wait.call);
         }
         let frames = core::mem::take(&mut self.rows[row].frames);
-        for frame in frames.into_iter().rev() {
-            match frame.interrupted {
-                Some(crate::components::Interrupted::Again(wait)) => {
+        let again = |interrupted: &Interrupted| match interrupted {
+            Interrupted::Again(_) | Interrupted::AgainUnder(..) => true,
+            Interrupted::Over(..) => false,
+        };
+        // What a handler interrupted, and what goes on this moment.
+        let resumes = self.resuming.take_if(|(of, what)| *of == row && again(what));
+        let interrupted = frames.into_iter().map(|frame| frame.interrupted);
+        for interrupted in interrupted.chain([resumes.map(|(_, what)| what)]).rev() {
+            match interrupted {
+                Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) => {
                     self.counters.blocked -= 1;
                     self.let_go(row, &wait.on);
                     calls.push(wait.call);
                 }
-                Some(crate::components::Interrupted::Over(call, _)) => calls.push(call),
+                Some(Interrupted::Over(call, _)) => calls.push(call),
                 None => {}
             }
         }
@@ -473,6 +492,7 @@ fn expired_result(on: &Waiting) -> Completed {
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)
+        | Waiting::Finished(_)
         | Waiting::PipeRead { .. }
         | Waiting::PipeWrite { .. }
         | Waiting::Sendfile(_)

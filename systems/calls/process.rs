@@ -317,7 +317,7 @@ impl Kernel {
 }
 
 fn copy_frame(frame: &Frame) -> Frame {
-    Frame { mask: frame.mask, interrupted: None }
+    Frame { mask: frame.mask, interrupted: None, announce: None }
 }
 
 /// The combinations that clone(2) refuses.

@@ -3,7 +3,7 @@
 use crate::abi::{PollFd, SelectSets, SigSet};
 use crate::calls::record_lock::{LockedObject, RecordLock};
 use crate::calls::transfer::Sending;
-use crate::event::CallId;
+use crate::event::{CallId, Completed};
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, PipeRow};
 use crate::wire::Bytes;
@@ -129,6 +129,8 @@ pub enum Waiting {
         /// The lock.
         lock: RecordLock,
     },
+    /// The end of a stop: the call is over, with this result (Auto).
+    Finished(Completed),
     /// flock(2).
     Flock {
         /// The description.

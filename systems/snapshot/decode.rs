@@ -415,16 +415,27 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
 fn get_frame(from: From<'_, '_>, refs: &Refs) -> Result<Frame, RestoreError> {
     let mask = Wire::get(from)?;
     let error = from.error("what a handler interrupted");
-    let interrupted = match from.byte()? {
+    let mut tag = from.byte()?;
+    let mut announce = None;
+    if tag == 3 {
+        announce = Some(Wire::get(from)?);
+        tag = from.byte()?;
+    }
+    let interrupted = match tag {
         0 => None,
         1 => {
             let wait = get_wait(from, refs)?.ok_or(error)?;
             Some(Interrupted::Again(Box::new(wait)))
         }
         2 => Some(Interrupted::Over(CallId::get(from)?, Wire::get(from)?)),
+        4 => {
+            let under = Wire::get(from)?;
+            let wait = get_wait(from, refs)?.ok_or(error)?;
+            Some(Interrupted::AgainUnder(Box::new(wait), under))
+        }
         _ => return Err(error.into()),
     };
-    Ok(Frame { mask, interrupted })
+    Ok(Frame { mask, interrupted, announce })
 }
 
 fn get_wait(from: From<'_, '_>, refs: &Refs) -> Result<Option<Wait>, RestoreError> {
@@ -486,6 +497,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let (object, lock) = Wire::get(from)?;
             Waiting::RecordLock { description, object, lock }
         }
+        15 => Waiting::Finished(Wire::get(from)?),
         14 => {
             let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
             let ([at, count], own_offset) = Wire::get(from)?;

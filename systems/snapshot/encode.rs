@@ -209,6 +209,10 @@ impl Encode for Task {
 
 fn put_frame(frame: &Frame, rows: &Rows, out: &mut Vec<u8>) {
     frame.mask.put(out);
+    if let Some(announce) = frame.announce {
+        out.push(3);
+        announce.put(out);
+    }
     match &frame.interrupted {
         None => out.push(0),
         Some(Interrupted::Again(wait)) => {
@@ -219,6 +223,11 @@ fn put_frame(frame: &Frame, rows: &Rows, out: &mut Vec<u8>) {
             out.push(2);
             call.put(out);
             result.put(out);
+        }
+        Some(Interrupted::AgainUnder(wait, mask)) => {
+            out.push(4);
+            mask.put(out);
+            put_wait(Some(wait), rows, out);
         }
     }
 }
@@ -285,6 +294,7 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (12u8, description.own_id(rows)).put(out);
             (*object, *lock).put(out);
         }
+        Waiting::Finished(result) => (15u8, result.clone()).put(out),
         Waiting::Flock { description, operation } => {
             (11u8, description.own_id(rows)).put(out);
             operation.put(out);
