@@ -12,7 +12,9 @@ use crate::abi::signal::{
 };
 use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
 use crate::components::{Frame, Interrupted, Life, Restart, Wait, Waiting};
-use crate::event::{Answer, CallId, Completed, Completion, Effect, Outcome, Output, Payload, Refusal};
+use crate::event::{
+    Answer, CallId, Completed, Completion, Effect, Outcome, Output, Payload, Refusal,
+};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::rows::{ProcessRow, TaskRow};
 use alloc::boxed::Box;
@@ -222,9 +224,7 @@ impl Kernel {
         call: CallId,
         result: &Completed,
     ) -> bool {
-        if self.pids.task(tid) != Some(row)
-            || self.rows[self.rows[row].process].stopped.is_none()
-        {
+        if self.pids.task(tid) != Some(row) || self.rows[self.rows[row].process].stopped.is_none() {
             return false;
         }
         self.counters.next_since += 1;

@@ -10,9 +10,7 @@ use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
 use crate::components::{ChildSelect, Interrupted, Restart, Target, Wait, Waiting};
-use crate::event::{
-    Answer, Call, CallId, Completed, Completion, Effect, Event, Outcome, Output, Refusal,
-};
+use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
 use crate::tables::deadlines::Due;
@@ -249,24 +247,14 @@ impl Kernel {
         let tid = self.rows[row].tid;
         if self.config.wake == WakeMode::Auto {
             self.resuming = Some((row, Interrupted::Over(call, result)));
-            let pid = self.rows[self.rows[row].process].pid;
             self.deliver_pending(tid);
-            let Some((_, Interrupted::Over(call, mut result))) = self.resuming.take() else {
+            // A handler may have it now, or the end of the task has told of it.
+            let Some((_, Interrupted::Over(call, result))) = self.resuming.take() else {
                 return;
             };
-            if self.hold_result(row, tid, call, &result) {
-                return;
+            if !self.hold_result(row, tid, call, &result) {
+                self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
             }
-            let ended = self.outbox.iter().rev().find_map(|output| match output {
-                Output::Effect(Effect::Exited { process, status }) if *process == pid => {
-                    Some(*status)
-                }
-                Output::Effect(_) | Output::Completion(_) | Output::Outcome(..) => None,
-            });
-            if let Some(status) = ended.filter(|_| self.pids.task(tid) != Some(row)) {
-                result = Completed::Gone(status);
-            }
-            self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
             return;
         }
         self.signalled.push_back(tid);
@@ -347,10 +335,9 @@ impl Kernel {
                 let child = *child;
                 self.vfork_is_over(row, child).then(|| Ok(Answer::value(i64::from(child))))
             }
-            Waiting::Parked(_)
-            | Waiting::Finished(_)
-            | Waiting::Sleep { .. }
-            | Waiting::Pause => None,
+            Waiting::Parked(_) | Waiting::Finished(_) | Waiting::Sleep { .. } | Waiting::Pause => {
+                None
+            }
         };
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
@@ -452,12 +439,8 @@ impl Kernel {
             calls.push(wait.call);
         }
         let frames = core::mem::take(&mut self.rows[row].frames);
-        let again = |interrupted: &Interrupted| match interrupted {
-            Interrupted::Again(_) | Interrupted::AgainUnder(..) => true,
-            Interrupted::Over(..) => false,
-        };
         // What a handler interrupted, and what goes on this moment.
-        let resumes = self.resuming.take_if(|(of, what)| *of == row && again(what));
+        let resumes = self.resuming.take_if(|(of, _)| *of == row);
         let interrupted = frames.into_iter().map(|frame| frame.interrupted);
         for interrupted in interrupted.chain([resumes.map(|(_, what)| what)]).rev() {
             match interrupted {

@@ -104,7 +104,13 @@ impl Kernel {
         self.read_place(task, place, offset, readable_count(count)?)
     }
 
-    pub(crate) fn read_place(&mut self, task: TaskRow, place: Place, offset: u64, count: u64) -> CallResult {
+    pub(crate) fn read_place(
+        &mut self,
+        task: TaskRow,
+        place: Place,
+        offset: u64,
+        count: u64,
+    ) -> CallResult {
         match self.thing(place) {
             Thing::Directory => Err(Errno::EISDIR.into()),
             Thing::Other => Err(Errno::EINVAL.into()),

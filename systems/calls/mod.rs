@@ -64,7 +64,9 @@ impl Kernel {
             Call::Ioctl { fd, request, arg } => self.ioctl(task, fd, request, arg),
             Call::Pipe {} => self.pipe2(task, 0),
             Call::Pipe2 { flags } => self.pipe2(task, flags),
-            Call::Preadv { fd, count, offset: 0.. } if is_odd(count) && self.has_place(task, fd) => {
+            Call::Preadv { fd, count, offset: 0.. }
+                if is_odd(count) && self.has_place(task, fd) =>
+            {
                 self.read_odd(task, fd, count)
             }
             Call::Pread64 { fd, count, offset } => self.pread(task, fd, count, offset),

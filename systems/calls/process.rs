@@ -181,7 +181,9 @@ impl Kernel {
     pub(crate) fn copy_files(&mut self, files: FilesRow) -> FilesRow {
         let id = self.next_id();
         let from = &self.rows[files];
-        let slots: Vec<Option<FdSlot>> = from.slots.clone();
+        // A copy is as long as it must be: select(2) shows it.
+        let length = from.slots.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let slots: Vec<Option<FdSlot>> = from.slots[..length].to_vec();
         let (lowest, open) = (from.lowest, from.open);
         let copy = Files { refs: 1, slots, lowest, open, reserved: Vec::new() };
         self.counters.open_fds += u64::from(copy.open);

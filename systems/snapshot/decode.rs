@@ -227,7 +227,9 @@ impl Kernel {
                 _ => None,
             };
             let opens = match &wait.on {
-                Waiting::FifoOpen { pipe, place, fd, over, .. } => Some((*pipe, *place, *fd, *over)),
+                Waiting::FifoOpen { pipe, place, fd, over, .. } => {
+                    Some((*pipe, *place, *fd, *over))
+                }
                 _ => None,
             };
             if let Some(deadline) = deadline {

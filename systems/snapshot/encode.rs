@@ -1,7 +1,7 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
-use crate::components::Socket;
 use crate::calls::transfer::Sending;
+use crate::components::Socket;
 use crate::components::{
     Context, Description, Files, Frame, Handlers, Interrupted, Life, Pending, Pipe, Process,
     Restart, Target, Task, Wait, WaitQueue, Waiting,
