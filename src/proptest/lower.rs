@@ -2,7 +2,7 @@
 //!
 //! Nothing here may wait by the clock, read random bytes, or name what only one machine has.
 
-use super::player::{Kind, Player};
+use super::player::{Kind, PROCESSES_MAX, Player};
 use super::{Action, Step, Subject};
 use crate::json::Object;
 use serde_json::{Value, json};
@@ -296,7 +296,13 @@ impl Lowering<'_> {
             Action::Kill => {
                 let process = self.process_id(0);
                 let target = self.pick(1, &[process, process, 0, -process]);
-                json!({"call": "kill", "target": target, "sig": self.any_signal(2)})
+                let mut sig = self.any_signal(2);
+                // Which of three that end or stop at once sees another's end is a race.
+                let harmless = ["SIGCONT", "SIGCHLD", "SIGWINCH"];
+                if target <= 0 && self.player.known.len() >= PROCESSES_MAX && sig != 0 {
+                    sig = self.pick(2, &harmless).into();
+                }
+                json!({"call": "kill", "target": target, "sig": sig})
             }
             Action::Tgkill => {
                 let process = self.process_id(0);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Processes that may live at a time.
-const PROCESSES_MAX: usize = 3;
+pub(super) const PROCESSES_MAX: usize = 3;
 
 /// What a descriptor is, as far as the generator cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -271,8 +271,8 @@ impl Kernel {
         self.rows[task].alt_stack = super::NO_ALT_STACK;
         self.rows[task].saved_mask = None;
         self.rows[process].did_exec = true;
-        self.close_on_exec(task);
         self.end_vfork(process);
+        self.close_on_exec(task);
     }
 
     /// The other threads end; the one that calls execve(2) takes over the leader's number.
