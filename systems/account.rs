@@ -2,6 +2,7 @@
 //! and compares. Run by restore, by the fuzzer's invariants and by tests, never by a tick.
 
 use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
+use crate::calls::transfer::Sending;
 use crate::components::{Interrupted, Life, Target, Wait, Waiting};
 use crate::kernel::Kernel;
 use crate::memory;
@@ -80,7 +81,9 @@ impl Kernel {
             uses.held_bytes += 4 * task.credentials.groups.len() as u64;
             for frame in &task.frames {
                 uses.held_bytes += memory::frame_bytes(frame.interrupted.as_ref());
-                if let Some(Interrupted::Again(wait)) = &frame.interrupted {
+                if let Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) =
+                    &frame.interrupted
+                {
                     waits.push(wait);
                 }
             }
@@ -113,6 +116,10 @@ impl Kernel {
             Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
             }
+            Waiting::Sendfile(Sending { from, to, .. }) => {
+                held(*from);
+                held(*to);
+            }
             Waiting::FifoOpen { pipe, flags, over: false, .. } => {
                 let id = pipe.own_id(&self.rows);
                 let access = flags & O_ACCMODE;
@@ -121,6 +128,7 @@ impl Kernel {
             }
             Waiting::FifoOpen { .. }
             | Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Child { .. }
             | Waiting::Sleep { .. }
             | Waiting::Pause

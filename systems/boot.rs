@@ -8,7 +8,7 @@ use crate::abi::{Credentials, Errno, Rlimit, Timespec};
 use crate::components::{
     Context, Files, Handlers, Limits, Pending, Process, ProcessText, Target, Task,
 };
-use crate::fs::{Fs, Place};
+use crate::fs::{Fs, Place, Protected};
 use crate::kernel::{Config, Counters, Kernel};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, Rows, TaskRow};
 use crate::tables::family::Club;
@@ -132,6 +132,12 @@ impl Kernel {
         let mut kernel = Kernel::bare(config, fs);
         kernel.start(boot)?;
         Ok(kernel)
+    }
+
+    /// Sets the sysctls of proc_sys_fs(5) that restrict links, as boot scripts do before the first
+    /// event.
+    pub fn set_protected(&mut self, protected: Protected) {
+        self.fs.set_protected(protected);
     }
 
     /// A kernel without any process.

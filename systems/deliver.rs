@@ -11,8 +11,10 @@ use crate::abi::signal::{
     CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN, SIGRTMIN,
 };
 use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
-use crate::components::{Frame, Interrupted, Life, Pending, Restart, Waiting};
-use crate::event::{Answer, Completed, Completion, Effect, Outcome, Output, Payload, Refusal};
+use crate::components::{Frame, Interrupted, Life, Pending, Restart, Wait, Waiting};
+use crate::event::{
+    Answer, CallId, Completed, Completion, Effect, Outcome, Output, Payload, Refusal,
+};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::memory;
 use crate::rows::{ProcessRow, TaskRow};
@@ -222,27 +224,73 @@ impl Kernel {
         }
     }
 
-    /// Whether a signal that only the mask of sigsuspend(2) and its like holds back ends the
-    /// process: between the interruption and the new call the task's own mask holds.
-    fn ends_unmasked(&self, row: TaskRow) -> bool {
+    /// A call that set a mask for its duration is made again after a stop: before that its task's
+    /// own mask holds, and what only the call's held back is delivered; then it goes on waiting,
+    /// behind the handlers if there are any. False if there is nothing of the kind.
+    pub(crate) fn deliver_unmasked(&mut self, row: TaskRow) -> bool {
         let task = &self.rows[row];
         let Some(mask) = task.saved_mask else { return false };
         let all = task.pending.set.union(self.rows[task.process].pending.set);
-        all.without(mask).first().is_some_and(|signal| {
-            let action = signal.default_action();
-            self.rows[task.handlers].action(signal).handler == SIG_DFL
-                && matches!(action, DefaultAction::Terminate | DefaultAction::Core)
-                && !self.is_unkillable(task.process)
-        })
+        if all.without(mask).is_empty() {
+            return false;
+        }
+        let Some(wait) = self.unsleep(row) else { return false };
+        let tid = self.rows[row].tid;
+        let under = core::mem::replace(&mut self.rows[row].mask, mask);
+        self.rows[row].saved_mask = None;
+        self.resuming = Some((row, Interrupted::AgainUnder(wait, under)));
+        self.deliver_pending(tid);
+        let Some((_, interrupted)) = self.resuming.take() else { return true };
+        self.wait_on(row, interrupted);
+        false
+    }
+
+    /// Lets an interrupted call wait again.
+    fn wait_on(&mut self, row: TaskRow, interrupted: Interrupted) {
+        let (mut wait, under) = match interrupted {
+            Interrupted::Again(wait) => (wait, None),
+            Interrupted::AgainUnder(wait, under) => (wait, Some(under)),
+            Interrupted::Over(..) => return,
+        };
+        if let Some(under) = under {
+            let mask = core::mem::replace(&mut self.rows[row].mask, under);
+            self.rows[row].saved_mask = Some(mask);
+        }
+        self.counters.next_since += 1;
+        wait.since = self.counters.next_since;
+        self.sleep(row, wait);
+    }
+
+    /// A result that is there while its process is stopped: the caller gets it when it goes on.
+    /// False if it is not stopped.
+    pub(crate) fn hold_result(
+        &mut self,
+        row: TaskRow,
+        tid: u32,
+        call: CallId,
+        result: &Completed,
+    ) -> bool {
+        if self.pids.task(tid) != Some(row) || self.rows[self.rows[row].process].stopped.is_none() {
+            return false;
+        }
+        self.counters.next_since += 1;
+        self.counters.blocked += 1;
+        let wait = Wait {
+            call,
+            since: self.counters.next_since,
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+            on: Waiting::Finished(result.clone()),
+        };
+        self.hold_bytes(memory::wait_bytes(&wait.on));
+        self.sleep(row, Box::new(wait));
+        true
     }
 
     /// A call that a stop interrupted is made again: it waits at the end of the queues.
     fn wait_again(&mut self, row: TaskRow) {
         let Some(wait) = &self.rows[row].wait else { return };
         let (tid, restart) = (self.rows[row].tid, wait.restart);
-        if self.ends_unmasked(row) {
-            return self.end_temporary_mask(row);
-        }
         if let Waiting::PipeWrite { written, .. } = wait.on
             && written > 0
         {
@@ -253,6 +301,7 @@ impl Kernel {
             Restart::Uninterruptible => self.note(Changed::Task(tid)),
             Restart::WithFlag | Restart::Never => {
                 if let Some(mut wait) = self.unsleep(row) {
+                    self.park_open(row, &mut wait);
                     self.counters.next_since += 1;
                     wait.since = self.counters.next_since;
                     self.sleep(row, wait);
@@ -356,6 +405,17 @@ impl Kernel {
                 return;
             }
         }
+        self.announce(row);
+    }
+
+    /// The handlers whose frames stand run.
+    fn announce(&mut self, row: TaskRow) {
+        let task = self.rows[row].tid;
+        for at in 0..self.rows[row].frames.len() {
+            if let Some((handler, info)) = self.rows[row].frames[at].announce.take() {
+                self.emit(Effect::Handler { task, handler, info });
+            }
+        }
     }
 
     /// A wait that no signal interrupts ends with its process if the signal would end that without
@@ -411,6 +471,7 @@ impl Kernel {
         if self.rows[process].stopped.replace(signal).is_none() {
             self.counters.stopped += 1;
         }
+        self.park_opens(process);
         let pid = self.rows[process].pid;
         self.emit(Effect::Stopped { process: pid, signal });
         self.report(process, WaitStatus::Stopped(signal));
@@ -447,15 +508,23 @@ impl Kernel {
         if action.flags & SA_NODEFER == 0 {
             task.mask.insert(signal);
         }
-        task.frames.push(Frame { mask, interrupted });
-        let (task, handler) = (task.tid, action.handler);
-        self.emit(Effect::Handler { task, handler, info });
+        let announce = Some((action.handler, info));
+        task.frames.push(Frame { mask, interrupted, announce });
+        if self.config.wake == WakeMode::OnDemand {
+            self.announce(row);
+        }
         true
     }
 
     /// Takes the blocked call of a task away because a handler runs.
     fn interrupt(&mut self, row: TaskRow, restart_flag: bool) -> Option<Interrupted> {
-        let wait = self.unsleep(row)?;
+        let mut wait = self.unsleep(row)?;
+        if matches!(wait.on, Waiting::Finished(_)) {
+            self.forget_wait(&wait.on);
+        }
+        if let Waiting::Finished(result) = wait.on {
+            return Some(Interrupted::Over(wait.call, result));
+        }
         // A wait looks at the children before it looks at signals: SIGCHLD does not hide who sent
         // it.
         if let Waiting::Child { select, options, info } = wait.on
@@ -479,11 +548,14 @@ impl Kernel {
             Waiting::PipeWrite { written, .. } if *written > 0 => {
                 Completed::Done(Answer::value(*written as i64))
             }
-            _ if again => return Some(Interrupted::Again(wait)),
+            _ if again => {
+                self.park_open(row, &mut wait);
+                return Some(Interrupted::Again(wait));
+            }
             _ => Completed::Failed(Errno::EINTR),
         };
         self.forget_wait(&wait.on);
-        self.let_go(&wait.on);
+        self.let_go(row, &wait.on);
         Some(Interrupted::Over(wait.call, result))
     }
 
@@ -504,12 +576,16 @@ impl Kernel {
         }
         match self.resuming.take() {
             Some((_, Interrupted::Over(call, result))) => {
-                self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+                if !self.hold_result(row, tid, call, &result) {
+                    self.outbox.push_back(Output::Completion(Completion {
+                        call,
+                        task: tid,
+                        result,
+                    }));
+                }
             }
-            Some((_, Interrupted::Again(mut wait))) => {
-                self.counters.next_since += 1;
-                wait.since = self.counters.next_since;
-                self.sleep(row, wait);
+            Some((_, again)) => {
+                self.wait_on(row, again);
                 self.note(Changed::Task(tid));
             }
             None => {}

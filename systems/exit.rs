@@ -82,13 +82,14 @@ impl Kernel {
     /// Removes a task: its blocked call is gone, what it shares loses a user.
     pub(crate) fn end_task(&mut self, task: TaskRow, status: WaitStatus) {
         self.cancel(task, status);
-        if !self.rows[task].exited {
-            self.drop_shared(task);
-        }
         let tid = self.rows[task].tid;
         let process = self.rows[task].process;
+        // The memory goes before the descriptors: the parent in vfork(2) is woken first.
         if self.rows[process].pid == tid {
             self.end_vfork(process);
+        }
+        if !self.rows[task].exited {
+            self.drop_shared(task);
         }
         self.pids.change(tid, |entry| entry.task = None);
         self.forget_signals(self.rows[task].pending.queue.len() as u64);

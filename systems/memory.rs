@@ -151,8 +151,11 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         Waiting::Parked(call) => call.0.len() as u64,
         Waiting::PipeWrite { data, .. } => data.0.len() as u64,
         Waiting::Poll { fds, .. } | Waiting::Select { fds, .. } => fds.len() as u64 * POLLED_BYTES,
+        // Parked and opening take turns: the same bytes.
+        Waiting::FifoOpen { again, .. } => again.0.len() as u64,
+        Waiting::Finished(result) => completed_bytes(result),
         Waiting::PipeRead { .. }
-        | Waiting::FifoOpen { .. }
+        | Waiting::Sendfile(_)
         | Waiting::Child { .. }
         | Waiting::Sleep { .. }
         | Waiting::Pause
@@ -165,14 +168,20 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
 
 /// What a handler's frame keeps, the data of a call that it interrupted included.
 pub(crate) fn frame_bytes(interrupted: Option<&Interrupted>) -> u64 {
-    let data = match interrupted {
-        Some(Interrupted::Over(_, Completed::Done(answer))) => match &answer.payload {
+    FRAME_BYTES
+        + match interrupted {
+            Some(Interrupted::Over(_, result)) => completed_bytes(result),
+            Some(Interrupted::Again(_) | Interrupted::AgainUnder(..)) | None => 0,
+        }
+}
+
+/// The data of a result that its caller has not taken yet.
+fn completed_bytes(result: &Completed) -> u64 {
+    match result {
+        Completed::Done(answer) => match &answer.payload {
             Payload::Data(data) => data.0.len() as u64,
             _ => 0,
         },
-        Some(Interrupted::Over(_, Completed::Failed(_) | Completed::Gone(_)))
-        | Some(Interrupted::Again(_))
-        | None => 0,
-    };
-    FRAME_BYTES + data
+        Completed::Failed(_) | Completed::Gone(_) => 0,
+    }
 }

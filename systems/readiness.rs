@@ -8,10 +8,9 @@
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
-use crate::components::{ChildSelect, Restart, Target, Wait, Waiting};
-use crate::event::{
-    Answer, Call, CallId, Completed, Completion, Effect, Event, Outcome, Output, Refusal,
-};
+use crate::calls::transfer::Sending;
+use crate::components::{ChildSelect, Interrupted, Restart, Target, Wait, Waiting};
+use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
@@ -50,7 +49,7 @@ impl Kernel {
         let call = CallId(tick);
         let bytes = memory::wait_bytes(&block.on);
         if bytes > 0 && !self.has_memory(bytes) {
-            self.let_go(&block.on);
+            self.let_go(row, &block.on);
             self.end_temporary_mask(row);
             return match block.on {
                 Waiting::PipeWrite { written, .. } if written > 0 => {
@@ -111,6 +110,9 @@ impl Kernel {
             Waiting::PipeRead { description, .. } | Waiting::PipeWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
             }
+            Waiting::Sendfile(Sending { to, .. }) => {
+                self.watch_description(*to, since, tid, enter);
+            }
             Waiting::FifoOpen { pipe, .. } => self.watch_pipe(*pipe, since, tid, enter),
             Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                 for description in held.iter().flatten() {
@@ -127,6 +129,7 @@ impl Kernel {
             }
             Waiting::RecordLock { object, .. } => self.watch_records(*object, since, tid, enter),
             Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Sleep { .. }
             | Waiting::Pause
             | Waiting::Signal { .. }
@@ -209,6 +212,9 @@ impl Kernel {
         if since.is_some_and(|since| since != wait.since) {
             return;
         }
+        if since.is_none() && self.deliver_unmasked(row) {
+            return;
+        }
         self.max_bytes = u64::MAX;
         self.attempt(row);
     }
@@ -216,6 +222,11 @@ impl Kernel {
     /// Tries the blocked call of a task; completes it if it is done.
     pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
         let mut wait = self.rows[row].wait.take()?;
+        if let Waiting::Parked(call) = &wait.on {
+            let call = call.clone();
+            self.rows[row].wait = Some(wait);
+            return self.make_again(row, &call);
+        }
         let done = self.progress(row, &mut wait);
         let uninterruptible = wait.restart == Restart::Uninterruptible;
         self.rows[row].wait = Some(wait);
@@ -232,7 +243,7 @@ impl Kernel {
         let Some(wait) = self.unsleep(row) else { return };
         self.forget_wait(&wait.on);
         let tid = self.rows[row].tid;
-        self.let_go(&wait.on);
+        self.let_go(row, &wait.on);
         self.end_temporary_mask(row);
         if self.has_deliverable(row) {
             return self.end_with_signals(row, wait.call, result);
@@ -249,24 +260,15 @@ impl Kernel {
     fn end_with_signals(&mut self, row: TaskRow, call: CallId, result: Completed) {
         let tid = self.rows[row].tid;
         if self.config.wake == WakeMode::Auto {
-            self.resuming = Some((row, crate::components::Interrupted::Over(call, result)));
-            let pid = self.rows[self.rows[row].process].pid;
+            self.resuming = Some((row, Interrupted::Over(call, result)));
             self.deliver_pending(tid);
-            let Some((_, crate::components::Interrupted::Over(call, mut result))) =
-                self.resuming.take()
-            else {
+            // A handler may have it now, or the end of the task has told of it.
+            let Some((_, Interrupted::Over(call, result))) = self.resuming.take() else {
                 return;
             };
-            let ended = self.outbox.iter().rev().find_map(|output| match output {
-                Output::Effect(Effect::Exited { process, status }) if *process == pid => {
-                    Some(*status)
-                }
-                Output::Effect(_) | Output::Completion(_) | Output::Outcome(..) => None,
-            });
-            if let Some(status) = ended.filter(|_| self.pids.task(tid) != Some(row)) {
-                result = Completed::Gone(status);
+            if !self.hold_result(row, tid, call, &result) {
+                self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
             }
-            self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
             return;
         }
         self.signalled.push_back(tid);
@@ -280,7 +282,7 @@ impl Kernel {
     }
 
     /// Releases what a wait holds.
-    pub(crate) fn let_go(&mut self, on: &Waiting) {
+    pub(crate) fn let_go(&mut self, row: TaskRow, on: &Waiting) {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
@@ -291,12 +293,19 @@ impl Kernel {
                     self.release(*description);
                 }
             }
+            Waiting::Sendfile(Sending { from, to, .. }) => {
+                self.release(*from);
+                self.release(*to);
+            }
             Waiting::FifoOpen { over: true, .. } => {}
-            Waiting::FifoOpen { pipe, place, flags, over: false, .. } => {
-                self.abandon_fifo_open(*pipe, *place, *flags);
+            Waiting::FifoOpen { pipe, place, fd, flags, over: false, .. } => {
+                let files = self.rows[row].files;
+                self.rows[files].unreserve(*fd);
+                self.close_pipe_end(*pipe, Some(*place), *flags);
             }
             Waiting::Child { .. }
             | Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Sleep { .. }
             | Waiting::Pause
             | Waiting::Signal { .. }
@@ -306,6 +315,9 @@ impl Kernel {
 
     /// One try of a blocked call: its result if it is done.
     fn progress(&mut self, row: TaskRow, wait: &mut Wait) -> Option<Completed> {
+        if let Waiting::Finished(result) = &wait.on {
+            return Some(result.clone());
+        }
         let expired = wait.deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
         let tried = match &mut wait.on {
             Waiting::PipeRead { description, count } => {
@@ -320,6 +332,7 @@ impl Kernel {
                     && self.config.wake == WakeMode::Auto;
                 tried.or_else(|| leaves.then_some(Ok(Answer::value(*written as i64))))
             }
+            Waiting::Sendfile(sending) => self.try_send(row, *sending).transpose(),
             Waiting::FifoOpen { .. } => self.try_fifo_open(row, &mut wait.on).transpose(),
             Waiting::Child { select, options, info } => {
                 self.try_wait(row, *select, *options, *info).transpose()
@@ -330,7 +343,7 @@ impl Kernel {
                 let found = |at: usize| Some(files.get(fds.get(at)?.fd)?.description);
                 self.try_poll(fds, found).map(Ok)
             }
-            Waiting::Select { sets, fds, held } => self.try_select(sets, fds, held).map(Ok),
+            Waiting::Select { sets, fds, .. } => self.try_select(row, sets, fds).map(Ok),
             Waiting::Flock { description, operation } => {
                 self.try_flock(*description, *operation).then(|| Ok(Answer::default()))
             }
@@ -342,7 +355,9 @@ impl Kernel {
                 let child = *child;
                 self.vfork_is_over(row, child).then(|| Ok(Answer::value(i64::from(child))))
             }
-            Waiting::Parked(_) | Waiting::Sleep { .. } | Waiting::Pause => None,
+            Waiting::Parked(_) | Waiting::Finished(_) | Waiting::Sleep { .. } | Waiting::Pause => {
+                None
+            }
         };
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
@@ -376,6 +391,25 @@ impl Kernel {
             Some(Completed::Failed(errno)) => Outcome::Failed(errno),
             Some(Completed::Gone(_)) | None => Outcome::Blocked(call),
         }
+    }
+
+    /// A call that a stop or a handler took away is made anew (Auto).
+    fn make_again(&mut self, row: TaskRow, call: &Bytes) -> Option<Completed> {
+        let call = Call::get(&mut WireReader::new(&call.0)).ok()?;
+        let result = match self.dispatch(row, &call) {
+            Ok(answer) => Completed::Done(answer),
+            Err(Stop::Fail(errno)) => Completed::Failed(errno),
+            Err(Stop::Block(block)) => {
+                let mut wait = self.unsleep(row)?;
+                (wait.on, wait.restart) = (block.on, block.restart);
+                self.sleep(row, wait);
+                return None;
+            }
+            // Only open(2) is made again so: it does neither.
+            Err(Stop::Ended | Stop::Ask(_)) => return None,
+        };
+        self.complete(row, result.clone());
+        Some(result)
     }
 
     /// The first try of a parked call.
@@ -423,19 +457,24 @@ impl Kernel {
         let mut calls = Vec::new();
         if let Some(wait) = self.unsleep(row) {
             self.forget_wait(&wait.on);
-            self.let_go(&wait.on);
+            self.let_go(row, &wait.on);
             calls.push(wait.call);
         }
         let frames = core::mem::take(&mut self.rows[row].frames);
-        for frame in frames.into_iter().rev() {
+        for frame in &frames {
             self.unhold_bytes(memory::frame_bytes(frame.interrupted.as_ref()));
-            match frame.interrupted {
-                Some(crate::components::Interrupted::Again(wait)) => {
+        }
+        // What a handler interrupted, and what goes on this moment.
+        let resumes = self.resuming.take_if(|(of, _)| *of == row);
+        let interrupted = frames.into_iter().map(|frame| frame.interrupted);
+        for interrupted in interrupted.chain([resumes.map(|(_, what)| what)]).rev() {
+            match interrupted {
+                Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) => {
                     self.forget_wait(&wait.on);
-                    self.let_go(&wait.on);
+                    self.let_go(row, &wait.on);
                     calls.push(wait.call);
                 }
-                Some(crate::components::Interrupted::Over(call, _)) => calls.push(call),
+                Some(Interrupted::Over(call, _)) => calls.push(call),
                 None => {}
             }
         }
@@ -454,21 +493,17 @@ fn expired_result(on: &Waiting) -> Completed {
     use crate::event::Payload;
     match on {
         Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
-        Waiting::Select { sets, .. } => {
-            let none = |list: &Option<Vec<i32>>| list.as_ref().map(|_| Vec::new());
-            let empty = crate::abi::SelectSets {
-                read: none(&sets.read),
-                write: none(&sets.write),
-                except: none(&sets.except),
-            };
-            Completed::Done(Answer::with(Payload::Select(Box::new(empty))))
+        Waiting::Select { sets, fds, .. } => {
+            Completed::Done(crate::calls::poll::selected(sets, fds, |_| false))
         }
         // Only reads of the face have a deadline.
         Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)
+        | Waiting::Finished(_)
         | Waiting::PipeWrite { .. }
+        | Waiting::Sendfile(_)
         | Waiting::FifoOpen { .. }
         | Waiting::Child { .. }
         | Waiting::Vfork { .. }

@@ -208,8 +208,11 @@ impl Kernel {
         }
         let slot = self.fd(task, oldfd)?;
         self.room_for_fd(task, newfd as u32)?;
-        self.rows[slot.description].refs += 1;
         let files = self.rows[task].files;
+        if self.rows[files].is_reserved(newfd) {
+            return Err(Errno::EBUSY.into());
+        }
+        self.rows[slot.description].refs += 1;
         let before = self.rows[files].take(newfd);
         self.counters.open_fds -= u64::from(before.is_some());
         self.install(task, newfd as u32, slot.description, cloexec);
@@ -319,6 +322,12 @@ impl Kernel {
         self.rows[slot.description].refs += 1;
         self.install(task, fd, slot.description, cloexec);
         Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// Whether a descriptor is open on what has offsets (`FMODE_PREAD`).
+    pub(crate) fn has_place(&self, task: TaskRow, fd: i32) -> bool {
+        let slot = self.fd(task, fd);
+        slot.is_ok_and(|slot| matches!(self.rows[slot.description].target, Target::File(_)))
     }
 
     /// The place that a descriptor is open on, for `dirfd` and the f- calls; `None` for a pipe.

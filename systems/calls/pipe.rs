@@ -6,7 +6,7 @@
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
-use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS};
+use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
 use crate::components::{Description, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
 use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
@@ -333,7 +333,7 @@ fn take_bytes(pipe: &mut Pipe, count: u64, pages: &mut u64) -> Vec<u8> {
     if let Some(first) = pipe.segments.front()
         && first.read == 0
         && first.left() <= count
-        && (pipe.segments.len() == 1 || first.left() == count || first.packet)
+        && (pipe.segments.len() == 1 || first.left() == count || first.kind == SegmentKind::Packet)
         && let Some(first) = pipe.segments.pop_front()
     {
         let slots = first.slots();
@@ -350,7 +350,7 @@ fn take_bytes(pipe: &mut Pipe, count: u64, pages: &mut u64) -> Vec<u8> {
         let start = first.read as usize;
         out.extend_from_slice(&first.bytes[start..start + taken as usize]);
         first.read += taken as u32;
-        let packet = first.packet;
+        let packet = first.kind == SegmentKind::Packet;
         // A packet that is read in part loses the rest (O_DIRECT of pipe(2)).
         let gone = if packet { first.bytes.len() as u64 - start as u64 } else { taken };
         pipe.bytes -= gone;
@@ -389,7 +389,7 @@ fn put_counted(pipe: &mut Pipe, data: &[u8], room: u64) -> (u64, u64) {
     }
     let mut bytes = core::mem::take(&mut pipe.spare);
     bytes.extend_from_slice(part);
-    let segment = Segment { bytes, read: 0, packet: false };
+    let segment = Segment { bytes, read: 0, kind: SegmentKind::Bytes };
     let slots = segment.slots();
     pipe.used_slots += slots;
     pipe.segments.push_back(segment);
@@ -430,7 +430,8 @@ fn put_bytes(
     for chunk in data[done..done + take].chunks(step) {
         let mut bytes = core::mem::take(&mut pipe.spare);
         bytes.extend_from_slice(chunk);
-        let segment = Segment { bytes, read: 0, packet };
+        let kind = if packet { SegmentKind::Packet } else { SegmentKind::Bytes };
+        let segment = Segment { bytes, read: 0, kind };
         let slots = segment.slots();
         pipe.used_slots += slots;
         pages += u64::from(slots);

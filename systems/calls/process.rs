@@ -187,8 +187,11 @@ impl Kernel {
     pub(crate) fn copy_files(&mut self, files: FilesRow) -> FilesRow {
         let id = self.next_id();
         let from = &self.rows[files];
-        let slots: Vec<Option<FdSlot>> = from.slots.clone();
-        let copy = Files { refs: 1, slots, lowest: from.lowest, open: from.open };
+        // A copy is as long as it must be: select(2) shows it.
+        let length = from.slots.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let slots: Vec<Option<FdSlot>> = from.slots[..length].to_vec();
+        let (lowest, open) = (from.lowest, from.open);
+        let copy = Files { refs: 1, slots, lowest, open, reserved: Vec::new() };
         self.counters.open_fds += u64::from(copy.open);
         self.counters.held_bytes += copy.slots.len() as u64 * memory::FD_BYTES;
         for at in 0..copy.slots.len() {
@@ -275,8 +278,8 @@ impl Kernel {
         self.rows[task].alt_stack = super::NO_ALT_STACK;
         self.rows[task].saved_mask = None;
         self.rows[process].did_exec = true;
-        self.close_on_exec(task);
         self.end_vfork(process);
+        self.close_on_exec(task);
     }
 
     /// The other threads end; the one that calls execve(2) takes over the leader's number.
@@ -304,9 +307,11 @@ impl Kernel {
     fn drop_frames(&mut self, task: TaskRow) {
         for frame in core::mem::take(&mut self.rows[task].frames) {
             self.unhold_bytes(memory::frame_bytes(frame.interrupted.as_ref()));
-            if let Some(Interrupted::Again(wait)) = frame.interrupted {
+            if let Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) =
+                frame.interrupted
+            {
                 self.forget_wait(&wait.on);
-                self.let_go(&wait.on);
+                self.let_go(task, &wait.on);
             }
         }
     }
@@ -334,7 +339,7 @@ impl Kernel {
 }
 
 fn copy_frame(frame: &Frame) -> Frame {
-    Frame { mask: frame.mask, interrupted: None }
+    Frame { mask: frame.mask, interrupted: None, announce: None }
 }
 
 /// The combinations that clone(2) refuses.

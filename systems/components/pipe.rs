@@ -22,9 +22,23 @@ pub struct Segment {
     pub bytes: Vec<u8>,
     /// How many are read.
     pub read: u32,
-    /// A packet of O_DIRECT: nothing is added, a read takes at most one.
-    pub packet: bool,
+    /// What it is made of.
+    pub kind: SegmentKind,
 }
+
+/// What a segment is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SegmentKind {
+    /// Bytes of write(2): later ones may fill up the last page.
+    #[default]
+    Bytes,
+    /// A packet of O_DIRECT: nothing is added, a read takes at most one.
+    Packet,
+    /// A page, or a part of one, that sendfile(2) put here: nothing is added.
+    Page,
+}
+
+crate::wire_enum!(SegmentKind { 0 Bytes, 1 Packet, 2 Page });
 
 impl Segment {
     /// Bytes not read yet.
@@ -45,7 +59,7 @@ impl Segment {
 
     /// Room in its last page.
     pub fn room(&self) -> u64 {
-        if self.packet {
+        if self.kind != SegmentKind::Bytes {
             return 0;
         }
         (self.bytes.len() as u64).next_multiple_of(PAGE_BYTES) - self.bytes.len() as u64

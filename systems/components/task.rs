@@ -48,6 +48,9 @@ pub struct Frame {
     pub mask: SigSet,
     /// The call that it interrupted.
     pub interrupted: Option<Interrupted>,
+    /// The handler's address and its siginfo, until it is announced: a stop may come between a
+    /// frame and its handler (Auto).
+    pub announce: Option<(u64, SigInfo)>,
 }
 
 /// What becomes of an interrupted call once its handler has returned.
@@ -57,6 +60,8 @@ pub enum Interrupted {
     Again(Box<Wait>),
     /// It is over, with this result.
     Over(CallId, Completed),
+    /// It is made again, under the mask that it set for its duration (sigsuspend(2)).
+    AgainUnder(Box<Wait>, SigSet),
 }
 
 /// A queued signal.

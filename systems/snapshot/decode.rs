@@ -2,6 +2,7 @@
 //! an error here, so that it is no panic later.
 
 use super::{MAGIC, Refs, RestoreError, Row, VERSION};
+use crate::calls::transfer::Sending;
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, ProcessText,
     Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
@@ -245,7 +246,9 @@ impl Kernel {
                 _ => None,
             };
             let opens = match &wait.on {
-                Waiting::FifoOpen { pipe, place, .. } => Some((*pipe, *place)),
+                Waiting::FifoOpen { pipe, place, fd, over, .. } => {
+                    Some((*pipe, *place, *fd, *over))
+                }
                 _ => None,
             };
             if let Some(deadline) = deadline {
@@ -257,10 +260,14 @@ impl Kernel {
             if let Some(description) = locks_on {
                 self.watch_lock(description, since, tid, true);
             }
-            if let Some((pipe, place)) = opens
+            if let Some((pipe, place, fd, over)) = opens
                 && let Some(inode) = self.fs.inode_id(place)
             {
                 self.fifos.insert(inode, pipe);
+                if !over {
+                    let files = self.rows[row].files;
+                    self.rows[files].reserve(fd);
+                }
             }
         }
     }
@@ -279,11 +286,11 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
         from.charge(memory::SLOT_BYTES)?;
         let content = Bytes::get(from)?.0;
         let error = from.error("a segment that is not read to its end");
-        let (read, packet) = Wire::get(from)?;
+        let (read, kind) = Wire::get(from)?;
         if u64::from(read) >= content.len() as u64 {
             return Err(error);
         }
-        let segment = Segment { bytes: content, read, packet };
+        let segment = Segment { bytes: content, read, kind };
         bytes += segment.left();
         used_slots += segment.slots();
         segments.push_back(segment);
@@ -445,16 +452,27 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
 fn get_frame(from: From<'_, '_>, refs: &Refs) -> Result<Frame, RestoreError> {
     let mask = Wire::get(from)?;
     let error = from.error("what a handler interrupted");
-    let interrupted = match from.byte()? {
+    let mut tag = from.byte()?;
+    let mut announce = None;
+    if tag == 3 {
+        announce = Some(Wire::get(from)?);
+        tag = from.byte()?;
+    }
+    let interrupted = match tag {
         0 => None,
         1 => {
             let wait = get_wait(from, refs)?.ok_or(error)?;
             Some(Interrupted::Again(Box::new(wait)))
         }
         2 => Some(Interrupted::Over(CallId::get(from)?, Wire::get(from)?)),
+        4 => {
+            let under = Wire::get(from)?;
+            let wait = get_wait(from, refs)?.ok_or(error)?;
+            Some(Interrupted::AgainUnder(Box::new(wait), under))
+        }
         _ => return Err(error.into()),
     };
-    Ok(Frame { mask, interrupted })
+    Ok(Frame { mask, interrupted, announce })
 }
 
 fn get_wait(from: From<'_, '_>, refs: &Refs) -> Result<Option<Wait>, RestoreError> {
@@ -492,13 +510,6 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let description = described(description)?;
             Waiting::PipeWrite { description, data: Wire::get(from)?, written }
         }
-        3 => {
-            let [pipe, seen]: [u64; 2] = Wire::get(from)?;
-            let pipe = *refs.pipes.get(&pipe).ok_or(DANGLING)?;
-            let place = Wire::get(from)?;
-            let (flags, over) = Wire::get(from)?;
-            Waiting::FifoOpen { pipe, place, flags, seen, over }
-        }
         4 => {
             let select = Wire::get(from)?;
             let (options, info) = Wire::get(from)?;
@@ -522,6 +533,21 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let description = described(u64::get(from)?)?;
             let (object, lock) = Wire::get(from)?;
             Waiting::RecordLock { description, object, lock }
+        }
+        15 => Waiting::Finished(Wire::get(from)?),
+        14 => {
+            let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
+            let ([at, count], own_offset) = Wire::get(from)?;
+            let (from, to) = (described(from_id)?, described(to_id)?);
+            Waiting::Sendfile(Sending { from, to, own_offset, at, count })
+        }
+        13 => {
+            let [pipe, seen]: [u64; 2] = Wire::get(from)?;
+            let pipe = *refs.pipes.get(&pipe).ok_or(DANGLING)?;
+            let place = Wire::get(from)?;
+            let ([fd, flags], over) = Wire::get(from)?;
+            let again = Wire::get(from)?;
+            Waiting::FifoOpen { pipe, place, fd, flags, seen, over, again }
         }
         _ => return Err(error.into()),
     })
