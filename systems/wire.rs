@@ -318,18 +318,18 @@ impl<'a, A: Wire<'a>, B: Wire<'a>> Wire<'a> for (A, B) {
     }
 }
 
-impl<'a, T: Wire<'a>, const N: usize> Wire<'a> for [T; N] {
+impl<'a, T: Wire<'a> + Copy + Default, const N: usize> Wire<'a> for [T; N] {
     fn put(&self, out: &mut Vec<u8>) {
         for item in self {
             item.put(out);
         }
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
-        let mut items = Vec::with_capacity(N);
-        for _ in 0..N {
-            items.push(T::get(from)?);
+        let mut items = [T::default(); N];
+        for item in &mut items {
+            *item = T::get(from)?;
         }
-        items.try_into().map_err(|_| from.error("a list of the right length"))
+        Ok(items)
     }
 }
 

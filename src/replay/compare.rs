@@ -157,6 +157,9 @@ impl Bindings {
 
     /// A list is compared as a set over the whole scan; how it is cut into calls is the machine's.
     fn scan(&mut self, task: u32, fd: i32, recorded: &[Dirent], simulated: &[Dirent]) -> Verdict {
+        if recorded == simulated && !self.scans.contains_key(&(task, fd)) {
+            return Verdict::Compared;
+        }
         let scan = self.scans.entry((task, fd)).or_default();
         let add = |set: &mut BTreeSet<(Vec<u8>, u8)>, list: &[Dirent]| {
             set.extend(list.iter().map(|entry| (entry.name.0.clone(), entry.kind)));
