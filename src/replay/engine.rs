@@ -167,7 +167,10 @@ impl Engine {
         let fresh = told.and_then(|told| self.enter(seq, &event, told, step));
         if let Some(open) = fresh {
             if matches!(event, Event::Call { .. } | Event::Park { .. } | Event::Deliver { .. }) {
-                let outcome = self.kernel.take(event.clone());
+                let outcome = match &event {
+                    Event::Call { task, call } => self.kernel.call_kept(*task, call),
+                    other => self.kernel.take(other.clone()),
+                };
                 self.note(&outcome);
                 self.fresh(open, &event, outcome)?;
                 return self.drain(|_| ());

@@ -347,6 +347,10 @@ fn put_bytes(pipe: &mut Pipe, data: &[u8], first: bool, packet: bool, max_bytes:
         }
         last.bytes.extend_from_slice(&data[..part]);
         done = part;
+        if done == data.len() {
+            pipe.bytes += done as u64;
+            return done as u64;
+        }
     }
     let free = u64::from(pipe.slots.saturating_sub(pipe.used_slots)) * PAGE_BYTES;
     let limit = free.min(max_bytes.saturating_sub(done as u64));
