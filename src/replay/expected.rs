@@ -1,8 +1,8 @@
 //! What a recording says of a call: the answer part of an imported trace's records.
 //!
 //! Everything that a replay compares stands here, so that a trace replays without the recording.
-//! Encoding: `tickernel_systems::wire`, fields in order. A replay reads it as [`Told`]: most answers
-//! are equal byte by byte to what the kernel gave, and are never taken apart.
+//! Encoding: `tickernel_systems::wire`, fields in order. A replay reads it as [`Told`]: most
+//! answers are equal byte by byte to what the kernel gave, and are never taken apart.
 
 use std::borrow::Cow;
 use std::ops::Range;
