@@ -116,17 +116,22 @@ impl Kernel {
     /// The task that takes a signal of the process: the leader if it wants it, else the first that
     /// does.
     fn choose(&self, process: ProcessRow, signal: Signal) -> Option<TaskRow> {
-        let threads = &self.rows[process].threads;
-        if matches!(self.rows[process].life, Life::Zombie(_)) {
+        let process = &self.rows[process];
+        if matches!(process.life, Life::Zombie(_)) {
             return None;
         }
-        let wants = |row: TaskRow| {
+        let mut first = None;
+        for row in process.threads.iter().filter_map(|tid| self.pids.task(*tid)) {
             let task = &self.rows[row];
-            !task.exited && (signal == Signal::SIGKILL || !task.mask.contains(signal))
-        };
-        let mut live = threads.iter().filter_map(|tid| self.pids.task(*tid));
-        let first = live.clone().find(|row| !self.rows[*row].exited)?;
-        Some(live.find(|row| wants(*row)).unwrap_or(first))
+            if task.exited {
+                continue;
+            }
+            if signal == Signal::SIGKILL || !task.mask.contains(signal) {
+                return Some(row);
+            }
+            first = first.or(Some(row));
+        }
+        first
     }
 
     /// What a signal does at once: stops and continuations cancel each other, SIGCONT continues.

@@ -21,29 +21,28 @@ impl Kernel {
         if matches!(self.rows[process].life, Life::Zombie(_)) {
             return;
         }
-        let status = self.rows[process].ending.unwrap_or(status);
-        let pid = self.rows[process].pid;
         // The user of SIGCHLD's siginfo is the leader's, which is gone by then.
         let uid = self.process_uid(process);
-        self.rows[process].last_uid = uid;
-        let tty_leader = self.rows[process].sid == pid;
-        for tid in core::mem::take(&mut self.rows[process].threads) {
+        let row = &mut self.rows[process];
+        let (pid, status) = (row.pid, row.ending.unwrap_or(status));
+        row.last_uid = uid;
+        for tid in core::mem::take(&mut row.threads) {
             if let Some(task) = self.pids.task(tid) {
                 self.end_task(task, status);
             }
         }
         self.disarm_alarm(process);
         self.run_file(process, None);
-        if tty_leader {
-            self.rows[process].tty = 0;
+        let row = &mut self.rows[process];
+        if row.sid == pid {
+            row.tty = 0;
         }
-        if self.rows[process].stopped.take().is_some() {
-            self.counters.stopped -= 1;
-        }
-        let pending = core::mem::take(&mut self.rows[process].pending);
+        let stopped = row.stopped.take().is_some();
+        let pending = core::mem::take(&mut row.pending);
+        row.life = Life::Zombie(status);
+        row.exit_code = status.shell_code(row.exit_code);
+        self.counters.stopped -= u64::from(stopped);
         self.forget_signals(pending.queue.len() as u64);
-        self.rows[process].life = Life::Zombie(status);
-        self.rows[process].exit_code = status.shell_code(self.rows[process].exit_code);
         self.counters.zombies += 1;
         self.emit(Effect::Exited { process: pid, status });
         self.orphan_children(process);
@@ -105,8 +104,9 @@ impl Kernel {
         };
         self.drop_files(files);
         self.drop_context(context);
-        self.rows[handlers].refs -= 1;
-        if self.rows[handlers].refs == 0 {
+        let shared = &mut self.rows[handlers];
+        shared.refs -= 1;
+        if shared.refs == 0 {
             handlers.remove(&mut self.rows);
         }
     }
@@ -277,9 +277,9 @@ impl Kernel {
     }
 
     fn disarm_alarm(&mut self, process: ProcessRow) {
-        let at_ns = core::mem::take(&mut self.rows[process].alarm_ns);
+        let row = &mut self.rows[process];
+        let (at_ns, pid) = (core::mem::take(&mut row.alarm_ns), row.pid);
         if at_ns != 0 {
-            let pid = self.rows[process].pid;
             self.deadlines.remove(at_ns, Due::Alarm(pid));
         }
     }

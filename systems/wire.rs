@@ -78,13 +78,15 @@ impl<'a> WireReader<'a> {
     }
 
     /// One byte.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, WireError> {
-        let byte = *self.bytes.get(self.at).ok_or(self.error("a byte"))?;
+        let Some(byte) = self.bytes.get(self.at) else { return Err(self.error("a byte")) };
         self.at += 1;
-        Ok(byte)
+        Ok(*byte)
     }
 
     /// `count` bytes, borrowed.
+    #[inline]
     pub fn take(&mut self, count: u64) -> Result<&'a [u8], WireError> {
         let error = self.error("as many bytes as the length says");
         let count = usize::try_from(count).map_err(|_| error)?;
@@ -94,8 +96,19 @@ impl<'a> WireReader<'a> {
         Ok(taken)
     }
 
-    /// A varint.
+    /// A varint. Nearly all have one byte.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, WireError> {
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let error = self.error("a varint of at most 64 bits");
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -124,12 +137,28 @@ impl<'a> WireReader<'a> {
 }
 
 /// Appends a varint.
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+#[inline]
+pub fn put_varint(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else {
+        put_long_varint(out, value);
     }
-    out.push(value as u8);
+}
+
+fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
+    let mut bytes = [0; 10];
+    let mut length = 0;
+    for byte in &mut bytes {
+        length += 1;
+        *byte = value as u8 & 0x7f;
+        value >>= 7;
+        if value == 0 {
+            break;
+        }
+        *byte |= 0x80;
+    }
+    out.extend_from_slice(&bytes[..length]);
 }
 
 /// A value with a canonical encoding: equal values have equal bytes.
@@ -146,9 +175,11 @@ pub trait Wire<'a>: Sized {
 macro_rules! wire_unsigned {
     ($($kind:ty),*) => {$(
         impl<'a> Wire<'a> for $kind {
+            #[inline]
             fn put(&self, out: &mut Vec<u8>) {
                 put_varint(out, u64::from(*self));
             }
+            #[inline]
             fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
                 let error = from.error(concat!("a number that fits ", stringify!($kind)));
                 <$kind>::try_from(from.varint()?).map_err(|_| error)
@@ -161,10 +192,12 @@ wire_unsigned!(u8, u16, u32, u64);
 macro_rules! wire_signed {
     ($($kind:ty),*) => {$(
         impl<'a> Wire<'a> for $kind {
+            #[inline]
             fn put(&self, out: &mut Vec<u8>) {
                 let wide = i64::from(*self);
                 put_varint(out, ((wide << 1) ^ (wide >> 63)) as u64);
             }
+            #[inline]
             fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
                 let error = from.error(concat!("a number that fits ", stringify!($kind)));
                 let raw = from.varint()?;
@@ -314,18 +347,18 @@ impl<'a, A: Wire<'a>, B: Wire<'a>> Wire<'a> for (A, B) {
     }
 }
 
-impl<'a, T: Wire<'a>, const N: usize> Wire<'a> for [T; N] {
+impl<'a, T: Wire<'a> + Copy + Default, const N: usize> Wire<'a> for [T; N] {
     fn put(&self, out: &mut Vec<u8>) {
         for item in self {
             item.put(out);
         }
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
-        let mut items = Vec::with_capacity(N);
-        for _ in 0..N {
-            items.push(T::get(from)?);
+        let mut items = [T::default(); N];
+        for item in &mut items {
+            *item = T::get(from)?;
         }
-        items.try_into().map_err(|_| from.error("a list of the right length"))
+        Ok(items)
     }
 }
 

@@ -149,13 +149,14 @@ impl Kernel {
 
     /// Gives up one use of a descriptor table; the last one closes its descriptors, lowest first.
     pub(crate) fn drop_files(&mut self, files: FilesRow) {
-        self.rows[files].refs -= 1;
-        if self.rows[files].refs > 0 {
+        let shared = &mut self.rows[files];
+        shared.refs -= 1;
+        if shared.refs > 0 {
             return;
         }
-        let slots = core::mem::take(&mut self.rows[files].slots);
+        let slots = core::mem::take(&mut shared.slots);
+        self.counters.open_fds -= u64::from(shared.open);
         self.counters.held_bytes -= slots.len() as u64 * crate::memory::FD_BYTES;
-        self.counters.open_fds -= u64::from(self.rows[files].open);
         for slot in slots.into_iter().flatten() {
             self.forget_table_locks(files, slot.description);
             self.release(slot.description);

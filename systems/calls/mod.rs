@@ -145,6 +145,8 @@ impl Kernel {
         }
     }
 
+    // In line, so that fork, exit and wait go through one frame.
+    #[inline(always)]
     fn dispatch_processes(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match *call {
             Call::Fork {} => self.fork(task),

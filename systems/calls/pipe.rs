@@ -421,6 +421,10 @@ fn put_bytes(
         }
         last.bytes.extend_from_slice(&data[..part]);
         done = part;
+        if done == data.len() {
+            pipe.bytes += done as u64;
+            return (done as u64, 0);
+        }
     }
     let free = u64::from(pipe.slots.saturating_sub(pipe.used_slots)).min(room) * PAGE_BYTES;
     let limit = free.min(max_bytes.saturating_sub(done as u64));

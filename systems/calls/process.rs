@@ -100,33 +100,29 @@ impl Kernel {
     }
 
     fn new_process(&mut self, parent_task: TaskRow, pid: u32, flags: u64) {
-        let parent = self.rows[parent_task].process;
-        let vfork_parent = if flags & CLONE_VFORK != 0 { self.rows[parent_task].tid } else { 0 };
-        let real_parent = if flags & CLONE_PARENT != 0 {
-            self.rows[parent].parent
+        let caller = &self.rows[parent_task];
+        let parent = caller.process;
+        let vfork_parent = if flags & CLONE_VFORK != 0 { caller.tid } else { 0 };
+        let from = &self.rows[parent];
+        let (real_parent, exit_signal) = if flags & CLONE_PARENT != 0 {
+            (from.parent, from.exit_signal)
         } else {
-            self.rows[parent].pid
+            (from.pid, (flags & CSIGNAL) as u8)
         };
-        let exit_signal = if flags & CLONE_PARENT != 0 {
-            self.rows[parent].exit_signal
-        } else {
-            (flags & CSIGNAL) as u8
-        };
-        let (pgid, sid) = (self.rows[parent].pgid, self.rows[parent].sid);
+        let (pgid, sid, exe) = (from.pgid, from.sid, from.exe);
         let process = Process {
-            outside_parent: self.rows[parent].outside_parent,
+            outside_parent: from.outside_parent,
             exit_signal,
             vfork_parent,
-            limits: self.rows[parent].limits.clone(),
-            text_bytes: self.rows[parent].text_bytes,
-            tty: self.rows[parent].tty,
+            limits: from.limits.clone(),
+            text_bytes: from.text_bytes,
+            tty: from.tty,
             ..Process::new(pid, pgid, sid)
         };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
         self.rows.copy_text(parent, process);
         self.hold_bytes(self.rows[process].text_bytes);
-        let exe = self.rows[parent].exe;
         self.run_file(process, exe);
         self.join(Club::Group, process, pgid);
         self.join(Club::Session, process, sid);
@@ -194,10 +190,8 @@ impl Kernel {
         let copy = Files { refs: 1, slots, lowest, open, reserved: Vec::new() };
         self.counters.open_fds += u64::from(copy.open);
         self.counters.held_bytes += copy.slots.len() as u64 * memory::FD_BYTES;
-        for at in 0..copy.slots.len() {
-            if let Some(slot) = copy.slots[at] {
-                self.rows[slot.description].refs += 1;
-            }
+        for slot in copy.slots.iter().flatten() {
+            self.rows[slot.description].refs += 1;
         }
         FilesRow::spawn(&mut self.rows, id, copy)
     }
@@ -232,9 +226,10 @@ impl Kernel {
 
     /// Gives up one use of a context.
     pub(crate) fn drop_context(&mut self, context: ContextRow) {
-        self.rows[context].refs -= 1;
-        if self.rows[context].refs == 0 {
-            let (cwd, root) = (self.rows[context].cwd, self.rows[context].root);
+        let shared = &mut self.rows[context];
+        shared.refs -= 1;
+        if shared.refs == 0 {
+            let (cwd, root) = (shared.cwd, shared.root);
             self.fs.release(cwd);
             self.fs.release(root);
             context.remove(&mut self.rows);

@@ -38,6 +38,11 @@ impl<T> Table<T> {
         (self.slots.len() - self.free.len()) as u64
     }
 
+    /// How many ids there are, in use or free: all are below.
+    pub(super) fn ids(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Takes the id that was freed last, or a new one.
     pub(super) fn insert(&mut self, row: T) -> u32 {
         match self.free.pop() {
