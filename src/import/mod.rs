@@ -5,14 +5,18 @@
 //! first tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events
 //! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
+mod created;
 mod decode;
 mod demand;
+mod descriptors;
 mod facts;
 mod force;
 mod hints;
 mod hold;
+mod inherited;
 mod initial;
 mod item;
+mod lineage;
 mod meta;
 mod numbers;
 mod order;
@@ -23,6 +27,7 @@ mod signals;
 mod source;
 mod stand_in;
 mod start;
+mod start_fds;
 mod step;
 mod task;
 
