@@ -15,6 +15,8 @@ use crate::strace::{self, Fd, Value};
 
 /// Numbers above are not looked at.
 const MAX_FD: i32 = 4096;
+/// Where a process finds its own descriptors (proc(5)).
+const OWN_FDS: &[u8] = b"/proc/self/fd/";
 /// Numbers that one new descriptor may show as open.
 const MAX_GAP: i32 = 256;
 
@@ -45,6 +47,8 @@ pub struct SeenFd {
     pub is_tty: bool,
     /// It is a directory.
     pub is_directory: bool,
+    /// Its link in /proc says that it is open for both.
+    pub is_both: bool,
     /// Bytes were read.
     pub was_read: bool,
     /// Something was written.
@@ -101,6 +105,11 @@ impl Descriptors {
 
     fn text(&mut self, task: &Lineage, fd: &Fd) {
         let Some(number) = fd.number.as_i32() else { return };
+        // `1234<bash>` is a process (-Y).
+        let is_file = fd.text.first() == Some(&b'/') || fd.text.contains(&b':');
+        if !is_file {
+            return;
+        }
         if let Some(seen) = self.at(task, number)
             && seen.open != Some(false)
             && seen.text.is_none()
@@ -203,6 +212,7 @@ impl Descriptors {
                 }
             }
             Call::Getdents64 { fd, .. } | Call::Fchdir { fd } => {
+                self.listed(task, *fd, expected);
                 if let Some(seen) = self.at(task, *fd) {
                     seen.is_directory = true;
                 }
@@ -235,6 +245,9 @@ impl Descriptors {
 
     fn polled(&mut self, task: &Lineage, call: &Call<'_>, expected: &Expected) {
         let Payload::Poll(answer) = &expected.payload else { return };
+        if expected.flags & crate::replay::CUT != 0 {
+            return;
+        }
         let (Call::Poll { fds, .. } | Call::Ppoll { fds, .. }) = call else { return };
         for asked in fds {
             let answer = answer.iter().find(|answer| answer.fd == asked.fd);
@@ -245,16 +258,36 @@ impl Descriptors {
         }
     }
 
-    /// `/proc/self/fd/1` of ls(1) and the like.
+    /// `/proc/self/fd/1` of ls(1) and the like: what the link says, and its mode, which shows how
+    /// the file is open (proc(5)).
     fn link(&mut self, task: &Lineage, path: &[u8], expected: &Expected) {
-        let Some(number) = path.strip_prefix(b"/proc/self/fd/") else { return };
-        let number = std::str::from_utf8(number).ok().and_then(|text| text.parse::<i32>().ok());
-        let Payload::Data(target) = &expected.payload else { return };
-        if let Some(seen) = number.and_then(|number| self.at(task, number))
-            && expected.flags & crate::replay::CUT == 0
-        {
-            seen.open.get_or_insert(true);
-            seen.text.get_or_insert(target.0.clone());
+        let Some(number) = path.strip_prefix(OWN_FDS).and_then(number_of_name) else { return };
+        let Some(seen) = self.at(task, number) else { return };
+        match &expected.payload {
+            Payload::Data(target) if expected.flags & crate::replay::CUT == 0 => {
+                seen.open.get_or_insert(true);
+                seen.text.get_or_insert(target.0.clone());
+            }
+            Payload::Stat(stat) if stat.mode & S_IFMT == S_IFLNK => {
+                seen.open.get_or_insert(true);
+                seen.cannot_read |= stat.mode & 0o400 == 0;
+                seen.cannot_write |= stat.mode & 0o200 == 0;
+                seen.is_both |= stat.mode & 0o600 == 0o600;
+            }
+            _ => {}
+        }
+    }
+
+    /// The list of /proc/self/fd names every open descriptor.
+    fn listed(&mut self, task: &Lineage, fd: i32, expected: &Expected) {
+        let Payload::Dirents(entries) = &expected.payload else { return };
+        if task.slot(fd) != Slot::OwnFds {
+            return;
+        }
+        for number in entries.iter().filter_map(|entry| number_of_name(&entry.name.0)) {
+            if let Some(seen) = self.at(task, number) {
+                seen.open.get_or_insert(true);
+            }
         }
     }
 
@@ -286,9 +319,16 @@ impl Descriptors {
             }
             _ => {
                 let cloexec = makes_cloexec(call, parsed);
+                let path = match parsed {
+                    Some(Call::Open { path, .. } | Call::Openat { path, .. }) => *path,
+                    _ => None,
+                };
+                let lists = path.is_some_and(|path| {
+                    path.starts_with(b"/proc/self/fd") && number_of_name(path).is_none()
+                });
                 for fd in made_fds(call, value) {
                     self.taken(task, 0, fd);
-                    task.put(fd, Slot::Own { cloexec });
+                    task.put(fd, if lists { Slot::OwnFds } else { Slot::Own { cloexec } });
                 }
             }
         }
@@ -313,10 +353,15 @@ impl Descriptors {
     }
 }
 
+/// A name that is a number.
+fn number_of_name(name: &[u8]) -> Option<i32> {
+    std::str::from_utf8(name).ok()?.parse().ok()
+}
+
 fn copy(slot: Slot, cloexec: bool) -> Slot {
     match slot {
         Slot::Closed => Slot::Closed,
-        Slot::Own { .. } => Slot::Own { cloexec },
+        Slot::Own { .. } | Slot::OwnFds => Slot::Own { cloexec },
         Slot::Inherited { root_fd, .. } => Slot::Inherited { root_fd, cloexec },
     }
 }
@@ -333,7 +378,7 @@ fn printed(arg: &Value) -> Vec<&Fd> {
 }
 
 /// Descriptors that a call takes by their numbers.
-fn used(call: &Call<'_>) -> Vec<i32> {
+pub(super) fn used(call: &Call<'_>) -> Vec<i32> {
     match *call {
         Call::Read { fd, .. }
         | Call::Write { fd, .. }
@@ -421,17 +466,18 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
         | "landlock_create_ruleset" => {
             return i32::try_from(value).ok().filter(|fd| *fd >= 0).into_iter().collect();
         }
-        // fcntl(2), ioctl(2) and others tell by the printed text alone.
-        _ => {
+        // TIOCGPTPEER and its like: the printed text tells.
+        "ioctl" => {
             let made = call.result.as_ref().and_then(|result| result.value.as_ref()?.as_fd());
             return made.and_then(|fd| fd.number.as_i32()).into_iter().collect();
         }
+        _ => return Vec::new(),
     };
     list.and_then(Value::items).unwrap_or_default().iter().filter_map(Value::as_i32).collect()
 }
 
 /// Whether what a call makes closes on exec: flags by name or number are O_CLOEXEC everywhere.
-fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> bool {
+pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> bool {
     match parsed {
         Some(Call::Open { flags, .. } | Call::Openat { flags, .. } | Call::Pipe2 { flags }) => {
             flags & O_CLOEXEC != 0

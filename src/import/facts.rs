@@ -27,6 +27,8 @@ pub struct Facts<'a> {
     pub tid: u32,
     /// What the file behind the descriptor that comes of the call turns out to be.
     pub opened: Option<Shape>,
+    /// Its mode, as the first stat of that descriptor shows it.
+    pub opened_mode: Option<u32>,
 }
 
 /// What is wanted at the end of a path.
@@ -66,6 +68,7 @@ impl Facts<'_> {
         }
         if one.creates {
             self.ensure_parent(one);
+            self.found_by_create(one, call);
             return self.see(one, call, expected);
         }
         let shape = match (&expected.payload, call) {
@@ -96,6 +99,20 @@ impl Facts<'_> {
         let wanted = Wanted { shape, mode };
         self.ensure(one.dirfd, one.path, one.follow, &wanted, real, 0);
         self.see(one, call, expected);
+    }
+
+    /// O_CREAT of a file whose mode is not what it would have got: it was there.
+    fn found_by_create(&mut self, one: &Use<'_>, call: &Call<'_>) {
+        let (Call::Open { flags, mode, .. } | Call::Openat { flags, mode, .. }) = call else {
+            return;
+        };
+        let (Some(shown), Some(umask)) = (self.opened_mode, self.kernel.umask_of(self.tid)) else {
+            return;
+        };
+        if flags & O_EXCL == 0 && shown & S_IFMT == S_IFREG && shown & 0o777 != mode & !umask {
+            let wanted = Wanted { shape: Shape::File, mode: shown & 0o7777 };
+            self.ensure(one.dirfd, one.path, true, &wanted, None, 0);
+        }
     }
 
     /// What the call shows of the file itself.

@@ -10,7 +10,6 @@ use super::decode;
 use super::order::Order;
 use super::task::Pending;
 use crate::replay::{Expected, Recorded, Role};
-use crate::strace::Value;
 
 impl Order<'_> {
     /// A call ended in the simulation.
@@ -23,7 +22,7 @@ impl Order<'_> {
             return;
         }
         if matches!(call, Call::Unmodelled { .. }) {
-            self.stand_ins(tid, pending.call);
+            self.stand_in_for(tid, pending);
             return;
         }
         let right = match (pending.decoded.expected.recorded, result) {
@@ -51,26 +50,6 @@ impl Order<'_> {
         }
         interrupted.restarting = true;
         task.pending = Some(interrupted);
-    }
-
-    /// The descriptors that an unknown call made are open: something must stand there.
-    fn stand_ins(&mut self, tid: u32, call: u64) {
-        let Some(call) = self.recording.calls.get(call) else { return };
-        let result = call.result.as_ref();
-        if result.and_then(|result| result.number()).is_none_or(|value| value < 0) {
-            return;
-        }
-        let value = result.and_then(|result| result.value.as_ref());
-        let pair =
-            if &*call.name == "socketpair" { call.arg(3).and_then(Value::items) } else { None };
-        let made =
-            value.into_iter().chain(pair.unwrap_or_default()).filter(|it| it.as_fd().is_some());
-        for fd in made.filter_map(Value::as_i32).collect::<Vec<_>>() {
-            if self.kernel.fd_view(tid, fd).is_none() {
-                let made = Recorded::Value(i64::from(fd));
-                self.force(tid, &Call::Dup { oldfd: fd }, made, Err(Errno::EBADF));
-            }
-        }
     }
 
     fn force(&mut self, tid: u32, call: &Call<'_>, recorded: Recorded, result: Result<i64, Errno>) {

@@ -21,6 +21,8 @@ pub struct Hints {
     programs: BTreeMap<Option<u32>, Vec<u8>>,
     /// What the descriptor of an opening call turns out to be, by the call's index.
     opened: BTreeMap<u64, Shape>,
+    /// Its mode at the first stat, if nobody changed modes before.
+    modes: BTreeMap<u64, u32>,
     /// Descriptors that are open while the recording is looked through: the call that opened them.
     open: BTreeMap<(Option<u32>, i32), u64>,
 }
@@ -132,6 +134,11 @@ impl Hints {
         self.opened.get(&call)
     }
 
+    /// The mode of what an opening call opened.
+    pub fn opened_mode(&self, call: u64) -> Option<u32> {
+        self.modes.get(&call).copied()
+    }
+
     fn see_open(&mut self, index: u64, call: &Call) {
         let value = call.result.as_ref().and_then(|result| result.number());
         let Some(value) = value.filter(|value| *value >= 0) else { return };
@@ -142,7 +149,22 @@ impl Hints {
             let rdev = stat?.field("st_rdev").and_then(numbers::device).unwrap_or(0);
             Some(Shape::of(mode, rdev))
         };
+        let stat = match &*call.name {
+            "fstat" => call.arg(1),
+            "newfstatat" if call.arg(1).and_then(Value::as_bytes) == Some(b"") => call.arg(2),
+            _ => None,
+        };
+        let mode = stat.and_then(|stat| numbers::mode(stat.field("st_mode")?));
+        if let (Some(opened), Some(mode)) = (opened, mode) {
+            self.modes.entry(opened).or_insert(mode);
+        }
         let found = match &*call.name {
+            "fchmod" => {
+                if let Some(opened) = opened {
+                    self.modes.entry(opened).or_insert(0);
+                }
+                return;
+            }
             "open" | "openat" => {
                 if let Ok(fd) = i32::try_from(value) {
                     self.open.insert((call.tid, fd), index);
@@ -155,10 +177,7 @@ impl Hints {
                 }
                 return;
             }
-            "fstat" => shape(call.arg(1)),
-            "newfstatat" if call.arg(1).and_then(Value::as_bytes) == Some(b"") => {
-                shape(call.arg(2))
-            }
+            "fstat" | "newfstatat" => shape(stat),
             "getdents64" | "getdents" | "fchdir" => Some(Shape::Directory),
             _ => None,
         };

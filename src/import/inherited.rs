@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use tickernel_systems::abi::credentials::{
+    CAP_CHOWN, CAP_MKNOD, CAP_SYS_CHROOT, CAP_SYS_RESOURCE,
+};
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::signal::{CLD_EXITED, DefaultAction, SIG_IGN};
 use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal};
@@ -46,6 +49,8 @@ pub struct Inherited {
     pub ignored: SigSet,
     /// Blocked signals.
     pub mask: Option<SigSet>,
+    /// Capabilities that it was refused: user 0 of a container may lack them.
+    pub lacking: u64,
     /// Limits.
     pub limits: BTreeMap<u32, Rlimit>,
     /// Working directory, and how sure that is (0 surest).
@@ -190,17 +195,35 @@ impl Walk {
             self.places(tid, call, &parsed, &decoded);
             self.signals_and_limits(tid, &parsed, &decoded);
             self.created(tid, &parsed, &decoded);
-        } else if let (Call::Setsid {}, Recorded::Errno(Errno::EPERM)) =
-            (&parsed, decoded.expected.recorded)
-            && tid == self.found.root
-            && self.is_old(tid, facts::GROUP)
-        {
-            self.found.pgid.get_or_insert(tid);
+        } else if decoded.expected.recorded == Recorded::Errno(Errno::EPERM) {
+            self.refused(tid, &parsed);
         }
         if matches!(parsed, Call::Execve { .. })
             && matches!(decoded.expected.recorded, Recorded::Value(0))
         {
             self.task(tid).exec();
+        }
+    }
+
+    /// EPERM: a leader of a group, or a capability that is missing (capabilities(7)).
+    fn refused(&mut self, tid: u32, call: &Call<'_>) {
+        if let (Call::Setsid {}, true) = (call, tid == self.found.root)
+            && self.is_old(tid, facts::GROUP)
+        {
+            self.found.pgid.get_or_insert(tid);
+        }
+        let capability = match call {
+            Call::Prlimit64 { .. } | Call::Setrlimit { .. } => CAP_SYS_RESOURCE,
+            Call::Chroot { .. } => CAP_SYS_CHROOT,
+            Call::Mknod { .. } | Call::Mknodat { .. } => CAP_MKNOD,
+            Call::Chown { .. }
+            | Call::Lchown { .. }
+            | Call::Fchown { .. }
+            | Call::Fchownat { .. } => CAP_CHOWN,
+            _ => return,
+        };
+        if self.is_old(tid, facts::UIDS) {
+            self.found.lacking |= 1 << capability;
         }
     }
 

@@ -20,6 +20,8 @@ pub enum Slot {
         /// Close on exec.
         cloexec: bool,
     },
+    /// The list of its own descriptors, opened by a call of the recording.
+    OwnFds,
     /// What the root had at this number when it began.
     Inherited {
         /// The number there.
@@ -75,7 +77,7 @@ impl Lineage {
     pub fn root_fd(&self, fd: i32) -> Option<i32> {
         match self.slot(fd) {
             Slot::Inherited { root_fd, .. } if fd >= 0 => Some(root_fd),
-            Slot::Inherited { .. } | Slot::Closed | Slot::Own { .. } => None,
+            Slot::Inherited { .. } | Slot::Closed | Slot::Own { .. } | Slot::OwnFds => None,
         }
     }
 
@@ -88,7 +90,7 @@ impl Lineage {
     pub fn set_cloexec(&self, fd: i32, set: bool) {
         let slot = match self.slot(fd) {
             Slot::Closed => return,
-            Slot::Own { .. } => Slot::Own { cloexec: set },
+            Slot::Own { .. } | Slot::OwnFds => Slot::Own { cloexec: set },
             Slot::Inherited { root_fd, .. } => Slot::Inherited { root_fd, cloexec: set },
         };
         self.put(fd, slot);
@@ -123,7 +125,7 @@ impl Lineage {
         }
         for (_, slot) in table.range_mut(first..=last.max(first)) {
             *slot = match (*slot, only_cloexec) {
-                (Slot::Own { .. }, true) => Slot::Own { cloexec: true },
+                (Slot::Own { .. } | Slot::OwnFds, true) => Slot::Own { cloexec: true },
                 (Slot::Inherited { root_fd, .. }, true) => {
                     Slot::Inherited { root_fd, cloexec: true }
                 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use tickernel_systems::Kernel;
+use tickernel_systems::{Boot, Kernel};
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
 use tickernel_systems::wire::{Wire, WireReader};
@@ -16,6 +16,7 @@ use super::initial::Initial;
 use super::item::Item;
 use super::probe::Probe;
 use super::scope::is_out_of_scope;
+use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, EventKind, Recording};
@@ -42,6 +43,10 @@ pub struct Order<'a> {
     pub(super) depth: u32,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
+    /// Descriptions in whose place the kernel has another.
+    pub(super) stand_ins: BTreeMap<u64, StandIn>,
+    /// Pipes of which an end is held outside the recording.
+    pub(super) outside: BTreeMap<u64, Outside>,
 }
 
 impl<'a> Order<'a> {
@@ -50,23 +55,27 @@ impl<'a> Order<'a> {
         kernel: Kernel,
         initial: Initial,
         recording: &'a Recording,
-        root: u32,
+        boot: &Boot,
         start_ns: u64,
     ) -> Self {
-        Self {
+        let mut order = Self {
             kernel,
             initial,
             hints: Hints::of(recording),
             recording,
             items: Vec::new(),
             tasks: BTreeMap::new(),
-            root,
+            root: boot.pid,
             start_ns,
             line_ns: 0,
             line: 0,
             depth: 0,
             written: BTreeMap::new(),
-        }
+            stand_ins: BTreeMap::new(),
+            outside: BTreeMap::new(),
+        };
+        order.note_inherited(boot);
+        order
     }
 
     /// Walks all lines.

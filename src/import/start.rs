@@ -3,11 +3,11 @@
 //!
 //! From the side file; what it does not say is inferred from the recording's first lines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use tickernel_systems::Boot;
-use tickernel_systems::abi::credentials::{CAP_FULL, CAP_MKNOD, CAP_SYS_CHROOT, CAP_SYS_RESOURCE};
+use tickernel_systems::abi::credentials::CAP_FULL;
 use tickernel_systems::abi::flags::S_IFMT;
 use tickernel_systems::abi::{Credentials, Rlimit, SigSet, Stat, Timespec};
 use tickernel_systems::fs::{Fs, Meta};
@@ -18,7 +18,7 @@ use super::initial::{Initial, Shape};
 use super::meta::{self, SideFile, SideRow};
 use super::start_fds;
 use crate::replay::stat_bits;
-use crate::strace::{EventKind, Recording};
+use crate::strace::Recording;
 
 /// A first state being put together.
 pub struct Start {
@@ -64,7 +64,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         sid,
         ppid,
         is_init: false,
-        credentials: credentials(recording, side, &found),
+        credentials: credentials(side, &found),
         umask: side.umask.as_deref().and_then(meta::octal).or(found.umask).unwrap_or(0o22),
         cwd: Bytes(cwd),
         ignored: found.ignored,
@@ -106,7 +106,7 @@ fn limits(found: &Inherited) -> [Rlimit; 16] {
 
 /// Who the root is. What is not told of the effective id is told of the real one, and the other
 /// way round.
-fn credentials(recording: &Recording, side: &SideFile, found: &Inherited) -> Credentials {
+fn credentials(side: &SideFile, found: &Inherited) -> Credentials {
     let of = |side: Option<u32>, ids: [Option<u32>; 3]| {
         let any = side.or(ids[0]).or(ids[1]).or(ids[2]);
         any.map(|any| [ids[0].unwrap_or(any), ids[1].unwrap_or(any), ids[2].unwrap_or(any)])
@@ -120,30 +120,9 @@ fn credentials(recording: &Recording, side: &SideFile, found: &Inherited) -> Cre
     if users[1] == 0 && users[0] != 0 {
         (who.effective, who.permitted) = (CAP_FULL, CAP_FULL);
     }
-    for capability in refused_capabilities(recording) {
-        who.effective &= !(1 << capability);
-        who.permitted &= !(1 << capability);
-    }
+    who.effective &= !found.lacking;
+    who.permitted &= !found.lacking;
     who
-}
-
-/// Capabilities that user 0 of a container may lack: what it was refused shows.
-fn refused_capabilities(recording: &Recording) -> BTreeSet<u32> {
-    let calls = recording.events.iter().filter_map(|event| match event.kind {
-        EventKind::Entry { call } => recording.calls.get(call),
-        _ => None,
-    });
-    let refused = calls.filter(|call| {
-        call.result.as_ref().is_some_and(|result| result.errno.as_deref() == Some("EPERM"))
-    });
-    refused
-        .filter_map(|call| match &*call.name {
-            "prlimit64" | "setrlimit" => Some(CAP_SYS_RESOURCE),
-            "chroot" => Some(CAP_SYS_CHROOT),
-            "mknod" | "mknodat" => Some(CAP_MKNOD),
-            _ => None,
-        })
-        .collect()
 }
 
 fn row_path(cwd: &[u8], row: &SideRow) -> Vec<u8> {

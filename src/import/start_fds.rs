@@ -78,6 +78,7 @@ fn flags(number: i32, seen: &SeenFd) -> u32 {
     }
     let access = match number {
         _ if seen.is_directory => O_RDONLY,
+        _ if seen.is_both => O_RDWR,
         _ if seen.cannot_read => O_WRONLY,
         _ if seen.cannot_write => O_RDONLY,
         _ if seen.was_read && seen.was_written || seen.is_tty => O_RDWR,
