@@ -217,8 +217,14 @@ impl Descriptors {
                     seen.is_directory = true;
                 }
             }
-            Call::Readlink { path: Some(path), .. } | Call::Readlinkat { path: Some(path), .. } => {
-                self.link(task, path, expected)
+            Call::Readlink { path: Some(path), .. }
+            | Call::Readlinkat { path: Some(path), .. }
+            | Call::Lstat { path: Some(path) }
+            | Call::Newfstatat { path: Some(path), .. }
+            | Call::Statx { path: Some(path), .. }
+                if path.starts_with(OWN_FDS) =>
+            {
+                self.link(task, path, expected);
             }
             Call::Openat { dirfd, path: Some(path), .. }
             | Call::Newfstatat { dirfd, path: Some(path), .. }
@@ -466,7 +472,11 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
         | "landlock_create_ruleset" => {
             return i32::try_from(value).ok().filter(|fd| *fd >= 0).into_iter().collect();
         }
-        // TIOCGPTPEER and its like: the printed text tells.
+        "recvmsg" => return received_fds(call),
+        // TIOCGPTPEER: no text stands after its number.
+        "ioctl" if call.arg(1).is_some_and(|arg| names(arg, "TIOCGPTPEER")) => {
+            return i32::try_from(value).ok().into_iter().collect();
+        }
         "ioctl" => {
             let made = call.result.as_ref().and_then(|result| result.value.as_ref()?.as_fd());
             return made.and_then(|fd| fd.number.as_i32()).into_iter().collect();
@@ -474,6 +484,21 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
         _ => return Vec::new(),
     };
     list.and_then(Value::items).unwrap_or_default().iter().filter_map(Value::as_i32).collect()
+}
+
+/// Whether a constant is printed by that name, alone or in a comment.
+fn names(value: &Value, name: &str) -> bool {
+    value.name() == Some(name) || value.comment().is_some_and(|text| text.trim() == name)
+}
+
+/// Descriptors that came in a message (SCM_RIGHTS, unix(7)).
+fn received_fds(call: &strace::Call) -> Vec<i32> {
+    let control = call.arg(1).and_then(|message| message.field("msg_control"));
+    let messages = control.and_then(Value::items).unwrap_or_default().iter();
+    let rights = messages
+        .filter(|it| it.field("cmsg_type").is_some_and(|kind| names(kind, "SCM_RIGHTS")))
+        .filter_map(|it| it.field("cmsg_data")?.items());
+    rights.flatten().filter_map(Value::as_i32).collect()
 }
 
 /// Whether what a call makes closes on exec: flags by name or number are O_CLOEXEC everywhere.

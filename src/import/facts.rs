@@ -311,12 +311,7 @@ impl Facts<'_> {
         let (shape, mode) = match (hinted, deduced) {
             (Some(Shape::Link(target)), deduced) => {
                 let text = if target.is_empty() { deduced } else { Some(target) };
-                let text = text.unwrap_or_else(|| {
-                    let mut text = b"/.unknown".to_vec();
-                    text.extend_from_slice(&own);
-                    text
-                });
-                (Shape::Link(text), 0o777)
+                (Shape::Link(text.unwrap_or_else(|| unknown_target(&own))), 0o777)
             }
             (_, Some(target)) => (Shape::Link(target), 0o777),
             (Some(shape), None) if is_last && wanted.shape == Shape::File => {
@@ -328,7 +323,10 @@ impl Facts<'_> {
             {
                 (Shape::Directory, 0o755)
             }
-            (_, None) if is_last => (wanted.shape.clone(), wanted.mode),
+            (_, None) if is_last => match &wanted.shape {
+                Shape::Link(text) if text.is_empty() => (Shape::Link(unknown_target(&own)), 0o777),
+                shape => (shape.clone(), wanted.mode),
+            },
             (_, None) => (Shape::Directory, 0o755),
         };
         let fs = self.kernel.describe_tree();
@@ -461,11 +459,7 @@ impl Facts<'_> {
                 (Shape::Link(_), Some(Shape::Link(target))) if !target.is_empty() => {
                     Shape::Link(target)
                 }
-                (Shape::Link(_), _) => {
-                    let mut text = b"/.unknown".to_vec();
-                    text.extend_from_slice(&own);
-                    Shape::Link(text)
-                }
+                (Shape::Link(_), _) => Shape::Link(unknown_target(&own)),
                 (shape, _) => shape,
             };
             let mode = if shape == Shape::Directory { 0o755 } else { 0o644 };
@@ -574,6 +568,13 @@ impl Facts<'_> {
         let place = self.kernel.resolve(self.tid, one.dirfd, above, true).ok()??;
         Some((place, name.to_vec()))
     }
+}
+
+/// The text of a link that nobody read.
+fn unknown_target(own: &[u8]) -> Vec<u8> {
+    let mut text = b"/.unknown".to_vec();
+    text.extend_from_slice(own);
+    text
 }
 
 /// A path without slashes at its end.

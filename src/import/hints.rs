@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tickernel_systems::abi::flags::{O_CREAT, O_EXCL, number_of};
+
 use super::initial::Shape;
 use super::numbers;
 use crate::strace::{Call, EventKind, Recording, Value};
@@ -23,6 +25,13 @@ pub struct Hints {
     opened: BTreeMap<u64, Shape>,
     /// Its mode at the first stat, if nobody changed modes before.
     modes: BTreeMap<u64, u32>,
+    /// The first working directory, for a task that still is there.
+    base: Option<Vec<u8>>,
+    cwd: Vec<u8>,
+    /// Tasks that left it.
+    moved: BTreeSet<Option<u32>>,
+    /// By path: the call that opened it with O_CREAT.
+    created: BTreeMap<Vec<u8>, u64>,
     /// Descriptors that are open while the recording is looked through: the call that opened them.
     open: BTreeMap<(Option<u32>, i32), u64>,
 }
@@ -31,13 +40,14 @@ pub struct Hints {
 const MAX_STREAM_BYTES: usize = 64 << 20;
 
 impl Hints {
-    /// Looks through all calls.
-    pub fn of(recording: &Recording) -> Self {
-        let mut hints = Self::default();
+    /// Looks through all calls; `cwd` is the first working directory.
+    pub fn of(recording: &Recording, cwd: &[u8]) -> Self {
+        let mut hints = Self { cwd: cwd.to_vec(), ..Self::default() };
         for event in &recording.events {
             match event.kind {
                 EventKind::Entry { call } => {
                     if let Some(call) = recording.calls.get(call) {
+                        hints.follow_cwd(call);
                         hints.see(call);
                     }
                 }
@@ -47,6 +57,8 @@ impl Hints {
                         hints.see_stream(call);
                         hints.see_prefixes(call);
                         hints.see_program(call);
+                        hints.follow_cwd(call);
+                        hints.see_created(index, call);
                         hints.see_open(index, call);
                     }
                 }
@@ -167,7 +179,11 @@ impl Hints {
             }
             "open" | "openat" => {
                 if let Ok(fd) = i32::try_from(value) {
-                    self.open.insert((call.tid, fd), index);
+                    let at = usize::from(&*call.name == "openat");
+                    let path = call.arg(at).and_then(Value::as_bytes);
+                    let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
+                    let created = path.and_then(|path| self.created.get(&path).copied());
+                    self.open.insert((call.tid, fd), created.unwrap_or(index));
                 }
                 return;
             }
@@ -212,20 +228,20 @@ impl Hints {
         let arg = |index: usize| call.arg(index);
         let path = |index: usize| arg(index).and_then(Value::as_bytes);
         match &*call.name {
-            "readlink" => self.link(absolute(None, path(0)), arg(1)),
-            "readlinkat" => self.link(absolute(arg(0), path(1)), arg(2)),
-            "lstat" => self.stat(absolute(None, path(0)), arg(1), true),
-            "stat" => self.stat(absolute(None, path(0)), arg(1), false),
+            "readlink" => self.link(self.absolute(None, path(0)), arg(1)),
+            "readlinkat" => self.link(self.absolute(arg(0), path(1)), arg(2)),
+            "lstat" => self.stat(self.absolute(None, path(0)), arg(1), true),
+            "stat" => self.stat(self.absolute(None, path(0)), arg(1), false),
             "fstat" => self.stat(printed(arg(0)), arg(1), false),
             "newfstatat" => {
                 let nofollow = arg(3).is_some_and(|flags| bits(flags) & 0x100 != 0);
-                self.stat(place(arg(0), path(1)), arg(2), nofollow);
+                self.stat(self.place(arg(0), path(1)), arg(2), nofollow);
             }
             "statx" => {
                 let nofollow = arg(2).is_some_and(|flags| bits(flags) & 0x100 != 0);
                 let Some(mode) = arg(4).and_then(|it| it.field("stx_mode")) else { return };
                 let mode = numbers::mode(mode);
-                self.mode(place(arg(0), path(1)), mode, nofollow);
+                self.mode(self.place(arg(0), path(1)), mode, nofollow);
             }
             "getdents64" | "getdents" | "fchdir" => {
                 self.note(printed(arg(0)), Shape::Directory);
@@ -233,7 +249,7 @@ impl Hints {
                     self.list(printed(arg(0)), arg(1));
                 }
             }
-            "chdir" => self.note(absolute(None, path(0)), Shape::Directory),
+            "chdir" => self.note(self.absolute(None, path(0)), Shape::Directory),
             _ => {}
         }
         // Where a dirfd stands with a path behind it, it is a directory.
@@ -281,6 +297,79 @@ impl Hints {
         self.note(path, shape);
     }
 
+    /// A path relative to a printed descriptor; an empty one is the descriptor itself.
+    fn place(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
+        match path {
+            Some([]) | None => printed(fd),
+            path => self.absolute(fd, path),
+        }
+    }
+
+    /// The absolute path: relative ones start at the printed directory, or at the first working
+    /// directory where the task still is there.
+    fn absolute(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
+        let path = path?;
+        if path.first() == Some(&b'/') {
+            return plain(path);
+        }
+        let at_cwd = fd.is_none_or(|fd| {
+            fd.resolve(&|name| (name == "AT_FDCWD").then_some(-100)) == Some(-100)
+        });
+        let base = printed(fd).or_else(|| self.base.clone().filter(|_| at_cwd))?;
+        join(&base, path)
+    }
+
+    /// Follows whose working directory is the first one.
+    fn follow_cwd(&mut self, call: &Call) {
+        self.base = if self.moved.contains(&call.tid) { None } else { Some(self.cwd.clone()) };
+        let ok = call.result.as_ref().and_then(|result| result.number());
+        let Some(value) = ok.filter(|value| *value >= 0) else { return };
+        match &*call.name {
+            "chdir" | "fchdir" | "chroot" => {
+                self.moved.insert(call.tid);
+            }
+            "clone" | "clone3" | "fork" | "vfork" if self.moved.contains(&call.tid) => {
+                self.moved.insert(u32::try_from(value).ok());
+            }
+            _ => {}
+        }
+    }
+
+    /// Files that O_CREAT opened, which may have been there: until their names or modes change,
+    /// what a later sight of them shows.
+    fn see_created(&mut self, index: u64, call: &Call) {
+        let ok = call.result.as_ref().and_then(|result| result.number());
+        if ok.is_none_or(|value| value < 0) {
+            return;
+        }
+        let at = usize::from(matches!(&*call.name, "openat" | "newfstatat" | "statx"));
+        let dirfd = call.arg(0).filter(|_| at == 1);
+        let path = call.arg(at).and_then(Value::as_bytes).filter(|path| !path.is_empty());
+        match &*call.name {
+            "open" | "openat" => {
+                let table = tickernel_systems::abi::flags::OPEN_FLAGS;
+                let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
+                let creates = flags.is_some_and(|flags| flags & (O_CREAT | O_EXCL) == O_CREAT);
+                if let (true, Some(path)) = (creates, self.absolute(dirfd, path)) {
+                    self.created.entry(path).or_insert(index);
+                }
+            }
+            "stat" | "lstat" | "newfstatat" | "statx" => {
+                let path = self.absolute(dirfd, path);
+                let created = path.and_then(|path| self.created.get(&path)).copied();
+                let stat = call.arg(if &*call.name == "statx" { 4 } else { at + 1 });
+                let field = if &*call.name == "statx" { "stx_mode" } else { "st_mode" };
+                let mode = stat.and_then(|stat| numbers::mode(stat.field(field)?));
+                if let (Some(created), Some(mode)) = (created, mode) {
+                    self.modes.entry(created).or_insert(mode);
+                }
+            }
+            "unlink" | "unlinkat" | "rename" | "renameat" | "renameat2" | "chmod" | "fchmod"
+            | "fchmodat" | "fchmodat2" | "link" | "linkat" => self.created.clear(),
+            _ => {}
+        }
+    }
+
     fn note(&mut self, path: Option<Vec<u8>>, shape: Shape) {
         if let Some(path) = path {
             let known = self.shapes.get(&path);
@@ -293,26 +382,16 @@ impl Hints {
 }
 
 fn bits(value: &Value) -> u32 {
-    numbers::bits32(value, tickernel_systems::abi::flags::AT_FLAGS).unwrap_or(0)
+    let table = tickernel_systems::abi::flags::AT_FLAGS;
+    // AT_STATX_SYNC_AS_STAT is the name of no bit.
+    let number = value.resolve(&|name| Some(i128::from(number_of(table, name).unwrap_or(0))));
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
 /// The path that is printed after a descriptor.
 fn printed(fd: Option<&Value>) -> Option<Vec<u8>> {
     let fd = fd?.as_fd()?;
     (fd.text.first() == Some(&b'/') && !fd.deleted).then(|| fd.text.clone())
-}
-
-/// A path relative to a printed descriptor; an empty one is the descriptor itself.
-fn place(fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
-    match path {
-        Some([]) | None => printed(fd),
-        path => absolute(fd, path),
-    }
-}
-
-fn absolute(fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
-    let path = path?;
-    if path.first() == Some(&b'/') { plain(path) } else { join(&printed(fd)?, path) }
 }
 
 fn join(directory: &[u8], path: &[u8]) -> Option<Vec<u8>> {

@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use tickernel_systems::abi::credentials::{
-    CAP_CHOWN, CAP_MKNOD, CAP_SYS_CHROOT, CAP_SYS_RESOURCE,
-};
+use tickernel_systems::abi::credentials::{CAP_CHOWN, CAP_MKNOD, CAP_SYS_CHROOT, CAP_SYS_RESOURCE};
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::signal::{CLD_EXITED, DefaultAction, SIG_IGN};
 use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal};

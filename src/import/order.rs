@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use tickernel_systems::{Boot, Kernel};
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
 use tickernel_systems::wire::{Wire, WireReader};
+use tickernel_systems::{Boot, Kernel};
 
 use super::decode::{self, Decoded};
 use super::hints::Hints;
@@ -61,7 +61,7 @@ impl<'a> Order<'a> {
         let mut order = Self {
             kernel,
             initial,
-            hints: Hints::of(recording),
+            hints: Hints::of(recording, &boot.cwd.0),
             recording,
             items: Vec::new(),
             tasks: BTreeMap::new(),

@@ -147,9 +147,17 @@ impl Order<'_> {
         paths::uses(call).iter().filter(|one| !one.path.is_empty()).any(|one| {
             let path = self.whole_path(tid, one.dirfd, one.path);
             let opens = matches!(call, Call::Open { .. } | Call::Openat { .. });
+            // Which attributes its file systems have is the host's to know (xattr(7)).
+            let attribute = matches!(
+                call,
+                Call::Getxattr { .. }
+                    | Call::Lgetxattr { .. }
+                    | Call::Listxattr { .. }
+                    | Call::Llistxattr { .. }
+            );
             path.starts_with(b"/proc/")
                 && self.kernel.resolve(tid, one.dirfd, one.path, one.follow) == Err(Errno::ENOENT)
-                || ok && opens && path.starts_with(b"/sys/")
+                || (ok && opens || attribute) && (path == b"/sys" || path.starts_with(b"/sys/"))
         })
     }
 

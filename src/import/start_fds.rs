@@ -25,12 +25,29 @@ pub fn given(side: &SideFile, initial: &mut Initial, fs: &mut Fs) -> Vec<BootFd>
         let Ok(number) = number.parse::<u32>() else { continue };
         let path = fd.path.clone().unwrap_or_else(|| "/dev/null".to_owned());
         let flags = fd.flags.as_deref().map_or(O_RDWR, meta::open_flags) | O_LARGEFILE;
-        let target = named(path.as_bytes(), None, initial, fs);
+        let target = named(number, path.as_bytes(), initial, fs);
         let offset = fd.offset.unwrap_or(0);
         found.insert(number, BootFd { fd: number, target, flags, offset, cloexec: false });
     }
     // Two descriptors of the same file stay two descriptions: what they share nobody can tell.
     found.into_values().collect()
+}
+
+/// What a descriptor's text names.
+fn named(number: u32, text: &[u8], initial: &mut Initial, fs: &mut Fs) -> BootTarget {
+    if let Some(pipe) = pipe_of(text) {
+        return pipe;
+    }
+    let terminal = text.strip_prefix(b"/dev/pts/").and_then(|name| std::str::from_utf8(name).ok());
+    let shape = match (terminal.and_then(|name| name.parse().ok()), text) {
+        (Some(minor), _) => Shape::Char(makedev(136, minor)),
+        (None, b"/dev/null") => return null(),
+        (None, _) if text.first() == Some(&b'/') => Shape::File,
+        (None, _) => return null(),
+    };
+    let mode = if let Shape::Char(_) = shape { 0o620 } else { 0o644 };
+    let number = i32::try_from(number).unwrap_or(0);
+    node(number, Some(text.to_vec()), &shape, mode, initial, fs)
 }
 
 /// What the recording shows. A standard descriptor of which nothing is known is open.
@@ -44,15 +61,18 @@ pub fn inferred(known: &Descriptors, initial: &mut Initial, fs: &mut Fs) -> Vec<
     let mut done: Vec<BootFd> = Vec::new();
     for (number, seen) in &all {
         let Ok(fd) = u32::try_from(*number) else { continue };
-        let flags = flags(*number, seen);
+        let flags = flags(*number, seen, &all);
         let same = all.iter().take_while(|(other, _)| other < number).find(|(other, earlier)| {
-            is_same_file(seen, earlier) && self::flags(*other, earlier) == flags
+            is_same_file(seen, earlier) && self::flags(*other, earlier, &all) == flags
         });
         let target = match same {
             Some((other, _)) => BootTarget::Same(other.unsigned_abs()),
             None => target(*number, seen, &all, initial, fs),
         };
-        let flags = if let BootTarget::Pipe(_) = target { flags & !O_LARGEFILE } else { flags };
+        let flags = match target {
+            BootTarget::Pipe(_) if seen.flags.is_none() => flags & !O_LARGEFILE,
+            _ => flags,
+        };
         let mut made = BootFd { fd, target, flags, offset: 0, cloexec: false };
         if same.is_none() {
             made.offset = measure(*number, seen, &all, known, &made, initial, fs);
@@ -71,12 +91,29 @@ fn is_same_file(one: &SeenFd, other: &SeenFd) -> bool {
     }
 }
 
-/// Access mode and status flags.
-fn flags(number: i32, seen: &SeenFd) -> u32 {
+/// Access mode and status flags. Where nothing tells, one file at several numbers is one
+/// description (`2>&1`), open for all that they are for.
+fn flags(number: i32, seen: &SeenFd, all: &[(i32, &SeenFd)]) -> u32 {
     if let Some(flags) = seen.flags {
         return flags;
     }
-    let access = match number {
+    let own = access(number, seen);
+    let is_told = |seen: &SeenFd| {
+        seen.flags.is_some() || seen.is_both || seen.cannot_read || seen.cannot_write
+    };
+    let mut others = all.iter().filter(|(_, other)| is_same_file(seen, other) && !is_told(other));
+    let differs = others.any(|(other, it)| access(*other, it) != own);
+    let shared = differs && !is_told(seen) && !is_null(seen);
+    O_LARGEFILE | if shared { O_RDWR } else { own }
+}
+
+fn is_null(seen: &SeenFd) -> bool {
+    seen.text.as_deref() == Some(b"/dev/null")
+        || seen.stat.as_ref().is_some_and(|(stat, _)| stat.rdev == makedev(1, 3))
+}
+
+fn access(number: i32, seen: &SeenFd) -> u32 {
+    match number {
         _ if seen.is_directory => O_RDONLY,
         _ if seen.is_both => O_RDWR,
         _ if seen.cannot_read => O_WRONLY,
@@ -87,8 +124,7 @@ fn flags(number: i32, seen: &SeenFd) -> u32 {
         _ if seen.was_written => O_WRONLY,
         _ if seen.was_read => O_RDONLY,
         _ => O_RDWR,
-    };
-    access | O_LARGEFILE
+    }
 }
 
 /// What the descriptor is open on, made where it is not there.
@@ -102,36 +138,54 @@ fn target(
     // The same file with other flags: another description of it.
     let first = all.iter().find(|(_, other)| is_same_file(seen, other));
     let number = first.map_or(number, |(first, _)| *first);
-    if let Some(text) = &seen.text {
-        return named(text, seen.device.as_deref(), initial, fs);
+    if let Some(pipe) = seen.text.as_deref().and_then(pipe_of) {
+        return pipe;
     }
     let unnamed = UNNAMED_PIPES + number.unsigned_abs();
-    let shape = match &seen.stat {
-        Some((stat, members)) if members & stat_bits::MODE != 0 => {
-            match Shape::of(stat.mode, stat.rdev) {
-                Shape::Fifo => return BootTarget::Pipe(unnamed),
-                Shape::Char(rdev) if rdev == makedev(1, 3) => return null(),
-                shape => shape,
-            }
-        }
+    let path = seen.text.clone().filter(|text| text.first() == Some(&b'/'));
+    let mode = seen.stat.as_ref().filter(|(_, members)| members & stat_bits::MODE != 0);
+    let shape = match (mode, &seen.device) {
+        (Some((stat, _)), _) => Shape::of(stat.mode, stat.rdev),
+        (None, Some(device)) => device_number(device).map_or(Shape::File, Shape::Char),
         _ if seen.is_tty => Shape::Char(makedev(136, 0)),
         _ if seen.is_directory => Shape::Directory,
-        _ if seen.is_stream => return BootTarget::Pipe(unnamed),
+        _ if path.is_some() => Shape::File,
+        _ if seen.text.is_some() => return null(),
+        _ if seen.is_stream => Shape::Fifo,
         _ if seen.offset.is_some_and(|(offset, _)| offset > 0) => Shape::File,
         // lseek(2) of /dev/null gives 0 too, but nothing can be read there.
         _ if seen.was_read && seen.offset.is_some() => Shape::File,
-        _ if seen.was_read => return BootTarget::Pipe(unnamed),
+        _ if seen.was_read => Shape::Fifo,
         _ => return null(),
     };
-    let path = format!("/unknown-{number}").into_bytes();
-    let mode = match &seen.stat {
-        Some((stat, members)) if members & stat_bits::MODE != 0 => stat.mode & 0o7777,
-        _ => 0o644,
-    };
-    match initial.add_path(fs, &path, shape, Meta::mode(mode)) {
-        Ok(_) => BootTarget::Path(Bytes(path)),
-        Err(_) => null(),
+    match shape {
+        Shape::Fifo if path.is_none() => return BootTarget::Pipe(unnamed),
+        Shape::Char(rdev) if rdev == makedev(1, 3) => return null(),
+        _ => {}
     }
+    let permissions = mode.map_or(0o644, |(stat, _)| stat.mode & 0o7777);
+    node(number, path, &shape, permissions, initial, fs)
+}
+
+/// The file at a path, made if it is not there. A name of /dev or /proc that cannot be made: a node
+/// of the same kind elsewhere.
+fn node(
+    number: i32,
+    path: Option<Vec<u8>>,
+    shape: &Shape,
+    permissions: u32,
+    initial: &mut Initial,
+    fs: &mut Fs,
+) -> BootTarget {
+    let unknown = format!("/unknown-{number}").into_bytes();
+    for path in path.into_iter().chain([unknown]) {
+        let made = initial.add_path(fs, &path, shape.clone(), Meta::mode(permissions));
+        let inode = made.ok().and_then(|place| fs.inode(place));
+        if inode.is_some_and(|inode| inode.kind.type_bits() == shape.kind().type_bits()) {
+            return BootTarget::Path(Bytes(path));
+        }
+    }
+    null()
 }
 
 /// Where the description stands at the start, and how large its file is: what the first sights of
@@ -171,23 +225,11 @@ fn null() -> BootTarget {
     BootTarget::Path(Bytes(b"/dev/null".to_vec()))
 }
 
-/// What a descriptor's text names, made where it is not there.
-fn named(text: &[u8], device: Option<&[u8]>, initial: &mut Initial, fs: &mut Fs) -> BootTarget {
-    if let Some(number) = text.strip_prefix(b"pipe:[").and_then(|rest| rest.strip_suffix(b"]")) {
-        let number = std::str::from_utf8(number).ok().and_then(|text| text.parse::<u64>().ok());
-        return BootTarget::Pipe(number.unwrap_or(0) as u32);
-    }
-    if text.first() != Some(&b'/') {
-        return null();
-    }
-    let shape = match device.and_then(device_number) {
-        Some(rdev) => Shape::Char(rdev),
-        None => Shape::File,
-    };
-    match initial.add_path(fs, text, shape, Meta::mode(0o644)) {
-        Ok(_) => BootTarget::Path(Bytes(text.to_vec())),
-        Err(_) => null(),
-    }
+/// `pipe:[17]`
+fn pipe_of(text: &[u8]) -> Option<BootTarget> {
+    let number = text.strip_prefix(b"pipe:[")?.strip_suffix(b"]")?;
+    let number = std::str::from_utf8(number).ok().and_then(|text| text.parse::<u64>().ok());
+    Some(BootTarget::Pipe(number.unwrap_or(0) as u32))
 }
 
 /// `char 136:0`

@@ -203,8 +203,8 @@ impl<'a> Args<'a> {
     pub(super) fn vector_count(&self, index: usize) -> Option<u64> {
         let list = self.get(index)?.as_array()?;
         let mut items = list.items.iter();
-        let sum = items
-            .try_fold(0u64, |sum, item| sum.checked_add(item.field("iov_len")?.as_u64()?))?;
+        let sum =
+            items.try_fold(0u64, |sum, item| sum.checked_add(item.field("iov_len")?.as_u64()?))?;
         match recorded(self.call) {
             Recorded::Value(value) if list.more => Some(sum.max(u64::try_from(value).ok()?)),
             _ => Some(sum),
