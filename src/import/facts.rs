@@ -160,6 +160,12 @@ impl Facts<'_> {
             (Errno::ENOEXEC, _) => Wanted { mode: 0o755, ..file },
             (Errno::EACCES, Call::Execve { .. } | Call::Access { .. }) => file,
             (Errno::EACCES | Errno::EPERM, _) if !one.creates => Wanted { mode: 0, ..file },
+            // The file denies, if it is one that is there; else its directory does.
+            (Errno::EACCES, Call::Open { .. } | Call::Openat { .. })
+                if self.hints.is_opened(&self.whole_path(one)) =>
+            {
+                file
+            }
             (Errno::ENXIO, Call::Open { .. } | Call::Openat { .. }) => {
                 Wanted { shape: Shape::Fifo, ..file }
             }
@@ -177,6 +183,17 @@ impl Facts<'_> {
             // If it cannot be made, the call that saw it mismatches and says so.
             self.initial.add(fs, place, b".unknown", Shape::File, empty).ok();
         }
+    }
+
+    fn whole_path(&self, one: &Use<'_>) -> Vec<u8> {
+        if one.path.first() == Some(&b'/') {
+            return one.path.to_vec();
+        }
+        let start = self.kernel.start_place(self.tid, one.dirfd);
+        let mut whole = start.map_or_else(Vec::new, |at| self.kernel.path_of(self.tid, at));
+        whole.push(b'/');
+        whole.extend_from_slice(one.path);
+        whole
     }
 
     /// ENOENT: what was asked for is not there; its directory need not be either.
@@ -244,7 +261,8 @@ impl Facts<'_> {
                 );
             } else {
                 let rest = path.get(end..).unwrap_or_default();
-                self.create(at, name, rest, is_last, wanted, real, depth);
+                let follow = follow || !is_last;
+                self.create(at, name, rest, is_last, follow, wanted, real, depth);
             }
             match self.kernel.resolve(self.tid, dirfd, prefix, follow || !is_last) {
                 Ok(Some(place)) => at = place,
@@ -295,6 +313,7 @@ impl Facts<'_> {
         name: &[u8],
         rest: &[u8],
         is_last: bool,
+        follow: bool,
         wanted: &Wanted,
         real: Option<&[u8]>,
         depth: u32,
@@ -332,8 +351,7 @@ impl Facts<'_> {
         let fs = self.kernel.describe_tree();
         let made = self.initial.add(fs, at, name, shape.clone(), Meta::mode(mode));
         if let (Ok(_), Shape::Link(target)) = (made, &shape) {
-            let follow = !matches!(wanted.shape, Shape::Link(_)) || !is_last;
-            if follow {
+            if follow && (!matches!(wanted.shape, Shape::Link(_)) || !is_last) {
                 let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
                 let wanted = if is_last { wanted.clone() } else { directory };
                 let mut target = target.clone();

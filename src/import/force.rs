@@ -3,7 +3,7 @@
 
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_RDWR};
-use tickernel_systems::event::{Call, Event};
+use tickernel_systems::event::{Call, CallId, Event};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode;
@@ -42,9 +42,16 @@ impl Order<'_> {
         let Some(mut interrupted) = task.frames.pop().flatten() else { return };
         if recorded == Recorded::Errno(Errno::EINTR) {
             interrupted.decoded.expected.recorded = recorded;
-            let expected = interrupted.decoded.expected;
+            let expected = interrupted.decoded.expected.clone();
             if let Some(item) = interrupted.item.and_then(|at| self.items.get_mut(at)) {
                 item.expected = Some(expected);
+            }
+            // What the kernel does not know restarts as read(2) would; this one did not.
+            if let Some(item) = interrupted.item
+                && is_unmodelled(&interrupted)
+                && self.kernel.blocked_call(tid) == Some(CallId(item as u64))
+            {
+                self.resume(tid, item, 0);
             }
             return;
         }
@@ -85,6 +92,11 @@ impl Order<'_> {
         let call = Call::Close { fd: source };
         self.emit(&Event::Call { task: tid, call }, forced("close"), None);
     }
+}
+
+fn is_unmodelled(pending: &Pending) -> bool {
+    let bytes = pending.decoded.call.as_deref().unwrap_or_default();
+    matches!(Call::get(&mut WireReader::new(bytes)), Ok(Call::Unmodelled { .. }))
 }
 
 /// Calls whose value is a descriptor.

@@ -32,6 +32,8 @@ pub struct Hints {
     moved: BTreeSet<Option<u32>>,
     /// By path: the call that opened it with O_CREAT.
     created: BTreeMap<Vec<u8>, u64>,
+    /// Paths that were opened and not made.
+    was_opened: BTreeSet<Vec<u8>>,
     /// Descriptors that are open while the recording is looked through: the call that opened them.
     open: BTreeMap<(Option<u32>, i32), u64>,
 }
@@ -76,6 +78,11 @@ impl Hints {
     /// Whether other paths of the recording go through this one.
     pub fn is_prefix(&self, path: &[u8]) -> bool {
         self.prefixes.contains(path)
+    }
+
+    /// Whether the file at a path is ever opened without being made.
+    pub fn is_opened(&self, path: &[u8]) -> bool {
+        self.was_opened.contains(path)
     }
 
     /// Every directory on the way of the paths that a call names.
@@ -349,9 +356,15 @@ impl Hints {
             "open" | "openat" => {
                 let table = tickernel_systems::abi::flags::OPEN_FLAGS;
                 let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
-                let creates = flags.is_some_and(|flags| flags & (O_CREAT | O_EXCL) == O_CREAT);
-                if let (true, Some(path)) = (creates, self.absolute(dirfd, path)) {
-                    self.created.entry(path).or_insert(index);
+                let creates = flags.map(|flags| flags & (O_CREAT | O_EXCL));
+                match (creates, self.absolute(dirfd, path)) {
+                    (Some(O_CREAT), Some(path)) => {
+                        self.created.entry(path).or_insert(index);
+                    }
+                    (Some(0), Some(path)) => {
+                        self.was_opened.insert(path);
+                    }
+                    _ => {}
                 }
             }
             "stat" | "lstat" | "newfstatat" | "statx" => {

@@ -99,6 +99,8 @@ impl Order<'_> {
             Some(StandIn::Host)
         } else if self.opens_terminal(tid, &parsed, recorded) {
             Some(StandIn::Unknown)
+        } else if self.asks_of_others(&parsed, recorded) {
+            Some(StandIn::Peer)
         } else {
             self.stands_in(tid, call, &parsed, recorded)
         };
@@ -109,6 +111,23 @@ impl Order<'_> {
             StandIn::Peer => decoded.expected.flags |= FED,
             StandIn::Unknown => decoded.expected.role = Role::Unsupported,
         }
+    }
+
+    /// A call about a process that is not the recording's, but was there.
+    fn asks_of_others(&self, call: &Call<'_>, recorded: Recorded) -> bool {
+        let target = match *call {
+            Call::Kill { target, .. }
+            | Call::Getpgid { target }
+            | Call::Getsid { target }
+            | Call::Prlimit64 { target, .. }
+            | Call::Tkill { tid: target, .. }
+            | Call::Tgkill { tid: target, .. } => target,
+            _ => return false,
+        };
+        let is_here = |pid| self.kernel.process_of_task(pid).is_some();
+        recorded != Recorded::Errno(Errno::ESRCH)
+            && recorded != Recorded::Never
+            && u32::try_from(target).is_ok_and(|pid| pid > 0 && !is_here(pid))
     }
 
     /// An open of a terminal that succeeded.

@@ -24,7 +24,9 @@ pub fn given(side: &SideFile, initial: &mut Initial, fs: &mut Fs) -> Vec<BootFd>
     for (number, fd) in &side.initial_fds {
         let Ok(number) = number.parse::<u32>() else { continue };
         let path = fd.path.clone().unwrap_or_else(|| "/dev/null".to_owned());
-        let flags = fd.flags.as_deref().map_or(O_RDWR, meta::open_flags) | O_LARGEFILE;
+        // openpty(3) does not open its terminal by name: no O_LARGEFILE.
+        let large = if path.starts_with("/dev/pts/") { 0 } else { O_LARGEFILE };
+        let flags = fd.flags.as_deref().map_or(O_RDWR, meta::open_flags) | large;
         let target = named(number, path.as_bytes(), initial, fs);
         let offset = fd.offset.unwrap_or(0);
         found.insert(number, BootFd { fd: number, target, flags, offset, cloexec: false });
@@ -181,7 +183,8 @@ fn node(
     for path in path.into_iter().chain([unknown]) {
         let made = initial.add_path(fs, &path, shape.clone(), Meta::mode(permissions));
         let inode = made.ok().and_then(|place| fs.inode(place));
-        if inode.is_some_and(|inode| inode.kind.type_bits() == shape.kind().type_bits()) {
+        let fits = |there: u32| there == shape.kind().type_bits() || *shape == Shape::File;
+        if inode.is_some_and(|inode| fits(inode.kind.type_bits())) {
             return BootTarget::Path(Bytes(path));
         }
     }
