@@ -162,7 +162,10 @@ impl Drive {
                 }
                 // Nothing of CLI.md's: other processes learn of these by wait4(2).
                 Output::Effect(
-                    Effect::Stopped { .. } | Effect::Continued { .. } | Effect::Exited { .. },
+                    Effect::Stopped { .. }
+                    | Effect::Continued { .. }
+                    | Effect::Exited { .. }
+                    | Effect::Told { .. },
                 ) => {}
                 // Only `submit` and `step` make these.
                 Output::Outcome(..) => {}

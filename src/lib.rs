@@ -10,6 +10,7 @@
 pub mod cli;
 mod clock;
 pub mod drive;
+mod face;
 pub mod import;
 pub mod json;
 #[cfg(feature = "proptest")]
@@ -18,6 +19,12 @@ pub mod record;
 pub mod replay;
 pub mod strace;
 pub mod trace;
+
+pub use face::{
+    bridge, command_registry, device_layer, dns, fd_table, kernel, mount_plugin, mount_table,
+    network_policy, permissions, pipe_manager, poll, process_table, pty, resource_accounting,
+    socket_table, usage, user, vfs,
+};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

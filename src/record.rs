@@ -44,6 +44,10 @@ pub fn header_of(kernel: &Kernel) -> Header {
             tickernel_systems::WakeMode::Auto => 0,
             tickernel_systems::WakeMode::OnDemand => 1,
         },
+        profile: match kernel.config().profile {
+            tickernel_systems::Profile::Linux => 0,
+            tickernel_systems::Profile::SecureExec => 1,
+        },
         seed: kernel.config().seed,
         configuration,
         ..Header::default()
@@ -78,13 +82,7 @@ impl<S: Sink> Recording<S> {
     /// # Errors
     /// The event is too long, or the output failed earlier; the kernel has not taken it then.
     pub fn take(&mut self, kernel: &mut Kernel, event: Event<'_>) -> Result<Outcome, TraceError> {
-        if self.writer.is_digest_due() {
-            let digests = kernel.digests();
-            self.writer.digests(&digests, self.hash)?;
-        }
-        self.scratch.clear();
-        event.put(&mut self.scratch);
-        self.writer.append(kernel.tick(), &Record::event(&self.scratch), self.hash)?;
+        self.begin_event(kernel, &event)?;
         let outcome = kernel.take(event);
         self.note(&outcome);
         while let Some(output) = kernel.poll_output() {
@@ -94,7 +92,28 @@ impl<S: Sink> Recording<S> {
         Ok(outcome)
     }
 
-    fn note(&mut self, value: &impl for<'a> Wire<'a>) {
+    /// Records an event that the caller then has the kernel take; its outcome and every output go
+    /// to [`Recording::note`].
+    ///
+    /// # Errors
+    /// The event is too long, or the output failed earlier: the kernel must not take it as
+    /// recorded.
+    pub fn begin_event(
+        &mut self,
+        kernel: &mut Kernel,
+        event: &Event<'_>,
+    ) -> Result<(), TraceError> {
+        if self.writer.is_digest_due() {
+            let digests = kernel.digests();
+            self.writer.digests(&digests, self.hash)?;
+        }
+        self.scratch.clear();
+        event.put(&mut self.scratch);
+        self.writer.append(kernel.tick(), &Record::event(&self.scratch), self.hash)
+    }
+
+    /// What came of the event: its outcome, then its outputs in their order.
+    pub fn note(&mut self, value: &impl for<'a> Wire<'a>) {
         self.hash = hash_on(self.hash, value, &mut self.scratch);
     }
 

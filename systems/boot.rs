@@ -6,8 +6,7 @@
 use crate::abi::flags::{O_LARGEFILE, O_RDWR};
 use crate::abi::{Credentials, Errno, Rlimit, Timespec};
 use crate::components::{
-    Context, Files, Handlers, Life, Limits, Link, Pending, Process, ProcessText, Reportable,
-    Target, Task, WaitQueue,
+    Context, Files, Handlers, Limits, Pending, Process, ProcessText, Target, Task,
 };
 use crate::fs::{Fs, Place};
 use crate::kernel::{Config, Counters, Kernel};
@@ -18,7 +17,6 @@ use crate::wire::Bytes;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use smallvec::smallvec;
 
 /// The first process.
 #[derive(Clone, Debug)]
@@ -144,6 +142,8 @@ impl Kernel {
         Kernel {
             now_ns: config.start_ns,
             random: config.seed,
+            bends: config.profile.bends(),
+            face: crate::face::Face::default(),
             config,
             rows: Rows::new(),
             pids: PidTable::default(),
@@ -194,34 +194,9 @@ impl Kernel {
 
     fn start_process(&mut self, boot: &Boot) -> ProcessRow {
         let process = Process {
-            pid: boot.pid,
-            parent: 0,
             outside_parent: boot.ppid,
-            pgid: boot.pgid,
-            sid: boot.sid,
-            threads: smallvec![boot.pid],
-            children: Link::default(),
-            sibling: Link::default(),
-            in_group: Link::default(),
-            in_session: Link::default(),
-            birth: 0,
-            reportable: Reportable::default(),
-            child_waiters: WaitQueue::default(),
-            life: Life::Alive,
-            stopped: None,
-            report: None,
-            exit_signal: crate::abi::Signal::SIGCHLD.number(),
-            pending: Pending::default(),
             did_exec: true,
-            subreaper: false,
-            vfork_parent: 0,
-            ending: None,
-            alarm_ns: 0,
-            alarm_interval_ns: 0,
-            limits: None,
-            last_uid: 0,
-            exe: None,
-            tty: 0,
+            ..Process::new(boot.pid, boot.pgid, boot.sid)
         };
         let row = ProcessRow::spawn(&mut self.rows, u64::from(boot.pid), process);
         self.pids.change(boot.pid, |entry| entry.process = Some(row));

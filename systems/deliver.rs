@@ -132,14 +132,27 @@ impl Kernel {
         }
         let action = self.rows[self.rows[task].handlers].action(signal);
         // sigtimedwait(2) of a signal that is neither blocked nor caught does not see it.
-        if self.rows[task].mask.contains(signal) {
+        let blockable = !(self.bends.continue_is_unblockable && signal == Signal::SIGCONT);
+        if blockable && self.rows[task].mask.contains(signal) {
             return true;
         }
         let from_inside = info.code != SI_KERNEL || signal != Signal::SIGKILL;
         if self.is_unkillable(process) && action.handler == SIG_DFL && from_inside {
             return false;
         }
-        !is_ignored(signal, action)
+        let ignored = is_ignored(signal, action);
+        if ignored {
+            self.tell(process, signal);
+        }
+        !ignored
+    }
+
+    /// Tells the driver of a process that a signal has reached it, where the profile says so.
+    fn tell(&mut self, process: ProcessRow, signal: Signal) {
+        if self.bends.signals_are_told {
+            let process = self.rows[process].pid;
+            self.emit(Effect::Told { process, signal });
+        }
     }
 
     /// Init of the kernel: a default action does not touch it (pid_namespaces(7)).
@@ -300,6 +313,7 @@ impl Kernel {
         let all = self.rows[row].pending.set.union(self.rows[process].pending.set);
         let killed = all.contains(Signal::SIGKILL);
         if killed && !self.is_unkillable(process) {
+            self.tell(process, Signal::SIGKILL);
             self.end_process(process, WaitStatus::Signaled(Signal::SIGKILL, false));
             return;
         }
@@ -339,6 +353,7 @@ impl Kernel {
         if action.handler == SIG_IGN {
             return true;
         }
+        self.tell(process, signal);
         if action.handler != SIG_DFL {
             self.push_frame(row, signal, info, action);
             return true;
@@ -347,8 +362,9 @@ impl Kernel {
             DefaultAction::Ignore | DefaultAction::Continue => true,
             _ if self.is_unkillable(process) && signal != Signal::SIGKILL => true,
             DefaultAction::Stop => {
-                let orphaned =
-                    signal != Signal::SIGSTOP && self.group_is_orphaned(self.rows[process].pgid, 0);
+                let orphaned = signal != Signal::SIGSTOP
+                    && !self.bends.orphans_stop
+                    && self.group_is_orphaned(self.rows[process].pgid, 0);
                 if orphaned {
                     self.wait_again(row);
                 } else {

@@ -40,6 +40,7 @@ impl Kernel {
         self.rows[process].stopped = None;
         self.rows[process].pending = crate::components::Pending::default();
         self.rows[process].life = Life::Zombie(status);
+        self.rows[process].exit_code = status.shell_code(self.rows[process].exit_code);
         self.counters.zombies += 1;
         self.emit(Effect::Exited { process: pid, status });
         self.orphan_children(process);
@@ -131,7 +132,7 @@ impl Kernel {
             self.adopt(child, reaper);
             self.rows[child].exit_signal = Signal::SIGCHLD.number();
             if reaper == 0 {
-                self.rows[child].outside_parent = 1;
+                self.rows[child].outside_parent = u32::from(!self.bends.first_adopts);
             }
             match self.rows[child].life {
                 Life::Zombie(status) => {
@@ -157,7 +158,17 @@ impl Kernel {
             }
             at = self.rows[above].parent;
         }
-        if self.rows[process].pid == self.init { 0 } else { self.init }
+        let init = self.init();
+        if self.rows[process].pid == init { 0 } else { init }
+    }
+
+    /// The process that adopts orphans.
+    fn init(&self) -> u32 {
+        if !self.bends.first_adopts {
+            return self.init;
+        }
+        let first = self.pids.process(1);
+        u32::from(first.is_some_and(|first| self.rows[first].life == Life::Alive))
     }
 
     /// Whether no member of the group has a parent in another group of the same session
@@ -210,8 +221,14 @@ impl Kernel {
     /// SIGCHLD to the parent, and the zombie into its list; or nobody waits and it is reaped.
     fn notify_parent(&mut self, process: ProcessRow, status: WaitStatus, uid: u32) {
         let (pid, birth) = (self.rows[process].pid, self.rows[process].birth);
-        let Some(parent) = self.pids.process(self.rows[process].parent) else {
-            self.reap(process);
+        let parent = self.pids.process(self.rows[process].parent);
+        if self.bends.zombies_stay && !self.stays(process) {
+            return;
+        }
+        let Some(parent) = parent else {
+            if !self.bends.zombies_stay {
+                self.reap(process);
+            }
             return;
         };
         let exit_signal = Signal::new(i32::from(self.rows[process].exit_signal));
@@ -239,7 +256,14 @@ impl Kernel {
         self.disown(process);
         self.leave(Club::Group, process);
         self.leave(Club::Session, process);
-        let pid = self.rows[process].pid;
+        let row = &self.rows[process];
+        let (pid, driver, requester) = (row.pid, row.driver, row.requester);
+        if row.goes_ns != 0 {
+            let goes_ns = row.goes_ns;
+            self.deadlines.remove(goes_ns, Due::Zombie(pid));
+        }
+        self.face.names.release(driver);
+        self.face.names.release(requester);
         self.pids.change(pid, |entry| entry.process = None);
         process.remove(&mut self.rows);
         self.counters.zombies -= 1;

@@ -21,6 +21,7 @@ impl Kernel {
                 }
                 // Its wait still names the deadline: the next `Resume` sees that it has passed.
                 Due::Call(_) => {}
+                Due::Zombie(pid) => self.zombie_is_due(pid),
                 Due::Alarm(pid) => {
                     self.ring(pid);
                     self.settle();

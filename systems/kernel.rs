@@ -40,6 +40,8 @@ pub enum Entropy {
 /// What a kernel is before its first event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Whose rules hold where Linux and the face's contract differ.
+    pub profile: crate::profile::Profile,
     /// Who wakes.
     pub wake: WakeMode,
     /// Who has random bytes.
@@ -57,12 +59,15 @@ pub struct Config {
     pub max_tasks: u64,
     /// Most bytes held in pipes: writers wait beyond, as if the pipe were full.
     pub max_events_queued: u64,
+    /// What only the face has.
+    pub face: crate::face::FaceConfig,
 }
 
 impl Default for Config {
     /// The start of `tickernel drive`: clock at 1,000,000,000 s.
     fn default() -> Self {
         Self {
+            profile: crate::profile::Profile::Linux,
             wake: WakeMode::Auto,
             entropy: Entropy::Seeded,
             ask_unmodelled: false,
@@ -71,6 +76,7 @@ impl Default for Config {
             max_descriptions: 1 << 24,
             max_tasks: 1 << 22,
             max_events_queued: 1 << 20,
+            face: crate::face::FaceConfig::default(),
         }
     }
 }
@@ -78,6 +84,7 @@ impl Default for Config {
 crate::wire_enum!(WakeMode { 0 Auto, 1 OnDemand });
 crate::wire_enum!(Entropy { 0 Seeded, 1 Host });
 crate::wire_struct!(Config {
+    profile,
     wake,
     entropy,
     ask_unmodelled,
@@ -85,7 +92,8 @@ crate::wire_struct!(Config {
     start_ns,
     max_descriptions,
     max_tasks,
-    max_events_queued
+    max_events_queued,
+    face
 });
 
 /// Why a call does not answer at once.
@@ -151,6 +159,9 @@ pub(crate) enum Changed {
 #[derive(Debug)]
 pub struct Kernel {
     pub(crate) config: Config,
+    /// Those of the configuration's profile.
+    pub(crate) bends: crate::profile::Bends,
+    pub(crate) face: crate::face::Face,
     pub(crate) rows: Rows,
     pub(crate) pids: PidTable,
     pub(crate) fs: Fs,
@@ -330,7 +341,10 @@ impl Kernel {
     fn enter(&mut self, tick: Tick, tid: u32, call: &Call<'_>) -> Outcome {
         let task = match self.speaker(tid) {
             Ok(task) => task,
-            Err(why) => return Outcome::Refused(why),
+            Err(why) => match self.other_speaker(tid, call, why) {
+                Some(task) => task,
+                None => return self.enter_face(tick, tid, call, why),
+            },
         };
         self.max_bytes = u64::MAX;
         self.answers_used = 0;
@@ -339,6 +353,24 @@ impl Kernel {
             Err(Stop::Fail(errno)) => Outcome::Failed(errno),
             Err(Stop::Block(block)) => self.block(tick, task, *block),
             Err(Stop::Ask(question)) => self.begin_asking(tick, tid, call, question),
+            Err(Stop::Ended) => Outcome::Done(Answer::default()),
+        }
+    }
+
+    /// A call of the face: it has no task that speaks.
+    #[cold]
+    #[inline(never)]
+    fn enter_face(&mut self, tick: Tick, tid: u32, call: &Call<'_>, why: Refusal) -> Outcome {
+        if tid != 0 || !call.is_face() {
+            return Outcome::Refused(why);
+        }
+        self.answers_used = 0;
+        match self.dispatch_face(call) {
+            Ok(answer) => Outcome::Done(answer),
+            Err(Stop::Fail(errno)) => Outcome::Failed(errno),
+            Err(Stop::Ask(question)) => self.begin_asking(tick, tid, call, question),
+            // Nobody is there to wait.
+            Err(Stop::Block(_)) => Outcome::Failed(Errno::EAGAIN),
             Err(Stop::Ended) => Outcome::Done(Answer::default()),
         }
     }

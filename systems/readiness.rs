@@ -188,7 +188,8 @@ impl Kernel {
     /// Tries a task's blocked call once; only if it is the wait of that place in the order.
     fn retry(&mut self, tid: u32, since: Option<u64>) {
         let Some(row) = self.pids.task(tid) else { return };
-        if self.rows[self.rows[row].process].stopped.is_some() {
+        let stopped = self.rows[self.rows[row].process].stopped.is_some();
+        if stopped && !self.bends.stopped_may_call {
             return;
         }
         let Some(wait) = &self.rows[row].wait else { return };
@@ -440,11 +441,11 @@ fn expired_result(on: &Waiting) -> Completed {
             };
             Completed::Done(Answer::with(Payload::Select(Box::new(empty))))
         }
-        Waiting::Signal { .. } => Completed::Failed(Errno::EAGAIN),
+        // Only reads of the face have a deadline.
+        Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)
-        | Waiting::PipeRead { .. }
         | Waiting::PipeWrite { .. }
         | Waiting::FifoOpen { .. }
         | Waiting::Child { .. }

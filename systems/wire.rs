@@ -193,6 +193,12 @@ impl fmt::Debug for Bytes {
     }
 }
 
+impl core::borrow::Borrow<[u8]> for Bytes {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl<'a> Wire<'a> for Bytes {
     fn put(&self, out: &mut Vec<u8>) {
         self.0.as_slice().put(out);

@@ -46,6 +46,7 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Timer(_) => "old_value",
         Payload::Address(_) => "addr",
         Payload::AltStack(_) => "old_ss",
+        Payload::Change(..) => "change",
         Payload::Lock(_) | Payload::Termios(_) | Payload::Winsize(_) | Payload::Number(_) => "arg",
     }
 }
@@ -82,6 +83,7 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Address(address) => show_address(address),
         Payload::AltStack(stack) => show_alt_stack(*stack),
         Payload::Number(number) => Value::from(*number),
+        Payload::Change(event, status) => show_numbers([i128::from(*event), i128::from(*status)]),
     };
     object.insert(name, shown);
 }
@@ -302,7 +304,8 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
+    "change",
     "addr",
     "old_ss",
     "stat",
@@ -341,6 +344,15 @@ fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
         }
         "fds" => read_fds(name, value)?,
         "groups" => Payload::Groups(read_numbers(value, name)?),
+        "change" => {
+            let [event, status]: [i64; 2] = read_numbers::<i64>(value, name)?
+                .try_into()
+                .map_err(|_| JsonError::wrong(name, "the answer", "two numbers"))?;
+            match (u32::try_from(event), i32::try_from(status)) {
+                (Ok(event), Ok(status)) => Payload::Change(event, status),
+                (_, _) => return Err(JsonError::wrong(name, "the answer", "two small numbers")),
+            }
+        }
         "ids" => Payload::Ids(triple(read_numbers(value, name)?)?),
         "old_limit" | "rlim" => Payload::Limit(read_limit(value, name)?),
         "addr" => Payload::Address(Box::new(read_address(value, name)?)),

@@ -67,6 +67,11 @@ fn show_host_answer(object: &mut Object, answer: &HostAnswer) {
         HostAnswer::Error(errno) => {
             object.insert("error".into(), names::show_errno(*errno));
         }
+        HostAnswer::Answer(answer) => {
+            let mut inner = Object::new();
+            super::answer::put_answer(&mut inner, "", answer, super::Form::Twin);
+            object.insert("answer".into(), inner.into());
+        }
         HostAnswer::Absent => {}
     }
 }
@@ -107,6 +112,12 @@ fn read_host_answer(line: &Request) -> Result<HostAnswer, JsonError> {
             .ok_or_else(|| JsonError::wrong("error", "the line", "the name of an errno"))?;
         return Ok(HostAnswer::Error(errno));
     }
+    if let Some(answer) = line.object().get("answer") {
+        let inner = answer
+            .as_object()
+            .ok_or_else(|| JsonError::wrong("answer", "the line", "an object"))?;
+        return Ok(HostAnswer::Answer(super::read_answer(inner, "")?));
+    }
     if line.has("result") {
         return Ok(HostAnswer::Result(line.number("result")?));
     }
@@ -143,6 +154,11 @@ pub fn show_effect(effect: &Effect) -> Object {
             inner.insert("status".into(), show_status(*status, true));
             "exited"
         }
+        Effect::Told { process, signal } => {
+            inner.insert("pid".into(), (*process).into());
+            inner.insert("sig".into(), signal.name().into());
+            "told"
+        }
     };
     let mut object = Object::new();
     object.insert(name.into(), inner.into());
@@ -154,7 +170,7 @@ pub fn show_effect(effect: &Effect) -> Object {
 /// # Errors
 /// No such effect, or a field that is missing or of the wrong kind.
 pub fn read_effect(object: &Object) -> Result<Effect, JsonError> {
-    let entry = ["signal", "stopped", "continued", "exited"]
+    let entry = ["signal", "stopped", "told", "continued", "exited"]
         .into_iter()
         .find_map(|name| object.get(name).map(|value| (name, value)));
     let (name, value) = entry.ok_or_else(|| JsonError("there is no such effect".to_owned()))?;
@@ -170,10 +186,14 @@ pub fn read_effect(object: &Object) -> Result<Effect, JsonError> {
                 info: read_info(fields.get("info")?, "info")?,
             }
         }
-        "stopped" => {
+        "stopped" | "told" => {
             let signal = names::signal(fields.get("sig")?)
                 .ok_or_else(|| JsonError::wrong("sig", name, "the name of a signal"))?;
-            Effect::Stopped { process, signal }
+            if name == "told" {
+                Effect::Told { process, signal }
+            } else {
+                Effect::Stopped { process, signal }
+            }
         }
         "continued" => Effect::Continued { process },
         _ => Effect::Exited { process, status: read_status(fields.get("status")?, "status")? },

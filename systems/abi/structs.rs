@@ -179,6 +179,17 @@ pub enum WaitStatus {
 }
 
 impl WaitStatus {
+    /// The number by which a shell tells it: 128 and the signal for one that was killed. `exited`
+    /// is that of an end by itself.
+    pub const fn shell_code(self, exited: i32) -> i32 {
+        match self {
+            WaitStatus::Exited(_) => exited,
+            WaitStatus::Signaled(signal, _) => 128 + signal.number() as i32,
+            WaitStatus::Stopped(signal) => signal.number() as i32,
+            WaitStatus::Continued => crate::abi::Signal::SIGCONT.number() as i32,
+        }
+    }
+
     /// The status word of wait(2).
     pub const fn word(self) -> i32 {
         match self {

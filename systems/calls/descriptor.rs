@@ -49,6 +49,9 @@ impl Kernel {
 
     /// The lowest free number from `from` on: EMFILE at the limit.
     pub(crate) fn free_fd(&self, task: TaskRow, from: u32) -> Result<u32, Errno> {
+        if self.counters.open_fds >= self.config.face.limits.max_open_fds {
+            return Err(Errno::ENFILE);
+        }
         let fd = self.rows[self.rows[task].files].lowest_free(from);
         if fd >= self.max_fds(task) { Err(Errno::EMFILE) } else { Ok(fd) }
     }
@@ -93,7 +96,7 @@ impl Kernel {
             Target::Socket(socket) => {
                 socket.remove(&mut self.rows);
             }
-            Target::Object(_) => {}
+            Target::Object(object) => self.drop_object(object),
             Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, flags),
         }
     }

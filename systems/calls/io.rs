@@ -6,7 +6,7 @@
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
-use crate::components::{Object, Target};
+use crate::components::Target;
 use crate::event::{Answer, HostAnswer, Payload, Question};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{CallResult, Kernel, Stop};
@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 /// Most bytes that one call moves (`MAX_RW_COUNT`, read(2) NOTES).
 const MAX_RW_COUNT: u64 = 0x7fff_f000;
 /// Most bytes that a read of an endless device gives at once; a short read is always allowed.
-const MAX_DEVICE_BYTES: u64 = 32 << 20;
+pub(crate) const MAX_DEVICE_BYTES: u64 = 32 << 20;
 /// Most bytes of a file that one call reads or copies: a hole of a terabyte costs nothing until its
 /// bytes are asked for, and an absurd count must not fill the host's memory. What is short may be
 /// asked for again (read(2), copy_file_range(2), sendfile(2): RETURN VALUE).
@@ -71,9 +71,10 @@ impl Kernel {
         match description.target {
             Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),
-            Target::Object(object) => Err(unread(object).into()),
+            Target::Object(object) => self.read_object(row, object, count),
             Target::File(place) => {
                 let offset = description.offset;
+                self.face_read_limit(count)?;
                 let answer = self.read_place(task, place, offset, count)?;
                 // Devices have no offset that moves.
                 if answer.value > 0 && !self.is_device(place) {
@@ -92,7 +93,12 @@ impl Kernel {
     pub(crate) fn pread(&mut self, task: TaskRow, fd: i32, count: u64, offset: i64) -> CallResult {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
-        let Target::File(place) = self.rows[row].target else { return Err(Errno::ESPIPE.into()) };
+        let place = match self.rows[row].target {
+            Target::File(place) => place,
+            Target::Object(object) => return self.pread_object(row, object, count, offset),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+        };
+        self.face_read_limit(count)?;
         if !self.rows[row].readable() {
             return Err(Errno::EBADF.into());
         }
@@ -132,7 +138,10 @@ impl Kernel {
                     return Ok(Answer::data(bytes.0));
                 }
                 HostAnswer::Error(errno) => return Err(errno.into()),
-                HostAnswer::Bytes(_) | HostAnswer::Result(_) | HostAnswer::Absent => {}
+                HostAnswer::Bytes(_)
+                | HostAnswer::Result(_)
+                | HostAnswer::Answer(_)
+                | HostAnswer::Absent => {}
             }
         }
         let mut bytes = Vec::with_capacity(count as usize);
@@ -157,7 +166,10 @@ impl Kernel {
                     return Ok(Answer::data(bytes.0));
                 }
                 HostAnswer::Error(errno) => return Err(errno.into()),
-                HostAnswer::Bytes(_) | HostAnswer::Result(_) | HostAnswer::Absent => {}
+                HostAnswer::Bytes(_)
+                | HostAnswer::Result(_)
+                | HostAnswer::Answer(_)
+                | HostAnswer::Absent => {}
             }
         }
         caller!(self, task => caller);
@@ -171,6 +183,9 @@ impl Kernel {
     #[inline(always)]
     pub(crate) fn write(&mut self, task: TaskRow, fd: i32, data: &[u8]) -> CallResult {
         let row = self.open_fd(task, fd)?;
+        if self.bends.limits_come_first {
+            self.face_write_limit(row, data.len() as u64, None)?;
+        }
         let description = &self.rows[row];
         if !description.writable() {
             return Err(Errno::EBADF.into());
@@ -182,7 +197,7 @@ impl Kernel {
                 self.write_pipe(task, row, (pipe, flags), data)
             }
             Target::Socket(socket) => self.write_socket(socket),
-            Target::Object(_) => Err(Errno::EINVAL.into()),
+            Target::Object(object) => self.write_object(row, object, data),
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;
                 let offset = if append { self.end_of(place) } else { description.offset };
@@ -195,7 +210,7 @@ impl Kernel {
         }
     }
 
-    fn end_of(&self, place: Place) -> u64 {
+    pub(crate) fn end_of(&self, place: Place) -> u64 {
         self.fs.pages(place).map_or(0, Pages::size)
     }
 
@@ -210,7 +225,14 @@ impl Kernel {
     ) -> CallResult {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
-        let Target::File(place) = self.rows[row].target else { return Err(Errno::ESPIPE.into()) };
+        let place = match self.rows[row].target {
+            Target::File(place) => place,
+            Target::Object(object) => return self.pwrite_object(row, object, data, offset),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+        };
+        if self.bends.limits_come_first {
+            self.face_write_limit(row, data.len() as u64, Some(offset))?;
+        }
         if !self.rows[row].writable() {
             return Err(Errno::EBADF.into());
         }
@@ -260,7 +282,11 @@ impl Kernel {
         if whence > SEEK_HOLE {
             return Err(Errno::EINVAL.into());
         }
-        let Target::File(place) = self.rows[row].target else { return Err(Errno::ESPIPE.into()) };
+        let place = match self.rows[row].target {
+            Target::File(place) => place,
+            Target::Object(object) => return self.seek_object(row, object, offset, whence),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+        };
         let old = self.rows[row].offset;
         let new = match self.thing(place) {
             // The devices of mem(4) have no place to be at.
@@ -499,14 +525,6 @@ fn start_at(given: Option<i64>, own: u64) -> Result<u64, Errno> {
     given.map_or(Ok(own), |offset| u64::try_from(offset).map_err(|_| Errno::EINVAL))
 }
 
-/// What read(2) says of an object that has nothing to read.
-fn unread(object: Object) -> Errno {
-    match object {
-        Object::Epoll => Errno::EINVAL,
-        Object::Inotify => Errno::EAGAIN,
-    }
-}
-
 fn write_device(rdev: u64, data: &[u8]) -> CallResult {
     match (major(rdev), minor(rdev)) {
         (1, 3 | 5 | 8 | 9) => Ok(Answer::value(data.len() as i64)),
@@ -516,7 +534,13 @@ fn write_device(rdev: u64, data: &[u8]) -> CallResult {
 }
 
 /// A new offset: EINVAL outside 0 to `largest`, EOVERFLOW where it has no number.
-fn seek_from(old: u64, size: u64, largest: u64, offset: i64, whence: u32) -> Result<u64, Errno> {
+pub(crate) fn seek_from(
+    old: u64,
+    size: u64,
+    largest: u64,
+    offset: i64,
+    whence: u32,
+) -> Result<u64, Errno> {
     let base = match whence {
         SEEK_SET => 0,
         SEEK_CUR => old,

@@ -40,7 +40,9 @@ impl Kernel {
                 Target::Pipe(pipe, _) => {
                     Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
                 }
-                Target::Object(Object::Epoll) => Err(Errno::ENOTTY.into()),
+                Target::Object(Object::Epoll | Object::Device(_) | Object::Foreign(_)) => {
+                    Err(Errno::ENOTTY.into())
+                }
                 Target::Socket(_) | Target::Object(Object::Inotify) => {
                     Ok(Answer::with(Payload::Number(0)))
                 }

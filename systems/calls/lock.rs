@@ -29,6 +29,9 @@ impl Kernel {
     /// flock(2).
     pub(crate) fn flock(&mut self, task: TaskRow, fd: i32, operation: u32) -> CallResult {
         let row = self.open_fd(task, fd)?;
+        if self.bends.only_files_are_locked && !self.is_plain_file(row) {
+            return Err(Errno::EBADF.into());
+        }
         let kind = operation & !LOCK_NB;
         if !matches!(kind, LOCK_SH | LOCK_EX | LOCK_UN) {
             return Err(Errno::EINVAL.into());
@@ -57,6 +60,9 @@ impl Kernel {
         if self.rows[row].flock == kind {
             return true;
         }
+        if self.bends.conversion_keeps_lock && !self.may_convert(row, inode, kind) {
+            return false;
+        }
         self.unlock_description(row);
         let locks = self.locks.entry(inode).or_default();
         let free = !locks.exclusive && (kind == LOCK_SH || locks.shared == 0);
@@ -69,6 +75,15 @@ impl Kernel {
             self.rows[row].flock = kind;
         }
         free
+    }
+
+    /// Whether a lock would be free if this description had none.
+    fn may_convert(&self, row: DescriptionRow, inode: InodeId, kind: u32) -> bool {
+        let Some(locks) = self.locks.get(&inode) else { return true };
+        let own = self.rows[row].flock;
+        let exclusive = locks.exclusive && own != LOCK_EX;
+        let shared = locks.shared - u32::from(own == LOCK_SH);
+        !exclusive && (kind == LOCK_SH || shared == 0)
     }
 
     /// Gives up the lock of a description, if it has one.

@@ -3,6 +3,10 @@
 
 mod descriptor;
 mod exec;
+mod face_fds;
+mod face_files;
+mod face_process;
+mod face_tree;
 mod ids;
 mod io;
 mod ioctl;
@@ -24,6 +28,7 @@ use crate::abi::{AltStack, Errno};
 use crate::event::{Answer, Call, HostAnswer, Question};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::TaskRow;
+pub use face_fds::FaceFd;
 use ids::Kind;
 
 /// No alternate signal stack.
@@ -355,6 +360,7 @@ impl Kernel {
             HostAnswer::Result(value) => Ok(Answer::value(value)),
             HostAnswer::Bytes(bytes) => Ok(Answer::data(bytes.0)),
             HostAnswer::Error(errno) => Err(errno.into()),
+            HostAnswer::Answer(answer) => Ok(answer),
             HostAnswer::Absent => Err(Errno::ENOSYS.into()),
         }
     }

@@ -62,5 +62,6 @@ pub(crate) const fn name(object: Object) -> &'static [u8] {
     match object {
         Object::Epoll => b"anon_inode:[eventpoll]",
         Object::Inotify => b"anon_inode:inotify",
+        Object::Device(_) | Object::Foreign(_) => b"face",
     }
 }

@@ -16,6 +16,8 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+/// What a pipe of the face holds.
+const PIPE_BYTES: u64 = PIPE_SLOTS as u64 * PAGE_BYTES;
 /// The largest pipe for users without CAP_SYS_RESOURCE (`/proc/sys/fs/pipe-max-size`).
 const PIPE_MAX_BYTES: i64 = 1 << 20;
 
@@ -26,6 +28,13 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let files = self.rows[task].files;
+        let limits = &self.config.face.limits;
+        if PipeRow::live(&self.rows) >= limits.max_pipes {
+            return Err(Errno::EAGAIN.into());
+        }
+        if self.counters.open_fds.saturating_add(2) > limits.max_open_fds {
+            return Err(Errno::ENFILE.into());
+        }
         let read_fd = self.free_fd(task, 0)?;
         let write_fd = self.rows[files].lowest_free(read_fd + 1);
         if write_fd >= self.max_fds(task) {
@@ -96,7 +105,7 @@ impl Kernel {
         self.rows[row].refs += 1;
         Err(Stop::Block(Box::new(Block {
             on: Waiting::PipeRead { description: row, count },
-            deadline_ns: None,
+            deadline_ns: self.read_deadline(),
             restart: Restart::WithFlag,
         })))
     }
@@ -190,7 +199,11 @@ impl Kernel {
         }
         let rest = data.get(*written as usize..).unwrap_or(&[]);
         let packet = flags & O_DIRECT != 0;
-        let put = put_bytes(state, rest, first, packet, self.max_bytes);
+        let put = if self.bends.pipes_count_bytes {
+            put_counted(state, rest)
+        } else {
+            put_bytes(state, rest, first, packet, self.max_bytes)
+        };
         self.counters.pipe_bytes += put;
         if put > 0 && !state.waiters.is_empty() {
             self.note(Changed::Pipe(pipe));
@@ -279,7 +292,12 @@ impl Kernel {
             }
         }
         if flags & O_ACCMODE != O_RDONLY {
-            if state.has_room() {
+            let room = if self.bends.any_room_is_ready {
+                state.bytes < PIPE_BYTES
+            } else {
+                state.has_room()
+            };
+            if room {
                 events |= POLLOUT | POLLWRNORM;
             }
             if state.readers == 0 {
@@ -328,6 +346,23 @@ fn take_bytes(pipe: &mut Pipe, count: u64) -> Vec<u8> {
         }
     }
     out
+}
+
+/// The contract's way (SEMANTICS.md, section 4): room is counted in bytes; up to PIPE_BUF bytes all
+/// or nothing.
+fn put_counted(pipe: &mut Pipe, data: &[u8]) -> u64 {
+    let room = PIPE_BYTES.saturating_sub(pipe.bytes);
+    let fits = room.min(data.len() as u64);
+    if fits == 0 || data.len() as u64 <= PAGE_BYTES && fits < data.len() as u64 {
+        return 0;
+    }
+    let mut bytes = core::mem::take(&mut pipe.spare);
+    bytes.extend_from_slice(&data[..fits as usize]);
+    let segment = Segment { bytes, read: 0, packet: false };
+    pipe.used_slots += segment.slots();
+    pipe.segments.push_back(segment);
+    pipe.bytes += fits;
+    fits
 }
 
 /// Puts what fits: the odd part into the rest of the last page if all of it fits there, then pages.

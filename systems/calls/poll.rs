@@ -2,7 +2,7 @@
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, PollFd, SelectSets, SigSet, Timespec};
-use crate::components::{Restart, Target, Waiting};
+use crate::components::{Description, Object, Restart, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, TaskRow};
@@ -99,9 +99,30 @@ impl Kernel {
         match description.target {
             Target::Pipe(pipe, _) => self.poll_pipe(pipe, description),
             Target::Socket(socket) => self.poll_socket(socket),
-            Target::Object(_) => 0,
-            Target::File(_) => ALWAYS_READY,
+            Target::Object(Object::Epoll | Object::Inotify) => 0,
+            Target::Object(Object::Device(_) | Object::Foreign(_)) | Target::File(_)
+                if self.bends.files_are_ready_by_mode =>
+            {
+                self.ready_by_mode(description)
+            }
+            Target::Object(Object::Device(_) | Object::Foreign(_)) | Target::File(_) => {
+                ALWAYS_READY
+            }
         }
+    }
+
+    /// The contract's readiness of a file: what its access mode lets it do; a directory that is
+    /// asked for room has an error (SEMANTICS.md, section 6).
+    fn ready_by_mode(&self, description: &Description) -> u32 {
+        let access = description.flags & O_ACCMODE;
+        let mut events = 0;
+        if access != O_WRONLY {
+            events |= POLLIN | POLLRDNORM;
+        }
+        if access != O_RDONLY {
+            events |= POLLOUT | POLLWRNORM;
+        }
+        events
     }
 
     fn hold_all(&mut self, held: &[Option<DescriptionRow>]) {

@@ -4,17 +4,13 @@
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
-use crate::components::{
-    FdSlot, Files, Frame, Life, Limits, Link, Pending, Process, Reportable, Restart, Task,
-    WaitQueue, Waiting,
-};
+use crate::components::{FdSlot, Files, Frame, Limits, Pending, Process, Restart, Task, Waiting};
 use crate::event::Answer;
 use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
 use crate::tables::family::Club;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use smallvec::smallvec;
 
 /// The exit signal in clone's flags.
 const CSIGNAL: u64 = 0xff;
@@ -76,10 +72,11 @@ impl Kernel {
         }
     }
 
-    fn new_thread(&mut self, parent: TaskRow, tid: u32, flags: u64) {
+    pub(crate) fn new_thread(&mut self, parent: TaskRow, tid: u32, flags: u64) -> TaskRow {
         let process = self.rows[parent].process;
-        self.spawn_task(parent, process, tid, flags);
+        let row = self.spawn_task(parent, process, tid, flags);
         self.rows[process].threads.push(tid);
+        row
     }
 
     fn new_process(&mut self, parent_task: TaskRow, pid: u32, flags: u64) {
@@ -97,34 +94,12 @@ impl Kernel {
         };
         let (pgid, sid) = (self.rows[parent].pgid, self.rows[parent].sid);
         let process = Process {
-            pid,
-            parent: 0,
             outside_parent: self.rows[parent].outside_parent,
-            pgid,
-            sid,
-            threads: smallvec![pid],
-            children: Link::default(),
-            sibling: Link::default(),
-            in_group: Link::default(),
-            in_session: Link::default(),
-            birth: 0,
-            reportable: Reportable::default(),
-            child_waiters: WaitQueue::default(),
-            life: Life::Alive,
-            stopped: None,
-            report: None,
             exit_signal,
-            pending: Pending::default(),
-            did_exec: false,
-            subreaper: false,
             vfork_parent,
-            ending: None,
-            alarm_ns: 0,
-            alarm_interval_ns: 0,
             limits: self.rows[parent].limits.clone(),
-            last_uid: 0,
-            exe: None,
             tty: self.rows[parent].tty,
+            ..Process::new(pid, pgid, sid)
         };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
@@ -137,7 +112,13 @@ impl Kernel {
         self.spawn_task(parent_task, process, pid, flags);
     }
 
-    fn spawn_task(&mut self, parent: TaskRow, process: ProcessRow, tid: u32, flags: u64) {
+    fn spawn_task(
+        &mut self,
+        parent: TaskRow,
+        process: ProcessRow,
+        tid: u32,
+        flags: u64,
+    ) -> TaskRow {
         let files = self.share_files(parent, flags & CLONE_FILES != 0);
         let context = self.share_context(parent, flags & CLONE_FS != 0);
         let handlers = self.share_handlers(parent, flags);
@@ -166,6 +147,7 @@ impl Kernel {
         };
         let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
         self.pids.change(tid, |entry| entry.task = Some(row));
+        row
     }
 
     fn share_files(&mut self, parent: TaskRow, share: bool) -> FilesRow {

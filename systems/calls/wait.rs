@@ -96,12 +96,15 @@ impl Kernel {
             return if any { Ok(None) } else { Err(Errno::ECHILD) };
         };
         let (pid, uid) = (self.rows[child].pid, self.rows[child].last_uid);
+        let code = status.shell_code(self.rows[child].exit_code);
         if options & WNOWAIT == 0 {
             self.consume(waiter, child);
         }
         Ok(Some(if info {
             let info = crate::exit::child_info(pid, uid, Signal::SIGCHLD, status);
             Answer::with(Payload::Info(Box::new(info)))
+        } else if self.bends.waits_tell_numbers {
+            Answer { value: i64::from(pid), payload: Payload::Change(change_of(status), code) }
         } else {
             Answer { value: i64::from(pid), payload: Payload::Status(status) }
         }))
@@ -139,6 +142,15 @@ impl Kernel {
                 self.rows[*member].parent == own && eligible(&self.rows[*member], options)
             }),
         }
+    }
+}
+
+/// Which change a status is: see [`Payload::Change`].
+const fn change_of(status: WaitStatus) -> u32 {
+    match status {
+        WaitStatus::Exited(_) | WaitStatus::Signaled(..) => 0,
+        WaitStatus::Stopped(_) => 1,
+        WaitStatus::Continued => 2,
     }
 }
 

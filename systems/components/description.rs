@@ -18,16 +18,39 @@ pub enum Target {
     Object(Object),
 }
 
-/// Objects that programs make to see whether they can (anonymous inodes).
+/// The standard devices of the face (SEMANTICS.md, section 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// /dev/null
+    Null,
+    /// /dev/zero
+    Zero,
+    /// /dev/stdin
+    Stdin,
+    /// /dev/stdout
+    Stdout,
+    /// /dev/stderr
+    Stderr,
+    /// /dev/urandom
+    Urandom,
+}
+
+crate::wire_enum!(Device { 0 Null, 1 Zero, 2 Stdin, 3 Stdout, 4 Stderr, 5 Urandom });
+
+/// What is open without being an inode of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
     /// epoll(7): nothing can be added yet.
     Epoll,
     /// inotify(7): nothing can be watched yet.
     Inotify,
+    /// A device of the face's, which is no file of any tree.
+    Device(Device),
+    /// A file of a foreign file system: the number of its path (`face.rs`).
+    Foreign(u32),
 }
 
-crate::wire_enum!(Object { 0 Epoll, 1 Inotify });
+crate::wire_enum!(Object { 0 Epoll, 1 Inotify, 2 Device(device), 3 Foreign(path) });
 
 /// An open file description (open(2)): what descriptors share.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ pub mod wait;
 
 use alloc::sync::Arc;
 
-pub use description::{Context, Description, FdSlot, Files, Object, Target};
+pub use description::{Context, Description, Device, FdSlot, Files, Object, Target};
 pub use pipe::{Pipe, Segment};
 pub use process::{Life, Limits, Link, Process, ProcessText, Reportable};
 pub use socket::Socket;

@@ -125,6 +125,54 @@ pub struct Process {
     pub exe: Option<Place>,
     /// It has a controlling terminal (device number); 0 = none.
     pub tty: u64,
+    /// The driver of the face that owns it, a number of its table of names; 0 = none.
+    pub driver: u32,
+    /// Who asked the face for it, and owns it too; 0 = none.
+    pub requester: u32,
+    /// With which number it ended: the face has no other bounds for it than `i32`'s.
+    pub exit_code: i32,
+    /// When a zombie of the face goes by itself, in ns of the kernel's clock; 0 = never.
+    pub goes_ns: u64,
+}
+
+impl Process {
+    /// A process with one task, in no list yet: what all that make one start from.
+    pub fn new(pid: u32, pgid: u32, sid: u32) -> Self {
+        Self {
+            pid,
+            parent: 0,
+            outside_parent: 0,
+            pgid,
+            sid,
+            threads: smallvec::smallvec![pid],
+            children: Link::default(),
+            sibling: Link::default(),
+            in_group: Link::default(),
+            in_session: Link::default(),
+            birth: 0,
+            reportable: Reportable::default(),
+            child_waiters: WaitQueue::default(),
+            life: Life::Alive,
+            stopped: None,
+            report: None,
+            exit_signal: crate::abi::Signal::SIGCHLD.number(),
+            pending: Pending::default(),
+            did_exec: false,
+            subreaper: false,
+            vfork_parent: 0,
+            ending: None,
+            alarm_ns: 0,
+            alarm_interval_ns: 0,
+            limits: None,
+            last_uid: 0,
+            exe: None,
+            tty: 0,
+            driver: 0,
+            requester: 0,
+            exit_code: 0,
+            goes_ns: 0,
+        }
+    }
 }
 
 /// The limits of getrlimit(2), by `RLIMIT_*`.

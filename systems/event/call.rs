@@ -109,6 +109,16 @@ fn field_name(written: &'static str) -> &'static str {
     written.strip_prefix("r#").unwrap_or(written)
 }
 
+/// Where the numbers of the face's calls begin: beyond all of Linux's.
+const FIRST_FACE: u32 = 1 << 16;
+
+impl Call<'_> {
+    /// Whether it belongs to the face: no task speaks it.
+    pub fn is_face(&self) -> bool {
+        !matches!(self, Call::Unmodelled { .. }) && self.number() >= FIRST_FACE
+    }
+}
+
 /// In the place of a number: the call's own number follows.
 const UNMODELLED: u32 = u32::MAX;
 
@@ -314,4 +324,54 @@ calls! {
     194 listxattr Listxattr { path: Path<'a> [Plain], size: u64 [Optional] }
     195 llistxattr Llistxattr { path: Path<'a> [Plain], size: u64 [Optional] }
     196 flistxattr Flistxattr { fd: i32 [Plain], size: u64 [Optional] }
+    // The face (DESIGN section 8): families of the origin's contract, spoken by nobody (task 0).
+    // Numbers beyond all of Linux's. `raw`: straight at the tree, past permissions, limits, guard.
+    65536 face_register_driver FaceRegisterDriver { driver: &'a [u8] [Plain],
+        commands: Vec<&'a [u8]> [Plain] }
+    65537 face_spawn FaceSpawn { requester: Path<'a> [Optional], command: &'a [u8] [Plain],
+        args: Vec<&'a [u8]> [Plain], envp: Vec<&'a [u8]> [Plain], cwd: &'a [u8] [Plain],
+        parent: u32 [Optional] }
+    65538 face_create_process FaceCreateProcess { requester: &'a [u8] [Plain],
+        driver: &'a [u8] [Plain], command: &'a [u8] [Plain], args: Vec<&'a [u8]> [Plain],
+        envp: Vec<&'a [u8]> [Plain], cwd: &'a [u8] [Plain], parent: u32 [Optional] }
+    65539 face_exit FaceExit { target: u32 [Plain], status: i32 [Plain] }
+    65540 face_signal FaceSignal { driver: Path<'a> [Optional], target: i32 [Plain],
+        sig: i32 [Plain] }
+    65541 face_waitpid FaceWaitpid { target: u32 [Plain] }
+    65542 face_setpgid FaceSetpgid { driver: &'a [u8] [Plain], target: u32 [Plain],
+        pgid: u32 [Plain] }
+    65543 face_open FaceOpen { target: u32 [Plain], path: &'a [u8] [Plain],
+        flags: u32 [Flags(OPEN_FLAGS)], mode: Option<u32> [Optional] }
+    65544 face_dispose FaceDispose {}
+    65545 fs_read FsRead { raw: u32 [Optional], path: &'a [u8] [Plain] }
+    65546 fs_pread FsPread { raw: u32 [Optional], path: &'a [u8] [Plain], count: u64 [Plain],
+        offset: u64 [Plain] }
+    65547 fs_readdir FsReaddir { raw: u32 [Optional], path: &'a [u8] [Plain], max: u64 [Plain] }
+    65548 fs_write FsWrite { raw: u32 [Optional], target: u32 [Optional], path: &'a [u8] [Plain],
+        data: &'a [u8] [Plain], mode: Option<u32> [Optional],
+        how: u32 [OptionalFlags(OPEN_FLAGS)] }
+    65549 fs_pwrite FsPwrite { raw: u32 [Optional], path: &'a [u8] [Plain], data: &'a [u8] [Plain],
+        offset: u64 [Plain] }
+    65550 fs_mkdir FsMkdir { raw: u32 [Optional], target: u32 [Optional], path: &'a [u8] [Plain],
+        mode: Option<u32> [Optional], how: u32 [Optional] }
+    65551 fs_exists FsExists { raw: u32 [Optional], path: &'a [u8] [Plain] }
+    65552 fs_stat FsStat { raw: u32 [Optional], path: &'a [u8] [Plain], follow: u32 [Plain] }
+    65553 fs_unlink FsUnlink { raw: u32 [Optional], path: &'a [u8] [Plain] }
+    65554 fs_rmdir FsRmdir { raw: u32 [Optional], path: &'a [u8] [Plain] }
+    65555 fs_rename FsRename { raw: u32 [Optional], oldpath: &'a [u8] [Plain],
+        newpath: &'a [u8] [Plain] }
+    65556 fs_realpath FsRealpath { raw: u32 [Optional], path: &'a [u8] [Plain] }
+    65557 fs_symlink FsSymlink { raw: u32 [Optional], content: &'a [u8] [Plain],
+        linkpath: &'a [u8] [Plain] }
+    65558 fs_readlink FsReadlink { raw: u32 [Optional], path: &'a [u8] [Plain] }
+    65559 fs_link FsLink { raw: u32 [Optional], oldpath: &'a [u8] [Plain],
+        newpath: &'a [u8] [Plain] }
+    65560 fs_chmod FsChmod { raw: u32 [Optional], path: &'a [u8] [Plain], mode: u32 [Octal] }
+    65561 fs_chown FsChown { raw: u32 [Optional], path: &'a [u8] [Plain], uid: u32 [Plain],
+        gid: u32 [Plain] }
+    65562 fs_utimes FsUtimes { raw: u32 [Optional], path: &'a [u8] [Plain],
+        atime: Timespec [Plain], mtime: Timespec [Plain], follow: u32 [Plain] }
+    65563 fs_truncate FsTruncate { raw: u32 [Optional], path: &'a [u8] [Plain],
+        length: u64 [Plain] }
+    65564 fs_usage FsUsage {}
 }

@@ -69,7 +69,8 @@ pub enum Event<'a> {
     },
 }
 
-crate::wire_enum!(HostAnswer { 0 Bytes(bytes), 1 Result(value), 2 Error(errno), 3 Absent });
+crate::wire_enum!(HostAnswer { 0 Bytes(bytes), 1 Result(value), 2 Error(errno), 3 Absent, 4 Answer(answer)
+});
 
 /// What the kernel cannot know by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +90,23 @@ pub enum Question {
         /// Its number on x86-64.
         number: u32,
     },
+    /// Whether the face's policy allows an operation: [`HostAnswer::Result`] 1 or 0.
+    Permission {
+        /// 0 = files, 1 = the making of a process.
+        subject: u32,
+        /// Which operation on a file, in the order of the contract's `FsOperation`.
+        operation: u32,
+        /// Its path, or the working directory of the process.
+        path: Bytes,
+        /// Command, arguments and, after an empty word, environment of a process.
+        words: Vec<Bytes>,
+    },
+    /// What a foreign file system answers to a call of the family `fs_*`, encoded, with `raw`:
+    /// [`HostAnswer::Answer`] or its errno.
+    Foreign {
+        /// The call.
+        call: Bytes,
+    },
 }
 
 /// An answer to a [`Question`].
@@ -102,6 +120,8 @@ pub enum HostAnswer {
     Error(Errno),
     /// The host has nothing: the kernel answers by its own rules.
     Absent,
+    /// What a foreign file system gives.
+    Answer(Answer),
 }
 
 /// What came of a call at once.
@@ -185,6 +205,13 @@ pub enum Effect {
         /// How.
         status: WaitStatus,
     },
+    /// A signal reached a process of the face: its driver is told.
+    Told {
+        /// Process id.
+        process: u32,
+        /// Which signal.
+        signal: Signal,
+    },
 }
 
 /// One thing that leaves, in the order in which it happened.
@@ -266,6 +293,7 @@ crate::wire_enum!(Effect {
     0 Handler { task, handler, info },
     1 Stopped { process, signal },
     2 Continued { process },
-    3 Exited { process, status }
+    3 Exited { process, status },
+    4 Told { process, signal }
 });
 crate::wire_enum!(Output { 0 Outcome(tick, outcome), 1 Completion(completion), 2 Effect(effect) });

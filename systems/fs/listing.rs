@@ -50,6 +50,25 @@ impl Fs {
         Ok(entries)
     }
 
+    /// Every entry of a directory but `.` and `..`, in its own order.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `ENOMEM` if there are more than `max`.
+    pub fn children(&self, place: Place, max: u64) -> Result<Vec<Dirent>, Errno> {
+        let Some(Kind::Directory(list)) = self.inode(place).map(|inode| &inode.kind) else {
+            return Err(Errno::ENOTDIR);
+        };
+        if u64::from(list.live()) > max {
+            return Err(Errno::ENOMEM);
+        }
+        let entries = list.entries_from(FIRST_COOKIE);
+        Ok(entries
+            .map(|(cookie, entry)| {
+                self.dirent(cookie, self.entry(entry).name.clone(), Node::Entry(entry))
+            })
+            .collect())
+    }
+
     fn listed<'a>(
         &'a self,
         caller: &Caller<'_>,

@@ -62,6 +62,7 @@ impl Kernel {
             kernel.record_locks.insert(object, locks);
         }
         kernel.get_asking(from)?;
+        kernel.face = Wire::get(from)?;
         from.finish()?;
         kernel.index_waits();
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
@@ -131,6 +132,9 @@ impl Kernel {
             let heads = (process.in_group.prev == 0, process.in_session.prev == 0);
             if process.alarm_ns != 0 {
                 self.deadlines.add(process.alarm_ns, Due::Alarm(pid));
+            }
+            if process.goes_ns != 0 {
+                self.deadlines.add(process.goes_ns, Due::Zombie(pid));
             }
             let row = Row::spawn(&mut self.rows, id, process);
             self.rows.set_text(row, Arc::new(text));
@@ -350,6 +354,9 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
+    let (limits, exe) = (Wire::get(from)?, Wire::get(from)?);
+    let (driver, requester) = Wire::get(from)?;
+    let (exit_code, goes_ns) = Wire::get(from)?;
     Ok(Process {
         pid,
         parent,
@@ -375,10 +382,14 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         ending,
         alarm_ns,
         alarm_interval_ns,
-        limits: Wire::get(from)?,
-        exe: Wire::get(from)?,
+        limits,
+        exe,
         last_uid,
         tty,
+        driver,
+        requester,
+        exit_code,
+        goes_ns,
     })
 }
 

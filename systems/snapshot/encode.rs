@@ -52,7 +52,8 @@ crate::wire_enum!(Life { 0 Alive, 1 Zombie(status) });
 crate::wire_struct!(crate::components::Link { prev, next });
 crate::wire_struct!(crate::components::Queued { info, signal });
 crate::wire_enum!(crate::event::Question {
-    0 Entropy { bytes }, 1 HostFile { path }, 2 Unmodelled { number }
+    0 Entropy { bytes }, 1 HostFile { path }, 2 Unmodelled { number },
+    3 Permission { subject, operation, path, words }, 4 Foreign { call }
 });
 
 impl<'a> Wire<'a> for Pending {
@@ -181,6 +182,8 @@ impl Encode for Process {
         [self.alarm_ns, self.alarm_interval_ns, self.tty].put(out);
         self.limits.put(out);
         self.exe.put(out);
+        (self.driver, self.requester).put(out);
+        (self.exit_code, self.goes_ns).put(out);
     }
 }
 

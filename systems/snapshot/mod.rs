@@ -153,6 +153,7 @@ impl Kernel {
         self.put_rows::<TaskRow>(&mut out);
         self.put_records(&mut out);
         self.put_asking(&mut out);
+        self.face.put(&mut out);
         let sum = hash64(VERSION, &out);
         out.extend_from_slice(&sum.to_le_bytes());
         out
@@ -213,6 +214,7 @@ impl Kernel {
         self.pids.last.put(&mut out);
         self.put_records(&mut out);
         self.put_asking(&mut out);
+        self.face.put(&mut out);
         hash64(0, &out)
     }
 

@@ -9,6 +9,8 @@ pub enum Due {
     Call(u32),
     /// SIGALRM of this process.
     Alarm(u32),
+    /// A zombie of the face goes, unless its parent lives.
+    Zombie(u32),
 }
 
 /// All deadlines: (ns, what).

@@ -91,6 +91,11 @@ impl PidTable {
         }
     }
 
+    /// The highest free number: for tasks whose numbers nobody is to see.
+    pub fn highest_free(&self) -> Option<u32> {
+        (1..PID_MAX).rev().find(|number| self.is_free(*number))
+    }
+
     /// The next number, cyclically; `None` when all are taken (EAGAIN of fork(2)).
     pub fn next(&mut self) -> Option<u32> {
         if self.used >= PID_MAX - RESERVED_PIDS {

@@ -1,0 +1,87 @@
+//! What a process handle shows: the code of the end and the signals that reached its process. Told
+//! by the kernel's effects; decides nothing.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How many signals the log keeps.
+const MAX_SIGNALS: usize = 64;
+
+/// The state behind the handles of one process.
+#[derive(Debug, Default)]
+pub(crate) struct HandleState {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The process has ended, by whatever way.
+    over: bool,
+    /// The code that `wait` gives: of `finish` or of a signal.
+    code: Option<i32>,
+    signals: VecDeque<i32>,
+}
+
+impl HandleState {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A signal reached the process.
+    pub(crate) fn told(&self, signal: i32) {
+        let mut inner = self.inner();
+        if inner.signals.len() == MAX_SIGNALS {
+            inner.signals.pop_front();
+        }
+        inner.signals.push_back(signal);
+    }
+
+    /// The process has ended; `code` if a signal ended it.
+    pub(crate) fn ended(&self, code: Option<i32>) {
+        let mut inner = self.inner();
+        inner.over = true;
+        inner.code = inner.code.or(code);
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// `finish`: false if the process was over already.
+    pub(crate) fn finish(&self, code: i32) -> bool {
+        let mut inner = self.inner();
+        if inner.over || inner.code.is_some() {
+            return false;
+        }
+        inner.code = Some(code);
+        true
+    }
+
+    /// Whether the process has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.inner().over
+    }
+
+    /// The code, once there is one; `None` after the time-out.
+    pub(crate) fn wait(&self, timeout: Duration) -> Option<i32> {
+        let inner = self.inner();
+        let waits = |inner: &mut Inner| inner.code.is_none();
+        match self.changed.wait_timeout_while(inner, timeout, waits) {
+            Ok((inner, _)) => inner.code,
+            Err(poisoned) => poisoned.into_inner().0.code,
+        }
+    }
+
+    /// Waits until the process is over, however it ends.
+    pub(crate) fn wait_over(&self) {
+        let mut inner = self.inner();
+        while !inner.over {
+            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The last signals, oldest first.
+    pub(crate) fn signals(&self) -> Vec<i32> {
+        self.inner().signals.iter().copied().collect()
+    }
+}

@@ -1,0 +1,397 @@
+//! The kernel behind a face: the lock, the clock, the recording, and who waits for what.
+//!
+//! Shared by the virtual machine, its process handles and its attached file systems. Every event
+//! enters here; the lock is never held while a user's code runs (DESIGN section 2). A call that
+//! blocks parks its thread until its completion is there or a deadline is due. Nothing here decides
+//! an answer.
+
+mod clock;
+mod handle;
+
+pub use clock::FaceClock;
+pub(crate) use clock::Clock;
+pub(crate) use handle::HandleState;
+
+use super::error::{KernelError, KernelResult};
+use crate::record::{Recording, header_of};
+use crate::trace::{Background, BackgroundWriter, TraceError};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Thread, ThreadId};
+use std::time::Duration;
+use tickernel_systems::Kernel;
+use tickernel_systems::abi::{Errno, WaitStatus};
+use tickernel_systems::event::{
+    Answer, Call, CallId, Completed, Effect, Event, HostAnswer, Outcome, Output, Question,
+};
+
+/// Where a recording goes.
+pub(crate) type Out = Box<dyn Write + Send>;
+
+/// A kernel that several threads use.
+pub(crate) struct Machine {
+    core: Mutex<Core>,
+    /// Nobody asks the host any more.
+    idle: Condvar,
+}
+
+/// What the lock guards.
+pub(crate) struct Core {
+    pub(crate) kernel: Kernel,
+    clock: Clock,
+    recording: Option<Recording<Background<Out>>>,
+    record_error: Option<TraceError>,
+    /// Threads in blocked calls, and what has become of those that are over.
+    waiting: BTreeMap<CallId, Thread>,
+    done: BTreeMap<CallId, Completed>,
+    /// Threads that wait for the end of a process.
+    watching: BTreeMap<u32, Vec<Thread>>,
+    /// How many threads sleep in the machine, of how many that use it: virtual time goes on when
+    /// all do.
+    asleep: usize,
+    pub(crate) attached: usize,
+    handles: BTreeMap<u32, Arc<HandleState>>,
+    /// Who answers a question of the kernel's.
+    asker: Option<ThreadId>,
+    /// What handles were told meanwhile.
+    queued: Vec<Queued>,
+}
+
+/// What a handle asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Queued {
+    /// The process has ended.
+    Exit(u32, i32),
+    /// A signal for it.
+    Signal(u32, i32),
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine").finish_non_exhaustive()
+    }
+}
+
+/// Who answers the kernel's questions. A panic of the user's code comes back as the second value;
+/// it goes on once the kernel has its answer.
+pub(crate) trait Host {
+    /// The answer to a question.
+    fn answer(&mut self, question: &Question) -> HostAnswer;
+}
+
+/// A host that knows nothing: for calls that ask nothing.
+pub(crate) struct NoHost;
+
+impl Host for NoHost {
+    fn answer(&mut self, _question: &Question) -> HostAnswer {
+        HostAnswer::Absent
+    }
+}
+
+impl Machine {
+    pub(crate) fn new(kernel: Kernel, clock: Clock) -> Arc<Self> {
+        let core = Core {
+            kernel,
+            clock,
+            recording: None,
+            record_error: None,
+            waiting: BTreeMap::new(),
+            done: BTreeMap::new(),
+            watching: BTreeMap::new(),
+            asleep: 0,
+            attached: 1,
+            handles: BTreeMap::new(),
+            asker: None,
+            queued: Vec::new(),
+        };
+        Arc::new(Self { core: Mutex::new(core), idle: Condvar::new() })
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Core> {
+        // Nothing panics under the lock but a defect of ours; the kernel's state is whole then too.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The kernel to look at or to give an event, its clock caught up. While another thread answers
+    /// a question, waits for that.
+    ///
+    /// # Errors
+    /// `EDEADLK` for the thread that answers one itself: a callback may use handles only.
+    pub(crate) fn lock(&self) -> KernelResult<MutexGuard<'_, Core>> {
+        let mut core = self.guard();
+        if core.asker.is_some() {
+            core = self.wait_idle(core)?;
+        }
+        if core.kernel.next_deadline().is_some() {
+            core.catch_up_if_due();
+        }
+        Ok(core)
+    }
+
+    #[cold]
+    fn wait_idle<'c>(&self, mut core: MutexGuard<'c, Core>) -> KernelResult<MutexGuard<'c, Core>> {
+        let own = std::thread::current().id();
+        while let Some(asker) = core.asker {
+            if asker == own {
+                let what = "a callback of the virtual machine called back into it";
+                return Err(KernelError::errno(Errno::EDEADLK, what));
+            }
+            core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(core)
+    }
+
+    /// The same to look at only, also from inside a callback.
+    pub(crate) fn look(&self) -> MutexGuard<'_, Core> {
+        let mut core = self.guard();
+        if core.asker.is_none() && core.kernel.next_deadline().is_some() {
+            core.catch_up_if_due();
+        }
+        core
+    }
+
+    /// A call that has been entered: what it answers, once the host has answered what it asks and
+    /// what it waits for has happened.
+    pub(crate) fn finish<'c>(
+        &'c self,
+        mut core: MutexGuard<'c, Core>,
+        mut outcome: Outcome,
+        host: &mut impl Host,
+    ) -> Result<Answer, Errno> {
+        loop {
+            match outcome {
+                Outcome::Done(answer) => return Ok(answer),
+                Outcome::Failed(errno) => return Err(errno),
+                // The process ended between the look at its owner and the call.
+                Outcome::Refused(_) => return Err(Errno::ESRCH),
+                Outcome::Blocked(call) => return self.wait_for(core, call),
+                Outcome::Asking => {
+                    let Some(question) = core.kernel.question().cloned() else {
+                        return Err(Errno::EIO);
+                    };
+                    core.asker = Some(std::thread::current().id());
+                    drop(core);
+                    let answer = host.answer(&question);
+                    core = self.guard();
+                    outcome = core.take(Event::Answer(answer));
+                    if outcome != Outcome::Asking {
+                        core.asker = None;
+                        core.take_queued();
+                        self.idle.notify_all();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits, the lock released, for the completion of a blocked call or the next deadline.
+    fn wait_for<'c>(
+        &'c self,
+        mut core: MutexGuard<'c, Core>,
+        call: CallId,
+    ) -> Result<Answer, Errno> {
+        core.waiting.insert(call, std::thread::current());
+        match self.sleep_until(core, |core| core.done.remove(&call)) {
+            Completed::Done(answer) => Ok(answer),
+            Completed::Failed(errno) => Err(errno),
+            Completed::Gone(_) => Err(Errno::ESRCH),
+        }
+    }
+
+    /// Waits until a process has ended.
+    pub(crate) fn wait_for_end<'c>(&'c self, mut core: MutexGuard<'c, Core>, pid: u32) {
+        core.watching.entry(pid).or_default().push(std::thread::current());
+        self.sleep_until(core, |core| (!core.watching.contains_key(&pid)).then_some(()));
+    }
+
+    /// Sleeps, the lock released, until the condition gives something: whoever makes it true wakes
+    /// this thread. Deadlines pass meanwhile.
+    fn sleep_until<'c, T>(
+        &'c self,
+        mut core: MutexGuard<'c, Core>,
+        mut condition: impl FnMut(&mut Core) -> Option<T>,
+    ) -> T {
+        core.asleep += 1;
+        loop {
+            if let Some(value) = condition(&mut core) {
+                core.asleep -= 1;
+                return value;
+            }
+            let pause = core.pause();
+            if pause == Some(Duration::ZERO) {
+                core.pass_time();
+                continue;
+            }
+            drop(core);
+            match pause {
+                Some(pause) => std::thread::park_timeout(pause),
+                None => std::thread::park(),
+            }
+            core = self.guard();
+        }
+    }
+
+    /// One thread less uses the machine.
+    pub(crate) fn detach(&self) {
+        let mut core = self.guard();
+        core.attached = core.attached.saturating_sub(1);
+        // The others may all be asleep now: one of them lets virtual time go on.
+        let threads = core.waiting.values().chain(core.watching.values().flatten());
+        threads.for_each(Thread::unpark);
+    }
+
+    /// What a handle asks for: at once, or after the question that is open.
+    pub(crate) fn by_handle(&self, queued: Queued) {
+        let mut core = self.guard();
+        core.queued.push(queued);
+        if core.asker.is_none() {
+            core.take_queued();
+        }
+    }
+
+    /// Begins to record; the present state is the trace's first image.
+    pub(crate) fn record_to(&self, out: Out) -> Result<(), TraceError> {
+        let mut core = self.guard();
+        let (header, image) = (header_of(&core.kernel), core.kernel.snapshot());
+        let queue_bytes = BackgroundWriter::<Out>::DEFAULT_QUEUE_BYTES;
+        let writer = BackgroundWriter::spawn(out, &header, &image, queue_bytes)?;
+        core.recording = Some(Recording::over(writer));
+        Ok(())
+    }
+
+    /// Ends the recording, if there is one.
+    pub(crate) fn finish_recording(&self) -> Result<(), TraceError> {
+        let mut core = self.guard();
+        let Core { kernel, recording, record_error, .. } = &mut *core;
+        if let Some(error) = record_error.take() {
+            return Err(error);
+        }
+        match recording.take() {
+            None => Ok(()),
+            Some(recording) => recording.finish(kernel).map(drop),
+        }
+    }
+}
+
+impl Core {
+    /// One event, recorded first; what comes out is handed on.
+    pub(crate) fn take(&mut self, event: Event<'_>) -> Outcome {
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = recording.begin_event(&mut self.kernel, &event)
+        {
+            // The machine goes on; whoever ends the recording is told.
+            self.record_error = Some(error);
+            self.recording = None;
+        }
+        let outcome = self.kernel.take(event);
+        if let Some(recording) = &mut self.recording {
+            recording.note(&outcome);
+        }
+        while let Some(output) = self.kernel.poll_output() {
+            if let Some(recording) = &mut self.recording {
+                recording.note(&output);
+            }
+            self.hand_on(output);
+        }
+        outcome
+    }
+
+    /// A call of a task (0: of the face itself).
+    pub(crate) fn call(&mut self, task: u32, call: Call<'_>) -> Outcome {
+        self.take(Event::Call { task, call })
+    }
+
+    fn hand_on(&mut self, output: Output) {
+        match output {
+            Output::Completion(completion) => {
+                if let Some(thread) = self.waiting.remove(&completion.call) {
+                    thread.unpark();
+                }
+                self.done.insert(completion.call, completion.result);
+            }
+            Output::Effect(Effect::Told { process, signal }) => {
+                if let Some(handle) = self.handles.get(&process) {
+                    handle.told(i32::from(signal.number()));
+                }
+            }
+            Output::Effect(Effect::Exited { process, status }) => {
+                let watching = self.watching.remove(&process).unwrap_or_default();
+                watching.iter().for_each(Thread::unpark);
+                if let Some(handle) = self.handles.remove(&process) {
+                    handle.ended(match status {
+                        WaitStatus::Signaled(signal, _) => Some(128 + i32::from(signal.number())),
+                        WaitStatus::Exited(_) | WaitStatus::Stopped(_) | WaitStatus::Continued => {
+                            None
+                        }
+                    });
+                }
+            }
+            // Handlers do not exist here; stops are asked for by waiting.
+            Output::Effect(
+                Effect::Handler { .. } | Effect::Stopped { .. } | Effect::Continued { .. },
+            )
+            | Output::Outcome(..) => {}
+        }
+    }
+
+    /// The kernel's clock takes the host's time.
+    pub(crate) fn catch_up(&mut self) {
+        let now_ns = self.clock.now_ns();
+        let delta_ns = now_ns.saturating_sub(self.kernel.now_ns());
+        if delta_ns > 0 {
+            self.take(Event::Clock { delta_ns });
+        }
+    }
+
+    fn catch_up_if_due(&mut self) {
+        let due = self.kernel.next_deadline().is_some_and(|due| due <= self.clock.now_ns());
+        if due {
+            self.catch_up();
+        }
+    }
+
+    /// How long a waiting thread may sleep; zero: a deadline is due.
+    fn pause(&mut self) -> Option<Duration> {
+        let due_ns = self.kernel.next_deadline()?;
+        if self.clock.is_virtual() {
+            return (self.asleep >= self.attached).then_some(Duration::ZERO);
+        }
+        Some(Duration::from_nanos(due_ns.saturating_sub(self.clock.now_ns())))
+    }
+
+    /// Deadlines that are due pass; virtual time jumps to the next one.
+    fn pass_time(&mut self) {
+        if let Some(due_ns) = self.kernel.next_deadline() {
+            self.clock.jump_to(due_ns);
+        }
+        self.catch_up();
+    }
+
+    /// Makes the state that a new process's handle shows.
+    pub(crate) fn add_handle(&mut self, pid: u32) -> Arc<HandleState> {
+        let state = Arc::new(HandleState::default());
+        self.handles.insert(pid, Arc::clone(&state));
+        state
+    }
+
+    /// The state of a living process's handle.
+    pub(crate) fn handle(&self, pid: u32) -> Option<Arc<HandleState>> {
+        self.handles.get(&pid).cloned()
+    }
+
+    fn take_queued(&mut self) {
+        while !self.queued.is_empty() {
+            for queued in std::mem::take(&mut self.queued) {
+                let call = match queued {
+                    Queued::Exit(target, status) => Call::FaceExit { target, status },
+                    Queued::Signal(target, sig) => {
+                        Call::FaceSignal { driver: None, target: target as i32, sig }
+                    }
+                };
+                self.catch_up();
+                self.call(0, call);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Rules as data: allow or deny, an operation, a pattern. Our addition to the contract: they ask
+//! nothing, so they can be printed, stored and recorded.
+//!
+//! A rule as text is `EFFECT OPERATION PATTERN`, as in `allow fs:read /workspace/**`.
+
+use super::glob::permission_glob_matches;
+use super::requests::{EnvironmentOperation, FsOperation, NetworkOperation, PermissionDecision};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// What a rule does with what it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleEffect {
+    /// It may be done.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+/// What a rule is about. As text `fs:read`, `fs:*`, `network:dns`, `command`, `env:read`, `*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum RuleOperation {
+    /// Anything.
+    Any,
+    /// This operation on a path, or with `None` any; the pattern is for the path.
+    Fs(Option<FsOperation>),
+    /// This operation on the network, or with `None` any; the pattern is for the resource.
+    Network(Option<NetworkOperation>),
+    /// Starting a process; the pattern is for the command.
+    Command,
+    /// This operation on a variable, or with `None` any; the pattern is for its name.
+    Environment(Option<EnvironmentOperation>),
+}
+
+/// What a rule is asked about: never one of those that stand for several.
+pub(crate) type RuleQuestion<'a> = (RuleOperation, &'a str);
+
+impl RuleOperation {
+    fn covers(self, asked: Self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Fs(None) => matches!(asked, Self::Fs(_)),
+            Self::Network(None) => matches!(asked, Self::Network(_)),
+            Self::Environment(None) => matches!(asked, Self::Environment(_)),
+            Self::Fs(Some(_))
+            | Self::Network(Some(_))
+            | Self::Command
+            | Self::Environment(Some(_)) => self == asked,
+        }
+    }
+}
+
+impl fmt::Display for RuleOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (family, word) = match self {
+            Self::Any => return f.write_str("*"),
+            Self::Command => return f.write_str("command"),
+            Self::Fs(op) => ("fs", op.map(FsOperation::word)),
+            Self::Network(op) => ("network", op.map(NetworkOperation::word)),
+            Self::Environment(op) => ("env", op.map(EnvironmentOperation::word)),
+        };
+        write!(f, "{family}:{}", word.unwrap_or("*"))
+    }
+}
+
+/// A text that is no rule or no operation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a permission rule: {text:?}; expected {expected}")]
+pub struct RuleError {
+    text: String,
+    expected: &'static str,
+}
+
+impl RuleError {
+    fn new(text: &str, expected: &'static str) -> Self {
+        Self { text: text.chars().take(80).collect(), expected }
+    }
+}
+
+impl FromStr for RuleOperation {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        let fs = FsOperation::ALL.map(|op| Self::Fs(Some(op)));
+        let network = NetworkOperation::ALL.map(|op| Self::Network(Some(op)));
+        let environment = EnvironmentOperation::ALL.map(|op| Self::Environment(Some(op)));
+        [Self::Any, Self::Command, Self::Fs(None), Self::Network(None), Self::Environment(None)]
+            .into_iter()
+            .chain(fs)
+            .chain(network)
+            .chain(environment)
+            .find(|operation| operation.to_string() == text)
+            .ok_or_else(|| {
+                RuleError::new(text, "an operation such as fs:read, fs:*, network:dns, command")
+            })
+    }
+}
+
+impl TryFrom<String> for RuleOperation {
+    type Error = RuleError;
+
+    fn try_from(text: String) -> Result<Self, RuleError> {
+        text.parse()
+    }
+}
+
+impl From<RuleOperation> for String {
+    fn from(operation: RuleOperation) -> Self {
+        operation.to_string()
+    }
+}
+
+/// Allows or denies an operation on whatever matches a pattern of [`permission_glob_matches`].
+///
+/// Of a list, **the first rule that matches decides**; what none matches is asked of the callback,
+/// and denied where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermissionRule {
+    /// What it does.
+    pub effect: RuleEffect,
+    /// What it is about.
+    pub operation: RuleOperation,
+    /// Which paths, resources, commands or variables.
+    pub pattern: String,
+}
+
+impl PermissionRule {
+    /// A rule that allows.
+    pub fn allow(operation: RuleOperation, pattern: impl Into<String>) -> Self {
+        Self { effect: RuleEffect::Allow, operation, pattern: pattern.into() }
+    }
+
+    /// A rule that denies.
+    pub fn deny(operation: RuleOperation, pattern: impl Into<String>) -> Self {
+        Self { effect: RuleEffect::Deny, operation, pattern: pattern.into() }
+    }
+
+    /// Whether it decides the question.
+    fn matches(&self, (operation, subject): RuleQuestion<'_>) -> bool {
+        self.operation.covers(operation) && permission_glob_matches(&self.pattern, subject)
+    }
+
+    /// What it decides; a refusal names the rule.
+    fn decision(&self) -> PermissionDecision {
+        match self.effect {
+            RuleEffect::Allow => PermissionDecision::allow(),
+            RuleEffect::Deny => PermissionDecision::deny(format!("rule `{self}`")),
+        }
+    }
+}
+
+/// What a list of rules says: the first that matches; `None` when none does.
+pub(crate) fn decide(
+    rules: &[PermissionRule],
+    question: RuleQuestion<'_>,
+) -> Option<PermissionDecision> {
+    rules.iter().find(|rule| rule.matches(question)).map(PermissionRule::decision)
+}
+
+impl fmt::Display for PermissionRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let effect = match self.effect {
+            RuleEffect::Allow => "allow",
+            RuleEffect::Deny => "deny",
+        };
+        write!(f, "{effect} {} {}", self.operation, self.pattern)
+    }
+}
+
+impl FromStr for PermissionRule {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        let mut words = text.trim_start().splitn(3, ' ');
+        let effect = match words.next() {
+            Some("allow") => RuleEffect::Allow,
+            Some("deny") => RuleEffect::Deny,
+            _ => return Err(RuleError::new(text, "allow or deny first")),
+        };
+        let operation = words.next().unwrap_or_default().parse()?;
+        let pattern = words.next().ok_or_else(|| RuleError::new(text, "a pattern at the end"))?;
+        Ok(Self { effect, operation, pattern: pattern.to_owned() })
+    }
+}

@@ -1,0 +1,19 @@
+//! File systems: the trait that the kernel's files lie behind, and what goes with it (SEMANTICS.md
+//! section 13).
+
+mod error;
+mod path;
+mod stat;
+mod system;
+
+pub use super::mount_table::*;
+pub use super::usage::*;
+pub use error::{VfsError, VfsResult};
+pub use path::{MAX_PATH_LENGTH, normalize_path, validate_path};
+pub(crate) use path::{join, split_last};
+pub use stat::{
+    FileType, S_IFDIR, S_IFLNK, S_IFREG, VirtualDirEntry, VirtualStat, VirtualTimeSpec,
+    VirtualUtimeSpec,
+};
+pub use system::VirtualFileSystem;
+pub(crate) use system::check_entry_count;

@@ -1,0 +1,71 @@
+//! `KernelProcessHandle`: what a driver holds of a process. It outlives the virtual machine.
+
+use crate::face::machine::{HandleState, Machine, Queued};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A driver's hold on a process. Clones show the same process; any thread may use one, also a
+/// callback of the virtual machine, where what it asks for happens after the call.
+#[derive(Clone)]
+pub struct KernelProcessHandle {
+    pid: u32,
+    driver: Arc<str>,
+    state: Arc<HandleState>,
+    machine: Arc<Machine>,
+}
+
+impl fmt::Debug for KernelProcessHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelProcessHandle")
+            .field("pid", &self.pid)
+            .field("driver", &self.driver)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KernelProcessHandle {
+    pub(crate) fn new(
+        pid: u32,
+        driver: Arc<str>,
+        state: Arc<HandleState>,
+        machine: Arc<Machine>,
+    ) -> Self {
+        Self { pid, driver, state, machine }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The driver that plays it.
+    pub fn driver(&self) -> &str {
+        &self.driver
+    }
+
+    /// Says that the process has ended. The first call counts.
+    pub fn finish(&self, exit_code: i32) {
+        if self.state.finish(exit_code) {
+            self.machine.by_handle(Queued::Exit(self.pid, exit_code));
+        }
+    }
+
+    /// Sends a signal to the process as its driver; none after its end, nor an invalid number.
+    pub fn kill(&self, signal: i32) {
+        if !self.state.is_over() && (1..=64).contains(&signal) {
+            self.machine.by_handle(Queued::Signal(self.pid, signal));
+        }
+    }
+
+    /// The code given to [`finish`](Self::finish), or 128 and the signal that ended the process;
+    /// `None` after the time-out.
+    pub fn wait(&self, timeout: Duration) -> Option<i32> {
+        self.state.wait(timeout)
+    }
+
+    /// The signals that reached the process, oldest first; the last 64.
+    pub fn kill_signals(&self) -> Vec<i32> {
+        self.state.signals()
+    }
+}

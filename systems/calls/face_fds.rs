@@ -1,0 +1,386 @@
+//! The face's descriptors: opening by path, and reads, writes and offsets of devices and of files of
+//! a foreign file system (`shared/contract/SEMANTICS.md`, sections 3 and 12).
+//!
+//! Files of the tree are read and written by the calls of `calls/io.rs`; here are the limits that
+//! the contract looks at first.
+
+use super::face_files::{device_at, device_stat, operation, write_device_whole};
+use super::io::seek_from;
+use crate::abi::flags::*;
+use crate::abi::{Errno, Stat};
+use crate::components::{Device, Object, Target};
+use crate::event::{Answer, Call, Payload};
+use crate::kernel::{CallResult, Kernel, Stop};
+use crate::rows::{DescriptionRow, TaskRow};
+use alloc::vec::Vec;
+
+/// Flags that stay in the description.
+const KEPT: u32 = O_ACCMODE | O_APPEND | O_NONBLOCK;
+/// Largest file of a foreign file system, in bytes.
+const MAX_FOREIGN_BYTES: u64 = i64::MAX as u64;
+
+impl Kernel {
+    /// fd_open: from `/`, whatever the process's directory is.
+    pub(crate) fn face_open(
+        &mut self,
+        target: u32,
+        path: &[u8],
+        flags: u32,
+        mode: Option<u32>,
+    ) -> CallResult {
+        let task = self.pids.task(target).ok_or(Errno::ESRCH)?;
+        let path = super::face_files::normalize(path, path);
+        if let Some(fd) = path.strip_prefix(b"/dev/fd/") {
+            return self.face_reopen(task, fd, flags);
+        }
+        if let Some(device) = device_at(&path) {
+            if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
+                return Err(Errno::EEXIST.into());
+            }
+            return self.face_install(task, Target::Object(Object::Device(device)), flags);
+        }
+        let writes = flags & (O_CREAT | O_EXCL | O_TRUNC) != 0 || flags & O_ACCMODE != O_RDONLY;
+        if writes {
+            self.guard(&path, true)?;
+        }
+        let there = self.face_make_file(task, &path, flags, mode)?;
+        if self.config.face.foreign_root {
+            // The number is sure before the description is made.
+            self.free_fd(task, 0)?;
+            let number = self.face.keep_path(&path);
+            return self.face_install(task, Target::Object(Object::Foreign(number)), flags);
+        }
+        let place = self.tree_open(&path, 0, 0)?;
+        if there && flags & O_TRUNC != 0 && !self.fs.is_directory(place) {
+            self.raw(&Call::FsTruncate { raw: 1, path: &path, length: 0 })?;
+        }
+        self.fs.hold(place);
+        match self.face_install(task, Target::File(place), flags) {
+            Ok(answer) => Ok(answer),
+            Err(stop) => {
+                self.fs.release(place);
+                Err(stop)
+            }
+        }
+    }
+
+    /// Asks for leave and makes the file if it is to be made. True if it was there before.
+    fn face_make_file(
+        &mut self,
+        task: TaskRow,
+        path: &[u8],
+        flags: u32,
+        mode: Option<u32>,
+    ) -> Result<bool, Stop> {
+        let creates = flags & O_CREAT != 0;
+        let reads = flags & O_ACCMODE != O_WRONLY;
+        let writes = flags & O_TRUNC != 0 || flags & O_ACCMODE != O_RDONLY;
+        let there = !creates || self.raw(&Call::FsExists { raw: 1, path })?.value != 0;
+        if there {
+            if reads {
+                self.permit(operation::READ, path)?;
+            }
+            if writes {
+                self.permit(operation::WRITE, path)?;
+            }
+            if creates && flags & O_EXCL != 0 {
+                return Err(Errno::EEXIST.into());
+            }
+            if self.config.face.foreign_root {
+                // The errors of a path that does not lead there.
+                self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?;
+                if flags & O_TRUNC != 0 {
+                    self.raw(&Call::FsTruncate { raw: 1, path, length: 0 })?;
+                }
+            }
+            return Ok(true);
+        }
+        let umask = self.rows[self.rows[task].context].umask;
+        self.permit(operation::WRITE, path)?;
+        self.permit_as_new(path)?;
+        let mode = Some(mode.unwrap_or(0o666) & !umask & 0o7777);
+        let how = flags & O_EXCL;
+        self.room_for_file(path)?;
+        let foreign = self.config.face.foreign_root;
+        let made = if foreign { None } else { mode };
+        self.raw(&Call::FsWrite { raw: 1, target: 0, path, data: &[], mode: made, how })?;
+        if let (true, Some(mode)) = (foreign, mode) {
+            self.raw(&Call::FsChmod { raw: 1, path, mode })?;
+        }
+        Ok(false)
+    }
+
+    /// `/dev/fd/N`: a descriptor of the same thing; of a pipe a description of its own.
+    fn face_reopen(&mut self, task: TaskRow, fd: &[u8], flags: u32) -> CallResult {
+        let fd = core::str::from_utf8(fd).ok().and_then(|fd| fd.parse::<i32>().ok());
+        let row = self.open_fd(task, fd.ok_or(Errno::EBADF)?)?;
+        if let Target::Pipe(pipe, place) = self.rows[row].target {
+            let kept = self.rows[row].flags | flags & O_NONBLOCK;
+            self.free_fd(task, 0)?;
+            let state = &mut self.rows[pipe];
+            state.readers += u32::from(kept & O_ACCMODE != O_WRONLY);
+            state.writers += u32::from(kept & O_ACCMODE != O_RDONLY);
+            if let Some(place) = place {
+                self.fs.hold(place);
+            }
+            return self.face_install(task, Target::Pipe(pipe, place), kept);
+        }
+        let fd = self.free_fd(task, 0)?;
+        self.rows[row].refs += 1;
+        self.install(task, fd, row, false);
+        Ok(Answer::value(i64::from(fd)))
+    }
+
+    fn face_install(&mut self, task: TaskRow, target: Target, flags: u32) -> CallResult {
+        let fd = self.free_fd(task, 0)?;
+        let row = self.describe(target, flags & KEPT)?;
+        self.install(task, fd, row, false);
+        Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// The last user of an object is gone.
+    pub(crate) fn drop_object(&mut self, object: Object) {
+        match object {
+            Object::Foreign(path) => self.face.drop_path(path),
+            Object::Epoll | Object::Inotify | Object::Device(_) => {}
+        }
+    }
+
+    /// EINVAL for a read of a file that is longer than the contract allows.
+    #[inline]
+    pub(crate) fn face_read_limit(&self, count: u64) -> Result<(), Errno> {
+        if count > self.config.face.limits.max_pread_bytes { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+
+    /// The limits of a write, which come before the access mode: EINVAL for its length, EROFS for
+    /// what is guarded, ENOSPC for what a file would grow to.
+    pub(crate) fn face_write_limit(
+        &mut self,
+        row: DescriptionRow,
+        bytes: u64,
+        offset: Option<u64>,
+    ) -> Result<(), Stop> {
+        if bytes > self.config.face.limits.max_fd_write_bytes {
+            return Err(Errno::EINVAL.into());
+        }
+        let description = &self.rows[row];
+        let Target::File(place) = description.target else { return Ok(()) };
+        let size = self.end_of(place);
+        let from = if description.flags & O_APPEND != 0 {
+            size
+        } else {
+            offset.unwrap_or(description.offset)
+        };
+        let end = from.checked_add(bytes).ok_or(Errno::EINVAL)?;
+        if self.fs.pages(place).is_some() && self.face_guards(place) {
+            return Err(Errno::EROFS.into());
+        }
+        self.room_for_growth(end.saturating_sub(size))
+    }
+
+    /// Whether a file lies in the guarded directory, or has another name there.
+    fn face_guards(&mut self, place: crate::fs::Place) -> bool {
+        if !self.tree_has_guard() {
+            return false;
+        }
+        let path = self.tree_path(place);
+        self.guard(&path, true).is_err()
+    }
+
+    /// How long a read of the face waits that brings no time-out of its own.
+    pub(crate) fn read_deadline(&self) -> Option<u64> {
+        match self.config.face.limits.max_blocking_read_ms {
+            u64::MAX => None,
+            ms => Some(self.now_ns.saturating_add(ms.saturating_mul(1_000_000))),
+        }
+    }
+
+    pub(crate) fn read_object(
+        &mut self,
+        row: DescriptionRow,
+        object: Object,
+        count: u64,
+    ) -> CallResult {
+        match object {
+            Object::Epoll => Err(Errno::EINVAL.into()),
+            Object::Inotify => Err(Errno::EAGAIN.into()),
+            Object::Device(device) => self.read_device_whole(device, count),
+            Object::Foreign(_) => {
+                let offset = self.rows[row].offset;
+                let answer = self.pread_object(row, object, count, offset)?;
+                self.rows[row].offset = offset + answer.value as u64;
+                Ok(answer)
+            }
+        }
+    }
+
+    pub(crate) fn pread_object(
+        &mut self,
+        _row: DescriptionRow,
+        object: Object,
+        count: u64,
+        offset: u64,
+    ) -> CallResult {
+        match object {
+            Object::Epoll | Object::Inotify => Err(Errno::ESPIPE.into()),
+            Object::Device(device) => self.read_device_whole(device, count),
+            Object::Foreign(number) => {
+                self.face_read_limit(count)?;
+                let path = self.face.path(number).to_vec();
+                let answer = self.raw(&Call::FsPread { raw: 1, path: &path, count, offset })?;
+                match answer.payload {
+                    Payload::Data(data) if data.0.len() as u64 <= count => Ok(Answer::data(data.0)),
+                    _ => Err(Errno::EIO.into()),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn write_object(
+        &mut self,
+        row: DescriptionRow,
+        object: Object,
+        data: &[u8],
+    ) -> CallResult {
+        match object {
+            Object::Epoll | Object::Inotify => Err(Errno::EINVAL.into()),
+            Object::Device(device) => write_device_whole(device, data),
+            Object::Foreign(number) => {
+                if self.rows[row].flags & O_APPEND == 0 {
+                    let offset = self.rows[row].offset;
+                    let answer = self.pwrite_object(row, object, data, offset)?;
+                    self.rows[row].offset = offset + answer.value as u64;
+                    return Ok(answer);
+                }
+                let path = self.face.path(number).to_vec();
+                let (path, how) = (path.as_slice(), O_APPEND);
+                let append = Call::FsWrite { raw: 1, target: 0, path, data, mode: None, how };
+                let end = self.raw(&append)?.value;
+                self.rows[row].offset = u64::try_from(end).map_err(|_| Errno::EIO)?;
+                Ok(Answer::value(data.len() as i64))
+            }
+        }
+    }
+
+    pub(crate) fn pwrite_object(
+        &mut self,
+        _row: DescriptionRow,
+        object: Object,
+        data: &[u8],
+        offset: u64,
+    ) -> CallResult {
+        match object {
+            Object::Epoll | Object::Inotify => Err(Errno::ESPIPE.into()),
+            Object::Device(device) => write_device_whole(device, data),
+            Object::Foreign(number) => {
+                offset.checked_add(data.len() as u64).ok_or(Errno::EINVAL)?;
+                let path = self.face.path(number).to_vec();
+                self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })?;
+                Ok(Answer::value(data.len() as i64))
+            }
+        }
+    }
+
+    pub(crate) fn seek_object(
+        &mut self,
+        row: DescriptionRow,
+        object: Object,
+        offset: i64,
+        whence: u32,
+    ) -> CallResult {
+        let size = match object {
+            Object::Epoll | Object::Inotify => return Err(Errno::ESPIPE.into()),
+            Object::Device(_) => 0,
+            Object::Foreign(_) if whence != SEEK_END => 0,
+            Object::Foreign(number) => {
+                let path = self.face.path(number).to_vec();
+                self.stat_foreign(&path)?.size
+            }
+        };
+        let new = seek_from(self.rows[row].offset, size, MAX_FOREIGN_BYTES, offset, whence)?;
+        self.rows[row].offset = new;
+        Ok(Answer::value(new as i64))
+    }
+
+    fn stat_foreign(&mut self, path: &[u8]) -> Result<Stat, Stop> {
+        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?.payload {
+            Payload::Stat(stat) => Ok(*stat),
+            _ => Err(Errno::EIO.into()),
+        }
+    }
+
+    /// What a descriptor of the face is open on, for its path and type; `None` if it is not open.
+    pub fn face_fd(&mut self, pid: u32, fd: u32) -> Option<FaceFd> {
+        let task = self.pids.task(pid)?;
+        let row = self.fd(task, i32::try_from(fd).ok()?).ok()?.description;
+        let description = &self.rows[row];
+        let (flags, target) = (description.flags, description.target);
+        let access = flags & O_ACCMODE;
+        let (kind, path) = match target {
+            Target::Pipe(pipe, _) => {
+                let end = if access == O_RDONLY { "read" } else { "write" };
+                let path = alloc::format!("pipe:{}:{end}", self.rows[pipe].id);
+                (S_IFIFO, path.into_bytes())
+            }
+            Target::File(place) => {
+                let mode = self.tree_stat(place).mode;
+                (mode & S_IFMT, self.tree_path(place))
+            }
+            Target::Object(Object::Device(device)) => (S_IFCHR, device_path(device).to_vec()),
+            Target::Object(Object::Foreign(path)) => (0, self.face.path(path).to_vec()),
+            Target::Socket(_) | Target::Object(Object::Epoll | Object::Inotify) => (0, Vec::new()),
+        };
+        Some(FaceFd { kind, flags: flags & KEPT, path, id: description_id(self, row) })
+    }
+
+    /// What a descriptor of a pipe or a device tells as `dev_fd_stat`.
+    pub fn face_fd_stat(&mut self, pid: u32, fd: u32) -> Option<Stat> {
+        let task = self.pids.task(pid)?;
+        let row = self.fd(task, i32::try_from(fd).ok()?).ok()?.description;
+        match self.rows[row].target {
+            Target::File(place) => Some(self.tree_stat(place)),
+            Target::Object(Object::Device(device)) => device_stat(device_path(device)),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                let ino = description_id(self, row);
+                Some(Stat { dev: 2, ino, mode: 0o666, nlink: 1, ..Stat::default() })
+            }
+        }
+    }
+
+    /// Regular files can be locked.
+    pub(crate) fn is_plain_file(&self, row: DescriptionRow) -> bool {
+        match self.rows[row].target {
+            Target::File(place) => self.fs.pages(place).is_some(),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => false,
+        }
+    }
+}
+
+fn description_id(kernel: &Kernel, row: DescriptionRow) -> u64 {
+    use crate::rows::RowKind;
+    row.own_id(&kernel.rows)
+}
+
+/// A descriptor of the face as one looks at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaceFd {
+    /// Type bits of its mode; 0 = only a foreign file system knows.
+    pub kind: u32,
+    /// Access mode, O_APPEND, O_NONBLOCK.
+    pub flags: u32,
+    /// Its path.
+    pub path: Vec<u8>,
+    /// Own id of the description.
+    pub id: u64,
+}
+
+const fn device_path(device: Device) -> &'static [u8] {
+    match device {
+        Device::Null => b"/dev/null",
+        Device::Zero => b"/dev/zero",
+        Device::Stdin => b"/dev/stdin",
+        Device::Stdout => b"/dev/stdout",
+        Device::Stderr => b"/dev/stderr",
+        Device::Urandom => b"/dev/urandom",
+    }
+}

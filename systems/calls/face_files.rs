@@ -1,0 +1,644 @@
+//! The face's files by path, checked: names, devices, policy, the read-only guard, limits, then the
+//! tree (`shared/contract/SEMANTICS.md`, sections 9, 10, 12, 13, 15).
+//!
+//! Each call is planned to its end before the tree changes: what the policy is asked, and a foreign
+//! file system, comes first. Not here yet: /proc (section 16: nothing is there), mounts, overlays.
+
+use crate::abi::flags::{O_APPEND, O_EXCL, S_IFDIR, S_IFLNK, S_IFMT};
+use crate::abi::{Errno, Stat, Timespec};
+use crate::components::Device;
+use crate::event::{Answer, Call, HostAnswer, Payload, Question};
+use crate::face::Policy;
+use crate::kernel::{CallResult, Kernel, Stop};
+use crate::wire::Bytes;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use operation::*;
+
+/// The operations that a policy is asked about, numbered as the contract's `FsOperation` lists
+/// them.
+#[allow(missing_docs)]
+pub(crate) mod operation {
+    pub(crate) const READ: u32 = 0;
+    pub(crate) const WRITE: u32 = 1;
+    pub(crate) const MKDIR: u32 = 2;
+    pub(crate) const CREATE_DIR: u32 = 3;
+    pub(crate) const READ_DIR: u32 = 4;
+    pub(crate) const STAT: u32 = 5;
+    pub(crate) const REMOVE: u32 = 6;
+    pub(crate) const RENAME: u32 = 7;
+    pub(crate) const EXISTS: u32 = 8;
+    pub(crate) const SYMLINK: u32 = 9;
+    pub(crate) const READ_LINK: u32 = 10;
+    pub(crate) const LINK: u32 = 11;
+    pub(crate) const CHMOD: u32 = 12;
+    pub(crate) const CHOWN: u32 = 13;
+    pub(crate) const UTIMES: u32 = 14;
+    pub(crate) const TRUNCATE: u32 = 15;
+}
+
+/// Longest normalised path.
+const MAX_PATH_BYTES: usize = 4096;
+/// What nobody may change.
+pub(crate) const GUARDED: &[u8] = b"/etc/agentos";
+/// Bytes that a whole read of an endless device gives.
+const DEVICE_BYTES: usize = 4096;
+
+/// Which path a policy is asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// The real path of what is there.
+    Target,
+    /// The same, or where it would be.
+    TargetOrPlace,
+    /// The real path of the directory, and the name.
+    Name,
+}
+
+/// The subject of an operation (section 9).
+const fn subject_of(operation: u32) -> Subject {
+    match operation {
+        READ | READ_DIR | STAT | CHMOD | CHOWN | UTIMES | TRUNCATE => Subject::Target,
+        WRITE | EXISTS => Subject::TargetOrPlace,
+        _ => Subject::Name,
+    }
+}
+
+/// An absolute path without `.`, `..` and doubled slashes, resolved by its text alone (section 13).
+/// `relative` starts with a slash if the path was absolute: then it stands alone.
+pub(crate) fn normalize(path: &[u8], relative: &[u8]) -> Vec<u8> {
+    let path = if relative.first() == Some(&b'/') { relative } else { path };
+    let mut out: Vec<u8> = Vec::with_capacity(path.len() + 1);
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                let cut = out.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                out.truncate(cut);
+            }
+            name => {
+                out.push(b'/');
+                out.extend_from_slice(name);
+            }
+        }
+    }
+    if out.is_empty() {
+        out.push(b'/');
+    }
+    out
+}
+
+/// The directory of a normalised path, and the name in it.
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(0) => (b"/", &path[1..]),
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"/", path),
+    }
+}
+
+fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
+    path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+/// What stands at a path of /dev.
+pub(crate) fn device_at(path: &[u8]) -> Option<Device> {
+    Some(match path {
+        b"/dev/null" => Device::Null,
+        b"/dev/zero" => Device::Zero,
+        b"/dev/stdin" => Device::Stdin,
+        b"/dev/stdout" => Device::Stdout,
+        b"/dev/stderr" => Device::Stderr,
+        b"/dev/urandom" => Device::Urandom,
+        _ => return None,
+    })
+}
+
+/// The directories of devices.
+fn is_device_directory(path: &[u8]) -> bool {
+    matches!(path, b"/dev" | b"/dev/fd" | b"/dev/pts")
+}
+
+/// A path as given: EINVAL for a control character, ENAMETOOLONG.
+fn checked_path(path: &[u8]) -> Result<Vec<u8>, Errno> {
+    if path.iter().any(u8::is_ascii_control) {
+        return Err(Errno::EINVAL);
+    }
+    let path = normalize(path, path);
+    if path.len() > MAX_PATH_BYTES { Err(Errno::ENAMETOOLONG) } else { Ok(path) }
+}
+
+impl Kernel {
+    /// A call of the family `fs_*`.
+    pub(crate) fn file_call(&mut self, call: &Call<'_>) -> CallResult {
+        match *call {
+            Call::FsRead { raw: 0, path } => {
+                let path = checked_path(path)?;
+                if let Some(device) = device_at(&path) {
+                    return self.read_device_whole(device, DEVICE_BYTES as u64);
+                }
+                self.permit(READ, &path)?;
+                self.raw(&Call::FsRead { raw: 1, path: &path })
+            }
+            Call::FsPread { raw: 0, path, count, offset } => {
+                let path = checked_path(path)?;
+                if count > self.config.face.limits.max_pread_bytes {
+                    return Err(Errno::EINVAL.into());
+                }
+                if let Some(device) = device_at(&path) {
+                    return self.read_device_whole(device, count);
+                }
+                self.permit(READ, &path)?;
+                self.raw(&Call::FsPread { raw: 1, path: &path, count, offset })
+            }
+            Call::FsReaddir { raw: 0, path, max } => {
+                let path = checked_path(path)?;
+                let max = max.min(self.config.face.limits.max_readdir_entries);
+                if is_device_directory(&path) {
+                    return list_devices(&path, max);
+                }
+                self.permit(READ_DIR, &path)?;
+                self.raw(&Call::FsReaddir { raw: 1, path: &path, max })
+            }
+            Call::FsExists { raw: 0, path } => {
+                let there = self.checked_exists(path)?;
+                Ok(Answer::value(i64::from(there)))
+            }
+            Call::FsStat { raw: 0, path, follow } => {
+                let path = checked_path(path)?;
+                if let Some(stat) = device_stat(&path) {
+                    return Ok(Answer::with(Payload::Stat(Box::new(stat))));
+                }
+                let subject = if follow == 0 { Subject::Name } else { Subject::Target };
+                self.permit_as(STAT, &path, subject)?;
+                self.raw(&Call::FsStat { raw: 1, path: &path, follow })
+            }
+            Call::FsRealpath { raw: 0, path } => {
+                let path = checked_path(path)?;
+                if device_at(&path).is_some() || is_device_directory(&path) {
+                    return Ok(Answer::data(path));
+                }
+                self.permit(READ, &path)?;
+                self.raw(&Call::FsRealpath { raw: 1, path: &path })
+            }
+            Call::FsReadlink { raw: 0, path } => {
+                let path = checked_path(path)?;
+                if device_at(&path).is_some() || is_device_directory(&path) {
+                    return Err(Errno::EINVAL.into());
+                }
+                self.permit(READ_LINK, &path)?;
+                self.raw(&Call::FsReadlink { raw: 1, path: &path })
+            }
+            ref other => self.changing_call(other),
+        }
+    }
+
+    /// Those that change contents or attributes.
+    fn changing_call(&mut self, call: &Call<'_>) -> CallResult {
+        match *call {
+            Call::FsWrite { raw: 0, target, path, data, mode, how } => {
+                self.checked_write(target, path, data, mode, how)
+            }
+            Call::FsPwrite { raw: 0, path, data, offset } => {
+                let path = checked_path(path)?;
+                if let Some(device) = device_at(&path) {
+                    return write_device_whole(device, data);
+                }
+                self.guard(&path, true)?;
+                self.permit(WRITE, &path)?;
+                let end = offset.checked_add(data.len() as u64).ok_or(Errno::EINVAL)?;
+                self.room_for_bytes(&path, end, false)?;
+                self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })
+            }
+            Call::FsTruncate { raw: 0, path, length } => {
+                let path = checked_path(path)?;
+                if device_at(&path).is_some() {
+                    return Ok(Answer::default());
+                }
+                self.guard(&path, true)?;
+                self.permit(TRUNCATE, &path)?;
+                self.room_for_bytes(&path, length, true)?;
+                self.raw(&Call::FsTruncate { raw: 1, path: &path, length })
+            }
+            Call::FsChmod { raw: 0, path, mode } => {
+                let path = checked_path(path)?;
+                if device_at(&path).is_some() || is_device_directory(&path) {
+                    return Ok(Answer::default());
+                }
+                self.guard(&path, true)?;
+                self.permit(CHMOD, &path)?;
+                self.raw(&Call::FsChmod { raw: 1, path: &path, mode })
+            }
+            Call::FsChown { raw: 0, path, uid, gid } => {
+                let path = checked_path(path)?;
+                if device_at(&path).is_some() || is_device_directory(&path) {
+                    return Ok(Answer::default());
+                }
+                self.guard(&path, true)?;
+                self.permit(CHOWN, &path)?;
+                self.raw(&Call::FsChown { raw: 1, path: &path, uid, gid })
+            }
+            Call::FsUtimes { raw: 0, path, atime, mtime, follow } => {
+                let path = checked_path(path)?;
+                if device_at(&path).is_some() || is_device_directory(&path) {
+                    return Ok(Answer::default());
+                }
+                self.guard(&path, follow != 0)?;
+                let subject = if follow == 0 { Subject::Name } else { Subject::Target };
+                self.permit_as(UTIMES, &path, subject)?;
+                self.raw(&Call::FsUtimes { raw: 1, path: &path, atime, mtime, follow })
+            }
+            ref other => self.naming_call(other),
+        }
+    }
+
+    /// Those that make, move or remove names.
+    fn naming_call(&mut self, call: &Call<'_>) -> CallResult {
+        match *call {
+            Call::FsMkdir { raw: 0, target, path, mode, how } => {
+                let path = checked_path(path)?;
+                if device_at(&path).is_some() {
+                    return Err(Errno::EEXIST.into());
+                }
+                if is_device_directory(&path) {
+                    return Ok(Answer::default());
+                }
+                self.guard(&path, false)?;
+                self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
+                let missing = self.missing_components(&path, how == 2)?;
+                self.room_for_inodes(missing)?;
+                let mode = self.masked_mode(target, mode, 0o777);
+                self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode, how })
+            }
+            Call::FsUnlink { raw: 0, path } => {
+                let path = self.removable(path)?;
+                self.raw(&Call::FsUnlink { raw: 1, path: &path })
+            }
+            Call::FsRmdir { raw: 0, path } => {
+                let path = self.removable(path)?;
+                self.raw(&Call::FsRmdir { raw: 1, path: &path })
+            }
+            Call::FsRename { raw: 0, oldpath, newpath } => {
+                let (old, new) = (checked_path(oldpath)?, checked_path(newpath)?);
+                for path in [&old, &new] {
+                    if device_at(path).is_some() || is_device_directory(path) {
+                        return Err(Errno::EPERM.into());
+                    }
+                    self.guard(path, false)?;
+                }
+                self.permit(RENAME, &old)?;
+                self.permit(RENAME, &new)?;
+                self.raw(&Call::FsRename { raw: 1, oldpath: &old, newpath: &new })
+            }
+            Call::FsSymlink { raw: 0, content, linkpath } => {
+                let path = checked_path(linkpath)?;
+                if device_at(&path).is_some() || is_device_directory(&path) {
+                    return Err(Errno::EEXIST.into());
+                }
+                self.guard(&path, false)?;
+                self.permit(SYMLINK, &path)?;
+                self.room_for_inodes(1)?;
+                self.room_for_growth(content.len() as u64)?;
+                self.raw(&Call::FsSymlink { raw: 1, content, linkpath: &path })
+            }
+            Call::FsLink { raw: 0, oldpath, newpath } => {
+                let (old, new) = (checked_path(oldpath)?, checked_path(newpath)?);
+                if device_at(&old).is_some() || is_device_directory(&old) {
+                    return Err(Errno::EPERM.into());
+                }
+                if device_at(&new).is_some() || is_device_directory(&new) {
+                    return Err(Errno::EEXIST.into());
+                }
+                self.guard(&old, true)?;
+                self.guard(&new, false)?;
+                self.permit_as(LINK, &old, Subject::Target)?;
+                self.permit_as(LINK, &new, Subject::Name)?;
+                self.raw(&Call::FsLink { raw: 1, oldpath: &old, newpath: &new })
+            }
+            // Those with `raw`, and fs_usage.
+            ref other if other.is_face() => self.raw(other),
+            _ => Err(Errno::ENOSYS.into()),
+        }
+    }
+
+    fn removable(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        let path = checked_path(path)?;
+        if device_at(&path).is_some() || is_device_directory(&path) {
+            return Err(Errno::EPERM.into());
+        }
+        self.guard(&path, false)?;
+        self.permit(REMOVE, &path)?;
+        Ok(path)
+    }
+
+    fn checked_write(
+        &mut self,
+        target: u32,
+        path: &[u8],
+        data: &[u8],
+        mode: Option<u32>,
+        how: u32,
+    ) -> CallResult {
+        let path = checked_path(path)?;
+        if let Some(device) = device_at(&path) {
+            if how & O_EXCL != 0 {
+                return Err(Errno::EEXIST.into());
+            }
+            return write_device_whole(device, data);
+        }
+        self.guard(&path, true)?;
+        self.permit(WRITE, &path)?;
+        let size = self.size_of(&path)?;
+        if size.is_none() {
+            let missing = self.missing_components(&path, true)?;
+            self.room_for_inodes(missing)?;
+        }
+        let old = size.unwrap_or(0);
+        let end = if how & O_APPEND != 0 { old + data.len() as u64 } else { data.len() as u64 };
+        self.room_for_growth(end.saturating_sub(old))?;
+        let mode = self.masked_mode(target, mode, 0o666);
+        self.raw(&Call::FsWrite { raw: 1, target: 0, path: &path, data, mode, how })
+    }
+
+    /// The mode of a new file of a process; `None` leaves the file system's own.
+    fn masked_mode(&self, target: u32, mode: Option<u32>, most: u32) -> Option<u32> {
+        let task = self.pids.task(target)?;
+        let umask = self.rows[self.rows[task].context].umask;
+        Some(mode.unwrap_or(most) & !umask)
+    }
+
+    /// Whether something is there, as far as the policy lets one see it.
+    pub(crate) fn checked_exists(&mut self, path: &[u8]) -> Result<bool, Stop> {
+        let path = match checked_path(path) {
+            Ok(path) => path,
+            Err(Errno::EINVAL) => return Err(Errno::EINVAL.into()),
+            Err(_) => return Ok(false),
+        };
+        if device_at(&path).is_some() || is_device_directory(&path) {
+            return Ok(true);
+        }
+        if !self.permit_quietly(EXISTS, &path)? {
+            return Ok(false);
+        }
+        let answer = self.raw(&Call::FsExists { raw: 1, path: &path })?;
+        Ok(answer.value != 0)
+    }
+
+    /// [`Kernel::permit`] where a refusal is no error.
+    pub(crate) fn permit_quietly(&mut self, operation: u32, path: &[u8]) -> Result<bool, Stop> {
+        match self.permit(operation, path) {
+            Ok(()) => Ok(true),
+            Err(Stop::Fail(_)) => Ok(false),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Asks the policy about an operation on a normalised path.
+    pub(crate) fn permit(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
+        self.permit_as(operation, path, subject_of(operation))
+    }
+
+    fn permit_as(&mut self, operation: u32, path: &[u8], subject: Subject) -> Result<(), Stop> {
+        let policy = self.config.face.file_policy;
+        if policy == Policy::Allow {
+            return Ok(());
+        }
+        // The errors of the resolution come back as they are, before any answer.
+        let path = self.subject_path(path, subject)?;
+        if policy == Policy::Deny {
+            return Err(Errno::EACCES.into());
+        }
+        let (path, words) = (Bytes(path), Vec::new());
+        match self.ask(Question::Permission { subject: 0, operation, path, words })? {
+            HostAnswer::Result(1) => Ok(()),
+            HostAnswer::Error(errno) => Err(errno.into()),
+            HostAnswer::Bytes(_)
+            | HostAnswer::Result(_)
+            | HostAnswer::Answer(_)
+            | HostAnswer::Absent => Err(Errno::EACCES.into()),
+        }
+    }
+
+    fn real_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        match self.raw(&Call::FsRealpath { raw: 1, path })?.payload {
+            Payload::Data(Bytes(path)) => Ok(path),
+            _ => Err(Errno::EIO.into()),
+        }
+    }
+
+    fn subject_path(&mut self, path: &[u8], subject: Subject) -> Result<Vec<u8>, Stop> {
+        if path == b"/" {
+            return Ok(path.to_vec());
+        }
+        match subject {
+            Subject::Target => self.real_path(path),
+            Subject::Name => self.place_path(path),
+            Subject::TargetOrPlace => match self.real_path(path) {
+                Err(Stop::Fail(Errno::ENOENT)) => self.place_path(path),
+                other => other,
+            },
+        }
+    }
+
+    /// The real path of the deepest directory that is there, and what is missing below it.
+    fn place_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        let mut top = split(path).0;
+        loop {
+            match self.real_path(top) {
+                Ok(real) => {
+                    let rest = if top == b"/" { path } else { &path[top.len()..] };
+                    let real = if real == b"/" { &[][..] } else { &real };
+                    return Ok([real, rest].concat());
+                }
+                Err(Stop::Fail(Errno::ENOENT)) if top != b"/" => top = split(top).0,
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    /// EROFS for what lies at or below the guarded directory, as given or resolved, and for another
+    /// name of a file there (section 15); the same for /proc.
+    pub(crate) fn guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
+        if is_at_or_below(path, GUARDED) || is_at_or_below(path, b"/proc") {
+            return Err(Errno::EROFS.into());
+        }
+        if self.config.face.foreign_root {
+            return Ok(());
+        }
+        if self.tree_is_guarded(path, follow, GUARDED) {
+            return Err(Errno::EROFS.into());
+        }
+        Ok(())
+    }
+
+    /// Size in bytes of what is there; `None` if nothing is.
+    fn size_of(&mut self, path: &[u8]) -> Result<Option<u64>, Stop> {
+        if self.has_no_room_limit() {
+            return Ok(Some(0));
+        }
+        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 }) {
+            Ok(Answer { payload: Payload::Stat(stat), .. }) => {
+                let directory = stat.mode & S_IFMT == S_IFDIR;
+                Ok(Some(if directory { 0 } else { stat.size }))
+            }
+            Ok(_) => Err(Errno::EIO.into()),
+            Err(Stop::Fail(Errno::ENOENT)) => Ok(None),
+            // The call itself will say what is wrong.
+            Err(Stop::Fail(_)) => Ok(Some(0)),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    fn has_no_room_limit(&self) -> bool {
+        let limits = &self.config.face.limits;
+        limits.max_filesystem_bytes == u64::MAX && limits.max_inode_count == u64::MAX
+    }
+
+    /// ENOSPC if a file that grows to `end` would not fit; `exact`: it may shrink too.
+    fn room_for_bytes(&mut self, path: &[u8], end: u64, exact: bool) -> Result<(), Stop> {
+        if self.has_no_room_limit() {
+            return Ok(());
+        }
+        let old = self.size_of(path)?.unwrap_or(0);
+        let grows = end.saturating_sub(old);
+        if exact && grows == 0 {
+            return Ok(());
+        }
+        self.room_for_growth(grows)
+    }
+
+    pub(crate) fn room_for_growth(&mut self, bytes: u64) -> Result<(), Stop> {
+        let most = self.config.face.limits.max_filesystem_bytes;
+        if bytes == 0 || most == u64::MAX {
+            return Ok(());
+        }
+        let (used, _) = self.usage()?;
+        if used.saturating_add(bytes) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
+    }
+
+    fn room_for_inodes(&mut self, count: u64) -> Result<(), Stop> {
+        let most = self.config.face.limits.max_inode_count;
+        if count == 0 || most == u64::MAX {
+            return Ok(());
+        }
+        let (_, used) = self.usage()?;
+        if used.saturating_add(count) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
+    }
+
+    /// Bytes and inodes in use.
+    pub(crate) fn usage(&mut self) -> Result<(u64, u64), Stop> {
+        let answer = self.raw(&Call::FsUsage {})?;
+        match answer.payload {
+            Payload::Number(inodes) => Ok((answer.value as u64, inodes as u64)),
+            _ => Err(Errno::EIO.into()),
+        }
+    }
+
+    /// Asks about the mode of a file that is about to be made: nothing is there to resolve.
+    pub(crate) fn permit_as_new(&mut self, path: &[u8]) -> Result<(), Stop> {
+        self.permit_as(CHMOD, path, Subject::TargetOrPlace)
+    }
+
+    /// ENOSPC if a file and the directories that lead to it would be too many inodes.
+    pub(crate) fn room_for_file(&mut self, path: &[u8]) -> Result<(), Stop> {
+        let missing = self.missing_components(path, true)?;
+        self.room_for_inodes(missing)
+    }
+
+    /// How many inodes the making of a path needs; with `parents` also of its directories.
+    fn missing_components(&mut self, path: &[u8], parents: bool) -> Result<u64, Stop> {
+        if self.has_no_room_limit() {
+            return Ok(0);
+        }
+        let (mut at, mut missing) = (path, 0);
+        while at != b"/" {
+            if self.raw(&Call::FsExists { raw: 1, path: at })?.value != 0 {
+                break;
+            }
+            missing += 1;
+            if !parents {
+                break;
+            }
+            at = split(at).0;
+        }
+        Ok(missing)
+    }
+
+    pub(crate) fn read_device_whole(&mut self, device: Device, count: u64) -> CallResult {
+        match device {
+            Device::Null => Ok(Answer::data(Vec::new())),
+            Device::Zero => {
+                let count = count.min(super::io::MAX_DEVICE_BYTES) as usize;
+                Ok(Answer::data(alloc::vec![0; count]))
+            }
+            Device::Urandom => self.random(count.min(super::io::MAX_DEVICE_BYTES)),
+            // The backing file system has none.
+            Device::Stdin | Device::Stdout | Device::Stderr => Err(Errno::ENOENT.into()),
+        }
+    }
+}
+
+/// Writes to all devices but standard input vanish.
+pub(crate) fn write_device_whole(device: Device, data: &[u8]) -> CallResult {
+    match device {
+        Device::Stdin => Err(Errno::ENOENT.into()),
+        Device::Null | Device::Zero | Device::Stdout | Device::Stderr | Device::Urandom => {
+            Ok(Answer::value(data.len() as i64))
+        }
+    }
+}
+
+fn list_devices(path: &[u8], max: u64) -> CallResult {
+    let names: &[&[u8]] = match path {
+        b"/dev" => &[b"fd", b"null", b"stderr", b"stdin", b"stdout", b"urandom", b"zero"],
+        _ => &[],
+    };
+    if names.len() as u64 > max {
+        return Err(Errno::ENOMEM.into());
+    }
+    let entry = |name: &&[u8]| crate::abi::Dirent {
+        ino: 0,
+        off: 0,
+        kind: if *name == b"fd" { 4 } else { 2 },
+        name: Bytes(name.to_vec()),
+    };
+    let entries: Vec<_> = names.iter().map(entry).collect();
+    Ok(Answer { value: entries.len() as i64, payload: Payload::Dirents(entries) })
+}
+
+/// stat of a device or a directory of devices (section 12).
+pub(crate) fn device_stat(path: &[u8]) -> Option<Stat> {
+    let (mode, nlink, rdev) = match device_at(path) {
+        Some(device) => (0o666, 1, device_number(device)),
+        None if is_device_directory(path) => (0o755 | S_IFDIR, 2, 0),
+        None => return None,
+    };
+    Some(Stat { dev: 2, ino: 0, mode, nlink, rdev, ..Stat::default() })
+}
+
+/// Major and minor number as `(major << 8) | minor`.
+const fn device_number(device: Device) -> u64 {
+    match device {
+        Device::Null => 1 << 8 | 3,
+        Device::Zero => 1 << 8 | 5,
+        Device::Urandom => 1 << 8 | 9,
+        Device::Stdin => 5 << 8,
+        Device::Stdout => 5 << 8 | 1,
+        Device::Stderr => 5 << 8 | 2,
+    }
+}
+
+/// Whether a mode is a symbolic link's.
+pub(crate) const fn is_link(mode: u32) -> bool {
+    mode & S_IFMT == S_IFLNK
+}
+
+/// `UTIME_NOW` or `UTIME_OMIT` or a time, as the calls carry it.
+pub(crate) fn time_change(time: Timespec) -> crate::fs::FileTime {
+    use crate::abi::flags::{UTIME_NOW, UTIME_OMIT};
+    match time.nsec {
+        UTIME_NOW => crate::fs::FileTime::Now,
+        UTIME_OMIT => crate::fs::FileTime::Omit,
+        _ => crate::fs::FileTime::At(time),
+    }
+}

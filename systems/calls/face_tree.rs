@@ -1,0 +1,465 @@
+//! The tree behind the face's files: what the contract's `MemoryFileSystem` does with a path
+//! (`shared/contract/SEMANTICS.md`, section 13), made of the file system's own operations, and the
+//! questions to a foreign file system in its place.
+//!
+//! Paths are absolute and normalised by their text; links are followed as Linux follows them. No
+//! owner and no mode restricts anything.
+
+use super::face_files::{is_link, split, time_change};
+use crate::abi::credentials::CAP_FULL;
+use crate::abi::flags::{O_APPEND, O_CREAT, O_EXCL, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG};
+use crate::abi::{Credentials, Dirent, Errno, Stat, Timespec};
+use crate::event::{Answer, Call, HostAnswer, Payload, Question};
+use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
+use crate::fs::{Caller, Fs, Pages, Place, ProcView, Target, TimeChange, Walked};
+use crate::kernel::{CallResult, Kernel};
+use crate::wire::{Bytes, Wire};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Owner and group of what is made.
+pub(crate) const OWNER: u32 = 1000;
+/// Largest file that is read whole: a hole of a terabyte costs nothing until it is asked for.
+const MAX_WHOLE_BYTES: u64 = 1 << 30;
+/// Modes of what is made without one.
+const FILE_MODE: u32 = 0o644;
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// Who looks when no process does: there is no /proc in this tree.
+struct Nobody;
+
+impl ProcView for Nobody {
+    fn current(&self) -> (u32, u32) {
+        (0, 0)
+    }
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
+    fn threads(&self, _pid: u32) -> Vec<u32> {
+        Vec::new()
+    }
+    fn owner(&self, _pid: u32, _tid: u32) -> Option<(u32, u32)> {
+        None
+    }
+    fn may_inspect(&self, _pid: u32, _tid: u32) -> bool {
+        false
+    }
+    fn task(&self, _pid: u32, _tid: u32) -> Option<ProcTask> {
+        None
+    }
+    fn cmdline(&self, _pid: u32) -> Vec<u8> {
+        Vec::new()
+    }
+    fn environ(&self, _pid: u32) -> Vec<u8> {
+        Vec::new()
+    }
+    fn link(&self, _pid: u32, _tid: u32, _link: ProcLink) -> Option<ProcTarget> {
+        None
+    }
+    fn descriptors(&self, _pid: u32, _tid: u32) -> Vec<u32> {
+        Vec::new()
+    }
+    fn descriptor(&self, _pid: u32, _tid: u32, _fd: u32) -> Option<ProcDescriptor> {
+        None
+    }
+    fn system(&self) -> ProcSystem {
+        ProcSystem::default()
+    }
+}
+
+/// The owner of everything that is made here, with all capabilities.
+fn owner() -> Credentials {
+    let (uid, gid) = (OWNER, OWNER);
+    Credentials {
+        uid,
+        euid: uid,
+        suid: uid,
+        fsuid: uid,
+        gid,
+        egid: gid,
+        sgid: gid,
+        fsgid: gid,
+        groups: Vec::new(),
+        effective: CAP_FULL,
+        permitted: CAP_FULL,
+    }
+}
+
+/// A tree of the face and the time at which it is touched.
+struct Tree<'k> {
+    fs: &'k mut Fs,
+    now: Timespec,
+    cred: Credentials,
+}
+
+/// `Caller` borrows the credentials alone, so that `fs` stays free to be changed.
+macro_rules! caller {
+    ($tree:ident => $caller:ident) => {
+        let root = $tree.fs.root();
+        let $caller = Caller { cred: &$tree.cred, root, cwd: root, proc: &Nobody };
+    };
+}
+
+impl Kernel {
+    /// A call of the family `fs_*` straight at the tree, or at the foreign file system.
+    pub(crate) fn raw(&mut self, call: &Call<'_>) -> CallResult {
+        if self.config.face.foreign_root {
+            return self.ask_foreign(call);
+        }
+        let now = self.stamp();
+        Tree { fs: &mut self.fs, now, cred: owner() }.act(call)
+    }
+
+    fn ask_foreign(&mut self, call: &Call<'_>) -> CallResult {
+        let mut bytes = Vec::new();
+        call.put(&mut bytes);
+        match self.ask(Question::Foreign { call: Bytes(bytes) })? {
+            HostAnswer::Answer(answer) => Ok(answer),
+            HostAnswer::Error(errno) => Err(errno.into()),
+            HostAnswer::Bytes(_) | HostAnswer::Result(_) | HostAnswer::Absent => {
+                Err(Errno::EIO.into())
+            }
+        }
+    }
+
+    /// Whether a path leads to or below a directory, or names a file that has another name there.
+    pub(crate) fn tree_is_guarded(&mut self, path: &[u8], follow: bool, top: &[u8]) -> bool {
+        let now = self.stamp();
+        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        tree.is_guarded(path, follow, top)
+    }
+
+    /// Whether there is a guarded directory at all.
+    pub(crate) fn tree_has_guard(&self) -> bool {
+        self.fs.at_path(super::face_files::GUARDED).is_ok()
+    }
+
+    /// Opens a file for a descriptor: the place of what is there or was made.
+    pub(crate) fn tree_open(&mut self, path: &[u8], flags: u32, mode: u32) -> Result<Place, Errno> {
+        let now = self.stamp();
+        let mut tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        if flags & O_CREAT != 0 {
+            return tree.create(path, mode, flags & O_EXCL);
+        }
+        tree.place(path, true)
+    }
+
+    /// The path by which a place is reached.
+    pub(crate) fn tree_path(&mut self, place: Place) -> Vec<u8> {
+        let now = self.stamp();
+        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        tree.path_of(place)
+    }
+
+    /// What stat tells of a place.
+    pub(crate) fn tree_stat(&mut self, place: Place) -> Stat {
+        let now = self.stamp();
+        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        caller!(tree => caller);
+        tree.fs.stat(&caller, place)
+    }
+}
+
+impl Tree<'_> {
+    fn act(&mut self, call: &Call<'_>) -> CallResult {
+        match *call {
+            Call::FsRead { path, .. } => self.read(path, 0, None),
+            Call::FsPread { path, count, offset, .. } => self.read(path, offset, Some(count)),
+            Call::FsReaddir { path, max, .. } => self.list(path, max),
+            Call::FsExists { path, .. } => {
+                Ok(Answer::value(i64::from(self.place(path, true).is_ok())))
+            }
+            Call::FsStat { path, follow, .. } => {
+                let place = self.place(path, follow != 0)?;
+                caller!(self => caller);
+                Ok(Answer::with(Payload::Stat(Box::new(self.fs.stat(&caller, place)))))
+            }
+            Call::FsRealpath { path, .. } => {
+                let place = self.place(path, true)?;
+                Ok(Answer::data(self.path_of(place)))
+            }
+            Call::FsReadlink { path, .. } => {
+                let place = self.place(path, false)?;
+                caller!(self => caller);
+                Ok(Answer::data(self.fs.readlink(&caller, place)?))
+            }
+            Call::FsWrite { path, data, mode, how, .. } => self.write(path, data, mode, how),
+            Call::FsPwrite { path, data, offset, .. } => {
+                let place = self.file(path)?;
+                self.put(place, offset, data)?;
+                Ok(Answer::default())
+            }
+            Call::FsTruncate { path, length, .. } => {
+                let place = self.file(path)?;
+                caller!(self => caller);
+                self.fs.truncate(&caller, place, length, self.now)?;
+                Ok(Answer::default())
+            }
+            ref other => self.act_on_names(other),
+        }
+    }
+
+    fn act_on_names(&mut self, call: &Call<'_>) -> CallResult {
+        match *call {
+            Call::FsMkdir { path, mode, how, .. } => self.mkdir(path, mode, how == 2)?,
+            Call::FsUnlink { path, .. } => {
+                let at = self.parent(path)?;
+                let place = at.place?.ok_or(Errno::ENOENT)?;
+                if self.fs.is_directory(place) {
+                    return Err(Errno::EISDIR.into());
+                }
+                caller!(self => caller);
+                self.fs.unlink(&caller, &at, self.now)?;
+            }
+            Call::FsRmdir { path, .. } => {
+                if path == b"/" {
+                    return Err(Errno::EPERM.into());
+                }
+                let at = self.parent(path)?;
+                caller!(self => caller);
+                self.fs.rmdir(&caller, &at, self.now)?;
+            }
+            Call::FsRename { oldpath, newpath, .. } => self.rename(oldpath, newpath)?,
+            Call::FsSymlink { content, linkpath, .. } => {
+                let at = self.parent(linkpath)?;
+                caller!(self => caller);
+                self.fs.symlink(&caller, content, &at, self.now)?;
+            }
+            Call::FsLink { oldpath, newpath, .. } => self.link(oldpath, newpath)?,
+            Call::FsChmod { path, mode, .. } => {
+                let place = self.place(path, true)?;
+                caller!(self => caller);
+                self.fs.chmod(&caller, place, mode, self.now)?;
+            }
+            Call::FsChown { path, uid, gid, .. } => {
+                let place = self.place(path, true)?;
+                caller!(self => caller);
+                self.fs.chown(&caller, place, Some(uid), Some(gid), self.now)?;
+            }
+            Call::FsUtimes { path, atime, mtime, follow, .. } => {
+                let place = self.place(path, follow != 0)?;
+                let (atime, mtime) = (time_change(atime), time_change(mtime));
+                caller!(self => caller);
+                let change = TimeChange::Set { atime, mtime };
+                self.fs.set_times(&caller, place, change, self.now)?;
+            }
+            Call::FsUsage {} => return Ok(self.usage()),
+            _ => return Err(Errno::ENOSYS.into()),
+        }
+        Ok(Answer::default())
+    }
+
+    fn place(&self, path: &[u8], follow: bool) -> Result<Place, Errno> {
+        caller!(self => caller);
+        match self.fs.walk(&caller, None, path, follow)?.target {
+            Target::Place(place) => Ok(place),
+            Target::Object(_) => Err(Errno::ENOENT),
+        }
+    }
+
+    fn parent(&self, path: &[u8]) -> Result<Walked, Errno> {
+        caller!(self => caller);
+        self.fs.walk_parent(&caller, None, path)
+    }
+
+    fn path_of(&self, place: Place) -> Vec<u8> {
+        caller!(self => caller);
+        self.fs.path_text(&caller, place)
+    }
+
+    fn usage(&self) -> Answer {
+        let volume = self.fs.volume(self.fs.root());
+        Answer {
+            value: (volume.pages * crate::fs::PAGE_BYTES) as i64,
+            payload: Payload::Number(volume.inodes as i64),
+        }
+    }
+
+    /// A regular file: EISDIR for a directory.
+    fn file(&self, path: &[u8]) -> Result<Place, Errno> {
+        let place = self.place(path, true)?;
+        if self.fs.is_directory(place) {
+            return Err(Errno::EISDIR);
+        }
+        if self.fs.pages(place).is_none() { Err(Errno::EINVAL) } else { Ok(place) }
+    }
+
+    fn read(&mut self, path: &[u8], offset: u64, count: Option<u64>) -> CallResult {
+        let place = self.file(path)?;
+        let size = self.fs.pages(place).map_or(0, Pages::size);
+        let count = count.unwrap_or(size).min(size.saturating_sub(offset));
+        if count > MAX_WHOLE_BYTES {
+            return Err(Errno::ENOMEM.into());
+        }
+        let data = self.fs.read(place, offset, count)?;
+        self.fs.accessed(place, self.now);
+        Ok(Answer::data(data))
+    }
+
+    fn list(&mut self, path: &[u8], max: u64) -> CallResult {
+        let place = self.place(path, true)?;
+        let mut entries: Vec<Dirent> = self.fs.children(place, max)?;
+        entries.sort_unstable_by(|a, b| a.name.0.cmp(&b.name.0));
+        Ok(Answer { value: entries.len() as i64, payload: Payload::Dirents(entries) })
+    }
+
+    fn put(&mut self, place: Place, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        let mut done = 0;
+        while done < data.len() {
+            caller!(self => caller);
+            let rest = &data[done..];
+            done += self.fs.write(&caller, place, offset + done as u64, rest, self.now)? as usize;
+        }
+        Ok(())
+    }
+
+    /// A whole file, new or in the place of its old contents; or its end.
+    fn write(&mut self, path: &[u8], data: &[u8], mode: Option<u32>, how: u32) -> CallResult {
+        let before = self.place(path, true);
+        if how & O_EXCL != 0 && self.place(path, false).is_ok() {
+            return Err(Errno::EEXIST.into());
+        }
+        let place = match before {
+            Ok(place) if self.fs.is_directory(place) => return Err(Errno::EISDIR.into()),
+            Ok(place) => place,
+            Err(Errno::ENOENT) => self.create(path, mode.unwrap_or(FILE_MODE), how & O_EXCL)?,
+            Err(errno) => return Err(errno.into()),
+        };
+        let old = self.fs.pages(place).map(Pages::size).ok_or(Errno::EINVAL)?;
+        let offset = if how & O_APPEND != 0 { old } else { 0 };
+        if how & O_APPEND == 0 {
+            caller!(self => caller);
+            self.fs.truncate(&caller, place, 0, self.now)?;
+        }
+        self.put(place, offset, data)?;
+        if let (Some(mode), true) = (mode, before.is_ok()) {
+            caller!(self => caller);
+            self.fs.chmod(&caller, place, mode, self.now)?;
+        }
+        Ok(Answer::value((offset + data.len() as u64) as i64))
+    }
+
+    /// Makes a file, and the directories that lead to it.
+    fn create(&mut self, path: &[u8], mode: u32, exclusive: u32) -> Result<Place, Errno> {
+        let flags = O_CREAT | O_WRONLY | exclusive;
+        for attempt in 0..2 {
+            caller!(self => caller);
+            match self.fs.open(&caller, None, path, flags, mode & 0o7777, self.now) {
+                Ok(opened) => match opened.target {
+                    Target::Place(place) => return Ok(place),
+                    Target::Object(_) => return Err(Errno::ENOENT),
+                },
+                // The directories of a path are made as they are missing.
+                Err(Errno::ENOENT) if attempt == 0 => self.mkdir(split(path).0, None, true)?,
+                // A directory opens too: what is done with it says what is wrong.
+                Err(Errno::EISDIR) => return self.place(path, true),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Err(Errno::ENOENT)
+    }
+
+    /// A directory; `parents`: also those that lead to it, and what is there is no error.
+    fn mkdir(&mut self, path: &[u8], mode: Option<u32>, parents: bool) -> Result<(), Errno> {
+        if let Ok(place) = self.place(path, true) {
+            return match (self.fs.is_directory(place), parents) {
+                (true, _) => Ok(()),
+                (false, true) => Err(Errno::ENOTDIR),
+                (false, false) => Err(Errno::EEXIST),
+            };
+        }
+        let mut todo = Vec::from([path]);
+        while parents && let Some(above) = todo.last().map(|path| split(path).0) {
+            match self.place(above, true) {
+                Ok(place) if self.fs.is_directory(place) => break,
+                Ok(_) => return Err(Errno::ENOTDIR),
+                Err(Errno::ENOENT) if above != b"/" => todo.push(above),
+                Err(errno) => return Err(errno),
+            }
+        }
+        while let Some(path) = todo.pop() {
+            let at = self.parent(path)?;
+            let mode = if todo.is_empty() { mode } else { None };
+            caller!(self => caller);
+            let mode = mode.unwrap_or(DIRECTORY_MODE);
+            self.fs.mkdir(&caller, &at, mode, self.now)?;
+        }
+        Ok(())
+    }
+
+    /// A file may take the place of an empty directory, and a directory that of a file.
+    fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), Errno> {
+        if old == b"/" || new == b"/" {
+            return Err(Errno::EPERM);
+        }
+        let to = self.parent(new)?;
+        let from = self.parent(old)?;
+        let source = from.place?.ok_or(Errno::ENOENT)?;
+        if old == new {
+            return Ok(());
+        }
+        let kinds = (self.fs.is_directory(source), self.is_directory_at(&to));
+        if kinds.0 && self.is_below(new, old) {
+            return Err(Errno::EINVAL);
+        }
+        match (kinds, to.place?) {
+            ((true, Some(false)), Some(_)) => {
+                caller!(self => caller);
+                self.fs.unlink(&caller, &to, self.now)?;
+            }
+            ((false, Some(true)), Some(_)) => {
+                caller!(self => caller);
+                self.fs.rmdir(&caller, &to, self.now)?;
+            }
+            (_, _) => {}
+        }
+        let to = self.parent(new)?;
+        caller!(self => caller);
+        self.fs.rename(&caller, &from, &to, 0, self.now)
+    }
+
+    fn is_directory_at(&self, at: &Walked) -> Option<bool> {
+        at.place.ok().flatten().map(|place| self.fs.is_directory(place))
+    }
+
+    fn is_below(&self, path: &[u8], top: &[u8]) -> bool {
+        path.strip_prefix(top).is_some_and(|rest| rest.first() == Some(&b'/'))
+    }
+
+    fn link(&mut self, old: &[u8], new: &[u8]) -> Result<(), Errno> {
+        let source = self.place(old, true)?;
+        let at = self.parent(new)?;
+        if at.place?.is_some() {
+            return Err(Errno::EEXIST);
+        }
+        caller!(self => caller);
+        if self.fs.stat(&caller, source).mode & S_IFMT != S_IFREG {
+            return Err(Errno::EPERM);
+        }
+        self.fs.link(&caller, source, &at, self.now)?;
+        Ok(())
+    }
+
+    fn is_guarded(&self, path: &[u8], follow: bool, top: &[u8]) -> bool {
+        let below = |path: &[u8]| {
+            path.strip_prefix(top).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        };
+        let Ok(place) = self.place(path, follow) else {
+            // What would be made: its directory counts.
+            let above = self.place(split(path).0, true);
+            return above.is_ok_and(|above| below(&self.path_of(above)));
+        };
+        if below(&self.path_of(place)) {
+            return true;
+        }
+        caller!(self => caller);
+        let stat = self.fs.stat(&caller, place);
+        let directory = stat.mode & S_IFMT == S_IFDIR;
+        if directory || stat.nlink < 2 || is_link(stat.mode) {
+            return false;
+        }
+        let Ok(guarded) = self.place(top, true) else { return false };
+        let inode = self.fs.inode_id(place);
+        self.fs.tree(guarded).iter().any(|(_, place)| self.fs.inode_id(*place) == inode)
+    }
+}

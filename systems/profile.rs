@@ -1,0 +1,83 @@
+//! The profile: where the origin's contract bends Linux by another value or order inside a
+//! primitive (DESIGN section 8; `shared/contract/SEMANTICS.md`). Each bend is a field here with its
+//! reason, read by the primitive that it bends; nothing else asks which profile it is.
+//!
+//! Bends that compose or order checks otherwise are call families of their own:
+//! `calls/face_*.rs`.
+
+/// Whose rules hold where Linux and the origin's contract differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// Linux's: recordings, `drive`, tests against Linux.
+    #[default]
+    Linux,
+    /// The contract of secure-exec-kernel 0.3.3: the default of `KernelVmConfig::new`.
+    SecureExec,
+}
+
+crate::wire_enum!(Profile { 0 Linux, 1 SecureExec });
+
+/// Where primitives differ. Sections are those of SEMANTICS.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bends {
+    /// A process may be in several calls at once: the face has no threads of guests, so each
+    /// blocked call of a process is a task of its own (section 17; the origin's calls are free
+    /// functions of a pid).
+    pub calls_side_by_side: bool,
+    /// A stopped process's driver may still call for it: the stop is of the guest's code, which
+    /// the kernel does not run (section 2).
+    pub stopped_may_call: bool,
+    /// Process 1 adopts orphans but is killed like any other (section 2, "Exit").
+    pub first_adopts: bool,
+    /// Zombies without a living parent stay until a deadline, `waitpid` or `wait_and_reap` takes
+    /// them (section 2, "Zombie TTL"). On Linux they are gone at once.
+    pub zombies_stay: bool,
+    /// Every signal that a process takes is told to its driver, ignored ones too (section 2,
+    /// "Signals": `kill_signals`).
+    pub signals_are_told: bool,
+    /// SIGCONT cannot be blocked in effect (section 2, "Mask").
+    pub continue_is_unblockable: bool,
+    /// A pipe's room is counted in bytes and not in page slots; a write of more than PIPE_BUF
+    /// takes what fits, a shorter one all or nothing (section 4).
+    pub pipes_count_bytes: bool,
+    /// The write end is ready while there is any room (section 6).
+    pub any_room_is_ready: bool,
+    /// Readiness of a file follows the access mode (section 6).
+    pub files_are_ready_by_mode: bool,
+    /// A conversion of a flock(2) lock that must wait keeps the old lock (section 3).
+    pub conversion_keeps_lock: bool,
+    /// Limits on bytes are looked at before the access mode (section 0, item 4).
+    pub limits_come_first: bool,
+    /// SIGTSTP and its like stop members of orphaned groups too (section 2).
+    pub orphans_stop: bool,
+    /// A wait tells the number of an end, which may be any `i32` (section 2, "waitpid").
+    pub waits_tell_numbers: bool,
+    /// flock(2) takes regular files only: EBADF (section 3).
+    pub only_files_are_locked: bool,
+}
+
+impl Profile {
+    /// The bends of this profile.
+    pub const fn bends(self) -> Bends {
+        let bent = match self {
+            Profile::Linux => false,
+            Profile::SecureExec => true,
+        };
+        Bends {
+            calls_side_by_side: bent,
+            stopped_may_call: bent,
+            first_adopts: bent,
+            zombies_stay: bent,
+            signals_are_told: bent,
+            continue_is_unblockable: bent,
+            pipes_count_bytes: bent,
+            any_room_is_ready: bent,
+            files_are_ready_by_mode: bent,
+            conversion_keeps_lock: bent,
+            only_files_are_locked: bent,
+            limits_come_first: bent,
+            orphans_stop: bent,
+            waits_tell_numbers: bent,
+        }
+    }
+}
