@@ -181,7 +181,8 @@ impl<'a> Order<'a> {
         let decoded = decode::decode(call);
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
-        let carried = matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep");
+        let carried =
+            matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
         if is_out_of_scope(&call.name) && !(carried && decoded.call.is_some()) {
             self.pass_over(decoded.expected, lines);
             return;

@@ -122,6 +122,7 @@ fn credentials(side: &SideFile, found: &Inherited) -> Credentials {
     }
     who.effective &= !found.lacking;
     who.permitted &= !found.lacking;
+    who.bounding &= !found.lacking;
     who
 }
 
