@@ -109,7 +109,8 @@ impl<S: Sink> Recording<S> {
         }
         self.scratch.clear();
         event.put(&mut self.scratch);
-        self.writer.append(kernel.tick(), &Record::event(&self.scratch), self.hash)
+        self.writer.append(kernel.tick(), &Record::event(&self.scratch), self.hash)?;
+        Ok(())
     }
 
     /// What came of the event: its outcome, then its outputs in their order.

@@ -178,7 +178,7 @@ impl Kernel {
     }
 
     fn audit_processes(&self) -> Result<(), Defect> {
-        let mut zombies = 0;
+        let (mut zombies, mut stopped) = (0, 0);
         for (pid, row) in ProcessRow::all(&self.rows) {
             let process = &self.rows[row];
             must(u64::from(process.pid) == pid, "a process has another number than its own")?;
@@ -186,6 +186,7 @@ impl Kernel {
             must(known, "a process is not in the table of numbers")?;
             let dead = matches!(process.life, Life::Zombie(_));
             zombies += u64::from(dead);
+            stopped += u64::from(process.stopped.is_some());
             must(
                 dead == process.threads.is_empty(),
                 "a living process has no task, or a dead one has",
@@ -212,6 +213,7 @@ impl Kernel {
             }
             must(at == 0, "a list of children leads nowhere")?;
         }
+        must(stopped == self.counters.stopped, "stopped processes are counted wrongly")?;
         must(zombies == self.counters.zombies, "zombies are counted wrongly")
     }
 }

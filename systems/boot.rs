@@ -142,7 +142,7 @@ impl Kernel {
         Kernel {
             now_ns: config.start_ns,
             random: config.seed,
-            bends: config.profile.bends(),
+            bends: config.bends(),
             face: crate::face::Face::default(),
             config,
             rows: Rows::new(),
@@ -166,7 +166,24 @@ impl Kernel {
             signalled: VecDeque::new(),
             resuming: None,
             max_bytes: u64::MAX,
+            read_timeout_ns: None,
         }
+    }
+
+    /// A kernel for the face: no process yet, and a given tree or an empty one.
+    pub fn for_face(config: Config, fs: Option<Fs>) -> Kernel {
+        let now = Timespec::from_ns(config.start_ns);
+        let fs = fs.unwrap_or_else(|| Fs::for_face(now));
+        let most = config.face.limits.max_open_fds.min(1 << 20);
+        let mut kernel = Kernel::bare(config, fs);
+        let limit = Rlimit { cur: most, max: most };
+        kernel.default_limits.0[crate::abi::flags::RLIMIT_NOFILE as usize] = limit;
+        kernel
+    }
+
+    /// The tree of a kernel that has no process.
+    pub fn into_fs(self) -> Fs {
+        self.fs
     }
 
     /// The place at an absolute path, links followed.

@@ -178,6 +178,7 @@ impl Kernel {
         if self.rows[process].stopped.take().is_none() {
             return;
         }
+        self.counters.stopped -= 1;
         let pid = self.rows[process].pid;
         self.emit(Effect::Continued { process: pid });
         self.report(process, WaitStatus::Continued);
@@ -382,7 +383,9 @@ impl Kernel {
     }
 
     fn stop(&mut self, process: ProcessRow, signal: Signal) {
-        self.rows[process].stopped = Some(signal);
+        if self.rows[process].stopped.replace(signal).is_none() {
+            self.counters.stopped += 1;
+        }
         let pid = self.rows[process].pid;
         self.emit(Effect::Stopped { process: pid, signal });
         self.report(process, WaitStatus::Stopped(signal));

@@ -37,7 +37,9 @@ impl Kernel {
         if tty_leader {
             self.rows[process].tty = 0;
         }
-        self.rows[process].stopped = None;
+        if self.rows[process].stopped.take().is_some() {
+            self.counters.stopped -= 1;
+        }
         self.rows[process].pending = crate::components::Pending::default();
         self.rows[process].life = Life::Zombie(status);
         self.rows[process].exit_code = status.shell_code(self.rows[process].exit_code);

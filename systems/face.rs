@@ -85,6 +85,8 @@ crate::wire_struct!(FaceLimits {
 /// The part of the configuration that only the face has.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FaceConfig {
+    /// The kernel is a face's: drivers, outside, play its processes.
+    pub present: bool,
     /// Real and effective user, real and effective group of every process.
     pub ids: [u32; 4],
     /// Their supplementary groups.
@@ -102,6 +104,7 @@ pub struct FaceConfig {
 }
 
 crate::wire_struct!(FaceConfig {
+    present,
     ids,
     groups,
     limits,

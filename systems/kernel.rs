@@ -81,6 +81,13 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Where primitives differ from Linux's.
+    pub(crate) fn bends(&self) -> crate::profile::Bends {
+        self.profile.bends(self.face.present)
+    }
+}
+
 crate::wire_enum!(WakeMode { 0 Auto, 1 OnDemand });
 crate::wire_enum!(Entropy { 0 Seeded, 1 Host });
 crate::wire_struct!(Config {
@@ -192,6 +199,8 @@ pub struct Kernel {
     /// Bytes that the running call may move.
     pub(crate) max_bytes: u64,
     pub(crate) random: u64,
+    /// How long the running read may wait, if it says so itself.
+    pub(crate) read_timeout_ns: Option<u64>,
 }
 
 /// Numbers that only grow, and live counts kept by addition and subtraction.
@@ -207,6 +216,8 @@ pub struct Counters {
     pub blocked: u64,
     /// Zombies.
     pub zombies: u64,
+    /// Stopped processes.
+    pub stopped: u64,
     /// Open descriptors.
     pub open_fds: u64,
     /// Bytes in pipes.
@@ -219,6 +230,7 @@ crate::wire_struct!(Counters {
     next_birth,
     blocked,
     zombies,
+    stopped,
     open_fds,
     pipe_bytes
 });
@@ -341,7 +353,7 @@ impl Kernel {
     fn enter(&mut self, tick: Tick, tid: u32, call: &Call<'_>) -> Outcome {
         let task = match self.speaker(tid) {
             Ok(task) => task,
-            Err(why) => match self.other_speaker(tid, call, why) {
+            Err(why) => match self.other_speaker(tid, why) {
                 Some(task) => task,
                 None => return self.enter_face(tick, tid, call, why),
             },

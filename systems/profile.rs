@@ -57,18 +57,19 @@ pub struct Bends {
 }
 
 impl Profile {
-    /// The bends of this profile.
-    pub const fn bends(self) -> Bends {
+    /// The bends of this profile. Those of the first kind are no matter of rules but of who speaks:
+    /// they come with the face in either profile.
+    pub const fn bends(self, face: bool) -> Bends {
         let bent = match self {
             Profile::Linux => false,
             Profile::SecureExec => true,
         };
         Bends {
-            calls_side_by_side: bent,
-            stopped_may_call: bent,
-            first_adopts: bent,
-            zombies_stay: bent,
-            signals_are_told: bent,
+            calls_side_by_side: face,
+            stopped_may_call: face,
+            first_adopts: face,
+            zombies_stay: face,
+            signals_are_told: face,
             continue_is_unblockable: bent,
             pipes_count_bytes: bent,
             any_room_is_ready: bent,
@@ -77,7 +78,7 @@ impl Profile {
             only_files_are_locked: bent,
             limits_come_first: bent,
             orphans_stop: bent,
-            waits_tell_numbers: bent,
+            waits_tell_numbers: face,
         }
     }
 }

@@ -2,10 +2,8 @@
 //!
 //! Here are the data types and the pure functions, one file (or folder) a public module, under the
 //! names of the contract (API.md, "Module layout"); `lib.rs` re-exports them at the crate root.
-//! What is observable of them is SEMANTICS.md's. Nothing here holds a kernel: file systems are
-//! wrapped (permissions, devices, mounts), names resolved, errors named.
-
-#![allow(dead_code, reason = "the constructors with pub(crate) are for KernelVm, which comes next")]
+//! What is observable of them is SEMANTICS.md's. `vm/` is `KernelVm`, `machine/` the kernel that it
+//! shares with its handles.
 
 pub mod bridge;
 pub mod command_registry;
@@ -14,6 +12,8 @@ pub mod dns;
 mod error;
 pub mod fd_table;
 pub mod kernel;
+mod machine;
+mod memory_fs;
 pub mod mount_plugin;
 pub mod mount_table;
 pub mod network_policy;
@@ -28,3 +28,4 @@ pub mod socket_table;
 pub mod usage;
 pub mod user;
 pub mod vfs;
+mod vm;

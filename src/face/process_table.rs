@@ -155,6 +155,16 @@ impl SignalSet {
         Self { bits: 0 }
     }
 
+    /// Signal n is bit n - 1, as in sigset_t.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self { bits }
+    }
+
+    /// The reverse of [`SignalSet::from_bits`].
+    pub(crate) const fn bits(self) -> u64 {
+        self.bits
+    }
+
     /// Whether no signal is in it.
     pub const fn is_empty(self) -> bool {
         self.bits == 0

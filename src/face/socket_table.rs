@@ -2,6 +2,8 @@
 //!
 //! The table itself is the kernel's, which fills the records.
 
+#![allow(dead_code, reason = "the calls that make these come with terminals and sockets")]
+
 use super::error::coded_error;
 use std::collections::BTreeSet;
 

@@ -189,10 +189,13 @@ impl Kernel {
 
     /// How long a read of the face waits that brings no time-out of its own.
     pub(crate) fn read_deadline(&self) -> Option<u64> {
-        match self.config.face.limits.max_blocking_read_ms {
-            u64::MAX => None,
-            ms => Some(self.now_ns.saturating_add(ms.saturating_mul(1_000_000))),
-        }
+        let timeout_ns = match (self.read_timeout_ns, self.config.face.limits.max_blocking_read_ms)
+        {
+            (Some(own), _) => own,
+            (None, u64::MAX) => return None,
+            (None, ms) => ms.saturating_mul(1_000_000),
+        };
+        Some(self.now_ns.saturating_add(timeout_ns))
     }
 
     pub(crate) fn read_object(

@@ -316,7 +316,7 @@ impl Kernel {
                 self.raw(&Call::FsLink { raw: 1, oldpath: &old, newpath: &new })
             }
             // Those with `raw`, and fs_usage.
-            ref other if other.is_face() => self.raw(other),
+            ref other if other.is_face() => self.raw_by_handle(other),
             _ => Err(Errno::ENOSYS.into()),
         }
     }

@@ -75,6 +75,7 @@ impl Kernel {
                 self.face_open(target, path, flags, mode)
             }
             Call::FaceDispose {} => self.face_dispose(),
+            Call::FacePolicy { files, commands } => self.set_policies(files, commands),
             ref other => self.file_call(other),
         }
     }
@@ -99,15 +100,7 @@ impl Kernel {
     /// profile lets it.
     #[cold]
     #[inline(never)]
-    pub(crate) fn other_speaker(
-        &mut self,
-        tid: u32,
-        call: &Call<'_>,
-        why: Refusal,
-    ) -> Option<TaskRow> {
-        if call.is_face() {
-            return None;
-        }
+    pub(crate) fn other_speaker(&mut self, tid: u32, why: Refusal) -> Option<TaskRow> {
         let first = self.pids.task(tid)?;
         let process = self.rows[first].process;
         match why {
@@ -421,11 +414,11 @@ impl Kernel {
             uid,
             euid,
             suid: euid,
-            fsuid: super::face_tree::OWNER,
+            fsuid: crate::fs::FACE_OWNER,
             gid,
             egid,
             sgid: egid,
-            fsgid: super::face_tree::OWNER,
+            fsgid: crate::fs::FACE_OWNER,
             groups: self.config.face.groups.clone(),
             effective: CAP_FULL,
             permitted: CAP_FULL,
@@ -553,6 +546,18 @@ impl Kernel {
             self.leave(Club::Group, process);
             self.join(Club::Group, process, pgid);
         }
+        Ok(Answer::default())
+    }
+
+    fn set_policies(&mut self, files: u32, commands: u32) -> CallResult {
+        let policy = |number| match number {
+            0 => Ok(Policy::Deny),
+            1 => Ok(Policy::Allow),
+            2 => Ok(Policy::Ask),
+            _ => Err(Errno::EINVAL),
+        };
+        let (files, commands) = (policy(files)?, policy(commands)?);
+        (self.config.face.file_policy, self.config.face.command_policy) = (files, commands);
         Ok(Answer::default())
     }
 

@@ -5,20 +5,18 @@
 //! Paths are absolute and normalised by their text; links are followed as Linux follows them. No
 //! owner and no mode restricts anything.
 
-use super::face_files::{is_link, split, time_change};
+use super::face_files::{is_link, normalize, split, time_change};
 use crate::abi::credentials::CAP_FULL;
 use crate::abi::flags::{O_APPEND, O_CREAT, O_EXCL, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG};
 use crate::abi::{Credentials, Dirent, Errno, Stat, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
-use crate::fs::{Caller, Fs, Pages, Place, ProcView, Target, TimeChange, Walked};
+use crate::fs::{Caller, FACE_OWNER, Fs, Pages, Place, ProcView, Target, TimeChange, Walked};
 use crate::kernel::{CallResult, Kernel};
 use crate::wire::{Bytes, Wire};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Owner and group of what is made.
-pub(crate) const OWNER: u32 = 1000;
 /// Largest file that is read whole: a hole of a terabyte costs nothing until it is asked for.
 const MAX_WHOLE_BYTES: u64 = 1 << 30;
 /// Modes of what is made without one.
@@ -69,7 +67,7 @@ impl ProcView for Nobody {
 
 /// The owner of everything that is made here, with all capabilities.
 fn owner() -> Credentials {
-    let (uid, gid) = (OWNER, OWNER);
+    let (uid, gid) = (FACE_OWNER, FACE_OWNER);
     Credentials {
         uid,
         euid: uid,
@@ -110,6 +108,31 @@ impl Kernel {
         }
         let now = self.stamp();
         Tree { fs: &mut self.fs, now, cred: owner() }.act(call)
+    }
+
+    /// A call that comes straight from a handle of the tree: its paths are as the user wrote them.
+    pub(crate) fn raw_by_handle(&mut self, call: &Call<'_>) -> CallResult {
+        let plain = |path: &[u8]| normalize(path, path);
+        match *call {
+            Call::FsRename { raw, oldpath, newpath } => {
+                let (oldpath, newpath) = (&*plain(oldpath), &*plain(newpath));
+                self.raw(&Call::FsRename { raw, oldpath, newpath })
+            }
+            Call::FsLink { raw, oldpath, newpath } => {
+                let (oldpath, newpath) = (&*plain(oldpath), &*plain(newpath));
+                self.raw(&Call::FsLink { raw, oldpath, newpath })
+            }
+            Call::FsSymlink { raw, content, linkpath } => {
+                self.raw(&Call::FsSymlink { raw, content, linkpath: &plain(linkpath) })
+            }
+            ref other => {
+                let mut call = other.clone();
+                let Some(path) = path_of_call(&mut call) else { return self.raw(other) };
+                let normal = plain(path);
+                *path = &normal;
+                self.raw(&call)
+            }
+        }
     }
 
     fn ask_foreign(&mut self, call: &Call<'_>) -> CallResult {
@@ -463,5 +486,28 @@ impl Tree<'_> {
         let Ok(guarded) = self.place(top, true) else { return false };
         let inode = self.fs.inode_id(place);
         self.fs.tree(guarded).iter().any(|(_, place)| self.fs.inode_id(*place) == inode)
+    }
+}
+
+/// The one path of a call, to be put in another form.
+fn path_of_call<'c, 'a>(call: &'c mut Call<'a>) -> Option<&'c mut &'a [u8]> {
+    match call {
+        Call::FsRead { path, .. }
+        | Call::FsPread { path, .. }
+        | Call::FsReaddir { path, .. }
+        | Call::FsWrite { path, .. }
+        | Call::FsPwrite { path, .. }
+        | Call::FsMkdir { path, .. }
+        | Call::FsExists { path, .. }
+        | Call::FsStat { path, .. }
+        | Call::FsUnlink { path, .. }
+        | Call::FsRmdir { path, .. }
+        | Call::FsRealpath { path, .. }
+        | Call::FsReadlink { path, .. }
+        | Call::FsChmod { path, .. }
+        | Call::FsChown { path, .. }
+        | Call::FsUtimes { path, .. }
+        | Call::FsTruncate { path, .. } => Some(path),
+        _ => None,
     }
 }

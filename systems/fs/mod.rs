@@ -52,6 +52,9 @@ use directory::Index;
 use inode::Entry;
 use table::Table;
 
+/// Owner and group of what is made in a face's tree (SEMANTICS.md, section 13).
+pub const FACE_OWNER: u32 = 1000;
+
 /// Who asks: what a path walk and a permission check need to know of the calling task.
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
@@ -107,6 +110,15 @@ impl Fs {
         let dev = fs.mount_volume(at, VolumeKind::Devtmpfs, None, now);
         fs.build_devices(dev, now);
         fs.build(root, b"tmp", Kind::directory(), Meta::directory(0o1777), now);
+        fs
+    }
+
+    /// The tree of a face's `MemoryFileSystem`: one empty directory, 0755, of its one user.
+    pub fn for_face(now: Timespec) -> Self {
+        let mut fs = Self::bare(VolumeKind::Ext4, now);
+        let owner = Meta { uid: FACE_OWNER, gid: FACE_OWNER, ..Meta::directory(0o755) };
+        // The root is there and is no entry of /proc.
+        fs.describe(fs.root, &owner).unwrap_or(());
         fs
     }
 

@@ -72,14 +72,6 @@ impl HandleState {
         }
     }
 
-    /// Waits until the process is over, however it ends.
-    pub(crate) fn wait_over(&self) {
-        let mut inner = self.inner();
-        while !inner.over {
-            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
     /// The last signals, oldest first.
     pub(crate) fn signals(&self) -> Vec<i32> {
         self.inner().signals.iter().copied().collect()

@@ -8,11 +8,12 @@
 mod clock;
 mod handle;
 
-pub use clock::FaceClock;
 pub(crate) use clock::Clock;
+pub use clock::FaceClock;
 pub(crate) use handle::HandleState;
 
 use super::error::{KernelError, KernelResult};
+use super::poll::PollWaitHandle;
 use crate::record::{Recording, header_of};
 use crate::trace::{Background, BackgroundWriter, TraceError};
 use std::collections::BTreeMap;
@@ -50,7 +51,9 @@ pub(crate) struct Core {
     /// How many threads sleep in the machine, of how many that use it: virtual time goes on when
     /// all do.
     asleep: usize,
-    pub(crate) attached: usize,
+    attached: usize,
+    /// Who is told of every change, once somebody has asked for it.
+    poll_wait: Option<PollWaitHandle>,
     handles: BTreeMap<u32, Arc<HandleState>>,
     /// Who answers a question of the kernel's.
     asker: Option<ThreadId>,
@@ -101,6 +104,7 @@ impl Machine {
             watching: BTreeMap::new(),
             asleep: 0,
             attached: 1,
+            poll_wait: None,
             handles: BTreeMap::new(),
             asker: None,
             queued: Vec::new(),
@@ -200,9 +204,15 @@ impl Machine {
     }
 
     /// Waits until a process has ended.
-    pub(crate) fn wait_for_end<'c>(&'c self, mut core: MutexGuard<'c, Core>, pid: u32) {
+    pub(crate) fn wait_for_end(&self, pid: u32) -> KernelResult<()> {
+        let mut core = self.lock()?;
+        if core.handle(pid).is_none() {
+            // It has ended since.
+            return Ok(());
+        }
         core.watching.entry(pid).or_default().push(std::thread::current());
         self.sleep_until(core, |core| (!core.watching.contains_key(&pid)).then_some(()));
+        Ok(())
     }
 
     /// Sleeps, the lock released, until the condition gives something: whoever makes it true wakes
@@ -232,6 +242,21 @@ impl Machine {
         }
     }
 
+    /// One thread more uses the machine.
+    pub(crate) fn attach(&self) {
+        self.guard().attached += 1;
+    }
+
+    /// Everything ends.
+    pub(crate) fn dispose(&self) {
+        let mut core = self.guard();
+        // A machine that is dropped by a callback of its own ends with the call.
+        if core.asker.is_none() && !core.kernel.face_is_disposed() {
+            core.catch_up();
+            core.call(0, Call::FaceDispose {});
+        }
+    }
+
     /// One thread less uses the machine.
     pub(crate) fn detach(&self) {
         let mut core = self.guard();
@@ -239,6 +264,11 @@ impl Machine {
         // The others may all be asleep now: one of them lets virtual time go on.
         let threads = core.waiting.values().chain(core.watching.values().flatten());
         threads.for_each(Thread::unpark);
+    }
+
+    /// A handle that is told of every change.
+    pub(crate) fn poll_wait_handle(&self) -> PollWaitHandle {
+        self.guard().poll_wait.get_or_insert_with(PollWaitHandle::new).clone()
     }
 
     /// What a handle asks for: at once, or after the question that is open.
@@ -293,6 +323,9 @@ impl Core {
                 recording.note(&output);
             }
             self.hand_on(output);
+        }
+        if let Some(handle) = &self.poll_wait {
+            handle.notify();
         }
         outcome
     }

@@ -24,7 +24,8 @@ use super::error::coded_error;
 use rules::RuleQuestion;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use tickernel_systems::Policy;
 use tickernel_systems::abi::Errno;
 
 coded_error! {
@@ -73,15 +74,31 @@ impl fmt::Debug for Permissions {
 }
 
 impl Permissions {
-    /// Callbacks that allow everything.
+    /// Callbacks that allow everything. A machine knows them, and asks nothing.
     pub fn allow_all() -> Self {
+        let allow = AllowAll::get();
         Self {
-            filesystem: Some(Arc::new(|_| PermissionDecision::allow())),
+            filesystem: Some(Arc::clone(&allow.filesystem)),
             network: Some(Arc::new(|_| PermissionDecision::allow())),
-            child_process: Some(Arc::new(|_| PermissionDecision::allow())),
+            child_process: Some(Arc::clone(&allow.child_process)),
             environment: Some(Arc::new(|_| PermissionDecision::allow())),
             rules: Vec::new(),
         }
+    }
+
+    /// Who answers for files and for processes, as the core's configuration has it.
+    pub(crate) fn policies(&self) -> (Policy, Policy) {
+        let allow = AllowAll::get();
+        let policy = |callback: Option<bool>| match callback {
+            _ if !self.rules.is_empty() => Policy::Ask,
+            None => Policy::Deny,
+            Some(true) => Policy::Allow,
+            Some(false) => Policy::Ask,
+        };
+        let files = self.filesystem.as_ref().map(|check| Arc::ptr_eq(check, &allow.filesystem));
+        let commands =
+            self.child_process.as_ref().map(|check| Arc::ptr_eq(check, &allow.child_process));
+        (policy(files), policy(commands))
     }
 
     /// These rules and no callback: nobody is ever asked.
@@ -126,6 +143,22 @@ impl Permissions {
         self.by_rules((RuleOperation::Environment(Some(request.op)), &request.key))
             .or_else(|| self.environment.as_ref().map(|check| check(request)))
             .unwrap_or_else(PermissionDecision::unanswered)
+    }
+}
+
+/// The callbacks of [`Permissions::allow_all`], the same for all.
+struct AllowAll {
+    filesystem: FsPermissionCheck,
+    child_process: CommandPermissionCheck,
+}
+
+impl AllowAll {
+    fn get() -> &'static Self {
+        static ALLOW: OnceLock<AllowAll> = OnceLock::new();
+        ALLOW.get_or_init(|| AllowAll {
+            filesystem: Arc::new(|_| PermissionDecision::allow()),
+            child_process: Arc::new(|_| PermissionDecision::allow()),
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod path;
 mod stat;
 mod system;
 
+pub use super::memory_fs::MemoryFileSystem;
 pub use super::mount_table::*;
 pub use super::usage::*;
 pub use error::{VfsError, VfsResult};

@@ -1,6 +1,6 @@
 //! What a virtual machine is made of.
 
-use crate::face::dns::{DnsConfig, SharedDnsResolver, default_resolver};
+use crate::face::dns::{DnsConfig, SharedDnsResolver, system_resolver};
 use crate::face::machine::FaceClock;
 use crate::face::permissions::Permissions;
 use crate::face::resource_accounting::ResourceLimits;
@@ -72,7 +72,7 @@ impl KernelVmConfig {
             permissions: Permissions::default(),
             loopback_exempt_ports: BTreeSet::new(),
             dns: DnsConfig::default(),
-            dns_resolver: default_resolver(),
+            dns_resolver: system_resolver(),
             resources: ResourceLimits::default(),
             zombie_ttl: DEFAULT_ZOMBIE_TTL,
             profile: Profile::SecureExec,
@@ -98,6 +98,7 @@ impl KernelVmConfig {
             seed: self.seed,
             start_ns,
             face: FaceConfig {
+                present: true,
                 ids: [user.uid, user.euid, user.gid, user.egid],
                 groups: user.supplementary_gids,
                 limits: limits(&self.resources),

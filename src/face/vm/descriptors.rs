@@ -5,11 +5,13 @@ use super::{KernelVm, host_of, open_owned, owned, run};
 use crate::face::error::{KernelError, KernelResult};
 use crate::face::fd_table::{
     F_DUPFD, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FILETYPE_CHARACTER_DEVICE, FILETYPE_DIRECTORY,
-    FILETYPE_PIPE, FILETYPE_REGULAR_FILE, FILETYPE_SYMBOLIC_LINK, FILETYPE_UNKNOWN, FdStat, LOCK_EX,
-    LOCK_NB, LOCK_SH, LOCK_UN, O_APPEND, O_NONBLOCK,
+    FILETYPE_PIPE, FILETYPE_REGULAR_FILE, FILETYPE_SYMBOLIC_LINK, FILETYPE_UNKNOWN, FdStat,
+    LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, O_APPEND, O_NONBLOCK,
 };
 use crate::face::machine::Core;
-use crate::face::poll::{POLLERR, POLLIN, POLLNVAL, POLLOUT, PollEvents, PollFd, PollResult};
+use crate::face::poll::{
+    POLLERR, POLLIN, POLLNVAL, POLLOUT, PollEvents, PollFd, PollResult, PollWaitHandle,
+};
 use crate::face::vfs::{VirtualFileSystem, VirtualStat, VirtualUtimeSpec};
 use std::sync::MutexGuard;
 use std::time::Duration;
@@ -129,7 +131,11 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let mut core = owned(&self.machine, driver, pid)?;
         let pipe = core.kernel.face_is_pipe(pid, fd);
         // The clock is read where it shows: an access time, a deadline.
-        if if pipe { core.kernel.face_read_waits(pid, fd) } else { core.kernel.face_is_file(pid, fd) } {
+        if if pipe {
+            core.kernel.face_read_waits(pid, fd)
+        } else {
+            core.kernel.face_is_file(pid, fd)
+        } {
             core.catch_up();
         }
         let count = length as u64;
@@ -393,7 +399,8 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// `EBADF`.
     pub fn fd_path(&self, requester_driver: &str, pid: u32, fd: u32) -> KernelResult<String> {
-        let (_, view) = self.fd_view(requester_driver, pid, fd)?;
+        let (core, view) = self.fd_view(requester_driver, pid, fd)?;
+        drop(core);
         Ok(String::from_utf8_lossy(&view.path).into_owned())
     }
 
@@ -471,6 +478,11 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// `EBADF`.
     pub fn isatty(&self, requester_driver: &str, pid: u32, fd: u32) -> KernelResult<bool> {
         self.fd_view(requester_driver, pid, fd).map(|_| false)
+    }
+
+    /// A handle that is told of every change: what a waiter of its own kind sleeps on.
+    pub fn poll_wait_handle(&self) -> PollWaitHandle {
+        self.machine.poll_wait_handle()
     }
 
     /// Waits until a descriptor is ready, at most `timeout_ms`; -1 for ever.

@@ -117,8 +117,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         mode: Option<u32>,
     ) -> KernelResult<()> {
         let (path_bytes, how) = (path.as_bytes(), 0);
-        let call =
-            Call::FsWrite { raw: 0, target, path: path_bytes, data: content, mode, how };
+        let call = Call::FsWrite { raw: 0, target, path: path_bytes, data: content, mode, how };
         act!(self, call, format_args!("write '{path}'")).map(drop)
     }
 

@@ -2,15 +2,13 @@
 //! the kernel's questions. The lock is not held here; a panic of the user's code is kept until the
 //! kernel has its answer (DESIGN section 5).
 
-use super::convert::{
-    errno_of, from_timespec, from_virtual_stat,
-};
+use super::convert::{errno_of, from_timespec, from_virtual_stat};
 use crate::face::device_layer::DeviceLayer;
 use crate::face::error::KernelError;
 use crate::face::machine::Host;
 use crate::face::permissions::{
-    CommandAccessRequest, FsAccessRequest, FsOperation, PermissionDecision,
-    PermissionedFileSystem, Permissions,
+    CommandAccessRequest, FsAccessRequest, FsOperation, PermissionDecision, PermissionedFileSystem,
+    Permissions,
 };
 use crate::face::usage::measure_filesystem_usage;
 use crate::face::vfs::{VfsError, VfsResult, VirtualFileSystem, VirtualStat};
@@ -45,7 +43,11 @@ impl<'h, S: Files> Asked<'h, S> {
         Self { vm_id, permissions, files, error: None, panic: None }
     }
 
-    fn guarded(&mut self, act: impl FnOnce(&mut Self) -> HostAnswer, panicked: Errno) -> HostAnswer {
+    fn guarded(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> HostAnswer,
+        panicked: Errno,
+    ) -> HostAnswer {
         match catch_unwind(AssertUnwindSafe(|| act(self))) {
             Ok(answer) => answer,
             Err(panic) => {
@@ -115,9 +117,7 @@ impl<S: Files> Host for Asked<'_, S> {
             Question::Permission { path, words, .. } => {
                 self.guarded(|asked| asked.permit_command(path, words), Errno::EACCES)
             }
-            Question::Foreign { call } => {
-                self.guarded(|asked| asked.ask_files(call), Errno::EIO)
-            }
+            Question::Foreign { call } => self.guarded(|asked| asked.ask_files(call), Errno::EIO),
             Question::Entropy { .. } | Question::HostFile { .. } | Question::Unmodelled { .. } => {
                 HostAnswer::Absent
             }
@@ -163,8 +163,7 @@ impl<F: VirtualFileSystem> Files for &PermissionedFileSystem<DeviceLayer<F>> {
 }
 
 fn path(bytes: &[u8]) -> VfsResult<&str> {
-    std::str::from_utf8(bytes)
-        .map_err(|_| VfsError::new("EINVAL", "a path that is not UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| VfsError::new("EINVAL", "a path that is not UTF-8"))
 }
 
 fn done(result: VfsResult<()>) -> VfsResult<Answer> {

@@ -5,7 +5,7 @@ use super::handle::KernelProcessHandle;
 use super::{KernelVm, check_owner, host_of, open, owned, run};
 use crate::face::bridge::LifecycleState;
 use crate::face::command_registry::CommandDriver;
-use crate::face::error::{KernelError, KernelResult};
+use crate::face::error::KernelResult;
 use crate::face::kernel::{
     ExecOptions, SpawnOptions, VirtualProcessOptions, WaitPidEventResult, WaitPidFlags,
     WaitPidResult,

@@ -22,7 +22,7 @@ mod shared;
 mod signals;
 
 pub use config::KernelVmConfig;
-pub(crate) use convert::{errno_of, to_timespec, to_virtual_stat};
+pub(crate) use convert::{to_timespec, to_virtual_stat};
 pub use handle::KernelProcessHandle;
 pub use shared::{Locked, SharedKernelVm};
 
@@ -67,8 +67,7 @@ pub struct KernelVm<F: VirtualFileSystem + 'static> {
     filesystem: PermissionedFileSystem<DeviceLayer<F>>,
     pub(crate) config: KernelVmConfig,
     user: super::user::UserManager,
-    /// Cloned machines end with the last of them.
-    shared: bool,
+    ending: Ending,
 }
 
 impl<F: VirtualFileSystem + 'static> fmt::Debug for KernelVm<F> {
@@ -84,24 +83,15 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let start_ns = config.start_ns();
         let native = (&mut filesystem as &mut dyn Any).downcast_mut::<MemoryFileSystem>();
         let core_config = config.core_config(native.is_none(), start_ns);
-        let kernel = super::memory_fs::kernel_over(native.map(|native| native.take()), core_config);
+        let kernel =
+            super::memory_fs::kernel_over(native.and_then(MemoryFileSystem::take), core_config);
         let machine = Machine::new(kernel, Clock::new(config.clock, start_ns));
         if let Some(native) = (&mut filesystem as &mut dyn Any).downcast_mut::<MemoryFileSystem>() {
             native.attach(Arc::clone(&machine));
         }
-        let (vm_id, permissions) = (config.vm_id.clone(), config.permissions.clone());
         let user = super::user::UserManager::from_config(config.user.clone());
-        Self {
-            machine,
-            filesystem: PermissionedFileSystem::new(
-                super::device_layer::create_device_layer(filesystem),
-                vm_id,
-                permissions,
-            ),
-            config,
-            user,
-            shared: false,
-        }
+        let ending = Ending { machine: Arc::clone(&machine), clones: Arc::new(()) };
+        Self { machine, filesystem: layers(filesystem, &config), config, user, ending }
     }
 
     /// Begins to record everything that enters the machine; its present state is the trace's first
@@ -136,6 +126,17 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     pub fn filesystem(&self) -> &PermissionedFileSystem<DeviceLayer<F>> {
         &self.filesystem
     }
+}
+
+/// A file system below the layers of a machine.
+fn layers<F: VirtualFileSystem>(
+    files: F,
+    config: &KernelVmConfig,
+) -> PermissionedFileSystem<DeviceLayer<F>> {
+    let mut devices = super::device_layer::create_device_layer(files);
+    devices.seed(config.seed);
+    devices.set_time_ms(config.start_ns() / 1_000_000);
+    PermissionedFileSystem::new(devices, config.vm_id.clone(), config.permissions.clone())
 }
 
 /// The kernel, if it has not been disposed of.
@@ -207,11 +208,20 @@ fn check_owner(core: &Core, driver: &str, pid: u32) -> KernelResult<()> {
     })
 }
 
-impl<F: VirtualFileSystem + 'static> Drop for KernelVm<F> {
+/// The end of a machine: with the last of its clones. A field of its own, so that a machine can be
+/// taken apart.
+#[derive(Debug)]
+struct Ending {
+    machine: Arc<Machine>,
+    /// As many as there are clones.
+    clones: Arc<()>,
+}
+
+impl Drop for Ending {
     /// Disposes of the machine, also while panicking; a recording ends.
     fn drop(&mut self) {
         self.machine.detach();
-        if self.shared && Arc::strong_count(&self.machine) > 1 {
+        if Arc::strong_count(&self.clones) > 1 {
             return;
         }
         self.machine.dispose();

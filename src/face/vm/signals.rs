@@ -22,9 +22,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         what: impl std::fmt::Display,
     ) -> KernelResult<Answer> {
         let outcome = core.call(task, call);
-        self.machine
-            .finish(core, outcome, &mut NoHost)
-            .map_err(|errno| error_about(errno, what))
+        self.machine.finish(core, outcome, &mut NoHost).map_err(|errno| error_about(errno, what))
     }
 
     /// Sends a signal to a process as its driver; 0 only asks whether it is there.
@@ -191,7 +189,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         requester_driver: &str,
         pid: u32,
     ) -> KernelResult<ProcessIdentity> {
-        owned(&self.machine, requester_driver, pid)?;
+        drop(owned(&self.machine, requester_driver, pid)?);
         Ok(self.user.identity())
     }
 

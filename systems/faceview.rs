@@ -1,0 +1,172 @@
+//! What the shell looks at of a face's kernel without changing it: counts, owners, processes,
+//! descriptors. Nothing here is an event; whatever decides an answer is looked at by the calls
+//! themselves.
+
+use crate::abi::flags::{O_ACCMODE, O_WRONLY};
+use crate::components::{Life, Object, Target};
+use crate::kernel::Kernel;
+use crate::rows::{DescriptionRow, FilesRow, PipeRow, ProcessRow, RowKind};
+use crate::snapshot::ProcessState;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Counts that are kept as things change (SEMANTICS.md, section 10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaceCounts {
+    /// Processes that are neither zombies nor stopped.
+    pub running: u64,
+    /// Zombies.
+    pub exited: u64,
+    /// Zombies with a deadline.
+    pub zombie_timers: u64,
+    /// Descriptor tables.
+    pub fd_tables: u64,
+    /// Open descriptors of all processes.
+    pub open_fds: u64,
+    /// Pipes.
+    pub pipes: u64,
+    /// Bytes in them.
+    pub pipe_bytes: u64,
+}
+
+/// A process as a face lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaceProcess {
+    /// Process id.
+    pub pid: u32,
+    /// Parent, 0 = none.
+    pub ppid: u32,
+    /// Group.
+    pub pgid: u32,
+    /// Session.
+    pub sid: u32,
+    /// The driver that plays it.
+    pub driver: String,
+    /// Its command.
+    pub command: String,
+    /// Whether it runs.
+    pub state: ProcessState,
+    /// With which number it ended.
+    pub exit_code: Option<i32>,
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl Kernel {
+    /// Whether the machine has been disposed of.
+    #[inline]
+    pub fn face_is_disposed(&self) -> bool {
+        self.face.disposed
+    }
+
+    /// The counts of a resource snapshot.
+    pub fn face_counts(&self) -> FaceCounts {
+        let exited = self.counters.zombies;
+        let live = ProcessRow::live(&self.rows) - exited;
+        FaceCounts {
+            running: live - self.counters.stopped,
+            exited,
+            zombie_timers: if self.config.face.zombie_ttl_ns > 0 { exited } else { 0 },
+            fd_tables: FilesRow::live(&self.rows),
+            open_fds: self.counters.open_fds,
+            pipes: PipeRow::live(&self.rows),
+            pipe_bytes: self.counters.pipe_bytes,
+        }
+    }
+
+    /// Every process in the order of pids.
+    pub fn face_processes(&self) -> Vec<FaceProcess> {
+        let all = self.processes().into_iter();
+        all.filter_map(|row| {
+            let process = &self.rows[self.pids.process(row.pid)?];
+            let over = process.life != Life::Alive;
+            Some(FaceProcess {
+                pid: row.pid,
+                ppid: row.ppid,
+                pgid: row.pgid,
+                sid: row.sid,
+                driver: text(self.face.names.name(process.driver)),
+                command: text(&row.comm.0),
+                state: row.state,
+                exit_code: over.then_some(process.exit_code),
+            })
+        })
+        .collect()
+    }
+
+    /// Registered commands and their drivers.
+    pub fn face_commands(&self) -> BTreeMap<String, String> {
+        let names = &self.face.names;
+        let all = self.face.commands.iter();
+        all.map(|(command, driver)| (text(&command.0), text(names.name(*driver)))).collect()
+    }
+
+    /// The driver that plays a process.
+    pub fn face_driver_of(&self, pid: u32) -> Option<String> {
+        let process = self.pids.process(pid)?;
+        Some(text(self.face.names.name(self.rows[process].driver)))
+    }
+
+    /// The umask of a process.
+    pub fn face_umask(&self, pid: u32) -> Option<u32> {
+        let task = self.pids.task(pid)?;
+        Some(self.rows[self.rows[task].context].umask)
+    }
+
+    #[inline]
+    fn face_description(&self, pid: u32, fd: u32) -> Option<DescriptionRow> {
+        let task = self.pids.task(pid)?;
+        let files = &self.rows[self.rows[task].files];
+        files.get(i32::try_from(fd).ok()?).map(|slot| slot.description)
+    }
+
+    /// Whether a descriptor is open.
+    pub fn face_fd_is_open(&self, pid: u32, fd: u32) -> bool {
+        self.face_description(pid, fd).is_some()
+    }
+
+    /// Whether a descriptor is open on a file, whose use shows in its times.
+    #[inline]
+    pub fn face_is_file(&self, pid: u32, fd: u32) -> bool {
+        self.face_description(pid, fd).is_some_and(|row| match self.rows[row].target {
+            Target::File(_) | Target::Object(Object::Foreign(_)) => true,
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => false,
+        })
+    }
+
+    /// Whether a descriptor is open on a directory of the tree.
+    pub fn face_is_directory(&self, pid: u32, fd: u32) -> bool {
+        self.face_description(pid, fd).is_some_and(|row| match self.rows[row].target {
+            Target::File(place) => self.fs.is_directory(place),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => false,
+        })
+    }
+
+    /// Whether a descriptor is an end of a pipe.
+    #[inline]
+    pub fn face_is_pipe(&self, pid: u32, fd: u32) -> bool {
+        let row = self.face_description(pid, fd);
+        row.is_some_and(|row| matches!(self.rows[row].target, Target::Pipe(..)))
+    }
+
+    /// Whether a read of a pipe would wait now.
+    #[inline]
+    pub fn face_read_waits(&self, pid: u32, fd: u32) -> bool {
+        let Some(row) = self.face_description(pid, fd) else { return false };
+        let description = &self.rows[row];
+        let Target::Pipe(pipe, _) = description.target else { return false };
+        let pipe = &self.rows[pipe];
+        let reads = description.flags & O_ACCMODE != O_WRONLY && !description.nonblocking();
+        reads && pipe.bytes == 0 && pipe.writers > 0
+    }
+
+    /// The open descriptors of a process, ascending.
+    pub fn face_fds(&self, pid: u32) -> Vec<u32> {
+        let Some(task) = self.pids.task(pid) else { return Vec::new() };
+        let slots = self.rows[self.rows[task].files].slots.iter();
+        (0u32..).zip(slots).filter(|(_, slot)| slot.is_some()).map(|(fd, _)| fd).collect()
+    }
+}
