@@ -196,6 +196,11 @@ impl Kernel {
         self.pids.task(tid).is_some_and(stopped)
     }
 
+    /// Whether a process group has members.
+    pub fn has_group(&self, pgid: u32) -> bool {
+        self.pids.get(pgid).is_some_and(|entry| entry.group_head != 0)
+    }
+
     /// Whether the signal is pending for the task or its process.
     pub fn has_pending(&self, tid: u32, signal: Signal) -> bool {
         self.pids.task(tid).is_some_and(|task| {

@@ -162,7 +162,7 @@ impl Facts<'_> {
             (Errno::EACCES | Errno::EPERM, _) if !one.creates => Wanted { mode: 0, ..file },
             // The file denies, if it is one that is there; else its directory does.
             (Errno::EACCES, Call::Open { .. } | Call::Openat { .. })
-                if self.hints.is_opened(&self.whole_path(one)) =>
+                if self.hints.is_opened(&self.whole_path(one)) || self.is_open_to_all(one) =>
             {
                 file
             }
@@ -183,6 +183,12 @@ impl Facts<'_> {
             // If it cannot be made, the call that saw it mismatches and says so.
             self.initial.add(fs, place, b".unknown", Shape::File, empty).ok();
         }
+    }
+
+    /// Whether anyone may make a name in the directory of a path.
+    fn is_open_to_all(&self, one: &Use<'_>) -> bool {
+        let directory = self.parent_of(one).and_then(|(place, _)| self.kernel.fs().inode(place));
+        directory.is_some_and(|inode| inode.mode & 0o002 != 0)
     }
 
     fn whole_path(&self, one: &Use<'_>) -> Vec<u8> {

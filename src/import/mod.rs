@@ -145,8 +145,17 @@ pub enum Source {
     Recording(Recording),
     /// The bytes of a trace.
     Trace(Vec<u8>),
-    /// The text of a JSON twin.
-    Twin(Vec<u8>),
+    /// A JSON twin.
+    Twin(Twin),
+}
+
+/// The text of a JSON twin.
+#[derive(Debug)]
+pub struct Twin {
+    /// Its whole lines.
+    pub text: Vec<u8>,
+    /// Where a packed file stopped before its end.
+    pub cut: Option<Damage>,
 }
 
 /// An event, encoded.
@@ -201,7 +210,7 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
     let (format, opened) = source::open(path)?;
     let source = match opened {
         Opened::Trace(bytes) => Source::Trace(bytes),
-        Opened::Twin(bytes) => Source::Twin(bytes),
+        Opened::Twin(twin) => Source::Twin(twin),
         Opened::Recording(both) => {
             let (text, side) = *both;
             if text.events.is_empty() {
@@ -246,6 +255,11 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         line: Some(error.line).filter(|line| *line > 0),
         offset: None,
         why: error.to_string(),
+    });
+    let damage = damage.or_else(|| {
+        let defects = side.defects();
+        let why = format!("the side file: {}", defects.join("; "));
+        (!defects.is_empty()).then_some(Damage { line: None, offset: None, why })
     });
     Ok(Recording { image, items: items.collect(), damage })
 }

@@ -36,6 +36,8 @@ pub struct Order<'a> {
     pub(super) items: Vec<Item>,
     pub(super) tasks: BTreeMap<u32, Task>,
     pub(super) root: u32,
+    /// The group in which it began.
+    pub(super) first_group: u32,
     pub(super) start_ns: u64,
     /// Where the recording is.
     pub(super) line_ns: u64,
@@ -66,6 +68,7 @@ impl<'a> Order<'a> {
             items: Vec::new(),
             tasks: BTreeMap::new(),
             root: boot.pid,
+            first_group: boot.pgid,
             start_ns,
             line_ns: 0,
             line: 0,

@@ -115,6 +115,13 @@ impl Order<'_> {
 
     /// A call about a process that is not the recording's, but was there.
     fn asks_of_others(&self, call: &Call<'_>, recorded: Recorded) -> bool {
+        if let Call::Setpgid { pgid, .. } = *call {
+            // Back into the group that the first process came in: others outside keep it.
+            let outside = u32::try_from(pgid) == Ok(self.first_group) && pgid != 0;
+            return outside
+                && matches!(recorded, Recorded::Value(_))
+                && !self.kernel.has_group(self.first_group);
+        }
         let target = match *call {
             Call::Kill { target, .. }
             | Call::Getpgid { target }

@@ -65,7 +65,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         ppid,
         is_init: false,
         credentials: credentials(side, &found),
-        umask: side.umask.as_deref().and_then(meta::octal).or(found.umask).unwrap_or(0o22),
+        umask: side.umask().or(found.umask).unwrap_or(0o22),
         cwd: Bytes(cwd),
         ignored: found.ignored,
         mask: found.mask.unwrap_or(SigSet::EMPTY).without(SigSet::UNSTOPPABLE),
