@@ -62,6 +62,8 @@ pub struct BootFd {
     pub target: BootTarget,
     /// Access mode and status flags.
     pub flags: u32,
+    /// Offset in bytes of its description.
+    pub offset: u64,
     /// Close on exec.
     pub cloexec: bool,
 }
@@ -87,6 +89,7 @@ impl Default for Boot {
                 _ => BootTarget::Same(0),
             },
             flags: O_RDWR | O_LARGEFILE,
+            offset: 0,
             cloexec: false,
         };
         Self {
@@ -272,7 +275,9 @@ impl Kernel {
             BootTarget::Path(path) => {
                 let place = self.boot_place(&path.0)?;
                 self.fs.hold(place);
-                self.describe(Target::File(place), fd.flags)?
+                let description = self.describe(Target::File(place), fd.flags)?;
+                self.rows[description].offset = fd.offset;
+                description
             }
             BootTarget::Same(other) => {
                 let slot = self.fd(task, *other as i32)?;

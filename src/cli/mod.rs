@@ -9,7 +9,7 @@ mod replay;
 
 use crate::import::{Imported, Source};
 use crate::json::convert::to_trace;
-use crate::replay::{Damage, Options, Replayed};
+use crate::replay::{Damage, Options, Replayed, twin_damage};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -83,14 +83,10 @@ fn read_input(file: &Path) -> Result<Input, Failure> {
     progress.end();
     let mut imported = read.map_err(Failure::new)?;
     let mut damage = None;
-    if let Source::Twin(text) = &imported.source {
-        let converted = to_trace(text.as_slice(), Vec::new());
+    if let Source::Twin(twin) = &imported.source {
+        let converted = to_trace(twin.text.as_slice(), Vec::new());
         let converted = converted.map_err(|error| Failure::of(file, error))?;
-        damage = converted.damage.map(|(line, why)| Damage {
-            line: Some(line),
-            offset: None,
-            why: why.0,
-        });
+        damage = twin_damage(converted.damage, twin.cut.clone());
         imported.source = Source::Trace(converted.out);
     }
     Ok(Input { imported, damage })

@@ -79,17 +79,26 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
             Run { engine, damage }
         }
         Source::Trace(bytes) => replay_trace(&bytes, options)?,
-        Source::Twin(text) => {
-            let converted = crate::json::convert::to_trace(text.as_slice(), Vec::new())?;
+        Source::Twin(twin) => {
+            let converted = crate::json::convert::to_trace(twin.text.as_slice(), Vec::new())?;
             let mut run = replay_trace(&converted.out, options)?;
-            if let Some((line, why)) = converted.damage {
-                run.damage = Some(Damage { line: Some(line), offset: None, why: why.0 });
+            if let Some(damage) = twin_damage(converted.damage, twin.cut) {
+                run.damage = Some(damage);
             }
             run
         }
     };
     let cut = options.until.is_some() || !options.force;
     Ok(run.conclude(source.file, source.format, start, cut))
+}
+
+/// Where a twin stops making sense: a line of it, or where its packed file ends.
+pub fn twin_damage(
+    line: Option<(u64, crate::json::JsonError)>,
+    cut: Option<Damage>,
+) -> Option<Damage> {
+    let line = line.map(|(line, why)| Damage { line: Some(line), offset: None, why: why.0 });
+    line.or(cut)
 }
 
 /// Writes an imported recording as a trace and replays it on the way: `tickernel import`.

@@ -4,7 +4,7 @@
 //! binfmt_misc, no_new_privs, file capabilities.
 
 use crate::abi::Errno;
-use crate::abi::credentials::{CAP_FULL, Credentials};
+use crate::abi::credentials::Credentials;
 use crate::abi::flags::*;
 use crate::calls::path::{Spot, path_bytes};
 use crate::components::ProcessText;
@@ -153,17 +153,16 @@ impl Kernel {
         let (mode, uid, gid) =
             self.fs.inode(place).map_or((0, 0, 0), |inode| (inode.mode, inode.uid, inode.gid));
         let who: &mut Credentials = &mut self.rows[task].credentials;
-        // There is no bounding set: what user 0 lacks from the start (a container) it never gains.
-        let bounding = if who.euid == 0 && who.permitted != 0 { who.permitted } else { CAP_FULL };
-        if mode & S_ISUID != 0 {
+        let (old_euid, old_egid) = (who.euid, who.egid);
+        if mode & S_ISUID != 0 && !who.no_new_privs {
             who.euid = uid;
         }
-        if mode & S_ISGID != 0 && mode & S_IXGRP != 0 {
+        if mode & S_ISGID != 0 && mode & S_IXGRP != 0 && !who.no_new_privs {
             who.egid = gid;
         }
         (who.suid, who.fsuid, who.sgid, who.fsgid) = (who.euid, who.euid, who.egid, who.egid);
-        who.permitted = if who.uid == 0 || who.euid == 0 { bounding } else { 0 };
-        who.effective = if who.euid == 0 { who.permitted } else { 0 };
+        let gained = who.euid != old_euid || who.egid != old_egid;
+        super::capability::exec(who, gained);
     }
 }
 

@@ -426,6 +426,8 @@ impl Kernel {
             groups: self.config.face.groups.clone(),
             effective: CAP_FULL,
             permitted: CAP_FULL,
+            bounding: CAP_FULL,
+            ..Credentials::default()
         }
     }
 

@@ -80,6 +80,8 @@ fn owner() -> Credentials {
         groups: Vec::new(),
         effective: CAP_FULL,
         permitted: CAP_FULL,
+        bounding: CAP_FULL,
+        ..Credentials::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Phase 1, dispatch: one file a family of system calls. Each decodes, checks in Linux's order, and
 //! only then changes something. A call answers, fails, blocks on a condition, or asks the host.
 
+mod capability;
 mod descriptor;
 mod exec;
 mod face_fds;
@@ -236,6 +237,12 @@ impl Kernel {
             Call::Chdir { path } => self.chdir(task, path),
             Call::Fchdir { fd } => self.fchdir(task, fd),
             Call::Chroot { path } => self.chroot(task, path),
+            Call::Capset { target, effective, permitted, inheritable } => {
+                self.capset(task, target, [effective, permitted, inheritable])
+            }
+            Call::Prctl { option, arg2, arg3, arg4, arg5 } => {
+                self.prctl(task, option, [arg2, arg3, arg4, arg5])
+            }
             Call::Getcwd { size } => self.getcwd(task, size),
             Call::Readlink { path, bufsiz } => self.readlink_at(task, AT_FDCWD, path, bufsiz),
             Call::Readlinkat { dirfd, path, bufsiz } => self.readlink_at(task, dirfd, path, bufsiz),
