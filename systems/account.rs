@@ -179,7 +179,7 @@ impl Kernel {
     }
 
     fn audit_pipes(&self, uses: &mut Uses) -> Result<(), Defect> {
-        let mut pages = 0;
+        let (mut bytes, mut pages) = (0, 0);
         for (id, row) in PipeRow::all(&self.rows) {
             let pipe = &self.rows[row];
             let readers = uses.readers.get(&id).copied().unwrap_or(0);
@@ -191,9 +191,11 @@ impl Kernel {
             let slots: u32 = pipe.segments.iter().map(crate::components::Segment::slots).sum();
             must(held == pipe.bytes, "bytes of a pipe are counted wrongly")?;
             must(slots == pipe.used_slots, "slots of a pipe are counted wrongly")?;
+            bytes += held;
             pages += pipe.segments.iter().map(crate::components::Segment::pages).sum::<u64>();
             uses.held_bytes += pipe.slots_beyond() * memory::SLOT_BYTES;
         }
+        must(bytes == self.counters.pipe_bytes, "bytes in pipes are counted wrongly")?;
         must(pages == self.counters.pipe_pages, "pages of pipes are counted wrongly")
     }
 
