@@ -5,8 +5,8 @@
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
 use crate::components::{
-    FdSlot, Files, Frame, Life, Limits, Link, Pending, Process, Reportable, Restart, Task,
-    WaitQueue, Waiting,
+    FdSlot, Files, Frame, Interrupted, Life, Limits, Link, Pending, Process, Reportable, Restart,
+    Task, WaitQueue, Waiting,
 };
 use crate::event::Answer;
 use crate::kernel::{Block, CallResult, Kernel, Stop};
@@ -267,7 +267,15 @@ impl Kernel {
         }
         let handlers = self.rows[task].handlers;
         self.rows[handlers].reset_for_exec();
-        self.rows[task].frames.clear();
+        // The handlers are no more, nor what they interrupted.
+        for frame in core::mem::take(&mut self.rows[task].frames) {
+            if let Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) =
+                frame.interrupted
+            {
+                self.counters.blocked -= 1;
+                self.let_go(task, &wait.on);
+            }
+        }
         self.rows[task].alt_stack = super::NO_ALT_STACK;
         self.rows[task].saved_mask = None;
         self.rows[process].did_exec = true;
