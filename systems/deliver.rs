@@ -266,17 +266,13 @@ impl Kernel {
         self.sleep(row, wait);
     }
 
-    /// A result that is there while its process is stopped: the caller gets it when it goes on.
-    /// False if it is not stopped.
-    pub(crate) fn hold_result(
-        &mut self,
-        row: TaskRow,
-        tid: u32,
-        call: CallId,
-        result: &Completed,
-    ) -> bool {
-        if self.pids.task(tid) != Some(row) || self.rows[self.rows[row].process].stopped.is_none() {
-            return false;
+    /// Gives a call's result; while its process is stopped the caller gets it when it goes on.
+    pub(crate) fn give(&mut self, row: TaskRow, tid: u32, call: CallId, result: Completed) {
+        let process = self.pids.task(tid).filter(|task| *task == row);
+        let process = process.map(|task| self.rows[task].process);
+        if process.is_none_or(|process| self.rows[process].stopped.is_none()) {
+            self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+            return;
         }
         self.counters.next_since += 1;
         self.counters.blocked += 1;
@@ -285,11 +281,10 @@ impl Kernel {
             since: self.counters.next_since,
             deadline_ns: None,
             restart: Restart::WithFlag,
-            on: Waiting::Finished(result.clone()),
+            on: Waiting::Finished(result),
         };
         self.hold_bytes(memory::wait_bytes(&wait.on));
         self.sleep(row, Box::new(wait));
-        true
     }
 
     /// A call that a stop interrupted is made again: it waits at the end of the queues.
@@ -580,15 +575,7 @@ impl Kernel {
             return Ok(());
         }
         match self.resuming.take() {
-            Some((_, Interrupted::Over(call, result))) => {
-                if !self.hold_result(row, tid, call, &result) {
-                    self.outbox.push_back(Output::Completion(Completion {
-                        call,
-                        task: tid,
-                        result,
-                    }));
-                }
-            }
+            Some((_, Interrupted::Over(call, result))) => self.give(row, tid, call, result),
             Some((_, again)) => {
                 self.wait_on(row, again);
                 self.note(Changed::Task(tid));

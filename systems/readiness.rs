@@ -263,11 +263,8 @@ impl Kernel {
             self.resuming = Some((row, Interrupted::Over(call, result)));
             self.deliver_pending(tid);
             // A handler may have it now, or the end of the task has told of it.
-            let Some((_, Interrupted::Over(call, result))) = self.resuming.take() else {
-                return;
-            };
-            if !self.hold_result(row, tid, call, &result) {
-                self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+            if let Some((_, Interrupted::Over(call, result))) = self.resuming.take() {
+                self.give(row, tid, call, result);
             }
             return;
         }
