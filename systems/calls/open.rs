@@ -168,7 +168,10 @@ impl Kernel {
             let flags = flags | if cloexec { O_CLOEXEC } else { 0 };
             let place = place.ok_or(Errno::ENXIO)?;
             let files = self.rows[task].files;
+            let before = self.rows[files].slots.len();
             self.rows[files].reserve(fd);
+            let longer = (self.rows[files].slots.len() - before) as u64;
+            self.hold_bytes(longer * crate::memory::FD_BYTES);
             let again = Bytes::default();
             return Err(Stop::Block(Box::new(Block {
                 on: Waiting::FifoOpen { pipe, place, fd, flags, seen, over: false, again },
