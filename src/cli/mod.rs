@@ -4,6 +4,7 @@ mod digest;
 mod drive;
 mod dump;
 mod import;
+mod load;
 mod replay;
 
 use crate::import::{Imported, Source};
@@ -36,6 +37,8 @@ enum Command {
     Dump(dump::Arguments),
     /// Prints the digest of the state after the last event
     Digest(digest::Arguments),
+    /// Runs a synthetic process load and prints its figures
+    Load(load::Arguments),
     /// Answers JSON requests on standard input, one a line, on standard output
     Drive(drive::Arguments),
 }
@@ -160,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
         Command::Digest(arguments) => digest::run(&arguments),
+        Command::Load(arguments) => load::run(&arguments),
         Command::Drive(arguments) => drive::run(&arguments),
     };
     match result {

@@ -8,8 +8,10 @@ mod compare;
 mod engine;
 mod expected;
 mod native;
+mod recent;
 mod report;
 mod run;
+mod tally;
 mod text;
 
 pub use compare::{Bindings, Verdict};

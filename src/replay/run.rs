@@ -3,16 +3,15 @@
 use std::io::Write;
 use std::time::Instant;
 
-use tickernel_systems::{Kernel, RestoreError};
+use tickernel_systems::{Config, Kernel, RestoreError};
 
 use super::engine::{Engine, Step};
 use super::report::{Damage, Report};
 use crate::import::{Format, Imported, Recording, Source};
+use crate::json::convert::IMAGE_MAX_BYTES;
 use crate::record::header_of;
 use crate::trace::{Header, Item, Record, TraceError, TraceReader, TraceWriter};
 
-/// Largest first image that is read.
-const MAX_IMAGE_BYTES: u64 = 512 << 20;
 /// Events between two calls of the progress callback.
 const PROGRESS_EVENTS: u64 = 4096;
 
@@ -178,9 +177,12 @@ fn tell(engine: &Engine, options: &mut Options<'_>, total: Option<u64>) {
 
 fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayError> {
     let mut reader = TraceReader::new(bytes)?;
-    let image = reader.read_image(MAX_IMAGE_BYTES)?;
+    let image = reader.read_image(IMAGE_MAX_BYTES)?;
     let imported = reader.header().imported;
-    let kernel = Kernel::restore(&image)?;
+    let mut kernel = Kernel::restore(&image)?;
+    drop(image);
+    // What a file from elsewhere says of limits is not to be believed.
+    kernel.cap_limits(&Config::default());
     let mut engine = Engine::new(kernel, !imported);
     let mut damage = None;
     while !is_over(&engine, options) {

@@ -12,7 +12,7 @@ use crate::event::{Answer, Path};
 use crate::fs::{Kind, MAY_EXEC, Place};
 use crate::kernel::{CallResult, Kernel};
 use crate::procview::caller;
-use crate::rows::TaskRow;
+use crate::rows::{ProcessRow, TaskRow};
 use crate::wire::Bytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -67,6 +67,10 @@ impl Kernel {
             words.insert(0, Bytes(interpreter.to_vec()));
             script = interpreter.to_vec();
             place = self.executable(task, interpreter)?;
+        }
+        let text = words.iter().map(|word| word.0.as_slice()).chain(envp.iter().copied());
+        if !self.has_memory(crate::memory::text_bytes(text)) {
+            return Err(Errno::ENOMEM.into());
         }
         self.commit_exec(task, path, (first, place), words, envp);
         Ok(Answer::default())
@@ -132,7 +136,16 @@ impl Kernel {
         };
         let process = self.rows[task].process;
         self.run_file(process, Some(last));
-        self.rows.set_text(process, Arc::new(text));
+        self.set_text(process, Arc::new(text));
+    }
+
+    /// A process gets other texts; they are counted.
+    pub(crate) fn set_text(&mut self, process: ProcessRow, text: Arc<ProcessText>) {
+        let bytes = crate::memory::text_bytes(text.words());
+        self.hold_bytes(bytes);
+        let old = core::mem::replace(&mut self.rows[process].text_bytes, bytes);
+        self.unhold_bytes(old);
+        self.rows.set_text(process, text);
     }
 
     /// Set-id bits and capabilities of the new program (execve(2), capabilities(7)).

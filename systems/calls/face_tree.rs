@@ -293,11 +293,8 @@ impl Tree<'_> {
     }
 
     fn usage(&self) -> Answer {
-        let volume = self.fs.volume(self.fs.root());
-        Answer {
-            value: (volume.pages * crate::fs::PAGE_BYTES) as i64,
-            payload: Payload::Number(volume.inodes as i64),
-        }
+        let (bytes, inodes) = self.fs.sizes();
+        Answer { value: bytes as i64, payload: Payload::Number(inodes as i64) }
     }
 
     /// A regular file: EISDIR for a directory.

@@ -248,6 +248,12 @@ impl Kernel {
             new.push(wanted(*group).ok_or(Errno::EINVAL)?);
         }
         new.sort_unstable();
+        let (more, less) = (4 * new.len() as u64, self.rows[task].credentials.groups.len() as u64);
+        if !self.has_memory(more) {
+            return Err(Errno::ENOMEM.into());
+        }
+        self.hold_bytes(more);
+        self.unhold_bytes(4 * less);
         self.rows[task].credentials.groups = new;
         Ok(Answer::default())
     }
