@@ -177,7 +177,7 @@ impl Descriptors {
                 if let (Payload::Stat(stat), Some(seen)) = (&expected.payload, self.at(task, *fd))
                     && seen.stat.is_none()
                 {
-                    seen.stat = Some(((**stat).clone(), expected.members));
+                    seen.stat = Some((**stat, expected.members));
                     seen.stat_at = at;
                 }
             }

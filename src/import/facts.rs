@@ -356,20 +356,21 @@ impl Facts<'_> {
         };
         let fs = self.kernel.describe_tree();
         let made = self.initial.add(fs, at, name, shape.clone(), Meta::mode(mode));
-        if let (Ok(_), Shape::Link(target)) = (made, &shape) {
-            if follow && (!matches!(wanted.shape, Shape::Link(_)) || !is_last) {
-                let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
-                let wanted = if is_last { wanted.clone() } else { directory };
-                let mut target = target.clone();
-                if target.first() != Some(&b'/') {
-                    let cut = own.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                    let mut whole = own.get(..=cut).unwrap_or_default().to_vec();
-                    whole.extend_from_slice(&target);
-                    target = whole;
-                }
-                let real = if is_last { real } else { None };
-                self.ensure(AT_FDCWD, &target, true, &wanted, real, depth + 1);
+        if let (Ok(_), Shape::Link(target)) = (made, &shape)
+            && follow
+            && (!matches!(wanted.shape, Shape::Link(_)) || !is_last)
+        {
+            let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
+            let wanted = if is_last { wanted.clone() } else { directory };
+            let mut target = target.clone();
+            if target.first() != Some(&b'/') {
+                let cut = own.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                let mut whole = own.get(..=cut).unwrap_or_default().to_vec();
+                whole.extend_from_slice(&target);
+                target = whole;
             }
+            let real = if is_last { real } else { None };
+            self.ensure(AT_FDCWD, &target, true, &wanted, real, depth + 1);
         }
     }
 

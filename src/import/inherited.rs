@@ -168,6 +168,8 @@ impl Walk {
         }
         // A signal that would end the task, and did not: it was ignored.
         let Some(signal) = Signal::from_name(name) else { return };
+        // A handler runs with another mask.
+        self.task(tid).touched |= facts::MASK;
         let ends =
             matches!(signal.default_action(), DefaultAction::Terminate | DefaultAction::Core);
         if ends && !self.task(tid).signals.contains(signal) {

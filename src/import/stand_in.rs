@@ -230,7 +230,7 @@ impl Order<'_> {
                 let shown = is_fstat && fds.first().is_some_and(|fd| self.has_node(tid, *fd));
                 let known = known.filter(|_| !shown);
                 known
-                    .or_else(|| self.from_outside(tid, parsed, recorded))
+                    .or_else(|| self.passes_outside(tid, parsed, recorded))
                     .or_else(|| self.stand_in_at(tid, call.arg(0)?.as_fd()?))
             }
         }
@@ -258,7 +258,7 @@ impl Order<'_> {
     }
 
     /// What comes through a pipe from outside; what goes there has room for ever.
-    fn from_outside(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<StandIn> {
+    fn passes_outside(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<StandIn> {
         let pipe = |fd: i32| {
             let pipe = self.kernel.fd_view(tid, fd)?.pipe?;
             Some((pipe, *self.outside.get(&pipe.id)?))
