@@ -237,8 +237,18 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {:?}", self.setup)?;
         for (at, op) in self.ops.iter().enumerate() {
-            writeln!(f, "  {at:3} {op:?}")?;
+            writeln!(f, "  {at:3} {}", shortened(&format!("{op:?}")))?;
         }
         Ok(())
+    }
+}
+
+/// A step with the very long names that some programs have cut.
+fn shortened(text: &str) -> String {
+    match (text.find("nnnnnnnn"), text.rfind("nnnnnnnn")) {
+        (Some(from), Some(to)) if to > from => {
+            format!("{}[n * {}]{}", &text[..from], to + 8 - from, &text[to + 8..])
+        }
+        (_, _) => text.to_owned(),
     }
 }
