@@ -62,6 +62,11 @@ impl Kernel {
         self.face.disposed
     }
 
+    /// Whether the signal of a handle passes masks and stops nothing.
+    pub fn face_handles_pass_masks(&self) -> bool {
+        self.bends.handles_pass_masks
+    }
+
     /// The counts of a resource snapshot.
     pub fn face_counts(&self) -> FaceCounts {
         let exited = self.counters.zombies;
@@ -69,7 +74,11 @@ impl Kernel {
         FaceCounts {
             running: live - self.counters.stopped,
             exited,
-            zombie_timers: if self.config.face.zombie_ttl_ns > 0 { exited } else { 0 },
+            zombie_timers: if self.config.face.zombie_ttl_ns > 0 && !self.face.disposed {
+                exited
+            } else {
+                0
+            },
             fd_tables: FilesRow::live(&self.rows),
             open_fds: self.counters.open_fds,
             pipes: PipeRow::live(&self.rows),

@@ -43,7 +43,7 @@ mod tables;
 
 pub use account::Defect;
 pub use boot::{Boot, BootFd, BootTarget};
-pub use calls::FaceFd;
+pub use calls::{DEVICES, FaceFd};
 pub use components::ProcessText;
 pub use face::{FaceConfig, FaceLimits, Policy};
 pub use faceview::{FaceCounts, FaceProcess};

@@ -52,6 +52,11 @@ pub struct Bends {
     pub orphans_stop: bool,
     /// A wait tells the number of an end, which may be any `i32` (section 2, "waitpid").
     pub waits_tell_numbers: bool,
+    /// The signal of a handle is the driver's own affair: it passes the mask, and stops nothing
+    /// (section 2, "Handle").
+    pub handles_pass_masks: bool,
+    /// Devices show no type in their mode (section 12).
+    pub devices_have_no_type: bool,
     /// flock(2) takes regular files only: EBADF (section 3).
     pub only_files_are_locked: bool,
 }
@@ -75,6 +80,8 @@ impl Profile {
             any_room_is_ready: bent,
             files_are_ready_by_mode: bent,
             conversion_keeps_lock: bent,
+            handles_pass_masks: bent,
+            devices_have_no_type: bent,
             only_files_are_locked: bent,
             limits_come_first: bent,
             orphans_stop: bent,

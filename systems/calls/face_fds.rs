@@ -4,7 +4,7 @@
 //! Files of the tree are read and written by the calls of `calls/io.rs`; here are the limits that
 //! the contract looks at first.
 
-use super::face_files::{device_at, device_stat, operation, write_device_whole};
+use super::face_files::{DEVICES, device_at, is_stream, operation, swallows};
 use super::io::seek_from;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat};
@@ -29,7 +29,7 @@ impl Kernel {
         mode: Option<u32>,
     ) -> CallResult {
         let task = self.pids.task(target).ok_or(Errno::ESRCH)?;
-        let path = super::face_files::normalize(path, path);
+        let path = super::face_files::checked_path(path)?;
         if let Some(fd) = path.strip_prefix(b"/dev/fd/") {
             return self.face_reopen(task, fd, flags);
         }
@@ -39,11 +39,7 @@ impl Kernel {
             }
             return self.face_install(task, Target::Object(Object::Device(device)), flags);
         }
-        let writes = flags & (O_CREAT | O_EXCL | O_TRUNC) != 0 || flags & O_ACCMODE != O_RDONLY;
-        if writes {
-            self.guard(&path, true)?;
-        }
-        let there = self.face_make_file(task, &path, flags, mode)?;
+        self.face_make_file(task, &path, flags, mode)?;
         if self.config.face.foreign_root {
             // The number is sure before the description is made.
             self.free_fd(task, 0)?;
@@ -51,9 +47,6 @@ impl Kernel {
             return self.face_install(task, Target::Object(Object::Foreign(number)), flags);
         }
         let place = self.tree_open(&path, 0, 0)?;
-        if there && flags & O_TRUNC != 0 && !self.fs.is_directory(place) {
-            self.raw(&Call::FsTruncate { raw: 1, path: &path, length: 0 })?;
-        }
         self.fs.hold(place);
         match self.face_install(task, Target::File(place), flags) {
             Ok(answer) => Ok(answer),
@@ -64,50 +57,73 @@ impl Kernel {
         }
     }
 
-    /// Asks for leave and makes the file if it is to be made. True if it was there before.
+    /// Asks for leave in the origin's order (section 9) and makes or cuts the file. What is refused
+    /// after the making leaves the file made.
     fn face_make_file(
         &mut self,
         task: TaskRow,
         path: &[u8],
         flags: u32,
         mode: Option<u32>,
-    ) -> Result<bool, Stop> {
+    ) -> Result<(), Stop> {
         let creates = flags & O_CREAT != 0;
-        let reads = flags & O_ACCMODE != O_WRONLY;
-        let writes = flags & O_TRUNC != 0 || flags & O_ACCMODE != O_RDONLY;
-        let there = !creates || self.raw(&Call::FsExists { raw: 1, path })?.value != 0;
-        if there {
-            if reads {
-                self.permit(operation::READ, path)?;
-            }
-            if writes {
-                self.permit(operation::WRITE, path)?;
-            }
-            if creates && flags & O_EXCL != 0 {
+        let exclusive = creates && flags & O_EXCL != 0;
+        let writes = flags & (O_CREAT | O_EXCL | O_TRUNC) != 0 || flags & O_ACCMODE != O_RDONLY;
+        if writes {
+            self.guard(path, true)?;
+        }
+        let was_there = !creates || self.checked_exists(path)?;
+        if writes {
+            self.ask_guard(path, true)?;
+        }
+        let there = if exclusive {
+            self.permit(operation::WRITE, path)?;
+            if self.raw(&Call::FsStat { raw: 1, path, follow: 0 }).is_ok() {
                 return Err(Errno::EEXIST.into());
             }
-            if self.config.face.foreign_root {
-                // The errors of a path that does not lead there.
-                self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?;
-                if flags & O_TRUNC != 0 {
-                    self.raw(&Call::FsTruncate { raw: 1, path, length: 0 })?;
-                }
+            false
+        } else {
+            let there = self.checked_exists(path)?;
+            if there && flags & O_TRUNC != 0 {
+                self.permit(operation::TRUNCATE, path)?;
+            } else if !there && creates {
+                self.permit(operation::WRITE, path)?;
             }
-            return Ok(true);
+            there
+        };
+        let makes = !there && creates;
+        let late = if makes {
+            self.room_for_file(path)?;
+            let late = self.permit_as_new(operation::STAT, path);
+            let chmods = late.is_ok() && !was_there;
+            if chmods { self.permit_as_new(operation::CHMOD, path) } else { late }
+        } else {
+            self.permit(operation::STAT, path)
+        };
+        if let Err(stop @ Stop::Ask(_)) = late {
+            return Err(stop);
         }
-        let umask = self.rows[self.rows[task].context].umask;
-        self.permit(operation::WRITE, path)?;
-        self.permit_as_new(path)?;
-        let mode = Some(mode.unwrap_or(0o666) & !umask & 0o7777);
-        let how = flags & O_EXCL;
-        self.room_for_file(path)?;
+        if makes {
+            let umask = self.rows[self.rows[task].context].umask;
+            let mode = mode.unwrap_or(0o666) & !umask & 0o7777;
+            self.make_file(path, mode, flags & O_EXCL)?;
+        } else if there && flags & O_TRUNC != 0 {
+            self.raw(&Call::FsTruncate { raw: 1, path, length: 0 })?;
+        } else if self.config.face.foreign_root {
+            // The errors of a path that does not lead there.
+            self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?;
+        }
+        late
+    }
+
+    fn make_file(&mut self, path: &[u8], mode: u32, how: u32) -> Result<(), Stop> {
         let foreign = self.config.face.foreign_root;
-        let made = if foreign { None } else { mode };
+        let made = if foreign { None } else { Some(mode) };
         self.raw(&Call::FsWrite { raw: 1, target: 0, path, data: &[], mode: made, how })?;
-        if let (true, Some(mode)) = (foreign, mode) {
+        if foreign {
             self.raw(&Call::FsChmod { raw: 1, path, mode })?;
         }
-        Ok(false)
+        Ok(())
     }
 
     /// `/dev/fd/N`: a descriptor of the same thing; of a pipe a description of its own.
@@ -207,11 +223,10 @@ impl Kernel {
         match object {
             Object::Epoll => Err(Errno::EINVAL.into()),
             Object::Inotify => Err(Errno::EAGAIN.into()),
-            Object::Device(device) => self.read_device_whole(device, count),
-            Object::Foreign(_) => {
+            Object::Device(_) | Object::Foreign(_) => {
                 let offset = self.rows[row].offset;
                 let answer = self.pread_object(row, object, count, offset)?;
-                self.rows[row].offset = offset + answer.value as u64;
+                self.rows[row].offset = offset.saturating_add(answer.value as u64);
                 Ok(answer)
             }
         }
@@ -226,7 +241,14 @@ impl Kernel {
     ) -> CallResult {
         match object {
             Object::Epoll | Object::Inotify => Err(Errno::ESPIPE.into()),
-            Object::Device(device) => self.read_device_whole(device, count),
+            Object::Device(device) => {
+                self.face_read_limit(count)?;
+                if !is_stream(device) {
+                    return self.read_device_whole(device, count);
+                }
+                let path = device_path(device);
+                self.raw(&Call::FsPread { raw: 1, path, count, offset })
+            }
             Object::Foreign(number) => {
                 self.face_read_limit(count)?;
                 let path = self.face.path(number).to_vec();
@@ -247,7 +269,14 @@ impl Kernel {
     ) -> CallResult {
         match object {
             Object::Epoll | Object::Inotify => Err(Errno::EINVAL.into()),
-            Object::Device(device) => write_device_whole(device, data),
+            Object::Device(device) => {
+                let offset = self.rows[row].offset;
+                if !swallows(device) {
+                    self.pwrite_object(row, object, data, offset)?;
+                }
+                self.rows[row].offset = offset.saturating_add(data.len() as u64);
+                Ok(Answer::value(data.len() as i64))
+            }
             Object::Foreign(number) => {
                 if self.rows[row].flags & O_APPEND == 0 {
                     let offset = self.rows[row].offset;
@@ -274,7 +303,17 @@ impl Kernel {
     ) -> CallResult {
         match object {
             Object::Epoll | Object::Inotify => Err(Errno::ESPIPE.into()),
-            Object::Device(device) => write_device_whole(device, data),
+            Object::Device(device) => {
+                let path = device_path(device);
+                if is_stream(device) {
+                    // It is read, changed and written: what is not there cannot be.
+                    self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?;
+                }
+                if !swallows(device) {
+                    self.raw(&Call::FsPwrite { raw: 1, path, data, offset })?;
+                }
+                Ok(Answer::value(data.len() as i64))
+            }
             Object::Foreign(number) => {
                 offset.checked_add(data.len() as u64).ok_or(Errno::EINVAL)?;
                 let path = self.face.path(number).to_vec();
@@ -342,10 +381,10 @@ impl Kernel {
         let row = self.fd(task, i32::try_from(fd).ok()?).ok()?.description;
         match self.rows[row].target {
             Target::File(place) => Some(self.tree_stat(place)),
-            Target::Object(Object::Device(device)) => device_stat(device_path(device)),
+            Target::Object(Object::Device(device)) => self.device_stat(device_path(device)),
             Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
                 let ino = description_id(self, row);
-                Some(Stat { dev: 2, ino, mode: 0o666, nlink: 1, ..Stat::default() })
+                Some(Stat { dev: DEVICES, ino, mode: 0o666, nlink: 1, ..Stat::default() })
             }
         }
     }

@@ -4,7 +4,7 @@
 //! Each call is planned to its end before the tree changes: what the policy is asked, and a foreign
 //! file system, comes first. Not here yet: /proc (section 16: nothing is there), mounts, overlays.
 
-use crate::abi::flags::{O_APPEND, O_EXCL, S_IFDIR, S_IFLNK, S_IFMT};
+use crate::abi::flags::{O_APPEND, O_EXCL, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT};
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::Device;
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
@@ -120,7 +120,7 @@ fn is_device_directory(path: &[u8]) -> bool {
 }
 
 /// A path as given: EINVAL for a control character, ENAMETOOLONG.
-fn checked_path(path: &[u8]) -> Result<Vec<u8>, Errno> {
+pub(crate) fn checked_path(path: &[u8]) -> Result<Vec<u8>, Errno> {
     if path.iter().any(u8::is_ascii_control) {
         return Err(Errno::EINVAL);
     }
@@ -134,7 +134,7 @@ impl Kernel {
         match *call {
             Call::FsRead { raw: 0, path } => {
                 let path = checked_path(path)?;
-                if let Some(device) = device_at(&path) {
+                if let Some(device) = own_device_at(&path) {
                     return self.read_device_whole(device, DEVICE_BYTES as u64);
                 }
                 self.permit(READ, &path)?;
@@ -145,7 +145,7 @@ impl Kernel {
                 if count > self.config.face.limits.max_pread_bytes {
                     return Err(Errno::EINVAL.into());
                 }
-                if let Some(device) = device_at(&path) {
+                if let Some(device) = own_device_at(&path) {
                     return self.read_device_whole(device, count);
                 }
                 self.permit(READ, &path)?;
@@ -154,10 +154,10 @@ impl Kernel {
             Call::FsReaddir { raw: 0, path, max } => {
                 let path = checked_path(path)?;
                 let max = max.min(self.config.face.limits.max_readdir_entries);
+                self.permit(READ_DIR, &path)?;
                 if is_device_directory(&path) {
                     return list_devices(&path, max);
                 }
-                self.permit(READ_DIR, &path)?;
                 self.raw(&Call::FsReaddir { raw: 1, path: &path, max })
             }
             Call::FsExists { raw: 0, path } => {
@@ -166,26 +166,20 @@ impl Kernel {
             }
             Call::FsStat { raw: 0, path, follow } => {
                 let path = checked_path(path)?;
-                if let Some(stat) = device_stat(&path) {
-                    return Ok(Answer::with(Payload::Stat(Box::new(stat))));
-                }
                 let subject = if follow == 0 { Subject::Name } else { Subject::Target };
                 self.permit_as(STAT, &path, subject)?;
+                if let Some(stat) = self.device_stat(&path) {
+                    return Ok(Answer::with(Payload::Stat(Box::new(stat))));
+                }
                 self.raw(&Call::FsStat { raw: 1, path: &path, follow })
             }
             Call::FsRealpath { raw: 0, path } => {
                 let path = checked_path(path)?;
-                if device_at(&path).is_some() || is_device_directory(&path) {
-                    return Ok(Answer::data(path));
-                }
                 self.permit(READ, &path)?;
-                self.raw(&Call::FsRealpath { raw: 1, path: &path })
+                self.real_path(&path).map(Answer::data)
             }
             Call::FsReadlink { raw: 0, path } => {
                 let path = checked_path(path)?;
-                if device_at(&path).is_some() || is_device_directory(&path) {
-                    return Err(Errno::EINVAL.into());
-                }
                 self.permit(READ_LINK, &path)?;
                 self.raw(&Call::FsReadlink { raw: 1, path: &path })
             }
@@ -201,8 +195,8 @@ impl Kernel {
             }
             Call::FsPwrite { raw: 0, path, data, offset } => {
                 let path = checked_path(path)?;
-                if let Some(device) = device_at(&path) {
-                    return write_device_whole(device, data);
+                if device_at(&path).is_some_and(swallows) {
+                    return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
                 self.permit(WRITE, &path)?;
@@ -222,7 +216,7 @@ impl Kernel {
             }
             Call::FsChmod { raw: 0, path, mode } => {
                 let path = checked_path(path)?;
-                if device_at(&path).is_some() || is_device_directory(&path) {
+                if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
@@ -231,7 +225,7 @@ impl Kernel {
             }
             Call::FsChown { raw: 0, path, uid, gid } => {
                 let path = checked_path(path)?;
-                if device_at(&path).is_some() || is_device_directory(&path) {
+                if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
@@ -240,12 +234,11 @@ impl Kernel {
             }
             Call::FsUtimes { raw: 0, path, atime, mtime, follow } => {
                 let path = checked_path(path)?;
-                if device_at(&path).is_some() || is_device_directory(&path) {
+                self.guard(&path, follow != 0)?;
+                self.permit(UTIMES, &path)?;
+                if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
-                self.guard(&path, follow != 0)?;
-                let subject = if follow == 0 { Subject::Name } else { Subject::Target };
-                self.permit_as(UTIMES, &path, subject)?;
                 self.raw(&Call::FsUtimes { raw: 1, path: &path, atime, mtime, follow })
             }
             ref other => self.naming_call(other),
@@ -256,45 +249,35 @@ impl Kernel {
     fn naming_call(&mut self, call: &Call<'_>) -> CallResult {
         match *call {
             Call::FsMkdir { raw: 0, target, path, mode, how } => {
-                let path = checked_path(path)?;
-                if device_at(&path).is_some() {
-                    return Err(Errno::EEXIST.into());
-                }
-                if is_device_directory(&path) {
-                    return Ok(Answer::default());
-                }
-                self.guard(&path, false)?;
-                self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
-                let missing = self.missing_components(&path, how == 2)?;
-                self.room_for_inodes(missing)?;
-                let mode = self.masked_mode(target, mode, 0o777);
-                self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode, how })
+                self.checked_mkdir(target, path, mode, how)
             }
             Call::FsUnlink { raw: 0, path } => {
                 let path = self.removable(path)?;
+                if device_at(&path).is_some() {
+                    return Err(Errno::EPERM.into());
+                }
                 self.raw(&Call::FsUnlink { raw: 1, path: &path })
             }
             Call::FsRmdir { raw: 0, path } => {
                 let path = self.removable(path)?;
+                if is_device_directory(&path) {
+                    return Err(Errno::EPERM.into());
+                }
                 self.raw(&Call::FsRmdir { raw: 1, path: &path })
             }
             Call::FsRename { raw: 0, oldpath, newpath } => {
                 let (old, new) = (checked_path(oldpath)?, checked_path(newpath)?);
-                for path in [&old, &new] {
-                    if device_at(path).is_some() || is_device_directory(path) {
-                        return Err(Errno::EPERM.into());
-                    }
-                    self.guard(path, false)?;
-                }
+                self.guard(&old, false)?;
+                self.guard(&new, false)?;
                 self.permit(RENAME, &old)?;
                 self.permit(RENAME, &new)?;
+                if device_at(&old).is_some() || device_at(&new).is_some() {
+                    return Err(Errno::EPERM.into());
+                }
                 self.raw(&Call::FsRename { raw: 1, oldpath: &old, newpath: &new })
             }
             Call::FsSymlink { raw: 0, content, linkpath } => {
                 let path = checked_path(linkpath)?;
-                if device_at(&path).is_some() || is_device_directory(&path) {
-                    return Err(Errno::EEXIST.into());
-                }
                 self.guard(&path, false)?;
                 self.permit(SYMLINK, &path)?;
                 self.room_for_inodes(1)?;
@@ -303,16 +286,13 @@ impl Kernel {
             }
             Call::FsLink { raw: 0, oldpath, newpath } => {
                 let (old, new) = (checked_path(oldpath)?, checked_path(newpath)?);
-                if device_at(&old).is_some() || is_device_directory(&old) {
-                    return Err(Errno::EPERM.into());
-                }
-                if device_at(&new).is_some() || is_device_directory(&new) {
-                    return Err(Errno::EEXIST.into());
-                }
                 self.guard(&old, true)?;
                 self.guard(&new, false)?;
                 self.permit_as(LINK, &old, Subject::Target)?;
                 self.permit_as(LINK, &new, Subject::Name)?;
+                if device_at(&old).is_some() {
+                    return Err(Errno::EPERM.into());
+                }
                 self.raw(&Call::FsLink { raw: 1, oldpath: &old, newpath: &new })
             }
             // Those with `raw`, and fs_usage.
@@ -323,12 +303,66 @@ impl Kernel {
 
     fn removable(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
         let path = checked_path(path)?;
-        if device_at(&path).is_some() || is_device_directory(&path) {
-            return Err(Errno::EPERM.into());
-        }
         self.guard(&path, false)?;
         self.permit(REMOVE, &path)?;
         Ok(path)
+    }
+
+    fn checked_mkdir(
+        &mut self,
+        target: u32,
+        path: &[u8],
+        mode: Option<u32>,
+        how: u32,
+    ) -> CallResult {
+        let path = checked_path(path)?;
+        // A process's create_dir looks whether there is something, to know what to chmod.
+        if target != 0 && how == 0 {
+            self.checked_exists(&path)?;
+        }
+        if how == 2 { self.guard_all(&path)? } else { self.guard(&path, false)? }
+        self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
+        if is_device_directory(&path) {
+            return Ok(Answer::default());
+        }
+        let missing = self.missing_paths(&path, how == 2)?;
+        self.room_for_inodes(missing.len() as u64)?;
+        let modes = if target == 0 { Ok(()) } else { self.permit_modes(&missing) };
+        if let Err(stop @ Stop::Ask(_)) = modes {
+            return Err(stop);
+        }
+        let mode = self.masked_mode(target, mode, 0o777);
+        self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode, how })?;
+        modes.map(|()| Answer::default())
+    }
+
+    /// Asks about the modes of what is about to be made, outermost first.
+    fn permit_modes(&mut self, missing: &[Vec<u8>]) -> Result<(), Stop> {
+        missing.iter().try_for_each(|path| self.permit_as_new(CHMOD, path))
+    }
+
+    /// The guard of every directory on a path that is to be made with its parents, as far as there
+    /// is something; a file in the way is ENOTDIR.
+    fn guard_all(&mut self, path: &[u8]) -> Result<(), Stop> {
+        let ends = (1..path.len()).filter(|at| path[*at] == b'/').chain([path.len()]);
+        for end in ends {
+            let top = &path[..end];
+            self.guard(top, false)?;
+            if device_at(top).is_some() {
+                return Err(Errno::ENOTDIR.into());
+            }
+            match self.raw(&Call::FsStat { raw: 1, path: top, follow: 1 }) {
+                Ok(Answer { payload: Payload::Stat(stat), .. }) => {
+                    if stat.mode & S_IFMT != S_IFDIR {
+                        return Err(Errno::ENOTDIR.into());
+                    }
+                }
+                Ok(_) => return Err(Errno::EIO.into()),
+                Err(Stop::Fail(Errno::ENOENT)) => return Ok(()),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(())
     }
 
     fn checked_write(
@@ -340,24 +374,31 @@ impl Kernel {
         how: u32,
     ) -> CallResult {
         let path = checked_path(path)?;
-        if let Some(device) = device_at(&path) {
-            if how & O_EXCL != 0 {
-                return Err(Errno::EEXIST.into());
-            }
-            return write_device_whole(device, data);
+        if device_at(&path).is_some() && how & O_EXCL != 0 {
+            return Err(Errno::EEXIST.into());
         }
+        if device_at(&path).is_some_and(swallows) {
+            return Ok(Answer::default());
+        }
+        let there = target != 0 && self.checked_exists(&path)?;
         self.guard(&path, true)?;
         self.permit(WRITE, &path)?;
         let size = self.size_of(&path)?;
         if size.is_none() {
-            let missing = self.missing_components(&path, true)?;
-            self.room_for_inodes(missing)?;
+            self.room_for_file(&path)?;
         }
         let old = size.unwrap_or(0);
         let end = if how & O_APPEND != 0 { old + data.len() as u64 } else { data.len() as u64 };
         self.room_for_growth(end.saturating_sub(old))?;
-        let mode = self.masked_mode(target, mode, 0o666);
-        self.raw(&Call::FsWrite { raw: 1, target: 0, path: &path, data, mode, how })
+        let is_new = target != 0 && !there;
+        let modes = if is_new { self.permit_as_new(CHMOD, &path) } else { Ok(()) };
+        if let Err(stop @ Stop::Ask(_)) = modes {
+            return Err(stop);
+        }
+        // What is there keeps its mode.
+        let mode = if is_new { self.masked_mode(target, mode, 0o666) } else { None };
+        self.raw(&Call::FsWrite { raw: 1, target: 0, path: &path, data, mode, how })?;
+        modes.map(|()| Answer::default())
     }
 
     /// The mode of a new file of a process; `None` leaves the file system's own.
@@ -374,11 +415,14 @@ impl Kernel {
             Err(Errno::EINVAL) => return Err(Errno::EINVAL.into()),
             Err(_) => return Ok(false),
         };
-        if device_at(&path).is_some() || is_device_directory(&path) {
+        if device_at(&path).is_some() {
             return Ok(true);
         }
         if !self.permit_quietly(EXISTS, &path)? {
             return Ok(false);
+        }
+        if is_device_directory(&path) {
+            return Ok(true);
         }
         let answer = self.raw(&Call::FsExists { raw: 1, path: &path })?;
         Ok(answer.value != 0)
@@ -400,7 +444,7 @@ impl Kernel {
 
     fn permit_as(&mut self, operation: u32, path: &[u8], subject: Subject) -> Result<(), Stop> {
         let policy = self.config.face.file_policy;
-        if policy == Policy::Allow {
+        if policy == Policy::Allow || device_at(path).is_some() {
             return Ok(());
         }
         // The errors of the resolution come back as they are, before any answer.
@@ -420,6 +464,9 @@ impl Kernel {
     }
 
     fn real_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        if device_at(path).is_some() || is_device_directory(path) {
+            return Ok(path.to_vec());
+        }
         match self.raw(&Call::FsRealpath { raw: 1, path })?.payload {
             Payload::Data(Bytes(path)) => Ok(path),
             _ => Err(Errno::EIO.into()),
@@ -446,6 +493,7 @@ impl Kernel {
         loop {
             match self.real_path(top) {
                 Ok(real) => {
+                    self.is_listable(&real)?;
                     let rest = if top == b"/" { path } else { &path[top.len()..] };
                     let real = if real == b"/" { &[][..] } else { &real };
                     return Ok([real, rest].concat());
@@ -456,12 +504,43 @@ impl Kernel {
         }
     }
 
+    /// ENOTDIR for a directory of a path that is none.
+    fn is_listable(&mut self, path: &[u8]) -> Result<(), Stop> {
+        if is_device_directory(path) {
+            return Ok(());
+        }
+        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?.payload {
+            Payload::Stat(stat) if stat.mode & S_IFMT != S_IFDIR => Err(Errno::ENOTDIR.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The guard resolves a path by the policy's leave: READ is asked about what is there, or about
+    /// its directory (section 9, "Usage accounting and guards").
+    pub(crate) fn ask_guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
+        if self.config.face.file_policy == Policy::Allow {
+            return Ok(());
+        }
+        let above = split(path).0;
+        for (at, wanted) in [(path, follow), (above, true)] {
+            if at == b"/" || !wanted {
+                continue;
+            }
+            match self.permit_as(READ, at, Subject::Target) {
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => {}
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
     /// EROFS for what lies at or below the guarded directory, as given or resolved, and for another
     /// name of a file there (section 15); the same for /proc.
     pub(crate) fn guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
         if is_at_or_below(path, GUARDED) || is_at_or_below(path, b"/proc") {
             return Err(Errno::EROFS.into());
         }
+        self.ask_guard(path, follow)?;
         if self.config.face.foreign_root {
             return Ok(());
         }
@@ -534,36 +613,38 @@ impl Kernel {
         }
     }
 
-    /// Asks about the mode of a file that is about to be made: nothing is there to resolve.
-    pub(crate) fn permit_as_new(&mut self, path: &[u8]) -> Result<(), Stop> {
-        self.permit_as(CHMOD, path, Subject::TargetOrPlace)
+    /// Asks about a file that is about to be made: nothing is there to resolve.
+    pub(crate) fn permit_as_new(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
+        self.permit_as(operation, path, Subject::TargetOrPlace)
     }
 
     /// ENOSPC if a file and the directories that lead to it would be too many inodes.
     pub(crate) fn room_for_file(&mut self, path: &[u8]) -> Result<(), Stop> {
-        let missing = self.missing_components(path, true)?;
-        self.room_for_inodes(missing)
+        if self.has_no_room_limit() {
+            return Ok(());
+        }
+        let missing = self.missing_paths(path, true)?;
+        self.room_for_inodes(missing.len() as u64)
     }
 
-    /// How many inodes the making of a path needs; with `parents` also of its directories.
-    fn missing_components(&mut self, path: &[u8], parents: bool) -> Result<u64, Stop> {
-        if self.has_no_room_limit() {
-            return Ok(0);
-        }
-        let (mut at, mut missing) = (path, 0);
+    /// What the making of a path makes, outermost first; with `parents` also its directories.
+    fn missing_paths(&mut self, path: &[u8], parents: bool) -> Result<Vec<Vec<u8>>, Stop> {
+        let (mut at, mut missing) = (path, Vec::new());
         while at != b"/" {
             if self.raw(&Call::FsExists { raw: 1, path: at })?.value != 0 {
                 break;
             }
-            missing += 1;
+            missing.push(at.to_vec());
             if !parents {
                 break;
             }
             at = split(at).0;
         }
+        missing.reverse();
         Ok(missing)
     }
 
+    /// What a device has of itself; the streams are files of the file system below (section 12).
     pub(crate) fn read_device_whole(&mut self, device: Device, count: u64) -> CallResult {
         match device {
             Device::Null => Ok(Answer::data(Vec::new())),
@@ -572,25 +653,36 @@ impl Kernel {
                 Ok(Answer::data(alloc::vec![0; count]))
             }
             Device::Urandom => self.random(count.min(super::io::MAX_DEVICE_BYTES)),
-            // The backing file system has none.
             Device::Stdin | Device::Stdout | Device::Stderr => Err(Errno::ENOENT.into()),
         }
     }
 }
 
-/// Writes to all devices but standard input vanish.
-pub(crate) fn write_device_whole(device: Device, data: &[u8]) -> CallResult {
+/// A device that gives bytes of its own.
+pub(crate) fn own_device_at(path: &[u8]) -> Option<Device> {
+    device_at(path).filter(|device| !is_stream(*device))
+}
+
+/// Standard input, output or error: reading goes to the file system below.
+pub(crate) const fn is_stream(device: Device) -> bool {
     match device {
-        Device::Stdin => Err(Errno::ENOENT.into()),
-        Device::Null | Device::Zero | Device::Stdout | Device::Stderr | Device::Urandom => {
-            Ok(Answer::value(data.len() as i64))
-        }
+        Device::Stdin | Device::Stdout | Device::Stderr => true,
+        Device::Null | Device::Zero | Device::Urandom => false,
+    }
+}
+
+/// Writes to all devices but standard input vanish.
+pub(crate) const fn swallows(device: Device) -> bool {
+    match device {
+        Device::Stdin => false,
+        Device::Null | Device::Zero | Device::Stdout | Device::Stderr | Device::Urandom => true,
     }
 }
 
 fn list_devices(path: &[u8], max: u64) -> CallResult {
+    // In the origin's order, which is none.
     let names: &[&[u8]] = match path {
-        b"/dev" => &[b"fd", b"null", b"stderr", b"stdin", b"stdout", b"urandom", b"zero"],
+        b"/dev" => &[b"null", b"zero", b"stdin", b"stdout", b"stderr", b"urandom", b"fd"],
         _ => &[],
     };
     if names.len() as u64 > max {
@@ -606,25 +698,41 @@ fn list_devices(path: &[u8], max: u64) -> CallResult {
     Ok(Answer { value: entries.len() as i64, payload: Payload::Dirents(entries) })
 }
 
-/// stat of a device or a directory of devices (section 12).
-pub(crate) fn device_stat(path: &[u8]) -> Option<Stat> {
-    let (mode, nlink, rdev) = match device_at(path) {
-        Some(device) => (0o666, 1, device_number(device)),
-        None if is_device_directory(path) => (0o755 | S_IFDIR, 2, 0),
-        None => return None,
-    };
-    Some(Stat { dev: 2, ino: 0, mode, nlink, rdev, ..Stat::default() })
+/// First inode number of the devices: that of their directories.
+const DEVICE_INODES: u64 = 0xffff_0000;
+
+impl Kernel {
+    /// stat of a device or a directory of devices (section 12). The bits of the type are Linux's
+    /// alone.
+    pub(crate) fn device_stat(&self, path: &[u8]) -> Option<Stat> {
+        let (kind, mode, nlink, rdev, ino) = match device_at(path) {
+            Some(device) => {
+                let (rdev, ino) = device_numbers(device);
+                (S_IFCHR, 0o666, 1, rdev, ino)
+            }
+            None if is_device_directory(path) => (S_IFDIR, 0o755, 2, 0, 0),
+            None => return None,
+        };
+        let kind = if self.bends.devices_have_no_type { 0 } else { kind };
+        let (ino, now) = (DEVICE_INODES + ino, Timespec::from_ns(self.now_ns));
+        let (atime, mtime, ctime, btime) = (now, now, now, now);
+        let mode = mode | kind;
+        Some(Stat { dev: DEVICES, ino, mode, nlink, rdev, atime, mtime, ctime, btime, ..Stat::default() })
+    }
 }
 
-/// Major and minor number as `(major << 8) | minor`.
-const fn device_number(device: Device) -> u64 {
+/// The device number of the file system of devices.
+pub const DEVICES: u64 = 2;
+
+/// Major and minor number as `(major << 8) | minor`, and the inode after the directories'.
+const fn device_numbers(device: Device) -> (u64, u64) {
     match device {
-        Device::Null => 1 << 8 | 3,
-        Device::Zero => 1 << 8 | 5,
-        Device::Urandom => 1 << 8 | 9,
-        Device::Stdin => 5 << 8,
-        Device::Stdout => 5 << 8 | 1,
-        Device::Stderr => 5 << 8 | 2,
+        Device::Null => (1 << 8 | 3, 1),
+        Device::Zero => (1 << 8 | 5, 2),
+        Device::Stdin => (5 << 8, 3),
+        Device::Stdout => (5 << 8 | 1, 4),
+        Device::Stderr => (5 << 8 | 2, 5),
+        Device::Urandom => (1 << 8 | 9, 6),
     }
 }
 

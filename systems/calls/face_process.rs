@@ -6,7 +6,7 @@
 //! ([`Kernel::face_owner`]). Made of the same tables and primitives as fork(2), execve(2), kill(2).
 
 use crate::abi::credentials::CAP_FULL;
-use crate::abi::flags::{O_RDWR, S_IFDIR, S_IFMT};
+use crate::abi::flags::{O_RDONLY, O_WRONLY, S_IFDIR, S_IFMT};
 use crate::abi::signal::SI_KERNEL;
 use crate::abi::{Credentials, Errno, SigInfo, SigSet, Signal, WaitStatus};
 use crate::components::{
@@ -31,6 +31,13 @@ const COMMAND_PLACES: [&[u8]; 3] = [b"/bin/", b"/usr/bin/", b"/usr/local/bin/"];
 const COMMAND_TREE: &[u8] = b"/__secure_exec/commands/";
 /// What is written for a registered command.
 const STUB: &[u8] = b"#!/bin/sh\n# command of a driver\n";
+
+/// A step of making the files of commands.
+enum Stub {
+    Directory,
+    File(Vec<u8>),
+    Mode(Vec<u8>),
+}
 
 /// A process to be made.
 struct Birth<'a> {
@@ -147,7 +154,33 @@ impl Kernel {
         if !commands.iter().all(valid) {
             return Err(Errno::EINVAL.into());
         }
-        let missing = self.missing_stubs(commands)?;
+        self.list_commands(driver, commands);
+        let mut stubs = Vec::new();
+        let planned = self.plan_stubs(commands, &mut stubs);
+        if let Err(stop @ Stop::Ask(_)) = planned {
+            return Err(stop);
+        }
+        // What was allowed before a refusal is there.
+        for stub in stubs {
+            match &stub {
+                Stub::Directory => {
+                    let (path, how) = (&b"/bin"[..], 2);
+                    self.raw(&Call::FsMkdir { raw: 1, target: 0, path, mode: None, how })?;
+                }
+                Stub::File(path) => {
+                    let (data, mode) = (STUB, None);
+                    self.raw(&Call::FsWrite { raw: 1, target: 0, path, data, mode, how: 0 })?;
+                }
+                Stub::Mode(path) => {
+                    self.raw(&Call::FsChmod { raw: 1, path, mode: 0o755 })?;
+                }
+            }
+        }
+        planned.map(|()| Answer::default())
+    }
+
+    /// The registry is changed before the files are: it stays so if they are refused.
+    fn list_commands(&mut self, driver: &[u8], commands: &[&[u8]]) {
         let number = self.face.names.hold(driver);
         if let Some(before) = self.face.registered.insert(Bytes(driver.to_vec()), number) {
             self.face.names.release(before);
@@ -158,25 +191,18 @@ impl Kernel {
                 self.face.names.release(before);
             }
         }
-        for path in missing {
-            let path = path.as_slice();
-            let how = 0;
-            self.raw(&Call::FsWrite { raw: 1, target: 0, path, data: STUB, mode: None, how })?;
-            self.raw(&Call::FsChmod { raw: 1, path, mode: 0o755 })?;
-        }
-        Ok(Answer::default())
     }
 
-    /// The paths of commands that have no file yet, once the policy has allowed their making.
-    fn missing_stubs(&mut self, commands: &[&[u8]]) -> Result<Vec<Vec<u8>>, Stop> {
+    /// What is to be made for commands that have no file yet, as far as the policy allows it.
+    fn plan_stubs(&mut self, commands: &[&[u8]], stubs: &mut Vec<Stub>) -> Result<(), Stop> {
         use super::face_files::operation::{CHMOD, EXISTS, MKDIR, WRITE};
-        let mut missing = Vec::new();
         if commands.is_empty() {
-            return Ok(missing);
+            return Ok(());
         }
         let bin = self.checked_exists(b"/bin")?;
         if !bin {
             self.permit(MKDIR, b"/bin")?;
+            stubs.push(Stub::Directory);
         }
         for command in commands {
             let path = [b"/bin/", *command].concat();
@@ -188,15 +214,11 @@ impl Kernel {
                 self.permit_quietly(EXISTS, &path)?;
             }
             self.permit(WRITE, &path)?;
-            self.permit(CHMOD, &path)?;
-            if !missing.contains(&path) {
-                missing.push(path);
-            }
+            stubs.push(Stub::File(path.clone()));
+            self.permit_as_new(CHMOD, &path)?;
+            stubs.push(Stub::Mode(path));
         }
-        if !bin && !missing.is_empty() {
-            self.raw(&Call::FsMkdir { raw: 1, target: 0, path: b"/bin", mode: None, how: 2 })?;
-        }
-        Ok(missing)
+        Ok(())
     }
 
     /// Which driver runs a command, and its words (section 14).
@@ -213,6 +235,7 @@ impl Kernel {
             return Err(Errno::ENOENT.into());
         }
         let path = super::face_files::normalize(&[cwd, b"/", command].concat(), command);
+        self.permit(super::face_files::operation::STAT, &path)?;
         let answer = self.raw(&Call::FsStat { raw: 1, path: &path, follow: 1 })?;
         let Payload::Stat(stat) = answer.payload else { return Err(Errno::EIO.into()) };
         if stat.mode & S_IFMT == S_IFDIR || stat.mode & 0o111 == 0 {
@@ -243,6 +266,7 @@ impl Kernel {
     /// A script's interpreter, its words, the script and its arguments.
     fn resolve_script(&mut self, path: &[u8], args: &[&[u8]]) -> Result<(Bytes, Vec<Bytes>), Stop> {
         let count = SHEBANG_BYTES + 1;
+        self.permit(super::face_files::operation::READ, path)?;
         let answer = self.raw(&Call::FsPread { raw: 1, path, count, offset: 0 })?;
         let Payload::Data(Bytes(head)) = answer.payload else { return Err(Errno::EIO.into()) };
         let end = head.iter().position(|byte| *byte == b'\n');
@@ -270,10 +294,7 @@ impl Kernel {
     }
 
     fn bear(&mut self, birth: &Birth<'_>) -> CallResult {
-        let parent = match birth.parent {
-            0 => None,
-            pid => Some(self.owned_parent(birth, pid)?),
-        };
+        let parent = self.owned_parent(birth)?;
         let limits = &self.config.face.limits;
         let argv_bytes: u64 = birth.words.iter().map(|word| word.0.len() as u64 + 1).sum();
         // KEY=VALUE: one more than its own bytes is the contract's two a pair.
@@ -301,16 +322,23 @@ impl Kernel {
         Ok(Answer::value(i64::from(pid)))
     }
 
-    fn owned_parent(&self, birth: &Birth<'_>, pid: u32) -> Result<ProcessRow, Errno> {
+    /// The parent, if it is in the table; a zombie there passes on its group and session. One that
+    /// nobody names for himself need not be there (section 2).
+    fn owned_parent(&self, birth: &Birth<'_>) -> Result<Option<ProcessRow>, Errno> {
+        if birth.parent == 0 {
+            return Ok(None);
+        }
         if let Some(requester) = birth.requester {
             let requester = core::str::from_utf8(requester).map_err(|_| Errno::EPERM)?;
-            self.face_owner(requester, pid)?;
+            self.face_owner(requester, birth.parent)?;
         }
-        let parent = self.pids.process(pid).ok_or(Errno::ESRCH)?;
-        if self.rows[parent].life == Life::Alive { Ok(parent) } else { Err(Errno::ESRCH) }
+        Ok(self.pids.process(birth.parent))
     }
 
     fn files_of(&self, process: ProcessRow) -> Option<FilesRow> {
+        if self.rows[process].life != Life::Alive {
+            return None;
+        }
         let first = self.rows[process].threads.first()?;
         self.pids.task(*first).map(|task| self.rows[task].files)
     }
@@ -373,8 +401,10 @@ impl Kernel {
             self.close_on_exec(task);
             return Ok(());
         }
-        for (fd, device) in (0..).zip([Device::Stdin, Device::Stdout, Device::Stderr]) {
-            let row = self.describe(Target::Object(Object::Device(device)), O_RDWR)?;
+        let streams =
+            [(Device::Stdin, O_RDONLY), (Device::Stdout, O_WRONLY), (Device::Stderr, O_WRONLY)];
+        for (fd, (device, access)) in (0..).zip(streams) {
+            let row = self.describe(Target::Object(Object::Device(device)), access)?;
             self.install(task, fd, row, false);
         }
         Ok(())

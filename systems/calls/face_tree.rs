@@ -7,7 +7,9 @@
 
 use super::face_files::{is_link, normalize, split, time_change};
 use crate::abi::credentials::CAP_FULL;
-use crate::abi::flags::{O_APPEND, O_CREAT, O_EXCL, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG};
+use crate::abi::flags::{
+    O_APPEND, O_CREAT, O_EXCL, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG, UTIME_NOW, UTIME_OMIT,
+};
 use crate::abi::{Credentials, Dirent, Errno, Stat, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
@@ -180,8 +182,7 @@ impl Kernel {
     pub(crate) fn tree_stat(&mut self, place: Place) -> Stat {
         let now = self.stamp();
         let tree = Tree { fs: &mut self.fs, now, cred: owner() };
-        caller!(tree => caller);
-        tree.fs.stat(&caller, place)
+        tree.stat(place)
     }
 }
 
@@ -196,8 +197,7 @@ impl Tree<'_> {
             }
             Call::FsStat { path, follow, .. } => {
                 let place = self.place(path, follow != 0)?;
-                caller!(self => caller);
-                Ok(Answer::with(Payload::Stat(Box::new(self.fs.stat(&caller, place)))))
+                Ok(Answer::with(Payload::Stat(Box::new(self.stat(place)))))
             }
             Call::FsRealpath { path, .. } => {
                 let place = self.place(path, true)?;
@@ -228,6 +228,9 @@ impl Tree<'_> {
         match *call {
             Call::FsMkdir { path, mode, how, .. } => self.mkdir(path, mode, how == 2)?,
             Call::FsUnlink { path, .. } => {
+                if path == b"/" {
+                    return Err(Errno::EISDIR.into());
+                }
                 let at = self.parent(path)?;
                 let place = at.place?.ok_or(Errno::ENOENT)?;
                 if self.fs.is_directory(place) {
@@ -263,6 +266,9 @@ impl Tree<'_> {
             }
             Call::FsUtimes { path, atime, mtime, follow, .. } => {
                 let place = self.place(path, follow != 0)?;
+                if [atime, mtime].iter().any(|time| !is_valid_time(time)) {
+                    return Err(Errno::EINVAL.into());
+                }
                 let (atime, mtime) = (time_change(atime), time_change(mtime));
                 caller!(self => caller);
                 let change = TimeChange::Set { atime, mtime };
@@ -285,6 +291,13 @@ impl Tree<'_> {
     fn parent(&self, path: &[u8]) -> Result<Walked, Errno> {
         caller!(self => caller);
         self.fs.walk_parent(&caller, None, path)
+    }
+
+    /// The root's inode number is 1 here (section 13).
+    fn stat(&self, place: Place) -> Stat {
+        caller!(self => caller);
+        let stat = self.fs.stat(&caller, place);
+        Stat { ino: stat.ino.saturating_sub(1), ..stat }
     }
 
     fn path_of(&self, place: Place) -> Vec<u8> {
@@ -450,13 +463,13 @@ impl Tree<'_> {
 
     fn link(&mut self, old: &[u8], new: &[u8]) -> Result<(), Errno> {
         let source = self.place(old, true)?;
-        let at = self.parent(new)?;
-        if at.place?.is_some() {
-            return Err(Errno::EEXIST);
-        }
         caller!(self => caller);
         if self.fs.stat(&caller, source).mode & S_IFMT != S_IFREG {
             return Err(Errno::EPERM);
+        }
+        let at = self.parent(new)?;
+        if at.place?.is_some() {
+            return Err(Errno::EEXIST);
         }
         self.fs.link(&caller, source, &at, self.now)?;
         Ok(())
@@ -484,6 +497,12 @@ impl Tree<'_> {
         let inode = self.fs.inode_id(place);
         self.fs.tree(guarded).iter().any(|(_, place)| self.fs.inode_id(*place) == inode)
     }
+}
+
+/// Now, not at all, or a time from 1970 on.
+fn is_valid_time(time: &Timespec) -> bool {
+    matches!(time.nsec, UTIME_NOW | UTIME_OMIT)
+        || time.sec >= 0 && (0..1_000_000_000).contains(&time.nsec)
 }
 
 /// The one path of a call, to be put in another form.

@@ -31,6 +31,7 @@ use crate::event::{Answer, Call, HostAnswer, Question};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::TaskRow;
 pub use face_fds::FaceFd;
+pub use face_files::DEVICES;
 use ids::Kind;
 
 /// No alternate signal stack.

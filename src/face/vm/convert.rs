@@ -3,16 +3,20 @@
 use crate::face::error::KernelError;
 use crate::face::vfs::{VfsError, VirtualStat, VirtualUtimeSpec};
 use tickernel_systems::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, UTIME_NOW, UTIME_OMIT};
+use tickernel_systems::DEVICES;
 use tickernel_systems::abi::{Errno, Stat, Timespec};
 
 const NS_PER_MS: i64 = 1_000_000;
 const MS_PER_S: i64 = 1_000;
+const NS_PER_S: u32 = 1_000_000_000;
 /// Bytes of a block of stat(2).
 const BLOCK_BYTES: u64 = 512;
 
 /// The core's stat in the contract's form.
 pub(crate) fn to_virtual_stat(stat: &Stat) -> VirtualStat {
     let kind = stat.mode & S_IFMT;
+    // A device shows no type; only a directory of them has two links.
+    let directory = kind == S_IFDIR || stat.dev == DEVICES && stat.nlink == 2;
     let (atime_ms, atime_nsec) = to_ms(stat.atime);
     let (mtime_ms, mtime_nsec) = to_ms(stat.mtime);
     let (ctime_ms, ctime_nsec) = to_ms(stat.ctime);
@@ -22,7 +26,7 @@ pub(crate) fn to_virtual_stat(stat: &Stat) -> VirtualStat {
         blocks: stat.size.div_ceil(BLOCK_BYTES),
         dev: stat.dev,
         rdev: stat.rdev,
-        is_directory: kind == S_IFDIR,
+        is_directory: directory,
         is_symbolic_link: kind == S_IFLNK,
         atime_ms,
         atime_nsec,
@@ -76,6 +80,8 @@ pub(crate) fn to_timespec(time: VirtualUtimeSpec) -> Timespec {
     match time {
         VirtualUtimeSpec::Now => Timespec { sec: 0, nsec: UTIME_NOW },
         VirtualUtimeSpec::Omit => Timespec { sec: 0, nsec: UTIME_OMIT },
+        // A number that is no time must not become one of the special ones.
+        VirtualUtimeSpec::Set(time) if time.nsec >= NS_PER_S => Timespec { sec: -1, nsec: 0 },
         VirtualUtimeSpec::Set(time) => Timespec { sec: time.sec, nsec: i64::from(time.nsec) },
     }
 }

@@ -6,7 +6,7 @@ use crate::face::error::{KernelError, KernelResult};
 use crate::face::fd_table::{
     F_DUPFD, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FILETYPE_CHARACTER_DEVICE, FILETYPE_DIRECTORY,
     FILETYPE_PIPE, FILETYPE_REGULAR_FILE, FILETYPE_SYMBOLIC_LINK, FILETYPE_UNKNOWN, FdStat,
-    LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, O_APPEND, O_NONBLOCK,
+    O_APPEND, O_NONBLOCK,
 };
 use crate::face::machine::Core;
 use crate::face::poll::{
@@ -143,16 +143,15 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let what = format_args!("read of descriptor {fd}");
         let answer = run(&self.machine, core, host_of!(self), (pid, call), what);
         let answer = answer.map_err(|error| {
-            if error.code() == Errno::EINVAL.name() && self.is_beyond_pread(length) {
-                return pread_error(length);
-            }
-            error
+            if self.is_beyond_pread(&error, length) { pread_error(length) } else { error }
         })?;
         Ok((answer, pipe))
     }
 
-    fn is_beyond_pread(&self, length: usize) -> bool {
-        self.config.resources.max_pread_bytes.is_some_and(|most| length > most)
+    /// Whether an error is the limit's on the length of a read.
+    pub(super) fn is_beyond_pread(&self, error: &KernelError, length: usize) -> bool {
+        let limit = self.config.resources.max_pread_bytes;
+        error.code() == Errno::EINVAL.name() && limit.is_some_and(|most| length > most)
     }
 
     /// Writes and gives how much.
@@ -210,15 +209,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         length: usize,
         offset: u64,
     ) -> KernelResult<Vec<u8>> {
-        let offset = signed(offset)?;
+        // Beyond i64 there is nothing to read, as at its end.
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let call = Call::Pread64 { fd: number(fd), count: length as u64, offset };
-        let answer = self.on_fd(requester_driver, pid, fd, call);
-        match answer {
-            Ok(answer) => Ok(bytes_of(answer)),
-            Err(error) if error.code() == "EINVAL" && self.is_beyond_pread(length) => {
-                Err(pread_error(length))
-            }
-            Err(error) => Err(error),
+        match self.on_fd(requester_driver, pid, fd, call) {
+            Err(error) if self.is_beyond_pread(&error, length) => Err(pread_error(length)),
+            answer => answer.map(bytes_of),
         }
     }
 
@@ -234,7 +230,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         data: &[u8],
         offset: u64,
     ) -> KernelResult<usize> {
-        let offset = signed(offset)?;
+        // An end beyond u64 is EINVAL, one beyond i64 no room: the core tells both of a length.
+        let end = offset.checked_add(data.len() as u64);
+        if end.is_none() && owned(&self.machine, requester_driver, pid)?.kernel.face_is_file(pid, fd) {
+            return Err(error_about(Errno::EINVAL, format_args!("offset {offset}")));
+        }
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let call = Call::Pwrite64 { fd: number(fd), data, offset };
         let answer = self.on_fd(requester_driver, pid, fd, call)?;
         Ok(answer.value as usize)
@@ -337,9 +338,6 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<()> {
         let core = owned(&self.machine, requester_driver, pid)?;
         let what = format_args!("flock of descriptor {fd}");
-        if !matches!(operation & !LOCK_NB, LOCK_SH | LOCK_EX | LOCK_UN) {
-            return Err(error_about(Errno::EINVAL, what));
-        }
         match self.plain(core, pid, Call::Flock { fd: number(fd), operation }, what) {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Errno::EAGAIN.name() => {
@@ -537,10 +535,6 @@ fn revents_of(entry: &PollFd, told: &abi::PollFd, directory: bool) -> PollEvents
     revents
 }
 
-fn signed(offset: u64) -> KernelResult<i64> {
-    i64::try_from(offset).map_err(|_| error_about(Errno::EINVAL, format_args!("offset {offset}")))
-}
-
-fn pread_error(length: usize) -> KernelError {
+pub(super) fn pread_error(length: usize) -> KernelError {
     KernelError::errno(Errno::EINVAL, format!("pread length {length} exceeds the limit"))
 }

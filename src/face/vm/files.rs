@@ -1,6 +1,7 @@
 //! Files by path (SEMANTICS.md, sections 9, 10, 12, 13 and 15).
 
 use super::convert::{error_about, to_timespec, to_virtual_stat};
+use super::descriptors::pread_error;
 use super::{KernelVm, host_of, open, open_owned, run};
 use crate::face::error::KernelResult;
 use crate::face::vfs::{
@@ -84,7 +85,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     pub fn pread_file(&mut self, path: &str, offset: u64, length: usize) -> KernelResult<Vec<u8>> {
         let count = length as u64;
         let call = Call::FsPread { raw: 0, path: path.as_bytes(), count, offset };
-        act!(self, call, format_args!("pread length {length} of '{path}'")).map(data)
+        match act!(self, call, format_args!("read '{path}'")) {
+            Err(error) if self.is_beyond_pread(&error, length) => Err(pread_error(length)),
+            answer => answer.map(data),
+        }
     }
 
     /// [`KernelVm::read_file`] for a process.
@@ -484,11 +488,6 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         mtime: VirtualUtimeSpec,
         follow: u32,
     ) -> KernelResult<()> {
-        for time in [atime, mtime] {
-            if let VirtualUtimeSpec::Set(time) = time {
-                time.to_truncated_millis()?;
-            }
-        }
         let (atime, mtime) = (to_timespec(atime), to_timespec(mtime));
         let call = Call::FsUtimes { raw: 0, path: path.as_bytes(), atime, mtime, follow };
         act!(self, call, format_args!("utimes '{path}'")).map(drop)

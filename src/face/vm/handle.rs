@@ -4,6 +4,7 @@ use crate::face::machine::{HandleState, Machine, Queued};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tickernel_systems::abi::Signal;
 
 /// A driver's hold on a process. Clones show the same process; any thread may use one, also a
 /// callback of the virtual machine, where what it asks for happens after the call.
@@ -51,9 +52,17 @@ impl KernelProcessHandle {
         }
     }
 
-    /// Sends a signal to the process as its driver; none after its end, nor an invalid number.
+    /// Sends a signal to the process as its driver. In the origin's profile that is the driver's own
+    /// affair: it reaches the process past its mask, after its end too, whatever its number; what
+    /// does not end it does nothing, not even stop it (SEMANTICS.md, section 2).
     pub fn kill(&self, signal: i32) {
-        if !self.state.is_over() && (1..=64).contains(&signal) {
+        if self.machine.look().kernel.face_handles_pass_masks() {
+            self.state.told(signal);
+            let code = 128_i32.wrapping_add(signal);
+            if ends(signal) && self.state.finish(code) {
+                self.machine.by_handle(Queued::Exit(self.pid, code));
+            }
+        } else if !self.state.is_over() && (1..=64).contains(&signal) {
             self.machine.by_handle(Queued::Signal(self.pid, signal));
         }
     }
@@ -68,4 +77,21 @@ impl KernelProcessHandle {
     pub fn kill_signals(&self) -> Vec<i32> {
         self.state.signals()
     }
+}
+
+/// Whether a signal ends a process that has no handlers: signal(7), "Ign", "Stop" and "Cont" do not.
+fn ends(signal: i32) -> bool {
+    !Signal::new(signal).is_some_and(|signal| {
+        matches!(
+            signal,
+            Signal::SIGCHLD
+                | Signal::SIGCONT
+                | Signal::SIGSTOP
+                | Signal::SIGTSTP
+                | Signal::SIGTTIN
+                | Signal::SIGTTOU
+                | Signal::SIGURG
+                | Signal::SIGWINCH
+        )
+    })
 }

@@ -1,0 +1,889 @@
+//! Runs a program on one of the two kernels, whichever `super::api` is, and tells of each step what
+//! could be seen: the result, what the callbacks were asked, and the machine's state afterwards.
+
+use super::api;
+use crate::book::{Book, Kind, normalized};
+use crate::program::*;
+use crate::seen::{Seen, data_text};
+use api::command_registry::CommandDriver;
+use api::kernel::{
+    ExecOptions, KernelError, KernelProcessHandle, KernelVm, KernelVmConfig, SpawnOptions,
+    VirtualProcessOptions, WaitPidFlags,
+};
+use api::permissions::{
+    CommandAccessRequest, FsAccessRequest, PermissionDecision, Permissions,
+};
+use api::poll::{POLLIN, POLLOUT, PollEvents, PollFd};
+use api::process_table::{ProcessInfo, ProcessStatus, SigmaskHow, SignalSet};
+use api::resource_accounting::ResourceLimits;
+use api::vfs::{
+    MemoryFileSystem, VirtualFileSystem, VirtualStat, VirtualTimeSpec, VirtualUtimeSpec,
+};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+type Vm = KernelVm<MemoryFileSystem>;
+type Told<T> = Result<T, KernelError>;
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Fixed parts of messages that SEMANTICS.md quotes.
+const QUOTED: [&str; 4] =
+    ["kernel VM is disposed", "does not own PID", "invalid command name", "pread length"];
+const O_NONBLOCK: u32 = 0o4000;
+const F_DUPFD: u32 = 0;
+const F_SETFD: u32 = 2;
+const F_SETFL: u32 = 4;
+/// A time-out that is one in both kernels.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Runs a program; `watch` is told of each step before it is taken.
+pub fn run(program: &Program, mut watch: impl FnMut(usize)) -> Vec<Seen> {
+    let mut runner = Runner::new(&program.setup);
+    let mut seen = vec![runner.look("start".to_owned())];
+    for (at, op) in program.ops.iter().enumerate() {
+        watch(at);
+        let result = catch_unwind(AssertUnwindSafe(|| runner.act(op)));
+        let result = result.unwrap_or_else(|_| "PANIC".to_owned());
+        let panicked = result == "PANIC";
+        seen.push(runner.look(result));
+        if panicked {
+            return seen;
+        }
+    }
+    watch(program.ops.len());
+    let tree = catch_unwind(AssertUnwindSafe(|| runner.tree()));
+    seen.push(runner.look(tree.unwrap_or_else(|_| "PANIC".to_owned())));
+    runner.quieten();
+    seen
+}
+
+struct Runner {
+    vm: Vm,
+    handles: BTreeMap<Proc, KernelProcessHandle>,
+    book: Book,
+    log: Log,
+    tags: Vec<&'static str>,
+    /// Ids of pipes as they were first seen.
+    ids: Vec<String>,
+}
+
+impl Runner {
+    fn new(setup: &Setup) -> Self {
+        let log = Log::default();
+        let mut config = KernelVmConfig::new("peer");
+        config.permissions = permissions(&setup.policy, &log);
+        config.env = setup.env.iter().cloned().collect();
+        config.resources = limits(&setup.limits);
+        if let Some((uid, gid)) = setup.ids {
+            config.user.uid = Some(uid);
+            config.user.gid = Some(gid);
+            config.user.supplementary_gids = vec![7, gid, 9];
+        }
+        super::tune(&mut config);
+        let mut files = MemoryFileSystem::new();
+        if setup.guarded {
+            files.mkdir("/etc/agentos", true).unwrap();
+            files.write_file("/etc/agentos/conf", b"conf".to_vec()).unwrap();
+            files.link("/etc/agentos/conf", "/halias").unwrap();
+            files.symlink("/etc/agentos", "/la").unwrap();
+        }
+        Self {
+            vm: KernelVm::new(files, config),
+            handles: BTreeMap::new(),
+            book: Book::default(),
+            log,
+            tags: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    /// What can be seen after a step.
+    fn look(&mut self, result: String) -> Seen {
+        let log = std::mem::take(&mut *self.log.lock().unwrap());
+        let processes: Vec<String> = self.vm.list_processes().values().map(process_text).collect();
+        let signals: Vec<String> = self
+            .handles
+            .values()
+            .map(|handle| format!("{}:{:?}", handle.pid(), handle.kill_signals()))
+            .collect();
+        let after = vec![
+            format!("{:?}", self.vm.resource_snapshot()),
+            format!("{:?}, {} zombie timers", self.vm.state(), self.vm.zombie_timer_count()),
+            format!("processes [{}]", processes.join("; ")),
+            format!("kill_signals {}", signals.join(" ")),
+        ];
+        Seen { result, log, after, tags: std::mem::take(&mut self.tags) }
+    }
+
+    fn driver(&self, who: Who, at: Proc) -> String {
+        match who {
+            Who::Name(name) => name.to_owned(),
+            Who::Own => {
+                let process = self.book.processes.get(&at);
+                process.map_or_else(|| "nobody".to_owned(), |process| process.driver.clone())
+            }
+        }
+    }
+
+    fn pid(&self, at: Proc) -> u32 {
+        self.book.processes.get(&at).map_or(999, |process| process.pid)
+    }
+
+    fn status(&self, pid: u32) -> Option<ProcessStatus> {
+        self.vm.list_processes().get(&pid).map(|info| info.status)
+    }
+
+    fn act(&mut self, op: &Op) -> String {
+        match op {
+            Op::Register(driver, commands) => {
+                let driver = CommandDriver::new(*driver, commands.iter().copied());
+                told(self.vm.register_driver(driver))
+            }
+            Op::Spawn(at, birth) => {
+                let options = SpawnOptions {
+                    requester_driver: birth.requester.map(str::to_owned),
+                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
+                    env: birth.env.iter().cloned().collect(),
+                    cwd: birth.cwd.clone(),
+                };
+                let made = self.vm.spawn_process(&birth.command, birth.args.clone(), options);
+                self.born(*at, birth.parent, made)
+            }
+            Op::Exec(at, birth) => {
+                let options = ExecOptions {
+                    requester_driver: birth.requester.map(str::to_owned),
+                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
+                    env: birth.env.iter().cloned().collect(),
+                    cwd: birth.cwd.clone(),
+                };
+                let made = self.vm.exec(&birth.command, options);
+                self.born(*at, birth.parent, made)
+            }
+            Op::Create(at, driver, birth) => {
+                let options = VirtualProcessOptions {
+                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
+                    env: birth.env.iter().cloned().collect(),
+                    cwd: birth.cwd.clone(),
+                };
+                let (requester, args) = (birth.requester.unwrap_or(driver), birth.args.clone());
+                let made = self
+                    .vm
+                    .create_virtual_process(requester, driver, &birth.command, args, options);
+                self.born(*at, birth.parent, made)
+            }
+            Op::Finish(at, code) => self.by_handle(*at, |handle| {
+                handle.finish(*code);
+                String::new()
+            }),
+            Op::HandleKill(at, signal) => {
+                if self.rests(self.pid(*at), *signal) {
+                    return "skipped: a signal to a stopped process".to_owned();
+                }
+                self.by_handle(*at, |handle| {
+                    handle.kill(*signal);
+                    String::new()
+                })
+            }
+            Op::HandleWait(at) => {
+                self.by_handle(*at, |handle| format!("{:?}", handle.wait(Duration::ZERO)))
+            }
+            Op::Waitpid(at) | Op::WaitAndReap(at) => self.wait(*at, op),
+            Op::Signal(who, target, signal) => self.signal(*who, *target, *signal),
+            Op::Of(who, at, own) => self.of(*who, *at, own),
+            Op::OnFd(who, at, fd, own) => self.on_fd(*who, *at, *fd, own),
+            Op::File(own) => self.file(own),
+            Op::OwnFile(who, at, own) => self.own_file(*who, *at, own),
+            Op::Getpwuid(uid) => told(self.vm.getpwuid(*uid)),
+            Op::Getgrgid(gid) => told(self.vm.getgrgid(*gid)),
+            Op::Commands => format!("{:?}", self.vm.commands()),
+            Op::Dispose => {
+                self.quieten();
+                told(self.vm.dispose())
+            }
+        }
+    }
+
+    fn by_handle(&self, at: Proc, act: impl FnOnce(&KernelProcessHandle) -> String) -> String {
+        self.handles.get(&at).map_or_else(|| "no handle".to_owned(), act)
+    }
+
+    fn born(&mut self, at: Proc, parent: Option<Proc>, made: Told<KernelProcessHandle>) -> String {
+        let handle = match made {
+            Ok(handle) => handle,
+            Err(error) => return error_text(&error),
+        };
+        let (pid, driver) = (handle.pid(), handle.driver().to_owned());
+        let closed = self.book.born(at, pid, &driver, parent);
+        for fd in closed {
+            // Closed by us already, shared by the origin.
+            drop(self.vm.fd_close(&driver, pid, fd));
+        }
+        self.handles.insert(at, handle);
+        format!("{pid} of {driver}")
+    }
+
+    /// Whether a signal would reach a stopped process, where the two do not agree.
+    fn rests(&self, pid: u32, signal: i32) -> bool {
+        self.status(pid) == Some(ProcessStatus::Stopped) && !matches!(signal, 0 | 9 | 18)
+    }
+
+    fn wait(&mut self, at: Proc, op: &Op) -> String {
+        let pid = self.pid(at);
+        if self.status(pid).is_some_and(|status| status != ProcessStatus::Exited) {
+            return "skipped: it would wait".to_owned();
+        }
+        match op {
+            Op::Waitpid(_) => told(self.vm.waitpid(pid)),
+            _ => told(self.vm.wait_and_reap(pid)),
+        }
+    }
+
+    fn signal(&mut self, who: Who, target: i32, signal: i32) -> String {
+        let stopped = self.vm.list_processes().into_values().any(|info| {
+            info.status == ProcessStatus::Stopped
+                && (info.pid as i32 == target || info.pgid as i32 == target.wrapping_neg())
+        });
+        if stopped && !matches!(signal, 0 | 9 | 18) {
+            return "skipped: a signal to a stopped process".to_owned();
+        }
+        let driver = match who {
+            Who::Name(name) => name,
+            Who::Own => "a",
+        };
+        told(self.vm.signal_process(driver, target, signal))
+    }
+
+    fn of(&mut self, who: Who, at: Proc, op: &ProcOp) -> String {
+        let (driver, pid) = (self.driver(who, at), self.pid(at));
+        let driver = driver.as_str();
+        match op {
+            ProcOp::Exit(code) => told(self.vm.exit_process(driver, pid, *code)),
+            ProcOp::WaitOptions(target, flags) => self.wait_options(driver, pid, *target, *flags),
+            ProcOp::Open(slot, path, flags, mode) => {
+                let opened = self.vm.fd_open(driver, pid, path, *flags, *mode);
+                let kind = match normalized(path).strip_prefix("/dev/") {
+                    Some(_) => Kind::Device,
+                    None => Kind::File,
+                };
+                match opened {
+                    Ok(fd) => {
+                        let nonblock = flags & O_NONBLOCK != 0;
+                        let path = normalized(path);
+                        let new = self.book.describe(kind, flags & 3, &path, nonblock);
+                        self.book.install(at, *slot, fd, new);
+                        "a descriptor".to_owned()
+                    }
+                    Err(error) => error_text(&error),
+                }
+            }
+            ProcOp::Pipe(read, write) => match self.vm.open_pipe(driver, pid) {
+                Ok(numbers) => {
+                    self.book.pipe(at, (*read, *write), numbers);
+                    format!("a pipe, ascending: {}", numbers.0 < numbers.1)
+                }
+                Err(error) => error_text(&error),
+            },
+            ProcOp::Stdin(length) => {
+                if self.is_stale(at, Fd::Slot(0)) || self.tag_access(at, Fd::Slot(0), 1) {
+                    return "skipped: stdin".to_owned();
+                }
+                let read = self.vm.read_process_stdin(driver, pid, *length, Some(MOMENT));
+                self.drained(at, Fd::Slot(0), read.as_ref().ok().and_then(Option::as_ref));
+                told_data(read)
+            }
+            ProcOp::Stdout(data) | ProcOp::Stderr(data) => {
+                let fd = if matches!(op, ProcOp::Stdout(_)) { 1 } else { 2 };
+                if let Some(why) = self.must_not_write(at, Fd::Slot(fd), data.1) {
+                    return why;
+                }
+                let bytes = data.bytes();
+                let wrote = if fd == 1 {
+                    self.vm.write_process_stdout(driver, pid, &bytes)
+                } else {
+                    self.vm.write_process_stderr(driver, pid, &bytes)
+                };
+                self.filled(at, Fd::Slot(fd), wrote.as_ref().ok());
+                told(wrote)
+            }
+            ProcOp::Poll(fds) => self.poll(driver, at, pid, fds),
+            ProcOp::DevFdDir => match self.vm.dev_fd_read_dir(driver, pid) {
+                Ok(names) => {
+                    let known = self.book.processes.get(&at).map_or(0, |own| own.fds.len());
+                    let numbers: Vec<u32> = names.iter().filter_map(|n| n.parse().ok()).collect();
+                    let sorted = numbers.is_sorted() && numbers.len() == names.len();
+                    format!("{} names, {known} known, ascending: {sorted}", names.len())
+                }
+                Err(error) => error_text(&error),
+            },
+            other => self.of_signals(driver, pid, other),
+        }
+    }
+
+    fn of_signals(&mut self, driver: &str, pid: u32, op: &ProcOp) -> String {
+        let vm = &mut self.vm;
+        match op {
+            ProcOp::Kill(signal) => {
+                if self.rests(pid, *signal) {
+                    return "skipped: a signal to a stopped process".to_owned();
+                }
+                told(self.vm.kill_process(driver, pid, *signal))
+            }
+            ProcOp::Setpgid(pgid) => told(vm.setpgid(driver, pid, *pgid)),
+            ProcOp::Getpgid => told(vm.getpgid(driver, pid)),
+            ProcOp::Getpid => told(vm.getpid(driver, pid)),
+            ProcOp::Getppid => told(vm.getppid(driver, pid)),
+            ProcOp::Setsid => told(vm.setsid(driver, pid)),
+            ProcOp::Getsid => told(vm.getsid(driver, pid)),
+            ProcOp::Sigprocmask(how, signals) => {
+                if self.rests(pid, -1) {
+                    return "skipped: a mask of a stopped process".to_owned();
+                }
+                let how = match how {
+                    0 => SigmaskHow::Block,
+                    1 => SigmaskHow::Unblock,
+                    _ => SigmaskHow::SetMask,
+                };
+                let mut set = SignalSet::empty();
+                for signal in signals {
+                    if let Err(error) = set.insert(*signal) {
+                        return format!("set {}", error.code());
+                    }
+                }
+                told(self.vm.sigprocmask(driver, pid, how, set).map(SignalSet::signals))
+            }
+            ProcOp::Sigpending => told(vm.sigpending(driver, pid).map(SignalSet::signals)),
+            ProcOp::Umask(mask) => told(vm.umask(driver, pid, *mask)),
+            ProcOp::Identity => told(vm.process_identity(driver, pid)),
+            ProcOp::Groups => told(vm.getgroups(driver, pid)),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn wait_options(&mut self, driver: &str, pid: u32, target: i32, flags: u32) -> String {
+        let processes = self.vm.list_processes();
+        let pgid = processes.get(&pid).map_or(0, |info| info.pgid);
+        let children: Vec<&ProcessInfo> = processes
+            .values()
+            .filter(|info| {
+                info.ppid == pid
+                    && match target {
+                        -1 => true,
+                        0 => info.pgid == pgid,
+                        target if target < 0 => info.pgid == target.unsigned_abs(),
+                        target => info.pid == target as u32,
+                    }
+            })
+            .collect();
+        let over = children.iter().any(|info| info.status == ProcessStatus::Exited);
+        let mut options = WaitPidFlags::empty();
+        if flags & 1 != 0 || !(over || children.is_empty()) {
+            options |= WaitPidFlags::WNOHANG;
+        }
+        if flags & 2 != 0 {
+            options |= WaitPidFlags::WUNTRACED;
+        }
+        if flags & 4 != 0 {
+            options |= WaitPidFlags::WCONTINUED;
+        }
+        told(self.vm.waitpid_with_options(driver, pid, target, options))
+    }
+
+    fn poll(&mut self, driver: &str, at: Proc, pid: u32, asked: &[(Fd, u16)]) -> String {
+        let mut fds = Vec::new();
+        for (fd, bits) in asked {
+            if self.is_stale(at, *fd) {
+                return "skipped: the path means another thing".to_owned();
+            }
+            let mut events = PollEvents::empty();
+            for (bit, event) in [(1, POLLIN), (4, POLLOUT)] {
+                if bits & bit != 0 {
+                    events |= event;
+                }
+            }
+            fds.push(PollFd::new(self.book.number(at, *fd), events));
+        }
+        match self.vm.poll_fds(driver, pid, fds, 0) {
+            Ok(result) => {
+                let revents: Vec<u16> = result.fds.iter().map(|fd| fd.revents.bits()).collect();
+                format!("{} ready {revents:?}", result.ready_count)
+            }
+            Err(error) => error_text(&error),
+        }
+    }
+
+    fn is_stale(&self, at: Proc, fd: Fd) -> bool {
+        self.book.description(at, fd).is_some_and(|description| description.stale)
+    }
+
+    /// Tags a read or a write of a descriptor that is not open for it.
+    fn tag_access(&mut self, at: Proc, fd: Fd, wrong: u32) -> bool {
+        let description = self.book.description(at, fd);
+        let is_wrong = description
+            .is_some_and(|it| it.access == wrong && !matches!(it.kind, Kind::Pipe { .. }));
+        if is_wrong {
+            self.tags.push("access");
+        }
+        is_wrong
+    }
+
+    fn pipe_of(&self, at: Proc, fd: Fd) -> Option<usize> {
+        match self.book.description(at, fd)?.kind {
+            Kind::Pipe { id, .. } => Some(id),
+            Kind::Device | Kind::File => None,
+        }
+    }
+
+    /// Why a write must not be made: it would block, or the two do not agree.
+    fn must_not_write(&mut self, at: Proc, fd: Fd, length: usize) -> Option<String> {
+        self.tag_access(at, fd, 0);
+        if self.is_stale(at, fd) {
+            return Some("skipped: the path means another thing".to_owned());
+        }
+        let pipe = self.pipe_of(at, fd)?;
+        if length == 0 {
+            return Some("skipped: a zero-length pipe write".to_owned());
+        }
+        let description = self.book.description(at, fd)?;
+        if !description.nonblock && self.book.pipes[pipe] + length > 65_536 {
+            return Some("skipped: it would wait".to_owned());
+        }
+        if self.rests(self.pid(at), -1) {
+            return Some("skipped: a pipe write of a stopped process".to_owned());
+        }
+        None
+    }
+
+    fn filled(&mut self, at: Proc, fd: Fd, wrote: Option<&usize>) {
+        if let (Some(pipe), Some(wrote)) = (self.pipe_of(at, fd), wrote) {
+            self.book.pipes[pipe] += wrote;
+        }
+    }
+
+    fn drained(&mut self, at: Proc, fd: Fd, read: Option<&Vec<u8>>) {
+        if let (Some(pipe), Some(read)) = (self.pipe_of(at, fd), read) {
+            self.book.pipes[pipe] = self.book.pipes[pipe].saturating_sub(read.len());
+        }
+    }
+
+    fn on_fd(&mut self, who: Who, at: Proc, fd: Fd, op: &FdOp) -> String {
+        let (driver, pid) = (self.driver(who, at), self.pid(at));
+        let driver = driver.as_str();
+        let number = self.book.number(at, fd);
+        let follows = !matches!(op, FdOp::Close | FdOp::Dup(_) | FdOp::Dup2(..) | FdOp::Isatty);
+        if follows && self.is_stale(at, fd) {
+            return "skipped: the path means another thing".to_owned();
+        }
+        match op {
+            FdOp::Read(length) => {
+                self.tag_access(at, fd, 1);
+                let read = self.vm.fd_read(driver, pid, number, *length);
+                self.drained(at, fd, read.as_ref().ok());
+                told_data(read.map(Some))
+            }
+            FdOp::ReadTimeout(length) => {
+                self.tag_access(at, fd, 1);
+                let vm = &mut self.vm;
+                let read =
+                    vm.fd_read_with_timeout_result(driver, pid, number, *length, Some(MOMENT));
+                self.drained(at, fd, read.as_ref().ok().and_then(Option::as_ref));
+                told_data(read)
+            }
+            FdOp::Write(data) => {
+                if let Some(why) = self.must_not_write(at, fd, data.1) {
+                    return why;
+                }
+                let wrote = self.vm.fd_write(driver, pid, number, &data.bytes());
+                self.filled(at, fd, wrote.as_ref().ok());
+                told(wrote)
+            }
+            FdOp::Pread(length, offset) => {
+                self.tag_access(at, fd, 1);
+                told_data(self.vm.fd_pread(driver, pid, number, *length, *offset).map(Some))
+            }
+            FdOp::Pwrite(data, offset) => {
+                self.tag_access(at, fd, 0);
+                told(self.vm.fd_pwrite(driver, pid, number, &data.bytes(), *offset))
+            }
+            FdOp::Seek(offset, whence) => {
+                told(self.vm.fd_seek(driver, pid, number, *offset, *whence))
+            }
+            FdOp::Flock(operation) => {
+                let first = self.vm.fd_flock(driver, pid, number, *operation | 4);
+                // What has not waited does not wait a second time.
+                if first.is_ok() {
+                    return told(self.vm.fd_flock(driver, pid, number, *operation));
+                }
+                told(first)
+            }
+            FdOp::Stat => told(self.vm.fd_stat(driver, pid, number)),
+            FdOp::Path => match self.vm.fd_path(driver, pid, number) {
+                Ok(path) => self.path_text(path),
+                Err(error) => error_text(&error),
+            },
+            FdOp::DevStat => {
+                let pipe = self.pipe_of(at, fd).is_some();
+                match self.vm.dev_fd_stat(driver, pid, number) {
+                    Ok(stat) => stat_text(&stat, pipe),
+                    Err(error) => error_text(&error),
+                }
+            }
+            FdOp::Futimes(atime, mtime) => {
+                told(self.vm.futimes(driver, pid, number, time(*atime), time(*mtime)))
+            }
+            FdOp::Isatty => told(self.vm.isatty(driver, pid, number)),
+            other => self.on_numbers(driver, at, pid, fd, other),
+        }
+    }
+
+    /// The calls that make and change descriptors.
+    fn on_numbers(&mut self, driver: &str, at: Proc, pid: u32, fd: Fd, op: &FdOp) -> String {
+        let number = self.book.number(at, fd);
+        match op {
+            FdOp::Dup(slot) => {
+                let made = self.vm.fd_dup(driver, pid, number);
+                self.duplicated(at, fd, *slot, made)
+            }
+            FdOp::Dup2(slot, new) => {
+                let new = self.book.number(at, *new);
+                let made = self.vm.fd_dup2(driver, pid, number, new);
+                if made.is_ok() && new == number {
+                    return "the same".to_owned();
+                }
+                // A number that was open keeps its slot.
+                let slot = self.book.slot(at, Fd::Number(new)).unwrap_or(*slot);
+                self.duplicated(at, fd, slot, made.map(|()| new))
+            }
+            FdOp::Close => {
+                let closed = self.vm.fd_close(driver, pid, number);
+                if closed.is_ok() {
+                    self.book.close(at, fd);
+                }
+                told(closed)
+            }
+            FdOp::Fcntl(F_DUPFD, least, slot) => {
+                let made = self.vm.fd_fcntl(driver, pid, number, F_DUPFD, *least);
+                self.duplicated(at, fd, *slot, made)
+            }
+            FdOp::Fcntl(command, argument, _) => self.fcntl(driver, at, pid, fd, *command, *argument),
+            FdOp::Reopen(slot, flags) => {
+                let path = format!("/dev/fd/{number}");
+                let made = self.vm.fd_open(driver, pid, &path, *flags, None);
+                let Ok(made) = made else { return told(made) };
+                let Some(old) = self.book.descriptor(at, fd) else { return "strange".to_owned() };
+                let before = self.book.descriptions[old.description].clone();
+                let nonblock = before.nonblock || flags & O_NONBLOCK != 0;
+                let description = if matches!(before.kind, Kind::Pipe { .. }) {
+                    self.book.describe(before.kind, before.access, &before.path, nonblock)
+                } else {
+                    old.description
+                };
+                self.book.install(at, *slot, made, description);
+                "a descriptor".to_owned()
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn duplicated(&mut self, at: Proc, fd: Fd, slot: Slot, made: Told<u32>) -> String {
+        let made = match made {
+            Ok(made) => made,
+            Err(error) => return error_text(&error),
+        };
+        let Some(old) = self.book.descriptor(at, fd) else { return "strange".to_owned() };
+        self.book.install(at, slot, made, old.description);
+        if made < 100 { "a descriptor".to_owned() } else { format!("descriptor {made}") }
+    }
+
+    fn fcntl(
+        &mut self,
+        driver: &str,
+        at: Proc,
+        pid: u32,
+        fd: Fd,
+        command: u32,
+        argument: u32,
+    ) -> String {
+        let number = self.book.number(at, fd);
+        let answer = self.vm.fd_fcntl(driver, pid, number, command, argument);
+        if answer.is_err() {
+            return told(answer);
+        }
+        if command == F_SETFD
+            && let Some(descriptor) = self.book.descriptor_mut(at, fd)
+        {
+            descriptor.cloexec = argument & 1 != 0;
+        }
+        if command == F_SETFL
+            && let Some(descriptor) = self.book.descriptor(at, fd)
+        {
+            let nonblock = argument & O_NONBLOCK != 0;
+            self.book.descriptions[descriptor.description].nonblock = nonblock;
+            // O_NONBLOCK is the description's with us, the descriptor's in the origin.
+            for (other, number) in self.book.sharers(descriptor.description) {
+                let Some(process) = self.book.processes.get(&other) else { continue };
+                drop(self.vm.fd_fcntl(&process.driver, process.pid, number, F_SETFL, argument));
+            }
+        }
+        told(answer)
+    }
+
+    fn path_text(&mut self, path: String) -> String {
+        let mut parts = path.split(':');
+        let (Some("pipe"), Some(id), Some(end)) = (parts.next(), parts.next(), parts.next()) else {
+            return path;
+        };
+        let known = self.ids.iter().position(|known| known == id);
+        let at = known.unwrap_or_else(|| {
+            self.ids.push(id.to_owned());
+            self.ids.len() - 1
+        });
+        format!("pipe:#{at}:{end}")
+    }
+
+    fn file(&mut self, op: &FileOp) -> String {
+        let vm = &mut self.vm;
+        match op {
+            FileOp::Read(path) => told_data(vm.read_file(path).map(Some)),
+            FileOp::Pread(path, offset, length) => {
+                told_data(vm.pread_file(path, *offset, *length).map(Some))
+            }
+            FileOp::Write(path, data) => told(vm.write_file(path, data.bytes())),
+            FileOp::CreateDir(path) => told(vm.create_dir(path)),
+            FileOp::Mkdir(path, recursive) => told(vm.mkdir(path, *recursive)),
+            FileOp::Exists(path) => told(vm.exists(path)),
+            FileOp::Stat(path) => told_stat(vm.stat(path)),
+            FileOp::Lstat(path) => told_stat(vm.lstat(path)),
+            FileOp::ReadLink(path) => told(vm.read_link(path)),
+            FileOp::Realpath(path) => told(vm.realpath(path)),
+            FileOp::ReadDir(path) => told(vm.read_dir(path)),
+            FileOp::RemoveFile(path) => {
+                let done = vm.remove_file(path);
+                self.moved(done, &[path])
+            }
+            FileOp::RemoveDir(path) => {
+                let done = vm.remove_dir(path);
+                self.moved(done, &[path])
+            }
+            FileOp::Rename(old, new) => {
+                let done = vm.rename(old, new);
+                self.moved(done, &[old, new])
+            }
+            FileOp::Symlink(target, path) => told(vm.symlink(target, path)),
+            FileOp::Link(old, new) => told(vm.link(old, new)),
+            FileOp::Chmod(path, mode) => told(vm.chmod(path, *mode)),
+            FileOp::Chown(path, uid, gid) => told(vm.chown(path, *uid, *gid)),
+            FileOp::Utimes(path, atime, mtime) => told(vm.utimes(path, *atime, *mtime)),
+            FileOp::UtimesSpec(path, atime, mtime) => {
+                told(vm.utimes_spec(path, time(*atime), time(*mtime)))
+            }
+            FileOp::Lutimes(path, atime, mtime) => {
+                told(vm.lutimes(path, time(*atime), time(*mtime)))
+            }
+            FileOp::Truncate(path, length) => told(vm.truncate(path, *length)),
+        }
+    }
+
+    fn moved(&mut self, done: Told<()>, paths: &[&str]) -> String {
+        if done.is_ok() {
+            for path in paths {
+                self.book.moved(path);
+            }
+        }
+        told(done)
+    }
+
+    fn own_file(&mut self, who: Who, at: Proc, op: &OwnFileOp) -> String {
+        let (driver, pid) = (self.driver(who, at), self.pid(at));
+        let (vm, driver) = (&mut self.vm, driver.as_str());
+        match op {
+            OwnFileOp::Read(path) => {
+                told_data(vm.read_file_for_process(driver, pid, path).map(Some))
+            }
+            OwnFileOp::Write(path, data, mode) => {
+                told(vm.write_file_for_process(driver, pid, path, data.bytes(), *mode))
+            }
+            OwnFileOp::CreateDir(path, mode) => {
+                told(vm.create_dir_for_process(driver, pid, path, *mode))
+            }
+            OwnFileOp::Mkdir(path, recursive, mode) => {
+                told(vm.mkdir_for_process(driver, pid, path, *recursive, *mode))
+            }
+            OwnFileOp::Exists(path) => told(vm.exists_for_process(driver, pid, path)),
+            OwnFileOp::Stat(path) => told_stat(vm.stat_for_process(driver, pid, path)),
+            OwnFileOp::Lstat(path) => told_stat(vm.lstat_for_process(driver, pid, path)),
+            OwnFileOp::ReadLink(path) => told(vm.read_link_for_process(driver, pid, path)),
+            OwnFileOp::Realpath(path) => told(vm.realpath_for_process(driver, pid, path)),
+            OwnFileOp::ReadDir(path) => told(vm.read_dir_for_process(driver, pid, path)),
+        }
+    }
+
+    /// The whole tree as the file system itself tells it.
+    fn tree(&mut self) -> String {
+        let files = self.vm.filesystem_mut().inner_mut().inner_mut();
+        let mut lines = Vec::new();
+        let mut todo = vec!["/".to_owned()];
+        while let Some(path) = todo.pop() {
+            let stat = match files.lstat(&path) {
+                Ok(stat) => stat,
+                Err(error) => {
+                    lines.push(format!("{path} {}", error.code()));
+                    continue;
+                }
+            };
+            let content = if stat.is_directory {
+                let names = files.read_dir(&path).unwrap_or_default();
+                let top = if path == "/" { "" } else { &path };
+                todo.extend(names.iter().map(|name| format!("{top}/{name}")));
+                format!("{names:?}")
+            } else if stat.is_symbolic_link {
+                files.read_link(&path).unwrap_or_default()
+            } else {
+                data_text(&files.read_file(&path).unwrap_or_default())
+            };
+            lines.push(format!("{path} {} {content}", stat_text(&stat, false)));
+        }
+        lines.sort();
+        lines.join("\n")
+    }
+
+    /// Nothing is blocked and nothing stopped: what `dispose` does next takes no time.
+    fn quieten(&mut self) {
+        for process in self.book.processes.values() {
+            let (driver, pid) = (process.driver.as_str(), process.pid);
+            let vm = &self.vm;
+            drop(vm.signal_process(driver, pid as i32, 18));
+            drop(vm.sigprocmask(driver, pid, SigmaskHow::SetMask, SignalSet::empty()));
+        }
+    }
+}
+
+fn permissions(policy: &Policy, log: &Log) -> Permissions {
+    let (paths, command) = match policy {
+        Policy::AllowAll => return Permissions::allow_all(),
+        Policy::None => return Permissions::default(),
+        Policy::Ask { paths, command } => (paths.clone(), *command),
+    };
+    let mut permissions = Permissions::allow_all();
+    let own = Arc::clone(log);
+    permissions.filesystem = Some(Arc::new(move |request: &FsAccessRequest| {
+        let op = format!("{:?}", request.op);
+        own.lock().unwrap().push(format!("{} {op} {}", request.vm_id, request.path));
+        let denied = |(name, top): &(&str, &str)| {
+            (*name == "*" || *name == op) && request.path.starts_with(top)
+        };
+        decision(!paths.iter().any(denied))
+    }));
+    let own = Arc::clone(log);
+    permissions.child_process = Some(Arc::new(move |request: &CommandAccessRequest| {
+        own.lock().unwrap().push(format!(
+            "spawn {} {:?} in {:?} with {:?}",
+            request.command, request.args, request.cwd, request.env
+        ));
+        decision(command != Some(request.command.as_str()))
+    }));
+    permissions
+}
+
+fn decision(allow: bool) -> PermissionDecision {
+    PermissionDecision { allow, reason: (!allow).then(|| "the program says so".to_owned()) }
+}
+
+fn limits(chosen: &[(Limit, usize)]) -> ResourceLimits {
+    let mut limits = ResourceLimits::default();
+    limits.max_blocking_read_ms = Some(1);
+    for (limit, most) in chosen {
+        let most = Some(*most);
+        match limit {
+            Limit::Processes => limits.max_processes = most,
+            Limit::OpenFds => limits.max_open_fds = most,
+            Limit::Pipes => limits.max_pipes = most,
+            Limit::Inodes => limits.max_inode_count = most,
+            Limit::PreadBytes => limits.max_pread_bytes = most,
+            Limit::WriteBytes => limits.max_fd_write_bytes = most,
+            Limit::ArgvBytes => limits.max_process_argv_bytes = most,
+            Limit::EnvBytes => limits.max_process_env_bytes = most,
+            Limit::ReaddirEntries => limits.max_readdir_entries = most,
+        }
+    }
+    limits
+}
+
+fn time(time: Time) -> VirtualUtimeSpec {
+    match time {
+        Time::Set(sec, nsec) => VirtualUtimeSpec::Set(VirtualTimeSpec { sec, nsec }),
+        Time::Now => VirtualUtimeSpec::Now,
+        Time::Omit => VirtualUtimeSpec::Omit,
+    }
+}
+
+fn error_text(error: &KernelError) -> String {
+    let message = error.to_string();
+    let quoted = QUOTED.iter().find(|part| message.contains(**part));
+    let reason = if message.contains("the program says so") { " with the reason" } else { "" };
+    let quoted = quoted.map(|part| format!(" \"{part}\"")).unwrap_or_default();
+    format!("Err {}{quoted}{reason}", error.code())
+}
+
+fn told<T: std::fmt::Debug>(result: Told<T>) -> String {
+    match result {
+        Ok(value) => format!("Ok {value:?}"),
+        Err(error) => error_text(&error),
+    }
+}
+
+fn told_data(result: Told<Option<Vec<u8>>>) -> String {
+    match result {
+        Ok(None) => "Ok end".to_owned(),
+        Ok(Some(data)) => format!("Ok {}", data_text(&data)),
+        Err(error) => error_text(&error),
+    }
+}
+
+fn told_stat(result: Told<VirtualStat>) -> String {
+    match result {
+        Ok(stat) => format!("Ok {}", stat_text(&stat, false)),
+        Err(error) => error_text(&error),
+    }
+}
+
+fn process_text(info: &ProcessInfo) -> String {
+    let code = info.exit_code.map_or_else(String::new, |code| format!(" {code}"));
+    format!(
+        "{} of {} {} {} {} {:?}{code} {} {:?} {:?}",
+        info.pid,
+        info.ppid,
+        info.pgid,
+        info.sid,
+        info.driver,
+        info.status,
+        info.command,
+        (info.identity.uid, info.identity.gid, info.identity.euid, info.identity.egid),
+        info.identity.supplementary_gids,
+    )
+}
+
+/// Times that the program did not set are "now"; those and the links of directories are Linux's.
+fn stat_text(stat: &VirtualStat, pipe: bool) -> String {
+    let time = |ms: u64, nsec: u32| {
+        if ms > 10_000_000_000 { "now".to_owned() } else { format!("{ms}+{nsec}") }
+    };
+    let (atime, mtime) = (time(stat.atime_ms, stat.atime_nsec), time(stat.mtime_ms, stat.mtime_nsec));
+    let native = stat.dev >= 256;
+    let times = if stat.is_directory && native { String::new() } else { format!(" {atime} {mtime}") };
+    let nlink = if stat.is_directory && native { 0 } else { stat.nlink };
+    let dev = if native { "tree".to_owned() } else { stat.dev.to_string() };
+    let ino = if pipe { 0 } else { stat.ino };
+    format!(
+        "{:o} size {} blocks {} dev {dev} rdev {:x} {}{} ino {ino} nlink {nlink} {}:{}{times}",
+        stat.mode,
+        stat.size,
+        stat.blocks,
+        stat.rdev,
+        if stat.is_directory { "d" } else { "" },
+        if stat.is_symbolic_link { "l" } else { "" },
+        stat.uid,
+        stat.gid,
+    )
+}
