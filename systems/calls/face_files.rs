@@ -320,7 +320,11 @@ impl Kernel {
         if target != 0 && how == 0 {
             self.checked_exists(&path)?;
         }
-        if how == 2 { self.guard_all(&path)? } else { self.guard(&path, false)? }
+        if how == 2 {
+            self.guard_all(&path)?
+        } else {
+            self.guard(&path, false)?
+        }
         self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
         if is_device_directory(&path) {
             return Ok(Answer::default());
@@ -717,7 +721,18 @@ impl Kernel {
         let (ino, now) = (DEVICE_INODES + ino, Timespec::from_ns(self.now_ns));
         let (atime, mtime, ctime, btime) = (now, now, now, now);
         let mode = mode | kind;
-        Some(Stat { dev: DEVICES, ino, mode, nlink, rdev, atime, mtime, ctime, btime, ..Stat::default() })
+        Some(Stat {
+            dev: DEVICES,
+            ino,
+            mode,
+            nlink,
+            rdev,
+            atime,
+            mtime,
+            ctime,
+            btime,
+            ..Stat::default()
+        })
     }
 }
 

@@ -232,7 +232,9 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<usize> {
         // An end beyond u64 is EINVAL, one beyond i64 no room: the core tells both of a length.
         let end = offset.checked_add(data.len() as u64);
-        if end.is_none() && owned(&self.machine, requester_driver, pid)?.kernel.face_is_file(pid, fd) {
+        if end.is_none()
+            && owned(&self.machine, requester_driver, pid)?.kernel.face_is_file(pid, fd)
+        {
             return Err(error_about(Errno::EINVAL, format_args!("offset {offset}")));
         }
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
