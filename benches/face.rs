@@ -1,5 +1,5 @@
-//! Times the public face (`KernelVm`) alone and among 10,000 live processes, and what recording adds
-//! to it. `cargo bench --bench face` takes about half a minute. The same operations beside the
+//! Times the public face (`KernelVm`) alone and among 10,000 live processes, and what recording
+//! adds to it. `cargo bench --bench face` takes about half a minute. The same operations beside the
 //! published crate: `cargo run --release --manifest-path benches/peer/Cargo.toml --bin bench`.
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -166,6 +166,17 @@ impl Descriptors {
         }
     }
 
+    /// The first stat of a descriptor, and after how many moves of its offset it came.
+    fn told_stat(&mut self, task: &Lineage, fd: i32, expected: &Expected) {
+        let at = self.moves.len();
+        if let (Payload::Stat(stat), Some(seen)) = (&expected.payload, self.at(task, fd))
+            && seen.stat.is_none()
+        {
+            seen.stat = Some((**stat, expected.members));
+            seen.stat_at = at;
+        }
+    }
+
     fn succeeded(&mut self, task: &Lineage, call: &Call<'_>, expected: &Expected, value: i64) {
         match call {
             Call::Read { fd, .. } | Call::Readv { fd, .. } => self.moved(task, *fd, value, false),
@@ -173,13 +184,7 @@ impl Descriptors {
             Call::Fstat { fd }
             | Call::Newfstatat { dirfd: fd, path: Some(b""), .. }
             | Call::Statx { dirfd: fd, path: Some(b"") | None, .. } => {
-                let at = self.moves.len();
-                if let (Payload::Stat(stat), Some(seen)) = (&expected.payload, self.at(task, *fd))
-                    && seen.stat.is_none()
-                {
-                    seen.stat = Some((**stat, expected.members));
-                    seen.stat_at = at;
-                }
+                self.told_stat(task, *fd, expected);
             }
             Call::Lseek { fd, offset, whence } => {
                 let at = self.moves.len();

@@ -25,7 +25,7 @@ use super::text::{call_text, recorded_text, result_text};
 pub struct Step<'a> {
     /// The encoded event.
     pub event: &'a [u8],
-    /// The encoded [`Expected`] of an imported trace.
+    /// The encoded [`Expected`](super::Expected) of an imported trace.
     pub expected: Option<&'a [u8]>,
     /// Entry and exit line of the recording.
     pub lines: Option<(u64, u64)>,

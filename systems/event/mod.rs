@@ -69,7 +69,8 @@ pub enum Event<'a> {
     },
 }
 
-crate::wire_enum!(HostAnswer { 0 Bytes(bytes), 1 Result(value), 2 Error(errno), 3 Absent, 4 Answer(answer)
+crate::wire_enum!(HostAnswer {
+    0 Bytes(bytes), 1 Result(value), 2 Error(errno), 3 Absent, 4 Answer(answer)
 });
 
 /// What the kernel cannot know by itself.

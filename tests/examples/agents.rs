@@ -1,5 +1,5 @@
-//! Two drivers, the user's own file system, a policy and threads in one virtual machine; the session
-//! is recorded and replayed without any of them, to the same digest.
+//! Two drivers, the user's own file system, a policy and threads in one virtual machine; the
+//! session is recorded and replayed without any of them, to the same digest.
 //!
 //! `cargo run --example agents`
 
