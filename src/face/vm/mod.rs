@@ -187,7 +187,7 @@ fn run(
     (task, call): (u32, Call<'_>),
     what: impl fmt::Display,
 ) -> KernelResult<Answer> {
-    let outcome = core.call(task, call);
+    let outcome = core.call(task, &call);
     let result = machine.finish(core, outcome, &mut host);
     if let Some(panic) = host.panic.take() {
         std::panic::resume_unwind(panic);
