@@ -138,6 +138,11 @@ impl<S: Sink> Recording<S> {
         self.hash = hash_on(self.hash, value, &mut self.scratch);
     }
 
+    /// The writer: what a background one can tell of its waits.
+    pub(crate) const fn writer(&self) -> &Builder<S> {
+        &self.writer
+    }
+
     /// The next output, in the order in which it happened.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
