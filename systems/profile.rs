@@ -55,6 +55,9 @@ pub struct Bends {
     /// The signal of a handle is the driver's own affair: it passes the mask, and stops nothing
     /// (section 2, "Handle").
     pub handles_pass_masks: bool,
+    /// A file's offset may be anywhere up to i64::MAX, and a pipe has none whatever is asked of it
+    /// (section 3, `fd_seek`).
+    pub any_offset: bool,
     /// Devices show no type in their mode (section 12).
     pub devices_have_no_type: bool,
     /// flock(2) takes regular files only: EBADF (section 3).
@@ -81,6 +84,7 @@ impl Profile {
             files_are_ready_by_mode: bent,
             conversion_keeps_lock: bent,
             handles_pass_masks: bent,
+            any_offset: bent,
             devices_have_no_type: bent,
             only_files_are_locked: bent,
             limits_come_first: bent,

@@ -7,9 +7,11 @@
 use super::face_files::{DEVICES, device_at, is_stream, operation, swallows};
 use super::io::seek_from;
 use crate::abi::flags::*;
-use crate::abi::{Errno, Stat};
+use crate::abi::{Errno, Stat, Timespec};
 use crate::components::{Device, Object, Target};
 use crate::event::{Answer, Call, Payload};
+use crate::face::Policy;
+use crate::fs::Place;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, TaskRow};
 use alloc::vec::Vec;
@@ -36,6 +38,9 @@ impl Kernel {
         if let Some(device) = device_at(&path) {
             if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
                 return Err(Errno::EEXIST.into());
+            }
+            if flags & O_TRUNC != 0 && !swallows(device) {
+                self.raw(&Call::FsTruncate { raw: 1, path: &path, length: 0 })?;
             }
             return self.face_install(task, Target::Object(Object::Device(device)), flags);
         }
@@ -162,6 +167,36 @@ impl Kernel {
         }
     }
 
+    /// A policy that is more than one answer for all is asked about each use of a file, too
+    /// (section 9): `path` of the file that a place is.
+    #[inline]
+    fn asks_of_files(&self) -> bool {
+        self.config.face.present && self.config.face.file_policy != Policy::Allow
+    }
+
+    /// Asks about a use of an open file.
+    #[inline]
+    pub(crate) fn face_permit_file(&mut self, operation: u32, place: Place) -> Result<(), Stop> {
+        if !self.asks_of_files() {
+            return Ok(());
+        }
+        let path = self.tree_path(place);
+        self.permit(operation, &path)
+    }
+
+    /// What a write asks: the guard's question, then whether what is around it may be read, then
+    /// whether it may be written. An append reads nothing.
+    #[cold]
+    #[inline(never)]
+    fn face_permit_write(&mut self, place: Place, append: bool) -> Result<(), Stop> {
+        let path = self.tree_path(place);
+        self.ask_guard(&path, true)?;
+        if !append {
+            self.permit(operation::READ, &path)?;
+        }
+        self.permit(operation::WRITE, &path)
+    }
+
     /// EINVAL for a read of a file that is longer than the contract allows.
     #[inline]
     pub(crate) fn face_read_limit(&self, count: u64) -> Result<(), Errno> {
@@ -174,7 +209,7 @@ impl Kernel {
         &mut self,
         row: DescriptionRow,
         bytes: u64,
-        offset: Option<u64>,
+        offset_given: Option<u64>,
     ) -> Result<(), Stop> {
         if bytes > self.config.face.limits.max_fd_write_bytes {
             return Err(Errno::EINVAL.into());
@@ -185,17 +220,22 @@ impl Kernel {
         let from = if description.flags & O_APPEND != 0 {
             size
         } else {
-            offset.unwrap_or(description.offset)
+            offset_given.unwrap_or(description.offset)
         };
         let end = from.checked_add(bytes).ok_or(Errno::EINVAL)?;
         if self.fs.pages(place).is_some() && self.face_guards(place) {
             return Err(Errno::EROFS.into());
         }
-        self.room_for_growth(end.saturating_sub(size))
+        self.room_for_growth(end.saturating_sub(size))?;
+        if self.asks_of_files() {
+            let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
+            self.face_permit_write(place, append)?;
+        }
+        Ok(())
     }
 
     /// Whether a file lies in the guarded directory, or has another name there.
-    fn face_guards(&mut self, place: crate::fs::Place) -> bool {
+    fn face_guards(&mut self, place: Place) -> bool {
         if !self.tree_has_guard() {
             return false;
         }
@@ -384,7 +424,10 @@ impl Kernel {
             Target::Object(Object::Device(device)) => self.device_stat(device_path(device)),
             Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
                 let ino = description_id(self, row);
-                Some(Stat { dev: DEVICES, ino, mode: 0o666, nlink: 1, ..Stat::default() })
+                let now = Timespec::from_ns(self.now_ns);
+                let (atime, mtime, ctime, btime) = (now, now, now, now);
+                let (dev, mode, nlink) = (DEVICES, 0o666, 1);
+                Some(Stat { dev, ino, mode, nlink, atime, mtime, ctime, btime, ..Stat::default() })
             }
         }
     }

@@ -206,7 +206,7 @@ impl Kernel {
             }
             Call::FsTruncate { raw: 0, path, length } => {
                 let path = checked_path(path)?;
-                if device_at(&path).is_some() {
+                if device_at(&path).is_some_and(swallows) {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
@@ -320,12 +320,18 @@ impl Kernel {
         if target != 0 && how == 0 {
             self.checked_exists(&path)?;
         }
-        if how == 2 { self.guard_all(&path)? } else { self.guard(&path, false)? }
+        self.guard(&path, false)?;
+        if how == 2 {
+            self.is_no_file(&path)?;
+        }
         self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
         if is_device_directory(&path) {
             return Ok(Answer::default());
         }
         let missing = self.missing_paths(&path, how == 2)?;
+        if let Some(first) = missing.first() {
+            self.is_listable(split(first).0)?;
+        }
         self.room_for_inodes(missing.len() as u64)?;
         let modes = if target == 0 { Ok(()) } else { self.permit_modes(&missing) };
         if let Err(stop @ Stop::Ask(_)) = modes {
@@ -341,28 +347,15 @@ impl Kernel {
         missing.iter().try_for_each(|path| self.permit_as_new(CHMOD, path))
     }
 
-    /// The guard of every directory on a path that is to be made with its parents, as far as there
-    /// is something; a file in the way is ENOTDIR.
-    fn guard_all(&mut self, path: &[u8]) -> Result<(), Stop> {
-        let ends = (1..path.len()).filter(|at| path[*at] == b'/').chain([path.len()]);
-        for end in ends {
-            let top = &path[..end];
-            self.guard(top, false)?;
-            if device_at(top).is_some() {
-                return Err(Errno::ENOTDIR.into());
-            }
-            match self.raw(&Call::FsStat { raw: 1, path: top, follow: 1 }) {
-                Ok(Answer { payload: Payload::Stat(stat), .. }) => {
-                    if stat.mode & S_IFMT != S_IFDIR {
-                        return Err(Errno::ENOTDIR.into());
-                    }
-                }
-                Ok(_) => return Err(Errno::EIO.into()),
-                Err(Stop::Fail(Errno::ENOENT)) => return Ok(()),
-                Err(stop) => return Err(stop),
-            }
+    /// ENOTDIR for a file in the place of a directory that may be there already.
+    fn is_no_file(&mut self, path: &[u8]) -> Result<(), Stop> {
+        if own_device_at(path).is_some() {
+            return Err(Errno::ENOTDIR.into());
         }
-        Ok(())
+        match self.is_listable(path) {
+            Err(Stop::Fail(Errno::ENOENT)) => Ok(()),
+            other => other,
+        }
     }
 
     fn checked_write(
@@ -410,11 +403,7 @@ impl Kernel {
 
     /// Whether something is there, as far as the policy lets one see it.
     pub(crate) fn checked_exists(&mut self, path: &[u8]) -> Result<bool, Stop> {
-        let path = match checked_path(path) {
-            Ok(path) => path,
-            Err(Errno::EINVAL) => return Err(Errno::EINVAL.into()),
-            Err(_) => return Ok(false),
-        };
+        let path = checked_path(path)?;
         if device_at(&path).is_some() {
             return Ok(true);
         }
@@ -448,7 +437,7 @@ impl Kernel {
             return Ok(());
         }
         // The errors of the resolution come back as they are, before any answer.
-        let path = self.subject_path(path, subject)?;
+        let path = self.subject_path(path, subject, operation != EXISTS)?;
         if policy == Policy::Deny {
             return Err(Errno::EACCES.into());
         }
@@ -473,32 +462,42 @@ impl Kernel {
         }
     }
 
-    fn subject_path(&mut self, path: &[u8], subject: Subject) -> Result<Vec<u8>, Stop> {
+    fn subject_path(
+        &mut self,
+        path: &[u8],
+        subject: Subject,
+        strict: bool,
+    ) -> Result<Vec<u8>, Stop> {
         if path == b"/" {
             return Ok(path.to_vec());
         }
         match subject {
             Subject::Target => self.real_path(path),
-            Subject::Name => self.place_path(path),
+            Subject::Name => self.place_path(path, strict),
             Subject::TargetOrPlace => match self.real_path(path) {
-                Err(Stop::Fail(Errno::ENOENT)) => self.place_path(path),
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => self.place_path(path, strict),
                 other => other,
             },
         }
     }
 
-    /// The real path of the deepest directory that is there, and what is missing below it.
-    fn place_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+    /// The real path of the deepest directory that is there, and what is missing below it; `strict`:
+    /// it must be one.
+    fn place_path(&mut self, path: &[u8], strict: bool) -> Result<Vec<u8>, Stop> {
         let mut top = split(path).0;
         loop {
             match self.real_path(top) {
                 Ok(real) => {
-                    self.is_listable(&real)?;
+                    if strict {
+                        self.is_listable(&real)?;
+                    }
                     let rest = if top == b"/" { path } else { &path[top.len()..] };
                     let real = if real == b"/" { &[][..] } else { &real };
                     return Ok([real, rest].concat());
                 }
-                Err(Stop::Fail(Errno::ENOENT)) if top != b"/" => top = split(top).0,
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) if top != b"/" => {
+                    top = split(top).0;
+                }
                 Err(stop) => return Err(stop),
             }
         }
@@ -516,19 +515,23 @@ impl Kernel {
     }
 
     /// The guard resolves a path by the policy's leave: READ is asked about what is there, or about
-    /// its directory (section 9, "Usage accounting and guards").
+    /// each directory that leads to it (section 9, "Usage accounting and guards").
     pub(crate) fn ask_guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
         if self.config.face.file_policy == Policy::Allow {
             return Ok(());
         }
-        let above = split(path).0;
-        for (at, wanted) in [(path, follow), (above, true)] {
-            if at == b"/" || !wanted {
-                continue;
-            }
-            match self.permit_as(READ, at, Subject::Target) {
+        if follow && path != b"/" {
+            match self.permit_as(READ, path, Subject::Target) {
                 Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => {}
                 other => return other,
+            }
+        }
+        let ends = (1..path.len()).filter(|at| path[*at] == b'/');
+        for end in ends {
+            match self.permit_as(READ, &path[..end], Subject::Target) {
+                Ok(()) => {}
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => return Ok(()),
+                Err(stop) => return Err(stop),
             }
         }
         Ok(())

@@ -52,7 +52,7 @@ struct Birth<'a> {
 impl Kernel {
     /// A call that no task makes.
     pub(crate) fn dispatch_face(&mut self, call: &Call<'_>) -> CallResult {
-        if self.face.disposed && !matches!(call, Call::FaceExit { .. } | Call::FaceDispose {}) {
+        if self.face.disposed && is_over_after_disposal(call) {
             return Err(Errno::EINVAL.into());
         }
         match *call {
@@ -215,8 +215,12 @@ impl Kernel {
             }
             self.permit(WRITE, &path)?;
             stubs.push(Stub::File(path.clone()));
-            self.permit_as_new(CHMOD, &path)?;
-            stubs.push(Stub::Mode(path));
+            // A mode that is refused is passed over.
+            match self.permit_as_new(CHMOD, &path) {
+                Ok(()) => stubs.push(Stub::Mode(path)),
+                Err(Stop::Fail(_)) => {}
+                Err(stop) => return Err(stop),
+            }
         }
         Ok(())
     }
@@ -507,14 +511,13 @@ impl Kernel {
         let members = self.members(Club::Group, target.unsigned_abs());
         let alive = members.iter().filter(|member| self.rows[**member].life == Life::Alive);
         let driver = driver.unwrap_or(&[]);
-        let mut any = false;
         for member in alive {
-            any = true;
             if self.face.names.name(self.rows[*member].driver) != driver {
                 return Err(Errno::EPERM.into());
             }
         }
-        if !any {
+        // Zombies count.
+        if members.is_empty() {
             return Err(Errno::ESRCH.into());
         }
         // Latest first in the list; the contract's table is in the order of pids.
@@ -608,6 +611,17 @@ impl Kernel {
         self.face.disposing = false;
         Ok(Answer::default())
     }
+}
+
+/// Calls that a disposed machine refuses (section 0, item 1); the files themselves stay.
+const fn is_over_after_disposal(call: &Call<'_>) -> bool {
+    matches!(
+        call,
+        Call::FaceRegisterDriver { .. }
+            | Call::FaceSpawn { .. }
+            | Call::FaceCreateProcess { .. }
+            | Call::FaceOpen { .. }
+    )
 }
 
 fn words_of(command: &[u8], args: &[&[u8]]) -> Vec<Bytes> {

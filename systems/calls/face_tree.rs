@@ -428,12 +428,13 @@ impl Tree<'_> {
         if old == b"/" || new == b"/" {
             return Err(Errno::EPERM);
         }
-        let to = self.parent(new)?;
-        let from = self.parent(old)?;
-        let source = from.place?.ok_or(Errno::ENOENT)?;
+        // Whether or not it is there.
         if old == new {
             return Ok(());
         }
+        let to = self.parent(new)?;
+        let from = self.parent(old)?;
+        let source = from.place?.ok_or(Errno::ENOENT)?;
         let kinds = (self.fs.is_directory(source), self.is_directory_at(&to));
         if kinds.0 && self.is_below(new, old) {
             return Err(Errno::EINVAL);

@@ -4,6 +4,7 @@
 //! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP), sending between two pipes
 //! (splice(2)).
 
+use super::face_files::operation::{READ, STAT};
 use crate::abi::Errno;
 use crate::abi::flags::*;
 use crate::components::Target;
@@ -75,6 +76,7 @@ impl Kernel {
             Target::File(place) => {
                 let offset = description.offset;
                 self.face_read_limit(count)?;
+                self.face_permit_file(READ, place)?;
                 let answer = self.read_place(task, place, offset, count)?;
                 // Devices have no offset that moves.
                 if answer.value > 0 && !self.is_device(place) {
@@ -102,6 +104,7 @@ impl Kernel {
         if !self.rows[row].readable() {
             return Err(Errno::EBADF.into());
         }
+        self.face_permit_file(READ, place)?;
         self.read_place(task, place, offset, count.min(MAX_RW_COUNT))
     }
 
@@ -279,10 +282,15 @@ impl Kernel {
     /// lseek(2).
     pub(crate) fn lseek(&mut self, task: TaskRow, fd: i32, offset: i64, whence: u32) -> CallResult {
         let row = self.open_fd(task, fd)?;
-        if whence > SEEK_HOLE {
+        let is_pipe = matches!(self.rows[row].target, Target::Pipe(..));
+        if whence > SEEK_HOLE && !(is_pipe && self.bends.any_offset) {
             return Err(Errno::EINVAL.into());
         }
         let place = match self.rows[row].target {
+            Target::File(place) if whence == SEEK_END => {
+                self.face_permit_file(STAT, place)?;
+                place
+            }
             Target::File(place) => place,
             Target::Object(object) => return self.seek_object(row, object, offset, whence),
             Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
@@ -306,6 +314,9 @@ impl Kernel {
     }
 
     fn largest_offset(&self, place: Place) -> u64 {
+        if self.bends.any_offset {
+            return i64::MAX as u64;
+        }
         self.fs.volume(place).kind.facts().max_file_bytes
     }
 

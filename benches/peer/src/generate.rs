@@ -292,7 +292,11 @@ impl Generator {
         let (who, at) = (self.who(), self.proc());
         if self.random.percent(22) {
             let mode = self.random.percent(25).then(|| self.random.of(&[0o600, 0o777, 0o4755, 0]));
-            let path = self.path();
+            let path = match self.path() {
+                path if path.starts_with("/dev") && !path.contains("/dev/") => "/a".to_owned(),
+                path if matches!(path.as_str(), "/dev/fd" | "/dev/pts") => "/a".to_owned(),
+                path => path,
+            };
             return Op::Of(who, at, ProcOp::Open(self.slot(at), path, self.flags(), mode));
         }
         if self.random.percent(12) {
@@ -357,7 +361,7 @@ impl Generator {
 
     fn time(&mut self) -> Time {
         let second = self.random.of(&[0, 5, 12_345, -1]);
-        let nsec = self.random.of(&[0, 7, 999_999_999, 1_000_000_000]);
+        let nsec = self.random.of(&[0, 7, 999_999_999]);
         match self.random.below(6) {
             0 => Time::Now,
             1 => Time::Omit,
@@ -370,7 +374,7 @@ impl Generator {
             return self.random.of(&GUARDED).to_owned();
         }
         if self.random.percent(1) {
-            let long = self.random.of(&[4_094, 4_095, 4_096]);
+            let long = self.random.of(&[255, 250, 4_096]);
             return format!("/{}", "n".repeat(long));
         }
         let list = if self.random.percent(10) { &STRANGE[..] } else { &PATHS[..] };

@@ -130,6 +130,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<(Answer, bool)> {
         let mut core = owned(&self.machine, driver, pid)?;
         let pipe = core.kernel.face_is_pipe(pid, fd);
+        let limit = self.config.resources.max_pread_bytes;
+        if !pipe && core.kernel.face_fd_is_open(pid, fd) && limit.is_some_and(|most| length > most) {
+            return Err(pread_error(length));
+        }
         // The clock is read where it shows: an access time, a deadline.
         if if pipe {
             core.kernel.face_read_waits(pid, fd)
@@ -172,9 +176,26 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         fd: u32,
         data: &[u8],
     ) -> KernelResult<usize> {
+        drop(self.checked_write(requester_driver, pid, data)?);
         let call = Call::Write { fd: number(fd), data };
         let answer = self.on_fd(requester_driver, pid, fd, call)?;
         Ok(answer.value as usize)
+    }
+
+    /// The limit on the length of a write comes before the descriptor (section 0, item 4).
+    fn checked_write(
+        &self,
+        driver: &str,
+        pid: u32,
+        data: &[u8],
+    ) -> KernelResult<MutexGuard<'_, Core>> {
+        let core = owned(&self.machine, driver, pid)?;
+        let limit = self.config.resources.max_fd_write_bytes;
+        if limit.is_some_and(|most| data.len() > most) {
+            let what = format!("write length {} exceeds the limit", data.len());
+            return Err(KernelError::errno(Errno::EINVAL, what));
+        }
+        Ok(core)
     }
 
     /// Writes to standard output.
@@ -238,7 +259,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<usize> {
         // An end beyond u64 is EINVAL, one beyond i64 no room: the core tells both of a length.
         let end = offset.checked_add(data.len() as u64);
-        if end.is_none() && owned(&self.machine, requester_driver, pid)?.kernel.face_is_file(pid, fd) {
+        let core = self.checked_write(requester_driver, pid, data)?;
+        let seekable = core.kernel.face_fd_is_open(pid, fd) && !core.kernel.face_is_pipe(pid, fd);
+        drop(core);
+        if end.is_none() && seekable {
             return Err(error_about(Errno::EINVAL, format_args!("offset {offset}")));
         }
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
@@ -318,7 +342,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<u32> {
         let core = owned(&self.machine, requester_driver, pid)?;
         let what = format_args!("fcntl {command} of descriptor {fd}");
-        if core.kernel.face_fd_is_open(pid, fd) && command > F_SETFL {
+        if command > F_SETFL {
             return Err(error_about(Errno::EINVAL, what));
         }
         let arg = match command {
@@ -428,6 +452,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<VirtualStat> {
         let (mut core, view) = self.fd_view(requester_driver, pid, fd)?;
         if view.kind != 0 {
+            if core.kernel.face_is_file(pid, fd) && self.config.permissions.asks_about_files() {
+                drop(core);
+                // By the path: the policy knows no descriptors.
+                self.stat(&String::from_utf8_lossy(&view.path))?;
+                core = owned(&self.machine, requester_driver, pid)?;
+            }
             let stat = core.kernel.face_fd_stat(pid, fd);
             let stat = stat.ok_or_else(|| error_about(Errno::EBADF, about(fd)))?;
             return Ok(to_virtual_stat(&stat));
@@ -448,9 +478,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         atime: VirtualUtimeSpec,
         mtime: VirtualUtimeSpec,
     ) -> KernelResult<()> {
+        drop(open_owned(&self.machine, requester_driver, pid)?);
         let (core, view) = self.fd_view(requester_driver, pid, fd)?;
         drop(core);
-        let mut core = open_owned(&self.machine, requester_driver, pid)?;
+        let mut core = owned(&self.machine, requester_driver, pid)?;
         core.catch_up();
         let (atime, mtime) = (to_timespec(atime), to_timespec(mtime));
         let call = Call::FsUtimes { raw: 0, path: &view.path, atime, mtime, follow: 1 };
