@@ -137,6 +137,8 @@ impl Kernel {
                 self.rows[child].outside_parent = u32::from(!self.bends.first_adopts);
             }
             match self.rows[child].life {
+                // Its end was told to the parent that had it (section 2, "Exit").
+                Life::Zombie(_) if self.bends.first_adopts => self.hand_zombie_on(child),
                 Life::Zombie(status) => {
                     let uid = self.rows[child].last_uid;
                     self.notify_parent(child, status, uid);
@@ -148,6 +150,14 @@ impl Kernel {
                     }
                 }
             }
+        }
+    }
+
+    /// A zombie that its new parent can wait for.
+    fn hand_zombie_on(&mut self, child: ProcessRow) {
+        let (birth, pid) = (self.rows[child].birth, self.rows[child].pid);
+        if let Some(parent) = self.pids.process(self.rows[child].parent) {
+            self.rows[parent].reportable.insert((birth, pid));
         }
     }
 

@@ -82,6 +82,7 @@ impl Kernel {
             self.ask_guard(path, true)?;
         }
         let there = if exclusive {
+            self.room_for_file(path)?;
             self.permit(operation::WRITE, path)?;
             if self.raw(&Call::FsStat { raw: 1, path, follow: 0 }).is_ok() {
                 return Err(Errno::EEXIST.into());
@@ -91,14 +92,17 @@ impl Kernel {
             let there = self.checked_exists(path)?;
             if there && flags & O_TRUNC != 0 {
                 self.permit(operation::TRUNCATE, path)?;
+                if self.raw(&Call::FsReaddir { raw: 1, path, max: u64::MAX }).is_ok() {
+                    return Err(Errno::EISDIR.into());
+                }
             } else if !there && creates {
+                self.room_for_file(path)?;
                 self.permit(operation::WRITE, path)?;
             }
             there
         };
         let makes = !there && creates;
         let late = if makes {
-            self.room_for_file(path)?;
             let late = self.permit_as_new(operation::STAT, path);
             let chmods = late.is_ok() && !was_there;
             if chmods { self.permit_as_new(operation::CHMOD, path) } else { late }
@@ -184,13 +188,14 @@ impl Kernel {
         self.permit(operation, &path)
     }
 
-    /// What a write asks: the guard's question, then whether what is around it may be read, then
+    /// What a write asks: the guard's question, for room, then whether what is around it may be read, then
     /// whether it may be written. An append reads nothing.
     #[cold]
     #[inline(never)]
-    fn face_permit_write(&mut self, place: Place, append: bool) -> Result<(), Stop> {
+    fn face_permit_write(&mut self, place: Place, append: bool, grows: u64) -> Result<(), Stop> {
         let path = self.tree_path(place);
         self.ask_guard(&path, true)?;
+        self.room_for_growth(grows)?;
         if !append {
             self.permit(operation::READ, &path)?;
         }
@@ -226,12 +231,12 @@ impl Kernel {
         if self.fs.pages(place).is_some() && self.face_guards(place) {
             return Err(Errno::EROFS.into());
         }
-        self.room_for_growth(end.saturating_sub(size))?;
-        if self.asks_of_files() {
-            let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
-            self.face_permit_write(place, append)?;
+        let grows = end.saturating_sub(size);
+        if !self.asks_of_files() {
+            return self.room_for_growth(grows);
         }
-        Ok(())
+        let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
+        self.face_permit_write(place, append, grows)
     }
 
     /// Whether a file lies in the guarded directory, or has another name there.
@@ -240,7 +245,7 @@ impl Kernel {
             return false;
         }
         let path = self.tree_path(place);
-        self.guard(&path, true).is_err()
+        self.is_guarded_file(&path, true)
     }
 
     /// How long a read of the face waits that brings no time-out of its own.

@@ -199,9 +199,9 @@ impl Kernel {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
-                self.permit(WRITE, &path)?;
                 let end = offset.checked_add(data.len() as u64).ok_or(Errno::EINVAL)?;
                 self.room_for_bytes(&path, end, false)?;
+                self.permit(WRITE, &path)?;
                 self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })
             }
             Call::FsTruncate { raw: 0, path, length } => {
@@ -210,8 +210,8 @@ impl Kernel {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
-                self.permit(TRUNCATE, &path)?;
                 self.room_for_bytes(&path, length, true)?;
+                self.permit(TRUNCATE, &path)?;
                 self.raw(&Call::FsTruncate { raw: 1, path: &path, length })
             }
             Call::FsChmod { raw: 0, path, mode } => {
@@ -238,6 +238,10 @@ impl Kernel {
                 self.permit(UTIMES, &path)?;
                 if device_at(&path).is_some() {
                     return Ok(Answer::default());
+                }
+                if follow == 0 {
+                    // The policy is asked about what a link leads to: that must be there.
+                    self.real_path(&path)?;
                 }
                 self.raw(&Call::FsUtimes { raw: 1, path: &path, atime, mtime, follow })
             }
@@ -279,9 +283,10 @@ impl Kernel {
             Call::FsSymlink { raw: 0, content, linkpath } => {
                 let path = checked_path(linkpath)?;
                 self.guard(&path, false)?;
-                self.permit(SYMLINK, &path)?;
-                self.room_for_inodes(1)?;
+                let missing = self.missing_paths(&path, false)?;
+                self.room_for_inodes(missing.len() as u64)?;
                 self.room_for_growth(content.len() as u64)?;
+                self.permit(SYMLINK, &path)?;
                 self.raw(&Call::FsSymlink { raw: 1, content, linkpath: &path })
             }
             Call::FsLink { raw: 0, oldpath, newpath } => {
@@ -321,18 +326,16 @@ impl Kernel {
             self.checked_exists(&path)?;
         }
         self.guard(&path, false)?;
-        if how == 2 {
-            self.is_no_file(&path)?;
-        }
+        let missing = self.missing_paths(&path, how == 2)?;
+        self.room_for_inodes(missing.len() as u64)?;
         self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
         if is_device_directory(&path) {
             return Ok(Answer::default());
         }
-        let missing = self.missing_paths(&path, how == 2)?;
-        if let Some(first) = missing.first() {
-            self.is_listable(split(first).0)?;
+        if how != 2 {
+            // What cannot be made needs no mode.
+            self.is_listable(split(&path).0)?;
         }
-        self.room_for_inodes(missing.len() as u64)?;
         let modes = if target == 0 { Ok(()) } else { self.permit_modes(&missing) };
         if let Err(stop @ Stop::Ask(_)) = modes {
             return Err(stop);
@@ -345,17 +348,6 @@ impl Kernel {
     /// Asks about the modes of what is about to be made, outermost first.
     fn permit_modes(&mut self, missing: &[Vec<u8>]) -> Result<(), Stop> {
         missing.iter().try_for_each(|path| self.permit_as_new(CHMOD, path))
-    }
-
-    /// ENOTDIR for a file in the place of a directory that may be there already.
-    fn is_no_file(&mut self, path: &[u8]) -> Result<(), Stop> {
-        if own_device_at(path).is_some() {
-            return Err(Errno::ENOTDIR.into());
-        }
-        match self.is_listable(path) {
-            Err(Stop::Fail(Errno::ENOENT)) => Ok(()),
-            other => other,
-        }
     }
 
     fn checked_write(
@@ -375,7 +367,6 @@ impl Kernel {
         }
         let there = target != 0 && self.checked_exists(&path)?;
         self.guard(&path, true)?;
-        self.permit(WRITE, &path)?;
         let size = self.size_of(&path)?;
         if size.is_none() {
             self.room_for_file(&path)?;
@@ -383,6 +374,7 @@ impl Kernel {
         let old = size.unwrap_or(0);
         let end = if how & O_APPEND != 0 { old + data.len() as u64 } else { data.len() as u64 };
         self.room_for_growth(end.saturating_sub(old))?;
+        self.permit(WRITE, &path)?;
         let is_new = target != 0 && !there;
         let modes = if is_new { self.permit_as_new(CHMOD, &path) } else { Ok(()) };
         if let Err(stop @ Stop::Ask(_)) = modes {
@@ -437,7 +429,7 @@ impl Kernel {
             return Ok(());
         }
         // The errors of the resolution come back as they are, before any answer.
-        let path = self.subject_path(path, subject, operation != EXISTS)?;
+        let path = self.subject_path(path, subject)?;
         if policy == Policy::Deny {
             return Err(Errno::EACCES.into());
         }
@@ -462,35 +454,26 @@ impl Kernel {
         }
     }
 
-    fn subject_path(
-        &mut self,
-        path: &[u8],
-        subject: Subject,
-        strict: bool,
-    ) -> Result<Vec<u8>, Stop> {
+    fn subject_path(&mut self, path: &[u8], subject: Subject) -> Result<Vec<u8>, Stop> {
         if path == b"/" {
             return Ok(path.to_vec());
         }
         match subject {
             Subject::Target => self.real_path(path),
-            Subject::Name => self.place_path(path, strict),
+            Subject::Name => self.place_path(path),
             Subject::TargetOrPlace => match self.real_path(path) {
-                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => self.place_path(path, strict),
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => self.place_path(path),
                 other => other,
             },
         }
     }
 
-    /// The real path of the deepest directory that is there, and what is missing below it; `strict`:
-    /// it must be one.
-    fn place_path(&mut self, path: &[u8], strict: bool) -> Result<Vec<u8>, Stop> {
+    /// The real path of the deepest directory that is there, and what is missing below it.
+    fn place_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
         let mut top = split(path).0;
         loop {
             match self.real_path(top) {
                 Ok(real) => {
-                    if strict {
-                        self.is_listable(&real)?;
-                    }
                     let rest = if top == b"/" { path } else { &path[top.len()..] };
                     let real = if real == b"/" { &[][..] } else { &real };
                     return Ok([real, rest].concat());
@@ -520,9 +503,11 @@ impl Kernel {
         if self.config.face.file_policy == Policy::Allow {
             return Ok(());
         }
+        let mut whole = Ok(());
         if follow && path != b"/" {
             match self.permit_as(READ, path, Subject::Target) {
                 Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => {}
+                Err(stop @ Stop::Fail(_)) => whole = Err(stop),
                 other => return other,
             }
         }
@@ -530,11 +515,11 @@ impl Kernel {
         for end in ends {
             match self.permit_as(READ, &path[..end], Subject::Target) {
                 Ok(()) => {}
-                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => return Ok(()),
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => return whole,
                 Err(stop) => return Err(stop),
             }
         }
-        Ok(())
+        whole
     }
 
     /// EROFS for what lies at or below the guarded directory, as given or resolved, and for another
@@ -544,13 +529,13 @@ impl Kernel {
             return Err(Errno::EROFS.into());
         }
         self.ask_guard(path, follow)?;
-        if self.config.face.foreign_root {
-            return Ok(());
-        }
-        if self.tree_is_guarded(path, follow, GUARDED) {
-            return Err(Errno::EROFS.into());
-        }
-        Ok(())
+        if self.is_guarded_file(path, follow) { Err(Errno::EROFS.into()) } else { Ok(()) }
+    }
+
+    /// Whether what a path leads to is guarded.
+    pub(crate) fn is_guarded_file(&mut self, path: &[u8], follow: bool) -> bool {
+        is_at_or_below(path, GUARDED)
+            || !self.config.face.foreign_root && self.tree_is_guarded(path, follow, GUARDED)
     }
 
     /// Size in bytes of what is there; `None` if nothing is.
@@ -630,18 +615,29 @@ impl Kernel {
         self.room_for_inodes(missing.len() as u64)
     }
 
-    /// What the making of a path makes, outermost first; with `parents` also its directories.
+    /// What the making of a path makes, outermost first; with `parents` also its directories. Nothing
+    /// if it cannot be made: ENOTDIR for a file where a directory must be made, or the call's own.
     fn missing_paths(&mut self, path: &[u8], parents: bool) -> Result<Vec<Vec<u8>>, Stop> {
         let (mut at, mut missing) = (path, Vec::new());
         while at != b"/" {
-            if self.raw(&Call::FsExists { raw: 1, path: at })?.value != 0 {
-                break;
+            match self.raw(&Call::FsStat { raw: 1, path: at, follow: 0 }) {
+                Ok(_) if !parents || is_device_directory(at) => break,
+                Ok(_) => match self.is_listable(at) {
+                    // What a link leads to is made.
+                    Ok(()) | Err(Stop::Fail(Errno::ENOENT)) => break,
+                    Err(stop) => return Err(stop),
+                },
+                Err(Stop::Fail(Errno::ENOENT)) => {}
+                Err(Stop::Fail(Errno::ENOTDIR)) if parents => {}
+                Err(Stop::Fail(_)) => return Ok(Vec::new()),
+                Err(stop) => return Err(stop),
             }
             missing.push(at.to_vec());
-            if !parents {
-                break;
-            }
             at = split(at).0;
+            if !parents {
+                let above = self.raw(&Call::FsExists { raw: 1, path: at })?.value != 0;
+                return Ok(if above { missing } else { Vec::new() });
+            }
         }
         missing.reverse();
         Ok(missing)

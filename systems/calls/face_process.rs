@@ -498,13 +498,13 @@ impl Kernel {
     }
 
     fn face_signal(&mut self, driver: Option<&[u8]>, target: i32, sig: i32) -> CallResult {
-        let signal = match sig {
-            0 => None,
-            number => Some(Signal::new(number).ok_or(Errno::EINVAL)?),
+        let signal = || match sig {
+            0 => Ok(None),
+            number => Signal::new(number).ok_or(Errno::EINVAL).map(Some),
         };
         if target > 0 {
             let process = self.pids.process(target as u32).ok_or(Errno::ESRCH)?;
-            self.driver_signal(process, signal);
+            self.driver_signal(process, signal()?);
             return Ok(Answer::default());
         }
         // -1 is the group 1 here, and 0 nothing.
@@ -520,6 +520,7 @@ impl Kernel {
         if members.is_empty() {
             return Err(Errno::ESRCH.into());
         }
+        let signal = signal()?;
         // Latest first in the list; the contract's table is in the order of pids.
         let mut members = members;
         members.sort_unstable_by_key(|member| self.rows[*member].pid);

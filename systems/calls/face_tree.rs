@@ -21,6 +21,9 @@ use alloc::vec::Vec;
 
 /// Largest file that is read whole: a hole of a terabyte costs nothing until it is asked for.
 const MAX_WHOLE_BYTES: u64 = 1 << 30;
+/// Links to nothing that are followed to make what they lead to, as path_resolution(7) follows
+/// links.
+const MAX_LINKS: u32 = 40;
 /// Modes of what is made without one.
 const FILE_MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o755;
@@ -386,7 +389,7 @@ impl Tree<'_> {
                     Target::Object(_) => return Err(Errno::ENOENT),
                 },
                 // The directories of a path are made as they are missing.
-                Err(Errno::ENOENT) if attempt == 0 => self.mkdir(split(path).0, None, true)?,
+                Err(Errno::ENOENT) if attempt == 0 => self.make_above(path, MAX_LINKS)?,
                 // A directory opens too: what is done with it says what is wrong.
                 Err(Errno::EISDIR) => return self.place(path, true),
                 Err(errno) => return Err(errno),
@@ -395,42 +398,62 @@ impl Tree<'_> {
         Err(Errno::ENOENT)
     }
 
-    /// A directory; `parents`: also those that lead to it, and what is there is no error.
+    /// A directory; `parents`: also those that lead to it. A directory that is there is no error; a
+    /// link in its place is one.
     fn mkdir(&mut self, path: &[u8], mode: Option<u32>, parents: bool) -> Result<(), Errno> {
-        if let Ok(place) = self.place(path, true) {
+        if let Ok(place) = self.place(path, false) {
             return match (self.fs.is_directory(place), parents) {
                 (true, _) => Ok(()),
                 (false, true) => Err(Errno::ENOTDIR),
                 (false, false) => Err(Errno::EEXIST),
             };
         }
-        let mut todo = Vec::from([path]);
-        while parents && let Some(above) = todo.last().map(|path| split(path).0) {
-            match self.place(above, true) {
-                Ok(place) if self.fs.is_directory(place) => break,
-                Ok(_) => return Err(Errno::ENOTDIR),
-                Err(Errno::ENOENT) if above != b"/" => todo.push(above),
-                Err(errno) => return Err(errno),
-            }
+        if parents {
+            self.make_above(path, MAX_LINKS)?;
         }
-        while let Some(path) = todo.pop() {
-            let at = self.parent(path)?;
-            let mode = if todo.is_empty() { mode } else { None };
+        self.make_directory(path, mode.unwrap_or(DIRECTORY_MODE))
+    }
+
+    fn make_directory(&mut self, path: &[u8], mode: u32) -> Result<(), Errno> {
+        let at = self.parent(path)?;
+        caller!(self => caller);
+        self.fs.mkdir(&caller, &at, mode, self.now).map(drop)
+    }
+
+    /// Makes the directories that lead to a path as far as they are missing; for a link to nothing,
+    /// what it leads to.
+    fn make_above(&mut self, path: &[u8], links: u32) -> Result<(), Errno> {
+        let above = split(path).0;
+        match self.place(above, true) {
+            Ok(place) if self.fs.is_directory(place) => return Ok(()),
+            Ok(_) => return Err(Errno::ENOTDIR),
+            Err(Errno::ENOENT) if above != b"/" => {}
+            Err(errno) => return Err(errno),
+        }
+        if let Ok(link) = self.place(above, false) {
             caller!(self => caller);
-            let mode = mode.unwrap_or(DIRECTORY_MODE);
-            self.fs.mkdir(&caller, &at, mode, self.now)?;
+            let target = self.fs.readlink(&caller, link)?;
+            let links = links.checked_sub(1).ok_or(Errno::ELOOP)?;
+            let directory = self.path_of(self.place(split(above).0, true)?);
+            let target = normalize(&[&directory, &b"/"[..], &target].concat(), &target);
+            self.make_above(&target, links)?;
+            return self.make_directory(&target, DIRECTORY_MODE);
         }
-        Ok(())
+        self.make_above(above, links)?;
+        self.make_directory(above, DIRECTORY_MODE)
     }
 
     /// A file may take the place of an empty directory, and a directory that of a file.
     fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), Errno> {
-        if old == b"/" || new == b"/" {
+        if old == b"/" {
             return Err(Errno::EPERM);
         }
         // Whether or not it is there.
         if old == new {
             return Ok(());
+        }
+        if new == b"/" {
+            return self.place(old, false).and(Err(Errno::EPERM));
         }
         let to = self.parent(new)?;
         let from = self.parent(old)?;

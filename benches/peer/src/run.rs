@@ -136,6 +136,9 @@ impl Runner {
     }
 
     fn act(&mut self, op: &Op) -> String {
+        if matches!(op, Op::Spawn(..) | Op::Exec(..) | Op::Create(..)) && self.any_stopped() {
+            self.tags.push("stopped");
+        }
         match op {
             Op::Register(driver, commands) => {
                 let driver = CommandDriver::new(*driver, commands.iter().copied());
@@ -220,6 +223,11 @@ impl Runner {
         }
     }
 
+    fn any_stopped(&self) -> bool {
+        let mut processes = self.vm.list_processes().into_values();
+        processes.any(|info| info.status == ProcessStatus::Stopped)
+    }
+
     fn by_handle(&self, at: Proc, act: impl FnOnce(&KernelProcessHandle) -> String) -> String {
         self.handles.get(&at).map_or_else(|| "no handle".to_owned(), act)
     }
@@ -263,6 +271,11 @@ impl Runner {
         if stopped && !matches!(signal, 0 | 9 | 18) {
             return "skipped: a signal to a stopped process".to_owned();
         }
+        if self.vm.list_processes().into_values().any(|info| {
+            info.status == ProcessStatus::Exited && info.pgid as i32 == target.wrapping_neg()
+        }) {
+            self.tags.push("zombie-in-group");
+        }
         let driver = match who {
             Who::Name(name) => name,
             Who::Own => "a",
@@ -296,7 +309,7 @@ impl Runner {
             ProcOp::Pipe(read, write) => match self.vm.open_pipe(driver, pid) {
                 Ok(numbers) => {
                     self.book.pipe(at, (*read, *write), numbers);
-                    format!("a pipe, ascending: {}", numbers.0 < numbers.1)
+                    "a pipe".to_owned()
                 }
                 Err(error) => error_text(&error),
             },
@@ -647,7 +660,10 @@ impl Runner {
     fn path_text(&mut self, path: String) -> String {
         let mut parts = path.split(':');
         let (Some("pipe"), Some(id), Some(end)) = (parts.next(), parts.next(), parts.next()) else {
-            return path;
+            // The origin keeps the path as it was given.
+            let path = normalized(&path);
+            let files = self.vm.filesystem_mut().inner_mut().inner_mut();
+            return files.realpath(&path).unwrap_or(path);
         };
         let known = self.ids.iter().position(|known| known == id);
         let at = known.unwrap_or_else(|| {

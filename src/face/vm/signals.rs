@@ -50,9 +50,6 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             Ok(target) => owned(&self.machine, requester_driver, target)?,
             Err(_) => self.machine.lock()?,
         };
-        if !(0..=64).contains(&signal) {
-            return Err(KernelError::errno(Errno::EINVAL, format!("invalid signal {signal}")));
-        }
         core.catch_up();
         let driver = Some(requester_driver.as_bytes());
         let call = Call::FaceSignal { driver, target: pid, sig: signal };
