@@ -145,7 +145,8 @@ impl Kernel {
                 }
                 Life::Alive => {
                     let father = &self.rows[process];
-                    if father.pgid != group && father.sid == self.rows[child].sid {
+                    let tied = father.pgid != group && father.sid == self.rows[child].sid;
+                    if tied || self.bends.ends_wake_orphans {
                         self.wake_orphaned_group(group, 0);
                     }
                 }
@@ -192,6 +193,9 @@ impl Kernel {
                 return true;
             }
             let Some(parent) = self.pids.process(member.parent) else { return true };
+            if self.bends.ends_wake_orphans && member.parent == 1 {
+                return true;
+            }
             let parent = &self.rows[parent];
             parent.pgid == pgid || parent.sid != member.sid
         })
@@ -204,6 +208,10 @@ impl Kernel {
             let row = &self.rows[process];
             (row.pid, row.pgid, row.sid)
         };
+        if self.bends.ends_wake_orphans {
+            self.wake_orphaned_group(pgid, pid);
+            return;
+        }
         let Some(parent) = self.pids.process(self.rows[process].parent) else { return };
         if self.rows[parent].pgid != pgid && self.rows[parent].sid == sid {
             self.wake_orphaned_group(pgid, pid);

@@ -40,7 +40,7 @@ pub struct Bends {
     /// A pipe's room is counted in bytes and not in page slots; a write of more than PIPE_BUF
     /// takes what fits, a shorter one all or nothing (section 4).
     pub pipes_count_bytes: bool,
-    /// The write end is ready while there is any room (section 6).
+    /// The write end is ready while there is any room and somebody to read it (section 6).
     pub any_room_is_ready: bool,
     /// Readiness of a file follows the access mode (section 6).
     pub files_are_ready_by_mode: bool,
@@ -58,6 +58,9 @@ pub struct Bends {
     /// A file's offset may be anywhere up to i64::MAX, and a pipe has none whatever is asked of it
     /// (section 3, `fd_seek`).
     pub any_offset: bool,
+    /// An end wakes the stopped members of its group and of its children's whenever those are
+    /// orphaned, whether or not it was the end that made them so (section 2, "Orphaned groups").
+    pub ends_wake_orphans: bool,
     /// Devices show no type in their mode (section 12).
     pub devices_have_no_type: bool,
     /// flock(2) takes regular files only: EBADF (section 3).
@@ -85,6 +88,7 @@ impl Profile {
             conversion_keeps_lock: bent,
             handles_pass_masks: bent,
             any_offset: bent,
+            ends_wake_orphans: bent,
             devices_have_no_type: bent,
             only_files_are_locked: bent,
             limits_come_first: bent,

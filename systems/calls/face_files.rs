@@ -327,6 +327,9 @@ impl Kernel {
         }
         self.guard(&path, false)?;
         let missing = self.missing_paths(&path, how == 2)?;
+        if how == 2 && missing.is_empty() {
+            self.is_directory_itself(&path)?;
+        }
         self.room_for_inodes(missing.len() as u64)?;
         self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
         if is_device_directory(&path) {
@@ -341,8 +344,25 @@ impl Kernel {
             return Err(stop);
         }
         let mode = self.masked_mode(target, mode, 0o777);
-        self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode, how })?;
+        self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode: None, how })?;
+        // mkdir(2) takes no set-id bits: each is given its mode by chmod, as the origin does.
+        if let (Some(mode), Ok(())) = (mode, &modes) {
+            for path in &missing {
+                self.raw(&Call::FsChmod { raw: 1, path, mode })?;
+            }
+        }
         modes.map(|()| Answer::default())
+    }
+
+    /// ENOTDIR for what is there and is no directory, links not followed.
+    fn is_directory_itself(&mut self, path: &[u8]) -> Result<(), Stop> {
+        match self.raw(&Call::FsStat { raw: 1, path, follow: 0 }) {
+            Ok(Answer { payload: Payload::Stat(stat), .. }) if stat.mode & S_IFMT != S_IFDIR => {
+                Err(Errno::ENOTDIR.into())
+            }
+            Err(stop @ Stop::Ask(_)) => Err(stop),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Asks about the modes of what is about to be made, outermost first.
@@ -511,7 +531,9 @@ impl Kernel {
                 other => return other,
             }
         }
-        let ends = (1..path.len()).filter(|at| path[*at] == b'/');
+        // Then the way to it, from the top; the whole once more if it was refused.
+        let last = (follow && path != b"/").then_some(path.len());
+        let ends = (1..path.len()).filter(|at| path[*at] == b'/').chain(last);
         for end in ends {
             match self.permit_as(READ, &path[..end], Subject::Target) {
                 Ok(()) => {}
@@ -529,7 +551,18 @@ impl Kernel {
             return Err(Errno::EROFS.into());
         }
         self.ask_guard(path, follow)?;
-        if self.is_guarded_file(path, follow) { Err(Errno::EROFS.into()) } else { Ok(()) }
+        if self.is_guarded_file(path, follow) {
+            return Err(Errno::EROFS.into());
+        }
+        // It looks at the inode too: a path below a file ends here.
+        if self.config.face.foreign_root || device_at(path).is_some() {
+            return Ok(());
+        }
+        match self.raw(&Call::FsStat { raw: 1, path, follow: u32::from(follow) }) {
+            Err(Stop::Fail(Errno::ENOTDIR)) => Err(Errno::ENOTDIR.into()),
+            Err(stop @ Stop::Ask(_)) => Err(stop),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Whether what a path leads to is guarded.
@@ -579,8 +612,10 @@ impl Kernel {
         if bytes == 0 || most == u64::MAX {
             return Ok(());
         }
-        let (used, _) = self.usage()?;
-        if used.saturating_add(bytes) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
+        let (used, inodes) = self.usage()?;
+        // Whoever has too many inodes already may not grow either.
+        let full = inodes > self.config.face.limits.max_inode_count;
+        if full || used.saturating_add(bytes) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }
 
     fn room_for_inodes(&mut self, count: u64) -> Result<(), Stop> {
@@ -621,7 +656,7 @@ impl Kernel {
         let (mut at, mut missing) = (path, Vec::new());
         while at != b"/" {
             match self.raw(&Call::FsStat { raw: 1, path: at, follow: 0 }) {
-                Ok(_) if !parents || is_device_directory(at) => break,
+                Ok(_) if !parents || at == path || is_device_directory(at) => break,
                 Ok(_) => match self.is_listable(at) {
                     // What a link leads to is made.
                     Ok(()) | Err(Stop::Fail(Errno::ENOENT)) => break,

@@ -516,11 +516,11 @@ impl Kernel {
                 return Err(Errno::EPERM.into());
             }
         }
+        let signal = signal()?;
         // Zombies count.
         if members.is_empty() {
             return Err(Errno::ESRCH.into());
         }
-        let signal = signal()?;
         // Latest first in the list; the contract's table is in the order of pids.
         let mut members = members;
         members.sort_unstable_by_key(|member| self.rows[*member].pid);

@@ -592,7 +592,9 @@ impl Runner {
             }
             FdOp::Fcntl(F_DUPFD, least, slot) => {
                 let made = self.vm.fd_fcntl(driver, pid, number, F_DUPFD, *least);
-                self.duplicated(at, fd, *slot, made)
+                let told = made.as_ref().map_or_else(error_text, |made| format!("number {made}"));
+                self.duplicated(at, fd, *slot, made);
+                told
             }
             FdOp::Fcntl(command, argument, _) => self.fcntl(driver, at, pid, fd, *command, *argument),
             FdOp::Reopen(slot, flags) => {
@@ -621,7 +623,7 @@ impl Runner {
         };
         let Some(old) = self.book.descriptor(at, fd) else { return "strange".to_owned() };
         self.book.install(at, slot, made, old.description);
-        if made < 100 { "a descriptor".to_owned() } else { format!("descriptor {made}") }
+        "a descriptor".to_owned()
     }
 
     fn fcntl(

@@ -236,13 +236,14 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         length: usize,
         offset: u64,
     ) -> KernelResult<Vec<u8>> {
+        drop(owned(&self.machine, requester_driver, pid)?);
+        if self.config.resources.max_pread_bytes.is_some_and(|most| length > most) {
+            return Err(pread_error(length));
+        }
         // Beyond i64 there is nothing to read, as at its end.
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let call = Call::Pread64 { fd: number(fd), count: length as u64, offset };
-        match self.on_fd(requester_driver, pid, fd, call) {
-            Err(error) if self.is_beyond_pread(&error, length) => Err(pread_error(length)),
-            answer => answer.map(bytes_of),
-        }
+        self.on_fd(requester_driver, pid, fd, call).map(bytes_of)
     }
 
     /// Writes at an offset, which does not move the descriptor's.

@@ -2,7 +2,7 @@
 
 use super::convert::error_about;
 use super::{KernelVm, owned};
-use crate::face::error::{KernelError, KernelResult};
+use crate::face::error::KernelResult;
 use crate::face::machine::{Core, NoHost};
 use crate::face::process_table::{SigmaskHow, SignalSet};
 use crate::face::user::{ProcessIdentity, UserManager};
