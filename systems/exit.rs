@@ -257,6 +257,7 @@ impl Kernel {
         let unwanted = by_child && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
         if let Some(signal) = exit_signal
             && !(by_child && action.handler == SIG_IGN)
+            && self.hears(parent)
         {
             self.post(parent, signal, child_info(pid, uid, signal, status));
         }
@@ -269,6 +270,11 @@ impl Kernel {
         if !self.rows[parent].child_waiters.is_empty() {
             self.note(Changed::Children { parent: parent_pid, child: pid, group });
         }
+    }
+
+    /// Whether a process is told of its children by signals.
+    pub(crate) fn hears(&self, parent: ProcessRow) -> bool {
+        !self.bends.stopped_parents_hear_nothing || self.rows[parent].stopped.is_none()
     }
 
     /// Removes a zombie from every list: its number is free if no group or session has it.

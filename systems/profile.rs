@@ -61,6 +61,8 @@ pub struct Bends {
     /// An end wakes the stopped members of its group and of its children's whenever those are
     /// orphaned, whether or not it was the end that made them so (section 2, "Orphaned groups").
     pub ends_wake_orphans: bool,
+    /// A parent that is stopped is not told of its children by SIGCHLD (section 2, "Exit").
+    pub stopped_parents_hear_nothing: bool,
     /// Devices show no type in their mode (section 12).
     pub devices_have_no_type: bool,
     /// flock(2) takes regular files only: EBADF (section 3).
@@ -89,6 +91,7 @@ impl Profile {
             handles_pass_masks: bent,
             any_offset: bent,
             ends_wake_orphans: bent,
+            stopped_parents_hear_nothing: bent,
             devices_have_no_type: bent,
             only_files_are_locked: bent,
             limits_come_first: bent,

@@ -92,7 +92,7 @@ impl Kernel {
             let there = self.checked_exists(path)?;
             if there && flags & O_TRUNC != 0 {
                 self.permit(operation::TRUNCATE, path)?;
-                if self.raw(&Call::FsReaddir { raw: 1, path, max: u64::MAX }).is_ok() {
+                if self.is_directory_at(path)? {
                     return Err(Errno::EISDIR.into());
                 }
             } else if !there && creates {
@@ -102,10 +102,14 @@ impl Kernel {
             there
         };
         let makes = !there && creates;
+        let mut moded = false;
         let late = if makes {
-            let late = self.permit_as_new(operation::STAT, path);
-            let chmods = late.is_ok() && !was_there;
-            if chmods { self.permit_as_new(operation::CHMOD, path) } else { late }
+            let mut late = self.permit_as_new(operation::STAT, path);
+            if late.is_ok() && !was_there {
+                late = self.permit_as_new(operation::CHMOD, path);
+                moded = late.is_ok();
+            }
+            late
         } else {
             self.permit(operation::STAT, path)
         };
@@ -114,7 +118,7 @@ impl Kernel {
         }
         if makes {
             let umask = self.rows[self.rows[task].context].umask;
-            let mode = mode.unwrap_or(0o666) & !umask & 0o7777;
+            let mode = moded.then(|| mode.unwrap_or(0o666) & !umask & 0o7777);
             self.make_file(path, mode, flags & O_EXCL)?;
         } else if there && flags & O_TRUNC != 0 {
             self.raw(&Call::FsTruncate { raw: 1, path, length: 0 })?;
@@ -125,11 +129,9 @@ impl Kernel {
         late
     }
 
-    fn make_file(&mut self, path: &[u8], mode: u32, how: u32) -> Result<(), Stop> {
-        let foreign = self.config.face.foreign_root;
-        let made = if foreign { None } else { Some(mode) };
-        self.raw(&Call::FsWrite { raw: 1, target: 0, path, data: &[], mode: made, how })?;
-        if foreign {
+    fn make_file(&mut self, path: &[u8], mode: Option<u32>, how: u32) -> Result<(), Stop> {
+        self.raw(&Call::FsWrite { raw: 1, target: 0, path, data: &[], mode: None, how })?;
+        if let Some(mode) = mode {
             self.raw(&Call::FsChmod { raw: 1, path, mode })?;
         }
         Ok(())
@@ -198,6 +200,9 @@ impl Kernel {
         self.room_for_growth(grows)?;
         if !append {
             self.permit(operation::READ, &path)?;
+        }
+        if self.fs.is_directory(place) {
+            return Err(Errno::EISDIR.into());
         }
         self.permit(operation::WRITE, &path)
     }

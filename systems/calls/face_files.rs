@@ -41,6 +41,8 @@ pub(crate) mod operation {
 const MAX_PATH_BYTES: usize = 4096;
 /// What nobody may change.
 pub(crate) const GUARDED: &[u8] = b"/etc/agentos";
+/// Links that are followed, as path_resolution(7) has it.
+pub(crate) const MAX_LINKS: u32 = 40;
 /// Bytes that a whole read of an endless device gives.
 const DEVICE_BYTES: usize = 4096;
 
@@ -270,8 +272,9 @@ impl Kernel {
                 self.raw(&Call::FsRmdir { raw: 1, path: &path })
             }
             Call::FsRename { raw: 0, oldpath, newpath } => {
-                let (old, new) = (checked_path(oldpath)?, checked_path(newpath)?);
+                let old = checked_path(oldpath)?;
                 self.guard(&old, false)?;
+                let new = checked_path(newpath)?;
                 self.guard(&new, false)?;
                 self.permit(RENAME, &old)?;
                 self.permit(RENAME, &new)?;
@@ -284,14 +287,17 @@ impl Kernel {
                 let path = checked_path(linkpath)?;
                 self.guard(&path, false)?;
                 let missing = self.missing_paths(&path, false)?;
-                self.room_for_inodes(missing.len() as u64)?;
-                self.room_for_growth(content.len() as u64)?;
+                if !missing.is_empty() {
+                    self.room_for_inodes(missing.len() as u64)?;
+                    self.room_for_growth(content.len() as u64)?;
+                }
                 self.permit(SYMLINK, &path)?;
                 self.raw(&Call::FsSymlink { raw: 1, content, linkpath: &path })
             }
             Call::FsLink { raw: 0, oldpath, newpath } => {
-                let (old, new) = (checked_path(oldpath)?, checked_path(newpath)?);
+                let old = checked_path(oldpath)?;
                 self.guard(&old, true)?;
+                let new = checked_path(newpath)?;
                 self.guard(&new, false)?;
                 self.permit_as(LINK, &old, Subject::Target)?;
                 self.permit_as(LINK, &new, Subject::Name)?;
@@ -328,7 +334,7 @@ impl Kernel {
         self.guard(&path, false)?;
         let missing = self.missing_paths(&path, how == 2)?;
         if how == 2 && missing.is_empty() {
-            self.is_directory_itself(&path)?;
+            self.is_no_file(&path)?;
         }
         self.room_for_inodes(missing.len() as u64)?;
         self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
@@ -354,14 +360,20 @@ impl Kernel {
         modes.map(|()| Answer::default())
     }
 
-    /// ENOTDIR for what is there and is no directory, links not followed.
-    fn is_directory_itself(&mut self, path: &[u8]) -> Result<(), Stop> {
-        match self.raw(&Call::FsStat { raw: 1, path, follow: 0 }) {
-            Ok(Answer { payload: Payload::Stat(stat), .. }) if stat.mode & S_IFMT != S_IFDIR => {
-                Err(Errno::ENOTDIR.into())
-            }
+    /// ENOTDIR for what is there and is no directory; ELOOP.
+    fn is_no_file(&mut self, path: &[u8]) -> Result<(), Stop> {
+        match self.is_listable(path) {
+            Err(Stop::Fail(errno)) if !matches!(errno, Errno::ENOTDIR | Errno::ELOOP) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Whether a path leads to a directory of the file system.
+    pub(crate) fn is_directory_at(&mut self, path: &[u8]) -> Result<bool, Stop> {
+        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 }) {
+            Ok(Answer { payload: Payload::Stat(stat), .. }) => Ok(stat.mode & S_IFMT == S_IFDIR),
             Err(stop @ Stop::Ask(_)) => Err(stop),
-            Ok(_) | Err(_) => Ok(()),
+            Ok(_) | Err(_) => Ok(false),
         }
     }
 
@@ -395,6 +407,9 @@ impl Kernel {
         let end = if how & O_APPEND != 0 { old + data.len() as u64 } else { data.len() as u64 };
         self.room_for_growth(end.saturating_sub(old))?;
         self.permit(WRITE, &path)?;
+        if target != 0 && self.is_directory_at(&path)? {
+            return Err(Errno::EISDIR.into());
+        }
         let is_new = target != 0 && !there;
         let modes = if is_new { self.permit_as_new(CHMOD, &path) } else { Ok(()) };
         if let Err(stop @ Stop::Ask(_)) = modes {
@@ -582,7 +597,7 @@ impl Kernel {
                 Ok(Some(if directory { 0 } else { stat.size }))
             }
             Ok(_) => Err(Errno::EIO.into()),
-            Err(Stop::Fail(Errno::ENOENT)) => Ok(None),
+            Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => Ok(None),
             // The call itself will say what is wrong.
             Err(Stop::Fail(_)) => Ok(Some(0)),
             Err(stop) => Err(stop),
@@ -599,7 +614,8 @@ impl Kernel {
         if self.has_no_room_limit() {
             return Ok(());
         }
-        let old = self.size_of(path)?.unwrap_or(0);
+        // What is not there the call itself misses.
+        let Some(old) = self.size_of(path)? else { return Ok(()) };
         let grows = end.saturating_sub(old);
         if exact && grows == 0 {
             return Ok(());
@@ -608,14 +624,15 @@ impl Kernel {
     }
 
     pub(crate) fn room_for_growth(&mut self, bytes: u64) -> Result<(), Stop> {
-        let most = self.config.face.limits.max_filesystem_bytes;
-        if bytes == 0 || most == u64::MAX {
+        let limits = &self.config.face.limits;
+        let (most, most_inodes) = (limits.max_filesystem_bytes, limits.max_inode_count);
+        if (bytes == 0 || most == u64::MAX) && most_inodes == u64::MAX {
             return Ok(());
         }
         let (used, inodes) = self.usage()?;
-        // Whoever has too many inodes already may not grow either.
-        let full = inodes > self.config.face.limits.max_inode_count;
-        if full || used.saturating_add(bytes) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
+        let too_many = bytes > 0 && used.saturating_add(bytes) > most;
+        // Whoever has too many inodes already may write nothing.
+        if too_many || inodes > most_inodes { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }
 
     fn room_for_inodes(&mut self, count: u64) -> Result<(), Stop> {
@@ -638,7 +655,23 @@ impl Kernel {
 
     /// Asks about a file that is about to be made: nothing is there to resolve.
     pub(crate) fn permit_as_new(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
-        self.permit_as(operation, path, Subject::TargetOrPlace)
+        if self.config.face.file_policy == Policy::Allow {
+            return Ok(());
+        }
+        let mut path = path.to_vec();
+        // What a link to nothing leads to is what will be made.
+        for _ in 0..MAX_LINKS {
+            let link = self.raw(&Call::FsReadlink { raw: 1, path: &path });
+            match link {
+                Ok(Answer { payload: Payload::Data(Bytes(text)), .. }) => {
+                    let above = self.place_path(split(&path).0)?;
+                    path = normalize(&[&above, &b"/"[..], &text].concat(), &text);
+                }
+                Err(stop @ Stop::Ask(_)) => return Err(stop),
+                Ok(_) | Err(_) => break,
+            }
+        }
+        self.permit_as(operation, &path, Subject::TargetOrPlace)
     }
 
     /// ENOSPC if a file and the directories that lead to it would be too many inodes.
@@ -654,9 +687,9 @@ impl Kernel {
     /// if it cannot be made: ENOTDIR for a file where a directory must be made, or the call's own.
     fn missing_paths(&mut self, path: &[u8], parents: bool) -> Result<Vec<Vec<u8>>, Stop> {
         let (mut at, mut missing) = (path, Vec::new());
-        while at != b"/" {
+        while at != b"/" && !is_device_directory(at) {
             match self.raw(&Call::FsStat { raw: 1, path: at, follow: 0 }) {
-                Ok(_) if !parents || at == path || is_device_directory(at) => break,
+                Ok(_) if !parents || at == path => break,
                 Ok(_) => match self.is_listable(at) {
                     // What a link leads to is made.
                     Ok(()) | Err(Stop::Fail(Errno::ENOENT)) => break,

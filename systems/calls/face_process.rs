@@ -206,12 +206,15 @@ impl Kernel {
         }
         for command in commands {
             let path = [b"/bin/", *command].concat();
-            if bin {
-                if self.checked_exists(&path)? {
-                    continue;
-                }
+            let there = if bin {
+                self.checked_exists(&path)?
             } else {
                 self.permit_quietly(EXISTS, &path)?;
+                false
+            };
+            let planned = |stub: &Stub| matches!(stub, Stub::File(file) if *file == path);
+            if there || stubs.iter().any(planned) {
+                continue;
             }
             self.permit(WRITE, &path)?;
             stubs.push(Stub::File(path.clone()));

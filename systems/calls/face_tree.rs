@@ -5,7 +5,7 @@
 //! Paths are absolute and normalised by their text; links are followed as Linux follows them. No
 //! owner and no mode restricts anything.
 
-use super::face_files::{is_link, normalize, split, time_change};
+use super::face_files::{MAX_LINKS, is_link, normalize, split, time_change};
 use crate::abi::credentials::CAP_FULL;
 use crate::abi::flags::{
     O_APPEND, O_CREAT, O_EXCL, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG, UTIME_NOW, UTIME_OMIT,
@@ -21,9 +21,6 @@ use alloc::vec::Vec;
 
 /// Largest file that is read whole: a hole of a terabyte costs nothing until it is asked for.
 const MAX_WHOLE_BYTES: u64 = 1 << 30;
-/// Links to nothing that are followed to make what they lead to, as path_resolution(7) follows
-/// links.
-const MAX_LINKS: u32 = 40;
 /// Modes of what is made without one.
 const FILE_MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o755;

@@ -34,6 +34,7 @@ struct Generator {
     processes: Vec<Known>,
     slots: Slot,
     guarded: bool,
+    asks: bool,
 }
 
 /// The program of a seed.
@@ -41,8 +42,8 @@ pub fn program(seed: u64) -> Program {
     let mut random = Random::new(seed);
     random.next();
     let setup = setup(&mut random);
-    let guarded = setup.guarded;
-    let mut generator = Generator { random, processes: Vec::new(), slots: 3, guarded };
+    let (guarded, asks) = (setup.guarded, setup.policy != Policy::AllowAll);
+    let mut generator = Generator { random, processes: Vec::new(), slots: 3, guarded, asks };
     let mut ops = vec![Op::Register("a", vec!["sh", "job"])];
     ops.push(generator.birth());
     let count = 10 + generator.random.below(60);
@@ -294,7 +295,7 @@ impl Generator {
             let mode = self.random.percent(25).then(|| self.random.of(&[0o600, 0o777, 0o4755, 0]));
             let path = match self.path() {
                 path if path.starts_with("/dev") && !path.contains("/dev/") => "/a".to_owned(),
-                path if matches!(path.as_str(), "/dev/fd" | "/dev/pts") => "/a".to_owned(),
+                path if matches!(path.as_str(), "/dev/fd" | "/dev/pts" | "/dev/stdin") => "/a".to_owned(),
                 path => path,
             };
             return Op::Of(who, at, ProcOp::Open(self.slot(at), path, self.flags(), mode));
@@ -309,6 +310,13 @@ impl Generator {
 
     fn fd_op(&mut self, at: Proc, fd: Fd) -> FdOp {
         let length = self.random.of(&LENGTHS);
+        // Mostly what a stream is open for.
+        match fd {
+            Fd::Slot(0) if self.random.percent(50) => return FdOp::Read(length),
+            Fd::Slot(1 | 2) if self.random.percent(50) => return FdOp::Write(self.data()),
+            Fd::Slot(0..3) if self.random.percent(60) => return FdOp::Dup(self.slot(at)),
+            Fd::Slot(_) | Fd::Number(_) => {}
+        }
         match self.random.below(40) {
             0..5 => FdOp::Read(length),
             5 => FdOp::ReadTimeout(length),
@@ -359,7 +367,8 @@ impl Generator {
     }
 
     fn offset(&mut self) -> u64 {
-        self.random.of(&[0, 1, 5, 200, 70_000, u64::MAX, u64::MAX - 3, 1 << 40])
+        let huge = if self.asks { 9 } else { u64::MAX };
+        self.random.of(&[0, 1, 5, 200, 70_000, huge, huge - 3, 1 << 40])
     }
 
     /// The origin sets the first before it looks at the second: only the first is ever negative.
@@ -423,7 +432,7 @@ impl Generator {
                 let new = if self.random.percent(80) { self.random.of(&["/ha", "/hb"]).to_owned() } else { self.path() };
                 FileOp::Link(path, new)
             }
-            32 | 33 => FileOp::Chmod(path, self.random.of(&[0o600, 0o755, 0o7777, 0])),
+            32 | 33 => FileOp::Chmod(path, self.random.of(&[0o600, 0o755, 0o5777, 0])),
             34 => FileOp::Chown(path, self.random.of(&[0, 5, u32::MAX]), self.random.of(&[0, 5])),
             35 => FileOp::Utimes(path, self.random.of(&[0, 5, 1_999]), self.random.of(&[0, 12_345])),
             36 => {
@@ -440,7 +449,7 @@ impl Generator {
 
     fn own_file(&mut self) -> OwnFileOp {
         let path = match self.path() {
-            path if path.starts_with("/dev") && self.random.percent(90) => "/d/x".to_owned(),
+            path if path.starts_with("/dev") && !path.contains("/dev/z") => "/d/x".to_owned(),
             path => path,
         };
         let mode = self.random.percent(50).then(|| self.random.of(&[0o600, 0o777, 0, 0o4755]));

@@ -136,7 +136,7 @@ impl Runner {
     }
 
     fn act(&mut self, op: &Op) -> String {
-        if matches!(op, Op::Spawn(..) | Op::Exec(..) | Op::Create(..)) && self.any_stopped() {
+        if self.any_stopped() {
             self.tags.push("stopped");
         }
         match op {
@@ -469,10 +469,10 @@ impl Runner {
         if self.is_stale(at, fd) {
             return Some("skipped: the path means another thing".to_owned());
         }
-        let pipe = self.pipe_of(at, fd)?;
         if length == 0 {
-            return Some("skipped: a zero-length pipe write".to_owned());
+            return Some("skipped: a write of nothing".to_owned());
         }
+        let pipe = self.pipe_of(at, fd)?;
         let description = self.book.description(at, fd)?;
         if !description.nonblock && self.book.pipes[pipe] + length > 65_536 {
             return Some("skipped: it would wait".to_owned());
@@ -530,6 +530,7 @@ impl Runner {
                 self.tag_access(at, fd, 1);
                 told_data(self.vm.fd_pread(driver, pid, number, *length, *offset).map(Some))
             }
+            FdOp::Pwrite(data, _) if data.1 == 0 => "skipped: a write of nothing".to_owned(),
             FdOp::Pwrite(data, offset) => {
                 self.tag_access(at, fd, 0);
                 told(self.vm.fd_pwrite(driver, pid, number, &data.bytes(), *offset))
@@ -592,7 +593,7 @@ impl Runner {
             }
             FdOp::Fcntl(F_DUPFD, least, slot) => {
                 let made = self.vm.fd_fcntl(driver, pid, number, F_DUPFD, *least);
-                let told = made.as_ref().map_or_else(error_text, |made| format!("number {made}"));
+                let told = made.as_ref().map_or_else(error_text, |made| format!("at least: {}", made >= least).to_owned());
                 self.duplicated(at, fd, *slot, made);
                 told
             }
