@@ -63,6 +63,8 @@ pub struct Bends {
     pub ends_wake_orphans: bool,
     /// A parent that is stopped is not told of its children by SIGCHLD (section 2, "Exit").
     pub stopped_parents_hear_nothing: bool,
+    /// pwrite goes to its offset, also with O_APPEND (section 3, `fd_write`; POSIX too).
+    pub pwrite_keeps_offset: bool,
     /// Devices show no type in their mode (section 12).
     pub devices_have_no_type: bool,
     /// flock(2) takes regular files only: EBADF (section 3).
@@ -92,6 +94,7 @@ impl Profile {
             any_offset: bent,
             ends_wake_orphans: bent,
             stopped_parents_hear_nothing: bent,
+            pwrite_keeps_offset: bent,
             devices_have_no_type: bent,
             only_files_are_locked: bent,
             limits_come_first: bent,

@@ -98,6 +98,9 @@ impl Kernel {
             } else if !there && creates {
                 self.room_for_file(path)?;
                 self.permit(operation::WRITE, path)?;
+                if self.is_directory_at(path)? {
+                    return Err(Errno::EISDIR.into());
+                }
             }
             there
         };
@@ -194,15 +197,22 @@ impl Kernel {
     /// whether it may be written. An append reads nothing.
     #[cold]
     #[inline(never)]
-    fn face_permit_write(&mut self, place: Place, append: bool, grows: u64) -> Result<(), Stop> {
+    fn face_permit_write(
+        &mut self,
+        place: Place,
+        append: bool,
+        grows: Option<u64>,
+    ) -> Result<(), Stop> {
         let path = self.tree_path(place);
         self.ask_guard(&path, true)?;
-        self.room_for_growth(grows)?;
+        if let Some(grows) = grows {
+            self.room_for_growth(grows)?;
+        }
         if !append {
             self.permit(operation::READ, &path)?;
-        }
-        if self.fs.is_directory(place) {
-            return Err(Errno::EISDIR.into());
+            if self.fs.is_directory(place) {
+                return Err(Errno::EISDIR.into());
+            }
         }
         self.permit(operation::WRITE, &path)
     }
@@ -227,18 +237,20 @@ impl Kernel {
         let description = &self.rows[row];
         let Target::File(place) = description.target else { return Ok(()) };
         let size = self.end_of(place);
-        let from = if description.flags & O_APPEND != 0 {
-            size
-        } else {
-            offset_given.unwrap_or(description.offset)
+        let from = match offset_given {
+            Some(offset) => offset,
+            None if description.flags & O_APPEND != 0 => size,
+            None => description.offset,
         };
         let end = from.checked_add(bytes).ok_or(Errno::EINVAL)?;
         if self.fs.pages(place).is_some() && self.face_guards(place) {
             return Err(Errno::EROFS.into());
         }
-        let grows = end.saturating_sub(size);
+        // A directory has no room to need.
+        let directory = self.fs.is_directory(place);
+        let grows = if directory { None } else { Some(end.saturating_sub(size)) };
         if !self.asks_of_files() {
-            return self.room_for_growth(grows);
+            return grows.map_or(Ok(()), |grows| self.room_for_growth(grows));
         }
         let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
         self.face_permit_write(place, append, grows)
@@ -357,7 +369,7 @@ impl Kernel {
                 let path = device_path(device);
                 if is_stream(device) {
                     // It is read, changed and written: what is not there cannot be.
-                    self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?;
+                    self.raw(&Call::FsPread { raw: 1, path, count: 0, offset: 0 })?;
                 }
                 if !swallows(device) {
                     self.raw(&Call::FsPwrite { raw: 1, path, data, offset })?;

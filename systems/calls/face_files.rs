@@ -53,6 +53,8 @@ enum Subject {
     Target,
     /// The same, or where it would be.
     TargetOrPlace,
+    /// The same, whatever keeps one from getting there.
+    Existence,
     /// The real path of the directory, and the name.
     Name,
 }
@@ -61,7 +63,8 @@ enum Subject {
 const fn subject_of(operation: u32) -> Subject {
     match operation {
         READ | READ_DIR | STAT | CHMOD | CHOWN | UTIMES | TRUNCATE => Subject::Target,
-        WRITE | EXISTS => Subject::TargetOrPlace,
+        WRITE => Subject::TargetOrPlace,
+        EXISTS => Subject::Existence,
         _ => Subject::Name,
     }
 }
@@ -328,8 +331,14 @@ impl Kernel {
     ) -> CallResult {
         let path = checked_path(path)?;
         // A process's create_dir looks whether there is something, to know what to chmod.
-        if target != 0 && how == 0 {
-            self.checked_exists(&path)?;
+        let there = target != 0 && how == 0 && self.checked_exists(&path)?;
+        // Its mkdir looks which directories are missing, before anything else.
+        if target != 0
+            && how != 0
+            && let Err(stop @ (Stop::Ask(_) | Stop::Fail(Errno::ENOTDIR))) =
+                self.raw(&Call::FsStat { raw: 1, path: &path, follow: 0 })
+        {
+            return Err(stop);
         }
         self.guard(&path, false)?;
         let missing = self.missing_paths(&path, how == 2)?;
@@ -345,7 +354,13 @@ impl Kernel {
             // What cannot be made needs no mode.
             self.is_listable(split(&path).0)?;
         }
-        let modes = if target == 0 { Ok(()) } else { self.permit_modes(&missing) };
+        let moded = match (target, how) {
+            (0, _) => Vec::new(),
+            (_, 0) if there => Vec::new(),
+            (_, 0) => Vec::from([path.clone()]),
+            (_, _) => missing,
+        };
+        let modes = self.permit_modes(&moded);
         if let Err(stop @ Stop::Ask(_)) = modes {
             return Err(stop);
         }
@@ -353,7 +368,7 @@ impl Kernel {
         self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode: None, how })?;
         // mkdir(2) takes no set-id bits: each is given its mode by chmod, as the origin does.
         if let (Some(mode), Ok(())) = (mode, &modes) {
-            for path in &missing {
+            for path in &moded {
                 self.raw(&Call::FsChmod { raw: 1, path, mode })?;
             }
         }
@@ -399,15 +414,12 @@ impl Kernel {
         }
         let there = target != 0 && self.checked_exists(&path)?;
         self.guard(&path, true)?;
-        let size = self.size_of(&path)?;
-        if size.is_none() {
-            self.room_for_file(&path)?;
+        let directory = self.is_directory_at(&path)?;
+        if !directory && device_at(&path).is_none() {
+            self.room_for_contents(&path, data.len() as u64, how)?;
         }
-        let old = size.unwrap_or(0);
-        let end = if how & O_APPEND != 0 { old + data.len() as u64 } else { data.len() as u64 };
-        self.room_for_growth(end.saturating_sub(old))?;
         self.permit(WRITE, &path)?;
-        if target != 0 && self.is_directory_at(&path)? {
+        if directory {
             return Err(Errno::EISDIR.into());
         }
         let is_new = target != 0 && !there;
@@ -416,9 +428,21 @@ impl Kernel {
             return Err(stop);
         }
         // What is there keeps its mode.
-        let mode = if is_new { self.masked_mode(target, mode, 0o666) } else { None };
+        let sets_mode = is_new && modes.is_ok();
+        let mode = if sets_mode { self.masked_mode(target, mode, 0o666) } else { None };
         self.raw(&Call::FsWrite { raw: 1, target: 0, path: &path, data, mode, how })?;
         modes.map(|()| Answer::default())
+    }
+
+    /// ENOSPC if the whole contents of a file, or an addition to them, have no room.
+    fn room_for_contents(&mut self, path: &[u8], bytes: u64, how: u32) -> Result<(), Stop> {
+        let size = self.size_of(path)?;
+        if size.is_none() {
+            self.room_for_file(path)?;
+        }
+        let old = size.unwrap_or(0);
+        let end = if how & O_APPEND != 0 { old.saturating_add(bytes) } else { bytes };
+        self.room_for_growth(end.saturating_sub(old))
     }
 
     /// The mode of a new file of a process; `None` leaves the file system's own.
@@ -498,6 +522,10 @@ impl Kernel {
             Subject::Name => self.place_path(path),
             Subject::TargetOrPlace => match self.real_path(path) {
                 Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => self.place_path(path),
+                other => other,
+            },
+            Subject::Existence => match self.real_path(path) {
+                Err(Stop::Fail(_)) => self.place_path(path),
                 other => other,
             },
         }
@@ -637,7 +665,7 @@ impl Kernel {
 
     fn room_for_inodes(&mut self, count: u64) -> Result<(), Stop> {
         let most = self.config.face.limits.max_inode_count;
-        if count == 0 || most == u64::MAX {
+        if most == u64::MAX {
             return Ok(());
         }
         let (_, used) = self.usage()?;
@@ -658,20 +686,29 @@ impl Kernel {
         if self.config.face.file_policy == Policy::Allow {
             return Ok(());
         }
-        let mut path = path.to_vec();
-        // What a link to nothing leads to is what will be made.
-        for _ in 0..MAX_LINKS {
-            let link = self.raw(&Call::FsReadlink { raw: 1, path: &path });
-            match link {
+        let made = self.made_path(path)?;
+        self.permit_as(operation, &made, Subject::TargetOrPlace)
+    }
+
+    /// The path of what will be made: what links to nothing lead to is made.
+    fn made_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        let (mut path, mut links, mut from) = (path.to_vec(), 0, 1);
+        while from < path.len() && links < MAX_LINKS {
+            let end = path[from..].iter().position(|byte| *byte == b'/').map(|at| from + at);
+            let end = end.unwrap_or(path.len());
+            let top = &path[..end];
+            match self.raw(&Call::FsReadlink { raw: 1, path: top }) {
                 Ok(Answer { payload: Payload::Data(Bytes(text)), .. }) => {
-                    let above = self.place_path(split(&path).0)?;
-                    path = normalize(&[&above, &b"/"[..], &text].concat(), &text);
+                    let target = normalize(&[split(top).0, b"/", &text].concat(), &text);
+                    let whole = [&target, &path[end..]].concat();
+                    path = normalize(&whole, &whole);
+                    (links, from) = (links + 1, 1);
                 }
                 Err(stop @ Stop::Ask(_)) => return Err(stop),
-                Ok(_) | Err(_) => break,
+                Ok(_) | Err(_) => from = end + 1,
             }
         }
-        self.permit_as(operation, &path, Subject::TargetOrPlace)
+        Ok(path)
     }
 
     /// ENOSPC if a file and the directories that lead to it would be too many inodes.
@@ -687,7 +724,7 @@ impl Kernel {
     /// if it cannot be made: ENOTDIR for a file where a directory must be made, or the call's own.
     fn missing_paths(&mut self, path: &[u8], parents: bool) -> Result<Vec<Vec<u8>>, Stop> {
         let (mut at, mut missing) = (path, Vec::new());
-        while at != b"/" && !is_device_directory(at) {
+        while at != b"/" && !is_device_directory(at) && device_at(at).is_none() {
             match self.raw(&Call::FsStat { raw: 1, path: at, follow: 0 }) {
                 Ok(_) if !parents || at == path => break,
                 Ok(_) => match self.is_listable(at) {

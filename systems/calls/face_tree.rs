@@ -377,6 +377,7 @@ impl Tree<'_> {
 
     /// Makes a file, and the directories that lead to it.
     fn create(&mut self, path: &[u8], mode: u32, exclusive: u32) -> Result<Place, Errno> {
+        let path = &*self.end_of_links(path)?;
         let flags = O_CREAT | O_WRONLY | exclusive;
         for attempt in 0..2 {
             caller!(self => caller);
@@ -409,6 +410,19 @@ impl Tree<'_> {
             self.make_above(path, MAX_LINKS)?;
         }
         self.make_directory(path, mode.unwrap_or(DIRECTORY_MODE))
+    }
+
+    /// What the links to nothing at the end of a path lead to.
+    fn end_of_links(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let mut path = path.to_vec();
+        for _ in 0..MAX_LINKS {
+            let Ok(link) = self.place(&path, false) else { break };
+            caller!(self => caller);
+            let Ok(text) = self.fs.readlink(&caller, link) else { break };
+            let directory = self.path_of(self.place(split(&path).0, true)?);
+            path = normalize(&[&directory, &b"/"[..], &text].concat(), &text);
+        }
+        Ok(path)
     }
 
     fn make_directory(&mut self, path: &[u8], mode: u32) -> Result<(), Errno> {

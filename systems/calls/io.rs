@@ -239,7 +239,7 @@ impl Kernel {
         if !self.rows[row].writable() {
             return Err(Errno::EBADF.into());
         }
-        let append = self.rows[row].flags & O_APPEND != 0;
+        let append = self.rows[row].flags & O_APPEND != 0 && !self.bends.pwrite_keeps_offset;
         let offset = if append { self.end_of(place) } else { offset };
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         self.write_place(task, place, offset, data)

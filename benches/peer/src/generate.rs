@@ -292,7 +292,7 @@ impl Generator {
     fn on_fd(&mut self) -> Op {
         let (who, at) = (self.who(), self.proc());
         if self.random.percent(22) {
-            let mode = self.random.percent(25).then(|| self.random.of(&[0o600, 0o777, 0o4755, 0]));
+            let mode = self.random.percent(25).then(|| self.random.of(&[0o600, 0o777, 0o1755, 0]));
             let path = match self.path() {
                 path if path.starts_with("/dev") && !path.contains("/dev/") => "/a".to_owned(),
                 path if matches!(path.as_str(), "/dev/fd" | "/dev/pts" | "/dev/stdin") => "/a".to_owned(),
@@ -425,14 +425,14 @@ impl Generator {
             24 => FileOp::RemoveDir(path),
             25..28 => FileOp::Rename(path, self.path()),
             28..30 => {
-                let targets = ["/a", "x", "../a", "/d", "/missing", "/l0", "/l1", "e", "/d/e"];
+                let targets = ["/a", "x", "../a", "/d", "/missing", "/l0", "/l1", "e"];
                 FileOp::Symlink(self.random.of(&targets).to_owned(), self.link_name())
             }
             30 | 31 => {
                 let new = if self.random.percent(80) { self.random.of(&["/ha", "/hb"]).to_owned() } else { self.path() };
                 FileOp::Link(path, new)
             }
-            32 | 33 => FileOp::Chmod(path, self.random.of(&[0o600, 0o755, 0o5777, 0])),
+            32 | 33 => FileOp::Chmod(path, self.random.of(&[0o600, 0o755, 0o1777, 0])),
             34 => FileOp::Chown(path, self.random.of(&[0, 5, u32::MAX]), self.random.of(&[0, 5])),
             35 => FileOp::Utimes(path, self.random.of(&[0, 5, 1_999]), self.random.of(&[0, 12_345])),
             36 => {
@@ -452,7 +452,7 @@ impl Generator {
             path if path.starts_with("/dev") && !path.contains("/dev/z") => "/d/x".to_owned(),
             path => path,
         };
-        let mode = self.random.percent(50).then(|| self.random.of(&[0o600, 0o777, 0, 0o4755]));
+        let mode = self.random.percent(50).then(|| self.random.of(&[0o600, 0o777, 0, 0o1755]));
         match self.random.below(12) {
             0 => OwnFileOp::Read(path),
             1..4 => OwnFileOp::Write(path, self.data(), mode),
