@@ -55,8 +55,8 @@ pub struct Bends {
     /// The signal of a handle is the driver's own affair: it passes the mask, and stops nothing
     /// (section 2, "Handle").
     pub handles_pass_masks: bool,
-    /// A file's offset may be anywhere up to i64::MAX, and a pipe has none whatever is asked of it
-    /// (section 3, `fd_seek`).
+    /// A file's offset may be anywhere up to i64::MAX, a directory ends at its size, and a pipe has
+    /// no offset whatever is asked of it (section 3, `fd_seek`).
     pub any_offset: bool,
     /// An end wakes the stopped members of its group and of its children's whenever those are
     /// orphaned, whether or not it was the end that made them so (section 2, "Orphaned groups").

@@ -91,6 +91,7 @@ impl Kernel {
         } else {
             let there = self.checked_exists(path)?;
             if there && flags & O_TRUNC != 0 {
+                self.room_for_file(path)?;
                 self.permit(operation::TRUNCATE, path)?;
                 if self.is_directory_at(path)? {
                     return Err(Errno::EISDIR.into());
@@ -243,7 +244,7 @@ impl Kernel {
             None => description.offset,
         };
         let end = from.checked_add(bytes).ok_or(Errno::EINVAL)?;
-        if self.fs.pages(place).is_some() && self.face_guards(place) {
+        if self.face_guards(place) {
             return Err(Errno::EROFS.into());
         }
         // A directory has no room to need.

@@ -146,10 +146,8 @@ impl Kernel {
                 self.raw(&Call::FsRead { raw: 1, path: &path })
             }
             Call::FsPread { raw: 0, path, count, offset } => {
+                self.face_read_limit(count)?;
                 let path = checked_path(path)?;
-                if count > self.config.face.limits.max_pread_bytes {
-                    return Err(Errno::EINVAL.into());
-                }
                 if let Some(device) = own_device_at(&path) {
                     return self.read_device_whole(device, count);
                 }
@@ -205,7 +203,7 @@ impl Kernel {
                 }
                 self.guard(&path, true)?;
                 let end = offset.checked_add(data.len() as u64).ok_or(Errno::EINVAL)?;
-                self.room_for_bytes(&path, end, false)?;
+                self.room_for_bytes(&path, end)?;
                 self.permit(WRITE, &path)?;
                 self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })
             }
@@ -215,7 +213,7 @@ impl Kernel {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
-                self.room_for_bytes(&path, length, true)?;
+                self.room_for_bytes(&path, length)?;
                 self.permit(TRUNCATE, &path)?;
                 self.raw(&Call::FsTruncate { raw: 1, path: &path, length })
             }
@@ -345,7 +343,10 @@ impl Kernel {
         if how == 2 && missing.is_empty() {
             self.is_no_file(&path)?;
         }
-        self.room_for_inodes(missing.len() as u64)?;
+        // What is not made needs no room; with its parents it is looked at all the same.
+        if how == 2 || !missing.is_empty() {
+            self.room_for_inodes(missing.len() as u64)?;
+        }
         self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
         if is_device_directory(&path) {
             return Ok(Answer::default());
@@ -356,7 +357,7 @@ impl Kernel {
         }
         let moded = match (target, how) {
             (0, _) => Vec::new(),
-            (_, 0) if there => Vec::new(),
+            (_, 0) if there || !self.could_be_directory(&path)? => Vec::new(),
             (_, 0) => Vec::from([path.clone()]),
             (_, _) => missing,
         };
@@ -380,6 +381,15 @@ impl Kernel {
         match self.is_listable(path) {
             Err(Stop::Fail(errno)) if !matches!(errno, Errno::ENOTDIR | Errno::ELOOP) => Ok(()),
             other => other,
+        }
+    }
+
+    /// Whether there is a directory at a path, links not followed, or nothing.
+    fn could_be_directory(&mut self, path: &[u8]) -> Result<bool, Stop> {
+        match self.raw(&Call::FsStat { raw: 1, path, follow: 0 }) {
+            Ok(Answer { payload: Payload::Stat(stat), .. }) => Ok(stat.mode & S_IFMT == S_IFDIR),
+            Err(stop @ Stop::Ask(_)) => Err(stop),
+            Ok(_) | Err(_) => Ok(true),
         }
     }
 
@@ -602,8 +612,7 @@ impl Kernel {
             return Ok(());
         }
         match self.raw(&Call::FsStat { raw: 1, path, follow: u32::from(follow) }) {
-            Err(Stop::Fail(Errno::ENOTDIR)) => Err(Errno::ENOTDIR.into()),
-            Err(stop @ Stop::Ask(_)) => Err(stop),
+            Err(stop @ (Stop::Ask(_) | Stop::Fail(Errno::ENOTDIR | Errno::ELOOP))) => Err(stop),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -637,18 +646,17 @@ impl Kernel {
         limits.max_filesystem_bytes == u64::MAX && limits.max_inode_count == u64::MAX
     }
 
-    /// ENOSPC if a file that grows to `end` would not fit; `exact`: it may shrink too.
-    fn room_for_bytes(&mut self, path: &[u8], end: u64, exact: bool) -> Result<(), Stop> {
+    /// ENOSPC if a file that grows to `end` would not fit.
+    fn room_for_bytes(&mut self, path: &[u8], end: u64) -> Result<(), Stop> {
         if self.has_no_room_limit() {
             return Ok(());
         }
-        // What is not there the call itself misses.
-        let Some(old) = self.size_of(path)? else { return Ok(()) };
-        let grows = end.saturating_sub(old);
-        if exact && grows == 0 {
+        // What is not there the call itself misses, and what a directory is it tells.
+        if self.is_directory_at(path)? {
             return Ok(());
         }
-        self.room_for_growth(grows)
+        let Some(old) = self.size_of(path)? else { return Ok(()) };
+        self.room_for_growth(end.saturating_sub(old))
     }
 
     pub(crate) fn room_for_growth(&mut self, bytes: u64) -> Result<(), Stop> {
@@ -716,8 +724,12 @@ impl Kernel {
         if self.has_no_room_limit() {
             return Ok(());
         }
-        let missing = self.missing_paths(path, true)?;
-        self.room_for_inodes(missing.len() as u64)
+        let made = self.made_path(path)?;
+        let missing = self.missing_paths(&made, true)?;
+        if !missing.is_empty() {
+            return self.room_for_inodes(missing.len() as u64);
+        }
+        if self.is_directory_at(path)? { Ok(()) } else { self.room_for_growth(0) }
     }
 
     /// What the making of a path makes, outermost first; with `parents` also its directories. Nothing
@@ -821,7 +833,18 @@ impl Kernel {
         let (ino, now) = (DEVICE_INODES + ino, Timespec::from_ns(self.now_ns));
         let (atime, mtime, ctime, btime) = (now, now, now, now);
         let mode = mode | kind;
-        Some(Stat { dev: DEVICES, ino, mode, nlink, rdev, atime, mtime, ctime, btime, ..Stat::default() })
+        Some(Stat {
+            dev: DEVICES,
+            ino,
+            mode,
+            nlink,
+            rdev,
+            atime,
+            mtime,
+            ctime,
+            btime,
+            ..Stat::default()
+        })
     }
 }
 

@@ -558,7 +558,7 @@ impl Kernel {
     fn face_setpgid(&mut self, driver: &[u8], target: u32, pgid: u32) -> CallResult {
         let process = self.pids.process(target).ok_or(Errno::ESRCH)?;
         let pgid = if pgid == 0 { target } else { pgid };
-        if pgid != target {
+        if pgid != target && pgid != self.rows[process].pgid {
             let sid = self.rows[process].sid;
             let mut any = false;
             for member in self.members(Club::Group, pgid) {

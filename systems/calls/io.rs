@@ -301,8 +301,9 @@ impl Kernel {
             Thing::Device(_) => return Ok(Answer::value(0)),
             // ext4: cookies are hashes, and the end lies behind the largest.
             Thing::Directory => {
-                let end = i64::MAX as u64;
-                seek_from(old, end, end, offset, whence)?
+                let largest = i64::MAX as u64;
+                let end = if self.bends.any_offset { self.tree_stat(place).size } else { largest };
+                seek_from(old, end, largest, offset, whence)?
             }
             Thing::File => self.seek_file(place, old, offset, whence)?,
             Thing::Proc | Thing::Other => {

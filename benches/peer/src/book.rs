@@ -159,6 +159,12 @@ impl Book {
         }
     }
 
+    /// Whether a descriptor is open on something that has another name, or none.
+    pub fn holds_stale(&self) -> bool {
+        let mut fds = self.processes.values().flat_map(|process| process.fds.values());
+        fds.any(|fd| self.descriptions[fd.description].stale)
+    }
+
     /// All descriptors of a description.
     pub fn sharers(&self, description: usize) -> Vec<(Proc, u32)> {
         let of = |(at, process): (&Proc, &Process)| {

@@ -9,14 +9,52 @@ use crate::random::Random;
 const DRIVERS: [&str; 3] = ["a", "b", "c"];
 const COMMANDS: [&str; 4] = ["sh", "cat", "job", "env"];
 const PATHS: [&str; 26] = [
-    "/a", "/b", "/d", "/d/x", "/d/y", "/d/e", "/d/e/z", "/workspace", "/tmp/q", "/d/../a", "//d//x/",
-    "relative", "/d/./y", "/bin/sh", "/bin/job", "/ha", "/hb", "/d/e/../../b", "/w/v/u", "/d/e/w",
-    "/s", "/l0", "/l1", "/d/l2", "/l0/x", "/l1/z",
+    "/a",
+    "/b",
+    "/d",
+    "/d/x",
+    "/d/y",
+    "/d/e",
+    "/d/e/z",
+    "/workspace",
+    "/tmp/q",
+    "/d/../a",
+    "//d//x/",
+    "relative",
+    "/d/./y",
+    "/bin/sh",
+    "/bin/job",
+    "/ha",
+    "/hb",
+    "/d/e/../../b",
+    "/w/v/u",
+    "/d/e/w",
+    "/s",
+    "/l0",
+    "/l1",
+    "/d/l2",
+    "/l0/x",
+    "/l1/z",
 ];
 const STRANGE: [&str; 18] = [
-    "/", "", ".", "..", "/dev/null", "/dev/zero", "/dev/stdin", "/dev/stdout", "/dev", "/dev/fd",
-    "/dev/pts", "/missing/x", "/a/under", "/x\u{1}y", "/nul\0", "/etc/agentos",
-    "/etc/agentos/conf", "/etc/agentos/new",
+    "/",
+    "",
+    ".",
+    "..",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/stdin",
+    "/dev/stdout",
+    "/dev",
+    "/dev/fd",
+    "/dev/pts",
+    "/missing/x",
+    "/a/under",
+    "/x\u{1}y",
+    "/nul\0",
+    "/etc/agentos",
+    "/etc/agentos/conf",
+    "/etc/agentos/new",
 ];
 const GUARDED: [&str; 6] =
     ["/etc/agentos/conf", "/etc/agentos/new", "/halias", "/la", "/la/conf", "/la/new"];
@@ -104,8 +142,14 @@ impl Generator {
                 Op::Signal(self.name(), target, self.signal())
             }
             95 => Op::Register(self.random.of(&DRIVERS), self.commands()),
-            96 => self.random.of(&[Op::Getpwuid(1000), Op::Getpwuid(0), Op::Getgrgid(1000),
-                Op::Getgrgid(9), Op::Getgrgid(5), Op::Commands]),
+            96 => self.random.of(&[
+                Op::Getpwuid(1000),
+                Op::Getpwuid(0),
+                Op::Getgrgid(1000),
+                Op::Getgrgid(9),
+                Op::Getgrgid(5),
+                Op::Commands,
+            ]),
             97 if self.random.percent(15) => Op::Dispose,
             _ => Op::File(FileOp::Stat(self.path())),
         }
@@ -138,7 +182,11 @@ impl Generator {
     }
 
     fn signal(&mut self) -> i32 {
-        if self.random.percent(2) { self.random.of(&[-1, 65, i32::MAX]) } else { self.random.of(&SIGNALS) }
+        if self.random.percent(2) {
+            self.random.of(&[-1, 65, i32::MAX])
+        } else {
+            self.random.of(&SIGNALS)
+        }
     }
 
     /// What kill(2) and waitpid(2) name: a pid, a group, everyone.
@@ -161,7 +209,8 @@ impl Generator {
             None => vec![0, 1, 2],
         };
         self.processes.push(Known { at, fds });
-        let mut birth = Birth { parent, command: self.random.of(&COMMANDS).to_owned(), ..Birth::default() };
+        let mut birth =
+            Birth { parent, command: self.random.of(&COMMANDS).to_owned(), ..Birth::default() };
         if self.random.percent(50) {
             birth.requester = Some(self.random.of(&DRIVERS));
         }
@@ -179,7 +228,18 @@ impl Generator {
                 if self.random.percent(60) {
                     birth.command = self.random.of(&["sh", "job"]).to_owned();
                 } else if self.random.percent(30) {
-                    let paths = ["/bin/sh", "/bin/job", "/a", "/d", "x", "./x", "/usr/bin/sh", "", "bin/sh", "/s"];
+                    let paths = [
+                        "/bin/sh",
+                        "/bin/job",
+                        "/a",
+                        "/d",
+                        "x",
+                        "./x",
+                        "/usr/bin/sh",
+                        "",
+                        "bin/sh",
+                        "/s",
+                    ];
                     birth.command = self.random.of(&paths).to_owned();
                 }
                 Op::Spawn(at, birth)
@@ -231,7 +291,8 @@ impl Generator {
             7..10 => {
                 let how = random.below(3) as u8;
                 let count = random.below(4);
-                let set = (0..count).map(|_| random.of(&[1, 2, 10, 13, 15, 17, 18, 28, 64])).collect();
+                let set =
+                    (0..count).map(|_| random.of(&[1, 2, 10, 13, 15, 17, 18, 28, 64])).collect();
                 ProcOp::Sigprocmask(how, set)
             }
             10 | 11 => ProcOp::Sigpending,
@@ -247,7 +308,8 @@ impl Generator {
             _ => {
                 let at = self.proc();
                 let count = self.random.below(4);
-                let fds = (0..count).map(|_| (self.fd(at), self.random.of(&[0, 1, 4, 5]))).collect();
+                let fds =
+                    (0..count).map(|_| (self.fd(at), self.random.of(&[0, 1, 4, 5]))).collect();
                 ProcOp::Poll(fds)
             }
         }
@@ -295,7 +357,9 @@ impl Generator {
             let mode = self.random.percent(25).then(|| self.random.of(&[0o600, 0o777, 0o1755, 0]));
             let path = match self.path() {
                 path if path.starts_with("/dev") && !path.contains("/dev/") => "/a".to_owned(),
-                path if matches!(path.as_str(), "/dev/fd" | "/dev/pts" | "/dev/stdin") => "/a".to_owned(),
+                path if matches!(path.as_str(), "/dev/fd" | "/dev/pts" | "/dev/stdin") => {
+                    "/a".to_owned()
+                }
                 path => path,
             };
             return Op::Of(who, at, ProcOp::Open(self.slot(at), path, self.flags(), mode));
@@ -429,12 +493,18 @@ impl Generator {
                 FileOp::Symlink(self.random.of(&targets).to_owned(), self.link_name())
             }
             30 | 31 => {
-                let new = if self.random.percent(80) { self.random.of(&["/ha", "/hb"]).to_owned() } else { self.path() };
+                let new = if self.random.percent(80) {
+                    self.random.of(&["/ha", "/hb"]).to_owned()
+                } else {
+                    self.path()
+                };
                 FileOp::Link(path, new)
             }
             32 | 33 => FileOp::Chmod(path, self.random.of(&[0o600, 0o755, 0o1777, 0])),
             34 => FileOp::Chown(path, self.random.of(&[0, 5, u32::MAX]), self.random.of(&[0, 5])),
-            35 => FileOp::Utimes(path, self.random.of(&[0, 5, 1_999]), self.random.of(&[0, 12_345])),
+            35 => {
+                FileOp::Utimes(path, self.random.of(&[0, 5, 1_999]), self.random.of(&[0, 12_345]))
+            }
             36 => {
                 let (atime, mtime) = self.times();
                 FileOp::UtimesSpec(path, atime, mtime)
@@ -449,7 +519,7 @@ impl Generator {
 
     fn own_file(&mut self) -> OwnFileOp {
         let path = match self.path() {
-            path if path.starts_with("/dev") && !path.contains("/dev/z") => "/d/x".to_owned(),
+            path if path.starts_with("/dev") => "/d/x".to_owned(),
             path => path,
         };
         let mode = self.random.percent(50).then(|| self.random.of(&[0o600, 0o777, 0, 0o1755]));

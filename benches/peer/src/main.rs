@@ -74,7 +74,11 @@ fn options() -> Result<Options, String> {
             "--seed" => options.seed = number()?,
             "--only" => options.only = Some(number()?),
             "--all" => options.all = true,
-            other => return Err(format!("{other}: not an option (--programs N, --seed N, --all, --only N)")),
+            other => {
+                return Err(format!(
+                    "{other}: not an option (--programs N, --seed N, --all, --only N)"
+                ));
+            }
         }
     }
     Ok(options)
@@ -138,7 +142,12 @@ fn compare(program: &Program, list: &[Accepted], matched: &mut [u64]) -> Option<
 }
 
 fn report(seed: u64, program: &Program, difference: &Difference) {
-    println!("seed {seed}, step {}, {}: the {}", difference.step.saturating_sub(1), difference.op, seen::PARTS[difference.part]);
+    println!(
+        "seed {seed}, step {}, {}: the {}",
+        difference.step.saturating_sub(1),
+        difference.op,
+        seen::PARTS[difference.part]
+    );
     print!("{program}");
     let (ours, theirs) = (difference.ours.lines(), difference.theirs.lines());
     if difference.ours.lines().count() + difference.theirs.lines().count() <= 2 {
@@ -196,7 +205,10 @@ fn search(options: &Options, list: &[Accepted]) -> ExitCode {
     }
     println!(
         "{} programs, {steps} steps from seed {}: {} differences, {met} accepted ones, {:.1} s",
-        options.programs, options.seed, kinds.values().sum::<u64>(), started.elapsed().as_secs_f64()
+        options.programs,
+        options.seed,
+        kinds.values().sum::<u64>(),
+        started.elapsed().as_secs_f64()
     );
     if kinds.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -208,7 +220,8 @@ fn show(seed: u64, list: &[Accepted]) -> ExitCode {
     println!("{:?}", program.setup);
     let (ours, theirs) = run_both(&program);
     for (step, our) in ours.iter().enumerate().skip(1) {
-        let op = program.ops.get(step - 1).map_or_else(|| "tree".to_owned(), |op| format!("{op:?}"));
+        let op =
+            program.ops.get(step - 1).map_or_else(|| "tree".to_owned(), |op| format!("{op:?}"));
         println!("{op}\n    {}", our.result);
         match theirs.get(step) {
             Some(their) if their.result != our.result => println!("    {}", their.result),

@@ -10,9 +10,7 @@ use api::kernel::{
     ExecOptions, KernelError, KernelProcessHandle, KernelVm, KernelVmConfig, SpawnOptions,
     VirtualProcessOptions, WaitPidFlags,
 };
-use api::permissions::{
-    CommandAccessRequest, FsAccessRequest, PermissionDecision, Permissions,
-};
+use api::permissions::{CommandAccessRequest, FsAccessRequest, PermissionDecision, Permissions};
 use api::poll::{POLLIN, POLLOUT, PollEvents, PollFd};
 use api::process_table::{ProcessInfo, ProcessStatus, SigmaskHow, SignalSet};
 use api::resource_accounting::ResourceLimits;
@@ -139,6 +137,9 @@ impl Runner {
         if self.any_stopped() {
             self.tags.push("stopped");
         }
+        if self.book.holds_stale() {
+            self.tags.push("held");
+        }
         match op {
             Op::Register(driver, commands) => {
                 let driver = CommandDriver::new(*driver, commands.iter().copied());
@@ -173,9 +174,13 @@ impl Runner {
                     cwd: birth.cwd.clone(),
                 };
                 let (requester, args) = (birth.requester.unwrap_or(driver), birth.args.clone());
-                let made = self
-                    .vm
-                    .create_virtual_process(requester, driver, &birth.command, args, options);
+                let made = self.vm.create_virtual_process(
+                    requester,
+                    driver,
+                    &birth.command,
+                    args,
+                    options,
+                );
                 self.born(*at, birth.parent, made)
             }
             Op::Finish(at, code) => self.by_handle(*at, |handle| {
@@ -503,6 +508,10 @@ impl Runner {
         if follows && self.is_stale(at, fd) {
             return "skipped: the path means another thing".to_owned();
         }
+        let file = self.book.description(at, fd).is_some_and(|it| it.kind == Kind::File);
+        if file && matches!(op, FdOp::Read(0) | FdOp::ReadTimeout(0) | FdOp::Pread(0, _)) {
+            return "skipped: a read of nothing".to_owned();
+        }
         match op {
             FdOp::Read(length) => {
                 self.tag_access(at, fd, 1);
@@ -593,11 +602,15 @@ impl Runner {
             }
             FdOp::Fcntl(F_DUPFD, least, slot) => {
                 let made = self.vm.fd_fcntl(driver, pid, number, F_DUPFD, *least);
-                let told = made.as_ref().map_or_else(error_text, |made| format!("at least: {}", made >= least).to_owned());
+                let told = made.as_ref().map_or_else(error_text, |made| {
+                    format!("at least: {}", made >= least).to_owned()
+                });
                 self.duplicated(at, fd, *slot, made);
                 told
             }
-            FdOp::Fcntl(command, argument, _) => self.fcntl(driver, at, pid, fd, *command, *argument),
+            FdOp::Fcntl(command, argument, _) => {
+                self.fcntl(driver, at, pid, fd, *command, *argument)
+            }
             FdOp::Reopen(slot, flags) => {
                 let path = format!("/dev/fd/{number}");
                 let made = self.vm.fd_open(driver, pid, &path, *flags, None);
@@ -903,9 +916,13 @@ fn stat_text(stat: &VirtualStat, pipe: bool) -> String {
     let time = |ms: u64, nsec: u32| {
         if ms > 10_000_000_000 { "now".to_owned() } else { format!("{ms}+{nsec}") }
     };
-    let (atime, mtime) = (time(stat.atime_ms, stat.atime_nsec), time(stat.mtime_ms, stat.mtime_nsec));
+    let (atime, mtime) =
+        (time(stat.atime_ms, stat.atime_nsec), time(stat.mtime_ms, stat.mtime_nsec));
     let native = stat.dev >= 256;
-    let times = if stat.is_directory && native { String::new() } else { format!(" {atime} {mtime}") };
+    // The origin reads the file that it writes to: its access time is that of the write.
+    let atime = if mtime == "now" { mtime.clone() } else { atime };
+    let times =
+        if stat.is_directory && native { String::new() } else { format!(" {atime} {mtime}") };
     let nlink = if stat.is_directory && native { 0 } else { stat.nlink };
     let dev = if native { "tree".to_owned() } else { stat.dev.to_string() };
     // Numbers are given again by us, never by the origin: only the root's is one to compare.

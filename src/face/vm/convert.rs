@@ -2,8 +2,8 @@
 
 use crate::face::error::KernelError;
 use crate::face::vfs::{VfsError, VirtualStat, VirtualUtimeSpec};
-use tickernel_systems::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, UTIME_NOW, UTIME_OMIT};
 use tickernel_systems::DEVICES;
+use tickernel_systems::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, UTIME_NOW, UTIME_OMIT};
 use tickernel_systems::abi::{Errno, Stat, Timespec};
 
 const NS_PER_MS: i64 = 1_000_000;

@@ -131,7 +131,8 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let mut core = owned(&self.machine, driver, pid)?;
         let pipe = core.kernel.face_is_pipe(pid, fd);
         let limit = self.config.resources.max_pread_bytes;
-        if !pipe && core.kernel.face_fd_is_open(pid, fd) && limit.is_some_and(|most| length > most) {
+        if !pipe && core.kernel.face_fd_is_open(pid, fd) && limit.is_some_and(|most| length > most)
+        {
             return Err(pread_error(length));
         }
         // The clock is read where it shows: an access time, a deadline.
