@@ -1,24 +1,27 @@
 //! Events a second of a replay on one core: a session of pipes, descriptors and processes is
-//! recorded in memory and replayed, once by the kernel alone and once as `tickernel replay` does
-//! (container, check sums, hash of the completions, digests).
+//! recorded in memory and replayed, by the kernel alone, and as `tickernel replay` does (container,
+//! check sums, hash of the completions, digests): once as a native trace, and once as an imported
+//! one, which says of each call what its answer was.
 //!
-//! `cargo bench --bench replay`. The file system and imported recordings are not in it.
+//! `cargo bench --bench replay`. The file system is not in it.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::time::Duration;
 use tickernel::import::{Format, Imported, Source};
-use tickernel::record::Recording;
-use tickernel::replay::{Options, replay};
-use tickernel_systems::event::{Answer, Call, Event, Outcome};
+use tickernel::record::{Recording, header_of};
+use tickernel::replay::{Engine, Expected, Options, Recorded, Role, Step, replay};
+use tickernel::trace::{Header, Record, TraceWriter};
+use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output};
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Config, Kernel};
 
 /// Rounds of the session; each is 20 events.
 const ROUNDS: usize = 5000;
 
-/// A trace, its events as they stand in it, and how many they are.
+/// A trace, the same as an imported one, and the events of both.
 struct Session {
     trace: Vec<u8>,
+    imported: Vec<u8>,
     events: Vec<Vec<u8>>,
 }
 
@@ -62,7 +65,62 @@ fn session() -> Session {
         take(1, Call::Close { fd: 3 });
     }
     let trace = recording.finish(&mut kernel).expect("memory takes all").out;
-    Session { trace, events }
+    Session { trace, imported: imported(&events), events }
+}
+
+/// What came of each event, as an import writes it.
+fn expected(events: &[Vec<u8>]) -> Vec<Expected> {
+    let mut kernel = Kernel::new(Config::default());
+    let mut all: Vec<Expected> = Vec::new();
+    for bytes in events {
+        let Event::Call { task, call } = decode(bytes) else { unreachable!("calls only") };
+        all.push(Expected::only(Role::Call, call.name()));
+        let ends = matches!(call, Call::ExitGroup { .. });
+        if let Outcome::Done(answer) = kernel.call(task, call)
+            && !ends
+        {
+            note(all.last_mut(), answer);
+        }
+        while let Some(output) = kernel.poll_output() {
+            if let Output::Completion(ended) = output
+                && let Completed::Done(answer) = ended.result
+            {
+                note(all.get_mut(ended.call.0 as usize), answer);
+            }
+        }
+    }
+    all
+}
+
+fn note(expected: Option<&mut Expected>, answer: Answer) {
+    let expected = expected.expect("the event was before its end");
+    expected.recorded = Recorded::Value(answer.value);
+    expected.payload = answer.payload;
+}
+
+/// The session as an imported trace.
+fn imported(events: &[Vec<u8>]) -> Vec<u8> {
+    let kernel = Kernel::new(Config::default());
+    let header = Header { imported: true, ..header_of(&kernel) };
+    let mut writer = TraceWriter::new(Vec::new(), &header, &kernel.snapshot()).expect("memory");
+    let mut engine = Engine::new(kernel, false);
+    for (tick, (event, expected)) in (0..).zip(events.iter().zip(expected(events))) {
+        if writer.is_digest_due() {
+            let digests = engine.kernel().digests();
+            writer.digests(&digests, engine.completions()).expect("memory takes all");
+        }
+        let told = expected.to_bytes();
+        let record = Record { expected: Some(&told), ..Record::event(event) };
+        writer.append(tick, &record, engine.completions()).expect("memory takes all");
+        let step = Step { event, expected: Some(&told), lines: None };
+        engine.step(step).expect("encoded above");
+    }
+    let digests = engine.kernel().digests();
+    writer.finish(&digests, engine.completions()).expect("memory takes all").out
+}
+
+fn decode(bytes: &[u8]) -> Event<'_> {
+    Event::get(&mut WireReader::new(bytes)).expect("encoded above")
 }
 
 fn events(criterion: &mut Criterion) {
@@ -77,21 +135,22 @@ fn events(criterion: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
-    group.bench_function("tickernel replay", |bench| {
-        let input = || Imported {
-            file: String::new(),
-            format: Format::Trace,
-            source: Source::Trace(session.trace.clone()),
-        };
-        bench.iter_batched(input, check, BatchSize::PerIteration);
-    });
+    for (name, trace) in [("native trace", &session.trace), ("imported trace", &session.imported)] {
+        group.bench_function(name, |bench| {
+            let input = || Imported {
+                file: String::new(),
+                format: Format::Trace,
+                source: Source::Trace(trace.clone()),
+            };
+            bench.iter_batched(input, check, BatchSize::PerIteration);
+        });
+    }
     group.finish();
 }
 
 fn take_all(mut kernel: Kernel, events: &[Vec<u8>]) -> Kernel {
     for bytes in events {
-        let event = Event::get(&mut WireReader::new(bytes)).expect("encoded above");
-        kernel.take(event);
+        kernel.take(decode(bytes));
         while kernel.poll_output().is_some() {}
     }
     kernel

@@ -1,6 +1,6 @@
-//! The shell's one reading of the host's clocks. What it gives is told to people (how long something
-//! took) or is the time of a file system that stands alone; it never reaches the kernel, whose time
-//! comes by events.
+//! The shell's one reading of the host's clocks. What it gives is told to people (how long
+//! something took) or is the time of a file system that stands alone; it never reaches the kernel,
+//! whose time comes by events.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -133,6 +133,10 @@ impl Drive {
         if let Outcome::Refused(why) = outcome {
             return Ok(error(refusal(pid, why)));
         }
+        // On a machine it would read its stack as a frame: nothing that a request can mean.
+        if name == "rt_sigreturn" && matches!(outcome, Outcome::Failed(_)) {
+            return Ok(error(format!("pid {pid} is in no signal handler")));
+        }
         let mut answer = Object::new();
         json::show_outcome(&mut answer, name, &outcome, Form::Drive);
         if let (Outcome::Blocked(_), Some(lives)) = (&outcome, lives)

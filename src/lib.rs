@@ -11,8 +11,10 @@ pub mod cli;
 mod clock;
 pub mod drive;
 mod face;
+pub mod fleet;
 pub mod import;
 pub mod json;
+pub mod load;
 #[cfg(feature = "proptest")]
 pub mod proptest;
 pub mod record;

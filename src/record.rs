@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::Write;
 use tickernel_systems::Kernel;
 use tickernel_systems::digest::hash64;
-use tickernel_systems::event::{Event, Outcome, Output};
+use tickernel_systems::event::{Call, Event, Outcome, Output};
 use tickernel_systems::wire::Wire;
 
 /// A recording in progress. The kernel stays its owner's; every event must go through
@@ -103,13 +103,33 @@ impl<S: Sink> Recording<S> {
         kernel: &mut Kernel,
         event: &Event<'_>,
     ) -> Result<(), TraceError> {
+        self.scratch.clear();
+        event.put(&mut self.scratch);
+        self.append(kernel)
+    }
+
+    /// [`Recording::begin_event`] for a call that its maker keeps.
+    ///
+    /// # Errors
+    /// Those of `begin_event`.
+    pub fn begin_call(
+        &mut self,
+        kernel: &mut Kernel,
+        task: u32,
+        call: &Call<'_>,
+    ) -> Result<(), TraceError> {
+        self.scratch.clear();
+        Event::put_call(task, call, &mut self.scratch);
+        self.append(kernel)
+    }
+
+    /// Appends the event in `scratch`, after the digests if they are due.
+    fn append(&mut self, kernel: &mut Kernel) -> Result<(), TraceError> {
         if self.writer.is_digest_due() {
             let digests = kernel.digests();
             self.writer.digests(&digests, self.hash)?;
         }
-        self.scratch.clear();
-        event.put(&mut self.scratch);
-        self.writer.append(kernel.tick(), &Record::event(&self.scratch), self.hash)?;
+        self.writer.append_whole(kernel.tick(), &Record::event(&self.scratch), self.hash)?;
         Ok(())
     }
 

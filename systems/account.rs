@@ -2,8 +2,10 @@
 //! and compares. Run by restore, by the fuzzer's invariants and by tests, never by a tick.
 
 use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
+use crate::calls::transfer::Sending;
 use crate::components::{Interrupted, Life, Target, Wait, Waiting};
 use crate::kernel::Kernel;
+use crate::memory;
 use crate::rows::{
     ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow, RowKind, TaskRow,
 };
@@ -40,6 +42,7 @@ struct Uses {
     blocked: u64,
     readers: BTreeMap<u64, u32>,
     writers: BTreeMap<u64, u32>,
+    held_bytes: u64,
 }
 
 impl Kernel {
@@ -52,9 +55,13 @@ impl Kernel {
         self.audit_tasks(&mut uses)?;
         self.audit_files(&mut uses)?;
         self.audit_descriptions(&mut uses)?;
-        self.audit_pipes(&uses)?;
-        self.audit_processes()?;
-        must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")
+        self.audit_pipes(&mut uses)?;
+        self.audit_processes(&mut uses)?;
+        must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")?;
+        let locks: u64 = self.record_locks.values().map(|locks| locks.locks.len() as u64).sum();
+        uses.held_bytes += locks * memory::LOCK_BYTES;
+        must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
+        must(self.fs.is_counted(), "what files take is counted wrongly")
     }
 
     fn audit_tasks(&self, uses: &mut Uses) -> Result<(), Defect> {
@@ -70,13 +77,19 @@ impl Kernel {
                 *uses.handlers.entry(task.handlers.own_id(&self.rows)).or_default() += 1;
             }
             let mut waits: Vec<&Wait> = task.wait.as_deref().into_iter().collect();
+            uses.held_bytes += task.pending.queue.len() as u64 * memory::SIGNAL_BYTES;
+            uses.held_bytes += 4 * task.credentials.groups.len() as u64;
             for frame in &task.frames {
-                if let Some(Interrupted::Again(wait)) = &frame.interrupted {
+                uses.held_bytes += memory::frame_bytes(frame.interrupted.as_ref());
+                if let Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) =
+                    &frame.interrupted
+                {
                     waits.push(wait);
                 }
             }
             for wait in waits {
                 uses.blocked += 1;
+                uses.held_bytes += memory::wait_bytes(&wait.on);
                 self.count_held(&wait.on, uses);
             }
         }
@@ -103,6 +116,10 @@ impl Kernel {
             Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
             }
+            Waiting::Sendfile(Sending { from, to, .. }) => {
+                held(*from);
+                held(*to);
+            }
             Waiting::FifoOpen { pipe, flags, over: false, .. } => {
                 let id = pipe.own_id(&self.rows);
                 let access = flags & O_ACCMODE;
@@ -111,6 +128,7 @@ impl Kernel {
             }
             Waiting::FifoOpen { .. }
             | Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Child { .. }
             | Waiting::Sleep { .. }
             | Waiting::Pause
@@ -125,6 +143,7 @@ impl Kernel {
             let files = &self.rows[row];
             let used = uses.files.get(&id).copied().unwrap_or(0);
             must(files.refs == used, "a descriptor table's users are counted wrongly")?;
+            uses.held_bytes += files.slots.len() as u64 * memory::FD_BYTES;
             let mut count = 0;
             for slot in files.slots.iter().flatten() {
                 count += 1;
@@ -159,8 +178,8 @@ impl Kernel {
         Ok(())
     }
 
-    fn audit_pipes(&self, uses: &Uses) -> Result<(), Defect> {
-        let mut bytes = 0;
+    fn audit_pipes(&self, uses: &mut Uses) -> Result<(), Defect> {
+        let (mut bytes, mut pages) = (0, 0);
         for (id, row) in PipeRow::all(&self.rows) {
             let pipe = &self.rows[row];
             let readers = uses.readers.get(&id).copied().unwrap_or(0);
@@ -173,15 +192,22 @@ impl Kernel {
             must(held == pipe.bytes, "bytes of a pipe are counted wrongly")?;
             must(slots == pipe.used_slots, "slots of a pipe are counted wrongly")?;
             bytes += held;
+            pages += pipe.segments.iter().map(crate::components::Segment::pages).sum::<u64>();
+            uses.held_bytes += pipe.slots_beyond() * memory::SLOT_BYTES;
         }
-        must(bytes == self.counters.pipe_bytes, "bytes in pipes are counted wrongly")
+        must(bytes == self.counters.pipe_bytes, "bytes in pipes are counted wrongly")?;
+        must(pages == self.counters.pipe_pages, "pages of pipes are counted wrongly")
     }
 
-    fn audit_processes(&self) -> Result<(), Defect> {
+    fn audit_processes(&self, uses: &mut Uses) -> Result<(), Defect> {
         let (mut zombies, mut stopped) = (0, 0);
         for (pid, row) in ProcessRow::all(&self.rows) {
             let process = &self.rows[row];
             must(u64::from(process.pid) == pid, "a process has another number than its own")?;
+            let text = memory::text_bytes(self.rows.text(row).words());
+            must(text == process.text_bytes, "the texts of a process are counted wrongly")?;
+            let pending = process.pending.queue.len() as u64 * memory::SIGNAL_BYTES;
+            uses.held_bytes += text + pending;
             let known = self.pids.process(process.pid) == Some(row);
             must(known, "a process is not in the table of numbers")?;
             let dead = matches!(process.life, Life::Zombie(_));

@@ -8,7 +8,7 @@ use crate::abi::{Credentials, Errno, Rlimit, Timespec};
 use crate::components::{
     Context, Files, Handlers, Limits, Pending, Process, ProcessText, Target, Task,
 };
-use crate::fs::{Fs, Place};
+use crate::fs::{Fs, Place, Protected};
 use crate::kernel::{Config, Counters, Kernel};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, Rows, TaskRow};
 use crate::tables::family::Club;
@@ -62,6 +62,8 @@ pub struct BootFd {
     pub target: BootTarget,
     /// Access mode and status flags.
     pub flags: u32,
+    /// Offset in bytes of its description.
+    pub offset: u64,
     /// Close on exec.
     pub cloexec: bool,
 }
@@ -87,6 +89,7 @@ impl Default for Boot {
                 _ => BootTarget::Same(0),
             },
             flags: O_RDWR | O_LARGEFILE,
+            offset: 0,
             cloexec: false,
         };
         Self {
@@ -134,8 +137,15 @@ impl Kernel {
         Ok(kernel)
     }
 
+    /// Sets the sysctls of proc_sys_fs(5) that restrict links, as boot scripts do before the first
+    /// event.
+    pub fn set_protected(&mut self, protected: Protected) {
+        self.fs.set_protected(protected);
+    }
+
     /// A kernel without any process.
-    pub(crate) fn bare(config: Config, fs: Fs) -> Kernel {
+    pub(crate) fn bare(config: Config, mut fs: Fs) -> Kernel {
+        fs.set_capacity(config.max_file_bytes, config.max_inodes);
         Kernel {
             now_ns: config.start_ns,
             random: config.seed,
@@ -155,6 +165,7 @@ impl Kernel {
             default_limits: Limits::default(),
             init: 0,
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
             outbox: VecDeque::new(),
             asking: None,
             answers: Vec::new(),
@@ -214,7 +225,7 @@ impl Kernel {
         };
         let row = ProcessRow::spawn(&mut self.rows, u64::from(boot.pid), process);
         self.pids.change(boot.pid, |entry| entry.process = Some(row));
-        self.rows.set_text(row, Arc::new(boot.text.clone()));
+        self.set_text(row, Arc::new(boot.text.clone()));
         self.join(Club::Group, row, boot.pgid);
         self.join(Club::Session, row, boot.sid);
         if boot.is_init {
@@ -250,6 +261,7 @@ impl Kernel {
             alt_stack: crate::calls::NO_ALT_STACK,
             exited: false,
         };
+        self.hold_bytes(4 * boot.credentials.groups.len() as u64);
         let row = TaskRow::spawn(&mut self.rows, u64::from(boot.pid), task);
         self.pids.change(boot.pid, |entry| entry.task = Some(row));
         Ok(row)
@@ -263,7 +275,9 @@ impl Kernel {
             BootTarget::Path(path) => {
                 let place = self.boot_place(&path.0)?;
                 self.fs.hold(place);
-                self.describe(Target::File(place), fd.flags)?
+                let description = self.describe(Target::File(place), fd.flags)?;
+                self.rows[description].offset = fd.offset;
+                description
             }
             BootTarget::Same(other) => {
                 let slot = self.fd(task, *other as i32)?;

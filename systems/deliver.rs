@@ -8,12 +8,15 @@
 
 use crate::abi::flags::{SA_NOCLDSTOP, SA_NODEFER, SA_RESETHAND, SA_RESTART};
 use crate::abi::signal::{
-    CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN,
+    CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN, SIGRTMIN,
 };
 use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
-use crate::components::{Frame, Interrupted, Life, Restart, Waiting};
-use crate::event::{Answer, Completed, Completion, Effect, Outcome, Output, Payload, Refusal};
+use crate::components::{Frame, Interrupted, Life, Pending, Restart, Wait, Waiting};
+use crate::event::{
+    Answer, CallId, Completed, Completion, Effect, Outcome, Output, Payload, Refusal,
+};
 use crate::kernel::{Changed, Kernel, WakeMode};
+use crate::memory;
 use crate::rows::{ProcessRow, TaskRow};
 use alloc::boxed::Box;
 
@@ -27,7 +30,11 @@ impl Kernel {
         if !self.prepare(process, chosen, signal, info) {
             return;
         }
+        if self.is_full(&self.rows[process].pending, signal) {
+            return;
+        }
         if self.rows[process].pending.add(signal, info) {
+            self.hold_bytes(memory::SIGNAL_BYTES);
             self.posted(process, chosen, signal);
         }
     }
@@ -38,9 +45,20 @@ impl Kernel {
         if !self.prepare(process, task, signal, info) {
             return;
         }
+        if self.is_full(&self.rows[task].pending, signal) {
+            return;
+        }
         if self.rows[task].pending.add(signal, info) {
+            self.hold_bytes(memory::SIGNAL_BYTES);
             self.posted(process, task, signal);
         }
+    }
+
+    /// Whether a signal can only be pending once, for want of room to queue another one.
+    fn is_full(&self, pending: &Pending, signal: Signal) -> bool {
+        signal.number() >= SIGRTMIN
+            && pending.set.contains(signal)
+            && !self.has_memory(memory::SIGNAL_BYTES)
     }
 
     fn posted(&mut self, process: ProcessRow, task: TaskRow, signal: Signal) {
@@ -98,17 +116,22 @@ impl Kernel {
     /// The task that takes a signal of the process: the leader if it wants it, else the first that
     /// does.
     fn choose(&self, process: ProcessRow, signal: Signal) -> Option<TaskRow> {
-        let threads = &self.rows[process].threads;
-        if matches!(self.rows[process].life, Life::Zombie(_)) {
+        let process = &self.rows[process];
+        if matches!(process.life, Life::Zombie(_)) {
             return None;
         }
-        let wants = |row: TaskRow| {
+        let mut first = None;
+        for row in process.threads.iter().filter_map(|tid| self.pids.task(*tid)) {
             let task = &self.rows[row];
-            !task.exited && (signal == Signal::SIGKILL || !task.mask.contains(signal))
-        };
-        let mut live = threads.iter().filter_map(|tid| self.pids.task(*tid));
-        let first = live.clone().find(|row| !self.rows[*row].exited)?;
-        Some(live.find(|row| wants(*row)).unwrap_or(first))
+            if task.exited {
+                continue;
+            }
+            if signal == Signal::SIGKILL || !task.mask.contains(signal) {
+                return Some(row);
+            }
+            first = first.or(Some(row));
+        }
+        first
     }
 
     /// What a signal does at once: stops and continuations cancel each other, SIGCONT continues.
@@ -160,17 +183,33 @@ impl Kernel {
         self.rows[process].pid == self.init
     }
 
-    fn discard(&mut self, process: ProcessRow, signals: SigSet) {
+    pub(crate) fn discard(&mut self, process: ProcessRow, signals: SigSet) {
         if !self.rows[process].pending.set.intersection(signals).is_empty() {
-            self.rows[process].pending.discard(signals);
+            let gone = self.rows[process].pending.discard(signals);
+            self.forget_signals(gone);
         }
         for at in 0..self.rows[process].threads.len() {
             let tid = self.rows[process].threads[at];
             let Some(row) = self.pids.task(tid) else { continue };
             if !self.rows[row].pending.set.intersection(signals).is_empty() {
-                self.rows[row].pending.discard(signals);
+                let gone = self.rows[row].pending.discard(signals);
+                self.forget_signals(gone);
             }
         }
+    }
+
+    /// So many queued signals are gone.
+    pub(crate) fn forget_signals(&mut self, count: u64) {
+        self.unhold_bytes(count * memory::SIGNAL_BYTES);
+    }
+
+    /// Takes a signal that is pending for the task, else for its process.
+    fn take_pending(&mut self, row: TaskRow, signal: Signal) -> Option<SigInfo> {
+        let process = self.rows[row].process;
+        let own = self.rows[row].pending.take(signal);
+        let info = own.or_else(|| self.rows[process].pending.take(signal))?;
+        self.forget_signals(1);
+        Some(info)
     }
 
     /// SIGCONT's effect on a stopped process.
@@ -190,27 +229,68 @@ impl Kernel {
         }
     }
 
-    /// Whether a signal that only the mask of sigsuspend(2) and its like holds back ends the
-    /// process: between the interruption and the new call the task's own mask holds.
-    fn ends_unmasked(&self, row: TaskRow) -> bool {
+    /// A call that set a mask for its duration is made again after a stop: before that its task's
+    /// own mask holds, and what only the call's held back is delivered; then it goes on waiting,
+    /// behind the handlers if there are any. False if there is nothing of the kind.
+    pub(crate) fn deliver_unmasked(&mut self, row: TaskRow) -> bool {
         let task = &self.rows[row];
         let Some(mask) = task.saved_mask else { return false };
         let all = task.pending.set.union(self.rows[task.process].pending.set);
-        all.without(mask).first().is_some_and(|signal| {
-            let action = signal.default_action();
-            self.rows[task.handlers].action(signal).handler == SIG_DFL
-                && matches!(action, DefaultAction::Terminate | DefaultAction::Core)
-                && !self.is_unkillable(task.process)
-        })
+        if all.without(mask).is_empty() {
+            return false;
+        }
+        let Some(wait) = self.unsleep(row) else { return false };
+        let tid = self.rows[row].tid;
+        let under = core::mem::replace(&mut self.rows[row].mask, mask);
+        self.rows[row].saved_mask = None;
+        self.resuming = Some((row, Interrupted::AgainUnder(wait, under)));
+        self.deliver_pending(tid);
+        let Some((_, interrupted)) = self.resuming.take() else { return true };
+        self.wait_on(row, interrupted);
+        false
+    }
+
+    /// Lets an interrupted call wait again.
+    fn wait_on(&mut self, row: TaskRow, interrupted: Interrupted) {
+        let (mut wait, under) = match interrupted {
+            Interrupted::Again(wait) => (wait, None),
+            Interrupted::AgainUnder(wait, under) => (wait, Some(under)),
+            Interrupted::Over(..) => return,
+        };
+        if let Some(under) = under {
+            let mask = core::mem::replace(&mut self.rows[row].mask, under);
+            self.rows[row].saved_mask = Some(mask);
+        }
+        self.counters.next_since += 1;
+        wait.since = self.counters.next_since;
+        self.sleep(row, wait);
+    }
+
+    /// Gives a call's result; while its process is stopped the caller gets it when it goes on.
+    pub(crate) fn give(&mut self, row: TaskRow, tid: u32, call: CallId, result: Completed) {
+        let process = self.pids.task(tid).filter(|task| *task == row);
+        let process = process.map(|task| self.rows[task].process);
+        if process.is_none_or(|process| self.rows[process].stopped.is_none()) {
+            self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+            return;
+        }
+        self.counters.next_since += 1;
+        self.counters.blocked += 1;
+        let wait = Wait {
+            call,
+            since: self.counters.next_since,
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+            on: Waiting::Finished(result),
+        };
+        self.hold_bytes(memory::wait_bytes(&wait.on));
+        self.sleep(row, Box::new(wait));
     }
 
     /// A call that a stop interrupted is made again: it waits at the end of the queues.
     fn wait_again(&mut self, row: TaskRow) {
         let Some(wait) = &self.rows[row].wait else { return };
         let (tid, restart) = (self.rows[row].tid, wait.restart);
-        if self.ends_unmasked(row) {
-            return self.end_temporary_mask(row);
-        }
         if let Waiting::PipeWrite { written, .. } = wait.on
             && written > 0
         {
@@ -221,6 +301,7 @@ impl Kernel {
             Restart::Uninterruptible => self.note(Changed::Task(tid)),
             Restart::WithFlag | Restart::Never => {
                 if let Some(mut wait) = self.unsleep(row) {
+                    self.park_open(row, &mut wait);
                     self.counters.next_since += 1;
                     wait.since = self.counters.next_since;
                     self.sleep(row, wait);
@@ -283,20 +364,14 @@ impl Kernel {
     /// lowest.
     fn next_signal(&mut self, row: TaskRow) -> Option<(Signal, SigInfo)> {
         let task = &self.rows[row];
-        let process = task.process;
         let mask = task.mask.without(SigSet::UNSTOPPABLE);
         let private = task.pending.set.without(mask);
-        let shared = self.rows[process].pending.set.without(mask);
-        for (set, own) in [(private, true), (shared, false)] {
+        let shared = self.rows[task.process].pending.set.without(mask);
+        for set in [private, shared] {
             let urgent = set.intersection(SYNCHRONOUS);
             let set = if urgent.is_empty() { set } else { urgent };
             let Some(signal) = set.first() else { continue };
-            let info = if own {
-                self.rows[row].pending.take(signal)
-            } else {
-                self.rows[process].pending.take(signal)
-            };
-            return info.map(|info| (signal, info));
+            return self.take_pending(row, signal).map(|info| (signal, info));
         }
         None
     }
@@ -331,6 +406,17 @@ impl Kernel {
                 return;
             }
         }
+        self.announce(row);
+    }
+
+    /// The handlers whose frames stand run.
+    fn announce(&mut self, row: TaskRow) {
+        let task = self.rows[row].tid;
+        for at in 0..self.rows[row].frames.len() {
+            if let Some((handler, info)) = self.rows[row].frames[at].announce.take() {
+                self.emit(Effect::Handler { task, handler, info });
+            }
+        }
     }
 
     /// A wait that no signal interrupts ends with its process if the signal would end that without
@@ -357,8 +443,7 @@ impl Kernel {
         }
         self.tell(process, signal);
         if action.handler != SIG_DFL {
-            self.push_frame(row, signal, info, action);
-            return true;
+            return self.push_frame(row, signal, info, action);
         }
         match signal.default_action() {
             DefaultAction::Ignore | DefaultAction::Continue => true,
@@ -387,14 +472,27 @@ impl Kernel {
         if self.rows[process].stopped.replace(signal).is_none() {
             self.counters.stopped += 1;
         }
+        self.park_opens(process);
         let pid = self.rows[process].pid;
         self.emit(Effect::Stopped { process: pid, signal });
         self.report(process, WaitStatus::Stopped(signal));
     }
 
     /// Sets a handler up: the task runs it before anything else. Of several that are set up at once
-    /// the last runs first, as their frames lie on the guest's stack.
-    fn push_frame(&mut self, row: TaskRow, signal: Signal, info: SigInfo, action: SigAction) {
+    /// the last runs first, as their frames lie on the guest's stack. Where no room is left for one
+    /// the process ends, as if its stack had none; false then.
+    fn push_frame(
+        &mut self,
+        row: TaskRow,
+        signal: Signal,
+        info: SigInfo,
+        action: SigAction,
+    ) -> bool {
+        let process = self.rows[row].process;
+        if !self.has_memory(memory::FRAME_BYTES) && !self.is_unkillable(process) {
+            self.end_process(process, WaitStatus::Signaled(Signal::SIGSEGV, false));
+            return false;
+        }
         let resuming = self.resuming.take_if(|resuming| resuming.0 == row);
         let interrupted = match resuming {
             Some((_, interrupted)) => Some(interrupted),
@@ -404,20 +502,30 @@ impl Kernel {
             let handlers = self.rows[row].handlers;
             self.rows[handlers].set(signal, SigAction { handler: SIG_DFL, ..action });
         }
+        self.hold_bytes(memory::frame_bytes(interrupted.as_ref()));
         let task = &mut self.rows[row];
         let mask = task.saved_mask.take().unwrap_or(task.mask);
         task.mask = task.mask.union(action.mask).without(SigSet::UNSTOPPABLE);
         if action.flags & SA_NODEFER == 0 {
             task.mask.insert(signal);
         }
-        task.frames.push(Frame { mask, interrupted });
-        let (task, handler) = (task.tid, action.handler);
-        self.emit(Effect::Handler { task, handler, info });
+        let announce = Some((action.handler, info));
+        task.frames.push(Frame { mask, interrupted, announce });
+        if self.config.wake == WakeMode::OnDemand {
+            self.announce(row);
+        }
+        true
     }
 
     /// Takes the blocked call of a task away because a handler runs.
     fn interrupt(&mut self, row: TaskRow, restart_flag: bool) -> Option<Interrupted> {
-        let wait = self.unsleep(row)?;
+        let mut wait = self.unsleep(row)?;
+        if matches!(wait.on, Waiting::Finished(_)) {
+            self.forget_wait(&wait.on);
+        }
+        if let Waiting::Finished(result) = wait.on {
+            return Some(Interrupted::Over(wait.call, result));
+        }
         // A wait looks at the children before it looks at signals: SIGCHLD does not hide who sent
         // it.
         if let Waiting::Child { select, options, info } = wait.on
@@ -428,7 +536,7 @@ impl Kernel {
                 Ok(answer) => Completed::Done(answer),
                 Err(errno) => Completed::Failed(errno),
             };
-            self.counters.blocked -= 1;
+            self.forget_wait(&wait.on);
             return Some(Interrupted::Over(wait.call, result));
         }
         let again = match wait.restart {
@@ -441,17 +549,21 @@ impl Kernel {
             Waiting::PipeWrite { written, .. } if *written > 0 => {
                 Completed::Done(Answer::value(*written as i64))
             }
-            _ if again => return Some(Interrupted::Again(wait)),
+            _ if again => {
+                self.park_open(row, &mut wait);
+                return Some(Interrupted::Again(wait));
+            }
             _ => Completed::Failed(Errno::EINTR),
         };
-        self.counters.blocked -= 1;
-        self.let_go(&wait.on);
+        self.forget_wait(&wait.on);
+        self.let_go(row, &wait.on);
         Some(Interrupted::Over(wait.call, result))
     }
 
     /// rt_sigreturn(2): the innermost handler is over.
     pub(crate) fn sigreturn(&mut self, row: TaskRow) -> Result<(), Errno> {
         let Some(frame) = self.rows[row].frames.pop() else { return Err(Errno::EINVAL) };
+        self.unhold_bytes(memory::frame_bytes(frame.interrupted.as_ref()));
         let tid = self.rows[row].tid;
         self.rows[row].mask = frame.mask;
         self.resuming = frame.interrupted.map(|interrupted| (row, interrupted));
@@ -464,13 +576,9 @@ impl Kernel {
             return Ok(());
         }
         match self.resuming.take() {
-            Some((_, Interrupted::Over(call, result))) => {
-                self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
-            }
-            Some((_, Interrupted::Again(mut wait))) => {
-                self.counters.next_since += 1;
-                wait.since = self.counters.next_since;
-                self.sleep(row, wait);
+            Some((_, Interrupted::Over(call, result))) => self.give(row, tid, call, result),
+            Some((_, again)) => {
+                self.wait_on(row, again);
                 self.note(Changed::Task(tid));
             }
             None => {}
@@ -494,11 +602,8 @@ impl Kernel {
         let process = self.rows[row].process;
         let private = self.rows[row].pending.set.intersection(set).first();
         let shared = self.rows[process].pending.set.intersection(set).first();
-        let (signal, info) = match (private, shared) {
-            (Some(signal), _) => (signal, self.rows[row].pending.take(signal)?),
-            (None, Some(signal)) => (signal, self.rows[process].pending.take(signal)?),
-            (None, None) => return None,
-        };
+        let signal = private.or(shared)?;
+        let info = self.take_pending(row, signal)?;
         Some(Answer { value: i64::from(signal.number()), payload: Payload::Info(Box::new(info)) })
     }
 
@@ -514,13 +619,7 @@ impl Kernel {
             self.end_process(process, WaitStatus::Signaled(Signal::SIGKILL, false));
             return Outcome::Done(Answer::default());
         }
-        let info = match self.rows[row].pending.take(signal) {
-            Some(info) => info,
-            None => match self.rows[process].pending.take(signal) {
-                Some(info) => info,
-                None => return misplaced,
-            },
-        };
+        let Some(info) = self.take_pending(row, signal) else { return misplaced };
         self.act_on(row, signal, info);
         Outcome::Done(Answer::with(Payload::Info(Box::new(info))))
     }

@@ -21,28 +21,28 @@ impl Kernel {
         if matches!(self.rows[process].life, Life::Zombie(_)) {
             return;
         }
-        let status = self.rows[process].ending.unwrap_or(status);
-        let pid = self.rows[process].pid;
         // The user of SIGCHLD's siginfo is the leader's, which is gone by then.
         let uid = self.process_uid(process);
-        self.rows[process].last_uid = uid;
-        let tty_leader = self.rows[process].sid == pid;
-        for tid in core::mem::take(&mut self.rows[process].threads) {
+        let row = &mut self.rows[process];
+        let (pid, status) = (row.pid, row.ending.unwrap_or(status));
+        row.last_uid = uid;
+        for tid in core::mem::take(&mut row.threads) {
             if let Some(task) = self.pids.task(tid) {
                 self.end_task(task, status);
             }
         }
         self.disarm_alarm(process);
         self.run_file(process, None);
-        if tty_leader {
-            self.rows[process].tty = 0;
+        let row = &mut self.rows[process];
+        if row.sid == pid {
+            row.tty = 0;
         }
-        if self.rows[process].stopped.take().is_some() {
-            self.counters.stopped -= 1;
-        }
-        self.rows[process].pending = crate::components::Pending::default();
-        self.rows[process].life = Life::Zombie(status);
-        self.rows[process].exit_code = status.shell_code(self.rows[process].exit_code);
+        let stopped = row.stopped.take().is_some();
+        let pending = core::mem::take(&mut row.pending);
+        row.life = Life::Zombie(status);
+        row.exit_code = status.shell_code(row.exit_code);
+        self.counters.stopped -= u64::from(stopped);
+        self.forget_signals(pending.queue.len() as u64);
         self.counters.zombies += 1;
         self.emit(Effect::Exited { process: pid, status });
         self.orphan_children(process);
@@ -81,15 +81,18 @@ impl Kernel {
     /// Removes a task: its blocked call is gone, what it shares loses a user.
     pub(crate) fn end_task(&mut self, task: TaskRow, status: WaitStatus) {
         self.cancel(task, status);
-        if !self.rows[task].exited {
-            self.drop_shared(task);
-        }
         let tid = self.rows[task].tid;
         let process = self.rows[task].process;
+        // The memory goes before the descriptors: the parent in vfork(2) is woken first.
         if self.rows[process].pid == tid {
             self.end_vfork(process);
         }
+        if !self.rows[task].exited {
+            self.drop_shared(task);
+        }
         self.pids.change(tid, |entry| entry.task = None);
+        self.forget_signals(self.rows[task].pending.queue.len() as u64);
+        self.unhold_bytes(4 * self.rows[task].credentials.groups.len() as u64);
         task.remove(&mut self.rows);
     }
 
@@ -101,8 +104,9 @@ impl Kernel {
         };
         self.drop_files(files);
         self.drop_context(context);
-        self.rows[handlers].refs -= 1;
-        if self.rows[handlers].refs == 0 {
+        let shared = &mut self.rows[handlers];
+        shared.refs -= 1;
+        if shared.refs == 0 {
             handlers.remove(&mut self.rows);
         }
     }
@@ -284,21 +288,22 @@ impl Kernel {
         self.leave(Club::Session, process);
         let row = &self.rows[process];
         let (pid, driver, requester) = (row.pid, row.driver, row.requester);
-        if row.goes_ns != 0 {
-            let goes_ns = row.goes_ns;
+        let (goes_ns, text_bytes) = (row.goes_ns, row.text_bytes);
+        if goes_ns != 0 {
             self.deadlines.remove(goes_ns, Due::Zombie(pid));
         }
         self.face.names.release(driver);
         self.face.names.release(requester);
+        self.unhold_bytes(text_bytes);
         self.pids.change(pid, |entry| entry.process = None);
         process.remove(&mut self.rows);
         self.counters.zombies -= 1;
     }
 
     fn disarm_alarm(&mut self, process: ProcessRow) {
-        let at_ns = core::mem::take(&mut self.rows[process].alarm_ns);
+        let row = &mut self.rows[process];
+        let (at_ns, pid) = (core::mem::take(&mut row.alarm_ns), row.pid);
         if at_ns != 0 {
-            let pid = self.rows[process].pid;
             self.deadlines.remove(at_ns, Due::Alarm(pid));
         }
     }

@@ -57,8 +57,16 @@ pub struct Config {
     pub max_descriptions: u64,
     /// Most live tasks: EAGAIN beyond.
     pub max_tasks: u64,
-    /// Most bytes held in pipes: writers wait beyond, as if the pipe were full.
+    /// Most events that wait in the queue.
     pub max_events_queued: u64,
+    /// Most bytes that the kernel keeps for programs beside files and pipes (`memory.rs`).
+    pub max_memory_bytes: u64,
+    /// Most pages of 4 KiB in all pipes.
+    pub max_pipe_pages: u64,
+    /// Most bytes of files, their names and attributes on all volumes: ENOSPC beyond.
+    pub max_file_bytes: u64,
+    /// Most inodes on all volumes: ENOSPC beyond.
+    pub max_inodes: u64,
     /// What only the face has.
     pub face: crate::face::FaceConfig,
 }
@@ -76,6 +84,11 @@ impl Default for Config {
             max_descriptions: 1 << 24,
             max_tasks: 1 << 22,
             max_events_queued: 1 << 20,
+            // Together well below 1 GiB, whatever programs do.
+            max_memory_bytes: 256 << 20,
+            max_pipe_pages: 1 << 15,
+            max_file_bytes: crate::fs::DEFAULT_BYTES,
+            max_inodes: crate::fs::DEFAULT_INODES,
             face: crate::face::FaceConfig::default(),
         }
     }
@@ -100,8 +113,15 @@ crate::wire_struct!(Config {
     max_descriptions,
     max_tasks,
     max_events_queued,
+    max_memory_bytes,
+    max_pipe_pages,
+    max_file_bytes,
+    max_inodes,
     face
 });
+
+/// Bytes in the queue of events at which it takes no more.
+const QUEUE_MAX_BYTES: u64 = 64 << 20;
 
 /// Why a call does not answer at once.
 #[derive(Debug)]
@@ -188,6 +208,8 @@ pub struct Kernel {
     /// The process that adopts orphans; 0 = none: they get parent 0.
     pub(crate) init: u32,
     pub(crate) inbox: VecDeque<Vec<u8>>,
+    /// Bytes in the inbox.
+    pub(crate) inbox_bytes: u64,
     pub(crate) outbox: VecDeque<Output>,
     pub(crate) asking: Option<Asking>,
     pub(crate) answers: Vec<HostAnswer>,
@@ -222,6 +244,10 @@ pub struct Counters {
     pub open_fds: u64,
     /// Bytes in pipes.
     pub pipe_bytes: u64,
+    /// Pages of 4 KiB that the segments of all pipes take.
+    pub pipe_pages: u64,
+    /// Bytes of what has no fixed size (`memory.rs`): texts, descriptor tables, waits, signals …
+    pub held_bytes: u64,
 }
 
 crate::wire_struct!(Counters {
@@ -232,7 +258,9 @@ crate::wire_struct!(Counters {
     zombies,
     stopped,
     open_fds,
-    pipe_bytes
+    pipe_bytes,
+    pipe_pages,
+    held_bytes
 });
 
 impl Kernel {
@@ -261,30 +289,45 @@ impl Kernel {
         self.deadlines.first().map(|first| first.0)
     }
 
+    /// Whether something has left that nobody has taken yet.
+    pub fn has_output(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     /// The next thing that left, in the order in which it happened.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.pop_front()
     }
 
     /// A system call: one tick.
+    // In line, so that a caller who names the call at this place pays nothing for its end.
+    #[inline]
     pub fn call(&mut self, task: u32, call: Call<'_>) -> Outcome {
+        self.call_kept(task, &call)
+    }
+
+    /// The same for a call that its maker keeps.
+    pub fn call_kept(&mut self, task: u32, call: &Call<'_>) -> Outcome {
         if self.asking.is_some() {
             return Outcome::Refused(Refusal::Misplaced);
         }
         let tick = self.tick;
         self.tick += 1;
-        let outcome = self.enter(tick, task, &call);
+        let outcome = self.enter(tick, task, call);
         self.end_tick();
         outcome
     }
 
-    /// Queues an event; false if the queue is full (it holds `max_events_queued`).
+    /// Queues an event; false if the queue is full (it holds `max_events_queued`, and beyond one
+    /// event `QUEUE_MAX_BYTES`).
     pub fn submit(&mut self, event: &Event<'_>) -> bool {
-        if self.inbox.len() as u64 >= self.config.max_events_queued {
+        let full = self.inbox.len() as u64 >= self.config.max_events_queued;
+        if full || self.inbox_bytes >= QUEUE_MAX_BYTES {
             return false;
         }
         let mut bytes = Vec::new();
         event.put(&mut bytes);
+        self.inbox_bytes += bytes.len() as u64;
         self.inbox.push_back(bytes);
         true
     }
@@ -300,6 +343,7 @@ impl Kernel {
             self.inbox.push_front(bytes);
             return false;
         }
+        self.inbox_bytes -= bytes.len() as u64;
         // What happened before the answer stands before it, as programs see it.
         let outcome = self.take(event);
         self.outbox.push_back(Output::Outcome(tick, outcome));

@@ -32,6 +32,7 @@ mod face;
 mod faceview;
 pub mod fs;
 mod kernel;
+mod memory;
 mod peek;
 mod procview;
 mod profile;

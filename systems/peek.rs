@@ -12,12 +12,14 @@ use crate::components::{ChildSelect, Life, Target};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
-use crate::rows::TaskRow;
+use crate::rows::{RowKind, TaskRow};
 use alloc::vec::Vec;
 
 /// What an open descriptor leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FdView {
+    /// Own id of the description: what duplicates share.
+    pub id: u64,
     /// The place that it is open on; `None` for an unnamed pipe or a socket.
     pub place: Option<Place>,
     /// The pipe, of a FIFO too.
@@ -82,7 +84,7 @@ impl Kernel {
             }
         });
         let (flags, offset, uses) = (description.flags, description.offset, description.refs);
-        Some(FdView { place, pipe, flags, offset, uses })
+        Some(FdView { id: row.own_id(&self.rows), place, pipe, flags, offset, uses })
     }
 
     /// The first bytes in the pipe behind a descriptor, at most `count`.
@@ -162,6 +164,12 @@ impl Kernel {
         Some(self.rows[self.rows[task].context].cwd)
     }
 
+    /// The umask of a task.
+    pub fn umask_of(&self, tid: u32) -> Option<u32> {
+        let task = self.pids.task(tid)?;
+        Some(self.rows[self.rows[task].context].umask)
+    }
+
     /// Where a path that starts at `dirfd` begins; `None` if `dirfd` is no directory.
     pub fn start_place(&self, tid: u32, dirfd: i32) -> Option<Place> {
         if dirfd == AT_FDCWD {
@@ -186,6 +194,11 @@ impl Kernel {
     pub fn is_stopped(&self, tid: u32) -> bool {
         let stopped = |task: TaskRow| self.rows[self.rows[task].process].stopped.is_some();
         self.pids.task(tid).is_some_and(stopped)
+    }
+
+    /// Whether a process group has members.
+    pub fn has_group(&self, pgid: u32) -> bool {
+        self.pids.get(pgid).is_some_and(|entry| entry.group_head != 0)
     }
 
     /// Whether the signal is pending for the task or its process.

@@ -8,11 +8,11 @@
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
-use crate::components::{ChildSelect, Restart, Target, Wait, Waiting};
-use crate::event::{
-    Answer, Call, CallId, Completed, Completion, Effect, Event, Outcome, Output, Refusal,
-};
+use crate::calls::transfer::Sending;
+use crate::components::{ChildSelect, Interrupted, Restart, Target, Wait, Waiting};
+use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
+use crate::memory;
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireReader};
@@ -47,6 +47,18 @@ impl Kernel {
     /// Puts a task to sleep in a call.
     pub(crate) fn block(&mut self, tick: u64, row: TaskRow, block: Block) -> Outcome {
         let call = CallId(tick);
+        let bytes = memory::wait_bytes(&block.on);
+        if bytes > 0 && !self.has_memory(bytes) {
+            self.let_go(row, &block.on);
+            self.end_temporary_mask(row);
+            return match block.on {
+                Waiting::PipeWrite { written, .. } if written > 0 => {
+                    Outcome::Done(Answer::value(written as i64))
+                }
+                _ => Outcome::Failed(Errno::ENOMEM),
+            };
+        }
+        self.hold_bytes(bytes);
         self.counters.next_since += 1;
         let wait = Box::new(Wait {
             call,
@@ -98,6 +110,9 @@ impl Kernel {
             Waiting::PipeRead { description, .. } | Waiting::PipeWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
             }
+            Waiting::Sendfile(Sending { to, .. }) => {
+                self.watch_description(*to, since, tid, enter);
+            }
             Waiting::FifoOpen { pipe, .. } => self.watch_pipe(*pipe, since, tid, enter),
             Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                 for description in held.iter().flatten() {
@@ -114,6 +129,7 @@ impl Kernel {
             }
             Waiting::RecordLock { object, .. } => self.watch_records(*object, since, tid, enter),
             Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Sleep { .. }
             | Waiting::Pause
             | Waiting::Signal { .. }
@@ -196,6 +212,9 @@ impl Kernel {
         if since.is_some_and(|since| since != wait.since) {
             return;
         }
+        if since.is_none() && self.deliver_unmasked(row) {
+            return;
+        }
         self.max_bytes = u64::MAX;
         self.attempt(row);
     }
@@ -203,6 +222,11 @@ impl Kernel {
     /// Tries the blocked call of a task; completes it if it is done.
     pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
         let mut wait = self.rows[row].wait.take()?;
+        if let Waiting::Parked(call) = &wait.on {
+            let call = call.clone();
+            self.rows[row].wait = Some(wait);
+            return self.make_again(row, &call);
+        }
         let done = self.progress(row, &mut wait);
         let uninterruptible = wait.restart == Restart::Uninterruptible;
         self.rows[row].wait = Some(wait);
@@ -217,9 +241,9 @@ impl Kernel {
     /// Ends a task's blocked call.
     pub(crate) fn complete(&mut self, row: TaskRow, result: Completed) {
         let Some(wait) = self.unsleep(row) else { return };
-        self.counters.blocked -= 1;
+        self.forget_wait(&wait.on);
         let tid = self.rows[row].tid;
-        self.let_go(&wait.on);
+        self.let_go(row, &wait.on);
         self.end_temporary_mask(row);
         if self.has_deliverable(row) {
             return self.end_with_signals(row, wait.call, result);
@@ -236,32 +260,26 @@ impl Kernel {
     fn end_with_signals(&mut self, row: TaskRow, call: CallId, result: Completed) {
         let tid = self.rows[row].tid;
         if self.config.wake == WakeMode::Auto {
-            self.resuming = Some((row, crate::components::Interrupted::Over(call, result)));
-            let pid = self.rows[self.rows[row].process].pid;
+            self.resuming = Some((row, Interrupted::Over(call, result)));
             self.deliver_pending(tid);
-            let Some((_, crate::components::Interrupted::Over(call, mut result))) =
-                self.resuming.take()
-            else {
-                return;
-            };
-            let ended = self.outbox.iter().rev().find_map(|output| match output {
-                Output::Effect(Effect::Exited { process, status }) if *process == pid => {
-                    Some(*status)
-                }
-                Output::Effect(_) | Output::Completion(_) | Output::Outcome(..) => None,
-            });
-            if let Some(status) = ended.filter(|_| self.pids.task(tid) != Some(row)) {
-                result = Completed::Gone(status);
+            // A handler may have it now, or the end of the task has told of it.
+            if let Some((_, Interrupted::Over(call, result))) = self.resuming.take() {
+                self.give(row, tid, call, result);
             }
-            self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
             return;
         }
         self.signalled.push_back(tid);
         self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
     }
 
+    /// A wait is over: what it was counted as.
+    pub(crate) fn forget_wait(&mut self, on: &Waiting) {
+        self.counters.blocked -= 1;
+        self.unhold_bytes(memory::wait_bytes(on));
+    }
+
     /// Releases what a wait holds.
-    pub(crate) fn let_go(&mut self, on: &Waiting) {
+    pub(crate) fn let_go(&mut self, row: TaskRow, on: &Waiting) {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
@@ -272,12 +290,19 @@ impl Kernel {
                     self.release(*description);
                 }
             }
+            Waiting::Sendfile(Sending { from, to, .. }) => {
+                self.release(*from);
+                self.release(*to);
+            }
             Waiting::FifoOpen { over: true, .. } => {}
-            Waiting::FifoOpen { pipe, place, flags, over: false, .. } => {
-                self.abandon_fifo_open(*pipe, *place, *flags);
+            Waiting::FifoOpen { pipe, place, fd, flags, over: false, .. } => {
+                let files = self.rows[row].files;
+                self.rows[files].unreserve(*fd);
+                self.close_pipe_end(*pipe, Some(*place), *flags);
             }
             Waiting::Child { .. }
             | Waiting::Parked(_)
+            | Waiting::Finished(_)
             | Waiting::Sleep { .. }
             | Waiting::Pause
             | Waiting::Signal { .. }
@@ -287,6 +312,9 @@ impl Kernel {
 
     /// One try of a blocked call: its result if it is done.
     fn progress(&mut self, row: TaskRow, wait: &mut Wait) -> Option<Completed> {
+        if let Waiting::Finished(result) = &wait.on {
+            return Some(result.clone());
+        }
         let expired = wait.deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
         let tried = match &mut wait.on {
             Waiting::PipeRead { description, count } => {
@@ -301,6 +329,7 @@ impl Kernel {
                     && self.config.wake == WakeMode::Auto;
                 tried.or_else(|| leaves.then_some(Ok(Answer::value(*written as i64))))
             }
+            Waiting::Sendfile(sending) => self.try_send(row, *sending).transpose(),
             Waiting::FifoOpen { .. } => self.try_fifo_open(row, &mut wait.on).transpose(),
             Waiting::Child { select, options, info } => {
                 self.try_wait(row, *select, *options, *info).transpose()
@@ -311,7 +340,7 @@ impl Kernel {
                 let found = |at: usize| Some(files.get(fds.get(at)?.fd)?.description);
                 self.try_poll(fds, found).map(Ok)
             }
-            Waiting::Select { sets, fds, held } => self.try_select(sets, fds, held).map(Ok),
+            Waiting::Select { sets, fds, .. } => self.try_select(row, sets, fds).map(Ok),
             Waiting::Flock { description, operation } => {
                 self.try_flock(*description, *operation).then(|| Ok(Answer::default()))
             }
@@ -323,7 +352,9 @@ impl Kernel {
                 let child = *child;
                 self.vfork_is_over(row, child).then(|| Ok(Answer::value(i64::from(child))))
             }
-            Waiting::Parked(_) | Waiting::Sleep { .. } | Waiting::Pause => None,
+            Waiting::Parked(_) | Waiting::Finished(_) | Waiting::Sleep { .. } | Waiting::Pause => {
+                None
+            }
         };
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
@@ -359,6 +390,25 @@ impl Kernel {
         }
     }
 
+    /// A call that a stop or a handler took away is made anew (Auto).
+    fn make_again(&mut self, row: TaskRow, call: &Bytes) -> Option<Completed> {
+        let call = Call::get(&mut WireReader::new(&call.0)).ok()?;
+        let result = match self.dispatch(row, &call) {
+            Ok(answer) => Completed::Done(answer),
+            Err(Stop::Fail(errno)) => Completed::Failed(errno),
+            Err(Stop::Block(block)) => {
+                let mut wait = self.unsleep(row)?;
+                (wait.on, wait.restart) = (block.on, block.restart);
+                self.sleep(row, wait);
+                return None;
+            }
+            // Only open(2) is made again so: it does neither.
+            Err(Stop::Ended | Stop::Ask(_)) => return None,
+        };
+        self.complete(row, result.clone());
+        Some(result)
+    }
+
     /// The first try of a parked call.
     fn unpark(&mut self, row: TaskRow, call: CallId, bytes: &Bytes, max_bytes: u64) -> Outcome {
         // It was encoded by `park`: it decodes.
@@ -371,8 +421,8 @@ impl Kernel {
             Err(Stop::Fail(errno)) => Outcome::Failed(errno),
             Err(Stop::Ended) => return Outcome::Done(Answer::default()),
             Err(Stop::Block(block)) => {
-                if self.unsleep(row).is_some() {
-                    self.counters.blocked -= 1;
+                if let Some(wait) = self.unsleep(row) {
+                    self.forget_wait(&wait.on);
                 }
                 return self.block(call.0, row, *block);
             }
@@ -384,8 +434,10 @@ impl Kernel {
             }
         };
         // The call may have ended its own task.
-        if self.pids.task(tid) == Some(row) && self.unsleep(row).is_some() {
-            self.counters.blocked -= 1;
+        if self.pids.task(tid) == Some(row)
+            && let Some(wait) = self.unsleep(row)
+        {
+            self.forget_wait(&wait.on);
         }
         outcome
     }
@@ -401,19 +453,25 @@ impl Kernel {
         let tid = self.rows[row].tid;
         let mut calls = Vec::new();
         if let Some(wait) = self.unsleep(row) {
-            self.counters.blocked -= 1;
-            self.let_go(&wait.on);
+            self.forget_wait(&wait.on);
+            self.let_go(row, &wait.on);
             calls.push(wait.call);
         }
         let frames = core::mem::take(&mut self.rows[row].frames);
-        for frame in frames.into_iter().rev() {
-            match frame.interrupted {
-                Some(crate::components::Interrupted::Again(wait)) => {
-                    self.counters.blocked -= 1;
-                    self.let_go(&wait.on);
+        for frame in &frames {
+            self.unhold_bytes(memory::frame_bytes(frame.interrupted.as_ref()));
+        }
+        // What a handler interrupted, and what goes on this moment.
+        let resumes = self.resuming.take_if(|(of, _)| *of == row);
+        let interrupted = frames.into_iter().map(|frame| frame.interrupted);
+        for interrupted in interrupted.chain([resumes.map(|(_, what)| what)]).rev() {
+            match interrupted {
+                Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) => {
+                    self.forget_wait(&wait.on);
+                    self.let_go(row, &wait.on);
                     calls.push(wait.call);
                 }
-                Some(crate::components::Interrupted::Over(call, _)) => calls.push(call),
+                Some(Interrupted::Over(call, _)) => calls.push(call),
                 None => {}
             }
         }
@@ -432,21 +490,17 @@ fn expired_result(on: &Waiting) -> Completed {
     use crate::event::Payload;
     match on {
         Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
-        Waiting::Select { sets, .. } => {
-            let none = |list: &Option<Vec<i32>>| list.as_ref().map(|_| Vec::new());
-            let empty = crate::abi::SelectSets {
-                read: none(&sets.read),
-                write: none(&sets.write),
-                except: none(&sets.except),
-            };
-            Completed::Done(Answer::with(Payload::Select(Box::new(empty))))
+        Waiting::Select { sets, fds, .. } => {
+            Completed::Done(crate::calls::poll::selected(sets, fds, |_| false))
         }
         // Only reads of the face have a deadline.
         Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)
+        | Waiting::Finished(_)
         | Waiting::PipeWrite { .. }
+        | Waiting::Sendfile(_)
         | Waiting::FifoOpen { .. }
         | Waiting::Child { .. }
         | Waiting::Vfork { .. }

@@ -36,12 +36,30 @@ impl core::error::Error for WireError {}
 pub struct WireReader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Bytes of memory that what is read may still take.
+    room_bytes: u64,
 }
 
 impl<'a> WireReader<'a> {
     /// Reads from the start of `bytes`.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self::bounded(bytes, u64::MAX)
+    }
+
+    /// The same for bytes of unknown origin: an item of few bytes may take hundreds in memory, and
+    /// all together take at most about `room_bytes`.
+    pub const fn bounded(bytes: &'a [u8], room_bytes: u64) -> Self {
+        Self { bytes, at: 0, room_bytes }
+    }
+
+    /// Counts the memory that a value takes.
+    ///
+    /// # Errors
+    /// It is too much.
+    pub fn charge(&mut self, bytes: u64) -> Result<(), WireError> {
+        let error = self.error("less than fills the memory");
+        self.room_bytes = self.room_bytes.checked_sub(bytes).ok_or(error)?;
+        Ok(())
     }
 
     /// How many bytes are left.
@@ -60,13 +78,15 @@ impl<'a> WireReader<'a> {
     }
 
     /// One byte.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, WireError> {
-        let byte = *self.bytes.get(self.at).ok_or(self.error("a byte"))?;
+        let Some(byte) = self.bytes.get(self.at) else { return Err(self.error("a byte")) };
         self.at += 1;
-        Ok(byte)
+        Ok(*byte)
     }
 
     /// `count` bytes, borrowed.
+    #[inline]
     pub fn take(&mut self, count: u64) -> Result<&'a [u8], WireError> {
         let error = self.error("as many bytes as the length says");
         let count = usize::try_from(count).map_err(|_| error)?;
@@ -76,8 +96,19 @@ impl<'a> WireReader<'a> {
         Ok(taken)
     }
 
-    /// A varint.
+    /// A varint. Nearly all have one byte.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, WireError> {
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let error = self.error("a varint of at most 64 bits");
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -106,12 +137,28 @@ impl<'a> WireReader<'a> {
 }
 
 /// Appends a varint.
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+#[inline]
+pub fn put_varint(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else {
+        put_long_varint(out, value);
     }
-    out.push(value as u8);
+}
+
+fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
+    let mut bytes = [0; 10];
+    let mut length = 0;
+    for byte in &mut bytes {
+        length += 1;
+        *byte = value as u8 & 0x7f;
+        value >>= 7;
+        if value == 0 {
+            break;
+        }
+        *byte |= 0x80;
+    }
+    out.extend_from_slice(&bytes[..length]);
 }
 
 /// A value with a canonical encoding: equal values have equal bytes.
@@ -128,9 +175,11 @@ pub trait Wire<'a>: Sized {
 macro_rules! wire_unsigned {
     ($($kind:ty),*) => {$(
         impl<'a> Wire<'a> for $kind {
+            #[inline]
             fn put(&self, out: &mut Vec<u8>) {
                 put_varint(out, u64::from(*self));
             }
+            #[inline]
             fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
                 let error = from.error(concat!("a number that fits ", stringify!($kind)));
                 <$kind>::try_from(from.varint()?).map_err(|_| error)
@@ -143,10 +192,12 @@ wire_unsigned!(u8, u16, u32, u64);
 macro_rules! wire_signed {
     ($($kind:ty),*) => {$(
         impl<'a> Wire<'a> for $kind {
+            #[inline]
             fn put(&self, out: &mut Vec<u8>) {
                 let wide = i64::from(*self);
                 put_varint(out, ((wide << 1) ^ (wide >> 63)) as u64);
             }
+            #[inline]
             fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
                 let error = from.error(concat!("a number that fits ", stringify!($kind)));
                 let raw = from.varint()?;
@@ -204,7 +255,9 @@ impl<'a> Wire<'a> for Bytes {
         self.0.as_slice().put(out);
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
-        Ok(Bytes(<&[u8]>::get(from)?.to_vec()))
+        let bytes = <&[u8]>::get(from)?;
+        from.charge(bytes.len() as u64)?;
+        Ok(Bytes(bytes.to_vec()))
     }
 }
 
@@ -213,7 +266,9 @@ impl<'a> Wire<'a> for Box<[u8]> {
         self.as_ref().put(out);
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
-        Ok(<&[u8]>::get(from)?.into())
+        let bytes = <&[u8]>::get(from)?;
+        from.charge(bytes.len() as u64)?;
+        Ok(bytes.into())
     }
 }
 
@@ -263,6 +318,7 @@ impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
         let count = from.count()?;
         let mut items = Vec::with_capacity(count.min(1024));
         for _ in 0..count {
+            from.charge(size_of::<T>() as u64)?;
             items.push(T::get(from)?);
         }
         Ok(items)
@@ -291,18 +347,18 @@ impl<'a, A: Wire<'a>, B: Wire<'a>> Wire<'a> for (A, B) {
     }
 }
 
-impl<'a, T: Wire<'a>, const N: usize> Wire<'a> for [T; N] {
+impl<'a, T: Wire<'a> + Copy + Default, const N: usize> Wire<'a> for [T; N] {
     fn put(&self, out: &mut Vec<u8>) {
         for item in self {
             item.put(out);
         }
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
-        let mut items = Vec::with_capacity(N);
-        for _ in 0..N {
-            items.push(T::get(from)?);
+        let mut items = [T::default(); N];
+        for item in &mut items {
+            *item = T::get(from)?;
         }
-        items.try_into().map_err(|_| from.error("a list of the right length"))
+        Ok(items)
     }
 }
 

@@ -331,3 +331,41 @@ fn what_a_cut_packing_still_gives_is_replayed() {
     assert!(number(&report, "calls") > 100 && number(&report, "mismatched") == 0, "{report}");
     assert!(report["damage"]["why"].to_string().contains("unpacking"), "{report}");
 }
+
+#[test]
+fn what_a_cut_twin_still_gives_is_replayed() {
+    let session = Session::new("mkfifo-two");
+    let mut text = String::from("{\"twin\":1}\n");
+    for number in 0..4000 {
+        text += &format!("{{\"pid\":1,\"call\":\"umask\",\"mask\":{}}}\n", number % 512);
+    }
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packer, text.as_bytes()).expect("packed");
+    let packed = packer.finish().expect("packed");
+    let file = session.put("it.jsonl.gz", &packed[..packed.len() / 2]);
+    let digest = tickernel(&["digest", &file, "--json"]);
+    assert_eq!(digest.status, Some(2), "{}", digest.err);
+    assert!(digest.json()["digest"]["all"].is_string(), "{}", digest.out);
+    let run = tickernel(&["replay", &file, "--json"]);
+    check_bad(&run, "cut twin");
+    let report = run.json();
+    let calls = number(&report, "calls");
+    assert!((100..4000).contains(&calls) && number(&report, "mismatched") == 0, "{report}");
+    assert_eq!(number(&report["damage"], "line"), calls + 2, "{report}");
+}
+
+#[test]
+fn a_side_file_with_a_bad_field_is_damage() {
+    let session = Session::new("mkfifo-two");
+    let file = session.put("bad.strace", &session.text);
+    session.put("bad.meta.json", br#"{"umask": "0o9"}"#);
+    let run = tickernel(&["replay", &file, "--json"]);
+    check_bad(&run, "bad umask");
+    let why = run.json()["damage"]["why"].to_string();
+    assert!(why.contains("umask") && why.contains("0o9"), "{why}");
+    // A log of the terminal beside it, even a broken one, is in nobody's way.
+    session.put("bad.meta.json", b"{}");
+    session.put("bad.pty.json", b"[[0.1, \"in\"");
+    let run = tickernel(&["replay", &file, "--json"]);
+    assert_eq!((run.status, number(&run.json(), "mismatched")), (Some(0), 0), "{}", run.out);
+}

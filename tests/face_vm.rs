@@ -1,5 +1,9 @@
 //! The public face on the core: what SEMANTICS.md says of processes, descriptors, pipes and files.
 
+#[path = "face/out.rs"]
+mod out;
+
+use out::{Out, replayed_digest};
 use std::time::Duration;
 use tickernel::bridge::LifecycleState;
 use tickernel::command_registry::CommandDriver;
@@ -115,17 +119,6 @@ fn a_thread_that_waits_is_woken() {
 
 #[test]
 fn a_recording_replays_to_the_same_digest() {
-    #[derive(Clone, Default)]
-    struct Out(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-    impl std::io::Write for Out {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     let out = Out::default();
     let mut vm = vm();
     vm.record_to(out.clone()).unwrap();
@@ -138,15 +131,5 @@ fn a_recording_replays_to_the_same_digest() {
     process.kill(9);
     vm.finish_recording().unwrap();
     let digest = vm.digest();
-    let trace = out.0.lock().unwrap().clone();
-    let file = tempfile::Builder::new().suffix(".trace").tempfile().unwrap();
-    std::fs::write(file.path(), trace).unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tickernel"))
-        .args(["digest", "--json"])
-        .arg(file.path())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains(&format!("{digest:016x}")), "{text} {digest:016x}");
+    assert_eq!(replayed_digest(&out.bytes()), digest);
 }

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use tickernel::drive::Drive;
 use tickernel::json::Object;
 use tickernel::proptest::{Program, Subject, programs, programs_about};
+use tickernel_systems::fs::Protected;
 
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 40;
@@ -40,8 +41,24 @@ fn number(name: &str, default: u64) -> u64 {
 /// Requests with the lines that each caused.
 type Transcript = Vec<(String, Vec<Value>)>;
 
-fn ours(program: &Program) -> Transcript {
+/// A fresh kernel of ours, with the machine's restrictions of links (proc_sys_fs(5)).
+fn our_kernel() -> Drive {
+    let sysctl = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/fs/protected_{name}"));
+        text.ok().and_then(|text| text.trim().parse::<u8>().ok()).unwrap_or(0)
+    };
     let mut drive = Drive::new(Default::default());
+    drive.kernel_mut().set_protected(Protected {
+        hardlinks: sysctl("hardlinks") != 0,
+        symlinks: sysctl("symlinks") != 0,
+        regular: sysctl("regular"),
+        fifos: sysctl("fifos"),
+    });
+    drive
+}
+
+fn ours(program: &Program) -> Transcript {
+    let mut drive = our_kernel();
     let mut transcript: Transcript = program
         .play(|line| drive.answer(line))
         .into_iter()
@@ -164,7 +181,7 @@ fn every_kept_case_is_answered_as_linux_does() {
     cases.sort();
     let Some(mut host) = Host::start() else { return };
     for case in cases {
-        let mut drive = Drive::new(Default::default());
+        let mut drive = our_kernel();
         let mut ours: Transcript = Vec::new();
         for request in kept(&case).into_iter().chain(ENDING.map(str::to_owned)) {
             let lines = drive.answer(request.as_bytes()).into_iter().map(Value::Object).collect();

@@ -23,7 +23,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::of(&arguments.file, error);
     let mut whole = input.damage.map(|damage| damage.why);
     let trace = match input.imported.source {
-        Source::Trace(bytes) | Source::Twin(bytes) => bytes,
+        Source::Trace(bytes) => bytes,
+        Source::Twin(twin) => twin.text,
         Source::Recording(recording) => {
             whole = recording.damage.as_ref().map(|damage| damage.why.clone());
             let written = write(&recording, input.imported.file, Vec::new());

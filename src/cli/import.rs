@@ -1,7 +1,7 @@
 //! `tickernel import`: a recording or a JSON twin becomes a trace; prints replay's report.
 
 use super::{Failure, Verdict, read_input, replay as report, replay_input};
-use crate::import::Source;
+use crate::import::{Source, Twin};
 use crate::replay::{Options, write};
 use clap::Args;
 use std::fs::File;
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             let written = write(recording, input.imported.file.clone(), &mut out);
             written.map_err(|error| fail(&error))?.1
         }
-        Source::Trace(bytes) | Source::Twin(bytes) => {
+        Source::Trace(bytes) | Source::Twin(Twin { text: bytes, .. }) => {
             out.write_all(bytes).map_err(|error| fail(&error))?;
             let mut options = Options { force: true, ..Options::default() };
             replay_input(&arguments.file, input, &mut options)?

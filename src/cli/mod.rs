@@ -4,11 +4,12 @@ mod digest;
 mod drive;
 mod dump;
 mod import;
+mod load;
 mod replay;
 
 use crate::import::{Imported, Source};
 use crate::json::convert::to_trace;
-use crate::replay::{Damage, Options, Replayed};
+use crate::replay::{Damage, Options, Replayed, twin_damage};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,6 +37,8 @@ enum Command {
     Dump(dump::Arguments),
     /// Prints the digest of the state after the last event
     Digest(digest::Arguments),
+    /// Runs a synthetic process load and prints its figures
+    Load(load::Arguments),
     /// Answers JSON requests on standard input, one a line, on standard output
     Drive(drive::Arguments),
 }
@@ -80,14 +83,10 @@ fn read_input(file: &Path) -> Result<Input, Failure> {
     progress.end();
     let mut imported = read.map_err(Failure::new)?;
     let mut damage = None;
-    if let Source::Twin(text) = &imported.source {
-        let converted = to_trace(text.as_slice(), Vec::new());
+    if let Source::Twin(twin) = &imported.source {
+        let converted = to_trace(twin.text.as_slice(), Vec::new());
         let converted = converted.map_err(|error| Failure::of(file, error))?;
-        damage = converted.damage.map(|(line, why)| Damage {
-            line: Some(line),
-            offset: None,
-            why: why.0,
-        });
+        damage = twin_damage(converted.damage, twin.cut.clone());
         imported.source = Source::Trace(converted.out);
     }
     Ok(Input { imported, damage })
@@ -164,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
         Command::Digest(arguments) => digest::run(&arguments),
+        Command::Load(arguments) => load::run(&arguments),
         Command::Drive(arguments) => drive::run(&arguments),
     };
     match result {

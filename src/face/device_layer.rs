@@ -1,10 +1,11 @@
-//! `DeviceLayer`: the standard devices laid over `/dev` of any file system (SEMANTICS.md section 12,
-//! null(4), urandom(4)).
+//! `DeviceLayer`: the standard devices laid over `/dev` of any file system (SEMANTICS.md section
+//! 12, null(4), urandom(4)).
 //!
 //! Only these very paths count; nothing is normalised here. Open descriptors behind `/dev/fd` and
 //! terminals behind `/dev/pts` are the kernel's: here they have a place, and their content is asked
 //! of the file system below.
 
+use super::mount_table::{file_system_methods, inherent_methods};
 use super::vfs::{
     VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
     check_entry_count,
@@ -230,6 +231,15 @@ fn refuse_existing(path: &str) -> VfsResult<()> {
     Err(VfsError::on_path(Errno::EEXIST, "open", path))
 }
 
+file_system_methods!(inherent_methods [V: VirtualFileSystem] DeviceLayer<V>);
+
+impl<V: VirtualFileSystem> DeviceLayer<V> {
+    #[doc(hidden)]
+    pub fn exists(&self, path: &str) -> bool {
+        VirtualFileSystem::exists(self, path)
+    }
+}
+
 impl<V: VirtualFileSystem> VirtualFileSystem for DeviceLayer<V> {
     fn read_file(&mut self, path: &str) -> VfsResult<Vec<u8>> {
         self.own_read(path, WHOLE_READ_BYTES).unwrap_or_else(|| self.inner.read_file(path))
@@ -251,7 +261,7 @@ impl<V: VirtualFileSystem> VirtualFileSystem for DeviceLayer<V> {
         if !is_directory(path) {
             return self.inner.read_dir_limited(path, max_entries);
         }
-        let names = self.read_dir(path)?;
+        let names = VirtualFileSystem::read_dir(self, path)?;
         check_entry_count(path, names.len(), max_entries)?;
         Ok(names)
     }
@@ -265,7 +275,7 @@ impl<V: VirtualFileSystem> VirtualFileSystem for DeviceLayer<V> {
             is_symbolic_link: false,
             name,
         };
-        Ok(self.read_dir(path)?.into_iter().map(entry).collect())
+        Ok(VirtualFileSystem::read_dir(self, path)?.into_iter().map(entry).collect())
     }
 
     fn write_file(&mut self, path: &str, content: impl Into<Vec<u8>>) -> VfsResult<()> {

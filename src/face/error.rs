@@ -1,4 +1,4 @@
-//! Errors with a code: one shape for all modules of the face, and `KernelError`, which takes them in.
+//! Errors with a code: one shape for all modules of the face, and `KernelError`, which takes them.
 //!
 //! A code is a name of errno(3) (`ENOENT`); flock(2) answers `EWOULDBLOCK`, the twin of `EAGAIN`.
 

@@ -1,5 +1,5 @@
-//! poll(2) on descriptors and sockets: bits, entries, results (SEMANTICS.md section 6), and a handle
-//! on which another thread waits for a change.
+//! poll(2) on descriptors and sockets: bits, entries, results (SEMANTICS.md section 6), and a
+//! handle on which another thread waits for a change.
 
 use super::socket_table::SocketId;
 use std::ops::{BitOr, BitOrAssign};

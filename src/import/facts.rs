@@ -27,6 +27,8 @@ pub struct Facts<'a> {
     pub tid: u32,
     /// What the file behind the descriptor that comes of the call turns out to be.
     pub opened: Option<Shape>,
+    /// Its mode, as the first stat of that descriptor shows it.
+    pub opened_mode: Option<u32>,
 }
 
 /// What is wanted at the end of a path.
@@ -66,6 +68,7 @@ impl Facts<'_> {
         }
         if one.creates {
             self.ensure_parent(one);
+            self.found_by_create(one, call);
             return self.see(one, call, expected);
         }
         let shape = match (&expected.payload, call) {
@@ -96,6 +99,20 @@ impl Facts<'_> {
         let wanted = Wanted { shape, mode };
         self.ensure(one.dirfd, one.path, one.follow, &wanted, real, 0);
         self.see(one, call, expected);
+    }
+
+    /// O_CREAT of a file whose mode is not what it would have got: it was there.
+    fn found_by_create(&mut self, one: &Use<'_>, call: &Call<'_>) {
+        let (Call::Open { flags, mode, .. } | Call::Openat { flags, mode, .. }) = call else {
+            return;
+        };
+        let (Some(shown), Some(umask)) = (self.opened_mode, self.kernel.umask_of(self.tid)) else {
+            return;
+        };
+        if flags & O_EXCL == 0 && shown & S_IFMT == S_IFREG && shown & 0o777 != mode & !umask {
+            let wanted = Wanted { shape: Shape::File, mode: shown & 0o7777 };
+            self.ensure(one.dirfd, one.path, true, &wanted, None, 0);
+        }
     }
 
     /// What the call shows of the file itself.
@@ -143,6 +160,12 @@ impl Facts<'_> {
             (Errno::ENOEXEC, _) => Wanted { mode: 0o755, ..file },
             (Errno::EACCES, Call::Execve { .. } | Call::Access { .. }) => file,
             (Errno::EACCES | Errno::EPERM, _) if !one.creates => Wanted { mode: 0, ..file },
+            // The file denies, if it is one that is there; else its directory does.
+            (Errno::EACCES, Call::Open { .. } | Call::Openat { .. })
+                if self.hints.is_opened(&self.whole_path(one)) || self.is_open_to_all(one) =>
+            {
+                file
+            }
             (Errno::ENXIO, Call::Open { .. } | Call::Openat { .. }) => {
                 Wanted { shape: Shape::Fifo, ..file }
             }
@@ -160,6 +183,23 @@ impl Facts<'_> {
             // If it cannot be made, the call that saw it mismatches and says so.
             self.initial.add(fs, place, b".unknown", Shape::File, empty).ok();
         }
+    }
+
+    /// Whether anyone may make a name in the directory of a path.
+    fn is_open_to_all(&self, one: &Use<'_>) -> bool {
+        let directory = self.parent_of(one).and_then(|(place, _)| self.kernel.fs().inode(place));
+        directory.is_some_and(|inode| inode.mode & 0o002 != 0)
+    }
+
+    fn whole_path(&self, one: &Use<'_>) -> Vec<u8> {
+        if one.path.first() == Some(&b'/') {
+            return one.path.to_vec();
+        }
+        let start = self.kernel.start_place(self.tid, one.dirfd);
+        let mut whole = start.map_or_else(Vec::new, |at| self.kernel.path_of(self.tid, at));
+        whole.push(b'/');
+        whole.extend_from_slice(one.path);
+        whole
     }
 
     /// ENOENT: what was asked for is not there; its directory need not be either.
@@ -227,7 +267,8 @@ impl Facts<'_> {
                 );
             } else {
                 let rest = path.get(end..).unwrap_or_default();
-                self.create(at, name, rest, is_last, wanted, real, depth);
+                let follow = follow || !is_last;
+                self.create(at, name, rest, is_last, follow, wanted, real, depth);
             }
             match self.kernel.resolve(self.tid, dirfd, prefix, follow || !is_last) {
                 Ok(Some(place)) => at = place,
@@ -278,6 +319,7 @@ impl Facts<'_> {
         name: &[u8],
         rest: &[u8],
         is_last: bool,
+        follow: bool,
         wanted: &Wanted,
         real: Option<&[u8]>,
         depth: u32,
@@ -294,12 +336,7 @@ impl Facts<'_> {
         let (shape, mode) = match (hinted, deduced) {
             (Some(Shape::Link(target)), deduced) => {
                 let text = if target.is_empty() { deduced } else { Some(target) };
-                let text = text.unwrap_or_else(|| {
-                    let mut text = b"/.unknown".to_vec();
-                    text.extend_from_slice(&own);
-                    text
-                });
-                (Shape::Link(text), 0o777)
+                (Shape::Link(text.unwrap_or_else(|| unknown_target(&own))), 0o777)
             }
             (_, Some(target)) => (Shape::Link(target), 0o777),
             (Some(shape), None) if is_last && wanted.shape == Shape::File => {
@@ -311,26 +348,29 @@ impl Facts<'_> {
             {
                 (Shape::Directory, 0o755)
             }
-            (_, None) if is_last => (wanted.shape.clone(), wanted.mode),
+            (_, None) if is_last => match &wanted.shape {
+                Shape::Link(text) if text.is_empty() => (Shape::Link(unknown_target(&own)), 0o777),
+                shape => (shape.clone(), wanted.mode),
+            },
             (_, None) => (Shape::Directory, 0o755),
         };
         let fs = self.kernel.describe_tree();
         let made = self.initial.add(fs, at, name, shape.clone(), Meta::mode(mode));
-        if let (Ok(_), Shape::Link(target)) = (made, &shape) {
-            let follow = !matches!(wanted.shape, Shape::Link(_)) || !is_last;
-            if follow {
-                let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
-                let wanted = if is_last { wanted.clone() } else { directory };
-                let mut target = target.clone();
-                if target.first() != Some(&b'/') {
-                    let cut = own.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                    let mut whole = own.get(..=cut).unwrap_or_default().to_vec();
-                    whole.extend_from_slice(&target);
-                    target = whole;
-                }
-                let real = if is_last { real } else { None };
-                self.ensure(AT_FDCWD, &target, true, &wanted, real, depth + 1);
+        if let (Ok(_), Shape::Link(target)) = (made, &shape)
+            && follow
+            && (!matches!(wanted.shape, Shape::Link(_)) || !is_last)
+        {
+            let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
+            let wanted = if is_last { wanted.clone() } else { directory };
+            let mut target = target.clone();
+            if target.first() != Some(&b'/') {
+                let cut = own.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                let mut whole = own.get(..=cut).unwrap_or_default().to_vec();
+                whole.extend_from_slice(&target);
+                target = whole;
             }
+            let real = if is_last { real } else { None };
+            self.ensure(AT_FDCWD, &target, true, &wanted, real, depth + 1);
         }
     }
 
@@ -444,11 +484,7 @@ impl Facts<'_> {
                 (Shape::Link(_), Some(Shape::Link(target))) if !target.is_empty() => {
                     Shape::Link(target)
                 }
-                (Shape::Link(_), _) => {
-                    let mut text = b"/.unknown".to_vec();
-                    text.extend_from_slice(&own);
-                    Shape::Link(text)
-                }
+                (Shape::Link(_), _) => Shape::Link(unknown_target(&own)),
                 (shape, _) => shape,
             };
             let mode = if shape == Shape::Directory { 0o755 } else { 0o644 };
@@ -557,6 +593,13 @@ impl Facts<'_> {
         let place = self.kernel.resolve(self.tid, one.dirfd, above, true).ok()??;
         Some((place, name.to_vec()))
     }
+}
+
+/// The text of a link that nobody read.
+fn unknown_target(own: &[u8]) -> Vec<u8> {
+    let mut text = b"/.unknown".to_vec();
+    text.extend_from_slice(own);
+    text
 }
 
 /// A path without slashes at its end.

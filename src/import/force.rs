@@ -3,14 +3,13 @@
 
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_RDWR};
-use tickernel_systems::event::{Call, Event};
+use tickernel_systems::event::{Call, CallId, Event};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode;
 use super::order::Order;
 use super::task::Pending;
 use crate::replay::{Expected, Recorded, Role};
-use crate::strace::Value;
 
 impl Order<'_> {
     /// A call ended in the simulation.
@@ -23,7 +22,7 @@ impl Order<'_> {
             return;
         }
         if matches!(call, Call::Unmodelled { .. }) {
-            self.stand_ins(tid, pending.call);
+            self.stand_in_for(tid, pending);
             return;
         }
         let right = match (pending.decoded.expected.recorded, result) {
@@ -43,34 +42,21 @@ impl Order<'_> {
         let Some(mut interrupted) = task.frames.pop().flatten() else { return };
         if recorded == Recorded::Errno(Errno::EINTR) {
             interrupted.decoded.expected.recorded = recorded;
-            let expected = interrupted.decoded.expected;
+            let expected = interrupted.decoded.expected.clone();
             if let Some(item) = interrupted.item.and_then(|at| self.items.get_mut(at)) {
                 item.expected = Some(expected);
+            }
+            // What the kernel does not know restarts as read(2) would; this one did not.
+            if let Some(item) = interrupted.item
+                && is_unmodelled(&interrupted)
+                && self.kernel.blocked_call(tid) == Some(CallId(item as u64))
+            {
+                self.resume(tid, item, 0);
             }
             return;
         }
         interrupted.restarting = true;
         task.pending = Some(interrupted);
-    }
-
-    /// The descriptors that an unknown call made are open: something must stand there.
-    fn stand_ins(&mut self, tid: u32, call: u64) {
-        let Some(call) = self.recording.calls.get(call) else { return };
-        let result = call.result.as_ref();
-        if result.and_then(|result| result.number()).is_none_or(|value| value < 0) {
-            return;
-        }
-        let value = result.and_then(|result| result.value.as_ref());
-        let pair =
-            if &*call.name == "socketpair" { call.arg(3).and_then(Value::items) } else { None };
-        let made =
-            value.into_iter().chain(pair.unwrap_or_default()).filter(|it| it.as_fd().is_some());
-        for fd in made.filter_map(Value::as_i32).collect::<Vec<_>>() {
-            if self.kernel.fd_view(tid, fd).is_none() {
-                let made = Recorded::Value(i64::from(fd));
-                self.force(tid, &Call::Dup { oldfd: fd }, made, Err(Errno::EBADF));
-            }
-        }
     }
 
     fn force(&mut self, tid: u32, call: &Call<'_>, recorded: Recorded, result: Result<i64, Errno>) {
@@ -106,6 +92,11 @@ impl Order<'_> {
         let call = Call::Close { fd: source };
         self.emit(&Event::Call { task: tid, call }, forced("close"), None);
     }
+}
+
+fn is_unmodelled(pending: &Pending) -> bool {
+    let bytes = pending.decoded.call.as_deref().unwrap_or_default();
+    matches!(Call::get(&mut WireReader::new(bytes)), Ok(Call::Unmodelled { .. }))
 }
 
 /// Calls whose value is a descriptor.

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tickernel_systems::abi::flags::{O_CREAT, O_EXCL, number_of};
+
 use super::initial::Shape;
 use super::numbers;
 use crate::strace::{Call, EventKind, Recording, Value};
@@ -21,6 +23,17 @@ pub struct Hints {
     programs: BTreeMap<Option<u32>, Vec<u8>>,
     /// What the descriptor of an opening call turns out to be, by the call's index.
     opened: BTreeMap<u64, Shape>,
+    /// Its mode at the first stat, if nobody changed modes before.
+    modes: BTreeMap<u64, u32>,
+    /// The first working directory, for a task that still is there.
+    base: Option<Vec<u8>>,
+    cwd: Vec<u8>,
+    /// Tasks that left it.
+    moved: BTreeSet<Option<u32>>,
+    /// By path: the call that opened it with O_CREAT.
+    created: BTreeMap<Vec<u8>, u64>,
+    /// Paths that were opened and not made.
+    was_opened: BTreeSet<Vec<u8>>,
     /// Descriptors that are open while the recording is looked through: the call that opened them.
     open: BTreeMap<(Option<u32>, i32), u64>,
 }
@@ -29,13 +42,14 @@ pub struct Hints {
 const MAX_STREAM_BYTES: usize = 64 << 20;
 
 impl Hints {
-    /// Looks through all calls.
-    pub fn of(recording: &Recording) -> Self {
-        let mut hints = Self::default();
+    /// Looks through all calls; `cwd` is the first working directory.
+    pub fn of(recording: &Recording, cwd: &[u8]) -> Self {
+        let mut hints = Self { cwd: cwd.to_vec(), ..Self::default() };
         for event in &recording.events {
             match event.kind {
                 EventKind::Entry { call } => {
                     if let Some(call) = recording.calls.get(call) {
+                        hints.follow_cwd(call);
                         hints.see(call);
                     }
                 }
@@ -45,6 +59,8 @@ impl Hints {
                         hints.see_stream(call);
                         hints.see_prefixes(call);
                         hints.see_program(call);
+                        hints.follow_cwd(call);
+                        hints.see_created(index, call);
                         hints.see_open(index, call);
                     }
                 }
@@ -62,6 +78,11 @@ impl Hints {
     /// Whether other paths of the recording go through this one.
     pub fn is_prefix(&self, path: &[u8]) -> bool {
         self.prefixes.contains(path)
+    }
+
+    /// Whether the file at a path is ever opened without being made.
+    pub fn is_opened(&self, path: &[u8]) -> bool {
+        self.was_opened.contains(path)
     }
 
     /// Every directory on the way of the paths that a call names.
@@ -132,6 +153,11 @@ impl Hints {
         self.opened.get(&call)
     }
 
+    /// The mode of what an opening call opened.
+    pub fn opened_mode(&self, call: u64) -> Option<u32> {
+        self.modes.get(&call).copied()
+    }
+
     fn see_open(&mut self, index: u64, call: &Call) {
         let value = call.result.as_ref().and_then(|result| result.number());
         let Some(value) = value.filter(|value| *value >= 0) else { return };
@@ -142,10 +168,29 @@ impl Hints {
             let rdev = stat?.field("st_rdev").and_then(numbers::device).unwrap_or(0);
             Some(Shape::of(mode, rdev))
         };
+        let stat = match &*call.name {
+            "fstat" => call.arg(1),
+            "newfstatat" if call.arg(1).and_then(Value::as_bytes) == Some(b"") => call.arg(2),
+            _ => None,
+        };
+        let mode = stat.and_then(|stat| numbers::mode(stat.field("st_mode")?));
+        if let (Some(opened), Some(mode)) = (opened, mode) {
+            self.modes.entry(opened).or_insert(mode);
+        }
         let found = match &*call.name {
+            "fchmod" => {
+                if let Some(opened) = opened {
+                    self.modes.entry(opened).or_insert(0);
+                }
+                return;
+            }
             "open" | "openat" => {
                 if let Ok(fd) = i32::try_from(value) {
-                    self.open.insert((call.tid, fd), index);
+                    let at = usize::from(&*call.name == "openat");
+                    let path = call.arg(at).and_then(Value::as_bytes);
+                    let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
+                    let created = path.and_then(|path| self.created.get(&path).copied());
+                    self.open.insert((call.tid, fd), created.unwrap_or(index));
                 }
                 return;
             }
@@ -155,10 +200,7 @@ impl Hints {
                 }
                 return;
             }
-            "fstat" => shape(call.arg(1)),
-            "newfstatat" if call.arg(1).and_then(Value::as_bytes) == Some(b"") => {
-                shape(call.arg(2))
-            }
+            "fstat" | "newfstatat" => shape(stat),
             "getdents64" | "getdents" | "fchdir" => Some(Shape::Directory),
             _ => None,
         };
@@ -193,20 +235,20 @@ impl Hints {
         let arg = |index: usize| call.arg(index);
         let path = |index: usize| arg(index).and_then(Value::as_bytes);
         match &*call.name {
-            "readlink" => self.link(absolute(None, path(0)), arg(1)),
-            "readlinkat" => self.link(absolute(arg(0), path(1)), arg(2)),
-            "lstat" => self.stat(absolute(None, path(0)), arg(1), true),
-            "stat" => self.stat(absolute(None, path(0)), arg(1), false),
+            "readlink" => self.link(self.absolute(None, path(0)), arg(1)),
+            "readlinkat" => self.link(self.absolute(arg(0), path(1)), arg(2)),
+            "lstat" => self.stat(self.absolute(None, path(0)), arg(1), true),
+            "stat" => self.stat(self.absolute(None, path(0)), arg(1), false),
             "fstat" => self.stat(printed(arg(0)), arg(1), false),
             "newfstatat" => {
                 let nofollow = arg(3).is_some_and(|flags| bits(flags) & 0x100 != 0);
-                self.stat(place(arg(0), path(1)), arg(2), nofollow);
+                self.stat(self.place(arg(0), path(1)), arg(2), nofollow);
             }
             "statx" => {
                 let nofollow = arg(2).is_some_and(|flags| bits(flags) & 0x100 != 0);
                 let Some(mode) = arg(4).and_then(|it| it.field("stx_mode")) else { return };
                 let mode = numbers::mode(mode);
-                self.mode(place(arg(0), path(1)), mode, nofollow);
+                self.mode(self.place(arg(0), path(1)), mode, nofollow);
             }
             "getdents64" | "getdents" | "fchdir" => {
                 self.note(printed(arg(0)), Shape::Directory);
@@ -214,7 +256,7 @@ impl Hints {
                     self.list(printed(arg(0)), arg(1));
                 }
             }
-            "chdir" => self.note(absolute(None, path(0)), Shape::Directory),
+            "chdir" => self.note(self.absolute(None, path(0)), Shape::Directory),
             _ => {}
         }
         // Where a dirfd stands with a path behind it, it is a directory.
@@ -262,6 +304,85 @@ impl Hints {
         self.note(path, shape);
     }
 
+    /// A path relative to a printed descriptor; an empty one is the descriptor itself.
+    fn place(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
+        match path {
+            Some([]) | None => printed(fd),
+            path => self.absolute(fd, path),
+        }
+    }
+
+    /// The absolute path: relative ones start at the printed directory, or at the first working
+    /// directory where the task still is there.
+    fn absolute(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
+        let path = path?;
+        if path.first() == Some(&b'/') {
+            return plain(path);
+        }
+        let at_cwd = fd.is_none_or(|fd| {
+            fd.resolve(&|name| (name == "AT_FDCWD").then_some(-100)) == Some(-100)
+        });
+        let base = printed(fd).or_else(|| self.base.clone().filter(|_| at_cwd))?;
+        join(&base, path)
+    }
+
+    /// Follows whose working directory is the first one.
+    fn follow_cwd(&mut self, call: &Call) {
+        self.base = if self.moved.contains(&call.tid) { None } else { Some(self.cwd.clone()) };
+        let ok = call.result.as_ref().and_then(|result| result.number());
+        let Some(value) = ok.filter(|value| *value >= 0) else { return };
+        match &*call.name {
+            "chdir" | "fchdir" | "chroot" => {
+                self.moved.insert(call.tid);
+            }
+            "clone" | "clone3" | "fork" | "vfork" if self.moved.contains(&call.tid) => {
+                self.moved.insert(u32::try_from(value).ok());
+            }
+            _ => {}
+        }
+    }
+
+    /// Files that O_CREAT opened, which may have been there: until their names or modes change,
+    /// what a later sight of them shows.
+    fn see_created(&mut self, index: u64, call: &Call) {
+        let ok = call.result.as_ref().and_then(|result| result.number());
+        if ok.is_none_or(|value| value < 0) {
+            return;
+        }
+        let at = usize::from(matches!(&*call.name, "openat" | "newfstatat" | "statx"));
+        let dirfd = call.arg(0).filter(|_| at == 1);
+        let path = call.arg(at).and_then(Value::as_bytes).filter(|path| !path.is_empty());
+        match &*call.name {
+            "open" | "openat" => {
+                let table = tickernel_systems::abi::flags::OPEN_FLAGS;
+                let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
+                let creates = flags.map(|flags| flags & (O_CREAT | O_EXCL));
+                match (creates, self.absolute(dirfd, path)) {
+                    (Some(O_CREAT), Some(path)) => {
+                        self.created.entry(path).or_insert(index);
+                    }
+                    (Some(0), Some(path)) => {
+                        self.was_opened.insert(path);
+                    }
+                    _ => {}
+                }
+            }
+            "stat" | "lstat" | "newfstatat" | "statx" => {
+                let path = self.absolute(dirfd, path);
+                let created = path.and_then(|path| self.created.get(&path)).copied();
+                let stat = call.arg(if &*call.name == "statx" { 4 } else { at + 1 });
+                let field = if &*call.name == "statx" { "stx_mode" } else { "st_mode" };
+                let mode = stat.and_then(|stat| numbers::mode(stat.field(field)?));
+                if let (Some(created), Some(mode)) = (created, mode) {
+                    self.modes.entry(created).or_insert(mode);
+                }
+            }
+            "unlink" | "unlinkat" | "rename" | "renameat" | "renameat2" | "chmod" | "fchmod"
+            | "fchmodat" | "fchmodat2" | "link" | "linkat" => self.created.clear(),
+            _ => {}
+        }
+    }
+
     fn note(&mut self, path: Option<Vec<u8>>, shape: Shape) {
         if let Some(path) = path {
             let known = self.shapes.get(&path);
@@ -274,26 +395,16 @@ impl Hints {
 }
 
 fn bits(value: &Value) -> u32 {
-    numbers::bits32(value, tickernel_systems::abi::flags::AT_FLAGS).unwrap_or(0)
+    let table = tickernel_systems::abi::flags::AT_FLAGS;
+    // AT_STATX_SYNC_AS_STAT is the name of no bit.
+    let number = value.resolve(&|name| Some(i128::from(number_of(table, name).unwrap_or(0))));
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
 /// The path that is printed after a descriptor.
 fn printed(fd: Option<&Value>) -> Option<Vec<u8>> {
     let fd = fd?.as_fd()?;
     (fd.text.first() == Some(&b'/') && !fd.deleted).then(|| fd.text.clone())
-}
-
-/// A path relative to a printed descriptor; an empty one is the descriptor itself.
-fn place(fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
-    match path {
-        Some([]) | None => printed(fd),
-        path => absolute(fd, path),
-    }
-}
-
-fn absolute(fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
-    let path = path?;
-    if path.first() == Some(&b'/') { plain(path) } else { join(&printed(fd)?, path) }
 }
 
 fn join(directory: &[u8], path: &[u8]) -> Option<Vec<u8>> {

@@ -59,7 +59,7 @@ impl Shape {
         }
     }
 
-    fn kind(&self) -> Kind {
+    pub fn kind(&self) -> Kind {
         match self {
             Shape::Directory => Kind::directory(),
             Shape::File => Kind::Regular(Pages::default()),

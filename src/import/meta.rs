@@ -5,9 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use tickernel_systems::abi::Rlimit;
 use tickernel_systems::abi::flags::{OPEN_FLAGS, RESOURCES, number_of};
+
+/// Defects that are told; more say nothing new.
+const MAX_DEFECTS: usize = 8;
+/// Other names of limits that Python's `resource` has (BSD's name of RLIMIT_NOFILE).
+const OTHER_LIMITS: &[&str] = &["RLIMIT_OFILE"];
 
 /// The side file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -94,6 +101,58 @@ impl SideFile {
     /// If it is not such a JSON object.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(text)
+    }
+
+    /// The umask, if it is one.
+    pub fn umask(&self) -> Option<u32> {
+        self.umask.as_deref().and_then(octal).filter(|mask| *mask <= 0o777)
+    }
+
+    /// What is in it and cannot be used: a field each, with what it should be.
+    pub fn defects(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut check = |ok: bool, what: String| {
+            if !ok && wrong.len() < MAX_DEFECTS {
+                wrong.push(what);
+            }
+        };
+        if let Some(umask) = &self.umask {
+            check(self.umask().is_some(), format!("umask {umask:?} is no octal number up to 0777"));
+        }
+        if let Some(cwd) = &self.cwd {
+            check(cwd.starts_with('/'), format!("cwd {cwd:?} is no absolute path"));
+        }
+        if let Some(start) = self.start {
+            let good = (0.0..9e9).contains(&start);
+            check(good, format!("start {start} is no time in seconds since 1970"));
+        }
+        for (name, id) in [("root_pid", self.root_pid), ("pgid", self.pgid), ("sid", self.sid)] {
+            check(id != Some(0), format!("{name} is 0"));
+        }
+        for name in self.rlimits.keys() {
+            let known = number_of(RESOURCES, name).is_some() || OTHER_LIMITS.contains(&&**name);
+            check(known, format!("rlimits: {name:?} is no limit"));
+        }
+        for (number, fd) in &self.initial_fds {
+            let good = number.parse::<u32>().is_ok_and(|number| number < 1 << 20);
+            check(good, format!("initial_fds: {number:?} is no descriptor"));
+            let words = fd.flags.as_deref().unwrap_or("O_RDWR").split('|').map(str::trim);
+            for word in words.filter(|word| number_of(OPEN_FLAGS, word).is_none()) {
+                check(false, format!("initial_fds: {word:?} is no flag of open"));
+            }
+        }
+        for row in self.pre.iter().chain(&self.files) {
+            let good = octal(&row.mode).is_some();
+            check(good, format!("{:?}: mode {:?} is no octal number", row.path, row.mode));
+            let data = row.data_b64.as_ref();
+            let good = data.is_none_or(|text| STANDARD.decode(text).is_ok());
+            check(good, format!("{:?}: data_b64 is not base 64", row.path));
+        }
+        for row in &self.files {
+            let good = row.path.starts_with('/');
+            check(good, format!("files: {:?} is no absolute path", row.path));
+        }
+        wrong
     }
 
     /// The limits that it names, over those given.

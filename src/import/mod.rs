@@ -5,14 +5,18 @@
 //! first tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events
 //! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
+mod created;
 mod decode;
 mod demand;
+mod descriptors;
 mod facts;
 mod force;
 mod hints;
 mod hold;
+mod inherited;
 mod initial;
 mod item;
+mod lineage;
 mod meta;
 mod numbers;
 mod order;
@@ -23,6 +27,7 @@ mod signals;
 mod source;
 mod stand_in;
 mod start;
+mod start_fds;
 mod step;
 mod task;
 
@@ -140,8 +145,17 @@ pub enum Source {
     Recording(Recording),
     /// The bytes of a trace.
     Trace(Vec<u8>),
-    /// The text of a JSON twin.
-    Twin(Vec<u8>),
+    /// A JSON twin.
+    Twin(Twin),
+}
+
+/// The text of a JSON twin.
+#[derive(Debug)]
+pub struct Twin {
+    /// Its whole lines.
+    pub text: Vec<u8>,
+    /// Where a packed file stopped before its end.
+    pub cut: Option<Damage>,
 }
 
 /// An event, encoded.
@@ -196,7 +210,7 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
     let (format, opened) = source::open(path)?;
     let source = match opened {
         Opened::Trace(bytes) => Source::Trace(bytes),
-        Opened::Twin(bytes) => Source::Twin(bytes),
+        Opened::Twin(twin) => Source::Twin(twin),
         Opened::Recording(both) => {
             let (text, side) = *both;
             if text.events.is_empty() {
@@ -229,7 +243,7 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
     };
     let boot = begun.boot;
     let kernel = Kernel::boot(config.clone(), begun.fs, &boot).map_err(ImportError::Start)?;
-    let mut order = Order::new(kernel, begun.initial, text, boot.pid, begun.start_ns);
+    let mut order = Order::new(kernel, begun.initial, text, &boot, begun.start_ns);
     order.run();
     let image = first_image(&mut order.initial, config, &boot)?;
     let items = order.items.into_iter().map(|item| Encoded {
@@ -241,6 +255,11 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         line: Some(error.line).filter(|line| *line > 0),
         offset: None,
         why: error.to_string(),
+    });
+    let damage = damage.or_else(|| {
+        let defects = side.defects();
+        let why = format!("the side file: {}", defects.join("; "));
+        (!defects.is_empty()).then_some(Damage { line: None, offset: None, why })
     });
     Ok(Recording { image, items: items.collect(), damage })
 }

@@ -3,6 +3,7 @@
 //! Names without numbers (strace's abbreviated style) are looked up in the tables of
 //! `tickernel_systems::abi`: there is no second copy of a number here.
 
+use tickernel_systems::abi::credentials::CAPABILITIES;
 use tickernel_systems::abi::flags::{
     DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS, makedev, number_of,
 };
@@ -11,7 +12,7 @@ use tickernel_systems::abi::{
 };
 
 use crate::replay::stat_bits;
-use crate::strace::{Value, WaitStatus as Printed};
+use crate::strace::{Operator, Value, WaitStatus as Printed};
 
 /// A number whose names stand in `table`.
 pub fn number(value: &Value, table: Names) -> Option<i128> {
@@ -112,6 +113,30 @@ pub fn rlimit(value: &Value) -> Option<Rlimit> {
         u64::try_from(number).ok()
     };
     Some(Rlimit { cur: one("rlim_cur")?, max: one("rlim_max")? })
+}
+
+/// A set of capabilities: `1<<CAP_CHOWN|1<<CAP_KILL`; as numbers its two halves are printed one
+/// after the other, `0xfeffffff|0x1ff`, an empty low half not at all.
+pub fn capabilities(value: &Value) -> Option<u64> {
+    let bit = |name: &str| number_of(CAPABILITIES, name).map(i128::from);
+    let half = |value: &Value| u64::try_from(value.number()?).ok();
+    let is_high = |value: &Value| {
+        let words = value.comment()?.split(|byte: char| !(byte.is_alphanumeric() || byte == '_'));
+        words.filter_map(bit).next().map(|bit| bit >= 32)
+    };
+    match value.bare() {
+        Value::Operation(Operator::Or, halves) => match halves.as_slice() {
+            [low, high] if half(low).is_some() && half(high).is_some() => {
+                Some(half(low)? | half(high)? << 32)
+            }
+            _ => u64::try_from(value.resolve(&bit)?).ok(),
+        },
+        _ => match half(value) {
+            Some(only) if is_high(value) == Some(true) => Some(only << 32),
+            Some(only) => Some(only),
+            None => u64::try_from(value.resolve(&bit)?).ok(),
+        },
+    }
 }
 
 /// `[{fd=3, events=…}, …]`; of a result `revents`.

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use tickernel_systems::Kernel;
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
 use tickernel_systems::wire::{Wire, WireReader};
+use tickernel_systems::{Boot, Kernel};
 
 use super::decode::{self, Decoded};
 use super::hints::Hints;
@@ -16,6 +16,7 @@ use super::initial::Initial;
 use super::item::Item;
 use super::probe::Probe;
 use super::scope::is_out_of_scope;
+use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, EventKind, Recording};
@@ -35,6 +36,8 @@ pub struct Order<'a> {
     pub(super) items: Vec<Item>,
     pub(super) tasks: BTreeMap<u32, Task>,
     pub(super) root: u32,
+    /// The group in which it began.
+    pub(super) first_group: u32,
     pub(super) start_ns: u64,
     /// Where the recording is.
     pub(super) line_ns: u64,
@@ -42,6 +45,10 @@ pub struct Order<'a> {
     pub(super) depth: u32,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
+    /// Descriptions in whose place the kernel has another.
+    pub(super) stand_ins: BTreeMap<u64, StandIn>,
+    /// Pipes of which an end is held outside the recording.
+    pub(super) outside: BTreeMap<u64, Outside>,
 }
 
 impl<'a> Order<'a> {
@@ -50,23 +57,28 @@ impl<'a> Order<'a> {
         kernel: Kernel,
         initial: Initial,
         recording: &'a Recording,
-        root: u32,
+        boot: &Boot,
         start_ns: u64,
     ) -> Self {
-        Self {
+        let mut order = Self {
             kernel,
             initial,
-            hints: Hints::of(recording),
+            hints: Hints::of(recording, &boot.cwd.0),
             recording,
             items: Vec::new(),
             tasks: BTreeMap::new(),
-            root,
+            root: boot.pid,
+            first_group: boot.pgid,
             start_ns,
             line_ns: 0,
             line: 0,
             depth: 0,
             written: BTreeMap::new(),
-        }
+            stand_ins: BTreeMap::new(),
+            outside: BTreeMap::new(),
+        };
+        order.note_inherited(boot);
+        order
     }
 
     /// Walks all lines.
@@ -172,7 +184,8 @@ impl<'a> Order<'a> {
         let decoded = decode::decode(call);
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
-        let carried = matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep");
+        let carried =
+            matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
         if is_out_of_scope(&call.name) && !(carried && decoded.call.is_some()) {
             self.pass_over(decoded.expected, lines);
             return;

@@ -5,7 +5,8 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::meta::SideFile;
-use super::{Format, ImportError};
+use super::{Format, ImportError, Twin};
+use crate::replay::Damage;
 use crate::strace::{self, Events, Reason, Recording, looks_like_strace, read_dir_of_pids};
 use crate::trace::MAGIC;
 
@@ -23,7 +24,7 @@ pub(super) enum Opened {
     /// The bytes of a trace.
     Trace(Vec<u8>),
     /// The JSON twin's text.
-    Twin(Vec<u8>),
+    Twin(Twin),
 }
 
 /// Reads a file whole, unpacked. What stands before the damage of a packed file is given, with why
@@ -60,12 +61,11 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
         return Err(ImportError::Empty { path: path.to_owned() });
     }
     let is_twin = bytes.trim_ascii_start().first() == Some(&b'{');
-    if is_tar(&bytes) || is_twin {
-        if let Some(why) = cut {
-            return Err(failed(why));
-        }
-        let twin = |bytes| Ok((Format::Twin, Opened::Twin(bytes)));
-        return if is_twin { twin(bytes) } else { open_tar(path, &bytes) };
+    if is_twin {
+        return Ok((Format::Twin, Opened::Twin(whole_lines(bytes, cut).map_err(failed)?)));
+    }
+    if is_tar(&bytes) {
+        return cut.map_or_else(|| open_tar(path, &bytes), |why| Err(failed(why)));
     }
     // A trace that is cut lacks its end, and its reader says so.
     if bytes.starts_with(&MAGIC) {
@@ -87,6 +87,16 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
         }
     }
     Ok((Format::Strace, Opened::Recording(Box::new((recording, side)))))
+}
+
+/// A twin whose file may stop early: its whole lines.
+fn whole_lines(mut text: Vec<u8>, cut: Option<io::Error>) -> Result<Twin, io::Error> {
+    let Some(why) = cut else { return Ok(Twin { text, cut: None }) };
+    let Some(end) = text.iter().rposition(|byte| *byte == b'\n') else { return Err(why) };
+    text.truncate(end + 1);
+    let line = text.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+    let why = format!("line {line}: {}", Reason::Unpacking(why));
+    Ok(Twin { text, cut: Some(Damage { line: Some(line), offset: None, why }) })
 }
 
 fn is_tar(bytes: &[u8]) -> bool {

@@ -1,17 +1,44 @@
 //! Files and objects that the kernel does not model, but that the session has open: a file of the
-//! host's /proc or /sys (IMPORT.md section 13), an object of a call that is unknown. `/dev/null`
-//! stands in its place, and what is asked of it is answered as recorded.
+//! host's /proc or /sys (IMPORT.md section 13), a terminal, an object of a call that is unknown.
+//! `/dev/null` or a bare node stands in its place, and what is asked of it is answered as recorded.
+//!
+//! Also pipes whose other end is held by somebody who was not recorded: what comes from there is an
+//! input.
 
 use tickernel_systems::abi::Errno;
-use tickernel_systems::event::Call;
-use tickernel_systems::fs::Node;
+use tickernel_systems::abi::flags::*;
+use tickernel_systems::event::{Call, Event, FcntlArg, Outcome};
+use tickernel_systems::fs::{Kind, Node};
 use tickernel_systems::wire::{Wire, WireReader};
+use tickernel_systems::{Boot, BootTarget};
 
 use super::decode::{Decoded, unmodelled};
+use super::descriptors::{made_fds, makes_cloexec};
 use super::order::Order;
 use super::paths;
-use crate::replay::{FED, FED_PROC, Recorded, Role};
+use super::task::Pending;
+use crate::replay::{Expected, FED, FED_PROC, Recorded, Role};
 use crate::strace::{self, Value};
+
+/// Why the answers of a description are taken from the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandIn {
+    /// The kernel does not know such an object.
+    Unknown,
+    /// A peer was not recorded.
+    Peer,
+    /// A file of /proc or /sys.
+    Host,
+}
+
+/// Ends of a pipe that somebody outside the recording holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outside {
+    /// The writing end.
+    pub writes: bool,
+    /// The reading end.
+    pub reads: bool,
+}
 
 /// Whether a path is one of the host's own files.
 fn is_host_path(path: &[u8]) -> bool {
@@ -25,7 +52,41 @@ fn is_network(text: &[u8]) -> bool {
         .any(|kind| text.starts_with(kind))
 }
 
+/// Names of devices that the kernel has no driver for: terminals.
+fn is_terminal_path(path: &[u8]) -> bool {
+    matches!(path, b"/dev/tty" | b"/dev/ptmx" | b"/dev/console") || path.starts_with(b"/dev/pts/")
+}
+
+/// Whether the kernel answers for a file of that kind.
+fn is_modelled(kind: &Kind) -> bool {
+    match kind {
+        Kind::CharDevice(rdev) => major(*rdev) == 1 && matches!(minor(*rdev), 3 | 5 | 7 | 8 | 9),
+        Kind::Socket | Kind::BlockDevice(_) => false,
+        Kind::Regular(_) | Kind::Directory(_) | Kind::Symlink(_) | Kind::Fifo => true,
+    }
+}
+
 impl Order<'_> {
+    /// Notes what the first process holds that is not modelled.
+    pub(super) fn note_inherited(&mut self, boot: &Boot) {
+        for fd in &boot.fds {
+            let number = i32::try_from(fd.fd).unwrap_or(-1);
+            let Some(view) = self.kernel.fd_view(boot.pid, number) else { continue };
+            let kind = view.place.and_then(|place| self.kernel.fs().inode(place));
+            if kind.is_some_and(|inode| !is_modelled(&inode.kind)) {
+                self.stand_ins.insert(view.id, StandIn::Unknown);
+            }
+            let (Some(pipe), BootTarget::Pipe(_)) = (view.pipe, &fd.target) else { continue };
+            let ends = boot.fds.iter().filter(|other| other.target == fd.target);
+            let modes: Vec<u32> = ends.map(|other| other.flags & O_ACCMODE).collect();
+            let outside = Outside {
+                writes: modes.iter().all(|mode| *mode == O_RDONLY),
+                reads: modes.iter().all(|mode| *mode == O_WRONLY),
+            };
+            self.outside.insert(pipe.id, outside);
+        }
+    }
+
     /// Makes a call on what is not modelled one that is answered as recorded.
     pub(super) fn substitute(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
         let Some(bytes) = &decoded.call else { return };
@@ -33,21 +94,65 @@ impl Order<'_> {
         if decoded.expected.role != Role::Call {
             return;
         }
-        if self.names_host_file(tid, &parsed, decoded.expected.recorded) {
-            decoded.call = Some(unmodelled(&call.name));
-            decoded.expected.flags |= FED | FED_PROC;
-            return;
-        }
-        let Some(text) = self.stands_in(tid, call, &parsed) else { return };
-        decoded.call = Some(unmodelled(&call.name));
-        if is_host_path(&text) {
-            decoded.expected.flags |= FED | FED_PROC;
-        } else if is_network(&text) {
-            // What comes from a peer that was not recorded is an input (IMPORT.md section 12).
-            decoded.expected.flags |= FED;
+        let recorded = decoded.expected.recorded;
+        let why = if self.names_host_file(tid, &parsed, recorded) {
+            Some(StandIn::Host)
+        } else if self.opens_terminal(tid, &parsed, recorded) {
+            Some(StandIn::Unknown)
+        } else if self.asks_of_others(&parsed, recorded) {
+            Some(StandIn::Peer)
         } else {
-            decoded.expected.role = Role::Unsupported;
+            self.stands_in(tid, call, &parsed, recorded)
+        };
+        let Some(why) = why else { return };
+        decoded.call = Some(unmodelled(&call.name));
+        match why {
+            StandIn::Host => decoded.expected.flags |= FED | FED_PROC,
+            StandIn::Peer => decoded.expected.flags |= FED,
+            StandIn::Unknown => decoded.expected.role = Role::Unsupported,
         }
+    }
+
+    /// A call about a process that is not the recording's, but was there.
+    fn asks_of_others(&self, call: &Call<'_>, recorded: Recorded) -> bool {
+        if let Call::Setpgid { pgid, .. } = *call {
+            // Back into the group that the first process came in: others outside keep it.
+            let outside = u32::try_from(pgid) == Ok(self.first_group) && pgid != 0;
+            return outside
+                && matches!(recorded, Recorded::Value(_))
+                && !self.kernel.has_group(self.first_group);
+        }
+        let target = match *call {
+            Call::Kill { target, .. }
+            | Call::Getpgid { target }
+            | Call::Getsid { target }
+            | Call::Prlimit64 { target, .. }
+            | Call::Tkill { tid: target, .. }
+            | Call::Tgkill { tid: target, .. } => target,
+            _ => return false,
+        };
+        let is_here = |pid| self.kernel.process_of_task(pid).is_some();
+        recorded != Recorded::Errno(Errno::ESRCH)
+            && recorded != Recorded::Never
+            && u32::try_from(target).is_ok_and(|pid| pid > 0 && !is_here(pid))
+    }
+
+    /// An open of a terminal that succeeded.
+    fn opens_terminal(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> bool {
+        let opens = matches!(call, Call::Open { .. } | Call::Openat { .. });
+        opens
+            && matches!(recorded, Recorded::Value(_))
+            && paths::uses(call).iter().any(|one| {
+                is_terminal_path(one.path)
+                    || self.kernel.resolve(tid, one.dirfd, one.path, true).is_ok_and(|place| {
+                        let inode = place.and_then(|place| self.kernel.fs().inode(place));
+                        matches!(
+                            inode.map(|inode| &inode.kind),
+                            Some(kind @ (Kind::CharDevice(_) | Kind::BlockDevice(_)))
+                                if !is_modelled(kind)
+                        )
+                    })
+            })
     }
 
     /// A name below /proc that is there in the recording and not in the kernel, or the list of
@@ -68,9 +173,17 @@ impl Order<'_> {
         paths::uses(call).iter().filter(|one| !one.path.is_empty()).any(|one| {
             let path = self.whole_path(tid, one.dirfd, one.path);
             let opens = matches!(call, Call::Open { .. } | Call::Openat { .. });
+            // Which attributes its file systems have is the host's to know (xattr(7)).
+            let attribute = matches!(
+                call,
+                Call::Getxattr { .. }
+                    | Call::Lgetxattr { .. }
+                    | Call::Listxattr { .. }
+                    | Call::Llistxattr { .. }
+            );
             path.starts_with(b"/proc/")
                 && self.kernel.resolve(tid, one.dirfd, one.path, one.follow) == Err(Errno::ENOENT)
-                || ok && opens && path.starts_with(b"/sys/")
+                || (ok && opens || attribute) && (path == b"/sys" || path.starts_with(b"/sys/"))
         })
     }
 
@@ -85,40 +198,164 @@ impl Order<'_> {
         whole
     }
 
-    /// What the recording says that a descriptor is, if the kernel has a stand-in there.
-    fn stands_in(&self, tid: u32, call: &strace::Call, parsed: &Call<'_>) -> Option<Vec<u8>> {
-        let keeps = matches!(
-            parsed,
+    /// Why a call on descriptors is answered as recorded, if it is.
+    fn stands_in(
+        &self,
+        tid: u32,
+        call: &strace::Call,
+        parsed: &Call<'_>,
+        recorded: Recorded,
+    ) -> Option<StandIn> {
+        match parsed {
             Call::Close { .. }
-                | Call::Dup { .. }
-                | Call::Dup2 { .. }
-                | Call::Dup3 { .. }
-                | Call::CloseRange { .. }
-                | Call::Fcntl { .. }
-        );
-        if keeps {
-            return None;
+            | Call::Dup { .. }
+            | Call::Dup2 { .. }
+            | Call::Dup3 { .. }
+            | Call::CloseRange { .. }
+            | Call::Fcntl { cmd: F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD, .. } => None,
+            Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => {
+                let numbers: Vec<i32> = fds.iter().map(|entry| entry.fd).collect();
+                self.waits_for(tid, &numbers).or_else(|| self.polls_printed(tid, call))
+            }
+            Call::Select { readfds, writefds, exceptfds, .. }
+            | Call::Pselect6 { readfds, writefds, exceptfds, .. } => {
+                let sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
+                let numbers: Vec<i32> = sets.filter_map(|fd| i32::try_from(*fd).ok()).collect();
+                self.waits_for(tid, &numbers)
+            }
+            _ => {
+                let (fds, is_fstat) = fds_of(parsed);
+                let known = fds.iter().find_map(|fd| self.stand_in_of(tid, *fd));
+                // The node in its place has what a stat shows of it.
+                let shown = is_fstat && fds.first().is_some_and(|fd| self.has_node(tid, *fd));
+                let known = known.filter(|_| !shown);
+                known
+                    .or_else(|| self.passes_outside(tid, parsed, recorded))
+                    .or_else(|| self.stand_in_at(tid, call.arg(0)?.as_fd()?))
+            }
         }
-        if matches!(parsed, Call::Poll { .. } | Call::Ppoll { .. }) {
-            let fds = call.arg(0).and_then(Value::items).unwrap_or_default();
-            let fds = fds.iter().filter_map(|item| item.field("fd")?.as_fd());
-            return fds.filter_map(|fd| self.stand_in_at(tid, fd)).next();
-        }
-        self.stand_in_at(tid, call.arg(0).and_then(Value::as_fd)?)
     }
 
-    fn stand_in_at(&self, tid: u32, fd: &strace::Fd) -> Option<Vec<u8>> {
+    fn stand_in_of(&self, tid: u32, fd: i32) -> Option<StandIn> {
+        self.stand_ins.get(&self.kernel.fd_view(tid, fd)?.id).copied()
+    }
+
+    fn has_node(&self, tid: u32, fd: i32) -> bool {
+        let place = self.kernel.fd_view(tid, fd).and_then(|view| view.place);
+        let inode = place.and_then(|place| self.kernel.fs().inode(place));
+        inode.is_some_and(|inode| !is_modelled(&inode.kind))
+    }
+
+    /// What is waited for is not modelled, or comes from outside.
+    fn waits_for(&self, tid: u32, fds: &[i32]) -> Option<StandIn> {
+        let known = fds.iter().find_map(|fd| self.stand_in_of(tid, *fd));
+        let outside = |fd: &i32| {
+            let pipe = self.kernel.fd_view(tid, *fd)?.pipe?;
+            let ends = self.outside.get(&pipe.id)?;
+            (ends.writes || ends.reads && !pipe.has_room).then_some(StandIn::Peer)
+        };
+        known.or_else(|| fds.iter().find_map(outside))
+    }
+
+    /// What comes through a pipe from outside; what goes there has room for ever.
+    fn passes_outside(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<StandIn> {
+        let pipe = |fd: i32| {
+            let pipe = self.kernel.fd_view(tid, fd)?.pipe?;
+            Some((pipe, *self.outside.get(&pipe.id)?))
+        };
+        let writes = |fd: i32, len: u64| {
+            let (pipe, ends) = pipe(fd)?;
+            let gone = recorded == Recorded::Errno(Errno::EPIPE);
+            (ends.reads && (len > pipe.free_bytes || gone)).then_some(StandIn::Peer)
+        };
+        match *call {
+            Call::Read { fd, .. } | Call::Readv { fd, .. } => {
+                pipe(fd).filter(|(_, ends)| ends.writes).map(|_| StandIn::Peer)
+            }
+            Call::Ioctl { fd, request: FIONREAD, .. } => {
+                pipe(fd).filter(|(_, ends)| ends.writes).map(|_| StandIn::Peer)
+            }
+            Call::Write { fd, data } | Call::Writev { fd, data } => writes(fd, data.len() as u64),
+            Call::Sendfile { out_fd, count, .. } => writes(out_fd, count),
+            _ => None,
+        }
+    }
+
+    fn polls_printed(&self, tid: u32, call: &strace::Call) -> Option<StandIn> {
+        let fds = call.arg(0).and_then(Value::items).unwrap_or_default();
+        let mut fds = fds.iter().filter_map(|item| item.field("fd")?.as_fd());
+        fds.find_map(|fd| self.stand_in_at(tid, fd))
+    }
+
+    /// By the printed text: an object of which the kernel has only the number.
+    fn stand_in_at(&self, tid: u32, fd: &strace::Fd) -> Option<StandIn> {
         let number = fd.number.as_i32()?;
         let foreign = is_host_path(&fd.text) || fd.text.first() != Some(&b'/');
         if !foreign || fd.text.starts_with(b"pipe:") {
             return None;
         }
         let view = self.kernel.fd_view(tid, number)?;
-        if is_network(&fd.text) && view.place.is_none() && view.pipe.is_none() {
-            return Some(fd.text.clone());
+        // What comes from a peer that was not recorded is an input (IMPORT.md section 12).
+        let peer = is_network(&fd.text);
+        if peer && view.place.is_none() && view.pipe.is_none() {
+            return Some(StandIn::Peer);
         }
         let place = view.place.filter(|_| view.pipe.is_none())?;
         let null = self.kernel.fs().at_path(b"/dev/null").ok()?;
-        (place == null).then(|| fd.text.clone())
+        let why = match (is_host_path(&fd.text), peer) {
+            (true, _) => StandIn::Host,
+            (false, true) => StandIn::Peer,
+            (false, false) => StandIn::Unknown,
+        };
+        (place == null).then_some(why)
+    }
+
+    /// The descriptors that a call made which is answered as recorded: something must stand there.
+    pub(super) fn stand_in_for(&mut self, tid: u32, pending: &Pending) {
+        let Recorded::Value(value) = pending.decoded.expected.recorded else { return };
+        let Some(call) = self.recording.calls.get(pending.call) else { return };
+        let why = match pending.decoded.expected.flags {
+            flags if flags & FED_PROC != 0 => StandIn::Host,
+            _ if pending.decoded.expected.role == Role::Unsupported => StandIn::Unknown,
+            _ => StandIn::Peer,
+        };
+        let cloexec = if makes_cloexec(call, None) { O_CLOEXEC } else { 0 };
+        for fd in made_fds(call, value) {
+            if self.kernel.fd_view(tid, fd).is_none() {
+                self.open_stand_in(tid, fd, cloexec);
+            }
+            if let Some(view) = self.kernel.fd_view(tid, fd) {
+                self.stand_ins.insert(view.id, why);
+            }
+        }
+    }
+
+    fn open_stand_in(&mut self, tid: u32, fd: i32, cloexec: u32) {
+        let forced = |name: &str| Some(Expected::only(Role::Force, name));
+        let path = Some(&b"/dev/null"[..]);
+        let flags = O_RDWR | cloexec;
+        let call = Call::Openat { dirfd: AT_FDCWD, path, flags, mode: 0 };
+        let opened = self.emit(&Event::Call { task: tid, call }, forced("openat"), None);
+        let Outcome::Done(answer) = opened else { return };
+        let Ok(made) = i32::try_from(answer.value) else { return };
+        if made != fd {
+            let call = Call::Dup3 { oldfd: made, newfd: fd, flags: cloexec };
+            self.emit(&Event::Call { task: tid, call }, forced("dup3"), None);
+            let call = Call::Close { fd: made };
+            self.emit(&Event::Call { task: tid, call }, forced("close"), None);
+        }
+    }
+}
+
+/// The descriptors that a call asks something of, and whether it is only a stat.
+fn fds_of(call: &Call<'_>) -> (Vec<i32>, bool) {
+    match *call {
+        Call::Fstat { fd } => (vec![fd], true),
+        Call::Newfstatat { dirfd, path: Some(b""), .. }
+        | Call::Statx { dirfd, path: Some(b""), .. } => (vec![dirfd], true),
+        Call::Fcntl { fd, cmd, arg: FcntlArg::Number(_) } if cmd == F_GETFL || cmd == F_SETFL => {
+            (vec![fd], true)
+        }
+        _ => (super::descriptors::used(call), false),
     }
 }

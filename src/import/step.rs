@@ -34,6 +34,7 @@ impl Order<'_> {
             hints: &self.hints,
             tid,
             opened: self.hints.opened(pending.call).cloned(),
+            opened_mode: self.hints.opened_mode(pending.call),
         };
         facts.before(&call, &expected, pending.real.as_deref());
         facts.changes(&call, expected.recorded);

@@ -16,7 +16,8 @@ use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Config, Kernel, WakeMode};
 
 /// Bytes of an image or a snapshot at most.
-pub const IMAGE_MAX_BYTES: u64 = 512 << 20;
+/// (With the kernel that it becomes it is held below 1 GiB.)
+pub const IMAGE_MAX_BYTES: u64 = 128 << 20;
 /// Bytes of a line at most: an image of that length in base64.
 const LINE_MAX_BYTES: u64 = IMAGE_MAX_BYTES / 3 * 4 + (1 << 20);
 
@@ -203,10 +204,16 @@ fn boot(header: &Header) -> Option<Kernel> {
     Config::get(&mut WireReader::new(&header.configuration)).ok().map(Kernel::new)
 }
 
+/// What a text from elsewhere says of limits is not to be believed.
+fn capped(mut kernel: Kernel) -> Kernel {
+    kernel.cap_limits(&Config::default());
+    kernel
+}
+
 impl<W: Write> Building<W> {
     fn begin(mut header: Header, image: Option<Vec<u8>>, out: W) -> Result<Self, ConvertError> {
         let (kernel, image) = match image {
-            Some(image) => (Kernel::restore(&image).ok(), image),
+            Some(image) => (Kernel::restore(&image).ok().map(capped), image),
             None => {
                 let kernel = boot(&header);
                 let image = kernel.as_ref().map(Kernel::snapshot).unwrap_or_default();
@@ -214,7 +221,7 @@ impl<W: Write> Building<W> {
                     header.configuration.clear();
                     kernel.config().put(&mut header.configuration);
                 }
-                (kernel, image)
+                (kernel.map(capped), image)
             }
         };
         Ok(Self {

@@ -71,11 +71,11 @@ actions! {
     }
     Bytes {
         22 Read, 22 Write, 3 Pread, 3 Pwrite, 2 Readv, 2 Writev, 5 Lseek, 3 Ftruncate, 3 Truncate,
-        2 Fallocate, 1 Fsync,
+        2 Fallocate, 1 Fsync, 4 Sendfile, 3 CopyFileRange,
     }
     Names {
         7 Mkdir, 4 Rmdir, 1 Mknod, 5 Link, 5 Symlink, 6 Unlink, 2 Unlinkat, 6 Rename, 2 Renameat2,
-        3 Readlink, 4 Chdir, 2 Fchdir, 3 Getcwd, 3 Getdents,
+        3 Readlink, 4 Chdir, 2 Fchdir, 3 Getcwd, 3 Getdents, 2 Rewind,
     }
     Attributes {
         5 Stat, 3 Lstat, 6 Fstat, 2 Newfstatat, 4 Access, 2 Faccessat2, 4 Chmod, 2 Fchmod, 3 Chown,

@@ -2,7 +2,7 @@
 //!
 //! Nothing here may wait by the clock, read random bytes, or name what only one machine has.
 
-use super::player::{Kind, Player};
+use super::player::{Kind, PROCESSES_MAX, Player};
 use super::{Action, Step, Subject};
 use crate::json::Object;
 use serde_json::{Value, json};
@@ -76,7 +76,6 @@ struct Lowering<'p> {
     player: &'p Player,
     pid: i64,
     choices: [u8; 4],
-    two_paths: bool,
     /// Nobody else can speak: what waits would end the program.
     alone: bool,
     full: bool,
@@ -84,8 +83,7 @@ struct Lowering<'p> {
 
 /// The request.
 pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: bool) -> Object {
-    let two_paths = matches!(step.action, Action::Rename | Action::Renameat2 | Action::Link);
-    let lowering = Lowering { player, pid, choices: step.choices, two_paths, alone, full };
+    let lowering = Lowering { player, pid, choices: step.choices, alone, full };
     let action = lowering.allowed(step.action);
     let fields = match action.subject() {
         Subject::Processes => lowering.process(action),
@@ -112,16 +110,13 @@ impl Lowering<'_> {
     fn allowed(&self, action: Action) -> Action {
         let known = self.player.known.get(&self.pid);
         let handlers = known.map_or(0, |known| known.handlers);
-        let other_user = known.is_some_and(|known| known.other_user);
         match action {
             // Process 1's end is the end of all.
             Action::Exit | Action::ExitGroup if self.pid == 1 => Action::GetIds,
             Action::Fork | Action::Clone if self.full => Action::GetIds,
             Action::Vfork if self.full || self.alone && self.choices[3] > 127 => Action::GetIds,
             Action::Pause | Action::Sigsuspend if self.alone => Action::Sigpending,
-            // Machines differ in `protected_hardlinks` of proc_sys_fs(5).
-            Action::Link if other_user => Action::Stat,
-            Action::Sigreturn if handlers == 0 => Action::Sigaction,
+            Action::Sigreturn if handlers == 0 && self.choices[0] < 230 => Action::Sigaction,
             other => other,
         }
     }
@@ -159,15 +154,13 @@ impl Lowering<'_> {
     /// A file: places in a directory are its file system's own.
     fn seekable(&self, choice: usize) -> i64 {
         let fd = self.fd(choice, &[Kind::File]);
-        let known = self.player.known.get(&self.pid).and_then(|known| known.fds.get(&fd));
-        if known == Some(&Kind::File) { fd } else { -1 }
+        if self.kind_of(fd) == Some(Kind::File) { fd } else { -1 }
     }
 
     fn path(&self, choice: usize) -> Value {
         match self.choices[choice] {
             255 => Value::Null,
-            // rename(2) and link(2) look at a second path before they look this one up.
-            254 if !self.two_paths => "n".repeat(256).into(),
+            254 => "n".repeat(256).into(),
             byte => PATHS[usize::from(byte) % PATHS.len()].into(),
         }
     }
@@ -302,13 +295,14 @@ impl Lowering<'_> {
         match action {
             Action::Kill => {
                 let process = self.process_id(0);
-                // Which of three that die at once sees another dead is a race.
-                let groups = self.player.known.len() < 3;
-                let target = match groups {
-                    true => self.pick(1, &[process, process, 0, -process]),
-                    false => process,
-                };
-                json!({"call": "kill", "target": target, "sig": self.any_signal(2)})
+                let target = self.pick(1, &[process, process, 0, -process]);
+                let mut sig = self.any_signal(2);
+                // Which of three that end or stop at once sees another's end is a race.
+                let harmless = ["SIGCONT", "SIGCHLD", "SIGWINCH"];
+                if target <= 0 && self.player.known.len() >= PROCESSES_MAX && sig != 0 {
+                    sig = self.pick(2, &harmless).into();
+                }
+                json!({"call": "kill", "target": target, "sig": sig})
             }
             Action::Tgkill => {
                 let process = self.process_id(0);
@@ -422,7 +416,7 @@ impl Lowering<'_> {
         let path = match self.choices[3] {
             0..=200 => self.path(0),
             201..=230 => "/tmp/p".into(),
-            _ => self.pick(0, &["/dev/null", "/tmp", "/"]).into(),
+            _ => self.pick(0, &["/dev/null", "/tmp", "/", "/dev/zero"]).into(),
         };
         json!({"call": "open", "path": path, "flags": self.pick(1, &OPENS),
             "mode": self.pick(2, &MODES)})
@@ -483,15 +477,30 @@ impl Lowering<'_> {
     }
 
     fn select(&self) -> Value {
-        let list = |choice: usize| match self.any_fd(choice) {
-            fd @ 0..=63 => vec![fd],
-            _ => vec![],
+        // Beside a descriptor now and then what lies in the last word, and beyond it.
+        let list = |choice: usize| {
+            let mut list = match self.any_fd(choice) {
+                fd @ 0..=63 => vec![fd],
+                _ => vec![],
+            };
+            match self.choices[choice] % 16 {
+                11 => list.push(64),
+                12 => list.extend([200, 5]),
+                13 => list.push(63),
+                14 => list.extend([64, 128]),
+                15 => list.clear(),
+                _ => {}
+            }
+            list
         };
-        let nfds = self.pick(3, &[64, 64, 64, 4, -1]);
+        let nfds = self.pick(3, &[64, 64, 64, 4, -1, 0, 64, 1, 65, 1000, 6]);
         let mut request = json!({"call": "select", "nfds": nfds, "readfds": list(0),
             "writefds": list(1)});
         if self.choices[3] % 4 == 1 {
             request["exceptfds"] = list(2).into();
+        }
+        if self.choices[1] > 240 {
+            request["writefds"] = Value::Null;
         }
         if self.alone || self.choices[2].is_multiple_of(2) {
             request["timeout"] = json!({"sec": 0, "usec": 0});
@@ -504,11 +513,72 @@ impl Lowering<'_> {
         letter.to_string().repeat(self.pick(choice, &SIZES))
     }
 
+    /// How many bytes to read: now and then more than can be.
+    fn count(&self, choice: usize) -> Value {
+        match self.choices[choice] {
+            250 => (-1).into(),
+            251 => (1u64 << 62).into(),
+            252 => (1u64 << 31).into(),
+            _ => self.pick(choice, &SIZES).into(),
+        }
+    }
+
+    /// From a file to a file, or bytes that never change to anything: what lies in a pipe would
+    /// change with the file that it came from.
+    fn sendfile(&self) -> Value {
+        let out = self.fd(0, &[Kind::Writer, Kind::File]);
+        let frozen = self.player.fifos || self.kind_of(out) != Some(Kind::File);
+        let input = if frozen {
+            match self.fd(1, &[Kind::Zeros]) {
+                fd if self.kind_of(fd) == Some(Kind::Zeros) => fd,
+                fd @ 3.. if self.kind_of(fd) == Some(Kind::File) => 0,
+                fd => fd,
+            }
+        } else {
+            self.fd(1, &[Kind::File, Kind::File, Kind::Zeros])
+        };
+        let count = self.pick(2, &[5, 100, 0, 4096, 4097, 70_000, 131_072, 20, -1, 1i64 << 40]);
+        // No end of zeros.
+        let count =
+            if self.kind_of(input) == Some(Kind::Zeros) && count > 1 << 20 { 9 } else { count };
+        let mut request =
+            json!({"call": "sendfile", "out_fd": out, "in_fd": input, "count": count});
+        if self.choices[3] > 100 {
+            request["offset"] = self.pick(3, &[0, 1, 5, 4095, -1, 1i64 << 50, i64::MAX]).into();
+        }
+        request
+    }
+
+    fn copy_file_range(&self) -> Value {
+        let kinds = [Kind::File, Kind::Directory, Kind::Writer];
+        let output = match self.choices[1] {
+            0..=180 => self.fd(1, &kinds[..1]),
+            _ => self.fd(1, &kinds),
+        };
+        let mut request = json!({"call": "copy_file_range", "fd_in": self.fd(0, &[Kind::File]),
+            "fd_out": output, "flags": 0,
+            "len": self.pick(2, &[5, 100, 0, 4096, 70_000, 20, -1, 1i64 << 40])});
+        if self.choices[3] > 90 {
+            request["off_in"] = self.pick(3, &[0, 1, 5, 4095, -1, 1i64 << 50, i64::MAX]).into();
+        }
+        if self.choices[3] % 3 == 1 {
+            request["off_out"] = self.pick(2, &[0, 5, 100, 4096, -1, 1i64 << 50, i64::MAX]).into();
+        }
+        if self.choices[0] == 249 {
+            request["flags"] = 1.into();
+        }
+        request
+    }
+
+    fn kind_of(&self, fd: i64) -> Option<Kind> {
+        self.player.known.get(&self.pid)?.fds.get(&fd).copied()
+    }
+
     fn bytes(&self, action: Action) -> Value {
         let (reader, writer) =
             (self.fd(0, &[Kind::Reader, Kind::File]), self.fd(0, &[Kind::Writer, Kind::File]));
         let file = self.fd(0, &[Kind::File]);
-        let (count, offset) = (self.pick(1, &SIZES), self.pick(2, &OFFSETS));
+        let (count, offset) = (self.count(1), self.pick(2, &OFFSETS));
         match action {
             Action::Write => json!({"call": "write", "fd": writer, "data": self.data(1)}),
             Action::Writev => json!({"call": "writev", "fd": writer, "data": self.data(1)}),
@@ -532,8 +602,11 @@ impl Lowering<'_> {
                 json!({"call": "truncate", "path": self.path(0), "length": self.pick(1, &OFFSETS)})
             }
             Action::Fallocate => {
-                json!({"call": "fallocate", "fd": file, "mode": 0, "offset": offset, "len": count})
+                json!({"call": "fallocate", "fd": file, "mode": 0, "offset": offset,
+                    "len": self.pick(1, &SIZES)})
             }
+            Action::Sendfile => self.sendfile(),
+            Action::CopyFileRange => self.copy_file_range(),
             _ => json!({"call": "read", "fd": reader, "count": count}),
         }
     }
@@ -566,9 +639,14 @@ impl Lowering<'_> {
             Action::Chdir => json!({"call": "chdir", "path": self.pick(0, &DIRECTORIES)}),
             Action::Fchdir => json!({"call": "fchdir", "fd": self.fd(0, &[Kind::Directory])}),
             Action::Getcwd => json!({"call": "getcwd"}),
+            // All at once or nothing: in which order the names come is the file system's own.
             Action::Getdents => {
                 json!({"call": "getdents64", "fd": self.fd(0, &[Kind::Directory]),
-                    "count": self.pick(1, &[4096, 4096, 10])})
+                    "count": self.pick(1, &[4096, 4096, 4096, 10, -1, 0, (1i64 << 32) + 4096])})
+            }
+            Action::Rewind => {
+                let fd = self.fd(0, &[Kind::Directory]);
+                json!({"call": "lseek", "fd": fd, "offset": 0, "whence": "SEEK_SET"})
             }
             _ => {
                 let path = match self.choices[0] {

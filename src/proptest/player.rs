@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Processes that may live at a time.
-const PROCESSES_MAX: usize = 3;
+pub(super) const PROCESSES_MAX: usize = 3;
 
 /// What a descriptor is, as far as the generator cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(super) enum Kind {
     File,
     /// A directory.
     Directory,
+    /// /dev/zero.
+    Zeros,
     /// The end of a pipe that is read.
     Reader,
     /// The end of a pipe that is written.
@@ -43,6 +45,8 @@ pub struct Player {
     pub(super) known: BTreeMap<i64, Known>,
     /// Every process that ever was, in the order of birth.
     pub(super) born: Vec<i64>,
+    /// A FIFO, or a node of another kind, was made.
+    pub(super) fifos: bool,
 }
 
 impl Default for Player {
@@ -56,7 +60,7 @@ impl Player {
     pub fn new() -> Self {
         let fds = (0..3).map(|fd| (fd, Kind::File)).collect();
         let known = [(1, Known { fds, ..Known::default() })].into();
-        Self { known, born: vec![1] }
+        Self { known, born: vec![1], fifos: false }
     }
 
     /// The request for a step; `None` if no process can speak any more.
@@ -153,11 +157,9 @@ impl Player {
                 self.known.values_mut().for_each(|known| known.stopped = false);
                 return;
             }
-            // Where a directory's reading stands is its file system's own: its descriptors rest.
-            "getdents64" => {
-                for known in self.known.values_mut() {
-                    known.fds.retain(|_, kind| *kind != Kind::Directory);
-                }
+            // Anything may be a FIFO from now on.
+            "mknod" => {
+                self.fifos = true;
                 return;
             }
             _ => {}
@@ -173,6 +175,8 @@ impl Player {
                 let path = request.get("path").and_then(Value::as_str).unwrap_or("");
                 let kind = if super::lower::may_be_directory(path, flags) {
                     Kind::Directory
+                } else if path == "/dev/zero" {
+                    Kind::Zeros
                 } else {
                     Kind::File
                 };

@@ -4,65 +4,67 @@
 //! (DESIGN section 4). A native trace has no recorded answers; there only refusals can be seen
 //! here, and the batches' hashes and digests are compared by the caller.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use tickernel_systems::Kernel;
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::digest::hash64;
-use tickernel_systems::event::{Answer, Completed, Event, Outcome, Output, Payload, Refusal};
-use tickernel_systems::wire::{Bytes, Wire, WireReader};
+use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output, Payload, Refusal};
+use tickernel_systems::wire::{Wire, WireError, WireReader};
 
 use super::compare::{self, Bindings, Verdict};
-use super::expected::{Expected, Recorded, Role};
+use super::expected::{Recorded, Role, Told};
+use super::recent::Recent;
 use super::report::{FirstMismatch, Report};
+use super::tally::Tally;
 use super::text::{call_text, recorded_text, result_text};
-
-/// Events kept for the context of a first mismatch.
-const CONTEXT_EVENTS: usize = 8;
 
 /// An event as it stands in a trace.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
     /// The encoded event.
     pub event: &'a [u8],
-    /// The encoded [`Expected`] of an imported trace.
+    /// The encoded [`Expected`](super::Expected) of an imported trace.
     pub expected: Option<&'a [u8]>,
     /// Entry and exit line of the recording.
     pub lines: Option<(u64, u64)>,
 }
 
-/// A call that has not ended.
+/// A call that has not ended, or a signal's delivery. Its bytes are the trace's own while its event
+/// is being taken, and copies if it waits.
 #[derive(Debug)]
-struct Open {
+struct Open<'a> {
     seq: u64,
     task: u32,
-    event: Vec<u8>,
-    expected: Expected,
+    event: Cow<'a, [u8]>,
+    told: Told<'a>,
     lines: Option<(u64, u64)>,
     calls_before: u64,
 }
 
-/// Something that went well, kept for the context of a first mismatch; its text is made only then.
-#[derive(Debug)]
-enum Recent {
-    Call { task: u32, name: Bytes, event: Vec<u8>, result: Result<i64, Errno> },
-    Signal { task: u32, signal: Signal },
-}
+impl Open<'_> {
+    fn into_owned(self) -> Open<'static> {
+        let (event, told) = (Cow::Owned(self.event.into_owned()), self.told.into_owned());
+        let Open { seq, task, lines, calls_before, .. } = self;
+        Open { seq, task, event, told, lines, calls_before }
+    }
 
-impl Recent {
+    fn is_unsupported(&self) -> bool {
+        self.told.role == Role::Unsupported
+    }
+
+    fn unreadable(&self) -> impl Fn(WireError) -> StepError + use<> {
+        let seq = self.seq;
+        move |why| StepError::Unreadable { seq, why }
+    }
+
+    /// The call as text.
     fn text(&self) -> String {
-        match self {
-            Recent::Signal { task, signal } => format!("{task} --- {} ---", signal.name()),
-            Recent::Call { task, name, event, result } => {
-                let name = String::from_utf8_lossy(&name.0);
-                let text = match Event::get(&mut WireReader::new(event)) {
-                    Ok(Event::Call { call, .. } | Event::Park { call, .. }) => {
-                        call_text(&name, &call)
-                    }
-                    _ => name.into_owned(),
-                };
-                format!("{task} {text} {}", result_text(*result))
-            }
+        let name = String::from_utf8_lossy(self.told.name());
+        match Event::get(&mut WireReader::new(&self.event)) {
+            Ok(Event::Call { call, .. } | Event::Park { call, .. }) => call_text(&name, &call),
+            Ok(_) | Err(_) => name.into_owned(),
         }
     }
 }
@@ -75,14 +77,13 @@ pub struct Engine {
     /// The report so far.
     pub report: Report,
     /// By the tick of the event that brought them.
-    open: BTreeMap<u64, Open>,
+    open: BTreeMap<u64, Open<'static>>,
     /// The tick of the call that asks the host.
     asking: Option<u64>,
     /// What was wrong with a signal of a task: its next call counts as mismatched.
     wrong_signals: BTreeMap<u32, String>,
-    recent: VecDeque<Recent>,
-    /// The call of the event that is being taken, until it is known whether it waits.
-    fresh: Option<Open>,
+    recent: Recent,
+    tally: Tally,
     scratch: Vec<u8>,
     completions: u64,
     /// Calls of native traces are counted without answers.
@@ -100,7 +101,7 @@ pub enum StepError {
         /// The event.
         seq: u64,
         /// Why.
-        why: tickernel_systems::wire::WireError,
+        why: WireError,
     },
 }
 
@@ -114,8 +115,8 @@ impl Engine {
             open: BTreeMap::new(),
             asking: None,
             wrong_signals: BTreeMap::new(),
-            recent: VecDeque::new(),
-            fresh: None,
+            recent: Recent::default(),
+            tally: Tally::default(),
             scratch: Vec::new(),
             completions: 0,
             native,
@@ -149,28 +150,33 @@ impl Engine {
         self.completions = hash64(self.completions, &self.scratch);
     }
 
-    /// The call that an outcome belongs to.
-    fn take_open(&mut self, of: u64) -> Option<Open> {
-        match self.fresh.take_if(|open| open.seq == of) {
-            Some(open) => Some(open),
-            None => self.open.remove(&of),
-        }
-    }
-
     /// Takes one event.
     ///
     /// # Errors
-    /// If its bytes are none; nothing was taken then.
+    /// If its bytes are none, and nothing was taken then; or if what is told of a call that it
+    /// ended cannot be read.
     pub fn step(&mut self, step: Step<'_>) -> Result<(), StepError> {
         let seq = self.report.events;
         let unreadable = |why| StepError::Unreadable { seq, why };
         let event = Event::get(&mut WireReader::new(step.event)).map_err(unreadable)?;
-        let expected = match step.expected.filter(|_| !self.native) {
-            Some(bytes) => Some(Expected::from_bytes(bytes).map_err(unreadable)?),
+        let told = match step.expected.filter(|_| !self.native) {
+            Some(bytes) => Some(Told::new(bytes).map_err(unreadable)?),
             None => None,
         };
         self.report.events += 1;
-        self.enter(seq, &event, expected, step);
+        let fresh = told.and_then(|told| self.enter(seq, &event, told, step));
+        if let Some(open) = fresh {
+            if matches!(event, Event::Call { .. } | Event::Park { .. } | Event::Deliver { .. }) {
+                let outcome = match &event {
+                    Event::Call { task, call } => self.kernel.call_kept(*task, call),
+                    other => self.kernel.take(other.clone()),
+                };
+                self.note(&outcome);
+                self.fresh(open, &event, outcome)?;
+                return self.drain(|_| ());
+            }
+            self.open.insert(seq, open.into_owned());
+        }
         let answers = matches!(event, Event::Answer(_));
         let name = match &event {
             Event::Call { call, .. } | Event::Park { call, .. } => Some(call.name()),
@@ -185,11 +191,13 @@ impl Engine {
         let told = self.native && step.expected.is_some();
         let own = told.then(|| Output::Outcome(seq, outcome.clone()));
         let of = if answers { self.asking.take().unwrap_or(seq) } else { resumed.unwrap_or(seq) };
-        self.outcome(of, outcome);
-        if let Some(open) = self.fresh.take() {
-            self.open.insert(open.seq, open);
-        }
-        let mut came = self.drain(told);
+        self.outcome(of, outcome)?;
+        let mut came = Vec::new();
+        self.drain(|output| {
+            if told {
+                came.push(output.clone());
+            }
+        })?;
         came.extend(own);
         if self.native {
             self.count_native(step, name, &came);
@@ -207,7 +215,7 @@ impl Engine {
                 Some(difference) => Verdict::Mismatched(difference.why.clone()),
             };
             self.report.calls += 1;
-            self.report.count(name, &verdict, false);
+            self.tally.count(&mut self.report, name.as_bytes(), &verdict, false);
         }
         let Some(difference) = difference.filter(|_| self.report.first_mismatch.is_none()) else {
             return;
@@ -222,13 +230,18 @@ impl Engine {
             recorded: difference.recorded,
             simulated: difference.simulated,
             why: difference.why,
-            context: self.recent.iter().map(Recent::text).collect(),
+            context: self.recent.lines(),
         });
     }
 
-    /// Counts what an event stands for and keeps what is expected of it.
-    fn enter(&mut self, seq: u64, event: &Event<'_>, expected: Option<Expected>, step: Step<'_>) {
-        let Some(expected) = expected else { return };
+    /// Counts what an event stands for; gives back what its end must be held against.
+    fn enter<'a>(
+        &mut self,
+        seq: u64,
+        event: &Event<'a>,
+        told: Told<'a>,
+        step: Step<'a>,
+    ) -> Option<Open<'a>> {
         let task = match event {
             Event::Call { task, .. } | Event::Park { task, .. } | Event::Deliver { task, .. } => {
                 *task
@@ -236,7 +249,7 @@ impl Engine {
             _ => 0,
         };
         let calls_before = self.report.calls;
-        match expected.role {
+        match told.role {
             Role::Call | Role::Unsupported => self.report.calls += 1,
             Role::OutOfScope => {
                 self.report.calls += 1;
@@ -244,157 +257,208 @@ impl Engine {
             }
             Role::Taken => {
                 self.report.calls += 1;
-                self.report.count(&expected.name(), &Verdict::Fed(false), false);
+                self.tally.count(&mut self.report, told.name(), &Verdict::Fed(false), false);
             }
             Role::Signal | Role::Force => {}
         }
-        if matches!(expected.role, Role::Call | Role::Unsupported | Role::Signal) {
-            let open = Open {
-                seq,
-                task,
-                event: step.event.to_vec(),
-                expected,
-                lines: step.lines,
-                calls_before,
-            };
-            self.fresh = Some(open);
+        let counts = matches!(told.role, Role::Call | Role::Unsupported | Role::Signal);
+        let event = Cow::Borrowed(step.event);
+        counts.then_some(Open { seq, task, event, told, lines: step.lines, calls_before })
+    }
+
+    /// The outcome of a call or delivery that says what is expected of it; its encoding is what
+    /// was noted last.
+    fn fresh(
+        &mut self,
+        open: Open<'_>,
+        event: &Event<'_>,
+        outcome: Outcome,
+    ) -> Result<(), StepError> {
+        let result = match outcome {
+            Outcome::Done(answer) => Ok(answer),
+            Outcome::Failed(errno) => Err(errno),
+            outcome @ (Outcome::Blocked(_) | Outcome::Asking | Outcome::Refused(_)) => {
+                let seq = open.seq;
+                self.open.insert(seq, open.into_owned());
+                return self.outcome(seq, outcome);
+            }
+        };
+        if let Event::Call { call, .. } = event
+            && self.wrong_signals.is_empty()
+            && let Some(verdict) = compare::judge_bytes(&open.told, call, &result, &self.scratch)
+        {
+            debug_assert_eq!(Some(&verdict), self.judge(&open, call, &result).ok().as_ref());
+            self.ended(&open, verdict, result);
+            return Ok(());
+        }
+        self.close(&open, event, result)
+    }
+
+    /// Judges a call by all that is told of it.
+    fn judge(
+        &mut self,
+        open: &Open<'_>,
+        call: &Call<'_>,
+        result: &Result<Answer, Errno>,
+    ) -> Result<Verdict, StepError> {
+        if matches!(call, Call::ExitGroup { .. } | Call::Exit { .. }) && result.is_ok() {
+            return Ok(Verdict::Compared);
+        }
+        let expected = open.told.whole().map_err(open.unreadable())?;
+        Ok(self.bindings.judge(open.task, call, &expected, result))
+    }
+
+    /// Counts a call that ended, and keeps it for the context of a mismatch.
+    fn ended(&mut self, open: &Open<'_>, verdict: Verdict, result: Result<Answer, Errno>) {
+        let (name, unsupported) = (open.told.name(), open.is_unsupported());
+        self.tally.count(&mut self.report, name, &verdict, unsupported);
+        let result = result.map(|answer| answer.value);
+        if let Verdict::Mismatched(why) = verdict {
+            self.first(open, result_text(result), why);
+        }
+        if self.report.first_mismatch.is_none() {
+            self.recent.call(open.task, name, &open.event, result);
         }
     }
 
-    fn outcome(&mut self, of: u64, outcome: Outcome) {
+    fn outcome(&mut self, of: u64, outcome: Outcome) -> Result<(), StepError> {
         match outcome {
-            Outcome::Done(answer) => self.close(of, Ok(answer)),
-            Outcome::Failed(errno) => self.close(of, Err(errno)),
-            Outcome::Blocked(_) => {}
-            Outcome::Asking => self.asking = Some(of),
-            Outcome::Refused(why) => self.refused(of, why),
+            Outcome::Done(answer) => self.end(of, Ok(answer)),
+            Outcome::Failed(errno) => self.end(of, Err(errno)),
+            Outcome::Blocked(_) => Ok(()),
+            Outcome::Asking => {
+                self.asking = Some(of);
+                Ok(())
+            }
+            Outcome::Refused(why) => {
+                self.refused(of, why);
+                Ok(())
+            }
         }
     }
 
-    /// Takes what left the kernel; gives it back where it is `wanted`.
-    fn drain(&mut self, wanted: bool) -> Vec<Output> {
-        let mut all = Vec::new();
+    /// Takes what left the kernel, and shows it.
+    fn drain(&mut self, mut show: impl FnMut(&Output)) -> Result<(), StepError> {
         while let Some(output) = self.kernel.poll_output() {
             self.note(&output);
-            if wanted {
-                all.push(output.clone());
-            }
+            show(&output);
             let Output::Completion(completion) = output else { continue };
             let of = completion.call.0;
             match completion.result {
-                Completed::Done(answer) => self.close(of, Ok(answer)),
-                Completed::Failed(errno) => self.close(of, Err(errno)),
-                Completed::Gone(_) => self.gone(of),
+                Completed::Done(answer) => self.end(of, Ok(answer))?,
+                Completed::Failed(errno) => self.end(of, Err(errno))?,
+                Completed::Gone(_) => self.gone(of)?,
             }
         }
-        all
+        Ok(())
     }
 
-    /// A call or a delivery ended.
-    fn close(&mut self, of: u64, result: Result<Answer, Errno>) {
-        let Some(open) = self.take_open(of) else { return };
-        let Ok(event) = Event::get(&mut WireReader::new(&open.event)) else { return };
+    /// A call or a delivery ended after its event.
+    fn end(&mut self, of: u64, result: Result<Answer, Errno>) -> Result<(), StepError> {
+        let Some(open) = self.open.remove(&of) else { return Ok(()) };
+        let event = Event::get(&mut WireReader::new(&open.event)).map_err(open.unreadable())?;
+        self.close(&open, &event, result)
+    }
+
+    /// A call or a delivery ended: takes apart what is told of it.
+    fn close(
+        &mut self,
+        open: &Open<'_>,
+        event: &Event<'_>,
+        result: Result<Answer, Errno>,
+    ) -> Result<(), StepError> {
         match event {
             Event::Call { task, call } | Event::Park { task, call } => {
-                let ended = matches!(
-                    call,
-                    tickernel_systems::event::Call::ExitGroup { .. }
-                        | tickernel_systems::event::Call::Exit { .. }
-                );
-                let mut verdict = if ended && result.is_ok() {
-                    Verdict::Compared
-                } else {
-                    self.bindings.judge(task, &call, &open.expected, &result)
-                };
-                if let Some(why) = self.wrong_signals.remove(&task) {
+                let mut verdict = self.judge(open, call, &result)?;
+                if let Some(why) = self.wrong_signals.remove(task) {
                     verdict = Verdict::Mismatched(why);
                 }
-                let unsupported = open.expected.role == Role::Unsupported;
-                self.report.count(&open.expected.name(), &verdict, unsupported);
-                let result = result.map(|answer| answer.value);
-                if let Verdict::Mismatched(why) = verdict {
-                    let text = call_text(&open.expected.name(), &call);
-                    self.first(&open, &text, result_text(result), why);
-                }
-                self.remember(|| Recent::Call {
-                    task,
-                    name: open.expected.name,
-                    event: open.event,
-                    result,
-                });
+                self.ended(open, verdict, result);
             }
-            Event::Deliver { task, signal } => {
-                let recorded = match &open.expected.payload {
-                    Payload::Info(info) => info,
-                    _ => return,
-                };
-                // Of several children that ended only one is named: which one is a race.
-                if let Ok(Answer { payload: Payload::Info(simulated), .. }) = &result
-                    && (signal != Signal::SIGCHLD
-                        || recorded.pid == simulated.pid
-                        || self.kernel.is_alive(recorded.pid))
-                    && let Verdict::Mismatched(why) = compare::info(recorded, simulated)
-                {
-                    let why = format!("signal {}: {why}", signal.name());
-                    self.wrong_signals.insert(task, why);
-                }
-                self.remember(|| Recent::Signal { task, signal });
-            }
+            Event::Deliver { task, signal } => self.delivered(open, *task, *signal, &result)?,
             _ => {}
         }
+        Ok(())
+    }
+
+    /// A signal was delivered; what is wrong with it shows in its task's next call.
+    fn delivered(
+        &mut self,
+        open: &Open<'_>,
+        task: u32,
+        signal: Signal,
+        result: &Result<Answer, Errno>,
+    ) -> Result<(), StepError> {
+        let expected = open.told.whole().map_err(open.unreadable())?;
+        let Payload::Info(recorded) = &expected.payload else { return Ok(()) };
+        // Of several children that ended only one is named: which one is a race.
+        if let Ok(Answer { payload: Payload::Info(simulated), .. }) = result
+            && (signal != Signal::SIGCHLD
+                || recorded.pid == simulated.pid
+                || self.kernel.is_alive(recorded.pid))
+            && let Verdict::Mismatched(why) = compare::info(recorded, simulated)
+        {
+            let why = format!("signal {}: {why}", signal.name());
+            self.wrong_signals.insert(task, why);
+        }
+        if self.report.first_mismatch.is_none() {
+            self.recent.signal(task, signal);
+        }
+        Ok(())
     }
 
     /// A call whose task ended in it.
-    fn gone(&mut self, of: u64) {
-        let Some(open) = self.take_open(of) else { return };
-        let name = open.expected.name().into_owned();
-        let unsupported = open.expected.role == Role::Unsupported;
-        if open.expected.recorded == Recorded::Never {
-            self.report.count(&name, &Verdict::Compared, unsupported);
-            return;
+    fn gone(&mut self, of: u64) -> Result<(), StepError> {
+        let Some(open) = self.open.remove(&of) else { return Ok(()) };
+        if open.told.recorded().map_err(open.unreadable())? == Recorded::Never {
+            let (name, unsupported) = (open.told.name(), open.is_unsupported());
+            self.tally.count(&mut self.report, name, &Verdict::Compared, unsupported);
+        } else {
+            self.mismatch(&open, "gone".to_owned(), "its task ended in it".to_owned());
         }
-        let why = "its task ended in it".to_owned();
-        self.mismatch(open, "gone".to_owned(), why, unsupported);
+        Ok(())
     }
 
     fn refused(&mut self, of: u64, why: Refusal) {
-        let Some(open) = self.take_open(of) else { return };
+        let Some(open) = self.open.remove(&of) else { return };
         let why = format!("the task cannot speak: {why:?}");
-        if open.expected.role == Role::Signal {
+        if open.told.role == Role::Signal {
             self.wrong_signals.insert(open.task, "a signal that is not pending".to_owned());
             return;
         }
-        self.mismatch(open, "refused".to_owned(), why, false);
+        self.mismatch(&open, "refused".to_owned(), why);
     }
 
-    fn mismatch(&mut self, open: Open, simulated: String, why: String, unsupported: bool) {
-        let name = open.expected.name().into_owned();
-        self.report.count(&name, &Verdict::Mismatched(why.clone()), unsupported);
-        let text = match Event::get(&mut WireReader::new(&open.event)) {
-            Ok(Event::Call { call, .. } | Event::Park { call, .. }) => call_text(&name, &call),
-            _ => name,
-        };
-        self.first(&open, &text, simulated, why);
+    fn mismatch(&mut self, open: &Open<'_>, simulated: String, why: String) {
+        let verdict = Verdict::Mismatched(why.clone());
+        let (name, unsupported) = (open.told.name(), open.is_unsupported());
+        self.tally.count(&mut self.report, name, &verdict, unsupported);
+        self.first(open, simulated, why);
     }
 
-    fn first(&mut self, open: &Open, text: &str, simulated: String, why: String) {
+    /// Keeps a mismatch if it is the first, or all are wanted.
+    fn first(&mut self, open: &Open<'_>, simulated: String, why: String) {
+        if self.all.is_none() && self.report.first_mismatch.is_some() {
+            return;
+        }
+        let (call, recorded) = (open.text(), open.told.recorded());
+        let recorded = recorded.map_or_else(|why| why.to_string(), recorded_text);
         if let Some(all) = &mut self.all {
             let line = open.lines.map_or(0, |lines| lines.1);
-            let recorded = recorded_text(&open.expected);
-            all.push(format!("{line}: {} {text} {recorded} {simulated} | {why}", open.task));
+            all.push(format!("{line}: {} {call} {recorded} {simulated} | {why}", open.task));
         }
         if self.report.first_mismatch.is_some() {
             return;
         }
         self.report.clean_prefix = open.calls_before;
-        let mut context: Vec<String> = self.recent.iter().map(Recent::text).collect();
+        let mut context = self.recent.lines();
         context.extend(self.descriptors(open.task));
         self.report.first_mismatch = Some(FirstMismatch {
             line: open.lines.map(|lines| lines.1),
             seq: open.seq,
             pid: open.task,
-            call: text.to_owned(),
-            recorded: recorded_text(&open.expected),
+            call,
+            recorded,
             simulated,
             why,
             context,
@@ -420,35 +484,24 @@ impl Engine {
         .collect()
     }
 
-    fn remember(&mut self, recent: impl FnOnce() -> Recent) {
-        if self.report.first_mismatch.is_some() {
-            return;
-        }
-        if self.recent.len() == CONTEXT_EVENTS {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(recent());
-    }
-
-    /// Ends the replay: calls that are still open, the digest. `cut` = the input ended early, so
-    /// that calls may be open that would have ended.
+    /// Ends the replay: calls that are still open, counts by name, the digest. `cut` = the input
+    /// ended early, so that calls may be open that would have ended.
     pub fn finish(&mut self, cut: bool) {
         for (_, open) in std::mem::take(&mut self.open) {
-            if open.expected.role == Role::Signal {
+            if open.told.role == Role::Signal {
                 continue;
             }
-            let unsupported = open.expected.role == Role::Unsupported;
-            if open.expected.recorded == Recorded::Never || cut {
-                let name = open.expected.name().into_owned();
-                self.report.count(&name, &Verdict::Compared, unsupported);
+            if cut || open.told.recorded() == Ok(Recorded::Never) {
+                let (name, unsupported) = (open.told.name(), open.is_unsupported());
+                self.tally.count(&mut self.report, name, &Verdict::Compared, unsupported);
             } else {
-                let why = "it never ended".to_owned();
-                self.mismatch(open, "blocked".to_owned(), why, unsupported);
+                self.mismatch(&open, "blocked".to_owned(), "it never ended".to_owned());
             }
         }
         if self.report.first_mismatch.is_none() {
             self.report.clean_prefix = self.report.calls;
         }
+        self.report.by_call = self.tally.by_call();
         self.report.digest = format!("{:016x}", self.kernel.digest_all());
     }
 }

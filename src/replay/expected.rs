@@ -1,7 +1,11 @@
 //! What a recording says of a call: the answer part of an imported trace's records.
 //!
 //! Everything that a replay compares stands here, so that a trace replays without the recording.
-//! Encoding: `tickernel_systems::wire`, fields in order.
+//! Encoding: `tickernel_systems::wire`, fields in order. A replay reads it as [`Told`]: most
+//! answers are equal byte by byte to what the kernel gave, and are never taken apart.
+
+use std::borrow::Cow;
+use std::ops::Range;
 
 use tickernel_systems::abi::Errno;
 use tickernel_systems::event::Payload;
@@ -111,7 +115,7 @@ impl Expected {
     }
 
     /// The name as text.
-    pub fn name(&self) -> std::borrow::Cow<'_, str> {
+    pub fn name(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.name.0)
     }
 
@@ -131,5 +135,65 @@ impl Expected {
         let expected = Self::get(&mut reader)?;
         reader.finish()?;
         Ok(expected)
+    }
+}
+
+/// An encoded [`Expected`] of which only the head has been read.
+#[derive(Clone, Debug)]
+pub(super) struct Told<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// What the event stands for.
+    pub(super) role: Role,
+    name: Range<usize>,
+}
+
+impl<'a> Told<'a> {
+    /// Reads the head.
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, WireError> {
+        let mut reader = WireReader::new(bytes);
+        let role = Role::get(&mut reader)?;
+        let name_bytes = <&[u8]>::get(&mut reader)?.len();
+        let end = bytes.len() - reader.left();
+        Ok(Told { bytes: Cow::Borrowed(bytes), role, name: end - name_bytes..end })
+    }
+
+    /// The call's name in the recording.
+    pub(super) fn name(&self) -> &[u8] {
+        self.bytes.get(self.name.clone()).unwrap_or_default()
+    }
+
+    /// What follows the name: recorded result, payload, members, flags.
+    fn answer(&self) -> &[u8] {
+        self.bytes.get(self.name.end..).unwrap_or_default()
+    }
+
+    /// The recorded result.
+    pub(super) fn recorded(&self) -> Result<Recorded, WireError> {
+        Recorded::get(&mut WireReader::new(self.answer()))
+    }
+
+    /// The flags, if value and payload are equal to those of an encoded
+    /// [`Outcome`](tickernel_systems::event::Outcome): `Done` and `Failed` are written as
+    /// [`Recorded::Value`] with its payload and [`Recorded::Errno`] are, and an encoding is the
+    /// prefix of no other. `None` says nothing: take it apart.
+    pub(super) fn flags_if_same(&self, outcome: &[u8]) -> Option<u32> {
+        let rest = self.answer().strip_prefix(outcome)?;
+        let mut reader = WireReader::new(rest);
+        if outcome.first() == Some(&1) {
+            matches!(Payload::get(&mut reader), Ok(Payload::None)).then_some(())?;
+        }
+        let (_members, flags) = <(u32, u32)>::get(&mut reader).ok()?;
+        reader.finish().ok()?;
+        Some(flags)
+    }
+
+    /// All of it.
+    pub(super) fn whole(&self) -> Result<Expected, WireError> {
+        Expected::from_bytes(&self.bytes)
+    }
+
+    /// The same with bytes of its own.
+    pub(super) fn into_owned(self) -> Told<'static> {
+        Told { bytes: Cow::Owned(self.bytes.into_owned()), role: self.role, name: self.name }
     }
 }

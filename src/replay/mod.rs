@@ -8,8 +8,10 @@ mod compare;
 mod engine;
 mod expected;
 mod native;
+mod recent;
 mod report;
 mod run;
+mod tally;
 mod text;
 
 pub use compare::{Bindings, Verdict};
@@ -18,5 +20,7 @@ pub use expected::{
     CUT, Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Role, stat_bits,
 };
 pub use report::{Counts, Damage, FirstMismatch, Report};
+#[cfg(feature = "cli")]
+pub(crate) use run::twin_damage;
 pub use run::{Options, ReplayError, Replayed, replay, write};
 pub use text::call_text;

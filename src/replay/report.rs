@@ -23,6 +23,18 @@ pub struct Counts {
     pub unsupported: u64,
 }
 
+impl Counts {
+    /// Adds those of another name.
+    pub(super) fn add(&mut self, other: &Counts) {
+        self.calls += other.calls;
+        self.compared += other.compared;
+        self.bound += other.bound;
+        self.fed += other.fed;
+        self.mismatched += other.mismatched;
+        self.unsupported += other.unsupported;
+    }
+}
+
 /// The first call whose answer was not the same.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct FirstMismatch {
@@ -90,7 +102,7 @@ pub struct Report {
     pub clean_prefix: u64,
     /// The first mismatch.
     pub first_mismatch: Option<FirstMismatch>,
-    /// Counts by name, calls in scope only.
+    /// Counts by name, calls in scope only; filled at the end.
     pub by_call: BTreeMap<String, Counts>,
     /// Digest of the last state.
     pub digest: String,
@@ -104,12 +116,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Counts a call in scope.
-    pub(super) fn count(&mut self, name: &str, verdict: &Verdict, unsupported: bool) {
-        let counts = match self.by_call.get_mut(name) {
-            Some(counts) => counts,
-            None => self.by_call.entry(name.to_owned()).or_default(),
-        };
+    /// Counts a call in scope in the sums and in the counts of its name.
+    pub(super) fn count(&mut self, counts: &mut Counts, verdict: &Verdict, unsupported: bool) {
         self.in_scope += 1;
         counts.calls += 1;
         let (own, all) = match verdict {

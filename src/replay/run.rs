@@ -3,16 +3,15 @@
 use std::io::Write;
 use std::time::Instant;
 
-use tickernel_systems::{Kernel, RestoreError};
+use tickernel_systems::{Config, Kernel, RestoreError};
 
 use super::engine::{Engine, Step};
 use super::report::{Damage, Report};
 use crate::import::{Format, Imported, Recording, Source};
+use crate::json::convert::IMAGE_MAX_BYTES;
 use crate::record::header_of;
 use crate::trace::{Header, Item, Record, TraceError, TraceReader, TraceWriter};
 
-/// Largest first image that is read.
-const MAX_IMAGE_BYTES: u64 = 512 << 20;
 /// Events between two calls of the progress callback.
 const PROGRESS_EVENTS: u64 = 4096;
 
@@ -80,17 +79,26 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
             Run { engine, damage }
         }
         Source::Trace(bytes) => replay_trace(&bytes, options)?,
-        Source::Twin(text) => {
-            let converted = crate::json::convert::to_trace(text.as_slice(), Vec::new())?;
+        Source::Twin(twin) => {
+            let converted = crate::json::convert::to_trace(twin.text.as_slice(), Vec::new())?;
             let mut run = replay_trace(&converted.out, options)?;
-            if let Some((line, why)) = converted.damage {
-                run.damage = Some(Damage { line: Some(line), offset: None, why: why.0 });
+            if let Some(damage) = twin_damage(converted.damage, twin.cut) {
+                run.damage = Some(damage);
             }
             run
         }
     };
     let cut = options.until.is_some() || !options.force;
     Ok(run.conclude(source.file, source.format, start, cut))
+}
+
+/// Where a twin stops making sense: a line of it, or where its packed file ends.
+pub fn twin_damage(
+    line: Option<(u64, crate::json::JsonError)>,
+    cut: Option<Damage>,
+) -> Option<Damage> {
+    let line = line.map(|(line, why)| Damage { line: Some(line), offset: None, why: why.0 });
+    line.or(cut)
 }
 
 /// Writes an imported recording as a trace and replays it on the way: `tickernel import`.
@@ -169,9 +177,12 @@ fn tell(engine: &Engine, options: &mut Options<'_>, total: Option<u64>) {
 
 fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayError> {
     let mut reader = TraceReader::new(bytes)?;
-    let image = reader.read_image(MAX_IMAGE_BYTES)?;
+    let image = reader.read_image(IMAGE_MAX_BYTES)?;
     let imported = reader.header().imported;
-    let kernel = Kernel::restore(&image)?;
+    let mut kernel = Kernel::restore(&image)?;
+    drop(image);
+    // What a file from elsewhere says of limits is not to be believed.
+    kernel.cap_limits(&Config::default());
     let mut engine = Engine::new(kernel, !imported);
     let mut damage = None;
     while !is_over(&engine, options) {

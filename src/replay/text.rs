@@ -4,7 +4,7 @@ use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::name_of;
 use tickernel_systems::event::{Call, FieldSink, FieldValue, Style};
 
-use super::expected::{Expected, Recorded};
+use super::expected::Recorded;
 
 /// Longest text of one field.
 const MAX_FIELD_CHARS: usize = 60;
@@ -64,8 +64,8 @@ pub fn result_text(result: Result<i64, Errno>) -> String {
 }
 
 /// What the recording says.
-pub fn recorded_text(expected: &Expected) -> String {
-    match expected.recorded {
+pub fn recorded_text(recorded: Recorded) -> String {
+    match recorded {
         Recorded::Value(value) => format!("= {value}"),
         Recorded::Errno(errno) => format!("= -1 {}", errno.name()),
         Recorded::Never => "= ?".to_owned(),

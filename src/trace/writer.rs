@@ -108,6 +108,30 @@ impl<S: Sink> Builder<S> {
         record: &Record<'_>,
         completions: u64,
     ) -> Result<u64, TraceError> {
+        self.append_as(false, tick, record, completions)
+    }
+
+    /// The same for an event that gets no [`Builder::answer`]: it need not wait for one.
+    ///
+    /// # Errors
+    /// Those of [`Builder::append`].
+    #[inline]
+    pub fn append_whole(
+        &mut self,
+        tick: u64,
+        record: &Record<'_>,
+        completions: u64,
+    ) -> Result<u64, TraceError> {
+        self.append_as(true, tick, record, completions)
+    }
+
+    fn append_as(
+        &mut self,
+        is_whole: bool,
+        tick: u64,
+        record: &Record<'_>,
+        completions: u64,
+    ) -> Result<u64, TraceError> {
         self.sink.check()?;
         check_length(record.event, record.expected)?;
         if record.flags > MAX_FLAGS {
@@ -119,6 +143,12 @@ impl<S: Sink> Builder<S> {
         let sequence = self.next_sequence;
         let next_sequence = sequence.checked_add(1).ok_or(TraceError::SequenceExhausted)?;
         self.commit()?;
+        self.next_sequence = next_sequence;
+        self.last_tick = tick;
+        if is_whole {
+            self.put(tick, record, completions)?;
+            return Ok(sequence);
+        }
         let pending = &mut self.pending;
         pending.is_open = true;
         pending.tick = tick;
@@ -130,8 +160,6 @@ impl<S: Sink> Builder<S> {
         pending.expected.clear();
         pending.expected.extend_from_slice(record.expected.unwrap_or_default());
         pending.completions_before = completions;
-        self.next_sequence = next_sequence;
-        self.last_tick = tick;
         Ok(sequence)
     }
 
@@ -208,29 +236,41 @@ impl<S: Sink> Builder<S> {
         if !self.pending.is_open {
             return Ok(());
         }
-        if !self.try_put() {
-            self.close_batch(self.pending.completions_before)?;
-            self.try_put();
-        }
-        self.pending.is_open = false;
-        Ok(())
-    }
-
-    /// Puts the waiting record into the batch unless the batch's limits forbid it.
-    fn try_put(&mut self) -> bool {
-        let contents = &mut self.batch.contents;
-        if contents.count >= MAX_BATCH_EVENTS {
-            return false;
-        }
-        let pending = &self.pending;
+        let pending = std::mem::take(&mut self.pending);
         let record = Record {
             event: &pending.event,
             expected: pending.has_expected.then_some(pending.expected.as_slice()),
             lines: pending.lines,
             flags: pending.flags,
         };
+        let result = self.put(pending.tick, &record, pending.completions_before);
+        // Its buffers serve the next one.
+        self.pending = Pending { is_open: false, ..pending };
+        result
+    }
+
+    /// Puts a record into the batch, closing that first where the record does not fit.
+    fn put(
+        &mut self,
+        tick: u64,
+        record: &Record<'_>,
+        completions_before: u64,
+    ) -> Result<(), TraceError> {
+        if !self.try_put(tick, record) {
+            self.close_batch(completions_before)?;
+            self.try_put(tick, record);
+        }
+        Ok(())
+    }
+
+    /// Puts a record into the batch unless the batch's limits forbid it.
+    fn try_put(&mut self, tick: u64, record: &Record<'_>) -> bool {
+        let contents = &mut self.batch.contents;
+        if contents.count >= MAX_BATCH_EVENTS {
+            return false;
+        }
         let (length_before, previous_before) = (self.batch.payload.len(), self.previous);
-        self.previous.put(&mut self.batch.payload, pending.tick, &record);
+        self.previous.put(&mut self.batch.payload, tick, record);
         if contents.count > 0 && self.batch.payload.len() > MAX_BATCH_BYTES {
             self.batch.payload.truncate(length_before);
             self.previous = previous_before;
@@ -238,9 +278,9 @@ impl<S: Sink> Builder<S> {
         }
         if contents.count == 0 {
             contents.first_sequence = self.next_sequence - 1;
-            contents.first_tick = pending.tick;
+            contents.first_tick = tick;
         }
-        contents.last_tick = pending.tick;
+        contents.last_tick = tick;
         contents.count += 1;
         true
     }

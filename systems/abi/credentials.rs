@@ -1,34 +1,26 @@
 //! Credentials of credentials(7) and capabilities(7): who a task is to the file system and to
 //! kill(2).
 
+use super::flags::{Names, constants};
+use crate::wire::{Wire, WireError, WireReader};
 use alloc::vec::Vec;
 
-/// `CAP_CHOWN` and the others of capabilities(7), as bit numbers of the effective set.
-pub const CAP_CHOWN: u32 = 0;
-/// Overrides file permission checks.
-pub const CAP_DAC_OVERRIDE: u32 = 1;
-/// Overrides read permission of files and search permission of directories.
-pub const CAP_DAC_READ_SEARCH: u32 = 2;
-/// Acts as the owner of files.
-pub const CAP_FOWNER: u32 = 3;
-/// Keeps set-id bits; sets set-group-id for any group.
-pub const CAP_FSETID: u32 = 4;
-/// Sends signals to anyone.
-pub const CAP_KILL: u32 = 5;
-/// Changes group ids.
-pub const CAP_SETGID: u32 = 6;
-/// Changes user ids.
-pub const CAP_SETUID: u32 = 7;
-/// Takes leases, immutable flags.
-pub const CAP_LINUX_IMMUTABLE: u32 = 9;
-/// Uses chroot(2).
-pub const CAP_SYS_CHROOT: u32 = 18;
-/// Administration; trusted extended attributes, mounts.
-pub const CAP_SYS_ADMIN: u32 = 21;
-/// Raises limits.
-pub const CAP_SYS_RESOURCE: u32 = 24;
-/// Makes device nodes.
-pub const CAP_MKNOD: u32 = 27;
+constants! {
+    /// Capabilities of capabilities(7), as bit numbers of the sets.
+    CAPABILITIES: u32 {
+        CAP_CHOWN = 0, CAP_DAC_OVERRIDE = 1, CAP_DAC_READ_SEARCH = 2, CAP_FOWNER = 3,
+        CAP_FSETID = 4, CAP_KILL = 5, CAP_SETGID = 6, CAP_SETUID = 7, CAP_SETPCAP = 8,
+        CAP_LINUX_IMMUTABLE = 9, CAP_NET_BIND_SERVICE = 10, CAP_NET_BROADCAST = 11,
+        CAP_NET_ADMIN = 12, CAP_NET_RAW = 13, CAP_IPC_LOCK = 14, CAP_IPC_OWNER = 15,
+        CAP_SYS_MODULE = 16, CAP_SYS_RAWIO = 17, CAP_SYS_CHROOT = 18, CAP_SYS_PTRACE = 19,
+        CAP_SYS_PACCT = 20, CAP_SYS_ADMIN = 21, CAP_SYS_BOOT = 22, CAP_SYS_NICE = 23,
+        CAP_SYS_RESOURCE = 24, CAP_SYS_TIME = 25, CAP_SYS_TTY_CONFIG = 26, CAP_MKNOD = 27,
+        CAP_LEASE = 28, CAP_AUDIT_WRITE = 29, CAP_AUDIT_CONTROL = 30, CAP_SETFCAP = 31,
+        CAP_MAC_OVERRIDE = 32, CAP_MAC_ADMIN = 33, CAP_SYSLOG = 34, CAP_WAKE_ALARM = 35,
+        CAP_BLOCK_SUSPEND = 36, CAP_AUDIT_READ = 37, CAP_PERFMON = 38, CAP_BPF = 39,
+        CAP_CHECKPOINT_RESTORE = 40,
+    }
+}
 /// Every capability up to `CAP_CHECKPOINT_RESTORE` (40).
 pub const CAP_FULL: u64 = (1 << 41) - 1;
 
@@ -57,26 +49,67 @@ pub struct Credentials {
     pub effective: u64,
     /// Permitted capabilities.
     pub permitted: u64,
+    /// Inheritable capabilities.
+    pub inheritable: u64,
+    /// Capabilities that execve(2) may give.
+    pub bounding: u64,
+    /// Capabilities that execve(2) keeps for a program without any of its own.
+    pub ambient: u64,
+    /// `SECBIT_*` of capabilities(7); PR_SET_KEEPCAPS is one of them.
+    pub securebits: u32,
+    /// prctl(2) PR_SET_NO_NEW_PRIVS.
+    pub no_new_privs: bool,
 }
 
-crate::wire_struct!(Credentials {
-    uid,
-    euid,
-    suid,
-    fsuid,
-    gid,
-    egid,
-    sgid,
-    fsgid,
-    groups,
-    effective,
-    permitted
-});
+constants! {
+    /// Bits of capabilities(7), "The securebits flags".
+    SECUREBITS: u32 {
+        SECBIT_NOROOT = 1, SECBIT_NOROOT_LOCKED = 2, SECBIT_NO_SETUID_FIXUP = 4,
+        SECBIT_NO_SETUID_FIXUP_LOCKED = 8, SECBIT_KEEP_CAPS = 0x10, SECBIT_KEEP_CAPS_LOCKED = 0x20,
+        SECBIT_NO_CAP_AMBIENT_RAISE = 0x40, SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED = 0x80,
+    }
+}
+/// Bit of the encoded permitted set that says that the sets below follow. Without it they are what
+/// a task has that never asked for others.
+const MORE: u64 = 1 << 63;
+
+impl<'a> Wire<'a> for Credentials {
+    fn put(&self, out: &mut Vec<u8>) {
+        [self.uid, self.euid, self.suid, self.fsuid].put(out);
+        [self.gid, self.egid, self.sgid, self.fsgid].put(out);
+        self.groups.put(out);
+        self.effective.put(out);
+        let plain = Self { groups: Vec::new(), ..self.clone() };
+        if plain == plain.clone().without_others() {
+            self.permitted.put(out);
+            return;
+        }
+        (self.permitted | MORE).put(out);
+        [self.inheritable, self.bounding, self.ambient].put(out);
+        (self.securebits, self.no_new_privs).put(out);
+    }
+
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let [uid, euid, suid, fsuid] = Wire::get(from)?;
+        let [gid, egid, sgid, fsgid] = Wire::get(from)?;
+        let (groups, effective, permitted) = (Wire::get(from)?, u64::get(from)?, u64::get(from)?);
+        let who =
+            Self { uid, euid, suid, fsuid, gid, egid, sgid, fsgid, groups, ..Self::default() };
+        let who = Self { effective, permitted: permitted & !MORE, ..who };
+        if permitted & MORE == 0 {
+            return Ok(who.without_others());
+        }
+        let [inheritable, bounding, ambient] = Wire::get(from)?;
+        let (securebits, no_new_privs) = Wire::get(from)?;
+        Ok(Self { inheritable, bounding, ambient, securebits, no_new_privs, ..who })
+    }
+}
 
 impl Credentials {
     /// User and group 0 with all capabilities.
     pub fn root() -> Self {
-        Self { effective: CAP_FULL, permitted: CAP_FULL, ..Self::default() }
+        let all = CAP_FULL;
+        Self { effective: all, permitted: all, bounding: all, ..Self::default() }
     }
 
     /// A user without capabilities; with all if `uid` is 0.
@@ -94,7 +127,24 @@ impl Credentials {
             groups,
             effective: capabilities,
             permitted: capabilities,
+            bounding: CAP_FULL,
+            ..Self::default()
         }
+    }
+
+    /// The sets that a task has which never asked for others: what user 0 lacks from the start (a
+    /// container) it never gains.
+    #[must_use]
+    pub fn without_others(self) -> Self {
+        let lacks = self.euid == 0 && self.permitted != 0;
+        let bounding = if lacks { self.permitted } else { CAP_FULL };
+        let (inheritable, ambient, securebits, no_new_privs) = (0, 0, 0, false);
+        Self { inheritable, bounding, ambient, securebits, no_new_privs, ..self }
+    }
+
+    /// Whether a bit of the securebits is set.
+    pub const fn is_secure(&self, bit: u32) -> bool {
+        self.securebits & bit != 0
     }
 
     /// Whether the capability is in the effective set.

@@ -167,6 +167,20 @@ constants! {
     }
 }
 constants! {
+    /// Operations of prctl(2) that change what the kernel models.
+    PRCTL_OPTIONS: u32 {
+        PR_SET_KEEPCAPS = 8, PR_CAPBSET_DROP = 24, PR_SET_SECUREBITS = 28,
+        PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47,
+    }
+}
+constants! {
+    /// Operations of prctl(2) PR_CAP_AMBIENT.
+    AMBIENT_OPERATIONS: u64 {
+        PR_CAP_AMBIENT_IS_SET = 1, PR_CAP_AMBIENT_RAISE = 2, PR_CAP_AMBIENT_LOWER = 3,
+        PR_CAP_AMBIENT_CLEAR_ALL = 4,
+    }
+}
+constants! {
     /// Flags of close_range(2).
     CLOSE_RANGE_FLAGS: u32 { CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4 }
 }

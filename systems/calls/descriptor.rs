@@ -29,16 +29,26 @@ impl Kernel {
 
     /// Makes a description; its target is held by it.
     pub(crate) fn describe(&mut self, target: Target, flags: u32) -> Result<DescriptionRow, Errno> {
-        if DescriptionRow::live(&self.rows) >= self.config.max_descriptions {
-            return Err(Errno::ENFILE);
-        }
+        self.room_for_descriptions(1, 0)?;
+        Ok(self.new_description(target, flags))
+    }
+
+    /// The same where its room is sure.
+    pub(crate) fn new_description(&mut self, target: Target, flags: u32) -> DescriptionRow {
         let id = self.next_id();
         let description =
             Description { target, flags, offset: 0, refs: 1, owner: 0, owner_signal: 0, flock: 0 };
         if let (Target::File(place), true) = (target, description.writable()) {
             self.fs.begin_write(place);
         }
-        Ok(DescriptionRow::spawn(&mut self.rows, id, description))
+        DescriptionRow::spawn(&mut self.rows, id, description)
+    }
+
+    /// ENFILE if so many descriptions and `more` bytes do not fit.
+    pub(crate) fn room_for_descriptions(&self, count: u64, more: u64) -> Result<(), Errno> {
+        let live = DescriptionRow::live(&self.rows) + count;
+        let fits = self.has_memory(count * crate::memory::DESCRIPTION_BYTES + more);
+        if live <= self.config.max_descriptions && fits { Ok(()) } else { Err(Errno::ENFILE) }
     }
 
     /// How many descriptors a task may have (RLIMIT_NOFILE).
@@ -52,6 +62,19 @@ impl Kernel {
         if self.counters.open_fds >= self.config.face.limits.max_open_fds {
             return Err(Errno::ENFILE);
         }
+        let files = &self.rows[self.rows[task].files];
+        let fd = files.lowest_free(from);
+        if fd >= self.max_fds(task) {
+            return Err(Errno::EMFILE);
+        }
+        if fd as usize >= files.slots.len() {
+            self.room_for_fd(task, fd)?;
+        }
+        Ok(fd)
+    }
+
+    /// The same without a look at whether the table may grow that far.
+    pub(crate) fn free_fd_below_limit(&self, task: TaskRow, from: u32) -> Result<u32, Errno> {
         let fd = self.rows[self.rows[task].files].lowest_free(from);
         if fd >= self.max_fds(task) { Err(Errno::EMFILE) } else { Ok(fd) }
     }
@@ -65,7 +88,13 @@ impl Kernel {
         cloexec: bool,
     ) {
         let files = self.rows[task].files;
-        self.rows[files].put(fd, FdSlot { description, cloexec });
+        let table = &mut self.rows[files];
+        let before = table.slots.len();
+        table.put(fd, FdSlot { description, cloexec });
+        if table.slots.len() > before {
+            let longer = (table.slots.len() - before) as u64;
+            self.counters.held_bytes += longer * crate::memory::FD_BYTES;
+        }
         self.counters.open_fds += 1;
     }
 
@@ -120,12 +149,14 @@ impl Kernel {
 
     /// Gives up one use of a descriptor table; the last one closes its descriptors, lowest first.
     pub(crate) fn drop_files(&mut self, files: FilesRow) {
-        self.rows[files].refs -= 1;
-        if self.rows[files].refs > 0 {
+        let shared = &mut self.rows[files];
+        shared.refs -= 1;
+        if shared.refs > 0 {
             return;
         }
-        let slots = core::mem::take(&mut self.rows[files].slots);
-        self.counters.open_fds -= u64::from(self.rows[files].open);
+        let slots = core::mem::take(&mut shared.slots);
+        self.counters.open_fds -= u64::from(shared.open);
+        self.counters.held_bytes -= slots.len() as u64 * crate::memory::FD_BYTES;
         for slot in slots.into_iter().flatten() {
             self.forget_table_locks(files, slot.description);
             self.release(slot.description);
@@ -177,8 +208,12 @@ impl Kernel {
             return Err(Errno::EBADF.into());
         }
         let slot = self.fd(task, oldfd)?;
-        self.rows[slot.description].refs += 1;
+        self.room_for_fd(task, newfd as u32)?;
         let files = self.rows[task].files;
+        if self.rows[files].is_reserved(newfd) {
+            return Err(Errno::EBUSY.into());
+        }
+        self.rows[slot.description].refs += 1;
         let before = self.rows[files].take(newfd);
         self.counters.open_fds -= u64::from(before.is_some());
         self.install(task, newfd as u32, slot.description, cloexec);
@@ -202,6 +237,10 @@ impl Kernel {
         }
         let mut files = self.rows[task].files;
         if flags & CLOSE_RANGE_UNSHARE != 0 && self.rows[files].refs > 1 {
+            let copied = self.rows[files].slots.len() as u64 * crate::memory::FD_BYTES;
+            if !self.has_memory(copied) {
+                return Err(Errno::ENOMEM.into());
+            }
             let copy = self.copy_files(files);
             self.rows[files].refs -= 1;
             self.rows[task].files = copy;
@@ -284,6 +323,12 @@ impl Kernel {
         self.rows[slot.description].refs += 1;
         self.install(task, fd, slot.description, cloexec);
         Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// Whether a descriptor is open on what has offsets (`FMODE_PREAD`).
+    pub(crate) fn has_place(&self, task: TaskRow, fd: i32) -> bool {
+        let slot = self.fd(task, fd);
+        slot.is_ok_and(|slot| matches!(self.rows[slot.description].target, Target::File(_)))
     }
 
     /// The place that a descriptor is open on, for `dirfd` and the f- calls; `None` for a pipe.

@@ -4,7 +4,7 @@
 //! binfmt_misc, no_new_privs, file capabilities.
 
 use crate::abi::Errno;
-use crate::abi::credentials::{CAP_FULL, Credentials};
+use crate::abi::credentials::Credentials;
 use crate::abi::flags::*;
 use crate::calls::path::{Spot, path_bytes};
 use crate::components::ProcessText;
@@ -12,7 +12,7 @@ use crate::event::{Answer, Path};
 use crate::fs::{Kind, MAY_EXEC, Place};
 use crate::kernel::{CallResult, Kernel};
 use crate::procview::caller;
-use crate::rows::TaskRow;
+use crate::rows::{ProcessRow, TaskRow};
 use crate::wire::Bytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -67,6 +67,10 @@ impl Kernel {
             words.insert(0, Bytes(interpreter.to_vec()));
             script = interpreter.to_vec();
             place = self.executable(task, interpreter)?;
+        }
+        let text = words.iter().map(|word| word.0.as_slice()).chain(envp.iter().copied());
+        if !self.has_memory(crate::memory::text_bytes(text)) {
+            return Err(Errno::ENOMEM.into());
         }
         self.commit_exec(task, path, (first, place), words, envp);
         Ok(Answer::default())
@@ -132,7 +136,16 @@ impl Kernel {
         };
         let process = self.rows[task].process;
         self.run_file(process, Some(last));
-        self.rows.set_text(process, Arc::new(text));
+        self.set_text(process, Arc::new(text));
+    }
+
+    /// A process gets other texts; they are counted.
+    pub(crate) fn set_text(&mut self, process: ProcessRow, text: Arc<ProcessText>) {
+        let bytes = crate::memory::text_bytes(text.words());
+        self.hold_bytes(bytes);
+        let old = core::mem::replace(&mut self.rows[process].text_bytes, bytes);
+        self.unhold_bytes(old);
+        self.rows.set_text(process, text);
     }
 
     /// Set-id bits and capabilities of the new program (execve(2), capabilities(7)).
@@ -140,17 +153,16 @@ impl Kernel {
         let (mode, uid, gid) =
             self.fs.inode(place).map_or((0, 0, 0), |inode| (inode.mode, inode.uid, inode.gid));
         let who: &mut Credentials = &mut self.rows[task].credentials;
-        // There is no bounding set: what user 0 lacks from the start (a container) it never gains.
-        let bounding = if who.euid == 0 && who.permitted != 0 { who.permitted } else { CAP_FULL };
-        if mode & S_ISUID != 0 {
+        let (old_euid, old_egid) = (who.euid, who.egid);
+        if mode & S_ISUID != 0 && !who.no_new_privs {
             who.euid = uid;
         }
-        if mode & S_ISGID != 0 && mode & S_IXGRP != 0 {
+        if mode & S_ISGID != 0 && mode & S_IXGRP != 0 && !who.no_new_privs {
             who.egid = gid;
         }
         (who.suid, who.fsuid, who.sgid, who.fsgid) = (who.euid, who.euid, who.egid, who.egid);
-        who.permitted = if who.uid == 0 || who.euid == 0 { bounding } else { 0 };
-        who.effective = if who.euid == 0 { who.permitted } else { 0 };
+        let gained = who.euid != old_euid || who.egid != old_egid;
+        super::capability::exec(who, gained);
     }
 }
 

@@ -311,8 +311,11 @@ impl Kernel {
         }
         self.permit_birth(birth)?;
         let limits = &self.config.face.limits;
+        let kept =
+            argv_bytes + env_bytes + crate::memory::PROCESS_BYTES + crate::memory::TASK_BYTES;
         if ProcessRow::live(&self.rows) >= limits.max_processes
             || TaskRow::live(&self.rows) >= self.config.max_tasks
+            || !self.has_memory(kept)
         {
             return Err(Errno::EAGAIN.into());
         }
@@ -387,7 +390,7 @@ impl Kernel {
         let comm = birth.words.first().cloned().unwrap_or_default();
         let envp = birth.envp.iter().map(|word| Bytes(word.to_vec())).collect();
         let text = ProcessText { comm, argv: birth.words.clone(), envp };
-        self.rows.set_text(process, Arc::new(text));
+        self.set_text(process, Arc::new(text));
         self.join(Club::Group, process, pgid);
         self.join(Club::Session, process, sid);
         if birth.parent != 0 {
@@ -439,6 +442,7 @@ impl Kernel {
             alt_stack: super::NO_ALT_STACK,
             exited: false,
         };
+        self.hold_bytes(4 * task.credentials.groups.len() as u64);
         let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
         self.pids.change(tid, |entry| entry.task = Some(row));
         row
@@ -459,6 +463,8 @@ impl Kernel {
             groups: self.config.face.groups.clone(),
             effective: CAP_FULL,
             permitted: CAP_FULL,
+            bounding: CAP_FULL,
+            ..Credentials::default()
         }
     }
 

@@ -82,6 +82,8 @@ fn owner() -> Credentials {
         groups: Vec::new(),
         effective: CAP_FULL,
         permitted: CAP_FULL,
+        bounding: CAP_FULL,
+        ..Credentials::default()
     }
 }
 
@@ -304,11 +306,8 @@ impl Tree<'_> {
     }
 
     fn usage(&self) -> Answer {
-        let volume = self.fs.volume(self.fs.root());
-        Answer {
-            value: (volume.pages * crate::fs::PAGE_BYTES) as i64,
-            payload: Payload::Number(volume.inodes as i64),
-        }
+        let (bytes, inodes) = self.fs.sizes();
+        Answer { value: bytes as i64, payload: Payload::Number(inodes as i64) }
     }
 
     /// A regular file: EISDIR for a directory.

@@ -1,9 +1,9 @@
 //! Who a process is and where it stands: getpid(2) and its like, setuid(2) and its like,
 //! setpgid(2), setsid(2), umask(2), getrlimit(2).
 //!
-//! Not here: RLIMIT_NPROC's effect on setuid(2), securebits.
+//! Not here: RLIMIT_NPROC's effect on setuid(2). Capabilities are in `capability.rs`.
 
-use crate::abi::credentials::{CAP_FULL, CAP_SETGID, CAP_SETUID, CAP_SYS_RESOURCE, Credentials};
+use crate::abi::credentials::{CAP_SETGID, CAP_SETUID, CAP_SYS_RESOURCE, Credentials};
 use crate::abi::flags::RLIMIT_NOFILE;
 use crate::abi::{Errno, Rlimit};
 use crate::components::Life;
@@ -211,15 +211,8 @@ impl Kernel {
             Kind::Group => [who.gid, who.egid, who.sgid, who.fsgid] = new,
             Kind::User => {
                 [who.uid, who.euid, who.suid, who.fsuid] = new;
-                let had_root = old[..3].contains(&0);
-                let has_root = new[..3].contains(&0);
-                if had_root && !has_root {
-                    (who.permitted, who.effective) = (0, 0);
-                } else if old[1] == 0 && new[1] != 0 {
-                    who.effective = 0;
-                } else if old[1] != 0 && new[1] == 0 {
-                    who.effective = who.permitted & CAP_FULL;
-                }
+                let three = |ids: Ids| [ids[0], ids[1], ids[2]];
+                super::capability::change_users(who, three(old), three(new));
             }
         }
         Ok(Answer::default())
@@ -255,6 +248,12 @@ impl Kernel {
             new.push(wanted(*group).ok_or(Errno::EINVAL)?);
         }
         new.sort_unstable();
+        let (more, less) = (4 * new.len() as u64, self.rows[task].credentials.groups.len() as u64);
+        if !self.has_memory(more) {
+            return Err(Errno::ENOMEM.into());
+        }
+        self.hold_bytes(more);
+        self.unhold_bytes(4 * less);
         self.rows[task].credentials.groups = new;
         Ok(Answer::default())
     }

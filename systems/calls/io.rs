@@ -1,8 +1,7 @@
 //! Reading, writing and moving in what is open: read(2), write(2), pread(2), lseek(2),
-//! getdents64(2), ftruncate(2), fallocate(2), sendfile(2), copy_file_range(2), fsync(2).
+//! getdents64(2), ftruncate(2), fallocate(2), fsync(2).
 //!
-//! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP), sending between two pipes
-//! (splice(2)).
+//! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP).
 
 use super::face_files::operation::{READ, STAT};
 use crate::abi::Errno;
@@ -12,19 +11,21 @@ use crate::event::{Answer, HostAnswer, Payload, Question};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::procview::caller;
-use crate::rows::{DescriptionRow, TaskRow};
+use crate::rows::TaskRow;
 use crate::wire::Bytes;
 use alloc::vec;
 use alloc::vec::Vec;
 
 /// Most bytes that one call moves (`MAX_RW_COUNT`, read(2) NOTES).
-const MAX_RW_COUNT: u64 = 0x7fff_f000;
+pub(crate) const MAX_RW_COUNT: u64 = 0x7fff_f000;
+/// Bytes of a process's addresses on x86-64 (`Documentation/arch/x86/x86_64/mm.rst`).
+const USER_SPACE_BYTES: u64 = 1 << 47;
 /// Most bytes that a read of an endless device gives at once; a short read is always allowed.
 pub(crate) const MAX_DEVICE_BYTES: u64 = 32 << 20;
 /// Most bytes of a file that one call reads or copies: a hole of a terabyte costs nothing until its
 /// bytes are asked for, and an absurd count must not fill the host's memory. What is short may be
 /// asked for again (read(2), copy_file_range(2), sendfile(2): RETURN VALUE).
-const MAX_FILE_BYTES: u64 = 128 << 20;
+pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
 
 /// Modes of fallocate(2).
 const FALLOC_FL_KEEP_SIZE: u32 = 1;
@@ -51,11 +52,15 @@ impl Kernel {
         }
     }
 
-    /// readv(2) of no bytes ends before the file is asked what it is.
-    pub(crate) fn read_nothing(&mut self, task: TaskRow, fd: i32) -> CallResult {
+    /// readv(2) and preadv(2) of a count that ends them before the file is asked what it is: 0, and
+    /// what is below 0 as Linux counts.
+    pub(crate) fn read_odd(&mut self, task: TaskRow, fd: i32, count: u64) -> CallResult {
         let row = self.open_fd(task, fd)?;
         if !self.rows[row].readable() {
             return Err(Errno::EBADF.into());
+        }
+        if count != 0 {
+            return Err(Errno::EINVAL.into());
         }
         Ok(Answer::data(Vec::new()))
     }
@@ -68,7 +73,7 @@ impl Kernel {
         if !description.readable() {
             return Err(Errno::EBADF.into());
         }
-        let count = count.min(MAX_RW_COUNT);
+        let count = if count > MAX_RW_COUNT { readable_count(count)? } else { count };
         match description.target {
             Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),
@@ -87,7 +92,7 @@ impl Kernel {
         }
     }
 
-    fn is_device(&self, place: Place) -> bool {
+    pub(crate) fn is_device(&self, place: Place) -> bool {
         matches!(self.thing(place), Thing::Device(_))
     }
 
@@ -105,10 +110,16 @@ impl Kernel {
             return Err(Errno::EBADF.into());
         }
         self.face_permit_file(READ, place)?;
-        self.read_place(task, place, offset, count.min(MAX_RW_COUNT))
+        self.read_place(task, place, offset, readable_count(count)?)
     }
 
-    fn read_place(&mut self, task: TaskRow, place: Place, offset: u64, count: u64) -> CallResult {
+    pub(crate) fn read_place(
+        &mut self,
+        task: TaskRow,
+        place: Place,
+        offset: u64,
+        count: u64,
+    ) -> CallResult {
         match self.thing(place) {
             Thing::Directory => Err(Errno::EISDIR.into()),
             Thing::Other => Err(Errno::EINVAL.into()),
@@ -245,7 +256,13 @@ impl Kernel {
         self.write_place(task, place, offset, data)
     }
 
-    fn write_place(&mut self, task: TaskRow, place: Place, offset: u64, data: &[u8]) -> CallResult {
+    pub(crate) fn write_place(
+        &mut self,
+        task: TaskRow,
+        place: Place,
+        offset: u64,
+        data: &[u8],
+    ) -> CallResult {
         match self.thing(place) {
             Thing::Directory => Err(Errno::EISDIR.into()),
             Thing::Other => Err(Errno::EINVAL.into()),
@@ -336,6 +353,8 @@ impl Kernel {
     pub(crate) fn getdents64(&mut self, task: TaskRow, fd: i32, count: u64) -> CallResult {
         let row = self.open_fd(task, fd)?;
         let Target::File(place) = self.rows[row].target else { return Err(Errno::ENOTDIR.into()) };
+        // Linux takes the low 32 bits, and what is negative then has no room for anything.
+        let count = u64::try_from(count as u32 as i32).unwrap_or(0);
         let from = self.rows[row].offset;
         let entries = {
             caller!(self, task => caller);
@@ -425,116 +444,11 @@ impl Kernel {
         }
         Ok(Answer::default())
     }
-
-    /// copy_file_range(2) between regular files.
-    pub(crate) fn copy_file_range(
-        &mut self,
-        task: TaskRow,
-        input: (i32, Option<i64>),
-        output: (i32, Option<i64>),
-        len: u64,
-        flags: u32,
-    ) -> CallResult {
-        self.open_fd(task, input.0)?;
-        self.open_fd(task, output.0)?;
-        if flags != 0 {
-            return Err(Errno::EINVAL.into());
-        }
-        let (from, from_place) = self.regular(task, input.0)?;
-        let (to, to_place) = self.regular(task, output.0)?;
-        if !self.rows[from].readable() || !self.rows[to].writable() {
-            return Err(Errno::EBADF.into());
-        }
-        if self.rows[to].flags & O_APPEND != 0 {
-            return Err(Errno::EBADF.into());
-        }
-        if self.fs.volume(from_place).dev != self.fs.volume(to_place).dev {
-            return Err(Errno::EXDEV.into());
-        }
-        let source = start_at(input.1, self.rows[from].offset)?;
-        let target = start_at(output.1, self.rows[to].offset)?;
-        let count = len.min(MAX_FILE_BYTES).min(self.end_of(from_place).saturating_sub(source));
-        let overlaps = self.fs.inode_id(from_place) == self.fs.inode_id(to_place)
-            && source < target + count
-            && target < source + count;
-        if overlaps {
-            return Err(Errno::EINVAL.into());
-        }
-        if count == 0 {
-            return Ok(Answer::with(Payload::Offsets(input.1, output.1)));
-        }
-        let data = self.fs.read(from_place, source, count)?;
-        let answer = self.write_place(task, to_place, target, &data)?;
-        let now = self.stamp();
-        self.fs.accessed(from_place, now);
-        let moved = |offset: Option<i64>| offset.map(|offset| offset + answer.value);
-        if input.1.is_none() {
-            self.rows[from].offset = source + answer.value as u64;
-        }
-        if output.1.is_none() {
-            self.rows[to].offset = target + answer.value as u64;
-        }
-        Ok(Answer {
-            value: answer.value,
-            payload: Payload::Offsets(moved(input.1), moved(output.1)),
-        })
-    }
-
-    fn regular(&self, task: TaskRow, fd: i32) -> Result<(DescriptionRow, Place), Errno> {
-        let row = self.open_fd(task, fd)?;
-        let Target::File(place) = self.rows[row].target else { return Err(Errno::EINVAL) };
-        match self.thing(place) {
-            Thing::File | Thing::Proc => Ok((row, place)),
-            Thing::Directory => Err(Errno::EISDIR),
-            Thing::Device(_) | Thing::Other => Err(Errno::EINVAL),
-        }
-    }
-
-    /// sendfile(2) from a file to whatever can be written.
-    pub(crate) fn sendfile(
-        &mut self,
-        task: TaskRow,
-        out_fd: i32,
-        in_fd: i32,
-        offset: Option<i64>,
-        count: u64,
-    ) -> CallResult {
-        let from = self.open_fd(task, in_fd)?;
-        if !self.rows[from].readable() {
-            return Err(Errno::EBADF.into());
-        }
-        let (place, source) = match self.rows[from].target {
-            Target::File(place) => (place, start_at(offset, self.rows[from].offset)?),
-            Target::Pipe(..) if offset.is_some() => return Err(Errno::ESPIPE.into()),
-            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
-                return Err(Errno::EINVAL.into());
-            }
-        };
-        let to = self.open_fd(task, out_fd)?;
-        if !self.rows[to].writable() {
-            return Err(Errno::EBADF.into());
-        }
-        if self.rows[to].flags & O_APPEND != 0 {
-            return Err(Errno::EINVAL.into());
-        }
-        let data = match self.thing(place) {
-            Thing::File => self.fs.read(place, source, count.min(MAX_FILE_BYTES))?,
-            Thing::Directory | Thing::Device(_) | Thing::Proc | Thing::Other => {
-                return Err(Errno::EINVAL.into());
-            }
-        };
-        let sent = self.write(task, out_fd, &data)?.value;
-        let end = source + sent as u64;
-        if offset.is_none() {
-            self.rows[from].offset = end;
-        }
-        let told = offset.map(|_| end as i64);
-        Ok(Answer { value: sent, payload: Payload::Offsets(told, None) })
-    }
 }
 
-fn start_at(given: Option<i64>, own: u64) -> Result<u64, Errno> {
-    given.map_or(Ok(own), |offset| u64::try_from(offset).map_err(|_| Errno::EINVAL))
+/// What of a count is read at once: EFAULT where no buffer of user space is so large.
+fn readable_count(count: u64) -> Result<u64, Errno> {
+    if count >= USER_SPACE_BYTES { Err(Errno::EFAULT) } else { Ok(count.min(MAX_RW_COUNT)) }
 }
 
 fn write_device(rdev: u64, data: &[u8]) -> CallResult {

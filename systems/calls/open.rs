@@ -3,12 +3,13 @@
 use crate::abi::Errno;
 use crate::abi::flags::*;
 use crate::calls::path::path_bytes;
-use crate::components::{Restart, Target, Waiting};
-use crate::event::{Answer, Path};
+use crate::components::{Restart, Target, Wait, Waiting};
+use crate::event::{Answer, Call, Path};
 use crate::fs::{self, Kind, Place};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{Block, CallResult, Kernel, Stop, WakeMode};
 use crate::procview::caller;
-use crate::rows::{DescriptionRow, PipeRow, TaskRow};
+use crate::rows::{DescriptionRow, PipeRow, ProcessRow, TaskRow};
+use crate::wire::{Bytes, Wire};
 use alloc::boxed::Box;
 
 /// Flags that F_GETFL shows: those of creation are not kept (open(2)).
@@ -32,6 +33,7 @@ impl Kernel {
         let fd = self.free_fd(task, 0)?;
         let from = self.start_of(task, dirfd, path)?;
         let umask = self.rows[self.rows[task].context].umask;
+        let asked_mode = mode;
         let mode = if flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0 { mode } else { 0 };
         let now = self.stamp();
         let opened = {
@@ -49,12 +51,15 @@ impl Kernel {
             fs::Target::Place(place) => place,
             fs::Target::Object(node) => {
                 let row = self.object_of(node)?;
-                return self.reopen(task, row, kept, cloexec);
+                return self.reopen(task, (fd, row), kept, cloexec);
             }
         };
         if flags & O_PATH == 0 {
             match self.fs.inode(place).map(|inode| &inode.kind) {
-                Some(Kind::Fifo) => return self.open_fifo(task, place, kept, cloexec),
+                Some(Kind::Fifo) => {
+                    let call = Call::Openat { dirfd, path: Some(path), flags, mode: asked_mode };
+                    return self.open_fifo(task, (fd, place), kept, cloexec, &call);
+                }
                 Some(Kind::CharDevice(rdev)) => self.may_open_device(task, *rdev)?,
                 Some(Kind::BlockDevice(_)) => return Err(Errno::ENXIO.into()),
                 _ => {}
@@ -85,7 +90,7 @@ impl Kernel {
     fn reopen(
         &mut self,
         task: TaskRow,
-        row: DescriptionRow,
+        (fd, row): (u32, DescriptionRow),
         flags: u32,
         cloexec: bool,
     ) -> CallResult {
@@ -93,10 +98,18 @@ impl Kernel {
             // A socket cannot be opened by its link (unix(7)).
             return Err(Errno::ENXIO.into());
         };
-        self.open_ends(task, pipe, None, flags, cloexec)
+        self.open_ends(task, fd, (pipe, None), flags, cloexec)
     }
 
-    fn open_fifo(&mut self, task: TaskRow, place: Place, flags: u32, cloexec: bool) -> CallResult {
+    /// Opens a FIFO; `call` is what a stop or a handler makes of it again.
+    fn open_fifo(
+        &mut self,
+        task: TaskRow,
+        (fd, place): (u32, Place),
+        flags: u32,
+        cloexec: bool,
+        call: &Call<'_>,
+    ) -> CallResult {
         let inode = self.fs.inode_id(place).ok_or(Errno::ENXIO)?;
         let pipe = match self.fifos.get(&inode) {
             Some(pipe) => *pipe,
@@ -106,9 +119,15 @@ impl Kernel {
                 pipe
             }
         };
-        let result = self.open_ends(task, pipe, Some(place), flags, cloexec);
-        if matches!(result, Err(Stop::Fail(_))) {
-            self.drop_pipe_if_unused(pipe, Some(place));
+        let mut result = self.open_ends(task, fd, (pipe, Some(place)), flags, cloexec);
+        match &mut result {
+            Err(Stop::Fail(_)) => self.drop_pipe_if_unused(pipe, Some(place)),
+            Err(Stop::Block(block)) if self.config.wake == WakeMode::Auto => {
+                if let Waiting::FifoOpen { again, .. } = &mut block.on {
+                    call.put(&mut again.0);
+                }
+            }
+            Ok(_) | Err(_) => {}
         }
         result
     }
@@ -117,8 +136,8 @@ impl Kernel {
     fn open_ends(
         &mut self,
         task: TaskRow,
-        pipe: PipeRow,
-        place: Option<Place>,
+        fd: u32,
+        (pipe, place): (PipeRow, Option<Place>),
         flags: u32,
         cloexec: bool,
     ) -> CallResult {
@@ -148,36 +167,38 @@ impl Kernel {
         if alone && !nonblock {
             let flags = flags | if cloexec { O_CLOEXEC } else { 0 };
             let place = place.ok_or(Errno::ENXIO)?;
+            let files = self.rows[task].files;
+            let before = self.rows[files].slots.len();
+            self.rows[files].reserve(fd);
+            let longer = (self.rows[files].slots.len() - before) as u64;
+            self.hold_bytes(longer * crate::memory::FD_BYTES);
+            let again = Bytes::default();
             return Err(Stop::Block(Box::new(Block {
-                on: Waiting::FifoOpen { pipe, place, flags, seen, over: false },
+                on: Waiting::FifoOpen { pipe, place, fd, flags, seen, over: false, again },
                 deadline_ns: None,
                 restart: Restart::WithFlag,
             })));
         }
         let version = if alone { seen } else { 0 };
-        let fd = self.finish_open(task, pipe, place, flags, cloexec)?;
-        let row = self.fd(task, fd)?.description;
+        let row = self.finish_open(task, fd, (pipe, place), flags, cloexec)?;
         // What the end's hang-up is measured against: see `poll_pipe`.
         self.rows[row].offset = version;
         Ok(Answer::value(i64::from(fd)))
     }
 
-    /// The descriptor of an end that is counted already; undone if there is none to be had.
+    /// The descriptor of an end that is counted already; undone if there are too many.
     fn finish_open(
         &mut self,
         task: TaskRow,
-        pipe: PipeRow,
-        place: Option<Place>,
+        fd: u32,
+        (pipe, place): (PipeRow, Option<Place>),
         flags: u32,
         cloexec: bool,
-    ) -> Result<i32, Errno> {
-        let made = self
-            .free_fd(task, 0)
-            .and_then(|fd| self.describe(Target::Pipe(pipe, place), flags).map(|row| (fd, row)));
-        match made {
-            Ok((fd, row)) => {
+    ) -> Result<DescriptionRow, Errno> {
+        match self.describe(Target::Pipe(pipe, place), flags) {
+            Ok(row) => {
                 self.install(task, fd, row, cloexec);
-                Ok(fd as i32)
+                Ok(row)
             }
             Err(errno) => {
                 self.close_pipe_end(pipe, place, flags);
@@ -192,8 +213,10 @@ impl Kernel {
         task: TaskRow,
         on: &mut Waiting,
     ) -> Result<Option<Answer>, Errno> {
-        let Waiting::FifoOpen { pipe, place, flags, seen, over } = on else { return Ok(None) };
-        let (pipe, place, flags) = (*pipe, *place, *flags);
+        let Waiting::FifoOpen { pipe, place, fd, flags, seen, over, .. } = on else {
+            return Ok(None);
+        };
+        let (pipe, place, fd, flags) = (*pipe, *place, *fd, *flags);
         let state = &self.rows[pipe];
         let opens = match flags & O_ACCMODE {
             O_RDONLY => state.writer_opens,
@@ -203,14 +226,37 @@ impl Kernel {
             return Ok(None);
         }
         let cloexec = flags & O_CLOEXEC != 0;
-        let result = self.finish_open(task, pipe, Some(place), flags & !O_CLOEXEC, cloexec);
+        let files = self.rows[task].files;
+        self.rows[files].unreserve(fd);
+        let end = (pipe, Some(place));
+        let result = self.finish_open(task, fd, end, flags & !O_CLOEXEC, cloexec);
         // The end now belongs to the descriptor, or is closed: the wait holds nothing any more.
         *over = true;
-        result.map(|fd| Some(Answer::value(i64::from(fd))))
+        result.map(|_| Some(Answer::value(i64::from(fd))))
     }
 
-    /// An open that was interrupted gives its end back.
-    pub(crate) fn abandon_fifo_open(&mut self, pipe: PipeRow, place: Place, flags: u32) {
-        self.close_pipe_end(pipe, Some(place), flags);
+    /// An open that was interrupted, and will be made again: Linux gives its end and number back.
+    pub(crate) fn park_open(&mut self, row: TaskRow, wait: &mut Wait) {
+        if let Waiting::FifoOpen { again, .. } = &mut wait.on
+            && self.config.wake == WakeMode::Auto
+        {
+            let parked = Waiting::Parked(core::mem::take(again));
+            let open = core::mem::replace(&mut wait.on, parked);
+            self.let_go(row, &open);
+        }
+    }
+
+    /// The open FIFOs of a process that stops.
+    pub(crate) fn park_opens(&mut self, process: ProcessRow) {
+        for tid in self.rows[process].threads.clone() {
+            let Some(row) = self.pids.task(tid) else { continue };
+            let opens = |wait: &Wait| matches!(wait.on, Waiting::FifoOpen { .. });
+            if self.rows[row].wait.as_deref().is_some_and(opens)
+                && let Some(mut wait) = self.unsleep(row)
+            {
+                self.park_open(row, &mut wait);
+                self.sleep(row, wait);
+            }
+        }
     }
 }

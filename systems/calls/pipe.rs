@@ -6,10 +6,11 @@
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
-use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS};
+use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
 use crate::components::{Description, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
 use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::memory;
 use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -17,7 +18,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// What a pipe of the face holds.
-const PIPE_BYTES: u64 = PIPE_SLOTS as u64 * PAGE_BYTES;
+const FACE_PIPE_BYTES: u64 = PIPE_SLOTS as u64 * PAGE_BYTES;
 /// The largest pipe for users without CAP_SYS_RESOURCE (`/proc/sys/fs/pipe-max-size`).
 const PIPE_MAX_BYTES: i64 = 1 << 20;
 
@@ -27,7 +28,6 @@ impl Kernel {
         if flags & !(O_CLOEXEC | O_NONBLOCK | O_DIRECT) != 0 {
             return Err(Errno::EINVAL.into());
         }
-        let files = self.rows[task].files;
         let limits = &self.config.face.limits;
         if PipeRow::live(&self.rows) >= limits.max_pipes {
             return Err(Errno::EAGAIN.into());
@@ -35,14 +35,10 @@ impl Kernel {
         if self.counters.open_fds.saturating_add(2) > limits.max_open_fds {
             return Err(Errno::ENFILE.into());
         }
-        let read_fd = self.free_fd(task, 0)?;
-        let write_fd = self.rows[files].lowest_free(read_fd + 1);
-        if write_fd >= self.max_fds(task) {
-            return Err(Errno::EMFILE.into());
-        }
-        if DescriptionRow::live(&self.rows) + 2 > self.config.max_descriptions {
-            return Err(Errno::ENFILE.into());
-        }
+        let read_fd = self.free_fd_below_limit(task, 0)?;
+        let write_fd = self.free_fd_below_limit(task, read_fd + 1)?;
+        self.room_for_fd(task, write_fd)?;
+        self.room_for_descriptions(2, memory::PIPE_BYTES)?;
         let (uid, gid) = (self.rows[task].credentials.fsuid, self.rows[task].credentials.fsgid);
         let pipe = self.new_pipe(uid, gid);
         self.rows[pipe].readers = 1;
@@ -50,8 +46,8 @@ impl Kernel {
         self.rows[pipe].reader_opens = 1;
         self.rows[pipe].writer_opens = 1;
         let status = flags & (O_NONBLOCK | O_DIRECT);
-        let reader = self.describe(Target::Pipe(pipe, None), O_RDONLY | status & !O_DIRECT)?;
-        let writer = self.describe(Target::Pipe(pipe, None), O_WRONLY | status)?;
+        let reader = self.new_description(Target::Pipe(pipe, None), O_RDONLY | status & !O_DIRECT);
+        let writer = self.new_description(Target::Pipe(pipe, None), O_WRONLY | status);
         let cloexec = flags & O_CLOEXEC != 0;
         self.install(task, read_fd, reader, cloexec);
         self.install(task, write_fd, writer, cloexec);
@@ -127,8 +123,9 @@ impl Kernel {
         if state.bytes == 0 {
             return (state.writers == 0).then(Vec::new);
         }
-        let bytes = take_bytes(state, count);
-        self.counters.pipe_bytes -= bytes.len() as u64;
+        let before = state.bytes;
+        let bytes = take_bytes(state, count, &mut self.counters.pipe_pages);
+        self.counters.pipe_bytes -= before - state.bytes;
         if !state.waiters.is_empty() {
             self.note(Changed::Pipe(pipe));
         }
@@ -199,17 +196,27 @@ impl Kernel {
         }
         let rest = data.get(*written as usize..).unwrap_or(&[]);
         let packet = flags & O_DIRECT != 0;
-        let put = if self.bends.pipes_count_bytes {
-            put_counted(state, rest)
+        let room = self.config.max_pipe_pages.saturating_sub(self.counters.pipe_pages);
+        let (put, pages) = if self.bends.pipes_count_bytes {
+            put_counted(state, rest, room)
         } else {
-            put_bytes(state, rest, first, packet, self.max_bytes)
+            put_bytes(state, rest, (first, packet), self.max_bytes, room)
         };
+        self.counters.pipe_pages += pages;
         self.counters.pipe_bytes += put;
         if put > 0 && !state.waiters.is_empty() {
             self.note(Changed::Pipe(pipe));
         }
         *written += put;
-        Ok(*written == data.len() as u64)
+        if *written == data.len() as u64 {
+            return Ok(true);
+        }
+        // The pipe has room and the kernel has none: whoever waited would wait for nobody.
+        let starved = self.pipe_room() == 0 && self.rows[pipe].has_room() && self.max_bytes > put;
+        match starved {
+            true if *written == 0 => Err(Errno::ENOMEM),
+            starved => Ok(starved),
+        }
     }
 
     /// One open end goes: the other side sees it; the last one removes the pipe.
@@ -240,7 +247,13 @@ impl Kernel {
         if let Some(inode) = place.and_then(|place| self.fs.inode_id(place)) {
             self.fifos.remove(&inode);
         }
-        self.counters.pipe_bytes -= self.rows[pipe].bytes;
+        let state = &self.rows[pipe];
+        let pages: u64 = state.segments.iter().map(Segment::pages).sum();
+        let slots = state.slots_beyond();
+        let bytes = state.bytes;
+        self.counters.pipe_pages -= pages;
+        self.counters.pipe_bytes -= bytes;
+        self.unhold_bytes(slots * memory::SLOT_BYTES);
         pipe.remove(&mut self.rows);
     }
 
@@ -271,7 +284,13 @@ impl Kernel {
             if slots < self.rows[pipe].used_slots {
                 return Err(Errno::EBUSY.into());
             }
+            let more = u64::from(slots.saturating_sub(self.rows[pipe].slots));
+            if more > 0 && !self.has_memory(more * memory::SLOT_BYTES) {
+                return Err(Errno::EPERM.into());
+            }
+            self.unhold_bytes(self.rows[pipe].slots_beyond() * memory::SLOT_BYTES);
             self.rows[pipe].slots = slots;
+            self.hold_bytes(self.rows[pipe].slots_beyond() * memory::SLOT_BYTES);
             self.pipe_changed(pipe);
         }
         Ok(Answer::value(i64::from(self.rows[pipe].slots) * PAGE_BYTES as i64))
@@ -293,7 +312,7 @@ impl Kernel {
         }
         if flags & O_ACCMODE != O_RDONLY {
             let room = if self.bends.any_room_is_ready {
-                state.bytes < PIPE_BYTES && state.readers > 0
+                state.bytes < FACE_PIPE_BYTES && state.readers > 0
             } else {
                 state.has_room()
             };
@@ -309,14 +328,17 @@ impl Kernel {
 }
 
 /// Moves up to `count` bytes out. A read of exactly the first segment moves its buffer.
-fn take_bytes(pipe: &mut Pipe, count: u64) -> Vec<u8> {
+/// The pages that are gone are taken off `pages`.
+fn take_bytes(pipe: &mut Pipe, count: u64, pages: &mut u64) -> Vec<u8> {
     if let Some(first) = pipe.segments.front()
         && first.read == 0
         && first.left() <= count
-        && (pipe.segments.len() == 1 || first.left() == count || first.packet)
+        && (pipe.segments.len() == 1 || first.left() == count || first.kind == SegmentKind::Packet)
         && let Some(first) = pipe.segments.pop_front()
     {
-        pipe.used_slots -= first.slots();
+        let slots = first.slots();
+        pipe.used_slots -= slots;
+        *pages -= u64::from(slots);
         pipe.bytes -= first.bytes.len() as u64;
         return first.bytes;
     }
@@ -328,15 +350,15 @@ fn take_bytes(pipe: &mut Pipe, count: u64) -> Vec<u8> {
         let start = first.read as usize;
         out.extend_from_slice(&first.bytes[start..start + taken as usize]);
         first.read += taken as u32;
-        let packet = first.packet;
+        let packet = first.kind == SegmentKind::Packet;
         // A packet that is read in part loses the rest (O_DIRECT of pipe(2)).
         let gone = if packet { first.bytes.len() as u64 - start as u64 } else { taken };
         pipe.bytes -= gone;
         if first.left() == 0 || packet {
             pipe.used_slots -= slots;
             if let Some(done) = pipe.segments.pop_front() {
-                pipe.spare = done.bytes;
-                pipe.spare.clear();
+                *pages -= done.pages();
+                pipe.keep_spare(done.bytes);
             }
         } else {
             pipe.used_slots -= slots - first.slots();
@@ -348,25 +370,42 @@ fn take_bytes(pipe: &mut Pipe, count: u64) -> Vec<u8> {
     out
 }
 
-/// The contract's way (SEMANTICS.md, section 4): room is counted in bytes; up to PIPE_BUF bytes all
-/// or nothing.
-fn put_counted(pipe: &mut Pipe, data: &[u8]) -> u64 {
-    let room = PIPE_BYTES.saturating_sub(pipe.bytes);
-    let fits = room.min(data.len() as u64);
+/// The contract's way (SEMANTICS.md, section 4): what a pipe holds is counted in bytes; up to
+/// PIPE_BUF bytes all or nothing. Small writes share pages.
+fn put_counted(pipe: &mut Pipe, data: &[u8], room: u64) -> (u64, u64) {
+    let free = FACE_PIPE_BYTES.saturating_sub(pipe.bytes);
+    let fits = free.min(data.len() as u64);
     if fits == 0 || data.len() as u64 <= PAGE_BYTES && fits < data.len() as u64 {
-        return 0;
+        return (0, 0);
+    }
+    let part = &data[..fits as usize];
+    if let Some(last) = pipe.segments.back_mut().filter(|last| last.room() >= fits) {
+        last.bytes.extend_from_slice(part);
+        pipe.bytes += fits;
+        return (fits, 0);
+    }
+    if fits.div_ceil(PAGE_BYTES) > room {
+        return (0, 0);
     }
     let mut bytes = core::mem::take(&mut pipe.spare);
-    bytes.extend_from_slice(&data[..fits as usize]);
-    let segment = Segment { bytes, read: 0, packet: false };
-    pipe.used_slots += segment.slots();
+    bytes.extend_from_slice(part);
+    let segment = Segment { bytes, read: 0, kind: SegmentKind::Bytes };
+    let slots = segment.slots();
+    pipe.used_slots += slots;
     pipe.segments.push_back(segment);
     pipe.bytes += fits;
-    fits
+    (fits, u64::from(slots))
 }
 
-/// Puts what fits: the odd part into the rest of the last page if all of it fits there, then pages.
-fn put_bytes(pipe: &mut Pipe, data: &[u8], first: bool, packet: bool, max_bytes: u64) -> u64 {
+/// Puts what fits: the odd part into the rest of the last page if all of it fits there, then pages,
+/// of which the kernel has `room`. Gives the bytes and the new pages.
+fn put_bytes(
+    pipe: &mut Pipe,
+    data: &[u8],
+    (first, packet): (bool, bool),
+    max_bytes: u64,
+    room: u64,
+) -> (u64, u64) {
     let mut done = 0usize;
     let odd = data.len() as u64 % PAGE_BYTES;
     if first
@@ -382,19 +421,27 @@ fn put_bytes(pipe: &mut Pipe, data: &[u8], first: bool, packet: bool, max_bytes:
         }
         last.bytes.extend_from_slice(&data[..part]);
         done = part;
+        if done == data.len() {
+            pipe.bytes += done as u64;
+            return (done as u64, 0);
+        }
     }
-    let free = u64::from(pipe.slots.saturating_sub(pipe.used_slots)) * PAGE_BYTES;
+    let free = u64::from(pipe.slots.saturating_sub(pipe.used_slots)).min(room) * PAGE_BYTES;
     let limit = free.min(max_bytes.saturating_sub(done as u64));
     let take = limit.min((data.len() - done) as u64) as usize;
+    let mut pages = 0;
     let step = if packet { PAGE_BYTES as usize } else { take.max(1) };
     for chunk in data[done..done + take].chunks(step) {
         let mut bytes = core::mem::take(&mut pipe.spare);
         bytes.extend_from_slice(chunk);
-        let segment = Segment { bytes, read: 0, packet };
-        pipe.used_slots += segment.slots();
+        let kind = if packet { SegmentKind::Packet } else { SegmentKind::Bytes };
+        let segment = Segment { bytes, read: 0, kind };
+        let slots = segment.slots();
+        pipe.used_slots += slots;
+        pages += u64::from(slots);
         pipe.segments.push_back(segment);
     }
     let total = (done + take) as u64;
     pipe.bytes += total;
-    total
+    (total, pages)
 }

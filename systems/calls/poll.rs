@@ -162,12 +162,14 @@ impl Kernel {
         lists: [&Option<Vec<i64>>; 3],
         timeout_ns: Option<u64>,
     ) -> CallResult {
-        let files = self.rows[task].files;
-        let nfds = i64::from(nfds).min(self.rows[files].capacity());
+        let files = &self.rows[self.rows[task].files];
+        let nfds = i64::from(nfds).min(files.capacity());
+        // The sets are read and written in words of 64: what lies beyond stays as it is.
+        let words_end = (nfds + 63) / 64 * 64;
         let clean = |list: &Option<Vec<i64>>| {
             list.as_ref().map(|list| {
-                let in_range = list.iter().filter(|fd| (0..nfds).contains(*fd));
-                let mut list: Vec<i32> = in_range.map(|fd| *fd as i32).collect();
+                let seen = list.iter().filter(|fd| (0..nfds).contains(*fd) || **fd >= words_end);
+                let mut list: Vec<i32> = seen.filter_map(|fd| i32::try_from(*fd).ok()).collect();
                 list.sort_unstable();
                 list.dedup();
                 list
@@ -179,52 +181,40 @@ impl Kernel {
         let asked =
             [(&sets.read, SELECT_READ), (&sets.write, SELECT_WRITE), (&sets.except, SELECT_EXCEPT)];
         for (list, events) in asked {
-            for fd in list.iter().flatten() {
-                let slot = self.rows[files].get(*fd).ok_or(Errno::EBADF)?;
+            for fd in list.iter().flatten().filter(|fd| i64::from(**fd) < nfds) {
+                let slot = files.get(*fd);
+                if slot.is_none() && !files.is_reserved(*fd) {
+                    return Err(Errno::EBADF.into());
+                }
                 fds.push(PollFd { fd: *fd, events: events as u16, revents: 0 });
-                held.push(Some(slot.description));
+                held.push(slot.map(|slot| slot.description));
             }
         }
-        if let Some(answer) = self.try_select(&sets, &fds, &held) {
+        if let Some(answer) = self.try_select(task, &sets, &fds) {
             return Ok(answer);
         }
         if timeout_ns == Some(0) {
-            let none = |list: &Option<Vec<i32>>| list.as_ref().map(|_| Vec::new());
-            let empty = SelectSets {
-                read: none(&sets.read),
-                write: none(&sets.write),
-                except: none(&sets.except),
-            };
-            return Ok(Answer::with(Payload::Select(Box::new(empty))));
+            return Ok(selected(&sets, &fds, |_| false));
         }
         self.hold_all(&held);
         Err(self.wait_until(Waiting::Select { sets, fds, held }, timeout_ns))
     }
 
-    /// The members that are ready; `None` if there are none.
+    /// The members that are ready; `None` if there are none. The numbers are looked up anew each
+    /// time: one that another task has closed is ready for everything.
     pub(crate) fn try_select(
-        &mut self,
+        &self,
+        task: TaskRow,
         sets: &SelectSets,
         fds: &[PollFd],
-        held: &[Option<DescriptionRow>],
     ) -> Option<Answer> {
-        let mut ready = fds.iter().zip(held).map(|(entry, description)| {
-            description.is_some_and(|row| self.events_of(row) & u32::from(entry.events) != 0)
-        });
-        let mut count = 0;
-        let mut pick = |list: &Option<Vec<i32>>| {
-            let list = list.as_ref()?;
-            let kept: Vec<i32> =
-                list.iter().copied().filter(|_| ready.next().unwrap_or(false)).collect();
-            count += kept.len() as i64;
-            Some(kept)
+        let files = &self.rows[self.rows[task].files];
+        let is_ready = |entry: &PollFd| {
+            let events = files.get(entry.fd).map(|slot| self.events_of(slot.description));
+            events.unwrap_or(POLLNVAL) & u32::from(entry.events) != 0
         };
-        let picked = SelectSets {
-            read: pick(&sets.read),
-            write: pick(&sets.write),
-            except: pick(&sets.except),
-        };
-        (count > 0).then(|| Answer { value: count, payload: Payload::Select(Box::new(picked)) })
+        let any = fds.iter().any(is_ready);
+        any.then(|| selected(sets, fds, is_ready))
     }
 
     /// Runs a call that may wait under another signal mask (ppoll(2), pselect(2)).
@@ -244,6 +234,32 @@ impl Kernel {
         }
         result
     }
+}
+
+/// select(2)'s answer: of the descriptors asked for (`fds`, set by set) those that are ready, and
+/// what lies beyond the words that were looked at.
+pub(crate) fn selected(
+    sets: &SelectSets,
+    fds: &[PollFd],
+    is_ready: impl Fn(&PollFd) -> bool,
+) -> Answer {
+    let mut asked = fds.iter().peekable();
+    let mut value = 0;
+    let mut pick = |list: &Option<Vec<i32>>| {
+        let mut kept = list.clone()?;
+        kept.retain(|fd| match asked.next_if(|entry| entry.fd == *fd) {
+            None => true,
+            Some(entry) => {
+                let ready = is_ready(entry);
+                value += i64::from(ready);
+                ready
+            }
+        });
+        Some(kept)
+    };
+    let picked =
+        SelectSets { read: pick(&sets.read), write: pick(&sets.write), except: pick(&sets.except) };
+    Answer { value, payload: Payload::Select(Box::new(picked)) }
 }
 
 /// A time-out as a length in ns; EINVAL if it is not one.

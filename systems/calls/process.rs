@@ -4,9 +4,12 @@
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
-use crate::components::{FdSlot, Files, Frame, Limits, Pending, Process, Restart, Task, Waiting};
+use crate::components::{
+    FdSlot, Files, Frame, Interrupted, Limits, Pending, Process, Restart, Task, Waiting,
+};
 use crate::event::Answer;
 use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::memory;
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
 use crate::tables::family::Club;
 use alloc::boxed::Box;
@@ -44,9 +47,7 @@ impl Kernel {
                 if capable || flags & CLONE_NEWUSER != 0 { Errno::EINVAL } else { Errno::EPERM };
             return Err(errno.into());
         }
-        if TaskRow::live(&self.rows) >= self.config.max_tasks {
-            return Err(Errno::EAGAIN.into());
-        }
+        self.room_for_task(task, flags)?;
         let tid = self.new_number(set_tid)?;
         if flags & CLONE_THREAD != 0 {
             self.new_thread(task, tid, flags);
@@ -61,6 +62,25 @@ impl Kernel {
             })));
         }
         Ok(Answer::value(i64::from(tid)))
+    }
+
+    /// EAGAIN for a task too many, ENOMEM if there is no room for what it copies (fork(2)).
+    fn room_for_task(&self, task: TaskRow, flags: u64) -> Result<(), Errno> {
+        let own = if flags & CLONE_THREAD != 0 { 0 } else { memory::PROCESS_BYTES };
+        let own = own + memory::TASK_BYTES;
+        if TaskRow::live(&self.rows) >= self.config.max_tasks || !self.has_memory(own) {
+            return Err(Errno::EAGAIN);
+        }
+        let from = &self.rows[task];
+        let mut copied = 4 * from.credentials.groups.len() as u64;
+        if flags & CLONE_FILES == 0 {
+            copied += self.rows[from.files].slots.len() as u64 * memory::FD_BYTES;
+        }
+        if flags & CLONE_THREAD == 0 {
+            copied += from.frames.len() as u64 * memory::FRAME_BYTES;
+            copied += self.rows[from.process].text_bytes;
+        }
+        if self.has_memory(own + copied) { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
     fn new_number(&mut self, set_tid: u32) -> Result<u32, Errno> {
@@ -80,31 +100,29 @@ impl Kernel {
     }
 
     fn new_process(&mut self, parent_task: TaskRow, pid: u32, flags: u64) {
-        let parent = self.rows[parent_task].process;
-        let vfork_parent = if flags & CLONE_VFORK != 0 { self.rows[parent_task].tid } else { 0 };
-        let real_parent = if flags & CLONE_PARENT != 0 {
-            self.rows[parent].parent
+        let caller = &self.rows[parent_task];
+        let parent = caller.process;
+        let vfork_parent = if flags & CLONE_VFORK != 0 { caller.tid } else { 0 };
+        let from = &self.rows[parent];
+        let (real_parent, exit_signal) = if flags & CLONE_PARENT != 0 {
+            (from.parent, from.exit_signal)
         } else {
-            self.rows[parent].pid
+            (from.pid, (flags & CSIGNAL) as u8)
         };
-        let exit_signal = if flags & CLONE_PARENT != 0 {
-            self.rows[parent].exit_signal
-        } else {
-            (flags & CSIGNAL) as u8
-        };
-        let (pgid, sid) = (self.rows[parent].pgid, self.rows[parent].sid);
+        let (pgid, sid, exe) = (from.pgid, from.sid, from.exe);
         let process = Process {
-            outside_parent: self.rows[parent].outside_parent,
+            outside_parent: from.outside_parent,
             exit_signal,
             vfork_parent,
-            limits: self.rows[parent].limits.clone(),
-            tty: self.rows[parent].tty,
+            limits: from.limits.clone(),
+            text_bytes: from.text_bytes,
+            tty: from.tty,
             ..Process::new(pid, pgid, sid)
         };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
         self.rows.copy_text(parent, process);
-        let exe = self.rows[parent].exe;
+        self.hold_bytes(self.rows[process].text_bytes);
         self.run_file(process, exe);
         self.join(Club::Group, process, pgid);
         self.join(Club::Session, process, sid);
@@ -145,6 +163,8 @@ impl Kernel {
             },
             exited: false,
         };
+        let frames = task.frames.len() as u64 * memory::FRAME_BYTES;
+        self.hold_bytes(4 * task.credentials.groups.len() as u64 + frames);
         let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
         self.pids.change(tid, |entry| entry.task = Some(row));
         row
@@ -163,13 +183,15 @@ impl Kernel {
     pub(crate) fn copy_files(&mut self, files: FilesRow) -> FilesRow {
         let id = self.next_id();
         let from = &self.rows[files];
-        let slots: Vec<Option<FdSlot>> = from.slots.clone();
-        let copy = Files { refs: 1, slots, lowest: from.lowest, open: from.open };
+        // A copy is as long as it must be: select(2) shows it.
+        let length = from.slots.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let slots: Vec<Option<FdSlot>> = from.slots[..length].to_vec();
+        let (lowest, open) = (from.lowest, from.open);
+        let copy = Files { refs: 1, slots, lowest, open, reserved: Vec::new() };
         self.counters.open_fds += u64::from(copy.open);
-        for at in 0..copy.slots.len() {
-            if let Some(slot) = copy.slots[at] {
-                self.rows[slot.description].refs += 1;
-            }
+        self.counters.held_bytes += copy.slots.len() as u64 * memory::FD_BYTES;
+        for slot in copy.slots.iter().flatten() {
+            self.rows[slot.description].refs += 1;
         }
         FilesRow::spawn(&mut self.rows, id, copy)
     }
@@ -204,9 +226,10 @@ impl Kernel {
 
     /// Gives up one use of a context.
     pub(crate) fn drop_context(&mut self, context: ContextRow) {
-        self.rows[context].refs -= 1;
-        if self.rows[context].refs == 0 {
-            let (cwd, root) = (self.rows[context].cwd, self.rows[context].root);
+        let shared = &mut self.rows[context];
+        shared.refs -= 1;
+        if shared.refs == 0 {
+            let (cwd, root) = (shared.cwd, shared.root);
             self.fs.release(cwd);
             self.fs.release(root);
             context.remove(&mut self.rows);
@@ -246,12 +269,12 @@ impl Kernel {
         }
         let handlers = self.rows[task].handlers;
         self.rows[handlers].reset_for_exec();
-        self.rows[task].frames.clear();
+        self.drop_frames(task);
         self.rows[task].alt_stack = super::NO_ALT_STACK;
         self.rows[task].saved_mask = None;
         self.rows[process].did_exec = true;
-        self.close_on_exec(task);
         self.end_vfork(process);
+        self.close_on_exec(task);
     }
 
     /// The other threads end; the one that calls execve(2) takes over the leader's number.
@@ -272,6 +295,19 @@ impl Kernel {
             self.pids.change(tid, |entry| entry.task = None);
             self.pids.change(pid, |entry| entry.task = Some(task));
             self.rows[task].tid = pid;
+        }
+    }
+
+    /// The handlers of a program that is gone never return, nor do the calls below them.
+    fn drop_frames(&mut self, task: TaskRow) {
+        for frame in core::mem::take(&mut self.rows[task].frames) {
+            self.unhold_bytes(memory::frame_bytes(frame.interrupted.as_ref()));
+            if let Some(Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _)) =
+                frame.interrupted
+            {
+                self.forget_wait(&wait.on);
+                self.let_go(task, &wait.on);
+            }
         }
     }
 
@@ -298,7 +334,7 @@ impl Kernel {
 }
 
 fn copy_frame(frame: &Frame) -> Frame {
-    Frame { mask: frame.mask, interrupted: None }
+    Frame { mask: frame.mask, interrupted: None, announce: None }
 }
 
 /// The combinations that clone(2) refuses.

@@ -11,6 +11,7 @@ use crate::components::{Restart, Target, WaitQueue, Waiting};
 use crate::event::{Answer, FcntlArg, Payload};
 use crate::fs::{InodeId, Pages};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::memory::LOCK_BYTES;
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::boxed::Box;
@@ -105,6 +106,12 @@ impl RecordLocks {
         cut
     }
 
+    /// Whether the range of a lock lies within another one of its owner, which gets two ends more.
+    fn cuts(&self, new: &RecordLock) -> bool {
+        let within = |old: &RecordLock| old.start < new.start && new.end < old.end;
+        self.locks.iter().any(|old| old.owner == new.owner && within(old))
+    }
+
     /// Sets a lock that conflicts with nothing; joins neighbours of the same owner and kind.
     fn set(&mut self, mut new: RecordLock) {
         self.clear(new.owner, new.start, new.end);
@@ -167,6 +174,11 @@ impl Kernel {
         if kind == F_RDLCK && !description.readable() || kind == F_WRLCK && !description.writable()
         {
             return Err(Errno::EBADF.into());
+        }
+        // "Lock table is full" (fcntl(2)): a lock stands alone or cuts another one in two.
+        let cuts = || self.record_locks.get(&object).is_some_and(|locks| locks.cuts(&lock));
+        if !self.has_memory(2 * LOCK_BYTES) && (kind != F_UNLCK || cuts()) {
+            return Err(Errno::ENOLCK.into());
         }
         if kind == F_UNLCK {
             self.unlock_range(object, owner, start, end);
@@ -252,7 +264,11 @@ impl Kernel {
         // A lock that becomes shared may let others in.
         let loosens = !lock.exclusive
             && locks.locks.iter().any(|own| own.owner == lock.owner && own.exclusive);
+        let before = locks.locks.len();
         locks.set(lock);
+        let after = locks.locks.len();
+        self.count_locks(before, after);
+        let Some(locks) = self.record_locks.get(&object) else { return true };
         if loosens && !locks.waiters.is_empty() {
             self.note(Changed::Records(object));
         }
@@ -261,12 +277,21 @@ impl Kernel {
 
     fn unlock_range(&mut self, object: LockedObject, owner: LockOwner, start: u64, end: u64) {
         let Some(locks) = self.record_locks.get_mut(&object) else { return };
+        let before = locks.locks.len();
         let cut = locks.clear(owner, start, end);
+        let after = locks.locks.len();
+        self.count_locks(before, after);
+        let Some(locks) = self.record_locks.get(&object) else { return };
         if locks.locks.is_empty() && locks.waiters.is_empty() {
             self.record_locks.remove(&object);
         } else if cut && !locks.waiters.is_empty() {
             self.note(Changed::Records(object));
         }
+    }
+
+    fn count_locks(&mut self, before: usize, after: usize) {
+        self.hold_bytes(after as u64 * LOCK_BYTES);
+        self.unhold_bytes(before as u64 * LOCK_BYTES);
     }
 
     /// A descriptor of a table closes: the table's locks on that file go (fcntl(2)).

@@ -43,12 +43,7 @@ impl Kernel {
     fn drop_pending(&mut self, task: TaskRow, signal: Signal) {
         let process = self.rows[task].process;
         let set = SigSet::of(signal);
-        self.rows[process].pending.discard(set);
-        for tid in self.rows[process].threads.clone() {
-            if let Some(row) = self.pids.task(tid) {
-                self.rows[row].pending.discard(set);
-            }
-        }
+        self.discard(process, set);
     }
 
     /// rt_sigprocmask(2).
@@ -274,6 +269,11 @@ impl Kernel {
         }
         self.may_kill(task, process, signal)?;
         if let Some(signal) = signal {
+            if signal.number() >= crate::abi::signal::SIGRTMIN
+                && !self.has_memory(crate::memory::SIGNAL_BYTES)
+            {
+                return Err(Errno::EAGAIN.into());
+            }
             self.post(process, signal, SigInfo { signo: sig, ..info });
         }
         Ok(Answer::default())

@@ -110,6 +110,8 @@ pub struct Files {
     pub lowest: u32,
     /// How many are open.
     pub open: u32,
+    /// Numbers that a blocked open(2) has taken already, in no order. Which follows from the waits.
+    pub reserved: Vec<u32>,
 }
 
 impl Files {
@@ -123,10 +125,35 @@ impl Files {
     /// The lowest free number from `from` on.
     pub fn lowest_free(&self, from: u32) -> u32 {
         let mut fd = from.max(self.lowest);
-        while self.slots.get(fd as usize).is_some_and(Option::is_some) {
+        loop {
+            while self.slots.get(fd as usize).is_some_and(Option::is_some) {
+                fd += 1;
+            }
+            if self.reserved.is_empty() || !self.reserved.contains(&fd) {
+                return fd;
+            }
             fd += 1;
         }
-        fd
+    }
+
+    /// Whether an open(2) that has not returned yet will give this number.
+    pub fn is_reserved(&self, fd: i32) -> bool {
+        self.reserved.iter().any(|reserved| i64::from(*reserved) == i64::from(fd))
+    }
+
+    /// Takes a free number for an open(2) that goes on.
+    pub fn reserve(&mut self, fd: u32) {
+        if fd as usize >= self.slots.len() {
+            self.slots.resize(fd as usize + 1, None);
+        }
+        self.reserved.push(fd);
+    }
+
+    /// Frees a reserved number.
+    pub fn unreserve(&mut self, fd: u32) {
+        if let Some(at) = self.reserved.iter().position(|reserved| *reserved == fd) {
+            self.reserved.swap_remove(at);
+        }
     }
 
     /// How many descriptors Linux's table would have room for: select(2) passes over those beyond.

@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 
 /// Bytes of a page, and `PIPE_BUF`.
 pub const PAGE_BYTES: u64 = 4096;
+/// Largest buffer that a pipe keeps for its next write.
+const SPARE_BYTES: u64 = 512;
 /// Slots of a new pipe: 65,536 bytes.
 pub const PIPE_SLOTS: u32 = 16;
 
@@ -20,9 +22,23 @@ pub struct Segment {
     pub bytes: Vec<u8>,
     /// How many are read.
     pub read: u32,
-    /// A packet of O_DIRECT: nothing is added, a read takes at most one.
-    pub packet: bool,
+    /// What it is made of.
+    pub kind: SegmentKind,
 }
+
+/// What a segment is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SegmentKind {
+    /// Bytes of write(2): later ones may fill up the last page.
+    #[default]
+    Bytes,
+    /// A packet of O_DIRECT: nothing is added, a read takes at most one.
+    Packet,
+    /// A page, or a part of one, that sendfile(2) put here: nothing is added.
+    Page,
+}
+
+crate::wire_enum!(SegmentKind { 0 Bytes, 1 Packet, 2 Page });
 
 impl Segment {
     /// Bytes not read yet.
@@ -36,9 +52,14 @@ impl Segment {
         (pages - u64::from(self.read) / PAGE_BYTES) as u32
     }
 
+    /// Pages that it takes until all of it is read.
+    pub fn pages(&self) -> u64 {
+        (self.bytes.len() as u64).div_ceil(PAGE_BYTES)
+    }
+
     /// Room in its last page.
     pub fn room(&self) -> u64 {
-        if self.packet {
+        if self.kind != SegmentKind::Bytes {
             return 0;
         }
         (self.bytes.len() as u64).next_multiple_of(PAGE_BYTES) - self.bytes.len() as u64
@@ -84,6 +105,20 @@ impl Pipe {
     /// Whether a writer finds a slot.
     pub const fn has_room(&self) -> bool {
         self.used_slots < self.slots
+    }
+
+    /// Slots beyond those of a new pipe.
+    pub fn slots_beyond(&self) -> u64 {
+        u64::from(self.slots.saturating_sub(PIPE_SLOTS))
+    }
+
+    /// Keeps the buffer of a segment that is read, if it is a small one (memory that is kept is not
+    /// counted).
+    pub fn keep_spare(&mut self, mut bytes: Vec<u8>) {
+        if bytes.capacity() as u64 <= SPARE_BYTES {
+            bytes.clear();
+            self.spare = bytes;
+        }
     }
 }
 

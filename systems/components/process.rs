@@ -123,6 +123,8 @@ pub struct Process {
     pub last_uid: u32,
     /// The file that it runs, held.
     pub exe: Option<Place>,
+    /// What its texts are counted as (`memory.rs`): follows from them and is not encoded.
+    pub text_bytes: u64,
     /// It has a controlling terminal (device number); 0 = none.
     pub tty: u64,
     /// The driver of the face that owns it, a number of its table of names; 0 = none.
@@ -166,6 +168,7 @@ impl Process {
             limits: None,
             last_uid: 0,
             exe: None,
+            text_bytes: 0,
             tty: 0,
             driver: 0,
             requester: 0,
@@ -204,6 +207,13 @@ pub struct ProcessText {
     pub argv: Vec<Bytes>,
     /// The environment.
     pub envp: Vec<Bytes>,
+}
+
+impl ProcessText {
+    /// The words of the command line, then those of the environment.
+    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.argv.iter().chain(&self.envp).map(|word| word.0.as_slice())
+    }
 }
 
 crate::wire_struct!(ProcessText { comm, argv, envp });

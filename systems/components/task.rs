@@ -48,6 +48,9 @@ pub struct Frame {
     pub mask: SigSet,
     /// The call that it interrupted.
     pub interrupted: Option<Interrupted>,
+    /// The handler's address and its siginfo, until it is announced: a stop may come between a
+    /// frame and its handler (Auto).
+    pub announce: Option<(u64, SigInfo)>,
 }
 
 /// What becomes of an interrupted call once its handler has returned.
@@ -57,6 +60,8 @@ pub enum Interrupted {
     Again(Box<Wait>),
     /// It is over, with this result.
     Over(CallId, Completed),
+    /// It is made again, under the mask that it set for its duration (sigsuspend(2)).
+    AgainUnder(Box<Wait>, SigSet),
 }
 
 /// A queued signal.
@@ -67,6 +72,9 @@ pub struct Queued {
     /// Its number.
     pub signal: Signal,
 }
+
+/// Room for so many pending signals is kept when they are gone.
+const KEPT_SIGNALS: usize = 64;
 
 /// Pending signals: standard ones once, real-time ones queued (signal(7)).
 #[derive(Clone, Debug, Default)]
@@ -95,16 +103,25 @@ impl Pending {
         if !self.queue.iter().any(|queued| queued.signal == signal) {
             self.set.remove(signal);
         }
+        if self.queue.is_empty() && self.queue.capacity() > KEPT_SIGNALS {
+            self.queue = VecDeque::new();
+        }
         Some(taken.info)
     }
 
-    /// Drops all instances of the signals in the set.
-    pub fn discard(&mut self, signals: SigSet) {
+    /// Drops all instances of the signals in the set; gives how many there were.
+    pub fn discard(&mut self, signals: SigSet) -> u64 {
         if self.set.intersection(signals).is_empty() {
-            return;
+            return 0;
         }
         self.set = self.set.without(signals);
+        let before = self.queue.len();
         self.queue.retain(|queued| !signals.contains(queued.signal));
+        let gone = before - self.queue.len();
+        if self.queue.capacity() > self.queue.len() + KEPT_SIGNALS {
+            self.queue.shrink_to_fit();
+        }
+        gone as u64
     }
 }
 

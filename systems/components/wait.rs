@@ -2,7 +2,8 @@
 
 use crate::abi::{PollFd, SelectSets, SigSet};
 use crate::calls::record_lock::{LockedObject, RecordLock};
-use crate::event::CallId;
+use crate::calls::transfer::Sending;
+use crate::event::{CallId, Completed};
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, PipeRow};
 use crate::wire::Bytes;
@@ -39,7 +40,7 @@ pub enum Restart {
 /// What a blocked call waits for.
 #[derive(Debug)]
 pub enum Waiting {
-    /// The first `Resume`: the call, encoded.
+    /// The first `Resume`, or the end of a stop or a handler: the call, encoded, is made (again).
     Parked(Bytes),
     /// Bytes in a pipe, or its end.
     PipeRead {
@@ -57,18 +58,25 @@ pub enum Waiting {
         /// How many are in the pipe.
         written: u64,
     },
+    /// Room in a pipe that sendfile(2) writes to.
+    Sendfile(Sending),
     /// The other end of a FIFO.
     FifoOpen {
         /// The FIFO, held open on our side already.
         pipe: PipeRow,
         /// Its inode.
         place: Place,
+        /// The number that the descriptor will have, taken already.
+        fd: u32,
         /// Flags of the open.
         flags: u32,
         /// The count of the other side's opens when it began.
         seen: u64,
         /// The end is the descriptor's by now, or closed.
         over: bool,
+        /// The call, encoded, as it is made again after a stop or a handler: Linux gives the end
+        /// and the number back meanwhile. Empty in wake mode OnDemand.
+        again: Bytes,
     },
     /// A child's change.
     Child {
@@ -121,6 +129,8 @@ pub enum Waiting {
         /// The lock.
         lock: RecordLock,
     },
+    /// The end of a stop: the call is over, with this result (Auto).
+    Finished(Completed),
     /// flock(2).
     Flock {
         /// The description.
@@ -143,6 +153,9 @@ pub enum ChildSelect {
 
 crate::wire_enum!(ChildSelect { 0 Any, 1 Pid(pid), 2 Group(pgid) });
 
+/// Room for so many waiters is kept when they are gone.
+const KEPT_WAITERS: usize = 64;
+
 /// Calls that wait for one object, in the order in which they began: (since, tid).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitQueue(pub Vec<(u64, u32)>);
@@ -159,6 +172,9 @@ impl WaitQueue {
         let at = self.0.partition_point(|entry| entry.0 < since);
         while self.0.get(at).is_some_and(|entry| entry.0 == since) {
             self.0.remove(at);
+        }
+        if self.0.is_empty() && self.0.capacity() > KEPT_WAITERS {
+            self.0 = Vec::new();
         }
     }
 

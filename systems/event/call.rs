@@ -239,6 +239,10 @@ calls! {
     137 statfs Statfs { path: Path<'a> [Plain] }
     138 fstatfs Fstatfs { fd: i32 [Plain] }
     160 setrlimit Setrlimit { resource: u32 [Choice(RESOURCES)], new_limit: Rlimit [Plain] }
+    126 capset Capset { target: i32 [Optional], effective: u64 [Plain], permitted: u64 [Plain],
+        inheritable: u64 [Plain] }
+    157 prctl Prctl { option: u32 [Choice(PRCTL_OPTIONS)], arg2: u64 [Optional],
+        arg3: u64 [Optional], arg4: u64 [Optional], arg5: u64 [Optional] }
     161 chroot Chroot { path: Path<'a> [Plain] }
     162 sync Sync {}
     186 gettid Gettid {}

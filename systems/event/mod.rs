@@ -69,7 +69,8 @@ pub enum Event<'a> {
     },
 }
 
-crate::wire_enum!(HostAnswer { 0 Bytes(bytes), 1 Result(value), 2 Error(errno), 3 Absent, 4 Answer(answer)
+crate::wire_enum!(HostAnswer {
+    0 Bytes(bytes), 1 Result(value), 2 Error(errno), 3 Absent, 4 Answer(answer)
 });
 
 /// What the kernel cannot know by itself.
@@ -234,10 +235,17 @@ impl<'a> Wire<'a> for CallId {
     }
 }
 
+impl Event<'_> {
+    /// Appends the encoding of [`Event::Call`], of a call that its maker keeps.
+    pub fn put_call(task: u32, call: &Call<'_>, out: &mut Vec<u8>) {
+        (0u8, task).put_with(out, call);
+    }
+}
+
 impl<'a> Wire<'a> for Event<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Event::Call { task, call } => (0u8, *task).put_with(out, call),
+            Event::Call { task, call } => Self::put_call(*task, call, out),
             Event::Park { task, call } => (1u8, *task).put_with(out, call),
             Event::Resume { call, max_bytes } => {
                 out.push(2);

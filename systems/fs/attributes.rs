@@ -140,7 +140,7 @@ impl Fs {
         };
         if let Node::Entry(_) = volume.root {
             statfs.blocks = volume.max_pages;
-            statfs.bfree = volume.max_pages.saturating_sub(volume.pages);
+            statfs.bfree = self.room_pages(volume);
             statfs.bavail = statfs.bfree;
             statfs.files = volume.max_inodes;
             statfs.ffree = volume.max_inodes.saturating_sub(volume.inodes);

@@ -195,14 +195,14 @@ impl Fs {
         change: impl FnOnce(&mut Kind),
     ) -> Result<(), Errno> {
         let (_, inode) = self.stored(place)?;
-        let present =
-            |kind: &Kind| if let Kind::Regular(pages) = kind { pages.present() } else { 0 };
         let row = self.inode_mut(inode);
-        let before = present(&row.kind);
+        let before = (row.kind.present(), row.held_bytes(), row.kind.size());
         change(&mut row.kind);
-        let (after, volume) = (present(&row.kind), row.volume);
-        let volume = &mut self.volumes[volume.0 as usize];
-        volume.pages = volume.pages.saturating_sub(before).saturating_add(after);
+        let after = (row.kind.present(), row.held_bytes(), row.kind.size());
+        let volume = row.volume;
+        self.count_pages(inode, before.0, after.0);
+        self.count_bytes(volume, before.1, after.1);
+        self.count_size(before.2, after.2);
         Ok(())
     }
 

@@ -35,12 +35,6 @@ impl Fs {
         self.writable(at.parent)
     }
 
-    /// `ENOSPC` if the volume of a directory has no inode left.
-    pub(super) fn room_for_inode(&self, directory: Place) -> Result<(), Errno> {
-        let volume = self.volume(directory);
-        if volume.inodes >= volume.max_inodes { Err(Errno::ENOSPC) } else { Ok(()) }
-    }
-
     /// mkdir(2); of `mode` only the permission and sticky bits count.
     ///
     /// # Errors
@@ -113,7 +107,7 @@ impl Fs {
     ///
     /// # Errors
     /// `EEXIST`, `ENOENT`, `EROFS`, `EXDEV`, `EPERM` for directories and by `protected_hardlinks`,
-    /// `EACCES`, `EMLINK`.
+    /// `EACCES`, `EMLINK`, `ENOSPC`.
     pub fn link(
         &mut self,
         caller: &Caller<'_>,
@@ -142,6 +136,7 @@ impl Fs {
         if row.nlink >= self.volume(old).kind.facts().max_links {
             return Err(Errno::EMLINK);
         }
+        self.room_for_name(at.parent)?;
         let row = self.inode_mut(inode);
         row.nlink += 1;
         row.ctime = now;
@@ -175,7 +170,7 @@ impl Fs {
         now: Timespec,
     ) -> Result<Place, Errno> {
         let (parent, above) = self.stored(directory)?;
-        self.room_for_inode(directory)?;
+        self.room_for_inode(directory, &kind)?;
         let (volume, mode, gid) = self.inherited(caller, above, &kind, mode);
         let owner = (caller.cred.fsuid, gid);
         let entry = self.attach(parent, name.clone(), volume, kind, mode, owner, now);

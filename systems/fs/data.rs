@@ -82,7 +82,7 @@ impl Fs {
             return Err(Errno::EFBIG);
         }
         let count = (data.len() as u64).min(most - offset);
-        let room = volume.max_pages.saturating_sub(volume.pages);
+        let room = self.room_pages(volume);
         let count = fitting(pages, offset, count, room);
         if count == 0 {
             return Err(Errno::ENOSPC);
@@ -91,20 +91,15 @@ impl Fs {
         let (before, after) = match self.pages_mut(inode) {
             None => return Err(Errno::EINVAL),
             Some(pages) => {
-                let before = pages.present();
+                let before = (pages.present(), pages.size());
                 pages.write(offset, &data[..count as usize]);
-                (before, pages.present())
+                (before, (pages.present(), pages.size()))
             }
         };
-        self.count_pages(inode, before, after);
+        self.count_pages(inode, before.0, after.0);
+        self.count_size(before.1, after.1);
         self.changed(inode, now);
         Ok(count)
-    }
-
-    fn count_pages(&mut self, inode: InodeId, before: u64, after: u64) {
-        let volume = self.inodes.at(inode.0).volume;
-        let volume = &mut self.volumes[volume.0 as usize];
-        volume.pages = volume.pages + after - before;
     }
 
     /// What writing and truncating do to set-id bits.
@@ -153,6 +148,7 @@ impl Fs {
             pages.truncate(size);
             let after = pages.present();
             self.count_pages(inode, before, after);
+            self.count_size(old, size);
         }
         self.changed(inode, now);
         Ok(())

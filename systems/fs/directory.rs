@@ -135,7 +135,10 @@ impl Fs {
             holds: 0,
             mounts: 0,
         };
-        self.inodes.at_mut(inode.0).entries += 1;
+        let row = self.inodes.at_mut(inode.0);
+        row.entries += 1;
+        let volume = row.volume;
+        self.count_name(volume);
         EntryId(self.entries.insert(entry))
     }
 

@@ -11,6 +11,7 @@ use super::{EntryId, Fs, Inode, InodeId, Kind, Mount, Node, Place, Protected, Vo
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Seeds that keep equal rows of different tables apart.
@@ -20,57 +21,58 @@ const MOUNTS: u64 = 3 << 32;
 const REST: u64 = 4 << 32;
 
 /// An inode as the digest takes it: its contents by their hash.
-fn hash_inode(id: u32, inode: &Inode, content: u64) -> u64 {
-    let mut bytes = Vec::new();
-    inode.kind.type_bits().put(&mut bytes);
+fn hash_inode(id: u32, inode: &Inode, content: u64, bytes: &mut Vec<u8>) -> u64 {
+    bytes.clear();
+    inode.kind.type_bits().put(bytes);
     match &inode.kind {
         Kind::Regular(pages) => {
             for number in [pages.size(), pages.present(), content] {
-                number.put(&mut bytes);
+                number.put(bytes);
             }
         }
-        Kind::Directory(list) => list.put(&mut bytes),
-        Kind::Symlink(target) => target.put(&mut bytes),
-        Kind::CharDevice(device) | Kind::BlockDevice(device) => device.put(&mut bytes),
+        Kind::Directory(list) => list.put(bytes),
+        Kind::Symlink(target) => target.put(bytes),
+        Kind::CharDevice(device) | Kind::BlockDevice(device) => device.put(bytes),
         Kind::Fifo | Kind::Socket => {}
     }
-    inode.put_attributes(&mut bytes);
-    hash64(INODES | u64::from(id), &bytes)
+    inode.put_attributes(bytes);
+    hash64(INODES | u64::from(id), bytes)
 }
 
-fn hash_row<'a>(seed: u64, row: &impl Wire<'a>) -> u64 {
-    let mut bytes = Vec::new();
-    row.put(&mut bytes);
-    hash64(seed, &bytes)
+fn hash_row<'a>(seed: u64, id: u32, row: &impl Wire<'a>, bytes: &mut Vec<u8>) -> u64 {
+    bytes.clear();
+    row.put(bytes);
+    hash64(seed | u64::from(id), bytes)
 }
 
 impl Fs {
     /// The digest of the tree; hashes only what changed since the last one.
     pub fn digest(&mut self) -> u64 {
+        let bytes = &mut Vec::new();
         let inodes = self.inodes.digest(|id, inode| {
             let content = match &mut inode.kind {
                 Kind::Regular(pages) => pages.content_hash(),
                 _ => 0,
             };
-            hash_inode(id, inode, content)
+            hash_inode(id, inode, content, bytes)
         });
-        let entries = self.entries.digest(|id, entry| hash_row(ENTRIES | u64::from(id), entry));
-        let mounts = self.mounts.digest(|id, mount| hash_row(MOUNTS | u64::from(id), mount));
+        let entries = self.entries.digest(|id, entry| hash_row(ENTRIES, id, entry, bytes));
+        let mounts = self.mounts.digest(|id, mount| hash_row(MOUNTS, id, mount, bytes));
         inodes.wrapping_add(entries).wrapping_add(mounts).wrapping_add(self.hash_rest())
     }
 
     /// What [`Fs::digest`] must give, from every row and every page.
     pub fn digest_walk(&self) -> u64 {
+        let bytes = &mut Vec::new();
         let inodes = self.inodes.digest_walk(|id, inode| {
             let content = match &inode.kind {
                 Kind::Regular(pages) => pages.content_hash_walk(),
                 _ => 0,
             };
-            hash_inode(id, inode, content)
+            hash_inode(id, inode, content, bytes)
         });
-        let entries =
-            self.entries.digest_walk(|id, entry| hash_row(ENTRIES | u64::from(id), entry));
-        let mounts = self.mounts.digest_walk(|id, mount| hash_row(MOUNTS | u64::from(id), mount));
+        let entries = self.entries.digest_walk(|id, entry| hash_row(ENTRIES, id, entry, bytes));
+        let mounts = self.mounts.digest_walk(|id, mount| hash_row(MOUNTS, id, mount, bytes));
         inodes.wrapping_add(entries).wrapping_add(mounts).wrapping_add(self.hash_rest())
     }
 
@@ -85,8 +87,8 @@ impl Fs {
     /// Checks what the rows say of each other, so that nothing that follows a reference can fail.
     fn check(&self) -> Result<(), &'static str> {
         let entry = |id: EntryId| self.entries.get(id.0);
-        let mut names: BTreeMap<u32, u32> = BTreeMap::new();
-        let mut holds: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut names = vec![0u32; self.inodes.ids()];
+        let mut holds = vec![0u32; self.entries.ids()];
         for (id, row) in self.entries.iter() {
             let above = entry(row.parent).ok_or("the parent of an entry")?;
             let inode = self.inodes.get(row.inode.0).ok_or("the inode of an entry")?;
@@ -94,9 +96,9 @@ impl Fs {
             if !matches!(above.kind, Kind::Directory(_)) || above.volume != inode.volume {
                 return Err("a directory of the same volume as the parent");
             }
-            *names.entry(row.inode.0).or_default() += 1;
+            names[row.inode.0 as usize] += 1;
             if !row.linked {
-                *holds.entry(row.parent.0).or_default() += 1;
+                holds[row.parent.0 as usize] += 1;
             }
             if row.name.len() > super::walk::NAME_MAX || (row.parent.0 == id) != row.name.is_empty()
             {
@@ -107,7 +109,7 @@ impl Fs {
             }
         }
         for (id, row) in self.inodes.iter() {
-            if names.get(&id) != Some(&row.entries) {
+            if names[id as usize] != row.entries || row.entries == 0 {
                 return Err("an inode's number of entries");
             }
             if row.volume.0 as usize >= self.volumes.len() {
@@ -119,7 +121,7 @@ impl Fs {
                 return Err("one entry of a directory");
             }
         }
-        if holds.iter().any(|(id, count)| self.entries.at(*id).holds < *count) {
+        if self.entries.iter().any(|(id, entry)| entry.holds < holds[id as usize]) {
             return Err("as many holds as removed entries below");
         }
         self.check_acyclic()?;
@@ -128,11 +130,11 @@ impl Fs {
 
     /// Every entry leads up to a volume's root.
     fn check_acyclic(&self) -> Result<(), &'static str> {
-        let mut good: BTreeMap<u32, ()> = BTreeMap::new();
+        let mut good = vec![false; self.entries.ids()];
+        let mut path = Vec::new();
         for (id, _) in self.entries.iter() {
-            let mut path = Vec::new();
             let mut at = id;
-            while !good.contains_key(&at) {
+            while !good[at as usize] {
                 path.push(at);
                 let parent = self.entries.at(at).parent.0;
                 if parent == at {
@@ -143,7 +145,9 @@ impl Fs {
                 }
                 at = parent;
             }
-            good.extend(path.into_iter().map(|id| (id, ())));
+            for id in path.drain(..) {
+                good[id as usize] = true;
+            }
         }
         Ok(())
     }
@@ -196,6 +200,7 @@ impl<'a> Wire<'a> for Fs {
             protected: Protected::get(from)?,
             index: Index::default(),
             mounted: BTreeMap::new(),
+            usage: super::usage::Usage::default(),
         };
         let error = |expected| from.error(expected);
         fs.check().map_err(error)?;
@@ -211,21 +216,6 @@ impl<'a> Wire<'a> for Fs {
 }
 
 impl Fs {
-    /// Sets the counters of usage from the rows: they follow from them, and are not to be believed
-    /// from outside.
-    fn recount(&mut self) {
-        for volume in &mut self.volumes {
-            (volume.inodes, volume.pages) = (0, 0);
-        }
-        for (_, inode) in self.inodes.iter() {
-            let volume = &mut self.volumes[inode.volume.0 as usize];
-            volume.inodes += 1;
-            if let Kind::Regular(pages) = &inode.kind {
-                volume.pages += pages.present();
-            }
-        }
-    }
-
     /// An inode by its id; `None` if there is none.
     pub fn inode_by_id(&self, id: InodeId) -> Option<&Inode> {
         self.inodes.get(id.0)

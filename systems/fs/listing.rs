@@ -12,6 +12,9 @@ use alloc::vec::Vec;
 /// Where an entry of a directory of /proc or of an inode is: its cookie, name and node.
 type Listed<'a> = Box<dyn Iterator<Item = (u64, Name, Node)> + 'a>;
 
+/// The cookie behind the last entry, as ext4 has it.
+const END_OF_DIRECTORY: i64 = i64::MAX;
+
 impl Fs {
     /// The entries from a position (0 = the start, else a `d_off`) that fit in a buffer of
     /// `max_bytes`; none at the end. After it [`Fs::accessed`] is due.
@@ -34,18 +37,23 @@ impl Fs {
         let dots = [(0, &b"."[..], place.node), (1, b"..", self.parent_node(place.node))];
         let dots = dots.into_iter().filter(|dot| dot.0 >= from);
         let dots = dots.map(|(cookie, name, node)| (cookie, Name::from_slice(name), node));
-        let mut left = max_bytes;
-        let mut entries = Vec::new();
+        let (mut left, mut whole) = (max_bytes, true);
+        let mut entries: Vec<Dirent> = Vec::new();
         for (cookie, name, node) in dots.chain(self.listed(caller, place, from)?) {
             let bytes = Dirent::record_bytes(name.len() as u64);
             if bytes > left {
                 if entries.is_empty() {
                     return Err(Errno::EINVAL);
                 }
+                whole = false;
                 break;
             }
             left -= bytes;
             entries.push(self.dirent(cookie, name, node));
+        }
+        // Who has come to the end stays there: names that are made later are not seen.
+        if let (Node::Entry(_), true, Some(last)) = (place.node, whole, entries.last_mut()) {
+            last.off = END_OF_DIRECTORY;
         }
         Ok(entries)
     }

@@ -29,6 +29,7 @@ pub mod procfs;
 mod remove;
 mod rename;
 mod table;
+mod usage;
 mod volume;
 mod walk;
 mod xattr;
@@ -42,6 +43,7 @@ pub use pages::{PAGE_BYTES, Pages};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use procfs::{ProcNode, ProcView};
 pub use rename::check_rename_flags;
+pub use usage::{DEFAULT_BYTES, DEFAULT_INODES};
 pub use volume::{KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind};
 pub use walk::{Followed, Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
 
@@ -95,6 +97,7 @@ pub struct Fs {
     mounted: BTreeMap<Place, MountId>,
     root: Place,
     protected: Protected,
+    usage: usage::Usage,
 }
 
 impl Fs {
@@ -133,6 +136,7 @@ impl Fs {
             mounted: BTreeMap::new(),
             root: Place { mount: MountId(0), node: Node::Entry(EntryId(0)) },
             protected: Protected::default(),
+            usage: usage::Usage::default(),
         };
         let volume = fs.add_volume(kind, None, now);
         let root = fs.volumes[volume.0 as usize].root;
@@ -216,10 +220,9 @@ impl Fs {
         (uid, gid): (u32, u32),
         now: Timespec,
     ) -> InodeId {
-        self.volumes[volume.0 as usize].inodes += 1;
         let (atime, mtime, ctime, btime) = (now, now, now, now);
         let (nlink, entries, xattrs) = (1, 0, None);
-        InodeId(self.inodes.insert(Inode {
+        let inode = Inode {
             kind,
             volume,
             mode,
@@ -233,7 +236,9 @@ impl Fs {
             entries,
             xattrs,
             busy: busy::Busy::default(),
-        }))
+        };
+        self.count_inode(&inode);
+        InodeId(self.inodes.insert(inode))
     }
 
     /// Keeps a place alive: for each open description, working directory or root on it.
@@ -263,6 +268,7 @@ impl Fs {
             }
             let (parent, inode) = (row.parent, row.inode);
             self.entries.remove(id.0);
+            self.uncount_name(self.inodes.at(inode.0).volume);
             let row = self.inodes.at_mut(inode.0);
             row.entries -= 1;
             if row.entries == 0 {
@@ -276,11 +282,7 @@ impl Fs {
 
     fn free_inode(&mut self, inode: InodeId) {
         let Some(row) = self.inodes.remove(inode.0) else { return };
-        let volume = &mut self.volumes[row.volume.0 as usize];
-        volume.inodes -= 1;
-        if let Kind::Regular(pages) = &row.kind {
-            volume.pages -= pages.present();
-        }
+        self.uncount_inode(&row);
     }
 
     /// Takes a name away: the entry stays while somebody holds it, and then holds the directory

@@ -199,8 +199,8 @@ impl Fs {
         self.writable(place)?;
         self.permission(caller, place, MAY_WRITE | MAY_EXEC)?;
         let Ok((parent, above)) = self.stored(place) else { return Err(Errno::EOPNOTSUPP) };
-        self.room_for_inode(place)?;
         let kind = Kind::Regular(Pages::default());
+        self.room_for_inode(place, &kind)?;
         let (volume, mode, gid) = self.inherited(caller, above, &kind, mode & 0o7777);
         let inode = self.add_inode(volume, kind, mode, (caller.cred.fsuid, gid), now);
         self.inode_mut(inode).nlink = 0;

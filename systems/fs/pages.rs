@@ -14,6 +14,11 @@ use alloc::vec::Vec;
 pub const PAGE_BYTES: u64 = 4096;
 /// A write this many pages behind the dense part goes on with it; farther ones are kept apart.
 const DENSE_GAP_PAGES: u64 = 64;
+/// Beyond so many places the dense part is at least half full when it grows.
+const DENSE_FREE_PAGES: u64 = 16;
+
+/// What a page that is decoded takes beside its bytes.
+const DECODED_BYTES: u64 = 192;
 
 /// A page that exists. Bytes behind the end of `bytes` are zero.
 #[derive(Clone, Debug)]
@@ -99,7 +104,8 @@ impl Pages {
     /// The page to change, made if it is absent; it counts as not hashed.
     fn page_mut(&mut self, index: u64) -> &mut Page {
         let dense = self.dense.len() as u64;
-        if index >= dense && index <= dense + DENSE_GAP_PAGES {
+        let filled = index < 2 * self.present + DENSE_FREE_PAGES;
+        if index >= dense && index <= dense + DENSE_GAP_PAGES && filled {
             self.extend_dense(index + 1);
         }
         let (present, stale) = (&mut self.present, &mut self.stale);
@@ -214,6 +220,7 @@ impl Pages {
             }
         }
         self.size = size;
+        self.thin();
         self.trim_stale();
     }
 
@@ -246,7 +253,23 @@ impl Pages {
                 break;
             }
         }
+        self.thin();
         self.trim_stale();
+    }
+
+    /// Keeps the dense part in proportion to the pages when pages have gone.
+    fn thin(&mut self) {
+        let most = 4 * self.present + DENSE_FREE_PAGES;
+        if self.dense.len() as u64 > most {
+            for (index, page) in core::mem::take(&mut self.dense).into_iter().enumerate() {
+                if let Some(page) = page {
+                    self.sparse.insert(index as u64, page);
+                }
+            }
+        }
+        if self.dense.capacity() as u64 > 2 * most {
+            self.dense.shrink_to_fit();
+        }
     }
 
     /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is
@@ -277,7 +300,7 @@ impl Pages {
 
     /// Keeps the list of stale pages in proportion to the pages, however seldom a digest is taken.
     fn trim_stale(&mut self) {
-        if self.stale.len() as u64 <= 2 * self.present + 64 {
+        if self.stale.len() as u64 <= 2 * self.present + 16 {
             return;
         }
         let mut stale = core::mem::take(&mut self.stale);
@@ -332,6 +355,7 @@ impl<'a> Wire<'a> for Pages {
         for _ in 0..from.count()? {
             let error = from.error("pages of at most 4096 bytes inside the file, in their order");
             let (index, bytes) = (u64::get(from)?, <&[u8]>::get(from)?);
+            from.charge(bytes.len() as u64 + DECODED_BYTES)?;
             let inside = index.checked_mul(PAGE_BYTES).is_some_and(|start| start < pages.size);
             let zero_end = bytes.last() == Some(&0);
             if index < next || !inside || bytes.len() as u64 > PAGE_BYTES || zero_end {

@@ -221,16 +221,16 @@ fn status(pid: u32, tid: u32, task: &ProcTask) -> Vec<u8> {
         ("SigBlk", task.blocked.0),
         ("SigIgn", task.ignored.0),
         ("SigCgt", task.caught.0),
-        ("CapInh", 0),
+        ("CapInh", cred.inheritable),
         ("CapPrm", cred.permitted),
         ("CapEff", cred.effective),
-        ("CapBnd", CAP_FULL),
-        ("CapAmb", 0),
+        ("CapBnd", cred.bounding),
+        ("CapAmb", cred.ambient),
     ];
     for (name, set) in sets {
         line(format_args!("{name}:\t{set:016x}\n"));
     }
-    line(format_args!("NoNewPrivs:\t0\nSeccomp:\t0\n"));
+    line(format_args!("NoNewPrivs:\t{}\nSeccomp:\t0\n", u8::from(cred.no_new_privs)));
     out.extend_from_slice(text.as_bytes());
     out
 }

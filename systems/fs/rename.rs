@@ -61,7 +61,7 @@ impl Fs {
             return Err(Errno::ENOTEMPTY);
         }
         let whiteout = flags & RENAME_WHITEOUT != 0;
-        if whiteout && self.volume(old.parent).inodes >= self.volume(old.parent).max_inodes {
+        if whiteout && self.room_for_inode(old.parent, &Kind::CharDevice(0)).is_err() {
             return Err(Errno::ENOSPC);
         }
         match target {

@@ -14,6 +14,9 @@ struct Slot<T> {
     dirty: bool,
 }
 
+/// What a row that is decoded takes beside its slot: indexes, and what checks note of it.
+const DECODED_BYTES: u64 = 256;
+
 /// Rows by id.
 #[derive(Clone, Debug)]
 pub(super) struct Table<T> {
@@ -33,6 +36,11 @@ impl<T> Table<T> {
     /// How many ids are in use.
     pub(super) fn live(&self) -> u64 {
         (self.slots.len() - self.free.len()) as u64
+    }
+
+    /// How many ids there are, in use or free: all are below.
+    pub(super) fn ids(&self) -> usize {
+        self.slots.len()
     }
 
     /// Takes the id that was freed last, or a new one.
@@ -143,6 +151,7 @@ impl<T> Table<T> {
         let mut vacant = Vec::new();
         let count = from.count()?;
         for id in 0..count as u32 {
+            from.charge(size_of::<Slot<T>>() as u64 + DECODED_BYTES)?;
             let row = match from.byte()? {
                 0 => None,
                 1 => Some(take(from)?),

@@ -4,8 +4,10 @@
 //! are data. Owns usage counters, kept by addition and subtraction. Bind mounts and mount(2) itself
 //! come later: a mount has a root of its own already, so they add rows and no new shape.
 
+use super::PAGE_BYTES;
 use super::inode::{EntryId, id};
 use super::procfs::ProcNode;
+use super::usage::{DEFAULT_BYTES, DEFAULT_INODES};
 use crate::abi::flags::makedev;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::vec::Vec;
@@ -161,6 +163,8 @@ pub struct Volume {
     pub max_inodes: u64,
     /// 4 KiB pages of data in use.
     pub pages: u64,
+    /// Bytes in use beside them: inodes, names, targets of links, attributes (`usage.rs`).
+    pub held_bytes: u64,
     /// Most pages (`ENOSPC`).
     pub max_pages: u64,
 }
@@ -174,6 +178,7 @@ crate::wire_struct!(Volume {
     inodes,
     max_inodes,
     pages,
+    held_bytes,
     max_pages
 });
 
@@ -193,7 +198,7 @@ pub struct Mount {
 crate::wire_struct!(Mount { volume, root, at, read_only });
 
 impl Volume {
-    /// A volume without content and with the limits of a middling machine; `number` counts devices.
+    /// A volume without content, as large as a tree can be; `number` counts devices.
     pub(super) fn new(kind: VolumeKind, number: u32, root: Node) -> Self {
         let (dev, source): (_, &[u8]) = match kind {
             VolumeKind::Ext4 => (makedev(8, number), b"/dev/sda1"),
@@ -209,9 +214,10 @@ impl Volume {
             read_only: false,
             root,
             inodes: 0,
-            max_inodes: 16 << 20,
+            max_inodes: DEFAULT_INODES,
             pages: 0,
-            max_pages: 64 << 20,
+            held_bytes: 0,
+            max_pages: DEFAULT_BYTES / PAGE_BYTES,
         }
     }
 }

@@ -254,10 +254,10 @@ impl<'f> Walk<'f> {
         let mount = self.at.mount;
         let node = match self.at.node {
             Node::Entry(entry) => self.fs.child(entry, &self.name).map(Node::Entry),
-            Node::Proc(node) if self.name.len() <= NAME_MAX => {
+            // proc(5) does not mind how long a name is: there is none such.
+            Node::Proc(node) => {
                 Some(Node::Proc(procfs::look_up(self.caller.proc, node, &self.name)?))
             }
-            Node::Proc(_) => None,
         };
         match node {
             Some(node) => Ok(Some(Place { mount, node })),

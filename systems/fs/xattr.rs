@@ -3,6 +3,7 @@
 //! Namespaces `user.`, `trusted.` and `security.`; access control lists are `acl.rs`'s.
 
 use super::acl::is_acl;
+use super::usage::xattr_bytes;
 use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place};
 use crate::abi::credentials::CAP_SYS_ADMIN;
 use crate::abi::flags::{S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
@@ -156,9 +157,14 @@ impl Fs {
         if used + bytes(name, value) > self.volume(place).kind.facts().max_xattr_bytes {
             return Err(Errno::ENOSPC);
         }
+        let before = present.map_or(0, |old| xattr_bytes(name, old));
+        let after = xattr_bytes(name, value);
+        self.room_for_bytes(place, after.saturating_sub(before))?;
         let row = self.inode_mut(inode);
         row.xattrs.get_or_insert_default().insert(name.into(), value.into());
         row.ctime = now;
+        let volume = row.volume;
+        self.count_bytes(volume, before, after);
         Ok(())
     }
 
@@ -180,9 +186,8 @@ impl Fs {
         }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
-        if self.xattr(inode, name).is_none() {
-            return Err(Errno::ENODATA);
-        }
+        let old = self.xattr(inode, name).ok_or(Errno::ENODATA)?;
+        let bytes = xattr_bytes(name, old);
         let row = self.inode_mut(inode);
         if let Some(xattrs) = &mut row.xattrs {
             xattrs.remove(name);
@@ -191,6 +196,8 @@ impl Fs {
             }
         }
         row.ctime = now;
+        let volume = row.volume;
+        self.count_bytes(volume, bytes, 0);
         Ok(())
     }
 

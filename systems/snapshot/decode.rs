@@ -2,14 +2,16 @@
 //! an error here, so that it is no panic later.
 
 use super::{MAGIC, Refs, RestoreError, Row, VERSION};
+use crate::calls::transfer::Sending;
 use crate::components::{
-    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, Reportable,
-    Restart, Segment, Socket, Target, Task, Wait, Waiting,
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, ProcessText,
+    Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
 use crate::fs::Fs;
 use crate::kernel::{Asking, Config, Kernel, WakeMode};
+use crate::memory;
 use crate::rows::{
     ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, SocketRow, TaskRow,
 };
@@ -19,6 +21,9 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+/// Memory that a restored kernel takes at most: about what `Config::default` allows.
+const RESTORED_MAX_BYTES: u64 = 640 << 20;
 
 type From<'a, 'b> = &'b mut WireReader<'a>;
 
@@ -43,7 +48,8 @@ impl Kernel {
             return Err(RestoreError::Sum);
         }
         let start = bytes.len() - from.left();
-        let from = &mut WireReader::new(body.get(start..).unwrap_or(&[]));
+        let body = body.get(start..).unwrap_or(&[]);
+        let from = &mut WireReader::bounded(body, RESTORED_MAX_BYTES);
         let config = Config::get(from)?;
         let (now_ns, tick) = Wire::get(from)?;
         let random = u64::get(from)?;
@@ -58,6 +64,7 @@ impl Kernel {
         kernel.pids.last = last;
         kernel.get_rows(from)?;
         for _ in 0..from.count()? {
+            from.charge(memory::LOCK_BYTES)?;
             let (object, locks) = Wire::get(from)?;
             kernel.record_locks.insert(object, locks);
         }
@@ -73,17 +80,20 @@ impl Kernel {
         let mut refs = Refs::default();
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
+            from.charge(memory::PIPE_BYTES)?;
             let pipe = get_pipe(id, from)?;
             refs.pipes.insert(id, PipeRow::spawn(&mut self.rows, id, pipe));
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
+            from.charge(memory::SOCKET_BYTES)?;
             let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
             let socket = Socket { id, domain, kind, protocol, uid, gid };
             refs.sockets.insert(id, SocketRow::spawn(&mut self.rows, id, socket));
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
+            from.charge(memory::DESCRIPTION_BYTES)?;
             let description = get_description(from, &refs)?;
             self.index_description(&description)?;
             let flock = description.flock;
@@ -93,11 +103,13 @@ impl Kernel {
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
+            from.charge(memory::TASK_BYTES / 4)?;
             let files = get_files(from, &refs)?;
             refs.files.insert(id, FilesRow::spawn(&mut self.rows, id, files));
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
+            from.charge(memory::TASK_BYTES / 4)?;
             let refs_count = u32::get(from)?;
             let (cwd, root) = Wire::get(from)?;
             for place in [cwd, root] {
@@ -108,6 +120,7 @@ impl Kernel {
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
+            from.charge(memory::TASK_BYTES / 4)?;
             let handlers = get_handlers(from)?;
             refs.handlers.insert(id, HandlersRow::spawn(&mut self.rows, id, handlers));
         }
@@ -119,8 +132,10 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             let pid = number(id)?;
-            let process = get_process(pid, from)?;
-            let text = Wire::get(from)?;
+            from.charge(memory::PROCESS_BYTES)?;
+            let mut process = get_process(pid, from)?;
+            let text: ProcessText = Wire::get(from)?;
+            process.text_bytes = memory::text_bytes(text.words());
             if self.pids.process(pid).is_some() {
                 return Err(RestoreError::Inconsistent("a pid stands twice"));
             }
@@ -154,6 +169,7 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             let tid = number(id)?;
+            from.charge(memory::TASK_BYTES / 4)?;
             let task = get_task(tid, from, refs)?;
             if self.pids.task(tid).is_some() {
                 return Err(RestoreError::Inconsistent("a tid stands twice"));
@@ -230,7 +246,9 @@ impl Kernel {
                 _ => None,
             };
             let opens = match &wait.on {
-                Waiting::FifoOpen { pipe, place, .. } => Some((*pipe, *place)),
+                Waiting::FifoOpen { pipe, place, fd, over, .. } => {
+                    Some((*pipe, *place, *fd, *over))
+                }
                 _ => None,
             };
             if let Some(deadline) = deadline {
@@ -242,10 +260,14 @@ impl Kernel {
             if let Some(description) = locks_on {
                 self.watch_lock(description, since, tid, true);
             }
-            if let Some((pipe, place)) = opens
+            if let Some((pipe, place, fd, over)) = opens
                 && let Some(inode) = self.fs.inode_id(place)
             {
                 self.fifos.insert(inode, pipe);
+                if !over {
+                    let files = self.rows[row].files;
+                    self.rows[files].reserve(fd);
+                }
             }
         }
     }
@@ -261,13 +283,14 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
     let mut segments = VecDeque::new();
     let (mut bytes, mut used_slots) = (0, 0);
     for _ in 0..from.count()? {
-        let content = <&[u8]>::get(from)?.to_vec();
+        from.charge(memory::SLOT_BYTES)?;
+        let content = Bytes::get(from)?.0;
         let error = from.error("a segment that is not read to its end");
-        let (read, packet) = Wire::get(from)?;
+        let (read, kind) = Wire::get(from)?;
         if u64::from(read) >= content.len() as u64 {
             return Err(error);
         }
-        let segment = Segment { bytes: content, read, packet };
+        let segment = Segment { bytes: content, read, kind };
         bytes += segment.left();
         used_slots += segment.slots();
         segments.push_back(segment);
@@ -315,9 +338,15 @@ const DANGLING: RestoreError = RestoreError::Inconsistent("a reference that lead
 
 fn get_files(from: From<'_, '_>, refs: &Refs) -> Result<Files, RestoreError> {
     let mut files = Files { refs: u32::get(from)?, ..Files::default() };
+    let length = from.varint()?;
+    if length > 1 << 20 {
+        return Err(RestoreError::Inconsistent("a table of descriptors that cannot be"));
+    }
+    from.charge(length * memory::FD_BYTES)?;
+    files.slots.resize(length as usize, None);
     for _ in 0..from.count()? {
         let fd = from.varint()?;
-        if fd >= 1 << 20 || files.get(fd as i32).is_some() {
+        if fd >= length || files.get(fd as i32).is_some() {
             return Err(RestoreError::Inconsistent("a descriptor that cannot be"));
         }
         let (description, cloexec) = <(u64, bool)>::get(from)?;
@@ -384,6 +413,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         alarm_interval_ns,
         limits,
         exe,
+        text_bytes: 0,
         last_uid,
         tty,
         driver,
@@ -399,6 +429,7 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
     let pending = Wire::get(from)?;
     let mut frames = Vec::new();
     for _ in 0..from.count()? {
+        from.charge(memory::FRAME_BYTES)?;
         frames.push(get_frame(from, refs)?);
     }
     Ok(Task {
@@ -421,16 +452,27 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
 fn get_frame(from: From<'_, '_>, refs: &Refs) -> Result<Frame, RestoreError> {
     let mask = Wire::get(from)?;
     let error = from.error("what a handler interrupted");
-    let interrupted = match from.byte()? {
+    let mut tag = from.byte()?;
+    let mut announce = None;
+    if tag == 3 {
+        announce = Some(Wire::get(from)?);
+        tag = from.byte()?;
+    }
+    let interrupted = match tag {
         0 => None,
         1 => {
             let wait = get_wait(from, refs)?.ok_or(error)?;
             Some(Interrupted::Again(Box::new(wait)))
         }
         2 => Some(Interrupted::Over(CallId::get(from)?, Wire::get(from)?)),
+        4 => {
+            let under = Wire::get(from)?;
+            let wait = get_wait(from, refs)?.ok_or(error)?;
+            Some(Interrupted::AgainUnder(Box::new(wait), under))
+        }
         _ => return Err(error.into()),
     };
-    Ok(Frame { mask, interrupted })
+    Ok(Frame { mask, interrupted, announce })
 }
 
 fn get_wait(from: From<'_, '_>, refs: &Refs) -> Result<Option<Wait>, RestoreError> {
@@ -468,13 +510,6 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let description = described(description)?;
             Waiting::PipeWrite { description, data: Wire::get(from)?, written }
         }
-        3 => {
-            let [pipe, seen]: [u64; 2] = Wire::get(from)?;
-            let pipe = *refs.pipes.get(&pipe).ok_or(DANGLING)?;
-            let place = Wire::get(from)?;
-            let (flags, over) = Wire::get(from)?;
-            Waiting::FifoOpen { pipe, place, flags, seen, over }
-        }
         4 => {
             let select = Wire::get(from)?;
             let (options, info) = Wire::get(from)?;
@@ -498,6 +533,21 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let description = described(u64::get(from)?)?;
             let (object, lock) = Wire::get(from)?;
             Waiting::RecordLock { description, object, lock }
+        }
+        15 => Waiting::Finished(Wire::get(from)?),
+        14 => {
+            let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
+            let ([at, count], own_offset) = Wire::get(from)?;
+            let (from, to) = (described(from_id)?, described(to_id)?);
+            Waiting::Sendfile(Sending { from, to, own_offset, at, count })
+        }
+        13 => {
+            let [pipe, seen]: [u64; 2] = Wire::get(from)?;
+            let pipe = *refs.pipes.get(&pipe).ok_or(DANGLING)?;
+            let place = Wire::get(from)?;
+            let ([fd, flags], over) = Wire::get(from)?;
+            let again = Wire::get(from)?;
+            Waiting::FifoOpen { pipe, place, fd, flags, seen, over, again }
         }
         _ => return Err(error.into()),
     })

@@ -1,5 +1,6 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
+use crate::calls::transfer::Sending;
 use crate::components::Socket;
 use crate::components::{
     Context, Description, Files, Frame, Handlers, Interrupted, Life, Pending, Pipe, Process,
@@ -86,7 +87,7 @@ impl Encode for Pipe {
         put_varint(out, self.segments.len() as u64);
         for segment in &self.segments {
             segment.bytes.as_slice().put(out);
-            (segment.read, segment.packet).put(out);
+            (segment.read, segment.kind).put(out);
         }
         [self.slots, self.readers, self.writers, self.uid, self.gid, self.mode].put(out);
         [self.reader_opens, self.writer_opens, self.changed_ns].put(out);
@@ -130,6 +131,7 @@ impl Encode for Description {
 impl Encode for Files {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
         self.refs.put(out);
+        put_varint(out, self.slots.len() as u64);
         put_varint(out, u64::from(self.open));
         for (fd, slot) in self.slots.iter().enumerate() {
             if let Some(slot) = slot {
@@ -211,6 +213,10 @@ impl Encode for Task {
 
 fn put_frame(frame: &Frame, rows: &Rows, out: &mut Vec<u8>) {
     frame.mask.put(out);
+    if let Some(announce) = frame.announce {
+        out.push(3);
+        announce.put(out);
+    }
     match &frame.interrupted {
         None => out.push(0),
         Some(Interrupted::Again(wait)) => {
@@ -221,6 +227,11 @@ fn put_frame(frame: &Frame, rows: &Rows, out: &mut Vec<u8>) {
             out.push(2);
             call.put(out);
             result.put(out);
+        }
+        Some(Interrupted::AgainUnder(wait, mask)) => {
+            out.push(4);
+            mask.put(out);
+            put_wait(Some(wait), rows, out);
         }
     }
 }
@@ -255,10 +266,16 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (2u8, [description.own_id(rows), *written]).put(out);
             data.put(out);
         }
-        Waiting::FifoOpen { pipe, place, flags, seen, over } => {
-            (3u8, [pipe.own_id(rows), *seen]).put(out);
+        Waiting::Sendfile(Sending { from, to, own_offset, at, count }) => {
+            (14u8, [from.own_id(rows), to.own_id(rows)]).put(out);
+            ([*at, *count], *own_offset).put(out);
+        }
+        // 3 was the same without the descriptor's number.
+        Waiting::FifoOpen { pipe, place, fd, flags, seen, over, again } => {
+            (13u8, [pipe.own_id(rows), *seen]).put(out);
             place.put(out);
-            (*flags, *over).put(out);
+            ([*fd, *flags], *over).put(out);
+            again.put(out);
         }
         Waiting::Child { select, options, info } => {
             (4u8, *select).put(out);
@@ -281,6 +298,7 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (12u8, description.own_id(rows)).put(out);
             (*object, *lock).put(out);
         }
+        Waiting::Finished(result) => (15u8, result.clone()).put(out),
         Waiting::Flock { description, operation } => {
             (11u8, description.own_id(rows)).put(out);
             operation.put(out);

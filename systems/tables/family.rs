@@ -16,10 +16,11 @@ pub enum Club {
     Session,
 }
 
-fn link_of(process: &mut Process, club: Club) -> &mut Link {
+/// The link and the number of a process in one of the two.
+fn place_of(process: &mut Process, club: Club) -> (&mut Link, &mut u32) {
     match club {
-        Club::Group => &mut process.in_group,
-        Club::Session => &mut process.in_session,
+        Club::Group => (&mut process.in_group, &mut process.pgid),
+        Club::Session => (&mut process.in_session, &mut process.sid),
     }
 }
 
@@ -31,41 +32,35 @@ impl Kernel {
         })
     }
 
-    fn set_head(&mut self, club: Club, number: u32, head: u32) {
+    /// Sets the first member; gives the one before.
+    fn set_head(&mut self, club: Club, number: u32, head: u32) -> u32 {
         self.pids.change(number, |entry| match club {
-            Club::Group => entry.group_head = head,
-            Club::Session => entry.session_head = head,
-        });
+            Club::Group => core::mem::replace(&mut entry.group_head, head),
+            Club::Session => core::mem::replace(&mut entry.session_head, head),
+        })
     }
 
     /// Enters a process into a group or a session, at the front.
     pub(crate) fn join(&mut self, club: Club, process: ProcessRow, number: u32) {
-        let first = self.head(club, number);
         let pid = self.rows[process].pid;
-        *link_of(&mut self.rows[process], club) = Link { prev: 0, next: first };
+        let first = self.set_head(club, number, pid);
+        let (link, own) = place_of(&mut self.rows[process], club);
+        (*link, *own) = (Link { prev: 0, next: first }, number);
         if let Some(next) = self.pids.process(first) {
-            link_of(&mut self.rows[next], club).prev = pid;
-        }
-        self.set_head(club, number, pid);
-        match club {
-            Club::Group => self.rows[process].pgid = number,
-            Club::Session => self.rows[process].sid = number,
+            place_of(&mut self.rows[next], club).0.prev = pid;
         }
     }
 
     /// Takes a process out of its group or session.
     pub(crate) fn leave(&mut self, club: Club, process: ProcessRow) {
-        let number = match club {
-            Club::Group => self.rows[process].pgid,
-            Club::Session => self.rows[process].sid,
-        };
-        let link = core::mem::take(link_of(&mut self.rows[process], club));
+        let (link, number) = place_of(&mut self.rows[process], club);
+        let (link, number) = (core::mem::take(link), *number);
         match self.pids.process(link.prev) {
-            Some(prev) => link_of(&mut self.rows[prev], club).next = link.next,
-            None => self.set_head(club, number, link.next),
+            Some(prev) => place_of(&mut self.rows[prev], club).0.next = link.next,
+            None => drop(self.set_head(club, number, link.next)),
         }
         if let Some(next) = self.pids.process(link.next) {
-            link_of(&mut self.rows[next], club).prev = link.prev;
+            place_of(&mut self.rows[next], club).0.prev = link.prev;
         }
     }
 
@@ -91,13 +86,14 @@ impl Kernel {
         (child.parent, child.birth, child.sibling) = (parent, birth, Link::default());
         let pid = child.pid;
         let Some(parent) = self.pids.process(parent) else { return };
-        let last = self.rows[parent].children.prev;
-        self.rows[process].sibling.prev = last;
-        match self.pids.process(last) {
-            Some(last) => self.rows[last].sibling.next = pid,
-            None => self.rows[parent].children.next = pid,
+        let list = &mut self.rows[parent].children;
+        let last = core::mem::replace(&mut list.prev, pid);
+        if last == 0 {
+            list.next = pid;
+        } else if let Some(before) = self.pids.process(last) {
+            self.rows[before].sibling.next = pid;
         }
-        self.rows[parent].children.prev = pid;
+        self.rows[process].sibling.prev = last;
         // A stop that nobody has reported yet is the new parent's to report (wait(2)).
         if self.rows[process].report.is_some() {
             self.rows[parent].reportable.insert((birth, pid));

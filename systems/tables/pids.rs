@@ -71,10 +71,15 @@ impl PidTable {
         number > 0 && number < PID_MAX && self.get(number).is_none_or(PidEntry::is_free)
     }
 
-    /// Changes what a number stands for. Numbers of `PID_MAX` and above are passed over.
-    pub fn change(&mut self, number: u32, change: impl FnOnce(&mut PidEntry)) {
+    /// Changes what a number stands for, and gives what `change` gives. Numbers of `PID_MAX` and
+    /// above are passed over.
+    pub fn change<T: Default>(
+        &mut self,
+        number: u32,
+        change: impl FnOnce(&mut PidEntry) -> T,
+    ) -> T {
         if number == 0 || number >= PID_MAX {
-            return;
+            return T::default();
         }
         let at = number as usize / PAGE;
         if at >= self.pages.len() {
@@ -83,12 +88,13 @@ impl PidTable {
         let page = self.pages[at].get_or_insert_with(|| Box::new([PidEntry::default(); PAGE]));
         let entry = &mut page[number as usize % PAGE];
         let before = entry.is_free();
-        change(entry);
+        let given = change(entry);
         match (before, entry.is_free()) {
             (true, false) => self.used += 1,
             (false, true) => self.used -= 1,
             (true, true) | (false, false) => {}
         }
+        given
     }
 
     /// The highest free number: for tasks whose numbers nobody is to see.

@@ -55,7 +55,8 @@ fn read_only_mounts_refuse_every_change() {
 fn a_full_volume_says_so_and_is_whole() {
     let mut world = World::new();
     let file = world.create("/tmp/f").expect("create");
-    let (inodes, pages) = (world.fs.volume(file).inodes, world.fs.volume(file).pages);
+    let volume = world.fs.volume(file);
+    let (inodes, pages) = (volume.inodes, volume.pages + volume.held_bytes.div_ceil(4096));
     world.fs.set_limits(file, inodes, pages + 3);
     let before = world.fs.digest();
     assert_eq!(world.create("/tmp/g"), Err(Errno::ENOSPC));

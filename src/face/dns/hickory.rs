@@ -8,7 +8,7 @@ use super::{
     DnsLookupRequest, DnsRecordLookupRequest, DnsResolver, DnsResolverError, RData, Record,
     RecordType,
 };
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr;
@@ -81,7 +81,10 @@ fn resolver(name_servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
         NameServerConfig::new(server.ip(), true, connections.to_vec())
     });
     let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
-    Resolver::builder_with_config(config, TokioRuntimeProvider::default()).build()
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+    // The named servers answer, not this machine's files.
+    builder.options_mut().use_hosts_file = ResolveHosts::Never;
+    builder.build()
 }
 
 fn record(record: &rr::Record) -> Record {

@@ -1,7 +1,7 @@
 //! Names of hosts: literals, overrides, then a resolver of the host's (SEMANTICS.md section 8).
 //!
-//! Record types are our own and small, the same with and without the feature `dns`; with it there is
-//! `HickoryDnsResolver`, which asks the system's or the configured name servers.
+//! Record types are our own and small, the same with and without the feature `dns`; with it there
+//! is `HickoryDnsResolver`, which asks the system's or the configured name servers.
 
 #[cfg(feature = "dns")]
 mod hickory;

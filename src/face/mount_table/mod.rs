@@ -1,4 +1,4 @@
-//! File systems mounted in one another, each behind a path (SEMANTICS.md section 13, "Mount table").
+//! File systems mounted in one another, each behind a path (SEMANTICS.md section 13).
 //!
 //! The mount with the longest path that a path begins with answers. Links are resolved inside one
 //! mount only, so a link may not be made that points (textually) into another one.
@@ -7,6 +7,7 @@ mod mounted;
 mod table;
 
 pub use mounted::MountedFileSystem;
+pub(crate) use mounted::{file_system_methods, inherent_methods};
 pub use table::MountTable;
 
 /// How a file system is mounted.

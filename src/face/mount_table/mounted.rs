@@ -5,9 +5,59 @@ use crate::face::vfs::{
 };
 use std::any::Any;
 
+/// Hands the methods of a file system, but for `exists`, to another macro, after what else it is
+/// told: those that can be passed on as they are, and those with a path and content in front.
+macro_rules! file_system_methods {
+    ($callback:ident $($told:tt)*) => {
+        $callback! {
+            [$($told)*]
+            as_they_are {
+                fn read_file(&mut; path: &str) -> VfsResult<Vec<u8>>;
+                fn read_text_file(&mut; path: &str) -> VfsResult<String>;
+                fn read_dir(&mut; path: &str) -> VfsResult<Vec<String>>;
+                fn read_dir_limited(&mut; path: &str, max_entries: usize) -> VfsResult<Vec<String>>;
+                fn read_dir_with_types(&mut; path: &str) -> VfsResult<Vec<VirtualDirEntry>>;
+                fn create_dir(&mut; path: &str) -> VfsResult<()>;
+                fn create_dir_with_mode(&mut; path: &str, mode: Option<u32>) -> VfsResult<()>;
+                fn mkdir(&mut; path: &str, recursive: bool) -> VfsResult<()>;
+                fn mkdir_with_mode(
+                    &mut; path: &str, recursive: bool, mode: Option<u32>
+                ) -> VfsResult<()>;
+                fn stat(&mut; path: &str) -> VfsResult<VirtualStat>;
+                fn remove_file(&mut; path: &str) -> VfsResult<()>;
+                fn remove_dir(&mut; path: &str) -> VfsResult<()>;
+                fn rename(&mut; old_path: &str, new_path: &str) -> VfsResult<()>;
+                fn realpath(&; path: &str) -> VfsResult<String>;
+                fn symlink(&mut; target: &str, link_path: &str) -> VfsResult<()>;
+                fn read_link(&; path: &str) -> VfsResult<String>;
+                fn lstat(&; path: &str) -> VfsResult<VirtualStat>;
+                fn link(&mut; old_path: &str, new_path: &str) -> VfsResult<()>;
+                fn chmod(&mut; path: &str, mode: u32) -> VfsResult<()>;
+                fn chown(&mut; path: &str, uid: u32, gid: u32) -> VfsResult<()>;
+                fn utimes(&mut; path: &str, atime_ms: u64, mtime_ms: u64) -> VfsResult<()>;
+                fn utimes_spec(
+                    &mut; path: &str, atime: VirtualUtimeSpec, mtime: VirtualUtimeSpec, follow: bool
+                ) -> VfsResult<()>;
+                fn truncate(&mut; path: &str, length: u64) -> VfsResult<()>;
+                fn pread(&mut; path: &str, offset: u64, length: usize) -> VfsResult<Vec<u8>>;
+            }
+            with_content {
+                fn write_file() -> VfsResult<()>;
+                fn write_file_with_mode(mode: Option<u32>) -> VfsResult<()>;
+                fn create_file_exclusive() -> VfsResult<()>;
+                fn create_file_exclusive_with_mode(mode: Option<u32>) -> VfsResult<()>;
+                fn append_file() -> VfsResult<u64>;
+                fn pwrite(offset: u64) -> VfsResult<()>;
+            }
+        }
+    };
+}
+pub(crate) use file_system_methods;
+
 /// Declares the object-safe twin, and gives it to every file system and to a box of it.
 macro_rules! mounted_file_system {
     (
+        []
         as_they_are {
             $(fn $name:ident(&$($mut:ident)?; $($arg:ident: $type:ty),*) -> $result:ty;)*
         }
@@ -28,6 +78,8 @@ macro_rules! mounted_file_system {
                     &mut self, path: &str, content: Vec<u8>, $($rest: $rest_type),*
                 ) -> $written;
             )*
+            /// As [`VirtualFileSystem::exists`].
+            fn exists(&self, path: &str) -> bool;
             /// The file system itself, to look for its own type.
             fn as_any(&self) -> &dyn Any;
             /// The file system itself, to look for its own type.
@@ -51,6 +103,9 @@ macro_rules! mounted_file_system {
                     VirtualFileSystem::$write(self, path, content, $($rest),*)
                 }
             )*
+            fn exists(&self, path: &str) -> bool {
+                VirtualFileSystem::exists(self, path)
+            }
             fn as_any(&self) -> &dyn Any {
                 self
             }
@@ -72,6 +127,9 @@ macro_rules! mounted_file_system {
                     (**self).$write(path, content, $($rest),*)
                 }
             )*
+            fn exists(&self, path: &str) -> bool {
+                (**self).exists(path)
+            }
             fn as_any(&self) -> &dyn Any {
                 (**self).as_any()
             }
@@ -85,42 +143,36 @@ macro_rules! mounted_file_system {
     };
 }
 
-mounted_file_system! {
-    as_they_are {
-        fn read_file(&mut; path: &str) -> VfsResult<Vec<u8>>;
-        fn read_text_file(&mut; path: &str) -> VfsResult<String>;
-        fn read_dir(&mut; path: &str) -> VfsResult<Vec<String>>;
-        fn read_dir_limited(&mut; path: &str, max_entries: usize) -> VfsResult<Vec<String>>;
-        fn read_dir_with_types(&mut; path: &str) -> VfsResult<Vec<VirtualDirEntry>>;
-        fn create_dir(&mut; path: &str) -> VfsResult<()>;
-        fn create_dir_with_mode(&mut; path: &str, mode: Option<u32>) -> VfsResult<()>;
-        fn mkdir(&mut; path: &str, recursive: bool) -> VfsResult<()>;
-        fn mkdir_with_mode(&mut; path: &str, recursive: bool, mode: Option<u32>) -> VfsResult<()>;
-        fn exists(&; path: &str) -> bool;
-        fn stat(&mut; path: &str) -> VfsResult<VirtualStat>;
-        fn remove_file(&mut; path: &str) -> VfsResult<()>;
-        fn remove_dir(&mut; path: &str) -> VfsResult<()>;
-        fn rename(&mut; old_path: &str, new_path: &str) -> VfsResult<()>;
-        fn realpath(&; path: &str) -> VfsResult<String>;
-        fn symlink(&mut; target: &str, link_path: &str) -> VfsResult<()>;
-        fn read_link(&; path: &str) -> VfsResult<String>;
-        fn lstat(&; path: &str) -> VfsResult<VirtualStat>;
-        fn link(&mut; old_path: &str, new_path: &str) -> VfsResult<()>;
-        fn chmod(&mut; path: &str, mode: u32) -> VfsResult<()>;
-        fn chown(&mut; path: &str, uid: u32, gid: u32) -> VfsResult<()>;
-        fn utimes(&mut; path: &str, atime_ms: u64, mtime_ms: u64) -> VfsResult<()>;
-        fn utimes_spec(
-            &mut; path: &str, atime: VirtualUtimeSpec, mtime: VirtualUtimeSpec, follow: bool
-        ) -> VfsResult<()>;
-        fn truncate(&mut; path: &str, length: u64) -> VfsResult<()>;
-        fn pread(&mut; path: &str, offset: u64, length: usize) -> VfsResult<Vec<u8>>;
-    }
-    with_content {
-        fn write_file() -> VfsResult<()>;
-        fn write_file_with_mode(mode: Option<u32>) -> VfsResult<()>;
-        fn create_file_exclusive() -> VfsResult<()>;
-        fn create_file_exclusive_with_mode(mode: Option<u32>) -> VfsResult<()>;
-        fn append_file() -> VfsResult<u64>;
-        fn pwrite(offset: u64) -> VfsResult<()>;
-    }
+file_system_methods!(mounted_file_system);
+
+/// Gives a type of ours the methods of a file system as its own (all but `exists`), so that a call
+/// on it is not ambiguous where both traits are in scope (`use tickernel::vfs::*`).
+macro_rules! inherent_methods {
+    (
+        [[$($generics:tt)*] $own:ty]
+        as_they_are {
+            $(fn $name:ident(&$($mut:ident)?; $($arg:ident: $type:ty),*) -> $result:ty;)*
+        }
+        with_content {
+            $(fn $write:ident($($rest:ident: $rest_type:ty),*) -> $written:ty;)*
+        }
+    ) => {
+        impl<$($generics)*> $own {
+            $(
+                #[doc(hidden)]
+                pub fn $name(&$($mut)? self, $($arg: $type),*) -> $result {
+                    $crate::face::vfs::VirtualFileSystem::$name(self, $($arg),*)
+                }
+            )*
+            $(
+                #[doc(hidden)]
+                pub fn $write(
+                    &mut self, path: &str, content: impl Into<Vec<u8>>, $($rest: $rest_type),*
+                ) -> $written {
+                    $crate::face::vfs::VirtualFileSystem::$write(self, path, content, $($rest),*)
+                }
+            )*
+        }
+    };
 }
+pub(crate) use inherent_methods;

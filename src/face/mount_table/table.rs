@@ -1,6 +1,6 @@
 //! `MountTable`: which file system a path belongs to, and every call passed on to it.
 
-use super::{MountEntry, MountOptions, MountedFileSystem};
+use super::{MountEntry, MountOptions, MountedFileSystem, file_system_methods, inherent_methods};
 use crate::face::usage::{FileSystemUsage, measure};
 use crate::face::vfs::{
     VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
@@ -261,6 +261,15 @@ macro_rules! passed_on {
     )*};
     (read $place:ident) => { $place.filesystem() };
     (change $place:ident) => { $place.writable()? };
+}
+
+file_system_methods!(inherent_methods [] MountTable);
+
+impl MountTable {
+    #[doc(hidden)]
+    pub fn exists(&self, path: &str) -> bool {
+        VirtualFileSystem::exists(self, path)
+    }
 }
 
 impl VirtualFileSystem for MountTable {

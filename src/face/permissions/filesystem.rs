@@ -6,6 +6,7 @@ use super::Permissions;
 use super::requests::{FsAccessRequest, FsOperation};
 use super::subject::Question;
 use crate::face::device_layer::is_standard_device_path;
+use crate::face::mount_table::{file_system_methods, inherent_methods};
 use crate::face::vfs::{
     VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
     validate_path,
@@ -78,13 +79,13 @@ impl<F> PermissionedFileSystem<F> {
 }
 
 impl<F: VirtualFileSystem> PermissionedFileSystem<F> {
-    /// Asks about a path, resolved as the operation has it. `EACCES` when the policy refuses; errors
-    /// of resolving come first.
+    /// Asks about a path, resolved as the operation has it. `EACCES` when the policy refuses;
+    /// errors of resolving come first.
     pub fn check_path(&self, op: FsOperation, path: &str) -> VfsResult<()> {
         self.check(Question::usual(op), path)
     }
 
-    /// Whether there is something. What may not be asked about, or cannot be resolved, is not there.
+    /// Whether there is something. What is denied, or cannot be resolved, is not there.
     pub fn exists(&self, path: &str) -> VfsResult<bool> {
         const ABSENT: [Errno; 4] = [Errno::EACCES, Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP];
         match self.check_path(FsOperation::Exists, path) {
@@ -109,6 +110,8 @@ impl<F: VirtualFileSystem> PermissionedFileSystem<F> {
         Ok(&mut self.inner)
     }
 }
+
+file_system_methods!(inherent_methods [F: VirtualFileSystem] PermissionedFileSystem<F>);
 
 impl<F: VirtualFileSystem> VirtualFileSystem for PermissionedFileSystem<F> {
     fn read_file(&mut self, path: &str) -> VfsResult<Vec<u8>> {

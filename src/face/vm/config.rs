@@ -44,9 +44,9 @@ pub struct KernelVmConfig {
     pub profile: Profile,
     /// The host's clock, or one that jumps.
     pub clock: FaceClock,
-    /// The seed of random bytes. The host's entropy unless it is set: then a recording of the same
-    /// calls is the same.
-    pub seed: u64,
+    /// The seed of random bytes; without it one is drawn from the host's entropy, and stands in the
+    /// header of a recording. With it (and a virtual clock) the same calls give the same trace.
+    pub seed: Option<u64>,
 }
 
 impl fmt::Debug for KernelVmConfig {
@@ -77,7 +77,7 @@ impl KernelVmConfig {
             zombie_ttl: DEFAULT_ZOMBIE_TTL,
             profile: Profile::SecureExec,
             clock: FaceClock::Real,
-            seed: 0,
+            seed: None,
         }
     }
 
@@ -89,13 +89,21 @@ impl KernelVmConfig {
         }
     }
 
+    /// The same with a seed for sure.
+    pub(super) fn seeded(mut self) -> Self {
+        // A host without entropy has no random bytes to give: then they follow from the clock.
+        self.seed
+            .get_or_insert_with(|| getrandom::u64().unwrap_or_else(|_| crate::clock::wall_ms()));
+        self
+    }
+
     /// The core's configuration.
     pub(super) fn core_config(&self, foreign_root: bool, start_ns: u64) -> Config {
         let user = UserManager::from_config(self.user.clone());
         let (file_policy, command_policy) = self.permissions.policies();
         Config {
             profile: self.profile,
-            seed: self.seed,
+            seed: self.seed.unwrap_or(0),
             start_ns,
             face: FaceConfig {
                 present: true,

@@ -37,13 +37,7 @@ fn bytes_of(answer: Answer) -> Vec<u8> {
 
 impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// A call of one process on a descriptor, which may ask the user's file system.
-    fn on_fd<'m>(
-        &'m mut self,
-        driver: &str,
-        pid: u32,
-        fd: u32,
-        call: Call<'_>,
-    ) -> KernelResult<Answer> {
+    fn on_fd(&mut self, driver: &str, pid: u32, fd: u32, call: Call<'_>) -> KernelResult<Answer> {
         let mut core = owned(&self.machine, driver, pid)?;
         if core.kernel.face_is_file(pid, fd) {
             core.catch_up();

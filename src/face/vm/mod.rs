@@ -80,6 +80,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// A machine over a file system. A [`MemoryFileSystem`] becomes the kernel's own tree; any
     /// other stays the user's, and is asked.
     pub fn new(mut filesystem: F, config: KernelVmConfig) -> Self {
+        let config = config.seeded();
         let start_ns = config.start_ns();
         let native = (&mut filesystem as &mut dyn Any).downcast_mut::<MemoryFileSystem>();
         let core_config = config.core_config(native.is_none(), start_ns);
@@ -134,7 +135,7 @@ fn layers<F: VirtualFileSystem>(
     config: &KernelVmConfig,
 ) -> PermissionedFileSystem<DeviceLayer<F>> {
     let mut devices = super::device_layer::create_device_layer(files);
-    devices.seed(config.seed);
+    devices.seed(config.seed.unwrap_or(0));
     devices.set_time_ms(config.start_ns() / 1_000_000);
     PermissionedFileSystem::new(devices, config.vm_id.clone(), config.permissions.clone())
 }
@@ -186,7 +187,7 @@ fn run(
     (task, call): (u32, Call<'_>),
     what: impl fmt::Display,
 ) -> KernelResult<Answer> {
-    let outcome = core.call(task, call);
+    let outcome = core.call(task, &call);
     let result = machine.finish(core, outcome, &mut host);
     if let Some(panic) = host.panic.take() {
         std::panic::resume_unwind(panic);

@@ -21,7 +21,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         call: Call<'_>,
         what: impl std::fmt::Display,
     ) -> KernelResult<Answer> {
-        let outcome = core.call(task, call);
+        let outcome = core.call(task, &call);
         self.machine.finish(core, outcome, &mut NoHost).map_err(|errno| error_about(errno, what))
     }
 
@@ -169,7 +169,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         match new_mask {
             None => Ok(core.kernel.face_umask(pid).unwrap_or(0)),
             Some(mask) => {
-                let outcome = core.call(pid, Call::Umask { mask });
+                let outcome = core.call(pid, &Call::Umask { mask });
                 let answer = self.machine.finish(core, outcome, &mut NoHost);
                 let answer = answer.map_err(|errno| error_about(errno, "umask"))?;
                 Ok(answer.value as u32)

@@ -24,7 +24,8 @@ pub struct Decoded {
     pub call: Option<Vec<u8>>,
     /// What is expected of it.
     pub expected: Expected,
-    /// An address stood where data was needed and the call failed with EFAULT.
+    /// An address stood where data was needed and the call failed with EFAULT, or only the
+    /// beginning of a list was printed.
     pub unreadable: bool,
 }
 
@@ -50,7 +51,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
         outputs::outputs(&args, value, &mut expected);
     }
     let fault = recorded == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT);
-    let unreadable = fault && !scope && (call_bytes.is_none() || args.has_address());
+    let unreadable = !scope
+        && (fault && (call_bytes.is_none() || args.has_address()) || args.has_part_of_a_poll());
     if unreadable {
         expected.role = Role::Taken;
         expected.flags |= FED;
@@ -187,13 +189,32 @@ impl<'a> Args<'a> {
                 None => return None,
             }
         }
+        // Of a list that was cut it is only known how much was taken.
+        if let Recorded::Value(value @ 0..) = recorded(self.call)
+            && self.get(index)?.as_array()?.more
+            && value.cast_unsigned() <= MAX_CUT_BYTES
+        {
+            bytes.resize(bytes.len().max(value as usize), 0);
+        }
         Some(bytes)
     }
 
-    /// The room of an iovec list, for reading.
+    /// The room of an iovec list, for reading; of a cut one at least what was read.
     pub(super) fn vector_count(&self, index: usize) -> Option<u64> {
-        let items = self.get(index)?.items()?;
-        items.iter().try_fold(0u64, |sum, item| sum.checked_add(item.field("iov_len")?.as_u64()?))
+        let list = self.get(index)?.as_array()?;
+        let mut items = list.items.iter();
+        let sum =
+            items.try_fold(0u64, |sum, item| sum.checked_add(item.field("iov_len")?.as_u64()?))?;
+        match recorded(self.call) {
+            Recorded::Value(value) if list.more => Some(sum.max(u64::try_from(value).ok()?)),
+            _ => Some(sum),
+        }
+    }
+
+    /// Whether strace printed only the first entries of a poll's list (`-s`).
+    fn has_part_of_a_poll(&self) -> bool {
+        matches!(self.name(), "poll" | "ppoll")
+            && self.get(0).and_then(Value::as_array).is_some_and(|list| list.more)
     }
 
     /// Whether a bare address stands anywhere among the arguments.

@@ -31,7 +31,7 @@ pub(super) fn outputs(args: &Args<'_>, value: i64, expected: &mut Expected) {
             list
         }
         "pipe" | "pipe2" => pipe(args.get(0)),
-        "poll" | "ppoll" => poll(args),
+        "poll" | "ppoll" => poll(args, expected),
         "select" | "pselect6" => select(args, value),
         "wait4" if value > 0 => args.get(1).and_then(numbers::wait_status).map(Payload::Status),
         "waitid" => args.get(2).and_then(numbers::siginfo).map(|info| Payload::Info(info.into())),
@@ -131,9 +131,12 @@ fn pipe(value: Option<&Value>) -> Option<Payload> {
     }
 }
 
-fn poll(args: &Args<'_>) -> Option<Payload> {
+fn poll(args: &Args<'_>, expected: &mut Expected) -> Option<Payload> {
     let result = args.call.result.as_ref()?;
     let list = result.notes.iter().find(|note| note.as_array().is_some());
+    if list.and_then(Value::as_array).is_some_and(|list| list.more) {
+        cut(expected);
+    }
     Some(Payload::Poll(match list {
         Some(list) => numbers::pollfds(list)?,
         None => Vec::new(),

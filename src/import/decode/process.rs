@@ -1,5 +1,6 @@
 //! Arguments of calls about processes, ids, signals and time.
 
+use tickernel_systems::abi::credentials::{CAPABILITIES, SECUREBITS};
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Itimer, Signal, Timespec};
 use tickernel_systems::event::Call;
@@ -50,6 +51,8 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             let groups = args.get(1)?.items()?.iter().map(Value::as_i64).collect::<Option<_>>()?;
             Call::Setgroups { groups }
         }
+        "capset" => return capset(args),
+        "prctl" => return prctl(args),
         "umask" => Call::Umask { mask: args.mode(0)? },
         "prlimit64" => Call::Prlimit64 {
             target: args.int(0)?,
@@ -161,6 +164,32 @@ fn clone(args: &Args<'_>) -> Option<Vec<u8>> {
     let result = args.call.result.as_ref().and_then(crate::strace::CallResult::number);
     let set_tid = result.and_then(|tid| u32::try_from(tid).ok()).unwrap_or(0);
     args.done(&Call::Clone { flags, set_tid })
+}
+
+/// `capset({version=…, pid=0}, {effective=…, permitted=…, inheritable=…})`
+fn capset(args: &Args<'_>) -> Option<Vec<u8>> {
+    let target = args.get(0)?.field("pid").map_or(Some(0), Value::as_i32)?;
+    let set = |name: &str| numbers::capabilities(args.get(1)?.field(name)?);
+    let (effective, permitted) = (set("effective")?, set("permitted")?);
+    args.done(&Call::Capset { target, effective, permitted, inheritable: set("inheritable")? })
+}
+
+/// Only what changes something that the kernel models, and succeeded: the others tell of the host.
+fn prctl(args: &Args<'_>) -> Option<Vec<u8>> {
+    let option = args.flags(0, PRCTL_OPTIONS).filter(|_| args.succeeded())?;
+    if !PRCTL_OPTIONS.iter().any(|entry| entry.1 == u64::from(option)) {
+        return None;
+    }
+    let constant = |name: &str| {
+        let tables = [SECUREBITS, CAPABILITIES, AMBIENT_OPERATIONS];
+        tables.iter().find_map(|table| number_of(table, name)).map(i128::from)
+    };
+    let arg = |index: usize| match args.get(index) {
+        None => Some(0),
+        Some(value) => u64::try_from(value.resolve(&constant)?).ok(),
+    };
+    let (arg2, arg3) = (arg(1)?, arg(2)?);
+    args.done(&Call::Prctl { option, arg2, arg3, arg4: arg(3)?, arg5: arg(4)? })
 }
 
 /// The lists are printed whole with -v; else the environment is only counted.

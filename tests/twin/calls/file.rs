@@ -147,8 +147,11 @@ fn faccessat(number: i64, f: &Fields<'_>, area: &mut Area) -> Planned {
 /// struct linux_dirent64: d_ino, d_off (64 bits each), d_reclen (16), d_type (8), d_name
 /// (getdents(2)).
 fn getdents64(f: &Fields<'_>, area: &mut Area) -> Planned {
-    let count = f.number("count")?.min(area.left() as u64);
-    let at = area.room(count as usize)?;
+    // The kernel takes the low 32 bits as a number with a sign: below 0 it writes nothing.
+    let count = f.number("count")?;
+    let room = usize::try_from(count as u32 as i32).unwrap_or(0).min(area.left());
+    let count = if (count as u32 as i32) < 0 { count } else { room as u64 };
+    let at = area.room(room)?;
     Ok(Plan::new(libc::SYS_getdents64, &[f.number("fd")?, at, count]).replying(
         move |length, answer| {
             let bytes = get_bytes(at, length as usize);

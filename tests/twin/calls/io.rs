@@ -100,7 +100,10 @@ fn vector_arguments(f: &Fields<'_>, vector: u64) -> Result<[u64; 6], String> {
 
 fn readv(number: i64, f: &Fields<'_>, area: &mut Area) -> Planned {
     let vector = area.room(16)?;
-    let (at, count) = buffer(f.number("count")?, area)?;
+    // A vector's length is cut down before it is looked at, unless it is below 0.
+    let count = f.number("count")?;
+    let count = if count < 1 << 63 { count.min(area.left() as u64) } else { count };
+    let (at, count) = buffer(count, area)?;
     put_vector(vector, at, count);
     let plan = Plan::new(number, &vector_arguments(f, vector)?);
     Ok(plan.replying(move |length, answer| {

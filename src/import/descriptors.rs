@@ -1,0 +1,533 @@
+//! The descriptors that the first process had, as the whole recording shows them (IMPORT.md section
+//! 5): numbers that are used before a call makes them, numbers that a new descriptor skips (open)
+//! or takes (closed), and what each was: its printed text, fstat(2), lseek(2), ioctl(2), fcntl(2).
+
+use std::collections::BTreeMap;
+
+use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Errno, Stat};
+use tickernel_systems::event::{Call, FcntlArg, Payload};
+
+use super::created::Created;
+use super::lineage::{Lineage, Slot};
+use crate::replay::{Expected, Recorded, stat_bits};
+use crate::strace::{self, Fd, Value};
+
+/// Numbers above are not looked at.
+const MAX_FD: i32 = 4096;
+/// Where a process finds its own descriptors (proc(5)).
+const OWN_FDS: &[u8] = b"/proc/self/fd/";
+/// Numbers that one new descriptor may show as open.
+const MAX_GAP: i32 = 256;
+
+/// What is known of one descriptor of the root.
+#[derive(Debug, Default)]
+pub struct SeenFd {
+    /// Whether it was open; `None` if nothing tells.
+    pub open: Option<bool>,
+    /// What strace printed for it, or a link in /proc/PID/fd.
+    pub text: Option<Vec<u8>>,
+    /// The device that strace printed with it.
+    pub device: Option<Vec<u8>>,
+    /// The first stat and its members.
+    pub stat: Option<(Stat, u32)>,
+    /// Moves of the description's offset before that stat: an index for [`Descriptors::moves`].
+    pub stat_at: usize,
+    /// Access mode and status flags, before they were set.
+    pub flags: Option<u32>,
+    /// Its flags were set.
+    pub flags_set: bool,
+    /// Where lseek(2) found it, and the moves before.
+    pub offset: Option<(u64, usize)>,
+    /// Its offset was set.
+    pub offset_set: bool,
+    /// lseek(2) says that it is a pipe, a socket or the like.
+    pub is_stream: bool,
+    /// It is a terminal.
+    pub is_tty: bool,
+    /// It is a directory.
+    pub is_directory: bool,
+    /// Its link in /proc says that it is open for both.
+    pub is_both: bool,
+    /// Bytes were read.
+    pub was_read: bool,
+    /// Something was written.
+    pub was_written: bool,
+    /// Reading is refused.
+    pub cannot_read: bool,
+    /// Writing is refused.
+    pub cannot_write: bool,
+}
+
+/// What is known of all of them.
+#[derive(Debug, Default)]
+pub struct Descriptors {
+    /// By the root's number.
+    pub seen: BTreeMap<i32, SeenFd>,
+    /// Bytes that were read or written at offsets, in order.
+    pub moves: Vec<(i32, u64)>,
+    /// Modes of created files.
+    pub created: Created,
+}
+
+impl Descriptors {
+    /// A call that is over: what it shows, then what it does to its task's table.
+    pub(super) fn see(
+        &mut self,
+        task: &Lineage,
+        call: &strace::Call,
+        parsed: Option<&Call<'_>>,
+        expected: &Expected,
+    ) {
+        // What these print is what they made.
+        if !matches!(&*call.name, "pipe" | "pipe2" | "socketpair" | "recvmsg") {
+            for fd in call.args.iter().flat_map(printed) {
+                self.text(task, fd);
+            }
+        }
+        if let Some(parsed) = parsed {
+            self.uses(task, parsed, expected.recorded);
+            match expected.recorded {
+                Recorded::Value(value) => self.succeeded(task, parsed, expected, value),
+                Recorded::Errno(errno) => self.failed(task, parsed, errno),
+                Recorded::Never => {}
+            }
+        }
+        if let Recorded::Value(value) = expected.recorded {
+            self.made(task, call, parsed, value);
+        }
+    }
+
+    fn at(&mut self, task: &Lineage, fd: i32) -> Option<&mut SeenFd> {
+        let fd = task.root_fd(fd).filter(|fd| *fd < MAX_FD)?;
+        Some(self.seen.entry(fd).or_default())
+    }
+
+    fn text(&mut self, task: &Lineage, fd: &Fd) {
+        let Some(number) = fd.number.as_i32() else { return };
+        // `1234<bash>` is a process (-Y).
+        let is_file = fd.text.first() == Some(&b'/') || fd.text.contains(&b':');
+        if !is_file {
+            return;
+        }
+        if let Some(seen) = self.at(task, number)
+            && seen.open != Some(false)
+            && seen.text.is_none()
+        {
+            seen.open = Some(true);
+            seen.text = Some(fd.text.clone());
+            seen.device = fd.device.clone();
+        }
+    }
+
+    /// A number that is used is open, unless the call says that it is not.
+    fn uses(&mut self, task: &Lineage, call: &Call<'_>, recorded: Recorded) {
+        let bad = recorded == Recorded::Errno(Errno::EBADF);
+        // Of a read and a write EBADF may be the access mode's.
+        let ambiguous = matches!(
+            call,
+            Call::Read { .. }
+                | Call::Readv { .. }
+                | Call::Pread64 { .. }
+                | Call::Write { .. }
+                | Call::Writev { .. }
+                | Call::Pwrite64 { .. }
+                | Call::Ftruncate { .. }
+                | Call::Fallocate { .. }
+        );
+        for fd in used(call) {
+            if let Some(seen) = self.at(task, fd)
+                && !(bad && ambiguous)
+            {
+                seen.open.get_or_insert(!bad);
+            }
+        }
+        if let (Call::Poll { .. } | Call::Ppoll { .. }, Recorded::Value(_)) = (call, recorded) {
+            // What is not open is told by POLLNVAL, which `succeeded` sees.
+            return;
+        }
+        for fd in in_sets(call) {
+            if let Some(seen) = self.at(task, fd).filter(|_| matches!(recorded, Recorded::Value(_)))
+            {
+                seen.open.get_or_insert(true);
+            }
+        }
+    }
+
+    fn failed(&mut self, task: &Lineage, call: &Call<'_>, errno: Errno) {
+        let Some(fd) = used(call).first().copied() else { return };
+        let Some(seen) = self.at(task, fd) else { return };
+        match (call, errno) {
+            (Call::Lseek { .. }, Errno::ESPIPE) => seen.is_stream = true,
+            (Call::Read { .. } | Call::Readv { .. }, Errno::EBADF) => seen.cannot_read = true,
+            (Call::Write { .. } | Call::Writev { .. }, Errno::EBADF) => seen.cannot_write = true,
+            (Call::Read { .. }, Errno::EISDIR) => seen.is_directory = true,
+            _ => {}
+        }
+    }
+
+    /// The first stat of a descriptor, and after how many moves of its offset it came.
+    fn told_stat(&mut self, task: &Lineage, fd: i32, expected: &Expected) {
+        let at = self.moves.len();
+        if let (Payload::Stat(stat), Some(seen)) = (&expected.payload, self.at(task, fd))
+            && seen.stat.is_none()
+        {
+            seen.stat = Some((**stat, expected.members));
+            seen.stat_at = at;
+        }
+    }
+
+    fn succeeded(&mut self, task: &Lineage, call: &Call<'_>, expected: &Expected, value: i64) {
+        match call {
+            Call::Read { fd, .. } | Call::Readv { fd, .. } => self.moved(task, *fd, value, false),
+            Call::Write { fd, .. } | Call::Writev { fd, .. } => self.moved(task, *fd, value, true),
+            Call::Fstat { fd }
+            | Call::Newfstatat { dirfd: fd, path: Some(b""), .. }
+            | Call::Statx { dirfd: fd, path: Some(b"") | None, .. } => {
+                self.told_stat(task, *fd, expected);
+            }
+            Call::Lseek { fd, offset, whence } => {
+                let at = self.moves.len();
+                let Some(seen) = self.at(task, *fd) else { return };
+                if let (SEEK_CUR, Ok(found)) = (*whence, u64::try_from(value - *offset))
+                    && seen.offset.is_none()
+                    && !seen.offset_set
+                {
+                    seen.offset = Some((found, at));
+                }
+                seen.offset_set |= *whence != SEEK_CUR || *offset != 0;
+            }
+            Call::Ioctl { fd, request, .. } => {
+                let tty = [TCGETS, TIOCGWINSZ, TIOCGPGRP].contains(request);
+                if let Some(seen) = self.at(task, *fd).filter(|_| tty) {
+                    seen.is_tty = true;
+                }
+            }
+            Call::Fcntl { fd, cmd: F_GETFL, .. } => {
+                if let Some(seen) = self.at(task, *fd)
+                    && !seen.flags_set
+                    && seen.flags.is_none()
+                {
+                    seen.flags = u32::try_from(value).ok();
+                }
+            }
+            Call::Fcntl { fd, cmd: F_SETFL, .. } => {
+                if let Some(seen) = self.at(task, *fd) {
+                    seen.flags_set = true;
+                }
+            }
+            Call::Getdents64 { fd, .. } | Call::Fchdir { fd } => {
+                self.listed(task, *fd, expected);
+                if let Some(seen) = self.at(task, *fd) {
+                    seen.is_directory = true;
+                }
+            }
+            Call::Readlink { path: Some(path), .. }
+            | Call::Readlinkat { path: Some(path), .. }
+            | Call::Lstat { path: Some(path) }
+            | Call::Newfstatat { path: Some(path), .. }
+            | Call::Statx { path: Some(path), .. }
+                if path.starts_with(OWN_FDS) =>
+            {
+                self.link(task, path, expected);
+            }
+            Call::Openat { dirfd, path: Some(path), .. }
+            | Call::Newfstatat { dirfd, path: Some(path), .. }
+                if *dirfd >= 0 && path.first().is_some_and(|first| *first != b'/') =>
+            {
+                if let Some(seen) = self.at(task, *dirfd) {
+                    seen.is_directory = true;
+                }
+            }
+            Call::Poll { .. } | Call::Ppoll { .. } => self.polled(task, call, expected),
+            _ => {}
+        }
+    }
+
+    fn moved(&mut self, task: &Lineage, fd: i32, value: i64, written: bool) {
+        let Some(root_fd) = task.root_fd(fd) else { return };
+        let (Some(seen), Ok(count)) = (self.at(task, fd), u64::try_from(value)) else { return };
+        seen.was_written |= written;
+        seen.was_read |= !written && count > 0;
+        if count > 0 {
+            self.moves.push((root_fd, count));
+        }
+    }
+
+    fn polled(&mut self, task: &Lineage, call: &Call<'_>, expected: &Expected) {
+        let Payload::Poll(answer) = &expected.payload else { return };
+        if expected.flags & crate::replay::CUT != 0 {
+            return;
+        }
+        let (Call::Poll { fds, .. } | Call::Ppoll { fds, .. }) = call else { return };
+        for asked in fds {
+            let answer = answer.iter().find(|answer| answer.fd == asked.fd);
+            let bad = answer.is_some_and(|it| u32::from(it.revents) & POLLNVAL != 0);
+            if let Some(seen) = self.at(task, asked.fd) {
+                seen.open.get_or_insert(!bad);
+            }
+        }
+    }
+
+    /// `/proc/self/fd/1` of ls(1) and the like: what the link says, and its mode, which shows how
+    /// the file is open (proc(5)).
+    fn link(&mut self, task: &Lineage, path: &[u8], expected: &Expected) {
+        let Some(number) = path.strip_prefix(OWN_FDS).and_then(number_of_name) else { return };
+        let Some(seen) = self.at(task, number) else { return };
+        match &expected.payload {
+            Payload::Data(target) if expected.flags & crate::replay::CUT == 0 => {
+                seen.open.get_or_insert(true);
+                seen.text.get_or_insert(target.0.clone());
+            }
+            Payload::Stat(stat) if stat.mode & S_IFMT == S_IFLNK => {
+                seen.open.get_or_insert(true);
+                seen.cannot_read |= stat.mode & 0o400 == 0;
+                seen.cannot_write |= stat.mode & 0o200 == 0;
+                seen.is_both |= stat.mode & 0o600 == 0o600;
+            }
+            _ => {}
+        }
+    }
+
+    /// The list of /proc/self/fd names every open descriptor.
+    fn listed(&mut self, task: &Lineage, fd: i32, expected: &Expected) {
+        let Payload::Dirents(entries) = &expected.payload else { return };
+        if task.slot(fd) != Slot::OwnFds {
+            return;
+        }
+        for number in entries.iter().filter_map(|entry| number_of_name(&entry.name.0)) {
+            if let Some(seen) = self.at(task, number) {
+                seen.open.get_or_insert(true);
+            }
+        }
+    }
+
+    /// What a call does to the table of its task; the number of a new descriptor tells which below
+    /// it were open (open(2): the lowest that is not).
+    fn made(&mut self, task: &Lineage, call: &strace::Call, parsed: Option<&Call<'_>>, value: i64) {
+        let made = i32::try_from(value).unwrap_or(-1);
+        match parsed {
+            Some(Call::Dup { oldfd }) => self.copied(task, *oldfd, 0, made, false),
+            Some(Call::Fcntl { fd, cmd: cmd @ (F_DUPFD | F_DUPFD_CLOEXEC), arg }) => {
+                let from = if let FcntlArg::Number(from) = arg { *from } else { return };
+                let from = i32::try_from(from).unwrap_or(0);
+                self.copied(task, *fd, from, made, *cmd == F_DUPFD_CLOEXEC);
+            }
+            Some(Call::Fcntl { fd, cmd: F_SETFD, arg: FcntlArg::Number(arg) }) => {
+                task.set_cloexec(*fd, arg & 1 != 0);
+            }
+            Some(Call::Dup2 { oldfd, newfd }) if oldfd != newfd => {
+                task.put(*newfd, copy(task.slot(*oldfd), false));
+            }
+            Some(Call::Dup3 { oldfd, newfd, flags }) => {
+                task.put(*newfd, copy(task.slot(*oldfd), flags & O_CLOEXEC != 0));
+            }
+            Some(Call::Close { fd }) if *fd >= 0 => task.put(*fd, Slot::Closed),
+            Some(Call::CloseRange { first, last, flags }) => {
+                let known: Vec<i32> = self.seen.keys().copied().chain(0..3).collect();
+                let [first, last] = [first, last].map(|fd| i32::try_from(*fd).unwrap_or(i32::MAX));
+                task.close_range(first, last, flags & CLOSE_RANGE_CLOEXEC != 0, &known);
+            }
+            _ => {
+                let cloexec = makes_cloexec(call, parsed);
+                let path = match parsed {
+                    Some(Call::Open { path, .. } | Call::Openat { path, .. }) => *path,
+                    _ => None,
+                };
+                let lists = path.is_some_and(|path| {
+                    path.starts_with(b"/proc/self/fd") && number_of_name(path).is_none()
+                });
+                for fd in made_fds(call, value) {
+                    self.taken(task, 0, fd);
+                    task.put(fd, if lists { Slot::OwnFds } else { Slot::Own { cloexec } });
+                }
+            }
+        }
+    }
+
+    fn copied(&mut self, task: &Lineage, old: i32, from: i32, made: i32, cloexec: bool) {
+        let slot = copy(task.slot(old), cloexec);
+        self.taken(task, from, made);
+        task.put(made, slot);
+    }
+
+    /// A new descriptor got a number: those below are open, and it was not.
+    fn taken(&mut self, task: &Lineage, from: i32, made: i32) {
+        for fd in from..made.min(from.saturating_add(MAX_GAP)) {
+            if let Some(seen) = self.at(task, fd) {
+                seen.open.get_or_insert(true);
+            }
+        }
+        if let Some(seen) = self.at(task, made) {
+            seen.open.get_or_insert(false);
+        }
+    }
+}
+
+/// A name that is a number.
+fn number_of_name(name: &[u8]) -> Option<i32> {
+    std::str::from_utf8(name).ok()?.parse().ok()
+}
+
+fn copy(slot: Slot, cloexec: bool) -> Slot {
+    match slot {
+        Slot::Closed => Slot::Closed,
+        Slot::Own { .. } | Slot::OwnFds => Slot::Own { cloexec },
+        Slot::Inherited { root_fd, .. } => Slot::Inherited { root_fd, cloexec },
+    }
+}
+
+/// Printed descriptors of an argument; those of lists too.
+fn printed(arg: &Value) -> Vec<&Fd> {
+    match arg.as_fd() {
+        Some(fd) => vec![fd],
+        None => {
+            let items = arg.items().unwrap_or_default().iter();
+            items.filter_map(|item| item.field("fd").unwrap_or(item).as_fd()).collect()
+        }
+    }
+}
+
+/// Descriptors that a call takes by their numbers.
+pub(super) fn used(call: &Call<'_>) -> Vec<i32> {
+    match *call {
+        Call::Read { fd, .. }
+        | Call::Write { fd, .. }
+        | Call::Close { fd }
+        | Call::Fstat { fd }
+        | Call::Lseek { fd, .. }
+        | Call::Ioctl { fd, .. }
+        | Call::Pread64 { fd, .. }
+        | Call::Pwrite64 { fd, .. }
+        | Call::Readv { fd, .. }
+        | Call::Writev { fd, .. }
+        | Call::Fcntl { fd, .. }
+        | Call::Flock { fd, .. }
+        | Call::Fsync { fd }
+        | Call::Fdatasync { fd }
+        | Call::Ftruncate { fd, .. }
+        | Call::Fchdir { fd }
+        | Call::Fchmod { fd, .. }
+        | Call::Fchown { fd, .. }
+        | Call::Fstatfs { fd }
+        | Call::Getdents64 { fd, .. }
+        | Call::Fadvise64 { fd, .. }
+        | Call::Fallocate { fd, .. }
+        | Call::Fgetxattr { fd, .. }
+        | Call::Flistxattr { fd, .. } => vec![fd],
+        Call::Dup { oldfd } | Call::Dup2 { oldfd, .. } | Call::Dup3 { oldfd, .. } => vec![oldfd],
+        Call::Sendfile { in_fd, out_fd, .. } => vec![in_fd, out_fd],
+        Call::CopyFileRange { fd_in, fd_out, .. } => vec![fd_in, fd_out],
+        Call::Newfstatat { dirfd, path: Some(b""), .. }
+        | Call::Statx { dirfd, path: Some(b""), .. }
+            if dirfd >= 0 =>
+        {
+            vec![dirfd]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Descriptors in the sets of select(2).
+fn in_sets(call: &Call<'_>) -> Vec<i32> {
+    let (Call::Select { readfds, writefds, exceptfds, .. }
+    | Call::Pselect6 { readfds, writefds, exceptfds, .. }) = call
+    else {
+        return Vec::new();
+    };
+    let sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
+    sets.filter_map(|fd| i32::try_from(*fd).ok()).collect()
+}
+
+/// The numbers of the descriptors that a call made, by its name: also one that the kernel does not
+/// know.
+pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
+    let list = match &*call.name {
+        "pipe" | "pipe2" => call.arg(0),
+        "socketpair" => call.arg(3),
+        "open"
+        | "openat"
+        | "openat2"
+        | "creat"
+        | "socket"
+        | "accept"
+        | "accept4"
+        | "epoll_create"
+        | "epoll_create1"
+        | "eventfd"
+        | "eventfd2"
+        | "signalfd"
+        | "signalfd4"
+        | "timerfd_create"
+        | "inotify_init"
+        | "inotify_init1"
+        | "memfd_create"
+        | "pidfd_open"
+        | "pidfd_getfd"
+        | "userfaultfd"
+        | "fanotify_init"
+        | "perf_event_open"
+        | "io_uring_setup"
+        | "memfd_secret"
+        | "open_tree"
+        | "fsopen"
+        | "fsmount"
+        | "fspick"
+        | "mq_open"
+        | "landlock_create_ruleset" => {
+            return i32::try_from(value).ok().filter(|fd| *fd >= 0).into_iter().collect();
+        }
+        "recvmsg" => return received_fds(call),
+        // TIOCGPTPEER: no text stands after its number.
+        "ioctl" if call.arg(1).is_some_and(|arg| names(arg, "TIOCGPTPEER")) => {
+            return i32::try_from(value).ok().into_iter().collect();
+        }
+        "ioctl" => {
+            let made = call.result.as_ref().and_then(|result| result.value.as_ref()?.as_fd());
+            return made.and_then(|fd| fd.number.as_i32()).into_iter().collect();
+        }
+        _ => return Vec::new(),
+    };
+    list.and_then(Value::items).unwrap_or_default().iter().filter_map(Value::as_i32).collect()
+}
+
+/// Whether a constant is printed by that name, alone or in a comment.
+fn names(value: &Value, name: &str) -> bool {
+    value.name() == Some(name) || value.comment().is_some_and(|text| text.trim() == name)
+}
+
+/// Descriptors that came in a message (SCM_RIGHTS, unix(7)).
+fn received_fds(call: &strace::Call) -> Vec<i32> {
+    let control = call.arg(1).and_then(|message| message.field("msg_control"));
+    let messages = control.and_then(Value::items).unwrap_or_default().iter();
+    let rights = messages
+        .filter(|it| it.field("cmsg_type").is_some_and(|kind| names(kind, "SCM_RIGHTS")))
+        .filter_map(|it| it.field("cmsg_data")?.items());
+    rights.flatten().filter_map(Value::as_i32).collect()
+}
+
+/// Whether what a call makes closes on exec: flags by name or number are O_CLOEXEC everywhere.
+pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> bool {
+    match parsed {
+        Some(Call::Open { flags, .. } | Call::Openat { flags, .. } | Call::Pipe2 { flags }) => {
+            flags & O_CLOEXEC != 0
+        }
+        Some(Call::EpollCreate1 { flags } | Call::InotifyInit1 { flags }) => flags & O_CLOEXEC != 0,
+        Some(Call::Socket { r#type, .. }) => r#type & SOCK_CLOEXEC != 0,
+        Some(Call::Unmodelled { .. }) | None => {
+            let cloexec = |word: &str| word.ends_with("_CLOEXEC");
+            call.name.starts_with("pidfd_")
+                || call.args.iter().any(|arg| {
+                    arg.names().iter().any(|name| cloexec(name))
+                        || arg.comment().is_some_and(|text| text.contains("_CLOEXEC"))
+                })
+        }
+        Some(_) => false,
+    }
+}
+
+/// Members of a stat that name a file.
+pub(super) fn file_name(stat: &(Stat, u32)) -> Option<(u64, u64)> {
+    let wanted = stat_bits::DEV | stat_bits::INO;
+    (stat.1 & wanted == wanted).then_some((stat.0.dev, stat.0.ino))
+}

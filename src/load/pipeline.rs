@@ -1,0 +1,111 @@
+//! Pipelines of three processes: `writer | filter | reader`.
+//!
+//! Each is made as a shell makes one (pipe, fork, dup2, close). A step of a pipeline is four
+//! events: a write of 64 bytes, a read, a write and a read. Which pipeline goes on is chosen anew
+//! for each step, so that memory is met as a real crowd meets it.
+
+use super::{Chooser, Load, LoadError, done};
+use tickernel_systems::Kernel;
+use tickernel_systems::event::{Call, Payload};
+
+/// What goes through.
+const LINE: [u8; 64] = *b"a line of text that goes through a pipeline, 64 bytes in all...\n";
+const STDIN: i32 = 0;
+const STDOUT: i32 = 1;
+
+/// The three processes of a pipeline, fewer in the last one.
+struct Line {
+    pids: [u32; 3],
+    count: usize,
+}
+
+pub(super) struct Pipelines {
+    processes: u64,
+    chooser: Chooser,
+    lines: Vec<Line>,
+}
+
+impl Pipelines {
+    pub(super) const fn new(processes: u64, seed: u64) -> Self {
+        Self { processes, chooser: Chooser::new(seed), lines: Vec::new() }
+    }
+
+    /// Makes one: the shell is process 1.
+    fn make(kernel: &mut Kernel, count: usize) -> Result<Line, LoadError> {
+        let mut line = Line { pids: [0; 3], count };
+        let mut input: Option<i32> = None;
+        for at in 0..count {
+            let last = at + 1 == count;
+            let pipe = if last { None } else { Some(Self::pipe(kernel)?) };
+            let pid = done(kernel, 1, Call::Fork {})?.value as u32;
+            if let Some(fd) = input {
+                Self::become_fd(kernel, pid, fd, STDIN)?;
+                done(kernel, 1, Call::Close { fd })?;
+            }
+            if let Some([read, write]) = pipe {
+                Self::become_fd(kernel, pid, write, STDOUT)?;
+                done(kernel, pid, Call::Close { fd: read })?;
+                done(kernel, 1, Call::Close { fd: write })?;
+                input = Some(read);
+            }
+            line.pids[at] = pid;
+        }
+        Ok(line)
+    }
+
+    fn pipe(kernel: &mut Kernel) -> Result<[i32; 2], LoadError> {
+        match done(kernel, 1, Call::Pipe {})?.payload {
+            Payload::Fds(fds) => Ok(fds),
+            other => Err(LoadError::Failed(format!("pipe gave {other:?}"))),
+        }
+    }
+
+    fn become_fd(kernel: &mut Kernel, pid: u32, fd: i32, as_fd: i32) -> Result<(), LoadError> {
+        done(kernel, pid, Call::Dup2 { oldfd: fd, newfd: as_fd })?;
+        done(kernel, pid, Call::Close { fd })?;
+        Ok(())
+    }
+
+    /// The event of a pipeline's step with this number.
+    fn event(kernel: &mut Kernel, line: &Line, step: usize) -> Result<(), LoadError> {
+        let count = LINE.len() as u64;
+        if line.count == 1 {
+            done(kernel, line.pids[0], Call::Getpid {})?;
+            return Ok(());
+        }
+        // Even: what stage step/2 writes; odd: what the next one reads.
+        let stage = step / 2;
+        if step.is_multiple_of(2) {
+            done(kernel, line.pids[stage], Call::Write { fd: STDOUT, data: &LINE })?;
+        } else {
+            done(kernel, line.pids[stage + 1], Call::Read { fd: STDIN, count })?;
+        }
+        Ok(())
+    }
+}
+
+impl Load for Pipelines {
+    fn build(&mut self, kernel: &mut Kernel) -> Result<(), LoadError> {
+        let mut left = self.processes;
+        while left > 0 {
+            let count = left.min(3) as usize;
+            self.lines.push(Self::make(kernel, count)?);
+            left -= count as u64;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, kernel: &mut Kernel, events: u64) -> Result<(), LoadError> {
+        let mut left = events;
+        while left > 0 {
+            let at = self.chooser.below(self.lines.len() as u64) as usize;
+            let Some(line) = self.lines.get(at) else { return Ok(()) };
+            let steps = if line.count == 1 { 1 } else { (line.count - 1) * 2 };
+            for step in 0..steps.min(left.min(4) as usize) {
+                Self::event(kernel, line, step)?;
+                left -= 1;
+            }
+        }
+        Ok(())
+    }
+}

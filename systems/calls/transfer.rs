@@ -1,0 +1,374 @@
+//! Bytes from one descriptor to another inside the kernel: sendfile(2), copy_file_range(2).
+//!
+//! The order of the checks is Linux's, found by experiment. Both copy through a pipe of the
+//! kernel's own, 16 pages at a time; sendfile(2) into a pipe puts the file's pages there, each in a
+//! slot of its own, as far as there is room. Not here: splice(2), tee(2).
+
+use super::io::{MAX_FILE_BYTES, MAX_RW_COUNT};
+use crate::abi::Errno;
+use crate::abi::Signal;
+use crate::abi::flags::*;
+use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
+use crate::components::{Restart, Segment, Target, Waiting};
+use crate::event::{Answer, Payload};
+use crate::fs::{Kind, Node, Pages, Place};
+use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::rows::{DescriptionRow, PipeRow, TaskRow};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Largest offset in pipes, devices and other files without a size of their own.
+const NO_SIZE_MAX: u64 = i64::MAX as u64;
+/// The same in /proc, which is not made for large files.
+const PROC_SIZE_MAX: u64 = i32::MAX as u64;
+
+/// A sendfile(2) after its checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sending {
+    /// Read.
+    pub(crate) from: DescriptionRow,
+    /// Written.
+    pub(crate) to: DescriptionRow,
+    /// Whether the offset is the caller's, not the description's.
+    pub(crate) own_offset: bool,
+    /// Where it reads.
+    pub(crate) at: u64,
+    /// How much at most.
+    pub(crate) count: u64,
+}
+
+impl Kernel {
+    /// copy_file_range(2) between regular files.
+    pub(crate) fn copy_file_range(
+        &mut self,
+        task: TaskRow,
+        input: (i32, Option<i64>),
+        output: (i32, Option<i64>),
+        len: u64,
+        flags: u32,
+    ) -> CallResult {
+        let (from, to) = (self.open_fd(task, input.0)?, self.open_fd(task, output.0)?);
+        if flags != 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let (from_place, to_place) = self.both_regular(from, to)?;
+        let target_is_right = self.rows[to].writable() && self.rows[to].flags & O_APPEND == 0;
+        if !self.rows[from].readable() || !target_is_right {
+            return Err(Errno::EBADF.into());
+        }
+        if self.fs.volume(from_place).dev != self.fs.volume(to_place).dev {
+            return Err(Errno::EXDEV.into());
+        }
+        let source = input.1.unwrap_or(self.rows[from].offset as i64);
+        let target = output.1.unwrap_or(self.rows[to].offset as i64);
+        let wraps = |offset: i64| (offset as u64).checked_add(len).is_none();
+        if wraps(source) || wraps(target) {
+            return Err(Errno::EOVERFLOW.into());
+        }
+        let size = self.fs.pages(from_place).map_or(0, Pages::size);
+        let left = if source >= size as i64 { 0 } else { size.wrapping_sub(source as u64) };
+        let count = self.below_limits(task, to_place, target, len.min(left))?;
+        let overlaps = self.fs.inode_id(from_place) == self.fs.inode_id(to_place)
+            && i128::from(target) + i128::from(count) > i128::from(source)
+            && i128::from(target) < i128::from(source) + i128::from(count);
+        if overlaps {
+            return Err(Errno::EINVAL.into());
+        }
+        verify_area(source, count)?;
+        verify_area(target, count)?;
+        let (source, target) = (source as u64, target as u64);
+        let mut moved = 0;
+        if count > 0 {
+            let data = self.fs.read(from_place, source, count.min(MAX_FILE_BYTES))?;
+            moved = self.write_place(task, to_place, target, &data)?.value;
+            let now = self.stamp();
+            self.fs.accessed(from_place, now);
+        }
+        let end = |start: u64| start.saturating_add(moved as u64);
+        if input.1.is_none() {
+            self.rows[from].offset = end(source);
+        }
+        if output.1.is_none() {
+            self.rows[to].offset = end(target);
+        }
+        let told = |given: Option<i64>, start| given.map(|_| end(start) as i64);
+        Ok(offsets(moved, told(input.1, source), told(output.1, target)))
+    }
+
+    /// The places of two regular files.
+    fn both_regular(
+        &self,
+        from: DescriptionRow,
+        to: DescriptionRow,
+    ) -> Result<(Place, Place), Errno> {
+        let place = |row: DescriptionRow| match self.rows[row].target {
+            Target::File(place) => Some(place),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => None,
+        };
+        let (from, to) = (place(from), place(to));
+        if [from, to].into_iter().flatten().any(|place| self.fs.is_directory(place)) {
+            return Err(Errno::EISDIR);
+        }
+        let regular = |place: Place| match self.fs.inode(place).map(|inode| &inode.kind) {
+            Some(Kind::Regular(_)) => true,
+            Some(_) => false,
+            None => matches!(place.node, Node::Proc(_)),
+        };
+        match (from, to) {
+            (Some(from), Some(to)) if regular(from) && regular(to) => Ok((from, to)),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// How much of a write lies below RLIMIT_FSIZE and the largest size of a file.
+    fn below_limits(
+        &mut self,
+        task: TaskRow,
+        place: Place,
+        offset: i64,
+        count: u64,
+    ) -> Result<u64, Stop> {
+        let limit = self.limit(self.rows[task].process, RLIMIT_FSIZE).cur;
+        let mut count = count;
+        if limit != u64::MAX {
+            if i128::from(offset) >= i128::from(limit) {
+                self.check_file_size(task, u64::MAX)?;
+            }
+            count = count.min(limit.wrapping_sub(offset as u64));
+        }
+        let largest = self.largest_of(place);
+        if i128::from(offset) >= i128::from(largest) {
+            return Err(Errno::EFBIG.into());
+        }
+        Ok(count.min(largest.wrapping_sub(offset as u64)))
+    }
+
+    /// The largest offset of the file system that a place lies on.
+    fn largest_of(&self, place: Place) -> u64 {
+        match place.node {
+            Node::Entry(_) => self.fs.volume(place).kind.facts().max_file_bytes.min(NO_SIZE_MAX),
+            Node::Proc(_) => PROC_SIZE_MAX,
+        }
+    }
+
+    fn largest_of_target(&self, row: DescriptionRow) -> u64 {
+        match self.rows[row].target {
+            Target::File(place) => self.largest_of(place),
+            Target::Pipe(_, Some(place)) => self.largest_of(place),
+            Target::Pipe(_, None) | Target::Socket(_) | Target::Object(_) => NO_SIZE_MAX,
+        }
+    }
+
+    /// sendfile(2).
+    pub(crate) fn sendfile(
+        &mut self,
+        task: TaskRow,
+        out_fd: i32,
+        in_fd: i32,
+        offset: Option<i64>,
+        count: u64,
+    ) -> CallResult {
+        let from = self.open_fd(task, in_fd)?;
+        if !self.rows[from].readable() {
+            return Err(Errno::EBADF.into());
+        }
+        let is_file = matches!(self.rows[from].target, Target::File(_));
+        if offset.is_some() && !is_file {
+            return Err(Errno::ESPIPE.into());
+        }
+        let own = if is_file { self.rows[from].offset as i64 } else { 0 };
+        let start = offset.unwrap_or(own);
+        verify_area(start, count)?;
+        let count = count.min(MAX_RW_COUNT);
+        let to = self.open_fd(task, out_fd)?;
+        if !self.rows[to].writable() {
+            return Err(Errno::EBADF.into());
+        }
+        let largest = self.largest_of_target(from).min(self.largest_of_target(to));
+        let at = start as u64;
+        if at + count > largest && at >= largest {
+            return Err(Errno::EOVERFLOW.into());
+        }
+        let count = count.min(largest.saturating_sub(at));
+        let sending = Sending { from, to, own_offset: offset.is_some(), at, count };
+        match self.rows[to].target {
+            Target::Pipe(pipe, _) => self.send_to_pipe(task, pipe, sending),
+            Target::File(_) | Target::Socket(_) | Target::Object(_) => self.send(task, sending),
+        }
+    }
+
+    /// sendfile(2) to anything but a pipe: part by part, until there is no more.
+    fn send(&mut self, task: TaskRow, sending: Sending) -> CallResult {
+        let Sending { from, to, at, count, .. } = sending;
+        let append = self.rows[to].flags & O_APPEND != 0;
+        let Target::File(place) = self.rows[from].target else { return Err(Errno::EINVAL.into()) };
+        let out_start = match self.rows[to].target {
+            Target::File(_) => self.rows[to].offset,
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => 0,
+        };
+        verify_area(out_start as i64, count)?;
+        if append {
+            return Err(Errno::EINVAL.into());
+        }
+        let count = count.min(MAX_FILE_BYTES);
+        let mut sent = 0;
+        while sent < count {
+            let data = match self.read_pages(task, place, at + sent, count - sent, PIPE_SLOTS) {
+                Ok(data) if data.is_empty() => break,
+                Ok(data) => data,
+                Err(_) if sent > 0 => break,
+                Err(stop) => return Err(stop),
+            };
+            let wrote = match self.rows[to].target {
+                Target::File(place) => self.write_place(task, place, out_start + sent, &data),
+                Target::Socket(socket) => self.write_socket(socket),
+                Target::Pipe(..) | Target::Object(_) => Err(Errno::EINVAL.into()),
+            };
+            let wrote = match wrote {
+                Ok(answer) => answer.value as u64,
+                Err(_) if sent > 0 => break,
+                Err(stop) => return Err(stop),
+            };
+            sent += wrote;
+            if wrote < data.len() as u64 {
+                break;
+            }
+        }
+        if sent > 0 {
+            self.rows[to].offset = out_start + sent;
+        }
+        Ok(self.sent(sending, sent))
+    }
+
+    /// The bytes of a file that `slots` pages of a pipe take, from an offset on.
+    fn read_pages(
+        &mut self,
+        task: TaskRow,
+        place: Place,
+        at: u64,
+        count: u64,
+        slots: u32,
+    ) -> Result<Vec<u8>, Stop> {
+        let room = u64::from(slots) * PAGE_BYTES;
+        match self.fs.inode(place).map(|inode| &inode.kind) {
+            // Pages of the file lie in the pipe as they are: the first may be a part of one.
+            Some(Kind::Regular(_)) => {
+                Ok(self.fs.read(place, at, count.min(room - at % PAGE_BYTES))?)
+            }
+            // /dev/null has nothing to map.
+            Some(Kind::CharDevice(rdev)) if (major(*rdev), minor(*rdev)) != (1, 3) => {
+                match self.read_place(task, place, at, count.min(room))?.payload {
+                    Payload::Data(bytes) => Ok(bytes.0),
+                    _ => Ok(Vec::new()),
+                }
+            }
+            Some(_) | None => Err(Errno::EINVAL.into()),
+        }
+    }
+
+    fn send_to_pipe(&mut self, task: TaskRow, pipe: PipeRow, sending: Sending) -> CallResult {
+        if let Some(answer) = self.put_pages(task, pipe, sending)? {
+            return Ok(answer);
+        }
+        if self.rows[sending.to].nonblocking() {
+            return Err(Errno::EAGAIN.into());
+        }
+        self.rows[sending.from].refs += 1;
+        self.rows[sending.to].refs += 1;
+        Err(Stop::Block(Box::new(Block {
+            on: Waiting::Sendfile(sending),
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+        })))
+    }
+
+    /// A sendfile(2) that waits for room in its pipe tries again.
+    pub(crate) fn try_send(
+        &mut self,
+        task: TaskRow,
+        sending: Sending,
+    ) -> Result<Option<Answer>, Errno> {
+        let Target::Pipe(pipe, _) = self.rows[sending.to].target else { return Err(Errno::EBADF) };
+        match self.put_pages(task, pipe, sending) {
+            Ok(answer) => Ok(answer),
+            Err(Stop::Fail(errno)) => Err(errno),
+            Err(Stop::Block(_) | Stop::Ask(_) | Stop::Ended) => Ok(None),
+        }
+    }
+
+    /// Puts what there is room for into a pipe; `None` if there is none.
+    fn put_pages(
+        &mut self,
+        task: TaskRow,
+        pipe: PipeRow,
+        sending: Sending,
+    ) -> Result<Option<Answer>, Stop> {
+        if self.rows[pipe].readers == 0 {
+            let info = self.own_info(task, Signal::SIGPIPE);
+            self.post_to_task(task, Signal::SIGPIPE, info);
+            return Err(Errno::EPIPE.into());
+        }
+        if !self.rows[pipe].has_room() {
+            return Ok(None);
+        }
+        let Sending { from, at, count, .. } = sending;
+        if count == 0 {
+            return Ok(Some(self.sent(sending, 0)));
+        }
+        let Target::File(place) = self.rows[from].target else { return Err(Errno::EINVAL.into()) };
+        let free = self.rows[pipe].slots.saturating_sub(self.rows[pipe].used_slots);
+        let data = self.read_pages(task, place, at, count.min(self.max_bytes), free)?;
+        let first = (PAGE_BYTES - at % PAGE_BYTES).min(data.len() as u64) as usize;
+        let (first, rest) = data.split_at(first);
+        let state = &mut self.rows[pipe];
+        for page in core::iter::once(first).chain(rest.chunks(PAGE_BYTES as usize)) {
+            if !page.is_empty() {
+                let segment = Segment { bytes: page.to_vec(), read: 0, kind: SegmentKind::Page };
+                state.segments.push_back(segment);
+                state.used_slots += 1;
+            }
+        }
+        state.bytes += data.len() as u64;
+        self.counters.pipe_bytes += data.len() as u64;
+        if !data.is_empty() && !self.rows[pipe].waiters.is_empty() {
+            self.note(Changed::Pipe(pipe));
+        }
+        Ok(Some(self.sent(sending, data.len() as u64)))
+    }
+
+    /// What a sendfile(2) answers that has sent so much.
+    fn sent(&mut self, sending: Sending, sent: u64) -> Answer {
+        let mut end = sending.at + sent;
+        if let Target::File(place) = self.rows[sending.from].target
+            && self.is_device(place)
+        {
+            // Devices have no offset that moves.
+            end = sending.at;
+        }
+        if sent > 0 {
+            if !sending.own_offset {
+                self.rows[sending.from].offset = end;
+            }
+            if let Target::File(place) = self.rows[sending.from].target {
+                let now = self.stamp();
+                self.fs.accessed(place, now);
+            }
+        }
+        offsets(sent as i64, sending.own_offset.then_some(end as i64), None)
+    }
+}
+
+/// Linux's check of a range of a file: EINVAL for a count or an offset below 0, and where their sum
+/// has no number.
+fn verify_area(offset: i64, count: u64) -> Result<(), Errno> {
+    let count = i64::try_from(count).map_err(|_| Errno::EINVAL)?;
+    if offset < 0 || offset.checked_add(count).is_none() { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// An answer that tells the offsets that were given.
+fn offsets(value: i64, input: Option<i64>, output: Option<i64>) -> Answer {
+    match (input, output) {
+        (None, None) => Answer::value(value),
+        _ => Answer { value, payload: Payload::Offsets(input, output) },
+    }
+}

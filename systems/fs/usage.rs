@@ -1,0 +1,230 @@
+//! What files take (statfs(2)): counted on their volume and, for the whole tree, against one
+//! capacity, so that no program fills the host's memory.
+//!
+//! Data counts by its pages of 4 KiB; a hole costs nothing. Inodes, names, targets of links and
+//! extended attributes count too, as on a disk, each by a round number above what it takes here.
+//! Counters are kept by addition and subtraction; [`Fs::recount`] walks, when a tree is decoded and
+//! when it is audited. Beyond a limit creating and writing fail with `ENOSPC`; trees made without
+//! asking (`builder.rs`) may be larger, and then nothing is added. Not here: quotas.
+
+use super::inode::Inode;
+use super::{Fs, InodeId, Kind, PAGE_BYTES, Place, Volume, VolumeId};
+use crate::abi::Errno;
+
+/// Bytes that a tree can take unless it is told otherwise.
+pub const DEFAULT_BYTES: u64 = 384 << 20;
+/// Inodes that a tree can have unless it is told otherwise.
+pub const DEFAULT_INODES: u64 = 1 << 18;
+
+/// An inode, with the start of what lists its pages.
+const INODE_BYTES: u64 = 1024;
+/// A name of any length, and its place in the directory and in the index.
+const ENTRY_BYTES: u64 = 512;
+/// An extended attribute beside its name and value.
+const XATTR_BYTES: u64 = 96;
+
+const _: () = {
+    // Beside the row: its slot, and 16 places in the list of pages with 16 that are to be hashed.
+    assert!(size_of::<Inode>() + 32 + 16 * (24 + 8) <= INODE_BYTES as usize);
+    assert!(size_of::<super::Entry>() + 32 + super::NAME_MAX + 80 <= ENTRY_BYTES as usize);
+};
+
+/// What is used of a capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// Bytes, data by whole pages.
+    pub(super) bytes: u64,
+    /// Inodes.
+    pub(super) inodes: u64,
+    /// Sizes of all regular files and symbolic links.
+    pub(super) sizes: u64,
+    max_bytes: u64,
+    max_inodes: u64,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        let (max_bytes, max_inodes) = (DEFAULT_BYTES, DEFAULT_INODES);
+        Self { bytes: 0, inodes: 0, sizes: 0, max_bytes, max_inodes }
+    }
+}
+
+impl Volume {
+    /// Pages in use: those of data and as many as all else fills.
+    pub(super) fn used_pages(&self) -> u64 {
+        self.pages + self.held_bytes.div_ceil(PAGE_BYTES)
+    }
+}
+
+impl Fs {
+    /// How much all volumes together can hold.
+    pub fn set_capacity(&mut self, max_bytes: u64, max_inodes: u64) {
+        (self.usage.max_bytes, self.usage.max_inodes) = (max_bytes, max_inodes);
+    }
+
+    /// Bytes and inodes in use on all volumes.
+    pub fn usage(&self) -> (u64, u64) {
+        (self.usage.bytes, self.usage.inodes)
+    }
+
+    /// Sizes of all regular files and symbolic links together, and inodes in use: what a face's
+    /// limits count (SEMANTICS.md, section 10).
+    pub fn sizes(&self) -> (u64, u64) {
+        (self.usage.sizes, self.usage.inodes)
+    }
+
+    /// Counts another size of a file.
+    pub(super) fn count_size(&mut self, before: u64, after: u64) {
+        self.usage.sizes = self.usage.sizes.wrapping_add(after).wrapping_sub(before);
+    }
+
+    /// Pages that can still be added to the volume.
+    pub(super) fn room_pages(&self, volume: &Volume) -> u64 {
+        let all = self.usage.max_bytes.saturating_sub(self.usage.bytes) / PAGE_BYTES;
+        all.min(volume.max_pages.saturating_sub(volume.used_pages()))
+    }
+
+    /// `ENOSPC` unless so many bytes beside data fit on the volume at a place.
+    pub(super) fn room_for_bytes(&self, place: Place, bytes: u64) -> Result<(), Errno> {
+        let room = self.room_pages(self.volume(place));
+        if bytes.div_ceil(PAGE_BYTES) <= room { Ok(()) } else { Err(Errno::ENOSPC) }
+    }
+
+    /// `ENOSPC` unless a name fits in a directory.
+    pub(super) fn room_for_name(&self, directory: Place) -> Result<(), Errno> {
+        self.room_for_bytes(directory, ENTRY_BYTES)
+    }
+
+    /// `ENOSPC` if the volume of a directory has no room for an inode of this kind and its name.
+    pub(super) fn room_for_inode(&self, directory: Place, kind: &Kind) -> Result<(), Errno> {
+        let volume = self.volume(directory);
+        if volume.inodes >= volume.max_inodes || self.usage.inodes >= self.usage.max_inodes {
+            return Err(Errno::ENOSPC);
+        }
+        self.room_for_bytes(directory, INODE_BYTES + ENTRY_BYTES + target_bytes(kind))
+    }
+
+    /// Counts another number of pages of an inode's data.
+    pub(super) fn count_pages(&mut self, inode: InodeId, before: u64, after: u64) {
+        let volume = self.inodes.at(inode.0).volume;
+        let volume = &mut self.volumes[volume.0 as usize];
+        volume.pages = volume.pages + after - before;
+        self.usage.bytes = self.usage.bytes + after * PAGE_BYTES - before * PAGE_BYTES;
+    }
+
+    /// Counts other bytes beside data.
+    pub(super) fn count_bytes(&mut self, volume: VolumeId, before: u64, after: u64) {
+        let volume = &mut self.volumes[volume.0 as usize];
+        volume.held_bytes = volume.held_bytes + after - before;
+        self.usage.bytes = self.usage.bytes + after - before;
+    }
+
+    /// Counts a new name of something on the volume.
+    pub(super) fn count_name(&mut self, volume: VolumeId) {
+        self.count_bytes(volume, 0, ENTRY_BYTES);
+    }
+
+    /// Counts a name less.
+    pub(super) fn uncount_name(&mut self, volume: VolumeId) {
+        self.count_bytes(volume, ENTRY_BYTES, 0);
+    }
+
+    /// Counts a new inode.
+    pub(super) fn count_inode(&mut self, inode: &Inode) {
+        self.volumes[inode.volume.0 as usize].inodes += 1;
+        self.usage.inodes += 1;
+        self.usage.sizes = self.usage.sizes.wrapping_add(inode.kind.size());
+        self.count_bytes(inode.volume, 0, inode.held_bytes());
+        let pages = inode.kind.present();
+        self.volumes[inode.volume.0 as usize].pages += pages;
+        self.usage.bytes += pages * PAGE_BYTES;
+    }
+
+    /// Counts an inode less.
+    pub(super) fn uncount_inode(&mut self, inode: &Inode) {
+        self.volumes[inode.volume.0 as usize].inodes -= 1;
+        self.usage.inodes -= 1;
+        self.usage.sizes = self.usage.sizes.wrapping_sub(inode.kind.size());
+        self.count_bytes(inode.volume, inode.held_bytes(), 0);
+        let pages = inode.kind.present();
+        self.volumes[inode.volume.0 as usize].pages -= pages;
+        self.usage.bytes -= pages * PAGE_BYTES;
+    }
+
+    /// Sets the counters from the rows: they follow from them, and are not to be believed from
+    /// outside.
+    pub(super) fn recount(&mut self) {
+        let (volumes, usage) = self.counted();
+        (self.volumes, self.usage) = (volumes, usage);
+    }
+
+    /// Whether the counters are what a walk finds.
+    pub(crate) fn is_counted(&self) -> bool {
+        let (volumes, usage) = self.counted();
+        volumes == self.volumes && usage == self.usage
+    }
+
+    fn counted(&self) -> (alloc::vec::Vec<Volume>, Usage) {
+        let mut volumes = self.volumes.clone();
+        for volume in &mut volumes {
+            (volume.inodes, volume.pages, volume.held_bytes) = (0, 0, 0);
+        }
+        let mut sizes = 0u64;
+        for (_, inode) in self.inodes.iter() {
+            sizes = sizes.wrapping_add(inode.kind.size());
+            let volume = &mut volumes[inode.volume.0 as usize];
+            volume.inodes += 1;
+            volume.pages += inode.kind.present();
+            volume.held_bytes += inode.held_bytes();
+        }
+        for (id, entry) in self.entries.iter() {
+            // The top of a volume has no name.
+            if entry.parent.0 != id {
+                let volume = self.inodes.at(entry.inode.0).volume;
+                volumes[volume.0 as usize].held_bytes += ENTRY_BYTES;
+            }
+        }
+        let bytes =
+            volumes.iter().map(|volume| volume.pages * PAGE_BYTES + volume.held_bytes).sum();
+        let inodes = volumes.iter().map(|volume| volume.inodes).sum();
+        (volumes, Usage { bytes, inodes, sizes, ..self.usage })
+    }
+}
+
+impl Kind {
+    /// Pages of data that exist.
+    pub(super) fn present(&self) -> u64 {
+        if let Kind::Regular(pages) = self { pages.present() } else { 0 }
+    }
+
+    /// The size of a regular file or a symbolic link; nothing else has one.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Kind::Regular(pages) => pages.size(),
+            Kind::Symlink(target) => target.len() as u64,
+            Kind::Directory(_)
+            | Kind::Fifo
+            | Kind::Socket
+            | Kind::CharDevice(_)
+            | Kind::BlockDevice(_) => 0,
+        }
+    }
+}
+
+impl Inode {
+    /// What it takes beside its data and its names.
+    pub(super) fn held_bytes(&self) -> u64 {
+        let xattrs = self.xattrs.iter().flat_map(|map| map.iter());
+        let xattrs: u64 = xattrs.map(|(name, value)| xattr_bytes(name, value)).sum();
+        INODE_BYTES + target_bytes(&self.kind) + xattrs
+    }
+}
+
+fn target_bytes(kind: &Kind) -> u64 {
+    if let Kind::Symlink(target) = kind { target.len() as u64 } else { 0 }
+}
+
+/// What an extended attribute takes.
+pub(super) fn xattr_bytes(name: &[u8], value: &[u8]) -> u64 {
+    XATTR_BYTES + name.len() as u64 + value.len() as u64
+}

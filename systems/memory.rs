@@ -1,0 +1,187 @@
+//! How much the kernel keeps for programs: one budget for its own tables, one for the pages of
+//! pipes; that of files is `fs/usage.rs`'s.
+//!
+//! Linux refuses when memory runs out; here [`Config`] says when that is, so that no
+//! program, trace or recording makes this process grow without bound. What each thing costs is the
+//! table below: a round number above what it takes, equal on every machine (an assertion holds the
+//! sizes against it). Rows are counted by their tables, what has no fixed size by
+//! `Counters::held_bytes`; nothing walks. Texts that a fork shares are counted once a process, as
+//! Linux counts a stack. What is refused, by the man page of the call:
+//!
+//! | what | errno |
+//! |---|---|
+//! | fork(2), vfork(2), clone(2) | `EAGAIN` for tasks, `ENOMEM` for what they copy |
+//! | execve(2) | `ENOMEM` |
+//! | pipe(2), open(2), socket(2), epoll_create(2) … | `ENFILE` |
+//! | dup(2), dup2(2), `F_DUPFD`: a longer table | `EMFILE` |
+//! | write(2) into a pipe | `ENOMEM`, as Linux without a page for it |
+//! | `F_SETPIPE_SZ` | `EPERM`, as beyond pipe-user-pages-hard (pipe(7)) |
+//! | a call that would wait: poll(2), select(2), write(2) | `ENOMEM` |
+//! | sigqueue(3) of a real-time signal | `EAGAIN` |
+//! | a handler's frame | SIGSEGV, as Linux where the stack has no room |
+//! | record locks | `ENOLCK` |
+//! | setgroups(2) | `ENOMEM` |
+//! | files, names, links, attributes | `ENOSPC` |
+//!
+//! Not here: RLIMIT_NPROC and RLIMIT_SIGPENDING, which count by user.
+
+use crate::abi::{Errno, SigAction, Signal};
+use crate::components::{
+    Context, Description, Files, Frame, Handlers, Interrupted, Pipe, Process, ProcessText, Queued,
+    Socket, Task, Wait, Waiting,
+};
+use crate::event::{Completed, Payload};
+use crate::kernel::{Config, Counters, Kernel};
+use crate::rows::{DescriptionRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow};
+
+/// What a row takes beside its value: generation, own id, digest, entity, its place in an index.
+const ROW_BYTES: u64 = 128;
+/// A process: its row, its own limits, its part of the table of numbers.
+pub(crate) const PROCESS_BYTES: u64 = 1024;
+/// A task with a descriptor table, a context, and dispositions of every signal.
+pub(crate) const TASK_BYTES: u64 = 5120;
+/// An open description and the lock that it may hold.
+pub(crate) const DESCRIPTION_BYTES: u64 = 256;
+/// A pipe with the slots that a new one has and the buffer that it keeps.
+pub(crate) const PIPE_BYTES: u64 = 1536;
+/// A slot of a pipe beyond those (`F_SETPIPE_SZ`).
+pub(crate) const SLOT_BYTES: u64 = 64;
+/// A socket.
+pub(crate) const SOCKET_BYTES: u64 = 256;
+/// A number in a descriptor table, open or not.
+pub(crate) const FD_BYTES: u64 = 16;
+/// A word of a command line or environment, beside its bytes.
+pub(crate) const WORD_BYTES: u64 = 56;
+/// A queued signal.
+pub(crate) const SIGNAL_BYTES: u64 = 64;
+/// A handler that runs, with the call that it interrupted.
+pub(crate) const FRAME_BYTES: u64 = 512;
+/// A descriptor that a blocked poll(2) waits for, with its place in the object's queue.
+pub(crate) const POLLED_BYTES: u64 = 64;
+/// A record lock.
+pub(crate) const LOCK_BYTES: u64 = 128;
+
+const fn fits(bytes: u64, size: usize) {
+    assert!(size as u64 <= bytes, "a row is larger than what it is counted as");
+}
+
+const _: () = {
+    let row = ROW_BYTES as usize;
+    fits(PROCESS_BYTES, row + size_of::<Process>() + size_of::<ProcessText>() + 256 + 64);
+    let actions = 64 * size_of::<(Signal, SigAction)>();
+    let shared = size_of::<Files>() + size_of::<Context>() + size_of::<Handlers>();
+    fits(TASK_BYTES, 4 * row + size_of::<Task>() + size_of::<Wait>() + shared + actions);
+    fits(DESCRIPTION_BYTES, row + size_of::<Description>());
+    let segment = size_of::<crate::components::Segment>();
+    fits(PIPE_BYTES, row + size_of::<Pipe>() + 16 * segment + 512);
+    fits(SLOT_BYTES, segment);
+    fits(SOCKET_BYTES, row + size_of::<Socket>());
+    fits(FD_BYTES, size_of::<Option<crate::components::FdSlot>>());
+    fits(SIGNAL_BYTES, size_of::<Queued>());
+    fits(FRAME_BYTES, size_of::<Frame>() + size_of::<Wait>());
+    fits(LOCK_BYTES, 2 * size_of::<crate::calls::record_lock::RecordLock>());
+};
+
+impl Kernel {
+    /// Bytes that the kernel keeps for programs, without files and the pages of pipes.
+    pub fn memory_bytes(&self) -> u64 {
+        let rows = &self.rows;
+        self.counters.held_bytes
+            + ProcessRow::live(rows) * PROCESS_BYTES
+            + TaskRow::live(rows) * TASK_BYTES
+            + DescriptionRow::live(rows) * DESCRIPTION_BYTES
+            + PipeRow::live(rows) * PIPE_BYTES
+            + SocketRow::live(rows) * SOCKET_BYTES
+    }
+
+    /// The counters.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Lowers each limit on what grows to that of another configuration.
+    pub fn cap_limits(&mut self, most: &Config) {
+        let own = &mut self.config;
+        own.max_descriptions = own.max_descriptions.min(most.max_descriptions);
+        own.max_tasks = own.max_tasks.min(most.max_tasks);
+        own.max_events_queued = own.max_events_queued.min(most.max_events_queued);
+        own.max_memory_bytes = own.max_memory_bytes.min(most.max_memory_bytes);
+        own.max_pipe_pages = own.max_pipe_pages.min(most.max_pipe_pages);
+        own.max_file_bytes = own.max_file_bytes.min(most.max_file_bytes);
+        own.max_inodes = own.max_inodes.min(most.max_inodes);
+        self.fs.set_capacity(self.config.max_file_bytes, self.config.max_inodes);
+    }
+
+    /// Whether so much more may be kept.
+    pub(crate) fn has_memory(&self, more: u64) -> bool {
+        self.memory_bytes().saturating_add(more) <= self.config.max_memory_bytes
+    }
+
+    /// Counts what has no fixed size, as it comes.
+    pub(crate) fn hold_bytes(&mut self, bytes: u64) {
+        self.counters.held_bytes += bytes;
+    }
+
+    /// The same as it goes.
+    pub(crate) fn unhold_bytes(&mut self, bytes: u64) {
+        self.counters.held_bytes -= bytes;
+    }
+
+    /// Pages of 4 KiB that all pipes may still take.
+    pub(crate) fn pipe_room(&self) -> u64 {
+        self.config.max_pipe_pages.saturating_sub(self.counters.pipe_pages)
+    }
+
+    /// Room for a descriptor table up to this number: EMFILE.
+    pub(crate) fn room_for_fd(&self, task: TaskRow, fd: u32) -> Result<(), Errno> {
+        let slots = self.rows[self.rows[task].files].slots.len() as u64;
+        let longer = (u64::from(fd) + 1).saturating_sub(slots);
+        if longer == 0 || self.has_memory(longer * FD_BYTES) { Ok(()) } else { Err(Errno::EMFILE) }
+    }
+}
+
+/// What the words of a process take.
+pub(crate) fn text_bytes<'w>(words: impl Iterator<Item = &'w [u8]>) -> u64 {
+    words.map(|word| word.len() as u64 + WORD_BYTES).sum()
+}
+
+/// What a blocked call keeps beyond its fixed part.
+pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
+    match on {
+        Waiting::Parked(call) => call.0.len() as u64,
+        Waiting::PipeWrite { data, .. } => data.0.len() as u64,
+        Waiting::Poll { fds, .. } | Waiting::Select { fds, .. } => fds.len() as u64 * POLLED_BYTES,
+        // Parked and opening take turns: the same bytes.
+        Waiting::FifoOpen { again, .. } => again.0.len() as u64,
+        Waiting::Finished(result) => completed_bytes(result),
+        Waiting::PipeRead { .. }
+        | Waiting::Sendfile(_)
+        | Waiting::Child { .. }
+        | Waiting::Sleep { .. }
+        | Waiting::Pause
+        | Waiting::Signal { .. }
+        | Waiting::Vfork { .. }
+        | Waiting::RecordLock { .. }
+        | Waiting::Flock { .. } => 0,
+    }
+}
+
+/// What a handler's frame keeps, the data of a call that it interrupted included.
+pub(crate) fn frame_bytes(interrupted: Option<&Interrupted>) -> u64 {
+    FRAME_BYTES
+        + match interrupted {
+            Some(Interrupted::Over(_, result)) => completed_bytes(result),
+            Some(Interrupted::Again(_) | Interrupted::AgainUnder(..)) | None => 0,
+        }
+}
+
+/// The data of a result that its caller has not taken yet.
+fn completed_bytes(result: &Completed) -> u64 {
+    match result {
+        Completed::Done(answer) => match &answer.payload {
+            Payload::Data(data) => data.0.len() as u64,
+            _ => 0,
+        },
+        Completed::Failed(_) | Completed::Gone(_) => 0,
+    }
+}
