@@ -673,11 +673,12 @@ impl Kernel {
 
     fn room_for_inodes(&mut self, count: u64) -> Result<(), Stop> {
         let most = self.config.face.limits.max_inode_count;
-        if most == u64::MAX {
+        if self.has_no_room_limit() {
             return Ok(());
         }
-        let (_, used) = self.usage()?;
-        if used.saturating_add(count) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
+        let (bytes, used) = self.usage()?;
+        let full = count > 0 && bytes > self.config.face.limits.max_filesystem_bytes;
+        if full || used.saturating_add(count) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }
 
     /// Bytes and inodes in use.

@@ -206,14 +206,11 @@ impl Kernel {
         }
         for command in commands {
             let path = [b"/bin/", *command].concat();
-            let there = if bin {
-                self.checked_exists(&path)?
-            } else {
-                self.permit_quietly(EXISTS, &path)?;
-                false
-            };
             let planned = |stub: &Stub| matches!(stub, Stub::File(file) if *file == path);
-            if there || stubs.iter().any(planned) {
+            if self.permit_quietly(EXISTS, &path)?
+                && (stubs.iter().any(planned)
+                    || self.raw(&Call::FsExists { raw: 1, path: &path })?.value != 0)
+            {
                 continue;
             }
             self.permit(WRITE, &path)?;
@@ -564,30 +561,28 @@ impl Kernel {
     fn face_setpgid(&mut self, driver: &[u8], target: u32, pgid: u32) -> CallResult {
         let process = self.pids.process(target).ok_or(Errno::ESRCH)?;
         let pgid = if pgid == 0 { target } else { pgid };
-        if pgid != target && pgid != self.rows[process].pgid {
-            let sid = self.rows[process].sid;
-            let mut any = false;
-            for member in self.members(Club::Group, pgid) {
-                let row = &self.rows[member];
-                if row.life != Life::Alive {
-                    continue;
-                }
-                any = true;
-                let runs = row.stopped.is_none();
-                let foreign = runs && self.face.names.name(row.driver) != driver;
-                if row.sid != sid || foreign {
-                    return Err(Errno::EPERM.into());
-                }
-            }
-            if !any {
-                return Err(Errno::EPERM.into());
-            }
+        if pgid != target {
+            self.may_join(driver, process, pgid)?;
         }
         if self.rows[process].pgid != pgid {
             self.leave(Club::Group, process);
             self.join(Club::Group, process, pgid);
         }
         Ok(Answer::default())
+    }
+
+    /// EPERM for a group without a living member, in another session, or whose first running member
+    /// is another driver's.
+    fn may_join(&self, driver: &[u8], process: ProcessRow, pgid: u32) -> Result<(), Errno> {
+        let sid = self.rows[process].sid;
+        let mut members = self.members(Club::Group, pgid);
+        members.retain(|member| self.rows[*member].life == Life::Alive);
+        members.sort_unstable_by_key(|member| self.rows[*member].pid);
+        let elsewhere = members.iter().any(|member| self.rows[*member].sid != sid);
+        let running = members.iter().find(|member| self.rows[**member].stopped.is_none());
+        let foreign =
+            running.is_some_and(|member| self.face.names.name(self.rows[*member].driver) != driver);
+        if members.is_empty() || elsewhere || foreign { Err(Errno::EPERM) } else { Ok(()) }
     }
 
     fn set_policies(&mut self, files: u32, commands: u32) -> CallResult {

@@ -73,6 +73,7 @@ struct Generator {
     slots: Slot,
     guarded: bool,
     asks: bool,
+    counts: bool,
 }
 
 /// The program of a seed.
@@ -81,7 +82,9 @@ pub fn program(seed: u64) -> Program {
     random.next();
     let setup = setup(&mut random);
     let (guarded, asks) = (setup.guarded, setup.policy != Policy::AllowAll);
-    let mut generator = Generator { random, processes: Vec::new(), slots: 3, guarded, asks };
+    let counts = setup.limits.iter().any(|limit| limit.0 == Limit::Inodes);
+    let mut generator =
+        Generator { random, processes: Vec::new(), slots: 3, guarded, asks, counts };
     let mut ops = vec![Op::Register("a", vec!["sh", "job"])];
     ops.push(generator.birth());
     let count = 10 + generator.random.below(60);
@@ -111,6 +114,7 @@ fn setup(random: &mut Random) -> Setup {
             (Limit::OpenFds, [5, 8, 14]),
             (Limit::Pipes, [0, 1, 2]),
             (Limit::Inodes, [4, 8, 12]),
+            (Limit::FilesystemBytes, [70, 300, 70_000]),
             (Limit::PreadBytes, [0, 50, 5_000]),
             (Limit::WriteBytes, [0, 50, 5_000]),
             (Limit::ArgvBytes, [3, 10, 20]),
@@ -460,7 +464,11 @@ impl Generator {
             return format!("/{}", "n".repeat(long));
         }
         let list = if self.random.percent(10) { &STRANGE[..] } else { &PATHS[..] };
-        self.random.of(list).to_owned()
+        match self.random.of(list) {
+            // What the origin makes below /dev it counts, or not, by the call.
+            path if self.counts && path.starts_with("/dev") => "/d/e".to_owned(),
+            path => path.to_owned(),
+        }
     }
 
     /// A name for a link, by which the runner knows it.

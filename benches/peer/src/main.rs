@@ -53,6 +53,8 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 /// The step of it, 1,000,000 more on the origin.
 static STEP: AtomicU64 = AtomicU64::new(0);
 const PATIENCE: Duration = Duration::from_secs(20);
+/// From so many programs on an entry of the list that was never met is worth a word.
+const RARE: u64 = 20_000;
 
 struct Options {
     programs: u64,
@@ -199,7 +201,7 @@ fn search(options: &Options, list: &[Accepted]) -> ExitCode {
     let mut met = 0;
     for (entry, count) in entries {
         met += count;
-        if *count == 0 && options.programs >= 500 {
+        if *count == 0 && options.programs >= RARE {
             println!("never met: {} ({})", entry.id, entry.what);
         }
     }

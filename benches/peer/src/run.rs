@@ -847,6 +847,7 @@ fn limits(chosen: &[(Limit, usize)]) -> ResourceLimits {
             Limit::OpenFds => limits.max_open_fds = most,
             Limit::Pipes => limits.max_pipes = most,
             Limit::Inodes => limits.max_inode_count = most,
+            Limit::FilesystemBytes => limits.max_filesystem_bytes = most.map(|most| most as u64),
             Limit::PreadBytes => limits.max_pread_bytes = most,
             Limit::WriteBytes => limits.max_fd_write_bytes = most,
             Limit::ArgvBytes => limits.max_process_argv_bytes = most,
