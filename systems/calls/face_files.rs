@@ -1,14 +1,14 @@
 //! The face's files by path, checked: names, devices, policy, the read-only guard, limits, then the
 //! tree (`shared/contract/SEMANTICS.md`, sections 9, 10, 12, 13, 15).
 //!
+//! Questions and the guard are `face_policy.rs`'s, limits `face_room.rs`'s.
 //! Each call is planned to its end before the tree changes: what the policy is asked, and a foreign
 //! file system, comes first. Not here yet: /proc (section 16: nothing is there), mounts, overlays.
 
-use crate::abi::flags::{O_APPEND, O_EXCL, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT};
+use crate::abi::flags::{O_EXCL, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT};
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::Device;
-use crate::event::{Answer, Call, HostAnswer, Payload, Question};
-use crate::face::Policy;
+use crate::event::{Answer, Call, Payload};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -48,7 +48,7 @@ const DEVICE_BYTES: usize = 4096;
 
 /// Which path a policy is asked about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Subject {
+pub(super) enum Subject {
     /// The real path of what is there.
     Target,
     /// The same, or where it would be.
@@ -60,7 +60,7 @@ enum Subject {
 }
 
 /// The subject of an operation (section 9).
-const fn subject_of(operation: u32) -> Subject {
+pub(super) const fn subject_of(operation: u32) -> Subject {
     match operation {
         READ | READ_DIR | STAT | CHMOD | CHOWN | UTIMES | TRUNCATE => Subject::Target,
         WRITE => Subject::TargetOrPlace,
@@ -102,7 +102,7 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
+pub(super) fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn device_at(path: &[u8]) -> Option<Device> {
 }
 
 /// The directories of devices.
-fn is_device_directory(path: &[u8]) -> bool {
+pub(super) fn is_device_directory(path: &[u8]) -> bool {
     matches!(path, b"/dev" | b"/dev/fd" | b"/dev/pts")
 }
 
@@ -376,32 +376,6 @@ impl Kernel {
         modes.map(|()| Answer::default())
     }
 
-    /// ENOTDIR for what is there and is no directory; ELOOP.
-    fn is_no_file(&mut self, path: &[u8]) -> Result<(), Stop> {
-        match self.is_listable(path) {
-            Err(Stop::Fail(errno)) if !matches!(errno, Errno::ENOTDIR | Errno::ELOOP) => Ok(()),
-            other => other,
-        }
-    }
-
-    /// Whether there is a directory at a path, links not followed, or nothing.
-    fn could_be_directory(&mut self, path: &[u8]) -> Result<bool, Stop> {
-        match self.raw(&Call::FsStat { raw: 1, path, follow: 0 }) {
-            Ok(Answer { payload: Payload::Stat(stat), .. }) => Ok(stat.mode & S_IFMT == S_IFDIR),
-            Err(stop @ Stop::Ask(_)) => Err(stop),
-            Ok(_) | Err(_) => Ok(true),
-        }
-    }
-
-    /// Whether a path leads to a directory of the file system.
-    pub(crate) fn is_directory_at(&mut self, path: &[u8]) -> Result<bool, Stop> {
-        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 }) {
-            Ok(Answer { payload: Payload::Stat(stat), .. }) => Ok(stat.mode & S_IFMT == S_IFDIR),
-            Err(stop @ Stop::Ask(_)) => Err(stop),
-            Ok(_) | Err(_) => Ok(false),
-        }
-    }
-
     /// Asks about the modes of what is about to be made, outermost first.
     fn permit_modes(&mut self, missing: &[Vec<u8>]) -> Result<(), Stop> {
         missing.iter().try_for_each(|path| self.permit_as_new(CHMOD, path))
@@ -444,17 +418,6 @@ impl Kernel {
         modes.map(|()| Answer::default())
     }
 
-    /// ENOSPC if the whole contents of a file, or an addition to them, have no room.
-    fn room_for_contents(&mut self, path: &[u8], bytes: u64, how: u32) -> Result<(), Stop> {
-        let size = self.size_of(path)?;
-        if size.is_none() {
-            self.room_for_file(path)?;
-        }
-        let old = size.unwrap_or(0);
-        let end = if how & O_APPEND != 0 { old.saturating_add(bytes) } else { bytes };
-        self.room_for_growth(end.saturating_sub(old))
-    }
-
     /// The mode of a new file of a process; `None` leaves the file system's own.
     fn masked_mode(&self, target: u32, mode: Option<u32>, most: u32) -> Option<u32> {
         let task = self.pids.task(target)?;
@@ -476,289 +439,6 @@ impl Kernel {
         }
         let answer = self.raw(&Call::FsExists { raw: 1, path: &path })?;
         Ok(answer.value != 0)
-    }
-
-    /// [`Kernel::permit`] where a refusal is no error.
-    pub(crate) fn permit_quietly(&mut self, operation: u32, path: &[u8]) -> Result<bool, Stop> {
-        match self.permit(operation, path) {
-            Ok(()) => Ok(true),
-            Err(Stop::Fail(_)) => Ok(false),
-            Err(stop) => Err(stop),
-        }
-    }
-
-    /// Asks the policy about an operation on a normalised path.
-    pub(crate) fn permit(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
-        self.permit_as(operation, path, subject_of(operation))
-    }
-
-    fn permit_as(&mut self, operation: u32, path: &[u8], subject: Subject) -> Result<(), Stop> {
-        let policy = self.config.face.file_policy;
-        if policy == Policy::Allow || device_at(path).is_some() {
-            return Ok(());
-        }
-        // The errors of the resolution come back as they are, before any answer.
-        let path = self.subject_path(path, subject)?;
-        if policy == Policy::Deny {
-            return Err(Errno::EACCES.into());
-        }
-        let (path, words) = (Bytes(path), Vec::new());
-        match self.ask(Question::Permission { subject: 0, operation, path, words })? {
-            HostAnswer::Result(1) => Ok(()),
-            HostAnswer::Error(errno) => Err(errno.into()),
-            HostAnswer::Bytes(_)
-            | HostAnswer::Result(_)
-            | HostAnswer::Answer(_)
-            | HostAnswer::Absent => Err(Errno::EACCES.into()),
-        }
-    }
-
-    fn real_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
-        if device_at(path).is_some() || is_device_directory(path) {
-            return Ok(path.to_vec());
-        }
-        match self.raw(&Call::FsRealpath { raw: 1, path })?.payload {
-            Payload::Data(Bytes(path)) => Ok(path),
-            _ => Err(Errno::EIO.into()),
-        }
-    }
-
-    fn subject_path(&mut self, path: &[u8], subject: Subject) -> Result<Vec<u8>, Stop> {
-        if path == b"/" {
-            return Ok(path.to_vec());
-        }
-        match subject {
-            Subject::Target => self.real_path(path),
-            Subject::Name => self.place_path(path),
-            Subject::TargetOrPlace => match self.real_path(path) {
-                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => self.place_path(path),
-                other => other,
-            },
-            Subject::Existence => match self.real_path(path) {
-                Err(Stop::Fail(_)) => self.place_path(path),
-                other => other,
-            },
-        }
-    }
-
-    /// The real path of the deepest directory that is there, and what is missing below it.
-    fn place_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
-        let mut top = split(path).0;
-        loop {
-            match self.real_path(top) {
-                Ok(real) => {
-                    let rest = if top == b"/" { path } else { &path[top.len()..] };
-                    let real = if real == b"/" { &[][..] } else { &real };
-                    return Ok([real, rest].concat());
-                }
-                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) if top != b"/" => {
-                    top = split(top).0;
-                }
-                Err(stop) => return Err(stop),
-            }
-        }
-    }
-
-    /// ENOTDIR for a directory of a path that is none.
-    fn is_listable(&mut self, path: &[u8]) -> Result<(), Stop> {
-        if is_device_directory(path) {
-            return Ok(());
-        }
-        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?.payload {
-            Payload::Stat(stat) if stat.mode & S_IFMT != S_IFDIR => Err(Errno::ENOTDIR.into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// The guard resolves a path by the policy's leave: READ is asked about what is there, or about
-    /// each directory that leads to it (section 9, "Usage accounting and guards").
-    pub(crate) fn ask_guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
-        if self.config.face.file_policy == Policy::Allow {
-            return Ok(());
-        }
-        let mut whole = Ok(());
-        if follow && path != b"/" {
-            match self.permit_as(READ, path, Subject::Target) {
-                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => {}
-                Err(stop @ Stop::Fail(_)) => whole = Err(stop),
-                other => return other,
-            }
-        }
-        // Then the way to it, from the top; the whole once more if it was refused.
-        let last = (follow && path != b"/").then_some(path.len());
-        let ends = (1..path.len()).filter(|at| path[*at] == b'/').chain(last);
-        for end in ends {
-            match self.permit_as(READ, &path[..end], Subject::Target) {
-                Ok(()) => {}
-                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => return whole,
-                Err(stop) => return Err(stop),
-            }
-        }
-        whole
-    }
-
-    /// EROFS for what lies at or below the guarded directory, as given or resolved, and for another
-    /// name of a file there (section 15); the same for /proc.
-    pub(crate) fn guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
-        if is_at_or_below(path, GUARDED) || is_at_or_below(path, b"/proc") {
-            return Err(Errno::EROFS.into());
-        }
-        self.ask_guard(path, follow)?;
-        if self.is_guarded_file(path, follow) {
-            return Err(Errno::EROFS.into());
-        }
-        // It looks at the inode too: a path below a file ends here.
-        if self.config.face.foreign_root || device_at(path).is_some() {
-            return Ok(());
-        }
-        match self.raw(&Call::FsStat { raw: 1, path, follow: u32::from(follow) }) {
-            Err(stop @ (Stop::Ask(_) | Stop::Fail(Errno::ENOTDIR | Errno::ELOOP))) => Err(stop),
-            Ok(_) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Whether what a path leads to is guarded.
-    pub(crate) fn is_guarded_file(&mut self, path: &[u8], follow: bool) -> bool {
-        is_at_or_below(path, GUARDED)
-            || !self.config.face.foreign_root && self.tree_is_guarded(path, follow, GUARDED)
-    }
-
-    /// Size in bytes of what is there; `None` if nothing is.
-    fn size_of(&mut self, path: &[u8]) -> Result<Option<u64>, Stop> {
-        if self.has_no_room_limit() {
-            return Ok(Some(0));
-        }
-        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 }) {
-            Ok(Answer { payload: Payload::Stat(stat), .. }) => {
-                let directory = stat.mode & S_IFMT == S_IFDIR;
-                Ok(Some(if directory { 0 } else { stat.size }))
-            }
-            Ok(_) => Err(Errno::EIO.into()),
-            Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => Ok(None),
-            // The call itself will say what is wrong.
-            Err(Stop::Fail(_)) => Ok(Some(0)),
-            Err(stop) => Err(stop),
-        }
-    }
-
-    fn has_no_room_limit(&self) -> bool {
-        let limits = &self.config.face.limits;
-        limits.max_filesystem_bytes == u64::MAX && limits.max_inode_count == u64::MAX
-    }
-
-    /// ENOSPC if a file that grows to `end` would not fit.
-    fn room_for_bytes(&mut self, path: &[u8], end: u64) -> Result<(), Stop> {
-        if self.has_no_room_limit() {
-            return Ok(());
-        }
-        // What is not there the call itself misses, and what a directory is it tells.
-        if self.is_directory_at(path)? {
-            return Ok(());
-        }
-        let Some(old) = self.size_of(path)? else { return Ok(()) };
-        self.room_for_growth(end.saturating_sub(old))
-    }
-
-    pub(crate) fn room_for_growth(&mut self, bytes: u64) -> Result<(), Stop> {
-        let limits = &self.config.face.limits;
-        let (most, most_inodes) = (limits.max_filesystem_bytes, limits.max_inode_count);
-        if (bytes == 0 || most == u64::MAX) && most_inodes == u64::MAX {
-            return Ok(());
-        }
-        let (used, inodes) = self.usage()?;
-        let too_many = bytes > 0 && used.saturating_add(bytes) > most;
-        // Whoever has too many inodes already may write nothing.
-        if too_many || inodes > most_inodes { Err(Errno::ENOSPC.into()) } else { Ok(()) }
-    }
-
-    fn room_for_inodes(&mut self, count: u64) -> Result<(), Stop> {
-        let most = self.config.face.limits.max_inode_count;
-        if self.has_no_room_limit() {
-            return Ok(());
-        }
-        let (bytes, used) = self.usage()?;
-        let full = count > 0 && bytes > self.config.face.limits.max_filesystem_bytes;
-        if full || used.saturating_add(count) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
-    }
-
-    /// Bytes and inodes in use.
-    pub(crate) fn usage(&mut self) -> Result<(u64, u64), Stop> {
-        let answer = self.raw(&Call::FsUsage {})?;
-        match answer.payload {
-            Payload::Number(inodes) => Ok((answer.value as u64, inodes as u64)),
-            _ => Err(Errno::EIO.into()),
-        }
-    }
-
-    /// Asks about a file that is about to be made: nothing is there to resolve.
-    pub(crate) fn permit_as_new(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
-        if self.config.face.file_policy == Policy::Allow {
-            return Ok(());
-        }
-        let made = self.made_path(path)?;
-        self.permit_as(operation, &made, Subject::TargetOrPlace)
-    }
-
-    /// The path of what will be made: what links to nothing lead to is made.
-    fn made_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
-        let (mut path, mut links, mut from) = (path.to_vec(), 0, 1);
-        while from < path.len() && links < MAX_LINKS {
-            let end = path[from..].iter().position(|byte| *byte == b'/').map(|at| from + at);
-            let end = end.unwrap_or(path.len());
-            let top = &path[..end];
-            match self.raw(&Call::FsReadlink { raw: 1, path: top }) {
-                Ok(Answer { payload: Payload::Data(Bytes(text)), .. }) => {
-                    let target = normalize(&[split(top).0, b"/", &text].concat(), &text);
-                    let whole = [&target, &path[end..]].concat();
-                    path = normalize(&whole, &whole);
-                    (links, from) = (links + 1, 1);
-                }
-                Err(stop @ Stop::Ask(_)) => return Err(stop),
-                Ok(_) | Err(_) => from = end + 1,
-            }
-        }
-        Ok(path)
-    }
-
-    /// ENOSPC if a file and the directories that lead to it would be too many inodes.
-    pub(crate) fn room_for_file(&mut self, path: &[u8]) -> Result<(), Stop> {
-        if self.has_no_room_limit() {
-            return Ok(());
-        }
-        let made = self.made_path(path)?;
-        let missing = self.missing_paths(&made, true)?;
-        if !missing.is_empty() {
-            return self.room_for_inodes(missing.len() as u64);
-        }
-        if self.is_directory_at(path)? { Ok(()) } else { self.room_for_growth(0) }
-    }
-
-    /// What the making of a path makes, outermost first; with `parents` also its directories. Nothing
-    /// if it cannot be made: ENOTDIR for a file where a directory must be made, or the call's own.
-    fn missing_paths(&mut self, path: &[u8], parents: bool) -> Result<Vec<Vec<u8>>, Stop> {
-        let (mut at, mut missing) = (path, Vec::new());
-        while at != b"/" && !is_device_directory(at) && device_at(at).is_none() {
-            match self.raw(&Call::FsStat { raw: 1, path: at, follow: 0 }) {
-                Ok(_) if !parents || at == path => break,
-                Ok(_) => match self.is_listable(at) {
-                    // What a link leads to is made.
-                    Ok(()) | Err(Stop::Fail(Errno::ENOENT)) => break,
-                    Err(stop) => return Err(stop),
-                },
-                Err(Stop::Fail(Errno::ENOENT)) => {}
-                Err(Stop::Fail(Errno::ENOTDIR)) if parents => {}
-                Err(Stop::Fail(_)) => return Ok(Vec::new()),
-                Err(stop) => return Err(stop),
-            }
-            missing.push(at.to_vec());
-            at = split(at).0;
-            if !parents {
-                let above = self.raw(&Call::FsExists { raw: 1, path: at })?.value != 0;
-                return Ok(if above { missing } else { Vec::new() });
-            }
-        }
-        missing.reverse();
-        Ok(missing)
     }
 
     /// What a device has of itself; the streams are files of the file system below (section 12).

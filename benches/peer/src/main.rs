@@ -20,6 +20,10 @@ mod shrink;
 #[path = "."]
 mod ours {
     pub use tickernel as api;
+    #[path = "convert.rs"]
+    mod convert;
+    #[path = "descriptors.rs"]
+    mod descriptors;
     #[path = "run.rs"]
     pub mod run;
 
@@ -33,6 +37,10 @@ mod ours {
 #[path = "."]
 mod theirs {
     pub use secure_exec_kernel as api;
+    #[path = "convert.rs"]
+    mod convert;
+    #[path = "descriptors.rs"]
+    mod descriptors;
     #[path = "run.rs"]
     pub mod run;
 
