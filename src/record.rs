@@ -4,7 +4,7 @@
 //! and its outcome and outputs enter the rolling hash (traces/README.md, "Hash"). The first image
 //! is the kernel's state when the recording begins, so it may begin at any time.
 
-use crate::trace::{Builder, Header, Record, Sink, TraceError, TraceWriter};
+use crate::trace::{Builder, Header, Sink, TraceError, TraceWriter};
 use std::collections::VecDeque;
 use std::io::Write;
 use tickernel_systems::Kernel;
@@ -103,39 +103,46 @@ impl<S: Sink> Recording<S> {
         kernel: &mut Kernel,
         event: &Event<'_>,
     ) -> Result<(), TraceError> {
-        self.scratch.clear();
-        event.put(&mut self.scratch);
-        self.append(kernel)
+        self.append(kernel, |out| event.put(out))
     }
 
     /// [`Recording::begin_event`] for a call that its maker keeps.
     ///
     /// # Errors
     /// Those of `begin_event`.
+    #[inline]
     pub fn begin_call(
         &mut self,
         kernel: &mut Kernel,
         task: u32,
         call: &Call<'_>,
     ) -> Result<(), TraceError> {
-        self.scratch.clear();
-        Event::put_call(task, call, &mut self.scratch);
-        self.append(kernel)
+        self.append(kernel, |out| Event::put_call(task, call, out))
     }
 
-    /// Appends the event in `scratch`, after the digests if they are due.
-    fn append(&mut self, kernel: &mut Kernel) -> Result<(), TraceError> {
+    /// Appends an event, after the digests if they are due.
+    #[inline]
+    fn append(
+        &mut self,
+        kernel: &mut Kernel,
+        event: impl Fn(&mut Vec<u8>),
+    ) -> Result<(), TraceError> {
         if self.writer.is_digest_due() {
             let digests = kernel.digests();
             self.writer.digests(&digests, self.hash)?;
         }
-        self.writer.append_whole(kernel.tick(), &Record::event(&self.scratch), self.hash)?;
+        self.writer.append_event(kernel.tick(), self.hash, event)?;
         Ok(())
     }
 
     /// What came of the event: its outcome, then its outputs in their order.
     pub fn note(&mut self, value: &impl for<'a> Wire<'a>) {
         self.hash = hash_on(self.hash, value, &mut self.scratch);
+    }
+
+    /// The writer: what a background one can tell of its waits.
+    pub(crate) const fn writer(&self) -> &Builder<S> {
+        &self.writer
     }
 
     /// The next output, in the order in which it happened.

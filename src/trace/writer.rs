@@ -108,30 +108,6 @@ impl<S: Sink> Builder<S> {
         record: &Record<'_>,
         completions: u64,
     ) -> Result<u64, TraceError> {
-        self.append_as(false, tick, record, completions)
-    }
-
-    /// The same for an event that gets no [`Builder::answer`]: it need not wait for one.
-    ///
-    /// # Errors
-    /// Those of [`Builder::append`].
-    #[inline]
-    pub fn append_whole(
-        &mut self,
-        tick: u64,
-        record: &Record<'_>,
-        completions: u64,
-    ) -> Result<u64, TraceError> {
-        self.append_as(true, tick, record, completions)
-    }
-
-    fn append_as(
-        &mut self,
-        is_whole: bool,
-        tick: u64,
-        record: &Record<'_>,
-        completions: u64,
-    ) -> Result<u64, TraceError> {
         self.sink.check()?;
         check_length(record.event, record.expected)?;
         if record.flags > MAX_FLAGS {
@@ -145,10 +121,6 @@ impl<S: Sink> Builder<S> {
         self.commit()?;
         self.next_sequence = next_sequence;
         self.last_tick = tick;
-        if is_whole {
-            self.put(tick, record, completions)?;
-            return Ok(sequence);
-        }
         let pending = &mut self.pending;
         pending.is_open = true;
         pending.tick = tick;
@@ -160,6 +132,46 @@ impl<S: Sink> Builder<S> {
         pending.expected.clear();
         pending.expected.extend_from_slice(record.expected.unwrap_or_default());
         pending.completions_before = completions;
+        Ok(sequence)
+    }
+
+    /// The same for an event alone that gets no [`Builder::answer`]: it writes itself into the
+    /// batch, and is copied nowhere.
+    ///
+    /// # Errors
+    /// Those of [`Builder::append`].
+    pub fn append_event(
+        &mut self,
+        tick: u64,
+        completions: u64,
+        event: impl Fn(&mut Vec<u8>),
+    ) -> Result<u64, TraceError> {
+        self.sink.check()?;
+        if tick < self.last_tick {
+            return Err(TraceError::TickWentBack { tick, last: self.last_tick });
+        }
+        let sequence = self.next_sequence;
+        let next_sequence = sequence.checked_add(1).ok_or(TraceError::SequenceExhausted)?;
+        self.commit()?;
+        if self.batch.contents.count >= MAX_BATCH_EVENTS {
+            self.close_batch(completions)?;
+        }
+        let (length_before, previous_before) = (self.batch.payload.len(), self.previous);
+        let bytes = self.previous.put_event(&mut self.batch.payload, tick, &event);
+        let too_long = bytes > MAX_EVENT_BYTES;
+        let full = self.batch.contents.count > 0 && self.batch.payload.len() > MAX_BATCH_BYTES;
+        if too_long || full {
+            self.batch.payload.truncate(length_before);
+            self.previous = previous_before;
+            if too_long {
+                return Err(TraceError::EventTooLarge { bytes });
+            }
+            self.close_batch(completions)?;
+            self.previous.put_event(&mut self.batch.payload, tick, &event);
+        }
+        self.next_sequence = next_sequence;
+        self.last_tick = tick;
+        self.count_record(tick);
         Ok(sequence)
     }
 
@@ -276,13 +288,19 @@ impl<S: Sink> Builder<S> {
             self.previous = previous_before;
             return false;
         }
+        self.count_record(tick);
+        true
+    }
+
+    /// Counts the record that was put last: the one before `next_sequence`.
+    fn count_record(&mut self, tick: u64) {
+        let contents = &mut self.batch.contents;
         if contents.count == 0 {
             contents.first_sequence = self.next_sequence - 1;
             contents.first_tick = tick;
         }
         contents.last_tick = tick;
         contents.count += 1;
-        true
     }
 
     /// Ends the batch at this place of the trace.

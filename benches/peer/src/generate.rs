@@ -82,7 +82,8 @@ pub fn program(seed: u64) -> Program {
     random.next();
     let setup = setup(&mut random);
     let (guarded, asks) = (setup.guarded, setup.policy != Policy::AllowAll);
-    let counts = setup.limits.iter().any(|limit| limit.0 == Limit::Inodes);
+    let counts =
+        setup.limits.iter().any(|limit| matches!(limit.0, Limit::Inodes | Limit::FilesystemBytes));
     let mut generator =
         Generator { random, processes: Vec::new(), slots: 3, guarded, asks, counts };
     let mut ops = vec![Op::Register("a", vec!["sh", "job"])];
@@ -436,7 +437,7 @@ impl Generator {
 
     fn offset(&mut self) -> u64 {
         let huge = if self.asks { 9 } else { u64::MAX };
-        self.random.of(&[0, 1, 5, 200, 70_000, huge, huge - 3, 1 << 40])
+        self.random.of(&[0, 1, 5, 200, 70_000, huge, huge - 3, 100_000_000])
     }
 
     /// The origin sets the first before it looks at the second: only the first is ever negative.

@@ -53,6 +53,7 @@ pub fn run(program: &Program, mut watch: impl FnMut(usize)) -> Vec<Seen> {
 
 pub(super) struct Runner {
     pub(super) vm: Vm,
+    guarded: bool,
     handles: BTreeMap<Proc, KernelProcessHandle>,
     pub(super) book: Book,
     log: Log,
@@ -83,6 +84,7 @@ impl Runner {
         }
         Self {
             vm: KernelVm::new(files, config),
+            guarded: setup.guarded,
             handles: BTreeMap::new(),
             book: Book::default(),
             log,
@@ -128,6 +130,9 @@ impl Runner {
     }
 
     fn act(&mut self, op: &Op) -> String {
+        if self.guarded {
+            self.tags.push("guarded");
+        }
         if self.any_stopped() {
             self.tags.push("stopped");
         }

@@ -439,6 +439,13 @@ impl Core {
         state
     }
 
+    /// The process of a handle has ended already.
+    pub(crate) fn drop_handle(&mut self, pid: u32) {
+        if let Some(handle) = self.handles.remove(&pid) {
+            handle.ended(None);
+        }
+    }
+
     /// The state of a living process's handle.
     pub(crate) fn handle(&self, pid: u32) -> Option<Arc<HandleState>> {
         self.handles.get(&pid).cloned()

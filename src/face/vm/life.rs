@@ -153,6 +153,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let mut core = self.machine.look();
         let driver = core.kernel.face_driver_of(pid).unwrap_or_default();
         let state = core.add_handle(pid);
+        // Another thread may have ended it since.
+        if !core.kernel.face_is_alive(pid) {
+            core.drop_handle(pid);
+        }
         Ok(KernelProcessHandle::new(pid, Arc::from(driver), state, Arc::clone(&self.machine)))
     }
 
