@@ -129,6 +129,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<(Vec<u8>, bool)> {
         let mut core = owned(&self.machine, driver, pid)?;
         let (pipe, shows_time) = core.kernel.face_reads(pid, fd);
+        // Before the access mode, as the origin looks at it.
+        if self.is_long_read(length) && !pipe && core.kernel.face_fd_is_open(pid, fd) {
+            return Err(pread_error(length));
+        }
         // The clock is read where it shows: an access time, a deadline.
         if shows_time {
             core.catch_up();
@@ -151,8 +155,17 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
 
     /// Whether an error is the limit's on the length of a read.
     pub(super) fn is_beyond_pread(&self, error: &KernelError, length: usize) -> bool {
-        let limit = self.config.resources.max_pread_bytes;
-        error.code() == Errno::EINVAL.name() && limit.is_some_and(|most| length > most)
+        error.code() == Errno::EINVAL.name() && self.is_long_read(length)
+    }
+
+    #[inline]
+    fn is_long_read(&self, length: usize) -> bool {
+        self.config.resources.max_pread_bytes.is_some_and(|most| length > most)
+    }
+
+    #[inline]
+    fn is_long_write(&self, length: usize) -> bool {
+        self.config.resources.max_fd_write_bytes.is_some_and(|most| length > most)
     }
 
     /// Writes and gives how much.
@@ -167,8 +180,18 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         fd: u32,
         data: &[u8],
     ) -> KernelResult<usize> {
+        if self.is_long_write(data.len()) {
+            return self.refuse_write(requester_driver, pid, data.len());
+        }
         let call = Call::Write { fd: number(fd), data };
         self.on_fd((requester_driver, pid, fd), call, |answer| answer.value as usize)
+    }
+
+    /// The limit on the length of a write comes before the descriptor (section 0, item 4).
+    #[cold]
+    fn refuse_write(&self, driver: &str, pid: u32, length: usize) -> KernelResult<usize> {
+        drop(owned(&self.machine, driver, pid)?);
+        Err(KernelError::errno(Errno::EINVAL, format!("write length {length} exceeds the limit")))
     }
 
     /// Writes to standard output.
@@ -209,13 +232,14 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         length: usize,
         offset: u64,
     ) -> KernelResult<Vec<u8>> {
+        if self.is_long_read(length) {
+            drop(owned(&self.machine, requester_driver, pid)?);
+            return Err(pread_error(length));
+        }
         // Beyond i64 there is nothing to read, as at its end.
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let call = Call::Pread64 { fd: number(fd), count: length as u64, offset };
-        match self.on_fd((requester_driver, pid, fd), call, bytes_of) {
-            Err(error) if self.is_beyond_pread(&error, length) => Err(pread_error(length)),
-            answer => answer,
-        }
+        self.on_fd((requester_driver, pid, fd), call, bytes_of)
     }
 
     /// Writes at an offset, which does not move the descriptor's.
@@ -231,11 +255,15 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         offset: u64,
     ) -> KernelResult<usize> {
         // An end beyond u64 is EINVAL, one beyond i64 no room: the core tells both of a length.
-        let end = offset.checked_add(data.len() as u64);
-        if end.is_none()
-            && owned(&self.machine, requester_driver, pid)?.kernel.face_is_file(pid, fd)
-        {
-            return Err(error_about(Errno::EINVAL, format_args!("offset {offset}")));
+        if self.is_long_write(data.len()) {
+            return self.refuse_write(requester_driver, pid, data.len());
+        }
+        if offset.checked_add(data.len() as u64).is_none() {
+            let core = owned(&self.machine, requester_driver, pid)?;
+            let kernel = &core.kernel;
+            if kernel.face_fd_is_open(pid, fd) && !kernel.face_reads(pid, fd).0 {
+                return Err(error_about(Errno::EINVAL, format_args!("offset {offset}")));
+            }
         }
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let call = Call::Pwrite64 { fd: number(fd), data, offset };
@@ -312,7 +340,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<u32> {
         let core = owned(&self.machine, requester_driver, pid)?;
         let what = format_args!("fcntl {command} of descriptor {fd}");
-        if core.kernel.face_fd_is_open(pid, fd) && command > F_SETFL {
+        if command > F_SETFL {
             return Err(error_about(Errno::EINVAL, what));
         }
         let arg = match command {
@@ -422,6 +450,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<VirtualStat> {
         let (mut core, view) = self.fd_view(requester_driver, pid, fd)?;
         if view.kind != 0 {
+            if core.kernel.face_is_file(pid, fd) && self.config.permissions.asks_about_files() {
+                drop(core);
+                // By the path: the policy knows no descriptors.
+                self.stat(&String::from_utf8_lossy(&view.path))?;
+                core = owned(&self.machine, requester_driver, pid)?;
+            }
             let stat = core.kernel.face_fd_stat(pid, fd);
             let stat = stat.ok_or_else(|| error_about(Errno::EBADF, about(fd)))?;
             return Ok(to_virtual_stat(&stat));
@@ -442,9 +476,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         atime: VirtualUtimeSpec,
         mtime: VirtualUtimeSpec,
     ) -> KernelResult<()> {
+        drop(open_owned(&self.machine, requester_driver, pid)?);
         let (core, view) = self.fd_view(requester_driver, pid, fd)?;
         drop(core);
-        let mut core = open_owned(&self.machine, requester_driver, pid)?;
+        let mut core = owned(&self.machine, requester_driver, pid)?;
         core.catch_up();
         let (atime, mtime) = (to_timespec(atime), to_timespec(mtime));
         let call = Call::FsUtimes { raw: 0, path: &view.path, atime, mtime, follow: 1 };

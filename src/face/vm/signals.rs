@@ -2,7 +2,7 @@
 
 use super::convert::error_about;
 use super::{KernelVm, owned};
-use crate::face::error::{KernelError, KernelResult};
+use crate::face::error::KernelResult;
 use crate::face::machine::{Core, NoHost};
 use crate::face::process_table::{SigmaskHow, SignalSet};
 use crate::face::user::{ProcessIdentity, UserManager};
@@ -50,9 +50,6 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             Ok(target) => owned(&self.machine, requester_driver, target)?,
             Err(_) => self.machine.lock()?,
         };
-        if !(0..=64).contains(&signal) {
-            return Err(KernelError::errno(Errno::EINVAL, format!("invalid signal {signal}")));
-        }
         core.catch_up();
         let driver = Some(requester_driver.as_bytes());
         let call = Call::FaceSignal { driver, target: pid, sig: signal };
