@@ -131,8 +131,9 @@ impl Kernel {
         if self.is_directory_at(path)? { Ok(()) } else { self.room_for_growth(0) }
     }
 
-    /// What the making of a path makes, outermost first; with `parents` also its directories. Nothing
-    /// if it cannot be made: ENOTDIR for a file where a directory must be made, or the call's own.
+    /// What the making of a path makes, outermost first; with `parents` also its directories.
+    /// Nothing if it cannot be made: ENOTDIR for a file where a directory must be made, or the
+    /// call's own.
     pub(super) fn missing_paths(
         &mut self,
         path: &[u8],
