@@ -94,3 +94,36 @@ fn a_blocked_call_can_be_given_up() {
     assert_eq!(over, Outcome::Failed(Errno::EINTR));
     assert_eq!(value(kernel.call(1, Call::Getpid {})), 1);
 }
+
+/// The ends of a new pipe, and a file of 10,000 bytes.
+fn pipe_and_file(kernel: &mut Kernel) -> (i32, i32, i32) {
+    kernel.call(1, Call::Pipe {});
+    let file = open(kernel, b"/tmp/f");
+    kernel.call(1, Call::Write { fd: file, data: &[7; 10_000] });
+    (3, 4, file)
+}
+
+#[test]
+fn pages_that_sendfile_puts_into_a_pipe_are_counted() {
+    let mut kernel = Kernel::new(Config::default());
+    let (reader, writer, file) = pipe_and_file(&mut kernel);
+    let send = Call::Sendfile { out_fd: writer, in_fd: file, offset: Some(5), count: 9000 };
+    assert_eq!(value(kernel.call(1, send)), 9000);
+    kernel.audit().expect("three pages lie in the pipe");
+    // Half of it is read, the rest goes with the pipe.
+    assert_eq!(value(kernel.call(1, Call::Read { fd: reader, count: 4500 })), 4500);
+    kernel.audit().expect("two pages lie in the pipe");
+    kernel.call(1, Call::Close { fd: reader });
+    kernel.call(1, Call::Close { fd: writer });
+    kernel.audit().expect("there is no pipe");
+}
+
+#[test]
+fn sendfile_puts_no_more_pages_into_pipes_than_the_kernel_may_hold() {
+    let mut kernel = Kernel::new(Config { max_pipe_pages: 2, ..Config::default() });
+    let (_, writer, file) = pipe_and_file(&mut kernel);
+    let send = Call::Sendfile { out_fd: writer, in_fd: file, offset: Some(0), count: 10_000 };
+    assert_eq!(value(kernel.call(1, send.clone())), 8192);
+    assert_eq!(kernel.call(1, send), Outcome::Failed(Errno::ENOMEM));
+    kernel.audit().expect("two pages lie in the pipe");
+}

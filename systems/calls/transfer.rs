@@ -317,8 +317,15 @@ impl Kernel {
         }
         let Target::File(place) = self.rows[from].target else { return Err(Errno::EINVAL.into()) };
         let free = self.rows[pipe].slots.saturating_sub(self.rows[pipe].used_slots);
+        // The pipe has room and the kernel may have none: whoever waited would wait for nobody.
+        let free = match u32::try_from(self.pipe_room()).unwrap_or(u32::MAX) {
+            0 => return Err(Errno::ENOMEM.into()),
+            room => free.min(room),
+        };
         let data = self.read_pages(task, place, at, count.min(self.max_bytes), free)?;
-        let first = (PAGE_BYTES - at % PAGE_BYTES).min(data.len() as u64) as usize;
+        // What a device gives is copied and begins a page of its own.
+        let into_page = if self.is_device(place) { 0 } else { at % PAGE_BYTES };
+        let first = (PAGE_BYTES - into_page).min(data.len() as u64) as usize;
         let (first, rest) = data.split_at(first);
         let state = &mut self.rows[pipe];
         for page in core::iter::once(first).chain(rest.chunks(PAGE_BYTES as usize)) {
@@ -326,6 +333,7 @@ impl Kernel {
                 let segment = Segment { bytes: page.to_vec(), read: 0, kind: SegmentKind::Page };
                 state.segments.push_back(segment);
                 state.used_slots += 1;
+                self.counters.pipe_pages += 1;
             }
         }
         state.bytes += data.len() as u64;
