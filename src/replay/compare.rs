@@ -148,6 +148,12 @@ impl Bindings {
                             == (simulated.start, simulated.len, simulated.pid));
                 if same { Verdict::Compared } else { mismatch("another lock") }
             }
+            // Time left moves with the machine's speed.
+            (Payload::Timer(recorded), Payload::Timer(simulated))
+                if recorded.interval_ns == simulated.interval_ns =>
+            {
+                Verdict::Compared
+            }
             (recorded, simulated) if recorded == simulated => Verdict::Compared,
             (recorded, simulated) => {
                 mismatch(format!("recorded {recorded:?}, simulated {simulated:?}"))
