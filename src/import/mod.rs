@@ -13,6 +13,7 @@ mod facts;
 mod force;
 mod hints;
 mod hold;
+mod identity;
 mod inherited;
 mod initial;
 mod item;
@@ -243,7 +244,7 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
     };
     let boot = begun.boot;
     let kernel = Kernel::boot(config.clone(), begun.fs, &boot).map_err(ImportError::Start)?;
-    let mut order = Order::new(kernel, begun.initial, text, &boot, begun.start_ns);
+    let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
     order.run();
     let image = first_image(&mut order.initial, config, &boot)?;
     let items = order.items.into_iter().map(|item| Encoded {
