@@ -4,13 +4,12 @@
 //! kernels whatever thread did which, so the number of threads shows nowhere.
 
 use rayon::prelude::*;
-use tickernel_systems::Kernel;
 
-/// Does the same to every kernel, on as many threads as the machine has; the results in the order
-/// of the kernels.
-pub fn for_each<T: Send>(
-    kernels: &mut [Kernel],
-    act: impl Fn(usize, &mut Kernel) -> T + Send + Sync,
+/// Does the same to every kernel (or what holds one), on as many threads as the machine has; the
+/// results in the order of the kernels.
+pub fn for_each<K: Send, T: Send>(
+    kernels: &mut [K],
+    act: impl Fn(usize, &mut K) -> T + Send + Sync,
 ) -> Vec<T> {
     kernels.par_iter_mut().enumerate().map(|(at, kernel)| act(at, kernel)).collect()
 }

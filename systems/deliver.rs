@@ -324,7 +324,8 @@ impl Kernel {
             }
         };
         let action = self.process_action(parent, Signal::SIGCHLD);
-        if action.handler != SIG_IGN && action.flags & SA_NOCLDSTOP == 0 {
+        let wanted = action.handler != SIG_IGN && action.flags & SA_NOCLDSTOP == 0;
+        if wanted && self.hears(parent) {
             let info = SigInfo {
                 signo: i32::from(Signal::SIGCHLD.number()),
                 code,

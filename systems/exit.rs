@@ -141,17 +141,28 @@ impl Kernel {
                 self.rows[child].outside_parent = u32::from(!self.bends.first_adopts);
             }
             match self.rows[child].life {
+                // Its end was told to the parent that had it (section 2, "Exit").
+                Life::Zombie(_) if self.bends.first_adopts => self.hand_zombie_on(child),
                 Life::Zombie(status) => {
                     let uid = self.rows[child].last_uid;
                     self.notify_parent(child, status, uid);
                 }
                 Life::Alive => {
                     let father = &self.rows[process];
-                    if father.pgid != group && father.sid == self.rows[child].sid {
+                    let tied = father.pgid != group && father.sid == self.rows[child].sid;
+                    if tied || self.bends.ends_wake_orphans {
                         self.wake_orphaned_group(group, 0);
                     }
                 }
             }
+        }
+    }
+
+    /// A zombie that its new parent can wait for.
+    fn hand_zombie_on(&mut self, child: ProcessRow) {
+        let (birth, pid) = (self.rows[child].birth, self.rows[child].pid);
+        if let Some(parent) = self.pids.process(self.rows[child].parent) {
+            self.rows[parent].reportable.insert((birth, pid));
         }
     }
 
@@ -186,6 +197,9 @@ impl Kernel {
                 return true;
             }
             let Some(parent) = self.pids.process(member.parent) else { return true };
+            if self.bends.ends_wake_orphans && member.parent == 1 {
+                return true;
+            }
             let parent = &self.rows[parent];
             parent.pgid == pgid || parent.sid != member.sid
         })
@@ -198,6 +212,10 @@ impl Kernel {
             let row = &self.rows[process];
             (row.pid, row.pgid, row.sid)
         };
+        if self.bends.ends_wake_orphans {
+            self.wake_orphaned_group(pgid, pid);
+            return;
+        }
         let Some(parent) = self.pids.process(self.rows[process].parent) else { return };
         if self.rows[parent].pgid != pgid && self.rows[parent].sid == sid {
             self.wake_orphaned_group(pgid, pid);
@@ -243,6 +261,7 @@ impl Kernel {
         let unwanted = by_child && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
         if let Some(signal) = exit_signal
             && !(by_child && action.handler == SIG_IGN)
+            && self.hears(parent)
         {
             self.post(parent, signal, child_info(pid, uid, signal, status));
         }
@@ -255,6 +274,11 @@ impl Kernel {
         if !self.rows[parent].child_waiters.is_empty() {
             self.note(Changed::Children { parent: parent_pid, child: pid, group });
         }
+    }
+
+    /// Whether a process is told of its children by signals.
+    pub(crate) fn hears(&self, parent: ProcessRow) -> bool {
+        !self.bends.stopped_parents_hear_nothing || self.rows[parent].stopped.is_none()
     }
 
     /// Removes a zombie from every list: its number is free if no group or session has it.

@@ -119,6 +119,11 @@ impl Kernel {
         Some(text(self.face.names.name(self.rows[process].driver)))
     }
 
+    /// Whether a process is there and no zombie.
+    pub fn face_is_alive(&self, pid: u32) -> bool {
+        self.pids.process(pid).is_some_and(|process| self.rows[process].life == Life::Alive)
+    }
+
     /// The umask of a process.
     pub fn face_umask(&self, pid: u32) -> Option<u32> {
         let task = self.pids.task(pid)?;
@@ -154,22 +159,22 @@ impl Kernel {
         })
     }
 
-    /// Whether a descriptor is an end of a pipe.
+    /// Whether a descriptor is an end of a pipe, and whether a read of it shows the time now: the
+    /// access time of a file, or when a wait for a pipe ends.
     #[inline]
-    pub fn face_is_pipe(&self, pid: u32, fd: u32) -> bool {
-        let row = self.face_description(pid, fd);
-        row.is_some_and(|row| matches!(self.rows[row].target, Target::Pipe(..)))
-    }
-
-    /// Whether a read of a pipe would wait now.
-    #[inline]
-    pub fn face_read_waits(&self, pid: u32, fd: u32) -> bool {
-        let Some(row) = self.face_description(pid, fd) else { return false };
+    pub fn face_reads(&self, pid: u32, fd: u32) -> (bool, bool) {
+        let Some(row) = self.face_description(pid, fd) else { return (false, false) };
         let description = &self.rows[row];
-        let Target::Pipe(pipe, _) = description.target else { return false };
-        let pipe = &self.rows[pipe];
-        let reads = description.flags & O_ACCMODE != O_WRONLY && !description.nonblocking();
-        reads && pipe.bytes == 0 && pipe.writers > 0
+        match description.target {
+            Target::Pipe(pipe, _) => {
+                let pipe = &self.rows[pipe];
+                let empty = pipe.bytes == 0 && pipe.writers > 0;
+                let reads = description.flags & O_ACCMODE != O_WRONLY;
+                (true, empty && reads && !description.nonblocking())
+            }
+            Target::File(_) | Target::Object(Object::Foreign(_)) => (false, true),
+            Target::Socket(_) | Target::Object(_) => (false, false),
+        }
     }
 
     /// The open descriptors of a process, ascending.

@@ -289,6 +289,11 @@ impl Kernel {
         self.deadlines.first().map(|first| first.0)
     }
 
+    /// Whether something has left that nobody has taken yet.
+    pub fn has_output(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     /// The next thing that left, in the order in which it happened.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.pop_front()

@@ -40,7 +40,7 @@ pub struct Bends {
     /// A pipe's room is counted in bytes and not in page slots; a write of more than PIPE_BUF
     /// takes what fits, a shorter one all or nothing (section 4).
     pub pipes_count_bytes: bool,
-    /// The write end is ready while there is any room (section 6).
+    /// The write end is ready while there is any room and somebody to read it (section 6).
     pub any_room_is_ready: bool,
     /// Readiness of a file follows the access mode (section 6).
     pub files_are_ready_by_mode: bool,
@@ -55,6 +55,16 @@ pub struct Bends {
     /// The signal of a handle is the driver's own affair: it passes the mask, and stops nothing
     /// (section 2, "Handle").
     pub handles_pass_masks: bool,
+    /// A file's offset may be anywhere up to i64::MAX, a directory ends at its size, and a pipe has
+    /// no offset whatever is asked of it (section 3, `fd_seek`).
+    pub any_offset: bool,
+    /// An end wakes the stopped members of its group and of its children's whenever those are
+    /// orphaned, whether or not it was the end that made them so (section 2, "Orphaned groups").
+    pub ends_wake_orphans: bool,
+    /// A parent that is stopped is not told of its children by SIGCHLD (section 2, "Exit").
+    pub stopped_parents_hear_nothing: bool,
+    /// pwrite goes to its offset, also with O_APPEND (section 3, `fd_write`; POSIX too).
+    pub pwrite_keeps_offset: bool,
     /// Devices show no type in their mode (section 12).
     pub devices_have_no_type: bool,
     /// flock(2) takes regular files only: EBADF (section 3).
@@ -81,6 +91,10 @@ impl Profile {
             files_are_ready_by_mode: bent,
             conversion_keeps_lock: bent,
             handles_pass_masks: bent,
+            any_offset: bent,
+            ends_wake_orphans: bent,
+            stopped_parents_hear_nothing: bent,
+            pwrite_keeps_offset: bent,
             devices_have_no_type: bent,
             only_files_are_locked: bent,
             limits_come_first: bent,

@@ -113,4 +113,15 @@ if command -v python3 >/dev/null; then
 else
     skip 'replay of traces/ (no python3)'
 fi
+# Its own workspace: it links the published crate. Without a registry its crates may be here already.
+peer=benches/peer/Cargo.toml
+if cargo fetch --locked --manifest-path "$peer" >/dev/null 2>&1 ||
+    cargo fetch --locked --offline --manifest-path "$peer" >/dev/null 2>&1; then
+    step 'formatting, peer twin' cargo fmt --manifest-path "$peer" --check
+    step 'peer twin: 500 programs on the published crate too' \
+        cargo run --locked --quiet --release --manifest-path "$peer" -- --programs 500 --seed 1
+    tail -n 1 "$log"
+else
+    skip 'the peer twin (its crates cannot be fetched)'
+fi
 finish 0

@@ -369,3 +369,44 @@ fn a_side_file_with_a_bad_field_is_damage() {
     let run = tickernel(&["replay", &file, "--json"]);
     assert_eq!((run.status, number(&run.json(), "mismatched")), (Some(0), 0), "{}", run.out);
 }
+
+fn load(arguments: &[&str]) -> Value {
+    let common = ["load", "--scenario", "pipeline", "--json"];
+    let run = tickernel(&[&common[..], arguments].concat());
+    assert_eq!(run.status, Some(0), "{arguments:?}: {}", run.err);
+    run.json()
+}
+
+#[test]
+fn a_load_depends_on_its_plan_alone() {
+    let plan = ["--processes", "100", "--events", "5000"];
+    let first = load(&plan);
+    let fields =
+        ["scenario", "processes", "events", "wall_ns", "events_per_second", "ns_per_event"];
+    for field in fields.iter().chain(&["bytes_per_process", "rss_bytes", "digest"]) {
+        assert!(!first[*field].is_null(), "{field} is missing: {first}");
+    }
+    assert_eq!((number(&first, "processes"), number(&first, "events")), (100, 5000));
+    assert_eq!(load(&plan)["digest"], first["digest"]);
+    let other = load(&[&plan[..], &["--seed", "2"]].concat());
+    assert_ne!(other["digest"], first["digest"]);
+    let fleet = [&plan[..], &["--kernels", "3"]].concat();
+    assert_eq!(load(&fleet)["digest"], load(&fleet)["digest"]);
+}
+
+#[test]
+fn a_load_of_absurd_size_is_refused() {
+    for (processes, kernels) in [("0", "1"), ("18446744073709551615", "1"), ("10", "11")] {
+        let run = tickernel(&[
+            "load",
+            "--scenario",
+            "pipeline",
+            "--processes",
+            processes,
+            "--kernels",
+            kernels,
+        ]);
+        assert_eq!(run.status, Some(2), "{processes} {kernels}: {}", run.out);
+        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+    }
+}

@@ -279,3 +279,40 @@ fn a_written_case_replays() {
     assert_eq!((status, &damaged["damage"]["line"]), (Some(2), &6.into()), "{damaged}");
     assert_eq!(damaged["calls"], 4, "{damaged}");
 }
+
+#[test]
+fn the_face_is_spoken_by_pid_0_in_its_profile() {
+    let requests = r#"
+        {"pid":1,"call":"pipe"}
+        {"pid":0,"call":"face_register_driver","driver":"d","commands":["job"]}
+        {"pid":0,"call":"face_spawn","command":"job","args":["a"],"envp":[],"cwd":"/"}
+        {"pid":0,"call":"fs_write","path":"/x/y","data":"hi"}
+        {"pid":0,"call":"fs_read","path":"/x/y"}
+        {"pid":0,"call":"face_exit","target":2,"status":-7}
+        {"pid":0,"call":"face_waitpid","target":2}
+        {"pid":0,"call":"face_spawn"}"#;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tickernel"))
+        .args(["drive", "--profile", "secure-exec"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let lines = requests.lines().map(str::trim).filter(|line| !line.is_empty());
+    let input = lines.collect::<Vec<_>>().join("\n") + "\n";
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let answers: Vec<&str> = text.lines().collect();
+    let error = r#"{"error":"face_spawn: the field \"command\" is missing"}"#;
+    let expected = [
+        r#"{"ok":0,"fds":[3,4]}"#,
+        r#"{"ok":0}"#,
+        r#"{"ok":2}"#,
+        r#"{"ok":0}"#,
+        r#"{"ok":2,"data":"hi"}"#,
+        r#"{"ok":0}"#,
+        r#"{"ok":2,"change":[0,-7]}"#,
+        error,
+    ];
+    assert_eq!(answers, expected);
+}

@@ -3,6 +3,7 @@
 use super::{Failure, Verdict, print_line};
 use crate::load::{Figures, Plan, Scenario, run as run_load};
 use clap::Args;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -21,16 +22,20 @@ pub(super) struct Arguments {
     /// Over how many kernels the processes are spread, each on a thread if the machine has them
     #[arg(long, default_value_t = 1)]
     kernels: u64,
+    /// Record the measured events in this file (one kernel only)
+    #[arg(long)]
+    record: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
-    let Arguments { scenario, processes, events, seed, kernels, json } = *arguments;
-    let figures = run_load(&Plan { scenario, processes, events, seed, kernels });
+    let Arguments { scenario, processes, events, seed, kernels, .. } = *arguments;
+    let record = arguments.record.clone();
+    let figures = run_load(&Plan { scenario, processes, events, seed, kernels, record });
     let figures = figures.map_err(Failure::new)?;
-    if json {
+    if arguments.json {
         print_line(&serde_json::to_string(&figures).map_err(Failure::new)?)?;
     } else {
         print_line(&text(&figures))?;
@@ -39,9 +44,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
 }
 
 fn text(figures: &Figures) -> String {
+    let recorded = figures.recording.as_ref().map_or_else(String::new, |recorded| {
+        let seconds = recorded.wall_ns as f64 / 1e9;
+        format!(
+            "\nrecorded {:.1} MB, whole after {seconds:.3} s: {:.0} events/s, {:.1} MB/s; \
+             waited {} times, {:.3} s",
+            recorded.trace_bytes as f64 / 1e6,
+            figures.events as f64 / seconds,
+            recorded.trace_bytes as f64 / 1e6 / seconds,
+            recorded.waits,
+            recorded.waited_ns as f64 / 1e9
+        )
+    });
     format!(
         "{}: {} processes, {} events in {:.3} s: {} events/s, {:.1} ns each\n\
-         {} bytes a process, {} MiB in all\ndigest {}",
+         {} bytes a process, {} MiB in all\ndigest {}{recorded}",
         figures.scenario,
         figures.processes,
         figures.events,

@@ -112,7 +112,7 @@ impl MemoryFileSystem {
                 let mut core: MutexGuard<'_, Core> =
                     machine.lock().map_err(|error| VfsError::new(error.code(), error.message()))?;
                 core.catch_up();
-                let outcome = core.call(0, call);
+                let outcome = core.call(0, &call);
                 machine.finish(core, outcome, &mut NoHost)
             }
         };

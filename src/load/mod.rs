@@ -7,7 +7,11 @@
 mod pipeline;
 
 use crate::fleet;
+use crate::record::{Recording, header_of};
+use crate::trace::{Background, BackgroundWriter, TraceError};
 use serde::Serialize;
+use std::fs::File;
+use std::path::PathBuf;
 use tickernel_systems::digest::hash_number;
 use tickernel_systems::event::{Answer, Call, Outcome};
 use tickernel_systems::{Config, Kernel};
@@ -37,7 +41,7 @@ impl Scenario {
 }
 
 /// A load.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// What the processes do.
     pub scenario: Scenario,
@@ -50,6 +54,8 @@ pub struct Plan {
     pub seed: u64,
     /// Over how many kernels the processes are spread.
     pub kernels: u64,
+    /// Where the measured events of the one kernel are recorded.
+    pub record: Option<PathBuf>,
 }
 
 /// What a load came to: CLI.md's object.
@@ -73,6 +79,29 @@ pub struct Figures {
     pub rss_bytes: u64,
     /// The digest of all kernels, in order.
     pub digest: String,
+    /// What was recorded, if anything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Recorded>,
+}
+
+/// What a recording of a load came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recorded {
+    /// Bytes of the trace, its first image included.
+    pub trace_bytes: u64,
+    /// Until the trace was whole in its file, in ns: the sustained time.
+    pub wall_ns: u64,
+    /// How often the kernel's thread waited for the writing one.
+    pub waits: u64,
+    /// How long, in ns.
+    pub waited_ns: u64,
+}
+
+/// A kernel of a load, and its recording.
+struct Machine {
+    kernel: Kernel,
+    load: pipeline::Pipelines,
+    recording: Option<Recording<Background<File>>>,
 }
 
 /// Why a load cannot be run.
@@ -93,14 +122,17 @@ pub enum LoadError {
     /// A call of the load failed: a defect, or a limit of the kernel.
     #[error("a call of the load did not succeed: {0}")]
     Failed(String),
-}
-
-/// A load on one kernel.
-pub(crate) trait Load {
-    /// Makes the processes.
-    fn build(&mut self, kernel: &mut Kernel) -> Result<(), LoadError>;
-    /// Takes so many events.
-    fn run(&mut self, kernel: &mut Kernel, events: u64) -> Result<(), LoadError>;
+    /// The recording cannot be written.
+    #[error("the recording: {0}")]
+    Recording(#[from] TraceError),
+    /// Its file cannot be made.
+    #[error("{}: {why}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
 }
 
 /// Runs a load.
@@ -111,39 +143,27 @@ pub fn run(plan: &Plan) -> Result<Figures, LoadError> {
     check("--processes", plan.processes, 1, MAX_PROCESSES * 64)?;
     check("--kernels", plan.kernels, 1, 64.min(plan.processes))?;
     check("--processes for each kernel", plan.processes / plan.kernels, 1, MAX_PROCESSES)?;
+    if plan.record.is_some() {
+        check("--kernels with --record", plan.kernels, 1, 1)?;
+    }
     let wanted = EVENTS_A_PROCESS.saturating_mul(plan.processes).max(LEAST_EVENTS);
     let events = plan.events.unwrap_or(wanted);
     let before_bytes = rss_bytes();
-    // A load is as large as it is asked to be: the host's memory is its limit.
-    let config =
-        Config { max_memory_bytes: u64::MAX, max_pipe_pages: u64::MAX, ..Config::default() };
-    let mut kernels: Vec<Kernel> = (0..plan.kernels).map(|_| Kernel::new(config.clone())).collect();
-    let share = |total: u64, at: usize| {
-        let at = at as u64;
-        total / plan.kernels + u64::from(at < total % plan.kernels)
-    };
-    let loads = fleet::for_each(&mut kernels, |at, kernel| {
-        let seed = hash_number(plan.seed, at as u64);
-        let mut load = match plan.scenario {
-            Scenario::Pipeline => pipeline::Pipelines::new(share(plan.processes, at), seed),
-        };
-        load.build(kernel).map(|()| load)
-    });
-    let loads: Vec<pipeline::Pipelines> = loads.into_iter().collect::<Result<_, _>>()?;
+    let mut machines = build(plan)?;
     let built_bytes = rss_bytes().saturating_sub(before_bytes);
-    let loads: Vec<std::sync::Mutex<pipeline::Pipelines>> =
-        loads.into_iter().map(std::sync::Mutex::new).collect();
+    if let (Some(path), [machine]) = (&plan.record, machines.as_mut_slice()) {
+        machine.record_to(path)?;
+    }
     let begin = crate::clock::now();
-    let ran = fleet::for_each(&mut kernels, |at, kernel| match loads.get(at) {
-        Some(load) => {
-            let mut load = load.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            load.run(kernel, share(events, at))
-        }
-        None => Ok(()),
-    });
-    let wall_ns = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
+    let ran =
+        fleet::for_each(&mut machines, |at, machine| machine.run(share(events, plan.kernels, at)));
+    let wall_ns = passed_ns(begin);
     ran.into_iter().collect::<Result<Vec<()>, _>>()?;
-    let digests = fleet::for_each(&mut kernels, |_, kernel| kernel.digest_all());
+    let mut recording = None;
+    if let (Some(path), [machine]) = (&plan.record, machines.as_mut_slice()) {
+        recording = machine.finish(path, begin)?;
+    }
+    let digests = fleet::for_each(&mut machines, |_, machine| machine.kernel.digest_all());
     let digest = digests.into_iter().reduce(hash_number).unwrap_or(0);
     let per_second = u128::from(events) * 1_000_000_000 / u128::from(wall_ns);
     Ok(Figures {
@@ -156,7 +176,80 @@ pub fn run(plan: &Plan) -> Result<Figures, LoadError> {
         bytes_per_process: built_bytes / plan.processes,
         rss_bytes: rss_bytes(),
         digest: format!("{digest:016x}"),
+        recording,
     })
+}
+
+/// The kernels with their processes.
+fn build(plan: &Plan) -> Result<Vec<Machine>, LoadError> {
+    // A load is as large as it is asked to be: the host's memory is its limit.
+    let config =
+        Config { max_memory_bytes: u64::MAX, max_pipe_pages: u64::MAX, ..Config::default() };
+    let mut machines: Vec<Machine> = (0..plan.kernels as usize)
+        .map(|at| {
+            let seed = hash_number(plan.seed, at as u64);
+            let load = match plan.scenario {
+                Scenario::Pipeline => {
+                    pipeline::Pipelines::new(share(plan.processes, plan.kernels, at), seed)
+                }
+            };
+            Machine { kernel: Kernel::new(config.clone()), load, recording: None }
+        })
+        .collect();
+    let built =
+        fleet::for_each(&mut machines, |_, machine| machine.load.build(&mut machine.kernel));
+    built.into_iter().collect::<Result<Vec<()>, _>>()?;
+    Ok(machines)
+}
+
+/// The part of a total that one of so many kernels has.
+fn share(total: u64, kernels: u64, at: usize) -> u64 {
+    total / kernels + u64::from((at as u64) < total % kernels)
+}
+
+fn passed_ns(begin: std::time::Instant) -> u64 {
+    u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+}
+
+impl Machine {
+    fn run(&mut self, events: u64) -> Result<(), LoadError> {
+        let Machine { kernel, load, recording } = self;
+        match recording {
+            None => load.run(events, |task, call| Ok(kernel.call_kept(task, call))),
+            Some(recording) => load.run(events, |task, call| {
+                recording.begin_call(kernel, task, call)?;
+                let outcome = kernel.call_kept(task, call);
+                recording.note_outcome(&outcome);
+                while let Some(output) = kernel.poll_output() {
+                    recording.note(&output);
+                }
+                Ok(outcome)
+            }),
+        }
+    }
+
+    fn record_to(&mut self, path: &PathBuf) -> Result<(), LoadError> {
+        let out = File::create(path).map_err(|why| LoadError::File { path: path.clone(), why })?;
+        let (header, image) = (header_of(&self.kernel), self.kernel.snapshot());
+        let queue_bytes = BackgroundWriter::<File>::DEFAULT_QUEUE_BYTES;
+        let writer = BackgroundWriter::spawn(out, &header, &image, queue_bytes)?;
+        self.recording = Some(Recording::over(writer));
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        path: &PathBuf,
+        begin: std::time::Instant,
+    ) -> Result<Option<Recorded>, LoadError> {
+        let Some(recording) = self.recording.take() else { return Ok(None) };
+        let (waits, waited_ns) = (recording.writer().waits(), recording.writer().waited_ns());
+        recording.finish(&mut self.kernel)?;
+        let wall_ns = passed_ns(begin);
+        let length = std::fs::metadata(path).map(|metadata| metadata.len());
+        let trace_bytes = length.map_err(|why| LoadError::File { path: path.clone(), why })?;
+        Ok(Some(Recorded { trace_bytes, wall_ns, waits, waited_ns }))
+    }
 }
 
 fn check(what: &'static str, given: u64, least: u64, most: u64) -> Result<(), LoadError> {
@@ -179,10 +272,14 @@ fn rss_bytes() -> u64 {
 
 /// A call that must succeed.
 pub(crate) fn done(kernel: &mut Kernel, task: u32, call: Call<'_>) -> Result<Answer, LoadError> {
-    let name = call.name();
-    match kernel.call(task, call) {
+    must(task, &call, kernel.call_kept(task, &call))
+}
+
+/// The answer of a call that must succeed.
+fn must(task: u32, call: &Call<'_>, outcome: Outcome) -> Result<Answer, LoadError> {
+    match outcome {
         Outcome::Done(answer) => Ok(answer),
-        other => Err(LoadError::Failed(format!("{name} of process {task}: {other:?}"))),
+        other => Err(LoadError::Failed(format!("{} of process {task}: {other:?}", call.name()))),
     }
 }
 

@@ -4,9 +4,9 @@
 //! events: a write of 64 bytes, a read, a write and a read. Which pipeline goes on is chosen anew
 //! for each step, so that memory is met as a real crowd meets it.
 
-use super::{Chooser, Load, LoadError, done};
+use super::{Chooser, LoadError, done, must};
 use tickernel_systems::Kernel;
-use tickernel_systems::event::{Call, Payload};
+use tickernel_systems::event::{Call, Outcome, Payload};
 
 /// What goes through.
 const LINE: [u8; 64] = *b"a line of text that goes through a pipeline, 64 bytes in all...\n";
@@ -67,25 +67,21 @@ impl Pipelines {
     }
 
     /// The event of a pipeline's step with this number.
-    fn event(kernel: &mut Kernel, line: &Line, step: usize) -> Result<(), LoadError> {
-        let count = LINE.len() as u64;
+    fn event(line: &Line, step: usize) -> (u32, Call<'static>) {
         if line.count == 1 {
-            done(kernel, line.pids[0], Call::Getpid {})?;
-            return Ok(());
+            return (line.pids[0], Call::Getpid {});
         }
         // Even: what stage step/2 writes; odd: what the next one reads.
         let stage = step / 2;
         if step.is_multiple_of(2) {
-            done(kernel, line.pids[stage], Call::Write { fd: STDOUT, data: &LINE })?;
+            (line.pids[stage], Call::Write { fd: STDOUT, data: &LINE })
         } else {
-            done(kernel, line.pids[stage + 1], Call::Read { fd: STDIN, count })?;
+            (line.pids[stage + 1], Call::Read { fd: STDIN, count: LINE.len() as u64 })
         }
-        Ok(())
     }
-}
 
-impl Load for Pipelines {
-    fn build(&mut self, kernel: &mut Kernel) -> Result<(), LoadError> {
+    /// Makes the processes.
+    pub(super) fn build(&mut self, kernel: &mut Kernel) -> Result<(), LoadError> {
         let mut left = self.processes;
         while left > 0 {
             let count = left.min(3) as usize;
@@ -95,14 +91,20 @@ impl Load for Pipelines {
         Ok(())
     }
 
-    fn run(&mut self, kernel: &mut Kernel, events: u64) -> Result<(), LoadError> {
+    /// Has so many events taken.
+    pub(super) fn run(
+        &mut self,
+        events: u64,
+        mut take: impl FnMut(u32, &Call<'_>) -> Result<Outcome, LoadError>,
+    ) -> Result<(), LoadError> {
         let mut left = events;
         while left > 0 {
             let at = self.chooser.below(self.lines.len() as u64) as usize;
             let Some(line) = self.lines.get(at) else { return Ok(()) };
             let steps = if line.count == 1 { 1 } else { (line.count - 1) * 2 };
             for step in 0..steps.min(left.min(4) as usize) {
-                Self::event(kernel, line, step)?;
+                let (task, call) = Self::event(line, step);
+                must(task, &call, take(task, &call)?)?;
                 left -= 1;
             }
         }

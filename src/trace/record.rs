@@ -69,6 +69,38 @@ impl Previous {
         self.tick = Some(tick);
     }
 
+    /// Appends a record that is an event and nothing else, which writes itself in its place; gives
+    /// its length in bytes.
+    pub(super) fn put_event(
+        &mut self,
+        out: &mut Vec<u8>,
+        tick: u64,
+        event: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
+        let step = self.tick.map_or(1, |before| tick.wrapping_sub(before));
+        if step == 1 {
+            out.push(0);
+        } else {
+            out.push(HAS_TICK_STEP);
+            put_varint(out, step);
+        }
+        // Most events are shorter than what one byte of length can say.
+        let length_at = out.len();
+        out.push(0);
+        event(out);
+        let length = out.len() - length_at - 1;
+        match u8::try_from(length) {
+            Ok(short @ 0..0x80) => out[length_at] = short,
+            Ok(_) | Err(_) => {
+                let mut prefix = Vec::new();
+                put_varint(&mut prefix, length as u64);
+                out.splice(length_at..=length_at, prefix);
+            }
+        }
+        self.tick = Some(tick);
+        length
+    }
+
     /// Takes the next record of a batch whose first event has tick `first_tick`; `None` if there
     /// is none in a valid form.
     pub(super) fn take(&mut self, cursor: &mut Cursor<'_>, first_tick: u64) -> Option<Placed> {

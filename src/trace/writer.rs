@@ -119,6 +119,8 @@ impl<S: Sink> Builder<S> {
         let sequence = self.next_sequence;
         let next_sequence = sequence.checked_add(1).ok_or(TraceError::SequenceExhausted)?;
         self.commit()?;
+        self.next_sequence = next_sequence;
+        self.last_tick = tick;
         let pending = &mut self.pending;
         pending.is_open = true;
         pending.tick = tick;
@@ -130,8 +132,46 @@ impl<S: Sink> Builder<S> {
         pending.expected.clear();
         pending.expected.extend_from_slice(record.expected.unwrap_or_default());
         pending.completions_before = completions;
+        Ok(sequence)
+    }
+
+    /// The same for an event alone that gets no [`Builder::answer`]: it writes itself into the
+    /// batch, and is copied nowhere.
+    ///
+    /// # Errors
+    /// Those of [`Builder::append`].
+    pub fn append_event(
+        &mut self,
+        tick: u64,
+        completions: u64,
+        event: impl Fn(&mut Vec<u8>),
+    ) -> Result<u64, TraceError> {
+        self.sink.check()?;
+        if tick < self.last_tick {
+            return Err(TraceError::TickWentBack { tick, last: self.last_tick });
+        }
+        let sequence = self.next_sequence;
+        let next_sequence = sequence.checked_add(1).ok_or(TraceError::SequenceExhausted)?;
+        self.commit()?;
+        if self.batch.contents.count >= MAX_BATCH_EVENTS {
+            self.close_batch(completions)?;
+        }
+        let (length_before, previous_before) = (self.batch.payload.len(), self.previous);
+        let bytes = self.previous.put_event(&mut self.batch.payload, tick, &event);
+        let too_long = bytes > MAX_EVENT_BYTES;
+        let full = self.batch.contents.count > 0 && self.batch.payload.len() > MAX_BATCH_BYTES;
+        if too_long || full {
+            self.batch.payload.truncate(length_before);
+            self.previous = previous_before;
+            if too_long {
+                return Err(TraceError::EventTooLarge { bytes });
+            }
+            self.close_batch(completions)?;
+            self.previous.put_event(&mut self.batch.payload, tick, &event);
+        }
         self.next_sequence = next_sequence;
         self.last_tick = tick;
+        self.count_record(tick);
         Ok(sequence)
     }
 
@@ -208,41 +248,59 @@ impl<S: Sink> Builder<S> {
         if !self.pending.is_open {
             return Ok(());
         }
-        if !self.try_put() {
-            self.close_batch(self.pending.completions_before)?;
-            self.try_put();
-        }
-        self.pending.is_open = false;
-        Ok(())
-    }
-
-    /// Puts the waiting record into the batch unless the batch's limits forbid it.
-    fn try_put(&mut self) -> bool {
-        let contents = &mut self.batch.contents;
-        if contents.count >= MAX_BATCH_EVENTS {
-            return false;
-        }
-        let pending = &self.pending;
+        let pending = std::mem::take(&mut self.pending);
         let record = Record {
             event: &pending.event,
             expected: pending.has_expected.then_some(pending.expected.as_slice()),
             lines: pending.lines,
             flags: pending.flags,
         };
+        let result = self.put(pending.tick, &record, pending.completions_before);
+        // Its buffers serve the next one.
+        self.pending = Pending { is_open: false, ..pending };
+        result
+    }
+
+    /// Puts a record into the batch, closing that first where the record does not fit.
+    fn put(
+        &mut self,
+        tick: u64,
+        record: &Record<'_>,
+        completions_before: u64,
+    ) -> Result<(), TraceError> {
+        if !self.try_put(tick, record) {
+            self.close_batch(completions_before)?;
+            self.try_put(tick, record);
+        }
+        Ok(())
+    }
+
+    /// Puts a record into the batch unless the batch's limits forbid it.
+    fn try_put(&mut self, tick: u64, record: &Record<'_>) -> bool {
+        let contents = &mut self.batch.contents;
+        if contents.count >= MAX_BATCH_EVENTS {
+            return false;
+        }
         let (length_before, previous_before) = (self.batch.payload.len(), self.previous);
-        self.previous.put(&mut self.batch.payload, pending.tick, &record);
+        self.previous.put(&mut self.batch.payload, tick, record);
         if contents.count > 0 && self.batch.payload.len() > MAX_BATCH_BYTES {
             self.batch.payload.truncate(length_before);
             self.previous = previous_before;
             return false;
         }
+        self.count_record(tick);
+        true
+    }
+
+    /// Counts the record that was put last: the one before `next_sequence`.
+    fn count_record(&mut self, tick: u64) {
+        let contents = &mut self.batch.contents;
         if contents.count == 0 {
             contents.first_sequence = self.next_sequence - 1;
-            contents.first_tick = pending.tick;
+            contents.first_tick = tick;
         }
-        contents.last_tick = pending.tick;
+        contents.last_tick = tick;
         contents.count += 1;
-        true
     }
 
     /// Ends the batch at this place of the trace.

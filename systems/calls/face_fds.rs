@@ -1,5 +1,5 @@
-//! The face's descriptors: opening by path, and reads, writes and offsets of devices and of files of
-//! a foreign file system (`shared/contract/SEMANTICS.md`, sections 3 and 12).
+//! The face's descriptors: opening by path, and reads, writes and offsets of devices and of files
+//! of a foreign file system (`shared/contract/SEMANTICS.md`, sections 3 and 12).
 //!
 //! Files of the tree are read and written by the calls of `calls/io.rs`; here are the limits that
 //! the contract looks at first.
@@ -7,9 +7,11 @@
 use super::face_files::{DEVICES, device_at, is_stream, operation, swallows};
 use super::io::seek_from;
 use crate::abi::flags::*;
-use crate::abi::{Errno, Stat};
+use crate::abi::{Errno, Stat, Timespec};
 use crate::components::{Device, Object, Target};
 use crate::event::{Answer, Call, Payload};
+use crate::face::Policy;
+use crate::fs::Place;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, TaskRow};
 use alloc::vec::Vec;
@@ -36,6 +38,9 @@ impl Kernel {
         if let Some(device) = device_at(&path) {
             if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
                 return Err(Errno::EEXIST.into());
+            }
+            if flags & O_TRUNC != 0 && !swallows(device) {
+                self.raw(&Call::FsTruncate { raw: 1, path: &path, length: 0 })?;
             }
             return self.face_install(task, Target::Object(Object::Device(device)), flags);
         }
@@ -77,6 +82,7 @@ impl Kernel {
             self.ask_guard(path, true)?;
         }
         let there = if exclusive {
+            self.room_for_file(path)?;
             self.permit(operation::WRITE, path)?;
             if self.raw(&Call::FsStat { raw: 1, path, follow: 0 }).is_ok() {
                 return Err(Errno::EEXIST.into());
@@ -85,18 +91,29 @@ impl Kernel {
         } else {
             let there = self.checked_exists(path)?;
             if there && flags & O_TRUNC != 0 {
+                self.room_for_file(path)?;
                 self.permit(operation::TRUNCATE, path)?;
+                if self.is_directory_at(path)? {
+                    return Err(Errno::EISDIR.into());
+                }
             } else if !there && creates {
+                self.room_for_file(path)?;
                 self.permit(operation::WRITE, path)?;
+                if self.is_directory_at(path)? {
+                    return Err(Errno::EISDIR.into());
+                }
             }
             there
         };
         let makes = !there && creates;
+        let mut moded = false;
         let late = if makes {
-            self.room_for_file(path)?;
-            let late = self.permit_as_new(operation::STAT, path);
-            let chmods = late.is_ok() && !was_there;
-            if chmods { self.permit_as_new(operation::CHMOD, path) } else { late }
+            let mut late = self.permit_as_new(operation::STAT, path);
+            if late.is_ok() && !was_there {
+                late = self.permit_as_new(operation::CHMOD, path);
+                moded = late.is_ok();
+            }
+            late
         } else {
             self.permit(operation::STAT, path)
         };
@@ -105,7 +122,7 @@ impl Kernel {
         }
         if makes {
             let umask = self.rows[self.rows[task].context].umask;
-            let mode = mode.unwrap_or(0o666) & !umask & 0o7777;
+            let mode = moded.then(|| mode.unwrap_or(0o666) & !umask & 0o7777);
             self.make_file(path, mode, flags & O_EXCL)?;
         } else if there && flags & O_TRUNC != 0 {
             self.raw(&Call::FsTruncate { raw: 1, path, length: 0 })?;
@@ -116,11 +133,9 @@ impl Kernel {
         late
     }
 
-    fn make_file(&mut self, path: &[u8], mode: u32, how: u32) -> Result<(), Stop> {
-        let foreign = self.config.face.foreign_root;
-        let made = if foreign { None } else { Some(mode) };
-        self.raw(&Call::FsWrite { raw: 1, target: 0, path, data: &[], mode: made, how })?;
-        if foreign {
+    fn make_file(&mut self, path: &[u8], mode: Option<u32>, how: u32) -> Result<(), Stop> {
+        self.raw(&Call::FsWrite { raw: 1, target: 0, path, data: &[], mode: None, how })?;
+        if let Some(mode) = mode {
             self.raw(&Call::FsChmod { raw: 1, path, mode })?;
         }
         Ok(())
@@ -162,6 +177,47 @@ impl Kernel {
         }
     }
 
+    /// A policy that is more than one answer for all is asked about each use of a file, too
+    /// (section 9): `path` of the file that a place is.
+    #[inline]
+    fn asks_of_files(&self) -> bool {
+        self.config.face.present && self.config.face.file_policy != Policy::Allow
+    }
+
+    /// Asks about a use of an open file.
+    #[inline]
+    pub(crate) fn face_permit_file(&mut self, operation: u32, place: Place) -> Result<(), Stop> {
+        if !self.asks_of_files() {
+            return Ok(());
+        }
+        let path = self.tree_path(place);
+        self.permit(operation, &path)
+    }
+
+    /// What a write asks: the guard's question, for room, then whether what is around it may be
+    /// read, then whether it may be written. An append reads nothing.
+    #[cold]
+    #[inline(never)]
+    fn face_permit_write(
+        &mut self,
+        place: Place,
+        append: bool,
+        grows: Option<u64>,
+    ) -> Result<(), Stop> {
+        let path = self.tree_path(place);
+        self.ask_guard(&path, true)?;
+        if let Some(grows) = grows {
+            self.room_for_growth(grows)?;
+        }
+        if !append {
+            self.permit(operation::READ, &path)?;
+            if self.fs.is_directory(place) {
+                return Err(Errno::EISDIR.into());
+            }
+        }
+        self.permit(operation::WRITE, &path)
+    }
+
     /// EINVAL for a read of a file that is longer than the contract allows.
     #[inline]
     pub(crate) fn face_read_limit(&self, count: u64) -> Result<(), Errno> {
@@ -174,7 +230,7 @@ impl Kernel {
         &mut self,
         row: DescriptionRow,
         bytes: u64,
-        offset: Option<u64>,
+        offset_given: Option<u64>,
     ) -> Result<(), Stop> {
         if bytes > self.config.face.limits.max_fd_write_bytes {
             return Err(Errno::EINVAL.into());
@@ -182,25 +238,32 @@ impl Kernel {
         let description = &self.rows[row];
         let Target::File(place) = description.target else { return Ok(()) };
         let size = self.end_of(place);
-        let from = if description.flags & O_APPEND != 0 {
-            size
-        } else {
-            offset.unwrap_or(description.offset)
+        let from = match offset_given {
+            Some(offset) => offset,
+            None if description.flags & O_APPEND != 0 => size,
+            None => description.offset,
         };
         let end = from.checked_add(bytes).ok_or(Errno::EINVAL)?;
-        if self.fs.pages(place).is_some() && self.face_guards(place) {
+        if self.face_guards(place) {
             return Err(Errno::EROFS.into());
         }
-        self.room_for_growth(end.saturating_sub(size))
+        // A directory has no room to need.
+        let directory = self.fs.is_directory(place);
+        let grows = if directory { None } else { Some(end.saturating_sub(size)) };
+        if !self.asks_of_files() {
+            return grows.map_or(Ok(()), |grows| self.room_for_growth(grows));
+        }
+        let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
+        self.face_permit_write(place, append, grows)
     }
 
     /// Whether a file lies in the guarded directory, or has another name there.
-    fn face_guards(&mut self, place: crate::fs::Place) -> bool {
+    fn face_guards(&mut self, place: Place) -> bool {
         if !self.tree_has_guard() {
             return false;
         }
         let path = self.tree_path(place);
-        self.guard(&path, true).is_err()
+        self.is_guarded_file(&path, true)
     }
 
     /// How long a read of the face waits that brings no time-out of its own.
@@ -307,7 +370,7 @@ impl Kernel {
                 let path = device_path(device);
                 if is_stream(device) {
                     // It is read, changed and written: what is not there cannot be.
-                    self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?;
+                    self.raw(&Call::FsPread { raw: 1, path, count: 0, offset: 0 })?;
                 }
                 if !swallows(device) {
                     self.raw(&Call::FsPwrite { raw: 1, path, data, offset })?;
@@ -384,7 +447,10 @@ impl Kernel {
             Target::Object(Object::Device(device)) => self.device_stat(device_path(device)),
             Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
                 let ino = description_id(self, row);
-                Some(Stat { dev: DEVICES, ino, mode: 0o666, nlink: 1, ..Stat::default() })
+                let now = Timespec::from_ns(self.now_ns);
+                let (atime, mtime, ctime, btime) = (now, now, now, now);
+                let (dev, mode, nlink) = (DEVICES, 0o666, 1);
+                Some(Stat { dev, ino, mode, nlink, atime, mtime, ctime, btime, ..Stat::default() })
             }
         }
     }

@@ -1,14 +1,14 @@
 //! The face's files by path, checked: names, devices, policy, the read-only guard, limits, then the
 //! tree (`shared/contract/SEMANTICS.md`, sections 9, 10, 12, 13, 15).
 //!
+//! Questions and the guard are `face_policy.rs`'s, limits `face_room.rs`'s.
 //! Each call is planned to its end before the tree changes: what the policy is asked, and a foreign
 //! file system, comes first. Not here yet: /proc (section 16: nothing is there), mounts, overlays.
 
-use crate::abi::flags::{O_APPEND, O_EXCL, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT};
+use crate::abi::flags::{O_EXCL, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT};
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::Device;
-use crate::event::{Answer, Call, HostAnswer, Payload, Question};
-use crate::face::Policy;
+use crate::event::{Answer, Call, Payload};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -41,25 +41,30 @@ pub(crate) mod operation {
 const MAX_PATH_BYTES: usize = 4096;
 /// What nobody may change.
 pub(crate) const GUARDED: &[u8] = b"/etc/agentos";
+/// Links that are followed, as path_resolution(7) has it.
+pub(crate) const MAX_LINKS: u32 = 40;
 /// Bytes that a whole read of an endless device gives.
 const DEVICE_BYTES: usize = 4096;
 
 /// Which path a policy is asked about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Subject {
+pub(super) enum Subject {
     /// The real path of what is there.
     Target,
     /// The same, or where it would be.
     TargetOrPlace,
+    /// The same, whatever keeps one from getting there.
+    Existence,
     /// The real path of the directory, and the name.
     Name,
 }
 
 /// The subject of an operation (section 9).
-const fn subject_of(operation: u32) -> Subject {
+pub(super) const fn subject_of(operation: u32) -> Subject {
     match operation {
         READ | READ_DIR | STAT | CHMOD | CHOWN | UTIMES | TRUNCATE => Subject::Target,
-        WRITE | EXISTS => Subject::TargetOrPlace,
+        WRITE => Subject::TargetOrPlace,
+        EXISTS => Subject::Existence,
         _ => Subject::Name,
     }
 }
@@ -97,7 +102,7 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
+pub(super) fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
@@ -115,7 +120,7 @@ pub(crate) fn device_at(path: &[u8]) -> Option<Device> {
 }
 
 /// The directories of devices.
-fn is_device_directory(path: &[u8]) -> bool {
+pub(super) fn is_device_directory(path: &[u8]) -> bool {
     matches!(path, b"/dev" | b"/dev/fd" | b"/dev/pts")
 }
 
@@ -141,10 +146,8 @@ impl Kernel {
                 self.raw(&Call::FsRead { raw: 1, path: &path })
             }
             Call::FsPread { raw: 0, path, count, offset } => {
+                self.face_read_limit(count)?;
                 let path = checked_path(path)?;
-                if count > self.config.face.limits.max_pread_bytes {
-                    return Err(Errno::EINVAL.into());
-                }
                 if let Some(device) = own_device_at(&path) {
                     return self.read_device_whole(device, count);
                 }
@@ -199,19 +202,19 @@ impl Kernel {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
-                self.permit(WRITE, &path)?;
                 let end = offset.checked_add(data.len() as u64).ok_or(Errno::EINVAL)?;
-                self.room_for_bytes(&path, end, false)?;
+                self.room_for_bytes(&path, end)?;
+                self.permit(WRITE, &path)?;
                 self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })
             }
             Call::FsTruncate { raw: 0, path, length } => {
                 let path = checked_path(path)?;
-                if device_at(&path).is_some() {
+                if device_at(&path).is_some_and(swallows) {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
+                self.room_for_bytes(&path, length)?;
                 self.permit(TRUNCATE, &path)?;
-                self.room_for_bytes(&path, length, true)?;
                 self.raw(&Call::FsTruncate { raw: 1, path: &path, length })
             }
             Call::FsChmod { raw: 0, path, mode } => {
@@ -238,6 +241,10 @@ impl Kernel {
                 self.permit(UTIMES, &path)?;
                 if device_at(&path).is_some() {
                     return Ok(Answer::default());
+                }
+                if follow == 0 {
+                    // The policy is asked about what a link leads to: that must be there.
+                    self.real_path(&path)?;
                 }
                 self.raw(&Call::FsUtimes { raw: 1, path: &path, atime, mtime, follow })
             }
@@ -266,8 +273,9 @@ impl Kernel {
                 self.raw(&Call::FsRmdir { raw: 1, path: &path })
             }
             Call::FsRename { raw: 0, oldpath, newpath } => {
-                let (old, new) = (checked_path(oldpath)?, checked_path(newpath)?);
+                let old = checked_path(oldpath)?;
                 self.guard(&old, false)?;
+                let new = checked_path(newpath)?;
                 self.guard(&new, false)?;
                 self.permit(RENAME, &old)?;
                 self.permit(RENAME, &new)?;
@@ -279,14 +287,18 @@ impl Kernel {
             Call::FsSymlink { raw: 0, content, linkpath } => {
                 let path = checked_path(linkpath)?;
                 self.guard(&path, false)?;
+                let missing = self.missing_paths(&path, false)?;
+                if !missing.is_empty() {
+                    self.room_for_inodes(missing.len() as u64)?;
+                    self.room_for_growth(content.len() as u64)?;
+                }
                 self.permit(SYMLINK, &path)?;
-                self.room_for_inodes(1)?;
-                self.room_for_growth(content.len() as u64)?;
                 self.raw(&Call::FsSymlink { raw: 1, content, linkpath: &path })
             }
             Call::FsLink { raw: 0, oldpath, newpath } => {
-                let (old, new) = (checked_path(oldpath)?, checked_path(newpath)?);
+                let old = checked_path(oldpath)?;
                 self.guard(&old, true)?;
+                let new = checked_path(newpath)?;
                 self.guard(&new, false)?;
                 self.permit_as(LINK, &old, Subject::Target)?;
                 self.permit_as(LINK, &new, Subject::Name)?;
@@ -317,56 +329,56 @@ impl Kernel {
     ) -> CallResult {
         let path = checked_path(path)?;
         // A process's create_dir looks whether there is something, to know what to chmod.
-        if target != 0 && how == 0 {
-            self.checked_exists(&path)?;
+        let there = target != 0 && how == 0 && self.checked_exists(&path)?;
+        // Its mkdir looks which directories are missing, before anything else.
+        if target != 0
+            && how != 0
+            && let Err(stop @ (Stop::Ask(_) | Stop::Fail(Errno::ENOTDIR))) =
+                self.raw(&Call::FsStat { raw: 1, path: &path, follow: 0 })
+        {
+            return Err(stop);
         }
-        if how == 2 {
-            self.guard_all(&path)?
-        } else {
-            self.guard(&path, false)?
+        self.guard(&path, false)?;
+        let missing = self.missing_paths(&path, how == 2)?;
+        if how == 2 && missing.is_empty() {
+            self.is_no_file(&path)?;
+        }
+        // What is not made needs no room; with its parents it is looked at all the same.
+        if how == 2 || !missing.is_empty() {
+            self.room_for_inodes(missing.len() as u64)?;
         }
         self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;
         if is_device_directory(&path) {
             return Ok(Answer::default());
         }
-        let missing = self.missing_paths(&path, how == 2)?;
-        self.room_for_inodes(missing.len() as u64)?;
-        let modes = if target == 0 { Ok(()) } else { self.permit_modes(&missing) };
+        if how != 2 {
+            // What cannot be made needs no mode.
+            self.is_listable(split(&path).0)?;
+        }
+        let moded = match (target, how) {
+            (0, _) => Vec::new(),
+            (_, 0) if there || !self.could_be_directory(&path)? => Vec::new(),
+            (_, 0) => Vec::from([path.clone()]),
+            (_, _) => missing,
+        };
+        let modes = self.permit_modes(&moded);
         if let Err(stop @ Stop::Ask(_)) = modes {
             return Err(stop);
         }
         let mode = self.masked_mode(target, mode, 0o777);
-        self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode, how })?;
+        self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode: None, how })?;
+        // mkdir(2) takes no set-id bits: each is given its mode by chmod, as the origin does.
+        if let (Some(mode), Ok(())) = (mode, &modes) {
+            for path in &moded {
+                self.raw(&Call::FsChmod { raw: 1, path, mode })?;
+            }
+        }
         modes.map(|()| Answer::default())
     }
 
     /// Asks about the modes of what is about to be made, outermost first.
     fn permit_modes(&mut self, missing: &[Vec<u8>]) -> Result<(), Stop> {
         missing.iter().try_for_each(|path| self.permit_as_new(CHMOD, path))
-    }
-
-    /// The guard of every directory on a path that is to be made with its parents, as far as there
-    /// is something; a file in the way is ENOTDIR.
-    fn guard_all(&mut self, path: &[u8]) -> Result<(), Stop> {
-        let ends = (1..path.len()).filter(|at| path[*at] == b'/').chain([path.len()]);
-        for end in ends {
-            let top = &path[..end];
-            self.guard(top, false)?;
-            if device_at(top).is_some() {
-                return Err(Errno::ENOTDIR.into());
-            }
-            match self.raw(&Call::FsStat { raw: 1, path: top, follow: 1 }) {
-                Ok(Answer { payload: Payload::Stat(stat), .. }) => {
-                    if stat.mode & S_IFMT != S_IFDIR {
-                        return Err(Errno::ENOTDIR.into());
-                    }
-                }
-                Ok(_) => return Err(Errno::EIO.into()),
-                Err(Stop::Fail(Errno::ENOENT)) => return Ok(()),
-                Err(stop) => return Err(stop),
-            }
-        }
-        Ok(())
     }
 
     fn checked_write(
@@ -386,21 +398,22 @@ impl Kernel {
         }
         let there = target != 0 && self.checked_exists(&path)?;
         self.guard(&path, true)?;
-        self.permit(WRITE, &path)?;
-        let size = self.size_of(&path)?;
-        if size.is_none() {
-            self.room_for_file(&path)?;
+        let directory = self.is_directory_at(&path)?;
+        if !directory && device_at(&path).is_none() {
+            self.room_for_contents(&path, data.len() as u64, how)?;
         }
-        let old = size.unwrap_or(0);
-        let end = if how & O_APPEND != 0 { old + data.len() as u64 } else { data.len() as u64 };
-        self.room_for_growth(end.saturating_sub(old))?;
+        self.permit(WRITE, &path)?;
+        if directory {
+            return Err(Errno::EISDIR.into());
+        }
         let is_new = target != 0 && !there;
         let modes = if is_new { self.permit_as_new(CHMOD, &path) } else { Ok(()) };
         if let Err(stop @ Stop::Ask(_)) = modes {
             return Err(stop);
         }
         // What is there keeps its mode.
-        let mode = if is_new { self.masked_mode(target, mode, 0o666) } else { None };
+        let sets_mode = is_new && modes.is_ok();
+        let mode = if sets_mode { self.masked_mode(target, mode, 0o666) } else { None };
         self.raw(&Call::FsWrite { raw: 1, target: 0, path: &path, data, mode, how })?;
         modes.map(|()| Answer::default())
     }
@@ -414,11 +427,7 @@ impl Kernel {
 
     /// Whether something is there, as far as the policy lets one see it.
     pub(crate) fn checked_exists(&mut self, path: &[u8]) -> Result<bool, Stop> {
-        let path = match checked_path(path) {
-            Ok(path) => path,
-            Err(Errno::EINVAL) => return Err(Errno::EINVAL.into()),
-            Err(_) => return Ok(false),
-        };
+        let path = checked_path(path)?;
         if device_at(&path).is_some() {
             return Ok(true);
         }
@@ -430,222 +439,6 @@ impl Kernel {
         }
         let answer = self.raw(&Call::FsExists { raw: 1, path: &path })?;
         Ok(answer.value != 0)
-    }
-
-    /// [`Kernel::permit`] where a refusal is no error.
-    pub(crate) fn permit_quietly(&mut self, operation: u32, path: &[u8]) -> Result<bool, Stop> {
-        match self.permit(operation, path) {
-            Ok(()) => Ok(true),
-            Err(Stop::Fail(_)) => Ok(false),
-            Err(stop) => Err(stop),
-        }
-    }
-
-    /// Asks the policy about an operation on a normalised path.
-    pub(crate) fn permit(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
-        self.permit_as(operation, path, subject_of(operation))
-    }
-
-    fn permit_as(&mut self, operation: u32, path: &[u8], subject: Subject) -> Result<(), Stop> {
-        let policy = self.config.face.file_policy;
-        if policy == Policy::Allow || device_at(path).is_some() {
-            return Ok(());
-        }
-        // The errors of the resolution come back as they are, before any answer.
-        let path = self.subject_path(path, subject)?;
-        if policy == Policy::Deny {
-            return Err(Errno::EACCES.into());
-        }
-        let (path, words) = (Bytes(path), Vec::new());
-        match self.ask(Question::Permission { subject: 0, operation, path, words })? {
-            HostAnswer::Result(1) => Ok(()),
-            HostAnswer::Error(errno) => Err(errno.into()),
-            HostAnswer::Bytes(_)
-            | HostAnswer::Result(_)
-            | HostAnswer::Answer(_)
-            | HostAnswer::Absent => Err(Errno::EACCES.into()),
-        }
-    }
-
-    fn real_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
-        if device_at(path).is_some() || is_device_directory(path) {
-            return Ok(path.to_vec());
-        }
-        match self.raw(&Call::FsRealpath { raw: 1, path })?.payload {
-            Payload::Data(Bytes(path)) => Ok(path),
-            _ => Err(Errno::EIO.into()),
-        }
-    }
-
-    fn subject_path(&mut self, path: &[u8], subject: Subject) -> Result<Vec<u8>, Stop> {
-        if path == b"/" {
-            return Ok(path.to_vec());
-        }
-        match subject {
-            Subject::Target => self.real_path(path),
-            Subject::Name => self.place_path(path),
-            Subject::TargetOrPlace => match self.real_path(path) {
-                Err(Stop::Fail(Errno::ENOENT)) => self.place_path(path),
-                other => other,
-            },
-        }
-    }
-
-    /// The real path of the deepest directory that is there, and what is missing below it.
-    fn place_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
-        let mut top = split(path).0;
-        loop {
-            match self.real_path(top) {
-                Ok(real) => {
-                    self.is_listable(&real)?;
-                    let rest = if top == b"/" { path } else { &path[top.len()..] };
-                    let real = if real == b"/" { &[][..] } else { &real };
-                    return Ok([real, rest].concat());
-                }
-                Err(Stop::Fail(Errno::ENOENT)) if top != b"/" => top = split(top).0,
-                Err(stop) => return Err(stop),
-            }
-        }
-    }
-
-    /// ENOTDIR for a directory of a path that is none.
-    fn is_listable(&mut self, path: &[u8]) -> Result<(), Stop> {
-        if is_device_directory(path) {
-            return Ok(());
-        }
-        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?.payload {
-            Payload::Stat(stat) if stat.mode & S_IFMT != S_IFDIR => Err(Errno::ENOTDIR.into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// The guard resolves a path by the policy's leave: READ is asked about what is there, or about
-    /// its directory (section 9, "Usage accounting and guards").
-    pub(crate) fn ask_guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
-        if self.config.face.file_policy == Policy::Allow {
-            return Ok(());
-        }
-        let above = split(path).0;
-        for (at, wanted) in [(path, follow), (above, true)] {
-            if at == b"/" || !wanted {
-                continue;
-            }
-            match self.permit_as(READ, at, Subject::Target) {
-                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => {}
-                other => return other,
-            }
-        }
-        Ok(())
-    }
-
-    /// EROFS for what lies at or below the guarded directory, as given or resolved, and for another
-    /// name of a file there (section 15); the same for /proc.
-    pub(crate) fn guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
-        if is_at_or_below(path, GUARDED) || is_at_or_below(path, b"/proc") {
-            return Err(Errno::EROFS.into());
-        }
-        self.ask_guard(path, follow)?;
-        if self.config.face.foreign_root {
-            return Ok(());
-        }
-        if self.tree_is_guarded(path, follow, GUARDED) {
-            return Err(Errno::EROFS.into());
-        }
-        Ok(())
-    }
-
-    /// Size in bytes of what is there; `None` if nothing is.
-    fn size_of(&mut self, path: &[u8]) -> Result<Option<u64>, Stop> {
-        if self.has_no_room_limit() {
-            return Ok(Some(0));
-        }
-        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 }) {
-            Ok(Answer { payload: Payload::Stat(stat), .. }) => {
-                let directory = stat.mode & S_IFMT == S_IFDIR;
-                Ok(Some(if directory { 0 } else { stat.size }))
-            }
-            Ok(_) => Err(Errno::EIO.into()),
-            Err(Stop::Fail(Errno::ENOENT)) => Ok(None),
-            // The call itself will say what is wrong.
-            Err(Stop::Fail(_)) => Ok(Some(0)),
-            Err(stop) => Err(stop),
-        }
-    }
-
-    fn has_no_room_limit(&self) -> bool {
-        let limits = &self.config.face.limits;
-        limits.max_filesystem_bytes == u64::MAX && limits.max_inode_count == u64::MAX
-    }
-
-    /// ENOSPC if a file that grows to `end` would not fit; `exact`: it may shrink too.
-    fn room_for_bytes(&mut self, path: &[u8], end: u64, exact: bool) -> Result<(), Stop> {
-        if self.has_no_room_limit() {
-            return Ok(());
-        }
-        let old = self.size_of(path)?.unwrap_or(0);
-        let grows = end.saturating_sub(old);
-        if exact && grows == 0 {
-            return Ok(());
-        }
-        self.room_for_growth(grows)
-    }
-
-    pub(crate) fn room_for_growth(&mut self, bytes: u64) -> Result<(), Stop> {
-        let most = self.config.face.limits.max_filesystem_bytes;
-        if bytes == 0 || most == u64::MAX {
-            return Ok(());
-        }
-        let (used, _) = self.usage()?;
-        if used.saturating_add(bytes) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
-    }
-
-    fn room_for_inodes(&mut self, count: u64) -> Result<(), Stop> {
-        let most = self.config.face.limits.max_inode_count;
-        if count == 0 || most == u64::MAX {
-            return Ok(());
-        }
-        let (_, used) = self.usage()?;
-        if used.saturating_add(count) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
-    }
-
-    /// Bytes and inodes in use.
-    pub(crate) fn usage(&mut self) -> Result<(u64, u64), Stop> {
-        let answer = self.raw(&Call::FsUsage {})?;
-        match answer.payload {
-            Payload::Number(inodes) => Ok((answer.value as u64, inodes as u64)),
-            _ => Err(Errno::EIO.into()),
-        }
-    }
-
-    /// Asks about a file that is about to be made: nothing is there to resolve.
-    pub(crate) fn permit_as_new(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
-        self.permit_as(operation, path, Subject::TargetOrPlace)
-    }
-
-    /// ENOSPC if a file and the directories that lead to it would be too many inodes.
-    pub(crate) fn room_for_file(&mut self, path: &[u8]) -> Result<(), Stop> {
-        if self.has_no_room_limit() {
-            return Ok(());
-        }
-        let missing = self.missing_paths(path, true)?;
-        self.room_for_inodes(missing.len() as u64)
-    }
-
-    /// What the making of a path makes, outermost first; with `parents` also its directories.
-    fn missing_paths(&mut self, path: &[u8], parents: bool) -> Result<Vec<Vec<u8>>, Stop> {
-        let (mut at, mut missing) = (path, Vec::new());
-        while at != b"/" {
-            if self.raw(&Call::FsExists { raw: 1, path: at })?.value != 0 {
-                break;
-            }
-            missing.push(at.to_vec());
-            if !parents {
-                break;
-            }
-            at = split(at).0;
-        }
-        missing.reverse();
-        Ok(missing)
     }
 
     /// What a device has of itself; the streams are files of the file system below (section 12).

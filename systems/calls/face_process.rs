@@ -52,7 +52,7 @@ struct Birth<'a> {
 impl Kernel {
     /// A call that no task makes.
     pub(crate) fn dispatch_face(&mut self, call: &Call<'_>) -> CallResult {
-        if self.face.disposed && !matches!(call, Call::FaceExit { .. } | Call::FaceDispose {}) {
+        if self.face.disposed && is_over_after_disposal(call) {
             return Err(Errno::EINVAL.into());
         }
         match *call {
@@ -206,17 +206,21 @@ impl Kernel {
         }
         for command in commands {
             let path = [b"/bin/", *command].concat();
-            if bin {
-                if self.checked_exists(&path)? {
-                    continue;
-                }
-            } else {
-                self.permit_quietly(EXISTS, &path)?;
+            let planned = |stub: &Stub| matches!(stub, Stub::File(file) if *file == path);
+            if self.permit_quietly(EXISTS, &path)?
+                && (stubs.iter().any(planned)
+                    || self.raw(&Call::FsExists { raw: 1, path: &path })?.value != 0)
+            {
+                continue;
             }
             self.permit(WRITE, &path)?;
             stubs.push(Stub::File(path.clone()));
-            self.permit_as_new(CHMOD, &path)?;
-            stubs.push(Stub::Mode(path));
+            // A mode that is refused is passed over.
+            match self.permit_as_new(CHMOD, &path) {
+                Ok(()) => stubs.push(Stub::Mode(path)),
+                Err(Stop::Fail(_)) => {}
+                Err(stop) => return Err(stop),
+            }
         }
         Ok(())
     }
@@ -500,27 +504,27 @@ impl Kernel {
     }
 
     fn face_signal(&mut self, driver: Option<&[u8]>, target: i32, sig: i32) -> CallResult {
-        let signal = match sig {
-            0 => None,
-            number => Some(Signal::new(number).ok_or(Errno::EINVAL)?),
+        let signal = || match sig {
+            0 => Ok(None),
+            number => Signal::new(number).ok_or(Errno::EINVAL).map(Some),
         };
         if target > 0 {
             let process = self.pids.process(target as u32).ok_or(Errno::ESRCH)?;
-            self.driver_signal(process, signal);
+            self.driver_signal(process, signal()?);
             return Ok(Answer::default());
         }
         // -1 is the group 1 here, and 0 nothing.
         let members = self.members(Club::Group, target.unsigned_abs());
         let alive = members.iter().filter(|member| self.rows[**member].life == Life::Alive);
         let driver = driver.unwrap_or(&[]);
-        let mut any = false;
         for member in alive {
-            any = true;
             if self.face.names.name(self.rows[*member].driver) != driver {
                 return Err(Errno::EPERM.into());
             }
         }
-        if !any {
+        let signal = signal()?;
+        // Zombies count.
+        if members.is_empty() {
             return Err(Errno::ESRCH.into());
         }
         // Latest first in the list; the contract's table is in the order of pids.
@@ -558,29 +562,27 @@ impl Kernel {
         let process = self.pids.process(target).ok_or(Errno::ESRCH)?;
         let pgid = if pgid == 0 { target } else { pgid };
         if pgid != target {
-            let sid = self.rows[process].sid;
-            let mut any = false;
-            for member in self.members(Club::Group, pgid) {
-                let row = &self.rows[member];
-                if row.life != Life::Alive {
-                    continue;
-                }
-                any = true;
-                let runs = row.stopped.is_none();
-                let foreign = runs && self.face.names.name(row.driver) != driver;
-                if row.sid != sid || foreign {
-                    return Err(Errno::EPERM.into());
-                }
-            }
-            if !any {
-                return Err(Errno::EPERM.into());
-            }
+            self.may_join(driver, process, pgid)?;
         }
         if self.rows[process].pgid != pgid {
             self.leave(Club::Group, process);
             self.join(Club::Group, process, pgid);
         }
         Ok(Answer::default())
+    }
+
+    /// EPERM for a group without a living member, in another session, or whose first running member
+    /// is another driver's.
+    fn may_join(&self, driver: &[u8], process: ProcessRow, pgid: u32) -> Result<(), Errno> {
+        let sid = self.rows[process].sid;
+        let mut members = self.members(Club::Group, pgid);
+        members.retain(|member| self.rows[*member].life == Life::Alive);
+        members.sort_unstable_by_key(|member| self.rows[*member].pid);
+        let elsewhere = members.iter().any(|member| self.rows[*member].sid != sid);
+        let running = members.iter().find(|member| self.rows[**member].stopped.is_none());
+        let foreign =
+            running.is_some_and(|member| self.face.names.name(self.rows[*member].driver) != driver);
+        if members.is_empty() || elsewhere || foreign { Err(Errno::EPERM) } else { Ok(()) }
     }
 
     fn set_policies(&mut self, files: u32, commands: u32) -> CallResult {
@@ -614,6 +616,17 @@ impl Kernel {
         self.face.disposing = false;
         Ok(Answer::default())
     }
+}
+
+/// Calls that a disposed machine refuses (section 0, item 1); the files themselves stay.
+const fn is_over_after_disposal(call: &Call<'_>) -> bool {
+    matches!(
+        call,
+        Call::FaceRegisterDriver { .. }
+            | Call::FaceSpawn { .. }
+            | Call::FaceCreateProcess { .. }
+            | Call::FaceOpen { .. }
+    )
 }
 
 fn words_of(command: &[u8], args: &[&[u8]]) -> Vec<Bytes> {

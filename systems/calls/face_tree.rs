@@ -5,7 +5,7 @@
 //! Paths are absolute and normalised by their text; links are followed as Linux follows them. No
 //! owner and no mode restricts anything.
 
-use super::face_files::{is_link, normalize, split, time_change};
+use super::face_files::{MAX_LINKS, is_link, normalize, split, time_change};
 use crate::abi::credentials::CAP_FULL;
 use crate::abi::flags::{
     O_APPEND, O_CREAT, O_EXCL, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG, UTIME_NOW, UTIME_OMIT,
@@ -376,6 +376,7 @@ impl Tree<'_> {
 
     /// Makes a file, and the directories that lead to it.
     fn create(&mut self, path: &[u8], mode: u32, exclusive: u32) -> Result<Place, Errno> {
+        let path = &*self.end_of_links(path)?;
         let flags = O_CREAT | O_WRONLY | exclusive;
         for attempt in 0..2 {
             caller!(self => caller);
@@ -385,7 +386,7 @@ impl Tree<'_> {
                     Target::Object(_) => return Err(Errno::ENOENT),
                 },
                 // The directories of a path are made as they are missing.
-                Err(Errno::ENOENT) if attempt == 0 => self.mkdir(split(path).0, None, true)?,
+                Err(Errno::ENOENT) if attempt == 0 => self.make_above(path, MAX_LINKS)?,
                 // A directory opens too: what is done with it says what is wrong.
                 Err(Errno::EISDIR) => return self.place(path, true),
                 Err(errno) => return Err(errno),
@@ -394,45 +395,79 @@ impl Tree<'_> {
         Err(Errno::ENOENT)
     }
 
-    /// A directory; `parents`: also those that lead to it, and what is there is no error.
+    /// A directory; `parents`: also those that lead to it. A directory that is there is no error; a
+    /// link in its place is one.
     fn mkdir(&mut self, path: &[u8], mode: Option<u32>, parents: bool) -> Result<(), Errno> {
-        if let Ok(place) = self.place(path, true) {
+        if let Ok(place) = self.place(path, false) {
             return match (self.fs.is_directory(place), parents) {
                 (true, _) => Ok(()),
                 (false, true) => Err(Errno::ENOTDIR),
                 (false, false) => Err(Errno::EEXIST),
             };
         }
-        let mut todo = Vec::from([path]);
-        while parents && let Some(above) = todo.last().map(|path| split(path).0) {
-            match self.place(above, true) {
-                Ok(place) if self.fs.is_directory(place) => break,
-                Ok(_) => return Err(Errno::ENOTDIR),
-                Err(Errno::ENOENT) if above != b"/" => todo.push(above),
-                Err(errno) => return Err(errno),
-            }
+        if parents {
+            self.make_above(path, MAX_LINKS)?;
         }
-        while let Some(path) = todo.pop() {
-            let at = self.parent(path)?;
-            let mode = if todo.is_empty() { mode } else { None };
+        self.make_directory(path, mode.unwrap_or(DIRECTORY_MODE))
+    }
+
+    /// What the links to nothing at the end of a path lead to.
+    fn end_of_links(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let mut path = path.to_vec();
+        for _ in 0..MAX_LINKS {
+            let Ok(link) = self.place(&path, false) else { break };
             caller!(self => caller);
-            let mode = mode.unwrap_or(DIRECTORY_MODE);
-            self.fs.mkdir(&caller, &at, mode, self.now)?;
+            let Ok(text) = self.fs.readlink(&caller, link) else { break };
+            let directory = self.path_of(self.place(split(&path).0, true)?);
+            path = normalize(&[&directory, &b"/"[..], &text].concat(), &text);
         }
-        Ok(())
+        Ok(path)
+    }
+
+    fn make_directory(&mut self, path: &[u8], mode: u32) -> Result<(), Errno> {
+        let at = self.parent(path)?;
+        caller!(self => caller);
+        self.fs.mkdir(&caller, &at, mode, self.now).map(drop)
+    }
+
+    /// Makes the directories that lead to a path as far as they are missing; for a link to nothing,
+    /// what it leads to.
+    fn make_above(&mut self, path: &[u8], links: u32) -> Result<(), Errno> {
+        let above = split(path).0;
+        match self.place(above, true) {
+            Ok(place) if self.fs.is_directory(place) => return Ok(()),
+            Ok(_) => return Err(Errno::ENOTDIR),
+            Err(Errno::ENOENT) if above != b"/" => {}
+            Err(errno) => return Err(errno),
+        }
+        if let Ok(link) = self.place(above, false) {
+            caller!(self => caller);
+            let target = self.fs.readlink(&caller, link)?;
+            let links = links.checked_sub(1).ok_or(Errno::ELOOP)?;
+            let directory = self.path_of(self.place(split(above).0, true)?);
+            let target = normalize(&[&directory, &b"/"[..], &target].concat(), &target);
+            self.make_above(&target, links)?;
+            return self.make_directory(&target, DIRECTORY_MODE);
+        }
+        self.make_above(above, links)?;
+        self.make_directory(above, DIRECTORY_MODE)
     }
 
     /// A file may take the place of an empty directory, and a directory that of a file.
     fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), Errno> {
-        if old == b"/" || new == b"/" {
+        if old == b"/" {
             return Err(Errno::EPERM);
+        }
+        // Whether or not it is there.
+        if old == new {
+            return Ok(());
+        }
+        if new == b"/" {
+            return self.place(old, false).and(Err(Errno::EPERM));
         }
         let to = self.parent(new)?;
         let from = self.parent(old)?;
         let source = from.place?.ok_or(Errno::ENOENT)?;
-        if old == new {
-            return Ok(());
-        }
         let kinds = (self.fs.is_directory(source), self.is_directory_at(&to));
         if kinds.0 && self.is_below(new, old) {
             return Err(Errno::EINVAL);

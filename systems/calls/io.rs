@@ -3,6 +3,7 @@
 //!
 //! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP).
 
+use super::face_files::operation::{READ, STAT};
 use crate::abi::Errno;
 use crate::abi::flags::*;
 use crate::components::Target;
@@ -80,6 +81,7 @@ impl Kernel {
             Target::File(place) => {
                 let offset = description.offset;
                 self.face_read_limit(count)?;
+                self.face_permit_file(READ, place)?;
                 let answer = self.read_place(task, place, offset, count)?;
                 // Devices have no offset that moves.
                 if answer.value > 0 && !self.is_device(place) {
@@ -107,6 +109,7 @@ impl Kernel {
         if !self.rows[row].readable() {
             return Err(Errno::EBADF.into());
         }
+        self.face_permit_file(READ, place)?;
         self.read_place(task, place, offset, readable_count(count)?)
     }
 
@@ -247,7 +250,7 @@ impl Kernel {
         if !self.rows[row].writable() {
             return Err(Errno::EBADF.into());
         }
-        let append = self.rows[row].flags & O_APPEND != 0;
+        let append = self.rows[row].flags & O_APPEND != 0 && !self.bends.pwrite_keeps_offset;
         let offset = if append { self.end_of(place) } else { offset };
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         self.write_place(task, place, offset, data)
@@ -296,10 +299,15 @@ impl Kernel {
     /// lseek(2).
     pub(crate) fn lseek(&mut self, task: TaskRow, fd: i32, offset: i64, whence: u32) -> CallResult {
         let row = self.open_fd(task, fd)?;
-        if whence > SEEK_HOLE {
+        let is_pipe = matches!(self.rows[row].target, Target::Pipe(..));
+        if whence > SEEK_HOLE && !(is_pipe && self.bends.any_offset) {
             return Err(Errno::EINVAL.into());
         }
         let place = match self.rows[row].target {
+            Target::File(place) if whence == SEEK_END => {
+                self.face_permit_file(STAT, place)?;
+                place
+            }
             Target::File(place) => place,
             Target::Object(object) => return self.seek_object(row, object, offset, whence),
             Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
@@ -310,8 +318,9 @@ impl Kernel {
             Thing::Device(_) => return Ok(Answer::value(0)),
             // ext4: cookies are hashes, and the end lies behind the largest.
             Thing::Directory => {
-                let end = i64::MAX as u64;
-                seek_from(old, end, end, offset, whence)?
+                let largest = i64::MAX as u64;
+                let end = if self.bends.any_offset { self.tree_stat(place).size } else { largest };
+                seek_from(old, end, largest, offset, whence)?
             }
             Thing::File => self.seek_file(place, old, offset, whence)?,
             Thing::Proc | Thing::Other => {
@@ -323,6 +332,9 @@ impl Kernel {
     }
 
     fn largest_offset(&self, place: Place) -> u64 {
+        if self.bends.any_offset {
+            return i64::MAX as u64;
+        }
         self.fs.volume(place).kind.facts().max_file_bytes
     }
 

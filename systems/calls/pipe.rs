@@ -312,7 +312,7 @@ impl Kernel {
         }
         if flags & O_ACCMODE != O_RDONLY {
             let room = if self.bends.any_room_is_ready {
-                state.bytes < FACE_PIPE_BYTES
+                state.bytes < FACE_PIPE_BYTES && state.readers > 0
             } else {
                 state.has_room()
             };

@@ -235,10 +235,17 @@ impl<'a> Wire<'a> for CallId {
     }
 }
 
+impl Event<'_> {
+    /// Appends the encoding of [`Event::Call`], of a call that its maker keeps.
+    pub fn put_call(task: u32, call: &Call<'_>, out: &mut Vec<u8>) {
+        (0u8, task).put_with(out, call);
+    }
+}
+
 impl<'a> Wire<'a> for Event<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Event::Call { task, call } => (0u8, *task).put_with(out, call),
+            Event::Call { task, call } => Self::put_call(*task, call, out),
             Event::Park { task, call } => (1u8, *task).put_with(out, call),
             Event::Resume { call, max_bytes } => {
                 out.push(2);

@@ -54,7 +54,10 @@ pub fn list() -> Result<Vec<Accepted>, String> {
     for entry in &list {
         let known = entry.how == How::Avoided || PARTS.contains(&entry.part.as_str());
         if !known || entry.section.is_empty() || entry.reason.is_empty() || entry.what.is_empty() {
-            return Err(format!("differences.json: {} lacks a part, a section or a reason", entry.id));
+            return Err(format!(
+                "differences.json: {} lacks a part, a section or a reason",
+                entry.id
+            ));
         }
     }
     Ok(list)

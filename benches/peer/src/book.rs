@@ -1,6 +1,7 @@
 //! The runner's own account of what descriptors are, kept from the answers alone: which number a
 //! slot has, what is shared, how full a pipe is. It keeps programs from calls that would block for
-//! real and from what SEMANTICS.md says is Linux's in both profiles (`differences.json`, "avoided").
+//! real and from what SEMANTICS.md says is Linux's in both profiles (`differences.json`,
+//! "avoided").
 
 use crate::program::{Fd, Proc, Slot};
 use std::collections::BTreeMap;
@@ -73,7 +74,8 @@ impl Book {
     fn standard(&mut self) -> BTreeMap<Slot, Descriptor> {
         let names = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
         let open = |(slot, path): (usize, &str)| {
-            let description = self.describe(Kind::Device, 2, path, false);
+            let access = u32::from(slot > 0);
+            let description = self.describe(Kind::Device, access, path, false);
             (slot, Descriptor { number: slot as u32, description, cloexec: false })
         };
         names.into_iter().enumerate().map(open).collect()
@@ -156,6 +158,12 @@ impl Book {
                 description.stale = true;
             }
         }
+    }
+
+    /// Whether a descriptor is open on something that has another name, or none.
+    pub fn holds_stale(&self) -> bool {
+        let mut fds = self.processes.values().flat_map(|process| process.fds.values());
+        fds.any(|fd| self.descriptions[fd.description].stale)
     }
 
     /// All descriptors of a description.

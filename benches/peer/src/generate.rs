@@ -9,14 +9,52 @@ use crate::random::Random;
 const DRIVERS: [&str; 3] = ["a", "b", "c"];
 const COMMANDS: [&str; 4] = ["sh", "cat", "job", "env"];
 const PATHS: [&str; 26] = [
-    "/a", "/b", "/d", "/d/x", "/d/y", "/d/e", "/d/e/z", "/workspace", "/tmp/q", "/d/../a", "//d//x/",
-    "relative", "/d/./y", "/bin/sh", "/bin/job", "/ha", "/hb", "/d/e/../../b", "/w/v/u", "/d/e/w",
-    "/s", "/l0", "/l1", "/d/l2", "/l0/x", "/l1/z",
+    "/a",
+    "/b",
+    "/d",
+    "/d/x",
+    "/d/y",
+    "/d/e",
+    "/d/e/z",
+    "/workspace",
+    "/tmp/q",
+    "/d/../a",
+    "//d//x/",
+    "relative",
+    "/d/./y",
+    "/bin/sh",
+    "/bin/job",
+    "/ha",
+    "/hb",
+    "/d/e/../../b",
+    "/w/v/u",
+    "/d/e/w",
+    "/s",
+    "/l0",
+    "/l1",
+    "/d/l2",
+    "/l0/x",
+    "/l1/z",
 ];
-const STRANGE: [&str; 20] = [
-    "/", "", ".", "..", "/dev/null", "/dev/zero", "/dev/stdin", "/dev/stdout", "/dev", "/dev/fd",
-    "/dev/pts", "/dev/x", "/missing/x", "/a/under", "/x\u{1}y", "/nul\0", "/etc/agentos",
-    "/etc/agentos/conf", "/etc/agentos/new", "/etc",
+const STRANGE: [&str; 18] = [
+    "/",
+    "",
+    ".",
+    "..",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/stdin",
+    "/dev/stdout",
+    "/dev",
+    "/dev/fd",
+    "/dev/pts",
+    "/missing/x",
+    "/a/under",
+    "/x\u{1}y",
+    "/nul\0",
+    "/etc/agentos",
+    "/etc/agentos/conf",
+    "/etc/agentos/new",
 ];
 const GUARDED: [&str; 6] =
     ["/etc/agentos/conf", "/etc/agentos/new", "/halias", "/la", "/la/conf", "/la/new"];
@@ -34,6 +72,8 @@ struct Generator {
     processes: Vec<Known>,
     slots: Slot,
     guarded: bool,
+    asks: bool,
+    counts: bool,
 }
 
 /// The program of a seed.
@@ -41,8 +81,11 @@ pub fn program(seed: u64) -> Program {
     let mut random = Random::new(seed);
     random.next();
     let setup = setup(&mut random);
-    let guarded = setup.guarded;
-    let mut generator = Generator { random, processes: Vec::new(), slots: 3, guarded };
+    let (guarded, asks) = (setup.guarded, setup.policy != Policy::AllowAll);
+    let counts =
+        setup.limits.iter().any(|limit| matches!(limit.0, Limit::Inodes | Limit::FilesystemBytes));
+    let mut generator =
+        Generator { random, processes: Vec::new(), slots: 3, guarded, asks, counts };
     let mut ops = vec![Op::Register("a", vec!["sh", "job"])];
     ops.push(generator.birth());
     let count = 10 + generator.random.below(60);
@@ -72,6 +115,7 @@ fn setup(random: &mut Random) -> Setup {
             (Limit::OpenFds, [5, 8, 14]),
             (Limit::Pipes, [0, 1, 2]),
             (Limit::Inodes, [4, 8, 12]),
+            (Limit::FilesystemBytes, [70, 300, 70_000]),
             (Limit::PreadBytes, [0, 50, 5_000]),
             (Limit::WriteBytes, [0, 50, 5_000]),
             (Limit::ArgvBytes, [3, 10, 20]),
@@ -103,8 +147,14 @@ impl Generator {
                 Op::Signal(self.name(), target, self.signal())
             }
             95 => Op::Register(self.random.of(&DRIVERS), self.commands()),
-            96 => self.random.of(&[Op::Getpwuid(1000), Op::Getpwuid(0), Op::Getgrgid(1000),
-                Op::Getgrgid(9), Op::Getgrgid(5), Op::Commands]),
+            96 => self.random.of(&[
+                Op::Getpwuid(1000),
+                Op::Getpwuid(0),
+                Op::Getgrgid(1000),
+                Op::Getgrgid(9),
+                Op::Getgrgid(5),
+                Op::Commands,
+            ]),
             97 if self.random.percent(15) => Op::Dispose,
             _ => Op::File(FileOp::Stat(self.path())),
         }
@@ -137,7 +187,11 @@ impl Generator {
     }
 
     fn signal(&mut self) -> i32 {
-        if self.random.percent(2) { self.random.of(&[-1, 65, i32::MAX]) } else { self.random.of(&SIGNALS) }
+        if self.random.percent(2) {
+            self.random.of(&[-1, 65, i32::MAX])
+        } else {
+            self.random.of(&SIGNALS)
+        }
     }
 
     /// What kill(2) and waitpid(2) name: a pid, a group, everyone.
@@ -160,7 +214,8 @@ impl Generator {
             None => vec![0, 1, 2],
         };
         self.processes.push(Known { at, fds });
-        let mut birth = Birth { parent, command: self.random.of(&COMMANDS).to_owned(), ..Birth::default() };
+        let mut birth =
+            Birth { parent, command: self.random.of(&COMMANDS).to_owned(), ..Birth::default() };
         if self.random.percent(50) {
             birth.requester = Some(self.random.of(&DRIVERS));
         }
@@ -178,7 +233,18 @@ impl Generator {
                 if self.random.percent(60) {
                     birth.command = self.random.of(&["sh", "job"]).to_owned();
                 } else if self.random.percent(30) {
-                    let paths = ["/bin/sh", "/bin/job", "/a", "/d", "x", "./x", "/usr/bin/sh", "", "bin/sh", "/s"];
+                    let paths = [
+                        "/bin/sh",
+                        "/bin/job",
+                        "/a",
+                        "/d",
+                        "x",
+                        "./x",
+                        "/usr/bin/sh",
+                        "",
+                        "bin/sh",
+                        "/s",
+                    ];
                     birth.command = self.random.of(&paths).to_owned();
                 }
                 Op::Spawn(at, birth)
@@ -201,7 +267,7 @@ impl Generator {
         let at = self.proc();
         match self.random.below(6) {
             0 | 1 => Op::Finish(at, self.random.of(&[0, 1, 7, 255, 256, -1, i32::MIN])),
-            2..5 => Op::HandleKill(at, self.signal()),
+            2..5 => Op::HandleKill(at, self.signal().min(1_000)),
             _ => Op::HandleWait(at),
         }
     }
@@ -230,7 +296,8 @@ impl Generator {
             7..10 => {
                 let how = random.below(3) as u8;
                 let count = random.below(4);
-                let set = (0..count).map(|_| random.of(&[1, 2, 10, 13, 15, 17, 18, 28, 64])).collect();
+                let set =
+                    (0..count).map(|_| random.of(&[1, 2, 10, 13, 15, 17, 18, 28, 64])).collect();
                 ProcOp::Sigprocmask(how, set)
             }
             10 | 11 => ProcOp::Sigpending,
@@ -246,7 +313,8 @@ impl Generator {
             _ => {
                 let at = self.proc();
                 let count = self.random.below(4);
-                let fds = (0..count).map(|_| (self.fd(at), self.random.of(&[0, 1, 4, 5]))).collect();
+                let fds =
+                    (0..count).map(|_| (self.fd(at), self.random.of(&[0, 1, 4, 5]))).collect();
                 ProcOp::Poll(fds)
             }
         }
@@ -291,8 +359,14 @@ impl Generator {
     fn on_fd(&mut self) -> Op {
         let (who, at) = (self.who(), self.proc());
         if self.random.percent(22) {
-            let mode = self.random.percent(25).then(|| self.random.of(&[0o600, 0o777, 0o4755, 0]));
-            let path = self.path();
+            let mode = self.random.percent(25).then(|| self.random.of(&[0o600, 0o777, 0o1755, 0]));
+            let path = match self.path() {
+                path if path.starts_with("/dev") && !path.contains("/dev/") => "/a".to_owned(),
+                path if matches!(path.as_str(), "/dev/fd" | "/dev/pts" | "/dev/stdin") => {
+                    "/a".to_owned()
+                }
+                path => path,
+            };
             return Op::Of(who, at, ProcOp::Open(self.slot(at), path, self.flags(), mode));
         }
         if self.random.percent(12) {
@@ -305,6 +379,13 @@ impl Generator {
 
     fn fd_op(&mut self, at: Proc, fd: Fd) -> FdOp {
         let length = self.random.of(&LENGTHS);
+        // Mostly what a stream is open for.
+        match fd {
+            Fd::Slot(0) if self.random.percent(50) => return FdOp::Read(length),
+            Fd::Slot(1 | 2) if self.random.percent(50) => return FdOp::Write(self.data()),
+            Fd::Slot(0..3) if self.random.percent(60) => return FdOp::Dup(self.slot(at)),
+            Fd::Slot(_) | Fd::Number(_) => {}
+        }
         match self.random.below(40) {
             0..5 => FdOp::Read(length),
             5 => FdOp::ReadTimeout(length),
@@ -334,7 +415,10 @@ impl Generator {
             32 | 33 => FdOp::Stat,
             34 => FdOp::Path,
             35 | 36 => FdOp::DevStat,
-            37 => FdOp::Futimes(self.time(), self.time()),
+            37 => {
+                let (atime, mtime) = self.times();
+                FdOp::Futimes(atime, mtime)
+            }
             38 => FdOp::Isatty,
             _ => FdOp::Reopen(self.slot(at), 0),
         }
@@ -352,12 +436,19 @@ impl Generator {
     }
 
     fn offset(&mut self) -> u64 {
-        self.random.of(&[0, 1, 5, 200, 70_000, u64::MAX, u64::MAX - 3, 1 << 40])
+        let huge = if self.asks { 9 } else { u64::MAX };
+        self.random.of(&[0, 1, 5, 200, 70_000, huge, huge - 3, 100_000_000])
+    }
+
+    /// The origin sets the first before it looks at the second: only the first is ever negative.
+    fn times(&mut self) -> (Time, Time) {
+        let first = if self.random.percent(8) { Time::Set(-1, 0) } else { self.time() };
+        (first, self.time())
     }
 
     fn time(&mut self) -> Time {
-        let second = self.random.of(&[0, 5, 12_345, -1]);
-        let nsec = self.random.of(&[0, 7, 999_999_999, 1_000_000_000]);
+        let second = self.random.of(&[0, 5, 12_345]);
+        let nsec = self.random.of(&[0, 7, 999_999_999]);
         match self.random.below(6) {
             0 => Time::Now,
             1 => Time::Omit,
@@ -370,11 +461,15 @@ impl Generator {
             return self.random.of(&GUARDED).to_owned();
         }
         if self.random.percent(1) {
-            let long = self.random.of(&[4_094, 4_095, 4_096]);
+            let long = self.random.of(&[255, 250, 4_096]);
             return format!("/{}", "n".repeat(long));
         }
         let list = if self.random.percent(10) { &STRANGE[..] } else { &PATHS[..] };
-        self.random.of(list).to_owned()
+        match self.random.of(list) {
+            // What the origin makes below /dev it counts, or not, by the call.
+            path if self.counts && path.starts_with("/dev") => "/d/e".to_owned(),
+            path => path.to_owned(),
+        }
     }
 
     /// A name for a link, by which the runner knows it.
@@ -390,7 +485,7 @@ impl Generator {
         match self.random.below(40) {
             0..3 => FileOp::Read(path),
             3 => FileOp::Pread(path, self.offset(), self.random.of(&LENGTHS)),
-            4..9 => FileOp::Write(path, self.data()),
+            4..9 if path != "/dev" => FileOp::Write(path, self.data()),
             9 | 10 => FileOp::CreateDir(path),
             11..14 => FileOp::Mkdir(path, self.random.percent(50)),
             14 => FileOp::Exists(path),
@@ -403,25 +498,40 @@ impl Generator {
             24 => FileOp::RemoveDir(path),
             25..28 => FileOp::Rename(path, self.path()),
             28..30 => {
-                let targets = ["/a", "x", "../a", "/d", "/missing", "/l0", "/l1", "e", "/d/e", ""];
+                let targets = ["/a", "x", "../a", "/d", "/missing", "/l0", "/l1", "e"];
                 FileOp::Symlink(self.random.of(&targets).to_owned(), self.link_name())
             }
             30 | 31 => {
-                let new = if self.random.percent(80) { self.random.of(&["/ha", "/hb"]).to_owned() } else { self.path() };
+                let new = if self.random.percent(80) {
+                    self.random.of(&["/ha", "/hb"]).to_owned()
+                } else {
+                    self.path()
+                };
                 FileOp::Link(path, new)
             }
-            32 | 33 => FileOp::Chmod(path, self.random.of(&[0o600, 0o755, 0o7777, 0, 0o100_644, 0o170_000])),
+            32 | 33 => FileOp::Chmod(path, self.random.of(&[0o600, 0o755, 0o1777, 0])),
             34 => FileOp::Chown(path, self.random.of(&[0, 5, u32::MAX]), self.random.of(&[0, 5])),
-            35 => FileOp::Utimes(path, self.random.of(&[0, 5, 1_999]), self.random.of(&[0, 12_345])),
-            36 => FileOp::UtimesSpec(path, self.time(), self.time()),
-            37 => FileOp::Lutimes(path, self.time(), self.time()),
+            35 => {
+                FileOp::Utimes(path, self.random.of(&[0, 5, 1_999]), self.random.of(&[0, 12_345]))
+            }
+            36 => {
+                let (atime, mtime) = self.times();
+                FileOp::UtimesSpec(path, atime, mtime)
+            }
+            37 => {
+                let (atime, mtime) = self.times();
+                FileOp::Lutimes(path, atime, mtime)
+            }
             _ => FileOp::Truncate(path, self.random.of(&[0, 3, 200, 70_000])),
         }
     }
 
     fn own_file(&mut self) -> OwnFileOp {
-        let path = self.path();
-        let mode = self.random.percent(50).then(|| self.random.of(&[0o600, 0o777, 0, 0o4755]));
+        let path = match self.path() {
+            path if path.starts_with("/dev") => "/d/x".to_owned(),
+            path => path,
+        };
+        let mode = self.random.percent(50).then(|| self.random.of(&[0o600, 0o777, 0, 0o1755]));
         match self.random.below(12) {
             0 => OwnFileOp::Read(path),
             1..4 => OwnFileOp::Write(path, self.data(), mode),

@@ -20,6 +20,10 @@ mod shrink;
 #[path = "."]
 mod ours {
     pub use tickernel as api;
+    #[path = "convert.rs"]
+    mod convert;
+    #[path = "descriptors.rs"]
+    mod descriptors;
     #[path = "run.rs"]
     pub mod run;
 
@@ -33,6 +37,10 @@ mod ours {
 #[path = "."]
 mod theirs {
     pub use secure_exec_kernel as api;
+    #[path = "convert.rs"]
+    mod convert;
+    #[path = "descriptors.rs"]
+    mod descriptors;
     #[path = "run.rs"]
     pub mod run;
 
@@ -53,6 +61,8 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 /// The step of it, 1,000,000 more on the origin.
 static STEP: AtomicU64 = AtomicU64::new(0);
 const PATIENCE: Duration = Duration::from_secs(20);
+/// From so many programs on an entry of the list that was never met is worth a word.
+const RARE: u64 = 20_000;
 
 struct Options {
     programs: u64,
@@ -74,7 +84,11 @@ fn options() -> Result<Options, String> {
             "--seed" => options.seed = number()?,
             "--only" => options.only = Some(number()?),
             "--all" => options.all = true,
-            other => return Err(format!("{other}: not an option (--programs N, --seed N, --all, --only N)")),
+            other => {
+                return Err(format!(
+                    "{other}: not an option (--programs N, --seed N, --all, --only N)"
+                ));
+            }
         }
     }
     Ok(options)
@@ -138,7 +152,12 @@ fn compare(program: &Program, list: &[Accepted], matched: &mut [u64]) -> Option<
 }
 
 fn report(seed: u64, program: &Program, difference: &Difference) {
-    println!("seed {seed}, step {}, {}: the {}", difference.step.saturating_sub(1), difference.op, seen::PARTS[difference.part]);
+    println!(
+        "seed {seed}, step {}, {}: the {}",
+        difference.step.saturating_sub(1),
+        difference.op,
+        seen::PARTS[difference.part]
+    );
     print!("{program}");
     let (ours, theirs) = (difference.ours.lines(), difference.theirs.lines());
     if difference.ours.lines().count() + difference.theirs.lines().count() <= 2 {
@@ -190,13 +209,16 @@ fn search(options: &Options, list: &[Accepted]) -> ExitCode {
     let mut met = 0;
     for (entry, count) in entries {
         met += count;
-        if *count == 0 && options.programs >= 500 {
+        if *count == 0 && options.programs >= RARE {
             println!("never met: {} ({})", entry.id, entry.what);
         }
     }
     println!(
         "{} programs, {steps} steps from seed {}: {} differences, {met} accepted ones, {:.1} s",
-        options.programs, options.seed, kinds.values().sum::<u64>(), started.elapsed().as_secs_f64()
+        options.programs,
+        options.seed,
+        kinds.values().sum::<u64>(),
+        started.elapsed().as_secs_f64()
     );
     if kinds.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -208,7 +230,8 @@ fn show(seed: u64, list: &[Accepted]) -> ExitCode {
     println!("{:?}", program.setup);
     let (ours, theirs) = run_both(&program);
     for (step, our) in ours.iter().enumerate().skip(1) {
-        let op = program.ops.get(step - 1).map_or_else(|| "tree".to_owned(), |op| format!("{op:?}"));
+        let op =
+            program.ops.get(step - 1).map_or_else(|| "tree".to_owned(), |op| format!("{op:?}"));
         println!("{op}\n    {}", our.result);
         match theirs.get(step) {
             Some(their) if their.result != our.result => println!("    {}", their.result),

@@ -219,6 +219,7 @@ pub enum Limit {
     OpenFds,
     Pipes,
     Inodes,
+    FilesystemBytes,
     PreadBytes,
     WriteBytes,
     ArgvBytes,

@@ -2,6 +2,7 @@
 //! could be seen: the result, what the callbacks were asked, and the machine's state afterwards.
 
 use super::api;
+use super::convert::*;
 use crate::book::{Book, Kind, normalized};
 use crate::program::*;
 use crate::seen::{Seen, data_text};
@@ -10,33 +11,24 @@ use api::kernel::{
     ExecOptions, KernelError, KernelProcessHandle, KernelVm, KernelVmConfig, SpawnOptions,
     VirtualProcessOptions, WaitPidFlags,
 };
-use api::permissions::{
-    CommandAccessRequest, FsAccessRequest, PermissionDecision, Permissions,
-};
 use api::poll::{POLLIN, POLLOUT, PollEvents, PollFd};
 use api::process_table::{ProcessInfo, ProcessStatus, SigmaskHow, SignalSet};
-use api::resource_accounting::ResourceLimits;
-use api::vfs::{
-    MemoryFileSystem, VirtualFileSystem, VirtualStat, VirtualTimeSpec, VirtualUtimeSpec,
-};
+use api::vfs::{MemoryFileSystem, VirtualFileSystem};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 type Vm = KernelVm<MemoryFileSystem>;
-type Told<T> = Result<T, KernelError>;
-type Log = Arc<Mutex<Vec<String>>>;
+pub(super) type Told<T> = Result<T, KernelError>;
+pub(super) type Log = Arc<Mutex<Vec<String>>>;
 
-/// Fixed parts of messages that SEMANTICS.md quotes.
-const QUOTED: [&str; 4] =
-    ["kernel VM is disposed", "does not own PID", "invalid command name", "pread length"];
-const O_NONBLOCK: u32 = 0o4000;
-const F_DUPFD: u32 = 0;
-const F_SETFD: u32 = 2;
-const F_SETFL: u32 = 4;
+pub(super) const O_NONBLOCK: u32 = 0o4000;
+pub(super) const F_DUPFD: u32 = 0;
+pub(super) const F_SETFD: u32 = 2;
+pub(super) const F_SETFL: u32 = 4;
 /// A time-out that is one in both kernels.
-const MOMENT: Duration = Duration::from_millis(1);
+pub(super) const MOMENT: Duration = Duration::from_millis(1);
 
 /// Runs a program; `watch` is told of each step before it is taken.
 pub fn run(program: &Program, mut watch: impl FnMut(usize)) -> Vec<Seen> {
@@ -59,14 +51,15 @@ pub fn run(program: &Program, mut watch: impl FnMut(usize)) -> Vec<Seen> {
     seen
 }
 
-struct Runner {
-    vm: Vm,
+pub(super) struct Runner {
+    pub(super) vm: Vm,
+    guarded: bool,
     handles: BTreeMap<Proc, KernelProcessHandle>,
-    book: Book,
+    pub(super) book: Book,
     log: Log,
-    tags: Vec<&'static str>,
+    pub(super) tags: Vec<&'static str>,
     /// Ids of pipes as they were first seen.
-    ids: Vec<String>,
+    pub(super) ids: Vec<String>,
 }
 
 impl Runner {
@@ -91,6 +84,7 @@ impl Runner {
         }
         Self {
             vm: KernelVm::new(files, config),
+            guarded: setup.guarded,
             handles: BTreeMap::new(),
             book: Book::default(),
             log,
@@ -117,7 +111,7 @@ impl Runner {
         Seen { result, log, after, tags: std::mem::take(&mut self.tags) }
     }
 
-    fn driver(&self, who: Who, at: Proc) -> String {
+    pub(super) fn driver(&self, who: Who, at: Proc) -> String {
         match who {
             Who::Name(name) => name.to_owned(),
             Who::Own => {
@@ -127,7 +121,7 @@ impl Runner {
         }
     }
 
-    fn pid(&self, at: Proc) -> u32 {
+    pub(super) fn pid(&self, at: Proc) -> u32 {
         self.book.processes.get(&at).map_or(999, |process| process.pid)
     }
 
@@ -136,43 +130,23 @@ impl Runner {
     }
 
     fn act(&mut self, op: &Op) -> String {
+        if self.guarded {
+            self.tags.push("guarded");
+        }
+        if self.any_stopped() {
+            self.tags.push("stopped");
+        }
+        if self.book.holds_stale() {
+            self.tags.push("held");
+        }
         match op {
             Op::Register(driver, commands) => {
                 let driver = CommandDriver::new(*driver, commands.iter().copied());
-                told(self.vm.register_driver(driver))
+                let done = self.vm.register_driver(driver);
+                self.same_stubs();
+                told(done)
             }
-            Op::Spawn(at, birth) => {
-                let options = SpawnOptions {
-                    requester_driver: birth.requester.map(str::to_owned),
-                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
-                    env: birth.env.iter().cloned().collect(),
-                    cwd: birth.cwd.clone(),
-                };
-                let made = self.vm.spawn_process(&birth.command, birth.args.clone(), options);
-                self.born(*at, birth.parent, made)
-            }
-            Op::Exec(at, birth) => {
-                let options = ExecOptions {
-                    requester_driver: birth.requester.map(str::to_owned),
-                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
-                    env: birth.env.iter().cloned().collect(),
-                    cwd: birth.cwd.clone(),
-                };
-                let made = self.vm.exec(&birth.command, options);
-                self.born(*at, birth.parent, made)
-            }
-            Op::Create(at, driver, birth) => {
-                let options = VirtualProcessOptions {
-                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
-                    env: birth.env.iter().cloned().collect(),
-                    cwd: birth.cwd.clone(),
-                };
-                let (requester, args) = (birth.requester.unwrap_or(driver), birth.args.clone());
-                let made = self
-                    .vm
-                    .create_virtual_process(requester, driver, &birth.command, args, options);
-                self.born(*at, birth.parent, made)
-            }
+            Op::Spawn(..) | Op::Exec(..) | Op::Create(..) => self.bear(op),
             Op::Finish(at, code) => self.by_handle(*at, |handle| {
                 handle.finish(*code);
                 String::new()
@@ -205,6 +179,67 @@ impl Runner {
         }
     }
 
+    /// The calls that make a process.
+    fn bear(&mut self, op: &Op) -> String {
+        match op {
+            Op::Spawn(at, birth) => {
+                let options = SpawnOptions {
+                    requester_driver: birth.requester.map(str::to_owned),
+                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
+                    env: birth.env.iter().cloned().collect(),
+                    cwd: birth.cwd.clone(),
+                };
+                let made = self.vm.spawn_process(&birth.command, birth.args.clone(), options);
+                self.born(*at, birth.parent, made)
+            }
+            Op::Exec(at, birth) => {
+                let options = ExecOptions {
+                    requester_driver: birth.requester.map(str::to_owned),
+                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
+                    env: birth.env.iter().cloned().collect(),
+                    cwd: birth.cwd.clone(),
+                };
+                let made = self.vm.exec(&birth.command, options);
+                self.born(*at, birth.parent, made)
+            }
+            Op::Create(at, driver, birth) => {
+                let options = VirtualProcessOptions {
+                    parent_pid: birth.parent.map(|parent| self.pid(parent)),
+                    env: birth.env.iter().cloned().collect(),
+                    cwd: birth.cwd.clone(),
+                };
+                let (requester, args) = (birth.requester.unwrap_or(driver), birth.args.clone());
+                let made = self.vm.create_virtual_process(
+                    requester,
+                    driver,
+                    &birth.command,
+                    args,
+                    options,
+                );
+                self.born(*at, birth.parent, made)
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The file of a command has a comment, which each kernel words for itself.
+    fn same_stubs(&mut self) {
+        let files = self.vm.filesystem_mut().inner_mut().inner_mut();
+        for name in files.read_dir("/bin").unwrap_or_default() {
+            let path = format!("/bin/{name}");
+            let text = files.read_file(&path).unwrap_or_default();
+            let lines = text.split(|byte| *byte == b'\n').count();
+            if text.starts_with(b"#!/bin/sh\n#") && lines == 3 {
+                drop(files.write_file(&path, b"#!/bin/sh\n# a command\n".to_vec()));
+            }
+        }
+    }
+
+    fn any_stopped(&self) -> bool {
+        let mut processes = self.vm.list_processes().into_values();
+        processes.any(|info| info.status == ProcessStatus::Stopped)
+    }
+
     fn by_handle(&self, at: Proc, act: impl FnOnce(&KernelProcessHandle) -> String) -> String {
         self.handles.get(&at).map_or_else(|| "no handle".to_owned(), act)
     }
@@ -225,7 +260,7 @@ impl Runner {
     }
 
     /// Whether a signal would reach a stopped process, where the two do not agree.
-    fn rests(&self, pid: u32, signal: i32) -> bool {
+    pub(super) fn rests(&self, pid: u32, signal: i32) -> bool {
         self.status(pid) == Some(ProcessStatus::Stopped) && !matches!(signal, 0 | 9 | 18)
     }
 
@@ -247,6 +282,11 @@ impl Runner {
         });
         if stopped && !matches!(signal, 0 | 9 | 18) {
             return "skipped: a signal to a stopped process".to_owned();
+        }
+        if self.vm.list_processes().into_values().any(|info| {
+            info.status == ProcessStatus::Exited && info.pgid as i32 == target.wrapping_neg()
+        }) {
+            self.tags.push("zombie-in-group");
         }
         let driver = match who {
             Who::Name(name) => name,
@@ -281,7 +321,7 @@ impl Runner {
             ProcOp::Pipe(read, write) => match self.vm.open_pipe(driver, pid) {
                 Ok(numbers) => {
                     self.book.pipe(at, (*read, *write), numbers);
-                    format!("a pipe, ascending: {}", numbers.0 < numbers.1)
+                    "a pipe".to_owned()
                 }
                 Err(error) => error_text(&error),
             },
@@ -413,235 +453,6 @@ impl Runner {
         }
     }
 
-    fn is_stale(&self, at: Proc, fd: Fd) -> bool {
-        self.book.description(at, fd).is_some_and(|description| description.stale)
-    }
-
-    /// Tags a read or a write of a descriptor that is not open for it.
-    fn tag_access(&mut self, at: Proc, fd: Fd, wrong: u32) -> bool {
-        let description = self.book.description(at, fd);
-        let is_wrong = description
-            .is_some_and(|it| it.access == wrong && !matches!(it.kind, Kind::Pipe { .. }));
-        if is_wrong {
-            self.tags.push("access");
-        }
-        is_wrong
-    }
-
-    fn pipe_of(&self, at: Proc, fd: Fd) -> Option<usize> {
-        match self.book.description(at, fd)?.kind {
-            Kind::Pipe { id, .. } => Some(id),
-            Kind::Device | Kind::File => None,
-        }
-    }
-
-    /// Why a write must not be made: it would block, or the two do not agree.
-    fn must_not_write(&mut self, at: Proc, fd: Fd, length: usize) -> Option<String> {
-        self.tag_access(at, fd, 0);
-        if self.is_stale(at, fd) {
-            return Some("skipped: the path means another thing".to_owned());
-        }
-        let pipe = self.pipe_of(at, fd)?;
-        if length == 0 {
-            return Some("skipped: a zero-length pipe write".to_owned());
-        }
-        let description = self.book.description(at, fd)?;
-        if !description.nonblock && self.book.pipes[pipe] + length > 65_536 {
-            return Some("skipped: it would wait".to_owned());
-        }
-        if self.rests(self.pid(at), -1) {
-            return Some("skipped: a pipe write of a stopped process".to_owned());
-        }
-        None
-    }
-
-    fn filled(&mut self, at: Proc, fd: Fd, wrote: Option<&usize>) {
-        if let (Some(pipe), Some(wrote)) = (self.pipe_of(at, fd), wrote) {
-            self.book.pipes[pipe] += wrote;
-        }
-    }
-
-    fn drained(&mut self, at: Proc, fd: Fd, read: Option<&Vec<u8>>) {
-        if let (Some(pipe), Some(read)) = (self.pipe_of(at, fd), read) {
-            self.book.pipes[pipe] = self.book.pipes[pipe].saturating_sub(read.len());
-        }
-    }
-
-    fn on_fd(&mut self, who: Who, at: Proc, fd: Fd, op: &FdOp) -> String {
-        let (driver, pid) = (self.driver(who, at), self.pid(at));
-        let driver = driver.as_str();
-        let number = self.book.number(at, fd);
-        let follows = !matches!(op, FdOp::Close | FdOp::Dup(_) | FdOp::Dup2(..) | FdOp::Isatty);
-        if follows && self.is_stale(at, fd) {
-            return "skipped: the path means another thing".to_owned();
-        }
-        match op {
-            FdOp::Read(length) => {
-                self.tag_access(at, fd, 1);
-                let read = self.vm.fd_read(driver, pid, number, *length);
-                self.drained(at, fd, read.as_ref().ok());
-                told_data(read.map(Some))
-            }
-            FdOp::ReadTimeout(length) => {
-                self.tag_access(at, fd, 1);
-                let vm = &mut self.vm;
-                let read =
-                    vm.fd_read_with_timeout_result(driver, pid, number, *length, Some(MOMENT));
-                self.drained(at, fd, read.as_ref().ok().and_then(Option::as_ref));
-                told_data(read)
-            }
-            FdOp::Write(data) => {
-                if let Some(why) = self.must_not_write(at, fd, data.1) {
-                    return why;
-                }
-                let wrote = self.vm.fd_write(driver, pid, number, &data.bytes());
-                self.filled(at, fd, wrote.as_ref().ok());
-                told(wrote)
-            }
-            FdOp::Pread(length, offset) => {
-                self.tag_access(at, fd, 1);
-                told_data(self.vm.fd_pread(driver, pid, number, *length, *offset).map(Some))
-            }
-            FdOp::Pwrite(data, offset) => {
-                self.tag_access(at, fd, 0);
-                told(self.vm.fd_pwrite(driver, pid, number, &data.bytes(), *offset))
-            }
-            FdOp::Seek(offset, whence) => {
-                told(self.vm.fd_seek(driver, pid, number, *offset, *whence))
-            }
-            FdOp::Flock(operation) => {
-                let first = self.vm.fd_flock(driver, pid, number, *operation | 4);
-                // What has not waited does not wait a second time.
-                if first.is_ok() {
-                    return told(self.vm.fd_flock(driver, pid, number, *operation));
-                }
-                told(first)
-            }
-            FdOp::Stat => told(self.vm.fd_stat(driver, pid, number)),
-            FdOp::Path => match self.vm.fd_path(driver, pid, number) {
-                Ok(path) => self.path_text(path),
-                Err(error) => error_text(&error),
-            },
-            FdOp::DevStat => {
-                let pipe = self.pipe_of(at, fd).is_some();
-                match self.vm.dev_fd_stat(driver, pid, number) {
-                    Ok(stat) => stat_text(&stat, pipe),
-                    Err(error) => error_text(&error),
-                }
-            }
-            FdOp::Futimes(atime, mtime) => {
-                told(self.vm.futimes(driver, pid, number, time(*atime), time(*mtime)))
-            }
-            FdOp::Isatty => told(self.vm.isatty(driver, pid, number)),
-            other => self.on_numbers(driver, at, pid, fd, other),
-        }
-    }
-
-    /// The calls that make and change descriptors.
-    fn on_numbers(&mut self, driver: &str, at: Proc, pid: u32, fd: Fd, op: &FdOp) -> String {
-        let number = self.book.number(at, fd);
-        match op {
-            FdOp::Dup(slot) => {
-                let made = self.vm.fd_dup(driver, pid, number);
-                self.duplicated(at, fd, *slot, made)
-            }
-            FdOp::Dup2(slot, new) => {
-                let new = self.book.number(at, *new);
-                let made = self.vm.fd_dup2(driver, pid, number, new);
-                if made.is_ok() && new == number {
-                    return "the same".to_owned();
-                }
-                // A number that was open keeps its slot.
-                let slot = self.book.slot(at, Fd::Number(new)).unwrap_or(*slot);
-                self.duplicated(at, fd, slot, made.map(|()| new))
-            }
-            FdOp::Close => {
-                let closed = self.vm.fd_close(driver, pid, number);
-                if closed.is_ok() {
-                    self.book.close(at, fd);
-                }
-                told(closed)
-            }
-            FdOp::Fcntl(F_DUPFD, least, slot) => {
-                let made = self.vm.fd_fcntl(driver, pid, number, F_DUPFD, *least);
-                self.duplicated(at, fd, *slot, made)
-            }
-            FdOp::Fcntl(command, argument, _) => self.fcntl(driver, at, pid, fd, *command, *argument),
-            FdOp::Reopen(slot, flags) => {
-                let path = format!("/dev/fd/{number}");
-                let made = self.vm.fd_open(driver, pid, &path, *flags, None);
-                let Ok(made) = made else { return told(made) };
-                let Some(old) = self.book.descriptor(at, fd) else { return "strange".to_owned() };
-                let before = self.book.descriptions[old.description].clone();
-                let nonblock = before.nonblock || flags & O_NONBLOCK != 0;
-                let description = if matches!(before.kind, Kind::Pipe { .. }) {
-                    self.book.describe(before.kind, before.access, &before.path, nonblock)
-                } else {
-                    old.description
-                };
-                self.book.install(at, *slot, made, description);
-                "a descriptor".to_owned()
-            }
-            other => unreachable!("{other:?}"),
-        }
-    }
-
-    fn duplicated(&mut self, at: Proc, fd: Fd, slot: Slot, made: Told<u32>) -> String {
-        let made = match made {
-            Ok(made) => made,
-            Err(error) => return error_text(&error),
-        };
-        let Some(old) = self.book.descriptor(at, fd) else { return "strange".to_owned() };
-        self.book.install(at, slot, made, old.description);
-        if made < 100 { "a descriptor".to_owned() } else { format!("descriptor {made}") }
-    }
-
-    fn fcntl(
-        &mut self,
-        driver: &str,
-        at: Proc,
-        pid: u32,
-        fd: Fd,
-        command: u32,
-        argument: u32,
-    ) -> String {
-        let number = self.book.number(at, fd);
-        let answer = self.vm.fd_fcntl(driver, pid, number, command, argument);
-        if answer.is_err() {
-            return told(answer);
-        }
-        if command == F_SETFD
-            && let Some(descriptor) = self.book.descriptor_mut(at, fd)
-        {
-            descriptor.cloexec = argument & 1 != 0;
-        }
-        if command == F_SETFL
-            && let Some(descriptor) = self.book.descriptor(at, fd)
-        {
-            let nonblock = argument & O_NONBLOCK != 0;
-            self.book.descriptions[descriptor.description].nonblock = nonblock;
-            // O_NONBLOCK is the description's with us, the descriptor's in the origin.
-            for (other, number) in self.book.sharers(descriptor.description) {
-                let Some(process) = self.book.processes.get(&other) else { continue };
-                drop(self.vm.fd_fcntl(&process.driver, process.pid, number, F_SETFL, argument));
-            }
-        }
-        told(answer)
-    }
-
-    fn path_text(&mut self, path: String) -> String {
-        let mut parts = path.split(':');
-        let (Some("pipe"), Some(id), Some(end)) = (parts.next(), parts.next(), parts.next()) else {
-            return path;
-        };
-        let known = self.ids.iter().position(|known| known == id);
-        let at = known.unwrap_or_else(|| {
-            self.ids.push(id.to_owned());
-            self.ids.len() - 1
-        });
-        format!("pipe:#{at}:{end}")
-    }
-
     fn file(&mut self, op: &FileOp) -> String {
         let vm = &mut self.vm;
         match op {
@@ -757,133 +568,4 @@ impl Runner {
             drop(vm.sigprocmask(driver, pid, SigmaskHow::SetMask, SignalSet::empty()));
         }
     }
-}
-
-fn permissions(policy: &Policy, log: &Log) -> Permissions {
-    let (paths, command) = match policy {
-        Policy::AllowAll => return Permissions::allow_all(),
-        Policy::None => return Permissions::default(),
-        Policy::Ask { paths, command } => (paths.clone(), *command),
-    };
-    let mut permissions = Permissions::allow_all();
-    let own = Arc::clone(log);
-    permissions.filesystem = Some(Arc::new(move |request: &FsAccessRequest| {
-        let op = format!("{:?}", request.op);
-        own.lock().unwrap().push(format!("{} {op} {}", request.vm_id, request.path));
-        let denied = |(name, top): &(&str, &str)| {
-            (*name == "*" || *name == op) && request.path.starts_with(top)
-        };
-        decision(!paths.iter().any(denied))
-    }));
-    let own = Arc::clone(log);
-    permissions.child_process = Some(Arc::new(move |request: &CommandAccessRequest| {
-        own.lock().unwrap().push(format!(
-            "spawn {} {:?} in {:?} with {:?}",
-            request.command, request.args, request.cwd, request.env
-        ));
-        decision(command != Some(request.command.as_str()))
-    }));
-    permissions
-}
-
-fn decision(allow: bool) -> PermissionDecision {
-    PermissionDecision { allow, reason: (!allow).then(|| "the program says so".to_owned()) }
-}
-
-fn limits(chosen: &[(Limit, usize)]) -> ResourceLimits {
-    let mut limits = ResourceLimits::default();
-    limits.max_blocking_read_ms = Some(1);
-    for (limit, most) in chosen {
-        let most = Some(*most);
-        match limit {
-            Limit::Processes => limits.max_processes = most,
-            Limit::OpenFds => limits.max_open_fds = most,
-            Limit::Pipes => limits.max_pipes = most,
-            Limit::Inodes => limits.max_inode_count = most,
-            Limit::PreadBytes => limits.max_pread_bytes = most,
-            Limit::WriteBytes => limits.max_fd_write_bytes = most,
-            Limit::ArgvBytes => limits.max_process_argv_bytes = most,
-            Limit::EnvBytes => limits.max_process_env_bytes = most,
-            Limit::ReaddirEntries => limits.max_readdir_entries = most,
-        }
-    }
-    limits
-}
-
-fn time(time: Time) -> VirtualUtimeSpec {
-    match time {
-        Time::Set(sec, nsec) => VirtualUtimeSpec::Set(VirtualTimeSpec { sec, nsec }),
-        Time::Now => VirtualUtimeSpec::Now,
-        Time::Omit => VirtualUtimeSpec::Omit,
-    }
-}
-
-fn error_text(error: &KernelError) -> String {
-    let message = error.to_string();
-    let quoted = QUOTED.iter().find(|part| message.contains(**part));
-    let reason = if message.contains("the program says so") { " with the reason" } else { "" };
-    let quoted = quoted.map(|part| format!(" \"{part}\"")).unwrap_or_default();
-    format!("Err {}{quoted}{reason}", error.code())
-}
-
-fn told<T: std::fmt::Debug>(result: Told<T>) -> String {
-    match result {
-        Ok(value) => format!("Ok {value:?}"),
-        Err(error) => error_text(&error),
-    }
-}
-
-fn told_data(result: Told<Option<Vec<u8>>>) -> String {
-    match result {
-        Ok(None) => "Ok end".to_owned(),
-        Ok(Some(data)) => format!("Ok {}", data_text(&data)),
-        Err(error) => error_text(&error),
-    }
-}
-
-fn told_stat(result: Told<VirtualStat>) -> String {
-    match result {
-        Ok(stat) => format!("Ok {}", stat_text(&stat, false)),
-        Err(error) => error_text(&error),
-    }
-}
-
-fn process_text(info: &ProcessInfo) -> String {
-    let code = info.exit_code.map_or_else(String::new, |code| format!(" {code}"));
-    format!(
-        "{} of {} {} {} {} {:?}{code} {} {:?} {:?}",
-        info.pid,
-        info.ppid,
-        info.pgid,
-        info.sid,
-        info.driver,
-        info.status,
-        info.command,
-        (info.identity.uid, info.identity.gid, info.identity.euid, info.identity.egid),
-        info.identity.supplementary_gids,
-    )
-}
-
-/// Times that the program did not set are "now"; those and the links of directories are Linux's.
-fn stat_text(stat: &VirtualStat, pipe: bool) -> String {
-    let time = |ms: u64, nsec: u32| {
-        if ms > 10_000_000_000 { "now".to_owned() } else { format!("{ms}+{nsec}") }
-    };
-    let (atime, mtime) = (time(stat.atime_ms, stat.atime_nsec), time(stat.mtime_ms, stat.mtime_nsec));
-    let native = stat.dev >= 256;
-    let times = if stat.is_directory && native { String::new() } else { format!(" {atime} {mtime}") };
-    let nlink = if stat.is_directory && native { 0 } else { stat.nlink };
-    let dev = if native { "tree".to_owned() } else { stat.dev.to_string() };
-    let ino = if pipe { 0 } else { stat.ino };
-    format!(
-        "{:o} size {} blocks {} dev {dev} rdev {:x} {}{} ino {ino} nlink {nlink} {}:{}{times}",
-        stat.mode,
-        stat.size,
-        stat.blocks,
-        stat.rdev,
-        if stat.is_directory { "d" } else { "" },
-        if stat.is_symbolic_link { "l" } else { "" },
-        stat.uid,
-        stat.gid,
-    )
 }

@@ -47,14 +47,18 @@ impl HandleState {
         self.changed.notify_all();
     }
 
-    /// `finish`: false if the process was over already.
+    /// `finish`: the first code counts, also after another end. False if the process was over
+    /// already.
     pub(crate) fn finish(&self, code: i32) -> bool {
         let mut inner = self.inner();
-        if inner.over || inner.code.is_some() {
+        if inner.code.is_some() {
             return false;
         }
         inner.code = Some(code);
-        true
+        let over = inner.over;
+        drop(inner);
+        self.changed.notify_all();
+        !over
     }
 
     /// Whether the process has ended.

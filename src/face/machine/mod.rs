@@ -157,7 +157,22 @@ impl Machine {
 
     /// A call that has been entered: what it answers, once the host has answered what it asks and
     /// what it waits for has happened.
+    #[inline]
     pub(crate) fn finish<'c>(
+        &'c self,
+        core: MutexGuard<'c, Core>,
+        outcome: Outcome,
+        host: &mut impl Host,
+    ) -> Result<Answer, Errno> {
+        match outcome {
+            Outcome::Done(answer) => Ok(answer),
+            Outcome::Failed(errno) => Err(errno),
+            other => self.finish_later(core, other, host),
+        }
+    }
+
+    #[cold]
+    fn finish_later<'c>(
         &'c self,
         mut core: MutexGuard<'c, Core>,
         mut outcome: Outcome,
@@ -253,7 +268,7 @@ impl Machine {
         // A machine that is dropped by a callback of its own ends with the call.
         if core.asker.is_none() && !core.kernel.face_is_disposed() {
             core.catch_up();
-            core.call(0, Call::FaceDispose {});
+            core.call(0, &Call::FaceDispose {});
         }
     }
 
@@ -315,8 +330,30 @@ impl Core {
             self.recording = None;
         }
         let outcome = self.kernel.take(event);
+        self.after(&outcome);
+        outcome
+    }
+
+    /// A call of a task (0: of the face itself).
+    #[inline]
+    pub(crate) fn call(&mut self, task: u32, call: &Call<'_>) -> Outcome {
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = recording.begin_call(&mut self.kernel, task, call)
+        {
+            self.record_error = Some(error);
+            self.recording = None;
+        }
+        let outcome = self.kernel.call_kept(task, call);
+        if self.recording.is_some() || self.poll_wait.is_some() || self.kernel.has_output() {
+            self.after(&outcome);
+        }
+        outcome
+    }
+
+    /// What came of an event enters the recording and is handed on.
+    fn after(&mut self, outcome: &Outcome) {
         if let Some(recording) = &mut self.recording {
-            recording.note(&outcome);
+            recording.note_outcome(outcome);
         }
         while let Some(output) = self.kernel.poll_output() {
             if let Some(recording) = &mut self.recording {
@@ -327,12 +364,6 @@ impl Core {
         if let Some(handle) = &self.poll_wait {
             handle.notify();
         }
-        outcome
-    }
-
-    /// A call of a task (0: of the face itself).
-    pub(crate) fn call(&mut self, task: u32, call: Call<'_>) -> Outcome {
-        self.take(Event::Call { task, call })
     }
 
     fn hand_on(&mut self, output: Output) {
@@ -408,6 +439,13 @@ impl Core {
         state
     }
 
+    /// The process of a handle has ended already.
+    pub(crate) fn drop_handle(&mut self, pid: u32) {
+        if let Some(handle) = self.handles.remove(&pid) {
+            handle.ended(None);
+        }
+    }
+
     /// The state of a living process's handle.
     pub(crate) fn handle(&self, pid: u32) -> Option<Arc<HandleState>> {
         self.handles.get(&pid).cloned()
@@ -423,7 +461,7 @@ impl Core {
                     }
                 };
                 self.catch_up();
-                self.call(0, call);
+                self.call(0, &call);
             }
         }
     }

@@ -86,6 +86,11 @@ impl Permissions {
         }
     }
 
+    /// Whether a file may be refused.
+    pub(crate) fn asks_about_files(&self) -> bool {
+        self.policies().0 != Policy::Allow
+    }
+
     /// Who answers for files and for processes, as the core's configuration has it.
     pub(crate) fn policies(&self) -> (Policy, Policy) {
         let allow = AllowAll::get();

@@ -98,7 +98,7 @@ impl KernelVmConfig {
     }
 
     /// The core's configuration.
-    pub(super) fn core_config(&self, foreign_root: bool, start_ns: u64) -> Config {
+    pub(crate) fn core_config(&self, foreign_root: bool, start_ns: u64) -> Config {
         let user = UserManager::from_config(self.user.clone());
         let (file_policy, command_policy) = self.permissions.policies();
         Config {

@@ -1,7 +1,7 @@
 //! Descriptors, pipes, polls and locks (SEMANTICS.md, sections 3, 4 and 6).
 
 use super::convert::{error_about, to_timespec, to_virtual_stat};
-use super::{KernelVm, host_of, open_owned, owned, run};
+use super::{KernelVm, conclude, host_of, open_owned, owned, quick, run};
 use crate::face::error::{KernelError, KernelResult};
 use crate::face::fd_table::{
     F_DUPFD, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FILETYPE_CHARACTER_DEVICE, FILETYPE_DIRECTORY,
@@ -17,7 +17,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 use tickernel_systems::abi::flags::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG};
 use tickernel_systems::abi::{self, Errno};
-use tickernel_systems::event::{Answer, Call, FcntlArg, Payload};
+use tickernel_systems::event::{Answer, Call, FcntlArg, Outcome, Payload};
 
 /// A descriptor as the core numbers it; one beyond `i32` is never open.
 fn number(fd: u32) -> i32 {
@@ -37,12 +37,18 @@ fn bytes_of(answer: Answer) -> Vec<u8> {
 
 impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// A call of one process on a descriptor, which may ask the user's file system.
-    fn on_fd(&mut self, driver: &str, pid: u32, fd: u32, call: Call<'_>) -> KernelResult<Answer> {
+    #[inline]
+    fn on_fd<T>(
+        &mut self,
+        (driver, pid, fd): (&str, u32, u32),
+        call: Call<'_>,
+        take: impl Fn(Answer) -> T,
+    ) -> KernelResult<T> {
         let mut core = owned(&self.machine, driver, pid)?;
         if core.kernel.face_is_file(pid, fd) {
             core.catch_up();
         }
-        run(&self.machine, core, host_of!(self), (pid, call), format_args!("descriptor {fd}"))
+        quick!(self, core, (pid, call), take, format_args!("descriptor {fd}"))
     }
 
     /// Opens a path, taken from `/`; gives the lowest free descriptor.
@@ -78,8 +84,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         fd: u32,
         length: usize,
     ) -> KernelResult<Vec<u8>> {
-        let (answer, _) = self.read(requester_driver, pid, fd, length, None)?;
-        Ok(bytes_of(answer))
+        self.read(requester_driver, pid, fd, length, None).map(|(bytes, _)| bytes)
     }
 
     /// Reads; `None` at the end of a pipe. A time-out takes the place of the machine's.
@@ -94,9 +99,9 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         length: usize,
         timeout: Option<Duration>,
     ) -> KernelResult<Option<Vec<u8>>> {
-        let (answer, pipe) = self.read(requester_driver, pid, fd, length, timeout)?;
-        let ended = pipe && length > 0 && answer.value == 0;
-        Ok(if ended { None } else { Some(bytes_of(answer)) })
+        let (bytes, pipe) = self.read(requester_driver, pid, fd, length, timeout)?;
+        let ended = pipe && length > 0 && bytes.is_empty();
+        Ok(if ended { None } else { Some(bytes) })
     }
 
     /// Reads standard input.
@@ -121,15 +126,15 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         fd: u32,
         length: usize,
         timeout: Option<Duration>,
-    ) -> KernelResult<(Answer, bool)> {
+    ) -> KernelResult<(Vec<u8>, bool)> {
         let mut core = owned(&self.machine, driver, pid)?;
-        let pipe = core.kernel.face_is_pipe(pid, fd);
+        let (pipe, shows_time) = core.kernel.face_reads(pid, fd);
+        // Before the access mode, as the origin looks at it.
+        if self.is_long_read(length) && !pipe && core.kernel.face_fd_is_open(pid, fd) {
+            return Err(pread_error(length));
+        }
         // The clock is read where it shows: an access time, a deadline.
-        if if pipe {
-            core.kernel.face_read_waits(pid, fd)
-        } else {
-            core.kernel.face_is_file(pid, fd)
-        } {
+        if shows_time {
             core.catch_up();
         }
         let count = length as u64;
@@ -141,17 +146,26 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             }
         };
         let what = format_args!("read of descriptor {fd}");
-        let answer = run(&self.machine, core, host_of!(self), (pid, call), what);
-        let answer = answer.map_err(|error| {
-            if self.is_beyond_pread(&error, length) { pread_error(length) } else { error }
-        })?;
-        Ok((answer, pipe))
+        match quick!(self, core, (pid, call), bytes_of, what) {
+            Ok(bytes) => Ok((bytes, pipe)),
+            Err(error) if self.is_beyond_pread(&error, length) => Err(pread_error(length)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether an error is the limit's on the length of a read.
     pub(super) fn is_beyond_pread(&self, error: &KernelError, length: usize) -> bool {
-        let limit = self.config.resources.max_pread_bytes;
-        error.code() == Errno::EINVAL.name() && limit.is_some_and(|most| length > most)
+        error.code() == Errno::EINVAL.name() && self.is_long_read(length)
+    }
+
+    #[inline]
+    fn is_long_read(&self, length: usize) -> bool {
+        self.config.resources.max_pread_bytes.is_some_and(|most| length > most)
+    }
+
+    #[inline]
+    fn is_long_write(&self, length: usize) -> bool {
+        self.config.resources.max_fd_write_bytes.is_some_and(|most| length > most)
     }
 
     /// Writes and gives how much.
@@ -166,9 +180,18 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         fd: u32,
         data: &[u8],
     ) -> KernelResult<usize> {
+        if self.is_long_write(data.len()) {
+            return self.refuse_write(requester_driver, pid, data.len());
+        }
         let call = Call::Write { fd: number(fd), data };
-        let answer = self.on_fd(requester_driver, pid, fd, call)?;
-        Ok(answer.value as usize)
+        self.on_fd((requester_driver, pid, fd), call, |answer| answer.value as usize)
+    }
+
+    /// The limit on the length of a write comes before the descriptor (section 0, item 4).
+    #[cold]
+    fn refuse_write(&self, driver: &str, pid: u32, length: usize) -> KernelResult<usize> {
+        drop(owned(&self.machine, driver, pid)?);
+        Err(KernelError::errno(Errno::EINVAL, format!("write length {length} exceeds the limit")))
     }
 
     /// Writes to standard output.
@@ -209,13 +232,14 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         length: usize,
         offset: u64,
     ) -> KernelResult<Vec<u8>> {
+        if self.is_long_read(length) {
+            drop(owned(&self.machine, requester_driver, pid)?);
+            return Err(pread_error(length));
+        }
         // Beyond i64 there is nothing to read, as at its end.
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let call = Call::Pread64 { fd: number(fd), count: length as u64, offset };
-        match self.on_fd(requester_driver, pid, fd, call) {
-            Err(error) if self.is_beyond_pread(&error, length) => Err(pread_error(length)),
-            answer => answer.map(bytes_of),
-        }
+        self.on_fd((requester_driver, pid, fd), call, bytes_of)
     }
 
     /// Writes at an offset, which does not move the descriptor's.
@@ -231,16 +255,19 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         offset: u64,
     ) -> KernelResult<usize> {
         // An end beyond u64 is EINVAL, one beyond i64 no room: the core tells both of a length.
-        let end = offset.checked_add(data.len() as u64);
-        if end.is_none()
-            && owned(&self.machine, requester_driver, pid)?.kernel.face_is_file(pid, fd)
-        {
-            return Err(error_about(Errno::EINVAL, format_args!("offset {offset}")));
+        if self.is_long_write(data.len()) {
+            return self.refuse_write(requester_driver, pid, data.len());
+        }
+        if offset.checked_add(data.len() as u64).is_none() {
+            let core = owned(&self.machine, requester_driver, pid)?;
+            let kernel = &core.kernel;
+            if kernel.face_fd_is_open(pid, fd) && !kernel.face_reads(pid, fd).0 {
+                return Err(error_about(Errno::EINVAL, format_args!("offset {offset}")));
+            }
         }
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let call = Call::Pwrite64 { fd: number(fd), data, offset };
-        let answer = self.on_fd(requester_driver, pid, fd, call)?;
-        Ok(answer.value as usize)
+        self.on_fd((requester_driver, pid, fd), call, |answer| answer.value as usize)
     }
 
     /// Moves the offset: 0 from the start, 1 from where it is, 2 from the end.
@@ -258,8 +285,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         // SEEK_DATA and SEEK_HOLE are not in the contract.
         let whence = if whence <= 2 { u32::from(whence) } else { u32::MAX };
         let call = Call::Lseek { fd: number(fd), offset, whence };
-        let answer = self.on_fd(requester_driver, pid, fd, call)?;
-        Ok(answer.value as u64)
+        self.on_fd((requester_driver, pid, fd), call, |answer| answer.value as u64)
     }
 
     /// A second descriptor of the same description.
@@ -267,10 +293,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// `EBADF`, `EMFILE`, `ENFILE`.
     pub fn fd_dup(&mut self, requester_driver: &str, pid: u32, fd: u32) -> KernelResult<u32> {
-        let core = owned(&self.machine, requester_driver, pid)?;
+        let mut core = owned(&self.machine, requester_driver, pid)?;
         let call = Call::Dup { oldfd: number(fd) };
-        let answer = self.plain(core, pid, call, format_args!("dup of descriptor {fd}"))?;
-        Ok(answer.value as u32)
+        let what = format_args!("dup of descriptor {fd}");
+        quick!(self, core, (pid, call), |answer: Answer| answer.value as u32, what)
     }
 
     /// The same with a chosen number, whose old description is closed.
@@ -295,9 +321,9 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// `EBADF`.
     pub fn fd_close(&mut self, requester_driver: &str, pid: u32, fd: u32) -> KernelResult<()> {
-        let core = owned(&self.machine, requester_driver, pid)?;
+        let mut core = owned(&self.machine, requester_driver, pid)?;
         let call = Call::Close { fd: number(fd) };
-        self.plain(core, pid, call, format_args!("close of descriptor {fd}")).map(drop)
+        quick!(self, core, (pid, call), drop, format_args!("close of descriptor {fd}"))
     }
 
     /// `F_DUPFD`, `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_SETFL`.
@@ -314,7 +340,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<u32> {
         let core = owned(&self.machine, requester_driver, pid)?;
         let what = format_args!("fcntl {command} of descriptor {fd}");
-        if core.kernel.face_fd_is_open(pid, fd) && command > F_SETFL {
+        if command > F_SETFL {
             return Err(error_about(Errno::EINVAL, what));
         }
         let arg = match command {
@@ -424,6 +450,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<VirtualStat> {
         let (mut core, view) = self.fd_view(requester_driver, pid, fd)?;
         if view.kind != 0 {
+            if core.kernel.face_is_file(pid, fd) && self.config.permissions.asks_about_files() {
+                drop(core);
+                // By the path: the policy knows no descriptors.
+                self.stat(&String::from_utf8_lossy(&view.path))?;
+                core = owned(&self.machine, requester_driver, pid)?;
+            }
             let stat = core.kernel.face_fd_stat(pid, fd);
             let stat = stat.ok_or_else(|| error_about(Errno::EBADF, about(fd)))?;
             return Ok(to_virtual_stat(&stat));
@@ -444,9 +476,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         atime: VirtualUtimeSpec,
         mtime: VirtualUtimeSpec,
     ) -> KernelResult<()> {
+        drop(open_owned(&self.machine, requester_driver, pid)?);
         let (core, view) = self.fd_view(requester_driver, pid, fd)?;
         drop(core);
-        let mut core = open_owned(&self.machine, requester_driver, pid)?;
+        let mut core = owned(&self.machine, requester_driver, pid)?;
         core.catch_up();
         let (atime, mtime) = (to_timespec(atime), to_timespec(mtime));
         let call = Call::FsUtimes { raw: 0, path: &view.path, atime, mtime, follow: 1 };

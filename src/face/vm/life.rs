@@ -153,6 +153,10 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let mut core = self.machine.look();
         let driver = core.kernel.face_driver_of(pid).unwrap_or_default();
         let state = core.add_handle(pid);
+        // Another thread may have ended it since.
+        if !core.kernel.face_is_alive(pid) {
+            core.drop_handle(pid);
+        }
         Ok(KernelProcessHandle::new(pid, Arc::from(driver), state, Arc::clone(&self.machine)))
     }
 
@@ -168,7 +172,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<()> {
         let mut core = owned(&self.machine, requester_driver, pid)?;
         core.catch_up();
-        core.call(0, Call::FaceExit { target: pid, status: exit_code });
+        core.call(0, &Call::FaceExit { target: pid, status: exit_code });
         Ok(())
     }
 
@@ -179,7 +183,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     pub fn waitpid(&mut self, pid: u32) -> KernelResult<WaitPidResult> {
         loop {
             let mut core = self.machine.lock()?;
-            let outcome = core.call(0, Call::FaceWaitpid { target: pid });
+            let outcome = core.call(0, &Call::FaceWaitpid { target: pid });
             match self.machine.finish(core, outcome, &mut crate::face::machine::NoHost) {
                 Ok(Answer { payload: Payload::Change(_, status), .. }) => {
                     return Ok(WaitPidResult { pid, status });
@@ -216,7 +220,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             | if flags.contains(WaitPidFlags::WUNTRACED) { 2 } else { 0 }
             | if flags.contains(WaitPidFlags::WCONTINUED) { 8 } else { 0 };
         let mut core = owned(&self.machine, requester_driver, waiter_pid)?;
-        let outcome = core.call(waiter_pid, Call::Wait4 { wpid: pid, options });
+        let outcome = core.call(waiter_pid, &Call::Wait4 { wpid: pid, options });
         let answer = self
             .machine
             .finish(core, outcome, &mut crate::face::machine::NoHost)

@@ -59,7 +59,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
                 files: policy(file_policy),
                 commands: policy(command_policy),
             };
-            core.call(0, call);
+            core.call(0, &call);
         }
         self.filesystem.set_permissions(permissions.clone());
         self.config.permissions = permissions;

@@ -40,7 +40,7 @@ use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, MutexGuard};
 use tickernel_systems::abi::Errno;
-use tickernel_systems::event::{Answer, Call};
+use tickernel_systems::event::{Answer, Call, Outcome};
 
 /// A virtual machine: processes, descriptors, pipes and files behind one value.
 ///
@@ -178,16 +178,43 @@ macro_rules! host_of {
 }
 use host_of;
 
+/// [`run`] for the calls that must be fast. What the answer is made into is said here, so that it
+/// is taken apart where it lies: each move of it waits for the stores before it.
+macro_rules! quick {
+    ($vm:ident, $core:ident, ($task:expr, $call:expr), $take:expr, $what:expr) => {{
+        let call = $call;
+        match $core.call($task, &call) {
+            Outcome::Done(answer) => Ok($take(answer)),
+            outcome => conclude(&$vm.machine, $core, host_of!($vm), outcome, $what).map($take),
+        }
+    }};
+}
+use quick;
+
 /// Has a call performed to its end; the questions go to the host. The lock is the caller's, so that
 /// what it looked at before still holds.
 fn run(
     machine: &Machine,
     mut core: MutexGuard<'_, Core>,
-    mut host: Asked<'_, impl Files>,
+    host: Asked<'_, impl Files>,
     (task, call): (u32, Call<'_>),
     what: impl fmt::Display,
 ) -> KernelResult<Answer> {
-    let outcome = core.call(task, call);
+    match core.call(task, &call) {
+        Outcome::Done(answer) => Ok(answer),
+        outcome => conclude(machine, core, host, outcome, what),
+    }
+}
+
+/// What a call comes to that did not answer at once: it failed, asks the host, or waits.
+#[cold]
+fn conclude(
+    machine: &Machine,
+    core: MutexGuard<'_, Core>,
+    mut host: Asked<'_, impl Files>,
+    outcome: Outcome,
+    what: impl fmt::Display,
+) -> KernelResult<Answer> {
     let result = machine.finish(core, outcome, &mut host);
     if let Some(panic) = host.panic.take() {
         std::panic::resume_unwind(panic);

@@ -2,7 +2,7 @@
 
 use super::convert::error_about;
 use super::{KernelVm, owned};
-use crate::face::error::{KernelError, KernelResult};
+use crate::face::error::KernelResult;
 use crate::face::machine::{Core, NoHost};
 use crate::face::process_table::{SigmaskHow, SignalSet};
 use crate::face::user::{ProcessIdentity, UserManager};
@@ -21,7 +21,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         call: Call<'_>,
         what: impl std::fmt::Display,
     ) -> KernelResult<Answer> {
-        let outcome = core.call(task, call);
+        let outcome = core.call(task, &call);
         self.machine.finish(core, outcome, &mut NoHost).map_err(|errno| error_about(errno, what))
     }
 
@@ -50,9 +50,6 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             Ok(target) => owned(&self.machine, requester_driver, target)?,
             Err(_) => self.machine.lock()?,
         };
-        if !(0..=64).contains(&signal) {
-            return Err(KernelError::errno(Errno::EINVAL, format!("invalid signal {signal}")));
-        }
         core.catch_up();
         let driver = Some(requester_driver.as_bytes());
         let call = Call::FaceSignal { driver, target: pid, sig: signal };
@@ -172,7 +169,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         match new_mask {
             None => Ok(core.kernel.face_umask(pid).unwrap_or(0)),
             Some(mask) => {
-                let outcome = core.call(pid, Call::Umask { mask });
+                let outcome = core.call(pid, &Call::Umask { mask });
                 let answer = self.machine.finish(core, outcome, &mut NoHost);
                 let answer = answer.map_err(|errno| error_about(errno, "umask"))?;
                 Ok(answer.value as u32)

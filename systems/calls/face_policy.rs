@@ -1,0 +1,197 @@
+//! What the face's policy is asked, about which path, and the read-only guard
+//! (`shared/contract/SEMANTICS.md`, sections 9 and 15). Calls come here before the tree changes.
+
+use super::face_files::operation::READ;
+use super::face_files::{
+    GUARDED, MAX_LINKS, Subject, device_at, is_at_or_below, is_device_directory, normalize, split,
+    subject_of,
+};
+use crate::abi::Errno;
+use crate::abi::flags::{S_IFDIR, S_IFMT};
+use crate::event::{Answer, Call, HostAnswer, Payload, Question};
+use crate::face::Policy;
+use crate::kernel::{Kernel, Stop};
+use crate::wire::Bytes;
+use alloc::vec::Vec;
+
+impl Kernel {
+    /// [`Kernel::permit`] where a refusal is no error.
+    pub(crate) fn permit_quietly(&mut self, operation: u32, path: &[u8]) -> Result<bool, Stop> {
+        match self.permit(operation, path) {
+            Ok(()) => Ok(true),
+            Err(Stop::Fail(_)) => Ok(false),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Asks the policy about an operation on a normalised path.
+    pub(crate) fn permit(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
+        self.permit_as(operation, path, subject_of(operation))
+    }
+
+    pub(super) fn permit_as(
+        &mut self,
+        operation: u32,
+        path: &[u8],
+        subject: Subject,
+    ) -> Result<(), Stop> {
+        let policy = self.config.face.file_policy;
+        if policy == Policy::Allow || device_at(path).is_some() {
+            return Ok(());
+        }
+        // The errors of the resolution come back as they are, before any answer.
+        let path = self.subject_path(path, subject)?;
+        if policy == Policy::Deny {
+            return Err(Errno::EACCES.into());
+        }
+        let (path, words) = (Bytes(path), Vec::new());
+        match self.ask(Question::Permission { subject: 0, operation, path, words })? {
+            HostAnswer::Result(1) => Ok(()),
+            HostAnswer::Error(errno) => Err(errno.into()),
+            HostAnswer::Bytes(_)
+            | HostAnswer::Result(_)
+            | HostAnswer::Answer(_)
+            | HostAnswer::Absent => Err(Errno::EACCES.into()),
+        }
+    }
+
+    pub(super) fn real_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        if device_at(path).is_some() || is_device_directory(path) {
+            return Ok(path.to_vec());
+        }
+        match self.raw(&Call::FsRealpath { raw: 1, path })?.payload {
+            Payload::Data(Bytes(path)) => Ok(path),
+            _ => Err(Errno::EIO.into()),
+        }
+    }
+
+    pub(super) fn subject_path(&mut self, path: &[u8], subject: Subject) -> Result<Vec<u8>, Stop> {
+        if path == b"/" {
+            return Ok(path.to_vec());
+        }
+        match subject {
+            Subject::Target => self.real_path(path),
+            Subject::Name => self.place_path(path),
+            Subject::TargetOrPlace => match self.real_path(path) {
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => self.place_path(path),
+                other => other,
+            },
+            Subject::Existence => match self.real_path(path) {
+                Err(Stop::Fail(_)) => self.place_path(path),
+                other => other,
+            },
+        }
+    }
+
+    /// The real path of the deepest directory that is there, and what is missing below it.
+    pub(super) fn place_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        let mut top = split(path).0;
+        loop {
+            match self.real_path(top) {
+                Ok(real) => {
+                    let rest = if top == b"/" { path } else { &path[top.len()..] };
+                    let real = if real == b"/" { &[][..] } else { &real };
+                    return Ok([real, rest].concat());
+                }
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) if top != b"/" => {
+                    top = split(top).0;
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    /// ENOTDIR for a directory of a path that is none.
+    pub(super) fn is_listable(&mut self, path: &[u8]) -> Result<(), Stop> {
+        if is_device_directory(path) {
+            return Ok(());
+        }
+        match self.raw(&Call::FsStat { raw: 1, path, follow: 1 })?.payload {
+            Payload::Stat(stat) if stat.mode & S_IFMT != S_IFDIR => Err(Errno::ENOTDIR.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The guard resolves a path by the policy's leave: READ is asked about what is there, or about
+    /// each directory that leads to it (section 9, "Usage accounting and guards").
+    pub(crate) fn ask_guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
+        if self.config.face.file_policy == Policy::Allow {
+            return Ok(());
+        }
+        let mut whole = Ok(());
+        if follow && path != b"/" {
+            match self.permit_as(READ, path, Subject::Target) {
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => {}
+                Err(stop @ Stop::Fail(_)) => whole = Err(stop),
+                other => return other,
+            }
+        }
+        // Then the way to it, from the top; the whole once more if it was refused.
+        let last = (follow && path != b"/").then_some(path.len());
+        let ends = (1..path.len()).filter(|at| path[*at] == b'/').chain(last);
+        for end in ends {
+            match self.permit_as(READ, &path[..end], Subject::Target) {
+                Ok(()) => {}
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => return whole,
+                Err(stop) => return Err(stop),
+            }
+        }
+        whole
+    }
+
+    /// EROFS for what lies at or below the guarded directory, as given or resolved, and for another
+    /// name of a file there (section 15); the same for /proc.
+    pub(crate) fn guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
+        if is_at_or_below(path, GUARDED) || is_at_or_below(path, b"/proc") {
+            return Err(Errno::EROFS.into());
+        }
+        self.ask_guard(path, follow)?;
+        if self.is_guarded_file(path, follow) {
+            return Err(Errno::EROFS.into());
+        }
+        // It looks at the inode too: a path below a file ends here.
+        if self.config.face.foreign_root || device_at(path).is_some() {
+            return Ok(());
+        }
+        match self.raw(&Call::FsStat { raw: 1, path, follow: u32::from(follow) }) {
+            Err(stop @ (Stop::Ask(_) | Stop::Fail(Errno::ENOTDIR | Errno::ELOOP))) => Err(stop),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether what a path leads to is guarded.
+    pub(crate) fn is_guarded_file(&mut self, path: &[u8], follow: bool) -> bool {
+        is_at_or_below(path, GUARDED)
+            || !self.config.face.foreign_root && self.tree_is_guarded(path, follow, GUARDED)
+    }
+
+    /// Asks about a file that is about to be made: nothing is there to resolve.
+    pub(crate) fn permit_as_new(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
+        if self.config.face.file_policy == Policy::Allow {
+            return Ok(());
+        }
+        let made = self.made_path(path)?;
+        self.permit_as(operation, &made, Subject::TargetOrPlace)
+    }
+
+    /// The path of what will be made: what links to nothing lead to is made.
+    pub(super) fn made_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        let (mut path, mut links, mut from) = (path.to_vec(), 0, 1);
+        while from < path.len() && links < MAX_LINKS {
+            let end = path[from..].iter().position(|byte| *byte == b'/').map(|at| from + at);
+            let end = end.unwrap_or(path.len());
+            let top = &path[..end];
+            match self.raw(&Call::FsReadlink { raw: 1, path: top }) {
+                Ok(Answer { payload: Payload::Data(Bytes(text)), .. }) => {
+                    let target = normalize(&[split(top).0, b"/", &text].concat(), &text);
+                    let whole = [&target, &path[end..]].concat();
+                    path = normalize(&whole, &whole);
+                    (links, from) = (links + 1, 1);
+                }
+                Err(stop @ Stop::Ask(_)) => return Err(stop),
+                Ok(_) | Err(_) => from = end + 1,
+            }
+        }
+        Ok(path)
+    }
+}
