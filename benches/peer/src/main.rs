@@ -64,7 +64,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// So many programs run in one process: each machine of the origin leaves a thread behind.
 const PART: u64 = 5_000;
 /// From so many programs on an entry of the list that was never met is worth a word.
-const RARE: u64 = 20_000;
+const RARE: u64 = 100_000;
 
 struct Options {
     programs: u64,

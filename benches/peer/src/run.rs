@@ -249,6 +249,10 @@ impl Runner {
             Err(error) => return error_text(&error),
         };
         let (pid, driver) = (handle.pid(), handle.driver().to_owned());
+        // A dead parent has no descriptors to give.
+        let parent = parent.filter(|parent| {
+            self.status(self.pid(*parent)).is_some_and(|status| status != ProcessStatus::Exited)
+        });
         let closed = self.book.born(at, pid, &driver, parent);
         for fd in closed {
             // Closed by us already, shared by the origin.
