@@ -8,8 +8,8 @@ use crate::trace::{Builder, Header, Sink, TraceError, TraceWriter};
 use std::collections::VecDeque;
 use std::io::Write;
 use tickernel_systems::Kernel;
-use tickernel_systems::digest::hash64;
-use tickernel_systems::event::{Call, Event, Outcome, Output};
+use tickernel_systems::digest::{hash64, hash64_short};
+use tickernel_systems::event::{Answer, Call, Event, Outcome, Output, Payload};
 use tickernel_systems::wire::Wire;
 
 /// A recording in progress. The kernel stays its owner's; every event must go through
@@ -84,7 +84,7 @@ impl<S: Sink> Recording<S> {
     pub fn take(&mut self, kernel: &mut Kernel, event: Event<'_>) -> Result<Outcome, TraceError> {
         self.begin_event(kernel, &event)?;
         let outcome = kernel.take(event);
-        self.note(&outcome);
+        self.note_outcome(&outcome);
         while let Some(output) = kernel.poll_output() {
             self.note(&output);
             self.outputs.push_back(output);
@@ -135,6 +135,24 @@ impl<S: Sink> Recording<S> {
         Ok(())
     }
 
+    /// [`Recording::note`] of an outcome. That of most calls is a small number and nothing else,
+    /// whose encoding is made in a register: byte by byte in memory it would be waited for.
+    #[inline]
+    pub fn note_outcome(&mut self, outcome: &Outcome) {
+        if let Outcome::Done(Answer { value: value @ 0..0x40, payload: Payload::None }) = outcome {
+            // Tag 0, the value as zigzag, tag 0.
+            self.hash = hash64_short(self.hash, (*value as u64) << 9, 3);
+        } else if let Outcome::Done(Answer { value: value @ 0..0x2000, payload: Payload::None }) =
+            outcome
+        {
+            let zigzag = (*value as u64) << 1;
+            let varint = zigzag & 0x7f | 0x80 | (zigzag >> 7) << 8;
+            self.hash = hash64_short(self.hash, varint << 8, 4);
+        } else {
+            self.note(outcome);
+        }
+    }
+
     /// What came of the event: its outcome, then its outputs in their order.
     pub fn note(&mut self, value: &impl for<'a> Wire<'a>) {
         self.hash = hash_on(self.hash, value, &mut self.scratch);
@@ -157,5 +175,23 @@ impl<S: Sink> Recording<S> {
     pub fn finish(self, kernel: &mut Kernel) -> Result<S::Output, TraceError> {
         let digests = kernel.digests();
         self.writer.finish(&digests, self.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_outcome_hashes_as_its_bytes_do() {
+        let kernel = Kernel::new(tickernel_systems::Config::default());
+        for value in [0, 1, 63, 64, 127, 128, 4096, 8191, 8192, 65536, i64::MAX] {
+            let mut short = Recording::begin(&kernel, Vec::new()).expect("begun");
+            let mut whole = Recording::begin(&kernel, Vec::new()).expect("begun");
+            let outcome = Outcome::Done(Answer::value(value));
+            short.note_outcome(&outcome);
+            whole.note(&outcome);
+            assert_eq!(short.hash, whole.hash, "{value}");
+        }
     }
 }

@@ -219,7 +219,7 @@ impl Machine {
             Some(recording) => load.run(events, |task, call| {
                 recording.begin_call(kernel, task, call)?;
                 let outcome = kernel.call_kept(task, call);
-                recording.note(&outcome);
+                recording.note_outcome(&outcome);
                 while let Some(output) = kernel.poll_output() {
                     recording.note(&output);
                 }

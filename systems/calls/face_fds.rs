@@ -1,5 +1,5 @@
-//! The face's descriptors: opening by path, and reads, writes and offsets of devices and of files of
-//! a foreign file system (`shared/contract/SEMANTICS.md`, sections 3 and 12).
+//! The face's descriptors: opening by path, and reads, writes and offsets of devices and of files
+//! of a foreign file system (`shared/contract/SEMANTICS.md`, sections 3 and 12).
 //!
 //! Files of the tree are read and written by the calls of `calls/io.rs`; here are the limits that
 //! the contract looks at first.
@@ -194,8 +194,8 @@ impl Kernel {
         self.permit(operation, &path)
     }
 
-    /// What a write asks: the guard's question, for room, then whether what is around it may be read, then
-    /// whether it may be written. An append reads nothing.
+    /// What a write asks: the guard's question, for room, then whether what is around it may be
+    /// read, then whether it may be written. An append reads nothing.
     #[cold]
     #[inline(never)]
     fn face_permit_write(

@@ -139,8 +139,9 @@ impl Kernel {
         if full || inodes > limits.max_inode_count { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }
 
-    /// What the making of a path makes, outermost first; with `parents` also its directories. Nothing
-    /// if it cannot be made: ENOTDIR for a file where a directory must be made, or the call's own.
+    /// What the making of a path makes, outermost first; with `parents` also its directories.
+    /// Nothing if it cannot be made: ENOTDIR for a file where a directory must be made, or the
+    /// call's own.
     pub(super) fn missing_paths(
         &mut self,
         path: &[u8],

@@ -23,7 +23,7 @@ fn files() -> Vec<(String, u64)> {
         for name in names(&root.join(&folder)) {
             let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             let info = fs::symlink_metadata(root.join(&path)).expect("a listed file has metadata");
-            if name.starts_with('.') || path == "target" {
+            if name.starts_with('.') || name == "target" {
                 continue;
             }
             if info.is_dir() {

@@ -1,6 +1,7 @@
 //! The runner's own account of what descriptors are, kept from the answers alone: which number a
 //! slot has, what is shared, how full a pipe is. It keeps programs from calls that would block for
-//! real and from what SEMANTICS.md says is Linux's in both profiles (`differences.json`, "avoided").
+//! real and from what SEMANTICS.md says is Linux's in both profiles (`differences.json`,
+//! "avoided").
 
 use crate::program::{Fd, Proc, Slot};
 use std::collections::BTreeMap;

@@ -108,14 +108,7 @@ impl Runner {
             FdOp::Seek(offset, whence) => {
                 told(self.vm.fd_seek(driver, pid, number, *offset, *whence))
             }
-            FdOp::Flock(operation) => {
-                let first = self.vm.fd_flock(driver, pid, number, *operation | 4);
-                // What has not waited does not wait a second time.
-                if first.is_ok() {
-                    return told(self.vm.fd_flock(driver, pid, number, *operation));
-                }
-                told(first)
-            }
+            FdOp::Flock(operation) => self.flock(driver, pid, number, *operation),
             FdOp::Stat => told(self.vm.fd_stat(driver, pid, number)),
             FdOp::Path => match self.vm.fd_path(driver, pid, number) {
                 Ok(path) => self.path_text(path),
@@ -134,6 +127,15 @@ impl Runner {
             FdOp::Isatty => told(self.vm.isatty(driver, pid, number)),
             other => self.on_numbers(driver, at, pid, fd, other),
         }
+    }
+
+    /// What has not waited does not wait a second time.
+    fn flock(&mut self, driver: &str, pid: u32, number: u32, operation: u32) -> String {
+        let first = self.vm.fd_flock(driver, pid, number, operation | 4);
+        if first.is_ok() {
+            return told(self.vm.fd_flock(driver, pid, number, operation));
+        }
+        told(first)
     }
 
     /// The calls that make and change descriptors.

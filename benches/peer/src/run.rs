@@ -153,6 +153,42 @@ impl Runner {
                 self.same_stubs();
                 told(done)
             }
+            Op::Spawn(..) | Op::Exec(..) | Op::Create(..) => self.bear(op),
+            Op::Finish(at, code) => self.by_handle(*at, |handle| {
+                handle.finish(*code);
+                String::new()
+            }),
+            Op::HandleKill(at, signal) => {
+                if self.rests(self.pid(*at), *signal) {
+                    return "skipped: a signal to a stopped process".to_owned();
+                }
+                self.by_handle(*at, |handle| {
+                    handle.kill(*signal);
+                    String::new()
+                })
+            }
+            Op::HandleWait(at) => {
+                self.by_handle(*at, |handle| format!("{:?}", handle.wait(Duration::ZERO)))
+            }
+            Op::Waitpid(at) | Op::WaitAndReap(at) => self.wait(*at, op),
+            Op::Signal(who, target, signal) => self.signal(*who, *target, *signal),
+            Op::Of(who, at, own) => self.of(*who, *at, own),
+            Op::OnFd(who, at, fd, own) => self.on_fd(*who, *at, *fd, own),
+            Op::File(own) => self.file(own),
+            Op::OwnFile(who, at, own) => self.own_file(*who, *at, own),
+            Op::Getpwuid(uid) => told(self.vm.getpwuid(*uid)),
+            Op::Getgrgid(gid) => told(self.vm.getgrgid(*gid)),
+            Op::Commands => format!("{:?}", self.vm.commands()),
+            Op::Dispose => {
+                self.quieten();
+                told(self.vm.dispose())
+            }
+        }
+    }
+
+    /// The calls that make a process.
+    fn bear(&mut self, op: &Op) -> String {
+        match op {
             Op::Spawn(at, birth) => {
                 let options = SpawnOptions {
                     requester_driver: birth.requester.map(str::to_owned),
@@ -189,35 +225,7 @@ impl Runner {
                 );
                 self.born(*at, birth.parent, made)
             }
-            Op::Finish(at, code) => self.by_handle(*at, |handle| {
-                handle.finish(*code);
-                String::new()
-            }),
-            Op::HandleKill(at, signal) => {
-                if self.rests(self.pid(*at), *signal) {
-                    return "skipped: a signal to a stopped process".to_owned();
-                }
-                self.by_handle(*at, |handle| {
-                    handle.kill(*signal);
-                    String::new()
-                })
-            }
-            Op::HandleWait(at) => {
-                self.by_handle(*at, |handle| format!("{:?}", handle.wait(Duration::ZERO)))
-            }
-            Op::Waitpid(at) | Op::WaitAndReap(at) => self.wait(*at, op),
-            Op::Signal(who, target, signal) => self.signal(*who, *target, *signal),
-            Op::Of(who, at, own) => self.of(*who, *at, own),
-            Op::OnFd(who, at, fd, own) => self.on_fd(*who, *at, *fd, own),
-            Op::File(own) => self.file(own),
-            Op::OwnFile(who, at, own) => self.own_file(*who, *at, own),
-            Op::Getpwuid(uid) => told(self.vm.getpwuid(*uid)),
-            Op::Getgrgid(gid) => told(self.vm.getgrgid(*gid)),
-            Op::Commands => format!("{:?}", self.vm.commands()),
-            Op::Dispose => {
-                self.quieten();
-                told(self.vm.dispose())
-            }
+            _ => String::new(),
         }
     }
 

@@ -353,7 +353,7 @@ impl Core {
     /// What came of an event enters the recording and is handed on.
     fn after(&mut self, outcome: &Outcome) {
         if let Some(recording) = &mut self.recording {
-            recording.note(outcome);
+            recording.note_outcome(outcome);
         }
         while let Some(output) = self.kernel.poll_output() {
             if let Some(recording) = &mut self.recording {

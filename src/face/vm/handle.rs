@@ -52,9 +52,9 @@ impl KernelProcessHandle {
         }
     }
 
-    /// Sends a signal to the process as its driver. In the origin's profile that is the driver's own
-    /// affair: it reaches the process past its mask, after its end too, whatever its number; what
-    /// does not end it does nothing, not even stop it (SEMANTICS.md, section 2).
+    /// Sends a signal to the process as its driver. In the origin's profile that is the driver's
+    /// own affair: it reaches the process past its mask, after its end too, whatever its number;
+    /// what does not end it does nothing, not even stop it (SEMANTICS.md, section 2).
     pub fn kill(&self, signal: i32) {
         if self.machine.look().kernel.face_handles_pass_masks() {
             self.state.told(signal);
@@ -79,7 +79,8 @@ impl KernelProcessHandle {
     }
 }
 
-/// Whether a signal ends a process that has no handlers: signal(7), "Ign", "Stop" and "Cont" do not.
+/// Whether a signal ends a process that has no handlers: signal(7), "Ign", "Stop" and "Cont" do
+/// not.
 fn ends(signal: i32) -> bool {
     !Signal::new(signal).is_some_and(|signal| {
         matches!(

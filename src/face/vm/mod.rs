@@ -178,8 +178,8 @@ macro_rules! host_of {
 }
 use host_of;
 
-/// [`run`] for the calls that must be fast. What the answer is made into is said here, so that it is
-/// taken apart where it lies: each move of it waits for the stores before it.
+/// [`run`] for the calls that must be fast. What the answer is made into is said here, so that it
+/// is taken apart where it lies: each move of it waits for the stores before it.
 macro_rules! quick {
     ($vm:ident, $core:ident, ($task:expr, $call:expr), $take:expr, $what:expr) => {{
         let call = $call;
