@@ -85,7 +85,7 @@ fn an_absurd_count_over_a_hole_gives_a_part() {
 #[test]
 fn a_periodic_timer_ends_with_the_clock() {
     let mut kernel = Kernel::new(Config::default());
-    let timer = tickernel_systems::abi::Itimer { value_ns: 5000, interval_ns: 1000 };
+    let timer = Itimer { value_ns: 5000, interval_ns: 1000 };
     let arm = Call::Setitimer { which: 0, new_value: Some(timer) };
     assert!(matches!(kernel.call(1, arm), Outcome::Done(_)));
     // Both return: a period that never passes now would ring for ever.

@@ -130,7 +130,7 @@ impl Sights {
                     Some(Sight { device: number @ Device::Number(_), .. }) => number.clone(),
                     _ => sight.device.clone(),
                 },
-                number => number.clone(),
+                number @ Device::Number(_) => number.clone(),
             };
             if let (Device::Number(device), false) = (&device, sight.is_directory) {
                 found.paths.entry((*device, sight.inode)).or_insert(path.clone());
@@ -159,12 +159,12 @@ impl Sights {
             if !is_direct(first, links) || !is_direct(other, links) {
                 continue;
             }
-            if let Some((link, target)) = merged(first, other).or_else(|| merged(other, first)) {
-                if !self.real.contains(&link) {
-                    links.insert(link.clone(), target.clone());
-                    found.links.push((link, target));
-                    continue;
-                }
+            if let Some((link, target)) = merged(first, other).or_else(|| merged(other, first))
+                && !self.real.contains(&link)
+            {
+                links.insert(link.clone(), target.clone());
+                found.links.push((link, target));
+                continue;
             }
             let both_real = self.real.contains(first) && self.real.contains(other);
             let sight = self.seen.get(first);

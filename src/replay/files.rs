@@ -53,11 +53,12 @@ impl Files {
         own: FileName,
         birth: Timespec,
     ) -> Result<(), String> {
-        if !self.devices.contains_key(&device) {
+        let known = self.devices.get(&device).copied();
+        if known.is_none() {
             self.devices.insert(device, own.0);
             self.name_device(device, own.0);
         }
-        if self.devices.get(&device) != Some(&own.0) {
+        if known.is_some_and(|known| known != own.0) {
             return Err(format!("st_dev={device} was bound to another device"));
         }
         let paired = self.pair((Device::Seen(device), inode), own, birth);
