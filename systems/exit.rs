@@ -302,6 +302,7 @@ impl Kernel {
 
     fn disarm_alarm(&mut self, process: ProcessRow) {
         let row = &mut self.rows[process];
+        row.cpu_timers = None;
         let (at_ns, pid) = (core::mem::take(&mut row.alarm_ns), row.pid);
         if at_ns != 0 {
             self.deadlines.remove(at_ns, Due::Alarm(pid));

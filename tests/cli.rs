@@ -358,11 +358,13 @@ fn what_a_cut_twin_still_gives_is_replayed() {
 fn a_side_file_with_a_bad_field_is_damage() {
     let session = Session::new("mkfifo-two");
     let file = session.put("bad.strace", &session.text);
-    session.put("bad.meta.json", br#"{"umask": "0o9"}"#);
+    session.put("bad.meta.json", b"{\n \"uid\": 0,\n \"umask\": \"0o9\"\n}");
     let run = tickernel(&["replay", &file, "--json"]);
     check_bad(&run, "bad umask");
-    let why = run.json()["damage"]["why"].to_string();
+    let report = run.json();
+    let why = report["damage"]["why"].to_string();
     assert!(why.contains("umask") && why.contains("0o9"), "{why}");
+    assert_eq!(number(&report["damage"], "line"), 3, "{report}");
     // A log of the terminal beside it, even a broken one, is in nobody's way.
     session.put("bad.meta.json", b"{}");
     session.put("bad.pty.json", b"[[0.1, \"in\"");

@@ -274,3 +274,18 @@ fn section_14_commands_stay_registered_when_their_files_are_refused() {
     assert!(vm.exists("/bin").unwrap());
     assert_eq!(vm.spawn_process("sh", Vec::new(), SpawnOptions::default()).unwrap().pid(), 1);
 }
+
+#[test]
+fn section_15_what_would_be_made_behind_a_link_is_guarded() {
+    let mut files = MemoryFileSystem::new();
+    files.mkdir("/etc/agentos", true).unwrap();
+    files.symlink("/etc/agentos", "/l").unwrap();
+    files.symlink("/etc/agentos/new", "/n").unwrap();
+    let mut vm = KernelVm::new(files, config());
+    process(&mut vm, None);
+    assert_eq!(code(vm.write_file("/l/a/b", "x")), "EROFS");
+    assert_eq!(code(vm.mkdir("/l/a/b", true)), "EROFS");
+    assert_eq!(code(vm.write_file("/n", "x")), "EROFS");
+    assert_eq!(code(vm.fd_open("d", 1, "/n", O_CREAT | O_WRONLY, None)), "EROFS");
+    assert!(vm.read_dir("/etc/agentos").unwrap().is_empty());
+}

@@ -1,7 +1,7 @@
 //! The core by itself: the simplest sessions, call by call.
 
 use tickernel_systems::abi::flags::{O_CREAT, O_RDWR};
-use tickernel_systems::abi::{Errno, WaitStatus};
+use tickernel_systems::abi::{Errno, Itimer, WaitStatus};
 use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output, Payload};
 use tickernel_systems::{Config, Kernel};
 
@@ -85,11 +85,42 @@ fn an_absurd_count_over_a_hole_gives_a_part() {
 #[test]
 fn a_periodic_timer_ends_with_the_clock() {
     let mut kernel = Kernel::new(Config::default());
-    let timer = tickernel_systems::abi::Itimer { value_ns: 5000, interval_ns: 1000 };
+    let timer = Itimer { value_ns: 5000, interval_ns: 1000 };
     let arm = Call::Setitimer { which: 0, new_value: Some(timer) };
     assert!(matches!(kernel.call(1, arm), Outcome::Done(_)));
     // Both return: a period that never passes now would ring for ever.
     kernel.take(Event::Clock { delta_ns: u64::MAX });
     kernel.take(Event::Clock { delta_ns: 1_000_000_000 });
     assert_eq!(kernel.next_deadline(), None);
+}
+
+/// setitimer(2): those of CPU time keep what was set over fork's and execve's rules, and the image.
+#[test]
+fn a_timer_of_cpu_time_is_given_back_and_never_due() {
+    let mut kernel = Kernel::new(Config::default());
+    let set = Itimer { value_ns: 5_000_000_000, interval_ns: 1_000_000_000 };
+    let once = Itimer { value_ns: 0, interval_ns: 3_000_000_000 };
+    let timer = |outcome| match outcome {
+        Outcome::Done(Answer { payload: Payload::Timer(timer), .. }) => timer,
+        other => panic!("{other:?}"),
+    };
+    for which in [1, 2] {
+        let arm = |value| Call::Setitimer { which, new_value: Some(value) };
+        assert_eq!(timer(kernel.call(1, arm(set))), Itimer::default());
+        assert_eq!(timer(kernel.call(1, arm(once))), set);
+    }
+    let prof = Call::Setitimer { which: 2, new_value: Some(set) };
+    assert_eq!(timer(kernel.call(1, prof)), once);
+    assert_eq!(kernel.next_deadline(), None);
+    let mut again = Kernel::restore(&kernel.snapshot()).expect("its own image");
+    assert_eq!(again.digest_all(), kernel.digest_all());
+    assert_eq!(timer(again.call(1, Call::Getitimer { which: 1 })), once);
+    assert_eq!(timer(again.call(1, Call::Getitimer { which: 2 })), set);
+    let fork = Call::Clone { flags: 17, set_tid: 0 };
+    assert!(matches!(again.call(1, fork), Outcome::Done(_)));
+    assert_eq!(timer(again.call(2, Call::Getitimer { which: 2 })), Itimer::default());
+    // A real one that is disarmed has no period either.
+    let disarm = Call::Setitimer { which: 0, new_value: Some(once) };
+    assert_eq!(timer(again.call(1, disarm)), Itimer::default());
+    assert_eq!(timer(again.call(1, Call::Getitimer { which: 0 })), Itimer::default());
 }

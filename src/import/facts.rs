@@ -595,8 +595,14 @@ impl Facts<'_> {
     }
 }
 
+/// Links at the top that lead below /usr where the two are merged (hier(7)).
+const MERGED: &[&[u8]] = &[b"/bin", b"/sbin", b"/lib", b"/lib32", b"/lib64", b"/libx32"];
+
 /// The text of a link that nobody read.
 fn unknown_target(own: &[u8]) -> Vec<u8> {
+    if MERGED.contains(&own) {
+        return [b"usr".as_slice(), own].concat();
+    }
     let mut text = b"/.unknown".to_vec();
     text.extend_from_slice(own);
     text

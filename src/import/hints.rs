@@ -4,10 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tickernel_systems::abi::flags::{O_CREAT, O_EXCL, number_of};
+use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, number_of};
+use tickernel_systems::event;
+use tickernel_systems::wire::{Wire, WireReader};
 
+use super::identity::{Identities, Sights};
 use super::initial::Shape;
-use super::numbers;
+use super::{numbers, paths};
 use crate::strace::{Call, EventKind, Recording, Value};
 
 /// Kinds of files by absolute path.
@@ -36,6 +39,11 @@ pub struct Hints {
     was_opened: BTreeSet<Vec<u8>>,
     /// Descriptors that are open while the recording is looked through: the call that opened them.
     open: BTreeMap<(Option<u32>, i32), u64>,
+    /// The paths of these calls.
+    open_paths: BTreeMap<u64, Vec<u8>>,
+    sights: Sights,
+    /// What the numbers of the files tell.
+    pub identities: Identities,
 }
 
 /// Most bytes of what was read from pipes that are kept.
@@ -60,12 +68,17 @@ impl Hints {
                         hints.see_prefixes(call);
                         hints.see_program(call);
                         hints.follow_cwd(call);
+                        hints.see_changed(call);
                         hints.see_created(index, call);
                         hints.see_open(index, call);
                     }
                 }
                 _ => {}
             }
+        }
+        hints.identities = std::mem::take(&mut hints.sights).conclude(&hints.shapes);
+        for (link, target) in hints.identities.links.clone() {
+            hints.shapes.insert(link, Shape::Link(target));
         }
         hints
     }
@@ -174,6 +187,11 @@ impl Hints {
             _ => None,
         };
         let mode = stat.and_then(|stat| numbers::mode(stat.field("st_mode")?));
+        let seen = stat.and_then(numbers::stat);
+        let path = opened.and_then(|opened| self.open_paths.get(&opened));
+        if let (Some(path), Some((stat, members))) = (path, seen) {
+            self.sights.stat(path, &stat, members, false);
+        }
         if let (Some(opened), Some(mode)) = (opened, mode) {
             self.modes.entry(opened).or_insert(mode);
         }
@@ -189,8 +207,13 @@ impl Hints {
                     let at = usize::from(&*call.name == "openat");
                     let path = call.arg(at).and_then(Value::as_bytes);
                     let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
-                    let created = path.and_then(|path| self.created.get(&path).copied());
+                    let created = path.as_ref().and_then(|path| self.created.get(path).copied());
                     self.open.insert((call.tid, fd), created.unwrap_or(index));
+                    // Where the descriptor's own path is printed, that tells of links.
+                    let text = call.result.as_ref().and_then(|result| result.value.as_ref());
+                    if let (Some(path), None) = (path, printed(text)) {
+                        self.open_paths.entry(created.unwrap_or(index)).or_insert(path);
+                    }
                 }
                 return;
             }
@@ -239,16 +262,24 @@ impl Hints {
             "readlinkat" => self.link(self.absolute(arg(0), path(1)), arg(2)),
             "lstat" => self.stat(self.absolute(None, path(0)), arg(1), true),
             "stat" => self.stat(self.absolute(None, path(0)), arg(1), false),
-            "fstat" => self.stat(printed(arg(0)), arg(1), false),
+            "fstat" => self.stat(printed(arg(0)), arg(1), true),
             "newfstatat" => {
-                let nofollow = arg(3).is_some_and(|flags| bits(flags) & 0x100 != 0);
+                // A printed path goes over no link.
+                let is_printed = path(1).is_none_or(<[u8]>::is_empty);
+                let nofollow = is_printed || arg(3).is_some_and(|flags| bits(flags) & 0x100 != 0);
                 self.stat(self.place(arg(0), path(1)), arg(2), nofollow);
             }
             "statx" => {
-                let nofollow = arg(2).is_some_and(|flags| bits(flags) & 0x100 != 0);
+                let is_printed = path(1).is_none_or(<[u8]>::is_empty);
+                let nofollow = is_printed || arg(2).is_some_and(|flags| bits(flags) & 0x100 != 0);
                 let Some(mode) = arg(4).and_then(|it| it.field("stx_mode")) else { return };
                 let mode = numbers::mode(mode);
-                self.mode(self.place(arg(0), path(1)), mode, nofollow);
+                let place = self.place(arg(0), path(1));
+                let seen = arg(4).and_then(numbers::statx);
+                if let (Some(place), Some((stat, members))) = (&place, seen) {
+                    self.sights.stat(place, &stat, members, nofollow);
+                }
+                self.mode(place, mode, nofollow);
             }
             "getdents64" | "getdents" | "fchdir" => {
                 self.note(printed(arg(0)), Shape::Directory);
@@ -274,7 +305,12 @@ impl Hints {
             let kind = entry.field("d_type").and_then(numbers::dirent_type);
             let name = entry.field("d_name").and_then(Value::as_bytes);
             let (Some(kind), Some(name)) = (kind, name) else { continue };
+            let inode = entry.field("d_ino").and_then(Value::as_u64);
             if name != b"." && name != b".." {
+                if let (Some(path), Some(inode)) = (join(&directory, name), inode) {
+                    let shape = Shape::of(u32::from(kind) << 12, 0);
+                    self.sights.listed(&directory, &path, inode, &shape);
+                }
                 self.mode(join(&directory, name), Some(u32::from(kind) << 12), true);
             }
         }
@@ -291,6 +327,10 @@ impl Hints {
 
     fn stat(&mut self, path: Option<Vec<u8>>, stat: Option<&Value>, nofollow: bool) {
         let mode = stat.and_then(|stat| stat.field("st_mode")).and_then(numbers::mode);
+        let seen = stat.and_then(numbers::stat);
+        if let (Some(path), Some((stat, members))) = (&path, seen) {
+            self.sights.stat(path, &stat, members, nofollow);
+        }
         self.mode(path, mode, nofollow);
     }
 
@@ -380,6 +420,29 @@ impl Hints {
             "unlink" | "unlinkat" | "rename" | "renameat" | "renameat2" | "chmod" | "fchmod"
             | "fchmodat" | "fchmodat2" | "link" | "linkat" => self.created.clear(),
             _ => {}
+        }
+    }
+
+    /// Names that the session makes or takes away.
+    fn see_changed(&mut self, call: &Call) {
+        let ok = call.result.as_ref().and_then(|result| result.number());
+        let starts = ["mkdir", "rmdir", "rename", "link", "symlink", "unlink", "mknod"];
+        let names = starts.iter().any(|start| call.name.starts_with(start));
+        if !names || ok.is_none_or(|value| value < 0) {
+            return;
+        }
+        let decoded = super::decode::decode(call);
+        let Some(bytes) = decoded.call else { return };
+        let Ok(parsed) = event::Call::get(&mut WireReader::new(&bytes)) else { return };
+        let uses = paths::uses(&parsed);
+        for one in uses.iter().filter(|one| (one.creates && !one.may_exist) || one.removes) {
+            // The directory's text stands before the path, in the order of the arguments.
+            let arg = call.args.iter().position(|arg| arg.as_bytes() == Some(one.path));
+            let dirfd = arg.filter(|at| *at > 0 && one.dirfd != AT_FDCWD).map(|at| at - 1);
+            let dirfd = dirfd.and_then(|at| call.arg(at));
+            if let Some(path) = self.absolute(dirfd, Some(one.path)) {
+                self.sights.changed(path);
+            }
         }
     }
 

@@ -9,12 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::flags::{
-    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK,
+    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK, major,
 };
 use tickernel_systems::abi::{Errno, Stat, Timespec};
-use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place};
+use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place, VolumeKind};
 
 use super::hints::Hints;
+use super::identity::Identities;
 use crate::replay::stat_bits;
 
 /// Largest sum of contents that is taken over from a recording.
@@ -90,8 +91,12 @@ pub struct Node {
     children: Vec<(Vec<u8>, NodeId)>,
     /// Names in the order in which a list showed them.
     order: Vec<Vec<u8>>,
-    /// It stands in every tree that `Fs::new` makes, at this path.
-    given: Option<&'static [u8]>,
+    /// Its first path.
+    path: Vec<u8>,
+    /// It stands in every tree that `Fs::new` makes.
+    is_given: bool,
+    /// It is the top of a volume of its own.
+    mount: Option<VolumeKind>,
     /// It was executed: a script needs its interpreter.
     pub executed: bool,
     /// Its links by what is known to have been there.
@@ -115,24 +120,36 @@ pub struct Initial {
     touched: BTreeSet<(NodeId, Vec<u8>)>,
     copies: Vec<Copied>,
     content_bytes: u64,
+    /// Mount points and names of one file.
+    identities: Identities,
+    /// The files of which several names are known, by their number there.
+    named: BTreeMap<usize, NodeId>,
     now: Timespec,
 }
 
 impl Initial {
     /// The facts that hold in every tree of `Fs::new`.
-    pub fn new(fs: &mut Fs, now: Timespec) -> Self {
+    pub fn new(fs: &mut Fs, now: Timespec, identities: &Identities) -> Self {
         let mut initial = Self {
             nodes: Vec::new(),
             by_inode: BTreeMap::new(),
             touched: BTreeSet::new(),
             copies: Vec::new(),
             content_bytes: 0,
+            identities: identities.clone(),
+            named: BTreeMap::new(),
             now,
         };
         for path in [&b"/"[..], b"/tmp", b"/dev", b"/dev/shm", b"/dev/pts"] {
             let Ok(place) = fs.at_path(path) else { continue };
             let mode = if path == b"/tmp" || path == b"/dev/shm" { 0o1777 } else { 0o755 };
-            initial.adopt(fs, place, Shape::Directory, Meta::mode(mode), Some(path));
+            let mount = initial.mount(path);
+            let place = mounted(fs, place, mount, now);
+            let id = initial.adopt(fs, place, Shape::Directory, Meta::mode(mode), path.to_vec());
+            if let Some(node) = initial.nodes.get_mut(id) {
+                (node.is_given, node.mount) = (true, mount);
+                fs.describe(place, &node.meta).unwrap_or(());
+            }
         }
         initial
     }
@@ -143,7 +160,7 @@ impl Initial {
         place: Place,
         shape: Shape,
         meta: Meta,
-        given: Option<&'static [u8]>,
+        path: Vec<u8>,
     ) -> NodeId {
         let id = self.nodes.len();
         if let Some(inode) = fs.inode_id(place) {
@@ -159,7 +176,9 @@ impl Initial {
             ranges: Vec::new(),
             children: Vec::new(),
             order: Vec::new(),
-            given,
+            path,
+            is_given: false,
+            mount: None,
             executed: false,
             natural_links: fs.inode(place).map_or(1, |inode| inode.nlink),
         });
@@ -206,13 +225,33 @@ impl Initial {
         if !self.is_open(fs, directory, name) {
             return Err(Errno::EPERM);
         }
+        let mut path = self.nodes.get(parent).map(|node| node.path.clone()).unwrap_or_default();
+        if path != b"/" {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        let number = self.identities.names.get(&path).copied().filter(|_| shape == Shape::File);
+        if let Some(file) = number.and_then(|number| self.named.get(&number).copied()) {
+            return self.add_name(fs, file, directory, name);
+        }
         let place = fs.build_in(directory, name, shape.kind(), meta, self.now)?;
+        let mount = self.mount(&path).filter(|_| shape == Shape::Directory);
+        let place = mounted(fs, place, mount, self.now);
+        if mount.is_some() {
+            fs.describe(place, &meta)?;
+        }
         // The list of the directory may have been known before this name in it was.
         if shape == Shape::Directory {
-            self.keep_directory(fs, parent);
+            self.keep_links(fs, parent);
         }
-        let id = self.adopt(fs, place, shape, meta, None);
-        let is_directory = self.nodes.get(id).is_some_and(|node| node.shape == Shape::Directory);
+        let id = self.adopt(fs, place, shape, meta, path);
+        if let Some(number) = number {
+            self.named.insert(number, id);
+        }
+        let is_directory = self.nodes.get_mut(id).is_some_and(|node| {
+            node.mount = mount;
+            node.shape == Shape::Directory
+        });
         if let Some(node) = self.nodes.get_mut(parent) {
             node.children.push((name.to_vec(), id));
             node.natural_links += u32::from(is_directory);
@@ -220,8 +259,8 @@ impl Initial {
         Ok(place)
     }
 
-    /// What is known of a directory stays so when a child is found out.
-    fn keep_directory(&self, fs: &mut Fs, id: NodeId) {
+    /// What is known of a file's links stays so when a name of it, or a child, is found out.
+    fn keep_links(&self, fs: &mut Fs, id: NodeId) {
         if let Some(node) = self.nodes.get(id).filter(|node| node.known & stat_bits::NLINK != 0) {
             let nlink = fs.inode(node.place).map(|inode| inode.nlink.saturating_sub(1));
             let meta = live_meta(fs, node.place);
@@ -274,17 +313,26 @@ impl Initial {
         file: NodeId,
         directory: Place,
         name: &[u8],
-    ) -> Result<(), Errno> {
+    ) -> Result<Place, Errno> {
         let parent = self.of(fs, directory).ok_or(Errno::EPERM)?;
         let place = self.nodes.get(file).ok_or(Errno::ENOENT)?.place;
-        fs.build_name(place, directory, name)?;
+        let made = fs.build_name(place, directory, name)?;
+        // As many as were shown, whichever are known.
+        self.keep_links(fs, file);
         if let Some(node) = self.nodes.get_mut(file) {
             node.natural_links += 1;
         }
         if let Some(node) = self.nodes.get_mut(parent) {
             node.children.push((name.to_vec(), file));
         }
-        Ok(())
+        Ok(made)
+    }
+
+    /// The kind of volume that is mounted at a path, by its device.
+    fn mount(&self, path: &[u8]) -> Option<VolumeKind> {
+        let device = self.identities.mounts.get(path)?;
+        let is_disk = major(*device) != 0;
+        Some(if is_disk { VolumeKind::Ext4 } else { VolumeKind::Tmpfs })
     }
 
     /// What a stat of a file shows that was not known yet.
@@ -585,8 +633,9 @@ impl Initial {
         let mut built: BTreeMap<NodeId, Place> = BTreeMap::new();
         let mut work: Vec<NodeId> = Vec::new();
         for (id, node) in self.nodes.iter().enumerate() {
-            if let Some(path) = node.given {
-                let place = fs.at_path(path)?;
+            if node.is_given {
+                let place = fs.at_path(&node.path)?;
+                let place = mounted(fs, place, node.mount, self.now);
                 built.insert(id, place);
                 work.push(id);
             }
@@ -608,6 +657,7 @@ impl Initial {
                     other => other.kind(),
                 };
                 let place = fs.build_in(at, &name, kind, file.meta, self.now)?;
+                let place = mounted(fs, place, file.mount, self.now);
                 built.insert(child, place);
                 work.push(child);
             }
@@ -619,6 +669,11 @@ impl Initial {
         }
         Ok(())
     }
+}
+
+/// The top of a new volume on a place, or the place.
+fn mounted(fs: &mut Fs, place: Place, mount: Option<VolumeKind>, now: Timespec) -> Place {
+    mount.map_or(place, |kind| fs.mount_volume(place, kind, None, now))
 }
 
 /// The metadata of a live place.

@@ -3,11 +3,13 @@
 //! What it says beats what is inferred. Unknown keys are passed over; a broken file is an error of
 //! its own, for a recording is usable without it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tickernel_systems::abi::Rlimit;
 use tickernel_systems::abi::flags::{OPEN_FLAGS, RESOURCES, number_of};
 
@@ -54,6 +56,24 @@ pub struct SideFile {
     pub pre: Vec<SideRow>,
     /// Files outside it, by absolute path.
     pub files: Vec<SideRow>,
+    #[serde(skip)]
+    defects: Vec<Defect>,
+}
+
+/// Something that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// The line of the side file where it stands.
+    pub line: Option<u64>,
+    /// The field, and what it should be.
+    pub what: String,
+}
+
+/// One step from a JSON value to a part of it.
+#[derive(Clone, Copy, Debug)]
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
 }
 
 /// An open descriptor.
@@ -100,7 +120,9 @@ impl SideFile {
     /// # Errors
     /// If it is not such a JSON object.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(text)
+        let mut side: Self = serde_json::from_slice(text)?;
+        side.defects = side.find_defects(text);
+        Ok(side)
     }
 
     /// The umask, if it is one.
@@ -108,49 +130,61 @@ impl SideFile {
         self.umask.as_deref().and_then(octal).filter(|mask| *mask <= 0o777)
     }
 
-    /// What is in it and cannot be used: a field each, with what it should be.
-    pub fn defects(&self) -> Vec<String> {
+    /// What is in it and cannot be used, as far as [`MAX_DEFECTS`] goes.
+    pub fn defects(&self) -> &[Defect] {
+        &self.defects
+    }
+
+    fn find_defects(&self, text: &[u8]) -> Vec<Defect> {
         let mut wrong = Vec::new();
-        let mut check = |ok: bool, what: String| {
+        let mut check = |ok: bool, place: &[Step<'_>], what: String| {
             if !ok && wrong.len() < MAX_DEFECTS {
-                wrong.push(what);
+                wrong.push(Defect { line: line_of(text, place), what });
             }
         };
         if let Some(umask) = &self.umask {
-            check(self.umask().is_some(), format!("umask {umask:?} is no octal number up to 0777"));
+            let what = format!("umask {umask:?} is no octal number up to 0777");
+            check(self.umask().is_some(), &[Step::Key("umask")], what);
         }
         if let Some(cwd) = &self.cwd {
-            check(cwd.starts_with('/'), format!("cwd {cwd:?} is no absolute path"));
+            let what = format!("cwd {cwd:?} is no absolute path");
+            check(cwd.starts_with('/'), &[Step::Key("cwd")], what);
         }
         if let Some(start) = self.start {
-            let good = (0.0..9e9).contains(&start);
-            check(good, format!("start {start} is no time in seconds since 1970"));
+            let what = format!("start {start} is no time in seconds since 1970");
+            check((0.0..9e9).contains(&start), &[Step::Key("start")], what);
         }
         for (name, id) in [("root_pid", self.root_pid), ("pgid", self.pgid), ("sid", self.sid)] {
-            check(id != Some(0), format!("{name} is 0"));
+            check(id != Some(0), &[Step::Key(name)], format!("{name} is 0"));
         }
         for name in self.rlimits.keys() {
             let known = number_of(RESOURCES, name).is_some() || OTHER_LIMITS.contains(&&**name);
-            check(known, format!("rlimits: {name:?} is no limit"));
+            let place = [Step::Key("rlimits"), Step::Key(name)];
+            check(known, &place, format!("rlimits: {name:?} is no limit"));
         }
         for (number, fd) in &self.initial_fds {
             let good = number.parse::<u32>().is_ok_and(|number| number < 1 << 20);
-            check(good, format!("initial_fds: {number:?} is no descriptor"));
+            let place = [Step::Key("initial_fds"), Step::Key(number)];
+            check(good, &place, format!("initial_fds: {number:?} is no descriptor"));
             let words = fd.flags.as_deref().unwrap_or("O_RDWR").split('|').map(str::trim);
             for word in words.filter(|word| number_of(OPEN_FLAGS, word).is_none()) {
-                check(false, format!("initial_fds: {word:?} is no flag of open"));
+                let place = [Step::Key("initial_fds"), Step::Key(number), Step::Key("flags")];
+                check(false, &place, format!("initial_fds: {word:?} is no flag of open"));
             }
         }
-        for row in self.pre.iter().chain(&self.files) {
-            let good = octal(&row.mode).is_some();
-            check(good, format!("{:?}: mode {:?} is no octal number", row.path, row.mode));
-            let data = row.data_b64.as_ref();
-            let good = data.is_none_or(|text| STANDARD.decode(text).is_ok());
-            check(good, format!("{:?}: data_b64 is not base 64", row.path));
-        }
-        for row in &self.files {
-            let good = row.path.starts_with('/');
-            check(good, format!("files: {:?} is no absolute path", row.path));
+        for (list, rows) in [("pre", &self.pre), ("files", &self.files)] {
+            for (at, row) in rows.iter().enumerate() {
+                let place =
+                    |field: &'static str| [Step::Key(list), Step::Index(at), Step::Key(field)];
+                let what = format!("{:?}: mode {:?} is no octal number", row.path, row.mode);
+                check(octal(&row.mode).is_some(), &place("mode"), what);
+                let data = row.data_b64.as_ref();
+                let good = data.is_none_or(|text| STANDARD.decode(text).is_ok());
+                let what = format!("{:?}: data_b64 is not base 64", row.path);
+                check(good, &place("data_b64"), what);
+                let good = list == "pre" || row.path.starts_with('/');
+                check(good, &place("path"), format!("files: {:?} is no absolute path", row.path));
+            }
         }
         wrong
     }
@@ -178,4 +212,24 @@ pub fn open_flags(text: &str) -> u32 {
 pub fn octal(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
     u32::from_str_radix(digits, 8).ok()
+}
+
+/// The line of a value in JSON text; that of what holds it, where it is left out.
+fn line_of(text: &[u8], place: &[Step<'_>]) -> Option<u64> {
+    let whole = std::str::from_utf8(text).ok()?;
+    let mut part = whole.trim_start();
+    for step in place {
+        let found = match step {
+            Step::Key(key) => {
+                serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(part).ok()?.remove(*key)
+            }
+            Step::Index(at) => serde_json::from_str::<Vec<&RawValue>>(part).ok()?.get(*at).copied(),
+        };
+        let Some(found) = found else { break };
+        part = found.get();
+    }
+    // Both begin in one text.
+    let offset = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let above = text.get(..offset)?.iter().filter(|byte| **byte == b'\n').count();
+    Some(above as u64 + 1)
 }

@@ -13,6 +13,7 @@ mod facts;
 mod force;
 mod hints;
 mod hold;
+mod identity;
 mod inherited;
 mod initial;
 mod item;
@@ -37,7 +38,7 @@ use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::fs::Fs;
 use tickernel_systems::{Boot, Config, Entropy, Kernel, RestoreError, WakeMode};
 
-pub use meta::SideFile;
+pub use meta::{Defect, SideFile};
 pub use scope::is_out_of_scope;
 
 use crate::replay::{Damage, ReplayError, Step};
@@ -243,7 +244,7 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
     };
     let boot = begun.boot;
     let kernel = Kernel::boot(config.clone(), begun.fs, &boot).map_err(ImportError::Start)?;
-    let mut order = Order::new(kernel, begun.initial, text, &boot, begun.start_ns);
+    let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
     order.run();
     let image = first_image(&mut order.initial, config, &boot)?;
     let items = order.items.into_iter().map(|item| Encoded {
@@ -258,8 +259,13 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
     });
     let damage = damage.or_else(|| {
         let defects = side.defects();
-        let why = format!("the side file: {}", defects.join("; "));
-        (!defects.is_empty()).then_some(Damage { line: None, offset: None, why })
+        let line = defects.first()?.line;
+        let said = defects.iter().map(|defect| match defect.line {
+            Some(line) => format!("line {line}: {}", defect.what),
+            None => defect.what.clone(),
+        });
+        let why = format!("the side file: {}", said.collect::<Vec<_>>().join("; "));
+        Some(Damage { line, offset: None, why })
     });
     Ok(Recording { image, items: items.collect(), damage })
 }

@@ -8,7 +8,7 @@ use tickernel_systems::abi::flags::{
     DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS, makedev, number_of,
 };
 use tickernel_systems::abi::{
-    Errno, PollFd, Rlimit, SigAction, SigInfo, SigSet, Signal, Stat, Timespec, WaitStatus,
+    Errno, Itimer, PollFd, Rlimit, SigAction, SigInfo, SigSet, Signal, Stat, Timespec, WaitStatus,
 };
 
 use crate::replay::stat_bits;
@@ -313,4 +313,10 @@ pub fn statx(value: &Value) -> Option<(Stat, u32)> {
         }
     }
     Some((stat, seen))
+}
+
+/// `{it_interval={…}, it_value={…}}`
+pub fn itimer(value: &Value) -> Option<Itimer> {
+    let ns = |name: &str| timespec(value.field(name)?).and_then(Timespec::interval_ns);
+    Some(Itimer { value_ns: ns("it_value")?, interval_ns: ns("it_interval")? })
 }

@@ -55,7 +55,7 @@ impl<'a> Order<'a> {
     /// Starts before the first line.
     pub fn new(
         kernel: Kernel,
-        initial: Initial,
+        (initial, hints): (Initial, Hints),
         recording: &'a Recording,
         boot: &Boot,
         start_ns: u64,
@@ -63,7 +63,7 @@ impl<'a> Order<'a> {
         let mut order = Self {
             kernel,
             initial,
-            hints: Hints::of(recording, &boot.cwd.0),
+            hints,
             recording,
             items: Vec::new(),
             tasks: BTreeMap::new(),

@@ -10,9 +10,10 @@ use tickernel_systems::Boot;
 use tickernel_systems::abi::credentials::CAP_FULL;
 use tickernel_systems::abi::flags::S_IFMT;
 use tickernel_systems::abi::{Credentials, Rlimit, SigSet, Stat, Timespec};
-use tickernel_systems::fs::{Fs, Meta};
+use tickernel_systems::fs::{Fs, Meta, Place};
 use tickernel_systems::wire::Bytes;
 
+use super::hints::Hints;
 use super::inherited::Inherited;
 use super::initial::{Initial, Shape};
 use super::meta::{self, SideFile, SideRow};
@@ -28,6 +29,8 @@ pub struct Start {
     pub initial: Initial,
     /// The live tree with these facts.
     pub fs: Fs,
+    /// What the whole recording tells of files.
+    pub hints: Hints,
     /// The clock at the first line, in ns since 1970.
     pub start_ns: u64,
 }
@@ -38,11 +41,12 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         side.start.map_or(1_000_000_000_000_000_000, |start| (start.clamp(0.0, 9e9) * 1e9) as u64);
     let now = Timespec::from_ns(start_ns);
     let mut fs = Fs::new(now);
-    let mut initial = Initial::new(&mut fs, now);
     let found = Inherited::of(recording, side.root_pid);
     let root = found.root;
     let cwd = side.cwd.clone().map(String::into_bytes).or_else(|| found.cwd());
     let cwd = cwd.filter(|cwd| cwd.first() == Some(&b'/')).unwrap_or_else(|| b"/unknown".to_vec());
+    let hints = Hints::of(recording, &cwd);
+    let mut initial = Initial::new(&mut fs, now, &hints.identities);
     // A directory that cannot be made is reported by the first call that needs it.
     initial.add_path(&mut fs, &cwd, Shape::Directory, Meta::directory(0o755)).ok();
     for row in side.pre.iter().chain(&side.files) {
@@ -53,7 +57,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         link_row(&mut initial, &mut fs, &cwd, row, &mut hard_links);
     }
     let fds = if side.initial_fds.is_empty() {
-        start_fds::inferred(&found.fds, &mut initial, &mut fs)
+        start_fds::inferred(&found.fds, &hints.identities, &mut initial, &mut fs)
     } else {
         start_fds::given(side, &mut initial, &mut fs)
     };
@@ -74,7 +78,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         last_pid: root,
         ..Boot::default()
     };
-    Start { boot, initial, fs, start_ns }
+    Start { boot, initial, fs, hints, start_ns }
 }
 
 /// Group, session and parent.
@@ -161,7 +165,7 @@ fn add_row(initial: &mut Initial, fs: &mut Fs, cwd: &[u8], row: &SideRow) {
 fn describe_row(
     initial: &mut Initial,
     fs: &mut Fs,
-    place: tickernel_systems::fs::Place,
+    place: Place,
     row: &SideRow,
     mode: u32,
     time: Option<Timespec>,
@@ -226,5 +230,5 @@ fn link_row(
             None
         }
     };
-    let _: Option<()> = made;
+    let _: Option<Place> = made;
 }

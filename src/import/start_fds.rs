@@ -4,19 +4,23 @@
 use std::collections::BTreeMap;
 
 use tickernel_systems::abi::flags::{
-    O_ACCMODE, O_APPEND, O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY, makedev,
+    O_ACCMODE, O_APPEND, O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY, major, makedev, minor,
 };
 use tickernel_systems::fs::{Fs, Meta};
 use tickernel_systems::wire::Bytes;
 use tickernel_systems::{BootFd, BootTarget};
 
 use super::descriptors::{Descriptors, SeenFd, file_name};
+use super::identity::Identities;
 use super::initial::{Initial, Shape};
 use super::meta::{self, SideFile};
 use crate::replay::stat_bits;
 
 /// Numbers of pipes of which only the descriptor is known.
 const UNNAMED_PIPES: u32 = 1 << 30;
+
+/// Major number of the slaves of pseudo-terminals (pts(4)).
+const PTS_MAJOR: u32 = 136;
 
 /// What the side file lists.
 pub fn given(side: &SideFile, initial: &mut Initial, fs: &mut Fs) -> Vec<BootFd> {
@@ -42,7 +46,7 @@ fn named(number: u32, text: &[u8], initial: &mut Initial, fs: &mut Fs) -> BootTa
     }
     let terminal = text.strip_prefix(b"/dev/pts/").and_then(|name| std::str::from_utf8(name).ok());
     let shape = match (terminal.and_then(|name| name.parse().ok()), text) {
-        (Some(minor), _) => Shape::Char(makedev(136, minor)),
+        (Some(minor), _) => Shape::Char(makedev(PTS_MAJOR, minor)),
         (None, b"/dev/null") => return null(),
         (None, _) if text.first() == Some(&b'/') => Shape::File,
         (None, _) => return null(),
@@ -53,7 +57,12 @@ fn named(number: u32, text: &[u8], initial: &mut Initial, fs: &mut Fs) -> BootTa
 }
 
 /// What the recording shows. A standard descriptor of which nothing is known is open.
-pub fn inferred(known: &Descriptors, initial: &mut Initial, fs: &mut Fs) -> Vec<BootFd> {
+pub fn inferred(
+    known: &Descriptors,
+    identities: &Identities,
+    initial: &mut Initial,
+    fs: &mut Fs,
+) -> Vec<BootFd> {
     let nothing = SeenFd::default();
     let standard = (0..3).filter(|fd| !known.seen.contains_key(fd)).map(|fd| (fd, &nothing));
     let mut all: Vec<(i32, &SeenFd)> =
@@ -69,7 +78,7 @@ pub fn inferred(known: &Descriptors, initial: &mut Initial, fs: &mut Fs) -> Vec<
         });
         let target = match same {
             Some((other, _)) => BootTarget::Same(other.unsigned_abs()),
-            None => target(*number, seen, &all, initial, fs),
+            None => target(*number, seen, &all, identities, initial, fs),
         };
         let flags = match target {
             BootTarget::Pipe(_) if seen.flags.is_none() => flags & !O_LARGEFILE,
@@ -134,6 +143,7 @@ fn target(
     number: i32,
     seen: &SeenFd,
     all: &[(i32, &SeenFd)],
+    identities: &Identities,
     initial: &mut Initial,
     fs: &mut Fs,
 ) -> BootTarget {
@@ -144,12 +154,17 @@ fn target(
         return pipe;
     }
     let unnamed = UNNAMED_PIPES + number.unsigned_abs();
-    let path = seen.text.clone().filter(|text| text.first() == Some(&b'/'));
+    // What one of its descriptors was called is a name of them all.
+    let same = all.iter().filter(|(_, other)| is_same_file(seen, other));
+    let mut texts = seen.text.iter().chain(same.filter_map(|(_, other)| other.text.as_ref()));
+    let path = texts.find(|text| text.first() == Some(&b'/')).cloned();
+    let inode = seen.stat.as_ref().and_then(file_name);
+    let path = path.or_else(|| inode.and_then(|name| identities.path(name)).map(<[u8]>::to_vec));
     let mode = seen.stat.as_ref().filter(|(_, members)| members & stat_bits::MODE != 0);
     let shape = match (mode, &seen.device) {
         (Some((stat, _)), _) => Shape::of(stat.mode, stat.rdev),
         (None, Some(device)) => device_number(device).map_or(Shape::File, Shape::Char),
-        _ if seen.is_tty => Shape::Char(makedev(136, 0)),
+        _ if seen.is_tty => Shape::Char(makedev(PTS_MAJOR, 0)),
         _ if seen.is_directory => Shape::Directory,
         _ if path.is_some() => Shape::File,
         _ if seen.text.is_some() => return null(),
@@ -165,6 +180,13 @@ fn target(
         Shape::Char(rdev) if rdev == makedev(1, 3) => return null(),
         _ => {}
     }
+    // The slave of a terminal is a file of devpts (pts(4)).
+    let path = path.or(match shape {
+        Shape::Char(rdev) if major(rdev) == PTS_MAJOR => {
+            Some(format!("/dev/pts/{}", minor(rdev)).into_bytes())
+        }
+        _ => None,
+    });
     let permissions = mode.map_or(0o644, |(stat, _)| stat.mode & 0o7777);
     node(number, path, &shape, permissions, initial, fs)
 }

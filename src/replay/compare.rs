@@ -13,6 +13,7 @@ use tickernel_systems::event::{Answer, Call, Payload};
 use super::expected::{
     CUT, Expected, FED, FED_PROC, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Told, stat_bits,
 };
+use super::files::{FileName, Files};
 
 /// How a call is counted, from best to worst.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,27 +28,32 @@ pub enum Verdict {
     Mismatched(String),
 }
 
-/// A file as one side names it: device, inode.
-type FileName = (u64, u64);
-
 /// What is known across calls: pairings of names, lists being read, times that were set.
 #[derive(Debug, Default)]
 pub struct Bindings {
-    files: BTreeMap<FileName, FileName>,
-    files_back: BTreeMap<FileName, FileName>,
-    /// When the simulated file of a pairing was born: another birth is another file.
-    births: BTreeMap<FileName, Timespec>,
-    devices: BTreeMap<u64, u64>,
+    files: Files,
     objects: BTreeMap<u64, u64>,
     scans: BTreeMap<(u32, i32), Scan>,
     set_times: BTreeSet<Timespec>,
 }
 
-/// A directory list being read: names and types of both sides so far.
+/// A directory list being read: names and types of both sides so far, with their inodes.
 #[derive(Debug, Default)]
 struct Scan {
-    recorded: BTreeSet<(Vec<u8>, u8)>,
-    simulated: BTreeSet<(Vec<u8>, u8)>,
+    recorded: BTreeMap<Entry, u64>,
+    simulated: BTreeMap<Entry, (u64, Timespec)>,
+}
+
+/// An entry of a list: name and type.
+type Entry = (Vec<u8>, u8);
+
+/// What the kernel knows of a list that it gave.
+#[derive(Debug)]
+pub struct Listed {
+    /// The directory: device and inode.
+    pub directory: FileName,
+    /// When the file of each entry was born, in the order of the list.
+    pub births: Vec<Timespec>,
 }
 
 fn mismatch(why: impl Into<String>) -> Verdict {
@@ -62,6 +68,7 @@ impl Bindings {
         call: &Call<'_>,
         expected: &Expected,
         result: &Result<Answer, Errno>,
+        listed: Option<&Listed>,
     ) -> Verdict {
         self.note_times(call, result);
         let fed = expected.flags & FED != 0;
@@ -72,7 +79,7 @@ impl Bindings {
             (Recorded::Value(_), Err(_)) if fed => mismatch("another result"),
             (Recorded::Value(_), Err(_)) => mismatch("another result"),
             (Recorded::Value(value), Ok(answer)) => {
-                self.judge_answer(task, call, *value, expected, answer)
+                self.judge_answer(task, call, *value, expected, answer, listed)
             }
         };
         match verdict {
@@ -90,11 +97,12 @@ impl Bindings {
         value: i64,
         expected: &Expected,
         answer: &Answer,
+        listed: Option<&Listed>,
     ) -> Verdict {
         if let (Call::Getdents64 { fd, .. }, Payload::Dirents(simulated)) = (call, &answer.payload)
             && let Payload::Dirents(recorded) = &expected.payload
         {
-            return self.scan(task, *fd, recorded, simulated);
+            return self.scan((task, *fd), recorded, simulated, listed);
         }
         if let (Payload::Data(recorded), Payload::Data(simulated)) =
             (&expected.payload, &answer.payload)
@@ -148,6 +156,12 @@ impl Bindings {
                             == (simulated.start, simulated.len, simulated.pid));
                 if same { Verdict::Compared } else { mismatch("another lock") }
             }
+            // Time left moves with the machine's speed.
+            (Payload::Timer(recorded), Payload::Timer(simulated))
+                if recorded.interval_ns == simulated.interval_ns =>
+            {
+                Verdict::Compared
+            }
             (recorded, simulated) if recorded == simulated => Verdict::Compared,
             (recorded, simulated) => {
                 mismatch(format!("recorded {recorded:?}, simulated {simulated:?}"))
@@ -156,38 +170,45 @@ impl Bindings {
     }
 
     /// A list is compared as a set over the whole scan; how it is cut into calls is the machine's.
-    fn scan(&mut self, task: u32, fd: i32, recorded: &[Dirent], simulated: &[Dirent]) -> Verdict {
-        if !self.scans.contains_key(&(task, fd)) && names_of(recorded) == names_of(simulated) {
+    /// The inodes of what both sides list are bound.
+    fn scan(
+        &mut self,
+        of: (u32, i32),
+        recorded: &[Dirent],
+        simulated: &[Dirent],
+        listed: Option<&Listed>,
+    ) -> Verdict {
+        let mut scan = self.scans.remove(&of).unwrap_or_default();
+        let entry = |entry: &Dirent| (entry.name.0.clone(), entry.kind);
+        let births = listed.map_or(&[][..], |listed| &listed.births).iter().copied();
+        let births = births.chain(std::iter::repeat(Timespec::default()));
+        scan.recorded.extend(recorded.iter().map(|one| (entry(one), one.ino)));
+        let own = simulated.iter().zip(births).map(|(one, birth)| (entry(one), (one.ino, birth)));
+        scan.simulated.extend(own);
+        let same = scan.recorded.keys().eq(scan.simulated.keys());
+        // Perhaps cut elsewhere: the end of the scan tells.
+        if !same && !recorded.is_empty() {
+            self.scans.insert(of, scan);
             return Verdict::Compared;
         }
-        let scan = self.scans.entry((task, fd)).or_default();
-        let add = |set: &mut BTreeSet<(Vec<u8>, u8)>, list: &[Dirent]| {
-            set.extend(list.iter().map(|entry| (entry.name.0.clone(), entry.kind)));
+        if !same {
+            return mismatch(format!(
+                "another list: only recorded: [{}]; only simulated: [{}]",
+                only(scan.recorded.keys(), |entry| scan.simulated.contains_key(entry)),
+                only(scan.simulated.keys(), |entry| scan.recorded.contains_key(entry))
+            ));
+        }
+        let Some(listed) = listed.filter(|_| !scan.recorded.is_empty()) else {
+            return Verdict::Compared;
         };
-        add(&mut scan.recorded, recorded);
-        add(&mut scan.simulated, simulated);
-        if scan.recorded == scan.simulated {
-            self.scans.remove(&(task, fd));
-            return Verdict::Compared;
+        let device = self.files.recorded_device(listed.directory);
+        for (((name, _), real), (own, birth)) in scan.recorded.iter().zip(scan.simulated.values()) {
+            let own = (listed.directory.0, *own);
+            if let Err(why) = self.files.pair((device, *real), own, *birth) {
+                return mismatch(format!("{}: d_ino={why}", String::from_utf8_lossy(name)));
+            }
         }
-        if !recorded.is_empty() {
-            // Perhaps cut elsewhere: the end of the scan tells.
-            return Verdict::Compared;
-        }
-        let names = |set: &BTreeSet<(Vec<u8>, u8)>, other: &BTreeSet<(Vec<u8>, u8)>| {
-            let only = set.difference(other).take(3);
-            let only: Vec<String> = only
-                .map(|(name, kind)| format!("{} ({kind})", String::from_utf8_lossy(name)))
-                .collect();
-            only.join(", ")
-        };
-        let why = format!(
-            "another list: only recorded: [{}]; only simulated: [{}]",
-            names(&scan.recorded, &scan.simulated),
-            names(&scan.simulated, &scan.recorded)
-        );
-        self.scans.remove(&(task, fd));
-        mismatch(why)
+        Verdict::Bound
     }
 
     fn stat(&mut self, recorded: &Stat, members: u32, simulated: &Stat) -> Verdict {
@@ -223,40 +244,13 @@ impl Bindings {
             return mismatch(wrong.join("; "));
         }
         if has(INO) && has(DEV) {
-            return self.bind(recorded, simulated);
+            let (real, own) = ((recorded.dev, recorded.ino), (simulated.dev, simulated.ino));
+            return match self.files.see(real, own, simulated.btime) {
+                Ok(()) => Verdict::Bound,
+                Err(why) => mismatch(why),
+            };
         }
         Verdict::Compared
-    }
-
-    /// Pairs the two names of a file; a pairing ends when its simulated file is another one.
-    fn bind(&mut self, recorded: &Stat, simulated: &Stat) -> Verdict {
-        if *self.devices.entry(recorded.dev).or_insert(simulated.dev) != simulated.dev {
-            return mismatch(format!("st_dev={} was bound to another device", recorded.dev));
-        }
-        let real = (recorded.dev, recorded.ino);
-        let own = (simulated.dev, simulated.ino);
-        let is_new = self.births.insert(own, simulated.btime) != Some(simulated.btime);
-        if is_new && let Some(old) = self.files_back.remove(&own) {
-            self.files.remove(&old);
-        }
-        let forward = self.files.get(&real).copied();
-        let back = self.files_back.get(&own).copied();
-        if forward == Some(own) && back == Some(real) {
-            return Verdict::Bound;
-        }
-        if let Some(other) = back {
-            return mismatch(format!("st_ino={} but the file was {} before", real.1, other.1));
-        }
-        if let Some(other) = forward {
-            // The number is used again for a file that is new on our side too: the old one is gone.
-            if !is_new {
-                return mismatch(format!("st_ino={} was bound to another file", real.1));
-            }
-            self.files_back.remove(&other);
-        }
-        self.files.insert(real, own);
-        self.files_back.insert(own, real);
-        Verdict::Bound
     }
 
     /// Times that a program set: only these are compared exactly.
@@ -299,12 +293,11 @@ fn object(text: &[u8]) -> Option<(&[u8], u64)> {
     Some((kind, std::str::from_utf8(number).ok()?.parse().ok()?))
 }
 
-/// The names and types of a list, in their own order.
-fn names_of(list: &[Dirent]) -> Vec<(&[u8], u8)> {
-    let mut names: Vec<_> = list.iter().map(|entry| (&*entry.name.0, entry.kind)).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+/// The first entries that the other side lacks.
+fn only<'a>(entries: impl Iterator<Item = &'a Entry>, is_there: impl Fn(&Entry) -> bool) -> String {
+    let only = entries.filter(|entry| !is_there(entry)).take(3);
+    let only = only.map(|(name, kind)| format!("{} ({kind})", String::from_utf8_lossy(name)));
+    only.collect::<Vec<String>>().join(", ")
 }
 
 fn data(recorded: &[u8], simulated: &[u8]) -> Verdict {

@@ -13,7 +13,7 @@ use tickernel_systems::digest::hash64;
 use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output, Payload, Refusal};
 use tickernel_systems::wire::{Wire, WireError, WireReader};
 
-use super::compare::{self, Bindings, Verdict};
+use super::compare::{self, Bindings, Listed, Verdict};
 use super::expected::{Recorded, Role, Told};
 use super::recent::Recent;
 use super::report::{FirstMismatch, Report};
@@ -305,7 +305,19 @@ impl Engine {
             return Ok(Verdict::Compared);
         }
         let expected = open.told.whole().map_err(open.unreadable())?;
-        Ok(self.bindings.judge(open.task, call, &expected, result))
+        let listed = self.listed(open.task, call, result);
+        Ok(self.bindings.judge(open.task, call, &expected, result, listed.as_ref()))
+    }
+
+    /// What a list says of files: those of /proc are the host's.
+    fn listed(&self, task: u32, call: &Call<'_>, result: &Result<Answer, Errno>) -> Option<Listed> {
+        let (Call::Getdents64 { fd, .. }, Ok(answer)) = (call, result) else { return None };
+        let Payload::Dirents(entries) = &answer.payload else { return None };
+        let fs = self.kernel.fs();
+        let place = self.kernel.fd_view(task, *fd)?.place?;
+        let directory = (fs.volume(place).dev, fs.ino_of(place)?);
+        let birth = |ino: u64| fs.inode_by_ino(ino).map(|inode| inode.btime).unwrap_or_default();
+        Some(Listed { directory, births: entries.iter().map(|entry| birth(entry.ino)).collect() })
     }
 
     /// Counts a call that ended, and keeps it for the context of a mismatch.

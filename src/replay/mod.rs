@@ -7,6 +7,7 @@
 mod compare;
 mod engine;
 mod expected;
+mod files;
 mod native;
 mod recent;
 mod report;
@@ -14,7 +15,7 @@ mod run;
 mod tally;
 mod text;
 
-pub use compare::{Bindings, Verdict};
+pub use compare::{Bindings, Listed, Verdict};
 pub use engine::{Engine, Step, StepError};
 pub use expected::{
     CUT, Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Role, stat_bits,

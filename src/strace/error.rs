@@ -78,7 +78,10 @@ pub enum Reason {
         open_line: u64,
     },
     /// A folder of `-ff` files whose lines carry no absolute time: their order is unknown.
-    #[error("files of -ff need absolute times (-ttt or -tt) to be put in order")]
+    #[error(
+        "files of -ff need absolute times to be put in order; record again with -ttt, \
+         or with -f and one file (-o), as traces/record.py does"
+    )]
     NoStamps,
     /// A folder without one set of `NAME.PID` files.
     #[error("the folder must hold one set of NAME.PID files as strace -ff -o NAME writes them")]

@@ -344,7 +344,11 @@ impl Kernel {
             self.is_no_file(&path)?;
         }
         // What is not made needs no room; with its parents it is looked at all the same.
-        if how == 2 || !missing.is_empty() {
+        if how == 2 {
+            let made = self.made_path(&path)?;
+            let count = self.missing_paths(&made, true)?.len() as u64;
+            self.room_for_inodes(count)?;
+        } else if !missing.is_empty() {
             self.room_for_inodes(missing.len() as u64)?;
         }
         self.permit(if how == 0 { CREATE_DIR } else { MKDIR }, &path)?;

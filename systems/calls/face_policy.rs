@@ -159,10 +159,35 @@ impl Kernel {
         }
     }
 
-    /// Whether what a path leads to is guarded.
+    /// Whether what a path leads to, or what would be made there, is guarded.
     pub(crate) fn is_guarded_file(&mut self, path: &[u8], follow: bool) -> bool {
-        is_at_or_below(path, GUARDED)
-            || !self.config.face.foreign_root && self.tree_is_guarded(path, follow, GUARDED)
+        if is_at_or_below(path, GUARDED) {
+            return true;
+        }
+        if self.config.face.foreign_root {
+            return false;
+        }
+        self.tree_is_guarded(path, follow, GUARDED)
+            || self.leads_nowhere(path, follow) && self.would_be_guarded(path, follow)
+    }
+
+    /// Whether a path ends in a link to nothing, or in a directory that is not there: both may be
+    /// made.
+    fn leads_nowhere(&mut self, path: &[u8], follow: bool) -> bool {
+        if self.tree_open(path, 0, 0).is_ok() {
+            return false;
+        }
+        let link = follow && self.raw(&Call::FsReadlink { raw: 1, path }).is_ok();
+        link || self.tree_open(split(path).0, 0, 0).is_err()
+    }
+
+    fn would_be_guarded(&mut self, path: &[u8], follow: bool) -> bool {
+        let (above, name) = split(path);
+        let made = match follow {
+            true => self.made_path(path),
+            false => self.made_path(above).map(|above| [&above, &b"/"[..], name].concat()),
+        };
+        made.is_ok_and(|made| is_at_or_below(&made, GUARDED))
     }
 
     /// Asks about a file that is about to be made: nothing is there to resolve.

@@ -105,7 +105,7 @@ impl Kernel {
             return Ok(());
         }
         let (bytes, used) = self.usage()?;
-        let full = count > 0 && bytes > self.config.face.limits.max_filesystem_bytes;
+        let full = bytes > self.config.face.limits.max_filesystem_bytes;
         if full || used.saturating_add(count) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }
 
@@ -128,7 +128,15 @@ impl Kernel {
         if !missing.is_empty() {
             return self.room_for_inodes(missing.len() as u64);
         }
-        if self.is_directory_at(path)? { Ok(()) } else { self.room_for_growth(0) }
+        if self.is_directory_at(path)? {
+            return Ok(());
+        }
+        // What is there is emptied: the rest must fit.
+        let old = self.size_of(path)?.unwrap_or(0);
+        let (bytes, inodes) = self.usage()?;
+        let limits = &self.config.face.limits;
+        let full = bytes.saturating_sub(old) > limits.max_filesystem_bytes;
+        if full || inodes > limits.max_inode_count { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }
 
     /// What the making of a path makes, outermost first; with `parents` also its directories.

@@ -440,12 +440,9 @@ impl Tree<'_> {
             Err(Errno::ENOENT) if above != b"/" => {}
             Err(errno) => return Err(errno),
         }
-        if let Ok(link) = self.place(above, false) {
-            caller!(self => caller);
-            let target = self.fs.readlink(&caller, link)?;
+        if self.place(above, false).is_ok() {
+            let target = self.end_of_links(above)?;
             let links = links.checked_sub(1).ok_or(Errno::ELOOP)?;
-            let directory = self.path_of(self.place(split(above).0, true)?);
-            let target = normalize(&[&directory, &b"/"[..], &target].concat(), &target);
             self.make_above(&target, links)?;
             return self.make_directory(&target, DIRECTORY_MODE);
         }
@@ -468,6 +465,14 @@ impl Tree<'_> {
         let to = self.parent(new)?;
         let from = self.parent(old)?;
         let source = from.place?.ok_or(Errno::ENOENT)?;
+        // Two names of one inode: the old one goes, where rename(2) leaves both.
+        if let Some(there) = to.place?
+            && there != source
+            && self.fs.inode_id(there) == self.fs.inode_id(source)
+        {
+            caller!(self => caller);
+            return self.fs.unlink(&caller, &from, self.now);
+        }
         let kinds = (self.fs.is_directory(source), self.is_directory_at(&to));
         if kinds.0 && self.is_below(new, old) {
             return Err(Errno::EINVAL);

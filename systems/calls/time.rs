@@ -1,7 +1,7 @@
 //! Sleeping and alarms: nanosleep(2), clock_nanosleep(2), alarm(2), setitimer(2).
 //!
-//! The clock is a field that events move. Not here: timer_create(2), CPU-time timers (kept, never
-//! due).
+//! The clock is a field that events move. Timers of CPU time are kept and never due, for no CPU time
+//! passes. Not here: timer_create(2).
 
 use crate::abi::flags::{CLOCK_MONOTONIC, CLOCK_REALTIME, ITIMER_PROF, ITIMER_REAL, TIMER_ABSTIME};
 use crate::abi::signal::SI_KERNEL;
@@ -80,14 +80,26 @@ impl Kernel {
         if which > ITIMER_PROF {
             return Err(Errno::EINVAL.into());
         }
-        if which != ITIMER_REAL {
-            return Ok(Answer::with(Payload::Timer(Itimer::default())));
-        }
-        let old = match value {
-            Some(value) => self.arm(task, value.value_ns, value.interval_ns),
-            None => self.armed(task),
+        let old = match (which, value) {
+            // Disarmed it forgets its period; those of CPU time keep theirs (as observed).
+            (ITIMER_REAL, Some(Itimer { value_ns: 0, .. })) => self.arm(task, 0, 0),
+            (ITIMER_REAL, Some(value)) => self.arm(task, value.value_ns, value.interval_ns),
+            (ITIMER_REAL, None) => self.armed(task),
+            (_, value) => self.cpu_timer(task, which == ITIMER_PROF, value),
         };
         Ok(Answer::with(Payload::Timer(old)))
+    }
+
+    /// What was set before, ITIMER_PROF or ITIMER_VIRTUAL: no CPU time passes.
+    fn cpu_timer(&mut self, task: TaskRow, is_prof: bool, value: Option<Itimer>) -> Itimer {
+        let process = self.rows[task].process;
+        let old = self.rows[process].cpu_timers.as_deref().copied().unwrap_or_default();
+        let Some(value) = value else { return old[usize::from(is_prof)] };
+        let mut timers = old;
+        timers[usize::from(is_prof)] = value;
+        let is_set = timers != [Itimer::default(); 2];
+        self.rows[process].cpu_timers = is_set.then(|| Box::new(timers));
+        old[usize::from(is_prof)]
     }
 
     fn armed(&self, task: TaskRow) -> Itimer {

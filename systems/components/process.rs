@@ -1,6 +1,6 @@
 //! A process (thread group): its place among parent, children, group and session, its life, limits.
 
-use crate::abi::{Rlimit, WaitStatus};
+use crate::abi::{Itimer, Rlimit, WaitStatus};
 use crate::components::{Pending, TextDefault, WaitQueue};
 use crate::fs::Place;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
@@ -117,6 +117,9 @@ pub struct Process {
     pub alarm_ns: u64,
     /// The period of that timer; 0 = once.
     pub alarm_interval_ns: u64,
+    /// The timers of setitimer(2) that count CPU time, ITIMER_VIRTUAL and ITIMER_PROF, if one was
+    /// ever set. No task uses CPU time here: they are kept and never due.
+    pub cpu_timers: Option<Box<[Itimer; 2]>>,
     /// Limits that differ from the kernel's defaults.
     pub limits: Option<Box<Limits>>,
     /// The real user of its leader when it ended, for waitid(2).
@@ -165,6 +168,7 @@ impl Process {
             ending: None,
             alarm_ns: 0,
             alarm_interval_ns: 0,
+            cpu_timers: None,
             limits: None,
             last_uid: 0,
             exe: None,

@@ -220,4 +220,14 @@ impl Fs {
     pub fn inode_by_id(&self, id: InodeId) -> Option<&Inode> {
         self.inodes.get(id.0)
     }
+
+    /// The inode of a number that stat(2) or getdents64(2) gave; `None` if it is not stored.
+    pub fn inode_by_ino(&self, ino: u64) -> Option<&Inode> {
+        self.inode_by_id(InodeId(u32::try_from(ino.checked_sub(2)?).ok()?))
+    }
+
+    /// The inode number of a place; `None` below /proc.
+    pub fn ino_of(&self, place: Place) -> Option<u64> {
+        self.inode_id(place).map(super::attributes::ino)
+    }
 }

@@ -1,11 +1,12 @@
 //! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
 //! an error here, so that it is no panic later.
 
-use super::{MAGIC, Refs, RestoreError, Row, VERSION};
+use super::{HAS_CPU_TIMERS, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION};
+use crate::abi::Itimer;
 use crate::calls::transfer::Sending;
 use crate::components::{
-    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Pipe, Process, ProcessText,
-    Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Limits, Pipe, Process,
+    ProcessText, Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
@@ -383,7 +384,8 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, exe) = (Wire::get(from)?, Wire::get(from)?);
+    let (limits, cpu_timers) = get_rare(from)?;
+    let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
     Ok(Process {
@@ -411,6 +413,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         ending,
         alarm_ns,
         alarm_interval_ns,
+        cpu_timers,
         limits,
         exe,
         text_bytes: 0,
@@ -421,6 +424,20 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         exit_code,
         goes_ns,
     })
+}
+
+/// Limits and CPU timers of their own.
+type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>);
+
+fn get_rare(from: From<'_, '_>) -> Result<Rare, WireError> {
+    let error = from.error("a byte of what few processes have");
+    let which = u8::get(from)?;
+    if which & !(HAS_LIMITS | HAS_CPU_TIMERS) != 0 {
+        return Err(error);
+    }
+    let limits = if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None };
+    let timers = if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None };
+    Ok((limits, timers))
 }
 
 fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreError> {

@@ -1,5 +1,6 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
+use super::{HAS_CPU_TIMERS, HAS_LIMITS};
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
 use crate::components::{
@@ -182,10 +183,25 @@ impl Encode for Process {
         (self.did_exec, self.subreaper).put(out);
         [self.vfork_parent, self.last_uid].put(out);
         [self.alarm_ns, self.alarm_interval_ns, self.tty].put(out);
-        self.limits.put(out);
+        put_rare(self, out);
         self.exe.put(out);
         (self.driver, self.requester).put(out);
         (self.exit_code, self.goes_ns).put(out);
+    }
+}
+
+/// What few processes have: a byte that says which of it follows, then that.
+fn put_rare(process: &Process, out: &mut Vec<u8>) {
+    let has = |there: bool, bit: u8| if there { bit } else { 0 };
+    out.push(
+        has(process.limits.is_some(), HAS_LIMITS)
+            | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS),
+    );
+    if let Some(limits) = &process.limits {
+        limits.put(out);
+    }
+    if let Some(timers) = &process.cpu_timers {
+        timers.put(out);
     }
 }
 

@@ -26,6 +26,10 @@ use core::fmt;
 
 /// Version of the encoding: changes with any component.
 const VERSION: u64 = 1;
+/// A process has limits of its own.
+const HAS_LIMITS: u8 = 1;
+/// A process has set a timer of CPU time.
+const HAS_CPU_TIMERS: u8 = 2;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.

@@ -47,8 +47,7 @@ pub(super) fn decision(allow: bool) -> PermissionDecision {
 }
 
 pub(super) fn limits(chosen: &[(Limit, usize)]) -> ResourceLimits {
-    let mut limits = ResourceLimits::default();
-    limits.max_blocking_read_ms = Some(1);
+    let mut limits = ResourceLimits { max_blocking_read_ms: Some(1), ..ResourceLimits::default() };
     for (limit, most) in chosen {
         let most = Some(*most);
         match limit {

@@ -56,8 +56,8 @@ const STRANGE: [&str; 18] = [
     "/etc/agentos/conf",
     "/etc/agentos/new",
 ];
-const GUARDED: [&str; 6] =
-    ["/etc/agentos/conf", "/etc/agentos/new", "/halias", "/la", "/la/conf", "/la/new"];
+const GUARDED: [&str; 7] =
+    ["/etc/agentos/conf", "/etc/agentos/new", "/halias", "/la", "/la/conf", "/la/new", "/la/x/y"];
 const SIGNALS: [i32; 15] = [0, 1, 2, 9, 10, 13, 15, 17, 18, 19, 20, 28, 33, 64, 65];
 const LENGTHS: [usize; 9] = [0, 1, 3, 10, 100, 4_096, 4_097, 60_000, 66_000];
 

@@ -4,7 +4,7 @@
 //!
 //!     cargo run --release --manifest-path benches/peer/Cargo.toml -- --programs 500 --seed 1
 //!
-//! `--all` goes on after a difference and prints one example of each kind; `--only N` runs the one
+//! `--part FROM` is what it starts itself with for every 5,000 programs. `--all` goes on after a difference and prints one example of each kind; `--only N` runs the one
 //! program of that seed and prints every step.
 
 mod accept;
@@ -61,18 +61,22 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 /// The step of it, 1,000,000 more on the origin.
 static STEP: AtomicU64 = AtomicU64::new(0);
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So many programs run in one process: each machine of the origin leaves a thread behind.
+const PART: u64 = 5_000;
 /// From so many programs on an entry of the list that was never met is worth a word.
-const RARE: u64 = 20_000;
+const RARE: u64 = 100_000;
 
 struct Options {
     programs: u64,
     seed: u64,
     all: bool,
     only: Option<u64>,
+    /// The first program, for the process that runs a part.
+    part: Option<u64>,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { programs: 500, seed: 1, all: false, only: None };
+    let mut options = Options { programs: 500, seed: 1, all: false, only: None, part: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || -> Result<u64, String> {
@@ -83,6 +87,7 @@ fn options() -> Result<Options, String> {
             "--programs" => options.programs = number()?,
             "--seed" => options.seed = number()?,
             "--only" => options.only = Some(number()?),
+            "--part" => options.part = Some(number()?),
             "--all" => options.all = true,
             other => {
                 return Err(format!(
@@ -103,12 +108,16 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => return failed(&error),
     };
+    // A panic is a result here.
     std::panic::set_hook(Box::new(|_| {}));
     std::thread::spawn(watchdog);
     if let Some(seed) = options.only {
         return show(seed, &list);
     }
-    search(&options, &list)
+    match options.part {
+        Some(from) => run_part(&options, from, &list),
+        None => search(&options, &list),
+    }
 }
 
 fn failed(error: &str) -> ExitCode {
@@ -181,46 +190,113 @@ fn shrunk(program: &Program, difference: &Difference, list: &[Accepted]) -> (Pro
     })
 }
 
-fn search(options: &Options, list: &[Accepted]) -> ExitCode {
-    let started = Instant::now();
+/// What a run has found: steps, the kinds of difference and the accepted ones, by how often.
+#[derive(Default)]
+struct Found {
+    steps: u64,
+    kinds: BTreeMap<String, u64>,
+    met: BTreeMap<String, u64>,
+}
+
+impl Found {
+    /// As lines for the process that started this one.
+    fn tell(&self) {
+        println!("#steps {}", self.steps);
+        self.kinds.iter().for_each(|(kind, count)| println!("#kind {count} {kind}"));
+        self.met.iter().for_each(|(id, count)| println!("#met {count} {id}"));
+    }
+
+    /// Takes such a line; false for any other.
+    fn take(&mut self, line: &str) -> bool {
+        let mut words = line.splitn(3, ' ');
+        let mut next = || words.next().unwrap_or_default();
+        let (what, count, name) = (next(), next(), next());
+        let count: u64 = count.parse().unwrap_or(0);
+        match what {
+            "#steps" => self.steps += count,
+            "#kind" => *self.kinds.entry(name.to_owned()).or_default() += count,
+            "#met" => *self.met.entry(name.to_owned()).or_default() += count,
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The programs of this process.
+fn run_part(options: &Options, from: u64, list: &[Accepted]) -> ExitCode {
     let mut matched = vec![0; list.len()];
-    let mut kinds: BTreeMap<_, u64> = BTreeMap::new();
-    let mut steps = 0;
-    for at in 0..options.programs {
+    let mut found = Found::default();
+    for at in from..from.saturating_add(options.programs) {
         let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(at);
         SEED.store(seed, Ordering::Relaxed);
         let program = generate::program(seed);
-        steps += program.ops.len();
+        found.steps += program.ops.len() as u64;
         let Some(difference) = compare(&program, list, &mut matched) else { continue };
-        let count = kinds.entry(difference.kind()).or_default();
+        let count = found.kinds.entry(format!("{:?}", difference.kind())).or_default();
         *count += 1;
         if *count == 1 {
             let (program, difference) = shrunk(&program, &difference, list);
             report(seed, &program, &difference);
         }
         if !options.all {
-            return ExitCode::FAILURE;
+            break;
         }
     }
-    for (kind, count) in &kinds {
-        println!("{count} times {kind:?}");
+    for (entry, count) in list.iter().zip(&matched).filter(|(_, count)| **count > 0) {
+        found.met.insert(entry.id.clone(), *count);
     }
-    let entries = list.iter().zip(&matched).filter(|(entry, _)| entry.how != How::Avoided);
-    let mut met = 0;
-    for (entry, count) in entries {
-        met += count;
-        if *count == 0 && options.programs >= RARE {
+    found.tell();
+    ExitCode::SUCCESS
+}
+
+/// All parts, one after the other, and the closing line.
+fn search(options: &Options, list: &[Accepted]) -> ExitCode {
+    let started = Instant::now();
+    let mut found = Found::default();
+    let mut from = 0;
+    while from < options.programs && (options.all || found.kinds.is_empty()) {
+        let count = PART.min(options.programs - from);
+        if let Err(error) = start_part(options, (from, count), &mut found) {
+            return failed(&error);
+        }
+        from += count;
+    }
+    found.kinds.iter().for_each(|(kind, count)| println!("{count} times {kind}"));
+    for entry in list.iter().filter(|entry| entry.how != How::Avoided) {
+        if !found.met.contains_key(&entry.id) && from >= RARE {
             println!("never met: {} ({})", entry.id, entry.what);
         }
     }
     println!(
-        "{} programs, {steps} steps from seed {}: {} differences, {met} accepted ones, {:.1} s",
-        options.programs,
+        "{from} programs, {} steps from seed {}: {} differences, {} accepted ones, {:.1} s",
+        found.steps,
         options.seed,
-        kinds.values().sum::<u64>(),
+        found.kinds.values().sum::<u64>(),
+        found.met.values().sum::<u64>(),
         started.elapsed().as_secs_f64()
     );
-    if kinds.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if found.kinds.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs a part in a process of its own and takes what it found.
+fn start_part(options: &Options, part: (u64, u64), found: &mut Found) -> Result<(), String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let (from, count) = (part.0.to_string(), part.1.to_string());
+    let seed = options.seed.to_string();
+    let words = ["--part", &from, "--programs", &count, "--seed", &seed];
+    let mut command = std::process::Command::new(own);
+    command.args(words).args(options.all.then_some("--all"));
+    command.stderr(std::process::Stdio::inherit());
+    let output = command.output().map_err(|error| error.to_string())?;
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if !found.take(line) {
+            println!("{line}");
+        }
+    }
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("the programs from {from} on ended with {}", output.status)),
+    }
 }
 
 /// Every step of one program.

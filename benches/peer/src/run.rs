@@ -30,23 +30,30 @@ pub(super) const F_SETFL: u32 = 4;
 /// A time-out that is one in both kernels.
 pub(super) const MOMENT: Duration = Duration::from_millis(1);
 
-/// Runs a program; `watch` is told of each step before it is taken.
+/// Runs a program; `watch` is told of each step before it is taken. A panic of the kernel is the
+/// last thing seen of it, and no more is asked of it then.
 pub fn run(program: &Program, mut watch: impl FnMut(usize)) -> Vec<Seen> {
     let mut runner = Runner::new(&program.setup);
     let mut seen = vec![runner.look("start".to_owned())];
-    for (at, op) in program.ops.iter().enumerate() {
+    for at in 0..=program.ops.len() {
         watch(at);
-        let result = catch_unwind(AssertUnwindSafe(|| runner.act(op)));
-        let result = result.unwrap_or_else(|_| "PANIC".to_owned());
-        let panicked = result == "PANIC";
-        seen.push(runner.look(result));
-        if panicked {
-            return seen;
+        let step = catch_unwind(AssertUnwindSafe(|| {
+            let result = match program.ops.get(at) {
+                Some(op) => runner.act(op),
+                None => runner.tree(),
+            };
+            runner.look(result)
+        }));
+        match step {
+            Ok(step) => seen.push(step),
+            Err(_) => {
+                seen.push(Seen::panic());
+                // Its end would panic too.
+                drop(catch_unwind(AssertUnwindSafe(|| drop(runner))));
+                return seen;
+            }
         }
     }
-    watch(program.ops.len());
-    let tree = catch_unwind(AssertUnwindSafe(|| runner.tree()));
-    seen.push(runner.look(tree.unwrap_or_else(|_| "PANIC".to_owned())));
     runner.quieten();
     seen
 }
@@ -250,6 +257,10 @@ impl Runner {
             Err(error) => return error_text(&error),
         };
         let (pid, driver) = (handle.pid(), handle.driver().to_owned());
+        // A dead parent has no descriptors to give.
+        let parent = parent.filter(|parent| {
+            self.status(self.pid(*parent)).is_some_and(|status| status != ProcessStatus::Exited)
+        });
         let closed = self.book.born(at, pid, &driver, parent);
         for fd in closed {
             // Closed by us already, shared by the origin.

@@ -16,6 +16,12 @@ pub struct Seen {
 pub const PARTS: [&str; 6] = ["result", "log", "snapshot", "state", "processes", "signals"];
 
 impl Seen {
+    /// The kernel panicked.
+    pub fn panic() -> Self {
+        let after = vec![String::new(); PARTS.len() - 2];
+        Self { result: "PANIC".to_owned(), log: Vec::new(), after, tags: Vec::new() }
+    }
+
     /// A part by its place in [`PARTS`].
     pub fn part(&self, at: usize) -> String {
         match at {

@@ -1,8 +1,8 @@
 //! Arguments of calls about processes, ids, signals and time.
 
+use tickernel_systems::abi::Signal;
 use tickernel_systems::abi::credentials::{CAPABILITIES, SECUREBITS};
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::{Itimer, Signal, Timespec};
 use tickernel_systems::event::Call;
 
 use super::Args;
@@ -114,7 +114,7 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         "setitimer" => Call::Setitimer {
             which: args.flags(0, ITIMERS)?,
             new_value: match args.get(1)? {
-                value if value.as_struct().is_some() => Some(itimer(value)?),
+                value if value.as_struct().is_some() => Some(numbers::itimer(value)?),
                 _ => None,
             },
         },
@@ -128,12 +128,6 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         _ => return None,
     };
     args.done(&call)
-}
-
-/// `{it_interval={…}, it_value={…}}`
-fn itimer(value: &Value) -> Option<Itimer> {
-    let ns = |name: &str| numbers::timespec(value.field(name)?).and_then(Timespec::interval_ns);
-    Some(Itimer { value_ns: ns("it_value")?, interval_ns: ns("it_interval")? })
 }
 
 /// All makers of tasks become clone, which accepts the recorded pid.
