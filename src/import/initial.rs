@@ -16,6 +16,7 @@ use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place, VolumeKind};
 
 use super::hints::Hints;
 use super::identity::Identities;
+use super::ranges::{add_range, gaps};
 use crate::replay::stat_bits;
 
 /// Largest sum of contents that is taken over from a recording.
@@ -688,42 +689,4 @@ fn live_meta(fs: &Fs, place: Place) -> Option<Meta> {
         ctime: Some(inode.ctime),
         nlink: Some(inode.nlink),
     })
-}
-
-fn add_range(ranges: &mut Vec<(u64, u64)>, start: u64, end: u64) {
-    if start >= end {
-        return;
-    }
-    let (mut start, mut end) = (start, end);
-    ranges.retain(|&(from, to)| {
-        let apart = to < start || from > end;
-        if !apart {
-            (start, end) = (start.min(from), end.max(to));
-        }
-        apart
-    });
-    let at = ranges.partition_point(|range| range.0 < start);
-    ranges.insert(at, (start, end));
-}
-
-/// The parts of a range that no known range covers.
-fn gaps(ranges: &[(u64, u64)], start: u64, end: u64) -> Vec<(u64, u64)> {
-    let mut out = Vec::new();
-    let mut at = start;
-    for &(from, to) in ranges {
-        if to <= at {
-            continue;
-        }
-        if from >= end {
-            break;
-        }
-        if from > at {
-            out.push((at, from));
-        }
-        at = at.max(to);
-    }
-    if at < end {
-        out.push((at, end));
-    }
-    out
 }

@@ -23,6 +23,7 @@ mod numbers;
 mod order;
 mod paths;
 mod probe;
+mod ranges;
 mod scope;
 mod signals;
 mod source;

@@ -1,7 +1,7 @@
 //! Sleeping and alarms: nanosleep(2), clock_nanosleep(2), alarm(2), setitimer(2).
 //!
-//! The clock is a field that events move. Timers of CPU time are kept and never due, for no CPU time
-//! passes. Not here: timer_create(2).
+//! The clock is a field that events move. Timers of CPU time are kept and never due, for no CPU
+//! time passes. Not here: timer_create(2).
 
 use crate::abi::flags::{CLOCK_MONOTONIC, CLOCK_REALTIME, ITIMER_PROF, ITIMER_REAL, TIMER_ABSTIME};
 use crate::abi::signal::SI_KERNEL;

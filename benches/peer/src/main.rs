@@ -4,8 +4,9 @@
 //!
 //!     cargo run --release --manifest-path benches/peer/Cargo.toml -- --programs 500 --seed 1
 //!
-//! `--part FROM` is what it starts itself with for every 5,000 programs. `--all` goes on after a difference and prints one example of each kind; `--only N` runs the one
-//! program of that seed and prints every step.
+//! `--part FROM` is what it starts itself with for every 5,000 programs. `--all` goes on after a
+//! difference and prints one example of each kind; `--only N` runs the one program of that seed and
+//! prints every step.
 
 mod accept;
 mod book;
