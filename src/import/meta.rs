@@ -130,7 +130,7 @@ impl SideFile {
         self.umask.as_deref().and_then(octal).filter(|mask| *mask <= 0o777)
     }
 
-    /// What is in it and cannot be used: the first 100 of it.
+    /// What is in it and cannot be used: the first eight defects.
     pub fn defects(&self) -> &[Defect] {
         &self.defects
     }
