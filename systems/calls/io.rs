@@ -100,15 +100,19 @@ impl Kernel {
     pub(crate) fn pread(&mut self, task: TaskRow, fd: i32, count: u64, offset: i64) -> CallResult {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
-        let place = match self.rows[row].target {
-            Target::File(place) => place,
-            Target::Object(object) => return self.pread_object(row, object, count, offset),
-            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
-        };
+        let target = self.rows[row].target;
+        if target.has_no_offset() {
+            return Err(Errno::ESPIPE.into());
+        }
         self.face_read_limit(count)?;
         if !self.rows[row].readable() {
             return Err(Errno::EBADF.into());
         }
+        let place = match target {
+            Target::File(place) => place,
+            Target::Object(object) => return self.pread_object(row, object, count, offset),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+        };
         self.face_permit_file(READ, place)?;
         self.read_place(task, place, offset, readable_count(count)?)
     }
@@ -200,10 +204,13 @@ impl Kernel {
         if self.bends.limits_come_first {
             self.face_write_limit(row, data.len() as u64, None)?;
         }
-        let description = &self.rows[row];
-        if !description.writable() {
+        if !self.rows[row].writable() {
             return Err(Errno::EBADF.into());
         }
+        if self.config.face.present && !self.bends.limits_come_first {
+            self.face_write_limit(row, data.len() as u64, None)?;
+        }
+        let description = &self.rows[row];
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         match description.target {
             Target::Pipe(pipe, _) => {
@@ -239,11 +246,10 @@ impl Kernel {
     ) -> CallResult {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
-        let place = match self.rows[row].target {
-            Target::File(place) => place,
-            Target::Object(object) => return self.pwrite_object(row, object, data, offset),
-            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
-        };
+        let target = self.rows[row].target;
+        if target.has_no_offset() {
+            return Err(Errno::ESPIPE.into());
+        }
         if self.bends.limits_come_first {
             self.face_write_limit(row, data.len() as u64, Some(offset))?;
         }
@@ -251,6 +257,15 @@ impl Kernel {
             return Err(Errno::EBADF.into());
         }
         let append = self.rows[row].flags & O_APPEND != 0 && !self.bends.pwrite_keeps_offset;
+        if self.config.face.present && !self.bends.limits_come_first {
+            let offset = if append { None } else { Some(offset) };
+            self.face_write_limit(row, data.len() as u64, offset)?;
+        }
+        let place = match target {
+            Target::File(place) => place,
+            Target::Object(object) => return self.pwrite_object(row, object, data, offset),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+        };
         let offset = if append { self.end_of(place) } else { offset };
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         self.write_place(task, place, offset, data)

@@ -95,13 +95,16 @@ impl Kernel {
         if let Some(bytes) = self.take_from_pipe(pipe, count) {
             return Ok(Answer::data(bytes));
         }
-        if self.rows[row].nonblocking() {
+        let deadline_ns = self.read_deadline();
+        // A time-out of nothing is no wait.
+        let over = deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
+        if over || self.rows[row].nonblocking() {
             return Err(Errno::EAGAIN.into());
         }
         self.rows[row].refs += 1;
         Err(Stop::Block(Box::new(Block {
             on: Waiting::PipeRead { description: row, count },
-            deadline_ns: self.read_deadline(),
+            deadline_ns,
             restart: Restart::WithFlag,
         })))
     }
