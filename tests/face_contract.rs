@@ -14,18 +14,24 @@ mod support;
 
 #[path = "face_contract/bends.rs"]
 mod bends;
+#[path = "face_contract/commands.rs"]
+mod commands;
 #[path = "face_contract/descriptors.rs"]
 mod descriptors;
 #[path = "face_contract/file_bytes.rs"]
 mod file_bytes;
 #[path = "face_contract/foreign.rs"]
 mod foreign;
+#[path = "face_contract/guard.rs"]
+mod guard;
 #[path = "face_contract/life.rs"]
 mod life;
 #[path = "face_contract/limits.rs"]
 mod limits;
 #[path = "face_contract/order.rs"]
 mod order;
+#[path = "face_contract/paths.rs"]
+mod paths;
 #[path = "face_contract/permits.rs"]
 mod permits;
 #[path = "face_contract/pipes.rs"]
