@@ -90,7 +90,7 @@ impl<T: TextDefault> Column<T> {
         (row.own_id, row.value) = (own_id, Some(value));
         if !row.dirty {
             row.dirty = true;
-            self.dirty.push(at);
+            note(&mut self.dirty, at);
         }
         (at, row.generation)
     }
@@ -131,16 +131,16 @@ impl<T: TextDefault> Column<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn touch(&mut self, at: u32, generation: NonZeroU32) -> Option<&mut T> {
-        let at = at as usize;
-        if at >= self.rows.len() || self.rows[at].generation != generation {
+        let index = at as usize;
+        if index >= self.rows.len() || self.rows[index].generation != generation {
             return None;
         }
-        let row = &mut self.rows[at];
+        let row = &mut self.rows[index];
         if !row.dirty {
             row.dirty = true;
-            self.dirty.push(at as u32);
+            note(&mut self.dirty, at);
         }
         row.value.as_mut()
     }
@@ -158,6 +158,12 @@ impl<T: TextDefault> Column<T> {
     fn look(&self, at: u32, generation: NonZeroU32) -> Option<&T> {
         self.find(at, generation)?.value.as_ref()
     }
+}
+
+/// Puts a row onto the list of the next digest: once for each, so out of line.
+#[cold]
+fn note(dirty: &mut Vec<u32>, at: u32) {
+    dirty.push(at);
 }
 
 fn set_cold<C: Send + Sync + 'static>(world: &mut World, entity: Entity, cold: C) {
@@ -184,7 +190,7 @@ macro_rules! kinds {
 
             impl Index<$row> for Rows {
                 type Output = $value;
-                #[inline]
+                #[inline(always)]
                 fn index(&self, row: $row) -> &$value {
                     // A dangling reference inside the core is a defect of the core, never input.
                     self.$column.look(row.at, row.generation).expect("a live row")
@@ -192,7 +198,7 @@ macro_rules! kinds {
             }
 
             impl IndexMut<$row> for Rows {
-                #[inline]
+                #[inline(always)]
                 fn index_mut(&mut self, row: $row) -> &mut $value {
                     self.$column.touch(row.at, row.generation).expect("a live row")
                 }
