@@ -9,7 +9,12 @@ use crate::event::{Answer, FcntlArg};
 use crate::fs::Place;
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
+use alloc::vec::Vec;
 
+/// So many descriptor tables of ended processes are kept.
+const SPARE_TABLES: usize = 16;
+/// Numbers in the largest of them.
+const SPARE_SLOTS: usize = 64;
 /// The status flags that F_SETFL changes (fcntl(2)).
 const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 
@@ -157,11 +162,21 @@ impl Kernel {
         let slots = core::mem::take(&mut shared.slots);
         self.counters.open_fds -= u64::from(shared.open);
         self.counters.held_bytes -= slots.len() as u64 * crate::memory::FD_BYTES;
-        for slot in slots.into_iter().flatten() {
+        for slot in slots.iter().flatten() {
             self.forget_table_locks(files, slot.description);
             self.release(slot.description);
         }
+        self.spare_table(slots);
         files.remove(&mut self.rows);
+    }
+
+    /// Keeps the memory of a small table for the next one (it is not counted).
+    #[inline]
+    fn spare_table(&mut self, mut slots: Vec<Option<FdSlot>>) {
+        if self.spare_tables.len() < SPARE_TABLES && slots.capacity() <= SPARE_SLOTS {
+            slots.clear();
+            self.spare_tables.push(slots);
+        }
     }
 
     /// The descriptors with FD_CLOEXEC close (execve(2)).

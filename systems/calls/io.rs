@@ -200,17 +200,22 @@ impl Kernel {
     /// write(2), writev(2).
     #[inline(always)]
     pub(crate) fn write(&mut self, task: TaskRow, fd: i32, data: &[u8]) -> CallResult {
-        let row = self.open_fd(task, fd)?;
+        let row = self.fd(task, fd)?.description;
+        let mut description = &self.rows[row];
+        if description.flags & O_PATH != 0 {
+            return Err(Errno::EBADF.into());
+        }
         if self.bends.limits_come_first {
             self.face_write_limit(row, data.len() as u64, None)?;
+            description = &self.rows[row];
         }
-        if !self.rows[row].writable() {
+        if !description.writable() {
             return Err(Errno::EBADF.into());
         }
         if self.config.face.present && !self.bends.limits_come_first {
             self.face_write_limit(row, data.len() as u64, None)?;
+            description = &self.rows[row];
         }
-        let description = &self.rows[row];
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         match description.target {
             Target::Pipe(pipe, _) => {

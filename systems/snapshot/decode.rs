@@ -416,6 +416,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         cpu_timers,
         limits,
         exe,
+        text: None,
         text_bytes: 0,
         last_uid,
         tty,

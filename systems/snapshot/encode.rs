@@ -5,7 +5,7 @@ use crate::calls::transfer::Sending;
 use crate::components::Socket;
 use crate::components::{
     Context, Description, Files, Frame, Handlers, Interrupted, Life, Pending, Pipe, Process,
-    Restart, Target, Task, Wait, WaitQueue, Waiting,
+    Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
 };
 use crate::kernel::Kernel;
 use crate::rows::{DescriptionRow, Encode, RowKind, Rows};
@@ -23,7 +23,6 @@ impl Kernel {
         for (own_id, row) in all {
             own_id.put(out);
             self.rows[row].encode(&self.rows, out);
-            K::put_cold(row, &self.rows, out);
         }
     }
 
@@ -163,7 +162,7 @@ impl Encode for Handlers {
 }
 
 impl Encode for Process {
-    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+    fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
         [self.parent, self.outside_parent, self.pgid, self.sid].put(out);
         put_varint(out, self.threads.len() as u64);
         for thread in &self.threads {
@@ -187,7 +186,13 @@ impl Encode for Process {
         self.exe.put(out);
         (self.driver, self.requester).put(out);
         (self.exit_code, self.goes_ns).put(out);
+        rows.put_text(self, out);
     }
+}
+
+/// Nothing of its own: its processes write the texts.
+impl Encode for Text {
+    fn encode(&self, _rows: &Rows, _out: &mut Vec<u8>) {}
 }
 
 /// What few processes have: a byte that says which of it follows, then that.
