@@ -32,6 +32,7 @@ impl Kernel {
             }
         }
         self.disarm_alarm(process);
+        self.drop_timers(process, true);
         self.run_file(process, None);
         let row = &mut self.rows[process];
         if row.sid == pid {
@@ -45,6 +46,9 @@ impl Kernel {
         self.forget_signals(pending.queue.len() as u64);
         self.counters.zombies += 1;
         self.emit(Effect::Exited { process: pid, status });
+        if !self.pidfds.is_empty() {
+            self.pidfd_ended(pid);
+        }
         self.orphan_children(process);
         self.loosen_group(process);
         self.notify_parent(process, status, uid);
@@ -66,6 +70,7 @@ impl Kernel {
             // The leader stays as a dead thread until the process ends (pthreads(7)).
             self.drop_shared(task);
             self.rows[task].exited = true;
+            self.pidfd_ended(tid);
             return;
         }
         self.rows[process].threads.retain(|thread| *thread != tid);
@@ -93,7 +98,11 @@ impl Kernel {
         self.pids.change(tid, |entry| entry.task = None);
         self.forget_signals(self.rows[task].pending.queue.len() as u64);
         self.unhold_bytes(4 * self.rows[task].credentials.groups.len() as u64);
+        let leads = self.rows[process].pid == tid;
         task.remove(&mut self.rows);
+        if !leads {
+            self.pidfd_gone(tid);
+        }
     }
 
     /// Gives back the descriptor table, context and dispositions of a task.
@@ -297,6 +306,9 @@ impl Kernel {
         self.unhold_bytes(text_bytes);
         self.pids.change(pid, |entry| entry.process = None);
         process.remove(&mut self.rows);
+        if !self.pidfds.is_empty() {
+            self.pidfd_gone(pid);
+        }
         self.counters.zombies -= 1;
     }
 

@@ -22,8 +22,8 @@
 )]
 
 use crate::components::{
-    Cold, ColdText, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Socket,
-    Task, TextDefault,
+    Cold, ColdText, Context, Description, Event, Files, Handlers, Pidfd, Pipe, Process,
+    ProcessText, Socket, Task, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
 use alloc::sync::Arc;
@@ -319,6 +319,10 @@ kinds! {
     PipeRow pipes: Pipe 0x70697065,
     /// A socket.
     SocketRow sockets: Socket 0x736f636b,
+    /// A counter of eventfd(2).
+    EventRow events: Event 0x6576656e,
+    /// What a pidfd refers to.
+    PidfdRow pidfds: Pidfd 0x70696466,
 }
 
 impl Default for Rows {

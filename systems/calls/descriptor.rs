@@ -295,6 +295,7 @@ impl Kernel {
                 Ok(Answer::default())
             }
             F_GETPIPE_SZ | F_SETPIPE_SZ => self.pipe_size(task, row, cmd, number),
+            F_GET_SEALS | F_ADD_SEALS => self.seals(row, cmd, number),
             F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
                 self.record_lock(task, row, cmd, arg)
             }

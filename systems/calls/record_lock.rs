@@ -7,7 +7,7 @@
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Flock};
-use crate::components::{Restart, Target, WaitQueue, Waiting};
+use crate::components::{Object, Restart, Target, WaitQueue, Waiting};
 use crate::event::{Answer, FcntlArg, Payload};
 use crate::fs::{InodeId, Pages};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
@@ -138,7 +138,14 @@ impl Kernel {
                 self.fs.inode_id(place).map(LockedObject::Inode)
             }
             Target::Socket(socket) => Some(LockedObject::Pipe(socket.own_id(&self.rows))),
-            Target::Object(_) => None,
+            Target::Object(Object::Pidfd(pidfd)) => {
+                Some(LockedObject::Pipe(pidfd.own_id(&self.rows)))
+            }
+            // All share one inode.
+            Target::Object(Object::Event(_) | Object::Epoll | Object::Inotify) => {
+                Some(LockedObject::Pipe(0))
+            }
+            Target::Object(Object::Device(_) | Object::Foreign(_)) => None,
             Target::Pipe(pipe, None) => Some(LockedObject::Pipe(pipe.own_id(&self.rows))),
         }
     }

@@ -167,6 +167,9 @@ impl Fs {
         if !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
         }
+        if self.mode_is_sealed(inode, mode) {
+            return Err(Errno::EPERM);
+        }
         let row = self.inode_mut(inode);
         row.mode = mode & 0o7777;
         if !in_group_or_capable(caller.cred, row.gid) {

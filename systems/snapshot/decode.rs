@@ -3,10 +3,11 @@
 
 use super::{HAS_CPU_TIMERS, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION};
 use crate::abi::Itimer;
+use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::{
-    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Limits, Pipe, Process,
-    ProcessText, Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Limits, Object, Pipe,
+    Process, ProcessText, Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
@@ -63,7 +64,7 @@ impl Kernel {
         (kernel.now_ns, kernel.tick, kernel.random) = (now_ns, tick, random);
         (kernel.init, kernel.counters, kernel.default_limits) = (init, counters, default_limits);
         kernel.pids.last = last;
-        kernel.get_rows(from)?;
+        let refs = kernel.get_rows(from)?;
         for _ in 0..from.count()? {
             from.charge(memory::LOCK_BYTES)?;
             let (object, locks) = Wire::get(from)?;
@@ -71,13 +72,14 @@ impl Kernel {
         }
         kernel.get_asking(from)?;
         kernel.face = Wire::get(from)?;
+        kernel.get_extras(from, &refs)?;
         from.finish()?;
         kernel.index_waits();
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
         Ok(kernel)
     }
 
-    fn get_rows(&mut self, from: From<'_, '_>) -> Result<(), RestoreError> {
+    fn get_rows(&mut self, from: From<'_, '_>) -> Result<Refs, RestoreError> {
         let mut refs = Refs::default();
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
@@ -95,7 +97,7 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::DESCRIPTION_BYTES)?;
-            let description = get_description(from, &refs)?;
+            let description = get_description(self, from, &mut refs)?;
             self.index_description(&description)?;
             let flock = description.flock;
             let row = DescriptionRow::spawn(&mut self.rows, id, description);
@@ -126,7 +128,8 @@ impl Kernel {
             refs.handlers.insert(id, HandlersRow::spawn(&mut self.rows, id, handlers));
         }
         self.get_processes(from, &mut refs)?;
-        self.get_tasks(from, &refs)
+        self.get_tasks(from, &refs)?;
+        Ok(refs)
     }
 
     fn get_processes(&mut self, from: From<'_, '_>, refs: &mut Refs) -> Result<(), RestoreError> {
@@ -317,7 +320,11 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
     })
 }
 
-fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, RestoreError> {
+fn get_description(
+    kernel: &mut Kernel,
+    from: From<'_, '_>,
+    refs: &mut Refs,
+) -> Result<Description, RestoreError> {
     let error = from.error("what a description is open on");
     let target = match from.byte()? {
         0 => Target::File(Wire::get(from)?),
@@ -326,13 +333,36 @@ fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, Resto
             Target::Pipe(pipe, Wire::get(from)?)
         }
         2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
-        3 => Target::Object(Wire::get(from)?),
+        3 => Target::Object(get_object(kernel, from, refs)?),
         _ => return Err(error.into()),
     };
     let [flags, count, flock] = Wire::get(from)?;
     let offset = Wire::get(from)?;
     let [owner, owner_signal] = Wire::get(from)?;
     Ok(Description { target, flags, offset, refs: count, owner, owner_signal, flock })
+}
+
+fn get_object(
+    kernel: &mut Kernel,
+    from: From<'_, '_>,
+    refs: &mut Refs,
+) -> Result<Object, RestoreError> {
+    let error = from.error("an object without a name");
+    Ok(match from.byte()? {
+        0 => Object::Epoll,
+        1 => Object::Inotify,
+        2 => Object::Device(Wire::get(from)?),
+        3 => Object::Foreign(Wire::get(from)?),
+        4 => {
+            from.charge(memory::EVENT_BYTES)?;
+            Object::Event(refs.event(kernel, Wire::get(from)?))
+        }
+        5 => {
+            from.charge(memory::PIDFD_BYTES)?;
+            Object::Pidfd(refs.pidfd(kernel, Wire::get(from)?))
+        }
+        _ => return Err(error.into()),
+    })
 }
 
 const DANGLING: RestoreError = RestoreError::Inconsistent("a reference that leads nowhere");
@@ -551,7 +581,19 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let (object, lock) = Wire::get(from)?;
             Waiting::RecordLock { description, object, lock }
         }
+        18 => {
+            let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
+            let (offset, count) = Wire::get(from)?;
+            let keeps = Wire::get(from)?;
+            let (from, to) = (described(from_id)?, described(to_id)?);
+            Waiting::Splice(Splicing { from, to, offset, count, keeps })
+        }
         15 => Waiting::Finished(Wire::get(from)?),
+        16 => Waiting::EventRead { description: described(u64::get(from)?)? },
+        17 => {
+            let [description, value] = Wire::get(from)?;
+            Waiting::EventWrite { description: described(description)?, value }
+        }
         14 => {
             let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
             let ([at, count], own_offset) = Wire::get(from)?;
