@@ -72,12 +72,12 @@ pub(super) fn may_be_directory(path: &str, flags: &str) -> bool {
         || flags == "O_PATH"
 }
 
-struct Lowering<'p> {
+pub(super) struct Lowering<'p> {
     player: &'p Player,
     pid: i64,
-    choices: [u8; 4],
+    pub(super) choices: [u8; 4],
     /// Nobody else can speak: what waits would end the program.
-    alone: bool,
+    pub(super) alone: bool,
     full: bool,
 }
 
@@ -96,6 +96,7 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         Subject::Bytes => lowering.bytes(action),
         Subject::Names => lowering.names(action),
         Subject::Attributes => lowering.attributes(action),
+        Subject::Objects => lowering.object(action),
     };
     let mut request = Object::new();
     request.insert("pid".into(), pid.into());
@@ -121,12 +122,12 @@ impl Lowering<'_> {
         }
     }
 
-    fn pick<T: Copy>(&self, choice: usize, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&self, choice: usize, from: &[T]) -> T {
         from[usize::from(self.choices[choice]) % from.len()]
     }
 
     /// A descriptor: mostly an open one of the wanted kind, sometimes any, seldom none.
-    fn fd(&self, choice: usize, wanted: &[Kind]) -> i64 {
+    pub(super) fn fd(&self, choice: usize, wanted: &[Kind]) -> i64 {
         let byte = self.choices[choice];
         let Some(known) = self.player.known.get(&self.pid) else { return 0 };
         let open: Vec<i64> = known.fds.keys().copied().collect();
@@ -148,7 +149,16 @@ impl Lowering<'_> {
     }
 
     fn any_fd(&self, choice: usize) -> i64 {
-        self.fd(choice, &[Kind::Reader, Kind::Writer, Kind::File, Kind::Directory])
+        let kinds = [
+            Kind::Reader,
+            Kind::Writer,
+            Kind::File,
+            Kind::Directory,
+            Kind::Counter,
+            Kind::Process,
+            Kind::Memory,
+        ];
+        self.fd(choice, &kinds)
     }
 
     /// A file: places in a directory are its file system's own.
@@ -166,7 +176,7 @@ impl Lowering<'_> {
     }
 
     /// A process: mostly one that was born, alive or not.
-    fn process_id(&self, choice: usize) -> i64 {
+    pub(super) fn process_id(&self, choice: usize) -> i64 {
         let born = &self.player.born;
         match self.choices[choice] {
             250..=255 => 9999,
@@ -326,7 +336,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn any_signal(&self, choice: usize) -> Value {
+    pub(super) fn any_signal(&self, choice: usize) -> Value {
         match self.choices[choice] {
             252 => 0.into(),
             253 => 65.into(),
@@ -570,14 +580,16 @@ impl Lowering<'_> {
         request
     }
 
-    fn kind_of(&self, fd: i64) -> Option<Kind> {
+    pub(super) fn kind_of(&self, fd: i64) -> Option<Kind> {
         self.player.known.get(&self.pid)?.fds.get(&fd).copied()
     }
 
     fn bytes(&self, action: Action) -> Value {
-        let (reader, writer) =
-            (self.fd(0, &[Kind::Reader, Kind::File]), self.fd(0, &[Kind::Writer, Kind::File]));
-        let file = self.fd(0, &[Kind::File]);
+        let (reader, writer) = (
+            self.fd(0, &[Kind::Reader, Kind::File]),
+            self.fd(0, &[Kind::Writer, Kind::File, Kind::Memory]),
+        );
+        let file = self.fd(0, &[Kind::File, Kind::Memory]);
         let (count, offset) = (self.count(1), self.pick(2, &OFFSETS));
         match action {
             Action::Write => json!({"call": "write", "fd": writer, "data": self.data(1)}),

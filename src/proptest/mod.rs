@@ -20,6 +20,7 @@
 
 mod action;
 mod lower;
+mod objects;
 mod player;
 
 pub use action::{Action, Subject};

@@ -46,12 +46,12 @@ impl Kernel {
     /// F_GET_SEALS and F_ADD_SEALS.
     pub(crate) fn seals(&mut self, row: DescriptionRow, cmd: u32, seals: i64) -> CallResult {
         let description = &self.rows[row];
+        if cmd == F_ADD_SEALS && !description.writable() {
+            return Err(Errno::EPERM.into());
+        }
         let Target::File(place) = description.target else { return Err(Errno::EINVAL.into()) };
         if cmd == F_GET_SEALS {
             return Ok(Answer::value(i64::from(self.fs.seals(place)?)));
-        }
-        if !description.writable() {
-            return Err(Errno::EPERM.into());
         }
         self.fs.add_seals(place, seals as u32)?;
         Ok(Answer::default())

@@ -44,7 +44,7 @@ impl Kernel {
         flags: u32,
     ) -> CallResult {
         if len == 0 {
-            return Ok(Answer::default());
+            return Ok(offsets(0, input.1, output.1));
         }
         if flags & !(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT) != 0 {
             return Err(Errno::EINVAL.into());

@@ -9,7 +9,7 @@ use crate::abi::Errno;
 use crate::abi::Signal;
 use crate::abi::flags::*;
 use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
-use crate::components::{Restart, Segment, Target, Waiting};
+use crate::components::{Object, Restart, Segment, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
@@ -173,7 +173,9 @@ impl Kernel {
             return Err(Errno::EBADF.into());
         }
         let is_file = matches!(self.rows[from].target, Target::File(_));
-        if offset.is_some() && !is_file {
+        // What cannot be read at an offset; a pidfd cannot be read at all, which is found later.
+        let is_pidfd = matches!(self.rows[from].target, Target::Object(Object::Pidfd(_)));
+        if offset.is_some() && !is_file && !is_pidfd {
             return Err(Errno::ESPIPE.into());
         }
         let own = if is_file { self.rows[from].offset as i64 } else { 0 };
