@@ -6,7 +6,7 @@
 //! nobody will wait for is reaped at once.
 
 use crate::abi::flags::SA_NOCLDWAIT;
-use crate::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SIG_IGN};
+use crate::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SI_USER, SIG_IGN};
 use crate::abi::{SigInfo, Signal, WaitStatus};
 use crate::components::Life;
 use crate::event::Effect;
@@ -143,6 +143,7 @@ impl Kernel {
         let reaper = self.reaper_for(process);
         for child in self.children(process) {
             let group = self.rows[child].pgid;
+            self.tell_of_parent(child, process);
             self.disown(child);
             self.adopt(child, reaper);
             self.rows[child].exit_signal = Signal::SIGCHLD.number();
@@ -164,6 +165,19 @@ impl Kernel {
                     }
                 }
             }
+        }
+    }
+
+    /// `PR_SET_PDEATHSIG` of prctl(2): the parent of a process ends.
+    fn tell_of_parent(&mut self, child: ProcessRow, parent: ProcessRow) {
+        let signal = Signal::new(i32::from(self.rows[child].death_signal));
+        if let Some(signal) = signal
+            && self.rows[child].life == Life::Alive
+        {
+            let (pid, uid) = (self.rows[parent].pid, self.rows[parent].last_uid);
+            let signo = i32::from(signal.number());
+            let info = SigInfo { signo, code: SI_USER, pid, uid, ..SigInfo::default() };
+            self.post(child, signal, info);
         }
     }
 

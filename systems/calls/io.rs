@@ -73,7 +73,12 @@ impl Kernel {
         if !description.readable() {
             return Err(Errno::EBADF.into());
         }
-        let count = if count > MAX_RW_COUNT { readable_count(count)? } else { count };
+        let count = match count {
+            0..=MAX_RW_COUNT => count,
+            // A length of the face's has no address that could be wrong.
+            _ if self.config.face.present => MAX_RW_COUNT,
+            _ => readable_count(count)?,
+        };
         match description.target {
             Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),

@@ -1,6 +1,6 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
-use super::{HAS_CPU_TIMERS, HAS_LIMITS};
+use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS};
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
@@ -220,13 +220,17 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     let has = |there: bool, bit: u8| if there { bit } else { 0 };
     out.push(
         has(process.limits.is_some(), HAS_LIMITS)
-            | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS),
+            | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
+            | has(process.death_signal != 0, HAS_DEATH_SIGNAL),
     );
     if let Some(limits) = &process.limits {
         limits.put(out);
     }
     if let Some(timers) = &process.cpu_timers {
         timers.put(out);
+    }
+    if process.death_signal != 0 {
+        process.death_signal.put(out);
     }
 }
 
