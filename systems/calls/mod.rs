@@ -117,6 +117,12 @@ impl Kernel {
             Call::CopyFileRange { fd_in, off_in, fd_out, off_out, len, flags } => {
                 self.copy_file_range(task, (fd_in, off_in), (fd_out, off_out), len, flags)
             }
+            ref other => self.dispatch_objects(task, other),
+        }
+    }
+
+    fn dispatch_objects(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
+        match *call {
             Call::Sync {} => Ok(Answer::default()),
             Call::EpollCreate { size } => self.epoll_create(task, size),
             Call::EpollCreate1 { flags } => self.epoll_create1(task, flags),
