@@ -3,12 +3,12 @@
 
 use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::calls::transfer::Sending;
-use crate::components::{Interrupted, Life, Target, Wait, Waiting};
+use crate::components::{Interrupted, Life, Object, Target, Wait, Waiting};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{
-    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow, RowKind, TaskRow,
-    TextRow,
+    ContextRow, DescriptionRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow, ProcessRow,
+    RowKind, TaskRow, TextRow,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -61,6 +61,10 @@ impl Kernel {
         must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")?;
         let locks: u64 = self.record_locks.values().map(|locks| locks.locks.len() as u64).sum();
         uses.held_bytes += locks * memory::LOCK_BYTES;
+        let timers = &self.timers.by_number;
+        uses.held_bytes += timers.len() as u64 * memory::TIMER_BYTES;
+        let owned = timers.keys().all(|(pid, _)| self.pids.process(*pid).is_some());
+        must(owned, "a timer belongs to nobody")?;
         must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
         must(self.fs.is_counted(), "what files take is counted wrongly")
     }
@@ -112,11 +116,14 @@ impl Kernel {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
+            | Waiting::EventRead { description }
+            | Waiting::EventWrite { description, .. }
             | Waiting::RecordLock { description, .. }
             | Waiting::Flock { description, .. } => held(*description),
             Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
             }
+            Waiting::Splice(splicing) => splicing.held().into_iter().for_each(held),
             Waiting::Sendfile(Sending { from, to, .. }) => {
                 held(*from);
                 held(*to);
@@ -162,10 +169,22 @@ impl Kernel {
     }
 
     fn audit_descriptions(&self, uses: &mut Uses) -> Result<(), Defect> {
+        let (mut events, mut pidfds) = (0, BTreeMap::<u64, u32>::new());
         for (id, row) in DescriptionRow::all(&self.rows) {
             let description = &self.rows[row];
             let used = uses.descriptions.get(&id).copied().unwrap_or(0);
             must(description.refs == used, "a description's users are counted wrongly")?;
+            match description.target {
+                Target::Object(Object::Event(event)) => {
+                    must(event.is_live(&self.rows), "a description's counter is gone")?;
+                    events += 1;
+                }
+                Target::Object(Object::Pidfd(pidfd)) => {
+                    must(pidfd.is_live(&self.rows), "what a pidfd refers to is gone")?;
+                    *pidfds.entry(pidfd.own_id(&self.rows)).or_default() += 1;
+                }
+                Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {}
+            }
             if let Target::Pipe(pipe, _) = description.target {
                 must(pipe.is_live(&self.rows), "a description's pipe is gone")?;
                 if description.flags & O_PATH == 0 {
@@ -175,6 +194,21 @@ impl Kernel {
                     *uses.writers.entry(id).or_default() += u32::from(access != O_RDONLY);
                 }
             }
+        }
+        must(events == EventRow::live(&self.rows), "counters of eventfd are counted wrongly")?;
+        self.audit_pidfds(&pidfds)
+    }
+
+    fn audit_pidfds(&self, used: &BTreeMap<u64, u32>) -> Result<(), Defect> {
+        for (id, row) in PidfdRow::all(&self.rows) {
+            let pidfd = &self.rows[row];
+            let uses = used.get(&id).copied().unwrap_or(0);
+            must(pidfd.refs == uses && uses > 0, "the users of a pidfd are counted wrongly")?;
+            let indexed = self.pidfds.get(&pidfd.pid) == Some(&row);
+            must(indexed != pidfd.gone, "a pidfd is not in its table")?;
+            let pids = &self.pids;
+            let stands = pids.process(pidfd.pid).is_some() || pids.task(pidfd.pid).is_some();
+            must(pidfd.gone || stands, "a pidfd refers to nobody")?;
         }
         Ok(())
     }

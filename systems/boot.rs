@@ -160,6 +160,8 @@ impl Kernel {
             blocked_calls: BTreeMap::new(),
             locks: BTreeMap::new(),
             record_locks: BTreeMap::new(),
+            pidfds: BTreeMap::new(),
+            timers: crate::tables::timers::Timers::default(),
             tick: 0,
             counters: Counters::default(),
             default_limits: Limits::default(),

@@ -8,7 +8,8 @@
 
 use crate::abi::flags::{SA_NOCLDSTOP, SA_NODEFER, SA_RESETHAND, SA_RESTART};
 use crate::abi::signal::{
-    CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN, SIGRTMIN,
+    CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_TIMER, SI_USER, SIG_DFL, SIG_IGN,
+    SIGRTMIN,
 };
 use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
 use crate::components::{Frame, Interrupted, Life, Pending, Restart, Wait, Waiting};
@@ -208,12 +209,18 @@ impl Kernel {
         self.unhold_bytes(count * memory::SIGNAL_BYTES);
     }
 
-    /// Takes a signal that is pending for the task, else for its process.
+    /// Takes a signal that is pending for the task, else for its process; `None` if it turns out to
+    /// be nobody's.
     fn take_pending(&mut self, row: TaskRow, signal: Signal) -> Option<SigInfo> {
         let process = self.rows[row].process;
         let own = self.rows[row].pending.take(signal);
         let info = own.or_else(|| self.rows[process].pending.take(signal))?;
         self.forget_signals(1);
+        let mut info = info;
+        if info.code == SI_TIMER && !self.deliver_timer(process, &mut info) {
+            // A recording shows which signals came.
+            return (self.config.wake == WakeMode::OnDemand).then_some(info);
+        }
         Some(info)
     }
 
@@ -381,7 +388,11 @@ impl Kernel {
             let urgent = set.intersection(SYNCHRONOUS);
             let set = if urgent.is_empty() { set } else { urgent };
             let Some(signal) = set.first() else { continue };
-            return self.take_pending(row, signal).map(|info| (signal, info));
+            if let Some(info) = self.take_pending(row, signal) {
+                return Some((signal, info));
+            }
+            // It was a timer's that has been set anew.
+            return self.next_signal(row);
         }
         None
     }
@@ -613,7 +624,9 @@ impl Kernel {
         let private = self.rows[row].pending.set.intersection(set).first();
         let shared = self.rows[process].pending.set.intersection(set).first();
         let signal = private.or(shared)?;
-        let info = self.take_pending(row, signal)?;
+        let Some(info) = self.take_pending(row, signal) else {
+            return self.take_signal_of(row, set);
+        };
         Some(Answer { value: i64::from(signal.number()), payload: Payload::Info(Box::new(info)) })
     }
 

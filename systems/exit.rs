@@ -6,7 +6,7 @@
 //! nobody will wait for is reaped at once.
 
 use crate::abi::flags::SA_NOCLDWAIT;
-use crate::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SIG_IGN};
+use crate::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SI_USER, SIG_IGN};
 use crate::abi::{SigInfo, Signal, WaitStatus};
 use crate::components::Life;
 use crate::event::Effect;
@@ -32,6 +32,7 @@ impl Kernel {
                 uid = if at == 0 { user } else { uid };
             }
         }
+        self.drop_timers(process, true);
         let row = &mut self.rows[process];
         row.last_uid = uid;
         if row.sid == pid {
@@ -55,6 +56,9 @@ impl Kernel {
         self.forget_signals(signals);
         self.counters.zombies += 1;
         self.emit(Effect::Exited { process: pid, status });
+        if !self.pidfds.is_empty() {
+            self.pidfd_ended(pid);
+        }
         if has_children {
             self.orphan_children(process);
         }
@@ -78,6 +82,7 @@ impl Kernel {
             // The leader stays as a dead thread until the process ends (pthreads(7)).
             self.drop_shared(task);
             self.rows[task].exited = true;
+            self.pidfd_ended(tid);
             return;
         }
         self.rows[process].threads.retain(|thread| *thread != tid);
@@ -99,7 +104,8 @@ impl Kernel {
         let (uid, groups) = (row.credentials.uid, row.credentials.groups.len() as u64);
         // The memory goes before the descriptors: the parent in vfork(2) is woken first.
         let owner = &self.rows[process];
-        if owner.pid == tid && owner.vfork_parent != 0 {
+        let leads = owner.pid == tid;
+        if leads && owner.vfork_parent != 0 {
             self.end_vfork(process);
         }
         if !exited {
@@ -109,6 +115,9 @@ impl Kernel {
         self.forget_signals(signals);
         self.unhold_bytes(4 * groups);
         task.remove(&mut self.rows);
+        if !leads {
+            self.pidfd_gone(tid);
+        }
         uid
     }
 
@@ -147,6 +156,7 @@ impl Kernel {
         let reaper = self.reaper_for(process);
         for child in self.children(process) {
             let group = self.rows[child].pgid;
+            self.tell_of_parent(child, process);
             self.disown(child);
             self.adopt(child, reaper);
             self.rows[child].exit_signal = Signal::SIGCHLD.number();
@@ -168,6 +178,19 @@ impl Kernel {
                     }
                 }
             }
+        }
+    }
+
+    /// `PR_SET_PDEATHSIG` of prctl(2): the parent of a process ends.
+    fn tell_of_parent(&mut self, child: ProcessRow, parent: ProcessRow) {
+        let signal = Signal::new(i32::from(self.rows[child].death_signal));
+        if let Some(signal) = signal
+            && self.rows[child].life == Life::Alive
+        {
+            let (pid, uid) = (self.rows[parent].pid, self.rows[parent].last_uid);
+            let signo = i32::from(signal.number());
+            let info = SigInfo { signo, code: SI_USER, pid, uid, ..SigInfo::default() };
+            self.post(child, signal, info);
         }
     }
 
@@ -311,6 +334,9 @@ impl Kernel {
         self.unhold_bytes(text_bytes);
         self.pids.change(pid, |entry| entry.process = None);
         process.remove(&mut self.rows);
+        if !self.pidfds.is_empty() {
+            self.pidfd_gone(pid);
+        }
         self.counters.zombies -= 1;
     }
 

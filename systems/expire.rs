@@ -22,6 +22,10 @@ impl Kernel {
                 // Its wait still names the deadline: the next `Resume` sees that it has passed.
                 Due::Call(_) => {}
                 Due::Zombie(pid) => self.zombie_is_due(pid),
+                Due::Timer(pid, number) => {
+                    self.timer_is_due(pid, number);
+                    self.settle();
+                }
                 Due::Alarm(pid) => {
                     self.ring(pid);
                     self.settle();

@@ -11,7 +11,7 @@ use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
 };
 use crate::fs::{Fs, InodeId};
-use crate::rows::{PipeRow, Rows, TaskRow};
+use crate::rows::{EventRow, PidfdRow, PipeRow, Rows, TaskRow};
 use crate::tables::{Deadlines, PidTable};
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -167,6 +167,10 @@ pub(crate) struct Asking {
 pub(crate) enum Changed {
     /// Bytes, room or ends of a pipe.
     Pipe(PipeRow),
+    /// A counter of eventfd(2).
+    Event(EventRow),
+    /// The end of what a pidfd refers to.
+    Pidfd(PidfdRow),
     /// Something that this process's waits could report.
     Children {
         parent: u32,
@@ -201,6 +205,10 @@ pub struct Kernel {
     pub(crate) locks: BTreeMap<InodeId, crate::calls::lock::InodeLocks>,
     /// Record locks of fcntl(2) and their waiters.
     pub(crate) record_locks: BTreeMap<LockedObject, RecordLocks>,
+    /// What pidfds refer to, by number, as long as it has not been reaped.
+    pub(crate) pidfds: BTreeMap<u32, PidfdRow>,
+    /// The timers of timer_create(2).
+    pub(crate) timers: crate::tables::timers::Timers,
     pub(crate) now_ns: u64,
     pub(crate) tick: Tick,
     pub(crate) counters: Counters,

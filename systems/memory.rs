@@ -12,12 +12,12 @@
 //! |---|---|
 //! | fork(2), vfork(2), clone(2) | `EAGAIN` for tasks, `ENOMEM` for what they copy |
 //! | execve(2) | `ENOMEM` |
-//! | pipe(2), open(2), socket(2), epoll_create(2) … | `ENFILE` |
+//! | pipe(2), open(2), socket(2), eventfd(2), pidfd_open(2) … | `ENFILE` |
 //! | dup(2), dup2(2), `F_DUPFD`: a longer table | `EMFILE` |
 //! | write(2) into a pipe | `ENOMEM`, as Linux without a page for it |
 //! | `F_SETPIPE_SZ` | `EPERM`, as beyond pipe-user-pages-hard (pipe(7)) |
 //! | a call that would wait: poll(2), select(2), write(2) | `ENOMEM` |
-//! | sigqueue(3) of a real-time signal | `EAGAIN` |
+//! | sigqueue(3) of a real-time signal, timer_create(2) | `EAGAIN` |
 //! | a handler's frame | SIGSEGV, as Linux where the stack has no room |
 //! | record locks | `ENOLCK` |
 //! | setgroups(2) | `ENOMEM` |
@@ -27,12 +27,14 @@
 
 use crate::abi::{Errno, SigAction, Signal};
 use crate::components::{
-    Context, Description, Files, Frame, Handlers, Interrupted, Pipe, Process, ProcessText, Queued,
-    Socket, Task, Text, Wait, Waiting,
+    Context, Description, Event, Files, Frame, Handlers, Interrupted, Pidfd, Pipe, Process,
+    ProcessText, Queued, Socket, Task, Text, Wait, Waiting,
 };
 use crate::event::{Completed, Payload};
 use crate::kernel::{Config, Counters, Kernel};
-use crate::rows::{DescriptionRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow};
+use crate::rows::{
+    DescriptionRow, EventRow, PidfdRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow,
+};
 
 /// What a row takes beside its value: generation, own id, digest, entity, its place in an index.
 const ROW_BYTES: u64 = 128;
@@ -48,6 +50,10 @@ pub(crate) const PIPE_BYTES: u64 = 1536;
 pub(crate) const SLOT_BYTES: u64 = 64;
 /// A socket.
 pub(crate) const SOCKET_BYTES: u64 = 256;
+/// A counter of eventfd(2).
+pub(crate) const EVENT_BYTES: u64 = 256;
+/// What a pidfd refers to, with its place in the index.
+pub(crate) const PIDFD_BYTES: u64 = 256;
 /// A number in a descriptor table, open or not.
 pub(crate) const FD_BYTES: u64 = 16;
 /// A word of a command line or environment, beside its bytes.
@@ -58,6 +64,8 @@ pub(crate) const SIGNAL_BYTES: u64 = 64;
 pub(crate) const FRAME_BYTES: u64 = 512;
 /// A descriptor that a blocked poll(2) waits for, with its place in the object's queue.
 pub(crate) const POLLED_BYTES: u64 = 64;
+/// A timer of timer_create(2), with its deadline.
+pub(crate) const TIMER_BYTES: u64 = 256;
 /// A record lock.
 pub(crate) const LOCK_BYTES: u64 = 128;
 
@@ -77,9 +85,12 @@ const _: () = {
     fits(PIPE_BYTES, row + size_of::<Pipe>() + 16 * segment + 512);
     fits(SLOT_BYTES, segment);
     fits(SOCKET_BYTES, row + size_of::<Socket>());
+    fits(EVENT_BYTES, row + size_of::<Event>());
+    fits(PIDFD_BYTES, row + size_of::<Pidfd>() + 32);
     fits(FD_BYTES, size_of::<Option<crate::components::FdSlot>>());
     fits(SIGNAL_BYTES, size_of::<Queued>());
     fits(FRAME_BYTES, size_of::<Frame>() + size_of::<Wait>());
+    fits(TIMER_BYTES, 2 * size_of::<crate::tables::timers::Timer>() + 64);
     fits(LOCK_BYTES, 2 * size_of::<crate::calls::record_lock::RecordLock>());
 };
 
@@ -94,6 +105,8 @@ impl Kernel {
             + DescriptionRow::live(rows) * DESCRIPTION_BYTES
             + PipeRow::live(rows) * PIPE_BYTES
             + SocketRow::live(rows) * SOCKET_BYTES
+            + EventRow::live(rows) * EVENT_BYTES
+            + PidfdRow::live(rows) * PIDFD_BYTES
     }
 
     /// The counters.
@@ -163,7 +176,10 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         Waiting::FifoOpen { again, .. } => again.0.len() as u64,
         Waiting::Finished(result) => completed_bytes(result),
         Waiting::PipeRead { .. }
+        | Waiting::EventRead { .. }
+        | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)
+        | Waiting::Splice(_)
         | Waiting::Child { .. }
         | Waiting::Sleep { .. }
         | Waiting::Pause

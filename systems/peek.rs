@@ -8,7 +8,7 @@
 
 use crate::abi::flags::AT_FDCWD;
 use crate::abi::{Errno, PollFd, Signal};
-use crate::components::{ChildSelect, Life, Target};
+use crate::components::{ChildSelect, Event, Life, Object, Pidfd, Target};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
@@ -24,12 +24,35 @@ pub struct FdView {
     pub place: Option<Place>,
     /// The pipe, of a FIFO too.
     pub pipe: Option<PipeView>,
+    /// The counter of eventfd(2).
+    pub counter: Option<CounterView>,
+    /// Own id and pid of what a pidfd refers to; no pid once it has been reaped.
+    pub process: Option<(u64, Option<u32>)>,
     /// Access mode and status flags.
     pub flags: u32,
     /// Offset in bytes.
     pub offset: u64,
     /// Descriptors and calls that share the description.
     pub uses: u32,
+}
+
+/// The state of a counter of eventfd(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterView {
+    /// Own id.
+    pub id: u64,
+    /// Its value.
+    pub count: u64,
+    /// `EFD_SEMAPHORE`.
+    pub semaphore: bool,
+}
+
+impl FdView {
+    /// Own id of the pipe, counter or process behind it: what a wait for it waits for.
+    pub fn object(&self) -> Option<u64> {
+        let pipe = self.pipe.map(|pipe| pipe.id);
+        pipe.or(self.counter.map(|counter| counter.id)).or(self.process.map(|process| process.0))
+    }
 }
 
 /// The state of a pipe.
@@ -71,6 +94,19 @@ impl Kernel {
             Target::Pipe(pipe, place) => (place, Some(pipe)),
             Target::Socket(_) | Target::Object(_) => (None, None),
         };
+        let (counter, process) = match description.target {
+            Target::Object(Object::Event(event)) => {
+                let Event { id, count, semaphore, .. } = self.rows[event];
+                (Some(CounterView { id, count, semaphore }), None)
+            }
+            Target::Object(Object::Pidfd(pidfd)) => {
+                let Pidfd { id, pid, gone, .. } = self.rows[pidfd];
+                (None, Some((id, (!gone).then_some(pid))))
+            }
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                (None, None)
+            }
+        };
         let pipe = pipe.map(|pipe| {
             let state = &self.rows[pipe];
             let free = u64::from(state.slots.saturating_sub(state.used_slots));
@@ -84,7 +120,8 @@ impl Kernel {
             }
         });
         let (flags, offset, uses) = (description.flags, description.offset, description.refs);
-        Some(FdView { id: row.own_id(&self.rows), place, pipe, flags, offset, uses })
+        let id = row.own_id(&self.rows);
+        Some(FdView { id, place, pipe, counter, process, flags, offset, uses })
     }
 
     /// The first bytes in the pipe behind a descriptor, at most `count`.

@@ -9,11 +9,11 @@
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
-use crate::components::{ChildSelect, Interrupted, Restart, Target, Wait, Waiting};
+use crate::components::{ChildSelect, Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
-use crate::rows::{DescriptionRow, PipeRow, TaskRow};
+use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::boxed::Box;
@@ -107,8 +107,16 @@ impl Kernel {
     fn watch(&mut self, row: TaskRow, wait: &Wait, enter: bool) {
         let (since, tid) = (wait.since, self.rows[row].tid);
         match &wait.on {
-            Waiting::PipeRead { description, .. } | Waiting::PipeWrite { description, .. } => {
+            Waiting::PipeRead { description, .. }
+            | Waiting::PipeWrite { description, .. }
+            | Waiting::EventRead { description }
+            | Waiting::EventWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
+            }
+            Waiting::Splice(splicing) => {
+                for description in splicing.held() {
+                    self.watch_description(description, since, tid, enter);
+                }
             }
             Waiting::Sendfile(Sending { to, .. }) => {
                 self.watch_description(*to, since, tid, enter);
@@ -138,9 +146,13 @@ impl Kernel {
     }
 
     fn watch_description(&mut self, row: DescriptionRow, since: u64, tid: u32, enter: bool) {
-        if let Target::Pipe(pipe, _) = self.rows[row].target {
-            self.watch_pipe(pipe, since, tid, enter);
-        }
+        let queue = match self.rows[row].target {
+            Target::Pipe(pipe, _) => return self.watch_pipe(pipe, since, tid, enter),
+            Target::Object(Object::Event(event)) => &mut self.rows[event].waiters,
+            Target::Object(Object::Pidfd(pidfd)) => &mut self.rows[pidfd].waiters,
+            Target::File(_) | Target::Socket(_) | Target::Object(_) => return,
+        };
+        if enter { queue.add(since, tid) } else { queue.remove(since) }
     }
 
     fn watch_pipe(&mut self, pipe: PipeRow, since: u64, tid: u32, enter: bool) {
@@ -172,7 +184,13 @@ impl Kernel {
             Changed::Pipe(pipe) if self.pipe_is_live(pipe) => {
                 SmallVec::from_slice(&self.rows[pipe].waiters.0)
             }
-            Changed::Pipe(_) => return,
+            Changed::Event(event) if event.is_live(&self.rows) => {
+                SmallVec::from_slice(&self.rows[event].waiters.0)
+            }
+            Changed::Pidfd(pidfd) if pidfd.is_live(&self.rows) => {
+                SmallVec::from_slice(&self.rows[pidfd].waiters.0)
+            }
+            Changed::Pipe(_) | Changed::Event(_) | Changed::Pidfd(_) => return,
             Changed::Children { parent, child, group } => {
                 let Some(process) = self.pids.process(parent) else { return };
                 let waiters = self.rows[process].child_waiters.0.iter().copied();
@@ -283,11 +301,18 @@ impl Kernel {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
+            | Waiting::EventRead { description }
+            | Waiting::EventWrite { description, .. }
             | Waiting::RecordLock { description, .. }
             | Waiting::Flock { description, .. } => self.release(*description),
             Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                 for description in held.iter().flatten() {
                     self.release(*description);
+                }
+            }
+            Waiting::Splice(splicing) => {
+                for description in splicing.held() {
+                    self.release(description);
                 }
             }
             Waiting::Sendfile(Sending { from, to, .. }) => {
@@ -329,6 +354,11 @@ impl Kernel {
                     && self.config.wake == WakeMode::Auto;
                 tried.or_else(|| leaves.then_some(Ok(Answer::value(*written as i64))))
             }
+            Waiting::EventRead { description } => self.try_event(*description, None).map(Ok),
+            Waiting::EventWrite { description, value } => {
+                self.try_event(*description, Some(*value)).map(Ok)
+            }
+            Waiting::Splice(splicing) => self.try_splice(row, *splicing).transpose(),
             Waiting::Sendfile(sending) => self.try_send(row, *sending).transpose(),
             Waiting::FifoOpen { .. } => self.try_fifo_open(row, &mut wait.on).transpose(),
             Waiting::Child { select, options, info } => {
@@ -508,7 +538,10 @@ fn expired_result(on: &Waiting) -> Completed {
         | Waiting::Parked(_)
         | Waiting::Finished(_)
         | Waiting::PipeWrite { .. }
+        | Waiting::EventRead { .. }
+        | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)
+        | Waiting::Splice(_)
         | Waiting::FifoOpen { .. }
         | Waiting::Child { .. }
         | Waiting::Vfork { .. }

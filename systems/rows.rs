@@ -23,8 +23,8 @@
 )]
 
 use crate::components::{
-    ColdText, Context, Description, Files, Handlers, Pipe, Process, ProcessText, Socket, Task,
-    Text, TextDefault,
+    ColdText, Context, Description, Event, Files, Handlers, Pidfd, Pipe, Process, ProcessText,
+    Socket, Task, Text, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
 use crate::wire::Wire;
@@ -329,6 +329,10 @@ kinds! {
     SocketRow sockets: Socket 0x736f636b,
     /// The texts of processes. No digest or snapshot lists them: each process writes its own.
     TextRow texts: Text 0x74657874,
+    /// A counter of eventfd(2).
+    EventRow events: Event 0x6576656e,
+    /// What a pidfd refers to.
+    PidfdRow pidfds: Pidfd 0x70696466,
 }
 
 impl Default for Rows {

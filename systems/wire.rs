@@ -6,6 +6,7 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -280,6 +281,28 @@ impl<'a> Wire<'a> for String {
         let error = from.error("UTF-8");
         let bytes = <&[u8]>::get(from)?;
         core::str::from_utf8(bytes).map(String::from).map_err(|_| error)
+    }
+}
+
+impl<'a, K: Wire<'a> + Ord, V: Wire<'a>> Wire<'a> for BTreeMap<K, V> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.len() as u64);
+        for (key, value) in self {
+            key.put(out);
+            value.put(out);
+        }
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let mut map = BTreeMap::new();
+        for _ in 0..from.count()? {
+            let error = from.error("keys in ascending order");
+            let key = K::get(from)?;
+            if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
+                return Err(error);
+            }
+            map.insert(key, V::get(from)?);
+        }
+        Ok(map)
     }
 }
 

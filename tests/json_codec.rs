@@ -109,6 +109,12 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
                 flags: self.wide() as u32,
             }),
             FieldValue::Info(_) => FieldValue::Info(self.wired(6)),
+            FieldValue::SigEvent(_) => FieldValue::SigEvent(SigEvent {
+                notify: self.wide() as u32,
+                signo: self.wide() as i32,
+                value: self.wide(),
+                thread: self.wide() as i32,
+            }),
             FieldValue::Poll(_) => FieldValue::Poll(
                 (0..self.byte() % 3)
                     .map(|_| PollFd {

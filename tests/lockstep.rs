@@ -28,7 +28,7 @@ use tickernel_systems::fs::Protected;
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 40;
 /// Tests that share the number of programs.
-const TESTS: u64 = 10;
+const TESTS: u64 = 11;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
 /// What is compared after the last request.
@@ -292,6 +292,11 @@ fn bytes() {
 #[test]
 fn names() {
     run("names", &programs_about(Subject::Names, REQUESTS_MAX));
+}
+
+#[test]
+fn objects() {
+    run("objects", &programs_about(Subject::Objects, REQUESTS_MAX));
 }
 
 #[test]

@@ -52,12 +52,15 @@ impl Order<'_> {
                     let missing = if *exact { *missing } else { u64::MAX };
                     self.supply_bytes(other, &call, *id, missing)
                 }
-                _ if recorded == Recorded::Never => !started && self.supply_end(other, &call, want),
+                _ if recorded == Recorded::Never => {
+                    !started && self.supply_end(tid, other, &call, want)
+                }
                 Want::NoWriter(id) | Want::NoReader(id) => {
                     let writing = matches!(want, Want::NoWriter(_));
                     self.supply_close(other, &call, *id, writing)
                 }
                 Want::Room(id) => !started && self.supply_pipes(other, &call, &[*id], false),
+                Want::Counter(id) => !started && self.supply_pipes(other, &call, &[*id], true),
                 Want::Ready(ids) => !started && self.supply_pipes(other, &call, ids, true),
                 Want::File(inode) => !started && self.supply_size(other, &call, *inode),
                 Want::Child | Want::Continue => kills(&call) && self.run_other(other),
@@ -87,14 +90,16 @@ impl Order<'_> {
     }
 
     /// A process that ends closes its descriptors before its end is printed.
-    fn supply_end(&mut self, other: u32, call: &Call<'_>, want: &Want) -> bool {
+    fn supply_end(&mut self, tid: u32, other: u32, call: &Call<'_>, want: &Want) -> bool {
         let (Call::ExitGroup { status } | Call::Exit { status }) = call else { return false };
         let holds = match want {
             Want::NoWriter(id) => self.holds_end(other, *id, true),
             Want::NoReader(id) => self.holds_end(other, *id, false),
-            Want::Ready(ids) => ids
-                .iter()
-                .any(|id| self.holds_end(other, *id, true) || self.holds_end(other, *id, false)),
+            Want::Ready(ids) => ids.iter().any(|id| {
+                self.holds_end(other, *id, true)
+                    || self.holds_end(other, *id, false)
+                    || self.watches(tid, *id, other)
+            }),
             _ => false,
         };
         if holds {
@@ -122,7 +127,7 @@ impl Order<'_> {
     /// What changes the state of pipes: reads, and if `all` writes and closes too.
     fn supply_pipes(&mut self, other: u32, call: &Call<'_>, ids: &[u64], all: bool) -> bool {
         let touches =
-            |order: &Self, fd: i32| order.pipe_of(other, fd).is_some_and(|id| ids.contains(&id));
+            |order: &Self, fd: i32| order.object_of(other, fd).is_some_and(|id| ids.contains(&id));
         match call {
             Call::Read { fd, .. } | Call::Readv { fd, .. } => {
                 touches(self, *fd) && self.run_if_right(other)
@@ -148,6 +153,20 @@ impl Order<'_> {
         let place = self.kernel.fd_view(other, fd).and_then(|view| view.place);
         let same = place.and_then(|place| self.kernel.fs().inode_id(place)) == Some(inode);
         same && self.run_other(other)
+    }
+
+    /// The pipe, counter or process behind a descriptor.
+    fn object_of(&self, tid: u32, fd: i32) -> Option<u64> {
+        self.kernel.fd_view(tid, fd)?.object()
+    }
+
+    /// Whether a task's pidfd with this own id refers to the process of another task.
+    fn watches(&self, tid: u32, id: u64, other: u32) -> bool {
+        let process = self.kernel.process_of_task(other);
+        (0..LOOKED_AT_FDS).any(|fd| {
+            let view = self.kernel.fd_view(tid, fd).and_then(|view| view.process);
+            view.is_some_and(|(own, pid)| own == id && pid.is_some() && pid == process)
+        })
     }
 
     /// The pipe behind a descriptor.
@@ -291,6 +310,10 @@ impl Order<'_> {
 fn kills(call: &Call<'_>) -> bool {
     matches!(
         call,
-        Call::Kill { .. } | Call::Tgkill { .. } | Call::Tkill { .. } | Call::RtSigqueueinfo { .. }
+        Call::Kill { .. }
+            | Call::Tgkill { .. }
+            | Call::Tkill { .. }
+            | Call::RtSigqueueinfo { .. }
+            | Call::PidfdSendSignal { .. }
     )
 }

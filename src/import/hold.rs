@@ -29,7 +29,7 @@ impl Order<'_> {
             let sensitive = match &theirs {
                 Call::Read { fd, .. } | Call::Readv { fd, .. } => {
                     named.is_empty()
-                        && self.kernel.fd_view(other, *fd).is_some_and(|v| v.pipe.is_some())
+                        && self.kernel.fd_view(other, *fd).is_some_and(|v| v.object().is_some())
                 }
                 Call::Write { fd, .. } | Call::Writev { fd, .. } => {
                     matches!(pending.decoded.expected.recorded, Recorded::Errno(_))

@@ -5,10 +5,13 @@
 
 use tickernel_systems::abi::credentials::CAPABILITIES;
 use tickernel_systems::abi::flags::{
-    DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS, makedev, number_of,
+    DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, makedev,
+    number_of,
 };
+use tickernel_systems::abi::signal::SI_TIMER;
 use tickernel_systems::abi::{
-    Errno, Itimer, PollFd, Rlimit, SigAction, SigInfo, SigSet, Signal, Stat, Timespec, WaitStatus,
+    Errno, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Signal, Stat, Timespec,
+    WaitStatus,
 };
 
 use crate::replay::stat_bits;
@@ -177,7 +180,7 @@ fn si_code(value: &Value) -> Option<i32> {
             "SI_USER" => SI_USER,
             "SI_KERNEL" => SI_KERNEL,
             "SI_QUEUE" => SI_QUEUE,
-            "SI_TIMER" => -2,
+            "SI_TIMER" => SI_TIMER,
             "SI_TKILL" => SI_TKILL,
             "CLD_EXITED" => CLD_EXITED,
             "CLD_KILLED" => CLD_KILLED,
@@ -197,15 +200,21 @@ pub fn siginfo(value: &Value) -> Option<SigInfo> {
     let small = |name: &str| {
         value.field(name).and_then(Value::number).and_then(|number| u32::try_from(number).ok())
     };
+    let code = value.field("si_code").and_then(si_code).unwrap_or(0);
+    // A timer's signal has its number and overrun in the words of the sender.
+    let (pid, uid) = match code {
+        SI_TIMER => ("si_timerid", "si_overrun"),
+        _ => ("si_pid", "si_uid"),
+    };
     let status = match value.field("si_status") {
         Some(status) => signal_number(status)?,
         None => 0,
     };
     Some(SigInfo {
         signo,
-        code: value.field("si_code").and_then(si_code).unwrap_or(0),
-        pid: small("si_pid").unwrap_or(0),
-        uid: small("si_uid").unwrap_or(0),
+        code,
+        pid: small(pid).unwrap_or(0),
+        uid: small(uid).unwrap_or(0),
         status,
         value: 0,
     })
@@ -313,6 +322,17 @@ pub fn statx(value: &Value) -> Option<(Stat, u32)> {
         }
     }
     Some((stat, seen))
+}
+
+/// `{sigev_value={sival_int=…, sival_ptr=…}, sigev_signo=…, sigev_notify=…}`
+pub fn sigevent(value: &Value) -> Option<SigEvent> {
+    let signo = value.field("sigev_signo").map_or(Some(0), signal_number)?;
+    let given = value.field("sigev_value")?;
+    let word = given.field("sival_ptr").and_then(|word| word.as_pointer().or(word.as_u64()));
+    let notify = number(value.field("sigev_notify")?, SIGEV_NOTIFY)?;
+    let thread = value.field("sigev_notify_thread_id").and_then(Value::as_i32).unwrap_or(0);
+    let value = word.or_else(|| given.field("sival_int")?.as_u64()).unwrap_or(0);
+    Some(SigEvent { notify: u32::try_from(notify).ok()?, signo, value, thread })
 }
 
 /// `{it_interval={…}, it_value={…}}`

@@ -5,7 +5,7 @@ use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, PollFd, SelectSets};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{InodeId, Pages, Place};
-use tickernel_systems::{ChildView, Kernel};
+use tickernel_systems::{ChildView, CounterView, Kernel};
 
 use super::paths;
 use crate::replay::{CUT, Expected, Recorded, stat_bits};
@@ -28,6 +28,8 @@ pub enum Want {
     Bytes(u64, u64, bool),
     /// Room in a pipe.
     Room(u64),
+    /// Another value of a counter of eventfd(2).
+    Counter(u64),
     /// The last writer of a pipe gone.
     NoWriter(u64),
     /// The last reader of a pipe gone.
@@ -67,6 +69,10 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
                 P_PID => id as i32,
                 P_PGID if id == 0 => 0,
                 P_PGID => -(id as i32),
+                P_PIDFD => match kernel.fd_view(tid, id as i32).and_then(|view| view.process) {
+                    Some((_, Some(pid))) => pid as i32,
+                    _ => return Probe::Unknown,
+                },
                 _ => return Probe::Unknown,
             };
             child(kernel, tid, wpid, options, expected)
@@ -83,6 +89,9 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
 
 fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> Probe {
     let Some(view) = kernel.fd_view(tid, fd) else { return Probe::Unknown };
+    if let Some(counter) = view.counter {
+        return read_counter(&counter, expected);
+    }
     let Some(pipe) = view.pipe else {
         let (Some(place), Recorded::Value(value)) = (view.place, expected.recorded) else {
             return Probe::Unknown;
@@ -122,6 +131,22 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
         }
         Recorded::Errno(Errno::EAGAIN) if pipe.bytes == 0 && pipe.writers > 0 => Probe::Right,
         Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
+    }
+}
+
+/// A read of eventfd(2): its value tells what was written before.
+fn read_counter(counter: &CounterView, expected: &Expected) -> Probe {
+    let read = match (&expected.payload, expected.recorded) {
+        (_, Recorded::Errno(Errno::EAGAIN)) if counter.count == 0 => return Probe::Right,
+        (Payload::Data(data), Recorded::Value(_)) => <[u8; 8]>::try_from(data.0.as_slice()).ok(),
+        _ => None,
+    };
+    let Some(read) = read.map(u64::from_le_bytes) else { return Probe::Unknown };
+    let now = if counter.semaphore { counter.count.min(1) } else { counter.count };
+    match now.cmp(&read) {
+        std::cmp::Ordering::Less => Probe::Wants(Want::Counter(counter.id)),
+        std::cmp::Ordering::Equal => Probe::Right,
+        std::cmp::Ordering::Greater => Probe::Unknown,
     }
 }
 
@@ -176,8 +201,8 @@ fn ready(list: &[PollFd]) -> Vec<(i32, u16)> {
     ready
 }
 
-fn pipes(kernel: &Kernel, tid: u32, fds: impl Iterator<Item = i32>) -> Want {
-    let ids = fds.filter_map(|fd| Some(kernel.fd_view(tid, fd)?.pipe?.id));
+fn objects(kernel: &Kernel, tid: u32, fds: impl Iterator<Item = i32>) -> Want {
+    let ids = fds.filter_map(|fd| kernel.fd_view(tid, fd)?.object());
     Want::Ready(ids.collect())
 }
 
@@ -186,7 +211,7 @@ fn poll(kernel: &Kernel, tid: u32, fds: &[PollFd], expected: &Expected) -> Probe
     if ready(&kernel.poll_view(tid, fds)) == ready(recorded) {
         Probe::Right
     } else {
-        Probe::Wants(pipes(kernel, tid, fds.iter().map(|entry| entry.fd)))
+        Probe::Wants(objects(kernel, tid, fds.iter().map(|entry| entry.fd)))
     }
 }
 
@@ -224,7 +249,7 @@ fn select(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Pr
     if now == **recorded {
         Probe::Right
     } else {
-        Probe::Wants(pipes(kernel, tid, asked.into_iter()))
+        Probe::Wants(objects(kernel, tid, asked.into_iter()))
     }
 }
 

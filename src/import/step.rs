@@ -232,6 +232,7 @@ fn is_timed(call: &Call<'_>) -> bool {
             | Call::Pselect6 { .. }
             | Call::Alarm { .. }
             | Call::Setitimer { .. }
+            | Call::TimerSettime { .. }
             | Call::RtSigtimedwait { .. }
             | Call::Utimensat { .. }
     )

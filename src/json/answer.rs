@@ -42,11 +42,13 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Limit(_) => "old_limit",
         Payload::Dirents(_) => "entries",
         Payload::Time(_) => "rem",
-        Payload::Timer(_) if call == "getitimer" => "curr_value",
+        Payload::Timer(_) if matches!(call, "getitimer" | "timer_gettime") => "curr_value",
         Payload::Timer(_) => "old_value",
         Payload::Address(_) => "addr",
         Payload::AltStack(_) => "old_ss",
         Payload::Change(..) => "change",
+        Payload::Number(_) if call == "timer_create" => "timerid",
+        Payload::Number(_) if call == "clone" => "pidfd",
         Payload::Lock(_) | Payload::Termios(_) | Payload::Winsize(_) | Payload::Number(_) => "arg",
     }
 }
@@ -269,6 +271,7 @@ impl<'a> FieldSource<'a> for FieldNames {
             FieldValue::Poll(_) => FieldValue::Poll(Vec::new()),
             FieldValue::Limit(limit) => FieldValue::Limit(*limit),
             FieldValue::Timer(timer) => FieldValue::Timer(*timer),
+            FieldValue::SigEvent(event) => FieldValue::SigEvent(*event),
             FieldValue::Lock(lock) => FieldValue::Lock(*lock),
             FieldValue::Termios(termios) => FieldValue::Termios(*termios),
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
@@ -304,7 +307,7 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "change",
     "addr",
     "old_ss",
@@ -325,6 +328,8 @@ const NAMES: [&str; 20] = [
     "old_value",
     "curr_value",
     "arg",
+    "timerid",
+    "pidfd",
 ];
 
 fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {

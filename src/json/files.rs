@@ -12,7 +12,7 @@ use tickernel_systems::abi::{Dirent, Stat, Statfs, Timespec};
 use tickernel_systems::wire::Bytes;
 
 /// CLI.md's names of the file types.
-const TYPES: [(&str, u32); 7] = [
+const TYPES: [(&str, u32); 8] = [
     ("regular", S_IFREG),
     ("dir", S_IFDIR),
     ("fifo", S_IFIFO),
@@ -20,6 +20,8 @@ const TYPES: [(&str, u32); 7] = [
     ("block", S_IFBLK),
     ("symlink", S_IFLNK),
     ("socket", S_IFSOCK),
+    // An anonymous inode has none.
+    ("unknown", 0),
 ];
 
 /// The name of a file's type by its mode; a number for none of inode(7)'s.

@@ -6,8 +6,8 @@
 use super::names;
 use super::socket::{read_address, read_alt_stack};
 use super::structs::{
-    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_termios,
-    read_time, read_timer, read_winsize,
+    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_sigevent,
+    read_termios, read_time, read_timer, read_winsize,
 };
 use super::text::{B64, c_string, decode};
 use super::{JsonError, Object, parse_object};
@@ -241,6 +241,7 @@ impl<'a> Source<'a> {
             FieldValue::Poll(_) => FieldValue::Poll(read_poll(value, name)?),
             FieldValue::Limit(_) => FieldValue::Limit(read_limit(value, name)?),
             FieldValue::Timer(_) => FieldValue::Timer(read_timer(value, name)?),
+            FieldValue::SigEvent(_) => FieldValue::SigEvent(read_sigevent(value, name)?),
             FieldValue::Lock(_) if value.is_object() => FieldValue::Lock(read_lock(value, name)?),
             FieldValue::Lock(_) => FieldValue::Number(self.fcntl_arg(name, value)?),
             FieldValue::Winsize(_) => FieldValue::Winsize(read_winsize(value, name)?),

@@ -4,8 +4,8 @@ use super::Object;
 use super::names::{self, show_flags, show_number};
 use super::socket::{show_address, show_alt_stack};
 use super::structs::{
-    show_action, show_info, show_limit, show_lock, show_numbers, show_poll, show_termios,
-    show_time, show_timer, show_winsize,
+    show_action, show_info, show_limit, show_lock, show_numbers, show_poll, show_sigevent,
+    show_termios, show_time, show_timer, show_winsize,
 };
 use super::text::{put_bytes, put_list};
 use serde_json::Value;
@@ -61,6 +61,7 @@ impl FieldSink for Sink<'_> {
             FieldValue::Poll(fds) => show_poll(&fds, false),
             FieldValue::Limit(limit) => show_limit(limit),
             FieldValue::Timer(timer) => show_timer(timer),
+            FieldValue::SigEvent(event) => show_sigevent(event),
             FieldValue::Lock(lock) => show_lock(&lock),
             FieldValue::Termios(termios) => show_termios(&termios),
             FieldValue::Winsize(size) => show_winsize(size),

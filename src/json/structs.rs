@@ -5,16 +5,16 @@ use super::names::{self, show_flags, show_number};
 use super::{CAUGHT, JsonError, Object};
 use serde_json::{Value, json};
 use tickernel_systems::abi::flags::{
-    LOCK_KINDS, Names, POLL_EVENTS, SA_FLAGS, UTIME_NOW, UTIME_OMIT, UTIME_SPECIALS, WHENCES,
-    name_of, number_of,
+    LOCK_KINDS, Names, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, UTIME_NOW, UTIME_OMIT, UTIME_SPECIALS,
+    WHENCES, name_of, number_of,
 };
-use tickernel_systems::abi::signal::{SI_QUEUE, SI_TKILL, SI_USER, SIG_DFL, SIG_IGN};
+use tickernel_systems::abi::signal::{SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, SIG_DFL, SIG_IGN};
 use tickernel_systems::abi::termios::{
     TERMIOS_CC, TERMIOS_CFLAGS, TERMIOS_IFLAGS, TERMIOS_LFLAGS, TERMIOS_OFLAGS,
 };
 use tickernel_systems::abi::{
-    Flock, Itimer, PollFd, Rlimit, SigAction, SigInfo, Signal, Termios, Timespec, WaitStatus,
-    Winsize,
+    Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios, Timespec,
+    WaitStatus, Winsize,
 };
 
 /// The fields of one object, asked for by name; errors name the field and what it belongs to.
@@ -106,6 +106,33 @@ pub(super) fn read_timer(value: &Value, of: &str) -> Result<Itimer, JsonError> {
     Ok(Itimer { value_ns: ns("value")?, interval_ns: ns("interval")? })
 }
 
+/// `struct sigevent`.
+pub(super) fn show_sigevent(event: SigEvent) -> Value {
+    let mut object = Object::new();
+    let notify = names::show_choice(event.notify.into(), SIGEV_NOTIFY);
+    object.insert("sigev_notify".into(), notify);
+    object.insert("sigev_signo".into(), names::show_signal(event.signo.into()));
+    object.insert("sigev_value".into(), event.value.into());
+    if event.thread != 0 {
+        object.insert("sigev_notify_thread_id".into(), event.thread.into());
+    }
+    Value::Object(object)
+}
+
+pub(super) fn read_sigevent(value: &Value, of: &str) -> Result<SigEvent, JsonError> {
+    let fields = Fields::new(value, of)?;
+    let signo = match fields.object.get("sigev_signo") {
+        None => 0,
+        Some(_) => fields.by("sigev_signo", names::signal_number)?,
+    };
+    Ok(SigEvent {
+        notify: fields.by("sigev_notify", |value| names::choice(value, SIGEV_NOTIFY))?,
+        signo,
+        value: fields.or_zero("sigev_value")?,
+        thread: fields.or_zero("sigev_notify_thread_id")?,
+    })
+}
+
 /// A disposition; a handler's cookie other than [`CAUGHT`] is a number.
 pub(super) fn show_action(action: &SigAction) -> Value {
     let handler = match action.handler {
@@ -149,14 +176,17 @@ pub fn show_info(info: &SigInfo) -> Value {
     }
     object.insert("si_signo".into(), names::show_signal(info.signo.into()));
     object.insert("si_code".into(), names::show_code(info.signo, info.code));
-    if child || sent || info.pid != 0 || info.uid != 0 {
+    if info.code == SI_TIMER {
+        object.insert("si_timerid".into(), info.pid.into());
+        object.insert("si_overrun".into(), info.uid.into());
+    } else if child || sent || info.pid != 0 || info.uid != 0 {
         object.insert("si_pid".into(), info.pid.into());
         object.insert("si_uid".into(), info.uid.into());
     }
     if child || info.status != 0 {
         object.insert("si_status".into(), info.status.into());
     }
-    if info.code == SI_QUEUE || info.value != 0 {
+    if matches!(info.code, SI_QUEUE | SI_TIMER) || info.value != 0 {
         object.insert("si_value".into(), info.value.into());
     }
     Value::Object(object)
@@ -179,8 +209,8 @@ pub fn read_info(value: &Value, of: &str) -> Result<SigInfo, JsonError> {
     Ok(SigInfo {
         signo,
         code,
-        pid: fields.or_zero("si_pid")?,
-        uid: fields.or_zero("si_uid")?,
+        pid: fields.or_zero(if code == SI_TIMER { "si_timerid" } else { "si_pid" })?,
+        uid: fields.or_zero(if code == SI_TIMER { "si_overrun" } else { "si_uid" })?,
         status: fields.or_zero("si_status")?,
         value: fields.or_zero("si_value")?,
     })

@@ -21,6 +21,8 @@ pub enum Subject {
     Names,
     /// What is kept of a file beside its bytes and names.
     Attributes,
+    /// Counters, pidfds, files of memory, pages from pipe to pipe.
+    Objects,
 }
 
 macro_rules! actions {
@@ -80,5 +82,9 @@ actions! {
     Attributes {
         5 Stat, 3 Lstat, 6 Fstat, 2 Newfstatat, 4 Access, 2 Faccessat2, 4 Chmod, 2 Fchmod, 3 Chown,
         2 Utimensat,
+    }
+    Objects {
+        3 Eventfd, 4 EventWrite, 3 EventRead, 4 PidfdOpen, 3 PidfdSendSignal, 2 PidfdGetfd,
+        3 PidfdWait, 3 Memfd, 3 Seal, 6 Splice, 3 Tee,
     }
 }

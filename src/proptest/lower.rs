@@ -63,7 +63,6 @@ const OPENS: [&str; 14] = [
     "O_PATH",
 ];
 const IDS: [i64; 6] = [0, 1000, -1, 1, 65_534, 1001];
-const EVENTS: [&str; 5] = ["POLLIN", "POLLOUT", "POLLIN|POLLOUT", "POLLPRI", ""];
 
 /// Whether a descriptor that was opened so is probably a directory's.
 pub(super) fn may_be_directory(path: &str, flags: &str) -> bool {
@@ -72,12 +71,12 @@ pub(super) fn may_be_directory(path: &str, flags: &str) -> bool {
         || flags == "O_PATH"
 }
 
-struct Lowering<'p> {
+pub(super) struct Lowering<'p> {
     player: &'p Player,
     pid: i64,
-    choices: [u8; 4],
+    pub(super) choices: [u8; 4],
     /// Nobody else can speak: what waits would end the program.
-    alone: bool,
+    pub(super) alone: bool,
     full: bool,
 }
 
@@ -96,6 +95,7 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         Subject::Bytes => lowering.bytes(action),
         Subject::Names => lowering.names(action),
         Subject::Attributes => lowering.attributes(action),
+        Subject::Objects => lowering.object(action),
     };
     let mut request = Object::new();
     request.insert("pid".into(), pid.into());
@@ -121,12 +121,12 @@ impl Lowering<'_> {
         }
     }
 
-    fn pick<T: Copy>(&self, choice: usize, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&self, choice: usize, from: &[T]) -> T {
         from[usize::from(self.choices[choice]) % from.len()]
     }
 
     /// A descriptor: mostly an open one of the wanted kind, sometimes any, seldom none.
-    fn fd(&self, choice: usize, wanted: &[Kind]) -> i64 {
+    pub(super) fn fd(&self, choice: usize, wanted: &[Kind]) -> i64 {
         let byte = self.choices[choice];
         let Some(known) = self.player.known.get(&self.pid) else { return 0 };
         let open: Vec<i64> = known.fds.keys().copied().collect();
@@ -147,8 +147,17 @@ impl Lowering<'_> {
         }
     }
 
-    fn any_fd(&self, choice: usize) -> i64 {
-        self.fd(choice, &[Kind::Reader, Kind::Writer, Kind::File, Kind::Directory])
+    pub(super) fn any_fd(&self, choice: usize) -> i64 {
+        let kinds = [
+            Kind::Reader,
+            Kind::Writer,
+            Kind::File,
+            Kind::Directory,
+            Kind::Counter,
+            Kind::Process,
+            Kind::Memory,
+        ];
+        self.fd(choice, &kinds)
     }
 
     /// A file: places in a directory are its file system's own.
@@ -166,7 +175,7 @@ impl Lowering<'_> {
     }
 
     /// A process: mostly one that was born, alive or not.
-    fn process_id(&self, choice: usize) -> i64 {
+    pub(super) fn process_id(&self, choice: usize) -> i64 {
         let born = &self.player.born;
         match self.choices[choice] {
             250..=255 => 9999,
@@ -326,7 +335,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn any_signal(&self, choice: usize) -> Value {
+    pub(super) fn any_signal(&self, choice: usize) -> Value {
         match self.choices[choice] {
             252 => 0.into(),
             253 => 65.into(),
@@ -463,51 +472,6 @@ impl Lowering<'_> {
             "arg": {"type": kind, "whence": whence, "start": start, "len": len}})
     }
 
-    fn poll(&self) -> Value {
-        let item = |fd: i64, choice| json!({"fd": fd, "events": self.pick(choice, &EVENTS)});
-        let mut fds = vec![item(self.any_fd(0), 1)];
-        if self.choices[2] > 100 {
-            fds.push(item(self.any_fd(2), 3));
-        }
-        if self.choices[2] > 220 {
-            fds.push(item(self.pick(2, &[-1, 77]), 1));
-        }
-        let timeout = if self.alone || self.choices[3].is_multiple_of(2) { 0 } else { -1 };
-        json!({"call": "poll", "fds": fds, "timeout": timeout})
-    }
-
-    fn select(&self) -> Value {
-        // Beside a descriptor now and then what lies in the last word, and beyond it.
-        let list = |choice: usize| {
-            let mut list = match self.any_fd(choice) {
-                fd @ 0..=63 => vec![fd],
-                _ => vec![],
-            };
-            match self.choices[choice] % 16 {
-                11 => list.push(64),
-                12 => list.extend([200, 5]),
-                13 => list.push(63),
-                14 => list.extend([64, 128]),
-                15 => list.clear(),
-                _ => {}
-            }
-            list
-        };
-        let nfds = self.pick(3, &[64, 64, 64, 4, -1, 0, 64, 1, 65, 1000, 6]);
-        let mut request = json!({"call": "select", "nfds": nfds, "readfds": list(0),
-            "writefds": list(1)});
-        if self.choices[3] % 4 == 1 {
-            request["exceptfds"] = list(2).into();
-        }
-        if self.choices[1] > 240 {
-            request["writefds"] = Value::Null;
-        }
-        if self.alone || self.choices[2].is_multiple_of(2) {
-            request["timeout"] = json!({"sec": 0, "usec": 0});
-        }
-        request
-    }
-
     fn data(&self, choice: usize) -> String {
         let letter = char::from(b'a' + self.choices[3] % 26);
         letter.to_string().repeat(self.pick(choice, &SIZES))
@@ -570,14 +534,16 @@ impl Lowering<'_> {
         request
     }
 
-    fn kind_of(&self, fd: i64) -> Option<Kind> {
+    pub(super) fn kind_of(&self, fd: i64) -> Option<Kind> {
         self.player.known.get(&self.pid)?.fds.get(&fd).copied()
     }
 
     fn bytes(&self, action: Action) -> Value {
-        let (reader, writer) =
-            (self.fd(0, &[Kind::Reader, Kind::File]), self.fd(0, &[Kind::Writer, Kind::File]));
-        let file = self.fd(0, &[Kind::File]);
+        let (reader, writer) = (
+            self.fd(0, &[Kind::Reader, Kind::File]),
+            self.fd(0, &[Kind::Writer, Kind::File, Kind::Memory]),
+        );
+        let file = self.fd(0, &[Kind::File, Kind::Memory]);
         let (count, offset) = (self.count(1), self.pick(2, &OFFSETS));
         match action {
             Action::Write => json!({"call": "write", "fd": writer, "data": self.data(1)}),

@@ -20,7 +20,9 @@
 
 mod action;
 mod lower;
+mod objects;
 mod player;
+mod waits;
 
 pub use action::{Action, Subject};
 pub use player::Player;

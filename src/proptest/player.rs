@@ -20,6 +20,12 @@ pub(super) enum Kind {
     Directory,
     /// /dev/zero.
     Zeros,
+    /// A file of memory.
+    Memory,
+    /// A counter of eventfd(2).
+    Counter,
+    /// A pidfd.
+    Process,
     /// The end of a pipe that is read.
     Reader,
     /// The end of a pipe that is written.
@@ -153,7 +159,7 @@ impl Player {
                 return;
             }
             // The target may have stopped, gone on or ended: it is asked again to find out.
-            "kill" | "tgkill" => {
+            "kill" | "tgkill" | "pidfd_send_signal" => {
                 self.known.values_mut().for_each(|known| known.stopped = false);
                 return;
             }
@@ -182,6 +188,9 @@ impl Player {
                 };
                 process.fds.insert(value, kind);
             }
+            "eventfd2" => drop(process.fds.insert(value, Kind::Counter)),
+            "pidfd_open" => drop(process.fds.insert(value, Kind::Process)),
+            "memfd_create" => drop(process.fds.insert(value, Kind::Memory)),
             "dup" | "dup2" | "dup3" => {
                 let old = number("oldfd").and_then(|fd| process.fds.get(&fd).copied());
                 process.fds.insert(value, old.unwrap_or(Kind::File));

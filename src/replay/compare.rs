@@ -337,7 +337,11 @@ pub fn info(recorded: &SigInfo, simulated: &SigInfo) -> Verdict {
     let wanted = SigInfo { value: simulated.value, ..*recorded };
     // A signal from the kernel has no sender.
     let senderless = recorded.code == tickernel_systems::abi::signal::SI_KERNEL;
-    let simulated = if senderless {
+    // How late a timer's signal is delivered moves with the machine's speed.
+    let late = recorded.code == tickernel_systems::abi::signal::SI_TIMER;
+    let simulated = if late {
+        SigInfo { uid: recorded.uid, ..*simulated }
+    } else if senderless {
         SigInfo { pid: recorded.pid, uid: recorded.uid, ..*simulated }
     } else {
         *simulated

@@ -84,7 +84,9 @@ constants! {
 }
 constants! {
     /// Operations of flock(2).
-    FLOCK_OPERATIONS: u32 { LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8 }
+    FLOCK_OPERATIONS: u32 {
+        LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8, LOCK_MAND = 32,
+    }
 }
 constants! {
     /// Flags of clone(2) above the exit signal in the low byte.
@@ -169,6 +171,7 @@ constants! {
 constants! {
     /// Operations of prctl(2) that change what the kernel models.
     PRCTL_OPTIONS: u32 {
+        PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2,
         PR_SET_KEEPCAPS = 8, PR_CAPBSET_DROP = 24, PR_SET_SECUREBITS = 28,
         PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47,
     }
@@ -215,12 +218,51 @@ constants! {
     CLOCKS: u32 {
         CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1, CLOCK_PROCESS_CPUTIME_ID = 2,
         CLOCK_THREAD_CPUTIME_ID = 3, CLOCK_MONOTONIC_RAW = 4, CLOCK_REALTIME_COARSE = 5,
-        CLOCK_MONOTONIC_COARSE = 6, CLOCK_BOOTTIME = 7,
+        CLOCK_MONOTONIC_COARSE = 6, CLOCK_BOOTTIME = 7, CLOCK_REALTIME_ALARM = 8,
+        CLOCK_BOOTTIME_ALARM = 9, CLOCK_TAI = 11,
     }
 }
 constants! {
     /// Flags of clock_nanosleep(2).
     TIMER_FLAGS: u32 { TIMER_ABSTIME = 1 }
+}
+constants! {
+    /// Flags of memfd_create(2).
+    MEMFD_FLAGS: u32 {
+        MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2, MFD_HUGETLB = 4, MFD_NOEXEC_SEAL = 8,
+        MFD_EXEC = 0x10,
+    }
+}
+constants! {
+    /// Seals of a file of memory (fcntl(2)).
+    SEALS: u32 {
+        F_SEAL_SEAL = 1, F_SEAL_SHRINK = 2, F_SEAL_GROW = 4, F_SEAL_WRITE = 8,
+        F_SEAL_FUTURE_WRITE = 0x10, F_SEAL_EXEC = 0x20,
+    }
+}
+constants! {
+    /// Flags of splice(2), tee(2), vmsplice(2).
+    SPLICE_FLAGS: u32 {
+        SPLICE_F_MOVE = 1, SPLICE_F_NONBLOCK = 2, SPLICE_F_MORE = 4, SPLICE_F_GIFT = 8,
+    }
+}
+constants! {
+    /// How a timer tells that its time has come (sigevent(3type)).
+    SIGEV_NOTIFY: u32 { SIGEV_SIGNAL = 0, SIGEV_NONE = 1, SIGEV_THREAD = 2, SIGEV_THREAD_ID = 4 }
+}
+constants! {
+    /// Flags of eventfd2(2).
+    EVENTFD_FLAGS: u32 { EFD_SEMAPHORE = 1, EFD_CLOEXEC = 0o2000000, EFD_NONBLOCK = 0o4000 }
+}
+constants! {
+    /// Flags of pidfd_open(2).
+    PIDFD_FLAGS: u32 { PIDFD_NONBLOCK = 0o4000, PIDFD_THREAD = 0o200 }
+}
+constants! {
+    /// Whom pidfd_send_signal(2) reaches.
+    PIDFD_SIGNAL_FLAGS: u32 {
+        PIDFD_SIGNAL_THREAD = 1, PIDFD_SIGNAL_THREAD_GROUP = 2, PIDFD_SIGNAL_PROCESS_GROUP = 4,
+    }
 }
 constants! {
     /// Modes of fallocate(2).

@@ -154,6 +154,19 @@ pub struct Itimer {
     pub interval_ns: u64,
 }
 
+/// `struct sigevent` of timer_create(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SigEvent {
+    /// `SIGEV_*`.
+    pub notify: u32,
+    /// The signal.
+    pub signo: i32,
+    /// Its `si_value`.
+    pub value: u64,
+    /// The thread of `SIGEV_THREAD_ID`.
+    pub thread: i32,
+}
+
 /// The descriptor sets of select(2), as ascending lists.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SelectSets {
@@ -256,6 +269,7 @@ crate::wire_struct!(PollFd { fd, events, revents });
 crate::wire_struct!(Rlimit { cur, max });
 crate::wire_struct!(Flock { kind, whence, start, len, pid });
 crate::wire_struct!(Itimer { value_ns, interval_ns });
+crate::wire_struct!(SigEvent { notify, signo, value, thread });
 crate::wire_struct!(SelectSets { read, write, except });
 crate::wire_enum!(WaitStatus {
     0 Exited(code), 1 Signaled(signal, core), 2 Stopped(signal), 3 Continued

@@ -13,7 +13,7 @@ use crate::event::{Answer, Call, Payload};
 use crate::face::Policy;
 use crate::fs::Place;
 use crate::kernel::{CallResult, Kernel, Stop};
-use crate::rows::{DescriptionRow, TaskRow};
+use crate::rows::{DescriptionRow, RowKind, TaskRow};
 use alloc::vec::Vec;
 
 /// Flags that stay in the description.
@@ -173,6 +173,10 @@ impl Kernel {
     pub(crate) fn drop_object(&mut self, object: Object) {
         match object {
             Object::Foreign(path) => self.face.drop_path(path),
+            Object::Event(event) => {
+                event.remove(&mut self.rows);
+            }
+            Object::Pidfd(pidfd) => self.drop_pidfd(pidfd),
             Object::Epoll | Object::Inotify | Object::Device(_) => {}
         }
     }
@@ -327,7 +331,8 @@ impl Kernel {
         count: u64,
     ) -> CallResult {
         match object {
-            Object::Epoll => Err(Errno::EINVAL.into()),
+            Object::Epoll | Object::Pidfd(_) => Err(Errno::EINVAL.into()),
+            Object::Event(event) => self.read_event(row, event, count),
             Object::Inotify => Err(Errno::EAGAIN.into()),
             Object::Device(_) | Object::Foreign(_) => {
                 let offset = self.rows[row].offset;
@@ -346,7 +351,8 @@ impl Kernel {
         offset: u64,
     ) -> CallResult {
         match object {
-            Object::Epoll | Object::Inotify => Err(Errno::ESPIPE.into()),
+            Object::Pidfd(_) => Err(Errno::EINVAL.into()),
+            Object::Epoll | Object::Inotify | Object::Event(_) => Err(Errno::ESPIPE.into()),
             Object::Device(device) => {
                 self.face_read_limit(count)?;
                 if !is_stream(device) {
@@ -375,7 +381,8 @@ impl Kernel {
         data: &[u8],
     ) -> CallResult {
         match object {
-            Object::Epoll | Object::Inotify => Err(Errno::EINVAL.into()),
+            Object::Epoll | Object::Inotify | Object::Pidfd(_) => Err(Errno::EINVAL.into()),
+            Object::Event(event) => self.write_event(row, event, data),
             Object::Device(device) => {
                 let offset = self.rows[row].offset;
                 if !swallows(device) {
@@ -409,7 +416,8 @@ impl Kernel {
         offset: u64,
     ) -> CallResult {
         match object {
-            Object::Epoll | Object::Inotify => Err(Errno::ESPIPE.into()),
+            Object::Pidfd(_) => Err(Errno::EINVAL.into()),
+            Object::Epoll | Object::Inotify | Object::Event(_) => Err(Errno::ESPIPE.into()),
             Object::Device(device) => {
                 let path = device_path(device);
                 if is_stream(device) {
@@ -438,7 +446,9 @@ impl Kernel {
         whence: u32,
     ) -> CallResult {
         let size = match object {
-            Object::Epoll | Object::Inotify => return Err(Errno::ESPIPE.into()),
+            Object::Epoll | Object::Inotify | Object::Pidfd(_) => return Err(Errno::ESPIPE.into()),
+            // It stays where it is (`noop_llseek`).
+            Object::Event(_) => return Ok(Answer::value(0)),
             Object::Device(_) => 0,
             Object::Foreign(_) if whence != SEEK_END => 0,
             Object::Foreign(number) => {
@@ -478,7 +488,10 @@ impl Kernel {
             }
             Target::Object(Object::Device(device)) => (S_IFCHR, device_path(device).to_vec()),
             Target::Object(Object::Foreign(path)) => (0, self.face.path(path).to_vec()),
-            Target::Socket(_) | Target::Object(Object::Epoll | Object::Inotify) => (0, Vec::new()),
+            Target::Socket(_)
+            | Target::Object(
+                Object::Epoll | Object::Inotify | Object::Event(_) | Object::Pidfd(_),
+            ) => (0, Vec::new()),
         };
         Some(FaceFd { kind, flags: flags & KEPT, path, id: description_id(self, row) })
     }
@@ -510,7 +523,6 @@ impl Kernel {
 }
 
 fn description_id(kernel: &Kernel, row: DescriptionRow) -> u64 {
-    use crate::rows::RowKind;
     row.own_id(&kernel.rows)
 }
 

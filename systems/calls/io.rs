@@ -6,7 +6,7 @@
 use super::face_files::operation::{READ, STAT};
 use crate::abi::Errno;
 use crate::abi::flags::*;
-use crate::components::Target;
+use crate::components::{Object, Target};
 use crate::event::{Answer, HostAnswer, Payload, Question};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{CallResult, Kernel, Stop};
@@ -73,7 +73,12 @@ impl Kernel {
         if !description.readable() {
             return Err(Errno::EBADF.into());
         }
-        let count = if count > MAX_RW_COUNT { readable_count(count)? } else { count };
+        let count = match count {
+            0..=MAX_RW_COUNT => count,
+            // A length of the face's has no address that could be wrong.
+            _ if self.config.face.present => MAX_RW_COUNT,
+            _ => readable_count(count)?,
+        };
         match description.target {
             Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),
@@ -89,6 +94,14 @@ impl Kernel {
                 }
                 Ok(answer)
             }
+        }
+    }
+
+    /// The number of a character device.
+    pub(crate) fn device_of(&self, place: Place) -> Option<u64> {
+        match self.thing(place) {
+            Thing::Device(rdev) => Some(rdev),
+            Thing::File | Thing::Directory | Thing::Proc | Thing::Other => None,
         }
     }
 
@@ -396,7 +409,13 @@ impl Kernel {
     pub(crate) fn ftruncate(&mut self, task: TaskRow, fd: i32, length: i64) -> CallResult {
         let size = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
-        let Target::File(place) = self.rows[row].target else { return Err(Errno::EINVAL.into()) };
+        let place = match self.rows[row].target {
+            Target::File(place) => place,
+            Target::Object(Object::Pidfd(_)) => return Err(Errno::EOPNOTSUPP.into()),
+            Target::Object(_) | Target::Pipe(..) | Target::Socket(_) => {
+                return Err(Errno::EINVAL.into());
+            }
+        };
         if self.fs.pages(place).is_none() || !self.rows[row].writable() {
             return Err(Errno::EINVAL.into());
         }
@@ -424,7 +443,12 @@ impl Kernel {
         if !self.rows[row].writable() {
             return Err(Errno::EBADF.into());
         }
-        let Target::File(place) = self.rows[row].target else { return Err(Errno::ESPIPE.into()) };
+        let place = match self.rows[row].target {
+            Target::File(place) => place,
+            Target::Object(Object::Pidfd(_)) => return Err(Errno::EOPNOTSUPP.into()),
+            Target::Object(_) => return Err(Errno::ENODEV.into()),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+        };
         match self.thing(place) {
             Thing::File => {}
             Thing::Directory => return Err(Errno::EISDIR.into()),
@@ -435,6 +459,9 @@ impl Kernel {
             return Err(Errno::EFBIG.into());
         }
         if mode & FALLOC_FL_PUNCH_HOLE != 0 {
+            if !self.fs.may_punch(place) {
+                return Err(Errno::EPERM.into());
+            }
             let now = self.stamp();
             self.fs.punch(place, offset as u64, len as u64, now);
         } else if mode == 0 && end > self.end_of(place) {
@@ -456,7 +483,7 @@ impl Kernel {
     /// posix_fadvise(2): advice changes nothing.
     pub(crate) fn fadvise(&self, task: TaskRow, fd: i32, len: i64, advice: i32) -> CallResult {
         let row = self.open_fd(task, fd)?;
-        if !matches!(self.rows[row].target, Target::File(_)) {
+        if !matches!(self.rows[row].target, Target::File(_) | Target::Object(_)) {
             return Err(Errno::ESPIPE.into());
         }
         if len < 0 || !(0..=5).contains(&advice) {

@@ -40,9 +40,13 @@ impl Kernel {
                 Target::Pipe(pipe, _) => {
                     Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
                 }
-                Target::Object(Object::Epoll | Object::Device(_) | Object::Foreign(_)) => {
-                    Err(Errno::ENOTTY.into())
-                }
+                Target::Object(
+                    Object::Epoll
+                    | Object::Event(_)
+                    | Object::Pidfd(_)
+                    | Object::Device(_)
+                    | Object::Foreign(_),
+                ) => Err(Errno::ENOTTY.into()),
                 Target::Socket(_) | Target::Object(Object::Inotify) => {
                     Ok(Answer::with(Payload::Number(0)))
                 }

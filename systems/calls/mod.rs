@@ -3,6 +3,7 @@
 
 mod capability;
 mod descriptor;
+mod eventfd;
 mod exec;
 mod face_fds;
 mod face_files;
@@ -14,16 +15,20 @@ mod ids;
 mod io;
 mod ioctl;
 pub(crate) mod lock;
+mod memfd;
 pub(crate) mod object;
 mod open;
 mod path;
+mod pidfd;
 mod pipe;
 pub(crate) mod poll;
 mod process;
 pub(crate) mod record_lock;
 mod signal;
 mod socket;
+pub(crate) mod splice;
 mod time;
+pub(crate) mod timer;
 pub(crate) mod transfer;
 mod wait;
 
@@ -56,6 +61,7 @@ impl Kernel {
             Call::Read { fd, count } => self.read(task, *fd, *count),
             // A vector's length is cut down before it is looked at.
             Call::Readv { fd, count } => self.read(task, *fd, (*count).min(io::MAX_RW_COUNT)),
+            Call::Writev { fd, data: [] } if self.is_counter(task, *fd) => Ok(Answer::default()),
             Call::Write { fd, data } | Call::Writev { fd, data } => self.write(task, *fd, data),
             Call::Close { fd } => self.close(task, *fd),
             Call::Dup { oldfd } => self.dup(task, *oldfd),
@@ -107,12 +113,32 @@ impl Kernel {
             Call::Sendfile { out_fd, in_fd, offset, count } => {
                 self.sendfile(task, out_fd, in_fd, offset, count)
             }
+            Call::Splice { fd_in, off_in, fd_out, off_out, len, flags } => {
+                self.splice(task, (fd_in, off_in), (fd_out, off_out), len, flags)
+            }
+            Call::Tee { fd_in, fd_out, len, flags } => self.tee(task, fd_in, fd_out, len, flags),
             Call::CopyFileRange { fd_in, off_in, fd_out, off_out, len, flags } => {
                 self.copy_file_range(task, (fd_in, off_in), (fd_out, off_out), len, flags)
             }
+            ref other => self.dispatch_objects(task, other),
+        }
+    }
+
+    fn dispatch_objects(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
+        match *call {
             Call::Sync {} => Ok(Answer::default()),
             Call::EpollCreate { size } => self.epoll_create(task, size),
             Call::EpollCreate1 { flags } => self.epoll_create1(task, flags),
+            Call::MemfdCreate { name, flags } => self.memfd_create(task, name, flags),
+            Call::Eventfd { initval } => self.eventfd(task, initval, 0),
+            Call::Eventfd2 { initval, flags } => self.eventfd(task, initval, flags),
+            Call::PidfdOpen { target, flags } => self.pidfd_open(task, target, flags),
+            Call::PidfdSendSignal { pidfd, sig, info, flags } => {
+                self.pidfd_send_signal(task, pidfd, sig, info, flags)
+            }
+            Call::PidfdGetfd { pidfd, targetfd, flags } => {
+                self.pidfd_getfd(task, pidfd, targetfd, flags)
+            }
             Call::InotifyInit {} => self.inotify_init(task, 0),
             Call::InotifyInit1 { flags } => self.inotify_init(task, flags),
             Call::Socket { domain, r#type, protocol } => {
@@ -146,6 +172,13 @@ impl Kernel {
             Call::Setitimer { which, new_value } => {
                 self.itimer(task, *which, Some(new_value.unwrap_or_default()))
             }
+            Call::TimerCreate { clockid, sevp } => self.timer_create(task, *clockid, *sevp),
+            Call::TimerSettime { timerid, flags, new_value } => {
+                self.timer_settime(task, *timerid, *flags, *new_value)
+            }
+            Call::TimerGettime { timerid } => self.timer_gettime(task, *timerid),
+            Call::TimerGetoverrun { timerid } => self.timer_getoverrun(task, *timerid),
+            Call::TimerDelete { timerid } => self.timer_delete(task, *timerid),
             Call::Getitimer { which } => self.itimer(task, *which, None),
             other => self.dispatch_processes(task, other),
         }

@@ -12,6 +12,8 @@ use crate::rows::TaskRow;
 
 /// Device number of the file system behind anonymous inodes.
 const ANON_INODE_DEVICE: u64 = 0xe;
+/// The same of pidfds.
+const PIDFS_DEVICE: u64 = 0x5;
 
 impl Kernel {
     /// epoll_create(2): the size only must not be negative or 0.
@@ -38,6 +40,19 @@ impl Kernel {
         self.make_object(task, Object::Inotify, O_RDONLY, flags)
     }
 
+    /// fstat(2): all share one inode that has no type, but for pidfds: each target has one.
+    pub(crate) fn stat_of_object(&self, object: Object) -> Stat {
+        let (dev, ino, mode) = match object {
+            Object::Pidfd(pidfd) => (PIDFS_DEVICE, self.rows[pidfd].id, 0o700),
+            Object::Epoll
+            | Object::Inotify
+            | Object::Event(_)
+            | Object::Device(_)
+            | Object::Foreign(_) => (ANON_INODE_DEVICE, 1, 0o600),
+        };
+        Stat { dev, ino, mode, nlink: 1, blksize: 4096, ..Stat::default() }
+    }
+
     fn make_object(
         &mut self,
         task: TaskRow,
@@ -52,16 +67,13 @@ impl Kernel {
     }
 }
 
-/// fstat(2): all share one inode that has no type.
-pub(crate) fn stat() -> Stat {
-    Stat { dev: ANON_INODE_DEVICE, ino: 1, mode: 0o600, nlink: 1, blksize: 4096, ..Stat::default() }
-}
-
 /// The text of `/proc/PID/fd/N`.
 pub(crate) const fn name(object: Object) -> &'static [u8] {
     match object {
         Object::Epoll => b"anon_inode:[eventpoll]",
         Object::Inotify => b"anon_inode:inotify",
+        Object::Event(_) => b"anon_inode:[eventfd]",
+        Object::Pidfd(_) => b"anon_inode:[pidfd]",
         Object::Device(_) | Object::Foreign(_) => b"face",
     }
 }

@@ -7,7 +7,7 @@
 use crate::abi::credentials::CAP_FOWNER;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
-use crate::components::Target;
+use crate::components::{Object, Target};
 use crate::event::{Answer, Path, Payload};
 use crate::fs::{self, MAY_EXEC, Place, TimeChange, Walked};
 use crate::kernel::{CallResult, Kernel, Stop};
@@ -20,6 +20,11 @@ use alloc::vec::Vec;
 const PATH_MAX: usize = 4096;
 /// Device number of the file system behind unnamed pipes.
 const PIPEFS_DEVICE: u64 = 0xf;
+/// Magic numbers of statfs(2) for what has no name.
+const PIPEFS_MAGIC: u64 = 0x5049_5045;
+const SOCKFS_MAGIC: u64 = 0x534f_434b;
+const ANON_INODE_FS_MAGIC: u64 = 0x0904_1934;
+const PID_FS_MAGIC: u64 = 0x5049_4446;
 
 /// Where a path or a descriptor leads.
 pub(crate) enum Spot {
@@ -163,7 +168,7 @@ impl Kernel {
         let pipe = match self.rows[row].target {
             Target::Pipe(pipe, _) => pipe,
             Target::Socket(socket) => return self.stat_of_socket(socket),
-            Target::Object(_) => return crate::calls::object::stat(),
+            Target::Object(object) => return self.stat_of_object(object),
             Target::File(_) => return Stat::default(),
         };
         let pipe = &self.rows[pipe];
@@ -380,7 +385,11 @@ impl Kernel {
 
     /// fchmod(2) of an unnamed pipe.
     fn chmod_pipe(&mut self, task: TaskRow, row: DescriptionRow, mode: u32) -> CallResult {
-        let Target::Pipe(pipe, _) = self.rows[row].target else { return Ok(Answer::default()) };
+        let pipe = match self.rows[row].target {
+            Target::Pipe(pipe, _) => pipe,
+            Target::Object(_) => return Err(Errno::EOPNOTSUPP.into()),
+            Target::File(_) | Target::Socket(_) => return Ok(Answer::default()),
+        };
         let caller = &self.rows[task].credentials;
         if caller.fsuid != self.rows[pipe].uid && !caller.capable(CAP_FOWNER) {
             return Err(Errno::EPERM.into());
@@ -391,12 +400,24 @@ impl Kernel {
 
     /// chown(2) and its like; -1 leaves an id.
     pub(crate) fn chown(&mut self, task: TaskRow, spot: Spot, uid: i64, gid: i64) -> CallResult {
-        let Spot::Place(place) = spot else { return Ok(Answer::default()) };
+        let place = match spot {
+            Spot::Place(place) => place,
+            Spot::Open(row) => return self.unchangeable(row),
+        };
         let wanted = |id: i64| Some(id as u32).filter(|id| *id != u32::MAX);
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.chown(&caller, place, wanted(uid), wanted(gid), now)?;
         Ok(Answer::default())
+    }
+
+    /// Owner and times of what has no name: nobody can change those of anonymous inodes, and
+    /// nothing shows those of pipes and sockets.
+    fn unchangeable(&self, row: DescriptionRow) -> CallResult {
+        match self.rows[row].target {
+            Target::Object(_) => Err(Errno::EOPNOTSUPP.into()),
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) => Ok(Answer::default()),
+        }
     }
 
     /// The object of an f- call.
@@ -426,7 +447,10 @@ impl Kernel {
         } else {
             self.spot(task, dirfd, path, flags)?
         };
-        let Spot::Place(place) = spot else { return Ok(Answer::default()) };
+        let place = match spot {
+            Spot::Place(place) => place,
+            Spot::Open(row) => return self.unchangeable(row),
+        };
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.set_times(&caller, place, change, now)?;
@@ -499,9 +523,13 @@ impl Kernel {
     pub(crate) fn statfs(&mut self, spot: &Spot) -> CallResult {
         let statfs = match spot {
             Spot::Place(place) => self.fs.statfs(*place),
-            Spot::Open(_) => crate::abi::Statfs {
-                // PIPEFS_MAGIC
-                kind: 0x5049_5045,
+            Spot::Open(row) => crate::abi::Statfs {
+                kind: match self.rows[*row].target {
+                    Target::Object(Object::Pidfd(_)) => PID_FS_MAGIC,
+                    Target::Object(_) => ANON_INODE_FS_MAGIC,
+                    Target::Socket(_) => SOCKFS_MAGIC,
+                    Target::File(_) | Target::Pipe(..) => PIPEFS_MAGIC,
+                },
                 bsize: 4096,
                 namelen: 255,
                 ..crate::abi::Statfs::default()

@@ -305,6 +305,7 @@ impl Kernel {
         self.rows[task].alt_stack = super::NO_ALT_STACK;
         self.rows[task].saved_mask = None;
         self.rows[process].did_exec = true;
+        self.drop_timers(process, false);
         self.end_vfork(process);
         self.close_on_exec(task);
     }
@@ -327,6 +328,7 @@ impl Kernel {
             self.pids.change(tid, |entry| entry.task = None);
             self.pids.change(pid, |entry| entry.task = Some(task));
             self.rows[task].tid = pid;
+            self.pidfd_gone(tid);
         }
     }
 

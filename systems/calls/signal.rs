@@ -197,7 +197,7 @@ impl Kernel {
     }
 
     /// The rule of kill(2): the same real or saved user, a capability, or SIGCONT in one session.
-    fn may_kill(
+    pub(crate) fn may_kill(
         &self,
         task: TaskRow,
         process: ProcessRow,

@@ -2,14 +2,14 @@
 //!
 //! The order of the checks is Linux's, found by experiment. Both copy through a pipe of the
 //! kernel's own, 16 pages at a time; sendfile(2) into a pipe puts the file's pages there, each in a
-//! slot of its own, as far as there is room. Not here: splice(2), tee(2).
+//! slot of its own, as far as there is room.
 
 use super::io::{MAX_FILE_BYTES, MAX_RW_COUNT};
 use crate::abi::Errno;
 use crate::abi::Signal;
 use crate::abi::flags::*;
 use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
-use crate::components::{Restart, Segment, Target, Waiting};
+use crate::components::{Object, Restart, Segment, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
@@ -173,7 +173,9 @@ impl Kernel {
             return Err(Errno::EBADF.into());
         }
         let is_file = matches!(self.rows[from].target, Target::File(_));
-        if offset.is_some() && !is_file {
+        // What cannot be read at an offset; a pidfd cannot be read at all, which is found later.
+        let is_pidfd = matches!(self.rows[from].target, Target::Object(Object::Pidfd(_)));
+        if offset.is_some() && !is_file && !is_pidfd {
             return Err(Errno::ESPIPE.into());
         }
         let own = if is_file { self.rows[from].offset as i64 } else { 0 };
@@ -297,7 +299,7 @@ impl Kernel {
     }
 
     /// Puts what there is room for into a pipe; `None` if there is none.
-    fn put_pages(
+    pub(crate) fn put_pages(
         &mut self,
         task: TaskRow,
         pipe: PipeRow,
@@ -368,13 +370,13 @@ impl Kernel {
 
 /// Linux's check of a range of a file: EINVAL for a count or an offset below 0, and where their sum
 /// has no number.
-fn verify_area(offset: i64, count: u64) -> Result<(), Errno> {
+pub(crate) fn verify_area(offset: i64, count: u64) -> Result<(), Errno> {
     let count = i64::try_from(count).map_err(|_| Errno::EINVAL)?;
     if offset < 0 || offset.checked_add(count).is_none() { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 /// An answer that tells the offsets that were given.
-fn offsets(value: i64, input: Option<i64>, output: Option<i64>) -> Answer {
+pub(crate) fn offsets(value: i64, input: Option<i64>, output: Option<i64>) -> Answer {
     match (input, output) {
         (None, None) => Answer::value(value),
         _ => Answer { value, payload: Payload::Offsets(input, output) },

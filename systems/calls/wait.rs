@@ -45,9 +45,28 @@ impl Kernel {
             P_PID if id as i32 > 0 => ChildSelect::Pid(id),
             P_PGID if id == 0 => ChildSelect::Group(self.rows[self.rows[task].process].pgid),
             P_PGID if id as i32 > 0 => ChildSelect::Group(id),
-            P_PIDFD => return Err(Errno::EBADF.into()),
+            P_PIDFD if id as i32 >= 0 => {
+                let (pid, nonblocking) = self.pidfd_to_wait_for(task, id as i32)?;
+                return self.wait_for_pidfd(task, pid, options, nonblocking);
+            }
             _ => return Err(Errno::EINVAL.into()),
         };
+        self.wait_for(task, select, options, true)
+    }
+
+    /// waitid(2) of `P_PIDFD`: one made with `PIDFD_NONBLOCK` gives EAGAIN where it would wait.
+    fn wait_for_pidfd(
+        &mut self,
+        task: TaskRow,
+        pid: u32,
+        options: u32,
+        nonblocking: bool,
+    ) -> CallResult {
+        let select = ChildSelect::Pid(pid);
+        if nonblocking && options & WNOHANG == 0 {
+            let found = self.try_wait(task, select, options, true)?;
+            return found.ok_or_else(|| Errno::EAGAIN.into());
+        }
         self.wait_for(task, select, options, true)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::components::TextDefault;
 use crate::fs::Place;
-use crate::rows::{DescriptionRow, PipeRow, SocketRow};
+use crate::rows::{DescriptionRow, EventRow, PidfdRow, PipeRow, SocketRow};
 use alloc::vec::Vec;
 
 /// What a description is open on.
@@ -14,7 +14,7 @@ pub enum Target {
     Pipe(PipeRow, Option<Place>),
     /// A socket.
     Socket(SocketRow),
-    /// An object without a name or a state of its own yet.
+    /// An object without a name.
     Object(Object),
 }
 
@@ -23,8 +23,9 @@ impl Target {
     pub(crate) const fn has_no_offset(self) -> bool {
         match self {
             Target::Pipe(..) | Target::Socket(_) => true,
-            Target::Object(Object::Epoll | Object::Inotify) => true,
-            Target::File(_) | Target::Object(Object::Device(_) | Object::Foreign(_)) => false,
+            Target::Object(Object::Epoll | Object::Inotify | Object::Event(_)) => true,
+            Target::File(_)
+            | Target::Object(Object::Device(_) | Object::Foreign(_) | Object::Pidfd(_)) => false,
         }
     }
 }
@@ -59,9 +60,11 @@ pub enum Object {
     Device(Device),
     /// A file of a foreign file system: the number of its path (`face.rs`).
     Foreign(u32),
+    /// A counter of eventfd(2).
+    Event(EventRow),
+    /// A process or thread, by pidfd_open(2).
+    Pidfd(PidfdRow),
 }
-
-crate::wire_enum!(Object { 0 Epoll, 1 Inotify, 2 Device(device), 3 Foreign(path) });
 
 /// An open file description (open(2)): what descriptors share.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Components: the data of each kind of entity and its invariants. No behaviour beyond what one
 //! value can say of itself; systems and calls act on them.
 
+pub mod anonymous;
 pub mod description;
 pub mod pipe;
 pub mod process;
@@ -10,6 +11,7 @@ pub mod wait;
 
 use alloc::sync::Arc;
 
+pub use anonymous::{Event, Pidfd};
 pub use description::{Context, Description, Device, FdSlot, Files, Object, Target};
 pub use pipe::{Pipe, Segment};
 pub use process::{Life, Limits, Link, Process, ProcessText, Reportable, Text};

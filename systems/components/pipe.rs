@@ -57,6 +57,14 @@ impl Segment {
         (self.bytes.len() as u64).div_ceil(PAGE_BYTES)
     }
 
+    /// The same bytes, to which nothing is added.
+    pub fn sealed(self) -> Self {
+        match self.kind {
+            SegmentKind::Bytes => Self { kind: SegmentKind::Page, ..self },
+            SegmentKind::Packet | SegmentKind::Page => self,
+        }
+    }
+
     /// Room in its last page.
     pub fn room(&self) -> u64 {
         if self.kind != SegmentKind::Bytes {
@@ -136,6 +144,42 @@ impl Pipe {
         }
         buffer.extend_from_slice(bytes);
         buffer
+    }
+
+    /// A copy of what lies in one slot from `skip` bytes on, at most `count` bytes of it; a part of
+    /// a page is nobody's to add to. `None` where nothing lies there.
+    pub fn piece(&self, skip: u64, count: u64) -> Option<Segment> {
+        let mut skip = skip;
+        let segment = self.segments.iter().find(|segment| {
+            let here = skip < segment.left();
+            skip -= if here { 0 } else { segment.left() };
+            here
+        })?;
+        let start = u64::from(segment.read) + skip;
+        let page = start / PAGE_BYTES * PAGE_BYTES;
+        let page_end = (page + PAGE_BYTES).min(segment.bytes.len() as u64);
+        let end = page_end.min(start.saturating_add(count));
+        let bytes = segment.bytes[page as usize..end as usize].to_vec();
+        let kind = if end == page_end { segment.kind } else { SegmentKind::Page };
+        (end > start).then_some(Segment { bytes, read: (start - page) as u32, kind })
+    }
+
+    /// Takes the first piece of that length out; gives the pages that are free now. `kind` is the
+    /// piece's: what is left of a page that was parted is nobody's to add to either.
+    pub fn drop_piece(&mut self, len: u64, kind: SegmentKind) -> u64 {
+        let Some(first) = self.segments.front_mut() else { return 0 };
+        let slots = first.slots();
+        first.read += len as u32;
+        self.bytes -= len;
+        if first.left() == 0 {
+            self.used_slots -= slots;
+            return self.segments.pop_front().map_or(0, |gone| gone.pages());
+        }
+        self.used_slots -= slots - first.slots();
+        if first.slots() == 1 && first.kind == SegmentKind::Bytes && kind == SegmentKind::Page {
+            first.kind = SegmentKind::Page;
+        }
+        0
     }
 
     /// Keeps the buffer of a segment that is read, if it is a small one (memory that is kept is not

@@ -120,6 +120,8 @@ pub struct Process {
     pub did_exec: bool,
     /// Orphans below it become its children (prctl(2)).
     pub subreaper: bool,
+    /// The signal that it gets when its parent ends (prctl(2)); 0 = none.
+    pub death_signal: u8,
     /// The parent that waits in vfork(2), by tid; 0 = none.
     pub vfork_parent: u32,
     /// Set by exit_group(2) or a fatal signal: how it will have ended.
@@ -177,6 +179,7 @@ impl Process {
             pending: Pending::default(),
             did_exec: false,
             subreaper: false,
+            death_signal: 0,
             vfork_parent: 0,
             ending: None,
             alarm_ns: 0,

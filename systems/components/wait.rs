@@ -2,6 +2,7 @@
 
 use crate::abi::{PollFd, SelectSets, SigSet};
 use crate::calls::record_lock::{LockedObject, RecordLock};
+use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::event::{CallId, Completed};
 use crate::fs::Place;
@@ -58,6 +59,20 @@ pub enum Waiting {
         /// How many are in the pipe.
         written: u64,
     },
+    /// A counter of eventfd(2) that is not 0.
+    EventRead {
+        /// The description.
+        description: DescriptionRow,
+    },
+    /// Room in a counter of eventfd(2).
+    EventWrite {
+        /// The description.
+        description: DescriptionRow,
+        /// What is added.
+        value: u64,
+    },
+    /// A pipe with something in it, or with room: splice(2), tee(2).
+    Splice(Splicing),
     /// Room in a pipe that sendfile(2) writes to.
     Sendfile(Sending),
     /// The other end of a FIFO.

@@ -7,7 +7,9 @@
 
 use super::field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
 use crate::abi::flags::*;
-use crate::abi::{Address, AltStack, Itimer, PollFd, Rlimit, SigAction, SigInfo, SigSet, Timespec};
+use crate::abi::{
+    Address, AltStack, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Timespec,
+};
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::vec::Vec;
 
@@ -250,10 +252,25 @@ calls! {
     217 getdents64 Getdents64 { fd: i32 [Plain], count: u64 [Plain] }
     213 epoll_create EpollCreate { size: i32 [Plain] }
     253 inotify_init InotifyInit {}
+    319 memfd_create MemfdCreate { name: Path<'a> [Plain], flags: u32 [OptionalFlags(MEMFD_FLAGS)] }
+    284 eventfd Eventfd { initval: u32 [Optional] }
+    290 eventfd2 Eventfd2 { initval: u32 [Optional], flags: u32 [OptionalFlags(EVENTFD_FLAGS)] }
+    434 pidfd_open PidfdOpen { target: i32 [Plain], flags: u32 [OptionalFlags(PIDFD_FLAGS)] }
+    424 pidfd_send_signal PidfdSendSignal { pidfd: i32 [Plain], sig: i32 [Sig],
+        info: Option<SigInfo> [Optional], flags: u32 [OptionalFlags(PIDFD_SIGNAL_FLAGS)] }
+    438 pidfd_getfd PidfdGetfd { pidfd: i32 [Plain], targetfd: i32 [Plain],
+        flags: u32 [Optional] }
     291 epoll_create1 EpollCreate1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
     294 inotify_init1 InotifyInit1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
     221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
         advice: i32 [Plain] }
+    222 timer_create TimerCreate { clockid: u32 [Choice(CLOCKS)],
+        sevp: Option<SigEvent> [Optional] }
+    223 timer_settime TimerSettime { timerid: i32 [Plain], flags: u32 [OptionalFlags(TIMER_FLAGS)],
+        new_value: Option<Itimer> [Optional] }
+    224 timer_gettime TimerGettime { timerid: i32 [Plain] }
+    225 timer_getoverrun TimerGetoverrun { timerid: i32 [Plain] }
+    226 timer_delete TimerDelete { timerid: i32 [Plain] }
     230 clock_nanosleep ClockNanosleep { clockid: u32 [OptionalChoice(CLOCKS)],
         flags: u32 [OptionalFlags(TIMER_FLAGS)],
         request: Timespec [Plain] }
@@ -287,6 +304,11 @@ calls! {
         timeout: Option<Timespec> [Optional], sigmask: Option<SigSet> [Optional] }
     271 ppoll Ppoll { fds: Vec<PollFd> [Plain], timeout: Option<Timespec> [Optional],
         sigmask: Option<SigSet> [Optional] }
+    275 splice Splice { fd_in: i32 [Plain], off_in: Option<i64> [Optional], fd_out: i32 [Plain],
+        off_out: Option<i64> [Optional], len: u64 [Plain],
+        flags: u32 [OptionalFlags(SPLICE_FLAGS)] }
+    276 tee Tee { fd_in: i32 [Plain], fd_out: i32 [Plain], len: u64 [Plain],
+        flags: u32 [OptionalFlags(SPLICE_FLAGS)] }
     280 utimensat Utimensat { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
         atime: Option<Timespec> [Optional], mtime: Option<Timespec> [Optional],
         flags: u32 [OptionalFlags(AT_FLAGS)] }

@@ -5,8 +5,8 @@
 
 use crate::abi::flags::Names;
 use crate::abi::{
-    Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigInfo, SigSet, Termios, Timespec,
-    Winsize,
+    Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Termios,
+    Timespec, Winsize,
 };
 use crate::wire::Wire;
 use alloc::borrow::Cow;
@@ -65,6 +65,8 @@ pub enum FieldValue<'a> {
     Limit(Rlimit),
     /// An interval timer.
     Timer(crate::abi::Itimer),
+    /// What a timer does.
+    SigEvent(SigEvent),
     /// A record lock.
     Lock(Flock),
     /// Terminal settings.
@@ -157,7 +159,7 @@ macro_rules! plain_fields {
     )*};
 }
 plain_fields!(crate::abi::Itimer: Timer, SigSet: Set, Timespec: Time, SigAction: Action,
-    SigInfo: Info, Rlimit: Limit,
+    SigInfo: Info, SigEvent: SigEvent, Rlimit: Limit,
     Address: Address, AltStack: AltStack,
     Vec<i64>: Numbers, Vec<PollFd>: Poll);
 

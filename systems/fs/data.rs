@@ -87,6 +87,7 @@ impl Fs {
         if count == 0 {
             return Err(Errno::ENOSPC);
         }
+        self.may_write_sealed(inode, offset + count)?;
         self.drop_set_ids(caller, inode);
         let (before, after) = match self.pages_mut(inode) {
             None => return Err(Errno::EINVAL),
@@ -143,6 +144,7 @@ impl Fs {
         if size > self.volume(place).kind.facts().max_file_bytes && size != old {
             return Err(Errno::EFBIG);
         }
+        self.may_resize_sealed(inode, old, size)?;
         self.drop_set_ids(caller, inode);
         if let Some(pages) = self.pages_mut(inode) {
             pages.truncate(size);

@@ -114,6 +114,8 @@ pub struct Inode {
     /// Entry rows, named or only held, that refer to it: it lives as long as there is one.
     pub(super) entries: u32,
     pub(super) xattrs: Option<Box<Xattrs>>,
+    /// The seals of a file of memory (`memfd.rs`).
+    pub(super) seals: Option<u8>,
     /// Derived: not encoded.
     pub(super) busy: Busy,
 }
@@ -162,11 +164,16 @@ impl<'a> Wire<'a> for Entry {
     }
 }
 
+/// In the encoding of a mode: seals stand in the byte from bit 16 on.
+const HAS_SEALS: u32 = 1 << 24;
+
 impl Inode {
     /// All but the kind's own data, for the encoding and the digest alike.
     pub(super) fn put_attributes(&self, out: &mut Vec<u8>) {
         self.volume.put(out);
-        for number in [self.mode, self.uid, self.gid, self.nlink, self.entries] {
+        // Seals stand above the mode: few inodes have any.
+        let seals = self.seals.map_or(0, |seals| HAS_SEALS | u32::from(seals) << 16);
+        for number in [self.mode | seals, self.uid, self.gid, self.nlink, self.entries] {
             number.put(out);
         }
         for time in [self.atime, self.mtime, self.ctime, self.btime] {
@@ -183,6 +190,8 @@ impl Inode {
         let [atime, mtime, ctime, btime] = <[Timespec; 4]>::get(from)?;
         let pairs = Vec::<(Bytes, Bytes)>::get(from)?;
         let sorted = pairs.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let seals = (mode & HAS_SEALS != 0).then_some((mode >> 16) as u8);
+        let mode = mode & if seals.is_some() { 0xffff } else { u32::MAX };
         if !sorted || mode > 0o7777 {
             return Err(from.error("a mode up to 07777 and attributes in the order of their names"));
         }
@@ -205,6 +214,7 @@ impl Inode {
             btime,
             entries,
             xattrs,
+            seals,
             busy: Busy::default(),
         })
     }

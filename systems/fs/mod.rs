@@ -20,6 +20,7 @@ mod directory;
 mod image;
 mod inode;
 mod listing;
+mod memfd;
 mod open;
 mod pages;
 mod paths;
@@ -235,6 +236,7 @@ impl Fs {
             btime,
             entries,
             xattrs,
+            seals: None,
             busy: busy::Busy::default(),
         };
         self.count_inode(&inode);

@@ -89,6 +89,9 @@ impl Fs {
         for (id, mount) in self.mounts.iter() {
             let top = super::Place { mount: super::MountId(id), node: mount.root };
             let path = self.path_text(caller, top);
+            if self.is_hidden(top.mount) {
+                continue;
+            }
             if !path.starts_with(b"(unreachable)") {
                 visible.push((id, escaped(&path)));
             }

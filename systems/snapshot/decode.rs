@@ -1,12 +1,15 @@
 //! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
 //! an error here, so that it is no panic later.
 
-use super::{HAS_CPU_TIMERS, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION};
+use super::{
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION,
+};
 use crate::abi::Itimer;
+use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::{
-    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Limits, Pipe, Process,
-    ProcessText, Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Limits, Object, Pipe,
+    Process, ProcessText, Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
@@ -63,7 +66,7 @@ impl Kernel {
         (kernel.now_ns, kernel.tick, kernel.random) = (now_ns, tick, random);
         (kernel.init, kernel.counters, kernel.default_limits) = (init, counters, default_limits);
         kernel.pids.last = last;
-        kernel.get_rows(from)?;
+        let refs = kernel.get_rows(from)?;
         for _ in 0..from.count()? {
             from.charge(memory::LOCK_BYTES)?;
             let (object, locks) = Wire::get(from)?;
@@ -71,13 +74,14 @@ impl Kernel {
         }
         kernel.get_asking(from)?;
         kernel.face = Wire::get(from)?;
+        kernel.get_extras(from, &refs)?;
         from.finish()?;
         kernel.index_waits();
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
         Ok(kernel)
     }
 
-    fn get_rows(&mut self, from: From<'_, '_>) -> Result<(), RestoreError> {
+    fn get_rows(&mut self, from: From<'_, '_>) -> Result<Refs, RestoreError> {
         let mut refs = Refs::default();
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
@@ -95,7 +99,7 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::DESCRIPTION_BYTES)?;
-            let description = get_description(from, &refs)?;
+            let description = get_description(self, from, &mut refs)?;
             self.index_description(&description)?;
             let flock = description.flock;
             let row = DescriptionRow::spawn(&mut self.rows, id, description);
@@ -126,7 +130,8 @@ impl Kernel {
             refs.handlers.insert(id, HandlersRow::spawn(&mut self.rows, id, handlers));
         }
         self.get_processes(from, &mut refs)?;
-        self.get_tasks(from, &refs)
+        self.get_tasks(from, &refs)?;
+        Ok(refs)
     }
 
     fn get_processes(&mut self, from: From<'_, '_>, refs: &mut Refs) -> Result<(), RestoreError> {
@@ -317,7 +322,11 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
     })
 }
 
-fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, RestoreError> {
+fn get_description(
+    kernel: &mut Kernel,
+    from: From<'_, '_>,
+    refs: &mut Refs,
+) -> Result<Description, RestoreError> {
     let error = from.error("what a description is open on");
     let target = match from.byte()? {
         0 => Target::File(Wire::get(from)?),
@@ -326,13 +335,36 @@ fn get_description(from: From<'_, '_>, refs: &Refs) -> Result<Description, Resto
             Target::Pipe(pipe, Wire::get(from)?)
         }
         2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
-        3 => Target::Object(Wire::get(from)?),
+        3 => Target::Object(get_object(kernel, from, refs)?),
         _ => return Err(error.into()),
     };
     let [flags, count, flock] = Wire::get(from)?;
     let offset = Wire::get(from)?;
     let [owner, owner_signal] = Wire::get(from)?;
     Ok(Description { target, flags, offset, refs: count, owner, owner_signal, flock })
+}
+
+fn get_object(
+    kernel: &mut Kernel,
+    from: From<'_, '_>,
+    refs: &mut Refs,
+) -> Result<Object, RestoreError> {
+    let error = from.error("an object without a name");
+    Ok(match from.byte()? {
+        0 => Object::Epoll,
+        1 => Object::Inotify,
+        2 => Object::Device(Wire::get(from)?),
+        3 => Object::Foreign(Wire::get(from)?),
+        4 => {
+            from.charge(memory::EVENT_BYTES)?;
+            Object::Event(refs.event(kernel, Wire::get(from)?))
+        }
+        5 => {
+            from.charge(memory::PIDFD_BYTES)?;
+            Object::Pidfd(refs.pidfd(kernel, Wire::get(from)?))
+        }
+        _ => return Err(error.into()),
+    })
 }
 
 const DANGLING: RestoreError = RestoreError::Inconsistent("a reference that leads nowhere");
@@ -384,7 +416,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, cpu_timers) = get_rare(from)?;
+    let (limits, cpu_timers, death_signal) = get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -409,6 +441,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         pending,
         did_exec,
         subreaper,
+        death_signal,
         vfork_parent,
         ending,
         alarm_ns,
@@ -427,18 +460,19 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     })
 }
 
-/// Limits and CPU timers of their own.
-type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>);
+/// Limits and CPU timers of their own, and the signal of the parent's end.
+type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8);
 
 fn get_rare(from: From<'_, '_>) -> Result<Rare, WireError> {
     let error = from.error("a byte of what few processes have");
     let which = u8::get(from)?;
-    if which & !(HAS_LIMITS | HAS_CPU_TIMERS) != 0 {
+    if which & !(HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL) != 0 {
         return Err(error);
     }
     let limits = if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None };
     let timers = if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None };
-    Ok((limits, timers))
+    let death_signal = if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 };
+    Ok((limits, timers, death_signal))
 }
 
 fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreError> {
@@ -552,7 +586,19 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let (object, lock) = Wire::get(from)?;
             Waiting::RecordLock { description, object, lock }
         }
+        18 => {
+            let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
+            let (offset, count) = Wire::get(from)?;
+            let keeps = Wire::get(from)?;
+            let (from, to) = (described(from_id)?, described(to_id)?);
+            Waiting::Splice(Splicing { from, to, offset, count, keeps })
+        }
         15 => Waiting::Finished(Wire::get(from)?),
+        16 => Waiting::EventRead { description: described(u64::get(from)?)? },
+        17 => {
+            let [description, value] = Wire::get(from)?;
+            Waiting::EventWrite { description: described(description)?, value }
+        }
         14 => {
             let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
             let ([at, count], own_offset) = Wire::get(from)?;

@@ -1,11 +1,12 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
-use super::{HAS_CPU_TIMERS, HAS_LIMITS};
+use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS};
+use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
 use crate::components::{
-    Context, Description, Files, Frame, Handlers, Interrupted, Life, Pending, Pipe, Process,
-    Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
+    Context, Description, Event, Files, Frame, Handlers, Interrupted, Life, Object, Pending, Pidfd,
+    Pipe, Process, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
 };
 use crate::kernel::Kernel;
 use crate::rows::{DescriptionRow, Encode, RowKind, Rows};
@@ -117,14 +118,38 @@ impl Encode for Description {
                 out.push(2);
                 socket.own_id(rows).put(out);
             }
-            Target::Object(object) => {
-                out.push(3);
-                object.put(out);
-            }
+            Target::Object(object) => put_object(object, rows, out),
         }
         [self.flags, self.refs, self.flock].put(out);
         self.offset.put(out);
         [self.owner, self.owner_signal].put(out);
+    }
+}
+
+fn put_object(object: Object, rows: &Rows, out: &mut Vec<u8>) {
+    out.push(3);
+    match object {
+        Object::Epoll => out.push(0),
+        Object::Inotify => out.push(1),
+        Object::Device(device) => (2u8, device).put(out),
+        Object::Foreign(path) => (3u8, path).put(out),
+        Object::Event(event) => (4u8, event.own_id(rows)).put(out),
+        Object::Pidfd(pidfd) => (5u8, pidfd.own_id(rows)).put(out),
+    }
+}
+
+impl Encode for Event {
+    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+        (self.count, self.semaphore).put(out);
+        self.waiters.put(out);
+    }
+}
+
+impl Encode for Pidfd {
+    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+        [self.pid, self.refs].put(out);
+        self.gone.put(out);
+        self.waiters.put(out);
     }
 }
 
@@ -200,13 +225,17 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     let has = |there: bool, bit: u8| if there { bit } else { 0 };
     out.push(
         has(process.limits.is_some(), HAS_LIMITS)
-            | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS),
+            | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
+            | has(process.death_signal != 0, HAS_DEATH_SIGNAL),
     );
     if let Some(limits) = &process.limits {
         limits.put(out);
     }
     if let Some(timers) = &process.cpu_timers {
         timers.put(out);
+    }
+    if process.death_signal != 0 {
+        process.death_signal.put(out);
     }
 }
 
@@ -287,6 +316,11 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (2u8, [description.own_id(rows), *written]).put(out);
             data.put(out);
         }
+        Waiting::Splice(Splicing { from, to, offset, count, keeps }) => {
+            (18u8, [from.own_id(rows), to.own_id(rows)]).put(out);
+            (*offset, *count).put(out);
+            keeps.put(out);
+        }
         Waiting::Sendfile(Sending { from, to, own_offset, at, count }) => {
             (14u8, [from.own_id(rows), to.own_id(rows)]).put(out);
             ([*at, *count], *own_offset).put(out);
@@ -318,6 +352,10 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
         Waiting::RecordLock { description, object, lock } => {
             (12u8, description.own_id(rows)).put(out);
             (*object, *lock).put(out);
+        }
+        Waiting::EventRead { description } => (16u8, description.own_id(rows)).put(out),
+        Waiting::EventWrite { description, value } => {
+            (17u8, [description.own_id(rows), *value]).put(out);
         }
         Waiting::Finished(result) => (15u8, result.clone()).put(out),
         Waiting::Flock { description, operation } => {

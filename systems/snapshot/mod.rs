@@ -8,6 +8,7 @@
 
 mod decode;
 mod encode;
+mod extras;
 
 use crate::abi::{Errno, Timespec};
 use crate::components::Life;
@@ -16,8 +17,8 @@ use crate::fs::{Caller, Kind};
 use crate::kernel::Kernel;
 use crate::procview::View;
 use crate::rows::{
-    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, ProcessRow as Row, RowKind,
-    SocketRow, TaskRow,
+    ContextRow, DescriptionRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow,
+    ProcessRow as Row, RowKind, SocketRow, TaskRow,
 };
 use crate::wire::{Bytes, Wire, WireError, put_varint};
 use alloc::collections::BTreeMap;
@@ -30,6 +31,8 @@ const VERSION: u64 = 1;
 const HAS_LIMITS: u8 = 1;
 /// A process has set a timer of CPU time.
 const HAS_CPU_TIMERS: u8 = 2;
+/// A process is to be told of its parent's end.
+const HAS_DEATH_SIGNAL: u8 = 4;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.
@@ -158,6 +161,7 @@ impl Kernel {
         self.put_records(&mut out);
         self.put_asking(&mut out);
         self.face.put(&mut out);
+        self.put_extras(&mut out);
         let sum = hash64(VERSION, &out);
         out.extend_from_slice(&sum.to_le_bytes());
         out
@@ -169,7 +173,12 @@ impl Kernel {
         let rows = &mut self.rows;
         let digests = Vec::from([
             ("contexts", ContextRow::digest(rows)),
-            ("descriptions", DescriptionRow::digest(rows)),
+            (
+                "descriptions",
+                DescriptionRow::digest(rows)
+                    .wrapping_add(EventRow::digest(rows))
+                    .wrapping_add(PidfdRow::digest(rows)),
+            ),
             ("descriptors", FilesRow::digest(rows)),
             ("files", self.fs.digest()),
             ("handlers", HandlersRow::digest(rows)),
@@ -196,7 +205,12 @@ impl Kernel {
         let rows = &self.rows;
         Vec::from([
             ("contexts", ContextRow::digest_walk(rows)),
-            ("descriptions", DescriptionRow::digest_walk(rows)),
+            (
+                "descriptions",
+                DescriptionRow::digest_walk(rows)
+                    .wrapping_add(EventRow::digest_walk(rows))
+                    .wrapping_add(PidfdRow::digest_walk(rows)),
+            ),
             ("descriptors", FilesRow::digest_walk(rows)),
             ("files", self.fs.digest_walk()),
             ("handlers", HandlersRow::digest_walk(rows)),
@@ -219,6 +233,9 @@ impl Kernel {
         self.put_records(&mut out);
         self.put_asking(&mut out);
         self.face.put(&mut out);
+        if !self.timers.next.is_empty() {
+            self.timers.put(&mut out);
+        }
         hash64(0, &out)
     }
 
@@ -318,6 +335,8 @@ struct Refs {
     pipes: BTreeMap<u64, PipeRow>,
     sockets: BTreeMap<u64, SocketRow>,
     descriptions: BTreeMap<u64, DescriptionRow>,
+    events: BTreeMap<u64, EventRow>,
+    pidfds: BTreeMap<u64, PidfdRow>,
     files: BTreeMap<u64, FilesRow>,
     contexts: BTreeMap<u64, ContextRow>,
     handlers: BTreeMap<u64, HandlersRow>,

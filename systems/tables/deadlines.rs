@@ -11,6 +11,8 @@ pub enum Due {
     Alarm(u32),
     /// A zombie of the face goes, unless its parent lives.
     Zombie(u32),
+    /// A timer of timer_create(2): its process and number.
+    Timer(u32, u32),
 }
 
 /// All deadlines: (ns, what).

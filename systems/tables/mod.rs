@@ -3,6 +3,7 @@
 pub mod deadlines;
 pub mod family;
 pub mod pids;
+pub mod timers;
 
 pub use deadlines::Deadlines;
 pub use pids::PidTable;

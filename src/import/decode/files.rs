@@ -101,6 +101,20 @@ fn contents(args: &Args<'_>) -> Option<Vec<u8>> {
             offset: offset(args.get(2)?)?,
             count: args.size(3)?,
         },
+        "splice" => Call::Splice {
+            fd_in: args.fd(0)?,
+            off_in: offset(args.get(1)?)?,
+            fd_out: args.fd(2)?,
+            off_out: offset(args.get(3)?)?,
+            len: args.size(4)?,
+            flags: args.flags(5, SPLICE_FLAGS)?,
+        },
+        "tee" => Call::Tee {
+            fd_in: args.fd(0)?,
+            fd_out: args.fd(1)?,
+            len: args.size(2)?,
+            flags: args.flags(3, SPLICE_FLAGS)?,
+        },
         "copy_file_range" => Call::CopyFileRange {
             fd_in: args.fd(0)?,
             off_in: offset(args.get(1)?)?,

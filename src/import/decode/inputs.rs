@@ -82,6 +82,7 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
             let table = match cmd {
                 F_SETFL => OPEN_FLAGS,
                 F_SETFD => FD_FLAGS,
+                F_ADD_SEALS => SEALS,
                 _ => &[],
             };
             FcntlArg::Number(i64::try_from(numbers::number(value, table)?).ok()?)

@@ -19,7 +19,7 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "wait4" => Call::Wait4 { wpid: args.int(0)?, options: args.flags(2, WAIT_OPTIONS)? },
         "waitid" => Call::Waitid {
             idtype: args.flags(0, WAITID_TYPES)?,
-            id: args.int(1)?.cast_unsigned(),
+            id: args.int(1).or_else(|| args.fd(1))?.cast_unsigned(),
             options: args.flags(3, WAIT_OPTIONS)?,
         },
         "getpid" => Call::Getpid {},
@@ -109,6 +109,39 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
                 value => Some(numbers::timespec(value)?),
             },
         },
+        _ => return pidfds(args).or_else(|| times(args)),
+    };
+    args.done(&call)
+}
+
+fn pidfds(args: &Args<'_>) -> Option<Vec<u8>> {
+    let call = match args.name() {
+        "pidfd_open" => Call::PidfdOpen {
+            target: args.int(0)?,
+            flags: numbers::bits32(args.get(1)?, PIDFD_FLAGS)?,
+        },
+        "pidfd_send_signal" => Call::PidfdSendSignal {
+            pidfd: args.fd(0)?,
+            sig: numbers::signal_number(args.get(1)?)?,
+            info: match args.get(2)? {
+                value if value.is_null() => None,
+                value => Some(numbers::siginfo(value)?),
+            },
+            flags: args.flags(3, PIDFD_SIGNAL_FLAGS)?,
+        },
+        "pidfd_getfd" => Call::PidfdGetfd {
+            pidfd: args.fd(0)?,
+            targetfd: args.fd(1)?,
+            flags: args.size(2)? as u32,
+        },
+        _ => return None,
+    };
+    args.done(&call)
+}
+
+/// Waiting for time, and timers.
+fn times(args: &Args<'_>) -> Option<Vec<u8>> {
+    let call = match args.name() {
         "pause" => Call::Pause {},
         "alarm" => Call::Alarm { seconds: args.size(0)? as u32 },
         "setitimer" => Call::Setitimer {
@@ -119,6 +152,24 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
             },
         },
         "getitimer" => Call::Getitimer { which: args.flags(0, ITIMERS)? },
+        "timer_create" => Call::TimerCreate {
+            clockid: args.flags(0, CLOCKS)?,
+            sevp: match args.get(1)? {
+                value if value.as_struct().is_some() => Some(numbers::sigevent(value)?),
+                _ => None,
+            },
+        },
+        "timer_settime" => Call::TimerSettime {
+            timerid: args.int(0)?,
+            flags: args.flags(1, TIMER_FLAGS)?,
+            new_value: match args.get(2)? {
+                value if value.as_struct().is_some() => Some(numbers::itimer(value)?),
+                _ => None,
+            },
+        },
+        "timer_gettime" => Call::TimerGettime { timerid: args.int(0)? },
+        "timer_getoverrun" => Call::TimerGetoverrun { timerid: args.int(0)? },
+        "timer_delete" => Call::TimerDelete { timerid: args.int(0)? },
         "nanosleep" => Call::Nanosleep { request: numbers::timespec(args.get(0)?)? },
         "clock_nanosleep" => Call::ClockNanosleep {
             clockid: args.flags(0, CLOCKS)?,

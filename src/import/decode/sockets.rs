@@ -19,6 +19,13 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             protocol: args.get(2)?.resolve(&protocol).and_then(|it| u32::try_from(it).ok())?,
         },
         "connect" => Call::Connect { sockfd: args.fd(0)?, addr: address(args.get(1)?)? },
+        "eventfd" => Call::Eventfd { initval: args.size(0)? as u32 },
+        "eventfd2" => {
+            Call::Eventfd2 { initval: args.size(0)? as u32, flags: args.flags(1, EVENTFD_FLAGS)? }
+        }
+        "memfd_create" => {
+            Call::MemfdCreate { name: args.path(0)?, flags: args.flags(1, MEMFD_FLAGS)? }
+        }
         "epoll_create" => Call::EpollCreate { size: args.int(0)? },
         "epoll_create1" => Call::EpollCreate1 { flags: object_flags(args.get(0)?)? },
         "inotify_init" => Call::InotifyInit {},

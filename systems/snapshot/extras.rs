@@ -1,0 +1,95 @@
+//! The last part of a snapshot: what few kernels hold. Nothing is written where there is none of
+//! it, so that older snapshots read as they are.
+
+use super::{Refs, RestoreError};
+use crate::calls::timer::is_cpu_clock;
+use crate::components::{Event, Pidfd, WaitQueue};
+use crate::kernel::Kernel;
+use crate::memory;
+use crate::rows::{EventRow, PidfdRow, RowKind};
+use crate::tables::deadlines::Due;
+use crate::tables::timers::Notify;
+use crate::wire::{Wire, WireReader};
+use alloc::vec::Vec;
+
+impl Kernel {
+    /// Counters of eventfd(2), what pidfds refer to, timers.
+    pub(super) fn put_extras(&self, out: &mut Vec<u8>) {
+        let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows);
+        if rows == 0 && self.timers.next.is_empty() {
+            return;
+        }
+        self.put_rows::<EventRow>(out);
+        self.put_rows::<PidfdRow>(out);
+        self.timers.put(out);
+    }
+
+    /// Fills the rows that descriptions referred to, and arms timers.
+    pub(super) fn get_extras(
+        &mut self,
+        from: &mut WireReader<'_>,
+        refs: &Refs,
+    ) -> Result<(), RestoreError> {
+        if from.left() == 0 {
+            return self.check_extras(refs, 0, 0);
+        }
+        let events = from.count()?;
+        for _ in 0..events {
+            let id = u64::get(from)?;
+            let row = *refs.events.get(&id).ok_or(UNUSED)?;
+            let ((count, semaphore), waiters) = (Wire::get(from)?, Wire::get(from)?);
+            self.rows[row] = Event { id, count, semaphore, waiters };
+        }
+        let pidfds = from.count()?;
+        for _ in 0..pidfds {
+            let id = u64::get(from)?;
+            let row = *refs.pidfds.get(&id).ok_or(UNUSED)?;
+            let [pid, refs]: [u32; 2] = Wire::get(from)?;
+            let (gone, waiters) = (Wire::get(from)?, Wire::get(from)?);
+            self.rows[row] = Pidfd { id, pid, gone, refs, waiters };
+            if !gone && self.pidfds.insert(pid, row).is_some() {
+                return Err(RestoreError::Inconsistent("two pidfds refer to one number"));
+            }
+        }
+        self.timers = Wire::get(from)?;
+        from.charge(self.timers.by_number.len() as u64 * memory::TIMER_BYTES)?;
+        for (key, timer) in &self.timers.by_number {
+            if timer.at_ns != 0 && timer.notify != Notify::Nobody && !is_cpu_clock(timer.clock) {
+                self.deadlines.add(timer.at_ns, Due::Timer(key.0, key.1));
+            }
+        }
+        self.check_extras(refs, events, pidfds)
+    }
+
+    /// Every row that a description refers to has been filled: none stands twice, so the numbers
+    /// tell.
+    fn check_extras(&self, refs: &Refs, events: usize, pidfds: usize) -> Result<(), RestoreError> {
+        if refs.events.len() == events && refs.pidfds.len() == pidfds {
+            Ok(())
+        } else {
+            Err(UNUSED)
+        }
+    }
+}
+
+const UNUSED: RestoreError =
+    RestoreError::Inconsistent("a counter or pidfd without a description, or the reverse");
+
+impl Refs {
+    /// The row of a counter that a description refers to, to be filled later.
+    pub(super) fn event(&mut self, kernel: &mut Kernel, id: u64) -> EventRow {
+        *self.events.entry(id).or_insert_with(|| {
+            let waiters = WaitQueue::default();
+            EventRow::spawn(&mut kernel.rows, id, Event { id, count: 0, semaphore: false, waiters })
+        })
+    }
+
+    /// The same for what a pidfd refers to.
+    pub(super) fn pidfd(&mut self, kernel: &mut Kernel, id: u64) -> PidfdRow {
+        *self.pidfds.entry(id).or_insert_with(|| {
+            let waiters = WaitQueue::default();
+            let new = Pidfd { id, pid: 0, gone: true, refs: 0, waiters };
+            PidfdRow::spawn(&mut kernel.rows, id, new)
+        })
+    }
+}
