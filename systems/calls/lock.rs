@@ -30,7 +30,7 @@ impl Kernel {
     pub(crate) fn flock(&mut self, task: TaskRow, fd: i32, operation: u32) -> CallResult {
         // What was once a lock for the whole file (`LOCK_MAND`) does nothing, on any descriptor; a
         // kind that there is not is found before the descriptor.
-        if operation & LOCK_MAND != 0 {
+        if operation & LOCK_MAND != 0 && !self.bends.only_files_are_locked {
             return Ok(Answer::default());
         }
         let kind = operation & !LOCK_NB;
