@@ -35,14 +35,14 @@ mod task;
 
 use std::path::{Path, PathBuf};
 
-use tickernel_systems::abi::{Errno, Timespec};
+use tickernel_systems::abi::{Errno, SigInfo, Timespec};
 use tickernel_systems::fs::Fs;
 use tickernel_systems::{Boot, Config, Entropy, Kernel, RestoreError, WakeMode};
 
 pub use meta::{Defect, SideFile};
 pub use scope::is_out_of_scope;
 
-use crate::replay::{Damage, ReplayError, Step};
+use crate::replay::{Damage, Expected, ReplayError, Step};
 use crate::strace::Recording as Text;
 use initial::Initial;
 use order::Order;
@@ -228,6 +228,27 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
         }
     };
     Ok(Imported { file: path.display().to_string(), format, source })
+}
+
+/// Reads the text of a recording; `None` for an input of another kind.
+///
+/// # Errors
+/// If nothing of it can be used.
+pub fn read_text(path: &Path) -> Result<Option<Text>, ImportError> {
+    Ok(match source::open(path)?.1 {
+        Opened::Recording(both) => Some(both.0),
+        Opened::Trace(_) | Opened::Twin(_) => None,
+    })
+}
+
+/// What the text says of a call's answer.
+pub fn decode_answer(call: &crate::strace::Call) -> Expected {
+    decode::decode(call).expected
+}
+
+/// The siginfo of a signal's line.
+pub fn signal_info(value: &crate::strace::Value) -> Option<SigInfo> {
+    numbers::siginfo(value)
 }
 
 /// Imports a parsed recording.
