@@ -91,8 +91,8 @@ pub enum ImportError {
         /// Which.
         path: PathBuf,
     },
-    /// It is larger than what is read.
-    #[error("{}: larger than {limit_bytes} bytes unpacked; split it", path.display())]
+    /// It is larger than what is read, and is nothing of which a part can be used.
+    #[error("{}: larger than the {limit_bytes} bytes that are read", path.display())]
     TooLarge {
         /// Which.
         path: PathBuf,
@@ -108,14 +108,6 @@ pub enum ImportError {
         /// Which.
         path: PathBuf,
     },
-    /// The side file is broken.
-    #[error("{}: {why}; mend it or move it away", path.display())]
-    SideFile {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: serde_json::Error,
-    },
     /// Not a line could be read.
     #[error("{}: {why}", path.display())]
     Strace {
@@ -125,8 +117,19 @@ pub enum ImportError {
         why: Box<crate::strace::Error>,
     },
     /// The first state cannot be made.
-    #[error("the first state cannot be made: {0:?}")]
+    #[error("the first state cannot be made: {}", .0.name())]
     Start(Errno),
+    /// No process of Linux has such a number.
+    #[error(
+        "{}pid {pid} is beyond Linux's limit ({}); strace -f writes the pid before each call",
+        line.map_or(String::new(), |line| format!("line {line}: ")), meta::MAX_PID
+    )]
+    Pid {
+        /// The number.
+        pid: u32,
+        /// Where the recording tells it.
+        line: Option<u64>,
+    },
 }
 
 /// What was read: ready to be replayed or written.
@@ -235,7 +238,12 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
 /// # Errors
 /// If the first state cannot be made.
 pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
+    let side = &*side.fitting(text);
     let begun = start::start(text, side);
+    if begun.boot.pid > meta::MAX_PID {
+        let pid = begun.boot.pid;
+        return Err(ImportError::Pid { pid, line: inherited::line_of_pid(text, pid) });
+    }
     let config = Config {
         wake: WakeMode::OnDemand,
         entropy: Entropy::Host,

@@ -72,7 +72,7 @@ impl<R: BufRead> Lines<R> {
         let read = (&mut self.input)
             .take(limit as u64)
             .read_until(b'\n', &mut self.buffer)
-            .map_err(|error| Error::whole(Reason::Io(error)))?;
+            .map_err(|error| Error { line: self.number + 1, ..Error::whole(Reason::Io(error)) })?;
         if read == 0 {
             return self.end();
         }
