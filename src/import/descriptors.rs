@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, Stat};
-use tickernel_systems::event::{Call, FcntlArg, Payload};
+use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, Payload, Style};
 
 use super::created::Created;
 use super::lineage::{Lineage, Slot};
@@ -196,6 +196,12 @@ impl Descriptors {
                     seen.offset = Some((found, at));
                 }
                 seen.offset_set |= *whence != SEEK_CUR || *offset != 0;
+            }
+            // Not /dev/null, and there is something to read.
+            Call::Ioctl { fd, request: FIONREAD, .. } => {
+                if let Some(seen) = self.at(task, *fd) {
+                    seen.was_read = true;
+                }
             }
             Call::Ioctl { fd, request, .. } => {
                 let tty = [TCGETS, TIOCGWINSZ, TIOCGPGRP].contains(request);
@@ -388,43 +394,36 @@ fn printed(arg: &Value) -> Vec<&Fd> {
     }
 }
 
+/// Collects the descriptors among a call's fields, by the names that the man pages give them.
+#[derive(Default)]
+struct Numbers(Vec<i32>);
+
+impl FieldSink for Numbers {
+    fn field(&mut self, name: &'static str, _: Style, value: FieldValue<'_>) {
+        const NAMES: &[&str] =
+            &["fd", "sockfd", "oldfd", "out_fd", "in_fd", "fd_in", "fd_out", "pidfd", "epfd"];
+        if let FieldValue::Number(number) = value
+            && NAMES.contains(&name)
+        {
+            self.0.extend(i32::try_from(number));
+        }
+    }
+}
+
 /// Descriptors that a call takes by their numbers.
 pub(super) fn used(call: &Call<'_>) -> Vec<i32> {
     match *call {
-        Call::Read { fd, .. }
-        | Call::Write { fd, .. }
-        | Call::Close { fd }
-        | Call::Fstat { fd }
-        | Call::Lseek { fd, .. }
-        | Call::Ioctl { fd, .. }
-        | Call::Pread64 { fd, .. }
-        | Call::Pwrite64 { fd, .. }
-        | Call::Readv { fd, .. }
-        | Call::Writev { fd, .. }
-        | Call::Fcntl { fd, .. }
-        | Call::Flock { fd, .. }
-        | Call::Fsync { fd }
-        | Call::Fdatasync { fd }
-        | Call::Ftruncate { fd, .. }
-        | Call::Fchdir { fd }
-        | Call::Fchmod { fd, .. }
-        | Call::Fchown { fd, .. }
-        | Call::Fstatfs { fd }
-        | Call::Getdents64 { fd, .. }
-        | Call::Fadvise64 { fd, .. }
-        | Call::Fallocate { fd, .. }
-        | Call::Fgetxattr { fd, .. }
-        | Call::Flistxattr { fd, .. } => vec![fd],
-        Call::Dup { oldfd } | Call::Dup2 { oldfd, .. } | Call::Dup3 { oldfd, .. } => vec![oldfd],
-        Call::Sendfile { in_fd, out_fd, .. } => vec![in_fd, out_fd],
-        Call::CopyFileRange { fd_in, fd_out, .. } => vec![fd_in, fd_out],
         Call::Newfstatat { dirfd, path: Some(b""), .. }
         | Call::Statx { dirfd, path: Some(b""), .. }
             if dirfd >= 0 =>
         {
             vec![dirfd]
         }
-        _ => Vec::new(),
+        _ => {
+            let mut numbers = Numbers::default();
+            call.show(&mut numbers);
+            numbers.0
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod demand;
 mod descriptors;
 mod facts;
 mod force;
+mod hidden;
 mod hints;
 mod hold;
 mod identity;

@@ -15,7 +15,6 @@ use super::hints::Hints;
 use super::initial::Initial;
 use super::item::Item;
 use super::probe::Probe;
-use super::scope::is_out_of_scope;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use crate::replay::{Expected, FED, Recorded, Role};
@@ -186,7 +185,7 @@ impl<'a> Order<'a> {
         let lines = (self.line, exit_line.unwrap_or(self.line));
         let carried =
             matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
-        if is_out_of_scope(&call.name) && !(carried && decoded.call.is_some()) {
+        if decode::is_scopeless(call) && !(carried && decoded.call.is_some()) {
             self.pass_over(decoded.expected, lines);
             return;
         }
@@ -291,6 +290,9 @@ impl<'a> Order<'a> {
 
     pub(super) fn exit(&mut self, tid: u32, index: u64) {
         let Some(call) = self.recording.calls.get(index) else { return };
+        if call.entry_line.is_none() {
+            return self.exit_without_entry(tid, index, call);
+        }
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
         if pending.call != index {
             return;
@@ -310,6 +312,37 @@ impl<'a> Order<'a> {
             return;
         }
         self.clock(CLOCK_STEP_NS);
+        self.finish(tid);
+    }
+
+    /// strace was attached in the middle of it: its arguments are not known, so that it is answered
+    /// as recorded.
+    fn exit_without_entry(&mut self, tid: u32, index: u64, call: &strace::Call) {
+        let mut decoded = decode::decode(call);
+        if decoded.expected.role == Role::OutOfScope || !self.is_known(tid) {
+            if decoded.expected.role != Role::OutOfScope {
+                (decoded.expected.role, decoded.expected.flags) = (Role::Taken, FED);
+            }
+            return self.pass_over(decoded.expected, (self.line, self.line));
+        }
+        (decoded.call, decoded.expected.role) =
+            (Some(decode::unmodelled(&call.name)), Role::Unsupported);
+        if decoded.expected.recorded == Recorded::Never {
+            return self.pass_over(
+                Expected { role: Role::Taken, flags: FED, ..decoded.expected },
+                (self.line, self.line),
+            );
+        }
+        self.task(tid).pending = Some(Pending {
+            call: index,
+            entry_line: self.line,
+            exit_line: Some(self.line),
+            times_out: false,
+            real: None,
+            decoded,
+            item: None,
+            restarting: false,
+        });
         self.finish(tid);
     }
 

@@ -40,7 +40,7 @@ pub fn decode(call: &strace::Call) -> Decoded {
     let args = Args { call };
     let call_bytes = inputs::inputs(&args);
     let recorded = recorded(call);
-    let scope = is_out_of_scope(&call.name);
+    let scope = is_scopeless(call);
     let role = match (&call_bytes, scope) {
         (_, true) => Role::OutOfScope,
         (Some(_), false) => Role::Call,
@@ -63,6 +63,15 @@ pub fn decode(call: &strace::Call) -> Decoded {
         None => None,
     };
     Decoded { call, expected, unreadable }
+}
+
+/// Whether a call is out of scope; restart_syscall(2) is the call that it goes on with.
+pub fn is_scopeless(call: &strace::Call) -> bool {
+    let resumed = match call.arg(0) {
+        Some(Value::Resuming(name)) if &*call.name == "restart_syscall" => Some(name),
+        _ => None,
+    };
+    is_out_of_scope(resumed.unwrap_or(&call.name))
 }
 
 /// The encoded call that stands for one that is answered as recorded.
