@@ -348,3 +348,61 @@ fn a_call_that_was_entered_before_strace_came_is_counted() {
 fn a_list_of_which_only_the_length_was_printed_is_fed() {
     agrees("1 getdents64(3, 0x55d0 /* 12 entries */, 32768) = 400\n", 1, 0);
 }
+
+#[test]
+fn bytes_that_were_cut_are_learnt_from_later_reads() {
+    // Through a pipe in parts, through a file, and through copies inside the kernel.
+    clean(
+        r#"1 pipe([3, 4]) = 0
+1 write(4, "0123456789"..., 20) = 20
+1 writev(4, [{iov_base="ab"..., iov_len=4}, {iov_base="xy", iov_len=2}], 2) = 6
+1 read(3, "0123456789"..., 12) = 12
+1 read(3, "cdefghijabcdxy", 100) = 14
+1 open("/tmp/f", O_RDWR|O_CREAT|O_EXCL, 0644) = 5
+1 write(5, "0123456789"..., 20) = 20
+1 pwrite64(5, "ZZ"..., 3, 15) = 3
+1 pread64(5, "abcde", 5, 10) = 5
+1 pread64(5, "eZZ?ij", 100, 14) = 6
+1 lseek(5, 0, SEEK_SET) = 0
+1 read(5, "0123456789"..., 100) = 20
+1 open("/tmp/g", O_RDWR|O_CREAT|O_EXCL, 0644) = 6
+1 write(5, "new"..., 6) = 6
+1 sendfile(6, 5, [18], 100) = 8
+1 pread64(6, "ijnew!?.", 100, 0) = 8
+1 pread64(5, "new!?.", 100, 20) = 6
+"#,
+    );
+    // What was learnt is compared from then on.
+    let report = replayed(
+        r#"1 open("/tmp/f", O_RDWR|O_CREAT|O_EXCL, 0644) = 3
+1 write(3, "01"..., 4) = 4
+1 pread64(3, "23", 2, 2) = 2
+1 pread64(3, "24", 2, 2) = 2
+"#,
+    );
+    assert_eq!(report.mismatched, 1);
+}
+
+const WRITERS: &str = r#"1 pipe([3, 4]) = 0
+1 fork() = 2
+1 fork() = 3
+1 read(3,  <unfinished ...>
+2 write(4, "274\n", 4 <unfinished ...>
+3 write(4, "277\n", 4 <unfinished ...>
+3 <... write resumed>) = 4
+2 <... write resumed>) = 4
+"#;
+
+#[test]
+fn writers_that_overlap_wrote_in_the_order_that_was_read() {
+    let reads = |lines: &str| clean(&format!("{WRITERS}1 <... read resumed>{lines}"));
+    reads("\"274\\n\", 100) = 4\n1 read(3, \"277\\n\", 100) = 4\n");
+    reads("\"277\\n\", 100) = 4\n1 read(3, \"274\\n\", 100) = 4\n");
+    reads("\"274\\n277\\n\", 100) = 8\n");
+    reads("\"277\\n274\\n\", 100) = 8\n");
+    // Nobody waits yet: only what is read later tells.
+    for order in ["274\\n277\\n", "277\\n274\\n"] {
+        let text = WRITERS.replace("1 read(3,  <unfinished ...>\n", "");
+        clean(&format!("{text}1 read(3, \"{order}\", 100) = 8\n"));
+    }
+}

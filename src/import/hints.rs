@@ -20,6 +20,8 @@ pub struct Hints {
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
+    /// Those of which something was not printed: what came later has no known place.
+    cut_streams: BTreeSet<Vec<u8>>,
     /// Paths that stand before others: directories, if they are there.
     prefixes: BTreeSet<Vec<u8>>,
     /// The last program that each task executed, and whether it then read that as a script.
@@ -330,10 +332,11 @@ impl Hints {
         else {
             return;
         };
-        let Some(text) = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut) else {
-            return;
-        };
-        if self.stream_bytes < MAX_STREAM_BYTES {
+        let Some(text) = call.arg(1).and_then(Value::as_text) else { return };
+        if text.cut {
+            self.cut_streams.insert(fd.text.clone());
+        }
+        if self.stream_bytes < MAX_STREAM_BYTES && !self.cut_streams.contains(&fd.text) {
             self.stream_bytes += text.bytes.len();
             self.streams.entry(fd.text.clone()).or_default().extend_from_slice(&text.bytes);
         }

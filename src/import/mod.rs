@@ -10,6 +10,7 @@ mod decode;
 mod demand;
 mod descriptors;
 mod facts;
+mod flow;
 mod force;
 mod hidden;
 mod hints;
@@ -33,7 +34,9 @@ mod start;
 mod start_fds;
 mod step;
 mod task;
+mod unknown;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tickernel_systems::abi::{Errno, Timespec};
@@ -252,10 +255,17 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         start_ns: begun.start_ns,
         ..Config::default()
     };
-    let boot = begun.boot;
-    let kernel = Kernel::boot(config.clone(), begun.fs, &boot).map_err(ImportError::Start)?;
-    let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
-    order.run();
+    let boot = begun.boot.clone();
+    let mut order = walk(text, begun, config.clone(), BTreeMap::new())?;
+    if order.disorder > 0 {
+        // Reads found other bytes than those recorded: writers overlapped. What was read tells in
+        // which order they wrote.
+        let streams = std::mem::take(&mut order.streams);
+        let again = walk(text, start::start(text, side), config.clone(), streams)?;
+        if again.disorder < order.disorder {
+            order = again;
+        }
+    }
     let image = first_image(&mut order.initial, config, &boot)?;
     let items = order.items.into_iter().map(|item| Encoded {
         event: item.event,
@@ -278,6 +288,21 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         Some(Damage { line, offset: None, why })
     });
     Ok(Recording { image, items: items.collect(), damage })
+}
+
+/// Walks the recording; `streams` are what a walk before found in pipes.
+fn walk<'t>(
+    text: &'t Text,
+    begun: start::Start,
+    config: Config,
+    streams: BTreeMap<u64, flow::Stream>,
+) -> Result<Order<'t>, ImportError> {
+    let boot = begun.boot;
+    let kernel = Kernel::boot(config, begun.fs, &boot).map_err(ImportError::Start)?;
+    let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
+    order.known_streams = streams;
+    order.run();
+    Ok(order)
 }
 
 /// The first state with everything that the recording told about it.

@@ -11,12 +11,14 @@ use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
 use super::decode::{self, Decoded};
+use super::flow::Stream;
 use super::hints::Hints;
 use super::initial::Initial;
 use super::item::Item;
 use super::probe::Probe;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
+use super::unknown::Unknown;
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, EventKind, Recording};
 
@@ -44,6 +46,17 @@ pub struct Order<'a> {
     pub(super) depth: u32,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
+    /// Bytes taken out of each pipe so far.
+    pub(super) taken: BTreeMap<u64, u64>,
+    /// Bytes that strace cut.
+    pub(super) unknown: Unknown,
+    /// What was read from each pipe.
+    pub(super) streams: BTreeMap<u64, Stream>,
+    pub(super) stream_bytes: usize,
+    /// The same from a walk before this one.
+    pub(super) known_streams: BTreeMap<u64, Stream>,
+    /// Reads of pipes that gave something else than recorded.
+    pub(super) disorder: u64,
     /// Descriptions in whose place the kernel has another.
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
@@ -73,6 +86,12 @@ impl<'a> Order<'a> {
             line: 0,
             depth: 0,
             written: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            unknown: Unknown::default(),
+            streams: BTreeMap::new(),
+            stream_bytes: 0,
+            known_streams: BTreeMap::new(),
+            disorder: 0,
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
         };

@@ -86,6 +86,36 @@ fn encoded(call: &Call<'_>) -> Vec<u8> {
     out
 }
 
+/// The ranges of a writing call's data that strace did not print.
+pub fn unknown_parts(call: &strace::Call) -> Vec<(u64, u64)> {
+    let mut parts = Vec::new();
+    let mut add = |text: Option<&strace::Text>, start: u64, length: u64| {
+        if let Some(text) = text.filter(|text| text.cut) {
+            parts.push((start + text.bytes.len() as u64, start + length));
+        }
+    };
+    let length = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or(0);
+    match &*call.name {
+        "write" | "pwrite64" => {
+            add(call.arg(1).and_then(Value::as_text), 0, length(call.arg(2)));
+        }
+        "writev" | "pwritev" | "pwritev2" => {
+            let list = call.arg(1).and_then(Value::as_array);
+            let mut start = 0_u64;
+            for item in list.into_iter().flat_map(|list| &list.items) {
+                let own = length(item.field("iov_len"));
+                add(item.field("iov_base").and_then(Value::as_text), start, own);
+                start = start.saturating_add(own);
+            }
+            if list.is_some_and(|list| list.more) {
+                parts.push((start, u64::MAX));
+            }
+        }
+        _ => {}
+    }
+    parts
+}
+
 /// The recorded result; a restart is none yet.
 pub fn recorded(call: &strace::Call) -> Recorded {
     let Some(result) = &call.result else { return Recorded::Never };
