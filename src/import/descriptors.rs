@@ -343,12 +343,36 @@ impl Descriptors {
                 let lists = path.is_some_and(|path| {
                     path.starts_with(b"/proc/self/fd") && number_of_name(path).is_none()
                 });
-                for fd in made_fds(call, value) {
+                for fd in self.made_pair(task, call, value) {
                     self.taken(task, 0, fd);
                     task.put(fd, if lists { Slot::OwnFds } else { Slot::Own { cloexec } });
                 }
             }
         }
+    }
+
+    /// The numbers that a call made; of a pair that was not printed whole, the lowest that are free
+    /// as far as is known.
+    fn made_pair(&self, task: &Lineage, call: &strace::Call, value: i64) -> Vec<i32> {
+        let mut made = made_fds(call, value);
+        let wanted = if value < 0 { 0 } else { made_count(call) };
+        let is_free = |fd: i32| match task.slot(fd) {
+            Slot::Closed => true,
+            Slot::Own { .. } | Slot::OwnFds => false,
+            Slot::Inherited { root_fd, .. } => {
+                let open = self.seen.get(&root_fd).and_then(|seen| seen.open);
+                !open.unwrap_or((0..3).contains(&root_fd))
+            }
+        };
+        for fd in 0..MAX_FD {
+            if made.len() >= wanted {
+                break;
+            }
+            if is_free(fd) && made.last().is_none_or(|last| fd > *last) {
+                made.push(fd);
+            }
+        }
+        made
     }
 
     fn copied(&mut self, task: &Lineage, old: i32, from: i32, made: i32, cloexec: bool) {
@@ -488,6 +512,11 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
         _ => return Vec::new(),
     };
     list.and_then(Value::items).unwrap_or_default().iter().filter_map(Value::as_i32).collect()
+}
+
+/// How many descriptors a call makes whose list may not be printed whole (`-s 1`, `-e verbose=none`).
+pub(super) fn made_count(call: &strace::Call) -> usize {
+    if matches!(&*call.name, "pipe" | "pipe2" | "socketpair") { 2 } else { 0 }
 }
 
 /// Whether a constant is printed by that name, alone or in a comment.

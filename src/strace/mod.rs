@@ -30,6 +30,7 @@ mod parse;
 mod prefix;
 mod print;
 mod result;
+mod unsplit;
 mod value;
 
 pub use detect::looks_like_strace;

@@ -51,8 +51,10 @@ pub fn decode(call: &strace::Call) -> Decoded {
         outputs::outputs(&args, value, &mut expected);
     }
     let fault = recorded == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT);
+    // strace -e inject: the kernel was not asked.
+    let injected = call.result.as_ref().is_some_and(|result| result.says("INJECTED"));
     let unreadable = !scope
-        && (fault && (call_bytes.is_none() || args.has_address()) || args.has_part_of_a_poll());
+        && (injected || fault && (call_bytes.is_none() || args.has_address()) || args.has_part_of_a_poll());
     if unreadable {
         expected.role = Role::Taken;
         expected.flags |= FED;
@@ -89,22 +91,27 @@ fn encoded(call: &Call<'_>) -> Vec<u8> {
 /// The ranges of a writing call's data that strace did not print.
 pub fn unknown_parts(call: &strace::Call) -> Vec<(u64, u64)> {
     let mut parts = Vec::new();
-    let mut add = |text: Option<&strace::Text>, start: u64, length: u64| {
-        if let Some(text) = text.filter(|text| text.cut) {
-            parts.push((start + text.bytes.len() as u64, start + length));
+    let mut add = |data: Option<&Value>, start: u64, length: u64| {
+        match data.and_then(Value::as_text) {
+            Some(text) if text.cut => {
+                parts.push((start + text.bytes.len() as u64, start + length));
+            }
+            Some(_) => {}
+            // An address: nothing is known.
+            None => parts.push((start, start + length)),
         }
     };
     let length = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or(0);
     match &*call.name {
         "write" | "pwrite64" => {
-            add(call.arg(1).and_then(Value::as_text), 0, length(call.arg(2)));
+            add(call.arg(1), 0, length(call.arg(2)));
         }
         "writev" | "pwritev" | "pwritev2" => {
             let list = call.arg(1).and_then(Value::as_array);
             let mut start = 0_u64;
             for item in list.into_iter().flat_map(|list| &list.items) {
                 let own = length(item.field("iov_len"));
-                add(item.field("iov_base").and_then(Value::as_text), start, own);
+                add(item.field("iov_base"), start, own);
                 start = start.saturating_add(own);
             }
             if list.is_some_and(|list| list.more) {
@@ -185,8 +192,14 @@ impl<'a> Args<'a> {
         match value.as_text() {
             Some(text) if !text.cut => Some(Some(&text.bytes)),
             Some(_) => None,
-            None => value.as_pointer().map(|_| None),
+            None => value.as_pointer().filter(|at| *at == 0 || self.is_fault()).map(|_| None),
         }
+    }
+
+    /// Whether an address among the arguments is told to be bad; else strace did not print what
+    /// stands there (`-e raw`, `-e verbose=none`).
+    fn is_fault(&self) -> bool {
+        recorded(self.call) == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT)
     }
 
     /// Data that the call was given, `count` bytes of it; a cut string is filled with zeros.
@@ -196,6 +209,10 @@ impl<'a> Args<'a> {
             Some(text) => text,
             // A zero length needs no data.
             None if count == Some(0) => return Some(Vec::new()),
+            None if value.as_pointer().is_some_and(|at| at > 0) && self.succeeded() => {
+                let count = count.filter(|count| *count <= MAX_CUT_BYTES)?;
+                return Some(vec![0; count as usize]);
+            }
             None => return None,
         };
         let mut bytes = text.bytes.clone();
