@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, number_of};
+use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, number_of};
 use tickernel_systems::event;
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::identity::{Identities, Sights};
 use super::initial::Shape;
-use super::{numbers, paths};
+use super::{hidden, numbers, paths};
 use crate::strace::{Call, EventKind, Recording, Value};
 
 /// Kinds of files by absolute path.
@@ -20,6 +20,8 @@ pub struct Hints {
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
+    /// Those of which something was not printed: what came later has no known place.
+    cut_streams: BTreeSet<Vec<u8>>,
     /// Paths that stand before others: directories, if they are there.
     prefixes: BTreeSet<Vec<u8>>,
     /// The last program that each task executed, and whether it then read that as a script.
@@ -41,6 +43,14 @@ pub struct Hints {
     open: BTreeMap<(Option<u32>, i32), u64>,
     /// The paths of these calls.
     open_paths: BTreeMap<u64, Vec<u8>>,
+    /// Calls among these that did not follow a link at the end.
+    nofollow: BTreeSet<u64>,
+    /// Directories whose names are listed.
+    listed: BTreeSet<Vec<u8>>,
+    /// Directories that successful calls went through.
+    passed: BTreeSet<Vec<u8>>,
+    /// Who makes the call that is looked at.
+    caller: Option<u32>,
     sights: Sights,
     /// What the numbers of the files tell.
     pub identities: Identities,
@@ -58,6 +68,7 @@ impl Hints {
                 EventKind::Entry { call } => {
                     if let Some(call) = recording.calls.get(call) {
                         hints.follow_cwd(call);
+                        hints.see_birth(call);
                         hints.see(call);
                     }
                 }
@@ -76,11 +87,60 @@ impl Hints {
                 _ => {}
             }
         }
-        hints.identities = std::mem::take(&mut hints.sights).conclude(&hints.shapes);
+        hints.identities = hints.sights.conclude(&hints.shapes);
         for (link, target) in hints.identities.links.clone() {
             hints.shapes.insert(link, Shape::Link(target));
         }
+        hints.identities.hidden = hidden::home_in(&hints.not_listed());
+        hints.sights = Sights::default();
         hints
+    }
+
+    /// A directory that was there, on the root's volume, whose names nobody asked for.
+    fn not_listed(&self) -> Vec<u8> {
+        if !self.listed.contains(b"".as_slice()) {
+            return Vec::new();
+        }
+        const VOLUMES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev", b"/tmp", b"/run"];
+        let mounts = self.identities.mounts.keys().map(Vec::as_slice);
+        let apart: Vec<&[u8]> = mounts.chain(VOLUMES.iter().copied()).collect();
+        let is_apart = |path: &[u8]| {
+            apart.iter().any(|top| {
+                path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+            })
+        };
+        let fits = |path: &&Vec<u8>| {
+            // No link may be on the way.
+            let is_plain = |end: usize| {
+                let above = path.get(..end).unwrap_or_default();
+                !matches!(self.shapes.get(above), Some(Shape::Link(_)))
+                    && !self.identities.links.iter().any(|(link, _)| link == above)
+            };
+            let ends = paths::ends(path);
+            !self.listed.contains(*path)
+                && !path.is_empty()
+                && !is_apart(path)
+                && !self.sights.is_changed(path)
+                && ends.iter().all(|(_, end)| is_plain(*end))
+        };
+        self.passed.iter().find(fits).cloned().unwrap_or_default()
+    }
+
+    /// A child begins with its parent's descriptors (fork(2)).
+    fn see_birth(&mut self, call: &Call) {
+        let makes = matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork");
+        let made = call.result.as_ref().filter(|_| makes).and_then(|result| result.number());
+        let Some(child) = made.and_then(|pid| u32::try_from(pid).ok()) else { return };
+        let own = (call.tid, i32::MIN)..=(call.tid, i32::MAX);
+        let copies = self.open.range(own).map(|((_, fd), opened)| ((Some(child), *fd), *opened));
+        let copies: Vec<_> = copies.collect();
+        self.open.extend(copies);
+    }
+
+    /// The path by which the file behind a descriptor was opened.
+    fn opened_path(&self, fd: Option<&Value>) -> Option<Vec<u8>> {
+        let opened = self.open.get(&(self.caller, fd?.as_i32()?))?;
+        self.open_paths.get(opened).cloned()
     }
 
     /// The kind of the file at a path, if the recording ever shows it.
@@ -109,6 +169,13 @@ impl Hints {
                 continue;
             }
             let Some(path) = plain(path) else { continue };
+            let looks = ["open", "stat", "access", "execve"];
+            if call.result.as_ref().and_then(|result| result.number()).is_some_and(|it| it >= 0)
+                && looks.iter().any(|name| call.name.contains(name))
+                && let Some(cut) = path.iter().rposition(|byte| *byte == b'/')
+            {
+                self.passed.insert(path.get(..cut).unwrap_or_default().to_vec());
+            }
             let mut end = path.len();
             while let Some(cut) = path
                 .get(..end)
@@ -189,11 +256,15 @@ impl Hints {
         let mode = stat.and_then(|stat| numbers::mode(stat.field("st_mode")?));
         let seen = stat.and_then(numbers::stat);
         let path = opened.and_then(|opened| self.open_paths.get(&opened));
+        let own = opened.is_some_and(|opened| self.nofollow.contains(&opened));
         if let (Some(path), Some((stat, members))) = (path, seen) {
-            self.sights.stat(path, &stat, members, false);
+            self.sights.stat(path, &stat, members, own);
         }
         if let (Some(opened), Some(mode)) = (opened, mode) {
             self.modes.entry(opened).or_insert(mode);
+        }
+        if own {
+            self.mode(path.cloned(), mode, true);
         }
         let found = match &*call.name {
             "fchmod" => {
@@ -202,9 +273,23 @@ impl Hints {
                 }
                 return;
             }
+            "dup" | "dup2" | "dup3" => {
+                if let Ok(fd) = i32::try_from(value) {
+                    match opened {
+                        Some(opened) => drop(self.open.insert((call.tid, fd), opened)),
+                        None => drop(self.open.remove(&(call.tid, fd))),
+                    }
+                }
+                return;
+            }
             "open" | "openat" => {
                 if let Ok(fd) = i32::try_from(value) {
                     let at = usize::from(&*call.name == "openat");
+                    let table = tickernel_systems::abi::flags::OPEN_FLAGS;
+                    let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
+                    if flags.is_some_and(|flags| flags & O_NOFOLLOW != 0) {
+                        self.nofollow.insert(index);
+                    }
                     let path = call.arg(at).and_then(Value::as_bytes);
                     let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
                     let created = path.as_ref().and_then(|path| self.created.get(path).copied());
@@ -224,7 +309,13 @@ impl Hints {
                 return;
             }
             "fstat" | "newfstatat" => shape(stat),
-            "getdents64" | "getdents" | "fchdir" => Some(Shape::Directory),
+            "getdents64" | "getdents" => {
+                let path = printed(call.arg(0)).or_else(|| self.opened_path(call.arg(0)));
+                // A bare "/" has no name of its own.
+                self.listed.extend(path.as_deref().and_then(plain));
+                Some(Shape::Directory)
+            }
+            "fchdir" => Some(Shape::Directory),
             _ => None,
         };
         if let (Some(opened), Some(shape)) = (opened, found) {
@@ -241,10 +332,11 @@ impl Hints {
         else {
             return;
         };
-        let Some(text) = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut) else {
-            return;
-        };
-        if self.stream_bytes < MAX_STREAM_BYTES {
+        let Some(text) = call.arg(1).and_then(Value::as_text) else { return };
+        if text.cut {
+            self.cut_streams.insert(fd.text.clone());
+        }
+        if self.stream_bytes < MAX_STREAM_BYTES && !self.cut_streams.contains(&fd.text) {
             self.stream_bytes += text.bytes.len();
             self.streams.entry(fd.text.clone()).or_default().extend_from_slice(&text.bytes);
         }
@@ -362,12 +454,14 @@ impl Hints {
         let at_cwd = fd.is_none_or(|fd| {
             fd.resolve(&|name| (name == "AT_FDCWD").then_some(-100)) == Some(-100)
         });
-        let base = printed(fd).or_else(|| self.base.clone().filter(|_| at_cwd))?;
+        let base = printed(fd).or_else(|| self.base.clone().filter(|_| at_cwd));
+        let base = base.or_else(|| self.opened_path(fd))?;
         join(&base, path)
     }
 
     /// Follows whose working directory is the first one.
     fn follow_cwd(&mut self, call: &Call) {
+        self.caller = call.tid;
         self.base = if self.moved.contains(&call.tid) { None } else { Some(self.cwd.clone()) };
         let ok = call.result.as_ref().and_then(|result| result.number());
         let Some(value) = ok.filter(|value| *value >= 0) else { return };

@@ -10,7 +10,9 @@ mod decode;
 mod demand;
 mod descriptors;
 mod facts;
+mod flow;
 mod force;
+mod hidden;
 mod hints;
 mod hold;
 mod identity;
@@ -32,7 +34,9 @@ mod start;
 mod start_fds;
 mod step;
 mod task;
+mod unknown;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tickernel_systems::abi::{Errno, SigInfo, Timespec};
@@ -91,8 +95,8 @@ pub enum ImportError {
         /// Which.
         path: PathBuf,
     },
-    /// It is larger than what is read.
-    #[error("{}: larger than {limit_bytes} bytes unpacked; split it", path.display())]
+    /// It is larger than what is read, and is nothing of which a part can be used.
+    #[error("{}: larger than the {limit_bytes} bytes that are read", path.display())]
     TooLarge {
         /// Which.
         path: PathBuf,
@@ -108,14 +112,6 @@ pub enum ImportError {
         /// Which.
         path: PathBuf,
     },
-    /// The side file is broken.
-    #[error("{}: {why}; mend it or move it away", path.display())]
-    SideFile {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: serde_json::Error,
-    },
     /// Not a line could be read.
     #[error("{}: {why}", path.display())]
     Strace {
@@ -125,8 +121,19 @@ pub enum ImportError {
         why: Box<crate::strace::Error>,
     },
     /// The first state cannot be made.
-    #[error("the first state cannot be made: {0:?}")]
+    #[error("the first state cannot be made: {}", .0.name())]
     Start(Errno),
+    /// No process of Linux has such a number.
+    #[error(
+        "{}pid {pid} is beyond Linux's limit ({}); strace -f writes the pid before each call",
+        line.map_or(String::new(), |line| format!("line {line}: ")), meta::MAX_PID
+    )]
+    Pid {
+        /// The number.
+        pid: u32,
+        /// Where the recording tells it.
+        line: Option<u64>,
+    },
 }
 
 /// What was read: ready to be replayed or written.
@@ -256,7 +263,12 @@ pub fn signal_info(value: &crate::strace::Value) -> Option<SigInfo> {
 /// # Errors
 /// If the first state cannot be made.
 pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
+    let side = &*side.fitting(text);
     let begun = start::start(text, side);
+    if begun.boot.pid > meta::MAX_PID {
+        let pid = begun.boot.pid;
+        return Err(ImportError::Pid { pid, line: inherited::line_of_pid(text, pid) });
+    }
     let config = Config {
         wake: WakeMode::OnDemand,
         entropy: Entropy::Host,
@@ -264,10 +276,17 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         start_ns: begun.start_ns,
         ..Config::default()
     };
-    let boot = begun.boot;
-    let kernel = Kernel::boot(config.clone(), begun.fs, &boot).map_err(ImportError::Start)?;
-    let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
-    order.run();
+    let boot = begun.boot.clone();
+    let mut order = walk(text, begun, config.clone(), BTreeMap::new())?;
+    if order.disorder > 0 {
+        // Reads found other bytes than those recorded: writers overlapped. What was read tells in
+        // which order they wrote.
+        let streams = std::mem::take(&mut order.streams);
+        let again = walk(text, start::start(text, side), config.clone(), streams)?;
+        if again.disorder < order.disorder {
+            order = again;
+        }
+    }
     let image = first_image(&mut order.initial, config, &boot)?;
     let items = order.items.into_iter().map(|item| Encoded {
         event: item.event,
@@ -290,6 +309,21 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         Some(Damage { line, offset: None, why })
     });
     Ok(Recording { image, items: items.collect(), damage })
+}
+
+/// Walks the recording; `streams` are what a walk before found in pipes.
+fn walk<'t>(
+    text: &'t Text,
+    begun: start::Start,
+    config: Config,
+    streams: BTreeMap<u64, flow::Stream>,
+) -> Result<Order<'t>, ImportError> {
+    let boot = begun.boot;
+    let kernel = Kernel::boot(config, begun.fs, &boot).map_err(ImportError::Start)?;
+    let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
+    order.known_streams = streams;
+    order.run();
+    Ok(order)
 }
 
 /// The first state with everything that the recording told about it.

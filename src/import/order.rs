@@ -11,13 +11,14 @@ use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
 use super::decode::{self, Decoded};
+use super::flow::Stream;
 use super::hints::Hints;
 use super::initial::Initial;
 use super::item::Item;
 use super::probe::Probe;
-use super::scope::is_out_of_scope;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
+use super::unknown::Unknown;
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, EventKind, Recording};
 
@@ -45,6 +46,17 @@ pub struct Order<'a> {
     pub(super) depth: u32,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
+    /// Bytes taken out of each pipe so far.
+    pub(super) taken: BTreeMap<u64, u64>,
+    /// Bytes that strace cut.
+    pub(super) unknown: Unknown,
+    /// What was read from each pipe.
+    pub(super) streams: BTreeMap<u64, Stream>,
+    pub(super) stream_bytes: usize,
+    /// The same from a walk before this one.
+    pub(super) known_streams: BTreeMap<u64, Stream>,
+    /// Reads of pipes that gave something else than recorded.
+    pub(super) disorder: u64,
     /// Descriptions in whose place the kernel has another.
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
@@ -74,6 +86,12 @@ impl<'a> Order<'a> {
             line: 0,
             depth: 0,
             written: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            unknown: Unknown::default(),
+            streams: BTreeMap::new(),
+            stream_bytes: 0,
+            known_streams: BTreeMap::new(),
+            disorder: 0,
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
         };
@@ -186,7 +204,7 @@ impl<'a> Order<'a> {
         let lines = (self.line, exit_line.unwrap_or(self.line));
         let carried =
             matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
-        if is_out_of_scope(&call.name) && !(carried && decoded.call.is_some()) {
+        if decode::is_scopeless(call) && !(carried && decoded.call.is_some()) {
             self.pass_over(decoded.expected, lines);
             return;
         }
@@ -291,6 +309,9 @@ impl<'a> Order<'a> {
 
     pub(super) fn exit(&mut self, tid: u32, index: u64) {
         let Some(call) = self.recording.calls.get(index) else { return };
+        if call.entry_line.is_none() {
+            return self.exit_without_entry(tid, index, call);
+        }
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
         if pending.call != index {
             return;
@@ -310,6 +331,37 @@ impl<'a> Order<'a> {
             return;
         }
         self.clock(CLOCK_STEP_NS);
+        self.finish(tid);
+    }
+
+    /// strace was attached in the middle of it: its arguments are not known, so that it is answered
+    /// as recorded.
+    fn exit_without_entry(&mut self, tid: u32, index: u64, call: &strace::Call) {
+        let mut decoded = decode::decode(call);
+        if decoded.expected.role == Role::OutOfScope || !self.is_known(tid) {
+            if decoded.expected.role != Role::OutOfScope {
+                (decoded.expected.role, decoded.expected.flags) = (Role::Taken, FED);
+            }
+            return self.pass_over(decoded.expected, (self.line, self.line));
+        }
+        (decoded.call, decoded.expected.role) =
+            (Some(decode::unmodelled(&call.name)), Role::Unsupported);
+        if decoded.expected.recorded == Recorded::Never {
+            return self.pass_over(
+                Expected { role: Role::Taken, flags: FED, ..decoded.expected },
+                (self.line, self.line),
+            );
+        }
+        self.task(tid).pending = Some(Pending {
+            call: index,
+            entry_line: self.line,
+            exit_line: Some(self.line),
+            times_out: false,
+            real: None,
+            decoded,
+            item: None,
+            restarting: false,
+        });
         self.finish(tid);
     }
 

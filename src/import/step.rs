@@ -53,14 +53,6 @@ impl Order<'_> {
         self.after(tid, outcome);
     }
 
-    /// Bytes that a write puts into a pipe, all of them: one that stops early ends the pipe too.
-    pub(super) fn count_written(&mut self, tid: u32, call: &Call<'_>) {
-        let (Call::Write { fd, data } | Call::Writev { fd, data }) = call else { return };
-        if let Some(pipe) = self.kernel.fd_view(tid, *fd).and_then(|view| view.pipe) {
-            *self.written.entry(pipe.id).or_default() += data.len() as u64;
-        }
-    }
-
     /// Treatments that depend on what a descriptor is.
     pub(super) fn treat(&mut self, tid: u32, call: &Call<'_>, expected: &mut Expected) {
         let view = |fd: i32| self.kernel.fd_view(tid, fd);
@@ -136,10 +128,12 @@ impl Order<'_> {
             Outcome::Blocked(_) => {}
             Outcome::Done(answer) => {
                 let Some(pending) = self.task(tid).pending.take() else { return };
+                self.flow(tid, &pending, Some(&answer));
                 self.ended(tid, &pending, Ok(answer.value));
             }
             Outcome::Failed(errno) => {
                 let Some(pending) = self.task(tid).pending.take() else { return };
+                self.flow(tid, &pending, None);
                 self.ended(tid, &pending, Err(errno));
             }
             Outcome::Refused(_) => {

@@ -20,6 +20,9 @@ use super::report::{FirstMismatch, Report};
 use super::tally::Tally;
 use super::text::{call_text, recorded_text, result_text};
 
+/// Mismatches after the first that are kept for the report.
+const MAX_MORE_MISMATCHES: usize = 20;
+
 /// An event as it stands in a trace.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
@@ -433,7 +436,13 @@ impl Engine {
 
     fn refused(&mut self, of: u64, why: Refusal) {
         let Some(open) = self.open.remove(&of) else { return };
-        let why = format!("the task cannot speak: {why:?}");
+        let why = match why {
+            Refusal::Gone => "the task is gone",
+            Refusal::Blocked(_) => "the task is in another call",
+            Refusal::Stopped => "the task is stopped",
+            Refusal::Misplaced => "the event has no place here",
+        };
+        let why = format!("it could not be made: {why}");
         if open.told.role == Role::Signal {
             self.wrong_signals.insert(open.task, "a signal that is not pending".to_owned());
             return;
@@ -448,9 +457,9 @@ impl Engine {
         self.first(open, simulated, why);
     }
 
-    /// Keeps a mismatch if it is the first, or all are wanted.
+    /// Keeps a mismatch if it is one of the first, or all are wanted.
     fn first(&mut self, open: &Open<'_>, simulated: String, why: String) {
-        if self.all.is_none() && self.report.first_mismatch.is_some() {
+        if self.all.is_none() && self.report.more_mismatches.len() >= MAX_MORE_MISMATCHES {
             return;
         }
         let (call, recorded) = (open.text(), open.told.recorded());
@@ -459,22 +468,19 @@ impl Engine {
             let line = open.lines.map_or(0, |lines| lines.1);
             all.push(format!("{line}: {} {call} {recorded} {simulated} | {why}", open.task));
         }
+        let (line, context) = (open.lines.map(|lines| lines.1), Vec::new());
+        let (seq, pid) = (open.seq, open.task);
+        let found = FirstMismatch { line, seq, pid, call, recorded, simulated, why, context };
         if self.report.first_mismatch.is_some() {
+            if self.report.more_mismatches.len() < MAX_MORE_MISMATCHES {
+                self.report.more_mismatches.push(found);
+            }
             return;
         }
         self.report.clean_prefix = open.calls_before;
         let mut context = self.recent.lines();
         context.extend(self.descriptors(open.task));
-        self.report.first_mismatch = Some(FirstMismatch {
-            line: open.lines.map(|lines| lines.1),
-            seq: open.seq,
-            pid: open.task,
-            call,
-            recorded,
-            simulated,
-            why,
-            context,
-        });
+        self.report.first_mismatch = Some(FirstMismatch { context, ..found });
     }
 
     /// What the kernel knows of a task's descriptors.

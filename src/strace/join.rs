@@ -14,6 +14,7 @@ use super::error::{Error, Reason};
 use super::event::{Call, Calls, Event, EventKind, Recording};
 use super::line::{Body, Cut, Line, WholeCall, cut_of};
 use super::lines::Lines;
+use super::unsplit;
 use super::value::{Name, Value};
 
 /// A call that has not returned yet.
@@ -87,6 +88,9 @@ impl<R: BufRead> Events<R> {
             }
         }
         let cost_bytes = self.lines.cost_bytes();
+        if self.lines.has_continuations() || unsplit::is_unsplit(&events, &self.calls) {
+            events = unsplit::spread(events);
+        }
         Recording { events, calls: self.calls, error, cost_bytes }
     }
 
