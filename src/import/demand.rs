@@ -2,7 +2,9 @@
 //! one runs first, as little of it as is needed.
 
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
-use tickernel_systems::event::Call;
+use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
+use tickernel_systems::abi::{Signal, WaitStatus};
+use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 
@@ -53,6 +55,9 @@ impl Order<'_> {
 
     /// Runs one other call that can supply what is missing; false if there is none.
     pub(super) fn supply(&mut self, tid: u32, want: &Want) -> bool {
+        if self.no_ends && *want == Want::Child && self.supply_child(tid) {
+            return true;
+        }
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
             let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
@@ -89,6 +94,30 @@ impl Order<'_> {
             }
         }
         false
+    }
+
+    /// The child that a wait was told of ended, where no line says so.
+    fn supply_child(&mut self, tid: u32) -> bool {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
+        let expected = &pending.decoded.expected;
+        let (pid, status) = match (&expected.payload, expected.recorded) {
+            (Payload::Info(info), _) => {
+                let by = Signal::new(info.status);
+                let status = match (info.code, by) {
+                    (CLD_EXITED, _) => Some(WaitStatus::Exited(info.status as u8)),
+                    (CLD_KILLED | CLD_DUMPED, Some(by)) => Some(WaitStatus::Signaled(by, false)),
+                    _ => None,
+                };
+                (Some(info.pid), status)
+            }
+            (Payload::Status(status), Recorded::Value(pid)) => {
+                let ends = matches!(status, WaitStatus::Exited(_) | WaitStatus::Signaled(..));
+                (u32::try_from(pid).ok().filter(|_| ends), Some(*status))
+            }
+            (_, Recorded::Value(pid)) => (u32::try_from(pid).ok(), None),
+            _ => (None, None),
+        };
+        pid.is_some_and(|pid| self.end_unseen(pid, status))
     }
 
     /// Whether what a reader got first is another task's pending write and not this one.

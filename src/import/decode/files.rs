@@ -1,7 +1,7 @@
 //! Arguments of calls that name files, and of those on what is open.
 
-use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::event::Call;
 
 use super::{Args, recorded};

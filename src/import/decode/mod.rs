@@ -54,7 +54,9 @@ pub fn decode(call: &strace::Call) -> Decoded {
     // strace -e inject: the kernel was not asked.
     let injected = call.result.as_ref().is_some_and(|result| result.says("INJECTED"));
     let unreadable = !scope
-        && (injected || fault && (call_bytes.is_none() || args.has_address()) || args.has_part_of_a_poll());
+        && (injected
+            || fault && (call_bytes.is_none() || args.has_address())
+            || args.has_part_of_a_poll());
     if unreadable {
         expected.role = Role::Taken;
         expected.flags |= FED;
