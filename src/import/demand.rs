@@ -55,9 +55,6 @@ impl Order<'_> {
 
     /// Runs one other call that can supply what is missing; false if there is none.
     pub(super) fn supply(&mut self, tid: u32, want: &Want) -> bool {
-        if self.no_ends && *want == Want::Child && self.supply_child(tid) {
-            return true;
-        }
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
             let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
@@ -97,7 +94,12 @@ impl Order<'_> {
     }
 
     /// The child that a wait was told of ended, where no line says so.
-    fn supply_child(&mut self, tid: u32) -> bool {
+    pub(super) fn supply_child(&mut self, tid: u32) -> bool {
+        let bytes = self.call_bytes(tid).unwrap_or_default();
+        let call = Call::get(&mut WireReader::new(&bytes));
+        if !self.no_ends || !matches!(call, Ok(Call::Wait4 { .. } | Call::Waitid { .. })) {
+            return false;
+        }
         let Some(pending) = self.task(tid).pending.as_ref() else { return false };
         let expected = &pending.decoded.expected;
         let (pid, status) = match (&expected.payload, expected.recorded) {

@@ -394,6 +394,7 @@ impl<'a> Order<'a> {
     /// The call must be over now.
     pub(super) fn finish(&mut self, tid: u32) {
         let own = self.task(tid).pending.as_ref().map(|pending| pending.call);
+        self.supply_child(tid);
         for _ in 0..MAX_DEMANDS {
             match self.probe(tid) {
                 Probe::Right | Probe::Unknown => break,

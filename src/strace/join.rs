@@ -89,7 +89,7 @@ impl<R: BufRead> Events<R> {
         }
         let cost_bytes = self.lines.cost_bytes();
         if self.lines.has_continuations() || unsplit::is_unsplit(&events, &self.calls) {
-            events = unsplit::spread(events);
+            events = unsplit::spread(events, &self.calls);
         }
         Recording { events, calls: self.calls, error, cost_bytes }
     }
