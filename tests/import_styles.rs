@@ -63,9 +63,10 @@ fn no_line_is_missed_of_signals_and_of_ends() {
     agrees(SESSION, 0, 0);
     // -e signal=none
     agrees(&session(|line| !line.contains("---")), 0, 0);
-    // -qqq, -e quiet=all
+    // -qqq, -e quiet=all leave the lines of those that were killed.
     let quiet = session(|line| !line.contains("+++"));
     agrees(&quiet, 0, 0);
+    agrees(&quiet.replace("10 exit_group(0) = ?\n", "10 +++ killed by SIGHUP +++\n"), 0, 0);
     // The elder child ends last, and nothing tells of it but the wait.
     agrees(&quiet.replace("11 exit_group(0) = ?\n", ""), 0, 0);
     // A child that is killed is only seen by who waits for it.
@@ -176,6 +177,26 @@ fn results_that_strace_made_up_are_fed() {
 1 openat(AT_FDCWD, "/dev/null", O_RDONLY) = 3
 "#,
         2,
+        0,
+    );
+}
+
+/// Without -f: children have no lines, and their ends show in waits and signals only.
+#[test]
+fn children_that_were_not_traced_end_when_their_parent_is_told() {
+    agrees(
+        r#"1 clone(child_stack=NULL, flags=SIGCHLD) = 2
+1 clone(child_stack=NULL, flags=SIGCHLD) = 3
+1 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0, NULL) = 3
+1 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, si_uid=0, si_status=3, si_utime=0, si_stime=0} ---
+1 wait4(-1, 0x7ffe, WNOHANG, NULL) = 0
+1 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_KILLED, si_pid=2, si_uid=0, si_status=SIGTERM, si_utime=0, si_stime=0} ---
+1 wait4(-1, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGTERM}], WNOHANG, NULL) = 2
+1 wait4(-1, 0x7ffe, WNOHANG, NULL) = -1 ECHILD (No child processes)
+1 exit_group(0) = ?
+1 +++ exited with 0 +++
+"#,
+        0,
         0,
     );
 }

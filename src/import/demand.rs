@@ -97,7 +97,7 @@ impl Order<'_> {
     pub(super) fn supply_child(&mut self, tid: u32) -> bool {
         let bytes = self.call_bytes(tid).unwrap_or_default();
         let call = Call::get(&mut WireReader::new(&bytes));
-        if !self.no_ends || !matches!(call, Ok(Call::Wait4 { .. } | Call::Waitid { .. })) {
+        if !matches!(call, Ok(Call::Wait4 { .. } | Call::Waitid { .. })) {
             return false;
         }
         let Some(pending) = self.task(tid).pending.as_ref() else { return false };

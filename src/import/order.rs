@@ -3,7 +3,7 @@
 //! before another call takes away what it needs. Every step becomes an event, so that a replay
 //! searches nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
@@ -68,8 +68,10 @@ pub struct Order<'a> {
     pub(super) known_streams: BTreeMap<u64, Stream>,
     /// Reads of pipes that gave something else than recorded.
     pub(super) disorder: u64,
-    /// No line tells that a task ended (`strace -qqq`).
+    /// No line tells that a task exited (`strace -qqq`).
     pub(super) no_ends: bool,
+    /// Tasks that have lines of their own: without `-f` children have none.
+    pub(super) traced: BTreeSet<u32>,
     /// Descriptions in whose place the kernel has another.
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
@@ -105,9 +107,11 @@ impl<'a> Order<'a> {
             stream_bytes: 0,
             known_streams: BTreeMap::new(),
             disorder: 0,
-            no_ends: !recording.events.iter().any(|event| {
-                matches!(event.kind, EventKind::Exited { .. } | EventKind::Killed { .. })
-            }),
+            no_ends: !recording
+                .events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::Exited { .. })),
+            traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
         };
@@ -146,9 +150,7 @@ impl<'a> Order<'a> {
             }
         }
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
-            if self.no_ends {
-                self.end_unseen(tid, None);
-            }
+            self.end_unseen(tid, None);
             self.park(tid);
         }
         self.initial.add_interpreters(self.kernel.describe_tree(), &self.hints);

@@ -35,7 +35,7 @@ impl Order<'_> {
         if !self.is_known(tid) {
             return;
         }
-        if self.no_ends && matches!(recorded.code, CLD_EXITED | CLD_KILLED | CLD_DUMPED) {
+        if matches!(recorded.code, CLD_EXITED | CLD_KILLED | CLD_DUMPED) {
             let status = match (recorded.code, Signal::new(recorded.status)) {
                 (CLD_EXITED, _) => Some(WaitStatus::Exited(recorded.status as u8)),
                 (code, Some(by)) => Some(WaitStatus::Signaled(by, code == CLD_DUMPED)),
@@ -76,8 +76,8 @@ impl Order<'_> {
         }
     }
 
-    /// A handler returns of whose signal no line tells (`-e signal=none`): the first that is pending
-    /// and caught. False if there is none.
+    /// A handler returns of whose signal no line tells (`-e signal=none`): the first signal that is
+    /// pending and caught. False if there is none.
     pub(super) fn enter_unseen_handler(&mut self, tid: u32, call: &strace::Call) -> bool {
         if !self.is_known(tid) {
             return false;
@@ -137,7 +137,8 @@ impl Order<'_> {
 
     /// A process ended, and no line says so: its exit_group(2) does, or what its parent was told.
     pub(super) fn end_unseen(&mut self, pid: u32, status: Option<WaitStatus>) -> bool {
-        if !self.is_known(pid) || !self.kernel.is_alive(pid) {
+        let is_told = !self.no_ends && self.traced.contains(&pid);
+        if is_told || !self.is_known(pid) || !self.kernel.is_alive(pid) {
             return false;
         }
         let leaving =
@@ -148,7 +149,14 @@ impl Order<'_> {
         match (leaving, status) {
             (Some(status), _) => self.exited(pid, status.cast_unsigned()),
             (None, Some(WaitStatus::Exited(status))) => self.exited(pid, u32::from(status)),
-            (None, Some(WaitStatus::Signaled(by, _))) => self.killed(pid, by),
+            (None, Some(WaitStatus::Signaled(by, _))) => {
+                if !self.kernel.has_pending(pid, by) {
+                    let signo = i32::from(by.number());
+                    let info = SigInfo { signo, ..SigInfo::default() };
+                    self.emit(&Event::Signal { target: pid, info }, None, None);
+                }
+                self.killed(pid, by);
+            }
             (None, _) => return false,
         }
         true

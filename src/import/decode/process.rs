@@ -127,6 +127,14 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
                 value => Some(numbers::timespec(value)?),
             },
         },
+        _ => return timers(args),
+    };
+    args.done(&call)
+}
+
+/// Calls that wait for a time or set one.
+fn timers(args: &Args<'_>) -> Option<Vec<u8>> {
+    let call = match args.name() {
         "pause" => Call::Pause {},
         "alarm" => Call::Alarm { seconds: args.size(0)? as u32 },
         "setitimer" => Call::Setitimer {
