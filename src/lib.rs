@@ -24,6 +24,7 @@ pub mod record;
 pub mod replay;
 pub mod strace;
 pub mod trace;
+pub mod verify;
 
 pub use face::{
     bridge, command_registry, device_layer, dns, fd_table, kernel, mount_plugin, mount_table,

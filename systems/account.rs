@@ -8,7 +8,7 @@ use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{
     ContextRow, DescriptionRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow, ProcessRow,
-    RowKind, TaskRow,
+    RowKind, TaskRow, TextRow,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -236,9 +236,11 @@ impl Kernel {
 
     fn audit_processes(&self, uses: &mut Uses) -> Result<(), Defect> {
         let (mut zombies, mut stopped) = (0, 0);
+        let mut with_texts = 0;
         for (pid, row) in ProcessRow::all(&self.rows) {
             let process = &self.rows[row];
             must(u64::from(process.pid) == pid, "a process has another number than its own")?;
+            with_texts += u64::from(process.text.is_some());
             let text = memory::text_bytes(self.rows.text(row).words());
             must(text == process.text_bytes, "the texts of a process are counted wrongly")?;
             let pending = process.pending.queue.len() as u64 * memory::SIGNAL_BYTES;
@@ -274,6 +276,9 @@ impl Kernel {
             }
             must(at == 0, "a list of children leads nowhere")?;
         }
+        let texts = TextRow::all(&self.rows).into_iter();
+        let users: u64 = texts.map(|(_, text)| u64::from(self.rows[text].users)).sum();
+        must(users == with_texts, "the users of texts are counted wrongly")?;
         must(stopped == self.counters.stopped, "stopped processes are counted wrongly")?;
         must(zombies == self.counters.zombies, "zombies are counted wrongly")
     }

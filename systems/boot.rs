@@ -169,6 +169,7 @@ impl Kernel {
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             outbox: VecDeque::new(),
+            spare_tables: Vec::new(),
             asking: None,
             answers: Vec::new(),
             answers_used: 0,

@@ -116,6 +116,7 @@ impl Kernel {
 
     /// The task that takes a signal of the process: the leader if it wants it, else the first that
     /// does.
+    #[inline(always)]
     fn choose(&self, process: ProcessRow, signal: Signal) -> Option<TaskRow> {
         let process = &self.rows[process];
         if matches!(process.life, Life::Zombie(_)) {
@@ -137,6 +138,7 @@ impl Kernel {
 
     /// What a signal does at once: stops and continuations cancel each other, SIGCONT continues.
     /// False if the signal is dropped because it is ignored.
+    #[inline(always)]
     fn prepare(
         &mut self,
         process: ProcessRow,
@@ -144,9 +146,11 @@ impl Kernel {
         signal: Signal,
         info: SigInfo,
     ) -> bool {
-        if matches!(self.rows[process].life, Life::Zombie(_)) {
+        let owner = &self.rows[process];
+        if matches!(owner.life, Life::Zombie(_)) {
             return false;
         }
+        let unkillable = owner.pid == self.init;
         if signal.default_action() == DefaultAction::Stop {
             self.discard(process, SigSet::of(Signal::SIGCONT));
         }
@@ -154,14 +158,15 @@ impl Kernel {
             self.discard(process, SigSet::STOPS);
             self.go_on(process);
         }
-        let action = self.rows[self.rows[task].handlers].action(signal);
+        let task = &self.rows[task];
+        let action = self.rows[task.handlers].action(signal);
         // sigtimedwait(2) of a signal that is neither blocked nor caught does not see it.
         let blockable = !(self.bends.continue_is_unblockable && signal == Signal::SIGCONT);
-        if blockable && self.rows[task].mask.contains(signal) {
+        if blockable && task.mask.contains(signal) {
             return true;
         }
         let from_inside = info.code != SI_KERNEL || signal != Signal::SIGKILL;
-        if self.is_unkillable(process) && action.handler == SIG_DFL && from_inside {
+        if unkillable && action.handler == SIG_DFL && from_inside {
             return false;
         }
         let ignored = is_ignored(signal, action);
@@ -330,7 +335,7 @@ impl Kernel {
                 (CLD_CONTINUED, i32::from(Signal::SIGCONT.number()))
             }
         };
-        let action = self.process_action(parent, Signal::SIGCHLD);
+        let (action, _) = self.process_action(parent, Signal::SIGCHLD);
         let wanted = action.handler != SIG_IGN && action.flags & SA_NOCLDSTOP == 0;
         if wanted && self.hears(parent) {
             let info = SigInfo {
@@ -347,11 +352,16 @@ impl Kernel {
         self.note(Changed::Children { parent, child: pid, group });
     }
 
-    /// The action of a signal in a process: its tasks share the table in all but odd clones.
-    pub(crate) fn process_action(&self, process: ProcessRow, signal: Signal) -> SigAction {
+    /// The action of a signal in a process: its tasks share the table in all but odd clones. And
+    /// whether posting it would do nothing at all: its leader would take it, to ignore it.
+    #[inline]
+    pub(crate) fn process_action(&self, process: ProcessRow, signal: Signal) -> (SigAction, bool) {
         let first = self.rows[process].threads.first().and_then(|tid| self.pids.task(*tid));
-        first
-            .map_or(SigAction::default(), |task| self.rows[self.rows[task].handlers].action(signal))
+        let Some(leader) = first else { return (SigAction::default(), false) };
+        let leader = &self.rows[leader];
+        let action = self.rows[leader.handlers].action(signal);
+        let takes = !leader.exited && !leader.mask.contains(signal);
+        (action, takes && !self.bends.signals_are_told && is_ignored(signal, action))
     }
 
     /// The real user of a process, for siginfo.

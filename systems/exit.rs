@@ -6,7 +6,7 @@
 //! nobody will wait for is reaped at once.
 
 use crate::abi::flags::SA_NOCLDWAIT;
-use crate::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SIG_IGN};
+use crate::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SI_USER, SIG_IGN};
 use crate::abi::{SigInfo, Signal, WaitStatus};
 use crate::components::Life;
 use crate::event::Effect;
@@ -18,38 +18,50 @@ use crate::tables::family::Club;
 impl Kernel {
     /// Ends a whole process.
     pub(crate) fn end_process(&mut self, process: ProcessRow, status: WaitStatus) {
-        if matches!(self.rows[process].life, Life::Zombie(_)) {
+        let row = &mut self.rows[process];
+        if matches!(row.life, Life::Zombie(_)) {
             return;
         }
-        // The user of SIGCHLD's siginfo is the leader's, which is gone by then.
-        let uid = self.process_uid(process);
-        let row = &mut self.rows[process];
         let (pid, status) = (row.pid, row.ending.unwrap_or(status));
-        row.last_uid = uid;
-        for tid in core::mem::take(&mut row.threads) {
-            if let Some(task) = self.pids.task(tid) {
-                self.end_task(task, status);
+        let threads = core::mem::take(&mut row.threads);
+        // The user of SIGCHLD's siginfo is the leader's, which is gone by then.
+        let mut uid = 0;
+        for (at, tid) in threads.iter().enumerate() {
+            if let Some(task) = self.pids.task(*tid) {
+                let user = self.end_task(task, status);
+                uid = if at == 0 { user } else { uid };
             }
         }
-        self.disarm_alarm(process);
         self.drop_timers(process, true);
-        self.run_file(process, None);
         let row = &mut self.rows[process];
+        row.last_uid = uid;
         if row.sid == pid {
             row.tty = 0;
         }
-        let stopped = row.stopped.take().is_some();
-        let pending = core::mem::take(&mut row.pending);
+        row.cpu_timers = None;
+        let alarm_ns = core::mem::take(&mut row.alarm_ns);
+        let (exe, stopped) = (row.exe.take(), row.stopped.take());
+        let signals = row.pending.queue.len() as u64;
+        row.pending.clear();
         row.life = Life::Zombie(status);
         row.exit_code = status.shell_code(row.exit_code);
-        self.counters.stopped -= u64::from(stopped);
-        self.forget_signals(pending.queue.len() as u64);
+        let has_children = row.children.next != 0;
+        if alarm_ns != 0 {
+            self.deadlines.remove(alarm_ns, Due::Alarm(pid));
+        }
+        if let Some(exe) = exe {
+            self.end_run(exe);
+        }
+        self.counters.stopped -= u64::from(stopped.is_some());
+        self.forget_signals(signals);
         self.counters.zombies += 1;
         self.emit(Effect::Exited { process: pid, status });
         if !self.pidfds.is_empty() {
             self.pidfd_ended(pid);
         }
-        self.orphan_children(process);
+        if has_children {
+            self.orphan_children(process);
+        }
         self.loosen_group(process);
         self.notify_parent(process, status, uid);
         if pid == self.init {
@@ -83,26 +95,30 @@ impl Kernel {
         live.filter(|task| !self.rows[*task].exited).count() as u32
     }
 
-    /// Removes a task: its blocked call is gone, what it shares loses a user.
-    pub(crate) fn end_task(&mut self, task: TaskRow, status: WaitStatus) {
+    /// Removes a task: its blocked call is gone, what it shares loses a user. Gives its real user.
+    pub(crate) fn end_task(&mut self, task: TaskRow, status: WaitStatus) -> u32 {
         self.cancel(task, status);
-        let tid = self.rows[task].tid;
-        let process = self.rows[task].process;
+        let row = &self.rows[task];
+        let (tid, process, exited) = (row.tid, row.process, row.exited);
+        let signals = row.pending.queue.len() as u64;
+        let (uid, groups) = (row.credentials.uid, row.credentials.groups.len() as u64);
         // The memory goes before the descriptors: the parent in vfork(2) is woken first.
-        if self.rows[process].pid == tid {
+        let owner = &self.rows[process];
+        let leads = owner.pid == tid;
+        if leads && owner.vfork_parent != 0 {
             self.end_vfork(process);
         }
-        if !self.rows[task].exited {
+        if !exited {
             self.drop_shared(task);
         }
         self.pids.change(tid, |entry| entry.task = None);
-        self.forget_signals(self.rows[task].pending.queue.len() as u64);
-        self.unhold_bytes(4 * self.rows[task].credentials.groups.len() as u64);
-        let leads = self.rows[process].pid == tid;
+        self.forget_signals(signals);
+        self.unhold_bytes(4 * groups);
         task.remove(&mut self.rows);
         if !leads {
             self.pidfd_gone(tid);
         }
+        uid
     }
 
     /// Gives back the descriptor table, context and dispositions of a task.
@@ -137,12 +153,10 @@ impl Kernel {
     /// Children of a process that ends get the nearest subreaper above it, or init, as their
     /// parent.
     fn orphan_children(&mut self, process: ProcessRow) {
-        if self.rows[process].children.next == 0 {
-            return;
-        }
         let reaper = self.reaper_for(process);
         for child in self.children(process) {
             let group = self.rows[child].pgid;
+            self.tell_of_parent(child, process);
             self.disown(child);
             self.adopt(child, reaper);
             self.rows[child].exit_signal = Signal::SIGCHLD.number();
@@ -164,6 +178,19 @@ impl Kernel {
                     }
                 }
             }
+        }
+    }
+
+    /// `PR_SET_PDEATHSIG` of prctl(2): the parent of a process ends.
+    fn tell_of_parent(&mut self, child: ProcessRow, parent: ProcessRow) {
+        let signal = Signal::new(i32::from(self.rows[child].death_signal));
+        if let Some(signal) = signal
+            && self.rows[child].life == Life::Alive
+        {
+            let (pid, uid) = (self.rows[parent].pid, self.rows[parent].last_uid);
+            let signo = i32::from(signal.number());
+            let info = SigInfo { signo, code: SI_USER, pid, uid, ..SigInfo::default() };
+            self.post(child, signal, info);
         }
     }
 
@@ -217,16 +244,13 @@ impl Kernel {
     /// The end of a process whose parent tied its group to the session may leave the group
     /// orphaned.
     fn loosen_group(&mut self, process: ProcessRow) {
-        let (pid, pgid, sid) = {
-            let row = &self.rows[process];
-            (row.pid, row.pgid, row.sid)
+        let row = &self.rows[process];
+        let (pid, pgid) = (row.pid, row.pgid);
+        let tied = || {
+            let parent = &self.rows[self.pids.process(row.parent)?];
+            Some(parent.pgid != pgid && parent.sid == row.sid)
         };
-        if self.bends.ends_wake_orphans {
-            self.wake_orphaned_group(pgid, pid);
-            return;
-        }
-        let Some(parent) = self.pids.process(self.rows[process].parent) else { return };
-        if self.rows[parent].pgid != pgid && self.rows[parent].sid == sid {
+        if self.bends.ends_wake_orphans || tied() == Some(true) {
             self.wake_orphaned_group(pgid, pid);
         }
     }
@@ -253,8 +277,10 @@ impl Kernel {
 
     /// SIGCHLD to the parent, and the zombie into its list; or nobody waits and it is reaped.
     fn notify_parent(&mut self, process: ProcessRow, status: WaitStatus, uid: u32) {
-        let (pid, birth) = (self.rows[process].pid, self.rows[process].birth);
-        let parent = self.pids.process(self.rows[process].parent);
+        let row = &self.rows[process];
+        let (pid, birth, group) = (row.pid, row.birth, row.pgid);
+        let exit_signal = Signal::new(i32::from(row.exit_signal));
+        let parent = self.pids.process(row.parent);
         if self.bends.zombies_stay && !self.stays(process) {
             return;
         }
@@ -264,24 +290,25 @@ impl Kernel {
             }
             return;
         };
-        let exit_signal = Signal::new(i32::from(self.rows[process].exit_signal));
-        let action = self.process_action(parent, Signal::SIGCHLD);
+        let (action, unheard) = self.process_action(parent, Signal::SIGCHLD);
         let by_child = exit_signal == Some(Signal::SIGCHLD);
         let unwanted = by_child && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
         if let Some(signal) = exit_signal
-            && !(by_child && action.handler == SIG_IGN)
+            && !(by_child && (unheard || action.handler == SIG_IGN))
             && self.hears(parent)
         {
             self.post(parent, signal, child_info(pid, uid, signal, status));
         }
-        let (parent_pid, group) = (self.rows[parent].pid, self.rows[process].pgid);
         if unwanted {
             self.reap(process);
-        } else {
-            self.rows[parent].reportable.insert((birth, pid));
         }
-        if !self.rows[parent].child_waiters.is_empty() {
-            self.note(Changed::Children { parent: parent_pid, child: pid, group });
+        let above = &mut self.rows[parent];
+        if !unwanted {
+            above.reportable.insert((birth, pid));
+        }
+        if !above.child_waiters.is_empty() {
+            let parent = above.pid;
+            self.note(Changed::Children { parent, child: pid, group });
         }
     }
 
@@ -292,17 +319,18 @@ impl Kernel {
 
     /// Removes a zombie from every list: its number is free if no group or session has it.
     pub(crate) fn reap(&mut self, process: ProcessRow) {
-        self.disown(process);
-        self.leave(Club::Group, process);
-        self.leave(Club::Session, process);
+        self.leave_lists(process);
         let row = &self.rows[process];
         let (pid, driver, requester) = (row.pid, row.driver, row.requester);
-        let (goes_ns, text_bytes) = (row.goes_ns, row.text_bytes);
+        let (goes_ns, text, text_bytes) = (row.goes_ns, row.text, row.text_bytes);
         if goes_ns != 0 {
             self.deadlines.remove(goes_ns, Due::Zombie(pid));
         }
-        self.face.names.release(driver);
-        self.face.names.release(requester);
+        if driver != 0 || requester != 0 {
+            self.face.names.release(driver);
+            self.face.names.release(requester);
+        }
+        self.rows.drop_text(text);
         self.unhold_bytes(text_bytes);
         self.pids.change(pid, |entry| entry.process = None);
         process.remove(&mut self.rows);
@@ -310,15 +338,6 @@ impl Kernel {
             self.pidfd_gone(pid);
         }
         self.counters.zombies -= 1;
-    }
-
-    fn disarm_alarm(&mut self, process: ProcessRow) {
-        let row = &mut self.rows[process];
-        row.cpu_timers = None;
-        let (at_ns, pid) = (core::mem::take(&mut row.alarm_ns), row.pid);
-        if at_ns != 0 {
-            self.deadlines.remove(at_ns, Due::Alarm(pid));
-        }
     }
 
     /// Init has ended: everything else does (pid_namespaces(7)).

@@ -151,9 +151,11 @@ impl Kernel {
         })
     }
 
-    /// Whether a descriptor is open on a directory of the tree.
-    pub fn face_is_directory(&self, pid: u32, fd: u32) -> bool {
-        self.face_description(pid, fd).is_some_and(|row| match self.rows[row].target {
+    /// Whether a poll for room of a descriptor is an error: by the contract it is one of a
+    /// directory (section 6).
+    pub fn face_lacks_room(&self, pid: u32, fd: u32) -> bool {
+        let row = self.face_description(pid, fd).filter(|_| self.bends.files_are_ready_by_mode);
+        row.is_some_and(|row| match self.rows[row].target {
             Target::File(place) => self.fs.is_directory(place),
             Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => false,
         })

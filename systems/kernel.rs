@@ -6,7 +6,7 @@
 
 use crate::abi::Errno;
 use crate::calls::record_lock::{LockedObject, RecordLocks};
-use crate::components::{Limits, Waiting};
+use crate::components::{FdSlot, Limits, Waiting};
 use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
 };
@@ -219,6 +219,8 @@ pub struct Kernel {
     /// Bytes in the inbox.
     pub(crate) inbox_bytes: u64,
     pub(crate) outbox: VecDeque<Output>,
+    /// Empty descriptor tables, kept for the next fork.
+    pub(crate) spare_tables: Vec<Vec<Option<FdSlot>>>,
     pub(crate) asking: Option<Asking>,
     pub(crate) answers: Vec<HostAnswer>,
     pub(crate) answers_used: u32,

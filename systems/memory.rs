@@ -28,7 +28,7 @@
 use crate::abi::{Errno, SigAction, Signal};
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Interrupted, Pidfd, Pipe, Process,
-    ProcessText, Queued, Socket, Task, Wait, Waiting,
+    ProcessText, Queued, Socket, Task, Text, Wait, Waiting,
 };
 use crate::event::{Completed, Payload};
 use crate::kernel::{Config, Counters, Kernel};
@@ -75,7 +75,8 @@ const fn fits(bytes: u64, size: usize) {
 
 const _: () = {
     let row = ROW_BYTES as usize;
-    fits(PROCESS_BYTES, row + size_of::<Process>() + size_of::<ProcessText>() + 256 + 64);
+    let texts = size_of::<Text>() + size_of::<ProcessText>();
+    fits(PROCESS_BYTES, 2 * row + size_of::<Process>() + texts + 256 + 64);
     let actions = 64 * size_of::<(Signal, SigAction)>();
     let shared = size_of::<Files>() + size_of::<Context>() + size_of::<Handlers>();
     fits(TASK_BYTES, 4 * row + size_of::<Task>() + size_of::<Wait>() + shared + actions);
@@ -95,6 +96,7 @@ const _: () = {
 
 impl Kernel {
     /// Bytes that the kernel keeps for programs, without files and the pages of pipes.
+    #[inline]
     pub fn memory_bytes(&self) -> u64 {
         let rows = &self.rows;
         self.counters.held_bytes
@@ -128,6 +130,12 @@ impl Kernel {
     /// Whether so much more may be kept.
     pub(crate) fn has_memory(&self, more: u64) -> bool {
         self.memory_bytes().saturating_add(more) <= self.config.max_memory_bytes
+    }
+
+    /// How much more may be kept.
+    #[inline]
+    pub(crate) fn memory_left(&self) -> u64 {
+        self.config.max_memory_bytes.saturating_sub(self.memory_bytes())
     }
 
     /// Counts what has no fixed size, as it comes.

@@ -479,7 +479,15 @@ impl Kernel {
     }
 
     /// Ends the blocked call of a task whose process ends.
+    #[inline]
     pub(crate) fn cancel(&mut self, row: TaskRow, status: WaitStatus) {
+        let task = &self.rows[row];
+        if task.wait.is_some() || !task.frames.is_empty() || self.resuming.is_some() {
+            self.cancel_calls(row, status);
+        }
+    }
+
+    fn cancel_calls(&mut self, row: TaskRow, status: WaitStatus) {
         let tid = self.rows[row].tid;
         let mut calls = Vec::new();
         if let Some(wait) = self.unsleep(row) {

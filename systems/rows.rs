@@ -3,10 +3,11 @@
 //! Every process, task, descriptor table, context, handler table, description and pipe is an
 //! entity. The world keeps its cold components; the hot component of a kind stands in a dense
 //! column of that kind, whose rows each have an entity for good: a row that becomes free keeps it
-//! for the next value, because to spawn and despawn one costs 20 to 40 ns. A reference is the
-//! row's place and which of its uses is meant, so that one to a value that is gone finds nothing.
-//! To follow it takes one nanosecond, through `&self` too, beside 4 to 7 for `query_one_mut` and
-//! 12 to 21 for `World::get` (DESIGN section 6).
+//! for the next value, because to spawn and despawn one costs 20 to 40 ns. The texts of processes
+//! are such rows too: those of a fork share them, and it does not touch the world. A reference is
+//! the row's place and which of its uses is meant, so that one to a value that is gone finds
+//! nothing. To follow it takes one nanosecond, through `&self` too, beside 4 to 7 for
+//! `query_one_mut` and 12 to 21 for `World::get` (DESIGN section 6).
 //!
 //! ```text
 //!   reference = (at, generation) ──at──▶ column of the kind:
@@ -22,10 +23,11 @@
 )]
 
 use crate::components::{
-    Cold, ColdText, Context, Description, Event, Files, Handlers, Pidfd, Pipe, Process,
-    ProcessText, Socket, Task, TextDefault,
+    ColdText, Context, Description, Event, Files, Handlers, Pidfd, Pipe, Process, ProcessText,
+    Socket, Task, Text, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
+use crate::wire::Wire;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -88,7 +90,7 @@ impl<T: TextDefault> Column<T> {
         (row.own_id, row.value) = (own_id, Some(value));
         if !row.dirty {
             row.dirty = true;
-            self.dirty.push(at);
+            note(&mut self.dirty, at);
         }
         (at, row.generation)
     }
@@ -117,7 +119,6 @@ impl<T: TextDefault> Column<T> {
         let Some(value) = &row.value else { return 0 };
         bytes.clear();
         value.encode(rows, bytes);
-        rows.put_cold::<T::Cold>(row.entity, bytes);
         hash64(hash_number(salt, row.own_id), bytes)
     }
 
@@ -130,19 +131,27 @@ impl<T: TextDefault> Column<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn touch(&mut self, at: u32, generation: NonZeroU32) -> Option<&mut T> {
-        let row = self.rows.get_mut(at as usize).filter(|row| row.generation == generation)?;
+        let index = at as usize;
+        if index >= self.rows.len() || self.rows[index].generation != generation {
+            return None;
+        }
+        let row = &mut self.rows[index];
         if !row.dirty {
             row.dirty = true;
-            self.dirty.push(at);
+            note(&mut self.dirty, at);
         }
         row.value.as_mut()
     }
 
     #[inline]
     fn find(&self, at: u32, generation: NonZeroU32) -> Option<&Row<T>> {
-        self.rows.get(at as usize).filter(|row| row.generation == generation)
+        let at = at as usize;
+        if at >= self.rows.len() || self.rows[at].generation != generation {
+            return None;
+        }
+        Some(&self.rows[at])
     }
 
     #[inline]
@@ -151,7 +160,13 @@ impl<T: TextDefault> Column<T> {
     }
 }
 
-fn set_cold<C: Cold>(world: &mut World, entity: Entity, cold: C) {
+/// Puts a row onto the list of the next digest: once for each, so out of line.
+#[cold]
+fn note(dirty: &mut Vec<u32>, at: u32) {
+    dirty.push(at);
+}
+
+fn set_cold<C: Send + Sync + 'static>(world: &mut World, entity: Entity, cold: C) {
     if let Ok(slot) = world.query_one_mut::<&mut C>(entity) {
         *slot = cold;
     }
@@ -175,7 +190,7 @@ macro_rules! kinds {
 
             impl Index<$row> for Rows {
                 type Output = $value;
-                #[inline]
+                #[inline(always)]
                 fn index(&self, row: $row) -> &$value {
                     // A dangling reference inside the core is a defect of the core, never input.
                     self.$column.look(row.at, row.generation).expect("a live row")
@@ -183,7 +198,7 @@ macro_rules! kinds {
             }
 
             impl IndexMut<$row> for Rows {
-                #[inline]
+                #[inline(always)]
                 fn index_mut(&mut self, row: $row) -> &mut $value {
                     self.$column.touch(row.at, row.generation).expect("a live row")
                 }
@@ -210,11 +225,6 @@ macro_rules! kinds {
                         .collect();
                     all.sort_unstable_by_key(|entry| entry.0);
                     all
-                }
-                fn put_cold(self, rows: &Rows, out: &mut Vec<u8>) {
-                    if let Some(row) = rows.$column.find(self.at, self.generation) {
-                        rows.put_cold::<<$value as TextDefault>::Cold>(row.entity, out);
-                    }
                 }
                 fn is_live(self, rows: &Rows) -> bool {
                     rows.$column.look(self.at, self.generation).is_some()
@@ -285,8 +295,6 @@ pub trait RowKind: Sized + Copy {
     fn own_id(self, rows: &Rows) -> u64;
     /// All rows in the order of their own ids.
     fn all(rows: &Rows) -> Vec<(u64, Self)>;
-    /// Appends the cold component, for kinds that have one.
-    fn put_cold(self, rows: &Rows, out: &mut Vec<u8>);
     /// Whether the entity still exists.
     fn is_live(self, rows: &Rows) -> bool;
     /// How many there are.
@@ -319,6 +327,8 @@ kinds! {
     PipeRow pipes: Pipe 0x70697065,
     /// A socket.
     SocketRow sockets: Socket 0x736f636b,
+    /// The texts of processes. No digest or snapshot lists them: each process writes its own.
+    TextRow texts: Text 0x74657874,
     /// A counter of eventfd(2).
     EventRow events: Event 0x6576656e,
     /// What a pidfd refers to.
@@ -338,40 +348,63 @@ impl core::fmt::Debug for Rows {
 }
 
 impl Rows {
-    /// The cold component of a process: command line, environment, name.
-    pub fn text(&self, process: ProcessRow) -> Arc<ProcessText> {
-        let row = self.processes.find(process.at, process.generation);
-        let text = row.and_then(|row| self.world.get::<&ColdText>(row.entity).ok());
-        text.and_then(|text| (*text).clone()).unwrap_or_default()
+    /// Two tables of dispositions, the second to change.
+    #[inline]
+    pub fn handlers_pair(
+        &mut self,
+        from: HandlersRow,
+        to: HandlersRow,
+    ) -> Option<(&Handlers, &mut Handlers)> {
+        self.handlers.touch(to.at, to.generation)?;
+        self.handlers.find(from.at, from.generation)?;
+        let pair = [from.at as usize, to.at as usize];
+        let [from, to] = self.handlers.rows.get_disjoint_mut(pair).ok()?;
+        from.value.as_ref().zip(to.value.as_mut())
     }
 
-    /// Appends the cold component of an entity.
-    fn put_cold<C: Cold>(&self, entity: Entity, out: &mut Vec<u8>) {
-        if size_of::<C>() > 0
-            && let Ok(cold) = self.world.get::<&C>(entity)
-        {
-            cold.put_cold(out);
+    /// The texts of a process: command line, environment, name.
+    pub fn text(&self, process: ProcessRow) -> Arc<ProcessText> {
+        let text = self[process].text;
+        let row = text.and_then(|text| self.texts.find(text.at, text.generation));
+        let cold = row.and_then(|row| self.world.get::<&ColdText>(row.entity).ok());
+        cold.and_then(|cold| (*cold).clone()).unwrap_or_default()
+    }
+
+    /// Appends the texts of a process.
+    pub fn put_text(&self, process: &Process, out: &mut Vec<u8>) {
+        let row = process.text.and_then(|text| self.texts.find(text.at, text.generation));
+        let cold = row.and_then(|row| self.world.get::<&ColdText>(row.entity).ok());
+        match cold.as_deref() {
+            Some(Some(text)) => text.put(out),
+            Some(None) | None => ProcessText::default().put(out),
         }
     }
 
-    /// Replaces the cold component of a process.
+    /// Replaces the texts of a process, which it may have shared.
     pub fn set_text(&mut self, process: ProcessRow, text: Arc<ProcessText>) {
-        // The text is part of the process's encoding: its digest is due.
-        self.processes.touch(process.at, process.generation);
-        if let Some(row) = self.processes.find(process.at, process.generation) {
+        let old = self[process].text.take();
+        self.drop_text(old);
+        let new = TextRow::spawn(self, 0, Text { users: 1 });
+        if let Some(row) = self.texts.find(new.at, new.generation) {
             set_cold(&mut self.world, row.entity, Some(text));
         }
+        self[process].text = Some(new);
     }
 
-    /// fork(2): the child, a new row, starts with the parent's texts.
-    pub fn copy_text(&mut self, from: ProcessRow, to: ProcessRow) {
-        let from = self.processes.find(from.at, from.generation);
-        let to = self.processes.find(to.at, to.generation);
-        if let (Some(from), Some(to)) = (from, to)
-            && let Ok(text) = self.world.query_one_mut::<&ColdText>(from.entity)
-        {
-            let text = text.clone();
-            set_cold(&mut self.world, to.entity, text);
+    /// fork(2): the texts have one user more. The child's are the same until it executes a program.
+    pub fn share_text(&mut self, text: Option<TextRow>) {
+        if let Some(text) = text {
+            self[text].users += 1;
+        }
+    }
+
+    /// One user less; the last one frees them.
+    pub fn drop_text(&mut self, text: Option<TextRow>) {
+        let Some(text) = text else { return };
+        let shared = &mut self[text];
+        shared.users -= 1;
+        if shared.users == 0 {
+            text.remove(self);
         }
     }
 }

@@ -6,6 +6,7 @@ mod dump;
 mod import;
 mod load;
 mod replay;
+mod verify;
 
 use crate::import::{Imported, Source};
 use crate::json::convert::to_trace;
@@ -33,6 +34,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Writes a recording or a JSON twin as a trace
     Import(import::Arguments),
+    /// Checks that a trace is what its recording says
+    Verify(verify::Arguments),
     /// Prints the events of a trace or a recording as JSON lines
     Dump(dump::Arguments),
     /// Prints the digest of the state after the last event
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
         Command::Digest(arguments) => digest::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),

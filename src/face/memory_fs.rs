@@ -36,8 +36,9 @@ pub struct MemoryFileSystem {
 }
 
 enum Tree {
-    /// A tree of its own. The lock is for methods that only look.
-    Own(Box<Mutex<Kernel>>),
+    /// A tree of its own, made when it is first used: one that nobody used before it was given to
+    /// a machine begins at the machine's time. The lock is for methods that only look.
+    Own(Box<Mutex<Option<Kernel>>>),
     /// The tree of a machine.
     Machine(Arc<Machine>),
 }
@@ -77,15 +78,15 @@ fn own_config() -> Config {
 impl MemoryFileSystem {
     /// A tree that is one empty directory.
     pub fn new() -> Self {
-        Self { tree: Tree::Own(Box::new(Mutex::new(kernel_over(None, own_config())))) }
+        Self { tree: Tree::Own(Box::default()) }
     }
 
-    /// The tree, taken out; an empty one stays.
+    /// The tree, taken out, if anybody used it; an empty one stays.
     pub(crate) fn take(&mut self) -> Option<Fs> {
         match std::mem::replace(&mut self.tree, MemoryFileSystem::new().tree) {
             Tree::Own(kernel) => {
                 let kernel = kernel.into_inner().unwrap_or_else(PoisonError::into_inner);
-                Some(kernel.into_fs())
+                kernel.map(Kernel::into_fs)
             }
             Tree::Machine(_) => None,
         }
@@ -100,7 +101,8 @@ impl MemoryFileSystem {
         let result = match &self.tree {
             Tree::Own(kernel) => {
                 let mut kernel = kernel.lock().unwrap_or_else(PoisonError::into_inner);
-                catch_up(&mut kernel);
+                let kernel = kernel.get_or_insert_with(|| kernel_over(None, own_config()));
+                catch_up(kernel);
                 match kernel.call(0, call) {
                     Outcome::Done(answer) => Ok(answer),
                     Outcome::Failed(errno) => Err(errno),

@@ -35,18 +35,19 @@ mod start_fds;
 mod step;
 mod task;
 mod unknown;
+mod wander;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tickernel_systems::abi::{Errno, Timespec};
+use tickernel_systems::abi::{Errno, SigInfo, Timespec};
 use tickernel_systems::fs::Fs;
 use tickernel_systems::{Boot, Config, Entropy, Kernel, RestoreError, WakeMode};
 
 pub use meta::{Defect, SideFile};
 pub use scope::is_out_of_scope;
 
-use crate::replay::{Damage, ReplayError, Step};
+use crate::replay::{Damage, Expected, ReplayError, Step};
 use crate::strace::Recording as Text;
 use initial::Initial;
 use order::Order;
@@ -76,7 +77,11 @@ impl Format {
 
 /// How to read an input.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {}
+pub struct Options {
+    /// Chooses among the orders that the recording allows; `None` for the one in which each call
+    /// takes effect as late as can be.
+    pub order_seed: Option<u64>,
+}
 
 /// Why an input cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -224,7 +229,7 @@ impl Recording {
 ///
 /// # Errors
 /// If nothing of it can be used. A recording that is damaged farther on is read up to there.
-pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
+pub fn read(path: &Path, options: &Options) -> Result<Imported, ImportError> {
     let (format, opened) = source::open(path)?;
     let source = match opened {
         Opened::Trace(bytes) => Source::Trace(bytes),
@@ -240,10 +245,31 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
                 }
                 return Err(ImportError::Empty { path: path.to_owned() });
             }
-            Source::Recording(import(&text, &side)?)
+            Source::Recording(import_with(&text, &side, options)?)
         }
     };
     Ok(Imported { file: path.display().to_string(), format, source })
+}
+
+/// Reads the text of a recording; `None` for an input of another kind.
+///
+/// # Errors
+/// If nothing of it can be used.
+pub fn read_text(path: &Path) -> Result<Option<Text>, ImportError> {
+    Ok(match source::open(path)?.1 {
+        Opened::Recording(both) => Some(both.0),
+        Opened::Trace(_) | Opened::Twin(_) => None,
+    })
+}
+
+/// What the text says of a call's answer.
+pub fn decode_answer(call: &crate::strace::Call) -> Expected {
+    decode::decode(call).expected
+}
+
+/// The siginfo of a signal's line.
+pub fn signal_info(value: &crate::strace::Value) -> Option<SigInfo> {
+    numbers::siginfo(value)
 }
 
 /// Imports a parsed recording.
@@ -251,6 +277,18 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
 /// # Errors
 /// If the first state cannot be made.
 pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
+    import_with(text, side, &Options::default())
+}
+
+/// The same with options.
+///
+/// # Errors
+/// If the first state cannot be made.
+pub fn import_with(
+    text: &Text,
+    side: &SideFile,
+    options: &Options,
+) -> Result<Recording, ImportError> {
     if let Some(line) = raw_line(text) {
         return Err(ImportError::Raw { line });
     }
@@ -268,12 +306,15 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         ..Config::default()
     };
     let boot = begun.boot.clone();
-    let mut order = walk(text, begun, config.clone(), BTreeMap::new())?;
+    let choices = options.order_seed.map(wander::Choices::new);
+    let first = Walk { choices, ..Walk::default() };
+    let mut order = walk(text, begun, config.clone(), first)?;
     if order.disorder > 0 {
         // Reads found other bytes than those recorded: writers overlapped. What was read tells in
         // which order they wrote.
         let streams = std::mem::take(&mut order.streams);
-        let again = walk(text, start::start(text, side), config.clone(), streams)?;
+        let again = Walk { choices, streams };
+        let again = walk(text, start::start(text, side), config.clone(), again)?;
         if again.disorder < order.disorder {
             order = again;
         }
@@ -317,17 +358,27 @@ fn raw_line(text: &Text) -> Option<u64> {
     if calls().any(has_text) { None } else { first.entry_line }
 }
 
-/// Walks the recording; `streams` are what a walk before found in pipes.
+/// How to walk.
+#[derive(Default)]
+struct Walk {
+    /// Which of the legal orders.
+    choices: Option<wander::Choices>,
+    /// What a walk before found in pipes.
+    streams: BTreeMap<u64, flow::Stream>,
+}
+
+/// Walks the recording.
 fn walk<'t>(
     text: &'t Text,
     begun: start::Start,
     config: Config,
-    streams: BTreeMap<u64, flow::Stream>,
+    how: Walk,
 ) -> Result<Order<'t>, ImportError> {
     let boot = begun.boot;
     let kernel = Kernel::boot(config, begun.fs, &boot).map_err(ImportError::Start)?;
     let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
-    order.known_streams = streams;
+    order.known_streams = how.streams;
+    order.choices = how.choices;
     order.run();
     Ok(order)
 }

@@ -19,6 +19,7 @@ use super::probe::Probe;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use super::unknown::Unknown;
+use super::wander::Choices;
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, EventKind, Recording};
 
@@ -76,6 +77,8 @@ pub struct Order<'a> {
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
     pub(super) outside: BTreeMap<u64, Outside>,
+    /// Which of the legal orders; `None` for the lazy one.
+    pub(super) choices: Option<Choices>,
 }
 
 impl<'a> Order<'a> {
@@ -114,6 +117,7 @@ impl<'a> Order<'a> {
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
+            choices: None,
         };
         order.note_inherited(boot);
         order
@@ -127,7 +131,10 @@ impl<'a> Order<'a> {
             self.line = event.line;
             self.line_ns = event.time_ns.unwrap_or(self.line_ns);
             match &event.kind {
-                EventKind::Entry { call } => self.entry(tid, *call),
+                EventKind::Entry { call } => {
+                    self.entry(tid, *call);
+                    self.wander();
+                }
                 EventKind::Exit { call } => self.exit(tid, *call),
                 EventKind::Signal { name, info } => {
                     let Some(signal) = Signal::from_name(name) else { continue };

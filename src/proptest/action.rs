@@ -84,7 +84,7 @@ actions! {
         2 Utimensat,
     }
     Objects {
-        3 Eventfd, 4 EventWrite, 3 EventRead, 4 PidfdOpen, 3 PidfdSendSignal, 2 PidfdGetfd, 3 PidfdWait,
-        3 Memfd, 3 Seal, 6 Splice, 3 Tee,
+        3 Eventfd, 4 EventWrite, 3 EventRead, 4 PidfdOpen, 3 PidfdSendSignal, 2 PidfdGetfd,
+        3 PidfdWait, 3 Memfd, 3 Seal, 6 Splice, 3 Tee,
     }
 }

@@ -63,7 +63,6 @@ const OPENS: [&str; 14] = [
     "O_PATH",
 ];
 const IDS: [i64; 6] = [0, 1000, -1, 1, 65_534, 1001];
-const EVENTS: [&str; 5] = ["POLLIN", "POLLOUT", "POLLIN|POLLOUT", "POLLPRI", ""];
 
 /// Whether a descriptor that was opened so is probably a directory's.
 pub(super) fn may_be_directory(path: &str, flags: &str) -> bool {
@@ -148,7 +147,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn any_fd(&self, choice: usize) -> i64 {
+    pub(super) fn any_fd(&self, choice: usize) -> i64 {
         let kinds = [
             Kind::Reader,
             Kind::Writer,
@@ -471,51 +470,6 @@ impl Lowering<'_> {
         let whence = self.pick(2, &["SEEK_SET", "SEEK_SET", "SEEK_CUR", "SEEK_END", "SEEK_SET"]);
         json!({"call": "fcntl", "fd": self.seekable(0), "cmd": cmd,
             "arg": {"type": kind, "whence": whence, "start": start, "len": len}})
-    }
-
-    fn poll(&self) -> Value {
-        let item = |fd: i64, choice| json!({"fd": fd, "events": self.pick(choice, &EVENTS)});
-        let mut fds = vec![item(self.any_fd(0), 1)];
-        if self.choices[2] > 100 {
-            fds.push(item(self.any_fd(2), 3));
-        }
-        if self.choices[2] > 220 {
-            fds.push(item(self.pick(2, &[-1, 77]), 1));
-        }
-        let timeout = if self.alone || self.choices[3].is_multiple_of(2) { 0 } else { -1 };
-        json!({"call": "poll", "fds": fds, "timeout": timeout})
-    }
-
-    fn select(&self) -> Value {
-        // Beside a descriptor now and then what lies in the last word, and beyond it.
-        let list = |choice: usize| {
-            let mut list = match self.any_fd(choice) {
-                fd @ 0..=63 => vec![fd],
-                _ => vec![],
-            };
-            match self.choices[choice] % 16 {
-                11 => list.push(64),
-                12 => list.extend([200, 5]),
-                13 => list.push(63),
-                14 => list.extend([64, 128]),
-                15 => list.clear(),
-                _ => {}
-            }
-            list
-        };
-        let nfds = self.pick(3, &[64, 64, 64, 4, -1, 0, 64, 1, 65, 1000, 6]);
-        let mut request = json!({"call": "select", "nfds": nfds, "readfds": list(0),
-            "writefds": list(1)});
-        if self.choices[3] % 4 == 1 {
-            request["exceptfds"] = list(2).into();
-        }
-        if self.choices[1] > 240 {
-            request["writefds"] = Value::Null;
-        }
-        if self.alone || self.choices[2].is_multiple_of(2) {
-            request["timeout"] = json!({"sec": 0, "usec": 0});
-        }
-        request
     }
 
     fn data(&self, choice: usize) -> String {

@@ -22,6 +22,7 @@ mod action;
 mod lower;
 mod objects;
 mod player;
+mod waits;
 
 pub use action::{Action, Subject};
 pub use player::Player;

@@ -84,7 +84,9 @@ constants! {
 }
 constants! {
     /// Operations of flock(2).
-    FLOCK_OPERATIONS: u32 { LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8 }
+    FLOCK_OPERATIONS: u32 {
+        LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8, LOCK_MAND = 32,
+    }
 }
 constants! {
     /// Flags of clone(2) above the exit signal in the low byte.
@@ -169,6 +171,7 @@ constants! {
 constants! {
     /// Operations of prctl(2) that change what the kernel models.
     PRCTL_OPTIONS: u32 {
+        PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2,
         PR_SET_KEEPCAPS = 8, PR_CAPBSET_DROP = 24, PR_SET_SECUREBITS = 28,
         PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47,
     }

@@ -3,10 +3,10 @@
 //!
 //! Not here: capabilities of files, which no file has.
 
-use crate::abi::Errno;
 use crate::abi::credentials::*;
 use crate::abi::flags::*;
-use crate::event::Answer;
+use crate::abi::{Errno, Signal};
+use crate::event::{Answer, Payload};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::TaskRow;
 
@@ -33,6 +33,7 @@ impl Kernel {
 
     /// prctl(2): the operations of `PRCTL_OPTIONS`.
     pub(crate) fn prctl(&mut self, task: TaskRow, option: u32, args: [u64; 4]) -> CallResult {
+        let process = self.rows[task].process;
         let who = &mut self.rows[task].credentials;
         match (option, args) {
             (PR_SET_KEEPCAPS, [keep @ 0..=1, ..]) => {
@@ -53,14 +54,28 @@ impl Kernel {
             (PR_CAP_AMBIENT, [operation, capability, 0, 0]) => {
                 return ambient(who, operation, capability);
             }
+            (PR_SET_PDEATHSIG, [signal, ..]) => {
+                let valid = signal == 0 || i32::try_from(signal).is_ok_and(is_signal);
+                if !valid {
+                    return Err(Errno::EINVAL.into());
+                }
+                self.rows[process].death_signal = signal as u8;
+            }
+            (PR_GET_PDEATHSIG, _) => {
+                let signal = i64::from(self.rows[process].death_signal);
+                return Ok(Answer::with(Payload::Number(signal)));
+            }
             (PR_SET_CHILD_SUBREAPER, [is, ..]) => {
-                let process = self.rows[task].process;
                 self.rows[process].subreaper = is != 0;
             }
             _ => return Err(Errno::EINVAL.into()),
         }
         Ok(Answer::default())
     }
+}
+
+fn is_signal(number: i32) -> bool {
+    Signal::new(number).is_some()
 }
 
 /// The set of one capability.

@@ -3,13 +3,19 @@
 //! Not here: record locks (`calls/lock.rs`), leases and directory notification (EINVAL).
 
 use crate::abi::Errno;
+use crate::abi::credentials::CAP_FOWNER;
 use crate::abi::flags::*;
-use crate::components::{Description, FdSlot, Target};
+use crate::components::{Description, FdSlot, Object, Target};
 use crate::event::{Answer, FcntlArg};
 use crate::fs::Place;
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
+use alloc::vec::Vec;
 
+/// So many descriptor tables of ended processes are kept.
+const SPARE_TABLES: usize = 16;
+/// Numbers in the largest of them.
+const SPARE_SLOTS: usize = 64;
 /// The status flags that F_SETFL changes (fcntl(2)).
 const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 
@@ -157,11 +163,21 @@ impl Kernel {
         let slots = core::mem::take(&mut shared.slots);
         self.counters.open_fds -= u64::from(shared.open);
         self.counters.held_bytes -= slots.len() as u64 * crate::memory::FD_BYTES;
-        for slot in slots.into_iter().flatten() {
+        for slot in slots.iter().flatten() {
             self.forget_table_locks(files, slot.description);
             self.release(slot.description);
         }
+        self.spare_table(slots);
         files.remove(&mut self.rows);
+    }
+
+    /// Keeps the memory of a small table for the next one (it is not counted).
+    #[inline]
+    fn spare_table(&mut self, mut slots: Vec<Option<FdSlot>>) {
+        if self.spare_tables.len() < SPARE_TABLES && slots.capacity() <= SPARE_SLOTS {
+            slots.clear();
+            self.spare_tables.push(slots);
+        }
     }
 
     /// The descriptors with FD_CLOEXEC close (execve(2)).
@@ -282,11 +298,8 @@ impl Kernel {
                 Ok(Answer::default())
             }
             F_GETFL => Ok(Answer::value(i64::from(self.rows[row].flags))),
-            F_SETFL => {
-                let kept = self.rows[row].flags & !SETTABLE;
-                self.rows[row].flags = kept | number as u32 & SETTABLE;
-                Ok(Answer::default())
-            }
+            F_SETFL => self.set_status(task, row, number as u32),
+            F_GETLEASE => Ok(Answer::value(i64::from(F_UNLCK))),
             F_GETOWN => Ok(Answer::value(i64::from(self.rows[row].owner))),
             F_SETOWN => self.set_owner(row, number as i32),
             F_GETSIG => Ok(Answer::value(i64::from(self.rows[row].owner_signal))),
@@ -301,6 +314,40 @@ impl Kernel {
             }
             _ => Err(Errno::EINVAL.into()),
         }
+    }
+
+    /// F_SETFL.
+    fn set_status(&mut self, task: TaskRow, row: DescriptionRow, wanted: u32) -> CallResult {
+        let description = &self.rows[row];
+        let (old, target) = (description.flags, description.target);
+        // A file of memory is not opened by its file system, which would allow it.
+        let regular =
+            |place: Place| self.fs.pages(place).is_some() && self.fs.seals(place).is_err();
+        let direct = match target {
+            Target::File(place) => regular(place),
+            Target::Pipe(..) => true,
+            Target::Socket(_) | Target::Object(_) => false,
+        };
+        if wanted & O_NOATIME != 0 && old & O_NOATIME == 0 {
+            self.may_leave_atime(task, target)?;
+        }
+        if wanted & O_DIRECT != 0 && !direct {
+            return Err(Errno::EINVAL.into());
+        }
+        // Only what can send SIGIO keeps O_ASYNC.
+        let sends = matches!(target, Target::Pipe(..) | Target::Socket(_))
+            || matches!(target, Target::Object(Object::Inotify));
+        let settable = if sends { SETTABLE } else { SETTABLE & !O_ASYNC };
+        self.rows[row].flags = old & !settable | wanted & settable;
+        Ok(Answer::default())
+    }
+
+    /// O_NOATIME is the owner's (open(2)).
+    fn may_leave_atime(&self, task: TaskRow, target: Target) -> Result<(), Errno> {
+        let Target::File(place) = target else { return Ok(()) };
+        let who = &self.rows[task].credentials;
+        let owner = self.fs.inode(place).is_none_or(|inode| inode.uid == who.fsuid);
+        if owner || who.capable(CAP_FOWNER) { Ok(()) } else { Err(Errno::EPERM) }
     }
 
     fn set_owner(&mut self, row: DescriptionRow, owner: i32) -> CallResult {

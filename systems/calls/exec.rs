@@ -163,6 +163,10 @@ impl Kernel {
         (who.suid, who.fsuid, who.sgid, who.fsgid) = (who.euid, who.euid, who.egid, who.egid);
         let gained = who.euid != old_euid || who.egid != old_egid;
         super::capability::exec(who, gained);
+        if gained {
+            let process = self.rows[task].process;
+            self.rows[process].death_signal = 0;
+        }
     }
 }
 

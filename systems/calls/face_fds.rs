@@ -199,27 +199,27 @@ impl Kernel {
     }
 
     /// What a write asks: the guard's question, for room, then whether what is around it may be
-    /// read, then whether it may be written. An append reads nothing.
+    /// read, then whether it may be written. An append reads nothing. A directory, `grows` without
+    /// a number, needs no room.
     #[cold]
     #[inline(never)]
     fn face_permit_write(
         &mut self,
-        place: Place,
+        path: &[u8],
         append: bool,
         grows: Option<u64>,
     ) -> Result<(), Stop> {
-        let path = self.tree_path(place);
-        self.ask_guard(&path, true)?;
+        self.ask_guard(path, true)?;
         if let Some(grows) = grows {
             self.room_for_growth(grows)?;
         }
         if !append {
-            self.permit(operation::READ, &path)?;
-            if self.fs.is_directory(place) {
+            self.permit(operation::READ, path)?;
+            if grows.is_none() {
                 return Err(Errno::EISDIR.into());
             }
         }
-        self.permit(operation::WRITE, &path)
+        self.permit(operation::WRITE, path)
     }
 
     /// EINVAL for a read of a file that is longer than the contract allows.
@@ -239,14 +239,30 @@ impl Kernel {
         if bytes > self.config.face.limits.max_fd_write_bytes {
             return Err(Errno::EINVAL.into());
         }
+        match self.rows[row].target {
+            Target::File(place) => self.tree_write_limit(row, place, bytes, offset_given),
+            Target::Object(Object::Foreign(number)) => {
+                self.foreign_write_limit(row, number, bytes, offset_given)
+            }
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => Ok(()),
+        }
+    }
+
+    /// Where a write of a description goes that gives no offset.
+    fn write_offset(&self, row: DescriptionRow, size: u64) -> u64 {
         let description = &self.rows[row];
-        let Target::File(place) = description.target else { return Ok(()) };
+        if description.flags & O_APPEND != 0 { size } else { description.offset }
+    }
+
+    fn tree_write_limit(
+        &mut self,
+        row: DescriptionRow,
+        place: Place,
+        bytes: u64,
+        offset_given: Option<u64>,
+    ) -> Result<(), Stop> {
         let size = self.end_of(place);
-        let from = match offset_given {
-            Some(offset) => offset,
-            None if description.flags & O_APPEND != 0 => size,
-            None => description.offset,
-        };
+        let from = offset_given.unwrap_or_else(|| self.write_offset(row, size));
         let end = from.checked_add(bytes).ok_or(Errno::EINVAL)?;
         if self.face_guards(place) {
             return Err(Errno::EROFS.into());
@@ -258,7 +274,34 @@ impl Kernel {
             return grows.map_or(Ok(()), |grows| self.room_for_growth(grows));
         }
         let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
-        self.face_permit_write(place, append, grows)
+        let path = self.tree_path(place);
+        self.face_permit_write(&path, append, grows)
+    }
+
+    /// The same by the path, as all of a foreign file system is addressed.
+    #[cold]
+    #[inline(never)]
+    fn foreign_write_limit(
+        &mut self,
+        row: DescriptionRow,
+        number: u32,
+        bytes: u64,
+        offset_given: Option<u64>,
+    ) -> Result<(), Stop> {
+        let path = self.face.path(number).to_vec();
+        let counts = !self.has_no_room_limit();
+        let size = if counts { self.stat_foreign(&path)?.size } else { 0 };
+        let from = offset_given.unwrap_or_else(|| self.write_offset(row, size));
+        let end = from.checked_add(bytes).ok_or(Errno::EINVAL)?;
+        if self.is_guarded_file(&path, true) {
+            return Err(Errno::EROFS.into());
+        }
+        let grows = if counts { end.saturating_sub(size) } else { 0 };
+        if !self.asks_of_files() {
+            return self.room_for_growth(grows);
+        }
+        let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
+        self.face_permit_write(&path, append, Some(grows))
     }
 
     /// Whether a file lies in the guarded directory, or has another name there.
@@ -321,6 +364,7 @@ impl Kernel {
             Object::Foreign(number) => {
                 self.face_read_limit(count)?;
                 let path = self.face.path(number).to_vec();
+                self.permit(operation::READ, &path)?;
                 let answer = self.raw(&Call::FsPread { raw: 1, path: &path, count, offset })?;
                 match answer.payload {
                     Payload::Data(data) if data.0.len() as u64 <= count => Ok(Answer::data(data.0)),
@@ -409,6 +453,7 @@ impl Kernel {
             Object::Foreign(_) if whence != SEEK_END => 0,
             Object::Foreign(number) => {
                 let path = self.face.path(number).to_vec();
+                self.permit(operation::STAT, &path)?;
                 self.stat_foreign(&path)?.size
             }
         };

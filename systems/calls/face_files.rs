@@ -450,10 +450,10 @@ impl Kernel {
         match device {
             Device::Null => Ok(Answer::data(Vec::new())),
             Device::Zero => {
-                let count = count.min(super::io::MAX_DEVICE_BYTES) as usize;
+                let count = count.min(super::io::MAX_FILE_BYTES) as usize;
                 Ok(Answer::data(alloc::vec![0; count]))
             }
-            Device::Urandom => self.random(count.min(super::io::MAX_DEVICE_BYTES)),
+            Device::Urandom => self.random(count.min(super::io::MAX_FILE_BYTES)),
             Device::Stdin | Device::Stdout | Device::Stderr => Err(Errno::ENOENT.into()),
         }
     }

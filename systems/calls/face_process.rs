@@ -354,10 +354,10 @@ impl Kernel {
             Policy::Ask => {}
         }
         let mut words = birth.words.clone();
-        words.push(Bytes::default());
+        let operation = u32::try_from(words.len()).map_err(|_| Errno::EINVAL)?;
         words.extend(birth.envp.iter().map(|word| Bytes(word.to_vec())));
         let path = Bytes(birth.cwd.to_vec());
-        let question = Question::Permission { subject: 1, operation: 0, path, words };
+        let question = Question::Permission { subject: 1, operation, path, words };
         match self.ask(question)? {
             HostAnswer::Result(1) => Ok(()),
             HostAnswer::Error(errno) => Err(errno.into()),

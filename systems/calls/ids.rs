@@ -207,6 +207,8 @@ impl Kernel {
     fn change_ids(&mut self, task: TaskRow, kind: Kind, new: Ids) -> CallResult {
         let who = &mut self.rows[task].credentials;
         let old = ids(who, kind);
+        // Who acts as somebody else is told no more of its parent's end (prctl(2)).
+        let others = old[1] != new[1] || old[3] != new[3];
         match kind {
             Kind::Group => [who.gid, who.egid, who.sgid, who.fsgid] = new,
             Kind::User => {
@@ -214,6 +216,10 @@ impl Kernel {
                 let three = |ids: Ids| [ids[0], ids[1], ids[2]];
                 super::capability::change_users(who, three(old), three(new));
             }
+        }
+        if others {
+            let process = self.rows[task].process;
+            self.rows[process].death_signal = 0;
         }
         Ok(Answer::default())
     }

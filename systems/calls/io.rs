@@ -73,7 +73,12 @@ impl Kernel {
         if !description.readable() {
             return Err(Errno::EBADF.into());
         }
-        let count = if count > MAX_RW_COUNT { readable_count(count)? } else { count };
+        let count = match count {
+            0..=MAX_RW_COUNT => count,
+            // A length of the face's has no address that could be wrong.
+            _ if self.config.face.present => MAX_RW_COUNT,
+            _ => readable_count(count)?,
+        };
         match description.target {
             Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
             Target::Socket(socket) => self.read_socket(row, socket),
@@ -108,15 +113,19 @@ impl Kernel {
     pub(crate) fn pread(&mut self, task: TaskRow, fd: i32, count: u64, offset: i64) -> CallResult {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
-        let place = match self.rows[row].target {
-            Target::File(place) => place,
-            Target::Object(object) => return self.pread_object(row, object, count, offset),
-            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
-        };
+        let target = self.rows[row].target;
+        if target.has_no_offset() {
+            return Err(Errno::ESPIPE.into());
+        }
         self.face_read_limit(count)?;
         if !self.rows[row].readable() {
             return Err(Errno::EBADF.into());
         }
+        let place = match target {
+            Target::File(place) => place,
+            Target::Object(object) => return self.pread_object(row, object, count, offset),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+        };
         self.face_permit_file(READ, place)?;
         self.read_place(task, place, offset, readable_count(count)?)
     }
@@ -204,13 +213,21 @@ impl Kernel {
     /// write(2), writev(2).
     #[inline(always)]
     pub(crate) fn write(&mut self, task: TaskRow, fd: i32, data: &[u8]) -> CallResult {
-        let row = self.open_fd(task, fd)?;
+        let row = self.fd(task, fd)?.description;
+        let mut description = &self.rows[row];
+        if description.flags & O_PATH != 0 {
+            return Err(Errno::EBADF.into());
+        }
         if self.bends.limits_come_first {
             self.face_write_limit(row, data.len() as u64, None)?;
+            description = &self.rows[row];
         }
-        let description = &self.rows[row];
         if !description.writable() {
             return Err(Errno::EBADF.into());
+        }
+        if self.config.face.present && !self.bends.limits_come_first {
+            self.face_write_limit(row, data.len() as u64, None)?;
+            description = &self.rows[row];
         }
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         match description.target {
@@ -247,11 +264,10 @@ impl Kernel {
     ) -> CallResult {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
-        let place = match self.rows[row].target {
-            Target::File(place) => place,
-            Target::Object(object) => return self.pwrite_object(row, object, data, offset),
-            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
-        };
+        let target = self.rows[row].target;
+        if target.has_no_offset() {
+            return Err(Errno::ESPIPE.into());
+        }
         if self.bends.limits_come_first {
             self.face_write_limit(row, data.len() as u64, Some(offset))?;
         }
@@ -259,6 +275,15 @@ impl Kernel {
             return Err(Errno::EBADF.into());
         }
         let append = self.rows[row].flags & O_APPEND != 0 && !self.bends.pwrite_keeps_offset;
+        if self.config.face.present && !self.bends.limits_come_first {
+            let offset = if append { None } else { Some(offset) };
+            self.face_write_limit(row, data.len() as u64, offset)?;
+        }
+        let place = match target {
+            Target::File(place) => place,
+            Target::Object(object) => return self.pwrite_object(row, object, data, offset),
+            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+        };
         let offset = if append { self.end_of(place) } else { offset };
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         self.write_place(task, place, offset, data)

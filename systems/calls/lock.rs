@@ -28,12 +28,21 @@ impl Kernel {
 
     /// flock(2).
     pub(crate) fn flock(&mut self, task: TaskRow, fd: i32, operation: u32) -> CallResult {
+        // What was once a lock for the whole file (`LOCK_MAND`) does nothing, on any descriptor; a
+        // kind that there is not is found before the descriptor.
+        if operation & LOCK_MAND != 0 && !self.bends.only_files_are_locked {
+            return Ok(Answer::default());
+        }
+        let kind = operation & !LOCK_NB;
+        let known = matches!(kind, LOCK_SH | LOCK_EX | LOCK_UN);
+        if !known && !self.bends.only_files_are_locked {
+            return Err(Errno::EINVAL.into());
+        }
         let row = self.open_fd(task, fd)?;
         if self.bends.only_files_are_locked && !self.is_plain_file(row) {
             return Err(Errno::EBADF.into());
         }
-        let kind = operation & !LOCK_NB;
-        if !matches!(kind, LOCK_SH | LOCK_EX | LOCK_UN) {
+        if !known {
             return Err(Errno::EINVAL.into());
         }
         if kind == LOCK_UN {

@@ -66,6 +66,9 @@ impl Kernel {
             Call::Close { fd } => self.close(task, *fd),
             Call::Dup { oldfd } => self.dup(task, *oldfd),
             Call::Getpid {} => self.getpid(task),
+            Call::Fork {} => self.fork(task),
+            Call::ExitGroup { status } => self.exit_group(task, *status),
+            Call::Wait4 { wpid, options } => self.wait4(task, *wpid, *options),
             other => self.dispatch_descriptors(task, other),
         }
     }
@@ -117,6 +120,12 @@ impl Kernel {
             Call::CopyFileRange { fd_in, off_in, fd_out, off_out, len, flags } => {
                 self.copy_file_range(task, (fd_in, off_in), (fd_out, off_out), len, flags)
             }
+            ref other => self.dispatch_objects(task, other),
+        }
+    }
+
+    fn dispatch_objects(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
+        match *call {
             Call::Sync {} => Ok(Answer::default()),
             Call::EpollCreate { size } => self.epoll_create(task, size),
             Call::EpollCreate1 { flags } => self.epoll_create1(task, flags),
@@ -153,7 +162,6 @@ impl Kernel {
             Call::Pselect6 { nfds, readfds, writefds, exceptfds, timeout, sigmask } => {
                 self.select(task, *nfds, [readfds, writefds, exceptfds], *timeout, *sigmask)
             }
-            Call::Wait4 { wpid, options } => self.wait4(task, *wpid, *options),
             Call::Waitid { idtype, id, options } => self.waitid(task, *idtype, *id, *options),
             Call::Pause {} => self.pause(),
             Call::Nanosleep { request } => self.nanosleep(*request),
@@ -176,16 +184,12 @@ impl Kernel {
         }
     }
 
-    // In line, so that fork, exit and wait go through one frame.
-    #[inline(always)]
     fn dispatch_processes(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match *call {
-            Call::Fork {} => self.fork(task),
             Call::Vfork {} => self.vfork(task),
             Call::Clone { flags, set_tid } => self.clone_task(task, flags, set_tid),
             Call::Execve { path, ref argv, ref envp } => self.execve(task, path, argv, envp),
             Call::Exit { status } => self.exit(task, status),
-            Call::ExitGroup { status } => self.exit_group(task, status),
             Call::Kill { target, sig } => self.kill(task, target, sig),
             Call::Tkill { tid, sig } => self.tgkill(task, None, tid, sig),
             Call::Tgkill { tgid, tid, sig } => self.tgkill(task, Some(tgid), tid, sig),

@@ -40,7 +40,7 @@ impl Kernel {
         self.make_object(task, Object::Inotify, O_RDONLY, flags)
     }
 
-    /// fstat(2): all share one inode that has no type, but for pidfds, of which each target has one.
+    /// fstat(2): all share one inode that has no type, but for pidfds: each target has one.
     pub(crate) fn stat_of_object(&self, object: Object) -> Stat {
         let (dev, ino, mode) = match object {
             Object::Pidfd(pidfd) => (PIDFS_DEVICE, self.rows[pidfd].id, 0o700),

@@ -411,8 +411,8 @@ impl Kernel {
         Ok(Answer::default())
     }
 
-    /// Owner and times of what has no name: nobody can change those of anonymous inodes, and nothing
-    /// shows those of pipes and sockets.
+    /// Owner and times of what has no name: nobody can change those of anonymous inodes, and
+    /// nothing shows those of pipes and sockets.
     fn unchangeable(&self, row: DescriptionRow) -> CallResult {
         match self.rows[row].target {
             Target::Object(_) => Err(Errno::EOPNOTSUPP.into()),

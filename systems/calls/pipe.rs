@@ -95,13 +95,16 @@ impl Kernel {
         if let Some(bytes) = self.take_from_pipe(pipe, count) {
             return Ok(Answer::data(bytes));
         }
-        if self.rows[row].nonblocking() {
+        let deadline_ns = self.read_deadline();
+        // A time-out of nothing is no wait.
+        let over = deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
+        if over || self.rows[row].nonblocking() {
             return Err(Errno::EAGAIN.into());
         }
         self.rows[row].refs += 1;
         Err(Stop::Block(Box::new(Block {
             on: Waiting::PipeRead { description: row, count },
-            deadline_ns: self.read_deadline(),
+            deadline_ns,
             restart: Restart::WithFlag,
         })))
     }
@@ -144,7 +147,18 @@ impl Kernel {
         if data.is_empty() {
             return Ok(Answer::default());
         }
-        let mut written = 0;
+        let mut written = data.len() as u64;
+        let plain = flags & O_DIRECT == 0 && !self.bends.pipes_count_bytes;
+        let whole = plain && written <= self.max_bytes;
+        let state = &mut self.rows[pipe];
+        if whole && state.readers > 0 && state.append(data) {
+            self.counters.pipe_bytes += written;
+            if !state.waiters.is_empty() {
+                self.note(Changed::Pipe(pipe));
+            }
+            return Ok(Answer::value(written as i64));
+        }
+        written = 0;
         if self.put_into_pipe(task, (pipe, flags), data, &mut written, true)? {
             return Ok(Answer::value(written as i64));
         }
@@ -387,8 +401,7 @@ fn put_counted(pipe: &mut Pipe, data: &[u8], room: u64) -> (u64, u64) {
     if fits.div_ceil(PAGE_BYTES) > room {
         return (0, 0);
     }
-    let mut bytes = core::mem::take(&mut pipe.spare);
-    bytes.extend_from_slice(part);
+    let bytes = pipe.buffer_of(part);
     let segment = Segment { bytes, read: 0, kind: SegmentKind::Bytes };
     let slots = segment.slots();
     pipe.used_slots += slots;
@@ -432,8 +445,7 @@ fn put_bytes(
     let mut pages = 0;
     let step = if packet { PAGE_BYTES as usize } else { take.max(1) };
     for chunk in data[done..done + take].chunks(step) {
-        let mut bytes = core::mem::take(&mut pipe.spare);
-        bytes.extend_from_slice(chunk);
+        let bytes = pipe.buffer_of(chunk);
         let kind = if packet { SegmentKind::Packet } else { SegmentKind::Bytes };
         let segment = Segment { bytes, read: 0, kind };
         let slots = segment.slots();

@@ -5,13 +5,12 @@
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
 use crate::components::{
-    FdSlot, Files, Frame, Interrupted, Limits, Pending, Process, Restart, Task, Waiting,
+    Files, Frame, Handlers, Interrupted, Limits, Pending, Process, Restart, Task, Waiting,
 };
 use crate::event::Answer;
 use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::memory;
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
-use crate::tables::family::Club;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -28,7 +27,7 @@ const NAMESPACES: u64 = CLONE_NEWNS
 impl Kernel {
     /// fork(2).
     pub(crate) fn fork(&mut self, task: TaskRow) -> CallResult {
-        self.clone_task(task, u64::from(Signal::SIGCHLD.number()), 0)
+        self.begin_task(task, u64::from(Signal::SIGCHLD.number()), 0)
     }
 
     /// vfork(2).
@@ -47,6 +46,12 @@ impl Kernel {
                 if capable || flags & CLONE_NEWUSER != 0 { Errno::EINVAL } else { Errno::EPERM };
             return Err(errno.into());
         }
+        self.begin_task(task, flags, set_tid)
+    }
+
+    /// The same with flags that go together.
+    #[inline]
+    fn begin_task(&mut self, task: TaskRow, flags: u64, set_tid: u32) -> CallResult {
         self.room_for_task(task, flags)?;
         let tid = self.new_number(set_tid)?;
         if flags & CLONE_THREAD != 0 {
@@ -67,8 +72,11 @@ impl Kernel {
     /// EAGAIN for a task too many, ENOMEM if there is no room for what it copies (fork(2)).
     fn room_for_task(&self, task: TaskRow, flags: u64) -> Result<(), Errno> {
         let own = if flags & CLONE_THREAD != 0 { 0 } else { memory::PROCESS_BYTES };
-        let own = own + memory::TASK_BYTES;
-        if TaskRow::live(&self.rows) >= self.config.max_tasks || !self.has_memory(own) {
+        let room = self.memory_left();
+        let Some(room) = room.checked_sub(own + memory::TASK_BYTES) else {
+            return Err(Errno::EAGAIN);
+        };
+        if TaskRow::live(&self.rows) >= self.config.max_tasks {
             return Err(Errno::EAGAIN);
         }
         let from = &self.rows[task];
@@ -80,7 +88,7 @@ impl Kernel {
             copied += from.frames.len() as u64 * memory::FRAME_BYTES;
             copied += self.rows[from.process].text_bytes;
         }
-        if self.has_memory(own + copied) { Ok(()) } else { Err(Errno::ENOMEM) }
+        if copied <= room { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
     fn new_number(&mut self, set_tid: u32) -> Result<u32, Errno> {
@@ -95,6 +103,7 @@ impl Kernel {
     pub(crate) fn new_thread(&mut self, parent: TaskRow, tid: u32, flags: u64) -> TaskRow {
         let process = self.rows[parent].process;
         let row = self.spawn_task(parent, process, tid, flags);
+        self.pids.change(tid, |entry| entry.task = Some(row));
         self.rows[process].threads.push(tid);
         row
     }
@@ -110,26 +119,38 @@ impl Kernel {
             (from.pid, (flags & CSIGNAL) as u8)
         };
         let (pgid, sid, exe) = (from.pgid, from.sid, from.exe);
+        let (text, text_bytes) = (from.text, from.text_bytes);
+        self.rows.share_text(text);
+        self.hold_bytes(text_bytes);
+        if let Some(place) = exe {
+            self.begin_run(place);
+        }
+        let places = self.enter_lists(pid, pgid, sid, real_parent);
+        let from = &self.rows[parent];
         let process = Process {
+            parent: real_parent,
+            sibling: places.sibling,
+            birth: places.birth,
+            in_group: places.in_group,
+            in_session: places.in_session,
             outside_parent: from.outside_parent,
             exit_signal,
             vfork_parent,
             limits: from.limits.clone(),
-            text_bytes: from.text_bytes,
+            exe,
+            text,
+            text_bytes,
             tty: from.tty,
             ..Process::new(pid, pgid, sid)
         };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
-        self.pids.change(pid, |entry| entry.process = Some(process));
-        self.rows.copy_text(parent, process);
-        self.hold_bytes(self.rows[process].text_bytes);
-        self.run_file(process, exe);
-        self.join(Club::Group, process, pgid);
-        self.join(Club::Session, process, sid);
-        self.adopt(process, real_parent);
-        self.spawn_task(parent_task, process, pid, flags);
+        let task = self.spawn_task(parent_task, process, pid, flags);
+        self.pids.change(pid, |entry| {
+            (entry.process, entry.task) = (Some(process), Some(task));
+        });
     }
 
+    /// A task that is in no table of numbers yet.
     fn spawn_task(
         &mut self,
         parent: TaskRow,
@@ -165,9 +186,7 @@ impl Kernel {
         };
         let frames = task.frames.len() as u64 * memory::FRAME_BYTES;
         self.hold_bytes(4 * task.credentials.groups.len() as u64 + frames);
-        let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
-        self.pids.change(tid, |entry| entry.task = Some(row));
-        row
+        TaskRow::spawn(&mut self.rows, u64::from(tid), task)
     }
 
     fn share_files(&mut self, parent: TaskRow, share: bool) -> FilesRow {
@@ -185,14 +204,15 @@ impl Kernel {
         let from = &self.rows[files];
         // A copy is as long as it must be: select(2) shows it.
         let length = from.slots.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        let slots: Vec<Option<FdSlot>> = from.slots[..length].to_vec();
+        let mut slots = self.spare_tables.pop().unwrap_or_default();
+        slots.extend_from_slice(&from.slots[..length]);
         let (lowest, open) = (from.lowest, from.open);
-        let copy = Files { refs: 1, slots, lowest, open, reserved: Vec::new() };
-        self.counters.open_fds += u64::from(copy.open);
-        self.counters.held_bytes += copy.slots.len() as u64 * memory::FD_BYTES;
-        for slot in copy.slots.iter().flatten() {
+        self.counters.open_fds += u64::from(open);
+        self.counters.held_bytes += length as u64 * memory::FD_BYTES;
+        for slot in slots.iter().flatten() {
             self.rows[slot.description].refs += 1;
         }
+        let copy = Files { refs: 1, slots, lowest, open, reserved: Vec::new() };
         FilesRow::spawn(&mut self.rows, id, copy)
     }
 
@@ -216,12 +236,25 @@ impl Kernel {
             self.rows[handlers].refs += 1;
             return handlers;
         }
-        let id = self.next_id();
-        let mut copy = self.rows[handlers].copy();
+        let copy = self.copy_handlers(handlers);
         if flags & CLONE_CLEAR_SIGHAND != 0 {
-            copy.reset_for_exec();
+            self.rows[copy].reset_for_exec();
         }
-        HandlersRow::spawn(&mut self.rows, id, copy)
+        copy
+    }
+
+    /// A table with the same dispositions.
+    fn copy_handlers(&mut self, handlers: HandlersRow) -> HandlersRow {
+        let id = self.next_id();
+        let from = &self.rows[handlers];
+        let has_actions = !from.actions.is_empty();
+        let copy = Handlers { refs: 1, ignored: from.ignored, ..Handlers::default() };
+        let copy = HandlersRow::spawn(&mut self.rows, id, copy);
+        if has_actions && let Some((from, to)) = self.rows.handlers_pair(handlers, copy) {
+            // Actions are plain values: this is one move of memory.
+            to.actions.extend_from_slice(&from.actions);
+        }
+        copy
     }
 
     /// Gives up one use of a context.
@@ -262,10 +295,9 @@ impl Kernel {
         }
         let handlers = self.rows[task].handlers;
         if self.rows[handlers].refs > 1 {
-            let id = self.next_id();
-            let copy = self.rows[handlers].copy();
+            let copy = self.copy_handlers(handlers);
             self.rows[handlers].refs -= 1;
-            self.rows[task].handlers = HandlersRow::spawn(&mut self.rows, id, copy);
+            self.rows[task].handlers = copy;
         }
         let handlers = self.rows[task].handlers;
         self.rows[handlers].reset_for_exec();
@@ -316,13 +348,22 @@ impl Kernel {
     /// A process runs another file, or none any more.
     pub(crate) fn run_file(&mut self, process: ProcessRow, exe: Option<crate::fs::Place>) {
         if let Some(place) = exe {
-            self.fs.hold(place);
-            self.fs.begin_run(place);
+            self.begin_run(place);
         }
         if let Some(old) = core::mem::replace(&mut self.rows[process].exe, exe) {
-            self.fs.end_run(old);
-            self.fs.release(old);
+            self.end_run(old);
         }
+    }
+
+    fn begin_run(&mut self, place: crate::fs::Place) {
+        self.fs.hold(place);
+        self.fs.begin_run(place);
+    }
+
+    /// A process no longer runs a file.
+    pub(crate) fn end_run(&mut self, place: crate::fs::Place) {
+        self.fs.end_run(place);
+        self.fs.release(place);
     }
 
     /// A limit of a process.

@@ -9,7 +9,7 @@ use crate::abi::flags::*;
 use crate::abi::{Errno, Flock};
 use crate::components::{Object, Restart, Target, WaitQueue, Waiting};
 use crate::event::{Answer, FcntlArg, Payload};
-use crate::fs::{InodeId, Pages};
+use crate::fs::InodeId;
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
 use crate::memory::LOCK_BYTES;
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
@@ -162,7 +162,9 @@ impl Kernel {
         let ofd = matches!(cmd, F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW);
         let asks = matches!(cmd, F_GETLK | F_OFD_GETLK);
         let kind = flock.kind as u32;
-        if kind > F_UNLCK || ofd && flock.pid != 0 || cmd == F_GETLK && kind == F_UNLCK {
+        // The descriptor's access mode is looked at before the rest of an OFD lock.
+        let owned = ofd && flock.pid != 0;
+        if kind > F_UNLCK || asks && owned || cmd == F_GETLK && kind == F_UNLCK {
             return Err(Errno::EINVAL.into());
         }
         let (start, end) = self.lock_range(row, &flock)?;
@@ -181,6 +183,9 @@ impl Kernel {
         if kind == F_RDLCK && !description.readable() || kind == F_WRLCK && !description.writable()
         {
             return Err(Errno::EBADF.into());
+        }
+        if owned {
+            return Err(Errno::EINVAL.into());
         }
         // "Lock table is full" (fcntl(2)): a lock stands alone or cuts another one in two.
         let cuts = || self.record_locks.get(&object).is_some_and(|locks| locks.cuts(&lock));
@@ -215,7 +220,7 @@ impl Kernel {
             Ok(SEEK_CUR) => self.rows[row].offset,
             Ok(SEEK_END) => {
                 let place = self.place_of(row);
-                place.and_then(|place| self.fs.pages(place)).map_or(0, Pages::size)
+                place.and_then(|place| self.fs.size_of(place)).unwrap_or(0)
             }
             _ => return Err(Errno::EINVAL),
         };

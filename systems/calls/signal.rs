@@ -306,7 +306,7 @@ impl Kernel {
     /// Whether a process ignores a signal.
     pub fn ignores(&self, pid: u32, signal: Signal) -> bool {
         self.pids.process(pid).is_some_and(|process| {
-            let action = self.process_action(process, signal);
+            let (action, _) = self.process_action(process, signal);
             action.handler == SIG_IGN || crate::deliver::is_ignored(signal, action)
         })
     }

@@ -103,19 +103,17 @@ impl Kernel {
         info: bool,
     ) -> Result<Option<Answer>, Errno> {
         let waiter = self.rows[task].process;
-        let found = self.rows[waiter].reportable.iter().find_map(|(_, pid)| {
+        let found = self.rows[waiter].reportable.find(|(_, pid)| {
             let child = self.pids.process(pid)?;
             let row = &self.rows[child];
             let fits = selects(select, row) && eligible(row, options);
             let status = reportable(row, options).filter(|_| fits)?;
-            Some((child, status))
+            Some((child, status, (pid, row.last_uid), status.shell_code(row.exit_code)))
         });
-        let Some((child, status)) = found else {
+        let Some((child, status, (pid, uid), code)) = found else {
             let any = self.has_child(waiter, select, options);
             return if any { Ok(None) } else { Err(Errno::ECHILD) };
         };
-        let (pid, uid) = (self.rows[child].pid, self.rows[child].last_uid);
-        let code = status.shell_code(self.rows[child].exit_code);
         if options & WNOWAIT == 0 {
             self.consume(waiter, child);
         }

@@ -18,6 +18,18 @@ pub enum Target {
     Object(Object),
 }
 
+impl Target {
+    /// What pread(2) and pwrite(2) answer with ESPIPE, whatever it is open for.
+    pub(crate) const fn has_no_offset(self) -> bool {
+        match self {
+            Target::Pipe(..) | Target::Socket(_) => true,
+            Target::Object(Object::Epoll | Object::Inotify | Object::Event(_)) => true,
+            Target::File(_)
+            | Target::Object(Object::Device(_) | Object::Foreign(_) | Object::Pidfd(_)) => false,
+        }
+    }
+}
+
 /// The standard devices of the face (SEMANTICS.md, section 12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {

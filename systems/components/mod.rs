@@ -14,38 +14,19 @@ use alloc::sync::Arc;
 pub use anonymous::{Event, Pidfd};
 pub use description::{Context, Description, Device, FdSlot, Files, Object, Target};
 pub use pipe::{Pipe, Segment};
-pub use process::{Life, Limits, Link, Process, ProcessText, Reportable};
+pub use process::{Life, Limits, Link, Process, ProcessText, Reportable, Text};
 pub use socket::Socket;
 pub use task::{Frame, Handlers, Interrupted, Pending, Queued, Task};
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
 
-/// A component that the world keeps beside a hot one.
-pub trait Cold: Default + Send + Sync + 'static {
-    /// Appends its encoding.
-    fn put_cold(&self, out: &mut alloc::vec::Vec<u8>);
-}
-
-impl Cold for () {
-    fn put_cold(&self, _out: &mut alloc::vec::Vec<u8>) {}
-}
-
-/// The texts of a process, shared by those of a fork (DESIGN section 7; the count shows nowhere).
+/// The texts of processes, lent to who looks at them (DESIGN section 7; the count shows nowhere).
 /// None stand for empty ones.
 pub type ColdText = Option<Arc<ProcessText>>;
-
-impl Cold for ColdText {
-    fn put_cold(&self, out: &mut alloc::vec::Vec<u8>) {
-        match self {
-            Some(text) => crate::wire::Wire::put(text.as_ref(), out),
-            None => crate::wire::Wire::put(&ProcessText::default(), out),
-        }
-    }
-}
 
 /// The list of archetypes: each hot component names the cold one that the world keeps beside it.
 pub trait TextDefault {
     /// The cold component.
-    type Cold: Cold;
+    type Cold: Default + Send + Sync + 'static;
 }
 
 impl TextDefault for Task {

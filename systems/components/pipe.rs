@@ -120,6 +120,32 @@ impl Pipe {
         u64::from(self.slots.saturating_sub(PIPE_SLOTS))
     }
 
+    /// Puts all bytes of a small write behind those of the last one, if they fit into its page and
+    /// the memory that is there already.
+    #[inline]
+    pub fn append(&mut self, bytes: &[u8]) -> bool {
+        let Some(last) = self.segments.back_mut() else { return false };
+        let rest = last.bytes.capacity() - last.bytes.len();
+        let length = bytes.len() as u64;
+        if length >= PAGE_BYTES || length > last.room() || bytes.len() > rest {
+            return false;
+        }
+        last.bytes.extend_from_slice(bytes);
+        self.bytes += length;
+        true
+    }
+
+    /// The buffer that was kept, if it is large enough, or a new one, with these bytes.
+    #[inline]
+    pub fn buffer_of(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut buffer = core::mem::take(&mut self.spare);
+        if buffer.capacity() < bytes.len() {
+            return bytes.to_vec();
+        }
+        buffer.extend_from_slice(bytes);
+        buffer
+    }
+
     /// A copy of what lies in one slot from `skip` bytes on, at most `count` bytes of it; a part of
     /// a page is nobody's to add to. `None` where nothing lies there.
     pub fn piece(&self, skip: u64, count: u64) -> Option<Segment> {

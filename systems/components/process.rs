@@ -3,6 +3,7 @@
 use crate::abi::{Itimer, Rlimit, WaitStatus};
 use crate::components::{Pending, TextDefault, WaitQueue};
 use crate::fs::Place;
+use crate::rows::TextRow;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -45,10 +46,20 @@ impl Reportable {
     /// Takes a child out, if it is there.
     pub fn remove(&mut self, key: (u64, u32)) {
         if self.first == Some(key) {
-            self.first = self.others.pop_first();
+            self.first = if self.others.is_empty() { None } else { self.others.pop_first() };
         } else if !self.others.is_empty() {
             self.others.remove(&key);
         }
+    }
+
+    /// What `look` gives for the first child, in the order of birth, for which it gives anything.
+    #[inline]
+    pub fn find<T>(&self, look: impl Fn((u64, u32)) -> Option<T>) -> Option<T> {
+        let found = self.first.and_then(&look);
+        if found.is_some() || self.others.is_empty() {
+            return found;
+        }
+        self.others.iter().copied().find_map(look)
     }
 
     /// In the order of birth.
@@ -109,6 +120,8 @@ pub struct Process {
     pub did_exec: bool,
     /// Orphans below it become its children (prctl(2)).
     pub subreaper: bool,
+    /// The signal that it gets when its parent ends (prctl(2)); 0 = none.
+    pub death_signal: u8,
     /// The parent that waits in vfork(2), by tid; 0 = none.
     pub vfork_parent: u32,
     /// Set by exit_group(2) or a fatal signal: how it will have ended.
@@ -126,6 +139,8 @@ pub struct Process {
     pub last_uid: u32,
     /// The file that it runs, held.
     pub exe: Option<Place>,
+    /// Its texts; none stand for empty ones.
+    pub text: Option<TextRow>,
     /// What its texts are counted as (`memory.rs`): follows from them and is not encoded.
     pub text_bytes: u64,
     /// It has a controlling terminal (device number); 0 = none.
@@ -164,6 +179,7 @@ impl Process {
             pending: Pending::default(),
             did_exec: false,
             subreaper: false,
+            death_signal: 0,
             vfork_parent: 0,
             ending: None,
             alarm_ns: 0,
@@ -172,6 +188,7 @@ impl Process {
             limits: None,
             last_uid: 0,
             exe: None,
+            text: None,
             text_bytes: 0,
             tty: 0,
             driver: 0,
@@ -202,7 +219,14 @@ impl Default for Limits {
     }
 }
 
-/// The cold component: texts that execve(2) sets.
+/// Texts that execve(2) sets, shared by the processes of a fork.
+#[derive(Debug)]
+pub struct Text {
+    /// How many processes have them.
+    pub users: u32,
+}
+
+/// The cold component of texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessText {
     /// The name of /proc/PID/comm, at most 15 bytes.
@@ -231,5 +255,8 @@ impl<'a> Wire<'a> for Limits {
 }
 
 impl TextDefault for Process {
+    type Cold = ();
+}
+impl TextDefault for Text {
     type Cold = super::ColdText;
 }

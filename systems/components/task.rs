@@ -109,6 +109,15 @@ impl Pending {
         Some(taken.info)
     }
 
+    /// Drops everything, and the memory that it took.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.set = SigSet::default();
+        if self.queue.capacity() > 0 {
+            self.queue = VecDeque::new();
+        }
+    }
+
     /// Drops all instances of the signals in the set; gives how many there were.
     pub fn discard(&mut self, signals: SigSet) -> u64 {
         if self.set.intersection(signals).is_empty() {
@@ -137,13 +146,6 @@ pub struct Handlers {
 }
 
 impl Handlers {
-    /// The same dispositions for one task.
-    pub fn copy(&self) -> Self {
-        // Actions are plain values: this is one move of memory, where `clone` makes one a signal.
-        let actions = SmallVec::from_slice(&self.actions);
-        Handlers { refs: 1, ignored: self.ignored, actions }
-    }
-
     /// The action of a signal.
     pub fn action(&self, signal: Signal) -> SigAction {
         match self.actions.binary_search_by_key(&signal, |entry| entry.0) {

@@ -264,7 +264,8 @@ calls! {
     294 inotify_init1 InotifyInit1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
     221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
         advice: i32 [Plain] }
-    222 timer_create TimerCreate { clockid: u32 [Choice(CLOCKS)], sevp: Option<SigEvent> [Optional] }
+    222 timer_create TimerCreate { clockid: u32 [Choice(CLOCKS)],
+        sevp: Option<SigEvent> [Optional] }
     223 timer_settime TimerSettime { timerid: i32 [Plain], flags: u32 [OptionalFlags(TIMER_FLAGS)],
         new_value: Option<Itimer> [Optional] }
     224 timer_gettime TimerGettime { timerid: i32 [Plain] }

@@ -95,11 +95,12 @@ pub enum Question {
     Permission {
         /// 0 = files, 1 = the making of a process.
         subject: u32,
-        /// Which operation on a file, in the order of the contract's `FsOperation`.
+        /// Which operation on a file, in the order of the contract's `FsOperation`; of a process
+        /// how many of the words are command and arguments.
         operation: u32,
         /// Its path, or the working directory of the process.
         path: Bytes,
-        /// Command, arguments and, after an empty word, environment of a process.
+        /// Command, arguments and environment of a process.
         words: Vec<Bytes>,
     },
     /// What a foreign file system answers to a call of the family `fs_*`, encoded, with `raw`:

@@ -97,6 +97,14 @@ impl Fs {
         stat
     }
 
+    /// The size of a stored inode, as stat(2) tells it.
+    pub fn size_of(&self, place: Place) -> Option<u64> {
+        let Node::Entry(entry) = place.node else { return None };
+        let mut stat = Stat::default();
+        self.stat_inode(self.entry(entry).inode, &mut stat);
+        Some(stat.size)
+    }
+
     fn stat_inode(&self, id: InodeId, stat: &mut Stat) {
         let inode = self.inodes.at(id.0);
         stat.ino = ino(id);

@@ -1,7 +1,7 @@
 //! Files of memory: memfd_create(2) and the seals of fcntl(2).
 //!
-//! They lie on a tmpfs that is mounted nowhere, made with the first of them, and have no name there:
-//! each lives as long as somebody holds it.
+//! They lie on a tmpfs that is mounted nowhere, made with the first of them, and have no name
+//! there: each lives as long as somebody holds it.
 
 use super::volume::Mount;
 use super::{Caller, Fs, InodeId, Kind, MountId, Name, Node, Pages, Place, VolumeKind};

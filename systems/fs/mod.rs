@@ -244,6 +244,7 @@ impl Fs {
     }
 
     /// Keeps a place alive: for each open description, working directory or root on it.
+    #[inline]
     pub fn hold(&mut self, place: Place) {
         if let Node::Entry(entry) = place.node {
             self.entries.at_mut(entry.0).holds += 1;
@@ -251,11 +252,14 @@ impl Fs {
     }
 
     /// Ends one [`Fs::hold`]; what has neither name nor holder ceases to exist.
+    #[inline]
     pub fn release(&mut self, place: Place) {
         if let Node::Entry(entry) = place.node {
             let row = self.entries.at_mut(entry.0);
             row.holds = row.holds.saturating_sub(1);
-            self.drop_if_unused(entry);
+            if !row.linked && row.holds == 0 {
+                self.drop_if_unused(entry);
+            }
         }
     }
 

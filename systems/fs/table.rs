@@ -88,11 +88,14 @@ impl<T> Table<T> {
     }
 
     /// As [`Table::at`], to change: marks the row.
+    #[inline]
     pub(super) fn at_mut(&mut self, id: u32) -> &mut T {
-        self.mark(id);
-        let slot = self.slots.get_mut(id as usize);
-        slot.and_then(|slot| slot.row.as_mut())
-            .expect("a reference inside the file system names a live row")
+        let slot = &mut self.slots[id as usize];
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(id);
+        }
+        slot.row.as_mut().expect("a reference inside the file system names a live row")
     }
 
     /// As [`Table::at_mut`], for changes of what the encoding leaves out: marks nothing.

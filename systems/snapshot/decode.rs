@@ -1,7 +1,9 @@
 //! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
 //! an error here, so that it is no panic later.
 
-use super::{HAS_CPU_TIMERS, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION};
+use super::{
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION,
+};
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
@@ -414,7 +416,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, cpu_timers) = get_rare(from)?;
+    let (limits, cpu_timers, death_signal) = get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -439,6 +441,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         pending,
         did_exec,
         subreaper,
+        death_signal,
         vfork_parent,
         ending,
         alarm_ns,
@@ -446,6 +449,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         cpu_timers,
         limits,
         exe,
+        text: None,
         text_bytes: 0,
         last_uid,
         tty,
@@ -456,18 +460,19 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     })
 }
 
-/// Limits and CPU timers of their own.
-type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>);
+/// Limits and CPU timers of their own, and the signal of the parent's end.
+type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8);
 
 fn get_rare(from: From<'_, '_>) -> Result<Rare, WireError> {
     let error = from.error("a byte of what few processes have");
     let which = u8::get(from)?;
-    if which & !(HAS_LIMITS | HAS_CPU_TIMERS) != 0 {
+    if which & !(HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL) != 0 {
         return Err(error);
     }
     let limits = if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None };
     let timers = if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None };
-    Ok((limits, timers))
+    let death_signal = if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 };
+    Ok((limits, timers, death_signal))
 }
 
 fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreError> {

@@ -1,12 +1,12 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
-use super::{HAS_CPU_TIMERS, HAS_LIMITS};
+use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS};
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Interrupted, Life, Object, Pending, Pidfd,
-    Pipe, Process, Restart, Target, Task, Wait, WaitQueue, Waiting,
+    Pipe, Process, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
 };
 use crate::kernel::Kernel;
 use crate::rows::{DescriptionRow, Encode, RowKind, Rows};
@@ -24,7 +24,6 @@ impl Kernel {
         for (own_id, row) in all {
             own_id.put(out);
             self.rows[row].encode(&self.rows, out);
-            K::put_cold(row, &self.rows, out);
         }
     }
 
@@ -188,7 +187,7 @@ impl Encode for Handlers {
 }
 
 impl Encode for Process {
-    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
+    fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
         [self.parent, self.outside_parent, self.pgid, self.sid].put(out);
         put_varint(out, self.threads.len() as u64);
         for thread in &self.threads {
@@ -212,7 +211,13 @@ impl Encode for Process {
         self.exe.put(out);
         (self.driver, self.requester).put(out);
         (self.exit_code, self.goes_ns).put(out);
+        rows.put_text(self, out);
     }
+}
+
+/// Nothing of its own: its processes write the texts.
+impl Encode for Text {
+    fn encode(&self, _rows: &Rows, _out: &mut Vec<u8>) {}
 }
 
 /// What few processes have: a byte that says which of it follows, then that.
@@ -220,13 +225,17 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     let has = |there: bool, bit: u8| if there { bit } else { 0 };
     out.push(
         has(process.limits.is_some(), HAS_LIMITS)
-            | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS),
+            | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
+            | has(process.death_signal != 0, HAS_DEATH_SIGNAL),
     );
     if let Some(limits) = &process.limits {
         limits.put(out);
     }
     if let Some(timers) = &process.cpu_timers {
         timers.put(out);
+    }
+    if process.death_signal != 0 {
+        process.death_signal.put(out);
     }
 }
 

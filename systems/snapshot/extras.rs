@@ -1,5 +1,5 @@
-//! The last part of a snapshot: what few kernels hold. Nothing is written where there is none of it,
-//! so that older snapshots read as they are.
+//! The last part of a snapshot: what few kernels hold. Nothing is written where there is none of
+//! it, so that older snapshots read as they are.
 
 use super::{Refs, RestoreError};
 use crate::calls::timer::is_cpu_clock;

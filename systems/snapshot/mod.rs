@@ -31,6 +31,8 @@ const VERSION: u64 = 1;
 const HAS_LIMITS: u8 = 1;
 /// A process has set a timer of CPU time.
 const HAS_CPU_TIMERS: u8 = 2;
+/// A process is to be told of its parent's end.
+const HAS_DEATH_SIGNAL: u8 = 4;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.

@@ -82,10 +82,10 @@ impl PidTable {
             return T::default();
         }
         let at = number as usize / PAGE;
-        if at >= self.pages.len() {
-            self.pages.resize_with(at + 1, || None);
+        if self.pages.get(at).is_none_or(Option::is_none) {
+            self.grow(at);
         }
-        let page = self.pages[at].get_or_insert_with(|| Box::new([PidEntry::default(); PAGE]));
+        let Some(Some(page)) = self.pages.get_mut(at) else { return T::default() };
         let entry = &mut page[number as usize % PAGE];
         let before = entry.is_free();
         let given = change(entry);
@@ -95,6 +95,21 @@ impl PidTable {
             (true, true) | (false, false) => {}
         }
         given
+    }
+
+    #[cold]
+    fn grow(&mut self, at: usize) {
+        if at >= self.pages.len() {
+            self.pages.resize_with(at + 1, || None);
+        }
+        self.pages[at] = Some(Box::new([PidEntry::default(); PAGE]));
+    }
+
+    /// What a number that is in use stands for. The caller leaves it in use.
+    #[inline]
+    pub fn used_mut(&mut self, number: u32) -> Option<&mut PidEntry> {
+        let page = self.pages.get_mut(number as usize / PAGE)?.as_mut()?;
+        Some(&mut page[number as usize % PAGE]).filter(|entry| !entry.is_free())
     }
 
     /// The highest free number: for tasks whose numbers nobody is to see.

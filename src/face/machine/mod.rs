@@ -48,9 +48,7 @@ pub(crate) struct Core {
     done: BTreeMap<CallId, Completed>,
     /// Threads that wait for the end of a process.
     watching: BTreeMap<u32, Vec<Thread>>,
-    /// How many threads sleep in the machine, of how many that use it: virtual time goes on when
-    /// all do.
-    asleep: usize,
+    /// How many threads use the machine: virtual time goes on when all of them wait.
     attached: usize,
     /// Who is told of every change, once somebody has asked for it.
     poll_wait: Option<PollWaitHandle>,
@@ -102,7 +100,6 @@ impl Machine {
             waiting: BTreeMap::new(),
             done: BTreeMap::new(),
             watching: BTreeMap::new(),
-            asleep: 0,
             attached: 1,
             poll_wait: None,
             handles: BTreeMap::new(),
@@ -237,10 +234,8 @@ impl Machine {
         mut core: MutexGuard<'c, Core>,
         mut condition: impl FnMut(&mut Core) -> Option<T>,
     ) -> T {
-        core.asleep += 1;
         loop {
             if let Some(value) = condition(&mut core) {
-                core.asleep -= 1;
                 return value;
             }
             let pause = core.pause();
@@ -419,9 +414,15 @@ impl Core {
     fn pause(&mut self) -> Option<Duration> {
         let due_ns = self.kernel.next_deadline()?;
         if self.clock.is_virtual() {
-            return (self.asleep >= self.attached).then_some(Duration::ZERO);
+            return (self.blocked() >= self.attached).then_some(Duration::ZERO);
         }
         Some(Duration::from_nanos(due_ns.saturating_sub(self.clock.now_ns())))
+    }
+
+    /// How many threads wait for something that has not happened yet. One whose call is over and
+    /// who has not seen it runs.
+    fn blocked(&self) -> usize {
+        self.waiting.len() + self.watching.values().map(Vec::len).sum::<usize>()
     }
 
     /// Deadlines that are due pass; virtual time jumps to the next one.
@@ -429,7 +430,9 @@ impl Core {
         if let Some(due_ns) = self.kernel.next_deadline() {
             self.clock.jump_to(due_ns);
         }
-        self.catch_up();
+        // Also when no time has passed: what is due now passes all the same.
+        let delta_ns = self.clock.now_ns().saturating_sub(self.kernel.now_ns());
+        self.take(Event::Clock { delta_ns });
     }
 
     /// Makes the state that a new process's handle shows.

@@ -45,7 +45,8 @@ pub struct KernelVmConfig {
     /// The host's clock, or one that jumps.
     pub clock: FaceClock,
     /// The seed of random bytes; without it one is drawn from the host's entropy, and stands in the
-    /// header of a recording. With it (and a virtual clock) the same calls give the same trace.
+    /// header of a recording. With it (and a virtual clock) the same calls give the same trace;
+    /// files that were there before the machine keep the host's times.
     pub seed: Option<u64>,
 }
 

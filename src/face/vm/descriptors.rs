@@ -536,7 +536,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let beyond = fds.iter().any(|entry| i32::try_from(entry.fd).is_err());
         let timeout = if beyond { 0 } else { timeout_ms };
         let directories: Vec<bool> =
-            fds.iter().map(|entry| core.kernel.face_is_directory(pid, entry.fd)).collect();
+            fds.iter().map(|entry| core.kernel.face_lacks_room(pid, entry.fd)).collect();
         let answer = self.plain(core, pid, Call::Poll { fds: asked, timeout }, "poll")?;
         let Payload::Poll(told) = answer.payload else {
             return Err(error_about(Errno::EIO, "poll"));

@@ -76,10 +76,9 @@ impl<'h, S: Files> Asked<'h, S> {
         self.decide(&decision, &subject)
     }
 
-    fn permit_command(&mut self, cwd: &Bytes, words: &[Bytes]) -> HostAnswer {
-        let mut parts = words.splitn(2, |word| word.0.is_empty());
-        let argv = parts.next().unwrap_or(&[]);
-        let env = parts.next().unwrap_or(&[]);
+    /// The first `count` words are command and arguments, the rest is environment.
+    fn permit_command(&mut self, cwd: &Bytes, words: &[Bytes], count: u32) -> HostAnswer {
+        let (argv, env) = words.split_at((count as usize).min(words.len()));
         let mut words = argv.iter().map(|word| text(&word.0));
         let command = words.next().unwrap_or_default();
         let request = CommandAccessRequest {
@@ -114,8 +113,8 @@ impl<S: Files> Host for Asked<'_, S> {
             Question::Permission { subject: 0, operation, path, .. } => {
                 self.guarded(|asked| asked.permit_file(*operation, path), Errno::EACCES)
             }
-            Question::Permission { path, words, .. } => {
-                self.guarded(|asked| asked.permit_command(path, words), Errno::EACCES)
+            Question::Permission { operation, path, words, .. } => {
+                self.guarded(|asked| asked.permit_command(path, words, *operation), Errno::EACCES)
             }
             Question::Foreign { call } => self.guarded(|asked| asked.ask_files(call), Errno::EIO),
             Question::Entropy { .. } | Question::HostFile { .. } | Question::Unmodelled { .. } => {

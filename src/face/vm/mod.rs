@@ -118,6 +118,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         self.machine.look().kernel.digest_all()
     }
 
+    /// The same by parts, as `tickernel digest` names them: where two machines differ. A call that
+    /// was refused changes none but `kernel`, which counts events.
+    pub fn digests(&self) -> Vec<(&'static str, u64)> {
+        self.machine.look().kernel.digests()
+    }
+
     /// The machine's own files through the permission layer. There is no guard here, and no limit.
     pub fn filesystem_mut(&mut self) -> &mut PermissionedFileSystem<DeviceLayer<F>> {
         &mut self.filesystem

@@ -83,24 +83,6 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
             sig: sig(1)?,
             info: numbers::siginfo(args.get(2)?)?,
         },
-        "pidfd_open" => Call::PidfdOpen {
-            target: args.int(0)?,
-            flags: numbers::bits32(args.get(1)?, PIDFD_FLAGS)?,
-        },
-        "pidfd_send_signal" => Call::PidfdSendSignal {
-            pidfd: args.fd(0)?,
-            sig: sig(1)?,
-            info: match args.get(2)? {
-                value if value.is_null() => None,
-                value => Some(numbers::siginfo(value)?),
-            },
-            flags: args.flags(3, PIDFD_SIGNAL_FLAGS)?,
-        },
-        "pidfd_getfd" => Call::PidfdGetfd {
-            pidfd: args.fd(0)?,
-            targetfd: args.fd(1)?,
-            flags: args.size(2)? as u32,
-        },
         "rt_sigaction" => Call::RtSigaction {
             signum: sig(0)?,
             act: match args.get(1)? {
@@ -127,13 +109,38 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
                 value => Some(numbers::timespec(value)?),
             },
         },
-        _ => return timers(args),
+        _ => return pidfds(args).or_else(|| times(args)),
     };
     args.done(&call)
 }
 
-/// Calls that wait for a time or set one.
-fn timers(args: &Args<'_>) -> Option<Vec<u8>> {
+fn pidfds(args: &Args<'_>) -> Option<Vec<u8>> {
+    let call = match args.name() {
+        "pidfd_open" => Call::PidfdOpen {
+            target: args.int(0)?,
+            flags: numbers::bits32(args.get(1)?, PIDFD_FLAGS)?,
+        },
+        "pidfd_send_signal" => Call::PidfdSendSignal {
+            pidfd: args.fd(0)?,
+            sig: numbers::signal_number(args.get(1)?)?,
+            info: match args.get(2)? {
+                value if value.is_null() => None,
+                value => Some(numbers::siginfo(value)?),
+            },
+            flags: args.flags(3, PIDFD_SIGNAL_FLAGS)?,
+        },
+        "pidfd_getfd" => Call::PidfdGetfd {
+            pidfd: args.fd(0)?,
+            targetfd: args.fd(1)?,
+            flags: args.size(2)? as u32,
+        },
+        _ => return None,
+    };
+    args.done(&call)
+}
+
+/// Waiting for time, and timers.
+fn times(args: &Args<'_>) -> Option<Vec<u8>> {
     let call = match args.name() {
         "pause" => Call::Pause {},
         "alarm" => Call::Alarm { seconds: args.size(0)? as u32 },

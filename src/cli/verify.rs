@@ -1,0 +1,43 @@
+//! `tickernel verify`: whether an imported trace is what its recording says.
+
+use super::{Failure, Verdict, print_line};
+use crate::verify::verify;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The recording
+    recording: PathBuf,
+    /// The trace that `import` made of it
+    trace: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let found = verify(&arguments.recording, &arguments.trace).map_err(Failure::new)?;
+    if arguments.json {
+        print_line(&serde_json::to_string(&found).map_err(Failure::new)?)?;
+    } else {
+        print_line(&format!(
+            "{}: {} calls, {} events; {} effects in order, {} answers as recorded, {} fed",
+            arguments.trace.display(),
+            found.calls,
+            found.events,
+            found.ordered,
+            found.compared,
+            found.fed
+        ))?;
+        match &found.fault {
+            None => print_line("valid")?,
+            Some(fault) => {
+                let line = fault.line.map(|line| format!("line {line}, ")).unwrap_or_default();
+                let seq = fault.seq.map(|seq| format!("event {seq}: ")).unwrap_or_default();
+                print_line(&format!("not valid: {line}{seq}{}", fault.why))?;
+            }
+        }
+    }
+    Ok(if found.valid { Verdict::Agrees } else { Verdict::Differs })
+}

@@ -1,0 +1,106 @@
+//! Whether what is compared is what the text says, and what was fed is of a kind that may be.
+
+use tickernel_systems::event::Payload;
+
+use super::calls::Found;
+use super::{Certificate, Fault, Seen};
+use crate::import::{decode_answer, signal_info};
+use crate::replay::{Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Role};
+use crate::strace::Call;
+
+/// Calls whose answer may be taken from the recording, and why (IMPORT.md: INPUT).
+const MAY_BE_FED: &[(&str, &str)] = &[
+    ("read", "files of /proc, random bytes, what came from outside"),
+    ("readv", "the same"),
+    ("pread64", "the same"),
+    ("preadv", "the same"),
+    ("preadv2", "the same"),
+    ("getrandom", "random bytes"),
+    ("readlink", "links of /proc"),
+    ("readlinkat", "links of /proc"),
+    ("getdents64", "directories of the machine"),
+    ("statfs", "the machine's file systems"),
+    ("fstatfs", "the machine's file systems"),
+    ("stat", "links of directories that others change"),
+    ("lstat", "the same"),
+    ("fstat", "the same"),
+    ("newfstatat", "the same"),
+    ("statx", "the same"),
+    ("getppid", "a parent outside the recording"),
+    ("prlimit64", "limits that were never set"),
+    ("getrlimit", "limits that were never set"),
+    ("poll", "descriptors that others serve"),
+    ("ppoll", "descriptors that others serve"),
+    ("select", "descriptors that others serve"),
+    ("pselect6", "descriptors that others serve"),
+    ("ioctl", "terminals and devices of the machine"),
+    ("write", "what others read"),
+    ("writev", "what others read"),
+    ("wait4", "children that were there before"),
+    ("waitid", "children that were there before"),
+    ("lseek", "files whose size nobody saw"),
+];
+
+/// Whether a call names a file of /proc or /sys, by path or by the text beside a descriptor.
+fn is_about_the_machine(call: &Call) -> bool {
+    let of_machine = |path: &[u8]| path.starts_with(b"/proc") || path.starts_with(b"/sys");
+    let result = call.result.as_ref().and_then(|result| result.value.as_ref());
+    call.args.iter().chain(result).any(|value| {
+        value.as_text().is_some_and(|text| of_machine(&text.bytes))
+            || value.as_fd().is_some_and(|fd| of_machine(&fd.text))
+    })
+}
+
+/// Checks one call or signal.
+pub(super) fn check(
+    seen: &Seen<'_>,
+    expected: &Expected,
+    found: &Found<'_>,
+    certificate: &mut Certificate,
+) -> Result<(), Fault> {
+    if let Some(info) = found.info {
+        let told = signal_info(info).map(|info| Payload::Info(Box::new(info)));
+        if told.is_some_and(|told| told != expected.payload) {
+            let why = "the siginfo is not that of the recording".to_owned();
+            return Err(seen.fault(Some(found.entry), why));
+        }
+        return Ok(());
+    }
+    let Some(call) = found.last else { return Ok(()) };
+    match expected.role {
+        Role::Call => {}
+        // Counted as fed or unsupported, or not at all: nothing was compared.
+        Role::OutOfScope | Role::Unsupported | Role::Taken | Role::Force | Role::Signal => {
+            certificate.fed += u64::from(expected.role == Role::Taken);
+            return Ok(());
+        }
+    }
+    if expected.flags & FED != 0 {
+        certificate.fed += 1;
+        let name = expected.name();
+        let listed = MAY_BE_FED.iter().any(|(allowed, _)| *allowed == name);
+        let allowed = listed || expected.flags & FED_PROC != 0 && is_about_the_machine(call);
+        if !allowed {
+            let why = format!("{name} was fed, which nothing that it answers may be");
+            return Err(seen.fault(Some(found.entry), why));
+        }
+        return Ok(());
+    }
+    let told = decode_answer(call);
+    let free = expected.flags & (IGNORE_VALUE | GIVEN) != 0;
+    let never = expected.recorded == Recorded::Never || told.recorded == Recorded::Never;
+    if expected.recorded != told.recorded && !free && !never {
+        let why =
+            format!("the trace expects {:?}, the text says {:?}", expected.recorded, told.recorded);
+        return Err(seen.fault(Some(found.entry), why));
+    }
+    // What was entered again by `restart_syscall` prints its outputs by its own name only.
+    let silent = found.again && *call.name != *expected.name();
+    let wrote = expected.flags & IGNORE_PAYLOAD == 0 && !silent;
+    if wrote && expected.payload != told.payload && expected.payload != Payload::None {
+        let why = "what the call wrote is not what the text says".to_owned();
+        return Err(seen.fault(Some(found.entry), why));
+    }
+    certificate.compared += 1;
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! Where the contract bends Linux: each bend in both profiles, a test by the name of its field in
+//! `systems/profile.rs`.
+
+use crate::support::{DRIVER, Vm, both_profiles, process, vm_with};
+use std::time::Duration;
+use tickernel::fd_table::{
+    F_SETFL, LOCK_EX, LOCK_NB, LOCK_SH, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR,
+};
+use tickernel::kernel::{KernelResult, Profile};
+use tickernel::poll::{PollEvents, PollFd};
+use tickernel::process_table::{ProcessStatus, SigmaskHow, SignalSet};
+
+/// Two machines with process 1, one by each profile's rules: what the contract's shows, then what
+/// Linux's.
+#[track_caller]
+fn differ<T: std::fmt::Debug + PartialEq>(contract: T, linux: T, run: impl Fn(&mut Vm) -> T) {
+    let [told, linuxs] = both_profiles().map(|(_, mut vm)| {
+        process(&mut vm, None);
+        run(&mut vm)
+    });
+    assert_eq!(told, contract, "Profile::SecureExec");
+    assert_eq!(linuxs, linux, "Profile::Linux");
+}
+
+fn outcome<T>(result: KernelResult<T>) -> &'static str {
+    result.map_or_else(|error| error.code(), |_| "Ok")
+}
+
+fn block(vm: &mut Vm, signal: i32) {
+    let set = SignalSet::from_signal(signal).unwrap();
+    vm.sigprocmask(DRIVER, 1, SigmaskHow::Block, set).unwrap();
+}
+
+fn revents(vm: &Vm, fd: u32) -> u16 {
+    let all = PollEvents::from_bits(5);
+    vm.poll_fds(DRIVER, 1, vec![PollFd::new(fd, all)], 0).unwrap().fds[0].revents.bits()
+}
+
+fn file(vm: &mut Vm, flags: u32) -> u32 {
+    vm.fd_open(DRIVER, 1, "/f", flags | O_CREAT, None).unwrap()
+}
+
+#[test]
+fn continue_is_unblockable() {
+    differ(Vec::new(), vec![18], |vm| {
+        block(vm, 18);
+        vm.kill_process(DRIVER, 1, 18).unwrap();
+        vm.sigpending(DRIVER, 1).unwrap().signals()
+    });
+}
+
+#[test]
+fn pipes_count_bytes() {
+    differ(31, 16, |vm| {
+        let (_, write) = vm.open_pipe(DRIVER, 1).unwrap();
+        vm.fd_fcntl(DRIVER, 1, write, F_SETFL, O_NONBLOCK).unwrap();
+        // Each takes a page of its own on Linux.
+        (0..99).take_while(|_| vm.fd_write(DRIVER, 1, write, &[0; 2_049]).is_ok()).count()
+    });
+}
+
+#[test]
+fn any_room_is_ready() {
+    differ(4, 0, |vm| {
+        let (_, write) = vm.open_pipe(DRIVER, 1).unwrap();
+        vm.fd_write(DRIVER, 1, write, &[0; 65_535]).unwrap();
+        revents(vm, write)
+    });
+}
+
+#[test]
+fn files_are_ready_by_mode() {
+    differ(1, 5, |vm| {
+        let fd = file(vm, O_RDONLY);
+        revents(vm, fd)
+    });
+    // A directory that is asked for room has an error.
+    differ(9, 5, |vm| {
+        let fd = vm.fd_open(DRIVER, 1, "/", O_RDONLY, None).unwrap();
+        revents(vm, fd)
+    });
+}
+
+#[test]
+fn conversion_keeps_lock() {
+    differ("EWOULDBLOCK", "Ok", |vm| {
+        let [one, other] = [file(vm, O_RDONLY), file(vm, O_RDONLY)];
+        vm.fd_flock(DRIVER, 1, one, LOCK_SH).unwrap();
+        vm.fd_flock(DRIVER, 1, other, LOCK_SH).unwrap();
+        assert_eq!(outcome(vm.fd_flock(DRIVER, 1, one, LOCK_EX | LOCK_NB)), "EWOULDBLOCK");
+        outcome(vm.fd_flock(DRIVER, 1, other, LOCK_EX | LOCK_NB))
+    });
+}
+
+#[test]
+fn handles_pass_masks() {
+    let run = |profile, signal, masked| {
+        let mut vm = vm_with(|config| config.profile = profile);
+        let handle = process(&mut vm, None);
+        if masked {
+            block(&mut vm, signal);
+        }
+        handle.kill(signal);
+        let info = &vm.list_processes()[&1];
+        (info.status, info.exit_code, handle.wait(Duration::ZERO))
+    };
+    let ended = (ProcessStatus::Exited, Some(138), Some(138));
+    let running = (ProcessStatus::Running, None, None);
+    assert_eq!(run(Profile::SecureExec, 10, true), ended);
+    assert_eq!(run(Profile::Linux, 10, true), running);
+    assert_eq!(run(Profile::SecureExec, 19, false), running);
+    assert_eq!(run(Profile::Linux, 19, false), (ProcessStatus::Stopped, None, None));
+    assert_eq!(run(Profile::SecureExec, 99, false).1, Some(227));
+    assert_eq!(run(Profile::Linux, 99, false), running, "no signal");
+}
+
+#[test]
+fn any_offset() {
+    differ("Ok", "EINVAL", |vm| {
+        let fd = file(vm, O_RDWR);
+        outcome(vm.fd_seek(DRIVER, 1, fd, i64::MAX, 0))
+    });
+    differ("ESPIPE", "EINVAL", |vm| {
+        let (read, _) = vm.open_pipe(DRIVER, 1).unwrap();
+        outcome(vm.fd_seek(DRIVER, 1, read, 0, 9))
+    });
+}
+
+#[test]
+fn ends_wake_orphans() {
+    differ((ProcessStatus::Exited, Some(129)), (ProcessStatus::Stopped, None), |vm| {
+        process(vm, Some(1));
+        vm.kill_process(DRIVER, 2, 19).unwrap();
+        // Its parent was in its own group: the group was orphaned before.
+        vm.exit_process(DRIVER, 1, 0).unwrap();
+        let info = &vm.list_processes()[&2];
+        (info.status, info.exit_code)
+    });
+}
+
+#[test]
+fn stopped_parents_hear_nothing() {
+    let told = both_profiles().map(|(_, mut vm)| {
+        let parent = process(&mut vm, None);
+        process(&mut vm, Some(1));
+        vm.setpgid(DRIVER, 2, 0).unwrap();
+        vm.kill_process(DRIVER, 1, 19).unwrap();
+        vm.exit_process(DRIVER, 2, 0).unwrap();
+        vm.kill_process(DRIVER, 1, 18).unwrap();
+        parent.kill_signals()
+    });
+    assert!(!told[0].contains(&17), "Profile::SecureExec: {told:?}");
+    assert!(told[1].contains(&17), "Profile::Linux: {told:?}");
+}
+
+#[test]
+fn pwrite_keeps_offset() {
+    differ(b"Xbc".to_vec(), b"abcX".to_vec(), |vm| {
+        vm.write_file("/f", "abc").unwrap();
+        let fd = file(vm, O_RDWR | O_APPEND);
+        vm.fd_pwrite(DRIVER, 1, fd, b"X", 0).unwrap();
+        vm.read_file("/f").unwrap()
+    });
+}
+
+#[test]
+fn devices_have_no_type() {
+    differ((0o666, 0o755), (0o020_666, 0o040_755), |vm| {
+        let mode = |path| vm.lstat(path).unwrap().mode;
+        (mode("/dev/null"), mode("/dev/fd"))
+    });
+}
+
+#[test]
+fn only_files_are_locked() {
+    differ("EBADF", "Ok", |vm| {
+        let (read, _) = vm.open_pipe(DRIVER, 1).unwrap();
+        outcome(vm.fd_flock(DRIVER, 1, read, LOCK_EX))
+    });
+}
+
+#[test]
+fn limits_come_first() {
+    let run = |profile| {
+        let mut vm = vm_with(|config| {
+            config.profile = profile;
+            config.resources.max_filesystem_bytes = Some(4);
+        });
+        process(&mut vm, None);
+        let [reads, writes] = [file(&mut vm, O_RDONLY), file(&mut vm, O_RDWR)];
+        let first = outcome(vm.fd_write(DRIVER, 1, reads, b"12345"));
+        // They come all the same.
+        assert_eq!(outcome(vm.fd_write(DRIVER, 1, writes, b"12345")), "ENOSPC");
+        assert_eq!(outcome(vm.fd_pwrite(DRIVER, 1, writes, b"12", 3)), "ENOSPC");
+        first
+    };
+    assert_eq!(run(Profile::SecureExec), "ENOSPC");
+    assert_eq!(run(Profile::Linux), "EBADF");
+}
+
+#[test]
+fn orphans_stop() {
+    differ(ProcessStatus::Stopped, ProcessStatus::Running, |vm| {
+        vm.kill_process(DRIVER, 1, 20).unwrap();
+        vm.list_processes()[&1].status
+    });
+}
+
+/// The names that are bends only: `NAME: bent,` in the profile's table.
+fn bends() -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/systems/profile.rs");
+    let text = std::fs::read_to_string(path).unwrap();
+    let name = |line: &str| line.trim().strip_suffix(": bent,").map(str::to_owned);
+    text.lines().filter_map(name).collect()
+}
+
+#[test]
+fn every_bend_has_a_test_of_its_name() {
+    let own = include_str!("bends.rs");
+    let names = bends();
+    assert!(names.len() >= 14, "the table is no longer read: {names:?}");
+    let missing = |name: &&String| !own.contains(&format!("#[test]\nfn {name}() {{"));
+    let missing: Vec<&String> = names.iter().filter(missing).collect();
+    assert!(missing.is_empty(), "bends without a test here: {missing:?}");
+}

@@ -1,0 +1,197 @@
+//! The certificate of an import (`tickernel verify`): those of the kept sessions hold, and one that
+//! was tampered with does not.
+
+use std::path::{Path, PathBuf};
+use tickernel::replay::{Expected, FED, Recorded, Role};
+use tickernel::strace::Recording;
+use tickernel::trace::{Header, Item, Record, TraceReader, TraceWriter};
+use tickernel::verify::{Certificate, check};
+use tickernel_systems::event::Event;
+use tickernel_systems::wire::{Wire, WireReader};
+
+fn traces(end: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|path| path.to_string_lossy().ends_with(end)).collect();
+    files.sort();
+    files
+}
+
+/// The text of a recording and the trace that is made of it.
+fn imported(path: &Path) -> (Recording, Vec<u8>) {
+    let text = tickernel::import::read_text(path).unwrap().expect("a recording");
+    let read = tickernel::import::read(path, &Default::default()).unwrap();
+    let tickernel::import::Source::Recording(recording) = read.source else {
+        panic!("{}: no recording", path.display())
+    };
+    (text, recording.write(Vec::new()).unwrap())
+}
+
+#[derive(Clone)]
+struct Owned {
+    event: Vec<u8>,
+    expected: Option<Vec<u8>>,
+    lines: Option<(u64, u64)>,
+}
+
+impl Owned {
+    fn expected(&self) -> Option<Expected> {
+        self.expected.as_deref().map(|bytes| Expected::from_bytes(bytes).unwrap())
+    }
+
+    fn is_call(&self) -> bool {
+        matches!(Event::get(&mut WireReader::new(&self.event)), Ok(Event::Call { .. }))
+            && self.expected().is_some_and(|expected| expected.role == Role::Call)
+    }
+}
+
+/// The trace with other events.
+fn tampered(trace: &[u8], change: impl FnOnce(&mut Vec<Owned>)) -> Vec<u8> {
+    let mut reader = TraceReader::new(trace).unwrap();
+    let image = reader.read_image(1 << 30).unwrap();
+    let header = Header { ..reader.header().clone() };
+    let mut all = Vec::new();
+    while let Some(item) = reader.next_item().unwrap() {
+        if let Item::Event(event) = item {
+            let Record { event, expected, lines, .. } = event.record;
+            let (event, expected) = (event.to_vec(), expected.map(<[u8]>::to_vec));
+            all.push(Owned { event, expected, lines });
+        }
+    }
+    change(&mut all);
+    let mut writer = TraceWriter::new(Vec::new(), &header, &image).unwrap();
+    for (tick, owned) in all.iter().enumerate() {
+        let record = Record {
+            event: &owned.event,
+            expected: owned.expected.as_deref(),
+            lines: owned.lines,
+            flags: 0,
+        };
+        writer.append(tick as u64, &record, 0).unwrap();
+    }
+    writer.finish(&[], 0).unwrap().out
+}
+
+fn session() -> (Recording, Vec<u8>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/dash-pipeline.strace.zst");
+    imported(&path)
+}
+
+/// Why the changed trace is refused.
+fn refused(change: impl FnOnce(&mut Vec<Owned>)) -> String {
+    let (text, trace) = session();
+    let found = check(&text, &tampered(&trace, change)).unwrap();
+    assert!(!found.valid, "{found:?}");
+    found.fault.expect("a certificate that does not hold says why").why
+}
+
+fn change(owned: &mut Owned, change: impl FnOnce(&mut Expected)) {
+    let mut expected = owned.expected().expect("an expected answer");
+    change(&mut expected);
+    owned.expected = Some(expected.to_bytes());
+}
+
+#[test]
+fn the_certificates_of_the_kept_sessions_hold() {
+    let files = traces(".strace.zst");
+    assert!(files.len() >= 4, "{files:?}");
+    for path in files {
+        let (text, trace) = imported(&path);
+        let found = check(&text, &trace).unwrap();
+        let Certificate { valid, calls, ordered, compared, .. } = found;
+        assert!(valid, "{}: {:?}", path.display(), found.fault);
+        assert_eq!(calls, text.calls.count());
+        assert!(ordered > 500 && compared > 500, "{}: {ordered}, {compared}", path.display());
+    }
+}
+
+#[test]
+fn writing_a_trace_again_changes_nothing_that_is_checked() {
+    let (text, trace) = session();
+    assert!(check(&text, &tampered(&trace, |_| ())).unwrap().valid);
+}
+
+#[test]
+fn an_effect_after_its_call_returned_is_found() {
+    let why = refused(|all| {
+        let first = all.iter().position(Owned::is_call).unwrap();
+        let second = first + 1 + all[first + 1..].iter().position(Owned::is_call).unwrap();
+        all.swap(first, second);
+    });
+    assert!(why.contains("it takes effect after"), "{why}");
+}
+
+#[test]
+fn a_call_that_is_left_out_is_found() {
+    let why = refused(|all| {
+        let at = all.iter().rposition(Owned::is_call).unwrap();
+        all.remove(at);
+    });
+    assert!(why.contains("not in the trace"), "{why}");
+}
+
+#[test]
+fn a_call_that_stands_twice_is_found() {
+    let why = refused(|all| {
+        let at = all.iter().position(Owned::is_call).unwrap();
+        all.insert(at, all[at].clone());
+    });
+    assert!(why.contains("twice"), "{why}");
+}
+
+#[test]
+fn another_value_than_the_texts_is_found() {
+    let why = refused(|all| {
+        let answers = |owned: &&mut Owned| {
+            owned.is_call()
+                && owned.expected().is_some_and(|expected| {
+                    expected.flags == 0 && matches!(expected.recorded, Recorded::Value(1..))
+                })
+        };
+        let one = all.iter_mut().find(answers).unwrap();
+        change(one, |expected| expected.recorded = Recorded::Value(123_456));
+    });
+    assert!(why.contains("123456"), "{why}");
+}
+
+#[test]
+fn other_bytes_than_the_texts_are_found() {
+    use tickernel_systems::event::Payload;
+    let why = refused(|all| {
+        let reads = |owned: &&mut Owned| {
+            owned.is_call()
+                && owned.expected().is_some_and(|expected| {
+                    expected.flags == 0
+                        && matches!(&expected.payload, Payload::Data(data) if !data.0.is_empty())
+                })
+        };
+        let one = all.iter_mut().find(reads).unwrap();
+        change(one, |expected| {
+            if let Payload::Data(data) = &mut expected.payload {
+                data.0[0] ^= 1;
+            }
+        });
+    });
+    assert!(why.contains("wrote"), "{why}");
+}
+
+#[test]
+fn feeding_what_may_not_be_fed_is_found() {
+    let why = refused(|all| {
+        let opens = |owned: &&mut Owned| {
+            owned.expected().is_some_and(|expected| expected.name() == "openat")
+        };
+        change(all.iter_mut().find(opens).unwrap(), |expected| expected.flags |= FED);
+    });
+    assert!(why.contains("openat was fed"), "{why}");
+}
+
+#[test]
+fn a_trace_that_is_cut_or_no_import_is_no_certificate() {
+    let (text, trace) = session();
+    let cut = check(&text, &trace[..trace.len() / 2]).unwrap();
+    assert!(!cut.valid);
+    assert!(check(&text, b"tkt").is_err());
+    assert!(check(&text, &[]).is_err());
+}
