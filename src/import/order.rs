@@ -69,6 +69,8 @@ pub struct Order<'a> {
     pub(super) known_streams: BTreeMap<u64, Stream>,
     /// Reads of pipes that gave something else than recorded.
     pub(super) disorder: u64,
+    /// When a name was taken away last, by the kernel's clock.
+    pub(super) removed_ns: Option<u64>,
     /// No line tells that a task exited (`strace -qqq`).
     pub(super) no_ends: bool,
     /// Tasks that have lines of their own: without `-f` children have none.
@@ -110,6 +112,7 @@ impl<'a> Order<'a> {
             stream_bytes: 0,
             known_streams: BTreeMap::new(),
             disorder: 0,
+            removed_ns: None,
             no_ends: !recording
                 .events
                 .iter()
