@@ -406,3 +406,19 @@ fn writers_that_overlap_wrote_in_the_order_that_was_read() {
         clean(&format!("{text}1 read(3, \"{order}\", 100) = 8\n"));
     }
 }
+
+/// A file may get the number of one that went a moment ago.
+#[test]
+fn numbers_of_files_that_are_gone_are_free() {
+    let mut text = String::new();
+    for (name, inode) in [("a", 11), ("b", 12), ("c", 11)] {
+        text += &format!(
+            r#"1 openat(AT_FDCWD, "/tmp/{name}", O_RDWR|O_CREAT|O_EXCL, 0600) = 3
+1 fstat(3, {{st_dev=makedev(0, 0x1a), st_ino={inode}, st_mode=S_IFREG|0600, st_nlink=1, st_size=0}}) = 0
+1 unlink("/tmp/{name}") = 0
+1 close(3) = 0
+"#
+        );
+    }
+    clean(&text);
+}

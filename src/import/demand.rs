@@ -2,7 +2,9 @@
 //! one runs first, as little of it as is needed.
 
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
-use tickernel_systems::event::Call;
+use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
+use tickernel_systems::abi::{Signal, WaitStatus};
+use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 
@@ -89,6 +91,35 @@ impl Order<'_> {
             }
         }
         false
+    }
+
+    /// The child that a wait was told of ended, where no line says so.
+    pub(super) fn supply_child(&mut self, tid: u32) -> bool {
+        let bytes = self.call_bytes(tid).unwrap_or_default();
+        let call = Call::get(&mut WireReader::new(&bytes));
+        if !matches!(call, Ok(Call::Wait4 { .. } | Call::Waitid { .. })) {
+            return false;
+        }
+        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
+        let expected = &pending.decoded.expected;
+        let (pid, status) = match (&expected.payload, expected.recorded) {
+            (Payload::Info(info), _) => {
+                let by = Signal::new(info.status);
+                let status = match (info.code, by) {
+                    (CLD_EXITED, _) => Some(WaitStatus::Exited(info.status as u8)),
+                    (CLD_KILLED | CLD_DUMPED, Some(by)) => Some(WaitStatus::Signaled(by, false)),
+                    _ => None,
+                };
+                (Some(info.pid), status)
+            }
+            (Payload::Status(status), Recorded::Value(pid)) => {
+                let ends = matches!(status, WaitStatus::Exited(_) | WaitStatus::Signaled(..));
+                (u32::try_from(pid).ok().filter(|_| ends), Some(*status))
+            }
+            (_, Recorded::Value(pid)) => (u32::try_from(pid).ok(), None),
+            _ => (None, None),
+        };
+        pid.is_some_and(|pid| self.end_unseen(pid, status))
     }
 
     /// Whether what a reader got first is another task's pending write and not this one.

@@ -197,6 +197,38 @@ impl Descriptors {
                 }
                 seen.offset_set |= *whence != SEEK_CUR || *offset != 0;
             }
+            Call::Ioctl { .. } | Call::Fcntl { .. } => self.asked(task, call, value),
+            Call::Getdents64 { fd, .. } | Call::Fchdir { fd } => {
+                self.listed(task, *fd, expected);
+                if let Some(seen) = self.at(task, *fd) {
+                    seen.is_directory = true;
+                }
+            }
+            Call::Readlink { path: Some(path), .. }
+            | Call::Readlinkat { path: Some(path), .. }
+            | Call::Lstat { path: Some(path) }
+            | Call::Newfstatat { path: Some(path), .. }
+            | Call::Statx { path: Some(path), .. }
+                if path.starts_with(OWN_FDS) =>
+            {
+                self.link(task, path, expected);
+            }
+            Call::Openat { dirfd, path: Some(path), .. }
+            | Call::Newfstatat { dirfd, path: Some(path), .. }
+                if *dirfd >= 0 && path.first().is_some_and(|first| *first != b'/') =>
+            {
+                if let Some(seen) = self.at(task, *dirfd) {
+                    seen.is_directory = true;
+                }
+            }
+            Call::Poll { .. } | Call::Ppoll { .. } => self.polled(task, call, expected),
+            _ => {}
+        }
+    }
+
+    /// ioctl(2) and fcntl(2).
+    fn asked(&mut self, task: &Lineage, call: &Call<'_>, value: i64) {
+        match call {
             // Not /dev/null, and there is something to read.
             Call::Ioctl { fd, request: FIONREAD, .. } => {
                 if let Some(seen) = self.at(task, *fd) {
@@ -222,30 +254,6 @@ impl Descriptors {
                     seen.flags_set = true;
                 }
             }
-            Call::Getdents64 { fd, .. } | Call::Fchdir { fd } => {
-                self.listed(task, *fd, expected);
-                if let Some(seen) = self.at(task, *fd) {
-                    seen.is_directory = true;
-                }
-            }
-            Call::Readlink { path: Some(path), .. }
-            | Call::Readlinkat { path: Some(path), .. }
-            | Call::Lstat { path: Some(path) }
-            | Call::Newfstatat { path: Some(path), .. }
-            | Call::Statx { path: Some(path), .. }
-                if path.starts_with(OWN_FDS) =>
-            {
-                self.link(task, path, expected);
-            }
-            Call::Openat { dirfd, path: Some(path), .. }
-            | Call::Newfstatat { dirfd, path: Some(path), .. }
-                if *dirfd >= 0 && path.first().is_some_and(|first| *first != b'/') =>
-            {
-                if let Some(seen) = self.at(task, *dirfd) {
-                    seen.is_directory = true;
-                }
-            }
-            Call::Poll { .. } | Call::Ppoll { .. } => self.polled(task, call, expected),
             _ => {}
         }
     }
@@ -514,7 +522,8 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
     list.and_then(Value::items).unwrap_or_default().iter().filter_map(Value::as_i32).collect()
 }
 
-/// How many descriptors a call makes whose list may not be printed whole (`-s 1`, `-e verbose=none`).
+/// How many descriptors a call makes whose list may not be printed whole (`-s 1`, or
+/// `-e verbose=none`).
 pub(super) fn made_count(call: &strace::Call) -> usize {
     if matches!(&*call.name, "pipe" | "pipe2" | "socketpair") { 2 } else { 0 }
 }

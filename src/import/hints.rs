@@ -286,40 +286,8 @@ impl Hints {
                 }
                 return;
             }
-            "dup" | "dup2" | "dup3" => {
-                if let Ok(fd) = i32::try_from(value) {
-                    match opened {
-                        Some(opened) => drop(self.open.insert((call.tid, fd), opened)),
-                        None => drop(self.open.remove(&(call.tid, fd))),
-                    }
-                }
-                return;
-            }
-            "open" | "openat" => {
-                if let Ok(fd) = i32::try_from(value) {
-                    let at = usize::from(&*call.name == "openat");
-                    let table = tickernel_systems::abi::flags::OPEN_FLAGS;
-                    let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
-                    if flags.is_some_and(|flags| flags & O_NOFOLLOW != 0) {
-                        self.nofollow.insert(index);
-                    }
-                    let path = call.arg(at).and_then(Value::as_bytes);
-                    let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
-                    let created = path.as_ref().and_then(|path| self.created.get(path).copied());
-                    self.open.insert((call.tid, fd), created.unwrap_or(index));
-                    // Where the descriptor's own path is printed, that tells of links.
-                    let text = call.result.as_ref().and_then(|result| result.value.as_ref());
-                    if let (Some(path), None) = (path, printed(text)) {
-                        self.open_paths.entry(created.unwrap_or(index)).or_insert(path);
-                    }
-                }
-                return;
-            }
-            "close" => {
-                if let Some(fd) = fd {
-                    self.open.remove(&(call.tid, fd));
-                }
-                return;
+            "dup" | "dup2" | "dup3" | "open" | "openat" | "close" => {
+                return self.see_number(index, call, value, opened);
             }
             "fstat" | "newfstatat" => shape(stat),
             "getdents64" | "getdents" => {
@@ -333,6 +301,37 @@ impl Hints {
         };
         if let (Some(opened), Some(shape)) = (opened, found) {
             self.opened.entry(opened).or_insert(shape);
+        }
+    }
+
+    /// A number of a descriptor gets another meaning.
+    fn see_number(&mut self, index: u64, call: &Call, value: i128, opened: Option<u64>) {
+        let at = usize::from(&*call.name == "openat");
+        match (&*call.name, i32::try_from(value), opened) {
+            ("close", ..) => {
+                if let Some(fd) = call.arg(0).and_then(Value::as_i32) {
+                    self.open.remove(&(call.tid, fd));
+                }
+            }
+            ("open" | "openat", Ok(fd), _) => {
+                let table = tickernel_systems::abi::flags::OPEN_FLAGS;
+                let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
+                if flags.is_some_and(|flags| flags & O_NOFOLLOW != 0) {
+                    self.nofollow.insert(index);
+                }
+                let path = call.arg(at).and_then(Value::as_bytes);
+                let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
+                let created = path.as_ref().and_then(|path| self.created.get(path).copied());
+                self.open.insert((call.tid, fd), created.unwrap_or(index));
+                // Where the descriptor's own path is printed, that tells of links.
+                let text = call.result.as_ref().and_then(|result| result.value.as_ref());
+                if let (Some(path), None) = (path, printed(text)) {
+                    self.open_paths.entry(created.unwrap_or(index)).or_insert(path);
+                }
+            }
+            (_, Ok(fd), Some(opened)) => drop(self.open.insert((call.tid, fd), opened)),
+            (_, Ok(fd), None) => drop(self.open.remove(&(call.tid, fd))),
+            (_, Err(_), _) => {}
         }
     }
 

@@ -128,6 +128,15 @@ pub enum ImportError {
     /// The first state cannot be made.
     #[error("the first state cannot be made: {}", .0.name())]
     Start(Errno),
+    /// Arguments are printed as numbers only.
+    #[error(
+        "line {line}: no argument is printed as text (strace -e raw=all): what the calls name \
+         cannot be known; record again without -e raw"
+    )]
+    Raw {
+        /// The first line with an address for a path.
+        line: u64,
+    },
     /// No process of Linux has such a number.
     #[error(
         "{}pid {pid} is beyond Linux's limit ({}); strace -f writes the pid before each call",
@@ -280,6 +289,9 @@ pub fn import_with(
     side: &SideFile,
     options: &Options,
 ) -> Result<Recording, ImportError> {
+    if let Some(line) = raw_line(text) {
+        return Err(ImportError::Raw { line });
+    }
     let side = &*side.fitting(text);
     let begun = start::start(text, side);
     if begun.boot.pid > meta::MAX_PID {
@@ -329,6 +341,21 @@ pub fn import_with(
         Some(Damage { line, offset: None, why })
     });
     Ok(Recording { image, items: items.collect(), damage })
+}
+
+/// Where a program is executed by the address of its path, in a recording without any text.
+fn raw_line(text: &Text) -> Option<u64> {
+    let calls = || (0..text.calls.count()).filter_map(|index| text.calls.get(index));
+    let is_raw = |call: &crate::strace::Call| {
+        &*call.name == "execve"
+            && call.arg(0).and_then(crate::strace::Value::as_pointer).is_some_and(|at| at > 0)
+            && call.result.as_ref().is_some_and(|result| result.number() == Some(0))
+    };
+    let first = calls().next().filter(|call| is_raw(call))?;
+    let has_text = |call: &crate::strace::Call| {
+        call.args.iter().any(|arg| arg.as_text().is_some() || arg.as_array().is_some())
+    };
+    if calls().any(has_text) { None } else { first.entry_line }
 }
 
 /// How to walk.

@@ -3,7 +3,7 @@
 //! before another call takes away what it needs. Every step becomes an event, so that a replay
 //! searches nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
@@ -28,6 +28,17 @@ pub(super) const MAX_DEMANDS: u32 = 400;
 /// The clock is moved when it is so far behind; smaller steps come with the next call that needs
 /// it.
 pub(super) const CLOCK_STEP_NS: u64 = 1_000_000;
+
+/// What becomes of a task after a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The signal ends it.
+    Dies,
+    /// It goes on.
+    Lives,
+    /// Nothing tells.
+    Unknown,
+}
 
 /// Walks a recording.
 pub struct Order<'a> {
@@ -58,6 +69,12 @@ pub struct Order<'a> {
     pub(super) known_streams: BTreeMap<u64, Stream>,
     /// Reads of pipes that gave something else than recorded.
     pub(super) disorder: u64,
+    /// When a name was taken away last, by the kernel's clock.
+    pub(super) removed_ns: Option<u64>,
+    /// No line tells that a task exited (`strace -qqq`).
+    pub(super) no_ends: bool,
+    /// Tasks that have lines of their own: without `-f` children have none.
+    pub(super) traced: BTreeSet<u32>,
     /// Descriptions in whose place the kernel has another.
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
@@ -95,6 +112,12 @@ impl<'a> Order<'a> {
             stream_bytes: 0,
             known_streams: BTreeMap::new(),
             disorder: 0,
+            removed_ns: None,
+            no_ends: !recording
+                .events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::Exited { .. })),
+            traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
             choices: None,
@@ -118,8 +141,8 @@ impl<'a> Order<'a> {
                 EventKind::Exit { call } => self.exit(tid, *call),
                 EventKind::Signal { name, info } => {
                     let Some(signal) = Signal::from_name(name) else { continue };
-                    let fatal = self.is_fatal(at, event.tid, name);
-                    self.signal(tid, signal, info, fatal);
+                    let fate = self.fate(at, event.tid, name);
+                    self.signal(tid, signal, info, fate);
                 }
                 EventKind::Stopped { .. } | EventKind::Notice(_) => {}
                 EventKind::Exited { status } => self.exited(tid, *status),
@@ -137,22 +160,24 @@ impl<'a> Order<'a> {
             }
         }
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
+            self.end_unseen(tid, None);
             self.park(tid);
         }
         self.initial.add_interpreters(self.kernel.describe_tree(), &self.hints);
     }
 
-    /// Whether the next thing of the task is its end by this signal.
-    pub(super) fn is_fatal(&self, at: usize, tid: Option<u32>, name: &str) -> bool {
+    /// What the next thing of the task tells of its end by this signal.
+    fn fate(&self, at: usize, tid: Option<u32>, name: &str) -> Fate {
         let later = self.recording.events.iter().skip(at + 1).filter(|event| event.tid == tid);
         for event in later {
             match &event.kind {
-                EventKind::Killed { signal, .. } => return &**signal == name,
+                EventKind::Killed { signal, .. } if &**signal == name => return Fate::Dies,
                 EventKind::Signal { .. } | EventKind::Notice(_) => {}
-                _ => return false,
+                EventKind::Entry { .. } | EventKind::Exit { .. } => return Fate::Lives,
+                _ => return Fate::Unknown,
             }
         }
-        false
+        Fate::Unknown
     }
 
     pub(super) fn task(&mut self, tid: u32) -> &mut Task {
@@ -193,6 +218,12 @@ impl<'a> Order<'a> {
 
     pub(super) fn entry(&mut self, tid: u32, index: u64) {
         let Some(call) = self.recording.calls.get(index) else { return };
+        if &*call.name == "rt_sigreturn"
+            && self.task(tid).frames.is_empty()
+            && !self.enter_unseen_handler(tid, call)
+        {
+            return self.leave_unseen_handler(tid, call);
+        }
         if let Some(pending) = self.task(tid).pending.as_mut().filter(|pending| pending.restarting)
         {
             let again =
@@ -375,6 +406,7 @@ impl<'a> Order<'a> {
     /// The call must be over now.
     pub(super) fn finish(&mut self, tid: u32) {
         let own = self.task(tid).pending.as_ref().map(|pending| pending.call);
+        self.supply_child(tid);
         for _ in 0..MAX_DEMANDS {
             match self.probe(tid) {
                 Probe::Right | Probe::Unknown => break,

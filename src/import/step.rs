@@ -41,6 +41,7 @@ impl Order<'_> {
         if matches!(expected.recorded, Recorded::Value(_)) || pending.times_out {
             self.clock(if is_timed(&call) { 1 } else { CLOCK_STEP_NS });
         }
+        self.tell_apart(&call, expected.recorded);
         let lines = (pending.entry_line, pending.exit_line.unwrap_or(self.line));
         let at = self.items.len();
         if let Some(pending) = &mut self.task(tid).pending {
@@ -51,6 +52,26 @@ impl Order<'_> {
         let outcome =
             self.emit(&Event::Call { task: tid, call: call.clone() }, Some(expected), Some(lines));
         self.after(tid, outcome);
+    }
+
+    /// A new file may get the inode number of one that is gone: then the time of its birth is
+    /// another, so that a replay can tell them apart.
+    fn tell_apart(&mut self, call: &Call<'_>, recorded: Recorded) {
+        let uses = paths::uses(call);
+        if !matches!(recorded, Recorded::Value(_)) {
+            return;
+        }
+        let makes = match call {
+            Call::Rename { .. } | Call::Renameat { .. } | Call::Renameat2 { .. } => false,
+            Call::Link { .. } | Call::Linkat { .. } => false,
+            _ => uses.iter().any(|one| one.creates),
+        };
+        if makes && self.removed_ns == Some(self.kernel.now_ns()) {
+            self.emit(&Event::Clock { delta_ns: 1 }, None, None);
+        }
+        if uses.iter().any(|one| one.removes) {
+            self.removed_ns = Some(self.kernel.now_ns());
+        }
     }
 
     /// Treatments that depend on what a descriptor is.

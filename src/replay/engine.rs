@@ -44,13 +44,15 @@ struct Open<'a> {
     told: Told<'a>,
     lines: Option<(u64, u64)>,
     calls_before: u64,
+    /// The importer gave it up: in the simulation it waits for ever.
+    given_up: bool,
 }
 
 impl Open<'_> {
     fn into_owned(self) -> Open<'static> {
         let (event, told) = (Cow::Owned(self.event.into_owned()), self.told.into_owned());
-        let Open { seq, task, lines, calls_before, .. } = self;
-        Open { seq, task, event, told, lines, calls_before }
+        let Open { seq, task, lines, calls_before, given_up, .. } = self;
+        Open { seq, task, event, told, lines, calls_before, given_up }
     }
 
     fn is_unsupported(&self) -> bool {
@@ -186,7 +188,12 @@ impl Engine {
             _ => None,
         };
         let resumed = match &event {
-            Event::Resume { call, .. } => Some(call.0),
+            Event::Resume { call, max_bytes } => {
+                if let (0, Some(open)) = (*max_bytes, self.open.get_mut(&call.0)) {
+                    open.given_up = true;
+                }
+                Some(call.0)
+            }
             _ => None,
         };
         let outcome = self.kernel.take(event);
@@ -266,7 +273,15 @@ impl Engine {
         }
         let counts = matches!(told.role, Role::Call | Role::Unsupported | Role::Signal);
         let event = Cow::Borrowed(step.event);
-        counts.then_some(Open { seq, task, event, told, lines: step.lines, calls_before })
+        counts.then_some(Open {
+            seq,
+            task,
+            event,
+            told,
+            lines: step.lines,
+            calls_before,
+            given_up: false,
+        })
     }
 
     /// The outcome of a call or delivery that says what is expected of it; its encoding is what
@@ -329,7 +344,11 @@ impl Engine {
         self.tally.count(&mut self.report, name, &verdict, unsupported);
         let result = result.map(|answer| answer.value);
         if let Verdict::Mismatched(why) = verdict {
-            self.first(open, result_text(result), why);
+            if open.given_up && result == Err(Errno::EINTR) {
+                self.first(open, "blocked".to_owned(), "it never ended".to_owned());
+            } else {
+                self.first(open, result_text(result), why);
+            }
         }
         if self.report.first_mismatch.is_none() {
             self.recent.call(open.task, name, &open.event, result);

@@ -36,6 +36,8 @@ pub struct Events<R> {
     open: BTreeMap<Option<u32>, Open>,
     /// Events of the line read last that were not given yet.
     ready: VecDeque<Event>,
+    /// Second halves stood directly below the first: then no other calls are split.
+    has_halves_below: bool,
     ended: bool,
 }
 
@@ -48,6 +50,7 @@ impl<R: BufRead> Events<R> {
             calls: Calls::default(),
             open: BTreeMap::new(),
             ready: VecDeque::new(),
+            has_halves_below: false,
             ended: false,
         }
     }
@@ -88,8 +91,8 @@ impl<R: BufRead> Events<R> {
             }
         }
         let cost_bytes = self.lines.cost_bytes();
-        if self.lines.has_continuations() || unsplit::is_unsplit(&events, &self.calls) {
-            events = unsplit::spread(events);
+        if self.has_halves_below || unsplit::is_unsplit(&events, &self.calls) {
+            events = unsplit::spread(events, &self.calls);
         }
         Recording { events, calls: self.calls, error, cost_bytes }
     }
@@ -131,7 +134,11 @@ impl<R: BufRead> Events<R> {
                 }
             }
             Body::Resumed { name, text, at } => {
-                self.resumed(number, tid, time_ns, name, &text, at)?;
+                let doubt = self.lines.take_doubt();
+                match (self.resumed(number, tid, time_ns, name, &text, at), doubt) {
+                    (Ok(()), doubt) => self.has_halves_below |= doubt.is_some(),
+                    (Err(_), Some(error)) | (Err(error), None) => return Err(error),
+                }
             }
             Body::Signal { name, info } => {
                 self.ready.push_back(event(EventKind::Signal { name, info }));

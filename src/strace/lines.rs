@@ -37,8 +37,9 @@ pub struct Lines<R> {
     cost_bytes: u64,
     /// The call whose first half the line read last is.
     unfinished: Option<(Option<u32>, Name)>,
-    /// A second half stood in the next line without anything before it (`strace -z`).
-    continuations: bool,
+    /// The line read last is none of strace's unless it is a second half without anything before it
+    /// (`strace -z`): then this is what is wrong with it.
+    doubt: Option<Error>,
     ended: bool,
 }
 
@@ -52,7 +53,7 @@ impl<R: BufRead> Lines<R> {
             number: 0,
             cost_bytes: 0,
             unfinished: None,
-            continuations: false,
+            doubt: None,
             ended: false,
         }
     }
@@ -67,9 +68,9 @@ impl<R: BufRead> Lines<R> {
         self.number
     }
 
-    /// Whether second halves stood directly below the first: then no other calls are split.
-    pub(crate) fn has_continuations(&self) -> bool {
-        self.continuations
+    /// What is wrong with the line read last, if it is no second half.
+    pub(crate) fn take_doubt(&mut self) -> Option<Error> {
+        self.doubt.take()
     }
 
     /// The parser, for what is put together from several lines.
@@ -107,8 +108,8 @@ impl<R: BufRead> Lines<R> {
         let parsed = self.parser.parse(self.number, &self.buffer);
         let line = match (parsed, self.unfinished.take()) {
             (Ok(line), _) => line,
-            (Err(_), Some((tid, name))) => {
-                self.continuations = true;
+            (Err(error), Some((tid, name))) => {
+                self.doubt = Some(error);
                 let body = Body::Resumed { name, text: self.buffer.clone(), at: 0 };
                 Line { number: self.number, tid, time: None, fraction_digits: 0, body }
             }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Calls, Event, EventKind};
+use super::result::CallResult;
 
 /// Fewer calls than this are no sample.
 const MIN_CALLS: u64 = 50;
@@ -22,13 +23,24 @@ pub(super) fn is_unsplit(events: &[Event], calls: &Calls) -> bool {
 }
 
 /// Moves entries to where they can have been first.
-pub(super) fn spread(events: Vec<Event>) -> Vec<Event> {
+pub(super) fn spread(events: Vec<Event>, calls: &Calls) -> Vec<Event> {
     let mut last: BTreeMap<Option<u32>, usize> = BTreeMap::new();
     let mut placed: Vec<(usize, bool, Event)> = Vec::with_capacity(events.len());
-    for (at, event) in events.into_iter().enumerate() {
+    for (at, mut event) in events.into_iter().enumerate() {
         let before = last.insert(event.tid, at);
+        // A child begins where its parent made it.
+        if let EventKind::Exit { call } = event.kind
+            && let Some(call) = calls.get(call)
+            && matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork")
+            && let Some(child) = call.result.as_ref().and_then(CallResult::number)
+        {
+            last.entry(u32::try_from(child).ok()).or_insert(at);
+        }
         let place = match (&event.kind, before) {
-            (EventKind::Entry { .. }, Some(before)) => (before, true),
+            (EventKind::Entry { .. }, Some(before)) => {
+                event.time_ns = placed.get(before).and_then(|(_, _, event)| event.time_ns);
+                (before, true)
+            }
             _ => (at, false),
         };
         placed.push((place.0, place.1, event));
