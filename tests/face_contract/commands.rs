@@ -108,8 +108,7 @@ fn words(first: &str) -> Vec<String> {
     vm.register_driver(CommandDriver::new("shell", ["sh", "env", "awk"])).unwrap();
     script(&mut vm, "/s", format!("{first}\nrest\n"));
     spawn(&mut vm, "/s").unwrap();
-    let words = seen.lock().unwrap().clone();
-    words
+    std::mem::take(&mut *seen.lock().unwrap())
 }
 
 #[test]
