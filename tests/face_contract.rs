@@ -48,6 +48,8 @@ mod polls;
 mod processes;
 #[path = "face_contract/signals.rs"]
 mod signals;
+#[path = "face_contract/table.rs"]
+mod table;
 #[path = "face_contract/users.rs"]
 mod users;
 #[path = "face_contract/waits.rs"]

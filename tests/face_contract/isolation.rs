@@ -119,7 +119,11 @@ fn logs(born: &[(usize, KernelProcessHandle)]) -> Vec<Vec<i32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Every method, for every process of the other's: EPERM, or ESRCH for one that has ended; and
     /// nothing has changed.

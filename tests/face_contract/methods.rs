@@ -102,9 +102,8 @@ macro_rules! free {
     };
 }
 
-/// The methods that need the driver to own the process.
-pub fn owned<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
-    let mut all: Vec<(&'static str, Owned<F>)> = owned! { |a|
+fn on_descriptors<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
+    owned! { |a|
         fd_open(&a.text, a.second, a.mode());
         fd_read(a.number, a.length);
         fd_read_with_timeout_result(a.number, a.length, a.timeout());
@@ -129,6 +128,11 @@ pub fn owned<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
         open_pipe();
         isatty(a.number);
         poll_fds(a.polled(), a.timeout_ms());
+    }
+}
+
+fn on_files_and_processes<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
+    owned! { |a|
         read_file_for_process(&a.text);
         write_file_for_process(&a.text, a.data.clone(), a.mode());
         create_dir_for_process(&a.text, a.mode());
@@ -158,7 +162,13 @@ pub fn owned<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
         geteuid();
         getegid();
         getgroups();
-    };
+    }
+}
+
+/// The methods that need the driver to own the process.
+pub fn owned<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
+    let mut all = on_descriptors();
+    all.extend(on_files_and_processes());
     all.push(("signal_process", |vm, driver, pid, a| {
         vm.signal_process(driver, i32::try_from(pid).unwrap_or(i32::MAX), a.signed)
     }));
