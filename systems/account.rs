@@ -62,6 +62,8 @@ impl Kernel {
         let locks: u64 = self.record_locks.values().map(|locks| locks.locks.len() as u64).sum();
         uses.held_bytes += locks * memory::LOCK_BYTES;
         must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
+        let signals = self.count_signals();
+        must(signals == self.queued_signals, "pending signals are counted wrongly")?;
         must(self.fs.is_counted(), "what files take is counted wrongly")
     }
 
