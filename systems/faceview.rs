@@ -7,6 +7,7 @@ use crate::components::{Life, Object, Target};
 use crate::kernel::Kernel;
 use crate::rows::{DescriptionRow, FilesRow, PipeRow, ProcessRow, RowKind};
 use crate::snapshot::ProcessState;
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -114,9 +115,9 @@ impl Kernel {
     }
 
     /// The driver that plays a process.
-    pub fn face_driver_of(&self, pid: u32) -> Option<String> {
+    pub fn face_driver_of(&self, pid: u32) -> Option<Cow<'_, str>> {
         let process = self.pids.process(pid)?;
-        Some(text(self.face.names.name(self.rows[process].driver)))
+        Some(String::from_utf8_lossy(self.face.names.name(self.rows[process].driver)))
     }
 
     /// Whether a process is there and no zombie.

@@ -463,7 +463,8 @@ impl Kernel {
         if let Some(wait) = &task.wait {
             return Err(Refusal::Blocked(wait.call));
         }
-        if self.rows[task.process].stopped.is_some() {
+        // Most kernels have none stopped, and then the process is not looked at.
+        if self.counters.stopped > 0 && self.rows[task.process].stopped.is_some() {
             return Err(Refusal::Stopped);
         }
         Ok(row)

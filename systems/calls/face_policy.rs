@@ -10,6 +10,7 @@ use crate::abi::Errno;
 use crate::abi::flags::{S_IFDIR, S_IFMT};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
 use crate::face::Policy;
+use crate::fs::Plain;
 use crate::kernel::{Kernel, Stop};
 use crate::wire::Bytes;
 use alloc::vec::Vec;
@@ -146,6 +147,10 @@ impl Kernel {
             return Err(Errno::EROFS.into());
         }
         self.ask_guard(path, follow)?;
+        if let Some(plain) = self.tree_plain(path, follow) {
+            let guarded = self.is_guarded_plain(plain);
+            return if guarded { Err(Errno::EROFS.into()) } else { Ok(()) };
+        }
         if self.is_guarded_file(path, follow) {
             return Err(Errno::EROFS.into());
         }
@@ -167,8 +172,20 @@ impl Kernel {
         if self.config.face.foreign_root {
             return false;
         }
+        if let Some(plain) = self.tree_plain(path, follow) {
+            return self.is_guarded_plain(plain);
+        }
         self.tree_is_guarded(path, follow, GUARDED)
             || self.leads_nowhere(path, follow) && self.would_be_guarded(path, follow)
+    }
+
+    /// The same of a path without links, which is not itself below the guarded directory: that is
+    /// where it leads, so only another name of its file can be guarded.
+    fn is_guarded_plain(&mut self, plain: Plain) -> bool {
+        match plain {
+            Plain::Place(place) => self.tree_has_name_in(place, GUARDED),
+            Plain::Missing => false,
+        }
     }
 
     /// Whether a path ends in a link to nothing, or in a directory that is not there: both may be

@@ -19,6 +19,7 @@ use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRo
 use crate::tables::deadlines::Due;
 use crate::tables::family::Club;
 use crate::wire::Bytes;
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -42,7 +43,7 @@ enum Stub {
 /// A process to be made.
 struct Birth<'a> {
     requester: Option<&'a [u8]>,
-    driver: Bytes,
+    driver: Cow<'a, [u8]>,
     words: Vec<Bytes>,
     envp: &'a [&'a [u8]],
     cwd: &'a [u8],
@@ -59,7 +60,8 @@ impl Kernel {
             Call::FaceRegisterDriver { driver, ref commands } => self.register(driver, commands),
             Call::FaceSpawn { requester, command, ref args, ref envp, cwd, parent } => {
                 let (driver, words) = self.resolve_command(command, args, cwd)?;
-                self.bear(&Birth { requester, driver, words, envp, cwd, parent })
+                let driver = Cow::Owned(driver.0);
+                self.bear(Birth { requester, driver, words, envp, cwd, parent })
             }
             Call::FaceCreateProcess {
                 requester,
@@ -71,8 +73,8 @@ impl Kernel {
                 parent,
             } => {
                 let words = words_of(command, args);
-                let (requester, driver) = (Some(requester), Bytes(driver.to_vec()));
-                self.bear(&Birth { requester, driver, words, envp, cwd, parent })
+                let (requester, driver) = (Some(requester), Cow::Borrowed(driver));
+                self.bear(Birth { requester, driver, words, envp, cwd, parent })
             }
             Call::FaceExit { target, status } => self.face_exit(target, status),
             Call::FaceSignal { driver, target, sig } => self.face_signal(driver, target, sig),
@@ -297,8 +299,8 @@ impl Kernel {
         Ok((driver, all))
     }
 
-    fn bear(&mut self, birth: &Birth<'_>) -> CallResult {
-        let parent = self.owned_parent(birth)?;
+    fn bear(&mut self, birth: Birth<'_>) -> CallResult {
+        let parent = self.owned_parent(&birth)?;
         let limits = &self.config.face.limits;
         let argv_bytes: u64 = birth.words.iter().map(|word| word.0.len() as u64 + 1).sum();
         // KEY=VALUE: one more than its own bytes is the contract's two a pair.
@@ -306,7 +308,7 @@ impl Kernel {
         if argv_bytes > limits.max_process_argv_bytes || env_bytes > limits.max_process_env_bytes {
             return Err(Errno::EINVAL.into());
         }
-        self.permit_birth(birth)?;
+        self.permit_birth(&birth)?;
         let limits = &self.config.face.limits;
         let kept =
             argv_bytes + env_bytes + crate::memory::PROCESS_BYTES + crate::memory::TASK_BYTES;
@@ -370,7 +372,7 @@ impl Kernel {
 
     fn make_process(
         &mut self,
-        birth: &Birth<'_>,
+        birth: Birth<'_>,
         pid: u32,
         parent: Option<ProcessRow>,
         parent_files: Option<FilesRow>,
@@ -379,14 +381,14 @@ impl Kernel {
             Some(parent) => (self.rows[parent].pgid, self.rows[parent].sid),
             None => (pid, pid),
         };
-        let driver = self.face.names.hold(&birth.driver.0);
+        let driver = self.face.names.hold(&birth.driver);
         let requester = birth.requester.map_or(0, |name| self.face.names.hold(name));
         let process = Process { driver, requester, did_exec: true, ..Process::new(pid, pgid, sid) };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
         let comm = birth.words.first().cloned().unwrap_or_default();
         let envp = birth.envp.iter().map(|word| Bytes(word.to_vec())).collect();
-        let text = ProcessText { comm, argv: birth.words.clone(), envp };
+        let text = ProcessText { comm, argv: birth.words, envp };
         self.set_text(process, Arc::new(text));
         self.join(Club::Group, process, pgid);
         self.join(Club::Session, process, sid);

@@ -112,6 +112,7 @@ impl Machine {
         Arc::new(Self { core: Mutex::new(core), idle: Condvar::new() })
     }
 
+    #[inline]
     fn guard(&self) -> MutexGuard<'_, Core> {
         // Nothing panics under the lock but a defect of ours; the kernel's state is whole then too.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,6 +123,7 @@ impl Machine {
     ///
     /// # Errors
     /// `EDEADLK` for the thread that answers one itself: a callback may use handles only.
+    #[inline]
     pub(crate) fn lock(&self) -> KernelResult<MutexGuard<'_, Core>> {
         let mut core = self.guard();
         if core.asker.is_some() {
@@ -408,6 +410,7 @@ impl Core {
         }
     }
 
+    #[cold]
     fn catch_up_if_due(&mut self) {
         let due = self.kernel.next_deadline().is_some_and(|due| due <= self.clock.now_ns());
         if due {
