@@ -223,6 +223,8 @@ pub struct Kernel {
     pub(crate) random: u64,
     /// How long the running read may wait, if it says so itself.
     pub(crate) read_timeout_ns: Option<u64>,
+    /// The last refusal by a rule and its tick, for who makes a message of it. Not state.
+    pub(crate) refusal: Option<(Tick, crate::rules::Refusal)>,
 }
 
 /// Numbers that only grow, and live counts kept by addition and subtraction.

@@ -16,6 +16,7 @@ use crate::event::{Answer, Call, HostAnswer, Payload, Question, Refusal};
 use crate::face::Policy;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
+use crate::rules::{About, Rule};
 use crate::tables::deadlines::Due;
 use crate::tables::family::Club;
 use crate::wire::Bytes;
@@ -84,7 +85,9 @@ impl Kernel {
                 self.face_open(target, path, flags, mode)
             }
             Call::FaceDispose {} => self.face_dispose(),
-            Call::FacePolicy { files, commands } => self.set_policies(files, commands),
+            Call::FacePolicy { files, commands, ref rules } => {
+                self.set_policies(files, commands, rules)
+            }
             ref other => self.file_call(other),
         }
     }
@@ -350,6 +353,12 @@ impl Kernel {
     }
 
     fn permit_birth(&mut self, birth: &Birth<'_>) -> Result<(), Stop> {
+        let command = birth.words.first().map_or(&[][..], |word| &word.0);
+        match self.by_rules(About::Command, command) {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(Errno::EACCES.into()),
+            None => {}
+        }
         match self.config.face.command_policy {
             Policy::Allow => return Ok(()),
             Policy::Deny => return Err(Errno::EACCES.into()),
@@ -587,7 +596,8 @@ impl Kernel {
         if members.is_empty() || elsewhere || foreign { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    fn set_policies(&mut self, files: u32, commands: u32) -> CallResult {
+    /// EINVAL for a number or a text that stands for none: then nothing changes.
+    fn set_policies(&mut self, files: u32, commands: u32, rules: &[&[u8]]) -> CallResult {
         let policy = |number| match number {
             0 => Ok(Policy::Deny),
             1 => Ok(Policy::Allow),
@@ -595,6 +605,8 @@ impl Kernel {
             _ => Err(Errno::EINVAL),
         };
         let (files, commands) = (policy(files)?, policy(commands)?);
+        let rules: Option<Vec<Rule>> = rules.iter().map(|text| Rule::parse(text)).collect();
+        self.face.rules = rules.ok_or(Errno::EINVAL)?;
         (self.config.face.file_policy, self.config.face.command_policy) = (files, commands);
         Ok(Answer::default())
     }

@@ -71,6 +71,9 @@ impl Kernel {
         }
         kernel.get_asking(from)?;
         kernel.face = Wire::get(from)?;
+        if kernel.config.face.present {
+            kernel.face.rules = Wire::get(from)?;
+        }
         from.finish()?;
         kernel.index_waits();
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;

@@ -21,11 +21,11 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Thread, ThreadId};
 use std::time::Duration;
-use tickernel_systems::Kernel;
 use tickernel_systems::abi::{Errno, WaitStatus};
 use tickernel_systems::event::{
     Answer, Call, CallId, Completed, Effect, Event, HostAnswer, Outcome, Output, Question,
 };
+use tickernel_systems::{Kernel, Refusal};
 
 /// Where a recording goes.
 pub(crate) type Out = Box<dyn Write + Send>;
@@ -81,6 +81,9 @@ impl std::fmt::Debug for Machine {
 pub(crate) trait Host {
     /// The answer to a question.
     fn answer(&mut self, question: &Question) -> HostAnswer;
+
+    /// A call failed after a rule had refused something.
+    fn refused(&mut self, _refusal: &Refusal) {}
 }
 
 /// A host that knows nothing: for calls that ask nothing.
@@ -168,7 +171,6 @@ impl Machine {
     ) -> Result<Answer, Errno> {
         match outcome {
             Outcome::Done(answer) => Ok(answer),
-            Outcome::Failed(errno) => Err(errno),
             other => self.finish_later(core, other, host),
         }
     }
@@ -183,7 +185,12 @@ impl Machine {
         loop {
             match outcome {
                 Outcome::Done(answer) => return Ok(answer),
-                Outcome::Failed(errno) => return Err(errno),
+                Outcome::Failed(errno) => {
+                    if let Some(refusal) = core.kernel.face_refusal() {
+                        host.refused(refusal);
+                    }
+                    return Err(errno);
+                }
                 // The process ended between the look at its owner and the call.
                 Outcome::Refused(_) => return Err(Errno::ESRCH),
                 Outcome::Blocked(call) => return self.wait_for(core, call),

@@ -52,14 +52,8 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
 
     /// Other permissions from now on.
     pub fn set_permissions(&mut self, permissions: Permissions) {
-        let (file_policy, command_policy) = permissions.policies();
         if let Ok(mut core) = self.machine.lock() {
-            let policy = |policy: tickernel_systems::Policy| policy as u32;
-            let call = tickernel_systems::event::Call::FacePolicy {
-                files: policy(file_policy),
-                commands: policy(command_policy),
-            };
-            core.call(0, &call);
+            super::tell_policies(&mut core, &permissions);
         }
         self.filesystem.set_permissions(permissions.clone());
         self.config.permissions = permissions;

@@ -30,7 +30,7 @@ use super::device_layer::DeviceLayer;
 use super::error::{KernelError, KernelResult};
 use super::machine::{Clock, Core, Machine};
 use super::memory_fs::MemoryFileSystem;
-use super::permissions::PermissionedFileSystem;
+use super::permissions::{PermissionedFileSystem, Permissions};
 use super::vfs::VirtualFileSystem;
 use crate::trace::TraceError;
 use convert::error_about;
@@ -87,6 +87,9 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let kernel =
             super::memory_fs::kernel_over(native.and_then(MemoryFileSystem::take), core_config);
         let machine = Machine::new(kernel, Clock::new(config.clock, start_ns));
+        if !config.permissions.rules.is_empty() {
+            tell_policies(&mut machine.look(), &config.permissions);
+        }
         if let Some(native) = (&mut filesystem as &mut dyn Any).downcast_mut::<MemoryFileSystem>() {
             native.attach(Arc::clone(&machine));
         }
@@ -127,6 +130,15 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     pub fn filesystem(&self) -> &PermissionedFileSystem<DeviceLayer<F>> {
         &self.filesystem
     }
+}
+
+/// The core is told who answers for files and processes, and the rules by which it decides itself.
+fn tell_policies(core: &mut Core, permissions: &Permissions) {
+    let (files, commands) = permissions.policies();
+    let rules = permissions.core_rules();
+    let rules = rules.iter().map(|rule| rule.as_bytes()).collect();
+    let call = Call::FacePolicy { files: files as u32, commands: commands as u32, rules };
+    core.call(0, &call);
 }
 
 /// A file system below the layers of a machine.
