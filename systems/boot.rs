@@ -179,6 +179,7 @@ impl Kernel {
             resuming: None,
             max_bytes: u64::MAX,
             read_timeout_ns: None,
+            refusal: None,
         }
     }
 

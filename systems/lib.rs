@@ -39,6 +39,7 @@ mod procview;
 mod profile;
 mod readiness;
 mod rows;
+mod rules;
 mod snapshot;
 mod tables;
 
@@ -51,4 +52,5 @@ pub use faceview::{FaceCounts, FaceProcess};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
 pub use peek::{ChildView, CounterView, FdView, PipeView};
 pub use profile::{Bends, Profile};
+pub use rules::{FILE_OPERATIONS, Refusal, glob_matches};
 pub use snapshot::{ProcessRow, ProcessState, RestoreError, TreeRow};

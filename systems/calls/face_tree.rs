@@ -14,9 +14,12 @@ use crate::abi::flags::{
 use crate::abi::{Credentials, Dirent, Errno, Stat, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
-use crate::fs::{Caller, FACE_OWNER, Fs, Pages, Place, ProcView, Target, TimeChange, Walked};
+use crate::fs::{
+    Caller, FACE_OWNER, Fs, Pages, Place, Plain, ProcView, Target, TimeChange, Walked,
+};
 use crate::kernel::{CallResult, Kernel};
 use crate::wire::{Bytes, Wire};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -159,7 +162,29 @@ impl Kernel {
 
     /// Whether there is a guarded directory at all.
     pub(crate) fn tree_has_guard(&self) -> bool {
-        self.fs.at_path(super::face_files::GUARDED).is_ok()
+        let root = self.fs.root();
+        let caller = Caller { cred: &owner(), root, cwd: root, proc: &Nobody };
+        matches!(
+            self.fs.plain_walk(&caller, None, super::face_files::GUARDED, false),
+            Some(Plain::Place(_))
+        )
+    }
+
+    /// Where a path of the tree leads, if no link is on the way.
+    pub(crate) fn tree_plain(&self, path: &[u8], follow: bool) -> Option<Plain> {
+        if self.config.face.foreign_root {
+            return None;
+        }
+        let root = self.fs.root();
+        let caller = Caller { cred: &owner(), root, cwd: root, proc: &Nobody };
+        self.fs.plain_walk(&caller, None, path, follow)
+    }
+
+    /// Whether a file of the tree has another name in a directory.
+    pub(crate) fn tree_has_name_in(&mut self, place: Place, top: &[u8]) -> bool {
+        let now = self.stamp();
+        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        tree.has_name_in(place, top)
     }
 
     /// Opens a file for a descriptor: the place of what is there or was made.
@@ -413,14 +438,14 @@ impl Tree<'_> {
     }
 
     /// What the links to nothing at the end of a path lead to.
-    fn end_of_links(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        let mut path = path.to_vec();
+    fn end_of_links<'p>(&self, path: &'p [u8]) -> Result<Cow<'p, [u8]>, Errno> {
+        let mut path = Cow::Borrowed(path);
         for _ in 0..MAX_LINKS {
             let Ok(link) = self.place(&path, false) else { break };
             caller!(self => caller);
             let Ok(text) = self.fs.readlink(&caller, link) else { break };
             let directory = self.path_of(self.place(split(&path).0, true)?);
-            path = normalize(&[&directory, &b"/"[..], &text].concat(), &text);
+            path = normalize(&[&directory, &b"/"[..], &text].concat(), &text).into();
         }
         Ok(path)
     }
@@ -539,9 +564,11 @@ impl Tree<'_> {
             let above = self.place(split(path).0, true);
             return above.is_ok_and(|above| below(&self.path_of(above)));
         };
-        if below(&self.path_of(place)) {
-            return true;
-        }
+        below(&self.path_of(place)) || self.has_name_in(place, top)
+    }
+
+    /// Whether a file has a name in the tree below a directory, another than that of its place.
+    fn has_name_in(&self, place: Place, top: &[u8]) -> bool {
         caller!(self => caller);
         let stat = self.fs.stat(&caller, place);
         let directory = stat.mode & S_IFMT == S_IFDIR;

@@ -75,6 +75,9 @@ impl Kernel {
         }
         kernel.get_asking(from)?;
         kernel.face = Wire::get(from)?;
+        if kernel.config.face.present {
+            kernel.face.rules = Wire::get(from)?;
+        }
         kernel.get_extras(from, &refs)?;
         from.finish()?;
         kernel.index_waits();

@@ -26,7 +26,7 @@ use tickernel_systems::abi::{Errno, WaitStatus};
 use tickernel_systems::event::{
     Answer, Call, CallId, Completed, Effect, Event, HostAnswer, Outcome, Output, Question,
 };
-use tickernel_systems::{Kernel, Policy};
+use tickernel_systems::{Kernel, Refusal};
 
 /// Where a recording goes.
 pub(crate) type Out = Box<dyn Write + Send>;
@@ -63,16 +63,38 @@ pub(crate) struct Core {
 }
 
 /// What may be asked for while a question is open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Queued {
     /// The process has ended.
     Exit(u32, i32),
     /// A signal for it.
     Signal(u32, i32),
-    /// Who answers for files, and for commands.
-    Policies(Policy, Policy),
+    /// Who answers for files and for commands.
+    Policies(Policies),
     /// The end of everything.
     Disposal,
+}
+
+/// What the kernel knows of permissions: who answers, and the rules by which it decides itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Policies {
+    files: u32,
+    commands: u32,
+    rules: Vec<String>,
+}
+
+impl Policies {
+    fn of(permissions: &Permissions) -> Self {
+        let (files, commands) = permissions.policies();
+        let rules = permissions.core_rules();
+        Self { files: files as u32, commands: commands as u32, rules }
+    }
+
+    fn call(&self) -> Call<'_> {
+        let Self { files, commands, rules } = self;
+        let rules = rules.iter().map(|rule| rule.as_bytes()).collect();
+        Call::FacePolicy { files: *files, commands: *commands, rules }
+    }
 }
 
 impl std::fmt::Debug for Machine {
@@ -86,6 +108,9 @@ impl std::fmt::Debug for Machine {
 pub(crate) trait Host {
     /// The answer to a question.
     fn answer(&mut self, question: &Question) -> HostAnswer;
+
+    /// A call failed after a rule had refused something.
+    fn refused(&mut self, _refusal: &Refusal) {}
 }
 
 /// A host that knows nothing: for calls that ask nothing.
@@ -126,11 +151,12 @@ impl Machine {
     /// Others from now on; the kernel knows whether it must ask them at once, or after the question
     /// that is open.
     pub(crate) fn set_permissions(&self, permissions: Permissions) {
-        let (files, commands) = permissions.policies();
+        let policies = Policies::of(&permissions);
         *self.permissions.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(permissions);
-        self.later(Queued::Policies(files, commands));
+        self.later(Queued::Policies(policies));
     }
 
+    #[inline]
     fn guard(&self) -> MutexGuard<'_, Core> {
         // Nothing panics under the lock but a defect of ours; the kernel's state is whole then too.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
@@ -141,6 +167,7 @@ impl Machine {
     ///
     /// # Errors
     /// `EDEADLK` for the thread that answers one itself: a callback may use handles only.
+    #[inline]
     pub(crate) fn lock(&self) -> KernelResult<MutexGuard<'_, Core>> {
         let mut core = self.guard();
         if core.asker.is_some() {
@@ -185,7 +212,6 @@ impl Machine {
     ) -> Result<Answer, Errno> {
         match outcome {
             Outcome::Done(answer) => Ok(answer),
-            Outcome::Failed(errno) => Err(errno),
             other => self.finish_later(core, other, host),
         }
     }
@@ -200,7 +226,12 @@ impl Machine {
         loop {
             match outcome {
                 Outcome::Done(answer) => return Ok(answer),
-                Outcome::Failed(errno) => return Err(errno),
+                Outcome::Failed(errno) => {
+                    if let Some(refusal) = core.kernel.face_refusal() {
+                        host.refused(refusal);
+                    }
+                    return Err(errno);
+                }
                 // The process ended between the look at its owner and the call.
                 Outcome::Refused(_) => return Err(Errno::ESRCH),
                 Outcome::Blocked(call) => return self.wait_for(core, call),
@@ -425,6 +456,7 @@ impl Core {
         }
     }
 
+    #[cold]
     fn catch_up_if_due(&mut self) {
         let due = self.kernel.next_deadline().is_some_and(|due| due <= self.clock.now_ns());
         if due {
@@ -479,16 +511,17 @@ impl Core {
     fn take_queued(&mut self) {
         while !self.queued.is_empty() {
             for queued in std::mem::take(&mut self.queued) {
-                let call = match queued {
-                    Queued::Exit(target, status) => Call::FaceExit { target, status },
+                let call = match &queued {
+                    Queued::Exit(target, status) => {
+                        Call::FaceExit { target: *target, status: *status }
+                    }
                     Queued::Signal(target, sig) => {
+                        let (target, sig) = (*target, *sig);
                         Call::FaceSignal { driver: None, target: target as i32, sig }
                     }
                     Queued::Disposal if self.kernel.face_is_disposed() => continue,
                     Queued::Disposal => Call::FaceDispose {},
-                    Queued::Policies(files, commands) => {
-                        Call::FacePolicy { files: files as u32, commands: commands as u32 }
-                    }
+                    Queued::Policies(policies) => policies.call(),
                 };
                 self.catch_up();
                 self.call(0, &call);

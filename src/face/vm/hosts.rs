@@ -14,6 +14,7 @@ use crate::face::vfs::{VfsError, VfsResult, VirtualFileSystem, VirtualStat};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tickernel_systems::Refusal;
 use tickernel_systems::abi::flags::{O_APPEND, O_EXCL};
 use tickernel_systems::abi::{Dirent, Errno};
 use tickernel_systems::event::{Answer, Call, HostAnswer, Payload, Question};
@@ -120,6 +121,18 @@ impl<S: Files> Host for Asked<'_, S> {
                 HostAnswer::Absent
             }
         }
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        let subject = text(&refusal.subject.0);
+        let subject = match refusal.operation.map(operation_of) {
+            Some(op) => {
+                format!("{} '{subject}'", op.map_or_else(String::new, |op| format!("{op:?}")))
+            }
+            None => format!("spawn '{subject}'"),
+        };
+        let reason = format!("rule `{}`", text(&refusal.rule.0));
+        self.decide(&PermissionDecision::deny(reason), &subject);
     }
 }
 
