@@ -271,9 +271,7 @@ impl Kernel {
         if self.bends.limits_come_first {
             self.face_write_limit(row, data.len() as u64, Some(offset))?;
         }
-        // The contract's devices look for their file before anything else (section 12).
-        let device = matches!(target, Target::Object(Object::Device(_)));
-        if !device && !self.rows[row].writable() {
+        if !self.rows[row].writable() {
             return Err(Errno::EBADF.into());
         }
         let append = self.rows[row].flags & O_APPEND != 0 && !self.bends.pwrite_keeps_offset;
