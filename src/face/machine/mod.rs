@@ -18,6 +18,7 @@ use super::poll::PollWaitHandle;
 use crate::record::{Recording, header_of};
 use crate::trace::{Background, BackgroundWriter, TraceError};
 use std::collections::BTreeMap;
+use std::hash::BuildHasherDefault;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Thread, ThreadId};
@@ -55,12 +56,15 @@ pub(crate) struct Core {
     attached: usize,
     /// Who is told of every change, once somebody has asked for it.
     poll_wait: Option<PollWaitHandle>,
-    handles: BTreeMap<u32, Arc<HandleState>>,
+    handles: Handles,
     /// Who answers a question of the kernel's.
     asker: Option<ThreadId>,
     /// What was asked for meanwhile.
     queued: Vec<Queued>,
 }
+
+#[expect(clippy::disallowed_types, reason = "looked up by pid, and never walked")]
+type Handles = std::collections::HashMap<u32, Arc<HandleState>, BuildHasherDefault<ahash::AHasher>>;
 
 /// What may be asked for while a question is open.
 #[derive(Clone, Debug)]
@@ -134,7 +138,7 @@ impl Machine {
             watching: BTreeMap::new(),
             attached: 1,
             poll_wait: None,
-            handles: BTreeMap::new(),
+            handles: Handles::default(),
             asker: None,
             queued: Vec::new(),
         };
