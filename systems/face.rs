@@ -5,6 +5,7 @@
 //! A driver is a name. Processes hold it as a number of [`Names`], so that asking who owns one
 //! compares two short strings and looks nothing up. Empty in `Profile::Linux`.
 
+use crate::rules::Rule;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -214,6 +215,9 @@ pub(crate) struct Face {
     pub(crate) paths: Vec<Bytes>,
     /// Free numbers of `paths`.
     pub(crate) free_paths: Vec<u32>,
+    /// Looked at before a policy is: the first that matches decides. Encoded by the snapshot of a
+    /// face alone.
+    pub(crate) rules: Vec<Rule>,
 }
 
 impl Face {
@@ -267,6 +271,7 @@ impl<'a> Wire<'a> for Face {
         if free_paths.iter().any(|number| *number as usize >= paths.len()) {
             return Err(error);
         }
-        Ok(Face { names, commands, registered, disposed, disposing, paths, free_paths })
+        let rules = Vec::new();
+        Ok(Face { names, commands, registered, disposed, disposing, paths, free_paths, rules })
     }
 }

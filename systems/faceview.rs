@@ -6,7 +6,9 @@ use crate::abi::flags::{O_ACCMODE, O_WRONLY};
 use crate::components::{Life, Object, Target};
 use crate::kernel::Kernel;
 use crate::rows::{DescriptionRow, FilesRow, PipeRow, ProcessRow, RowKind};
+use crate::rules::Refusal;
 use crate::snapshot::ProcessState;
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -114,9 +116,20 @@ impl Kernel {
     }
 
     /// The driver that plays a process.
-    pub fn face_driver_of(&self, pid: u32) -> Option<String> {
+    pub fn face_driver_of(&self, pid: u32) -> Option<Cow<'_, str>> {
         let process = self.pids.process(pid)?;
-        Some(text(self.face.names.name(self.rows[process].driver)))
+        Some(String::from_utf8_lossy(self.face.names.name(self.rows[process].driver)))
+    }
+
+    /// The refusal by a rule in the event taken last.
+    pub fn face_refusal(&self) -> Option<&Refusal> {
+        let (tick, refusal) = self.refusal.as_ref()?;
+        (*tick == self.tick).then_some(refusal)
+    }
+
+    /// The rules that the core decides by, as text.
+    pub fn face_rules(&self) -> Vec<String> {
+        self.face.rules.iter().map(|rule| alloc::format!("{rule}")).collect()
     }
 
     /// Whether a process is there and no zombie.

@@ -226,6 +226,8 @@ pub struct Kernel {
     pub(crate) answers_used: u32,
     pub(crate) changed: VecDeque<Changed>,
     pub(crate) signalled: VecDeque<u32>,
+    /// How many signals are pending; follows from the rows.
+    pub(crate) queued_signals: u64,
     /// The call that a handler's return is about to resume.
     pub(crate) resuming: Option<(TaskRow, crate::components::Interrupted)>,
     /// Bytes that the running call may move.
@@ -233,6 +235,8 @@ pub struct Kernel {
     pub(crate) random: u64,
     /// How long the running read may wait, if it says so itself.
     pub(crate) read_timeout_ns: Option<u64>,
+    /// The last refusal by a rule and its tick, for who makes a message of it. Not state.
+    pub(crate) refusal: Option<(Tick, crate::rules::Refusal)>,
 }
 
 /// Numbers that only grow, and live counts kept by addition and subtraction.
@@ -473,7 +477,8 @@ impl Kernel {
         if let Some(wait) = &task.wait {
             return Err(Refusal::Blocked(wait.call));
         }
-        if self.rows[task.process].stopped.is_some() {
+        // Most kernels have none stopped, and then the process is not looked at.
+        if self.counters.stopped > 0 && self.rows[task.process].stopped.is_some() {
             return Err(Refusal::Stopped);
         }
         Ok(row)

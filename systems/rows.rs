@@ -34,15 +34,17 @@ use core::num::NonZeroU32;
 use core::ops::{Index, IndexMut};
 use hecs::{Entity, World};
 
-/// One row of a column.
+/// One row of a column. What every access looks at stands first and in this order, beside the first
+/// fields of the value: in a large crowd each cache line more is a wait for memory.
 #[derive(Debug)]
+#[repr(C)]
 struct Row<T> {
-    /// What it holds; `None` while it is free.
-    value: Option<T>,
     /// Which use of the row this is: raised when it becomes free.
     generation: NonZeroU32,
     /// It stands in the list of dirty rows.
     dirty: bool,
+    /// What it holds; `None` while it is free.
+    value: Option<T>,
     entity: Entity,
     own_id: u64,
     /// The row's part of the column's digest, as of when it was last taken.

@@ -148,6 +148,16 @@ pub fn put_varint(out: &mut Vec<u8>, value: u64) {
 }
 
 fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
+    let low = |shift: u32| (value >> shift) as u8;
+    // Pids, lengths and offsets: mostly two or three bytes.
+    if value < 1 << 14 {
+        out.extend_from_slice(&[low(0) | 0x80, low(7)]);
+        return;
+    }
+    if value < 1 << 21 {
+        out.extend_from_slice(&[low(0) | 0x80, low(7) | 0x80, low(14)]);
+        return;
+    }
     let mut bytes = [0; 10];
     let mut length = 0;
     for byte in &mut bytes {

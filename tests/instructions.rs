@@ -1,4 +1,5 @@
-//! Counts the instructions of the hottest calls under callgrind and compares them, within 5 %,
+//! Counts the instructions of the hottest calls of the core and of the face under callgrind and
+//! compares them, within 5 %,
 //! with `benches/instructions.txt`, and among 10,000 idle processes with the same alone. Counts
 //! do not move with the load of the machine, and equal ones prove that no call walks what it does
 //! not touch.
@@ -15,6 +16,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Instructions by the name of the call.
+type Counts = BTreeMap<String, u64>;
+
 const COUNTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
 /// What only copies memory.
 const NOT_COUNTED: &str = "pipe write + read 64 KiB";
@@ -26,10 +30,11 @@ fn hot_calls_cost_what_they_did_and_nothing_walks() {
     if !need::program("valgrind", "instruction counts") {
         return;
     }
-    let program = build();
-    let (alone, crowded) = std::thread::scope(|scope| {
-        let crowded = scope.spawn(|| count(&program, 10_000));
-        (count(&program, 0), crowded.join().expect("counting does not panic"))
+    let programs = [build("tickernel-systems", "ops"), build("tickernel", "face_ops")];
+    let all = |idle| programs.iter().flat_map(|program| count(program, idle)).collect();
+    let (alone, crowded): (Counts, Counts) = std::thread::scope(|scope| {
+        let crowded = scope.spawn(|| all(10_000));
+        (all(0), crowded.join().expect("counting does not panic"))
     });
     let mut found = Vec::new();
     for (name, count) in &alone {
@@ -53,32 +58,30 @@ fn compare(name: &str, count: u64, other: u64, whose: &str) -> Option<String> {
     far.then(|| format!("{name}: {count}, {other} {whose}"))
 }
 
-/// The program that repeats the calls, in the profile that users have.
-fn build() -> PathBuf {
-    let build = ["build", "--release", "--locked", "--quiet", "-p", "tickernel-systems"];
+/// A program that repeats the calls, in the profile that users have.
+fn build(package: &str, example: &str) -> PathBuf {
     let status = Command::new(env!("CARGO"))
-        .args(build)
-        .args(["--example", "ops"])
+        .args(["build", "--release", "--locked", "--quiet", "-p", package, "--example", example])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status();
-    assert!(status.expect("cargo runs").success(), "the example `ops` does not build");
+    assert!(status.expect("cargo runs").success(), "the example does not build");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    target.expect("a folder of the target folder").join("release/examples/ops")
+    target.expect("a folder of the target folder").join("release/examples").join(example)
 }
 
 /// Instructions of each call beside so many idle processes.
-fn count(program: &Path, idle: u32) -> BTreeMap<String, u64> {
+fn count(program: &Path, idle: u32) -> Counts {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let out = folder.path().join("counts");
     let run = Command::new("valgrind")
-        .args(["--tool=callgrind", "--dump-before=ops::mark"])
+        .args(["--tool=callgrind", "--dump-before=*ops::mark"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
         .arg(idle.to_string())
         .output()
         .expect("valgrind runs");
     let (said, complaints) = (text(&run.stdout), text(&run.stderr));
-    assert!(run.status.success(), "valgrind or `ops` failed:\n{complaints}");
+    assert!(run.status.success(), "valgrind or the program failed:\n{complaints}");
     // The first part ends at the first mark. Then each call has three: a round to fill what is
     // kept, 1,000 operations, 2,000 operations.
     let part = |number: usize| total(&out.with_extension(number.to_string()));
@@ -97,7 +100,7 @@ fn total(path: &Path) -> u64 {
     total.unwrap_or_else(|| panic!("{}: no line `totals: NUMBER`", path.display()))
 }
 
-fn kept() -> BTreeMap<String, u64> {
+fn kept() -> Counts {
     let file = fs::read_to_string(COUNTS).expect("a file in the repository");
     let lines = file.lines().filter_map(|line| line.trim().split_once(' '));
     lines.map(|(count, name)| (name.to_owned(), count.parse().expect("a number"))).collect()

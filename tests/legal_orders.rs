@@ -1,5 +1,5 @@
-//! The kept sessions in other orders that their recordings allow: each is a valid certificate, every
-//! answer is the recorded one as before, and the kernel's invariants hold all the way.
+//! The kept sessions in other orders that their recordings allow: each is a valid certificate,
+//! every answer is as recorded, as before, and the invariants of the kernel hold all the way.
 
 use std::path::{Path, PathBuf};
 use tickernel::import::{self, Options, Source};

@@ -9,8 +9,11 @@ use rustix::pipe::pipe;
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, setpgid, waitpid,
 };
+use std::fs::{File, remove_file};
 use std::hint::black_box;
+use std::io::Write;
 use std::os::fd::OwnedFd;
+use tempfile::TempDir;
 
 /// The processes and pipes that the operations need.
 pub(crate) struct Host {
@@ -21,6 +24,8 @@ pub(crate) struct Host {
     /// A pipe that holds what was written until it is emptied.
     stream: (OwnedFd, OwnedFd),
     writes: u32,
+    /// Where files are made.
+    folder: TempDir,
     data: Vec<u8>,
     buffer: Vec<u8>,
 }
@@ -42,6 +47,7 @@ impl Host {
             polled,
             stream: pipe().expect("a pipe"),
             writes: 0,
+            folder: tempfile::tempdir().expect("a folder"),
             data: vec![7; 65_536],
             buffer: vec![0; 65_536],
         }
@@ -69,6 +75,7 @@ impl Host {
             Operation::Pipe64K => self.through_pipe(65_536),
             Operation::PipeWake => {}
             Operation::Spawn => self.spawn(1),
+            Operation::File => self.file(),
             Operation::KillOne => {
                 kill_process(self.children[0], Signal::WINCH).expect("a child of ours");
             }
@@ -93,6 +100,14 @@ impl Host {
         write(&self.pipe.1, &self.data[..bytes]).expect("room");
         let count = read(&self.pipe.0, &mut self.buffer[..bytes]).expect("bytes");
         assert_eq!(count, bytes);
+    }
+
+    fn file(&self) {
+        let path = self.folder.path().join("file");
+        let mut file = File::create_new(&path).expect("a new file");
+        file.write_all(b"content").expect("room");
+        drop(file);
+        remove_file(&path).expect("a file of ours");
     }
 
     fn poll(&self, from: usize) {

@@ -3,7 +3,7 @@
 //! can be repeated.
 
 use tickernel_systems::abi::PollFd;
-use tickernel_systems::abi::flags::POLLIN;
+use tickernel_systems::abi::flags::{O_CREAT, O_RDWR, POLLIN};
 use tickernel_systems::event::{Answer, Call, Outcome, Payload};
 use tickernel_systems::{Config, Kernel};
 
@@ -34,6 +34,8 @@ pub(crate) enum Operation {
     PipeWake,
     /// fork(2), exit_group(2) of the child, wait4(2).
     Spawn,
+    /// open(2) of a new file, write(2), close(2), unlink(2).
+    File,
     /// kill(2) of one process.
     KillOne,
     /// kill(2) of a group of 100.
@@ -46,7 +48,7 @@ pub(crate) enum Operation {
 
 impl Operation {
     /// All, in the order of the reports.
-    pub(crate) const ALL: [Operation; 12] = [
+    pub(crate) const ALL: [Operation; 13] = [
         Operation::Getpid,
         Operation::DupClose,
         Operation::PipeClose,
@@ -55,6 +57,7 @@ impl Operation {
         Operation::Pipe64K,
         Operation::PipeWake,
         Operation::Spawn,
+        Operation::File,
         Operation::KillOne,
         Operation::KillGroup,
         Operation::Poll1,
@@ -72,6 +75,7 @@ impl Operation {
             Operation::Pipe64K => "pipe write + read 64 KiB",
             Operation::PipeWake => "pipe blocked read + write",
             Operation::Spawn => "spawn + exit + wait",
+            Operation::File => "create + write + close + unlink",
             Operation::KillOne => "kill 1",
             Operation::KillGroup => "kill a group of 100",
             Operation::Poll1 => "poll 1 pipe",
@@ -168,6 +172,7 @@ impl Scene {
             Operation::Pipe64K => self.through_pipe(65_536),
             Operation::PipeWake => self.wake(),
             Operation::Spawn => self.spawn(),
+            Operation::File => self.file(),
             Operation::KillOne => {
                 let target = self.child as i32;
                 self.done(Call::Kill { target, sig: SIGWINCH });
@@ -215,6 +220,14 @@ impl Scene {
         let data = &self.data[..1];
         done(&mut self.kernel, self.active, Call::Write { fd: self.write_fd, data });
         assert!(self.kernel.poll_output().is_some());
+    }
+
+    fn file(&mut self) {
+        let (path, flags, mode) = (Some(&b"/file"[..]), O_CREAT | O_RDWR, 0o644);
+        let fd = self.done(Call::Open { path, flags, mode }) as i32;
+        self.done(Call::Write { fd, data: b"content" });
+        self.done(Call::Close { fd });
+        self.done(Call::Unlink { path });
     }
 
     fn spawn(&mut self) {

@@ -1,7 +1,7 @@
 //! `tickernel load`: a synthetic process load, measured.
 
 use super::{Failure, Verdict, print_line};
-use crate::load::{Figures, Plan, Scenario, run as run_load};
+use crate::load::{DEFAULT_TURN, Figures, Plan, Scenario, run as run_load};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -16,6 +16,9 @@ pub(super) struct Arguments {
     /// How many events run among them; without it 20 a process, and a million at least
     #[arg(long)]
     events: Option<u64>,
+    /// How many lines go through a pipeline before another has its turn; 1: the caches help least
+    #[arg(long, default_value_t = DEFAULT_TURN)]
+    turn: u64,
     /// What order the events come in
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -31,9 +34,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
-    let Arguments { scenario, processes, events, seed, kernels, .. } = *arguments;
+    let Arguments { scenario, processes, events, turn, seed, kernels, .. } = *arguments;
     let record = arguments.record.clone();
-    let figures = run_load(&Plan { scenario, processes, events, seed, kernels, record });
+    let figures = run_load(&Plan { scenario, processes, events, turn, seed, kernels, record });
     let figures = figures.map_err(Failure::new)?;
     if arguments.json {
         print_line(&serde_json::to_string(&figures).map_err(Failure::new)?)?;

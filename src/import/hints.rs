@@ -26,6 +26,10 @@ pub struct Hints {
     prefixes: BTreeSet<Vec<u8>>,
     /// The last program that each task executed, and whether it then read that as a script.
     programs: BTreeMap<Option<u32>, Vec<u8>>,
+    /// Programs that are links as far as `/proc/self/exe` tells.
+    by_exe: BTreeSet<Vec<u8>>,
+    /// Programs that their interpreters read.
+    scripts: BTreeSet<Vec<u8>>,
     /// What the descriptor of an opening call turns out to be, by the call's index.
     opened: BTreeMap<u64, Shape>,
     /// Its mode at the first stat, if nobody changed modes before.
@@ -205,8 +209,15 @@ impl Hints {
             }
             "open" | "openat" => {
                 let opened = path(usize::from(&*call.name == "openat"));
-                if self.programs.get(&call.tid).map(Vec::as_slice) == opened {
-                    self.programs.remove(&call.tid);
+                if self.programs.get(&call.tid).map(Vec::as_slice) == opened
+                    && let Some(script) = self.programs.remove(&call.tid)
+                {
+                    // Its interpreter reads it, perhaps after it has looked at its own path: what
+                    // that told was the interpreter's place (perl does so).
+                    if self.by_exe.remove(&script) {
+                        self.shapes.remove(&script);
+                    }
+                    self.scripts.insert(script);
                 }
             }
             "readlink" if path(0) == Some(b"/proc/self/exe") => {
@@ -215,7 +226,9 @@ impl Hints {
                 if let (Some(program), Some(text)) = (program, text)
                     && program != text.bytes
                     && text.bytes.first() == Some(&b'/')
+                    && !self.scripts.contains(&program)
                 {
+                    self.by_exe.insert(program.clone());
                     self.shapes.insert(program, Shape::Link(text.bytes.clone()));
                 }
             }

@@ -56,6 +56,8 @@ pub struct Order<'a> {
     pub(super) line_ns: u64,
     pub(super) line: u64,
     pub(super) depth: u32,
+    /// Lines at which tasks end, by task.
+    pub(super) ends: BTreeMap<u32, Vec<u64>>,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
     /// Bytes taken out of each pipe so far.
@@ -105,6 +107,7 @@ impl<'a> Order<'a> {
             line_ns: 0,
             line: 0,
             depth: 0,
+            ends: ends(recording, boot.pid),
             written: BTreeMap::new(),
             taken: BTreeMap::new(),
             unknown: Unknown::default(),
@@ -164,6 +167,16 @@ impl<'a> Order<'a> {
             self.park(tid);
         }
         self.initial.add_interpreters(self.kernel.describe_tree(), &self.hints);
+    }
+
+    /// Where the task is seen to have ended by its call: that may have run for another's sake long
+    /// before.
+    pub(super) fn end_line(&self, tid: u32, call: &Call<'_>) -> Option<u64> {
+        if !matches!(call, Call::Exit { .. } | Call::ExitGroup { .. }) {
+            return None;
+        }
+        let ends = self.ends.get(&tid)?;
+        ends.get(ends.partition_point(|line| *line < self.line)).copied()
     }
 
     /// What the next thing of the task tells of its end by this signal.
@@ -438,6 +451,16 @@ impl<'a> Order<'a> {
             self.task(tid).pending = None;
         }
     }
+}
+
+fn ends(recording: &Recording, root: u32) -> BTreeMap<u32, Vec<u64>> {
+    let mut ends = BTreeMap::<u32, Vec<u64>>::new();
+    for event in &recording.events {
+        if matches!(event.kind, EventKind::Exited { .. } | EventKind::Killed { .. }) {
+            ends.entry(event.tid.unwrap_or(root)).or_default().push(event.line);
+        }
+    }
+    ends
 }
 
 fn makes_task(name: &str) -> bool {

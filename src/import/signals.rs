@@ -213,7 +213,8 @@ impl Order<'_> {
             self.park(tid);
             let call = Call::ExitGroup { status: i32::try_from(status).unwrap_or(0) };
             let forced = Expected::only(Role::Force, "exit_group");
-            self.emit(&Event::Call { task: tid, call }, Some(forced), None);
+            let lines = (self.line, self.line);
+            self.emit(&Event::Call { task: tid, call }, Some(forced), Some(lines));
         }
     }
 
@@ -226,13 +227,15 @@ impl Order<'_> {
             match self.task(tid).fatal.take() {
                 Some((fatal, info)) => self.deliver(tid, fatal, info),
                 None => {
-                    self.emit(&Event::Deliver { task: tid, signal }, None, None);
+                    let lines = (self.line, self.line);
+                    self.emit(&Event::Deliver { task: tid, signal }, None, Some(lines));
                 }
             }
             if self.kernel.is_alive(tid) {
                 let kill = Signal::SIGKILL;
                 let forced = Expected::only(Role::Force, kill.name());
-                self.emit(&Event::Deliver { task: tid, signal: kill }, Some(forced), None);
+                let lines = (self.line, self.line);
+                self.emit(&Event::Deliver { task: tid, signal: kill }, Some(forced), Some(lines));
             }
         }
         self.tasks.remove(&tid);

@@ -42,7 +42,8 @@ impl Order<'_> {
             self.clock(if is_timed(&call) { 1 } else { CLOCK_STEP_NS });
         }
         self.tell_apart(&call, expected.recorded);
-        let lines = (pending.entry_line, pending.exit_line.unwrap_or(self.line));
+        let last = self.end_line(tid, &call).or(pending.exit_line);
+        let lines = (pending.entry_line, last.unwrap_or(self.line));
         let at = self.items.len();
         if let Some(pending) = &mut self.task(tid).pending {
             pending.item = Some(at);

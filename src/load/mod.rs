@@ -18,6 +18,10 @@ use tickernel_systems::{Config, Kernel};
 
 /// Most processes of one kernel: the numbers that Linux has.
 pub const MAX_PROCESSES: u64 = 4_000_000;
+/// Lines a turn of a load that names none.
+pub const DEFAULT_TURN: u64 = 16;
+/// Most lines a turn: what a pipe holds.
+const MAX_TURN: u64 = 1024;
 /// Events of a load that names none, a process.
 const EVENTS_A_PROCESS: u64 = 20;
 /// The least that a load that names no events runs.
@@ -50,6 +54,8 @@ pub struct Plan {
     /// How many events run among them once they are there; `None` = 20 a process, a million at
     /// least.
     pub events: Option<u64>,
+    /// How many lines go through a pipeline before another has its turn.
+    pub turn: u64,
     /// What order they come in.
     pub seed: u64,
     /// Over how many kernels the processes are spread.
@@ -141,6 +147,7 @@ pub enum LoadError {
 /// Bounds, or a call that failed.
 pub fn run(plan: &Plan) -> Result<Figures, LoadError> {
     check("--processes", plan.processes, 1, MAX_PROCESSES * 64)?;
+    check("--turn", plan.turn, 1, MAX_TURN)?;
     check("--kernels", plan.kernels, 1, 64.min(plan.processes))?;
     check("--processes for each kernel", plan.processes / plan.kernels, 1, MAX_PROCESSES)?;
     if plan.record.is_some() {
@@ -190,7 +197,8 @@ fn build(plan: &Plan) -> Result<Vec<Machine>, LoadError> {
             let seed = hash_number(plan.seed, at as u64);
             let load = match plan.scenario {
                 Scenario::Pipeline => {
-                    pipeline::Pipelines::new(share(plan.processes, plan.kernels, at), seed)
+                    let processes = share(plan.processes, plan.kernels, at);
+                    pipeline::Pipelines::new(processes, plan.turn, seed)
                 }
             };
             Machine { kernel: Kernel::new(config.clone()), load, recording: None }

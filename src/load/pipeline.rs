@@ -1,8 +1,11 @@
 //! Pipelines of three processes: `writer | filter | reader`.
 //!
-//! Each is made as a shell makes one (pipe, fork, dup2, close). A step of a pipeline is four
-//! events: a write of 64 bytes, a read, a write and a read. Which pipeline goes on is chosen anew
-//! for each step, so that memory is met as a real crowd meets it.
+//! Each is made as a shell makes one (pipe, fork, dup2, close). Which pipeline has its turn is
+//! chosen anew each time. In a turn some lines of 64 bytes go through: the first process writes
+//! them all, the second reads and writes each, the third reads them. So it is where a scheduler
+//! gives a process milliseconds, which are thousands of calls. With one line a turn the process
+//! changes with nearly every call and none finds its rows in the cache: that measures the memory
+//! of the machine.
 
 use super::{Chooser, LoadError, done, must};
 use tickernel_systems::Kernel;
@@ -21,13 +24,15 @@ struct Line {
 
 pub(super) struct Pipelines {
     processes: u64,
+    /// Lines a turn.
+    turn: u64,
     chooser: Chooser,
     lines: Vec<Line>,
 }
 
 impl Pipelines {
-    pub(super) const fn new(processes: u64, seed: u64) -> Self {
-        Self { processes, chooser: Chooser::new(seed), lines: Vec::new() }
+    pub(super) const fn new(processes: u64, turn: u64, seed: u64) -> Self {
+        Self { processes, turn, chooser: Chooser::new(seed), lines: Vec::new() }
     }
 
     /// Makes one: the shell is process 1.
@@ -66,18 +71,14 @@ impl Pipelines {
         Ok(())
     }
 
-    /// The event of a pipeline's step with this number.
-    fn event(line: &Line, step: usize) -> (u32, Call<'static>) {
-        if line.count == 1 {
-            return (line.pids[0], Call::Getpid {});
-        }
-        // Even: what stage step/2 writes; odd: what the next one reads.
-        let stage = step / 2;
-        if step.is_multiple_of(2) {
-            (line.pids[stage], Call::Write { fd: STDOUT, data: &LINE })
-        } else {
-            (line.pids[stage + 1], Call::Read { fd: STDIN, count: LINE.len() as u64 })
-        }
+    /// The calls of one process of a pipeline for each line.
+    fn calls(line: &Line, stage: usize) -> impl Iterator<Item = Call<'static>> {
+        let (first, last) = (stage == 0, stage + 1 == line.count);
+        let read = Call::Read { fd: STDIN, count: LINE.len() as u64 };
+        let write = Call::Write { fd: STDOUT, data: &LINE };
+        let alone = (first && last).then_some(Call::Getpid {});
+        let reads = (!first).then_some(read);
+        reads.into_iter().chain((!last).then_some(write)).chain(alone)
     }
 
     /// Makes the processes.
@@ -101,11 +102,17 @@ impl Pipelines {
         while left > 0 {
             let at = self.chooser.below(self.lines.len() as u64) as usize;
             let Some(line) = self.lines.get(at) else { return Ok(()) };
-            let steps = if line.count == 1 { 1 } else { (line.count - 1) * 2 };
-            for step in 0..steps.min(left.min(4) as usize) {
-                let (task, call) = Self::event(line, step);
-                must(task, &call, take(task, &call)?)?;
-                left -= 1;
+            for stage in 0..line.count {
+                let task = line.pids[stage];
+                for _ in 0..self.turn {
+                    for call in Self::calls(line, stage) {
+                        if left == 0 {
+                            return Ok(());
+                        }
+                        must(task, &call, take(task, &call)?)?;
+                        left -= 1;
+                    }
+                }
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ use tickernel_systems::wire::{Wire, WireError, WireReader};
 
 use super::compare::{self, Bindings, Listed, Verdict};
 use super::expected::{Recorded, Role, Told};
+use super::overdue::Overdue;
 use super::recent::Recent;
 use super::report::{FirstMismatch, Report};
 use super::tally::Tally;
@@ -87,6 +88,7 @@ pub struct Engine {
     asking: Option<u64>,
     /// What was wrong with a signal of a task: its next call counts as mismatched.
     wrong_signals: BTreeMap<u32, String>,
+    overdue: Overdue,
     recent: Recent,
     tally: Tally,
     scratch: Vec<u8>,
@@ -120,6 +122,7 @@ impl Engine {
             open: BTreeMap::new(),
             asking: None,
             wrong_signals: BTreeMap::new(),
+            overdue: Overdue::default(),
             recent: Recent::default(),
             tally: Tally::default(),
             scratch: Vec::new(),
@@ -169,8 +172,12 @@ impl Engine {
             None => None,
         };
         self.report.events += 1;
+        if !self.native {
+            self.overdue.note(&event, step.lines);
+        }
         let fresh = told.and_then(|told| self.enter(seq, &event, told, step));
         if let Some(open) = fresh {
+            self.watch_signals(&open, &event);
             if matches!(event, Event::Call { .. } | Event::Park { .. } | Event::Deliver { .. }) {
                 let outcome = match &event {
                     Event::Call { task, call } => self.kernel.call_kept(*task, call),
@@ -213,6 +220,15 @@ impl Engine {
             self.count_native(step, name, &came);
         }
         Ok(())
+    }
+
+    /// A call of a recording enters: its task has taken what was due before.
+    fn watch_signals(&mut self, open: &Open<'_>, event: &Event<'_>) {
+        let (Event::Call { task, call } | Event::Park { task, call }) = event else { return };
+        let Some(lines) = open.lines else { return };
+        if let Some(why) = self.overdue.enter(&self.kernel, *task, call, lines) {
+            self.wrong_signals.insert(*task, why);
+        }
     }
 
     /// Counts a native trace's event, and compares what the trace tells of it, if it tells.
@@ -301,6 +317,11 @@ impl Engine {
                 return self.outcome(seq, outcome);
             }
         };
+        if let (Event::Call { task, .. }, Some(lines)) = (event, open.lines)
+            && self.kernel.has_signals()
+        {
+            self.overdue.leave(&self.kernel, *task, lines);
+        }
         if let Event::Call { call, .. } = event
             && self.wrong_signals.is_empty()
             && let Some(verdict) = compare::judge_bytes(&open.told, call, &result, &self.scratch)
@@ -521,6 +542,24 @@ impl Engine {
         .collect()
     }
 
+    /// Something is wrong that is no call's answer: the first mismatch, if there was none.
+    pub(super) fn wrong_state(&mut self, pid: u32, why: String) {
+        if self.report.first_mismatch.is_some() {
+            return;
+        }
+        self.report.clean_prefix = self.report.calls;
+        self.report.first_mismatch = Some(FirstMismatch {
+            line: None,
+            seq: self.report.events.saturating_sub(1),
+            pid,
+            call: String::new(),
+            recorded: String::new(),
+            simulated: String::new(),
+            why,
+            context: Vec::new(),
+        });
+    }
+
     /// Ends the replay: calls that are still open, counts by name, the digest. `cut` = the input
     /// ended early, so that calls may be open that would have ended.
     pub fn finish(&mut self, cut: bool) {
@@ -534,6 +573,10 @@ impl Engine {
             } else {
                 self.mismatch(&open, "blocked".to_owned(), "it never ended".to_owned());
             }
+        }
+        let lost = if cut || self.native { None } else { self.overdue.last(&self.kernel) };
+        if let Some((pid, why)) = lost {
+            self.wrong_state(pid, why);
         }
         if self.report.first_mismatch.is_none() {
             self.report.clean_prefix = self.report.calls;

@@ -152,8 +152,13 @@ fn ended() -> TraceError {
 impl<W> Sink for Background<W> {
     type Output = Finished<W>;
 
+    #[inline]
+    fn has_failed(&self) -> bool {
+        self.shared.has_failed.load(Ordering::Acquire)
+    }
+
     fn check(&mut self) -> Result<(), TraceError> {
-        if !self.shared.has_failed.load(Ordering::Acquire) {
+        if !self.has_failed() {
             return Ok(());
         }
         let state = self.shared.lock();

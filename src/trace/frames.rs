@@ -143,6 +143,10 @@ impl<W: Write> Frames<W> {
 impl<W: Write> Sink for Frames<W> {
     type Output = Finished<W>;
 
+    fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     fn check(&mut self) -> Result<(), TraceError> {
         self.failure.as_ref().map_or(Ok(()), |failure| Err(failure.report()))
     }

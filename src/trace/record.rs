@@ -71,6 +71,7 @@ impl Previous {
 
     /// Appends a record that is an event and nothing else, which writes itself in its place; gives
     /// its length in bytes.
+    #[inline]
     pub(super) fn put_event(
         &mut self,
         out: &mut Vec<u8>,

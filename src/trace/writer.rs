@@ -21,7 +21,9 @@ use super::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES};
 pub trait Sink {
     /// What is left at the end.
     type Output;
-    /// Reports a failure of earlier batches, if there was one.
+    /// Whether there was a failure of earlier batches: asked before every event.
+    fn has_failed(&self) -> bool;
+    /// Reports that failure, if there was one.
     fn check(&mut self) -> Result<(), TraceError>;
     /// Takes a batch and leaves an empty payload in it.
     fn take(&mut self, batch: &mut Batch) -> Result<(), TraceError>;
@@ -61,10 +63,11 @@ struct Pending {
 #[derive(Debug)]
 pub struct Builder<S> {
     pub(super) sink: S,
-    first_sequence: u64,
     next_sequence: u64,
     last_tick: u64,
     digest_cadence: u64,
+    /// The event before which digests are next due.
+    digest_due: Option<u64>,
     last_digests: Option<Digests>,
     pending: Pending,
     batch: Batch,
@@ -76,10 +79,13 @@ impl<S: Sink> Builder<S> {
     pub(super) fn begin(sink: S, header: &Header, image: &[u8]) -> Result<Self, TraceError> {
         let mut builder = Builder {
             sink,
-            first_sequence: header.first_sequence,
             next_sequence: header.first_sequence,
             last_tick: 0,
             digest_cadence: header.digest_cadence,
+            digest_due: match header.digest_cadence {
+                0 => None,
+                cadence => header.first_sequence.checked_add(cadence),
+            },
             last_digests: None,
             pending: Pending::default(),
             batch: Batch::default(),
@@ -119,8 +125,7 @@ impl<S: Sink> Builder<S> {
         let sequence = self.next_sequence;
         let next_sequence = sequence.checked_add(1).ok_or(TraceError::SequenceExhausted)?;
         self.commit()?;
-        self.next_sequence = next_sequence;
-        self.last_tick = tick;
+        self.advance(next_sequence, tick);
         let pending = &mut self.pending;
         pending.is_open = true;
         pending.tick = tick;
@@ -140,13 +145,16 @@ impl<S: Sink> Builder<S> {
     ///
     /// # Errors
     /// Those of [`Builder::append`].
+    #[inline]
     pub fn append_event(
         &mut self,
         tick: u64,
         completions: u64,
         event: impl Fn(&mut Vec<u8>),
     ) -> Result<u64, TraceError> {
-        self.sink.check()?;
+        if self.sink.has_failed() {
+            self.sink.check()?;
+        }
         if tick < self.last_tick {
             return Err(TraceError::TickWentBack { tick, last: self.last_tick });
         }
@@ -169,10 +177,19 @@ impl<S: Sink> Builder<S> {
             self.close_batch(completions)?;
             self.previous.put_event(&mut self.batch.payload, tick, &event);
         }
-        self.next_sequence = next_sequence;
-        self.last_tick = tick;
+        self.advance(next_sequence, tick);
         self.count_record(tick);
         Ok(sequence)
+    }
+
+    /// An event is appended.
+    #[inline]
+    fn advance(&mut self, next_sequence: u64, tick: u64) {
+        if self.is_digest_due() {
+            self.pass_due_digest();
+        }
+        self.next_sequence = next_sequence;
+        self.last_tick = tick;
     }
 
     /// Gives the event appended last its answer, for traces that store completions whole. To be
@@ -191,13 +208,15 @@ impl<S: Sink> Builder<S> {
     }
 
     /// Whether the header's cadence asks for digests before the next event.
+    #[inline]
     pub fn is_digest_due(&self) -> bool {
-        let events = self.next_sequence - self.first_sequence;
-        let written = self.last_digests.as_ref().map(|digests| digests.next_sequence);
-        self.digest_cadence != 0
-            && events != 0
-            && events.is_multiple_of(self.digest_cadence)
-            && written != Some(self.next_sequence)
+        self.digest_due == Some(self.next_sequence)
+    }
+
+    /// Digests were written, or passed over, where they were due.
+    #[cold]
+    fn pass_due_digest(&mut self) {
+        self.digest_due = self.digest_due.and_then(|due| due.checked_add(self.digest_cadence));
     }
 
     /// Writes the digests of the state after the event appended last.
@@ -207,6 +226,9 @@ impl<S: Sink> Builder<S> {
         let count = digests.entries.len() as u32;
         self.put_single(Kind::Digests, count, completions, |payload| digests.put(payload))?;
         self.last_digests = Some(digests);
+        if self.is_digest_due() {
+            self.pass_due_digest();
+        }
         Ok(())
     }
 
@@ -244,10 +266,12 @@ impl<S: Sink> Builder<S> {
     }
 
     /// Moves the waiting record into the batch, closing it first where the record does not fit.
+    #[inline]
     fn commit(&mut self) -> Result<(), TraceError> {
-        if !self.pending.is_open {
-            return Ok(());
-        }
+        if self.pending.is_open { self.commit_pending() } else { Ok(()) }
+    }
+
+    fn commit_pending(&mut self) -> Result<(), TraceError> {
         let pending = std::mem::take(&mut self.pending);
         let record = Record {
             event: &pending.event,
@@ -293,6 +317,7 @@ impl<S: Sink> Builder<S> {
     }
 
     /// Counts the record that was put last: the one before `next_sequence`.
+    #[inline]
     fn count_record(&mut self, tick: u64) {
         let contents = &mut self.batch.contents;
         if contents.count == 0 {

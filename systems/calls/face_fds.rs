@@ -10,7 +10,6 @@ use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::{Device, Object, Target};
 use crate::event::{Answer, Call, Payload};
-use crate::face::Policy;
 use crate::fs::Place;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, RowKind, TaskRow};
@@ -185,7 +184,7 @@ impl Kernel {
     /// (section 9): `path` of the file that a place is.
     #[inline]
     fn asks_of_files(&self) -> bool {
-        self.config.face.present && self.config.face.file_policy != Policy::Allow
+        self.config.face.present && !self.allows_all_files()
     }
 
     /// Asks about a use of an open file.

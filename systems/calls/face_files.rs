@@ -164,7 +164,7 @@ impl Kernel {
                 self.raw(&Call::FsReaddir { raw: 1, path: &path, max })
             }
             Call::FsExists { raw: 0, path } => {
-                let there = self.checked_exists(path)?;
+                let there = self.checked_exists(&checked_path(path)?)?;
                 Ok(Answer::value(i64::from(there)))
             }
             Call::FsStat { raw: 0, path, follow } => {
@@ -429,19 +429,18 @@ impl Kernel {
         Some(mode.unwrap_or(most) & !umask)
     }
 
-    /// Whether something is there, as far as the policy lets one see it.
+    /// Whether something is at a checked path, as far as the policy lets one see it.
     pub(crate) fn checked_exists(&mut self, path: &[u8]) -> Result<bool, Stop> {
-        let path = checked_path(path)?;
-        if device_at(&path).is_some() {
+        if device_at(path).is_some() {
             return Ok(true);
         }
-        if !self.permit_quietly(EXISTS, &path)? {
+        if !self.permit_quietly(EXISTS, path)? {
             return Ok(false);
         }
-        if is_device_directory(&path) {
+        if is_device_directory(path) {
             return Ok(true);
         }
-        let answer = self.raw(&Call::FsExists { raw: 1, path: &path })?;
+        let answer = self.raw(&Call::FsExists { raw: 1, path })?;
         Ok(answer.value != 0)
     }
 

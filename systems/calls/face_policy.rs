@@ -10,7 +10,9 @@ use crate::abi::Errno;
 use crate::abi::flags::{S_IFDIR, S_IFMT};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
 use crate::face::Policy;
+use crate::fs::Plain;
 use crate::kernel::{Kernel, Stop};
+use crate::rules::{About, decide};
 use crate::wire::Bytes;
 use alloc::vec::Vec;
 
@@ -35,14 +37,20 @@ impl Kernel {
         path: &[u8],
         subject: Subject,
     ) -> Result<(), Stop> {
-        let policy = self.config.face.file_policy;
-        if policy == Policy::Allow || device_at(path).is_some() {
+        if self.allows_all_files() || device_at(path).is_some() {
             return Ok(());
         }
         // The errors of the resolution come back as they are, before any answer.
         let path = self.subject_path(path, subject)?;
-        if policy == Policy::Deny {
-            return Err(Errno::EACCES.into());
+        match self.by_rules(About::File(operation), &path) {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(Errno::EACCES.into()),
+            None => {}
+        }
+        match self.config.face.file_policy {
+            Policy::Allow => return Ok(()),
+            Policy::Deny => return Err(Errno::EACCES.into()),
+            Policy::Ask => {}
         }
         let (path, words) = (Bytes(path), Vec::new());
         match self.ask(Question::Permission { subject: 0, operation, path, words })? {
@@ -53,6 +61,22 @@ impl Kernel {
             | HostAnswer::Answer(_)
             | HostAnswer::Absent => Err(Errno::EACCES.into()),
         }
+    }
+
+    /// Whether nothing that is done with files can be refused.
+    #[inline]
+    pub(super) fn allows_all_files(&self) -> bool {
+        self.config.face.file_policy == Policy::Allow && self.face.rules.is_empty()
+    }
+
+    /// What the rules say, if any does.
+    pub(super) fn by_rules(&mut self, about: About, subject: &[u8]) -> Option<bool> {
+        let rule = decide(&self.face.rules, about, subject)?;
+        let allows = rule.allows;
+        if !allows {
+            self.refusal = Some((self.tick, rule.refusal(about, subject)));
+        }
+        Some(allows)
     }
 
     pub(super) fn real_path(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
@@ -115,7 +139,7 @@ impl Kernel {
     /// The guard resolves a path by the policy's leave: READ is asked about what is there, or about
     /// each directory that leads to it (section 9, "Usage accounting and guards").
     pub(crate) fn ask_guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
-        if self.config.face.file_policy == Policy::Allow {
+        if self.allows_all_files() {
             return Ok(());
         }
         let mut whole = Ok(());
@@ -146,6 +170,10 @@ impl Kernel {
             return Err(Errno::EROFS.into());
         }
         self.ask_guard(path, follow)?;
+        if let Some(plain) = self.tree_plain(path, follow) {
+            let guarded = self.is_guarded_plain(plain);
+            return if guarded { Err(Errno::EROFS.into()) } else { Ok(()) };
+        }
         if self.is_guarded_file(path, follow) {
             return Err(Errno::EROFS.into());
         }
@@ -167,8 +195,20 @@ impl Kernel {
         if self.config.face.foreign_root {
             return false;
         }
+        if let Some(plain) = self.tree_plain(path, follow) {
+            return self.is_guarded_plain(plain);
+        }
         self.tree_is_guarded(path, follow, GUARDED)
             || self.leads_nowhere(path, follow) && self.would_be_guarded(path, follow)
+    }
+
+    /// The same of a path without links, which is not itself below the guarded directory: that is
+    /// where it leads, so only another name of its file can be guarded.
+    fn is_guarded_plain(&mut self, plain: Plain) -> bool {
+        match plain {
+            Plain::Place(place) => self.tree_has_name_in(place, GUARDED),
+            Plain::Missing => false,
+        }
     }
 
     /// Whether a path ends in a link to nothing, or in a directory that is not there: both may be
@@ -192,7 +232,7 @@ impl Kernel {
 
     /// Asks about a file that is about to be made: nothing is there to resolve.
     pub(crate) fn permit_as_new(&mut self, operation: u32, path: &[u8]) -> Result<(), Stop> {
-        if self.config.face.file_policy == Policy::Allow {
+        if self.allows_all_files() {
             return Ok(());
         }
         let made = self.made_path(path)?;

@@ -16,9 +16,11 @@ use crate::event::{Answer, Call, HostAnswer, Payload, Question, Refusal};
 use crate::face::Policy;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
+use crate::rules::{About, Rule};
 use crate::tables::deadlines::Due;
 use crate::tables::family::Club;
 use crate::wire::Bytes;
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -42,7 +44,7 @@ enum Stub {
 /// A process to be made.
 struct Birth<'a> {
     requester: Option<&'a [u8]>,
-    driver: Bytes,
+    driver: Cow<'a, [u8]>,
     words: Vec<Bytes>,
     envp: &'a [&'a [u8]],
     cwd: &'a [u8],
@@ -59,7 +61,8 @@ impl Kernel {
             Call::FaceRegisterDriver { driver, ref commands } => self.register(driver, commands),
             Call::FaceSpawn { requester, command, ref args, ref envp, cwd, parent } => {
                 let (driver, words) = self.resolve_command(command, args, cwd)?;
-                self.bear(&Birth { requester, driver, words, envp, cwd, parent })
+                let driver = Cow::Owned(driver.0);
+                self.bear(Birth { requester, driver, words, envp, cwd, parent })
             }
             Call::FaceCreateProcess {
                 requester,
@@ -71,8 +74,8 @@ impl Kernel {
                 parent,
             } => {
                 let words = words_of(command, args);
-                let (requester, driver) = (Some(requester), Bytes(driver.to_vec()));
-                self.bear(&Birth { requester, driver, words, envp, cwd, parent })
+                let (requester, driver) = (Some(requester), Cow::Borrowed(driver));
+                self.bear(Birth { requester, driver, words, envp, cwd, parent })
             }
             Call::FaceExit { target, status } => self.face_exit(target, status),
             Call::FaceSignal { driver, target, sig } => self.face_signal(driver, target, sig),
@@ -82,7 +85,9 @@ impl Kernel {
                 self.face_open(target, path, flags, mode)
             }
             Call::FaceDispose {} => self.face_dispose(),
-            Call::FacePolicy { files, commands } => self.set_policies(files, commands),
+            Call::FacePolicy { files, commands, ref rules } => {
+                self.set_policies(files, commands, rules)
+            }
             ref other => self.file_call(other),
         }
     }
@@ -297,8 +302,8 @@ impl Kernel {
         Ok((driver, all))
     }
 
-    fn bear(&mut self, birth: &Birth<'_>) -> CallResult {
-        let parent = self.owned_parent(birth)?;
+    fn bear(&mut self, birth: Birth<'_>) -> CallResult {
+        let parent = self.owned_parent(&birth)?;
         let limits = &self.config.face.limits;
         let argv_bytes: u64 = birth.words.iter().map(|word| word.0.len() as u64 + 1).sum();
         // KEY=VALUE: one more than its own bytes is the contract's two a pair.
@@ -306,7 +311,7 @@ impl Kernel {
         if argv_bytes > limits.max_process_argv_bytes || env_bytes > limits.max_process_env_bytes {
             return Err(Errno::EINVAL.into());
         }
-        self.permit_birth(birth)?;
+        self.permit_birth(&birth)?;
         let limits = &self.config.face.limits;
         let kept =
             argv_bytes + env_bytes + crate::memory::PROCESS_BYTES + crate::memory::TASK_BYTES;
@@ -348,6 +353,12 @@ impl Kernel {
     }
 
     fn permit_birth(&mut self, birth: &Birth<'_>) -> Result<(), Stop> {
+        let command = birth.words.first().map_or(&[][..], |word| &word.0);
+        match self.by_rules(About::Command, command) {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(Errno::EACCES.into()),
+            None => {}
+        }
         match self.config.face.command_policy {
             Policy::Allow => return Ok(()),
             Policy::Deny => return Err(Errno::EACCES.into()),
@@ -370,7 +381,7 @@ impl Kernel {
 
     fn make_process(
         &mut self,
-        birth: &Birth<'_>,
+        birth: Birth<'_>,
         pid: u32,
         parent: Option<ProcessRow>,
         parent_files: Option<FilesRow>,
@@ -379,14 +390,14 @@ impl Kernel {
             Some(parent) => (self.rows[parent].pgid, self.rows[parent].sid),
             None => (pid, pid),
         };
-        let driver = self.face.names.hold(&birth.driver.0);
+        let driver = self.face.names.hold(&birth.driver);
         let requester = birth.requester.map_or(0, |name| self.face.names.hold(name));
         let process = Process { driver, requester, did_exec: true, ..Process::new(pid, pgid, sid) };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
         let comm = birth.words.first().cloned().unwrap_or_default();
         let envp = birth.envp.iter().map(|word| Bytes(word.to_vec())).collect();
-        let text = ProcessText { comm, argv: birth.words.clone(), envp };
+        let text = ProcessText { comm, argv: birth.words, envp };
         self.set_text(process, Arc::new(text));
         self.join(Club::Group, process, pgid);
         self.join(Club::Session, process, sid);
@@ -585,7 +596,8 @@ impl Kernel {
         if members.is_empty() || elsewhere || foreign { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    fn set_policies(&mut self, files: u32, commands: u32) -> CallResult {
+    /// EINVAL for a number or a text that stands for none: then nothing changes.
+    fn set_policies(&mut self, files: u32, commands: u32, rules: &[&[u8]]) -> CallResult {
         let policy = |number| match number {
             0 => Ok(Policy::Deny),
             1 => Ok(Policy::Allow),
@@ -593,6 +605,8 @@ impl Kernel {
             _ => Err(Errno::EINVAL),
         };
         let (files, commands) = (policy(files)?, policy(commands)?);
+        let rules: Option<Vec<Rule>> = rules.iter().map(|text| Rule::parse(text)).collect();
+        self.face.rules = rules.ok_or(Errno::EINVAL)?;
         (self.config.face.file_policy, self.config.face.command_policy) = (files, commands);
         Ok(Answer::default())
     }

@@ -5,6 +5,7 @@ use super::face_files::{device_at, is_device_directory, split};
 use crate::abi::Errno;
 use crate::abi::flags::{O_APPEND, S_IFDIR, S_IFMT};
 use crate::event::{Answer, Call, Payload};
+use crate::fs::Plain;
 use crate::kernel::{Kernel, Stop};
 use alloc::vec::Vec;
 
@@ -28,6 +29,12 @@ impl Kernel {
 
     /// Whether a path leads to a directory of the file system.
     pub(crate) fn is_directory_at(&mut self, path: &[u8]) -> Result<bool, Stop> {
+        if let Some(plain) = self.tree_plain(path, true) {
+            return Ok(match plain {
+                Plain::Place(place) => self.fs.is_directory(place),
+                Plain::Missing => false,
+            });
+        }
         match self.raw(&Call::FsStat { raw: 1, path, follow: 1 }) {
             Ok(Answer { payload: Payload::Stat(stat), .. }) => Ok(stat.mode & S_IFMT == S_IFDIR),
             Err(stop @ Stop::Ask(_)) => Err(stop),
@@ -111,6 +118,9 @@ impl Kernel {
 
     /// Bytes and inodes in use.
     pub(crate) fn usage(&mut self) -> Result<(u64, u64), Stop> {
+        if !self.config.face.foreign_root {
+            return Ok(self.fs.sizes());
+        }
         let answer = self.raw(&Call::FsUsage {})?;
         match answer.payload {
             Payload::Number(inodes) => Ok((answer.value as u64, inodes as u64)),
@@ -122,6 +132,9 @@ impl Kernel {
     pub(crate) fn room_for_file(&mut self, path: &[u8]) -> Result<(), Stop> {
         if self.has_no_room_limit() {
             return Ok(());
+        }
+        if self.is_plainly_missing(path) {
+            return self.room_for_inodes(1);
         }
         let made = self.made_path(path)?;
         let missing = self.missing_paths(&made, true)?;
@@ -139,6 +152,13 @@ impl Kernel {
         if full || inodes > limits.max_inode_count { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }
 
+    /// Whether nothing but the last name of a path is missing, and no link is on the way.
+    fn is_plainly_missing(&self, path: &[u8]) -> bool {
+        !is_device_directory(path)
+            && device_at(path).is_none()
+            && self.tree_plain(path, true) == Some(Plain::Missing)
+    }
+
     /// What the making of a path makes, outermost first; with `parents` also its directories.
     /// Nothing if it cannot be made: ENOTDIR for a file where a directory must be made, or the
     /// call's own.
@@ -147,6 +167,9 @@ impl Kernel {
         path: &[u8],
         parents: bool,
     ) -> Result<Vec<Vec<u8>>, Stop> {
+        if self.is_plainly_missing(path) {
+            return Ok(Vec::from([path.to_vec()]));
+        }
         let (mut at, mut missing) = (path, Vec::new());
         while at != b"/" && !is_device_directory(at) && device_at(at).is_none() {
             match self.raw(&Call::FsStat { raw: 1, path: at, follow: 0 }) {

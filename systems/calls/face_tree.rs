@@ -8,14 +8,18 @@
 use super::face_files::{MAX_LINKS, is_link, normalize, split, time_change};
 use crate::abi::credentials::CAP_FULL;
 use crate::abi::flags::{
-    O_APPEND, O_CREAT, O_EXCL, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG, UTIME_NOW, UTIME_OMIT,
+    O_APPEND, O_CREAT, O_EXCL, O_WRONLY, RENAME_EXCHANGE, S_IFDIR, S_IFMT, S_IFREG, UTIME_NOW,
+    UTIME_OMIT,
 };
 use crate::abi::{Credentials, Dirent, Errno, Stat, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
-use crate::fs::{Caller, FACE_OWNER, Fs, Pages, Place, ProcView, Target, TimeChange, Walked};
+use crate::fs::{
+    Caller, FACE_OWNER, Fs, Pages, Place, Plain, ProcView, Target, TimeChange, Walked,
+};
 use crate::kernel::{CallResult, Kernel};
 use crate::wire::{Bytes, Wire};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -158,7 +162,29 @@ impl Kernel {
 
     /// Whether there is a guarded directory at all.
     pub(crate) fn tree_has_guard(&self) -> bool {
-        self.fs.at_path(super::face_files::GUARDED).is_ok()
+        let root = self.fs.root();
+        let caller = Caller { cred: &owner(), root, cwd: root, proc: &Nobody };
+        matches!(
+            self.fs.plain_walk(&caller, None, super::face_files::GUARDED, false),
+            Some(Plain::Place(_))
+        )
+    }
+
+    /// Where a path of the tree leads, if no link is on the way.
+    pub(crate) fn tree_plain(&self, path: &[u8], follow: bool) -> Option<Plain> {
+        if self.config.face.foreign_root {
+            return None;
+        }
+        let root = self.fs.root();
+        let caller = Caller { cred: &owner(), root, cwd: root, proc: &Nobody };
+        self.fs.plain_walk(&caller, None, path, follow)
+    }
+
+    /// Whether a file of the tree has another name in a directory.
+    pub(crate) fn tree_has_name_in(&mut self, place: Place, top: &[u8]) -> bool {
+        let now = self.stamp();
+        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        tree.has_name_in(place, top)
     }
 
     /// Opens a file for a descriptor: the place of what is there or was made.
@@ -412,14 +438,14 @@ impl Tree<'_> {
     }
 
     /// What the links to nothing at the end of a path lead to.
-    fn end_of_links(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        let mut path = path.to_vec();
+    fn end_of_links<'p>(&self, path: &'p [u8]) -> Result<Cow<'p, [u8]>, Errno> {
+        let mut path = Cow::Borrowed(path);
         for _ in 0..MAX_LINKS {
             let Ok(link) = self.place(&path, false) else { break };
             caller!(self => caller);
             let Ok(text) = self.fs.readlink(&caller, link) else { break };
             let directory = self.path_of(self.place(split(&path).0, true)?);
-            path = normalize(&[&directory, &b"/"[..], &text].concat(), &text);
+            path = normalize(&[&directory, &b"/"[..], &text].concat(), &text).into();
         }
         Ok(path)
     }
@@ -477,20 +503,34 @@ impl Tree<'_> {
         if kinds.0 && self.is_below(new, old) {
             return Err(Errno::EINVAL);
         }
-        match (kinds, to.place?) {
-            ((true, Some(false)), Some(_)) => {
-                caller!(self => caller);
-                self.fs.unlink(&caller, &to, self.now)?;
-            }
-            ((false, Some(true)), Some(_)) => {
-                caller!(self => caller);
-                self.fs.rmdir(&caller, &to, self.now)?;
-            }
-            (_, _) => {}
+        if let ((true, Some(false)) | (false, Some(true)), Some(there)) = (kinds, to.place?) {
+            return self.rename_over_another_kind(old, &from, &to, there);
         }
-        let to = self.parent(new)?;
         caller!(self => caller);
         self.fs.rename(&caller, &from, &to, 0, self.now)
+    }
+
+    /// The two change places, which can be refused, and then the one that was there goes.
+    fn rename_over_another_kind(
+        &mut self,
+        old: &[u8],
+        from: &Walked,
+        to: &Walked,
+        there: Place,
+    ) -> Result<(), Errno> {
+        let directory = self.fs.is_directory(there);
+        if directory && self.fs.children(there, 0).is_err() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        caller!(self => caller);
+        self.fs.rename(&caller, from, to, RENAME_EXCHANGE, self.now)?;
+        let left = self.parent(old)?;
+        caller!(self => caller);
+        if directory {
+            self.fs.rmdir(&caller, &left, self.now)
+        } else {
+            self.fs.unlink(&caller, &left, self.now)
+        }
     }
 
     fn is_directory_at(&self, at: &Walked) -> Option<bool> {
@@ -524,9 +564,11 @@ impl Tree<'_> {
             let above = self.place(split(path).0, true);
             return above.is_ok_and(|above| below(&self.path_of(above)));
         };
-        if below(&self.path_of(place)) {
-            return true;
-        }
+        below(&self.path_of(place)) || self.has_name_in(place, top)
+    }
+
+    /// Whether a file has a name in the tree below a directory, another than that of its place.
+    fn has_name_in(&self, place: Place, top: &[u8]) -> bool {
         caller!(self => caller);
         let stat = self.fs.stat(&caller, place);
         let directory = stat.mode & S_IFMT == S_IFDIR;

@@ -74,11 +74,10 @@ impl Segment {
     }
 }
 
-/// A pipe.
+/// A pipe. What reads and writes look at stands first, as it lies in memory.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Pipe {
-    /// Own id; also what its inode number is made of.
-    pub id: u64,
     /// Segments, oldest first; none is empty.
     pub segments: VecDeque<Segment>,
     /// Bytes in it.
@@ -91,14 +90,16 @@ pub struct Pipe {
     pub readers: u32,
     /// Open descriptions that can write.
     pub writers: u32,
-    /// How often it was opened for reading: what a blocked open for writing waits for (fifo(7)).
-    pub reader_opens: u64,
-    /// How often it was opened for writing.
-    pub writer_opens: u64,
     /// Calls that wait for it.
     pub waiters: WaitQueue,
     /// The buffer of the segment read last, kept for the next write.
     pub spare: Vec<u8>,
+    /// How often it was opened for reading: what a blocked open for writing waits for (fifo(7)).
+    pub reader_opens: u64,
+    /// How often it was opened for writing.
+    pub writer_opens: u64,
+    /// Own id; also what its inode number is made of.
+    pub id: u64,
     /// Change of times, for fstat(2), in ns.
     pub changed_ns: u64,
     /// Owner of the inode of an unnamed pipe.

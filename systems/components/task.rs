@@ -10,15 +10,22 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 /// A task of clone(2). Which process, descriptors, context and dispositions it has are ids that a
-/// clone flag shares.
+/// clone flag shares. What every call looks at stands first, as it lies in memory.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Task {
-    /// Thread id; that of the leader is the process id.
-    pub tid: u32,
+    /// The call in which it is blocked.
+    pub wait: Option<Box<Wait>>,
     /// Its thread group.
     pub process: ProcessRow,
     /// Its descriptor table (`CLONE_FILES` shares it).
     pub files: FilesRow,
+    /// Handlers that run, innermost last.
+    pub frames: Vec<Frame>,
+    /// Thread id; that of the leader is the process id.
+    pub tid: u32,
+    /// It has ended but stays as the leader of a process that lives on.
+    pub exited: bool,
     /// Its cwd, root, umask (`CLONE_FS`).
     pub context: ContextRow,
     /// Its dispositions (`CLONE_SIGHAND`).
@@ -29,16 +36,10 @@ pub struct Task {
     pub saved_mask: Option<SigSet>,
     /// Signals pending for this task alone.
     pub pending: Pending,
-    /// Handlers that run, innermost last.
-    pub frames: Vec<Frame>,
-    /// The call in which it is blocked.
-    pub wait: Option<Box<Wait>>,
     /// Who it is.
     pub credentials: Credentials,
     /// Its alternate signal stack (sigaltstack(2)).
     pub alt_stack: AltStack,
-    /// It has ended but stays as the leader of a process that lives on.
-    pub exited: bool,
 }
 
 /// A handler that runs, or will once those above it have returned.

@@ -400,6 +400,7 @@ calls! {
     65563 fs_truncate FsTruncate { raw: u32 [Optional], path: &'a [u8] [Plain],
         length: u64 [Plain] }
     65564 fs_usage FsUsage {}
-    65565 face_policy FacePolicy { files: u32 [Plain], commands: u32 [Plain] }
+    65565 face_policy FacePolicy { files: u32 [Plain], commands: u32 [Plain],
+        rules: Vec<&'a [u8]> [Plain] }
     65566 face_read FaceRead { fd: i32 [Plain], count: u64 [Plain], timeout: i64 [Plain] }
 }

@@ -91,6 +91,22 @@ impl Fs {
         let creates = flags & O_CREAT != 0;
         let mut follow = flags & O_NOFOLLOW == 0 && !(creates && flags & O_EXCL != 0);
         let mut directory = flags & O_DIRECTORY != 0;
+        if let Some(end) = self.plain_end(caller, from, path) {
+            let (parent, mount) = (end.directory, end.directory.mount);
+            match end.entry {
+                None if creates => {
+                    let missing = Reached::Missing(parent, Name::from_slice(end.name));
+                    return Ok((missing, directory, Followed::new()));
+                }
+                None => return Err(Errno::ENOENT),
+                Some(id) if self.is_plain(id, follow) => {
+                    let place = Place { mount, node: Node::Entry(id) };
+                    let there = Reached::Target(Target::Place(place), parent);
+                    return Ok((there, directory, Followed::new()));
+                }
+                Some(_) => {}
+            }
+        }
         let mut walk = Walk::start(self, caller, from, path)?;
         loop {
             walk.reach_last()?;

@@ -6,7 +6,7 @@
 //! later.
 
 use super::procfs::{self, ProcTarget};
-use super::{Caller, EntryId, Fs, InodeId, Kind, Name, Node, Place, ProcNode};
+use super::{Caller, EntryId, Fs, InodeId, Kind, Name, Node, Place, Plain, ProcNode};
 use crate::abi::Errno;
 use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_ISVTX};
 use alloc::borrow::Cow;
@@ -395,6 +395,13 @@ impl Fs {
         path: &[u8],
         follow: bool,
     ) -> Result<Found, Errno> {
+        match self.plain_walk(caller, from, path, follow) {
+            Some(Plain::Place(place)) => {
+                return Ok(Found { target: Target::Place(place), followed: Followed::new() });
+            }
+            Some(Plain::Missing) => return Err(Errno::ENOENT),
+            None => {}
+        }
         let mut walk = Walk::start(self, caller, from, path)?;
         let mut directory = false;
         let target = loop {
@@ -424,6 +431,17 @@ impl Fs {
         from: Option<Place>,
         path: &[u8],
     ) -> Result<Walked, Errno> {
+        if let Some(end) = self.plain_end(caller, from, path) {
+            let mount = end.directory.mount;
+            return Ok(Walked {
+                parent: end.directory,
+                name: Name::from_slice(end.name),
+                last: Last::Name,
+                trailing_slash: false,
+                place: Ok(end.entry.map(|id| Place { mount, node: Node::Entry(id) })),
+                followed: Followed::new(),
+            });
+        }
         let mut walk = Walk::start(self, caller, from, path)?;
         walk.reach_last()?;
         let place = match walk.last {

@@ -160,7 +160,7 @@ impl Kernel {
         self.put_rows::<TaskRow>(&mut out);
         self.put_records(&mut out);
         self.put_asking(&mut out);
-        self.face.put(&mut out);
+        self.put_face(&mut out);
         self.put_extras(&mut out);
         let sum = hash64(VERSION, &out);
         out.extend_from_slice(&sum.to_le_bytes());
@@ -223,6 +223,13 @@ impl Kernel {
     }
 
     /// What belongs to no row: clock, counters, random state.
+    fn put_face(&self, out: &mut Vec<u8>) {
+        self.face.put(out);
+        if self.config.face.present {
+            self.face.rules.put(out);
+        }
+    }
+
     fn rest_digest(&self) -> u64 {
         let mut out = Vec::new();
         (self.now_ns, self.tick).put(&mut out);
@@ -232,7 +239,7 @@ impl Kernel {
         self.pids.last.put(&mut out);
         self.put_records(&mut out);
         self.put_asking(&mut out);
-        self.face.put(&mut out);
+        self.put_face(&mut out);
         if !self.timers.next.is_empty() {
             self.timers.put(&mut out);
         }

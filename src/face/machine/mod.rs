@@ -13,6 +13,7 @@ pub use clock::FaceClock;
 pub(crate) use handle::HandleState;
 
 use super::error::{KernelError, KernelResult};
+use super::permissions::Permissions;
 use super::poll::PollWaitHandle;
 use crate::record::{Recording, header_of};
 use crate::trace::{Background, BackgroundWriter, TraceError};
@@ -21,11 +22,11 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Thread, ThreadId};
 use std::time::Duration;
-use tickernel_systems::Kernel;
 use tickernel_systems::abi::{Errno, WaitStatus};
 use tickernel_systems::event::{
     Answer, Call, CallId, Completed, Effect, Event, HostAnswer, Outcome, Output, Question,
 };
+use tickernel_systems::{Kernel, Refusal};
 
 /// Where a recording goes.
 pub(crate) type Out = Box<dyn Write + Send>;
@@ -35,6 +36,8 @@ pub(crate) struct Machine {
     core: Mutex<Core>,
     /// Nobody asks the host any more.
     idle: Condvar,
+    /// Who is asked for leave: the same for every clone of a virtual machine.
+    permissions: Mutex<Arc<Permissions>>,
 }
 
 /// What the lock guards.
@@ -55,17 +58,43 @@ pub(crate) struct Core {
     handles: BTreeMap<u32, Arc<HandleState>>,
     /// Who answers a question of the kernel's.
     asker: Option<ThreadId>,
-    /// What handles were told meanwhile.
+    /// What was asked for meanwhile.
     queued: Vec<Queued>,
 }
 
-/// What a handle asks for.
-#[derive(Clone, Copy, Debug)]
+/// What may be asked for while a question is open.
+#[derive(Clone, Debug)]
 pub(crate) enum Queued {
     /// The process has ended.
     Exit(u32, i32),
     /// A signal for it.
     Signal(u32, i32),
+    /// Who answers for files and for commands.
+    Policies(Policies),
+    /// The end of everything.
+    Disposal,
+}
+
+/// What the kernel knows of permissions: who answers, and the rules by which it decides itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Policies {
+    files: u32,
+    commands: u32,
+    rules: Vec<String>,
+}
+
+impl Policies {
+    fn of(permissions: &Permissions) -> Self {
+        let (files, commands) = permissions.policies();
+        let rules = permissions.core_rules();
+        Self { files: files as u32, commands: commands as u32, rules }
+    }
+
+    fn call(&self) -> Call<'_> {
+        let Self { files, commands, rules } = self;
+        let rules = rules.iter().map(|rule| rule.as_bytes()).collect();
+        Call::FacePolicy { files: *files, commands: *commands, rules }
+    }
 }
 
 impl std::fmt::Debug for Machine {
@@ -79,6 +108,9 @@ impl std::fmt::Debug for Machine {
 pub(crate) trait Host {
     /// The answer to a question.
     fn answer(&mut self, question: &Question) -> HostAnswer;
+
+    /// A call failed after a rule had refused something.
+    fn refused(&mut self, _refusal: &Refusal) {}
 }
 
 /// A host that knows nothing: for calls that ask nothing.
@@ -91,7 +123,7 @@ impl Host for NoHost {
 }
 
 impl Machine {
-    pub(crate) fn new(kernel: Kernel, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(kernel: Kernel, clock: Clock, permissions: Permissions) -> Arc<Self> {
         let core = Core {
             kernel,
             clock,
@@ -106,9 +138,25 @@ impl Machine {
             asker: None,
             queued: Vec::new(),
         };
-        Arc::new(Self { core: Mutex::new(core), idle: Condvar::new() })
+        let permissions = Mutex::new(Arc::new(permissions));
+        Arc::new(Self { core: Mutex::new(core), idle: Condvar::new(), permissions })
     }
 
+    /// Who is asked for leave at the moment.
+    pub(crate) fn permissions(&self) -> Arc<Permissions> {
+        // Nothing panics while it is replaced.
+        Arc::clone(&self.permissions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Others from now on; the kernel knows whether it must ask them at once, or after the question
+    /// that is open.
+    pub(crate) fn set_permissions(&self, permissions: Permissions) {
+        let policies = Policies::of(&permissions);
+        *self.permissions.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(permissions);
+        self.later(Queued::Policies(policies));
+    }
+
+    #[inline]
     fn guard(&self) -> MutexGuard<'_, Core> {
         // Nothing panics under the lock but a defect of ours; the kernel's state is whole then too.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
@@ -119,6 +167,7 @@ impl Machine {
     ///
     /// # Errors
     /// `EDEADLK` for the thread that answers one itself: a callback may use handles only.
+    #[inline]
     pub(crate) fn lock(&self) -> KernelResult<MutexGuard<'_, Core>> {
         let mut core = self.guard();
         if core.asker.is_some() {
@@ -163,7 +212,6 @@ impl Machine {
     ) -> Result<Answer, Errno> {
         match outcome {
             Outcome::Done(answer) => Ok(answer),
-            Outcome::Failed(errno) => Err(errno),
             other => self.finish_later(core, other, host),
         }
     }
@@ -178,7 +226,12 @@ impl Machine {
         loop {
             match outcome {
                 Outcome::Done(answer) => return Ok(answer),
-                Outcome::Failed(errno) => return Err(errno),
+                Outcome::Failed(errno) => {
+                    if let Some(refusal) = core.kernel.face_refusal() {
+                        host.refused(refusal);
+                    }
+                    return Err(errno);
+                }
                 // The process ended between the look at its owner and the call.
                 Outcome::Refused(_) => return Err(Errno::ESRCH),
                 Outcome::Blocked(call) => return self.wait_for(core, call),
@@ -257,13 +310,13 @@ impl Machine {
         self.guard().attached += 1;
     }
 
-    /// Everything ends.
+    /// Everything ends: at once, or, in a callback, with the call that asks it.
     pub(crate) fn dispose(&self) {
+        self.later(Queued::Disposal);
+        let own = std::thread::current().id();
         let mut core = self.guard();
-        // A machine that is dropped by a callback of its own ends with the call.
-        if core.asker.is_none() && !core.kernel.face_is_disposed() {
-            core.catch_up();
-            core.call(0, &Call::FaceDispose {});
+        while !core.kernel.face_is_disposed() && core.asker.is_some_and(|asker| asker != own) {
+            core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -281,8 +334,8 @@ impl Machine {
         self.guard().poll_wait.get_or_insert_with(PollWaitHandle::new).clone()
     }
 
-    /// What a handle asks for: at once, or after the question that is open.
-    pub(crate) fn by_handle(&self, queued: Queued) {
+    /// What is done at once, or after the question that is open.
+    pub(crate) fn later(&self, queued: Queued) {
         let mut core = self.guard();
         core.queued.push(queued);
         if core.asker.is_none() {
@@ -403,6 +456,7 @@ impl Core {
         }
     }
 
+    #[cold]
     fn catch_up_if_due(&mut self) {
         let due = self.kernel.next_deadline().is_some_and(|due| due <= self.clock.now_ns());
         if due {
@@ -457,11 +511,17 @@ impl Core {
     fn take_queued(&mut self) {
         while !self.queued.is_empty() {
             for queued in std::mem::take(&mut self.queued) {
-                let call = match queued {
-                    Queued::Exit(target, status) => Call::FaceExit { target, status },
+                let call = match &queued {
+                    Queued::Exit(target, status) => {
+                        Call::FaceExit { target: *target, status: *status }
+                    }
                     Queued::Signal(target, sig) => {
+                        let (target, sig) = (*target, *sig);
                         Call::FaceSignal { driver: None, target: target as i32, sig }
                     }
+                    Queued::Disposal if self.kernel.face_is_disposed() => continue,
+                    Queued::Disposal => Call::FaceDispose {},
+                    Queued::Policies(policies) => policies.call(),
                 };
                 self.catch_up();
                 self.call(0, &call);

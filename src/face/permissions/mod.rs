@@ -88,14 +88,23 @@ impl Permissions {
 
     /// Whether a file may be refused.
     pub(crate) fn asks_about_files(&self) -> bool {
-        self.policies().0 != Policy::Allow
+        self.policies().0 != Policy::Allow || !self.core_rules().is_empty()
+    }
+
+    /// The rules that the core decides by, as text, in their order: those about files and
+    /// processes.
+    pub(crate) fn core_rules(&self) -> Vec<String> {
+        let core = |rule: &&PermissionRule| match rule.operation {
+            RuleOperation::Any | RuleOperation::Fs(_) | RuleOperation::Command => true,
+            RuleOperation::Network(_) | RuleOperation::Environment(_) => false,
+        };
+        self.rules.iter().filter(core).map(ToString::to_string).collect()
     }
 
     /// Who answers for files and for processes, as the core's configuration has it.
     pub(crate) fn policies(&self) -> (Policy, Policy) {
         let allow = AllowAll::get();
         let policy = |callback: Option<bool>| match callback {
-            _ if !self.rules.is_empty() => Policy::Ask,
             None => Policy::Deny,
             Some(true) => Policy::Allow,
             Some(false) => Policy::Ask,

@@ -104,25 +104,7 @@ impl FsOperation {
 
     /// The word for it in errors and rules.
     pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Mkdir => "mkdir",
-            Self::CreateDir => "createDir",
-            Self::ReadDir => "readdir",
-            Self::Stat => "stat",
-            Self::Remove => "rm",
-            Self::Rename => "rename",
-            Self::Exists => "exists",
-            Self::Symlink => "symlink",
-            Self::ReadLink => "readlink",
-            Self::Link => "link",
-            Self::Chmod => "chmod",
-            Self::Chown => "chown",
-            Self::Utimes => "utimes",
-            Self::Truncate => "truncate",
-            Self::MountSensitive => "mount",
-        }
+        tickernel_systems::FILE_OPERATIONS[self as usize]
     }
 }
 

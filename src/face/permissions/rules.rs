@@ -1,5 +1,6 @@
 //! Rules as data: allow or deny, an operation, a pattern. Our addition to the contract: they ask
-//! nothing, so they can be printed, stored and recorded.
+//! nothing, so they can be printed, stored and recorded. A machine hands those about files and
+//! processes to the core, which decides by them.
 //!
 //! A rule as text is `EFFECT OPERATION PATTERN`, as in `allow fs:read /workspace/**`.
 

@@ -5,16 +5,16 @@
 use super::convert::{errno_of, from_timespec, from_virtual_stat};
 use crate::face::device_layer::DeviceLayer;
 use crate::face::error::KernelError;
-use crate::face::machine::Host;
+use crate::face::machine::{Host, Machine};
 use crate::face::permissions::{
     CommandAccessRequest, FsAccessRequest, FsOperation, PermissionDecision, PermissionedFileSystem,
-    Permissions,
 };
 use crate::face::usage::measure_filesystem_usage;
 use crate::face::vfs::{VfsError, VfsResult, VirtualFileSystem, VirtualStat};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tickernel_systems::Refusal;
 use tickernel_systems::abi::flags::{O_APPEND, O_EXCL};
 use tickernel_systems::abi::{Dirent, Errno};
 use tickernel_systems::event::{Answer, Call, HostAnswer, Payload, Question};
@@ -23,7 +23,8 @@ use tickernel_systems::wire::{Bytes, Wire, WireReader};
 /// What answers for a virtual machine while a call runs.
 pub(crate) struct Asked<'h, S> {
     pub(crate) vm_id: &'h str,
-    pub(crate) permissions: &'h Permissions,
+    /// Has the permissions.
+    pub(crate) machine: &'h Machine,
     pub(crate) files: S,
     /// The error behind the last answer that was one: it says more than its errno.
     pub(crate) error: Option<KernelError>,
@@ -38,9 +39,8 @@ pub(crate) trait Files {
 }
 
 impl<'h, S: Files> Asked<'h, S> {
-    pub(crate) fn new(config: &'h super::KernelVmConfig, files: S) -> Self {
-        let (vm_id, permissions) = (config.vm_id.as_str(), &config.permissions);
-        Self { vm_id, permissions, files, error: None, panic: None }
+    pub(crate) fn new(vm_id: &'h str, machine: &'h Machine, files: S) -> Self {
+        Self { vm_id, machine, files, error: None, panic: None }
     }
 
     fn guarded(
@@ -72,7 +72,7 @@ impl<'h, S: Files> Asked<'h, S> {
         let path = text(&path.0);
         let subject = format!("{op:?} '{path}'");
         let request = FsAccessRequest { vm_id: self.vm_id.to_owned(), op, path };
-        let decision = self.permissions.decide_fs(&request);
+        let decision = self.machine.permissions().decide_fs(&request);
         self.decide(&decision, &subject)
     }
 
@@ -89,7 +89,7 @@ impl<'h, S: Files> Asked<'h, S> {
             command,
         };
         let subject = format!("spawn '{}'", request.command);
-        let decision = self.permissions.decide_command(&request);
+        let decision = self.machine.permissions().decide_command(&request);
         self.decide(&decision, &subject)
     }
 
@@ -121,6 +121,18 @@ impl<S: Files> Host for Asked<'_, S> {
                 HostAnswer::Absent
             }
         }
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        let subject = text(&refusal.subject.0);
+        let subject = match refusal.operation.map(operation_of) {
+            Some(op) => {
+                format!("{} '{subject}'", op.map_or_else(String::new, |op| format!("{op:?}")))
+            }
+            None => format!("spawn '{subject}'"),
+        };
+        let reason = format!("rule `{}`", text(&refusal.rule.0));
+        self.decide(&PermissionDecision::deny(reason), &subject);
     }
 }
 

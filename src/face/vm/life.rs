@@ -2,7 +2,8 @@
 
 use super::convert::error_about;
 use super::handle::KernelProcessHandle;
-use super::{KernelVm, check_owner, host_of, open, owned, run};
+use super::hosts::{Asked, Files};
+use super::{KernelVm, check_owner, conclude, host_of, open, owned, run};
 use crate::face::bridge::LifecycleState;
 use crate::face::command_registry::CommandDriver;
 use crate::face::error::KernelResult;
@@ -10,12 +11,13 @@ use crate::face::kernel::{
     ExecOptions, SpawnOptions, VirtualProcessOptions, WaitPidEventResult, WaitPidFlags,
     WaitPidResult,
 };
+use crate::face::machine::{Core, Machine};
 use crate::face::process_table::ProcessWaitEvent;
 use crate::face::vfs::VirtualFileSystem;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use tickernel_systems::abi::Errno;
-use tickernel_systems::event::{Answer, Call, Payload};
+use tickernel_systems::event::{Answer, Call, Outcome, Payload};
 
 /// Shell of [`KernelVm::exec`].
 const SHELL: &str = "sh";
@@ -105,9 +107,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             cwd: cwd.as_deref().unwrap_or(&self.config.cwd).as_bytes(),
             parent: parent_pid.unwrap_or(0),
         };
-        let what = format_args!("spawn '{command}'");
-        let answer = run(&self.machine, core, host_of!(self), (0, call), what)?;
-        self.handle_of(answer.value)
+        born(&self.machine, core, host_of!(self), &call, command)
     }
 
     /// Makes a process that a driver plays, whatever commands are registered.
@@ -137,27 +137,13 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             cwd: cwd.as_deref().unwrap_or(&self.config.cwd).as_bytes(),
             parent: parent_pid.unwrap_or(0),
         };
-        let what = format_args!("spawn '{command}'");
-        let answer = run(&self.machine, core, host_of!(self), (0, call), what)?;
-        self.handle_of(answer.value)
+        born(&self.machine, core, host_of!(self), &call, command)
     }
 
     /// The machine's environment, and over it the process's own.
     fn full_env(&self, own: &BTreeMap<String, String>) -> Vec<String> {
         let under = self.config.env.iter().filter(|(key, _)| !own.contains_key(*key));
         under.chain(own).map(|(key, value)| format!("{key}={value}")).collect()
-    }
-
-    fn handle_of(&self, pid: i64) -> KernelResult<KernelProcessHandle> {
-        let pid = u32::try_from(pid).map_err(|_| error_about(Errno::EIO, "a pid"))?;
-        let mut core = self.machine.look();
-        let driver = core.kernel.face_driver_of(pid).unwrap_or_default();
-        let state = core.add_handle(pid);
-        // Another thread may have ended it since.
-        if !core.kernel.face_is_alive(pid) {
-            core.drop_handle(pid);
-        }
-        Ok(KernelProcessHandle::new(pid, Arc::from(driver), state, Arc::clone(&self.machine)))
     }
 
     /// Ends a process with a code; its handle's `wait` does not see it.
@@ -248,6 +234,31 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         self.machine.dispose();
         Ok(())
     }
+}
+
+/// Has a process made, and its handle.
+fn born(
+    machine: &Arc<Machine>,
+    mut core: MutexGuard<'_, Core>,
+    host: Asked<'_, impl Files>,
+    call: &Call<'_>,
+    command: &str,
+) -> KernelResult<KernelProcessHandle> {
+    let (answer, mut core) = match core.call(0, call) {
+        Outcome::Done(answer) => (answer, core),
+        outcome => {
+            let what = format_args!("spawn '{command}'");
+            (conclude(machine, core, host, outcome, what)?, machine.look())
+        }
+    };
+    let pid = u32::try_from(answer.value).map_err(|_| error_about(Errno::EIO, "a pid"))?;
+    let driver = Arc::from(core.kernel.face_driver_of(pid).unwrap_or_default());
+    let state = core.add_handle(pid);
+    // Another thread may have ended it while a question was answered.
+    if !core.kernel.face_is_alive(pid) {
+        core.drop_handle(pid);
+    }
+    Ok(KernelProcessHandle::new(pid, driver, state, Arc::clone(machine)))
 }
 
 /// Whether a name cannot be a command's.

@@ -86,7 +86,11 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let core_config = config.core_config(native.is_none(), start_ns);
         let kernel =
             super::memory_fs::kernel_over(native.and_then(MemoryFileSystem::take), core_config);
-        let machine = Machine::new(kernel, Clock::new(config.clock, start_ns));
+        let clock = Clock::new(config.clock, start_ns);
+        let machine = Machine::new(kernel, clock, config.permissions.clone());
+        if !config.permissions.rules.is_empty() {
+            machine.set_permissions(config.permissions.clone());
+        }
         if let Some(native) = (&mut filesystem as &mut dyn Any).downcast_mut::<MemoryFileSystem>() {
             native.attach(Arc::clone(&machine));
         }
@@ -156,6 +160,7 @@ fn open(machine: &Machine) -> KernelResult<MutexGuard<'_, Core>> {
 }
 
 /// The kernel, if the driver owns the process.
+#[inline]
 fn owned<'m>(machine: &'m Machine, driver: &str, pid: u32) -> KernelResult<MutexGuard<'m, Core>> {
     let core = machine.lock()?;
     check_owner(&core, driver, pid)?;
@@ -176,10 +181,10 @@ fn open_owned<'m>(
 /// Who answers for a machine: its callbacks, and its file system as the method can reach it.
 macro_rules! host_of {
     ($vm:ident) => {
-        $crate::face::vm::hosts::Asked::new(&$vm.config, &mut $vm.filesystem)
+        $crate::face::vm::hosts::Asked::new(&$vm.config.vm_id, &$vm.machine, &mut $vm.filesystem)
     };
     (ref $vm:ident) => {
-        $crate::face::vm::hosts::Asked::new(&$vm.config, &$vm.filesystem)
+        $crate::face::vm::hosts::Asked::new(&$vm.config.vm_id, &$vm.machine, &$vm.filesystem)
     };
 }
 use host_of;
@@ -232,14 +237,21 @@ fn conclude(
 }
 
 /// Whether a driver owns a process, with the contract's messages.
+#[inline]
 fn check_owner(core: &Core, driver: &str, pid: u32) -> KernelResult<()> {
-    core.kernel.face_owner(driver, pid).map_err(|errno| {
-        let what = match errno {
-            Errno::EPERM => format!("driver \"{driver}\" does not own PID {pid}"),
-            _ => format!("no such process {pid}"),
-        };
-        KernelError::errno(errno, what)
-    })
+    match core.kernel.face_owner(driver, pid) {
+        Ok(()) => Ok(()),
+        Err(errno) => Err(no_owner(errno, driver, pid)),
+    }
+}
+
+#[cold]
+fn no_owner(errno: Errno, driver: &str, pid: u32) -> KernelError {
+    let what = match errno {
+        Errno::EPERM => format!("driver \"{driver}\" does not own PID {pid}"),
+        _ => format!("no such process {pid}"),
+    };
+    KernelError::errno(errno, what)
 }
 
 /// The end of a machine: with the last of its clones. A field of its own, so that a machine can be

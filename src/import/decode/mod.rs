@@ -44,6 +44,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
     let role = match (&call_bytes, scope) {
         (_, true) => Role::OutOfScope,
         (Some(_), false) => Role::Call,
+        // Its task ended before strace had printed it whole: there is nothing to compare.
+        (None, false) if recorded == Recorded::Never && is_known(&call.name) => Role::Call,
         (None, false) => Role::Unsupported,
     };
     let mut expected = Expected { recorded, ..Expected::only(role, &call.name) };
@@ -63,10 +65,15 @@ pub fn decode(call: &strace::Call) -> Decoded {
     }
     let call = match call_bytes {
         Some(bytes) => Some(bytes),
-        None if role == Role::Unsupported && !unreadable => Some(unmodelled(&call.name)),
+        None if !scope && !unreadable => Some(unmodelled(&call.name)),
         None => None,
     };
     Decoded { call, expected, unreadable }
+}
+
+/// Whether the kernel has a call of this name.
+fn is_known(name: &str) -> bool {
+    Call::NAMES.iter().any(|entry| entry.1 == name)
 }
 
 /// Whether a call is out of scope; restart_syscall(2) is the call that it goes on with.

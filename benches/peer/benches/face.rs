@@ -1,0 +1,105 @@
+//! Times the face beside the core's own calls and beside the published crate `secure-exec-kernel`
+//! 0.3.3, a black box, in one run: dup + close, a pipe, a process's life, a file's life, alone and
+//! among 10,000 processes. Nanoseconds an operation, the median of rounds that take turns, so that
+//! a busy machine slows all three alike.
+//!
+//!     cargo bench --manifest-path benches/peer/Cargo.toml
+
+#[macro_use]
+#[path = "../../operations/face.rs"]
+mod face;
+#[allow(dead_code, reason = "the core's benches have more operations")]
+#[path = "../../operations/mod.rs"]
+mod operations;
+
+use face::FaceOperation;
+use operations::Operation;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+mod machines {
+    use super::face::FaceOperation;
+    face_scene!(ours, tickernel);
+    face_scene!(theirs, secure_exec_kernel);
+}
+
+/// Rounds of which the median is taken.
+const ROUNDS: usize = 15;
+/// How long a round should take.
+const ROUND: Duration = Duration::from_millis(20);
+/// So many processes beside the one that calls, in the second table.
+const CROWD: u32 = 10_000;
+
+/// Names of the columns, in the order of [`Row`].
+const WHO: [&str; 3] = ["core", "face", "published"];
+
+/// The three kernels, in the order of [`WHO`].
+struct Kernels {
+    core: operations::Scene,
+    ours: machines::ours::Scene,
+    theirs: machines::theirs::Scene,
+}
+
+impl Kernels {
+    fn new(idle: u32) -> Self {
+        Self {
+            core: operations::Scene::new(idle as usize),
+            ours: machines::ours::Scene::new(idle),
+            theirs: machines::theirs::Scene::new(idle),
+        }
+    }
+
+    fn run(&mut self, who: usize, operation: FaceOperation, times: u64) -> Duration {
+        let begin = Instant::now();
+        match who {
+            0 => (0..times).for_each(|_| self.core.run(black_box(of_core(operation)))),
+            1 => (0..times).for_each(|_| self.ours.run(black_box(operation))),
+            _ => (0..times).for_each(|_| self.theirs.run(black_box(operation))),
+        }
+        begin.elapsed()
+    }
+
+    /// Nanoseconds an operation of each.
+    fn time(&mut self, operation: FaceOperation) -> [f64; 3] {
+        let mut times = [1, 1, 1];
+        for (who, times) in times.iter_mut().enumerate() {
+            // Until a round is long enough to be timed; that warms up too.
+            while self.run(who, operation, *times) < ROUND {
+                *times *= 2;
+            }
+        }
+        let mut seen: [Vec<f64>; 3] = Default::default();
+        for _ in 0..ROUNDS {
+            for (who, seen) in seen.iter_mut().enumerate() {
+                let passed = self.run(who, operation, times[who]);
+                seen.push(passed.as_nanos() as f64 / times[who] as f64);
+            }
+        }
+        seen.map(|mut seen| {
+            seen.sort_by(f64::total_cmp);
+            seen[ROUNDS / 2]
+        })
+    }
+}
+
+fn of_core(operation: FaceOperation) -> Operation {
+    match operation {
+        FaceOperation::DupClose => Operation::DupClose,
+        FaceOperation::Pipe1 => Operation::Pipe1,
+        FaceOperation::Spawn => Operation::Spawn,
+        FaceOperation::File => Operation::File,
+    }
+}
+
+fn main() {
+    println!("| operation | among | {} | published / face |", WHO.join(" | "));
+    println!("|---|---|---|---|---|---|");
+    for idle in [0, CROWD] {
+        let mut kernels = Kernels::new(idle);
+        for operation in FaceOperation::ALL {
+            let [core, face, published] = kernels.time(operation);
+            let (name, ratio) = (operation.name(), published / face);
+            println!("| {name} | {idle} | {core:.0} | {face:.0} | {published:.0} | {ratio:.1} |");
+        }
+    }
+}
