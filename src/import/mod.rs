@@ -272,6 +272,9 @@ pub fn signal_info(value: &crate::strace::Value) -> Option<SigInfo> {
     numbers::siginfo(value)
 }
 
+/// Largest recording that is walked a second time while the first walk is kept.
+const MAX_TWICE_BYTES: u64 = 320 << 20;
+
 /// Imports a parsed recording.
 ///
 /// # Errors
@@ -309,7 +312,7 @@ pub fn import_with(
     let choices = options.order_seed.map(wander::Choices::new);
     let first = Walk { choices, ..Walk::default() };
     let mut order = walk(text, begun, config.clone(), first)?;
-    if order.disorder > 0 {
+    if order.disorder > 0 && text.cost_bytes <= MAX_TWICE_BYTES {
         // Reads found other bytes than those recorded: writers overlapped. What was read tells in
         // which order they wrote.
         let streams = std::mem::take(&mut order.streams);

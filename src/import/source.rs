@@ -13,7 +13,7 @@ use crate::trace::MAGIC;
 /// Most bytes of an input after unpacking.
 const MAX_INPUT_BYTES: u64 = 768 << 20;
 /// Most memory for the text of a recording and what is made of it, about.
-const MAX_MEMORY_BYTES: u64 = 960 << 20;
+const MAX_MEMORY_BYTES: u64 = 800 << 20;
 /// Most bytes of a side file.
 const MAX_SIDE_BYTES: u64 = 64 << 20;
 
