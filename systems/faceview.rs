@@ -5,6 +5,7 @@
 use crate::abi::flags::{O_ACCMODE, O_WRONLY};
 use crate::components::{Life, Object, Target};
 use crate::kernel::Kernel;
+use crate::profile::Bends;
 use crate::rows::{DescriptionRow, FilesRow, PipeRow, ProcessRow, RowKind};
 use crate::rules::Refusal;
 use crate::snapshot::ProcessState;
@@ -64,9 +65,9 @@ impl Kernel {
         self.face.disposed
     }
 
-    /// Whether the signal of a handle passes masks and stops nothing.
-    pub fn face_handles_pass_masks(&self) -> bool {
-        self.bends.handles_pass_masks
+    /// Where the profile bends Linux.
+    pub fn face_bends(&self) -> &Bends {
+        &self.bends
     }
 
     /// The counts of a resource snapshot.

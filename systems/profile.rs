@@ -69,6 +69,33 @@ pub struct Bends {
     pub devices_have_no_type: bool,
     /// flock(2) takes regular files only: EBADF (section 3).
     pub only_files_are_locked: bool,
+    /// A process begins with the umask 022 and an empty mask, whatever its parent has (section 2).
+    pub births_start_afresh: bool,
+    /// A signal to -1 is one to the group 1, and not to all (section 2, "Signals").
+    pub minus_one_is_a_group: bool,
+    /// The leader of a session may be put into another group (section 2, "Signals").
+    pub leaders_may_move: bool,
+    /// A file is made with the directories that lead to it (sections 3 and 13).
+    pub parents_are_made: bool,
+    /// A directory may be opened for writing (section 3).
+    pub directories_open_for_writing: bool,
+    /// A time-out of poll below -1 is EINVAL, and not for ever (section 6).
+    pub polls_refuse_negatives: bool,
+    /// Names have no control characters, and a path 4,096 bytes at most, not 4,095 (section 9).
+    pub names_are_printable: bool,
+    /// Too long arguments are EINVAL, and not E2BIG (section 10).
+    pub long_words_are_invalid: bool,
+    /// A directory that is made may be there already (section 13).
+    pub directories_may_exist: bool,
+    /// What nobody does to the root is EPERM, and not EBUSY (section 13).
+    pub root_is_forbidden: bool,
+    /// A rename may put a file in the place of an empty directory, and the reverse; onto another
+    /// name of the same file it removes the old one (section 13).
+    pub renames_cross_kinds: bool,
+    /// link(2) follows the link that it is given (section 13).
+    pub links_follow: bool,
+    /// Every word of a script's first line is an argument, and not all of them one (section 14).
+    pub shebangs_split: bool,
 }
 
 impl Profile {
@@ -99,6 +126,19 @@ impl Profile {
             only_files_are_locked: bent,
             limits_come_first: bent,
             orphans_stop: bent,
+            births_start_afresh: bent,
+            minus_one_is_a_group: bent,
+            leaders_may_move: bent,
+            parents_are_made: bent,
+            directories_open_for_writing: bent,
+            polls_refuse_negatives: bent,
+            names_are_printable: bent,
+            long_words_are_invalid: bent,
+            directories_may_exist: bent,
+            root_is_forbidden: bent,
+            renames_cross_kinds: bent,
+            links_follow: bent,
+            shebangs_split: bent,
             waits_tell_numbers: face,
         }
     }

@@ -30,7 +30,7 @@ impl Kernel {
         mode: Option<u32>,
     ) -> CallResult {
         let task = self.pids.task(target).ok_or(Errno::ESRCH)?;
-        let path = super::face_files::checked_path(path)?;
+        let path = self.checked_path(path)?;
         if let Some(fd) = path.strip_prefix(b"/dev/fd/") {
             return self.face_reopen(task, fd, flags);
         }
@@ -44,6 +44,10 @@ impl Kernel {
             return self.face_install(task, Target::Object(Object::Device(device)), flags);
         }
         self.face_make_file(task, &path, flags, mode)?;
+        let changes = flags & O_ACCMODE != O_RDONLY || flags & O_CREAT != 0;
+        if changes && !self.bends.directories_open_for_writing && self.is_directory_at(&path)? {
+            return Err(Errno::EISDIR.into());
+        }
         if self.config.face.foreign_root {
             // The number is sure before the description is made.
             self.free_fd(task, 0)?;

@@ -124,21 +124,26 @@ pub(super) fn is_device_directory(path: &[u8]) -> bool {
     matches!(path, b"/dev" | b"/dev/fd" | b"/dev/pts")
 }
 
-/// A path as given: EINVAL for a control character, ENAMETOOLONG.
-pub(crate) fn checked_path(path: &[u8]) -> Result<Vec<u8>, Errno> {
-    if path.iter().any(u8::is_ascii_control) {
-        return Err(Errno::EINVAL);
-    }
-    let path = normalize(path, path);
-    if path.len() > MAX_PATH_BYTES { Err(Errno::ENAMETOOLONG) } else { Ok(path) }
-}
-
 impl Kernel {
+    /// A path as given: EINVAL for a control character (on Linux for NUL, which no path can hold),
+    /// ENAMETOOLONG.
+    pub(crate) fn checked_path(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let printable = self.bends.names_are_printable;
+        let bad = |byte: &u8| if printable { byte.is_ascii_control() } else { *byte == 0 };
+        if path.iter().any(bad) {
+            return Err(Errno::EINVAL);
+        }
+        let path = normalize(path, path);
+        // Linux counts the NUL at the end too.
+        let most = if printable { MAX_PATH_BYTES } else { MAX_PATH_BYTES - 1 };
+        if path.len() > most { Err(Errno::ENAMETOOLONG) } else { Ok(path) }
+    }
+
     /// A call of the family `fs_*`.
     pub(crate) fn file_call(&mut self, call: &Call<'_>) -> CallResult {
         match *call {
             Call::FsRead { raw: 0, path } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 if let Some(device) = own_device_at(&path) {
                     return self.read_device_whole(device, DEVICE_BYTES as u64);
                 }
@@ -147,7 +152,7 @@ impl Kernel {
             }
             Call::FsPread { raw: 0, path, count, offset } => {
                 self.face_read_limit(count)?;
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 if let Some(device) = own_device_at(&path) {
                     return self.read_device_whole(device, count);
                 }
@@ -155,7 +160,7 @@ impl Kernel {
                 self.raw(&Call::FsPread { raw: 1, path: &path, count, offset })
             }
             Call::FsReaddir { raw: 0, path, max } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 let max = max.min(self.config.face.limits.max_readdir_entries);
                 self.permit(READ_DIR, &path)?;
                 if is_device_directory(&path) {
@@ -164,11 +169,11 @@ impl Kernel {
                 self.raw(&Call::FsReaddir { raw: 1, path: &path, max })
             }
             Call::FsExists { raw: 0, path } => {
-                let there = self.checked_exists(&checked_path(path)?)?;
+                let there = self.checked_exists(&self.checked_path(path)?)?;
                 Ok(Answer::value(i64::from(there)))
             }
             Call::FsStat { raw: 0, path, follow } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 let subject = if follow == 0 { Subject::Name } else { Subject::Target };
                 self.permit_as(STAT, &path, subject)?;
                 if let Some(stat) = self.device_stat(&path) {
@@ -177,12 +182,12 @@ impl Kernel {
                 self.raw(&Call::FsStat { raw: 1, path: &path, follow })
             }
             Call::FsRealpath { raw: 0, path } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 self.permit(READ, &path)?;
                 self.real_path(&path).map(Answer::data)
             }
             Call::FsReadlink { raw: 0, path } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 self.permit(READ_LINK, &path)?;
                 self.raw(&Call::FsReadlink { raw: 1, path: &path })
             }
@@ -197,7 +202,7 @@ impl Kernel {
                 self.checked_write(target, path, data, mode, how)
             }
             Call::FsPwrite { raw: 0, path, data, offset } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 if device_at(&path).is_some_and(swallows) {
                     return Ok(Answer::default());
                 }
@@ -208,7 +213,7 @@ impl Kernel {
                 self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })
             }
             Call::FsTruncate { raw: 0, path, length } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 if device_at(&path).is_some_and(swallows) {
                     return Ok(Answer::default());
                 }
@@ -218,7 +223,7 @@ impl Kernel {
                 self.raw(&Call::FsTruncate { raw: 1, path: &path, length })
             }
             Call::FsChmod { raw: 0, path, mode } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
@@ -227,7 +232,7 @@ impl Kernel {
                 self.raw(&Call::FsChmod { raw: 1, path: &path, mode })
             }
             Call::FsChown { raw: 0, path, uid, gid } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
@@ -236,7 +241,7 @@ impl Kernel {
                 self.raw(&Call::FsChown { raw: 1, path: &path, uid, gid })
             }
             Call::FsUtimes { raw: 0, path, atime, mtime, follow } => {
-                let path = checked_path(path)?;
+                let path = self.checked_path(path)?;
                 self.guard(&path, follow != 0)?;
                 self.permit(UTIMES, &path)?;
                 if device_at(&path).is_some() {
@@ -273,9 +278,9 @@ impl Kernel {
                 self.raw(&Call::FsRmdir { raw: 1, path: &path })
             }
             Call::FsRename { raw: 0, oldpath, newpath } => {
-                let old = checked_path(oldpath)?;
+                let old = self.checked_path(oldpath)?;
                 self.guard(&old, false)?;
-                let new = checked_path(newpath)?;
+                let new = self.checked_path(newpath)?;
                 self.guard(&new, false)?;
                 self.permit(RENAME, &old)?;
                 self.permit(RENAME, &new)?;
@@ -285,7 +290,7 @@ impl Kernel {
                 self.raw(&Call::FsRename { raw: 1, oldpath: &old, newpath: &new })
             }
             Call::FsSymlink { raw: 0, content, linkpath } => {
-                let path = checked_path(linkpath)?;
+                let path = self.checked_path(linkpath)?;
                 self.guard(&path, false)?;
                 let missing = self.missing_paths(&path, false)?;
                 if !missing.is_empty() {
@@ -296,9 +301,9 @@ impl Kernel {
                 self.raw(&Call::FsSymlink { raw: 1, content, linkpath: &path })
             }
             Call::FsLink { raw: 0, oldpath, newpath } => {
-                let old = checked_path(oldpath)?;
+                let old = self.checked_path(oldpath)?;
                 self.guard(&old, true)?;
-                let new = checked_path(newpath)?;
+                let new = self.checked_path(newpath)?;
                 self.guard(&new, false)?;
                 self.permit_as(LINK, &old, Subject::Target)?;
                 self.permit_as(LINK, &new, Subject::Name)?;
@@ -314,7 +319,7 @@ impl Kernel {
     }
 
     fn removable(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
-        let path = checked_path(path)?;
+        let path = self.checked_path(path)?;
         self.guard(&path, false)?;
         self.permit(REMOVE, &path)?;
         Ok(path)
@@ -327,7 +332,7 @@ impl Kernel {
         mode: Option<u32>,
         how: u32,
     ) -> CallResult {
-        let path = checked_path(path)?;
+        let path = self.checked_path(path)?;
         // A process's create_dir looks whether there is something, to know what to chmod.
         let there = target != 0 && how == 0 && self.checked_exists(&path)?;
         // Its mkdir looks which directories are missing, before anything else.
@@ -393,7 +398,7 @@ impl Kernel {
         mode: Option<u32>,
         how: u32,
     ) -> CallResult {
-        let path = checked_path(path)?;
+        let path = self.checked_path(path)?;
         if device_at(&path).is_some() && how & O_EXCL != 0 {
             return Err(Errno::EEXIST.into());
         }

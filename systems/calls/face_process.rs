@@ -285,7 +285,7 @@ impl Kernel {
         let line = head[..end.unwrap_or(head.len())].strip_prefix(b"#!").ok_or(Errno::ENOEXEC)?;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = core::str::from_utf8(line).map_err(|_| Errno::ENOEXEC)?;
-        let mut words = line.split_whitespace().map(str::as_bytes);
+        let mut words = self.words_of_shebang(line).into_iter();
         let mut interpreter = words.next().ok_or(Errno::ENOEXEC)?;
         if matches!(interpreter, b"/usr/bin/env" | b"/bin/env") {
             interpreter = words.next().ok_or(Errno::ENOENT)?;
@@ -302,6 +302,17 @@ impl Kernel {
         Ok((driver, all))
     }
 
+    /// The interpreter of a script's first line, and its words; on Linux what follows it is one.
+    fn words_of_shebang<'l>(&self, line: &'l str) -> Vec<&'l [u8]> {
+        if self.bends.shebangs_split {
+            return line.split_whitespace().map(str::as_bytes).collect();
+        }
+        let line = line.trim();
+        let (first, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+        let words = [first, rest.trim()].into_iter().filter(|word| !word.is_empty());
+        words.map(str::as_bytes).collect()
+    }
+
     fn bear(&mut self, birth: Birth<'_>) -> CallResult {
         let parent = self.owned_parent(&birth)?;
         let limits = &self.config.face.limits;
@@ -309,7 +320,8 @@ impl Kernel {
         // KEY=VALUE: one more than its own bytes is the contract's two a pair.
         let env_bytes: u64 = birth.envp.iter().map(|word| word.len() as u64 + 1).sum();
         if argv_bytes > limits.max_process_argv_bytes || env_bytes > limits.max_process_env_bytes {
-            return Err(Errno::EINVAL.into());
+            let invalid = self.bends.long_words_are_invalid;
+            return Err(if invalid { Errno::EINVAL } else { Errno::E2BIG }.into());
         }
         self.permit_birth(&birth)?;
         let limits = &self.config.face.limits;
@@ -344,12 +356,16 @@ impl Kernel {
         Ok(self.pids.process(birth.parent))
     }
 
-    fn files_of(&self, process: ProcessRow) -> Option<FilesRow> {
+    fn first_task(&self, process: ProcessRow) -> Option<TaskRow> {
         if self.rows[process].life != Life::Alive {
             return None;
         }
         let first = self.rows[process].threads.first()?;
-        self.pids.task(*first).map(|task| self.rows[task].files)
+        self.pids.task(*first)
+    }
+
+    fn files_of(&self, process: ProcessRow) -> Option<FilesRow> {
+        self.first_task(process).map(|task| self.rows[task].files)
     }
 
     fn permit_birth(&mut self, birth: &Birth<'_>) -> Result<(), Stop> {
@@ -412,6 +428,13 @@ impl Kernel {
             }
         };
         let task = self.make_task(pid, process, files);
+        if !self.bends.births_start_afresh
+            && let Some(first) = parent.and_then(|parent| self.first_task(parent))
+        {
+            self.rows[task].mask = self.rows[first].mask;
+            let (own, parents) = (self.rows[task].context, self.rows[first].context);
+            self.rows[own].umask = self.rows[parents].umask;
+        }
         if parent_files.is_some() {
             self.close_on_exec(task);
             return Ok(());
@@ -495,6 +518,10 @@ impl Kernel {
         let ttl_ns = self.config.face.zombie_ttl_ns;
         if ttl_ns > 0 && self.rows[process].goes_ns == 0 {
             let goes_ns = self.now_ns.saturating_add(ttl_ns);
+            if goes_ns <= self.now_ns {
+                // The end of time: there is no later.
+                return true;
+            }
             let pid = self.rows[process].pid;
             self.rows[process].goes_ns = goes_ns;
             self.deadlines.add(goes_ns, Due::Zombie(pid));
@@ -524,10 +551,13 @@ impl Kernel {
             self.driver_signal(process, signal()?);
             return Ok(Answer::default());
         }
+        let driver = driver.unwrap_or(&[]);
+        if target == -1 && !self.bends.minus_one_is_a_group {
+            return self.signal_all_of(driver, signal()?);
+        }
         // -1 is the group 1 here, and 0 nothing.
         let members = self.members(Club::Group, target.unsigned_abs());
         let alive = members.iter().filter(|member| self.rows[**member].life == Life::Alive);
-        let driver = driver.unwrap_or(&[]);
         for member in alive {
             if self.face.names.name(self.rows[*member].driver) != driver {
                 return Err(Errno::EPERM.into());
@@ -543,6 +573,23 @@ impl Kernel {
         members.sort_unstable_by_key(|member| self.rows[*member].pid);
         for member in members {
             self.driver_signal(member, signal);
+        }
+        Ok(Answer::default())
+    }
+
+    /// kill(2) of -1: every process that the sender may signal, which are those it plays.
+    fn signal_all_of(&mut self, driver: &[u8], signal: Option<Signal>) -> CallResult {
+        let mut own: Vec<ProcessRow> = ProcessRow::all(&self.rows)
+            .into_iter()
+            .map(|(_, process)| process)
+            .filter(|process| self.face.names.name(self.rows[*process].driver) == driver)
+            .collect();
+        if own.is_empty() {
+            return Err(Errno::ESRCH.into());
+        }
+        own.sort_unstable_by_key(|process| self.rows[*process].pid);
+        for process in own {
+            self.driver_signal(process, signal);
         }
         Ok(Answer::default())
     }
@@ -572,6 +619,9 @@ impl Kernel {
     fn face_setpgid(&mut self, driver: &[u8], target: u32, pgid: u32) -> CallResult {
         let process = self.pids.process(target).ok_or(Errno::ESRCH)?;
         let pgid = if pgid == 0 { target } else { pgid };
+        if !self.bends.leaders_may_move && self.rows[process].sid == target {
+            return Err(Errno::EPERM.into());
+        }
         if pgid != target {
             self.may_join(driver, process, pgid)?;
         }

@@ -15,9 +15,10 @@ use crate::abi::{Credentials, Dirent, Errno, Stat, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
 use crate::fs::{
-    Caller, FACE_OWNER, Fs, Pages, Place, Plain, ProcView, Target, TimeChange, Walked,
+    Caller, FACE_OWNER, Fs, PATH_MAX, Pages, Place, Plain, ProcView, Target, TimeChange, Walked,
 };
 use crate::kernel::{CallResult, Kernel};
+use crate::profile::Bends;
 use crate::wire::{Bytes, Wire};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -96,6 +97,7 @@ struct Tree<'k> {
     fs: &'k mut Fs,
     now: Timespec,
     cred: Credentials,
+    bends: Bends,
 }
 
 /// `Caller` borrows the credentials alone, so that `fs` stays free to be changed.
@@ -113,7 +115,7 @@ impl Kernel {
             return self.ask_foreign(call);
         }
         let now = self.stamp();
-        Tree { fs: &mut self.fs, now, cred: owner() }.act(call)
+        Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends }.act(call)
     }
 
     /// A call that comes straight from a handle of the tree: its paths are as the user wrote them.
@@ -156,7 +158,7 @@ impl Kernel {
     /// Whether a path leads to or below a directory, or names a file that has another name there.
     pub(crate) fn tree_is_guarded(&mut self, path: &[u8], follow: bool, top: &[u8]) -> bool {
         let now = self.stamp();
-        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        let tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
         tree.is_guarded(path, follow, top)
     }
 
@@ -183,14 +185,14 @@ impl Kernel {
     /// Whether a file of the tree has another name in a directory.
     pub(crate) fn tree_has_name_in(&mut self, place: Place, top: &[u8]) -> bool {
         let now = self.stamp();
-        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        let tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
         tree.has_name_in(place, top)
     }
 
     /// Opens a file for a descriptor: the place of what is there or was made.
     pub(crate) fn tree_open(&mut self, path: &[u8], flags: u32, mode: u32) -> Result<Place, Errno> {
         let now = self.stamp();
-        let mut tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        let mut tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
         if flags & O_CREAT != 0 {
             return tree.create(path, mode, flags & O_EXCL);
         }
@@ -200,14 +202,14 @@ impl Kernel {
     /// The path by which a place is reached.
     pub(crate) fn tree_path(&mut self, place: Place) -> Vec<u8> {
         let now = self.stamp();
-        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        let tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
         tree.path_of(place)
     }
 
     /// What stat tells of a place.
     pub(crate) fn tree_stat(&mut self, place: Place) -> Stat {
         let now = self.stamp();
-        let tree = Tree { fs: &mut self.fs, now, cred: owner() };
+        let tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
         tree.stat(place)
     }
 }
@@ -267,7 +269,7 @@ impl Tree<'_> {
             }
             Call::FsRmdir { path, .. } => {
                 if path == b"/" {
-                    return Err(Errno::EPERM.into());
+                    return Err(self.no_root().into());
                 }
                 let at = self.parent(path)?;
                 caller!(self => caller);
@@ -306,9 +308,14 @@ impl Tree<'_> {
         Ok(Answer::default())
     }
 
+    /// What removing or moving the root is.
+    const fn no_root(&self) -> Errno {
+        if self.bends.root_is_forbidden { Errno::EPERM } else { Errno::EBUSY }
+    }
+
     fn place(&self, path: &[u8], follow: bool) -> Result<Place, Errno> {
         caller!(self => caller);
-        match self.fs.walk(&caller, None, path, follow)?.target {
+        match self.fs.walk(&caller, None, walkable(path), follow)?.target {
             Target::Place(place) => Ok(place),
             Target::Object(_) => Err(Errno::ENOENT),
         }
@@ -316,7 +323,7 @@ impl Tree<'_> {
 
     fn parent(&self, path: &[u8]) -> Result<Walked, Errno> {
         caller!(self => caller);
-        self.fs.walk_parent(&caller, None, path)
+        self.fs.walk_parent(&caller, None, walkable(path))
     }
 
     /// The root's inode number is 1 here (section 13).
@@ -406,13 +413,15 @@ impl Tree<'_> {
         let flags = O_CREAT | O_WRONLY | exclusive;
         for attempt in 0..2 {
             caller!(self => caller);
-            match self.fs.open(&caller, None, path, flags, mode & 0o7777, self.now) {
+            match self.fs.open(&caller, None, walkable(path), flags, mode & 0o7777, self.now) {
                 Ok(opened) => match opened.target {
                     Target::Place(place) => return Ok(place),
                     Target::Object(_) => return Err(Errno::ENOENT),
                 },
                 // The directories of a path are made as they are missing.
-                Err(Errno::ENOENT) if attempt == 0 => self.make_above(path, MAX_LINKS)?,
+                Err(Errno::ENOENT) if attempt == 0 && self.bends.parents_are_made => {
+                    self.make_above(path, MAX_LINKS)?;
+                }
                 // A directory opens too: what is done with it says what is wrong.
                 Err(Errno::EISDIR) => return self.place(path, true),
                 Err(errno) => return Err(errno),
@@ -426,7 +435,9 @@ impl Tree<'_> {
     fn mkdir(&mut self, path: &[u8], mode: Option<u32>, parents: bool) -> Result<(), Errno> {
         if let Ok(place) = self.place(path, false) {
             return match (self.fs.is_directory(place), parents) {
-                (true, _) => Ok(()),
+                (true, true) => Ok(()),
+                (true, false) if self.bends.directories_may_exist => Ok(()),
+                (true, false) => Err(Errno::EEXIST),
                 (false, true) => Err(Errno::ENOTDIR),
                 (false, false) => Err(Errno::EEXIST),
             };
@@ -479,17 +490,21 @@ impl Tree<'_> {
     /// A file may take the place of an empty directory, and a directory that of a file.
     fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), Errno> {
         if old == b"/" {
-            return Err(Errno::EPERM);
+            return Err(self.no_root());
         }
         // Whether or not it is there.
-        if old == new {
+        if old == new && self.bends.renames_cross_kinds {
             return Ok(());
         }
         if new == b"/" {
-            return self.place(old, false).and(Err(Errno::EPERM));
+            return self.place(old, false).and(Err(self.no_root()));
         }
         let to = self.parent(new)?;
         let from = self.parent(old)?;
+        if !self.bends.renames_cross_kinds {
+            caller!(self => caller);
+            return self.fs.rename(&caller, &from, &to, 0, self.now);
+        }
         let source = from.place?.ok_or(Errno::ENOENT)?;
         // Two names of one inode: the old one goes, where rename(2) leaves both.
         if let Some(there) = to.place?
@@ -542,9 +557,11 @@ impl Tree<'_> {
     }
 
     fn link(&mut self, old: &[u8], new: &[u8]) -> Result<(), Errno> {
-        let source = self.place(old, true)?;
+        let source = self.place(old, self.bends.links_follow)?;
         caller!(self => caller);
-        if self.fs.stat(&caller, source).mode & S_IFMT != S_IFREG {
+        let kind = self.fs.stat(&caller, source).mode & S_IFMT;
+        let refused = if self.bends.links_follow { kind != S_IFREG } else { kind == S_IFDIR };
+        if refused {
             return Err(Errno::EPERM);
         }
         let at = self.parent(new)?;
@@ -579,6 +596,12 @@ impl Tree<'_> {
         let inode = self.fs.inode_id(place);
         self.fs.tree(guarded).iter().any(|(_, place)| self.fs.inode_id(*place) == inode)
     }
+}
+
+/// The contract's longest path is one byte longer than Linux's: from the root, where every walk
+/// here begins, it needs no slash.
+fn walkable(path: &[u8]) -> &[u8] {
+    if path.len() < PATH_MAX { path } else { path.strip_prefix(b"/").unwrap_or(path) }
 }
 
 /// Now, not at all, or a time from 1970 on.

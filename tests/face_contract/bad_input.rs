@@ -2,7 +2,9 @@
 //! or a hang, and an error changes nothing.
 
 use crate::methods::{Args, free, look, owned};
-use crate::support::{DRIVER, Seen, Vm, config, process, seen, vm_with, watched};
+use crate::support::{
+    DRIVER, Doing, Seen, Vm, config, process, seen, vm_with, watched, watched_doing,
+};
 use proptest::prelude::*;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,6 +43,7 @@ fn machine_on(profile: Profile, clock: FaceClock) -> Vm {
         config.resources.max_blocking_read_ms = Some(1);
     });
     vm.register_driver(CommandDriver::new("shell", ["sh"])).unwrap();
+    vm.mkdir("/d", false).unwrap();
     vm.write_file("/d/f", "0123456789").unwrap();
     vm.symlink("/d", "/l").unwrap();
     vm.symlink("/loop", "/loop").unwrap();
@@ -58,7 +61,7 @@ fn machine_on(profile: Profile, clock: FaceClock) -> Vm {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    let enormous = "x".repeat(1 << 20);
+    let enormous = "x".repeat(50_000);
     let deep = "a/".repeat(3_000);
     let fixed = [
         "",
@@ -195,18 +198,26 @@ fn still_works(vm: &mut Vm) {
     vm.dispose().unwrap();
 }
 
-fn every_method(args: &Args, pid: u32, profile: Profile) -> Result<(), TestCaseError> {
+fn every_method(
+    args: &Args,
+    pid: u32,
+    profile: Profile,
+    doing: &Doing,
+) -> Result<(), TestCaseError> {
     let mut vm = machine(profile);
     for disposed in [false, true] {
         let last = &mut seen(&vm);
         for (name, call) in owned::<MemoryFileSystem>() {
+            doing.now(&format!("{name}: {args:?}, {pid}, {profile:?}"));
             attempt(&mut vm, last, name, |vm| call(vm, DRIVER, pid, args))?;
             attempt(&mut vm, last, name, |vm| call(vm, &args.other, pid, args))?;
         }
         for (name, call) in free::<MemoryFileSystem>() {
+            doing.now(&format!("{name}: {args:?}, {pid}, {profile:?}"));
             attempt(&mut vm, last, name, |vm| call(vm, args))?;
         }
         if !disposed {
+            doing.now(&format!("still_works: {args:?}, {pid}, {profile:?}"));
             still_works(&mut vm);
         }
     }
@@ -229,7 +240,9 @@ proptest! {
         linux in any::<bool>(),
     ) {
         let profile = if linux { Profile::Linux } else { Profile::SecureExec };
-        watched("a method with absurd arguments", move || every_method(&args, pid, profile))?;
+        watched_doing("a method with absurd arguments", move |doing| {
+            every_method(&args, pid, profile, doing)
+        })?;
     }
 
     #[test]
@@ -252,6 +265,23 @@ proptest! {
             handle.finish(exit);
         }
     }
+}
+
+#[test]
+fn every_method_bears_enormous_texts() {
+    let args = Args {
+        text: "x/".repeat(1 << 20),
+        other: "x".repeat(1 << 21),
+        number: 1,
+        second: 0,
+        length: 0,
+        offset: 0,
+        signed: 0,
+        data: vec![0; 1 << 20],
+        time: VirtualUtimeSpec::Omit,
+    };
+    let run = move |doing: &Doing| every_method(&args, 1, Profile::SecureExec, doing);
+    watched_doing("a method with enormous texts", run).unwrap();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Where the contract bends Linux: each bend in both profiles, a test by the name of its field in
 //! `systems/profile.rs`.
 
-use crate::support::{DRIVER, Vm, both_profiles, process, vm_with};
+use crate::support::{DRIVER, Vm, both_profiles, process, process_of, vm_with};
 use std::time::Duration;
 use tickernel::fd_table::{
     F_SETFL, LOCK_EX, LOCK_NB, LOCK_SH, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR,
@@ -206,6 +206,167 @@ fn orphans_stop() {
     });
 }
 
+#[test]
+fn births_start_afresh() {
+    differ((0o022, Vec::new()), (0o077, vec![10]), |vm| {
+        vm.umask(DRIVER, 1, Some(0o077)).unwrap();
+        block(vm, 10);
+        process(vm, Some(1));
+        let none = SignalSet::empty();
+        let mask = vm.sigprocmask(DRIVER, 2, SigmaskHow::Block, none).unwrap();
+        (vm.umask(DRIVER, 2, None).unwrap(), mask.signals())
+    });
+}
+
+#[test]
+fn minus_one_is_a_group() {
+    differ(("Ok", 1), ("Ok", 0), |vm| {
+        process(vm, None);
+        let told = outcome(vm.signal_process(DRIVER, -1, 15));
+        (told, vm.resource_snapshot().running_processes)
+    });
+    // Those of the sender's alone, and somebody must be there.
+    differ(("EPERM", 2), ("Ok", 1), |vm| {
+        process_of(vm, "e", None);
+        let told = outcome(vm.signal_process("e", -1, 15));
+        (told, vm.resource_snapshot().running_processes)
+    });
+    differ("EPERM", "ESRCH", |vm| outcome(vm.signal_process("nobody", -1, 15)));
+}
+
+#[test]
+fn leaders_may_move() {
+    differ("Ok", "EPERM", |vm| outcome(vm.setpgid(DRIVER, 1, 0)));
+    differ("Ok", "Ok", |vm| {
+        process(vm, Some(1));
+        outcome(vm.setpgid(DRIVER, 2, 0))
+    });
+}
+
+#[test]
+fn parents_are_made() {
+    differ(("Ok", true), ("ENOENT", false), |vm| {
+        (outcome(vm.write_file("/a/b", "x")), vm.exists("/a").unwrap())
+    });
+    differ("Ok", "ENOENT", |vm| outcome(vm.fd_open(DRIVER, 1, "/a/b", O_CREAT, None)));
+}
+
+#[test]
+fn directories_open_for_writing() {
+    for flags in [O_RDWR, O_CREAT] {
+        differ("Ok", "EISDIR", |vm| outcome(vm.fd_open(DRIVER, 1, "/", flags, None)));
+    }
+    differ("Ok", "Ok", |vm| outcome(vm.fd_open(DRIVER, 1, "/", O_RDONLY, None)));
+}
+
+#[test]
+fn polls_refuse_negatives() {
+    differ("EINVAL", "Ok", |vm| {
+        let ready = vec![PollFd::new(1, PollEvents::from_bits(4))];
+        outcome(vm.poll_fds(DRIVER, 1, ready, -2))
+    });
+}
+
+#[test]
+fn names_are_printable() {
+    differ("EINVAL", "Ok", |vm| outcome(vm.write_file("/a\nb", "x")));
+    differ("EINVAL", "EINVAL", |vm| outcome(vm.write_file("/a\0b", "x")));
+    // As long as may be: it is looked for, and not there.
+    let path = |bytes: usize| "/d".repeat(bytes / 2) + &"d"[..bytes % 2];
+    differ("ENOENT", "ENOENT", |vm| outcome(vm.stat(&path(4_095))));
+    differ("ENOENT", "ENAMETOOLONG", |vm| outcome(vm.stat(&path(4_096))));
+    differ("ENAMETOOLONG", "ENAMETOOLONG", |vm| outcome(vm.stat(&path(4_097))));
+}
+
+#[test]
+fn long_words_are_invalid() {
+    differ("EINVAL", "E2BIG", |vm| {
+        let words = vec!["x".repeat(1 << 20)];
+        let options = tickernel::kernel::VirtualProcessOptions::default();
+        outcome(vm.create_virtual_process(DRIVER, DRIVER, "job", words, options))
+    });
+}
+
+#[test]
+fn directories_may_exist() {
+    differ(["Ok", "Ok"], ["EEXIST", "Ok"], |vm| {
+        vm.create_dir("/d").unwrap();
+        [outcome(vm.create_dir("/d")), outcome(vm.mkdir("/d", true))]
+    });
+}
+
+#[test]
+fn root_is_forbidden() {
+    differ(["EPERM"; 3], ["EBUSY"; 3], |vm| {
+        vm.create_dir("/d").unwrap();
+        let renames = [vm.rename("/", "/d/x"), vm.rename("/d", "/")].map(outcome);
+        [outcome(vm.remove_dir("/")), renames[0], renames[1]]
+    });
+}
+
+#[test]
+fn renames_cross_kinds() {
+    differ(["Ok", "Ok", "Ok"], ["EISDIR", "ENOTDIR", "ENOENT"], |vm| {
+        for directory in ["/d", "/e"] {
+            vm.create_dir(directory).unwrap();
+        }
+        vm.write_file("/f", "x").unwrap();
+        vm.write_file("/g", "x").unwrap();
+        let over = [vm.rename("/f", "/d"), vm.rename("/e", "/g"), vm.rename("/none", "/none")];
+        over.map(outcome)
+    });
+    // Onto another name of the same file.
+    differ(vec!["b"], vec!["a", "b"], |vm| {
+        vm.write_file("/a", "x").unwrap();
+        vm.link("/a", "/b").unwrap();
+        vm.rename("/a", "/b").unwrap();
+        let names = vm.read_dir("/").unwrap();
+        ["a", "b"].into_iter().filter(|name| names.iter().any(|there| there == name)).collect()
+    });
+}
+
+#[test]
+fn links_follow() {
+    differ((false, "EPERM"), (true, "Ok"), |vm| {
+        vm.write_file("/f", "x").unwrap();
+        vm.create_dir("/d").unwrap();
+        vm.symlink("/f", "/l").unwrap();
+        vm.symlink("/d", "/to-d").unwrap();
+        vm.link("/l", "/m").unwrap();
+        let of_directory = outcome(vm.link("/to-d", "/n"));
+        assert_eq!(outcome(vm.link("/d", "/o")), "EPERM");
+        (vm.lstat("/m").unwrap().is_symbolic_link, of_directory)
+    });
+}
+
+#[test]
+fn shebangs_split() {
+    use tickernel::command_registry::CommandDriver;
+    use tickernel::kernel::SpawnOptions;
+    let run = |vm: &mut Vm, line: &str| {
+        vm.write_file("/s", line).unwrap();
+        vm.chmod("/s", 0o755).unwrap();
+        outcome(vm.spawn_process("/s", Vec::new(), SpawnOptions::default()))
+    };
+    // env(1) gets one argument, and looks for a command of that name.
+    differ(["Ok"; 3], ["Ok", "ENOENT", "Ok"], |vm| {
+        vm.register_driver(CommandDriver::new("shell", ["awk"])).unwrap();
+        ["#!/usr/bin/env awk\n", "#!/usr/bin/env awk -f\n", "#!/bin/awk -f -v x\n"]
+            .map(|line| run(vm, line))
+    });
+    let argv_limit = |profile| {
+        let mut vm = vm_with(|config| {
+            config.profile = profile;
+            config.resources.max_process_argv_bytes = Some("awk\0-f    -v\0/s\0".len());
+        });
+        vm.register_driver(CommandDriver::new("shell", ["awk"])).unwrap();
+        run(&mut vm, "#!/bin/awk -f    -v \n")
+    };
+    // The blanks inside are kept.
+    assert_eq!(argv_limit(Profile::Linux), "Ok");
+    assert_eq!(argv_limit(Profile::SecureExec), "Ok");
+}
+
 /// The names that are bends only: `NAME: bent,` in the profile's table.
 fn bends() -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/systems/profile.rs");
@@ -218,7 +379,7 @@ fn bends() -> Vec<String> {
 fn every_bend_has_a_test_of_its_name() {
     let own = include_str!("bends.rs");
     let names = bends();
-    assert!(names.len() >= 14, "the table is no longer read: {names:?}");
+    assert!(names.len() >= 27, "the table is no longer read: {names:?}");
     let missing = |name: &&String| !own.contains(&format!("#[test]\nfn {name}() {{"));
     let missing: Vec<&String> = names.iter().filter(missing).collect();
     assert!(missing.is_empty(), "bends without a test here: {missing:?}");

@@ -328,3 +328,22 @@ fn a_machine_without_a_time_for_zombies_keeps_none_waiting() {
     pass(&mut vm, Duration::from_secs(1_000_000));
     assert_eq!(vm.waitpid(1).unwrap().status, 0);
 }
+
+#[test]
+fn at_the_end_of_time_a_zombie_stays_and_nothing_hangs() {
+    let left = crate::support::watched("the end of time", || {
+        let century = Duration::from_secs(100 * 365 * 24 * 3600);
+        let mut vm = vm_with(|config| config.zombie_ttl = century);
+        process(&mut vm, None);
+        process(&mut vm, Some(1));
+        vm.exit_process(DRIVER, 2, 0).unwrap();
+        let (read, _) = vm.open_pipe(DRIVER, 1).unwrap();
+        for _ in 0..4 {
+            let ever = Some(Duration::MAX);
+            let told = vm.fd_read_with_timeout_result(DRIVER, 1, read, 1, ever);
+            assert_eq!(code(told), "EAGAIN");
+        }
+        vm.waitpid(2).unwrap().status
+    });
+    assert_eq!(left, 0);
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tickernel::bridge::LifecycleState;
 use tickernel::kernel::{
@@ -104,12 +105,33 @@ pub fn refused<T: Debug>(vm: &mut Vm, wanted: &str, call: impl FnOnce(&mut Vm) -
     assert_eq!(seen(vm), before, "{result:?} has changed something");
 }
 
+/// What a thread that is watched does at the moment.
+#[derive(Clone, Default)]
+pub struct Doing(Arc<Mutex<String>>);
+
+impl Doing {
+    pub fn now(&self, what: &str) {
+        what.clone_into(&mut self.0.lock().unwrap());
+    }
+}
+
 /// Runs what could hang in a thread of its own: a deadlock is a failure with a name.
 #[track_caller]
 pub fn watched<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
+    watched_doing(what, |_| run())
+}
+
+/// The same for what says what it does.
+#[track_caller]
+pub fn watched_doing<T: Send + 'static>(
+    what: &str,
+    run: impl FnOnce(&Doing) -> T + Send + 'static,
+) -> T {
     let (done, wait) = channel();
+    let doing = Doing::default();
+    let own = doing.clone();
     let thread = std::thread::spawn(move || {
-        let value = run();
+        let value = run(&own);
         // Whoever waited may have given up.
         let _ = done.send(());
         value
@@ -120,7 +142,8 @@ pub fn watched<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + '
             Err(panic) => std::panic::resume_unwind(panic),
         },
         Err(RecvTimeoutError::Timeout) => {
-            panic!("{what} hangs: no answer after {WATCHDOG:?} (a deadlock?)")
+            let last = doing.0.lock().unwrap();
+            panic!("{what} hangs in `{last}`: no answer after {WATCHDOG:?} (a deadlock?)")
         }
     }
 }

@@ -524,7 +524,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         timeout_ms: i32,
     ) -> KernelResult<PollResult> {
         let mut core = owned(&self.machine, requester_driver, pid)?;
-        if timeout_ms < -1 {
+        if timeout_ms < -1 && core.kernel.face_bends().polls_refuse_negatives {
             return Err(error_about(Errno::EINVAL, format_args!("poll time-out {timeout_ms}")));
         }
         if timeout_ms > 0 {

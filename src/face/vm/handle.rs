@@ -56,7 +56,7 @@ impl KernelProcessHandle {
     /// own affair: it reaches the process past its mask, after its end too, whatever its number;
     /// what does not end it does nothing, not even stop it (SEMANTICS.md, section 2).
     pub fn kill(&self, signal: i32) {
-        if self.machine.look().kernel.face_handles_pass_masks() {
+        if self.machine.look().kernel.face_bends().handles_pass_masks {
             self.state.told(signal);
             let code = 128_i32.wrapping_add(signal);
             if ends(signal) && self.state.finish(code) {
