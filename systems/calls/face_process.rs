@@ -307,8 +307,7 @@ impl Kernel {
         if self.bends.shebangs_split {
             return line.split_whitespace().map(str::as_bytes).collect();
         }
-        let line = line.trim();
-        let (first, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+        let (first, rest) = line.trim().split_once([' ', '\t']).unwrap_or((line.trim(), ""));
         let words = [first, rest.trim()].into_iter().filter(|word| !word.is_empty());
         words.map(str::as_bytes).collect()
     }
