@@ -178,6 +178,7 @@ impl Kernel {
             resuming: None,
             max_bytes: u64::MAX,
             read_timeout_ns: None,
+            acted: Vec::new(),
         }
     }
 

@@ -233,6 +233,8 @@ pub struct Kernel {
     pub(crate) random: u64,
     /// How long the running read may wait, if it says so itself.
     pub(crate) read_timeout_ns: Option<u64>,
+    /// Signals whose default action was taken, for whoever tells of it: no part of the state.
+    pub(crate) acted: Vec<(u32, crate::abi::SigInfo)>,
 }
 
 /// Numbers that only grow, and live counts kept by addition and subtraction.
