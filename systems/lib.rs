@@ -48,6 +48,6 @@ pub use components::ProcessText;
 pub use face::{FaceConfig, FaceLimits, Policy};
 pub use faceview::{FaceCounts, FaceProcess};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
-pub use peek::{ChildView, CounterView, FdView, PipeView};
+pub use peek::{ChildView, CounterView, FdView, FrameView, PipeView};
 pub use profile::{Bends, Profile};
 pub use snapshot::{ProcessRow, ProcessState, RestoreError, TreeRow};

@@ -8,9 +8,7 @@
 
 use crate::abi::flags::AT_FDCWD;
 use crate::abi::{Credentials, Errno, PollFd, SigSet, Signal};
-use crate::components::{
-    ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target,
-};
+use crate::components::{ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target};
 use crate::event::{CallId, Completed};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
@@ -259,7 +257,7 @@ impl Kernel {
     }
 
     /// The call in which a task is blocked.
-    pub fn blocked_call(&self, tid: u32) -> Option<crate::event::CallId> {
+    pub fn blocked_call(&self, tid: u32) -> Option<CallId> {
         self.rows[self.pids.task(tid)?].wait.as_ref().map(|wait| wait.call)
     }
 

@@ -86,11 +86,8 @@ pub(super) fn siginfo(info: &SigInfo) -> String {
         code => {
             out += &format!(", si_pid={}, si_uid={}", info.pid, info.uid);
             if is_child {
-                let status = if code == CLD_EXITED {
-                    info.status.to_string()
-                } else {
-                    signal(info.status)
-                };
+                let status =
+                    if code == CLD_EXITED { info.status.to_string() } else { signal(info.status) };
                 out += &format!(", si_status={status}, si_utime=0, si_stime=0");
             } else if code == SI_QUEUE || info.value != 0 {
                 out += &value;

@@ -24,7 +24,10 @@ pub(super) fn octal(number: u32) -> String {
 }
 
 /// The names of the bits of a word, joined; what no name covers stands last as a number.
-pub(super) fn names_of_bits(number: u64, table: impl Iterator<Item = (&'static str, u64)>) -> String {
+pub(super) fn names_of_bits(
+    number: u64,
+    table: impl Iterator<Item = (&'static str, u64)>,
+) -> String {
     let mut left = number;
     let mut names = Vec::new();
     for (name, bits) in table {
