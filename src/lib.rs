@@ -6,6 +6,9 @@
 //! ([`json`], [`drive`]), generators for tests (`proptest`, behind the feature of its name), and
 //! the command.
 
+// Whoever reads may have gone: `print!` and `eprint!` would panic then.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;

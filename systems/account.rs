@@ -66,6 +66,8 @@ impl Kernel {
         let owned = timers.keys().all(|(pid, _)| self.pids.process(*pid).is_some());
         must(owned, "a timer belongs to nobody")?;
         must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
+        let signals = self.count_signals();
+        must(signals == self.queued_signals, "pending signals are counted wrongly")?;
         must(self.fs.is_counted(), "what files take is counted wrongly")
     }
 

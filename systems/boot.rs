@@ -175,6 +175,7 @@ impl Kernel {
             answers_used: 0,
             changed: VecDeque::new(),
             signalled: VecDeque::new(),
+            queued_signals: 0,
             resuming: None,
             max_bytes: u64::MAX,
             read_timeout_ns: None,

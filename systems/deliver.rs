@@ -39,7 +39,7 @@ impl Kernel {
             return;
         }
         if self.rows[process].pending.add(signal, info) {
-            self.hold_bytes(memory::SIGNAL_BYTES);
+            self.count_signal();
             self.posted(process, chosen, signal);
         }
     }
@@ -54,7 +54,7 @@ impl Kernel {
             return;
         }
         if self.rows[task].pending.add(signal, info) {
-            self.hold_bytes(memory::SIGNAL_BYTES);
+            self.count_signal();
             self.posted(process, task, signal);
         }
     }
@@ -211,8 +211,15 @@ impl Kernel {
         }
     }
 
+    /// One more queued signal.
+    fn count_signal(&mut self) {
+        self.queued_signals += 1;
+        self.hold_bytes(memory::SIGNAL_BYTES);
+    }
+
     /// So many queued signals are gone.
     pub(crate) fn forget_signals(&mut self, count: u64) {
+        self.queued_signals -= count;
         self.unhold_bytes(count * memory::SIGNAL_BYTES);
     }
 

@@ -226,6 +226,8 @@ pub struct Kernel {
     pub(crate) answers_used: u32,
     pub(crate) changed: VecDeque<Changed>,
     pub(crate) signalled: VecDeque<u32>,
+    /// How many signals are pending; follows from the rows.
+    pub(crate) queued_signals: u64,
     /// The call that a handler's return is about to resume.
     pub(crate) resuming: Option<(TaskRow, crate::components::Interrupted)>,
     /// Bytes that the running call may move.

@@ -25,6 +25,7 @@ mod calls;
 mod components;
 mod deliver;
 pub mod digest;
+mod due;
 pub mod event;
 mod exit;
 mod expire;

@@ -294,7 +294,7 @@ fn a_recording_that_fills_the_memory_is_read_up_to_there() {
     let text = "1 getpid() = 1\n".repeat(20_000);
     let recording = tickernel::strace::Events::new(text.as_bytes()).read_all_within(1 << 20);
     let error = recording.error.expect("too large");
-    assert!(error.to_string().contains("split it"), "{error}");
+    assert!(error.to_string().contains("shorter part"), "{error}");
     assert_eq!(recording.events.len() as u64, 2 * (error.line - 1));
     assert!((1_000..19_000).contains(&error.line), "{error}");
 }
@@ -370,6 +370,155 @@ fn a_side_file_with_a_bad_field_is_damage() {
     session.put("bad.pty.json", b"[[0.1, \"in\"");
     let run = tickernel(&["replay", &file, "--json"]);
     assert_eq!((run.status, number(&run.json(), "mismatched")), (Some(0), 0), "{}", run.out);
+}
+
+/// What a side file that cannot be used leaves: the recording, replayed as without it.
+#[test]
+fn a_side_file_that_cannot_be_used_is_damage_and_no_more() {
+    let session = Session::new("dash-pipeline");
+    let file = session.put("side.strace", &session.text);
+    let alone = tickernel(&["replay", &file, "--json"]).json();
+    let first = String::from_utf8_lossy(&session.text);
+    let root = first.split_whitespace().next().expect("a pid").to_owned();
+    let cases: [(&str, &str, u64); 5] = [
+        ("", "EOF", 0),
+        ("{\n\"uid\": \"me\"}", "invalid type", 2),
+        ("{\n\n\"root_pid\": 99}", "another session", 3),
+        ("{\"root_pid\": 4194305}", "root_pid", 1),
+        ("[]", "object", 0),
+    ];
+    for (text, why, line) in cases {
+        session.put("side.meta.json", text.as_bytes());
+        let run = tickernel(&["replay", &file, "--json"]);
+        check_bad(&run, text);
+        let report = run.json();
+        let told = report["damage"]["why"].to_string();
+        assert!(told.contains("side file") && told.contains(why), "{told}");
+        if line > 0 {
+            assert_eq!(number(&report["damage"], "line"), line, "{report}");
+        }
+        for sort in ["calls", "compared", "bound", "fed", "mismatched", "unsupported"] {
+            assert_eq!(report[sort], alone[sort], "{text}: {report}");
+        }
+    }
+    session.put("side.meta.json", format!("{{\"root_pid\": {root}}}").as_bytes());
+    assert_ne!(tickernel(&["replay", &file]).status, Some(2));
+}
+
+/// Exit statuses without anybody who could read why.
+#[test]
+fn standard_error_need_not_be_writable() {
+    let session = Session::new("dash-pipeline");
+    let file = session.put("it.strace", &session.text);
+    let out = session.path("out.trace");
+    let cases: [(&[&str], Option<i32>, Option<i32>); 5] = [
+        (&["replay", &file], Some(0), Some(2)),
+        (&["import", &file, "-o", &out], Some(0), Some(2)),
+        (&["digest", "/nowhere"], Some(2), Some(2)),
+        (&["repaly"], Some(2), Some(2)),
+        (&["dump", "/dev/null"], Some(2), Some(2)),
+    ];
+    for (arguments, closed, full) in cases {
+        let run = |error: std::process::Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tickernel"));
+            command.args(arguments).stderr(error).stdout(std::process::Stdio::null());
+            command.status().expect("the command starts").code()
+        };
+        let (gone, kept) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        drop(kept);
+        assert_eq!(run(std::os::fd::OwnedFd::from(gone).into()), closed, "{arguments:?}");
+        let device = fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+        assert_eq!(run(device.into()), full, "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_import_does_not_write_over_its_input() {
+    let session = Session::new("dash-pipeline");
+    let file = session.put("it.strace", &session.text);
+    let (linked, other) = (session.path("link.strace"), session.path("hard.strace"));
+    std::os::unix::fs::symlink(&file, &linked).expect("linked");
+    fs::hard_link(&file, &other).expect("linked");
+    for output in [&file, &linked, &other] {
+        let run = tickernel(&["import", &file, "-o", output]);
+        check_bad(&run, output);
+        assert!(run.err.contains("-o"), "{}", run.err);
+        assert!(fs::read(&file).expect("still there") == session.text);
+    }
+}
+
+#[test]
+fn the_report_lists_further_mismatches_and_says_what_the_status_is_for() {
+    let session = Session::new("dash-pipeline");
+    let mut text = String::from("7 getpid() = 7\n");
+    for wrong in 100..130 {
+        text += &format!("7 getpid() = {wrong}\n");
+    }
+    let file = session.put("wrong.strace", text.as_bytes());
+    let report = tickernel(&["replay", &file, "--json"]).json();
+    let more = report["more_mismatches"].as_array().expect("a list");
+    assert_eq!((more.len(), number(&report, "mismatched")), (20, 30));
+    assert_eq!((number(&more[0], "line"), more[0]["recorded"].as_str()), (3, Some("= 101")));
+    let text = tickernel(&["replay", &file]).err;
+    assert!(text.contains("then line 3,") && text.contains("and 24 more"), "{text}");
+
+    let file = session.put("unknown.strace", b"7 bogus(1) = 0\n7 getpid() = 7\n");
+    let run = tickernel(&["replay", &file]);
+    assert_eq!(run.status, Some(1));
+    assert!(run.err.contains("no mismatch, but 1 calls"), "{}", run.err);
+    assert!(!run.err.contains("number=1000"), "{}", run.err);
+}
+
+/// Numbers, times and structures in the report are written as elsewhere, not as Rust would.
+#[test]
+fn a_mismatch_is_told_in_the_words_of_the_twin() {
+    let session = Session::new("dash-pipeline");
+    let text = concat!(
+        "7 nanosleep({tv_sec=1, tv_nsec=5}, NULL) = 0\n",
+        "7 pipe([3, 4]) = 0\n",
+        "7 pselect6(5, [3 4], NULL, NULL, {tv_sec=0, tv_nsec=7}, NULL) = 1 (in [4])\n",
+        "7 getgroups(0, NULL) = 3\n",
+    );
+    let file = session.put("debug.strace", text.as_bytes());
+    let text = tickernel(&["replay", &file]).err;
+    for debug in ["Timespec", "Numbers", "Time(", "Select(", "Some("] {
+        assert!(!text.contains(debug), "{debug}: {text}");
+    }
+    let file = session.put("twice.strace", b"7 getpid( <unfinished ...>\n7 getpid() = 7\n");
+    let text = tickernel(&["replay", &file]).err;
+    assert!(text.contains("task 7 enters"), "{text}");
+}
+
+#[test]
+fn a_recording_may_come_on_standard_input() {
+    let session = Session::new("dash-pipeline");
+    let (packed, plain) = (traces().join("dash-pipeline.strace.zst"), "it.strace");
+    let from = |path: &str| {
+        let input = fs::File::open(path).expect("there");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickernel"));
+        let done = command.args(["replay", "-", "--json"]).stdin(input).output().expect("started");
+        serde_json::from_slice::<Value>(&done.stdout).expect("a report")
+    };
+    let unpacked = session.put(plain, &session.text);
+    let (one, other) = (from(text_of(&packed)), from(&unpacked));
+    assert_eq!(
+        (number(&one, "calls"), &one["digest"]),
+        (number(&other, "calls"), &other["digest"])
+    );
+    assert!(number(&one, "calls") > 100, "{one}");
+}
+
+#[test]
+fn numbers_that_linux_does_not_have_are_refused() {
+    let session = Session::new("dash-pipeline");
+    let file = session.put("pid.strace", b"2147483647 getpid() = 2147483647\n");
+    let run = tickernel(&["replay", &file]);
+    check_bad(&run, "pid");
+    assert!(run.err.contains("line 1") && run.err.contains("beyond"), "{}", run.err);
+    let file = session.put("sig.strace", b"1 getpid() = 1\n1 --- SIG99999 {} ---\n");
+    let run = tickernel(&["replay", &file, "--json"]);
+    check_bad(&run, "signal");
+    assert_eq!(number(&run.json()["damage"], "line"), 2);
 }
 
 fn load(arguments: &[&str]) -> Value {

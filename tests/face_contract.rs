@@ -12,6 +12,8 @@ mod small;
 #[path = "face_contract/support.rs"]
 mod support;
 
+#[path = "face_contract/bad_input.rs"]
+mod bad_input;
 #[path = "face_contract/bends.rs"]
 mod bends;
 #[path = "face_contract/commands.rs"]
@@ -24,10 +26,14 @@ mod file_bytes;
 mod foreign;
 #[path = "face_contract/guard.rs"]
 mod guard;
+#[path = "face_contract/isolation.rs"]
+mod isolation;
 #[path = "face_contract/life.rs"]
 mod life;
 #[path = "face_contract/limits.rs"]
 mod limits;
+#[path = "face_contract/methods.rs"]
+mod methods;
 #[path = "face_contract/order.rs"]
 mod order;
 #[path = "face_contract/paths.rs"]
@@ -42,6 +48,8 @@ mod polls;
 mod processes;
 #[path = "face_contract/signals.rs"]
 mod signals;
+#[path = "face_contract/table.rs"]
+mod table;
 #[path = "face_contract/users.rs"]
 mod users;
 #[path = "face_contract/waits.rs"]

@@ -84,6 +84,11 @@ fn a_pipe_from_outside_is_fed() {
 }
 
 #[test]
+fn what_counts_bytes_to_read_is_no_null_device() {
+    clean("10 ioctl(0, FIONREAD, [5]) = 0\n", 1, 0);
+}
+
+#[test]
 fn a_pipe_to_the_outside_never_fills() {
     let mut lines = String::from("10 fstat(1, {st_mode=S_IFIFO|0600, st_size=0, ...}) = 0\n");
     for _ in 0..3 {

@@ -32,6 +32,15 @@ fn clean(text: &str) -> Report {
     report
 }
 
+/// All is as recorded but for so many fed and unsupported calls.
+fn agrees(text: &str, fed: u64, unsupported: u64) -> Report {
+    let report = replayed(text);
+    assert_eq!(report.first_mismatch, None, "{text}");
+    let counts = (report.mismatched, report.fed, report.unsupported);
+    assert_eq!(counts, (0, fed, unsupported), "{:?}", report.by_call);
+    report
+}
+
 const PIPELINE: &str = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
 10 pipe2([3, 4], 0) = 0
 10 clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 11
@@ -244,4 +253,172 @@ fn a_trace_of_it_replays_to_the_same_report() {
         ..report.clone()
     };
     assert_eq!(same(&again.report), same(&written.report));
+}
+
+#[test]
+fn a_directory_that_turns_out_to_be_a_link_was_one_from_the_start() {
+    clean(
+        r#"1 openat(AT_FDCWD, "/lib/x/libc.so.6", O_RDONLY|O_CLOEXEC) = 3
+1 close(3) = 0
+1 openat(AT_FDCWD, "/", O_RDONLY|O_PATH|O_DIRECTORY) = 3
+1 openat(3, "lib", O_RDONLY|O_NOFOLLOW|O_PATH) = 4
+1 newfstatat(4, "", {st_mode=S_IFLNK|0777, st_size=7, ...}, AT_EMPTY_PATH) = 0
+1 readlinkat(3, "lib", "usr/lib", 4096) = 7
+1 fork() = 2
+2 readlinkat(3, "bin", "usr/bin", 4096) = 7
+2 newfstatat(3, "bin", {st_mode=S_IFLNK|0777, st_size=7, ...}, AT_SYMLINK_NOFOLLOW) = 0
+"#,
+    );
+}
+
+/// Whatever the importer made up stands where no program of the recording looks.
+#[test]
+fn what_the_importer_makes_up_is_in_no_list() {
+    let list = concat!(
+        "[{d_ino=2, d_off=1, d_reclen=24, d_type=DT_DIR, d_name=\".\"}, ",
+        "{d_ino=2, d_off=2, d_reclen=24, d_type=DT_DIR, d_name=\"..\"}, ",
+        "{d_ino=3, d_off=3, d_reclen=24, d_type=DT_DIR, d_name=\"usr\"}, ",
+        "{d_ino=7, d_off=7, d_reclen=24, d_type=DT_DIR, d_name=\"dev\"}, ",
+        "{d_ino=8, d_off=8, d_reclen=24, d_type=DT_DIR, d_name=\"tmp\"}, ",
+        "{d_ino=9, d_off=9, d_reclen=24, d_type=DT_DIR, d_name=\"proc\"}, ",
+        "{d_ino=4, d_off=4, d_reclen=24, d_type=DT_LNK, d_name=\"away\"}]",
+    );
+    for path in [", ", "</>, "] {
+        let text = format!(
+            r#"1 openat(AT_FDCWD, "/usr/x", O_RDONLY) = 3
+1 lstat("/away", {{st_mode=S_IFLNK|0777, st_size=12, ...}}) = 0
+1 stat("/away", {{st_mode=S_IFREG|0644, st_size=5, ...}}) = 0
+1 fstat(1, {{st_mode=S_IFREG|0644, st_size=5, ...}}) = 0
+1 openat(AT_FDCWD, "/", O_RDONLY|O_DIRECTORY) = 4
+1 getdents64(4{path}{list}, 32768) = 168
+1 getdents64(4{path}[], 32768) = 0
+"#
+        );
+        clean(&text);
+    }
+}
+
+#[test]
+fn what_is_asked_of_an_unknown_object_is_unknown_too() {
+    agrees(
+        r#"1 socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0, [3, 4]) = 0
+1 getsockname(3, {sa_family=AF_UNIX}, [128 => 2]) = 0
+1 getpeername(4, {sa_family=AF_UNIX}, [128 => 2]) = 0
+1 shutdown(3, SHUT_WR) = 0
+1 close(3) = 0
+1 getsockname(3, 0x7ffd, [128]) = -1 EBADF (Bad file descriptor)
+"#,
+        0,
+        4,
+    );
+}
+
+#[test]
+fn commands_of_fcntl_that_the_kernel_does_not_know_are_unsupported() {
+    agrees(
+        r#"1 openat(AT_FDCWD, "/etc/hosts", O_RDONLY) = 3
+1 fcntl(3, F_GETLEASE) = 2 (F_UNLCK)
+1 fcntl(3, F_NOTIFY, DN_MODIFY) = -1 ENOTDIR (Not a directory)
+1 fcntl(3, F_SETOWN_EX, {type=F_OWNER_PID, pid=1}) = 0
+1 fcntl(3, 0x3e7 /* F_??? */, 0) = -1 EINVAL (Invalid argument)
+"#,
+        0,
+        3,
+    );
+}
+
+#[test]
+fn a_call_that_was_entered_before_strace_came_is_counted() {
+    let report = agrees(
+        r#"1 <... read resumed>"x", 1) = 1
+1 <... openat resumed>) = 5
+1 <... futex resumed>) = 0
+1 restart_syscall(<... resuming interrupted futex ...>) = -1 EAGAIN (Resource temporarily unavailable)
+1 getpid() = 1
+1 fstat(5, {st_mode=S_IFREG|0644, st_size=5, ...}) = 0
+1 openat(AT_FDCWD, "/etc/hosts", O_RDONLY) = 6
+"#,
+        0,
+        3,
+    );
+    assert_eq!((report.calls, report.out_of_scope), (7, 2));
+}
+
+#[test]
+fn a_list_of_which_only_the_length_was_printed_is_fed() {
+    agrees("1 getdents64(3, 0x55d0 /* 12 entries */, 32768) = 400\n", 1, 0);
+}
+
+#[test]
+fn bytes_that_were_cut_are_learnt_from_later_reads() {
+    // Through a pipe in parts, through a file, and through copies inside the kernel.
+    clean(
+        r#"1 pipe([3, 4]) = 0
+1 write(4, "0123456789"..., 20) = 20
+1 writev(4, [{iov_base="ab"..., iov_len=4}, {iov_base="xy", iov_len=2}], 2) = 6
+1 read(3, "0123456789"..., 12) = 12
+1 read(3, "cdefghijabcdxy", 100) = 14
+1 open("/tmp/f", O_RDWR|O_CREAT|O_EXCL, 0644) = 5
+1 write(5, "0123456789"..., 20) = 20
+1 pwrite64(5, "ZZ"..., 3, 15) = 3
+1 pread64(5, "abcde", 5, 10) = 5
+1 pread64(5, "eZZ?ij", 100, 14) = 6
+1 lseek(5, 0, SEEK_SET) = 0
+1 read(5, "0123456789"..., 100) = 20
+1 open("/tmp/g", O_RDWR|O_CREAT|O_EXCL, 0644) = 6
+1 write(5, "new"..., 6) = 6
+1 sendfile(6, 5, [18], 100) = 8
+1 pread64(6, "ijnew!?.", 100, 0) = 8
+1 pread64(5, "new!?.", 100, 20) = 6
+"#,
+    );
+    // What was learnt is compared from then on.
+    let report = replayed(
+        r#"1 open("/tmp/f", O_RDWR|O_CREAT|O_EXCL, 0644) = 3
+1 write(3, "01"..., 4) = 4
+1 pread64(3, "23", 2, 2) = 2
+1 pread64(3, "24", 2, 2) = 2
+"#,
+    );
+    assert_eq!(report.mismatched, 1);
+}
+
+const WRITERS: &str = r#"1 pipe([3, 4]) = 0
+1 fork() = 2
+1 fork() = 3
+1 read(3,  <unfinished ...>
+2 write(4, "274\n", 4 <unfinished ...>
+3 write(4, "277\n", 4 <unfinished ...>
+3 <... write resumed>) = 4
+2 <... write resumed>) = 4
+"#;
+
+#[test]
+fn writers_that_overlap_wrote_in_the_order_that_was_read() {
+    let reads = |lines: &str| clean(&format!("{WRITERS}1 <... read resumed>{lines}"));
+    reads("\"274\\n\", 100) = 4\n1 read(3, \"277\\n\", 100) = 4\n");
+    reads("\"277\\n\", 100) = 4\n1 read(3, \"274\\n\", 100) = 4\n");
+    reads("\"274\\n277\\n\", 100) = 8\n");
+    reads("\"277\\n274\\n\", 100) = 8\n");
+    // Nobody waits yet: only what is read later tells.
+    for order in ["274\\n277\\n", "277\\n274\\n"] {
+        let text = WRITERS.replace("1 read(3,  <unfinished ...>\n", "");
+        clean(&format!("{text}1 read(3, \"{order}\", 100) = 8\n"));
+    }
+}
+
+/// A file may get the number of one that went a moment ago.
+#[test]
+fn numbers_of_files_that_are_gone_are_free() {
+    let mut text = String::new();
+    for (name, inode) in [("a", 11), ("b", 12), ("c", 11)] {
+        text += &format!(
+            r#"1 openat(AT_FDCWD, "/tmp/{name}", O_RDWR|O_CREAT|O_EXCL, 0600) = 3
+1 fstat(3, {{st_dev=makedev(0, 0x1a), st_ino={inode}, st_mode=S_IFREG|0600, st_nlink=1, st_size=0}}) = 0
+1 unlink("/tmp/{name}") = 0
+1 close(3) = 0
+"#
+        );
+    }
+    clean(&text);
 }

@@ -1,6 +1,6 @@
 //! `tickernel digest`: the digest of the state after the last event.
 
-use super::{Failure, Verdict, print_line, read_input, replay_input};
+use super::{Failure, Verdict, complain, print_line, read_input, replay_input};
 use crate::replay::Options;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     match replayed.damage {
         None => Ok(Verdict::Agrees),
         Some(damage) if arguments.json => {
-            eprintln!("tickernel: {}: damaged: {}", arguments.file.display(), damage.why);
+            complain(&format!("{}: damaged: {}", arguments.file.display(), damage.why));
             Ok(Verdict::Damaged)
         }
         Some(damage) => Err(Failure::new(format_args!(

@@ -6,7 +6,8 @@ use crate::replay::{Options, write};
 use clap::Args;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -20,9 +21,18 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// Whether both names are of one file that is there.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
+    file(one).is_some_and(|one| Some(one) == file(other))
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let input = read_input(&arguments.file)?;
     let fail = |error: &dyn std::fmt::Display| Failure::of(&arguments.output, error);
+    if is_same_file(&arguments.file, &arguments.output) {
+        return Err(fail(&"it is the input itself; give another file after -o"));
+    }
     let mut out = BufWriter::new(File::create(&arguments.output).map_err(|error| fail(&error))?);
     let replayed = match &input.imported.source {
         Source::Recording(recording) => {

@@ -116,6 +116,12 @@ fn print_line(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// One line on standard error. Where that cannot be written the exit status still says it
+/// (`eprintln!` would panic).
+fn complain(text: &str) {
+    writeln!(io::stderr().lock(), "tickernel: {text}").unwrap_or(());
+}
+
 /// A progress bar on standard error, if that is a terminal.
 struct Progress(ProgressBar);
 
@@ -151,7 +157,7 @@ fn misused(error: &clap::Error) -> ExitCode {
     let parts = text.split("\n\n").next().unwrap_or_default().split_whitespace();
     let what = parts.collect::<Vec<_>>().join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    eprintln!("tickernel: {what}; see `tickernel help` and `tickernel help COMMAND`");
+    complain(&format!("{what}; see `tickernel help` and `tickernel help COMMAND`"));
     ExitCode::from(2)
 }
 
@@ -175,7 +181,7 @@ pub fn main() -> ExitCode {
         Ok(Verdict::Differs) => ExitCode::FAILURE,
         Ok(Verdict::Damaged) => ExitCode::from(2),
         Err(Failure(text)) => {
-            eprintln!("tickernel: {text}");
+            complain(&text);
             ExitCode::from(2)
         }
     }

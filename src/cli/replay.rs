@@ -1,6 +1,6 @@
 //! `tickernel replay`: replays a trace or a recording and compares.
 
-use super::{Failure, Progress, Verdict, read_input, replay_input};
+use super::{Failure, Progress, Verdict, complain, read_input, replay_input};
 use crate::replay::{Options, Replayed};
 use clap::Args;
 use std::io::Write;
@@ -44,12 +44,16 @@ pub(super) fn print(replayed: &Replayed, json: bool) -> Result<(), Failure> {
         super::print_line(&text)?;
         if let Some(damage) = &replayed.damage {
             let (file, why) = (&report.file, damage.why.replace('\n', " "));
-            eprintln!("tickernel: {file}: damaged: {why}; the report is of what stands before");
+            complain(&format!("{file}: damaged: {why}; the report is of what stands before"));
         }
         return Ok(());
     }
-    let written = std::io::stderr().lock().write_all(report.to_text().as_bytes());
-    written.map_err(|error| Failure::new(format_args!("standard error: {error}")))
+    match std::io::stderr().lock().write_all(report.to_text().as_bytes()) {
+        // Whoever read it has gone; the exit status is still asked for.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::new(format_args!("standard error: {error}"))),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Damaged input is 2, a disagreement 1.

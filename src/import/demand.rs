@@ -2,14 +2,17 @@
 //! one runs first, as little of it as is needed.
 
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
-use tickernel_systems::event::Call;
+use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
+use tickernel_systems::abi::{Signal, WaitStatus};
+use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::order::Order;
 use super::paths;
 use super::probe::{self, Probe, Want};
-use crate::replay::Recorded;
+use super::unknown::Home;
+use crate::replay::{CUT, Expected, Recorded};
 
 /// Descriptors that are looked at for the ends of a pipe.
 const LOOKED_AT_FDS: i32 = 256;
@@ -23,10 +26,21 @@ impl Order<'_> {
         if pending.item.is_some() {
             return Probe::Unknown;
         }
-        match Call::get(&mut WireReader::new(bytes)) {
-            Ok(call) => probe::probe(&mut self.kernel, tid, &call, &pending.decoded.expected),
-            Err(_) => Probe::Unknown,
+        let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { return Probe::Unknown };
+        let expected = &pending.decoded.expected;
+        // Bytes that strace cut cannot be held against what was read.
+        if let (Call::Read { fd, .. }, false) = (&call, self.unknown.is_empty())
+            && let Some(id) = self.pipe_of(tid, *fd)
+        {
+            let at = self.taken.get(&id).copied().unwrap_or(0);
+            let len = if let Recorded::Value(len) = expected.recorded { len } else { 0 };
+            let end = at.saturating_add(u64::try_from(len).unwrap_or(0));
+            if self.unknown.touches(Home::Pipe(id), at, end) {
+                let expected = Expected { flags: expected.flags | CUT, ..expected.clone() };
+                return probe::probe(&mut self.kernel, tid, &call, &expected);
+            }
         }
+        probe::probe(&mut self.kernel, tid, &call, expected)
     }
 
     /// Other tasks in a call, in the order in which they entered it.
@@ -48,6 +62,7 @@ impl Order<'_> {
             let recorded = pending.decoded.expected.recorded;
             let started = pending.item.is_some();
             let ran = match want {
+                Want::Bytes(id, _, _) if self.comes_later(tid, other, &call, *id) => false,
                 Want::Bytes(id, missing, exact) => {
                     let missing = if *exact { *missing } else { u64::MAX };
                     self.supply_bytes(other, &call, *id, missing)
@@ -76,6 +91,51 @@ impl Order<'_> {
             }
         }
         false
+    }
+
+    /// The child that a wait was told of ended, where no line says so.
+    pub(super) fn supply_child(&mut self, tid: u32) -> bool {
+        let bytes = self.call_bytes(tid).unwrap_or_default();
+        let call = Call::get(&mut WireReader::new(&bytes));
+        if !matches!(call, Ok(Call::Wait4 { .. } | Call::Waitid { .. })) {
+            return false;
+        }
+        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
+        let expected = &pending.decoded.expected;
+        let (pid, status) = match (&expected.payload, expected.recorded) {
+            (Payload::Info(info), _) => {
+                let by = Signal::new(info.status);
+                let status = match (info.code, by) {
+                    (CLD_EXITED, _) => Some(WaitStatus::Exited(info.status as u8)),
+                    (CLD_KILLED | CLD_DUMPED, Some(by)) => Some(WaitStatus::Signaled(by, false)),
+                    _ => None,
+                };
+                (Some(info.pid), status)
+            }
+            (Payload::Status(status), Recorded::Value(pid)) => {
+                let ends = matches!(status, WaitStatus::Exited(_) | WaitStatus::Signaled(..));
+                (u32::try_from(pid).ok().filter(|_| ends), Some(*status))
+            }
+            (_, Recorded::Value(pid)) => (u32::try_from(pid).ok(), None),
+            _ => (None, None),
+        };
+        pid.is_some_and(|pid| self.end_unseen(pid, status))
+    }
+
+    /// Whether what a reader got first is another task's pending write and not this one.
+    fn comes_later(&self, reader: u32, other: u32, call: &Call<'_>, id: u64) -> bool {
+        let (Call::Write { data, .. } | Call::Writev { data, .. }) = call else { return false };
+        let Some(coming) = self.coming(id) else { return false };
+        self.fits(other, data, &coming) == Some(false)
+            && self.others(reader).into_iter().filter(|third| *third != other).any(|third| {
+                let pending = self.tasks.get(&third).and_then(|task| task.pending.as_ref());
+                let bytes = pending.and_then(|pending| pending.decoded.call.as_deref());
+                let theirs = Call::get(&mut WireReader::new(bytes.unwrap_or_default()));
+                let Ok(Call::Write { fd, data } | Call::Writev { fd, data }) = theirs else {
+                    return false;
+                };
+                self.pipe_of(third, fd) == Some(id) && self.fits(third, data, &coming) == Some(true)
+            })
     }
 
     fn supply_bytes(&mut self, other: u32, call: &Call<'_>, id: u64, missing: u64) -> bool {

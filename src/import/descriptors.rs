@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, Stat};
-use tickernel_systems::event::{Call, FcntlArg, Payload};
+use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, Payload, Style};
 
 use super::created::Created;
 use super::lineage::{Lineage, Slot};
@@ -197,25 +197,7 @@ impl Descriptors {
                 }
                 seen.offset_set |= *whence != SEEK_CUR || *offset != 0;
             }
-            Call::Ioctl { fd, request, .. } => {
-                let tty = [TCGETS, TIOCGWINSZ, TIOCGPGRP].contains(request);
-                if let Some(seen) = self.at(task, *fd).filter(|_| tty) {
-                    seen.is_tty = true;
-                }
-            }
-            Call::Fcntl { fd, cmd: F_GETFL, .. } => {
-                if let Some(seen) = self.at(task, *fd)
-                    && !seen.flags_set
-                    && seen.flags.is_none()
-                {
-                    seen.flags = u32::try_from(value).ok();
-                }
-            }
-            Call::Fcntl { fd, cmd: F_SETFL, .. } => {
-                if let Some(seen) = self.at(task, *fd) {
-                    seen.flags_set = true;
-                }
-            }
+            Call::Ioctl { .. } | Call::Fcntl { .. } => self.asked(task, call, value),
             Call::Getdents64 { fd, .. } | Call::Fchdir { fd } => {
                 self.listed(task, *fd, expected);
                 if let Some(seen) = self.at(task, *fd) {
@@ -240,6 +222,38 @@ impl Descriptors {
                 }
             }
             Call::Poll { .. } | Call::Ppoll { .. } => self.polled(task, call, expected),
+            _ => {}
+        }
+    }
+
+    /// ioctl(2) and fcntl(2).
+    fn asked(&mut self, task: &Lineage, call: &Call<'_>, value: i64) {
+        match call {
+            // Not /dev/null, and there is something to read.
+            Call::Ioctl { fd, request: FIONREAD, .. } => {
+                if let Some(seen) = self.at(task, *fd) {
+                    seen.was_read = true;
+                }
+            }
+            Call::Ioctl { fd, request, .. } => {
+                let tty = [TCGETS, TIOCGWINSZ, TIOCGPGRP].contains(request);
+                if let Some(seen) = self.at(task, *fd).filter(|_| tty) {
+                    seen.is_tty = true;
+                }
+            }
+            Call::Fcntl { fd, cmd: F_GETFL, .. } => {
+                if let Some(seen) = self.at(task, *fd)
+                    && !seen.flags_set
+                    && seen.flags.is_none()
+                {
+                    seen.flags = u32::try_from(value).ok();
+                }
+            }
+            Call::Fcntl { fd, cmd: F_SETFL, .. } => {
+                if let Some(seen) = self.at(task, *fd) {
+                    seen.flags_set = true;
+                }
+            }
             _ => {}
         }
     }
@@ -337,12 +351,36 @@ impl Descriptors {
                 let lists = path.is_some_and(|path| {
                     path.starts_with(b"/proc/self/fd") && number_of_name(path).is_none()
                 });
-                for fd in made_fds(call, value) {
+                for fd in self.made_pair(task, call, value) {
                     self.taken(task, 0, fd);
                     task.put(fd, if lists { Slot::OwnFds } else { Slot::Own { cloexec } });
                 }
             }
         }
+    }
+
+    /// The numbers that a call made; of a pair that was not printed whole, the lowest that are free
+    /// as far as is known.
+    fn made_pair(&self, task: &Lineage, call: &strace::Call, value: i64) -> Vec<i32> {
+        let mut made = made_fds(call, value);
+        let wanted = if value < 0 { 0 } else { made_count(call) };
+        let is_free = |fd: i32| match task.slot(fd) {
+            Slot::Closed => true,
+            Slot::Own { .. } | Slot::OwnFds => false,
+            Slot::Inherited { root_fd, .. } => {
+                let open = self.seen.get(&root_fd).and_then(|seen| seen.open);
+                !open.unwrap_or((0..3).contains(&root_fd))
+            }
+        };
+        for fd in 0..MAX_FD {
+            if made.len() >= wanted {
+                break;
+            }
+            if is_free(fd) && made.last().is_none_or(|last| fd > *last) {
+                made.push(fd);
+            }
+        }
+        made
     }
 
     fn copied(&mut self, task: &Lineage, old: i32, from: i32, made: i32, cloexec: bool) {
@@ -388,43 +426,36 @@ fn printed(arg: &Value) -> Vec<&Fd> {
     }
 }
 
+/// Collects the descriptors among a call's fields, by the names that the man pages give them.
+#[derive(Default)]
+struct Numbers(Vec<i32>);
+
+impl FieldSink for Numbers {
+    fn field(&mut self, name: &'static str, _: Style, value: FieldValue<'_>) {
+        const NAMES: &[&str] =
+            &["fd", "sockfd", "oldfd", "out_fd", "in_fd", "fd_in", "fd_out", "pidfd", "epfd"];
+        if let FieldValue::Number(number) = value
+            && NAMES.contains(&name)
+        {
+            self.0.extend(i32::try_from(number));
+        }
+    }
+}
+
 /// Descriptors that a call takes by their numbers.
 pub(super) fn used(call: &Call<'_>) -> Vec<i32> {
     match *call {
-        Call::Read { fd, .. }
-        | Call::Write { fd, .. }
-        | Call::Close { fd }
-        | Call::Fstat { fd }
-        | Call::Lseek { fd, .. }
-        | Call::Ioctl { fd, .. }
-        | Call::Pread64 { fd, .. }
-        | Call::Pwrite64 { fd, .. }
-        | Call::Readv { fd, .. }
-        | Call::Writev { fd, .. }
-        | Call::Fcntl { fd, .. }
-        | Call::Flock { fd, .. }
-        | Call::Fsync { fd }
-        | Call::Fdatasync { fd }
-        | Call::Ftruncate { fd, .. }
-        | Call::Fchdir { fd }
-        | Call::Fchmod { fd, .. }
-        | Call::Fchown { fd, .. }
-        | Call::Fstatfs { fd }
-        | Call::Getdents64 { fd, .. }
-        | Call::Fadvise64 { fd, .. }
-        | Call::Fallocate { fd, .. }
-        | Call::Fgetxattr { fd, .. }
-        | Call::Flistxattr { fd, .. } => vec![fd],
-        Call::Dup { oldfd } | Call::Dup2 { oldfd, .. } | Call::Dup3 { oldfd, .. } => vec![oldfd],
-        Call::Sendfile { in_fd, out_fd, .. } => vec![in_fd, out_fd],
-        Call::CopyFileRange { fd_in, fd_out, .. } => vec![fd_in, fd_out],
         Call::Newfstatat { dirfd, path: Some(b""), .. }
         | Call::Statx { dirfd, path: Some(b""), .. }
             if dirfd >= 0 =>
         {
             vec![dirfd]
         }
-        _ => Vec::new(),
+        _ => {
+            let mut numbers = Numbers::default();
+            call.show(&mut numbers);
+            numbers.0
+        }
     }
 }
 
@@ -489,6 +520,12 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
         _ => return Vec::new(),
     };
     list.and_then(Value::items).unwrap_or_default().iter().filter_map(Value::as_i32).collect()
+}
+
+/// How many descriptors a call makes whose list may not be printed whole (`-s 1`, or
+/// `-e verbose=none`).
+pub(super) fn made_count(call: &strace::Call) -> usize {
+    if matches!(&*call.name, "pipe" | "pipe2" | "socketpair") { 2 } else { 0 }
 }
 
 /// Whether a constant is printed by that name, alone or in a comment.

@@ -7,6 +7,7 @@ use tickernel_systems::abi::flags::*;
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{Meta, Node, Place};
 
+use super::hidden;
 use super::hints::Hints;
 use super::initial::{Initial, Shape};
 use super::paths::{self, Use};
@@ -216,6 +217,11 @@ impl Facts<'_> {
         }
     }
 
+    /// The text of a link that nobody read.
+    fn unknown_target(&self, own: &[u8]) -> Vec<u8> {
+        hidden::unknown_target(&self.hints.identities.hidden, own)
+    }
+
     fn ensure_parent(&mut self, one: &Use<'_>) {
         let path = trimmed(one.path);
         let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
@@ -336,7 +342,7 @@ impl Facts<'_> {
         let (shape, mode) = match (hinted, deduced) {
             (Some(Shape::Link(target)), deduced) => {
                 let text = if target.is_empty() { deduced } else { Some(target) };
-                (Shape::Link(text.unwrap_or_else(|| unknown_target(&own))), 0o777)
+                (Shape::Link(text.unwrap_or_else(|| self.unknown_target(&own))), 0o777)
             }
             (_, Some(target)) => (Shape::Link(target), 0o777),
             (Some(shape), None) if is_last && wanted.shape == Shape::File => {
@@ -349,7 +355,9 @@ impl Facts<'_> {
                 (Shape::Directory, 0o755)
             }
             (_, None) if is_last => match &wanted.shape {
-                Shape::Link(text) if text.is_empty() => (Shape::Link(unknown_target(&own)), 0o777),
+                Shape::Link(text) if text.is_empty() => {
+                    (Shape::Link(self.unknown_target(&own)), 0o777)
+                }
                 shape => (shape.clone(), wanted.mode),
             },
             (_, None) => (Shape::Directory, 0o755),
@@ -484,7 +492,7 @@ impl Facts<'_> {
                 (Shape::Link(_), Some(Shape::Link(target))) if !target.is_empty() => {
                     Shape::Link(target)
                 }
-                (Shape::Link(_), _) => Shape::Link(unknown_target(&own)),
+                (Shape::Link(_), _) => Shape::Link(self.unknown_target(&own)),
                 (shape, _) => shape,
             };
             let mode = if shape == Shape::Directory { 0o755 } else { 0o644 };
@@ -593,19 +601,6 @@ impl Facts<'_> {
         let place = self.kernel.resolve(self.tid, one.dirfd, above, true).ok()??;
         Some((place, name.to_vec()))
     }
-}
-
-/// Links at the top that lead below /usr where the two are merged (hier(7)).
-const MERGED: &[&[u8]] = &[b"/bin", b"/sbin", b"/lib", b"/lib32", b"/lib64", b"/libx32"];
-
-/// The text of a link that nobody read.
-fn unknown_target(own: &[u8]) -> Vec<u8> {
-    if MERGED.contains(&own) {
-        return [b"usr".as_slice(), own].concat();
-    }
-    let mut text = b"/.unknown".to_vec();
-    text.extend_from_slice(own);
-    text
 }
 
 /// A path without slashes at its end.

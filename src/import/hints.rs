@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, number_of};
+use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, number_of};
 use tickernel_systems::event;
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::identity::{Identities, Sights};
 use super::initial::Shape;
-use super::{numbers, paths};
+use super::{hidden, numbers, paths};
 use crate::strace::{Call, EventKind, Recording, Value};
 
 /// Kinds of files by absolute path.
@@ -20,10 +20,16 @@ pub struct Hints {
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
+    /// Those of which something was not printed: what came later has no known place.
+    cut_streams: BTreeSet<Vec<u8>>,
     /// Paths that stand before others: directories, if they are there.
     prefixes: BTreeSet<Vec<u8>>,
     /// The last program that each task executed, and whether it then read that as a script.
     programs: BTreeMap<Option<u32>, Vec<u8>>,
+    /// Programs that are links as far as `/proc/self/exe` tells.
+    by_exe: BTreeSet<Vec<u8>>,
+    /// Programs that their interpreters read.
+    scripts: BTreeSet<Vec<u8>>,
     /// What the descriptor of an opening call turns out to be, by the call's index.
     opened: BTreeMap<u64, Shape>,
     /// Its mode at the first stat, if nobody changed modes before.
@@ -41,6 +47,14 @@ pub struct Hints {
     open: BTreeMap<(Option<u32>, i32), u64>,
     /// The paths of these calls.
     open_paths: BTreeMap<u64, Vec<u8>>,
+    /// Calls among these that did not follow a link at the end.
+    nofollow: BTreeSet<u64>,
+    /// Directories whose names are listed.
+    listed: BTreeSet<Vec<u8>>,
+    /// Directories that successful calls went through.
+    passed: BTreeSet<Vec<u8>>,
+    /// Who makes the call that is looked at.
+    caller: Option<u32>,
     sights: Sights,
     /// What the numbers of the files tell.
     pub identities: Identities,
@@ -58,6 +72,7 @@ impl Hints {
                 EventKind::Entry { call } => {
                     if let Some(call) = recording.calls.get(call) {
                         hints.follow_cwd(call);
+                        hints.see_birth(call);
                         hints.see(call);
                     }
                 }
@@ -76,11 +91,60 @@ impl Hints {
                 _ => {}
             }
         }
-        hints.identities = std::mem::take(&mut hints.sights).conclude(&hints.shapes);
+        hints.identities = hints.sights.conclude(&hints.shapes);
         for (link, target) in hints.identities.links.clone() {
             hints.shapes.insert(link, Shape::Link(target));
         }
+        hints.identities.hidden = hidden::home_in(&hints.not_listed());
+        hints.sights = Sights::default();
         hints
+    }
+
+    /// A directory that was there, on the root's volume, whose names nobody asked for.
+    fn not_listed(&self) -> Vec<u8> {
+        if !self.listed.contains(b"".as_slice()) {
+            return Vec::new();
+        }
+        const VOLUMES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev", b"/tmp", b"/run"];
+        let mounts = self.identities.mounts.keys().map(Vec::as_slice);
+        let apart: Vec<&[u8]> = mounts.chain(VOLUMES.iter().copied()).collect();
+        let is_apart = |path: &[u8]| {
+            apart.iter().any(|top| {
+                path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+            })
+        };
+        let fits = |path: &&Vec<u8>| {
+            // No link may be on the way.
+            let is_plain = |end: usize| {
+                let above = path.get(..end).unwrap_or_default();
+                !matches!(self.shapes.get(above), Some(Shape::Link(_)))
+                    && !self.identities.links.iter().any(|(link, _)| link == above)
+            };
+            let ends = paths::ends(path);
+            !self.listed.contains(*path)
+                && !path.is_empty()
+                && !is_apart(path)
+                && !self.sights.is_changed(path)
+                && ends.iter().all(|(_, end)| is_plain(*end))
+        };
+        self.passed.iter().find(fits).cloned().unwrap_or_default()
+    }
+
+    /// A child begins with its parent's descriptors (fork(2)).
+    fn see_birth(&mut self, call: &Call) {
+        let makes = matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork");
+        let made = call.result.as_ref().filter(|_| makes).and_then(|result| result.number());
+        let Some(child) = made.and_then(|pid| u32::try_from(pid).ok()) else { return };
+        let own = (call.tid, i32::MIN)..=(call.tid, i32::MAX);
+        let copies = self.open.range(own).map(|((_, fd), opened)| ((Some(child), *fd), *opened));
+        let copies: Vec<_> = copies.collect();
+        self.open.extend(copies);
+    }
+
+    /// The path by which the file behind a descriptor was opened.
+    fn opened_path(&self, fd: Option<&Value>) -> Option<Vec<u8>> {
+        let opened = self.open.get(&(self.caller, fd?.as_i32()?))?;
+        self.open_paths.get(opened).cloned()
     }
 
     /// The kind of the file at a path, if the recording ever shows it.
@@ -109,6 +173,13 @@ impl Hints {
                 continue;
             }
             let Some(path) = plain(path) else { continue };
+            let looks = ["open", "stat", "access", "execve"];
+            if call.result.as_ref().and_then(|result| result.number()).is_some_and(|it| it >= 0)
+                && looks.iter().any(|name| call.name.contains(name))
+                && let Some(cut) = path.iter().rposition(|byte| *byte == b'/')
+            {
+                self.passed.insert(path.get(..cut).unwrap_or_default().to_vec());
+            }
             let mut end = path.len();
             while let Some(cut) = path
                 .get(..end)
@@ -138,8 +209,15 @@ impl Hints {
             }
             "open" | "openat" => {
                 let opened = path(usize::from(&*call.name == "openat"));
-                if self.programs.get(&call.tid).map(Vec::as_slice) == opened {
-                    self.programs.remove(&call.tid);
+                if self.programs.get(&call.tid).map(Vec::as_slice) == opened
+                    && let Some(script) = self.programs.remove(&call.tid)
+                {
+                    // Its interpreter reads it, perhaps after it has looked at its own path: what
+                    // that told was the interpreter's place (perl does so).
+                    if self.by_exe.remove(&script) {
+                        self.shapes.remove(&script);
+                    }
+                    self.scripts.insert(script);
                 }
             }
             "readlink" if path(0) == Some(b"/proc/self/exe") => {
@@ -148,7 +226,9 @@ impl Hints {
                 if let (Some(program), Some(text)) = (program, text)
                     && program != text.bytes
                     && text.bytes.first() == Some(&b'/')
+                    && !self.scripts.contains(&program)
                 {
+                    self.by_exe.insert(program.clone());
                     self.shapes.insert(program, Shape::Link(text.bytes.clone()));
                 }
             }
@@ -189,11 +269,15 @@ impl Hints {
         let mode = stat.and_then(|stat| numbers::mode(stat.field("st_mode")?));
         let seen = stat.and_then(numbers::stat);
         let path = opened.and_then(|opened| self.open_paths.get(&opened));
+        let own = opened.is_some_and(|opened| self.nofollow.contains(&opened));
         if let (Some(path), Some((stat, members))) = (path, seen) {
-            self.sights.stat(path, &stat, members, false);
+            self.sights.stat(path, &stat, members, own);
         }
         if let (Some(opened), Some(mode)) = (opened, mode) {
             self.modes.entry(opened).or_insert(mode);
+        }
+        if own {
+            self.mode(path.cloned(), mode, true);
         }
         let found = match &*call.name {
             "fchmod" => {
@@ -202,33 +286,52 @@ impl Hints {
                 }
                 return;
             }
-            "open" | "openat" => {
-                if let Ok(fd) = i32::try_from(value) {
-                    let at = usize::from(&*call.name == "openat");
-                    let path = call.arg(at).and_then(Value::as_bytes);
-                    let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
-                    let created = path.as_ref().and_then(|path| self.created.get(path).copied());
-                    self.open.insert((call.tid, fd), created.unwrap_or(index));
-                    // Where the descriptor's own path is printed, that tells of links.
-                    let text = call.result.as_ref().and_then(|result| result.value.as_ref());
-                    if let (Some(path), None) = (path, printed(text)) {
-                        self.open_paths.entry(created.unwrap_or(index)).or_insert(path);
-                    }
-                }
-                return;
-            }
-            "close" => {
-                if let Some(fd) = fd {
-                    self.open.remove(&(call.tid, fd));
-                }
-                return;
+            "dup" | "dup2" | "dup3" | "open" | "openat" | "close" => {
+                return self.see_number(index, call, value, opened);
             }
             "fstat" | "newfstatat" => shape(stat),
-            "getdents64" | "getdents" | "fchdir" => Some(Shape::Directory),
+            "getdents64" | "getdents" => {
+                let path = printed(call.arg(0)).or_else(|| self.opened_path(call.arg(0)));
+                // A bare "/" has no name of its own.
+                self.listed.extend(path.as_deref().and_then(plain));
+                Some(Shape::Directory)
+            }
+            "fchdir" => Some(Shape::Directory),
             _ => None,
         };
         if let (Some(opened), Some(shape)) = (opened, found) {
             self.opened.entry(opened).or_insert(shape);
+        }
+    }
+
+    /// A number of a descriptor gets another meaning.
+    fn see_number(&mut self, index: u64, call: &Call, value: i128, opened: Option<u64>) {
+        let at = usize::from(&*call.name == "openat");
+        match (&*call.name, i32::try_from(value), opened) {
+            ("close", ..) => {
+                if let Some(fd) = call.arg(0).and_then(Value::as_i32) {
+                    self.open.remove(&(call.tid, fd));
+                }
+            }
+            ("open" | "openat", Ok(fd), _) => {
+                let table = tickernel_systems::abi::flags::OPEN_FLAGS;
+                let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
+                if flags.is_some_and(|flags| flags & O_NOFOLLOW != 0) {
+                    self.nofollow.insert(index);
+                }
+                let path = call.arg(at).and_then(Value::as_bytes);
+                let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
+                let created = path.as_ref().and_then(|path| self.created.get(path).copied());
+                self.open.insert((call.tid, fd), created.unwrap_or(index));
+                // Where the descriptor's own path is printed, that tells of links.
+                let text = call.result.as_ref().and_then(|result| result.value.as_ref());
+                if let (Some(path), None) = (path, printed(text)) {
+                    self.open_paths.entry(created.unwrap_or(index)).or_insert(path);
+                }
+            }
+            (_, Ok(fd), Some(opened)) => drop(self.open.insert((call.tid, fd), opened)),
+            (_, Ok(fd), None) => drop(self.open.remove(&(call.tid, fd))),
+            (_, Err(_), _) => {}
         }
     }
 
@@ -241,10 +344,11 @@ impl Hints {
         else {
             return;
         };
-        let Some(text) = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut) else {
-            return;
-        };
-        if self.stream_bytes < MAX_STREAM_BYTES {
+        let Some(text) = call.arg(1).and_then(Value::as_text) else { return };
+        if text.cut {
+            self.cut_streams.insert(fd.text.clone());
+        }
+        if self.stream_bytes < MAX_STREAM_BYTES && !self.cut_streams.contains(&fd.text) {
             self.stream_bytes += text.bytes.len();
             self.streams.entry(fd.text.clone()).or_default().extend_from_slice(&text.bytes);
         }
@@ -362,12 +466,14 @@ impl Hints {
         let at_cwd = fd.is_none_or(|fd| {
             fd.resolve(&|name| (name == "AT_FDCWD").then_some(-100)) == Some(-100)
         });
-        let base = printed(fd).or_else(|| self.base.clone().filter(|_| at_cwd))?;
+        let base = printed(fd).or_else(|| self.base.clone().filter(|_| at_cwd));
+        let base = base.or_else(|| self.opened_path(fd))?;
         join(&base, path)
     }
 
     /// Follows whose working directory is the first one.
     fn follow_cwd(&mut self, call: &Call) {
+        self.caller = call.tid;
         self.base = if self.moved.contains(&call.tid) { None } else { Some(self.cwd.clone()) };
         let ok = call.result.as_ref().and_then(|result| result.number());
         let Some(value) = ok.filter(|value| *value >= 0) else { return };

@@ -10,12 +10,26 @@ use super::paths;
 use super::probe::Probe;
 use crate::replay::Recorded;
 
+/// Most rounds for one call: each runs a pending write.
+const MAX_ROUNDS: usize = 64;
+
 impl Order<'_> {
     /// Calls whose result is right now and perhaps not after this one.
     pub(super) fn hold_back(&mut self, tid: u32, call: &Call<'_>) {
         if self.tasks.len() < 2 || self.depth > 4 || !changes_others(call) {
             return;
         }
+        // What ran may have made another's result right.
+        for _ in 0..MAX_ROUNDS {
+            if !self.hold_back_once(tid, call) {
+                return;
+            }
+        }
+    }
+
+    /// Runs what comes before this call; true if a write was among it.
+    fn hold_back_once(&mut self, tid: u32, call: &Call<'_>) -> bool {
+        let mut wrote = false;
         let named = paths::uses(call);
         let is_write = matches!(call, Call::Write { .. } | Call::Writev { .. });
         for other in self.others(tid) {
@@ -48,9 +62,11 @@ impl Order<'_> {
                 }),
             };
             if sensitive && self.probe(other) == Probe::Right {
+                wrote |= matches!(theirs, Call::Write { .. } | Call::Writev { .. });
                 self.run_other(other);
             }
         }
+        wrote
     }
 
     /// Whether a call closes the last reading end of the pipe that another task's write goes to.
@@ -96,19 +112,20 @@ impl Order<'_> {
         };
         let printed = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
         let printed = printed.and_then(|pending| self.recording.calls.get(pending.call));
-        let Some(stream) = printed
+        let stream = printed
             .and_then(|call| call.arg(0)?.as_fd())
-            .and_then(|fd| self.hints.stream(&fd.text))
-        else {
-            return false;
+            .and_then(|fd| self.hints.stream(&fd.text));
+        let coming = match stream {
+            Some(stream) => {
+                let at = self.written.get(&id).copied().unwrap_or(0);
+                let rest = usize::try_from(at).ok().and_then(|at| stream.get(at..));
+                rest.map(<[u8]>::to_vec)
+            }
+            None => self.coming(id),
         };
-        let at = self.written.get(&id).copied().unwrap_or(0);
-        let rest = usize::try_from(at).ok().and_then(|at| stream.get(at..)).unwrap_or_default();
-        let fits = |data: &[u8]| {
-            let len = data.len().min(rest.len());
-            len > 0 && data.get(..len) == rest.get(..len)
-        };
-        !fits(data) && fits(other_data)
+        let Some(coming) = coming else { return false };
+        self.fits(tid, data, &coming) == Some(false)
+            && self.fits(other, other_data, &coming) == Some(true)
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Identities {
     pub mounts: BTreeMap<Vec<u8>, u64>,
     /// Names of files that have several: those of one file have one number.
     pub names: BTreeMap<Vec<u8>, usize>,
+    /// The directory for what has no known name (`hidden.rs`).
+    pub hidden: Vec<u8>,
     /// Symbolic links.
     pub links: Vec<(Vec<u8>, Vec<u8>)>,
     /// Paths by device and inode.
@@ -111,12 +113,12 @@ impl Sights {
         self.changed.insert(path);
     }
 
-    fn is_changed(&self, path: &[u8]) -> bool {
+    pub fn is_changed(&self, path: &[u8]) -> bool {
         above(path).any(|path| self.changed.contains(path)) || self.changed.contains(path)
     }
 
     /// What the sights tell; `shapes` = what is known of paths beside.
-    pub fn conclude(self, shapes: &BTreeMap<Vec<u8>, Shape>) -> Identities {
+    pub fn conclude(&self, shapes: &BTreeMap<Vec<u8>, Shape>) -> Identities {
         let mut found = Identities::default();
         let links = shapes.iter().filter_map(|(path, shape)| match shape {
             Shape::Link(target) if !target.is_empty() => Some((path.clone(), target.clone())),

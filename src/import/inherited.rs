@@ -98,6 +98,17 @@ fn root_of(recording: &Recording) -> Option<u32> {
     told.or_else(|| recording.events.iter().find_map(|event| event.tid))
 }
 
+/// The line where a process is told that it has this pid.
+pub(super) fn line_of_pid(recording: &Recording, pid: u32) -> Option<u64> {
+    let mut events = recording.events.iter();
+    let found = events.find(|event| {
+        let EventKind::Exit { call } = event.kind else { return false };
+        let call = recording.calls.get(call).and_then(|call| call.result.as_ref());
+        call.and_then(strace::CallResult::number) == Some(i128::from(pid))
+    });
+    found.map(|event| event.line)
+}
+
 /// The walk over a recording.
 struct Walk {
     found: Inherited,

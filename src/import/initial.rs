@@ -14,6 +14,7 @@ use tickernel_systems::abi::flags::{
 use tickernel_systems::abi::{Errno, Stat, Timespec};
 use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place, VolumeKind};
 
+use super::hidden;
 use super::hints::Hints;
 use super::identity::Identities;
 use super::ranges::{add_range, gaps};
@@ -329,6 +330,11 @@ impl Initial {
         Ok(made)
     }
 
+    /// The directory for what has no known name.
+    pub fn hidden(&self) -> &[u8] {
+        &self.identities.hidden
+    }
+
     /// The kind of volume that is mounted at a path, by its device.
     fn mount(&self, path: &[u8]) -> Option<VolumeKind> {
         let device = self.identities.mounts.get(path)?;
@@ -373,7 +379,7 @@ impl Initial {
         }
         if let (true, Shape::Link(target)) = (fresh & SIZE != 0, &mut node.shape) {
             // A target whose text nobody read: at least as long as it was.
-            if target.len() as u64 != stat.size && target.starts_with(b"/.unknown") {
+            if target.len() as u64 != stat.size && hidden::is_made_up(target) {
                 target.resize(stat.size.clamp(1, 4095) as usize, b'x');
                 let text = target.clone();
                 fs.describe_kind(place, |kind| *kind = Kind::Symlink(text.into())).unwrap_or(());

@@ -1,7 +1,7 @@
 //! The side file `NAME.meta.json` (FORMAT.md section 1): what strace never prints.
 //!
-//! What it says beats what is inferred. Unknown keys are passed over; a broken file is an error of
-//! its own, for a recording is usable without it.
+//! What it says beats what is inferred. Unknown keys are passed over. A recording is usable without
+//! it: of a broken file, or one of another session, nothing is used, and that is told as damage.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,6 +13,10 @@ use serde_json::value::RawValue;
 use tickernel_systems::abi::Rlimit;
 use tickernel_systems::abi::flags::{OPEN_FLAGS, RESOURCES, number_of};
 
+use crate::strace::{CallResult, EventKind, Recording};
+
+/// PID_MAX_LIMIT of proc(5).
+pub(super) const MAX_PID: u32 = 4_194_304;
 /// Defects that are told; more say nothing new.
 const MAX_DEFECTS: usize = 8;
 /// Other names of limits that Python's `resource` has (BSD's name of RLIMIT_NOFILE).
@@ -58,6 +62,9 @@ pub struct SideFile {
     pub files: Vec<SideRow>,
     #[serde(skip)]
     defects: Vec<Defect>,
+    /// Where `root_pid` stands.
+    #[serde(skip)]
+    root_line: Option<u64>,
 }
 
 /// Something that cannot be used.
@@ -121,8 +128,31 @@ impl SideFile {
     /// If it is not such a JSON object.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         let mut side: Self = serde_json::from_slice(text)?;
+        // A list would pass for the fields in their order.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(serde::de::Error::custom("not a JSON object"));
+        }
         side.defects = side.find_defects(text);
+        side.root_line = line_of(text, &[Step::Key("root_pid")]);
         Ok(side)
+    }
+
+    /// One of which nothing can be used, and why.
+    pub fn unusable(why: impl std::fmt::Display, line: Option<u64>) -> Self {
+        let what = format!("{why}; mend it or move it away: nothing of it is used");
+        Self { defects: vec![Defect { line, what }], ..Self::default() }
+    }
+
+    /// The side file, if it is of this recording: its first process stands there.
+    pub(super) fn fitting(&self, recording: &Recording) -> Cow<'_, Self> {
+        let Some(root) = self.root_pid else { return Cow::Borrowed(self) };
+        let why = match birth_of(root, recording) {
+            Seen::First | Seen::Unknown => return Cow::Borrowed(self),
+            Seen::Child => "is a process that the recording's own made",
+            Seen::Never => "is no process of the recording",
+        };
+        let why = format!("root_pid {root} {why}: it is of another session");
+        Cow::Owned(Self::unusable(why, self.root_line))
     }
 
     /// The umask, if it is one.
@@ -156,6 +186,8 @@ impl SideFile {
         }
         for (name, id) in [("root_pid", self.root_pid), ("pgid", self.pgid), ("sid", self.sid)] {
             check(id != Some(0), &[Step::Key(name)], format!("{name} is 0"));
+            let what = format!("{name} is greater than any pid of Linux ({MAX_PID})");
+            check(id.is_none_or(|id| id <= MAX_PID), &[Step::Key(name)], what);
         }
         for name in self.rlimits.keys() {
             let known = number_of(RESOURCES, name).is_some() || OTHER_LIMITS.contains(&&**name);
@@ -200,6 +232,36 @@ impl SideFile {
         }
         limits
     }
+}
+
+/// How a process comes into a recording.
+enum Seen {
+    /// It was there.
+    First,
+    /// Another made it.
+    Child,
+    /// Not at all.
+    Never,
+    /// There is no pid column.
+    Unknown,
+}
+
+fn birth_of(pid: u32, recording: &Recording) -> Seen {
+    let mut pids = false;
+    for event in &recording.events {
+        pids |= event.tid.is_some();
+        if event.tid == Some(pid) {
+            return Seen::First;
+        }
+        let EventKind::Entry { call } = event.kind else { continue };
+        let Some(call) = recording.calls.get(call) else { continue };
+        let makes = matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork");
+        let made = call.result.as_ref().filter(|_| makes).and_then(CallResult::number);
+        if made == Some(i128::from(pid)) {
+            return Seen::Child;
+        }
+    }
+    if pids { Seen::Never } else { Seen::Unknown }
 }
 
 /// `O_WRONLY|O_APPEND` as a number.

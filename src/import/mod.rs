@@ -10,7 +10,9 @@ mod decode;
 mod demand;
 mod descriptors;
 mod facts;
+mod flow;
 mod force;
+mod hidden;
 mod hints;
 mod hold;
 mod identity;
@@ -32,7 +34,10 @@ mod start;
 mod start_fds;
 mod step;
 mod task;
+mod unknown;
+mod wander;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tickernel_systems::abi::{Errno, SigInfo, Timespec};
@@ -72,7 +77,11 @@ impl Format {
 
 /// How to read an input.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {}
+pub struct Options {
+    /// Chooses among the orders that the recording allows; `None` for the one in which each call
+    /// takes effect as late as can be.
+    pub order_seed: Option<u64>,
+}
 
 /// Why an input cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -91,8 +100,8 @@ pub enum ImportError {
         /// Which.
         path: PathBuf,
     },
-    /// It is larger than what is read.
-    #[error("{}: larger than {limit_bytes} bytes unpacked; split it", path.display())]
+    /// It is larger than what is read, and is nothing of which a part can be used.
+    #[error("{}: larger than the {limit_bytes} bytes that are read", path.display())]
     TooLarge {
         /// Which.
         path: PathBuf,
@@ -108,14 +117,6 @@ pub enum ImportError {
         /// Which.
         path: PathBuf,
     },
-    /// The side file is broken.
-    #[error("{}: {why}; mend it or move it away", path.display())]
-    SideFile {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: serde_json::Error,
-    },
     /// Not a line could be read.
     #[error("{}: {why}", path.display())]
     Strace {
@@ -125,8 +126,28 @@ pub enum ImportError {
         why: Box<crate::strace::Error>,
     },
     /// The first state cannot be made.
-    #[error("the first state cannot be made: {0:?}")]
+    #[error("the first state cannot be made: {}", .0.name())]
     Start(Errno),
+    /// Arguments are printed as numbers only.
+    #[error(
+        "line {line}: no argument is printed as text (strace -e raw=all): what the calls name \
+         cannot be known; record again without -e raw"
+    )]
+    Raw {
+        /// The first line with an address for a path.
+        line: u64,
+    },
+    /// No process of Linux has such a number.
+    #[error(
+        "{}pid {pid} is beyond Linux's limit ({}); strace -f writes the pid before each call",
+        line.map_or(String::new(), |line| format!("line {line}: ")), meta::MAX_PID
+    )]
+    Pid {
+        /// The number.
+        pid: u32,
+        /// Where the recording tells it.
+        line: Option<u64>,
+    },
 }
 
 /// What was read: ready to be replayed or written.
@@ -208,7 +229,7 @@ impl Recording {
 ///
 /// # Errors
 /// If nothing of it can be used. A recording that is damaged farther on is read up to there.
-pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
+pub fn read(path: &Path, options: &Options) -> Result<Imported, ImportError> {
     let (format, opened) = source::open(path)?;
     let source = match opened {
         Opened::Trace(bytes) => Source::Trace(bytes),
@@ -224,7 +245,7 @@ pub fn read(path: &Path, _options: &Options) -> Result<Imported, ImportError> {
                 }
                 return Err(ImportError::Empty { path: path.to_owned() });
             }
-            Source::Recording(import(&text, &side)?)
+            Source::Recording(import_with(&text, &side, options)?)
         }
     };
     Ok(Imported { file: path.display().to_string(), format, source })
@@ -256,7 +277,27 @@ pub fn signal_info(value: &crate::strace::Value) -> Option<SigInfo> {
 /// # Errors
 /// If the first state cannot be made.
 pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
+    import_with(text, side, &Options::default())
+}
+
+/// The same with options.
+///
+/// # Errors
+/// If the first state cannot be made.
+pub fn import_with(
+    text: &Text,
+    side: &SideFile,
+    options: &Options,
+) -> Result<Recording, ImportError> {
+    if let Some(line) = raw_line(text) {
+        return Err(ImportError::Raw { line });
+    }
+    let side = &*side.fitting(text);
     let begun = start::start(text, side);
+    if begun.boot.pid > meta::MAX_PID {
+        let pid = begun.boot.pid;
+        return Err(ImportError::Pid { pid, line: inherited::line_of_pid(text, pid) });
+    }
     let config = Config {
         wake: WakeMode::OnDemand,
         entropy: Entropy::Host,
@@ -264,10 +305,20 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         start_ns: begun.start_ns,
         ..Config::default()
     };
-    let boot = begun.boot;
-    let kernel = Kernel::boot(config.clone(), begun.fs, &boot).map_err(ImportError::Start)?;
-    let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
-    order.run();
+    let boot = begun.boot.clone();
+    let choices = options.order_seed.map(wander::Choices::new);
+    let first = Walk { choices, ..Walk::default() };
+    let mut order = walk(text, begun, config.clone(), first)?;
+    if order.disorder > 0 {
+        // Reads found other bytes than those recorded: writers overlapped. What was read tells in
+        // which order they wrote.
+        let streams = std::mem::take(&mut order.streams);
+        let again = Walk { choices, streams };
+        let again = walk(text, start::start(text, side), config.clone(), again)?;
+        if again.disorder < order.disorder {
+            order = again;
+        }
+    }
     let image = first_image(&mut order.initial, config, &boot)?;
     let items = order.items.into_iter().map(|item| Encoded {
         event: item.event,
@@ -290,6 +341,46 @@ pub fn import(text: &Text, side: &SideFile) -> Result<Recording, ImportError> {
         Some(Damage { line, offset: None, why })
     });
     Ok(Recording { image, items: items.collect(), damage })
+}
+
+/// Where a program is executed by the address of its path, in a recording without any text.
+fn raw_line(text: &Text) -> Option<u64> {
+    let calls = || (0..text.calls.count()).filter_map(|index| text.calls.get(index));
+    let is_raw = |call: &crate::strace::Call| {
+        &*call.name == "execve"
+            && call.arg(0).and_then(crate::strace::Value::as_pointer).is_some_and(|at| at > 0)
+            && call.result.as_ref().is_some_and(|result| result.number() == Some(0))
+    };
+    let first = calls().next().filter(|call| is_raw(call))?;
+    let has_text = |call: &crate::strace::Call| {
+        call.args.iter().any(|arg| arg.as_text().is_some() || arg.as_array().is_some())
+    };
+    if calls().any(has_text) { None } else { first.entry_line }
+}
+
+/// How to walk.
+#[derive(Default)]
+struct Walk {
+    /// Which of the legal orders.
+    choices: Option<wander::Choices>,
+    /// What a walk before found in pipes.
+    streams: BTreeMap<u64, flow::Stream>,
+}
+
+/// Walks the recording.
+fn walk<'t>(
+    text: &'t Text,
+    begun: start::Start,
+    config: Config,
+    how: Walk,
+) -> Result<Order<'t>, ImportError> {
+    let boot = begun.boot;
+    let kernel = Kernel::boot(config, begun.fs, &boot).map_err(ImportError::Start)?;
+    let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
+    order.known_streams = how.streams;
+    order.choices = how.choices;
+    order.run();
+    Ok(order)
 }
 
 /// The first state with everything that the recording told about it.

@@ -3,7 +3,7 @@
 //! before another call takes away what it needs. Every step becomes an event, so that a replay
 //! searches nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
@@ -11,13 +11,15 @@ use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
 use super::decode::{self, Decoded};
+use super::flow::Stream;
 use super::hints::Hints;
 use super::initial::Initial;
 use super::item::Item;
 use super::probe::Probe;
-use super::scope::is_out_of_scope;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
+use super::unknown::Unknown;
+use super::wander::Choices;
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, EventKind, Recording};
 
@@ -26,6 +28,17 @@ pub(super) const MAX_DEMANDS: u32 = 400;
 /// The clock is moved when it is so far behind; smaller steps come with the next call that needs
 /// it.
 pub(super) const CLOCK_STEP_NS: u64 = 1_000_000;
+
+/// What becomes of a task after a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The signal ends it.
+    Dies,
+    /// It goes on.
+    Lives,
+    /// Nothing tells.
+    Unknown,
+}
 
 /// Walks a recording.
 pub struct Order<'a> {
@@ -43,12 +56,33 @@ pub struct Order<'a> {
     pub(super) line_ns: u64,
     pub(super) line: u64,
     pub(super) depth: u32,
+    /// Lines at which tasks end, by task.
+    pub(super) ends: BTreeMap<u32, Vec<u64>>,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
+    /// Bytes taken out of each pipe so far.
+    pub(super) taken: BTreeMap<u64, u64>,
+    /// Bytes that strace cut.
+    pub(super) unknown: Unknown,
+    /// What was read from each pipe.
+    pub(super) streams: BTreeMap<u64, Stream>,
+    pub(super) stream_bytes: usize,
+    /// The same from a walk before this one.
+    pub(super) known_streams: BTreeMap<u64, Stream>,
+    /// Reads of pipes that gave something else than recorded.
+    pub(super) disorder: u64,
+    /// When a name was taken away last, by the kernel's clock.
+    pub(super) removed_ns: Option<u64>,
+    /// No line tells that a task exited (`strace -qqq`).
+    pub(super) no_ends: bool,
+    /// Tasks that have lines of their own: without `-f` children have none.
+    pub(super) traced: BTreeSet<u32>,
     /// Descriptions in whose place the kernel has another.
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
     pub(super) outside: BTreeMap<u64, Outside>,
+    /// Which of the legal orders; `None` for the lazy one.
+    pub(super) choices: Option<Choices>,
 }
 
 impl<'a> Order<'a> {
@@ -73,9 +107,23 @@ impl<'a> Order<'a> {
             line_ns: 0,
             line: 0,
             depth: 0,
+            ends: ends(recording, boot.pid),
             written: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            unknown: Unknown::default(),
+            streams: BTreeMap::new(),
+            stream_bytes: 0,
+            known_streams: BTreeMap::new(),
+            disorder: 0,
+            removed_ns: None,
+            no_ends: !recording
+                .events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::Exited { .. })),
+            traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
+            choices: None,
         };
         order.note_inherited(boot);
         order
@@ -89,12 +137,15 @@ impl<'a> Order<'a> {
             self.line = event.line;
             self.line_ns = event.time_ns.unwrap_or(self.line_ns);
             match &event.kind {
-                EventKind::Entry { call } => self.entry(tid, *call),
+                EventKind::Entry { call } => {
+                    self.entry(tid, *call);
+                    self.wander();
+                }
                 EventKind::Exit { call } => self.exit(tid, *call),
                 EventKind::Signal { name, info } => {
                     let Some(signal) = Signal::from_name(name) else { continue };
-                    let fatal = self.is_fatal(at, event.tid, name);
-                    self.signal(tid, signal, info, fatal);
+                    let fate = self.fate(at, event.tid, name);
+                    self.signal(tid, signal, info, fate);
                 }
                 EventKind::Stopped { .. } | EventKind::Notice(_) => {}
                 EventKind::Exited { status } => self.exited(tid, *status),
@@ -112,22 +163,34 @@ impl<'a> Order<'a> {
             }
         }
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
+            self.end_unseen(tid, None);
             self.park(tid);
         }
         self.initial.add_interpreters(self.kernel.describe_tree(), &self.hints);
     }
 
-    /// Whether the next thing of the task is its end by this signal.
-    pub(super) fn is_fatal(&self, at: usize, tid: Option<u32>, name: &str) -> bool {
+    /// Where the task is seen to have ended by its call: that may have run for another's sake long
+    /// before.
+    pub(super) fn end_line(&self, tid: u32, call: &Call<'_>) -> Option<u64> {
+        if !matches!(call, Call::Exit { .. } | Call::ExitGroup { .. }) {
+            return None;
+        }
+        let ends = self.ends.get(&tid)?;
+        ends.get(ends.partition_point(|line| *line < self.line)).copied()
+    }
+
+    /// What the next thing of the task tells of its end by this signal.
+    fn fate(&self, at: usize, tid: Option<u32>, name: &str) -> Fate {
         let later = self.recording.events.iter().skip(at + 1).filter(|event| event.tid == tid);
         for event in later {
             match &event.kind {
-                EventKind::Killed { signal, .. } => return &**signal == name,
+                EventKind::Killed { signal, .. } if &**signal == name => return Fate::Dies,
                 EventKind::Signal { .. } | EventKind::Notice(_) => {}
-                _ => return false,
+                EventKind::Entry { .. } | EventKind::Exit { .. } => return Fate::Lives,
+                _ => return Fate::Unknown,
             }
         }
-        false
+        Fate::Unknown
     }
 
     pub(super) fn task(&mut self, tid: u32) -> &mut Task {
@@ -168,6 +231,12 @@ impl<'a> Order<'a> {
 
     pub(super) fn entry(&mut self, tid: u32, index: u64) {
         let Some(call) = self.recording.calls.get(index) else { return };
+        if &*call.name == "rt_sigreturn"
+            && self.task(tid).frames.is_empty()
+            && !self.enter_unseen_handler(tid, call)
+        {
+            return self.leave_unseen_handler(tid, call);
+        }
         if let Some(pending) = self.task(tid).pending.as_mut().filter(|pending| pending.restarting)
         {
             let again =
@@ -186,7 +255,7 @@ impl<'a> Order<'a> {
         let lines = (self.line, exit_line.unwrap_or(self.line));
         let carried =
             matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
-        if is_out_of_scope(&call.name) && !(carried && decoded.call.is_some()) {
+        if decode::is_scopeless(call) && !(carried && decoded.call.is_some()) {
             self.pass_over(decoded.expected, lines);
             return;
         }
@@ -291,6 +360,9 @@ impl<'a> Order<'a> {
 
     pub(super) fn exit(&mut self, tid: u32, index: u64) {
         let Some(call) = self.recording.calls.get(index) else { return };
+        if call.entry_line.is_none() {
+            return self.exit_without_entry(tid, index, call);
+        }
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
         if pending.call != index {
             return;
@@ -313,9 +385,41 @@ impl<'a> Order<'a> {
         self.finish(tid);
     }
 
+    /// strace was attached in the middle of it: its arguments are not known, so that it is answered
+    /// as recorded.
+    fn exit_without_entry(&mut self, tid: u32, index: u64, call: &strace::Call) {
+        let mut decoded = decode::decode(call);
+        if decoded.expected.role == Role::OutOfScope || !self.is_known(tid) {
+            if decoded.expected.role != Role::OutOfScope {
+                (decoded.expected.role, decoded.expected.flags) = (Role::Taken, FED);
+            }
+            return self.pass_over(decoded.expected, (self.line, self.line));
+        }
+        (decoded.call, decoded.expected.role) =
+            (Some(decode::unmodelled(&call.name)), Role::Unsupported);
+        if decoded.expected.recorded == Recorded::Never {
+            return self.pass_over(
+                Expected { role: Role::Taken, flags: FED, ..decoded.expected },
+                (self.line, self.line),
+            );
+        }
+        self.task(tid).pending = Some(Pending {
+            call: index,
+            entry_line: self.line,
+            exit_line: Some(self.line),
+            times_out: false,
+            real: None,
+            decoded,
+            item: None,
+            restarting: false,
+        });
+        self.finish(tid);
+    }
+
     /// The call must be over now.
     pub(super) fn finish(&mut self, tid: u32) {
         let own = self.task(tid).pending.as_ref().map(|pending| pending.call);
+        self.supply_child(tid);
         for _ in 0..MAX_DEMANDS {
             match self.probe(tid) {
                 Probe::Right | Probe::Unknown => break,
@@ -347,6 +451,16 @@ impl<'a> Order<'a> {
             self.task(tid).pending = None;
         }
     }
+}
+
+fn ends(recording: &Recording, root: u32) -> BTreeMap<u32, Vec<u64>> {
+    let mut ends = BTreeMap::<u32, Vec<u64>>::new();
+    for event in &recording.events {
+        if matches!(event.kind, EventKind::Exited { .. } | EventKind::Killed { .. }) {
+            ends.entry(event.tid.unwrap_or(root)).or_default().push(event.line);
+        }
+    }
+    ends
 }
 
 fn makes_task(name: &str) -> bool {

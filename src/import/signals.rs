@@ -1,30 +1,47 @@
 //! Signals at their lines and the ends of tasks (IMPORT.md section 3).
 
-use tickernel_systems::abi::signal::{DefaultAction, SIG_DFL, SIG_IGN};
-use tickernel_systems::abi::{SigInfo, Signal};
+use tickernel_systems::abi::signal::{
+    CLD_DUMPED, CLD_EXITED, CLD_KILLED, DefaultAction, SIG_DFL, SIG_IGN,
+};
+use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
-use super::numbers;
-use super::order::{CLOCK_STEP_NS, MAX_DEMANDS, Order};
-use crate::replay::{Expected, Role};
-use crate::strace::Value;
+use super::order::{CLOCK_STEP_NS, Fate, MAX_DEMANDS, Order};
+use super::{decode, numbers};
+use crate::replay::{Expected, FED, Recorded, Role};
+use crate::strace::{self, Value};
 
 impl Order<'_> {
-    pub(super) fn signal(&mut self, tid: u32, signal: Signal, info: &Value, fatal: bool) {
+    pub(super) fn signal(&mut self, tid: u32, signal: Signal, info: &Value, fate: Fate) {
         let recorded = numbers::siginfo(info)
             .unwrap_or(SigInfo { signo: i32::from(signal.number()), ..SigInfo::default() });
-        if fatal {
+        if fate == Fate::Dies {
             self.task(tid).fatal = Some((signal, recorded));
             return;
         }
         self.clock(CLOCK_STEP_NS);
+        // By its action it would end the task: what was set is not known (`-e verbose=none`).
+        let ends =
+            matches!(signal.default_action(), DefaultAction::Terminate | DefaultAction::Core);
+        let action = self.kernel.action_of(tid, signal).unwrap_or_default();
+        if fate == Fate::Lives && ends && action.handler == SIG_DFL {
+            return;
+        }
         self.deliver(tid, signal, recorded);
     }
 
     pub(super) fn deliver(&mut self, tid: u32, signal: Signal, recorded: SigInfo) {
         if !self.is_known(tid) {
             return;
+        }
+        if matches!(recorded.code, CLD_EXITED | CLD_KILLED | CLD_DUMPED) {
+            let status = match (recorded.code, Signal::new(recorded.status)) {
+                (CLD_EXITED, _) => Some(WaitStatus::Exited(recorded.status as u8)),
+                (code, Some(by)) => Some(WaitStatus::Signaled(by, code == CLD_DUMPED)),
+                (_, None) => None,
+            };
+            self.end_unseen(recorded.pid, status);
         }
         for _ in 0..MAX_DEMANDS {
             if self.kernel.has_pending(tid, signal) || !self.supply_signal(tid, recorded.pid) {
@@ -57,6 +74,92 @@ impl Order<'_> {
             let interrupted = self.task(tid).pending.take();
             self.task(tid).frames.push(interrupted);
         }
+    }
+
+    /// A handler returns of whose signal no line tells (`-e signal=none`): the first signal that is
+    /// pending and caught. False if there is none.
+    pub(super) fn enter_unseen_handler(&mut self, tid: u32, call: &strace::Call) -> bool {
+        if !self.is_known(tid) {
+            return false;
+        }
+        // The mask that comes back is the one before; rt_sigsuspend(2) and its like had another.
+        let blocked = call.arg(0).and_then(|frame| frame.field("mask")).and_then(numbers::sigset);
+        let waits = self.call_bytes(tid).is_some_and(|bytes| {
+            let call = Call::get(&mut WireReader::new(&bytes));
+            matches!(
+                call,
+                Ok(Call::RtSigsuspend { .. } | Call::Ppoll { .. } | Call::Pselect6 { .. })
+            )
+        });
+        let is_blocked =
+            |signal| !waits && blocked.is_some_and(|blocked: SigSet| blocked.contains(signal));
+        let found = (1..=64).filter_map(Signal::new).find(|signal| {
+            let action = self.kernel.action_of(tid, *signal).unwrap_or_default();
+            self.kernel.has_pending(tid, *signal)
+                && !matches!(action.handler, SIG_DFL | SIG_IGN)
+                && !is_blocked(*signal)
+        });
+        let Some(signal) = found else { return false };
+        self.block_for_handler(tid);
+        self.emit(&Event::Deliver { task: tid, signal }, None, None);
+        let interrupted = self.task(tid).pending.take();
+        self.task(tid).frames.push(interrupted);
+        true
+    }
+
+    /// A handler returns that the kernel knows nothing of: taken as it is.
+    pub(super) fn leave_unseen_handler(&mut self, tid: u32, call: &strace::Call) {
+        let recorded = decode::recorded(call);
+        let fed = Expected { recorded, flags: FED, ..Expected::only(Role::Taken, &call.name) };
+        self.pass_over(fed, (self.line, call.exit_line.unwrap_or(self.line)));
+        if recorded != Recorded::Errno(Errno::EINTR) {
+            return;
+        }
+        // The call that it interrupted is over.
+        let Some(pending) = self.task(tid).pending.as_mut().filter(|it| it.restarting) else {
+            return;
+        };
+        pending.decoded.expected.recorded = recorded;
+        let (item, expected) = (pending.item, pending.decoded.expected.clone());
+        let lines = (pending.entry_line, pending.exit_line.unwrap_or(pending.entry_line));
+        match item {
+            Some(item) => {
+                self.set_expected(Some(item), expected, lines);
+                self.resume(tid, item, 0);
+            }
+            None => {
+                let taken = Expected { role: Role::Taken, flags: FED, ..expected };
+                self.pass_over(taken, lines);
+            }
+        }
+        self.task(tid).pending = None;
+    }
+
+    /// A process ended, and no line says so: its exit_group(2) does, or what its parent was told.
+    pub(super) fn end_unseen(&mut self, pid: u32, status: Option<WaitStatus>) -> bool {
+        let is_told = !self.no_ends && self.traced.contains(&pid);
+        if is_told || !self.is_known(pid) || !self.kernel.is_alive(pid) {
+            return false;
+        }
+        let leaving =
+            self.call_bytes(pid).and_then(|bytes| match Call::get(&mut WireReader::new(&bytes)) {
+                Ok(Call::ExitGroup { status } | Call::Exit { status }) => Some(status),
+                _ => None,
+            });
+        match (leaving, status) {
+            (Some(status), _) => self.exited(pid, status.cast_unsigned()),
+            (None, Some(WaitStatus::Exited(status))) => self.exited(pid, u32::from(status)),
+            (None, Some(WaitStatus::Signaled(by, _))) => {
+                if !self.kernel.has_pending(pid, by) {
+                    let signo = i32::from(by.number());
+                    let info = SigInfo { signo, ..SigInfo::default() };
+                    self.emit(&Event::Signal { target: pid, info }, None, None);
+                }
+                self.killed(pid, by);
+            }
+            (None, _) => return false,
+        }
+        true
     }
 
     /// The call that a handler interrupts must be waiting in the kernel.
@@ -110,7 +213,8 @@ impl Order<'_> {
             self.park(tid);
             let call = Call::ExitGroup { status: i32::try_from(status).unwrap_or(0) };
             let forced = Expected::only(Role::Force, "exit_group");
-            self.emit(&Event::Call { task: tid, call }, Some(forced), None);
+            let lines = (self.line, self.line);
+            self.emit(&Event::Call { task: tid, call }, Some(forced), Some(lines));
         }
     }
 
@@ -123,13 +227,15 @@ impl Order<'_> {
             match self.task(tid).fatal.take() {
                 Some((fatal, info)) => self.deliver(tid, fatal, info),
                 None => {
-                    self.emit(&Event::Deliver { task: tid, signal }, None, None);
+                    let lines = (self.line, self.line);
+                    self.emit(&Event::Deliver { task: tid, signal }, None, Some(lines));
                 }
             }
             if self.kernel.is_alive(tid) {
                 let kill = Signal::SIGKILL;
                 let forced = Expected::only(Role::Force, kill.name());
-                self.emit(&Event::Deliver { task: tid, signal: kill }, Some(forced), None);
+                let lines = (self.line, self.line);
+                self.emit(&Event::Deliver { task: tid, signal: kill }, Some(forced), Some(lines));
             }
         }
         self.tasks.remove(&tid);

@@ -1,7 +1,7 @@
 //! Opens an input: what it is, unpacked, with its side file (CLI.md, "Commands").
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::meta::SideFile;
@@ -27,66 +27,120 @@ pub(super) enum Opened {
     Twin(Twin),
 }
 
-/// Reads a file whole, unpacked. What stands before the damage of a packed file is given, with why
-/// it does not go on.
-fn read_whole(path: &Path, limit: u64) -> Result<(Vec<u8>, Option<io::Error>), ImportError> {
-    let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
-    let file = BufReader::new(File::open(path).map_err(failed)?);
-    let mut reader: Box<dyn Read> = match path.extension().and_then(|end| end.to_str()) {
-        Some("zst") => Box::new(zstd::Decoder::with_buffer(file).map_err(failed)?),
-        Some("gz") => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-        _ => Box::new(file),
-    };
-    let mut bytes = Vec::new();
-    let cut = reader.by_ref().take(limit + 1).read_to_end(&mut bytes).err();
-    if bytes.len() as u64 > limit {
-        return Err(ImportError::TooLarge { path: path.to_owned(), limit_bytes: limit });
+/// Bytes from which an input is told.
+const HEAD_BYTES: u64 = 64 << 10;
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// A file being read, unpacked.
+struct Unpacked {
+    reader: Box<dyn Read>,
+    /// It is unpacked: what goes wrong is most likely the packing's.
+    is_packed: bool,
+}
+
+impl Unpacked {
+    /// Opens a file. What its name ends in says how it is packed; of standard input its first
+    /// bytes do (RFC 8878, RFC 1952).
+    fn open(path: &Path) -> io::Result<Self> {
+        let mut file: Box<dyn BufRead> = match path.to_str() {
+            Some(STANDARD_INPUT) => Box::new(BufReader::new(io::stdin())),
+            _ => Box::new(BufReader::new(File::open(path)?)),
+        };
+        let packing = match path.extension().and_then(|end| end.to_str()) {
+            Some(end @ ("zst" | "gz")) => end.to_owned(),
+            _ if path == Path::new(STANDARD_INPUT) => match file.fill_buf()? {
+                [0x28, 0xb5, 0x2f, 0xfd, ..] => "zst".to_owned(),
+                [0x1f, 0x8b, ..] => "gz".to_owned(),
+                _ => String::new(),
+            },
+            _ => String::new(),
+        };
+        Ok(match packing.as_str() {
+            "zst" => Self { reader: Box::new(zstd::Decoder::with_buffer(file)?), is_packed: true },
+            "gz" => Self {
+                reader: Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+                is_packed: true,
+            },
+            _ => Self { reader: Box::new(file), is_packed: false },
+        })
     }
-    match cut {
-        Some(why) if bytes.is_empty() => Err(failed(why)),
-        cut => Ok((bytes, cut)),
+
+    /// Reads on after `bytes` to the end, or to an error, or one byte beyond the limit.
+    fn read_on(&mut self, bytes: &mut Vec<u8>, limit: u64) -> Option<io::Error> {
+        let left = limit.saturating_sub(bytes.len() as u64);
+        self.reader.by_ref().take(left + 1).read_to_end(bytes).err()
     }
+}
+
+/// What is packed is read in order, so the packing's error is that of the line where it comes.
+fn unpacking(mut recording: Recording, is_packed: bool) -> Recording {
+    recording.error = recording.error.map(|error| match error.reason {
+        Reason::Io(why) if is_packed => strace::Error { reason: Reason::Unpacking(why), ..error },
+        reason => strace::Error { reason, ..error },
+    });
+    recording
 }
 
 /// Opens what stands at a path.
 pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
     let refused = |why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) };
-    if fs::metadata(path).map_err(failed)?.is_dir() {
+    let is_stream = path == Path::new(STANDARD_INPUT);
+    if !is_stream && fs::metadata(path).map_err(failed)?.is_dir() {
         let recording = read_dir_of_pids(path).map_err(refused)?;
         return Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))));
     }
-    let (bytes, cut) = read_whole(path, MAX_INPUT_BYTES)?;
-    if bytes.is_empty() {
-        return Err(ImportError::Empty { path: path.to_owned() });
+    let mut input = Unpacked::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let mut cut = input.read_on(&mut bytes, HEAD_BYTES);
+    match cut {
+        Some(why) if bytes.is_empty() => return Err(failed(why)),
+        None if bytes.is_empty() => return Err(ImportError::Empty { path: path.to_owned() }),
+        Some(_) | None => {}
     }
     let is_twin = bytes.trim_ascii_start().first() == Some(&b'{');
-    if is_twin {
-        return Ok((Format::Twin, Opened::Twin(whole_lines(bytes, cut).map_err(failed)?)));
-    }
-    if is_tar(&bytes) {
-        return cut.map_or_else(|| open_tar(path, &bytes), |why| Err(failed(why)));
-    }
-    // A trace that is cut lacks its end, and its reader says so.
-    if bytes.starts_with(&MAGIC) {
-        return Ok((Format::Trace, Opened::Trace(bytes)));
+    let (is_archive, is_trace) = (is_tar(&bytes), bytes.starts_with(&MAGIC));
+    if is_twin || is_archive || is_trace {
+        if cut.is_none() {
+            cut = input.read_on(&mut bytes, MAX_INPUT_BYTES);
+        }
+        if bytes.len() as u64 > MAX_INPUT_BYTES {
+            let (path, limit_bytes) = (path.to_owned(), MAX_INPUT_BYTES);
+            return Err(ImportError::TooLarge { path, limit_bytes });
+        }
+        return match cut {
+            cut if is_twin => {
+                Ok((Format::Twin, Opened::Twin(whole_lines(bytes, cut).map_err(failed)?)))
+            }
+            None if is_archive => open_tar(path, &bytes),
+            Some(why) if is_archive => Err(failed(why)),
+            // A trace that is cut lacks its end, and its reader says so.
+            _ => Ok((Format::Trace, Opened::Trace(bytes))),
+        };
     }
     let named = plain_name(path).extension().is_some_and(|end| end == "strace");
     if !named && !looks_like_strace(&bytes) {
         return Err(ImportError::Foreign { path: path.to_owned() });
     }
-    let side = side_file(path)?;
-    let left = MAX_MEMORY_BYTES.saturating_sub(bytes.len() as u64);
-    let mut recording = Events::new(bytes.as_slice()).read_all_within(left);
-    if let Some(why) = cut {
-        // Only a torn last line: an error farther up is the first damage.
-        let line = bytes.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-        if recording.error.as_ref().is_none_or(|error| error.line >= line) {
-            recording.error =
-                Some(strace::Error { line, ..strace::Error::whole(Reason::Unpacking(why)) });
-        }
+    let side = if is_stream { SideFile::default() } else { side_file(path) };
+    let is_packed = input.is_packed;
+    let rest: Box<dyn Read> = match cut {
+        Some(why) => Box::new(Failing(Some(why))),
+        None => input.reader,
+    };
+    let text = BufReader::new(io::Cursor::new(bytes).chain(rest));
+    let recording = Events::new(text).read_all_within(MAX_MEMORY_BYTES);
+    Ok((Format::Strace, Opened::Recording(Box::new((unpacking(recording, is_packed), side)))))
+}
+
+/// A reader whose end is an error that came before.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
-    Ok((Format::Strace, Opened::Recording(Box::new((recording, side)))))
 }
 
 /// A twin whose file may stop early: its whole lines.
@@ -156,8 +210,9 @@ fn plain_name(path: &Path) -> PathBuf {
     }
 }
 
-/// `NAME.meta.json` beside the recording, also packed.
-fn side_file(path: &Path) -> Result<SideFile, ImportError> {
+/// `NAME.meta.json` beside the recording, also packed. A recording is usable without it: what is
+/// wrong with the file is told as damage.
+fn side_file(path: &Path) -> SideFile {
     let plain = plain_name(path);
     let base = match plain.extension().and_then(|end| end.to_str()) {
         Some("strace") => plain.with_extension(""),
@@ -167,14 +222,29 @@ fn side_file(path: &Path) -> Result<SideFile, ImportError> {
         let mut name = base.clone().into_os_string();
         name.push(end);
         let name = PathBuf::from(name);
-        if !name.exists() {
-            continue;
+        if name.exists() {
+            return read_side_file(&name);
         }
-        let (text, cut) = read_whole(&name, MAX_SIDE_BYTES)?;
-        if let Some(why) = cut {
-            return Err(ImportError::Io { path: name, why });
-        }
-        return SideFile::parse(&text).map_err(|why| ImportError::SideFile { path: name, why });
     }
-    Ok(SideFile::default())
+    SideFile::default()
+}
+
+fn read_side_file(name: &Path) -> SideFile {
+    let unusable = |why: &dyn std::fmt::Display, line: Option<u64>| {
+        SideFile::unusable(format_args!("{}: {why}", name.display()), line)
+    };
+    let mut text = Vec::new();
+    let read = Unpacked::open(name).map(|mut file| file.read_on(&mut text, MAX_SIDE_BYTES));
+    match read {
+        Err(why) | Ok(Some(why)) => return unusable(&why, None),
+        Ok(None) => {}
+    }
+    if text.len() as u64 > MAX_SIDE_BYTES {
+        let limit = MAX_SIDE_BYTES >> 20;
+        return unusable(&format_args!("larger than the {limit} MiB that are read"), None);
+    }
+    SideFile::parse(&text).unwrap_or_else(|why| {
+        let line = u64::try_from(why.line()).ok().filter(|line| *line > 0);
+        unusable(&why, line)
+    })
 }

@@ -13,7 +13,7 @@ use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, BootTarget};
 
 use super::decode::{Decoded, unmodelled};
-use super::descriptors::{made_fds, makes_cloexec};
+use super::descriptors::{made_count, made_fds, makes_cloexec};
 use super::order::Order;
 use super::paths;
 use super::task::Pending;
@@ -320,7 +320,13 @@ impl Order<'_> {
             _ => StandIn::Peer,
         };
         let cloexec = if makes_cloexec(call, None) { O_CLOEXEC } else { 0 };
-        for fd in made_fds(call, value) {
+        let mut made = made_fds(call, value);
+        // Of a pair that was not printed whole: the lowest numbers, as Linux gives them.
+        let missing = made_count(call).saturating_sub(made.len());
+        let next = made.last().map_or(0, |last| last + 1);
+        let free = (next..4096).filter(|fd| self.kernel.fd_view(tid, *fd).is_none());
+        made.extend(free.take(missing));
+        for fd in made {
             if self.kernel.fd_view(tid, fd).is_none() {
                 self.open_stand_in(tid, fd, cloexec);
             }

@@ -44,8 +44,10 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
     let found = Inherited::of(recording, side.root_pid);
     let root = found.root;
     let cwd = side.cwd.clone().map(String::into_bytes).or_else(|| found.cwd());
-    let cwd = cwd.filter(|cwd| cwd.first() == Some(&b'/')).unwrap_or_else(|| b"/unknown".to_vec());
-    let hints = Hints::of(recording, &cwd);
+    let (cwd, hints) = match cwd.filter(|cwd| cwd.first() == Some(&b'/')) {
+        Some(cwd) => (cwd.clone(), Hints::of(recording, &cwd)),
+        None => somewhere(recording),
+    };
     let mut initial = Initial::new(&mut fs, now, &hints.identities);
     // A directory that cannot be made is reported by the first call that needs it.
     initial.add_path(&mut fs, &cwd, Shape::Directory, Meta::directory(0o755)).ok();
@@ -80,6 +82,16 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         ..Boot::default()
     };
     Start { boot, initial, fs, hints, start_ns }
+}
+
+/// A working directory that nothing tells.
+fn somewhere(recording: &Recording) -> (Vec<u8>, Hints) {
+    let below = |hints: &Hints| [&hints.identities.hidden, b"/cwd".as_slice()].concat();
+    let first = below(&Hints::default());
+    let hints = Hints::of(recording, &first);
+    let cwd = below(&hints);
+    let hints = if cwd == first { hints } else { Hints::of(recording, &cwd) };
+    (cwd, hints)
 }
 
 /// Group, session and parent.

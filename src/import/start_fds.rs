@@ -201,7 +201,7 @@ fn node(
     initial: &mut Initial,
     fs: &mut Fs,
 ) -> BootTarget {
-    let unknown = format!("/unknown-{number}").into_bytes();
+    let unknown = [initial.hidden(), format!("/fd-{number}").as_bytes()].concat();
     for path in path.into_iter().chain([unknown]) {
         let made = initial.add_path(fs, &path, shape.clone(), Meta::mode(permissions));
         let inode = made.ok().and_then(|place| fs.inode(place));

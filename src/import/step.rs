@@ -41,7 +41,9 @@ impl Order<'_> {
         if matches!(expected.recorded, Recorded::Value(_)) || pending.times_out {
             self.clock(if is_timed(&call) { 1 } else { CLOCK_STEP_NS });
         }
-        let lines = (pending.entry_line, pending.exit_line.unwrap_or(self.line));
+        self.tell_apart(&call, expected.recorded);
+        let last = self.end_line(tid, &call).or(pending.exit_line);
+        let lines = (pending.entry_line, last.unwrap_or(self.line));
         let at = self.items.len();
         if let Some(pending) = &mut self.task(tid).pending {
             pending.item = Some(at);
@@ -53,11 +55,23 @@ impl Order<'_> {
         self.after(tid, outcome);
     }
 
-    /// Bytes that a write puts into a pipe, all of them: one that stops early ends the pipe too.
-    pub(super) fn count_written(&mut self, tid: u32, call: &Call<'_>) {
-        let (Call::Write { fd, data } | Call::Writev { fd, data }) = call else { return };
-        if let Some(pipe) = self.kernel.fd_view(tid, *fd).and_then(|view| view.pipe) {
-            *self.written.entry(pipe.id).or_default() += data.len() as u64;
+    /// A new file may get the inode number of one that is gone: then the time of its birth is
+    /// another, so that a replay can tell them apart.
+    fn tell_apart(&mut self, call: &Call<'_>, recorded: Recorded) {
+        let uses = paths::uses(call);
+        if !matches!(recorded, Recorded::Value(_)) {
+            return;
+        }
+        let makes = match call {
+            Call::Rename { .. } | Call::Renameat { .. } | Call::Renameat2 { .. } => false,
+            Call::Link { .. } | Call::Linkat { .. } => false,
+            _ => uses.iter().any(|one| one.creates),
+        };
+        if makes && self.removed_ns == Some(self.kernel.now_ns()) {
+            self.emit(&Event::Clock { delta_ns: 1 }, None, None);
+        }
+        if uses.iter().any(|one| one.removes) {
+            self.removed_ns = Some(self.kernel.now_ns());
         }
     }
 
@@ -136,10 +150,12 @@ impl Order<'_> {
             Outcome::Blocked(_) => {}
             Outcome::Done(answer) => {
                 let Some(pending) = self.task(tid).pending.take() else { return };
+                self.flow(tid, &pending, Some(&answer));
                 self.ended(tid, &pending, Ok(answer.value));
             }
             Outcome::Failed(errno) => {
                 let Some(pending) = self.task(tid).pending.take() else { return };
+                self.flow(tid, &pending, None);
                 self.ended(tid, &pending, Err(errno));
             }
             Outcome::Refused(_) => {

@@ -24,7 +24,7 @@ pub use bounded::parse_object;
 pub use event::{read_effect, read_event, show_effect, show_event};
 pub use files::show_type;
 pub use request::{Request, Source};
-pub use show::{show_call, show_digests};
+pub use show::{show_call, show_digests, show_field};
 pub use structs::{read_info, show_info, show_status};
 pub use text::put_bytes;
 

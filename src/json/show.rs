@@ -23,6 +23,13 @@ pub fn show_call(pid: u32, call: &Call<'_>) -> Object {
     object
 }
 
+/// One field alone; `None` for what may be left out and is nothing.
+pub fn show_field(style: Style, value: FieldValue<'_>) -> Option<Value> {
+    let mut object = Object::new();
+    Sink { object: &mut object, call: "" }.field("it", style, value);
+    object.into_iter().next().map(|(_, shown)| shown)
+}
+
 /// `{"all":…,SUBSYSTEM:…}`, each digest as 16 hexadecimal digits.
 pub fn show_digests(all: u64, digests: &[(&'static str, u64)]) -> Object {
     let mut object = Object::new();

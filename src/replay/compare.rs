@@ -14,6 +14,7 @@ use super::expected::{
     CUT, Expected, FED, FED_PROC, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Told, stat_bits,
 };
 use super::files::{FileName, Files};
+use super::text::payload_text;
 
 /// How a call is counted, from best to worst.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,10 @@ pub struct Listed {
     pub directory: FileName,
     /// When the file of each entry was born, in the order of the list.
     pub births: Vec<Timespec>,
+}
+
+fn differs(recorded: &Payload, simulated: &Payload) -> String {
+    format!("recorded {}, simulated {}", payload_text(recorded), payload_text(simulated))
 }
 
 fn mismatch(why: impl Into<String>) -> Verdict {
@@ -128,8 +133,8 @@ impl Bindings {
         if bound == simulated.1 { Verdict::Bound } else { mismatch("another object") }
     }
 
-    fn judge_payload(&mut self, expected: &Expected, simulated: &Payload) -> Verdict {
-        match (&expected.payload, simulated) {
+    fn judge_payload(&mut self, expected: &Expected, simulated_payload: &Payload) -> Verdict {
+        match (&expected.payload, simulated_payload) {
             (Payload::None, _) => Verdict::Compared,
             (Payload::Stat(recorded), Payload::Stat(simulated)) => {
                 self.stat(recorded, expected.members, simulated)
@@ -145,7 +150,7 @@ impl Bindings {
                 if wanted == **simulated {
                     Verdict::Compared
                 } else {
-                    mismatch(format!("old action {:?}, simulated {:?}", recorded, simulated))
+                    mismatch(differs(&expected.payload, simulated_payload))
                 }
             }
             (Payload::Data(recorded), Payload::Data(simulated)) => data(&recorded.0, &simulated.0),
@@ -163,9 +168,7 @@ impl Bindings {
                 Verdict::Compared
             }
             (recorded, simulated) if recorded == simulated => Verdict::Compared,
-            (recorded, simulated) => {
-                mismatch(format!("recorded {recorded:?}, simulated {simulated:?}"))
-            }
+            (recorded, simulated) => mismatch(differs(recorded, simulated)),
         }
     }
 
@@ -238,7 +241,9 @@ impl Bindings {
             && self.set_times.contains(&simulated.mtime)
             && recorded.mtime != simulated.mtime
         {
-            wrong.push(format!("st_mtime={:?}, simulated {:?}", recorded.mtime, simulated.mtime));
+            let time = |time: Timespec| format!("{}.{:09}", time.sec, time.nsec);
+            let (recorded, simulated) = (time(recorded.mtime), time(simulated.mtime));
+            wrong.push(format!("st_mtime={recorded}, simulated {simulated}"));
         }
         if !wrong.is_empty() {
             return mismatch(wrong.join("; "));
@@ -349,6 +354,7 @@ pub fn info(recorded: &SigInfo, simulated: &SigInfo) -> Verdict {
     if wanted == simulated {
         Verdict::Compared
     } else {
-        mismatch(format!("siginfo {wanted:?}, simulated {simulated:?}"))
+        let [wanted, simulated] = [wanted, simulated].map(|it| crate::json::show_info(&it));
+        mismatch(format!("siginfo {wanted}, simulated {simulated}"))
     }
 }

@@ -15,10 +15,14 @@ use tickernel_systems::wire::{Wire, WireError, WireReader};
 
 use super::compare::{self, Bindings, Listed, Verdict};
 use super::expected::{Recorded, Role, Told};
+use super::overdue::Overdue;
 use super::recent::Recent;
 use super::report::{FirstMismatch, Report};
 use super::tally::Tally;
 use super::text::{call_text, recorded_text, result_text};
+
+/// Mismatches after the first that are kept for the report.
+const MAX_MORE_MISMATCHES: usize = 20;
 
 /// An event as it stands in a trace.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +45,15 @@ struct Open<'a> {
     told: Told<'a>,
     lines: Option<(u64, u64)>,
     calls_before: u64,
+    /// The importer gave it up: in the simulation it waits for ever.
+    given_up: bool,
 }
 
 impl Open<'_> {
     fn into_owned(self) -> Open<'static> {
         let (event, told) = (Cow::Owned(self.event.into_owned()), self.told.into_owned());
-        let Open { seq, task, lines, calls_before, .. } = self;
-        Open { seq, task, event, told, lines, calls_before }
+        let Open { seq, task, lines, calls_before, given_up, .. } = self;
+        Open { seq, task, event, told, lines, calls_before, given_up }
     }
 
     fn is_unsupported(&self) -> bool {
@@ -82,6 +88,7 @@ pub struct Engine {
     asking: Option<u64>,
     /// What was wrong with a signal of a task: its next call counts as mismatched.
     wrong_signals: BTreeMap<u32, String>,
+    overdue: Overdue,
     recent: Recent,
     tally: Tally,
     scratch: Vec<u8>,
@@ -115,6 +122,7 @@ impl Engine {
             open: BTreeMap::new(),
             asking: None,
             wrong_signals: BTreeMap::new(),
+            overdue: Overdue::default(),
             recent: Recent::default(),
             tally: Tally::default(),
             scratch: Vec::new(),
@@ -164,8 +172,12 @@ impl Engine {
             None => None,
         };
         self.report.events += 1;
+        if !self.native {
+            self.overdue.note(&event, step.lines);
+        }
         let fresh = told.and_then(|told| self.enter(seq, &event, told, step));
         if let Some(open) = fresh {
+            self.watch_signals(&open, &event);
             if matches!(event, Event::Call { .. } | Event::Park { .. } | Event::Deliver { .. }) {
                 let outcome = match &event {
                     Event::Call { task, call } => self.kernel.call_kept(*task, call),
@@ -183,7 +195,12 @@ impl Engine {
             _ => None,
         };
         let resumed = match &event {
-            Event::Resume { call, .. } => Some(call.0),
+            Event::Resume { call, max_bytes } => {
+                if let (0, Some(open)) = (*max_bytes, self.open.get_mut(&call.0)) {
+                    open.given_up = true;
+                }
+                Some(call.0)
+            }
             _ => None,
         };
         let outcome = self.kernel.take(event);
@@ -203,6 +220,15 @@ impl Engine {
             self.count_native(step, name, &came);
         }
         Ok(())
+    }
+
+    /// A call of a recording enters: its task has taken what was due before.
+    fn watch_signals(&mut self, open: &Open<'_>, event: &Event<'_>) {
+        let (Event::Call { task, call } | Event::Park { task, call }) = event else { return };
+        let Some(lines) = open.lines else { return };
+        if let Some(why) = self.overdue.enter(&self.kernel, *task, call, lines) {
+            self.wrong_signals.insert(*task, why);
+        }
     }
 
     /// Counts a native trace's event, and compares what the trace tells of it, if it tells.
@@ -263,7 +289,15 @@ impl Engine {
         }
         let counts = matches!(told.role, Role::Call | Role::Unsupported | Role::Signal);
         let event = Cow::Borrowed(step.event);
-        counts.then_some(Open { seq, task, event, told, lines: step.lines, calls_before })
+        counts.then_some(Open {
+            seq,
+            task,
+            event,
+            told,
+            lines: step.lines,
+            calls_before,
+            given_up: false,
+        })
     }
 
     /// The outcome of a call or delivery that says what is expected of it; its encoding is what
@@ -283,6 +317,11 @@ impl Engine {
                 return self.outcome(seq, outcome);
             }
         };
+        if let (Event::Call { task, .. }, Some(lines)) = (event, open.lines)
+            && self.kernel.has_signals()
+        {
+            self.overdue.leave(&self.kernel, *task, lines);
+        }
         if let Event::Call { call, .. } = event
             && self.wrong_signals.is_empty()
             && let Some(verdict) = compare::judge_bytes(&open.told, call, &result, &self.scratch)
@@ -326,7 +365,11 @@ impl Engine {
         self.tally.count(&mut self.report, name, &verdict, unsupported);
         let result = result.map(|answer| answer.value);
         if let Verdict::Mismatched(why) = verdict {
-            self.first(open, result_text(result), why);
+            if open.given_up && result == Err(Errno::EINTR) {
+                self.first(open, "blocked".to_owned(), "it never ended".to_owned());
+            } else {
+                self.first(open, result_text(result), why);
+            }
         }
         if self.report.first_mismatch.is_none() {
             self.recent.call(open.task, name, &open.event, result);
@@ -433,7 +476,13 @@ impl Engine {
 
     fn refused(&mut self, of: u64, why: Refusal) {
         let Some(open) = self.open.remove(&of) else { return };
-        let why = format!("the task cannot speak: {why:?}");
+        let why = match why {
+            Refusal::Gone => "the task is gone",
+            Refusal::Blocked(_) => "the task is in another call",
+            Refusal::Stopped => "the task is stopped",
+            Refusal::Misplaced => "the event has no place here",
+        };
+        let why = format!("it could not be made: {why}");
         if open.told.role == Role::Signal {
             self.wrong_signals.insert(open.task, "a signal that is not pending".to_owned());
             return;
@@ -448,9 +497,9 @@ impl Engine {
         self.first(open, simulated, why);
     }
 
-    /// Keeps a mismatch if it is the first, or all are wanted.
+    /// Keeps a mismatch if it is one of the first, or all are wanted.
     fn first(&mut self, open: &Open<'_>, simulated: String, why: String) {
-        if self.all.is_none() && self.report.first_mismatch.is_some() {
+        if self.all.is_none() && self.report.more_mismatches.len() >= MAX_MORE_MISMATCHES {
             return;
         }
         let (call, recorded) = (open.text(), open.told.recorded());
@@ -459,22 +508,19 @@ impl Engine {
             let line = open.lines.map_or(0, |lines| lines.1);
             all.push(format!("{line}: {} {call} {recorded} {simulated} | {why}", open.task));
         }
+        let (line, context) = (open.lines.map(|lines| lines.1), Vec::new());
+        let (seq, pid) = (open.seq, open.task);
+        let found = FirstMismatch { line, seq, pid, call, recorded, simulated, why, context };
         if self.report.first_mismatch.is_some() {
+            if self.report.more_mismatches.len() < MAX_MORE_MISMATCHES {
+                self.report.more_mismatches.push(found);
+            }
             return;
         }
         self.report.clean_prefix = open.calls_before;
         let mut context = self.recent.lines();
         context.extend(self.descriptors(open.task));
-        self.report.first_mismatch = Some(FirstMismatch {
-            line: open.lines.map(|lines| lines.1),
-            seq: open.seq,
-            pid: open.task,
-            call,
-            recorded,
-            simulated,
-            why,
-            context,
-        });
+        self.report.first_mismatch = Some(FirstMismatch { context, ..found });
     }
 
     /// What the kernel knows of a task's descriptors.
@@ -496,6 +542,24 @@ impl Engine {
         .collect()
     }
 
+    /// Something is wrong that is no call's answer: the first mismatch, if there was none.
+    pub(super) fn wrong_state(&mut self, pid: u32, why: String) {
+        if self.report.first_mismatch.is_some() {
+            return;
+        }
+        self.report.clean_prefix = self.report.calls;
+        self.report.first_mismatch = Some(FirstMismatch {
+            line: None,
+            seq: self.report.events.saturating_sub(1),
+            pid,
+            call: String::new(),
+            recorded: String::new(),
+            simulated: String::new(),
+            why,
+            context: Vec::new(),
+        });
+    }
+
     /// Ends the replay: calls that are still open, counts by name, the digest. `cut` = the input
     /// ended early, so that calls may be open that would have ended.
     pub fn finish(&mut self, cut: bool) {
@@ -509,6 +573,10 @@ impl Engine {
             } else {
                 self.mismatch(&open, "blocked".to_owned(), "it never ended".to_owned());
             }
+        }
+        let lost = if cut || self.native { None } else { self.overdue.last(&self.kernel) };
+        if let Some((pid, why)) = lost {
+            self.wrong_state(pid, why);
         }
         if self.report.first_mismatch.is_none() {
             self.report.clean_prefix = self.report.calls;

@@ -9,6 +9,7 @@ mod engine;
 mod expected;
 mod files;
 mod native;
+mod overdue;
 mod recent;
 mod report;
 mod run;

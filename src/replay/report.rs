@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use super::compare::Verdict;
 
+/// Mismatches after the first that the text lists.
+const MAX_MORE_LINES: usize = 5;
+
 /// Counts of one call's name.
 #[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
 pub struct Counts {
@@ -102,6 +105,9 @@ pub struct Report {
     pub clean_prefix: u64,
     /// The first mismatch.
     pub first_mismatch: Option<FirstMismatch>,
+    /// Those after it, the first twenty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more_mismatches: Vec<FirstMismatch>,
     /// Counts by name, calls in scope only; filled at the end.
     pub by_call: BTreeMap<String, Counts>,
     /// Digest of the last state.
@@ -140,6 +146,22 @@ impl Report {
         self.mismatched == 0
             && self.first_mismatch.is_none()
             && (allow_unsupported || self.unsupported == 0)
+    }
+
+    /// A line for each of the first mismatches after the first.
+    fn more_text(&self, out: &mut String) {
+        for one in self.more_mismatches.iter().take(MAX_MORE_LINES) {
+            let line = one.line.map_or(String::new(), |line| format!("line {line}, "));
+            let FirstMismatch { seq, pid, call, recorded, simulated, why, .. } = one;
+            *out += &format!(
+                "  then {line}event {seq}, pid {pid}: {call} {recorded}, simulated {simulated}: \
+                 {why}\n"
+            );
+        }
+        let told = 1 + self.more_mismatches.len().min(MAX_MORE_LINES) as u64;
+        if self.mismatched > told {
+            *out += &format!("  and {} more\n", self.mismatched - told);
+        }
     }
 
     /// The report for people.
@@ -183,6 +205,12 @@ impl Report {
             out += &format!("      simulated {}\n", first.simulated);
             out += &format!("      {}\n", first.why);
             out += &format!("  {} calls before it are clean\n", self.clean_prefix);
+            self.more_text(&mut out);
+        } else if self.unsupported > 0 {
+            out += &format!(
+                "no mismatch, but {} calls that the kernel does not know (--allow-unsupported)\n",
+                self.unsupported
+            );
         } else {
             out += "no mismatch\n";
         }

@@ -204,7 +204,7 @@ fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayEr
                     let found = own.iter().find(|entry| entry.0 == name);
                     if found.is_none_or(|entry| entry.1 != *digest) {
                         let why = format!("the digest of {name} is another one");
-                        wrong_state(&mut engine, why);
+                        engine.wrong_state(0, why);
                     }
                 }
             }
@@ -222,24 +222,6 @@ fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayEr
 
 fn differs(engine: &mut Engine, what: &str, hash: u64) {
     if engine.completions() != hash {
-        wrong_state(engine, format!("the hash of the {what} of a batch is another one"));
+        engine.wrong_state(0, format!("the hash of the {what} of a batch is another one"));
     }
-}
-
-/// A trace's own sums differ: the first mismatch, if there was none.
-fn wrong_state(engine: &mut Engine, why: String) {
-    if engine.report.first_mismatch.is_some() {
-        return;
-    }
-    engine.report.clean_prefix = engine.report.calls;
-    engine.report.first_mismatch = Some(super::report::FirstMismatch {
-        line: None,
-        seq: engine.report.events.saturating_sub(1),
-        pid: 0,
-        call: String::new(),
-        recorded: String::new(),
-        simulated: String::new(),
-        why,
-        context: Vec::new(),
-    });
 }

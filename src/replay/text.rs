@@ -2,9 +2,10 @@
 
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::name_of;
-use tickernel_systems::event::{Call, FieldSink, FieldValue, Style};
+use tickernel_systems::event::{Answer, Call, FieldSink, FieldValue, Outcome, Payload, Style};
 
 use super::expected::Recorded;
+use crate::json::{self, Form, Object};
 
 /// Longest text of one field.
 const MAX_FIELD_CHARS: usize = 60;
@@ -35,7 +36,9 @@ impl FieldSink for Line {
                 format!("\"{}\"", head.escape_ascii())
             }
             (FieldValue::List(words), _) => format!("[{} words]", words.len()),
-            (other, _) => format!("{other:?}"),
+            (_, style) => {
+                json::show_field(style, value.clone()).map_or_else(String::new, |it| it.to_string())
+            }
         };
         if text.chars().count() > MAX_FIELD_CHARS {
             text = text.chars().take(MAX_FIELD_CHARS).collect::<String>() + "…";
@@ -50,9 +53,22 @@ impl FieldSink for Line {
 
 /// `read(3, count=100)`
 pub fn call_text(name: &str, call: &Call<'_>) -> String {
+    if let Call::Unmodelled { .. } = call {
+        // Only its name is in the trace.
+        return format!("{name}(…)");
+    }
     let mut line = Line(format!("{name}("));
     call.show(&mut line);
     line.0 + ")"
+}
+
+/// What a call wrote, as the text twin has it.
+pub fn payload_text(payload: &Payload) -> String {
+    let mut object = Object::new();
+    let answer = Answer { value: 0, payload: payload.clone() };
+    json::show_outcome(&mut object, "", &Outcome::Done(answer), Form::Twin);
+    object.remove("ok");
+    serde_json::Value::Object(object).to_string()
 }
 
 /// `= 5`, `= -1 EAGAIN`

@@ -34,7 +34,10 @@ pub enum Reason {
         limit_bytes: u64,
     },
     /// What was read before this line fills the memory that a recording may take.
-    #[error("the recording goes on, but what was read so far takes {limit_bytes} bytes: split it")]
+    #[error(
+        "the recording goes on, but importing what stands before takes {limit_bytes} bytes of \
+         memory already; record a shorter part of the session"
+    )]
     RecordingTooLarge {
         /// The limit that was passed.
         limit_bytes: u64,
@@ -58,7 +61,7 @@ pub enum Reason {
     #[error("not a line that strace writes")]
     UnknownLine,
     /// A task enters a call while its last call is still open.
-    #[error("task {tid:?} enters `{name}` while its call of line {open_line} is still open")]
+    #[error("{} enters `{name}` while its call of line {open_line} is still open", task(*tid))]
     CallInCall {
         /// The task, where the recording has a pid column.
         tid: Option<u32>,
@@ -138,6 +141,10 @@ impl fmt::Display for Error {
         }
         Ok(())
     }
+}
+
+fn task(tid: Option<u32>) -> String {
+    tid.map_or_else(|| "the only task".to_owned(), |tid| format!("task {tid}"))
 }
 
 impl std::error::Error for Error {

@@ -14,6 +14,7 @@ use super::error::{Error, Reason};
 use super::event::{Call, Calls, Event, EventKind, Recording};
 use super::line::{Body, Cut, Line, WholeCall, cut_of};
 use super::lines::Lines;
+use super::unsplit;
 use super::value::{Name, Value};
 
 /// A call that has not returned yet.
@@ -35,6 +36,8 @@ pub struct Events<R> {
     open: BTreeMap<Option<u32>, Open>,
     /// Events of the line read last that were not given yet.
     ready: VecDeque<Event>,
+    /// Second halves stood directly below the first: then no other calls are split.
+    has_halves_below: bool,
     ended: bool,
 }
 
@@ -47,6 +50,7 @@ impl<R: BufRead> Events<R> {
             calls: Calls::default(),
             open: BTreeMap::new(),
             ready: VecDeque::new(),
+            has_halves_below: false,
             ended: false,
         }
     }
@@ -87,6 +91,9 @@ impl<R: BufRead> Events<R> {
             }
         }
         let cost_bytes = self.lines.cost_bytes();
+        if self.has_halves_below || unsplit::is_unsplit(&events, &self.calls) {
+            events = unsplit::spread(events, &self.calls);
+        }
         Recording { events, calls: self.calls, error, cost_bytes }
     }
 
@@ -127,7 +134,11 @@ impl<R: BufRead> Events<R> {
                 }
             }
             Body::Resumed { name, text, at } => {
-                self.resumed(number, tid, time_ns, name, &text, at)?;
+                let doubt = self.lines.take_doubt();
+                match (self.resumed(number, tid, time_ns, name, &text, at), doubt) {
+                    (Ok(()), doubt) => self.has_halves_below |= doubt.is_some(),
+                    (Err(_), Some(error)) | (Err(error), None) => return Err(error),
+                }
             }
             Body::Signal { name, info } => {
                 self.ready.push_back(event(EventKind::Signal { name, info }));

@@ -3,6 +3,8 @@
 //! Grammar: FORMAT.md section 2. A call that is split over two lines is two lines here; `join`
 //! puts it together.
 
+use tickernel_systems::abi::Signal;
+
 use super::cursor::{Cursor, Parsed, Refusal};
 use super::error::{Error, Reason};
 use super::names::Names;
@@ -238,7 +240,11 @@ impl LineParser {
         let body = if cursor.eat(b"exited with ") {
             Body::Exited { status: cursor.small()? }
         } else if cursor.eat(b"killed by ") {
+            let start = cursor;
             let signal = cursor.take_while(is_word);
+            if std::str::from_utf8(signal).ok().and_then(Signal::from_name).is_none() {
+                return start.expected("the name of a signal");
+            }
             let signal = Parser::new(text, &mut self.names, false).share(signal)?;
             Body::Killed { signal, core: cursor.eat(b" (core dumped)") }
         } else if cursor.eat(b"superseded by execve in pid ") {
@@ -351,7 +357,9 @@ fn signal(parser: &mut Parser<'_, '_>) -> Parsed<Body> {
     let stopped = parser.cursor.eat(b"stopped by ");
     let start = parser.cursor;
     let word = parser.cursor.take_while(is_word);
-    if word.is_empty() {
+    // What stands there by another name than Linux's is no signal (signal(7)).
+    let is_signal = std::str::from_utf8(word).ok().and_then(Signal::from_name).is_some();
+    if !is_signal {
         return start.expected("the name of a signal");
     }
     let name = parser.share(word)?;

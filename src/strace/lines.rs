@@ -3,7 +3,8 @@
 use std::io::{BufRead, Read};
 
 use super::error::{Error, Reason};
-use super::line::{Body, Line, LineParser, Notice};
+use super::line::{Body, Cut, Line, LineParser, Notice};
+use super::value::Name;
 
 /// The longest line that is read. `-s 1048576` in `\xNN` is 4 MiB a buffer; writev holds several.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
@@ -34,6 +35,11 @@ pub struct Lines<R> {
     buffer: Vec<u8>,
     number: u64,
     cost_bytes: u64,
+    /// The call whose first half the line read last is.
+    unfinished: Option<(Option<u32>, Name)>,
+    /// The line read last is none of strace's unless it is a second half without anything before it
+    /// (`strace -z`): then this is what is wrong with it.
+    doubt: Option<Error>,
     ended: bool,
 }
 
@@ -46,6 +52,8 @@ impl<R: BufRead> Lines<R> {
             buffer: Vec::new(),
             number: 0,
             cost_bytes: 0,
+            unfinished: None,
+            doubt: None,
             ended: false,
         }
     }
@@ -60,6 +68,11 @@ impl<R: BufRead> Lines<R> {
         self.number
     }
 
+    /// What is wrong with the line read last, if it is no second half.
+    pub(crate) fn take_doubt(&mut self) -> Option<Error> {
+        self.doubt.take()
+    }
+
     /// The parser, for what is put together from several lines.
     pub(crate) fn parser(&mut self) -> &mut LineParser {
         &mut self.parser
@@ -72,7 +85,7 @@ impl<R: BufRead> Lines<R> {
         let read = (&mut self.input)
             .take(limit as u64)
             .read_until(b'\n', &mut self.buffer)
-            .map_err(|error| Error::whole(Reason::Io(error)))?;
+            .map_err(|error| Error { line: self.number + 1, ..Error::whole(Reason::Io(error)) })?;
         if read == 0 {
             return self.end();
         }
@@ -92,7 +105,19 @@ impl<R: BufRead> Lines<R> {
                 body,
             }));
         }
-        let line = self.parser.parse(self.number, &self.buffer)?;
+        let parsed = self.parser.parse(self.number, &self.buffer);
+        let line = match (parsed, self.unfinished.take()) {
+            (Ok(line), _) => line,
+            (Err(error), Some((tid, name))) => {
+                self.doubt = Some(error);
+                let body = Body::Resumed { name, text: self.buffer.clone(), at: 0 };
+                Line { number: self.number, tid, time: None, fraction_digits: 0, body }
+            }
+            (Err(error), None) => return Err(error),
+        };
+        if let Body::Unfinished { name, cut: Cut::Unfinished, .. } = &line.body {
+            self.unfinished = Some((line.tid, name.clone()));
+        }
         self.cost_bytes += cost_of(&self.buffer);
         self.buffer.clear();
         Ok(Some(line))

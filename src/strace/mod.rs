@@ -2,8 +2,9 @@
 //!
 //! Owns the grammar of recordings (FORMAT.md sections 2 and 3) in every print style: abbreviated,
 //! verbose and raw constants; octal, hex and mixed strings; with and without `-y`, pid and time
-//! columns; halves of split calls joined. Knows no system call and no constant: names without
-//! numbers stay names, and restarts (`ERESTART...`) stay separate calls; the importer types them.
+//! columns; halves of split calls joined. Knows no system call, and of constants only the signals'
+//! names: names without numbers stay names, and restarts (`ERESTART...`) stay separate calls; the
+//! importer types them.
 //!
 //! ```
 //! let text = b"7 read(3</etc/motd>, \"hi\\n\", 4096) = 3 <0.000012>\n";
@@ -29,6 +30,7 @@ mod parse;
 mod prefix;
 mod print;
 mod result;
+mod unsplit;
 mod value;
 
 pub use detect::looks_like_strace;

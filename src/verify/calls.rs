@@ -12,6 +12,9 @@ use crate::strace::{Call, EventKind, Recording, Value};
 pub(super) struct Found<'a> {
     /// The line of the entry.
     pub(super) entry: u64,
+    /// After which line it can have been entered: where entries are not printed (`strace -z`) that
+    /// is farther up than its own.
+    pub(super) after: u64,
     /// The line of the exit, if there is one.
     pub(super) exit: Option<u64>,
     /// The call whose answer counts: the last one of those that belong together; none for a signal.
@@ -28,6 +31,8 @@ pub(super) struct Texts<'a> {
     calls: BTreeMap<u64, (&'a Call, bool)>,
     /// Entry lines of each task, in order.
     tasks: BTreeMap<Option<u32>, Vec<u64>>,
+    /// By the line of an entry: the last line before it at which anything returned or ended.
+    after: BTreeMap<u64, u64>,
     /// Signals by line; the end of a task by a signal has its siginfo farther up.
     signals: BTreeMap<u64, (&'a str, Option<&'a Value>)>,
     /// Where a task ended, for good each time: pids come again.
@@ -41,14 +46,28 @@ impl<'a> Texts<'a> {
         let mut texts = Self {
             calls: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            after: BTreeMap::new(),
             signals: BTreeMap::new(),
             ends: BTreeMap::new(),
             until: text.error.as_ref().map(|error| error.line),
         };
+        let mut printed = 0;
         for event in &text.events {
+            if !matches!(event.kind, EventKind::Entry { .. }) {
+                printed = printed.max(event.line);
+            }
             match &event.kind {
                 EventKind::Entry { call } => {
                     if let Some(call) = text.calls.get(*call) {
+                        texts.calls.insert(event.line, (call, false));
+                        texts.tasks.entry(call.tid).or_default().push(event.line);
+                        texts.after.insert(event.line, printed);
+                    }
+                }
+                EventKind::Exit { call } => {
+                    // strace was attached in the middle of it.
+                    let late = text.calls.get(*call).filter(|call| call.entry_line.is_none());
+                    if let Some(call) = late {
                         texts.calls.insert(event.line, (call, false));
                         texts.tasks.entry(call.tid).or_default().push(event.line);
                     }
@@ -63,8 +82,7 @@ impl<'a> Texts<'a> {
                 EventKind::Exited { .. } => {
                     texts.ends.entry(event.tid).or_default().push(event.line);
                 }
-                EventKind::Exit { .. }
-                | EventKind::Stopped { .. }
+                EventKind::Stopped { .. }
                 | EventKind::Superseded { .. }
                 | EventKind::Detached
                 | EventKind::Notice(_) => {}
@@ -86,7 +104,8 @@ impl<'a> Texts<'a> {
             }
             let (last, again) = (None, false);
             let info = *info;
-            return Ok(Some(Found { entry, exit: Some(entry), last, info, again }));
+            let after = entry.saturating_sub(1);
+            return Ok(Some(Found { entry, after, exit: Some(entry), last, info, again }));
         }
         let name = seen.expected.as_ref().map(|expected| expected.name().into_owned());
         let Some((call, named)) = self.calls.get_mut(&entry) else {
@@ -97,7 +116,8 @@ impl<'a> Texts<'a> {
         }
         let call: &'a Call = call;
         if name.as_deref() != Some(&*call.name) {
-            let why = format!("that line has {}, the trace {name:?}", call.name);
+            let name = name.as_deref().unwrap_or("nothing");
+            let why = format!("that line has {}, the trace {name}", call.name);
             return Err(seen.fault(Some(entry), why));
         }
         self.speaker(seen, call, entry)?;
@@ -106,7 +126,8 @@ impl<'a> Texts<'a> {
         // A call that is never seen to return is over where its task ends.
         let returned = last.result.as_ref().is_some_and(|result| result.value.is_some());
         let exit = if returned { last.exit_line } else { self.end_of(call.tid, entry) };
-        Ok(Some(Found { entry, exit, last: Some(last), info: None, again }))
+        let after = self.after.get(&entry).copied().unwrap_or(0);
+        Ok(Some(Found { entry, after, exit, last: Some(last), info: None, again }))
     }
 
     /// The line at which a task ends that spoke at another line.
@@ -119,8 +140,8 @@ impl<'a> Texts<'a> {
         let (Event::Call { task, .. } | Event::Park { task, .. }) = &seen.event else {
             return Ok(());
         };
-        if call.tid.is_some_and(|tid| tid != *task) {
-            let why = format!("the call is of task {:?}, in the trace of {task}", call.tid);
+        if let Some(tid) = call.tid.filter(|tid| tid != task) {
+            let why = format!("the call is of task {tid}, in the trace of {task}");
             return Err(seen.fault(Some(entry), why));
         }
         Ok(())
@@ -155,8 +176,8 @@ impl<'a> Texts<'a> {
         }
         // A call that was never seen to return ends where its task does.
         let returned = last.result.as_ref().is_some_and(|result| result.value.is_some());
-        if returned && last.exit_line.is_some_and(|own| own != exit) {
-            let why = format!("it returned at line {:?}, in the trace at {exit}", last.exit_line);
+        if let Some(own) = last.exit_line.filter(|own| returned && *own != exit) {
+            let why = format!("it returned at line {own}, in the trace at {exit}");
             return Err(seen.fault(Some(entry), why));
         }
         Ok(last)

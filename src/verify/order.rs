@@ -41,7 +41,7 @@ impl Order {
                 known.ok_or_else(unknown)?
             }
             (_, Some(found)) => {
-                let span = Span { entry: found.entry, exit: found.exit };
+                let span = Span { entry: found.after + 1, exit: found.exit };
                 if matches!(seen.event, Event::Call { .. } | Event::Park { .. }) {
                     self.spans.insert(seen.seq, span);
                 }

@@ -39,6 +39,12 @@ const MAY_BE_FED: &[(&str, &str)] = &[
     ("wait4", "children that were there before"),
     ("waitid", "children that were there before"),
     ("lseek", "files whose size nobody saw"),
+    ("kill", "processes outside the recording"),
+    ("tkill", "the same"),
+    ("tgkill", "the same"),
+    ("getpgid", "the same"),
+    ("getsid", "the same"),
+    ("setpgid", "groups outside the recording"),
 ];
 
 /// Whether a call names a file of /proc or /sys, by path or by the text beside a descriptor.

@@ -8,7 +8,8 @@
 use super::face_files::{MAX_LINKS, is_link, normalize, split, time_change};
 use crate::abi::credentials::CAP_FULL;
 use crate::abi::flags::{
-    O_APPEND, O_CREAT, O_EXCL, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG, UTIME_NOW, UTIME_OMIT,
+    O_APPEND, O_CREAT, O_EXCL, O_WRONLY, RENAME_EXCHANGE, S_IFDIR, S_IFMT, S_IFREG, UTIME_NOW,
+    UTIME_OMIT,
 };
 use crate::abi::{Credentials, Dirent, Errno, Stat, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
@@ -477,20 +478,34 @@ impl Tree<'_> {
         if kinds.0 && self.is_below(new, old) {
             return Err(Errno::EINVAL);
         }
-        match (kinds, to.place?) {
-            ((true, Some(false)), Some(_)) => {
-                caller!(self => caller);
-                self.fs.unlink(&caller, &to, self.now)?;
-            }
-            ((false, Some(true)), Some(_)) => {
-                caller!(self => caller);
-                self.fs.rmdir(&caller, &to, self.now)?;
-            }
-            (_, _) => {}
+        if let ((true, Some(false)) | (false, Some(true)), Some(there)) = (kinds, to.place?) {
+            return self.rename_over_another_kind(old, &from, &to, there);
         }
-        let to = self.parent(new)?;
         caller!(self => caller);
         self.fs.rename(&caller, &from, &to, 0, self.now)
+    }
+
+    /// The two change places, which can be refused, and then the one that was there goes.
+    fn rename_over_another_kind(
+        &mut self,
+        old: &[u8],
+        from: &Walked,
+        to: &Walked,
+        there: Place,
+    ) -> Result<(), Errno> {
+        let directory = self.fs.is_directory(there);
+        if directory && self.fs.children(there, 0).is_err() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        caller!(self => caller);
+        self.fs.rename(&caller, from, to, RENAME_EXCHANGE, self.now)?;
+        let left = self.parent(old)?;
+        caller!(self => caller);
+        if directory {
+            self.fs.rmdir(&caller, &left, self.now)
+        } else {
+            self.fs.unlink(&caller, &left, self.now)
+        }
     }
 
     fn is_directory_at(&self, at: &Walked) -> Option<bool> {

@@ -67,6 +67,7 @@ impl Kernel {
         (kernel.init, kernel.counters, kernel.default_limits) = (init, counters, default_limits);
         kernel.pids.last = last;
         let refs = kernel.get_rows(from)?;
+        kernel.queued_signals = kernel.count_signals();
         for _ in 0..from.count()? {
             from.charge(memory::LOCK_BYTES)?;
             let (object, locks) = Wire::get(from)?;

@@ -108,7 +108,7 @@ fn words(first: &str) -> Vec<String> {
     vm.register_driver(CommandDriver::new("shell", ["sh", "env", "awk"])).unwrap();
     script(&mut vm, "/s", format!("{first}\nrest\n"));
     spawn(&mut vm, "/s").unwrap();
-    seen.lock().unwrap().clone()
+    std::mem::take(&mut *seen.lock().unwrap())
 }
 
 #[test]

@@ -185,3 +185,36 @@ fn with_a_seed_and_a_virtual_clock_machines_are_equal_to_the_last_digest() {
     assert_eq!(run(1), run(1));
     assert_ne!(run(1).0, run(2).0);
 }
+
+#[test]
+fn disposing_while_a_callback_runs_is_disposing() {
+    use std::sync::mpsc::channel;
+    use std::sync::{Arc, Mutex};
+    use tickernel::permissions::PermissionDecision;
+    watched("disposing while a callback runs", || {
+        let (ask, asked) = channel::<()>();
+        let (go, gone) = channel::<()>();
+        let (ask, gone) = (Mutex::new(ask), Mutex::new(gone));
+        let mut config = config();
+        config.permissions.filesystem = Some(Arc::new(move |_| {
+            let _ = ask.lock().unwrap().send(());
+            let _ = gone.lock().unwrap().recv();
+            PermissionDecision::allow()
+        }));
+        let mut vm = KernelVm::new(MemoryFileSystem::new(), config);
+        let handle = process(&mut vm, None);
+        let mut vm = vm.into_shared();
+        let mut slow = vm.clone();
+        let slow = std::thread::spawn(move || slow.create_dir("/d"));
+        asked.recv().unwrap();
+        let disposer = std::thread::spawn(move || {
+            vm.dispose().unwrap();
+            vm.state()
+        });
+        // The callback, and any after it, go on: whoever asked first ends, and then the machine.
+        drop(go);
+        let _ = slow.join().unwrap();
+        assert_eq!(disposer.join().unwrap(), Terminated);
+        assert_eq!(handle.wait(Duration::ZERO), Some(143));
+    });
+}

@@ -148,6 +148,9 @@ fn renames_replace_across_kinds() {
     refused(&mut vm, "ENOTEMPTY", |vm| vm.rename("/file", "/full"));
     refused(&mut vm, "EPERM", |vm| vm.rename("/", "/x"));
     refused(&mut vm, "EPERM", |vm| vm.rename("/file", "/"));
+    vm.symlink("/full", "/way").unwrap();
+    refused(&mut vm, "EINVAL", |vm| vm.rename("/full", "/way/x"));
+    vm.remove_file("/way").unwrap();
     vm.rename("/file", "/file").unwrap();
     vm.rename("/file", "/empty").unwrap();
     assert_eq!(vm.read_file("/empty").unwrap(), b"/file");

@@ -238,3 +238,40 @@ fn an_open_descriptor_is_asked_about_again() {
     );
     vm.fd_close(DRIVER, 1, fd).unwrap();
 }
+
+#[test]
+fn other_permissions_hold_for_every_clone() {
+    let (vm, _) = asking("");
+    let mut one = vm.into_shared();
+    let mut other = one.clone();
+    other.write_file("/d/f", "y").unwrap();
+    one.set_permissions(Permissions {
+        filesystem: Some(Arc::new(|_| PermissionDecision::deny("no longer"))),
+        ..Permissions::default()
+    });
+    says(other.read_file("/d/f"), "EACCES", ": no longer");
+    let mut third = other.clone();
+    says(third.read_file("/d/f"), "EACCES", ": no longer");
+    other.set_permissions(Permissions::allow_all());
+    assert_eq!(one.read_file("/d/f").unwrap(), b"y");
+    assert_eq!(third.read_file("/d/f").unwrap(), b"y");
+}
+
+#[test]
+fn a_callback_that_changes_the_permissions_changes_them() {
+    type Slot = Arc<Mutex<Option<tickernel::kernel::SharedKernelVm<MemoryFileSystem>>>>;
+    let slot = Slot::default();
+    let inside = Arc::clone(&slot);
+    let mut config = config();
+    config.permissions.filesystem = Some(Arc::new(move |_: &FsAccessRequest| {
+        if let Some(mut vm) = inside.lock().unwrap().take() {
+            vm.set_permissions(Permissions::default());
+        }
+        PermissionDecision::allow()
+    }));
+    let mut vm = KernelVm::new(MemoryFileSystem::new(), config).into_shared();
+    *slot.lock().unwrap() = Some(vm.clone());
+    let _ = vm.write_file("/f", "x");
+    assert_eq!(vm.write_file("/f", "x").unwrap_err().code(), "EACCES");
+    assert_eq!(vm.read_dir("/").unwrap_err().code(), "EACCES");
+}

@@ -13,6 +13,7 @@ pub use clock::FaceClock;
 pub(crate) use handle::HandleState;
 
 use super::error::{KernelError, KernelResult};
+use super::permissions::Permissions;
 use super::poll::PollWaitHandle;
 use crate::record::{Recording, header_of};
 use crate::trace::{Background, BackgroundWriter, TraceError};
@@ -21,11 +22,11 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Thread, ThreadId};
 use std::time::Duration;
-use tickernel_systems::Kernel;
 use tickernel_systems::abi::{Errno, WaitStatus};
 use tickernel_systems::event::{
     Answer, Call, CallId, Completed, Effect, Event, HostAnswer, Outcome, Output, Question,
 };
+use tickernel_systems::{Kernel, Policy};
 
 /// Where a recording goes.
 pub(crate) type Out = Box<dyn Write + Send>;
@@ -35,6 +36,8 @@ pub(crate) struct Machine {
     core: Mutex<Core>,
     /// Nobody asks the host any more.
     idle: Condvar,
+    /// Who is asked for leave: the same for every clone of a virtual machine.
+    permissions: Mutex<Arc<Permissions>>,
 }
 
 /// What the lock guards.
@@ -55,17 +58,21 @@ pub(crate) struct Core {
     handles: BTreeMap<u32, Arc<HandleState>>,
     /// Who answers a question of the kernel's.
     asker: Option<ThreadId>,
-    /// What handles were told meanwhile.
+    /// What was asked for meanwhile.
     queued: Vec<Queued>,
 }
 
-/// What a handle asks for.
+/// What may be asked for while a question is open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Queued {
     /// The process has ended.
     Exit(u32, i32),
     /// A signal for it.
     Signal(u32, i32),
+    /// Who answers for files, and for commands.
+    Policies(Policy, Policy),
+    /// The end of everything.
+    Disposal,
 }
 
 impl std::fmt::Debug for Machine {
@@ -91,7 +98,7 @@ impl Host for NoHost {
 }
 
 impl Machine {
-    pub(crate) fn new(kernel: Kernel, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(kernel: Kernel, clock: Clock, permissions: Permissions) -> Arc<Self> {
         let core = Core {
             kernel,
             clock,
@@ -106,7 +113,22 @@ impl Machine {
             asker: None,
             queued: Vec::new(),
         };
-        Arc::new(Self { core: Mutex::new(core), idle: Condvar::new() })
+        let permissions = Mutex::new(Arc::new(permissions));
+        Arc::new(Self { core: Mutex::new(core), idle: Condvar::new(), permissions })
+    }
+
+    /// Who is asked for leave at the moment.
+    pub(crate) fn permissions(&self) -> Arc<Permissions> {
+        // Nothing panics while it is replaced.
+        Arc::clone(&self.permissions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Others from now on; the kernel knows whether it must ask them at once, or after the question
+    /// that is open.
+    pub(crate) fn set_permissions(&self, permissions: Permissions) {
+        let (files, commands) = permissions.policies();
+        *self.permissions.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(permissions);
+        self.later(Queued::Policies(files, commands));
     }
 
     fn guard(&self) -> MutexGuard<'_, Core> {
@@ -257,13 +279,13 @@ impl Machine {
         self.guard().attached += 1;
     }
 
-    /// Everything ends.
+    /// Everything ends: at once, or, in a callback, with the call that asks it.
     pub(crate) fn dispose(&self) {
+        self.later(Queued::Disposal);
+        let own = std::thread::current().id();
         let mut core = self.guard();
-        // A machine that is dropped by a callback of its own ends with the call.
-        if core.asker.is_none() && !core.kernel.face_is_disposed() {
-            core.catch_up();
-            core.call(0, &Call::FaceDispose {});
+        while !core.kernel.face_is_disposed() && core.asker.is_some_and(|asker| asker != own) {
+            core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -281,8 +303,8 @@ impl Machine {
         self.guard().poll_wait.get_or_insert_with(PollWaitHandle::new).clone()
     }
 
-    /// What a handle asks for: at once, or after the question that is open.
-    pub(crate) fn by_handle(&self, queued: Queued) {
+    /// What is done at once, or after the question that is open.
+    pub(crate) fn later(&self, queued: Queued) {
         let mut core = self.guard();
         core.queued.push(queued);
         if core.asker.is_none() {
@@ -461,6 +483,11 @@ impl Core {
                     Queued::Exit(target, status) => Call::FaceExit { target, status },
                     Queued::Signal(target, sig) => {
                         Call::FaceSignal { driver: None, target: target as i32, sig }
+                    }
+                    Queued::Disposal if self.kernel.face_is_disposed() => continue,
+                    Queued::Disposal => Call::FaceDispose {},
+                    Queued::Policies(files, commands) => {
+                        Call::FacePolicy { files: files as u32, commands: commands as u32 }
                     }
                 };
                 self.catch_up();

@@ -450,7 +450,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<VirtualStat> {
         let (mut core, view) = self.fd_view(requester_driver, pid, fd)?;
         if view.kind != 0 {
-            if core.kernel.face_is_file(pid, fd) && self.config.permissions.asks_about_files() {
+            if core.kernel.face_is_file(pid, fd) && self.machine.permissions().asks_about_files() {
                 drop(core);
                 // By the path: the policy knows no descriptors.
                 self.stat(&String::from_utf8_lossy(&view.path))?;

@@ -48,7 +48,7 @@ impl KernelProcessHandle {
     /// Says that the process has ended. The first call counts.
     pub fn finish(&self, exit_code: i32) {
         if self.state.finish(exit_code) {
-            self.machine.by_handle(Queued::Exit(self.pid, exit_code));
+            self.machine.later(Queued::Exit(self.pid, exit_code));
         }
     }
 
@@ -60,10 +60,10 @@ impl KernelProcessHandle {
             self.state.told(signal);
             let code = 128_i32.wrapping_add(signal);
             if ends(signal) && self.state.finish(code) {
-                self.machine.by_handle(Queued::Exit(self.pid, code));
+                self.machine.later(Queued::Exit(self.pid, code));
             }
         } else if !self.state.is_over() && (1..=64).contains(&signal) {
-            self.machine.by_handle(Queued::Signal(self.pid, signal));
+            self.machine.later(Queued::Signal(self.pid, signal));
         }
     }
 

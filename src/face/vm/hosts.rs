@@ -5,10 +5,9 @@
 use super::convert::{errno_of, from_timespec, from_virtual_stat};
 use crate::face::device_layer::DeviceLayer;
 use crate::face::error::KernelError;
-use crate::face::machine::Host;
+use crate::face::machine::{Host, Machine};
 use crate::face::permissions::{
     CommandAccessRequest, FsAccessRequest, FsOperation, PermissionDecision, PermissionedFileSystem,
-    Permissions,
 };
 use crate::face::usage::measure_filesystem_usage;
 use crate::face::vfs::{VfsError, VfsResult, VirtualFileSystem, VirtualStat};
@@ -23,7 +22,8 @@ use tickernel_systems::wire::{Bytes, Wire, WireReader};
 /// What answers for a virtual machine while a call runs.
 pub(crate) struct Asked<'h, S> {
     pub(crate) vm_id: &'h str,
-    pub(crate) permissions: &'h Permissions,
+    /// Has the permissions.
+    pub(crate) machine: &'h Machine,
     pub(crate) files: S,
     /// The error behind the last answer that was one: it says more than its errno.
     pub(crate) error: Option<KernelError>,
@@ -38,9 +38,8 @@ pub(crate) trait Files {
 }
 
 impl<'h, S: Files> Asked<'h, S> {
-    pub(crate) fn new(config: &'h super::KernelVmConfig, files: S) -> Self {
-        let (vm_id, permissions) = (config.vm_id.as_str(), &config.permissions);
-        Self { vm_id, permissions, files, error: None, panic: None }
+    pub(crate) fn new(vm_id: &'h str, machine: &'h Machine, files: S) -> Self {
+        Self { vm_id, machine, files, error: None, panic: None }
     }
 
     fn guarded(
@@ -72,7 +71,7 @@ impl<'h, S: Files> Asked<'h, S> {
         let path = text(&path.0);
         let subject = format!("{op:?} '{path}'");
         let request = FsAccessRequest { vm_id: self.vm_id.to_owned(), op, path };
-        let decision = self.permissions.decide_fs(&request);
+        let decision = self.machine.permissions().decide_fs(&request);
         self.decide(&decision, &subject)
     }
 
@@ -89,7 +88,7 @@ impl<'h, S: Files> Asked<'h, S> {
             command,
         };
         let subject = format!("spawn '{}'", request.command);
-        let decision = self.permissions.decide_command(&request);
+        let decision = self.machine.permissions().decide_command(&request);
         self.decide(&decision, &subject)
     }
 

@@ -50,17 +50,11 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         &self.config.resources
     }
 
-    /// Other permissions from now on.
+    /// Other permissions from now on, for every clone of the machine. Called by a callback they
+    /// hold from its next question on. What another clone's [`KernelVm::filesystem`] asks stays as
+    /// it was.
     pub fn set_permissions(&mut self, permissions: Permissions) {
-        let (file_policy, command_policy) = permissions.policies();
-        if let Ok(mut core) = self.machine.lock() {
-            let policy = |policy: tickernel_systems::Policy| policy as u32;
-            let call = tickernel_systems::event::Call::FacePolicy {
-                files: policy(file_policy),
-                commands: policy(command_policy),
-            };
-            core.call(0, &call);
-        }
+        self.machine.set_permissions(permissions.clone());
         self.filesystem.set_permissions(permissions.clone());
         self.config.permissions = permissions;
     }

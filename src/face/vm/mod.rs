@@ -86,7 +86,8 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         let core_config = config.core_config(native.is_none(), start_ns);
         let kernel =
             super::memory_fs::kernel_over(native.and_then(MemoryFileSystem::take), core_config);
-        let machine = Machine::new(kernel, Clock::new(config.clock, start_ns));
+        let clock = Clock::new(config.clock, start_ns);
+        let machine = Machine::new(kernel, clock, config.permissions.clone());
         if let Some(native) = (&mut filesystem as &mut dyn Any).downcast_mut::<MemoryFileSystem>() {
             native.attach(Arc::clone(&machine));
         }
@@ -176,10 +177,10 @@ fn open_owned<'m>(
 /// Who answers for a machine: its callbacks, and its file system as the method can reach it.
 macro_rules! host_of {
     ($vm:ident) => {
-        $crate::face::vm::hosts::Asked::new(&$vm.config, &mut $vm.filesystem)
+        $crate::face::vm::hosts::Asked::new(&$vm.config.vm_id, &$vm.machine, &mut $vm.filesystem)
     };
     (ref $vm:ident) => {
-        $crate::face::vm::hosts::Asked::new(&$vm.config, &$vm.filesystem)
+        $crate::face::vm::hosts::Asked::new(&$vm.config.vm_id, &$vm.machine, &$vm.filesystem)
     };
 }
 use host_of;

@@ -1,6 +1,6 @@
 //! One machine for several threads: each guest's thread has a clone.
 
-use super::{Ending, KernelVm, layers};
+use super::{Ending, KernelVm, KernelVmConfig, layers};
 use crate::face::vfs::{
     VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
 };
@@ -61,8 +61,9 @@ impl<F: VirtualFileSystem + Send + 'static> Clone for SharedKernelVm<F> {
         machine.attach();
         let ending =
             Ending { machine: Arc::clone(&vm.machine), clones: Arc::clone(&vm.ending.clones) };
-        let filesystem = layers(files, &vm.config);
-        let (config, user) = (vm.config.clone(), vm.user.clone());
+        let permissions = (*machine.permissions()).clone();
+        let (config, user) = (KernelVmConfig { permissions, ..vm.config.clone() }, vm.user.clone());
+        let filesystem = layers(files, &config);
         Self { vm: KernelVm { machine, filesystem, config, user, ending } }
     }
 }

@@ -1,11 +1,12 @@
 //! Arguments of calls that name files, and of those on what is open.
 
-use tickernel_systems::abi::Timespec;
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::event::Call;
 
-use super::Args;
+use super::{Args, recorded};
 use crate::import::numbers;
+use crate::replay::Recorded;
 use crate::strace::Value;
 
 /// The encoded call; `None` if it is of another family, or the text says too little.
@@ -237,13 +238,13 @@ fn attributes(args: &Args<'_>) -> Option<Vec<u8>> {
             flags: args.flags(4, AT_FLAGS)?,
         },
         "getxattr" => {
-            Call::Getxattr { path: args.path(0)?, name: args.path(1)?, size: args.size(3)? }
+            Call::Getxattr { path: args.path(0)?, name: attribute(args)?, size: args.size(3)? }
         }
         "lgetxattr" => {
-            Call::Lgetxattr { path: args.path(0)?, name: args.path(1)?, size: args.size(3)? }
+            Call::Lgetxattr { path: args.path(0)?, name: attribute(args)?, size: args.size(3)? }
         }
         "fgetxattr" => {
-            Call::Fgetxattr { fd: args.fd(0)?, name: args.path(1)?, size: args.size(3)? }
+            Call::Fgetxattr { fd: args.fd(0)?, name: attribute(args)?, size: args.size(3)? }
         }
         "listxattr" => Call::Listxattr { path: args.path(0)?, size: args.size(2)? },
         "llistxattr" => Call::Llistxattr { path: args.path(0)?, size: args.size(2)? },
@@ -251,6 +252,19 @@ fn attributes(args: &Args<'_>) -> Option<Vec<u8>> {
         _ => return None,
     };
     args.done(&call)
+}
+
+/// The name of an attribute. One that strace cut is answered as any that is not there is: by a name
+/// that no file has, in a name space that is there or not (xattr(7)).
+fn attribute<'a>(args: &Args<'a>) -> Option<Option<&'a [u8]>> {
+    if !args.get(1).and_then(Value::as_text).is_some_and(|text| text.cut) {
+        return args.path(1);
+    }
+    match recorded(args.call) {
+        Recorded::Errno(Errno::ENODATA) => Some(Some(b"security.unknown")),
+        Recorded::Errno(Errno::EOPNOTSUPP) => Some(Some(b"unknown.unknown")),
+        Recorded::Errno(_) | Recorded::Value(_) | Recorded::Never => None,
+    }
 }
 
 fn times(args: &Args<'_>) -> Option<Vec<u8>> {

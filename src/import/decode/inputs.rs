@@ -2,12 +2,37 @@
 //! beside.
 
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::{Flock, Termios, Winsize};
+use tickernel_systems::abi::{Errno, Flock, Termios, Winsize};
 use tickernel_systems::event::{Call, FcntlArg, IoctlArg};
 
-use super::Args;
+use super::{Args, recorded};
 use crate::import::numbers;
+use crate::replay::Recorded;
 use crate::strace::Value;
+
+/// Commands of fcntl(2) that the kernel carries out.
+const MODELLED_COMMANDS: &[u32] = &[
+    F_DUPFD,
+    F_DUPFD_CLOEXEC,
+    F_GETFD,
+    F_SETFD,
+    F_GETFL,
+    F_SETFL,
+    F_GETOWN,
+    F_SETOWN,
+    F_GETSIG,
+    F_SETSIG,
+    F_GETLK,
+    F_SETLK,
+    F_SETLKW,
+    F_OFD_GETLK,
+    F_OFD_SETLK,
+    F_OFD_SETLKW,
+    F_GETPIPE_SZ,
+    F_SETPIPE_SZ,
+    F_ADD_SEALS,
+    F_GET_SEALS,
+];
 
 /// The encoded call; `None` if the core has none, or the text says too little.
 pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
@@ -75,6 +100,10 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
 
 fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     let (fd, cmd) = (args.fd(0)?, args.flags(1, FCNTL_COMMANDS)?);
+    // Linux knows it, the kernel does not.
+    if !MODELLED_COMMANDS.contains(&cmd) && recorded(args.call) != Recorded::Errno(Errno::EINVAL) {
+        return None;
+    }
     let arg = match args.get(2) {
         None => FcntlArg::Number(0),
         Some(value) if value.as_struct().is_some() => FcntlArg::Lock(lock(value)?),

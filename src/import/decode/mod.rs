@@ -40,10 +40,12 @@ pub fn decode(call: &strace::Call) -> Decoded {
     let args = Args { call };
     let call_bytes = inputs::inputs(&args);
     let recorded = recorded(call);
-    let scope = is_out_of_scope(&call.name);
+    let scope = is_scopeless(call);
     let role = match (&call_bytes, scope) {
         (_, true) => Role::OutOfScope,
         (Some(_), false) => Role::Call,
+        // Its task ended before strace had printed it whole: there is nothing to compare.
+        (None, false) if recorded == Recorded::Never && is_known(&call.name) => Role::Call,
         (None, false) => Role::Unsupported,
     };
     let mut expected = Expected { recorded, ..Expected::only(role, &call.name) };
@@ -51,18 +53,36 @@ pub fn decode(call: &strace::Call) -> Decoded {
         outputs::outputs(&args, value, &mut expected);
     }
     let fault = recorded == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT);
+    // strace -e inject: the kernel was not asked.
+    let injected = call.result.as_ref().is_some_and(|result| result.says("INJECTED"));
     let unreadable = !scope
-        && (fault && (call_bytes.is_none() || args.has_address()) || args.has_part_of_a_poll());
+        && (injected
+            || fault && (call_bytes.is_none() || args.has_address())
+            || args.has_part_of_a_poll());
     if unreadable {
         expected.role = Role::Taken;
         expected.flags |= FED;
     }
     let call = match call_bytes {
         Some(bytes) => Some(bytes),
-        None if role == Role::Unsupported && !unreadable => Some(unmodelled(&call.name)),
+        None if !scope && !unreadable => Some(unmodelled(&call.name)),
         None => None,
     };
     Decoded { call, expected, unreadable }
+}
+
+/// Whether the kernel has a call of this name.
+fn is_known(name: &str) -> bool {
+    Call::NAMES.iter().any(|entry| entry.1 == name)
+}
+
+/// Whether a call is out of scope; restart_syscall(2) is the call that it goes on with.
+pub fn is_scopeless(call: &strace::Call) -> bool {
+    let resumed = match call.arg(0) {
+        Some(Value::Resuming(name)) if &*call.name == "restart_syscall" => Some(name),
+        _ => None,
+    };
+    is_out_of_scope(resumed.unwrap_or(&call.name))
 }
 
 /// The encoded call that stands for one that is answered as recorded.
@@ -75,6 +95,41 @@ fn encoded(call: &Call<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     call.put(&mut out);
     out
+}
+
+/// The ranges of a writing call's data that strace did not print.
+pub fn unknown_parts(call: &strace::Call) -> Vec<(u64, u64)> {
+    let mut parts = Vec::new();
+    let mut add = |data: Option<&Value>, start: u64, length: u64| {
+        match data.and_then(Value::as_text) {
+            Some(text) if text.cut => {
+                parts.push((start + text.bytes.len() as u64, start + length));
+            }
+            Some(_) => {}
+            // An address: nothing is known.
+            None => parts.push((start, start + length)),
+        }
+    };
+    let length = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or(0);
+    match &*call.name {
+        "write" | "pwrite64" => {
+            add(call.arg(1), 0, length(call.arg(2)));
+        }
+        "writev" | "pwritev" | "pwritev2" => {
+            let list = call.arg(1).and_then(Value::as_array);
+            let mut start = 0_u64;
+            for item in list.into_iter().flat_map(|list| &list.items) {
+                let own = length(item.field("iov_len"));
+                add(item.field("iov_base"), start, own);
+                start = start.saturating_add(own);
+            }
+            if list.is_some_and(|list| list.more) {
+                parts.push((start, u64::MAX));
+            }
+        }
+        _ => {}
+    }
+    parts
 }
 
 /// The recorded result; a restart is none yet.
@@ -146,8 +201,14 @@ impl<'a> Args<'a> {
         match value.as_text() {
             Some(text) if !text.cut => Some(Some(&text.bytes)),
             Some(_) => None,
-            None => value.as_pointer().map(|_| None),
+            None => value.as_pointer().filter(|at| *at == 0 || self.is_fault()).map(|_| None),
         }
+    }
+
+    /// Whether an address among the arguments is told to be bad; else strace did not print what
+    /// stands there (`-e raw`, `-e verbose=none`).
+    fn is_fault(&self) -> bool {
+        recorded(self.call) == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT)
     }
 
     /// Data that the call was given, `count` bytes of it; a cut string is filled with zeros.
@@ -157,6 +218,10 @@ impl<'a> Args<'a> {
             Some(text) => text,
             // A zero length needs no data.
             None if count == Some(0) => return Some(Vec::new()),
+            None if value.as_pointer().is_some_and(|at| at > 0) && self.succeeded() => {
+                let count = count.filter(|count| *count <= MAX_CUT_BYTES)?;
+                return Some(vec![0; count as usize]);
+            }
             None => return None,
         };
         let mut bytes = text.bytes.clone();

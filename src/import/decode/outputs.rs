@@ -25,8 +25,9 @@ pub(super) fn outputs(args: &Args<'_>, value: i64, expected: &mut Expected) {
         "statx" => stat(args.get(4), true, expected),
         "getdents64" => {
             let list = dirents(args.get(1), expected);
+            // Only the number of entries was printed: nothing can be held against it.
             if list.is_none() && value > 0 {
-                expected.flags |= IGNORE_VALUE;
+                expected.flags |= IGNORE_VALUE | FED;
             }
             list
         }

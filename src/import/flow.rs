@@ -1,0 +1,282 @@
+//! Bytes on their way while the recording is walked: how many went through each pipe, which of them
+//! strace did not print (`unknown.rs`), and whether what the reads gave is what was recorded.
+
+use tickernel_systems::FdView;
+use tickernel_systems::abi::flags::O_TRUNC;
+use tickernel_systems::event::{Answer, Call, Event, Payload};
+use tickernel_systems::fs::Place;
+use tickernel_systems::wire::{Wire, WireReader};
+
+use super::decode;
+use super::order::Order;
+use super::task::Pending;
+use super::unknown::Home;
+use crate::replay::{CUT, FED, Recorded};
+
+/// Most bytes of what was read from pipes that are kept for a second walk.
+const MAX_STREAM_BYTES: usize = 64 << 20;
+
+/// What the reads of a pipe gave, in their order.
+#[derive(Debug, Default)]
+pub struct Stream {
+    bytes: Vec<u8>,
+    /// Something was not printed: nothing more is known.
+    cut: bool,
+}
+
+/// A descriptor's side of a copy.
+type Side = Option<(Home, u64)>;
+
+impl Order<'_> {
+    fn home(&self, view: &FdView) -> Option<Home> {
+        if let Some(pipe) = view.pipe {
+            return Some(Home::Pipe(pipe.id));
+        }
+        self.file(view.place?)
+    }
+
+    fn file(&self, place: Place) -> Option<Home> {
+        let fs = self.kernel.fs();
+        fs.pages(place)?;
+        fs.inode_id(place).map(Home::File)
+    }
+
+    /// Bytes that a write is about to put into a pipe, all of them: `flow` takes back what did not
+    /// get there. Its event is the next.
+    pub(super) fn count_written(&mut self, tid: u32, call: &Call<'_>) {
+        let (Call::Write { fd, data } | Call::Writev { fd, data }) = call else { return };
+        let Some(pipe) = self.kernel.fd_view(tid, *fd).and_then(|view| view.pipe) else { return };
+        let (len, item) = (data.len() as u64, self.items.len());
+        let parts = self.unknown_parts(tid);
+        let at = self.written.entry(pipe.id).or_default();
+        let start = *at;
+        *at += len;
+        if !parts.is_empty() {
+            self.unknown.wrote(Home::Pipe(pipe.id), start, len, item, &parts);
+        }
+    }
+
+    /// The ranges of a pending call's data that were not printed.
+    pub(super) fn unknown_parts(&self, tid: u32) -> Vec<(u64, u64)> {
+        let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let printed = pending.and_then(|pending| self.recording.calls.get(pending.call));
+        printed.map(decode::unknown_parts).unwrap_or_default()
+    }
+
+    /// A call ended: what it moved.
+    pub(super) fn flow(&mut self, tid: u32, pending: &Pending, answer: Option<&Answer>) {
+        let Some(bytes) = &pending.decoded.call else { return };
+        let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { return };
+        let moved = answer.and_then(|answer| u64::try_from(answer.value).ok()).unwrap_or(0);
+        match call {
+            Call::Read { fd, .. } | Call::Readv { fd, .. } => {
+                let Some(view) = self.kernel.fd_view(tid, fd) else { return };
+                let Some(home) = self.home(&view) else { return };
+                let start = match home {
+                    Home::Pipe(id) => {
+                        let at = self.taken.entry(id).or_default();
+                        let start = *at;
+                        *at += moved;
+                        start
+                    }
+                    Home::File(_) => view.offset.saturating_sub(moved),
+                };
+                self.has_read(pending, home, start, answer);
+            }
+            Call::Pread64 { fd, offset, .. } | Call::Preadv { fd, offset, .. } => {
+                let home = self.kernel.fd_view(tid, fd).and_then(|view| self.home(&view));
+                if let (Some(home), Ok(start)) = (home, u64::try_from(offset)) {
+                    self.has_read(pending, home, start, answer);
+                }
+            }
+            Call::Write { fd, data } | Call::Writev { fd, data } => {
+                let Some(view) = self.kernel.fd_view(tid, fd) else { return };
+                let missing = (data.len() as u64).saturating_sub(moved);
+                match self.home(&view) {
+                    Some(Home::Pipe(id)) if missing > 0 => {
+                        let at = self.written.entry(id).or_default();
+                        let end = *at;
+                        *at = at.saturating_sub(missing);
+                        let start = *at;
+                        self.unknown.clear(Home::Pipe(id), start, end);
+                    }
+                    Some(home @ Home::File(_)) => {
+                        let start = view.offset.saturating_sub(moved);
+                        self.has_written(pending, home, start, moved);
+                    }
+                    Some(Home::Pipe(_)) | None => {}
+                }
+            }
+            Call::Pwrite64 { fd, offset, .. } | Call::Pwritev { fd, offset, .. } => {
+                let home = self.kernel.fd_view(tid, fd).and_then(|view| self.home(&view));
+                if let (Some(home), Ok(start)) = (home, u64::try_from(offset)) {
+                    self.has_written(pending, home, start, moved);
+                }
+            }
+            _ => self.flow_inside(tid, &call, moved),
+        }
+    }
+
+    /// Copies and cuts inside the kernel.
+    fn flow_inside(&mut self, tid: u32, call: &Call<'_>, moved: u64) {
+        let view = |fd: i32| self.kernel.fd_view(tid, fd);
+        let (from, to, consumes) = match *call {
+            Call::Sendfile { in_fd, out_fd, offset, .. } => {
+                (self.side(tid, in_fd, offset, moved), (out_fd, None), true)
+            }
+            Call::CopyFileRange { fd_in, off_in, fd_out, off_out, .. } => {
+                (self.side(tid, fd_in, off_in, moved), (fd_out, off_out), true)
+            }
+            Call::Splice { fd_in, off_in, fd_out, off_out, .. } => {
+                (self.side(tid, fd_in, off_in, moved), (fd_out, off_out), true)
+            }
+            Call::Tee { fd_in, fd_out, .. } => {
+                (self.side(tid, fd_in, None, moved), (fd_out, None), false)
+            }
+            Call::Ftruncate { fd, length } => {
+                let home = view(fd).and_then(|view| self.home(&view));
+                if let (Some(home), Ok(length)) = (home, u64::try_from(length)) {
+                    self.unknown.clear(home, length, u64::MAX);
+                }
+                return;
+            }
+            Call::Open { flags, .. } | Call::Openat { flags, .. } if flags & O_TRUNC != 0 => {
+                let made = i32::try_from(moved).ok().and_then(view);
+                if let Some(home @ Home::File(_)) = made.and_then(|view| self.home(&view)) {
+                    self.unknown.clear(home, 0, u64::MAX);
+                }
+                return;
+            }
+            _ => return,
+        };
+        let to = match (view(to.0).and_then(|view| self.home(&view)), to.1) {
+            (Some(Home::Pipe(id)), _) => {
+                let at = self.written.entry(id).or_default();
+                let start = *at;
+                *at += moved;
+                Some((Home::Pipe(id), start))
+            }
+            _ => self.side(tid, to.0, to.1, moved),
+        };
+        if let (Some(from), Some(to)) = (from, to)
+            && !self.unknown.is_empty()
+        {
+            self.unknown.copied(from, to, moved);
+        }
+        if let (Some((Home::Pipe(id), _)), true) = (from, consumes) {
+            *self.taken.entry(id).or_default() += moved;
+        }
+    }
+
+    /// Where bytes that were moved begin.
+    fn side(&self, tid: u32, fd: i32, offset: Option<i64>, moved: u64) -> Side {
+        let view = self.kernel.fd_view(tid, fd)?;
+        let home = self.home(&view)?;
+        Some((
+            home,
+            match (home, offset) {
+                (Home::Pipe(id), _) => self.taken.get(&id).copied().unwrap_or(0),
+                (Home::File(_), Some(offset)) => u64::try_from(offset).ok()?,
+                (Home::File(_), None) => view.offset.saturating_sub(moved),
+            },
+        ))
+    }
+
+    fn has_written(&mut self, pending: &Pending, home: Home, start: u64, len: u64) {
+        let printed = self.recording.calls.get(pending.call);
+        let parts = printed.map(decode::unknown_parts).unwrap_or_default();
+        if let Some(item) = pending.item
+            && (!parts.is_empty() || !self.unknown.is_empty())
+        {
+            self.unknown.wrote(home, start, len, item, &parts);
+        }
+    }
+
+    /// What a read shows; a read of a pipe that gave something else is out of order.
+    fn has_read(&mut self, pending: &Pending, home: Home, start: u64, answer: Option<&Answer>) {
+        let expected = &pending.decoded.expected;
+        let Payload::Data(recorded) = &expected.payload else { return };
+        let (Recorded::Value(value), Some(answer)) = (expected.recorded, answer) else { return };
+        let is_cut = expected.flags & CUT != 0;
+        let is_list = matches!(&*expected.name(), "readv" | "preadv" | "preadv2");
+        if let Home::Pipe(id) = home {
+            let end = start.saturating_add(u64::try_from(value).unwrap_or(0));
+            let known = !is_cut && !self.unknown.touches(home, start, end);
+            let differs = known && answer.payload != expected.payload;
+            self.disorder += u64::from(value != answer.value || differs);
+            let stream = self.streams.entry(id).or_default();
+            stream.cut |= is_list && is_cut || self.stream_bytes > MAX_STREAM_BYTES;
+            if !stream.cut {
+                stream.bytes.extend_from_slice(&recorded.0);
+                self.stream_bytes += recorded.0.len();
+                stream.cut = is_cut;
+            }
+        }
+        if self.unknown.is_empty() || expected.flags & FED != 0 || is_list && is_cut {
+            return;
+        }
+        for learnt in self.unknown.read(home, start, &recorded.0) {
+            let Some(item) = self.items.get_mut(learnt.item) else { continue };
+            let Some(data) = data_place(&item.event) else { continue };
+            let from = usize::try_from(learnt.at).ok().and_then(|at| data.checked_add(at));
+            let to = from.and_then(|from| from.checked_add(learnt.bytes.len()));
+            let (Some(from), Some(to)) = (from, to) else { continue };
+            if let Some(place) = item.event.get_mut(from..to) {
+                place.copy_from_slice(learnt.bytes);
+            }
+        }
+    }
+
+    /// What the readers of a pipe get after what was written to it: from a walk before this one, or
+    /// from the one reader that waits there.
+    pub(super) fn coming(&self, id: u64) -> Option<Vec<u8>> {
+        let at = self.written.get(&id).copied().unwrap_or(0);
+        if let Some(stream) = self.known_streams.get(&id) {
+            let rest = usize::try_from(at).ok().and_then(|at| stream.bytes.get(at..));
+            return rest.filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec);
+        }
+        let mut found = None;
+        for (tid, task) in &self.tasks {
+            let Some(pending) = task.pending.as_ref().filter(|pending| pending.item.is_none())
+            else {
+                continue;
+            };
+            let bytes = pending.decoded.call.as_deref().unwrap_or_default();
+            let Ok(Call::Read { fd, .. }) = Call::get(&mut WireReader::new(bytes)) else {
+                continue;
+            };
+            let pipe = self.kernel.fd_view(*tid, fd).and_then(|view| view.pipe);
+            let Some(pipe) = pipe.filter(|pipe| pipe.id == id) else { continue };
+            let Payload::Data(data) = &pending.decoded.expected.payload else { continue };
+            if found.is_some() {
+                return None;
+            }
+            let rest = usize::try_from(pipe.bytes).ok().and_then(|at| data.0.get(at..));
+            found = Some(rest.unwrap_or_default().to_vec());
+        }
+        found
+    }
+
+    /// Whether a task's pending write begins with what comes; `None` if nothing can be said.
+    pub(super) fn fits(&self, tid: u32, data: &[u8], coming: &[u8]) -> Option<bool> {
+        let known = self.unknown_parts(tid).first().map_or(u64::MAX, |part| part.0);
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        let len = data.len().min(coming.len()).min(known);
+        (len > 0).then(|| data.get(..len) == coming.get(..len))
+    }
+}
+
+/// Where the data of a writing call stand in its event.
+fn data_place(event: &[u8]) -> Option<usize> {
+    let parsed = Event::get(&mut WireReader::new(event)).ok()?;
+    let (Event::Call { call, .. } | Event::Park { call, .. }) = parsed else { return None };
+    let (Call::Write { data, .. }
+    | Call::Writev { data, .. }
+    | Call::Pwrite64 { data, .. }
+    | Call::Pwritev { data, .. }) = call
+    else {
+        return None;
+    };
+    // The data are a part of the event's bytes.
+    (data.as_ptr() as usize).checked_sub(event.as_ptr() as usize)
+}

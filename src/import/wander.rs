@@ -1,0 +1,44 @@
+//! Other legal orders than the lazy one: now and then a call that would be right runs before its
+//! exit line. For tests: what a recording leaves open must make no difference to what it does not
+//! (DESIGN section 11).
+
+use super::order::Order;
+use super::probe::Probe;
+use crate::replay::Recorded;
+
+/// Of so many chances one is taken.
+const CHANCES: u64 = 3;
+
+/// A row of choices that follows from a seed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choices(u64);
+
+impl Choices {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn takes(&mut self) -> bool {
+        self.0 = tickernel_systems::digest::hash_number(self.0, CHANCES);
+        self.0.is_multiple_of(CHANCES)
+    }
+}
+
+impl Order<'_> {
+    /// Runs some of the calls that are entered and would give what they gave.
+    pub(super) fn wander(&mut self) {
+        let Some(mut choices) = self.choices else { return };
+        // There is no task 0.
+        for tid in self.others(0) {
+            let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+            let may = pending.is_some_and(|pending| {
+                let returns = pending.decoded.expected.recorded != Recorded::Never;
+                returns && pending.item.is_none() && !pending.restarting
+            });
+            if may && choices.takes() && self.probe(tid) == Probe::Right {
+                self.run_other(tid);
+            }
+        }
+        self.choices = Some(choices);
+    }
+}

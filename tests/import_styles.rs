@@ -1,0 +1,202 @@
+//! What strace leaves out in its other styles is inferred where it can be, and told where not:
+//! `-z`, `-qqq`, `-e signal=none`, `-e verbose=none`, `-e raw`, `-e inject`, short `-s`. Cut from
+//! recordings that strace 6.1 wrote.
+
+use tickernel::import::{Format, Imported, SideFile, Source, import};
+use tickernel::replay::{Options, Report, replay};
+use tickernel::strace::Events;
+
+fn replayed(text: &str) -> Report {
+    let recording = Events::new(text.as_bytes()).read_all();
+    assert!(recording.error.is_none(), "{:?}", recording.error);
+    let imported = import(&recording, &SideFile::default()).expect("it has a first state");
+    let source = Source::Recording(imported);
+    let input = Imported { file: "test".to_owned(), format: Format::Strace, source };
+    let mut options = Options { force: true, ..Options::default() };
+    replay(input, &mut options).expect("its image can be read").report
+}
+
+/// All is as recorded but for so many fed and unsupported calls.
+fn agrees(text: &str, fed: u64, unsupported: u64) {
+    let report = replayed(text);
+    assert_eq!(report.first_mismatch, None, "{text}");
+    let counts = (report.mismatched, report.fed, report.unsupported);
+    assert_eq!(counts, (0, fed, unsupported), "{:?}", report.by_call);
+}
+
+/// Two children, a handler of SIGCHLD, waits that it interrupts.
+const SESSION: &str = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 rt_sigaction(SIGCHLD, {sa_handler=0x55, sa_mask=~[RTMIN RT_1], sa_flags=SA_RESTORER|SA_RESTART, sa_restorer=0x7f}, NULL, 8) = 0
+10 rt_sigaction(SIGTERM, {sa_handler=0x55, sa_mask=~[RTMIN RT_1], sa_flags=SA_RESTORER, sa_restorer=0x7f}, NULL, 8) = 0
+10 pipe2([3, 4], 0) = 0
+10 clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 11
+10 clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 12
+10 close(4) = 0
+11 write(4, "total 80\n", 9) = 9
+12 read(3, "total 80\n", 4096) = 9
+12 exit_group(3) = ?
+12 +++ exited with 3 +++
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0, NULL) = 12
+10 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=12, si_uid=0, si_status=3, si_utime=0, si_stime=0} ---
+10 rt_sigreturn({mask=[]}) = 12
+11 exit_group(0) = ?
+11 +++ exited with 0 +++
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 11
+10 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=11, si_uid=0, si_status=0, si_utime=0, si_stime=0} ---
+10 rt_sigreturn({mask=[]}) = 11
+10 wait4(-1, 0x7ffe, WNOHANG, NULL) = -1 ECHILD (No child processes)
+10 kill(10, SIGTERM) = 0
+10 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=10, si_uid=0} ---
+10 rt_sigreturn({mask=[]}) = 0
+10 read(3, "", 4096) = 0
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+
+/// The lines of the session that fit.
+fn session(keep: impl Fn(&str) -> bool) -> String {
+    SESSION.lines().filter(|line| keep(line)).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn no_line_is_missed_of_signals_and_of_ends() {
+    agrees(SESSION, 0, 0);
+    // -e signal=none
+    agrees(&session(|line| !line.contains("---")), 0, 0);
+    // -qqq, -e quiet=all leave the lines of those that were killed.
+    let quiet = session(|line| !line.contains("+++"));
+    agrees(&quiet, 0, 0);
+    agrees(&quiet.replace("10 exit_group(0) = ?\n", "10 +++ killed by SIGHUP +++\n"), 0, 0);
+    // The elder child ends last, and nothing tells of it but the wait.
+    agrees(&quiet.replace("11 exit_group(0) = ?\n", ""), 0, 0);
+    // A child that is killed is only seen by who waits for it.
+    let killed = quiet
+        .replace("12 exit_group(3) = ?\n", "")
+        .replace("WIFEXITED(s) && WEXITSTATUS(s) == 3", "WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL");
+    let killed = killed.replace("CLD_EXITED, si_pid=12", "CLD_KILLED, si_pid=12");
+    agrees(&killed.replace("si_status=3", "si_status=SIGKILL"), 0, 0);
+}
+
+#[test]
+fn what_verbose_none_does_not_print_is_unsupported() {
+    let handler = |signal: &str, flags: &str| {
+        format!(
+            "{signal}, {{sa_handler=0x55, sa_mask=~[RTMIN RT_1], sa_flags={flags}, \
+             sa_restorer=0x7f}}, NULL"
+        )
+    };
+    let text = SESSION
+        .replace(&handler("SIGCHLD", "SA_RESTORER|SA_RESTART"), "SIGCHLD, 0x7ffd, NULL")
+        .replace(&handler("SIGTERM", "SA_RESTORER"), "SIGTERM, 0x7ffd, NULL")
+        .replace("pipe2([3, 4], 0)", "pipe2(0x7ffd, 0)")
+        .replace("[\"sh\"], 0x7ffd /* 3 vars */", "0x7ffd, 0x7ffd")
+        .replace("{mask=[]}", "{mask=0x7ffd}");
+    assert!(!text.contains("sa_handler"), "{text}");
+    agrees(&text, 3, 2);
+}
+
+/// Reads of a pipe that are printed before the write, and second halves in lines of their own.
+#[test]
+fn successful_calls_alone_have_no_beginning() {
+    let text = SESSION
+        .replace("11 write(4, \"total 80\\n\", 9) = 9\n", "")
+        .replace(
+            "12 read(3, \"total 80\\n\", 4096) = 9\n",
+            concat!(
+                "12 read(3, \"total 80\\n\", 4096) = 9\n",
+                "11 write(4, \"total 80\\n\", 9 <unfinished ...>\n",
+                ")                                       = 9\n",
+                "12 newfstatat(3, \"\",  <unfinished ...>\n",
+                "{st_mode=S_IFIFO|0600, st_size=0, ...}, AT_EMPTY_PATH) = 0\n",
+            ),
+        )
+        .replace("10 wait4(-1, 0x7ffe, WNOHANG, NULL) = -1 ECHILD (No child processes)\n", "");
+    let text: String =
+        text.lines().filter(|line| !line.contains("= ?")).map(|line| format!("{line}\n")).collect();
+    agrees(&text, 0, 0);
+}
+
+#[test]
+fn pairs_and_names_that_a_short_limit_cuts_are_known_all_the_same() {
+    for (first, second) in [("[3, ...]", "[5, ...]"), ("[...]", "[...]")] {
+        agrees(
+            &format!(
+                r#"1 pipe2({first}, 0) = 0
+1 pipe2({second}, O_CLOEXEC) = 0
+1 write(4, "t"..., 1307) = 1307
+1 read(3, "t"..., 4096) = 1307
+1 openat(AT_FDCWD, "/etc/hosts", O_RDONLY) = 7
+1 getxattr("/etc/hosts", "s"..., NULL, 0) = -1 ENODATA (No data available)
+1 lgetxattr("/proc/self", "s"..., NULL, 0) = -1 EOPNOTSUPP (Operation not supported)
+1 fgetxattr(7, ""..., 0x55d0, 255) = -1 ENODATA (No data available)
+1 socketpair(AF_UNIX, SOCK_STREAM, 0, {first}) = 0
+1 dup(6) = 10
+"#
+            )
+            .replace("0, [3, ...])", "0, [8, ...])"),
+            0,
+            1,
+        );
+    }
+}
+
+#[test]
+fn data_that_are_printed_as_an_address_are_learnt_or_left() {
+    agrees(
+        r#"1 pipe2([3, 4], 0) = 0
+1 write(4, 0x55d0, 0x5) = 0x5
+1 read(0x3, "hel", 3) = 3
+1 read(3, 0x7ffd, 0x100) = 0x2
+1 openat(0xffffff9c, 0x55d0, 0, 0) = 0x5
+1 fstat(5, {st_mode=S_IFREG|0644, st_size=5, ...}) = 0
+1 close(5) = 0
+1 access(0x55d0, 0x4) = -1 ENOENT (No such file or directory)
+1 open(NULL, O_RDONLY) = -1 EFAULT (Bad address)
+1 open(0x8, O_RDONLY) = -1 EFAULT (Bad address)
+"#,
+        1,
+        3,
+    );
+}
+
+#[test]
+fn a_recording_without_any_text_is_refused_by_name() {
+    let text = "7 execve(0x7ffd, 0x7ffe, 0x7fff) = 0\n7 brk(0) = 0x55cb\n7 close(0x3) = 0\n";
+    let recording = Events::new(text.as_bytes()).read_all();
+    let refused = import(&recording, &SideFile::default()).expect_err("nothing can be known");
+    let why = refused.to_string();
+    assert!(why.contains("line 1") && why.contains("-e raw"), "{why}");
+}
+
+#[test]
+fn results_that_strace_made_up_are_fed() {
+    agrees(
+        r#"1 getpid() = 7 (INJECTED)
+1 openat(AT_FDCWD, "/dev/null", O_RDONLY) = -1 ENOMEM (Cannot allocate memory) (INJECTED)
+1 getpid() = 1
+1 openat(AT_FDCWD, "/dev/null", O_RDONLY) = 3
+"#,
+        2,
+        0,
+    );
+}
+
+/// Without -f: children have no lines, and their ends show in waits and signals only.
+#[test]
+fn children_that_were_not_traced_end_when_their_parent_is_told() {
+    agrees(
+        r#"1 clone(child_stack=NULL, flags=SIGCHLD) = 2
+1 clone(child_stack=NULL, flags=SIGCHLD) = 3
+1 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0, NULL) = 3
+1 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, si_uid=0, si_status=3, si_utime=0, si_stime=0} ---
+1 wait4(-1, 0x7ffe, WNOHANG, NULL) = 0
+1 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_KILLED, si_pid=2, si_uid=0, si_status=SIGTERM, si_utime=0, si_stime=0} ---
+1 wait4(-1, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGTERM}], WNOHANG, NULL) = 2
+1 wait4(-1, 0x7ffe, WNOHANG, NULL) = -1 ECHILD (No child processes)
+1 exit_group(0) = ?
+1 +++ exited with 0 +++
+"#,
+        0,
+        0,
+    );
+}
