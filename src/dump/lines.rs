@@ -71,6 +71,12 @@ impl<W: Write> Lines<W> {
         writeln!(self.out, "{half}) = {result} <{}.{:09}>", spent / NS, spent % NS)
     }
 
+    /// The second half of a call that its task did not live to finish.
+    pub(super) fn never(&mut self, task: u32, now_ns: u64, name: &str) -> io::Result<()> {
+        self.columns(task, now_ns)?;
+        writeln!(self.out, "<... {name} resumed> <unfinished ...>) = ?")
+    }
+
     /// Ends the text.
     pub(super) fn finish(mut self) -> io::Result<W> {
         self.end_half()?;

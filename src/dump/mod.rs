@@ -23,6 +23,8 @@ mod session;
 mod side;
 mod signals;
 mod structs;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::io::{Read, Write};

@@ -512,8 +512,18 @@ impl<W: Write> Session<W> {
             WaitStatus::Stopped(_) | WaitStatus::Continued => return Ok(()),
         };
         for tid in tids {
+            self.cut_off(tid)?;
             self.lines.line(tid, self.kernel.now_ns(), &text)?;
             self.forget(tid);
+        }
+        Ok(())
+    }
+
+    /// A task ends in a call: that never returns.
+    fn cut_off(&mut self, tid: u32) -> Told {
+        let open = self.tasks.get_mut(&tid).and_then(|task| task.open.take());
+        if let Some(open) = open.filter(|open| open.seen == Seen::Half) {
+            self.lines.never(tid, self.kernel.now_ns(), &open.name)?;
         }
         Ok(())
     }
@@ -579,7 +589,7 @@ impl<W: Write> Session<W> {
 }
 
 /// The call's name in strace's text.
-fn name_of(call: &Call<'_>, told: Option<&Expected>) -> String {
+pub(super) fn name_of(call: &Call<'_>, told: Option<&Expected>) -> String {
     match call {
         Call::Clone { flags, set_tid } => process::clone_name(*flags, *set_tid).to_owned(),
         Call::Unmodelled { number } => match told {

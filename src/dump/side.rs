@@ -5,6 +5,8 @@
 //! in it: other processes of the first state, signals held back or ignored, effective ids that
 //! differ from the real ones, devices, names that are no UTF-8, contents beyond 16 MiB in all.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -73,6 +75,7 @@ fn limits(kernel: &mut Kernel, root: u32) -> Map<String, Value> {
 
 fn descriptors(kernel: &Kernel, root: u32) -> Map<String, Value> {
     let mut fds = Map::new();
+    let mut first: BTreeMap<u64, i32> = BTreeMap::new();
     for fd in 0..MAX_FD {
         let Some(view) = kernel.fd_view(root, fd) else { continue };
         let path = match (view.place, view.pipe) {
@@ -84,7 +87,11 @@ fn descriptors(kernel: &Kernel, root: u32) -> Map<String, Value> {
             (None, None) => continue,
         };
         let flags = names_of_bits(u64::from(view.flags), OPEN_FLAGS.iter().copied());
-        let row = json!({"path": path, "flags": flags, "offset": view.offset});
+        let mut row = json!({"path": path, "flags": flags, "offset": view.offset});
+        match first.get(&view.id) {
+            Some(same) => row["same"] = (*same).into(),
+            None => drop(first.insert(view.id, fd)),
+        }
         fds.insert(fd.to_string(), row);
     }
     fds
