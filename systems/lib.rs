@@ -37,6 +37,7 @@ mod peek;
 mod procview;
 mod profile;
 mod readiness;
+mod references;
 mod rows;
 mod snapshot;
 mod tables;

@@ -18,6 +18,7 @@ mod data;
 mod devfs;
 mod directory;
 mod image;
+mod holds;
 mod inode;
 mod listing;
 mod memfd;
