@@ -6,7 +6,7 @@
 //! compares two short strings and looks nothing up. Empty in `Profile::Linux`.
 
 use crate::wire::{Bytes, Wire, WireError, WireReader};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// What answers a permission that the contract has asked for (section 9).
@@ -244,8 +244,8 @@ impl Face {
 
     /// The numbers of paths that are kept, in order.
     pub(crate) fn paths_in_use(&self) -> Vec<u32> {
-        let all = 0..self.paths.len() as u32;
-        all.filter(|number| !self.free_paths.contains(number)).collect()
+        let free: BTreeSet<u32> = self.free_paths.iter().copied().collect();
+        (0..self.paths.len() as u32).filter(|number| !free.contains(number)).collect()
     }
 
     /// The file is closed.

@@ -10,7 +10,7 @@ use crate::components::{Frame, Interrupted, Life, Object, Target, Task, Wait, Wa
 use crate::fs::{InodeId, Place};
 use crate::kernel::{Kernel, WakeMode};
 use crate::rows::{
-    ContextRow, DescriptionRow, EventRow, FilesRow, PidfdRow, PipeRow, ProcessRow, RowKind,
+    ContextRow, DescriptionRow, EventRow, FilesRow, PidfdRow, PipeRow, ProcessRow, RowKind, Rows,
     SocketRow, TaskRow,
 };
 use crate::tables::deadlines::Due;
@@ -229,9 +229,15 @@ impl Kernel {
     }
 
     fn audit_records(&self) -> Result<(), Defect> {
-        let files: BTreeSet<u64> = FilesRow::all(&self.rows).iter().map(|(id, _)| *id).collect();
-        let open = DescriptionRow::all(&self.rows);
-        let descriptions: BTreeSet<u64> = open.iter().map(|(id, _)| *id).collect();
+        if self.record_locks.is_empty() {
+            return Ok(());
+        }
+        fn ids<R: RowKind>(rows: &Rows) -> BTreeSet<u64> {
+            R::all(rows).into_iter().map(|(id, _)| id).collect()
+        }
+        let files = ids::<FilesRow>(&self.rows);
+        let descriptions = ids::<DescriptionRow>(&self.rows);
+        let (pipes, sockets) = (ids::<PipeRow>(&self.rows), ids::<SocketRow>(&self.rows));
         for (object, locks) in &self.record_locks {
             let used = !locks.locks.is_empty() || !locks.waiters.is_empty();
             must(used, "an object without record locks is in their table")?;
@@ -245,10 +251,7 @@ impl Kernel {
             }
             let stands = match object {
                 LockedObject::Inode(inode) => self.fs.inode_by_id(*inode).is_some(),
-                LockedObject::Pipe(id) => {
-                    let pipe = PipeRow::all(&self.rows).iter().any(|(own, _)| own == id);
-                    pipe || SocketRow::all(&self.rows).iter().any(|(own, _)| own == id)
-                }
+                LockedObject::Pipe(id) => pipes.contains(id) || sockets.contains(id),
             };
             must(stands, "what a record lock lies on is gone")?;
         }
@@ -321,30 +324,20 @@ impl Kernel {
 
     /// The table of numbers and its lists of groups and sessions.
     fn audit_numbers(&self) -> Result<(), Defect> {
-        let mut used = 0;
+        let (mut used, mut listed) = (0, [0; 2]);
         for (number, entry) in self.pids.iter() {
             used += 1;
             let task = entry.task.is_none_or(|row| row.is_live(&self.rows));
             let process = entry.process.is_none_or(|row| row.is_live(&self.rows));
             must(task && process, "a number stands for somebody who is gone")?;
-            for (club, head) in
-                [(Club::Group, entry.group_head), (Club::Session, entry.session_head)]
-            {
-                let first = head == 0 || self.pids.process(head).is_some();
-                must(first, "the first member of a group or session is gone")?;
-                let belongs = self.members(club, number).into_iter().all(|member| {
-                    let member = &self.rows[member];
-                    number == if club == Club::Group { member.pgid } else { member.sid }
-                });
-                must(belongs, "a group or session lists one of another")?;
-            }
+            self.audit_club(number, entry.group_head, Club::Group, &mut listed[0])?;
+            self.audit_club(number, entry.session_head, Club::Session, &mut listed[1])?;
         }
         must(used == self.pids.used, "numbers in use are counted wrongly")?;
+        let all = [ProcessRow::live(&self.rows); 2];
+        must(listed == all, "a process is not in the list of its group or session")?;
         for (_, row) in ProcessRow::all(&self.rows) {
             let process = &self.rows[row];
-            let listed = self.members(Club::Group, process.pgid).contains(&row)
-                && self.members(Club::Session, process.sid).contains(&row);
-            must(listed, "a process is not in the list of its group or session")?;
             let parent = self.pids.process(process.parent);
             must(process.parent == 0 || parent.is_some(), "the parent of a process is gone")?;
             let lends = process.vfork_parent == 0 || process.life == Life::Alive;
@@ -352,6 +345,30 @@ impl Kernel {
         }
         let tied = self.timers.next.keys().all(|pid| self.pids.process(*pid).is_some());
         must(tied, "timers of a process that is gone are numbered")
+    }
+
+    /// The members of one group or session; `listed` counts those of all.
+    fn audit_club(
+        &self,
+        number: u32,
+        head: u32,
+        club: Club,
+        listed: &mut u64,
+    ) -> Result<(), Defect> {
+        let mut at = head;
+        while let Some(row) = self.pids.process(at) {
+            let member = &self.rows[row];
+            let (own, link) = match club {
+                Club::Group => (member.pgid, member.in_group),
+                Club::Session => (member.sid, member.in_session),
+            };
+            must(own == number, "a group or session lists one of another")?;
+            *listed += 1;
+            let circle = *listed > ProcessRow::live(&self.rows);
+            must(!circle, "the list of a group or session runs in a circle")?;
+            at = link.next;
+        }
+        must(at == 0, "the list of a group or session leads nowhere")
     }
 
     /// The face's names of drivers and paths of open files.

@@ -132,7 +132,7 @@ impl Kernel {
         Ok(Answer::with(Payload::Timer(old)))
     }
 
-    fn arm_timer(&mut self, key: (u32, u32)) {
+    pub(crate) fn arm_timer(&mut self, key: (u32, u32)) {
         if let Some(at_ns) = self.timer_deadline(key) {
             self.deadlines.add(at_ns, Due::Timer(key.0, key.1));
         }

@@ -10,11 +10,11 @@ use tickernel::verify::check;
 /// Bytes of text at most.
 const TEXT_MAX_BYTES: usize = 64 << 10;
 
-/// Reads the text in every way there is; gives how many events it holds.
+/// Reads the text in every way there is.
 ///
 /// # Panics
 /// At a defect.
-pub fn parse(text: &[u8]) -> (Recording, usize) {
+pub fn parse(text: &[u8]) -> Recording {
     looks_like_strace(text);
     let recording = Events::new(text).read_all();
     let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
@@ -26,8 +26,7 @@ pub fn parse(text: &[u8]) -> (Recording, usize) {
         recording.events.is_sorted_by_key(|event| event.time_ns.unwrap_or(0))
             || recording.events.iter().any(|event| event.time_ns.is_none())
     );
-    let events = recording.events.len();
-    (recording, events)
+    recording
 }
 
 /// Imports the text and replays what came of it; gives how many calls were compared.
@@ -35,7 +34,7 @@ pub fn parse(text: &[u8]) -> (Recording, usize) {
 /// # Panics
 /// At a defect.
 pub fn run(text: &[u8]) -> u64 {
-    let (recording, _) = parse(&text[..text.len().min(TEXT_MAX_BYTES)]);
+    let recording = parse(&text[..text.len().min(TEXT_MAX_BYTES)]);
     let Ok(imported) = import(&recording, &SideFile::default()) else { return 0 };
     let (trace, _) = write(&imported, String::new(), Vec::new()).expect("an own image is read");
     let certificate = check(&recording, &trace).expect("an imported trace");
