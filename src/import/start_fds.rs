@@ -191,6 +191,9 @@ fn target(
     node(number, path, &shape, permissions, initial, fs)
 }
 
+/// How the paths of inherited files begin that no recording names.
+pub const UNKNOWN: &str = "/unknown-";
+
 /// The file at a path, made if it is not there. A name of /dev or /proc that cannot be made: a node
 /// of the same kind elsewhere.
 fn node(
@@ -201,7 +204,7 @@ fn node(
     initial: &mut Initial,
     fs: &mut Fs,
 ) -> BootTarget {
-    let unknown = format!("/unknown-{number}").into_bytes();
+    let unknown = format!("{UNKNOWN}{number}").into_bytes();
     for path in path.into_iter().chain([unknown]) {
         let made = initial.add_path(fs, &path, shape.clone(), Meta::mode(permissions));
         let inode = made.ok().and_then(|place| fs.inode(place));
