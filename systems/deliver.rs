@@ -20,9 +20,13 @@ use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::memory;
 use crate::rows::{ProcessRow, TaskRow};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// Signals of faults: taken before all others.
 const SYNCHRONOUS: SigSet = SigSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 30);
+
+/// Default actions that are kept for [`Kernel::take_acted`]; nobody may ever ask.
+const ACTED_MAX: usize = 64;
 
 impl Kernel {
     /// Posts a signal to a process.
@@ -155,6 +159,9 @@ impl Kernel {
             self.discard(process, SigSet::of(Signal::SIGCONT));
         }
         if signal == Signal::SIGCONT {
+            if self.rows[process].stopped.is_some() {
+                self.note_acted(task, info);
+            }
             self.discard(process, SigSet::STOPS);
             self.go_on(process);
         }
@@ -477,6 +484,7 @@ impl Kernel {
             DefaultAction::Ignore | DefaultAction::Continue => true,
             _ if self.is_unkillable(process) && signal != Signal::SIGKILL => true,
             DefaultAction::Stop => {
+                self.note_acted(row, info);
                 let orphaned = signal != Signal::SIGSTOP
                     && !self.bends.orphans_stop
                     && self.group_is_orphaned(self.rows[process].pgid, 0);
@@ -488,12 +496,27 @@ impl Kernel {
                 orphaned
             }
             DefaultAction::Terminate | DefaultAction::Core => {
+                self.note_acted(row, info);
                 let cores = signal.default_action() == DefaultAction::Core
                     && self.limit(process, crate::abi::flags::RLIMIT_CORE).cur > 0;
                 self.end_process(process, WaitStatus::Signaled(signal, cores));
                 false
             }
         }
+    }
+
+    #[cold]
+    fn note_acted(&mut self, task: TaskRow, info: SigInfo) {
+        if self.acted.len() < ACTED_MAX {
+            let tid = self.rows[task].tid;
+            self.acted.push((tid, info));
+        }
+    }
+
+    /// Takes the signals whose default action (a stop, its end, an end) was taken since this was
+    /// last asked, with the tasks that they came to: the first 64. What a dump prints.
+    pub fn take_acted(&mut self) -> Vec<(u32, SigInfo)> {
+        core::mem::take(&mut self.acted)
     }
 
     fn stop(&mut self, process: ProcessRow, signal: Signal) {

@@ -7,8 +7,9 @@
 //! the start.
 
 use crate::abi::flags::AT_FDCWD;
-use crate::abi::{Errno, PollFd, Signal};
-use crate::components::{ChildSelect, Event, Life, Object, Pidfd, Target};
+use crate::abi::{Credentials, Errno, PollFd, SigSet, Signal};
+use crate::components::{ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target};
+use crate::event::{CallId, Completed};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
@@ -53,6 +54,15 @@ impl FdView {
         let pipe = self.pipe.map(|pipe| pipe.id);
         pipe.or(self.counter.map(|counter| counter.id)).or(self.process.map(|process| process.0))
     }
+}
+
+/// A handler that has not returned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameView {
+    /// The mask that its return brings back.
+    pub mask: SigSet,
+    /// The call that it interrupted, and how that is over; `None` = it goes on.
+    pub interrupted: Option<(CallId, Option<Completed>)>,
 }
 
 /// The state of a pipe.
@@ -247,7 +257,7 @@ impl Kernel {
     }
 
     /// The call in which a task is blocked.
-    pub fn blocked_call(&self, tid: u32) -> Option<crate::event::CallId> {
+    pub fn blocked_call(&self, tid: u32) -> Option<CallId> {
         self.rows[self.pids.task(tid)?].wait.as_ref().map(|wait| wait.call)
     }
 
@@ -255,6 +265,24 @@ impl Kernel {
     pub fn action_of(&self, tid: u32, signal: Signal) -> Option<crate::abi::SigAction> {
         let task = self.pids.task(tid)?;
         Some(self.rows[self.rows[task].handlers].action(signal))
+    }
+
+    /// The handlers of a task that have not returned, the innermost last.
+    pub fn frames_of(&self, tid: u32) -> Vec<FrameView> {
+        let Some(task) = self.pids.task(tid) else { return Vec::new() };
+        let view = |frame: &Frame| FrameView {
+            mask: frame.mask,
+            interrupted: frame.interrupted.as_ref().map(|interrupted| match interrupted {
+                Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _) => (wait.call, None),
+                Interrupted::Over(call, result) => (*call, Some(result.clone())),
+            }),
+        };
+        self.rows[task].frames.iter().map(view).collect()
+    }
+
+    /// Real, effective and saved ids, and what else a task may do.
+    pub fn credentials_of(&self, tid: u32) -> Option<&Credentials> {
+        Some(&self.rows[self.pids.task(tid)?].credentials)
     }
 
     /// When the call in which a task is blocked gives up, in ns of the clock.

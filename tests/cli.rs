@@ -138,6 +138,34 @@ fn recordings_replay_as_linux_did_and_their_traces_alike() {
 }
 
 #[test]
+fn a_dump_in_straces_form_imports_again() {
+    let session = Session::new("dash-pipeline");
+    let file = session.put("it.strace", &session.text);
+    let (text, side) = (session.path("again.strace"), session.path("again.meta.json"));
+    let run = tickernel(&["dump", &file, "--strace", "--meta", &side]);
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+    assert!(run.out.lines().any(|line| line.contains("+++ exited with 0 +++")), "{}", run.out);
+    fs::write(&text, &run.out).expect("written");
+    let run = tickernel(&["replay", &text, "--json"]);
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+    check_sums(&run.json());
+
+    // What stands before a damage is printed.
+    let trace = session.path("it.trace");
+    let run = tickernel(&["import", &file, "-o", &trace]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let whole = tickernel(&["dump", &trace, "--strace"]);
+    let bytes = fs::read(&trace).expect("read");
+    fs::write(&trace, &bytes[..bytes.len() - 9]).expect("written");
+    let cut = tickernel(&["dump", &trace, "--strace"]);
+    assert_eq!((whole.status, cut.status), (Some(0), Some(2)), "{}", cut.err);
+    assert!(cut.err.contains("what stands before it was printed"), "{}", cut.err);
+    assert!(!cut.out.is_empty() && whole.out.starts_with(cut.out.trim_end_matches('\n')));
+    let run = tickernel(&["dump", &trace, "--strace", "--json"]);
+    check_bad(&run, "both forms");
+}
+
+#[test]
 fn until_ends_after_its_event() {
     let recordings = recordings();
     let file = text_of(&recordings[0]);
