@@ -25,8 +25,9 @@ use alloc::vec::Vec;
 /// Signals of faults: taken before all others.
 const SYNCHRONOUS: SigSet = SigSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 30);
 
-/// Default actions that are kept for [`Kernel::take_acted`]; nobody may ever ask.
-const ACTED_MAX: usize = 64;
+/// Most default actions that are kept for [`Kernel::take_acted`]: who asks for them asks after
+/// every event, and more processes than these do not end at once.
+const ACTED_MAX: usize = 1 << 16;
 
 impl Kernel {
     /// Posts a signal to a process.
@@ -505,18 +506,18 @@ impl Kernel {
         }
     }
 
-    #[cold]
     fn note_acted(&mut self, task: TaskRow, info: SigInfo) {
-        if self.acted.len() < ACTED_MAX {
-            let tid = self.rows[task].tid;
-            self.acted.push((tid, info));
+        let Some(acted) = &mut self.acted else { return };
+        if acted.len() < ACTED_MAX {
+            acted.push((self.rows[task].tid, info));
         }
     }
 
     /// Takes the signals whose default action (a stop, its end, an end) was taken since this was
-    /// last asked, with the tasks that they came to: the first 64. What a dump prints.
+    /// last asked, with the tasks that they came to: what a dump prints. They are kept from the
+    /// first time on that somebody asks.
     pub fn take_acted(&mut self) -> Vec<(u32, SigInfo)> {
-        core::mem::take(&mut self.acted)
+        self.acted.replace(Vec::new()).unwrap_or_default()
     }
 
     fn stop(&mut self, process: ProcessRow, signal: Signal) {

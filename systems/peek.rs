@@ -8,7 +8,9 @@
 
 use crate::abi::flags::AT_FDCWD;
 use crate::abi::{Credentials, Errno, PollFd, SigSet, Signal};
-use crate::components::{ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target};
+use crate::components::{
+    ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target, Waiting,
+};
 use crate::event::{CallId, Completed};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
@@ -259,6 +261,14 @@ impl Kernel {
     /// The call in which a task is blocked.
     pub fn blocked_call(&self, tid: u32) -> Option<CallId> {
         self.rows[self.pids.task(tid)?].wait.as_ref().map(|wait| wait.call)
+    }
+
+    /// The result of a task's call that is kept back while its process is stopped.
+    pub fn held_result(&self, tid: u32) -> Option<Completed> {
+        match &self.rows[self.pids.task(tid)?].wait.as_ref()?.on {
+            Waiting::Finished(result) => Some(result.clone()),
+            _ => None,
+        }
     }
 
     /// The action of a signal for a task.

@@ -152,7 +152,7 @@ impl<'a> FieldSource<'a> for Plain {
             FieldValue::Poll(_) => {
                 FieldValue::Poll(vec![PollFd { fd: 1, events: 4, revents: 0 }])
             }
-            FieldValue::Lock(_) if name == "arg" => FieldValue::Number(0),
+            FieldValue::Lock(_) => FieldValue::Number(0),
             FieldValue::Termios(_) => FieldValue::Number(0),
             FieldValue::Timer(_) => FieldValue::Timer(Itimer { value_ns: 7000, interval_ns: 0 }),
             FieldValue::SigEvent(_) => {

@@ -26,6 +26,8 @@ pub(super) struct Look<'a> {
 
 /// The text of a call's arguments.
 pub(super) struct Args<'a> {
+    /// The call's name in the text.
+    pub(super) name: &'a str,
     pub(super) end: End<'a>,
     pub(super) look: Look<'a>,
     entry: String,
@@ -44,9 +46,9 @@ pub(super) struct Halves {
 }
 
 /// The arguments of a call.
-pub(super) fn halves(call: &Call<'_>, end: End<'_>, look: Look<'_>) -> Halves {
+pub(super) fn halves(name: &str, call: &Call<'_>, end: End<'_>, look: Look<'_>) -> Halves {
     let (entry, exit) = (String::new(), String::new());
-    let mut args = Args { end, look, entry, exit, split: false, is_first: true };
+    let mut args = Args { name, end, look, entry, exit, split: false, is_first: true };
     super::io::args(&mut args, call);
     Halves { entry: args.entry, exit: args.exit }
 }

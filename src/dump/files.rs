@@ -70,15 +70,12 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
         }
         Call::Sendfile { out_fd, in_fd, offset, count } => {
             args.fd(*out_fd).fd(*in_fd);
-            let after = offsets(args).and_then(|after| after.0);
-            match (offset, after) {
-                (Some(offset), Some(after)) if after != *offset => {
-                    args.put(format!("[{offset}]"));
-                    args.join(&format!(" => [{after}]"));
-                }
-                (offset, _) => {
-                    args.optional(offset, |offset| format!("[{offset}]"));
-                }
+            args.optional(offset, |offset| format!("[{offset}]"));
+            // Where the offset may change, all that follows it is printed at the end.
+            if let Some(offset) = offset.filter(|_| *count > 0) {
+                let after = offsets(args).and_then(|after| after.0);
+                let after = after.filter(|after| *after != offset);
+                args.join(&after.map_or(String::new(), |after| format!(" => [{after}]")));
             }
             args.number(*count);
         }

@@ -2,7 +2,10 @@
 
 use tickernel_systems::abi::PollFd;
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::Flock;
 use tickernel_systems::event::{Call, FcntlArg, IoctlArg, Payload};
+
+use crate::import::asked_lock;
 
 use super::args::Args;
 use super::structs;
@@ -120,11 +123,14 @@ fn fcntl(args: &mut Args<'_>, cmd: u32, arg: &FcntlArg) {
     args.choice(cmd, FCNTL_COMMANDS);
     let number = match arg {
         FcntlArg::Lock(lock) => {
-            // Of F_GETLK strace prints what it leaves, not what was asked for.
+            // Of F_GETLK strace prints what it leaves, not what was asked for; that stands here too
+            // where nobody would guess it.
             match (cmd, args.payload()) {
                 (F_GETLK | F_OFD_GETLK, Some(Payload::Lock(told))) => {
+                    let guessed = asked_lock(*told) == Flock { pid: 0, ..*lock };
                     let told = structs::lock(told, true);
-                    args.put_output(told)
+                    let asked = structs::lock(lock, false);
+                    args.put_output(if guessed { told } else { format!("{asked} => {told}") })
                 }
                 (F_GETLK | F_OFD_GETLK, _) => args.put_output(structs::lock(lock, false)),
                 _ => args.put(structs::lock(lock, false)),

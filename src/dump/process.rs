@@ -102,10 +102,10 @@ fn limit(payload: &Payload) -> Option<String> {
     }
 }
 
-/// clone(2), and clone3(2) where a number is asked for.
+/// clone(2) or clone3(2).
 fn clone(args: &mut Args<'_>, bits: u64, set_tid: u32) {
     let (exit, bits) = ((bits & 0xff) as i32, bits & !0xff);
-    if set_tid != 0 || bits > u64::from(u32::MAX) {
+    if args.name == CLONE3 {
         let (bits, exit) = (flags(bits, CLONE_FLAGS), values::signal(exit));
         let set = match set_tid {
             0 => String::new(),
@@ -123,9 +123,23 @@ fn clone(args: &mut Args<'_>, bits: u64, set_tid: u32) {
     args.put("child_stack=NULL").put(format!("flags={words}"));
 }
 
+/// Takes a number for the child, and bits beyond the 32nd.
+const CLONE3: &str = "clone3";
+
 /// The name of clone(2) as the arguments have it.
 pub(super) fn clone_name(bits: u64, set_tid: u32) -> &'static str {
-    if set_tid != 0 || bits > u64::from(u32::MAX) { "clone3" } else { "clone" }
+    if set_tid != 0 || bits > u64::from(u32::MAX) { CLONE3 } else { "clone" }
+}
+
+/// The call as the program made it: an import turns all that make tasks into clone(2) and asks for
+/// the number that the child had.
+pub(super) fn as_made<'a>(call: &Call<'a>, name: &str) -> Call<'a> {
+    match (call, name) {
+        (Call::Clone { .. }, "fork") => Call::Fork {},
+        (Call::Clone { .. }, "vfork") => Call::Vfork {},
+        (Call::Clone { flags, .. }, _) => Call::Clone { flags: *flags, set_tid: 0 },
+        _ => call.clone(),
+    }
 }
 
 /// The two halves of a set of capabilities, as capset(2) takes them.

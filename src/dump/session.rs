@@ -1,39 +1,39 @@
 //! Runs the events of a trace through the kernel and tells what strace would have seen of them.
 //!
 //! Owns the order of the lines: a call that ends at once is one line; what ends because of it comes
-//! after it; a signal's line stands where the kernel delivers it, behind the half that says that it
-//! broke off the call which its task was in. Not here: signals that are ignored (the kernel drops
-//! them without a word; strace shows them).
+//! after it. What the kernel tells besides is in `effects.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Write};
 
 use tickernel_systems::Kernel;
-use tickernel_systems::abi::{Errno, SigInfo, Signal, WaitStatus};
-use tickernel_systems::event::{Answer, Call, Completed, Effect, Event, Outcome, Output, Payload};
+use tickernel_systems::abi::{Errno, Signal, WaitStatus};
+use tickernel_systems::event::{Answer, Call, Completed, Effect, Event, Outcome, Output};
 use tickernel_systems::wire::{Wire, WireError, WireReader};
 
 use super::args::{Look, halves};
 use super::lines::Lines;
-use super::results::{Broken, broken, failed, result};
-use super::{process, structs};
-use crate::replay::{Expected, Recorded, Role, Step};
+use super::results::{failed, result};
+use super::process;
+use crate::replay::{Expected, FED, Recorded, Role, Step};
 
 /// A call that has not ended.
 #[derive(Clone, Debug)]
-struct Open {
+pub(super) struct Open {
     /// The tick of the event that brought it.
-    id: u64,
+    pub(super) id: u64,
     /// The call, encoded.
-    bytes: Vec<u8>,
-    name: String,
-    since_ns: u64,
-    seen: Seen,
+    pub(super) bytes: Vec<u8>,
+    pub(super) name: String,
+    pub(super) since_ns: u64,
+    pub(super) seen: Seen,
+    /// The kernel was not asked: an import answers it as recorded.
+    injected: bool,
 }
 
 /// How much of an open call has been printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
+pub(super) enum Seen {
     /// Its first half.
     Half,
     /// A second half that says that it will be made again.
@@ -44,31 +44,31 @@ enum Seen {
 
 /// A task as far as its lines need it.
 #[derive(Debug)]
-struct Task {
-    process: u32,
-    open: Option<Open>,
+pub(super) struct Task {
+    pub(super) process: u32,
+    pub(super) open: Option<Open>,
     /// The calls that running handlers broke off, the innermost last.
-    frames: Vec<Option<Open>>,
+    pub(super) frames: Vec<Option<Open>>,
 }
 
 /// A dump in progress.
 #[derive(Debug)]
 pub(super) struct Session<W> {
-    kernel: Kernel,
-    lines: Lines<W>,
+    pub(super) kernel: Kernel,
+    pub(super) lines: Lines<W>,
     imported: bool,
     tick: u64,
-    tasks: BTreeMap<u32, Task>,
+    pub(super) tasks: BTreeMap<u32, Task>,
     /// The tasks of each process.
-    members: BTreeMap<u32, BTreeSet<u32>>,
+    pub(super) members: BTreeMap<u32, BTreeSet<u32>>,
     /// What the event gave that is not printed yet.
-    outputs: VecDeque<Output>,
+    pub(super) outputs: VecDeque<Output>,
     /// Who asks the host.
     asking: Option<u32>,
     /// Tasks whose calls are to be made again.
-    again: BTreeSet<u32>,
+    pub(super) again: BTreeSet<u32>,
     /// Tasks whose last call is over while others of their process go on.
-    leaving: Option<(u32, i32)>,
+    pub(super) leaving: Option<(u32, i32)>,
     /// Who spoke last.
     speaker: u32,
 }
@@ -84,10 +84,15 @@ pub(super) enum SessionError {
     Io(#[from] io::Error),
 }
 
-type Told = Result<(), SessionError>;
+pub(super) type Told = Result<(), SessionError>;
+
+/// What strace says of a result that it put there itself.
+const INJECTED: &str = " (INJECTED)";
 
 impl<W: Write> Session<W> {
-    pub(super) fn new(kernel: Kernel, imported: bool, out: W) -> Self {
+    pub(super) fn new(mut kernel: Kernel, imported: bool, out: W) -> Self {
+        // From now on the kernel tells whose default action was taken.
+        drop(kernel.take_acted());
         Self {
             kernel,
             lines: Lines::new(out),
@@ -155,7 +160,7 @@ impl<W: Write> Session<W> {
     }
 
     /// What is known of a task; a new one is one that nobody saw being made.
-    fn task(&mut self, tid: u32) -> &mut Task {
+    pub(super) fn task(&mut self, tid: u32) -> &mut Task {
         let (kernel, members) = (&self.kernel, &mut self.members);
         self.tasks.entry(tid).or_insert_with(|| {
             let process = kernel.process_of_task(tid).unwrap_or(tid);
@@ -165,20 +170,26 @@ impl<W: Write> Session<W> {
     }
 
     /// The kernel takes an event; what leaves it is kept for [`Session::drain`].
-    fn take(&mut self, event: Event<'_>) -> Outcome {
+    pub(super) fn take(&mut self, event: Event<'_>) -> Outcome {
         let outcome = self.kernel.take(event);
         self.outputs.extend(std::iter::from_fn(|| self.kernel.poll_output()));
         outcome
     }
 
-    fn look(&self, task: u32) -> Look<'_> {
+    pub(super) fn look(&self, task: u32) -> Look<'_> {
         Look { kernel: Some(&self.kernel), task }
     }
 
     fn called(&mut self, tid: u32, call: &Call<'_>, parks: bool, told: Option<&Expected>) -> Told {
         let forced = told.is_some_and(|told| told.role == Role::Force);
         let name = name_of(call, told);
-        let half = halves(call, None, self.look(tid)).entry;
+        let shown = match told {
+            Some(_) => process::as_made(call, &name),
+            None => call.clone(),
+        };
+        let injected = told.is_some_and(|told| told.flags & FED != 0);
+        let injected = injected && matches!(call, Call::Unmodelled { .. });
+        let half = halves(&name, &shown, None, self.look(tid)).entry;
         let now_ns = self.kernel.now_ns();
         let frame = self.kernel.frames_of(tid).pop();
         let call_of = call.clone();
@@ -194,8 +205,9 @@ impl<W: Write> Session<W> {
         self.speaker = tid;
         self.lines.enter(tid, now_ns, &name, &half)?;
         let mut bytes = Vec::new();
-        call.put(&mut bytes);
-        let open = Open { id: self.tick, bytes, name, since_ns: now_ns, seen: Seen::Half };
+        shown.put(&mut bytes);
+        let (id, since_ns) = (self.tick, now_ns);
+        let open = Open { id, bytes, name, since_ns, seen: Seen::Half, injected };
         self.task(tid).open = Some(open);
         if let (Call::RtSigreturn {}, Outcome::Done(_)) = (call, &outcome) {
             return self.returned(tid, frame);
@@ -238,7 +250,7 @@ impl<W: Write> Session<W> {
     }
 
     /// The call that a task is in ended.
-    fn ended(&mut self, tid: u32, end: Result<Answer, Errno>) -> Told {
+    pub(super) fn ended(&mut self, tid: u32, end: Result<Answer, Errno>) -> Told {
         let Some(open) = self.task(tid).open.take() else { return Ok(()) };
         self.again.remove(&tid);
         let call = Call::get(&mut WireReader::new(&open.bytes))?;
@@ -252,8 +264,12 @@ impl<W: Write> Session<W> {
         }
         let leader = self.superseding(tid, &call, &end)?;
         let look = self.look(leader);
-        let half = halves(&call, Some(&end), look).exit;
-        let result = if self.kills(leader) { "?".to_owned() } else { result(&call, &end, look) };
+        let half = halves(&open.name, &call, Some(&end), look).exit;
+        let mut result =
+            if self.kills(leader) { "?".to_owned() } else { result(&call, &end, look) };
+        if open.injected {
+            result.push_str(INJECTED);
+        }
         let times = (since_ns, self.kernel.now_ns());
         self.lines.exit(leader, times, &open.name, &half, &result)?;
         self.after(leader, &call, &end)
@@ -271,7 +287,7 @@ impl<W: Write> Session<W> {
 
     fn enter_again(&mut self, tid: u32, open: &Open) -> Told {
         let call = Call::get(&mut WireReader::new(&open.bytes))?;
-        let half = halves(&call, None, self.look(tid)).entry;
+        let half = halves(&open.name, &call, None, self.look(tid)).entry;
         self.lines.enter(tid, self.kernel.now_ns(), &open.name, &half)?;
         Ok(())
     }
@@ -338,209 +354,6 @@ impl<W: Write> Session<W> {
         Ok(())
     }
 
-    /// `Deliver` of an imported trace: strace shows ignored signals too.
-    fn delivered(&mut self, tid: u32, signal: Signal) -> Told {
-        let outcome = self.take(Event::Deliver { task: tid, signal });
-        let shown = self.drain()?;
-        if let Outcome::Done(Answer { payload: Payload::Info(info), .. }) = outcome
-            && !shown
-            && self.tasks.contains_key(&tid)
-        {
-            self.break_off(tid)?;
-            self.signal(tid, &info)?;
-        }
-        Ok(())
-    }
-
-    fn signal(&mut self, tid: u32, info: &SigInfo) -> Told {
-        let name = Signal::new(info.signo).map_or("SIGTERM", Signal::name);
-        let text = format!("--- {name} {} ---", structs::siginfo(info));
-        self.lines.line(tid, self.kernel.now_ns(), &text)?;
-        Ok(())
-    }
-
-    /// Takes what left the kernel; whether a signal was shown.
-    fn drain(&mut self) -> Result<bool, SessionError> {
-        let mut acted = self.kernel.take_acted();
-        let mut shown = false;
-        while let Some(output) = self.outputs.pop_front() {
-            match output {
-                Output::Completion(completion) => {
-                    let (tid, id) = (completion.task, completion.call.0);
-                    let open = self.tasks.get(&tid).and_then(|task| task.open.as_ref());
-                    if open.is_none_or(|open| open.id != id) {
-                        continue;
-                    }
-                    match completion.result {
-                        Completed::Done(answer) => self.ended(tid, Ok(answer))?,
-                        Completed::Failed(errno) => self.ended(tid, Err(errno))?,
-                        // Its task's end says it.
-                        Completed::Gone(_) => {}
-                    }
-                }
-                Output::Effect(effect) => {
-                    shown |= !matches!(effect, Effect::Told { .. } | Effect::Continued { .. });
-                    self.effect(effect, &mut acted)?;
-                }
-                Output::Outcome(..) => {}
-            }
-        }
-        Ok(shown)
-    }
-
-    fn effect(&mut self, effect: Effect, acted: &mut Vec<(u32, SigInfo)>) -> Told {
-        match effect {
-            Effect::Handler { task, info, .. } => {
-                self.interrupted(task)?;
-                self.signal(task, &info)
-            }
-            Effect::Stopped { process, signal } => {
-                let acting = self.acting(process, signal, acted);
-                let tids = self.tasks_of(process);
-                for tid in &tids {
-                    self.break_off(*tid)?;
-                }
-                if let Some((tid, info)) = acting {
-                    self.signal(tid, &info)?;
-                }
-                for tid in tids {
-                    let text = format!("--- stopped by {} ---", signal.name());
-                    self.lines.line(tid, self.kernel.now_ns(), &text)?;
-                }
-                Ok(())
-            }
-            Effect::Continued { process } => match self.acting(process, Signal::SIGCONT, acted) {
-                Some((tid, info)) => self.signal(tid, &info),
-                None => Ok(()),
-            },
-            Effect::Exited { process, status } => self.exited(process, status, acted),
-            Effect::Told { .. } => Ok(()),
-        }
-    }
-
-    /// The tasks of a process; itself, if none of them ever spoke.
-    fn tasks_of(&self, process: u32) -> Vec<u32> {
-        let tids = self.members.get(&process).into_iter().flatten().copied();
-        let tids: Vec<u32> = tids.collect();
-        if tids.is_empty() { vec![process] } else { tids }
-    }
-
-    /// Who took a signal's default action, and what came with the signal.
-    fn acting(
-        &self,
-        process: u32,
-        signal: Signal,
-        acted: &mut Vec<(u32, SigInfo)>,
-    ) -> Option<(u32, SigInfo)> {
-        let tids = self.tasks_of(process);
-        let is_it = |(tid, info): &(u32, SigInfo)| {
-            tids.contains(tid) && info.signo == i32::from(signal.number())
-        };
-        let at = acted.iter().position(is_it)?;
-        Some(acted.remove(at))
-    }
-
-    /// A handler begins: the call that its task is in breaks off, or is over.
-    fn interrupted(&mut self, tid: u32) -> Told {
-        let at = self.task(tid).frames.len();
-        let Some(mut open) = self.task(tid).open.take() else {
-            self.task(tid).frames.push(None);
-            return Ok(());
-        };
-        self.again.remove(&tid);
-        if open.seen == Seen::Half {
-            let frame = self.kernel.frames_of(tid).into_iter().nth(at);
-            let over = match frame.and_then(|frame| frame.interrupted) {
-                Some((_, Some(Completed::Done(answer)))) => Some(answer),
-                _ => None,
-            };
-            open.seen = self.break_off_call(tid, &open, over)?;
-        }
-        self.task(tid).frames.push(Some(open));
-        Ok(())
-    }
-
-    /// Prints that a signal broke off the call that a task is in.
-    fn break_off(&mut self, tid: u32) -> Told {
-        let Some(mut open) = self.task(tid).open.take() else { return Ok(()) };
-        if open.seen == Seen::Half {
-            open.seen = self.break_off_call(tid, &open, None)?;
-        }
-        self.again.insert(tid);
-        self.task(tid).open = Some(open);
-        Ok(())
-    }
-
-    /// The second half of a call that a signal broke off; `over` = with this answer.
-    fn break_off_call(
-        &mut self,
-        tid: u32,
-        open: &Open,
-        over: Option<Answer>,
-    ) -> Result<Seen, SessionError> {
-        let call = Call::get(&mut WireReader::new(&open.bytes))?;
-        let end = over.map(Ok);
-        let look = self.look(tid);
-        let half = halves(&call, end.as_ref(), look).exit;
-        let (text, seen) = match (&end, broken(&call)) {
-            (Some(end), _) => (result(&call, end, look), Seen::All),
-            (None, Broken::AtOnce) => (Broken::AtOnce.result(), Seen::All),
-            (None, again) => (again.result(), Seen::BrokenOff),
-        };
-        let times = (open.since_ns, self.kernel.now_ns());
-        self.lines.exit(tid, times, &open.name, &half, &text)?;
-        Ok(seen)
-    }
-
-    fn exited(
-        &mut self,
-        process: u32,
-        status: WaitStatus,
-        acted: &mut Vec<(u32, SigInfo)>,
-    ) -> Told {
-        let tids = self.tasks_of(process);
-        let text = match status {
-            WaitStatus::Signaled(signal, core) => {
-                if let Some((tid, info)) = self.acting(process, signal, acted) {
-                    self.break_off(tid)?;
-                    self.signal(tid, &info)?;
-                }
-                let core = if core { " (core dumped)" } else { "" };
-                format!("+++ killed by {}{core} +++", signal.name())
-            }
-            WaitStatus::Exited(code) => format!("+++ exited with {code} +++"),
-            WaitStatus::Stopped(_) | WaitStatus::Continued => return Ok(()),
-        };
-        for tid in tids {
-            self.cut_off(tid)?;
-            self.lines.line(tid, self.kernel.now_ns(), &text)?;
-            self.forget(tid);
-        }
-        Ok(())
-    }
-
-    /// A task ends in a call: that never returns.
-    fn cut_off(&mut self, tid: u32) -> Told {
-        let open = self.tasks.get_mut(&tid).and_then(|task| task.open.take());
-        if let Some(open) = open.filter(|open| open.seen == Seen::Half) {
-            self.lines.never(tid, self.kernel.now_ns(), &open.name)?;
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self, tid: u32) {
-        if let Some(task) = self.tasks.remove(&tid)
-            && let Some(members) = self.members.get_mut(&task.process)
-        {
-            members.remove(&tid);
-            if members.is_empty() {
-                self.members.remove(&task.process);
-            }
-        }
-        self.again.remove(&tid);
-        self.leaving.take_if(|leaving| leaving.0 == tid);
-    }
-
     /// After the event: a thread that left is gone; calls that broke off are made again.
     fn settle(&mut self) -> Told {
         if let Some((tid, status)) = self.leaving.take()
@@ -576,11 +389,14 @@ impl<W: Write> Session<W> {
         let Some(tid) = [self.speaker].into_iter().chain(others).find(|tid| is_free(tid)) else {
             return Ok(());
         };
-        let text = match told.recorded {
+        let mut text = match told.recorded {
             Recorded::Value(value) => value.to_string(),
             Recorded::Errno(errno) => failed(errno),
             Recorded::Never => "?".to_owned(),
         };
+        if told.role == Role::Taken {
+            text.push_str(INJECTED);
+        }
         let now_ns = self.kernel.now_ns();
         self.lines.enter(tid, now_ns, &told.name(), "")?;
         self.lines.exit(tid, (now_ns, now_ns), &told.name(), "", &text)?;
@@ -591,7 +407,10 @@ impl<W: Write> Session<W> {
 /// The call's name in strace's text.
 pub(super) fn name_of(call: &Call<'_>, told: Option<&Expected>) -> String {
     match call {
-        Call::Clone { flags, set_tid } => process::clone_name(*flags, *set_tid).to_owned(),
+        Call::Clone { flags, set_tid } => match told {
+            Some(told) => told.name().into_owned(),
+            None => process::clone_name(*flags, *set_tid).to_owned(),
+        },
         Call::Unmodelled { number } => match told {
             Some(told) => told.name().into_owned(),
             None => format!("syscall_{number:#x}"),

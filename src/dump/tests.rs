@@ -14,8 +14,8 @@ use crate::strace::{Array, Body, LineParser, Member, Operator, Struct, Value};
 const NOBODY: Look<'_> = Look { kernel: None, task: 1 };
 
 fn line(call: &Call<'_>, end: &Result<Answer, Errno>) -> String {
-    let halves = halves(call, Some(end), NOBODY);
     let name = super::session::name_of(call, None);
+    let halves = halves(&name, call, Some(end), NOBODY);
     format!("{name}({}{}) = {}", halves.entry, halves.exit, result(call, end, NOBODY))
 }
 

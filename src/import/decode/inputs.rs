@@ -107,8 +107,10 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     let arg = match args.get(2) {
         None => FcntlArg::Number(0),
         Some(value) if value.as_struct().is_some() => FcntlArg::Lock(match cmd {
-            F_GETLK | F_OFD_GETLK if args.succeeded() => asked_lock(lock(value)?),
-            _ => lock(value)?,
+            F_GETLK | F_OFD_GETLK if args.succeeded() && matches!(value, Value::Struct(_)) => {
+                asked_lock(lock(value)?)
+            }
+            _ => lock(value.before())?,
         }),
         Some(value) => {
             let table = match cmd {
@@ -125,7 +127,7 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
 
 /// What F_GETLK was asked, of which strace prints only what it left. Where nothing is in the way of
 /// a lock, nothing is in the way of one for reading; only one for writing meets one for reading.
-fn asked_lock(left: Flock) -> Flock {
+pub fn asked_lock(left: Flock) -> Flock {
     let reading = left.kind == F_RDLCK as i16;
     Flock { kind: if reading { F_WRLCK as i16 } else { F_RDLCK as i16 }, pid: 0, ..left }
 }
