@@ -266,12 +266,18 @@ impl Kernel {
         if all.without(mask).is_empty() {
             return false;
         }
-        let Some(wait) = self.unsleep(row) else { return false };
         let tid = self.rows[row].tid;
+        self.act_unmasked(row, mask, |kernel| kernel.deliver_pending(tid))
+    }
+
+    /// Does something while a task's own mask holds in place of its call's; then the call waits
+    /// again. False if it waits, or there is none.
+    fn act_unmasked(&mut self, row: TaskRow, mask: SigSet, act: impl FnOnce(&mut Self)) -> bool {
+        let Some(wait) = self.unsleep(row) else { return false };
         let under = core::mem::replace(&mut self.rows[row].mask, mask);
         self.rows[row].saved_mask = None;
         self.resuming = Some((row, Interrupted::AgainUnder(wait, under)));
-        self.deliver_pending(tid);
+        act(self);
         let Some((_, interrupted)) = self.resuming.take() else { return true };
         self.wait_on(row, interrupted);
         false
@@ -674,7 +680,18 @@ impl Kernel {
             return Outcome::Done(Answer::default());
         }
         let Some(info) = self.take_pending(row, signal) else { return misplaced };
-        self.act_on(row, signal, info);
+        // Only the mask of the call holds it back: it came while that was being made again.
+        let task = &self.rows[row];
+        let mask = task.saved_mask.filter(|own| !own.contains(signal));
+        match mask.filter(|_| task.mask.contains(signal)) {
+            Some(mask) => {
+                let act = |kernel: &mut Self| {
+                    kernel.act_on(row, signal, info);
+                };
+                self.act_unmasked(row, mask, act)
+            }
+            None => self.act_on(row, signal, info),
+        };
         Outcome::Done(Answer::with(Payload::Info(Box::new(info))))
     }
 

@@ -263,12 +263,22 @@ impl Kernel {
         self.rows[self.pids.task(tid)?].wait.as_ref().map(|wait| wait.call)
     }
 
-    /// The result of a task's call that is kept back while its process is stopped.
+    /// The result of a task's call that is kept back while its process is stopped. A stop waits
+    /// for the end of a vfork(2).
     pub fn held_result(&self, tid: u32) -> Option<Completed> {
         match &self.rows[self.pids.task(tid)?].wait.as_ref()?.on {
             Waiting::Finished(result) => Some(result.clone()),
+            Waiting::Vfork { child } => {
+                Some(Completed::Done(crate::event::Answer::value(i64::from(*child))))
+            }
             _ => None,
         }
+    }
+
+    /// Whether two tasks have one table of descriptors (`CLONE_FILES`).
+    pub fn shares_descriptors(&self, one: u32, other: u32) -> bool {
+        let files = |tid| self.pids.task(tid).map(|task| self.rows[task].files);
+        files(one).is_some_and(|table| files(other) == Some(table))
     }
 
     /// The action of a signal for a task.

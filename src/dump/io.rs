@@ -50,6 +50,8 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
         Call::Dup2 { oldfd, newfd } => {
             args.fd(*oldfd).fd(*newfd);
         }
+        // What it was given is not known.
+        Call::Unmodelled { .. } => {}
         Call::Fcntl { fd, cmd, arg } => fcntl(args.fd(*fd), *cmd, arg),
         Call::Ioctl { fd, request, arg } => {
             args.fd(*fd).choice(*request, IOCTL_REQUESTS);
