@@ -135,21 +135,26 @@ impl<W: Write> Session<W> {
         };
         self.again.remove(&tid);
         if open.seen == Seen::Half {
-            let frame = self.kernel.frames_of(tid).into_iter().nth(at);
-            let over = frame.and_then(|frame| frame.interrupted).and_then(|(_, over)| over);
-            // One that the handler ends shows how before it is known that a handler runs.
-            let over = over.filter(|over| matches!(over, Completed::Done(_)));
+            let over = self.over_before(tid, at);
             open.seen = self.break_off_call(tid, &open, over)?;
         }
         self.task(tid).frames.push(Some(open));
         Ok(())
     }
 
+    /// What the call gave that a handler broke off, which is or will be so far in; `None` if it was
+    /// not over: how a handler ends it shows when that returns.
+    fn over_before(&self, tid: u32, at: usize) -> Option<Completed> {
+        let (_, over) = self.kernel.frames_of(tid).into_iter().nth(at)?.interrupted?;
+        over.filter(|over| matches!(over, Completed::Done(_)))
+    }
+
     /// Prints that a signal broke off the call that a task is in.
     fn break_off(&mut self, tid: u32) -> Told {
         let Some(mut open) = self.task(tid).open.take() else { return Ok(()) };
         if open.seen == Seen::Half {
-            let over = self.kernel.held_result(tid);
+            let frames = self.task(tid).frames.len();
+            let over = self.kernel.held_result(tid).or_else(|| self.over_before(tid, frames));
             open.seen = self.break_off_call(tid, &open, over)?;
         }
         self.again.insert(tid);

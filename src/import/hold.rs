@@ -16,10 +16,13 @@ const MAX_ROUNDS: usize = 64;
 impl Order<'_> {
     /// Calls whose result is right now and perhaps not after this one.
     pub(super) fn hold_back(&mut self, tid: u32, call: &Call<'_>) {
-        if self.tasks.len() < 2 || self.depth > 4 || !changes_others(call) {
+        if self.tasks.len() < 2 || self.depth > 4 {
             return;
         }
         self.hold_descriptors(tid, call);
+        if !changes_others(call) {
+            return;
+        }
         // What ran may have made another's result right.
         for _ in 0..MAX_ROUNDS {
             if !self.hold_back_once(tid, call) {
