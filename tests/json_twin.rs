@@ -1,10 +1,10 @@
 //! The text twin gives back every trace as it was, whatever its events and answers are.
 
 use proptest::prelude::*;
+use tickernel::import::{Format, Imported, Source};
 use tickernel::json::convert::{self, ConvertError};
 use tickernel::json::twin::{self, EventLine, Line, TwinReader, Waiting};
 use tickernel::json::{Object, parse_object};
-use tickernel::import::{Format, Imported, Source};
 use tickernel::record::Recording;
 use tickernel::replay::{Expected, Options, Recorded, Role, replay};
 use tickernel::trace::{Digests, Event as TraceEvent, Header, Record, TraceReader, TraceWriter};

@@ -1,8 +1,8 @@
 //! Arguments of calls on descriptors: reading and writing, fcntl(2), ioctl(2), waiting.
 
+use tickernel_systems::abi::Flock;
 use tickernel_systems::abi::PollFd;
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::Flock;
 use tickernel_systems::event::{Call, FcntlArg, IoctlArg, Payload};
 
 use crate::import::asked_lock;

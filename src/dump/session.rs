@@ -13,8 +13,8 @@ use tickernel_systems::wire::{Wire, WireError, WireReader};
 
 use super::args::{Look, halves};
 use super::lines::Lines;
-use super::results::{failed, result};
 use super::process;
+use super::results::{failed, result};
 use crate::replay::{Expected, FED, Recorded, Role, Step};
 
 /// A call that has not ended.

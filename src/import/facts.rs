@@ -2,8 +2,8 @@
 //! section 6). After it ran: what it changed, so that later sights of it are no facts.
 
 use tickernel_systems::Kernel;
-use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{Meta, Node, Place};
 
@@ -612,7 +612,8 @@ fn is_decided_before(call: &Call<'_>, recorded: Recorded) -> bool {
     match (call, recorded) {
         // A name that is to be made cannot end in a slash.
         (
-            Call::Open { path: Some(path), flags, .. } | Call::Openat { path: Some(path), flags, .. },
+            Call::Open { path: Some(path), flags, .. }
+            | Call::Openat { path: Some(path), flags, .. },
             Recorded::Errno(Errno::EISDIR),
         ) => flags & O_CREAT != 0 && path.ends_with(b"/"),
         (Call::Creat { path: Some(path), .. }, Recorded::Errno(Errno::EISDIR)) => {

@@ -197,10 +197,7 @@ fn changes_others(call: &Call<'_>) -> bool {
 
 /// Calls that give the lowest number that is free.
 fn makes_lowest(call: &Call<'_>) -> bool {
-    matches!(
-        call,
-        Call::Open { .. } | Call::Openat { .. } | Call::Creat { .. } | Call::Dup { .. }
-    )
+    matches!(call, Call::Open { .. } | Call::Openat { .. } | Call::Creat { .. } | Call::Dup { .. })
 }
 
 /// Whether a call waits for a descriptor among others.
@@ -208,9 +205,11 @@ fn watches(call: &Call<'_>, fd: i32) -> bool {
     match call {
         Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => fds.iter().any(|one| one.fd == fd),
         Call::Select { readfds, writefds, exceptfds, .. }
-        | Call::Pselect6 { readfds, writefds, exceptfds, .. } => {
-            [readfds, writefds, exceptfds].into_iter().flatten().flatten().any(|one| *one == i64::from(fd))
-        }
+        | Call::Pselect6 { readfds, writefds, exceptfds, .. } => [readfds, writefds, exceptfds]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|one| *one == i64::from(fd)),
         _ => false,
     }
 }
