@@ -61,10 +61,8 @@ fn trace_of(events: &[Vec<u8>]) -> Vec<u8> {
 
 /// The text of a trace, and its side file.
 fn dumped(trace: &[u8]) -> (String, SideFile) {
-    let mut reader = TraceReader::new(trace).expect("a trace");
-    let first = dump::first_state(&mut reader).expect("a state");
     let mut text = Vec::new();
-    let damage = dump::to_strace(&mut reader, first, &mut text).expect("printed");
+    let damage = dump::to_strace(trace, &mut text).expect("printed");
     assert_eq!(damage, None);
     let side = dump::side_file_of(trace).expect("a side file").to_string();
     let side = SideFile::parse(side.as_bytes()).expect("a side file");

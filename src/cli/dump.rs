@@ -70,11 +70,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
 
 /// Prints strace's form; a failure of the side file is the outer error.
 fn strace(trace: &[u8], meta: Option<&Path>) -> Result<Result<Option<String>, DumpError>, Failure> {
-    let print = || {
-        let mut reader = TraceReader::new(trace)?;
-        let first = dump::first_state(&mut reader)?;
-        dump::to_strace(&mut reader, first, BufWriter::new(io::stdout().lock()))
-    };
     if let Some(path) = meta {
         let side = match dump::side_file_of(trace) {
             Ok(side) => side.to_string(),
@@ -82,5 +77,5 @@ fn strace(trace: &[u8], meta: Option<&Path>) -> Result<Result<Option<String>, Du
         };
         std::fs::write(path, side).map_err(|error| Failure::of(path, error))?;
     }
-    Ok(print())
+    Ok(dump::to_strace(trace, BufWriter::new(io::stdout().lock())))
 }

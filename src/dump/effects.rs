@@ -13,6 +13,7 @@ use tickernel_systems::event::{Answer, Call, Completed, Effect, Event, Outcome, 
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::args::halves;
+use super::lines::Item;
 use super::results::{Broken, broken, result};
 use super::session::{Open, Seen, Session, SessionError, Told};
 use super::structs;
@@ -35,8 +36,7 @@ impl<W: Write> Session<W> {
     fn signal(&mut self, tid: u32, info: &SigInfo) -> Told {
         let name = Signal::new(info.signo).map_or("SIGTERM", Signal::name);
         let text = format!("--- {name} {} ---", structs::siginfo(info));
-        self.lines.line(tid, self.kernel.now_ns(), &text)?;
-        Ok(())
+        self.print(tid, Item::Line(text))
     }
 
     /// Takes what left the kernel; whether a signal was shown.
@@ -91,7 +91,7 @@ impl<W: Write> Session<W> {
                 }
                 for tid in tids {
                     let text = format!("--- stopped by {} ---", signal.name());
-                    self.lines.line(tid, self.kernel.now_ns(), &text)?;
+                    self.print(tid, Item::Line(text))?;
                 }
                 Ok(())
             }
@@ -182,8 +182,8 @@ impl<W: Write> Session<W> {
             (None, Broken::AtOnce) => (Broken::AtOnce.result(), Seen::All),
             (None, again) => (again.result(), Seen::BrokenOff),
         };
-        let times = (open.since_ns, self.kernel.now_ns());
-        self.lines.exit(tid, times, &open.name, &half, &text)?;
+        let (since_ns, name) = (open.since_ns, open.name.clone());
+        self.print(tid, Item::Exit { since_ns, name, half, result: text })?;
         Ok(seen)
     }
 
@@ -208,7 +208,7 @@ impl<W: Write> Session<W> {
         };
         for tid in tids {
             self.cut_off(tid)?;
-            self.lines.line(tid, self.kernel.now_ns(), &text)?;
+            self.print(tid, Item::End(text.clone()))?;
             self.forget(tid);
         }
         Ok(())
@@ -218,7 +218,7 @@ impl<W: Write> Session<W> {
     fn cut_off(&mut self, tid: u32) -> Told {
         let open = self.tasks.get_mut(&tid).and_then(|task| task.open.take());
         if let Some(open) = open.filter(|open| open.seen == Seen::Half) {
-            self.lines.never(tid, self.kernel.now_ns(), &open.name)?;
+            self.print(tid, Item::Never(open.name))?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod args;
 mod effects;
 mod files;
 mod io;
+mod late;
 mod lines;
 mod process;
 mod results;
@@ -56,11 +57,8 @@ pub enum DumpError {
     Io(#[from] std::io::Error),
 }
 
-/// The first state of a trace, for [`to_strace`].
-///
-/// # Errors
-/// The trace has no image that is one.
-pub fn first_state<R: Read>(reader: &mut TraceReader<R>) -> Result<Kernel, DumpError> {
+/// The first state of a trace.
+fn first_state<R: Read>(reader: &mut TraceReader<R>) -> Result<Kernel, DumpError> {
     let image = reader.read_image(IMAGE_MAX_BYTES)?;
     let mut kernel = Kernel::restore(&image)?;
     // What a file from elsewhere says of limits is not to be believed.
@@ -92,13 +90,12 @@ pub fn side_file_of(trace: &[u8]) -> Result<serde_json::Value, DumpError> {
 ///
 /// # Errors
 /// The trace cannot be read, or the output failed.
-pub fn to_strace<R: Read>(
-    reader: &mut TraceReader<R>,
-    first: Kernel,
-    out: impl Write,
-) -> Result<Option<String>, DumpError> {
+pub fn to_strace(trace: &[u8], out: impl Write) -> Result<Option<String>, DumpError> {
+    let late = late::late(&mut TraceReader::new(trace)?)?;
+    let mut reader = TraceReader::new(trace)?;
+    let first = first_state(&mut reader)?;
     let imported = reader.header().imported;
-    let mut session = Session::new(first, imported, out);
+    let mut session = Session::new(first, imported, late, out);
     let mut damage = None;
     while let Some(item) = reader.next_item()? {
         match item {

@@ -12,7 +12,8 @@ use tickernel_systems::event::{Answer, Call, Completed, Effect, Event, Outcome, 
 use tickernel_systems::wire::{Wire, WireError, WireReader};
 
 use super::args::{Look, halves};
-use super::lines::Lines;
+use super::late::Late;
+use super::lines::{Item, Lines};
 use super::process;
 use super::results::{failed, result};
 use crate::replay::{Expected, FED, Recorded, Role, Step};
@@ -29,6 +30,8 @@ pub(super) struct Open {
     pub(super) seen: Seen,
     /// The kernel was not asked: an import answers it as recorded.
     injected: bool,
+    /// Of the recording: where it was entered and where it returned.
+    pub(super) lines: Option<(u64, u64)>,
 }
 
 /// How much of an open call has been printed.
@@ -69,8 +72,14 @@ pub(super) struct Session<W> {
     pub(super) again: BTreeSet<u32>,
     /// Tasks whose last call is over while others of their process go on.
     pub(super) leaving: Option<(u32, i32)>,
-    /// Who spoke last.
-    speaker: u32,
+    /// The line of the recording that the events have reached at least.
+    reached: Option<u64>,
+    /// Where what the event does stands.
+    line: Option<u64>,
+    /// Calls that were entered before their events, by line.
+    late: BTreeMap<u64, Late>,
+    /// When they were printed.
+    entered: BTreeMap<u64, u64>,
 }
 
 /// Why an event cannot be told.
@@ -90,7 +99,12 @@ pub(super) type Told = Result<(), SessionError>;
 const INJECTED: &str = " (INJECTED)";
 
 impl<W: Write> Session<W> {
-    pub(super) fn new(mut kernel: Kernel, imported: bool, out: W) -> Self {
+    pub(super) fn new(
+        mut kernel: Kernel,
+        imported: bool,
+        late: BTreeMap<u64, Late>,
+        out: W,
+    ) -> Self {
         // From now on the kernel tells whose default action was taken.
         drop(kernel.take_acted());
         Self {
@@ -104,12 +118,39 @@ impl<W: Write> Session<W> {
             asking: None,
             again: BTreeSet::new(),
             leaving: None,
-            speaker: 0,
+            reached: None,
+            line: None,
+            late,
+            entered: BTreeMap::new(),
         }
     }
 
     pub(super) fn finish(self) -> io::Result<W> {
         self.lines.finish()
+    }
+
+    /// Goes to a line of the recording: what was entered before it is printed.
+    fn reach(&mut self, line: u64) -> Told {
+        while let Some(first) = self.late.first_entry()
+            && *first.key() <= line
+        {
+            let (at, late) = first.remove_entry();
+            self.lines.reach(at)?;
+            let call = Call::get(&mut WireReader::new(&late.bytes))?;
+            let half = halves(&late.name, &call, None, self.look(late.task)).entry;
+            let now_ns = self.kernel.now_ns();
+            self.lines.put(Some(at), late.task, now_ns, Item::Enter(late.name, half))?;
+            self.entered.insert(at, now_ns);
+        }
+        self.lines.reach(line)?;
+        self.reached = self.reached.max(Some(line));
+        Ok(())
+    }
+
+    /// Prints something where the recording is.
+    pub(super) fn print(&mut self, task: u32, item: Item) -> Told {
+        self.lines.put(self.line, task, self.kernel.now_ns(), item)?;
+        Ok(())
     }
 
     /// Takes one event.
@@ -120,10 +161,16 @@ impl<W: Write> Session<W> {
             None => None,
         };
         self.tick = self.kernel.tick();
+        let lines = step.lines.filter(|_| self.imported);
+        if let Some((entry, _)) = lines {
+            self.reach(entry)?;
+        }
+        // What an event does besides stands where its call ends.
+        self.line = lines.map(|lines| lines.1).or(self.reached);
         let printed = match &event {
             Event::Call { task, call } | Event::Park { task, call } => {
                 let parks = matches!(event, Event::Park { .. });
-                self.called(*task, call, parks, told.as_ref())?;
+                self.called((*task, call), parks, told.as_ref(), lines)?;
                 true
             }
             Event::Resume { call, .. } => {
@@ -143,8 +190,8 @@ impl<W: Write> Session<W> {
             }
             Event::Clock { .. } => {
                 self.take(event.clone());
-                if let Some(told) = told {
-                    self.passed_over(&told)?;
+                if let (Some(told), Some((entry, _))) = (told, lines) {
+                    self.passed_over(&told, entry)?;
                 }
                 true
             }
@@ -180,7 +227,13 @@ impl<W: Write> Session<W> {
         Look { kernel: Some(&self.kernel), task }
     }
 
-    fn called(&mut self, tid: u32, call: &Call<'_>, parks: bool, told: Option<&Expected>) -> Told {
+    fn called(
+        &mut self,
+        (tid, call): (u32, &Call<'_>),
+        parks: bool,
+        told: Option<&Expected>,
+        lines: Option<(u64, u64)>,
+    ) -> Told {
         let forced = told.is_some_and(|told| told.role == Role::Force);
         let name = name_of(call, told);
         let shown = match told {
@@ -202,12 +255,18 @@ impl<W: Write> Session<W> {
             return Ok(());
         }
         self.task(tid);
-        self.speaker = tid;
-        self.lines.enter(tid, now_ns, &name, &half)?;
+        let entry = lines.map(|lines| lines.0);
+        let since_ns = match entry.and_then(|line| self.entered.remove(&line)) {
+            Some(since_ns) => since_ns,
+            None => {
+                self.lines.put(entry, tid, now_ns, Item::Enter(name.clone(), half))?;
+                now_ns
+            }
+        };
         let mut bytes = Vec::new();
         shown.put(&mut bytes);
-        let (id, since_ns) = (self.tick, now_ns);
-        let open = Open { id, bytes, name, since_ns, seen: Seen::Half, injected };
+        let id = self.tick;
+        let open = Open { id, bytes, name, since_ns, seen: Seen::Half, injected, lines };
         self.task(tid).open = Some(open);
         if let (Call::RtSigreturn {}, Outcome::Done(_)) = (call, &outcome) {
             return self.returned(tid, frame);
@@ -270,8 +329,12 @@ impl<W: Write> Session<W> {
         if open.injected {
             result.push_str(INJECTED);
         }
-        let times = (since_ns, self.kernel.now_ns());
-        self.lines.exit(leader, times, &open.name, &half, &result)?;
+        // A call that ends its task does not return.
+        let ends = matches!(call, Call::Exit { .. } | Call::ExitGroup { .. });
+        let line = open.lines.map(|lines| if ends { lines.0 } else { lines.1 });
+        let now_ns = self.kernel.now_ns();
+        let exit = Item::Exit { since_ns, name: open.name, half, result };
+        self.lines.put(line, leader, now_ns, exit)?;
         self.after(leader, &call, &end)
     }
 
@@ -288,8 +351,7 @@ impl<W: Write> Session<W> {
     fn enter_again(&mut self, tid: u32, open: &Open) -> Told {
         let call = Call::get(&mut WireReader::new(&open.bytes))?;
         let half = halves(&open.name, &call, None, self.look(tid)).entry;
-        self.lines.enter(tid, self.kernel.now_ns(), &open.name, &half)?;
-        Ok(())
+        self.print(tid, Item::Enter(open.name.clone(), half))
     }
 
     /// What else a call that ended means.
@@ -320,7 +382,7 @@ impl<W: Write> Session<W> {
             return Ok(tid);
         }
         let text = format!("+++ superseded by execve in pid {tid} +++");
-        self.lines.line(process, self.kernel.now_ns(), &text)?;
+        self.print(process, Item::Line(text))?;
         for tid in self.tasks_of(process) {
             self.forget(tid);
         }
@@ -349,8 +411,9 @@ impl<W: Write> Session<W> {
         };
         self.task(tid).open = broken_off;
         self.again.insert(tid);
-        let times = (own.since_ns, self.kernel.now_ns());
-        self.lines.exit(tid, times, &own.name, "", &value)?;
+        let Open { since_ns, name, lines, .. } = own;
+        let exit = Item::Exit { since_ns, name, half: String::new(), result: value };
+        self.lines.put(lines.map(|lines| lines.1), tid, self.kernel.now_ns(), exit)?;
         Ok(())
     }
 
@@ -360,7 +423,7 @@ impl<W: Write> Session<W> {
             && !self.kernel.is_alive(tid)
         {
             let text = format!("+++ exited with {} +++", status & 0xff);
-            self.lines.line(tid, self.kernel.now_ns(), &text)?;
+            self.print(tid, Item::End(text))?;
             self.forget(tid);
         }
         for tid in self.again.clone() {
@@ -378,17 +441,12 @@ impl<W: Write> Session<W> {
         Ok(())
     }
 
-    /// A call that an import only counts. A trace does not say whose it was: it is printed for the
-    /// last speaker, or another task that is in no call.
-    fn passed_over(&mut self, told: &Expected) -> Told {
+    /// A call that an import only counts. A trace does not say whose it was: it is printed for
+    /// whoever printed last, or another task that is in no call.
+    fn passed_over(&mut self, told: &Expected, entry: u64) -> Told {
         if !matches!(told.role, Role::OutOfScope | Role::Taken) {
             return Ok(());
         }
-        let is_free = |tid: &u32| self.tasks.get(tid).is_none_or(|task| task.open.is_none());
-        let others = self.tasks.keys().copied();
-        let Some(tid) = [self.speaker].into_iter().chain(others).find(|tid| is_free(tid)) else {
-            return Ok(());
-        };
         let mut text = match told.recorded {
             Recorded::Value(value) => value.to_string(),
             Recorded::Errno(errno) => failed(errno),
@@ -397,9 +455,9 @@ impl<W: Write> Session<W> {
         if told.role == Role::Taken {
             text.push_str(INJECTED);
         }
-        let now_ns = self.kernel.now_ns();
-        self.lines.enter(tid, now_ns, &told.name(), "")?;
-        self.lines.exit(tid, (now_ns, now_ns), &told.name(), "", &text)?;
+        let tasks = self.tasks.keys().copied().collect();
+        let item = Item::Somebody(format!("{}()", told.name()), text, tasks);
+        self.lines.put(Some(entry), 0, self.kernel.now_ns(), item)?;
         Ok(())
     }
 }
