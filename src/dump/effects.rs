@@ -218,7 +218,15 @@ impl<W: Write> Session<W> {
     fn cut_off(&mut self, tid: u32) -> Told {
         let open = self.tasks.get_mut(&tid).and_then(|task| task.open.take());
         if let Some(open) = open.filter(|open| open.seen == Seen::Half) {
-            self.print(tid, Item::Never(open.name))?;
+            // Who kills itself is seen to leave the call, not to return from it.
+            let item = match Call::get(&mut WireReader::new(&open.bytes))? {
+                Call::Kill { .. } | Call::Tgkill { .. } | Call::Tkill { .. } => {
+                    let (since_ns, name) = (open.since_ns, open.name);
+                    Item::Exit { since_ns, name, half: String::new(), result: "?".to_owned() }
+                }
+                _ => Item::Never(open.name),
+            };
+            self.print(tid, item)?;
         }
         Ok(())
     }

@@ -25,11 +25,18 @@ pub(super) struct Late {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The late calls of a trace by the line on which they were entered.
-pub(super) fn late<R: Read>(
-    reader: &mut TraceReader<R>,
-) -> Result<BTreeMap<u64, Late>, DumpError> {
-    let mut found = BTreeMap::new();
+/// What is known of a trace before it runs.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The late calls by the line on which they were entered.
+    pub(super) late: BTreeMap<u64, Late>,
+    /// Who makes the first call.
+    pub(super) root: Option<u32>,
+}
+
+/// Looks through a trace.
+pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpError> {
+    let mut known = Known::default();
     let (mut reached, mut bytes) = (0, 0);
     while let Some(item) = reader.next_item()? {
         let event = match item {
@@ -38,6 +45,10 @@ pub(super) fn late<R: Read>(
             Item::Image(_) | Item::Completions { .. } => continue,
             Item::Digests(_) | Item::Snapshot { .. } => continue,
         };
+        let parsed = Event::get(&mut WireReader::new(event.record.event));
+        if let Ok(Event::Call { task, .. } | Event::Park { task, .. }) = parsed {
+            known.root.get_or_insert(task);
+        }
         let Some((entry, _)) = event.record.lines else { continue };
         if entry >= reached {
             reached = entry;
@@ -45,16 +56,15 @@ pub(super) fn late<R: Read>(
         }
         let told = event.record.expected.and_then(|bytes| Expected::from_bytes(bytes).ok());
         let Some(told) = told.filter(|told| told.role != Role::Force) else { continue };
-        let parsed = Event::get(&mut WireReader::new(event.record.event));
         let Ok(Event::Call { task, call } | Event::Park { task, call }) = parsed else { continue };
         let late = Late::new(task, &call, &told);
         bytes += late.bytes.len() + size_of::<Late>();
         if bytes > MAX_BYTES {
             break;
         }
-        found.insert(entry, late);
+        known.late.insert(entry, late);
     }
-    Ok(found)
+    Ok(known)
 }
 
 impl Late {

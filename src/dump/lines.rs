@@ -119,9 +119,14 @@ impl<W: Write> Lines<W> {
                 writeln!(self.out, "{half}) = {result} <{}.{:09}>", spent / NS, spent % NS)
             }
             Item::Never(name) => {
-                self.columns(task, now_ns)?;
+                if self.open == Some(task) {
+                    self.open = None;
+                } else {
+                    self.columns(task, now_ns)?;
+                    write!(self.out, "<... {name} resumed>")?;
+                }
                 self.busy.remove(&task);
-                writeln!(self.out, "<... {name} resumed> <unfinished ...>) = ?")
+                writeln!(self.out, " <unfinished ...>) = ?")
             }
             Item::End(text) => {
                 self.columns(task, now_ns)?;

@@ -32,8 +32,6 @@ mod values;
 
 use std::io::{Read, Write};
 
-use tickernel_systems::event::Event;
-use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Config, Kernel, RestoreError};
 
 use crate::json::convert::IMAGE_MAX_BYTES;
@@ -71,17 +69,8 @@ fn first_state<R: Read>(reader: &mut TraceReader<R>) -> Result<Kernel, DumpError
 /// # Errors
 /// The trace has no image that is one, or cannot be read.
 pub fn side_file_of(trace: &[u8]) -> Result<serde_json::Value, DumpError> {
-    let mut reader = TraceReader::new(trace)?;
-    let first = first_state(&mut reader)?;
-    let mut root = 1;
-    while let Some(item) = reader.next_item()? {
-        let Item::Event(event) = item else { continue };
-        let event = Event::get(&mut WireReader::new(event.record.event));
-        if let Ok(Event::Call { task, .. } | Event::Park { task, .. }) = event {
-            root = task;
-            break;
-        }
-    }
+    let root = late::known(&mut TraceReader::new(trace)?)?.root.unwrap_or(1);
+    let first = first_state(&mut TraceReader::new(trace)?)?;
     Ok(side_file(first, root))
 }
 
@@ -91,11 +80,11 @@ pub fn side_file_of(trace: &[u8]) -> Result<serde_json::Value, DumpError> {
 /// # Errors
 /// The trace cannot be read, or the output failed.
 pub fn to_strace(trace: &[u8], out: impl Write) -> Result<Option<String>, DumpError> {
-    let late = late::late(&mut TraceReader::new(trace)?)?;
+    let known = late::known(&mut TraceReader::new(trace)?)?;
     let mut reader = TraceReader::new(trace)?;
     let first = first_state(&mut reader)?;
     let imported = reader.header().imported;
-    let mut session = Session::new(first, imported, late, out);
+    let mut session = Session::new(first, imported, known, out);
     let mut damage = None;
     while let Some(item) = reader.next_item()? {
         match item {

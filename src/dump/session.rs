@@ -12,7 +12,7 @@ use tickernel_systems::event::{Answer, Call, Completed, Effect, Event, Outcome, 
 use tickernel_systems::wire::{Wire, WireError, WireReader};
 
 use super::args::{Look, halves};
-use super::late::Late;
+use super::late::{Known, Late};
 use super::lines::{Item, Lines};
 use super::process;
 use super::results::{failed, result};
@@ -80,6 +80,8 @@ pub(super) struct Session<W> {
     late: BTreeMap<u64, Late>,
     /// When they were printed.
     entered: BTreeMap<u64, u64>,
+    /// Who makes the first call.
+    root: Option<u32>,
 }
 
 /// Why an event cannot be told.
@@ -99,12 +101,7 @@ pub(super) type Told = Result<(), SessionError>;
 const INJECTED: &str = " (INJECTED)";
 
 impl<W: Write> Session<W> {
-    pub(super) fn new(
-        mut kernel: Kernel,
-        imported: bool,
-        late: BTreeMap<u64, Late>,
-        out: W,
-    ) -> Self {
+    pub(super) fn new(mut kernel: Kernel, imported: bool, known: Known, out: W) -> Self {
         // From now on the kernel tells whose default action was taken.
         drop(kernel.take_acted());
         Self {
@@ -120,7 +117,8 @@ impl<W: Write> Session<W> {
             leaving: None,
             reached: None,
             line: None,
-            late,
+            late: known.late,
+            root: known.root,
             entered: BTreeMap::new(),
         }
     }
@@ -455,7 +453,10 @@ impl<W: Write> Session<W> {
         if told.role == Role::Taken {
             text.push_str(INJECTED);
         }
-        let tasks = self.tasks.keys().copied().collect();
+        let mut tasks: Vec<u32> = self.tasks.keys().copied().collect();
+        if tasks.is_empty() {
+            tasks.extend(self.root);
+        }
         let item = Item::Somebody(format!("{}()", told.name()), text, tasks);
         self.lines.put(Some(entry), 0, self.kernel.now_ns(), item)?;
         Ok(())
