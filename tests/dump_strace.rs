@@ -300,7 +300,7 @@ fn every_call_comes_back() {
 fn plain(line: &str) -> String {
     let line = line.rsplit_once(" <0.").map_or(line, |(line, _)| line);
     let pid = line.split(' ').next().unwrap_or_default();
-    let body = line.splitn(2, '.').nth(1).and_then(|rest| rest.split_once(' '));
+    let body = line.split_once('.').and_then(|(_, rest)| rest.split_once(' '));
     let mut text = format!("{pid} {}", body.map_or("", |(_, body)| body));
     for key in ["pipe:[", "_ino=", "time_nsec=", "tv_nsec="] {
         let mut parts = text.split(key);
