@@ -42,6 +42,7 @@ mod rows;
 mod rules;
 mod snapshot;
 mod tables;
+mod unmasked;
 
 pub use account::Defect;
 pub use boot::{Boot, BootFd, BootTarget};

@@ -404,12 +404,9 @@ fn a_person_can_write_one() {
 fn a_line_can_be_edited() {
     let mut kernel = Kernel::new(Config::default());
     let mut recording = Recording::begin(&kernel, Vec::new()).expect("begun");
-    for call in [
-        Call::Pipe {},
-        Call::Write { fd: 4, data: b"hello" },
-        Call::Read { fd: 3, count: 2 },
-        Call::Read { fd: 3, count: 9 },
-    ] {
+    for call in
+        [Call::Pipe {}, Call::Write { fd: 4, data: b"hello" }, Call::Read { fd: 3, count: 2 }]
+    {
         recording.take(&mut kernel, Event::Call { task: 1, call }).expect("taken");
     }
     let trace = recording.finish(&mut kernel).expect("finished").out;
@@ -423,7 +420,7 @@ fn a_line_can_be_edited() {
     let edited: Vec<String> =
         text.lines().filter(sums).map(|line| line.replace("hello", "bye")).collect();
     let back = convert::to_trace(edited.join("\n").as_bytes(), Vec::new()).expect("a trace");
-    assert_eq!((back.damage, back.events), (None, 4));
+    assert_eq!((back.damage, back.events), (None, 3));
     let imported = Imported {
         file: "edited".to_owned(),
         format: Format::Trace,
@@ -431,7 +428,7 @@ fn a_line_can_be_edited() {
     };
     let replayed = replay(imported, &mut Options { force: true, ..Options::default() });
     let report = replayed.expect("replayed").report;
-    assert_eq!((report.events, report.first_mismatch), (4, None));
+    assert_eq!((report.events, report.first_mismatch), (3, None));
     assert_ne!(report.digest, format!("{:016x}", kernel.digest_all()));
 }
 

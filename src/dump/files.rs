@@ -58,6 +58,13 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
         Call::Mknodat { dirfd, path, mode, major, minor } => {
             node(args.fd(*dirfd).path(*path), *mode, *major, *minor);
         }
+        other => more(args, other),
+    }
+}
+
+/// Times, copies and attributes.
+fn more(args: &mut Args<'_>, call: &Call<'_>) {
+    match call {
         Call::Utimensat { dirfd, path, atime, mtime, flags } => {
             args.fd(*dirfd).path(*path);
             args.put(match (atime, mtime) {

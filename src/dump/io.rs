@@ -64,6 +64,13 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
             });
             args.number(*count);
         }
+        other => ranges(args, other),
+    }
+}
+
+/// Ranges of files, and waiting for descriptors.
+fn ranges(args: &mut Args<'_>, call: &Call<'_>) {
+    match call {
         Call::Fadvise64 { fd, offset, len, advice } => {
             args.fd(*fd).number(*offset).number(*len);
             args.put(hex(u64::from(advice.cast_unsigned())));

@@ -11,6 +11,9 @@ use std::io::{self, Write};
 /// Nanoseconds in a second.
 const NS: u64 = 1_000_000_000;
 
+/// Most bytes that wait; in a trace with lines that make no sense more would.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+
 /// Something that is printed.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
@@ -30,9 +33,21 @@ pub(super) enum Item {
     Never(String),
     /// The end of a task.
     End(String),
-    /// A call and its result, of a task that is not known: whoever printed last and is in no call,
-    /// or one of these.
-    Somebody(String, String, Vec<u32>),
+    /// A call and its result, of a task that is not known: whoever printed last, if that is in no
+    /// call, else another.
+    Somebody(String, String),
+}
+
+impl Item {
+    /// About what it takes.
+    fn bytes(&self) -> usize {
+        let text = match self {
+            Item::Line(text) | Item::End(text) | Item::Never(text) => text.len(),
+            Item::Enter(name, text) | Item::Somebody(name, text) => name.len() + text.len(),
+            Item::Exit { name, half, result, .. } => name.len() + half.len() + result.len(),
+        };
+        size_of::<Self>() + text
+    }
 }
 
 /// Writes lines.
@@ -41,14 +56,16 @@ pub(super) struct Lines<W> {
     out: W,
     /// The task whose call stands at the end of the text, without its second half.
     open: Option<u32>,
-    /// Tasks that are in a call by what is printed.
-    busy: BTreeSet<u32>,
+    /// Tasks that are in no call by what is printed.
+    idle: BTreeSet<u32>,
     /// Who printed last.
     last: u32,
     /// The time printed last: it does not go back.
     last_ns: u64,
     /// What waits, by its line and the order in which it came.
     waiting: BTreeMap<(u64, u64), (u32, u64, Item)>,
+    /// How many bytes do.
+    waiting_bytes: usize,
     count: u64,
 }
 
@@ -57,10 +74,11 @@ impl<W: Write> Lines<W> {
         Self {
             out,
             open: None,
-            busy: BTreeSet::new(),
+            idle: BTreeSet::new(),
             last: 0,
             last_ns: 0,
             waiting: BTreeMap::new(),
+            waiting_bytes: 0,
             count: 0,
         }
     }
@@ -77,21 +95,33 @@ impl<W: Write> Lines<W> {
             None => self.print(task, now_ns, item),
             Some(line) => {
                 self.count += 1;
+                self.waiting_bytes += item.bytes();
                 self.waiting.insert((line, self.count), (task, now_ns, item));
+                while self.waiting_bytes > MAX_WAITING_BYTES {
+                    self.print_first()?;
+                }
                 Ok(())
             }
         }
     }
 
+    /// A task is there, in no call.
+    pub(super) fn born(&mut self, task: u32) {
+        self.idle.insert(task);
+    }
+
     /// Prints what stood before a line: nothing else comes that did.
     pub(super) fn reach(&mut self, line: u64) -> io::Result<()> {
-        while let Some(first) = self.waiting.first_entry()
-            && first.key().0 < line
-        {
-            let (task, now_ns, item) = first.remove();
-            self.print(task, now_ns, item)?;
+        while self.waiting.first_key_value().is_some_and(|(key, _)| key.0 < line) {
+            self.print_first()?;
         }
         Ok(())
+    }
+
+    fn print_first(&mut self) -> io::Result<()> {
+        let Some((_, (task, now_ns, item))) = self.waiting.pop_first() else { return Ok(()) };
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(item.bytes());
+        self.print(task, now_ns, item)
     }
 
     fn print(&mut self, task: u32, now_ns: u64, item: Item) -> io::Result<()> {
@@ -103,7 +133,7 @@ impl<W: Write> Lines<W> {
             Item::Enter(name, half) => {
                 self.columns(task, now_ns)?;
                 write!(self.out, "{name}({half}")?;
-                self.busy.insert(task);
+                self.idle.remove(&task);
                 self.open = Some(task);
                 Ok(())
             }
@@ -114,7 +144,7 @@ impl<W: Write> Lines<W> {
                     self.columns(task, now_ns)?;
                     write!(self.out, "<... {name} resumed>")?;
                 }
-                self.busy.remove(&task);
+                self.idle.insert(task);
                 let spent = now_ns.saturating_sub(since_ns);
                 writeln!(self.out, "{half}) = {result} <{}.{:09}>", spent / NS, spent % NS)
             }
@@ -125,19 +155,17 @@ impl<W: Write> Lines<W> {
                     self.columns(task, now_ns)?;
                     write!(self.out, "<... {name} resumed>")?;
                 }
-                self.busy.remove(&task);
+                self.idle.insert(task);
                 writeln!(self.out, " <unfinished ...>) = ?")
             }
             Item::End(text) => {
                 self.columns(task, now_ns)?;
-                self.busy.remove(&task);
+                self.idle.remove(&task);
                 writeln!(self.out, "{text}")
             }
-            Item::Somebody(call, result, tasks) => {
-                let mut all = [self.last].into_iter().filter(|last| tasks.contains(last));
-                let last = all.find(|task| !self.busy.contains(task));
-                let free = || tasks.iter().copied().find(|task| !self.busy.contains(task));
-                let Some(task) = last.or_else(free) else { return Ok(()) };
+            Item::Somebody(call, result) => {
+                let last = Some(self.last).filter(|last| self.idle.contains(last));
+                let Some(task) = last.or_else(|| self.idle.first().copied()) else { return Ok(()) };
                 self.columns(task, now_ns)?;
                 writeln!(self.out, "{call} = {result} <0.000000000>")
             }

@@ -63,6 +63,13 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
                 args.put_output(format!("[{id}]"));
             }
         }
+        other => limits(args, other),
+    }
+}
+
+/// Limits and what a process may do.
+fn limits(args: &mut Args<'_>, call: &Call<'_>) {
+    match call {
         Call::Prlimit64 { target, resource, new_limit } => {
             args.number(*target).choice(*resource, RESOURCES);
             args.optional(new_limit, |limit| structs::rlimit(*limit));

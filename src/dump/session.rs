@@ -80,8 +80,6 @@ pub(super) struct Session<W> {
     late: BTreeMap<u64, Late>,
     /// When they were printed.
     entered: BTreeMap<u64, u64>,
-    /// Who makes the first call.
-    root: Option<u32>,
 }
 
 /// Why an event cannot be told.
@@ -104,9 +102,11 @@ impl<W: Write> Session<W> {
     pub(super) fn new(mut kernel: Kernel, imported: bool, known: Known, out: W) -> Self {
         // From now on the kernel tells whose default action was taken.
         drop(kernel.take_acted());
+        let mut lines = Lines::new(out);
+        known.root.into_iter().for_each(|root| lines.born(root));
         Self {
             kernel,
-            lines: Lines::new(out),
+            lines,
             imported,
             tick: 0,
             tasks: BTreeMap::new(),
@@ -118,7 +118,6 @@ impl<W: Write> Session<W> {
             reached: None,
             line: None,
             late: known.late,
-            root: known.root,
             entered: BTreeMap::new(),
         }
     }
@@ -206,8 +205,9 @@ impl<W: Write> Session<W> {
 
     /// What is known of a task; a new one is one that nobody saw being made.
     pub(super) fn task(&mut self, tid: u32) -> &mut Task {
-        let (kernel, members) = (&self.kernel, &mut self.members);
+        let (kernel, members, lines) = (&self.kernel, &mut self.members, &mut self.lines);
         self.tasks.entry(tid).or_insert_with(|| {
+            lines.born(tid);
             let process = kernel.process_of_task(tid).unwrap_or(tid);
             members.entry(process).or_default().insert(tid);
             Task { process, open: None, frames: Vec::new() }
@@ -453,11 +453,7 @@ impl<W: Write> Session<W> {
         if told.role == Role::Taken {
             text.push_str(INJECTED);
         }
-        let mut tasks: Vec<u32> = self.tasks.keys().copied().collect();
-        if tasks.is_empty() {
-            tasks.extend(self.root);
-        }
-        let item = Item::Somebody(format!("{}()", told.name()), text, tasks);
+        let item = Item::Somebody(format!("{}()", told.name()), text);
         self.lines.put(Some(entry), 0, self.kernel.now_ns(), item)?;
         Ok(())
     }
