@@ -453,8 +453,7 @@ impl Kernel {
             return Outcome::Refused(Refusal::Misplaced);
         };
         if max_bytes == 0 {
-            self.complete(row, Completed::Failed(Errno::EINTR));
-            return Outcome::Failed(Errno::EINTR);
+            return self.give_up(row);
         }
         self.max_bytes = max_bytes;
         self.answers_used = 0;
@@ -470,6 +469,19 @@ impl Kernel {
             Some(Completed::Failed(errno)) => Outcome::Failed(errno),
             Some(Completed::Gone(_)) | None => Outcome::Blocked(call),
         }
+    }
+
+    /// A call is over as a signal would end it: a write that wrote some says how much (write(2)).
+    fn give_up(&mut self, row: TaskRow) -> Outcome {
+        let wait = self.rows[row].wait.as_ref();
+        let Some(Waiting::PipeWrite { written: written @ 1.., .. }) = wait.map(|wait| &wait.on)
+        else {
+            self.complete(row, Completed::Failed(Errno::EINTR));
+            return Outcome::Failed(Errno::EINTR);
+        };
+        let answer = Answer::value(*written as i64);
+        self.complete(row, Completed::Done(answer.clone()));
+        Outcome::Done(answer)
     }
 
     /// A call that a stop or a handler took away is made anew (Auto).

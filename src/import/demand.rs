@@ -263,6 +263,29 @@ impl Order<'_> {
         self.run_other(tid)
     }
 
+    /// A task that nobody is known to have made speaks: the first call that makes one and was never
+    /// seen to return made it.
+    pub(super) fn adopt(&mut self, child: u32) {
+        let recording = self.recording;
+        for parent in self.others(child) {
+            let Some(pending) = self.task(parent).pending.as_mut() else { continue };
+            let result = recording.calls.get(pending.call).and_then(|it| it.result.as_ref());
+            let bytes = pending.decoded.call.as_deref().unwrap_or_default();
+            let Ok(Call::Clone { flags, set_tid: 0 }) = Call::get(&mut WireReader::new(bytes))
+            else {
+                continue;
+            };
+            if pending.item.is_some() || result.is_some_and(|result| result.restart().is_some()) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            Call::Clone { flags, set_tid: child }.put(&mut bytes);
+            pending.decoded.call = Some(bytes);
+            self.run_other(parent);
+            return;
+        }
+    }
+
     pub(super) fn run_other(&mut self, tid: u32) -> bool {
         if self.depth > 8 {
             return false;
