@@ -71,16 +71,6 @@ impl Pipelines {
         Ok(())
     }
 
-    /// The calls of one process of a pipeline for each line.
-    fn calls(line: &Line, stage: usize) -> impl Iterator<Item = Call<'static>> {
-        let (first, last) = (stage == 0, stage + 1 == line.count);
-        let read = Call::Read { fd: STDIN, count: LINE.len() as u64 };
-        let write = Call::Write { fd: STDOUT, data: &LINE };
-        let alone = (first && last).then_some(Call::Getpid {});
-        let reads = (!first).then_some(read);
-        reads.into_iter().chain((!last).then_some(write)).chain(alone)
-    }
-
     /// Makes the processes.
     pub(super) fn build(&mut self, kernel: &mut Kernel) -> Result<(), LoadError> {
         let mut left = self.processes;
@@ -98,19 +88,29 @@ impl Pipelines {
         events: u64,
         mut take: impl FnMut(u32, &Call<'_>) -> Result<Outcome, LoadError>,
     ) -> Result<(), LoadError> {
+        let read = Call::Read { fd: STDIN, count: LINE.len() as u64 };
+        let write = Call::Write { fd: STDOUT, data: &LINE };
         let mut left = events;
+        let mut go = |left: &mut u64, task, call: &Call<'_>| {
+            if *left > 0 {
+                *left -= 1;
+                must(task, call, take(task, call)?)?;
+            }
+            Ok::<(), LoadError>(())
+        };
         while left > 0 {
             let at = self.chooser.below(self.lines.len() as u64) as usize;
             let Some(line) = self.lines.get(at) else { return Ok(()) };
-            for stage in 0..line.count {
-                let task = line.pids[stage];
+            if line.count == 1 {
+                go(&mut left, line.pids[0], &Call::Getpid {})?;
+            }
+            for (stage, task) in line.pids.into_iter().enumerate().take(line.count) {
                 for _ in 0..self.turn {
-                    for call in Self::calls(line, stage) {
-                        if left == 0 {
-                            return Ok(());
-                        }
-                        must(task, &call, take(task, &call)?)?;
-                        left -= 1;
+                    if stage > 0 {
+                        go(&mut left, task, &read)?;
+                    }
+                    if stage + 1 < line.count {
+                        go(&mut left, task, &write)?;
                     }
                 }
             }

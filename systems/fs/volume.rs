@@ -74,6 +74,8 @@ pub struct KindFacts {
     pub max_dir_links: u32,
     /// Size of an empty directory, and what each entry adds.
     pub dir_bytes: (u64, u64),
+    /// The cookie behind the last entry of a directory.
+    pub end_of_directory: i64,
     /// Longest target of a symbolic link.
     pub max_symlink_bytes: usize,
     /// Earliest and latest second that a time stamp can hold.
@@ -97,6 +99,7 @@ const TMPFS: KindFacts = KindFacts {
     max_links: u32::MAX,
     max_dir_links: u32::MAX,
     dir_bytes: (40, 20),
+    end_of_directory: i32::MAX as i64,
     max_symlink_bytes: 4095,
     seconds: ANY_SECOND,
     empty_reads_count: true,
@@ -125,6 +128,7 @@ impl VolumeKind {
                 max_links: 65_000,
                 max_dir_links: 65_000,
                 dir_bytes: (4096, 0),
+                end_of_directory: i64::MAX,
                 max_symlink_bytes: 4095,
                 seconds: (-(1 << 31), (1 << 34) - (1 << 31) - 1),
                 empty_reads_count: false,

@@ -106,7 +106,10 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     }
     let arg = match args.get(2) {
         None => FcntlArg::Number(0),
-        Some(value) if value.as_struct().is_some() => FcntlArg::Lock(lock(value)?),
+        Some(value) if value.as_struct().is_some() => {
+            let lock = lock(value)?;
+            FcntlArg::Lock(if cmd == F_GETLK { asked_for(lock) } else { lock })
+        }
         Some(value) => {
             let table = match cmd {
                 F_SETFL => OPEN_FLAGS,
@@ -121,6 +124,13 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
 }
 
 /// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`
+/// What F_GETLK asked for, of which only the answer is printed: a lock that would have been refused,
+/// or the weakest that was not.
+fn asked_for(answer: Flock) -> Flock {
+    let kind = if answer.kind == F_UNLCK as i16 { F_RDLCK } else { F_WRLCK };
+    Flock { kind: kind as i16, ..answer }
+}
+
 pub(super) fn lock(value: &Value) -> Option<Flock> {
     let long = |name: &str| value.field(name).and_then(Value::as_i64);
     Some(Flock {
