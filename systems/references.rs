@@ -277,16 +277,19 @@ impl Kernel {
             let at = self.timer_deadline((*pid, *number));
             wanted.extend(at.map(|at| (at, Due::Timer(*pid, *number))));
         }
-        if self.config.wake == WakeMode::OnDemand {
-            // Those of calls that have passed stay with the calls.
-            let passed =
-                |entry: &(u64, Due)| matches!(entry.1, Due::Call(_)) && entry.0 <= self.now_ns;
-            let open = |entry: &(u64, Due)| !passed(entry);
-            let wanted: BTreeSet<_> = wanted.into_iter().filter(open).collect();
-            let found: BTreeSet<_> = self.deadlines.iter().filter(open).collect();
-            return must(wanted == found, "the deadlines are others");
-        }
-        must(wanted.into_iter().eq(self.deadlines.iter()), "the deadlines are others")
+        // One that has passed while its call could not look stays with the call alone.
+        let open = |entry: &(u64, Due)| entry.0 > self.now_ns || !self.is_held_up(entry.1);
+        let wanted: BTreeSet<_> = wanted.into_iter().filter(open).collect();
+        let found: BTreeSet<_> = self.deadlines.iter().filter(open).collect();
+        must(wanted == found, "the deadlines are others")
+    }
+
+    /// Whether something due has to wait: a call for its `Resume`, or for its process to continue.
+    fn is_held_up(&self, due: Due) -> bool {
+        let Due::Call(tid) = due else { return false };
+        let task = self.pids.task(tid).map(|row| &self.rows[row]);
+        let stopped = task.is_some_and(|task| self.rows[task.process].stopped.is_some());
+        stopped || self.config.wake == WakeMode::OnDemand
     }
 
     /// Who holds which places, and which files are written or run.

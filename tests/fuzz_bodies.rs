@@ -11,7 +11,7 @@ use std::path::Path;
 const PROGRAMS: u64 = 1000;
 const DAMAGED: u64 = 150;
 /// Events of a program at most.
-const EVENTS_MAX: u64 = 60;
+const EVENTS_MAX: u64 = 40;
 
 /// splitmix64.
 struct Random(u64);

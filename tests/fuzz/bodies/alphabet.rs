@@ -254,7 +254,7 @@ impl<'u, 'k> Chooser<'u, 'k> {
             Style::Choice(table) | Style::OptionalChoice(table) => self.named(table, false),
             Style::Dirfd if self.byte() < 128 => -100,
             Style::Signal => self.signal().into(),
-            _ => self.number(name),
+            Style::Dirfd | Style::Plain | Style::Octal | Style::Optional => self.number(name),
         }
     }
 

@@ -18,7 +18,8 @@ use tickernel_systems::event::{
 use tickernel_systems::fs::Fs;
 use tickernel_systems::wire::Bytes;
 use tickernel_systems::{
-    Boot, Config, Entropy, FaceConfig, FaceLimits, Kernel, Policy, ProcessRow, ProcessState, Profile, WakeMode,
+    Boot, Config, Entropy, FaceConfig, FaceLimits, Kernel, Policy, ProcessRow, ProcessState,
+    Profile, WakeMode,
 };
 
 /// Bytes of one event.
