@@ -9,9 +9,9 @@ use std::path::Path;
 
 /// Programs of events, and damaged files of each kind.
 const PROGRAMS: u64 = 1000;
-const DAMAGED: u64 = 150;
+const DAMAGED: u64 = 100;
 /// Events of a program at most.
-const EVENTS_MAX: u64 = 40;
+const EVENTS_MAX: u64 = 30;
 
 /// splitmix64.
 struct Random(u64);

@@ -163,7 +163,7 @@ impl Order<'_> {
             _ => false,
         };
         if holds {
-            self.end(other, status.cast_unsigned());
+            self.end(other, status.cast_unsigned(), None);
         }
         holds
     }
@@ -355,7 +355,7 @@ impl Order<'_> {
                     // Its locks go before its end is printed.
                     let holds = !started && self.has_open(other, self.inode_of(tid, *fd));
                     if holds {
-                        self.end(other, status.cast_unsigned());
+                        self.end(other, status.cast_unsigned(), None);
                     }
                     holds
                 }

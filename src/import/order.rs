@@ -148,10 +148,12 @@ impl<'a> Order<'a> {
                     self.signal(tid, signal, info, fate);
                 }
                 EventKind::Stopped { .. } | EventKind::Notice(_) => {}
-                EventKind::Exited { status } => self.exited(tid, *status),
+                EventKind::Exited { status } => {
+                    self.exited(tid, *status, Some((event.line, event.line)));
+                }
                 EventKind::Killed { signal, .. } => {
                     if let Some(signal) = Signal::from_name(signal) {
-                        self.killed(tid, signal);
+                        self.killed(tid, signal, Some((event.line, event.line)));
                     }
                 }
                 EventKind::Superseded { .. } => {
