@@ -10,13 +10,16 @@ use crate::components::{Frame, Interrupted, Life, Object, Target, Task, Wait, Wa
 use crate::fs::{InodeId, Place};
 use crate::kernel::{Kernel, WakeMode};
 use crate::rows::{
-    ContextRow, DescriptionRow, EventRow, FilesRow, PidfdRow, PipeRow, ProcessRow, RowKind, Rows,
-    SocketRow, TaskRow,
+    ContextRow, DescriptionRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow, ProcessRow,
+    RowKind, Rows, SocketRow, TaskRow,
 };
 use crate::tables::deadlines::Due;
 use crate::tables::family::Club;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+
+/// No kernel lives to count so far; beyond it the next events would not be counted.
+const COUNTER_MAX: u64 = u64::MAX / 2;
 
 /// A queue in which blocked calls stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +45,7 @@ impl Kernel {
         self.audit_deadlines()?;
         self.audit_places()?;
         self.audit_numbers()?;
+        self.audit_ids()?;
         self.audit_names()
     }
 
@@ -348,6 +352,30 @@ impl Kernel {
         }
         let tied = self.timers.next.keys().all(|pid| self.pids.process(*pid).is_some());
         must(tied, "timers of a process that is gone are numbered")
+    }
+
+    /// Own ids and places in orders come once, and none is still to come.
+    fn audit_ids(&self) -> Result<(), Defect> {
+        fn ids<R: RowKind>(rows: &Rows) -> impl Iterator<Item = u64> {
+            R::all(rows).into_iter().map(|(id, _)| id)
+        }
+        fn come_once(mut numbers: Vec<u64>, last: u64) -> bool {
+            numbers.sort_unstable();
+            let twice = numbers.windows(2).any(|pair| pair.first() == pair.last());
+            !twice && numbers.last().is_none_or(|highest| *highest <= last)
+        }
+        let rows = &self.rows;
+        let mut own: Vec<u64> = ids::<ContextRow>(rows).chain(ids::<HandlersRow>(rows)).collect();
+        own.extend(ids::<FilesRow>(rows).chain(ids::<DescriptionRow>(rows)));
+        own.extend(ids::<PipeRow>(rows).chain(ids::<SocketRow>(rows)));
+        own.extend(ids::<EventRow>(rows).chain(ids::<PidfdRow>(rows)));
+        let counters = &self.counters;
+        must(come_once(own, counters.next_id), "an own id stands twice or is still to come")?;
+        let waits = self.all_waits().map(|(_, wait)| wait.since).collect();
+        must(come_once(waits, counters.next_since), "a place in the order of waiting is wrong")?;
+        let growing = [counters.next_id, counters.next_since, counters.next_birth, self.tick];
+        let ends = growing.into_iter().any(|number| number > COUNTER_MAX);
+        must(!ends, "a number that only grows is at its end")
     }
 
     /// The members of one group or session; `listed` counts those of all.
