@@ -85,7 +85,10 @@ impl Kernel {
             return Outcome::Blocked(call);
         }
         let frames = &mut self.rows[row].frames;
-        let of_call = |interrupted: &mut Interrupted| matches!(interrupted, Interrupted::Over(of, _) if *of == call);
+        let of_call = |interrupted: &mut Interrupted| match interrupted {
+            Interrupted::Over(of, _) => *of == call,
+            Interrupted::Again(_) | Interrupted::AgainUnder(..) => false,
+        };
         let over = frames.iter_mut().find_map(|frame| {
             let before = memory::frame_bytes(frame.interrupted.as_ref());
             let over = frame.interrupted.take_if(of_call)?;

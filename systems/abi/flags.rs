@@ -247,6 +247,26 @@ constants! {
     }
 }
 constants! {
+    /// Flags of preadv2(2) and pwritev2(2).
+    RWF_FLAGS: u32 {
+        RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 0x10,
+        RWF_NOAPPEND = 0x20, RWF_ATOMIC = 0x40, RWF_DONTCACHE = 0x80, RWF_NOSIGNAL = 0x100,
+    }
+}
+constants! {
+    /// Advice of posix_fadvise(2).
+    ADVICES: u32 {
+        POSIX_FADV_NORMAL = 0, POSIX_FADV_RANDOM = 1, POSIX_FADV_SEQUENTIAL = 2,
+        POSIX_FADV_WILLNEED = 3, POSIX_FADV_DONTNEED = 4, POSIX_FADV_NOREUSE = 5,
+    }
+}
+constants! {
+    /// Flags of sync_file_range(2).
+    SYNC_FILE_RANGE_FLAGS: u32 {
+        SYNC_FILE_RANGE_WAIT_BEFORE = 1, SYNC_FILE_RANGE_WRITE = 2, SYNC_FILE_RANGE_WAIT_AFTER = 4,
+    }
+}
+constants! {
     /// How a timer tells that its time has come (sigevent(3type)).
     SIGEV_NOTIFY: u32 { SIGEV_SIGNAL = 0, SIGEV_NONE = 1, SIGEV_THREAD = 2, SIGEV_THREAD_ID = 4 }
 }

@@ -1,5 +1,5 @@
 //! Reading, writing and moving in what is open: read(2), write(2), pread(2), lseek(2),
-//! getdents64(2), ftruncate(2), fallocate(2), fsync(2).
+//! getdents64(2), ftruncate(2), fallocate(2).
 //!
 //! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP).
 
@@ -32,7 +32,7 @@ const FALLOC_FL_KEEP_SIZE: u32 = 1;
 const FALLOC_FL_PUNCH_HOLE: u32 = 2;
 
 /// What kind of thing a place is, for reading and writing.
-enum Thing {
+pub(super) enum Thing {
     File,
     Directory,
     Device(u64),
@@ -41,7 +41,7 @@ enum Thing {
 }
 
 impl Kernel {
-    fn thing(&self, place: Place) -> Thing {
+    pub(super) fn thing(&self, place: Place) -> Thing {
         match self.fs.inode(place).map(|inode| &inode.kind) {
             Some(Kind::Regular(_)) => Thing::File,
             Some(Kind::Directory(_)) => Thing::Directory,
@@ -50,19 +50,6 @@ impl Kernel {
             None if self.fs.is_directory(place) => Thing::Directory,
             None => Thing::Proc,
         }
-    }
-
-    /// readv(2) and preadv(2) of a count that ends them before the file is asked what it is: 0, and
-    /// what is below 0 as Linux counts.
-    pub(crate) fn read_odd(&mut self, task: TaskRow, fd: i32, count: u64) -> CallResult {
-        let row = self.open_fd(task, fd)?;
-        if !self.rows[row].readable() {
-            return Err(Errno::EBADF.into());
-        }
-        if count != 0 {
-            return Err(Errno::EINVAL.into());
-        }
-        Ok(Answer::data(Vec::new()))
     }
 
     /// read(2), readv(2).
@@ -371,7 +358,16 @@ impl Kernel {
             Thing::Directory => {
                 let largest = i64::MAX as u64;
                 let end = if self.bends.any_offset { self.tree_stat(place).size } else { largest };
-                seek_from(old, end, largest, offset, whence)?
+                let has_holes = self.fs.volume(place).kind.facts().seeks_holes_of_directories;
+                match whence {
+                    // All of it is data, up to the end.
+                    SEEK_DATA | SEEK_HOLE if has_holes => match u64::try_from(offset) {
+                        Ok(from) if from < end && whence == SEEK_DATA => from,
+                        Ok(from) if from < end => end,
+                        Ok(_) | Err(_) => return Err(Errno::ENXIO.into()),
+                    },
+                    _ => seek_from(old, end, largest, offset, whence)?,
+                }
             }
             Thing::File => self.seek_file(place, old, offset, whence)?,
             Thing::Proc | Thing::Other => {
@@ -484,28 +480,6 @@ impl Kernel {
             self.fs.punch(place, offset as u64, len as u64, now);
         } else if mode == 0 && end > self.end_of(place) {
             return self.truncate_place(task, place, end);
-        }
-        Ok(Answer::default())
-    }
-
-    /// fsync(2), fdatasync(2): nothing is ever behind; pipes cannot be synchronised.
-    pub(crate) fn fsync(&self, task: TaskRow, fd: i32) -> CallResult {
-        let row = self.open_fd(task, fd)?;
-        let Target::File(place) = self.rows[row].target else { return Err(Errno::EINVAL.into()) };
-        match self.thing(place) {
-            Thing::Device(_) | Thing::Proc => Err(Errno::EINVAL.into()),
-            Thing::File | Thing::Directory | Thing::Other => Ok(Answer::default()),
-        }
-    }
-
-    /// posix_fadvise(2): advice changes nothing.
-    pub(crate) fn fadvise(&self, task: TaskRow, fd: i32, len: i64, advice: i32) -> CallResult {
-        let row = self.open_fd(task, fd)?;
-        if !matches!(self.rows[row].target, Target::File(_) | Target::Object(_)) {
-            return Err(Errno::ESPIPE.into());
-        }
-        if len < 0 || !(0..=5).contains(&advice) {
-            return Err(Errno::EINVAL.into());
         }
         Ok(Answer::default())
     }

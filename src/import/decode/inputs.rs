@@ -123,14 +123,14 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     args.done(&Call::Fcntl { fd, cmd, arg })
 }
 
-/// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`
-/// What F_GETLK asked for, of which only the answer is printed: a lock that would have been refused,
-/// or the weakest that was not.
+/// What F_GETLK asked for, of which only the answer is printed: a lock that would have been
+/// refused, or the weakest that was not.
 fn asked_for(answer: Flock) -> Flock {
     let kind = if answer.kind == F_UNLCK as i16 { F_RDLCK } else { F_WRLCK };
     Flock { kind: kind as i16, ..answer }
 }
 
+/// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`
 pub(super) fn lock(value: &Value) -> Option<Flock> {
     let long = |name: &str| value.field(name).and_then(Value::as_i64);
     Some(Flock {
