@@ -69,7 +69,40 @@ impl Kernel {
         });
         self.counters.blocked += 1;
         self.sleep(row, wait);
+        let unmasked = self.config.wake == WakeMode::Auto && self.rows[row].saved_mask.is_some();
+        if unmasked && self.has_deliverable(row) {
+            return self.interrupted_at_once(row, call);
+        }
         Outcome::Blocked(call)
+    }
+
+    /// A call that changes the mask for its duration, and so lets a pending signal through, does
+    /// not wait (sigsuspend(2)): if a handler runs, its result is there already.
+    fn interrupted_at_once(&mut self, row: TaskRow, call: CallId) -> Outcome {
+        let tid = self.rows[row].tid;
+        self.deliver_pending(tid);
+        if self.pids.task(tid) != Some(row) {
+            return Outcome::Blocked(call);
+        }
+        let frames = &mut self.rows[row].frames;
+        let of_call = |interrupted: &mut Interrupted| match interrupted {
+            Interrupted::Over(of, _) => *of == call,
+            Interrupted::Again(_) | Interrupted::AgainUnder(..) => false,
+        };
+        let over = frames.iter_mut().find_map(|frame| {
+            let before = memory::frame_bytes(frame.interrupted.as_ref());
+            let over = frame.interrupted.take_if(of_call)?;
+            Some((over, before - memory::frame_bytes(None)))
+        });
+        let Some((Interrupted::Over(_, result), bytes)) = over else {
+            return Outcome::Blocked(call);
+        };
+        self.unhold_bytes(bytes);
+        match result {
+            Completed::Done(answer) => Outcome::Done(answer),
+            Completed::Failed(errno) => Outcome::Failed(errno),
+            Completed::Gone(_) => Outcome::Blocked(call),
+        }
     }
 
     /// Enters a wait into its queues and the table of deadlines.

@@ -234,6 +234,16 @@ impl Order<'_> {
         Some(self.kernel.fd_view(tid, fd)?.pipe?.id)
     }
 
+    /// The file behind a descriptor.
+    fn inode_of(&self, tid: u32, fd: i32) -> Option<InodeId> {
+        self.kernel.fs().inode_id(self.kernel.fd_view(tid, fd)?.place?)
+    }
+
+    /// Whether a task has this file open.
+    fn has_open(&self, tid: u32, inode: Option<InodeId>) -> bool {
+        inode.is_some() && (0..LOOKED_AT_FDS).any(|fd| self.inode_of(tid, fd) == inode)
+    }
+
     /// Whether a task has an end of a pipe open.
     pub(super) fn holds_end(&self, tid: u32, id: u64, writing: bool) -> bool {
         (0..LOOKED_AT_FDS).any(|fd| {
@@ -360,6 +370,17 @@ impl Order<'_> {
                 (Call::Read { .. }, Call::Close { .. }) => ends && self.run_other(other),
                 (Call::Flock { .. }, Call::Flock { .. } | Call::Close { .. }) => {
                     ends && !started && self.run_other(other)
+                }
+                (
+                    Call::Flock { fd, .. } | Call::Fcntl { fd, .. },
+                    Call::ExitGroup { status } | Call::Exit { status },
+                ) => {
+                    // Its locks go before its end is printed.
+                    let holds = !started && self.has_open(other, self.inode_of(tid, *fd));
+                    if holds {
+                        self.end(other, status.cast_unsigned());
+                    }
+                    holds
                 }
                 (Call::Wait4 { .. } | Call::Waitid { .. }, Call::Kill { .. }) => {
                     ends && self.run_other(other)

@@ -125,11 +125,11 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     args.done(&Call::Fcntl { fd, cmd, arg })
 }
 
-/// What F_GETLK was asked, of which strace prints only what it left. Where nothing is in the way of
-/// a lock, nothing is in the way of one for reading; only one for writing meets one for reading.
+/// What F_GETLK was asked, of which strace prints only what it left: a lock that would have been
+/// refused, or the weakest that was not.
 pub fn asked_lock(left: Flock) -> Flock {
-    let reading = left.kind == F_RDLCK as i16;
-    Flock { kind: if reading { F_WRLCK as i16 } else { F_RDLCK as i16 }, pid: 0, ..left }
+    let kind = if left.kind == F_UNLCK as i16 { F_RDLCK } else { F_WRLCK };
+    Flock { kind: kind as i16, pid: 0, ..left }
 }
 
 /// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`
