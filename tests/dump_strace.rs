@@ -251,8 +251,6 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("fork", "all makers of tasks become clone(2), which takes the recorded pid"),
     ("vfork", "as fork"),
     ("clone", "as fork"),
-    ("preadv2", "it becomes preadv(2) or readv(2): the flags change no answer"),
-    ("pwritev2", "as preadv2"),
 ];
 
 /// The calls of the kernel that an import makes of a text.
@@ -304,13 +302,6 @@ fn plain(line: &str) -> String {
     let pid = line.split(' ').next().unwrap_or_default();
     let body = line.split_once('.').and_then(|(_, rest)| rest.split_once(' '));
     let mut text = format!("{pid} {}", body.map_or("", |(_, body)| body));
-    // Their flags change no answer, and an import does not keep them.
-    if (text.contains(" preadv2(") || text.contains(" pwritev2("))
-        && let Some((arguments, result)) = text.rsplit_once(") = ")
-    {
-        let kept = arguments.rsplit_once(", ").map_or(arguments, |(kept, _)| kept);
-        text = format!("{kept}) = {result}");
-    }
     for key in ["pipe:[", "_ino=", "time_nsec=", "tv_nsec="] {
         let mut parts = text.split(key);
         let mut masked = parts.next().unwrap_or_default().to_owned();

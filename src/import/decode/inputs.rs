@@ -42,7 +42,12 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "pread64" => Call::Pread64 { fd: args.fd(0)?, count: args.size(2)?, offset: args.long(3)? },
         "preadv" | "preadv2" => {
             let (fd, count) = (args.fd(0)?, args.vector_count(1)?);
+            // Without flags it is one of the older calls.
+            let flags = args.flags(4, RWF_FLAGS).unwrap_or(0);
             match args.long(3)? {
+                offset if args.name() == "preadv2" && flags != 0 => {
+                    Call::Preadv2 { fd, count, offset, flags }
+                }
                 -1 if args.name() == "preadv2" => Call::Readv { fd, count },
                 offset => Call::Preadv { fd, count, offset },
             }
@@ -63,6 +68,10 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "pwritev" | "pwritev2" => {
             let data = args.vector(1)?;
             let (fd, offset) = (args.fd(0)?, args.long(3)?);
+            let flags = args.flags(4, RWF_FLAGS).unwrap_or(0);
+            if args.name() == "pwritev2" && flags != 0 {
+                return args.done(&Call::Pwritev2 { fd, data: &data, offset, flags });
+            }
             if offset == -1 && args.name() == "pwritev2" {
                 return args.done(&Call::Writev { fd, data: &data });
             }
