@@ -1,6 +1,6 @@
-//! Calls that set a mask for their duration (sigsuspend(2), ppoll(2), pselect(2)) and are made again:
-//! what only that mask held back is delivered in between, under the task's own. Part of the phase
-//! that delivers; `deliver.rs` has the rest of it.
+//! Calls that set a mask for their duration (sigsuspend(2), ppoll(2), pselect(2)) and are made
+//! again: what only that mask held back is delivered in between, under the task's own. Part of the
+//! phase that delivers; `deliver.rs` has the rest of it.
 
 use crate::abi::SigSet;
 use crate::components::Interrupted;

@@ -56,7 +56,9 @@ pub(super) struct Lines<W> {
     out: W,
     /// The task whose call stands at the end of the text, without its second half.
     open: Option<u32>,
-    /// Tasks that are in no call by what is printed.
+    /// Tasks that have not ended.
+    alive: BTreeSet<u32>,
+    /// Those that are in no call by what is printed.
     idle: BTreeSet<u32>,
     /// Who printed last.
     last: u32,
@@ -74,6 +76,7 @@ impl<W: Write> Lines<W> {
         Self {
             out,
             open: None,
+            alive: BTreeSet::new(),
             idle: BTreeSet::new(),
             last: 0,
             last_ns: 0,
@@ -105,9 +108,11 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    /// A task is there, in no call.
+    /// A task is there: a new one is in no call.
     pub(super) fn born(&mut self, task: u32) {
-        self.idle.insert(task);
+        if self.alive.insert(task) {
+            self.idle.insert(task);
+        }
     }
 
     /// Prints what stood before a line: nothing else comes that did.
@@ -133,6 +138,7 @@ impl<W: Write> Lines<W> {
             Item::Enter(name, half) => {
                 self.columns(task, now_ns)?;
                 write!(self.out, "{name}({half}")?;
+                self.alive.insert(task);
                 self.idle.remove(&task);
                 self.open = Some(task);
                 Ok(())
@@ -160,6 +166,7 @@ impl<W: Write> Lines<W> {
             }
             Item::End(text) => {
                 self.columns(task, now_ns)?;
+                self.alive.remove(&task);
                 self.idle.remove(&task);
                 writeln!(self.out, "{text}")
             }
