@@ -42,7 +42,6 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "pread64" => Call::Pread64 { fd: args.fd(0)?, count: args.size(2)?, offset: args.long(3)? },
         "preadv" | "preadv2" => {
             let (fd, count) = (args.fd(0)?, args.vector_count(1)?);
-            // Without flags it is one of the older calls.
             let flags = args.flags(4, RWF_FLAGS).unwrap_or(0);
             match args.long(3)? {
                 offset if args.name() == "preadv2" && flags != 0 => {
