@@ -215,7 +215,11 @@ impl Kernel {
         // A copy: calls that end leave the queue.
         let waiters: SmallVec<[(u64, u32); 4]> = match object {
             Changed::Pipe(pipe) if self.pipe_is_live(pipe) => {
-                SmallVec::from_slice(&self.rows[pipe].waiters.0)
+                let mut waiters = SmallVec::from_slice(&self.rows[pipe].waiters.0);
+                if waiters.len() > 1 {
+                    self.put_movers_first(&mut waiters);
+                }
+                waiters
             }
             Changed::Event(event) if event.is_live(&self.rows) => {
                 SmallVec::from_slice(&self.rows[event].waiters.0)
@@ -239,6 +243,21 @@ impl Kernel {
         for (since, tid) in waiters {
             self.retry(tid, Some(since));
         }
+    }
+
+    /// Calls that move pages wait for a pipe beside the readers and writers and not in their row:
+    /// Linux wakes them first, the last that came before the others (waiters that
+    /// are not exclusive stand at the head of the queue).
+    #[cold]
+    fn put_movers_first(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
+        let moves = |tid: u32| {
+            let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
+            wait.is_some_and(|wait| matches!(wait.on, Waiting::Sendfile(_) | Waiting::Splice(_)))
+        };
+        waiters.sort_by_key(|(since, tid)| match moves(*tid) {
+            true => (0, u64::MAX - since),
+            false => (1, *since),
+        });
     }
 
     /// Whether the wait of a task is for this child: others are not even woken, so that the end of

@@ -628,6 +628,22 @@ fn a_load_depends_on_its_plan_alone() {
 }
 
 #[test]
+fn a_recorded_load_replays_to_its_digest() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("load.trace");
+    let file = text_of(&path).to_owned();
+    let plan = ["--processes", "3000", "--events", "20000"];
+    let figures = load(&[&plan[..], &["--record", &file]].concat());
+    assert_eq!(figures["digest"], load(&plan)["digest"], "recording changes nothing");
+    let size = fs::metadata(&file).expect("the trace is there").len();
+    assert_eq!(number(&figures["recording"], "trace_bytes"), size);
+    let run = tickernel(&["replay", &file, "--json"]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert_eq!(run.json()["digest"], figures["digest"]);
+    assert!(number(&run.json(), "events") > 20_000, "the making of the processes is in it");
+}
+
+#[test]
 fn a_load_of_absurd_size_is_refused() {
     for (processes, kernels) in [("0", "1"), ("18446744073709551615", "1"), ("10", "11")] {
         let run = tickernel(&[

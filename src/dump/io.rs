@@ -22,18 +22,9 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
         }
         Call::Readv { fd, count } => {
             vector_read(args.fd(*fd), *count);
-            second_form(args, Some(-1));
         }
         Call::Preadv { fd, count, offset } => {
             vector_read(args.fd(*fd), *count).number(*offset);
-            second_form(args, None);
-        }
-        Call::Preadv2 { fd, count, offset, flags } => {
-            vector_read(args.fd(*fd), *count).number(*offset).flags(*flags, RWF_FLAGS);
-        }
-        Call::Pwritev2 { fd, data, offset, flags } => {
-            args.fd(*fd).put(vector(&text(data), data.len() as u64)).number(1);
-            args.number(*offset).flags(*flags, RWF_FLAGS);
         }
         Call::Write { fd, data } => {
             args.fd(*fd).put(text(data)).number(data.len() as u64);
@@ -43,11 +34,16 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
         }
         Call::Writev { fd, data } => {
             args.fd(*fd).put(vector(&text(data), data.len() as u64)).number(1);
-            second_form(args, Some(-1));
         }
         Call::Pwritev { fd, data, offset } => {
             args.fd(*fd).put(vector(&text(data), data.len() as u64)).number(1).number(*offset);
-            second_form(args, None);
+        }
+        Call::Preadv2 { fd, count, offset, flags } => {
+            vector_read(args.fd(*fd), *count).number(*offset).flags(*flags, RWF_FLAGS);
+        }
+        Call::Pwritev2 { fd, data, offset, flags } => {
+            args.fd(*fd).put(vector(&text(data), data.len() as u64)).number(1);
+            args.number(*offset).flags(*flags, RWF_FLAGS);
         }
         Call::Pipe {} => {
             ends(args);
@@ -120,16 +116,6 @@ const OPEN_FLAGS_BUT_MODE: Names = match OPEN_FLAGS.split_at_checked(3) {
 
 fn vector(base: &str, length: u64) -> String {
     format!("[{{iov_base={base}, iov_len={length}}}]")
-}
-
-/// What preadv2(2) and pwritev2(2) have more, of which an import makes the plain calls.
-fn second_form(args: &mut Args<'_>, offset: Option<i64>) {
-    if args.name.ends_with('2') {
-        if let Some(offset) = offset {
-            args.number(offset);
-        }
-        args.number(0);
-    }
 }
 
 /// The kernel joins a vector to one piece of memory.

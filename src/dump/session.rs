@@ -470,9 +470,6 @@ pub(super) fn name_of(call: &Call<'_>, told: Option<&Expected>) -> String {
             Some(told) => told.name().into_owned(),
             None => format!("syscall_{number:#x}"),
         },
-        Call::Readv { .. } | Call::Preadv { .. } | Call::Writev { .. } | Call::Pwritev { .. } => {
-            told.map_or_else(|| call.name().to_owned(), |told| told.name().into_owned())
-        }
         other => other.name().to_owned(),
     }
 }

@@ -45,10 +45,11 @@ impl Order<'_> {
 
     /// Other tasks in a call, in the order in which they entered it.
     pub(super) fn others(&self, tid: u32) -> Vec<u32> {
-        let others = self.tasks.iter().filter(|(other, task)| **other != tid && !task.busy);
-        let mut others: Vec<(u64, u32)> = others
-            .filter_map(|(other, task)| Some((task.pending.as_ref()?.entry_line, *other)))
-            .collect();
+        let entered = |other: &u32| {
+            let task = self.tasks.get(other).filter(|task| *other != tid && !task.busy)?;
+            Some((task.pending.as_ref()?.entry_line, *other))
+        };
+        let mut others: Vec<(u64, u32)> = self.in_call.iter().filter_map(entered).collect();
         others.sort_unstable();
         others.into_iter().map(|(_, other)| other).collect()
     }
@@ -163,7 +164,7 @@ impl Order<'_> {
             _ => false,
         };
         if holds {
-            self.end(other, status.cast_unsigned());
+            self.end(other, status.cast_unsigned(), None);
         }
         holds
     }
@@ -378,7 +379,7 @@ impl Order<'_> {
                     // Its locks go before its end is printed.
                     let holds = !started && self.has_open(other, self.inode_of(tid, *fd));
                     if holds {
-                        self.end(other, status.cast_unsigned());
+                        self.end(other, status.cast_unsigned(), None);
                     }
                     holds
                 }

@@ -48,6 +48,9 @@ pub struct Order<'a> {
     pub(super) recording: &'a Recording,
     pub(super) items: Vec<Item>,
     pub(super) tasks: BTreeMap<u32, Task>,
+    /// Those of them that are in a call, and perhaps some more: a recording without ends has far
+    /// more tasks than calls that wait.
+    pub(super) in_call: BTreeSet<u32>,
     pub(super) root: u32,
     /// The group in which it began.
     pub(super) first_group: u32,
@@ -58,6 +61,8 @@ pub struct Order<'a> {
     pub(super) depth: u32,
     /// Lines at which tasks end, by task.
     pub(super) ends: BTreeMap<u32, Vec<u64>>,
+    /// By the index of a signal's event: that of its task's next event of another kind.
+    after_signals: BTreeMap<usize, usize>,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
     /// Bytes taken out of each pipe so far.
@@ -101,6 +106,7 @@ impl<'a> Order<'a> {
             recording,
             items: Vec::new(),
             tasks: BTreeMap::new(),
+            in_call: BTreeSet::new(),
             root: boot.pid,
             first_group: boot.pgid,
             start_ns,
@@ -108,6 +114,7 @@ impl<'a> Order<'a> {
             line: 0,
             depth: 0,
             ends: ends(recording, boot.pid),
+            after_signals: after_signals(recording),
             written: BTreeMap::new(),
             taken: BTreeMap::new(),
             unknown: Unknown::default(),
@@ -144,14 +151,16 @@ impl<'a> Order<'a> {
                 EventKind::Exit { call } => self.exit(tid, *call),
                 EventKind::Signal { name, info } => {
                     let Some(signal) = Signal::from_name(name) else { continue };
-                    let fate = self.fate(at, event.tid, name);
+                    let fate = self.fate(at, name);
                     self.signal(tid, signal, info, fate);
                 }
                 EventKind::Stopped { .. } | EventKind::Notice(_) => {}
-                EventKind::Exited { status } => self.exited(tid, *status),
+                EventKind::Exited { status } => {
+                    self.exited(tid, *status, Some((event.line, event.line)));
+                }
                 EventKind::Killed { signal, .. } => {
                     if let Some(signal) = Signal::from_name(signal) {
-                        self.killed(tid, signal);
+                        self.killed(tid, signal, Some((event.line, event.line)));
                     }
                 }
                 EventKind::Superseded { .. } => {
@@ -160,6 +169,9 @@ impl<'a> Order<'a> {
                 EventKind::Detached => {
                     self.park(tid);
                 }
+            }
+            if self.tasks.get(&tid).is_none_or(|task| task.pending.is_none()) {
+                self.in_call.remove(&tid);
             }
         }
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
@@ -180,17 +192,19 @@ impl<'a> Order<'a> {
     }
 
     /// What the next thing of the task tells of its end by this signal.
-    fn fate(&self, at: usize, tid: Option<u32>, name: &str) -> Fate {
-        let later = self.recording.events.iter().skip(at + 1).filter(|event| event.tid == tid);
-        for event in later {
-            match &event.kind {
-                EventKind::Killed { signal, .. } if &**signal == name => return Fate::Dies,
-                EventKind::Signal { .. } | EventKind::Notice(_) => {}
-                EventKind::Entry { .. } | EventKind::Exit { .. } => return Fate::Lives,
-                _ => return Fate::Unknown,
-            }
+    fn fate(&self, at: usize, name: &str) -> Fate {
+        let next = self.after_signals.get(&at).and_then(|at| self.recording.events.get(*at));
+        match next.map(|event| &event.kind) {
+            Some(EventKind::Killed { signal, .. }) if &**signal == name => Fate::Dies,
+            Some(EventKind::Entry { .. } | EventKind::Exit { .. }) => Fate::Lives,
+            _ => Fate::Unknown,
         }
-        Fate::Unknown
+    }
+
+    /// A task is in a call.
+    pub(super) fn set_pending(&mut self, tid: u32, pending: Pending) {
+        self.in_call.insert(tid);
+        self.task(tid).pending = Some(pending);
     }
 
     pub(super) fn task(&mut self, tid: u32) -> &mut Task {
@@ -287,7 +301,7 @@ impl<'a> Order<'a> {
             item: None,
             restarting: false,
         };
-        self.task(tid).pending = Some(pending);
+        self.set_pending(tid, pending);
         self.enter_early(tid, call);
     }
 
@@ -406,7 +420,7 @@ impl<'a> Order<'a> {
                 (self.line, self.line),
             );
         }
-        self.task(tid).pending = Some(Pending {
+        let pending = Pending {
             call: index,
             entry_line: self.line,
             exit_line: Some(self.line),
@@ -415,7 +429,8 @@ impl<'a> Order<'a> {
             decoded,
             item: None,
             restarting: false,
-        });
+        };
+        self.set_pending(tid, pending);
         self.finish(tid);
     }
 
@@ -464,6 +479,25 @@ fn ends(recording: &Recording, root: u32) -> BTreeMap<u32, Vec<u64>> {
         }
     }
     ends
+}
+
+fn after_signals(recording: &Recording) -> BTreeMap<usize, usize> {
+    let mut found = BTreeMap::new();
+    let mut next: BTreeMap<Option<u32>, usize> = BTreeMap::new();
+    for (at, event) in recording.events.iter().enumerate().rev() {
+        match event.kind {
+            EventKind::Signal { .. } => found.extend(next.get(&event.tid).map(|next| (at, *next))),
+            EventKind::Notice(_) => {}
+            EventKind::Entry { .. }
+            | EventKind::Exit { .. }
+            | EventKind::Stopped { .. }
+            | EventKind::Exited { .. }
+            | EventKind::Killed { .. }
+            | EventKind::Superseded { .. }
+            | EventKind::Detached => _ = next.insert(event.tid, at),
+        }
+    }
+    found
 }
 
 fn makes_task(name: &str) -> bool {

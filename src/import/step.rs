@@ -62,8 +62,8 @@ impl Order<'_> {
             self.resume(tid, at, bytes);
             return;
         }
-        let outcome =
-            self.emit(&Event::Call { task: tid, call: call.clone() }, Some(expected), Some(lines));
+        let call = pending.decoded.with_flags(&call);
+        let outcome = self.emit(&Event::Call { task: tid, call }, Some(expected), Some(lines));
         self.after(tid, outcome);
     }
 
@@ -261,6 +261,7 @@ impl Order<'_> {
         let at = self.items.len();
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
         pending.item = Some(at);
+        let call = pending.decoded.with_flags(&call);
         let expected = pending.decoded.expected.clone();
         let entry = pending.entry_line;
         let lines = (entry, pending.exit_line.unwrap_or(entry));

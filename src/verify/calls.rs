@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use tickernel_systems::event::Event;
+use tickernel_systems::abi::Signal;
+use tickernel_systems::event::{self as kernel, Event};
 
 use super::{Fault, Seen};
+use crate::replay::Role;
 use crate::strace::{Call, EventKind, Recording, Value};
 
 /// What the text has at the lines of an event.
@@ -35,6 +37,8 @@ pub(super) struct Texts<'a> {
     after: BTreeMap<u64, u64>,
     /// Signals by line; the end of a task by a signal has its siginfo farther up.
     signals: BTreeMap<u64, (&'a str, Option<&'a Value>)>,
+    /// The lines at which tasks exited: whose, with what status.
+    exits: BTreeMap<u64, (Option<u32>, u32)>,
     /// Where a task ended, for good each time: pids come again.
     ends: BTreeMap<Option<u32>, Vec<u64>>,
     /// Tasks that were let go, or of which nothing more stands there.
@@ -48,6 +52,7 @@ impl<'a> Texts<'a> {
             tasks: BTreeMap::new(),
             after: BTreeMap::new(),
             signals: BTreeMap::new(),
+            exits: BTreeMap::new(),
             ends: BTreeMap::new(),
             until: text.error.as_ref().map(|error| error.line),
         };
@@ -79,7 +84,8 @@ impl<'a> Texts<'a> {
                     texts.signals.insert(event.line, (signal, None));
                     texts.ends.entry(event.tid).or_default().push(event.line);
                 }
-                EventKind::Exited { .. } => {
+                EventKind::Exited { status } => {
+                    texts.exits.insert(event.line, (event.tid, *status));
                     texts.ends.entry(event.tid).or_default().push(event.line);
                 }
                 EventKind::Stopped { .. }
@@ -94,6 +100,11 @@ impl<'a> Texts<'a> {
     /// What the text has for an event, marked as named; nothing for an event without lines.
     pub(super) fn find(&mut self, seen: &Seen<'_>) -> Result<Option<Found<'a>>, Fault> {
         let Some((entry, exit)) = seen.lines else { return Ok(None) };
+        if self.is_forced_end(seen, entry) {
+            let (after, exit) = (entry.saturating_sub(1), Some(entry));
+            let (last, info, again) = (None, None, false);
+            return Ok(Some(Found { entry, after, exit, last, info, again }));
+        }
         if let Event::Deliver { signal, .. } = &seen.event {
             let Some((name, info)) = self.signals.get(&entry) else {
                 return Err(seen.fault(Some(entry), "no signal stands at that line".to_owned()));
@@ -128,6 +139,30 @@ impl<'a> Texts<'a> {
         let exit = if returned { last.exit_line } else { self.end_of(call.tid, entry) };
         let after = self.after.get(&entry).copied().unwrap_or(0);
         Ok(Some(Found { entry, after, exit, last: Some(last), info: None, again }))
+    }
+
+    /// Whether the event is the end that its line tells of, brought about where nothing else did:
+    /// the task was in a call that it never left, or the kernel spares it from its signal.
+    fn is_forced_end(&self, seen: &Seen<'_>, line: u64) -> bool {
+        let forced = seen.expected.as_ref().is_some_and(|expected| expected.role == Role::Force);
+        let ends = match seen.event {
+            Event::Call { task, call: kernel::Call::ExitGroup { status } } => {
+                self.exits.get(&line).is_some_and(|(tid, told)| {
+                    tid.is_none_or(|tid| tid == task) && *told == status.cast_unsigned()
+                })
+            }
+            Event::Deliver { signal: Signal::SIGKILL, .. } => {
+                self.signals.get(&line).is_some_and(|(_, info)| info.is_none())
+            }
+            Event::Call { .. }
+            | Event::Park { .. }
+            | Event::Resume { .. }
+            | Event::Answer(_)
+            | Event::Deliver { .. }
+            | Event::Clock { .. }
+            | Event::Signal { .. } => false,
+        };
+        forced && ends
     }
 
     /// The line at which a task ends that spoke at another line.

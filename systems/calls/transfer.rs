@@ -56,20 +56,23 @@ impl Kernel {
         if !self.rows[from].readable() || !target_is_right {
             return Err(Errno::EBADF.into());
         }
-        let (from_place, to_place) = match places {
-            (Some(from), Some(to)) if self.fs.volume(from).dev == self.fs.volume(to).dev => {
-                (from, to)
-            }
-            // Two pidfds: nothing is in them.
-            (None, None) => return Ok(offsets(0, input.1, output.1)),
-            (Some(_) | None, Some(_)) | (Some(_), None) => return Err(Errno::EXDEV.into()),
+        let same_volume = match places {
+            (Some(from), Some(to)) => self.fs.volume(from).dev == self.fs.volume(to).dev,
+            (from, to) => from == to,
         };
+        if !same_volume {
+            return Err(Errno::EXDEV.into());
+        }
         let source = input.1.unwrap_or(self.rows[from].offset as i64);
         let target = output.1.unwrap_or(self.rows[to].offset as i64);
         let wraps = |offset: i64| (offset as u64).checked_add(len).is_none();
         if wraps(source) || wraps(target) {
             return Err(Errno::EOVERFLOW.into());
         }
+        // Nothing is in two pidfds.
+        let (Some(from_place), Some(to_place)) = places else {
+            return Ok(offsets(0, input.1, output.1));
+        };
         let size = self.fs.pages(from_place).map_or(0, Pages::size);
         let left = if source >= size as i64 { 0 } else { size.wrapping_sub(source as u64) };
         let count = self.below_limits(task, to_place, target, len.min(left))?;

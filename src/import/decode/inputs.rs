@@ -42,11 +42,7 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "pread64" => Call::Pread64 { fd: args.fd(0)?, count: args.size(2)?, offset: args.long(3)? },
         "preadv" | "preadv2" => {
             let (fd, count) = (args.fd(0)?, args.vector_count(1)?);
-            let flags = args.flags(4, RWF_FLAGS).unwrap_or(0);
             match args.long(3)? {
-                offset if args.name() == "preadv2" && flags != 0 => {
-                    Call::Preadv2 { fd, count, offset, flags }
-                }
                 -1 if args.name() == "preadv2" => Call::Readv { fd, count },
                 offset => Call::Preadv { fd, count, offset },
             }
@@ -67,10 +63,6 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "pwritev" | "pwritev2" => {
             let data = args.vector(1)?;
             let (fd, offset) = (args.fd(0)?, args.long(3)?);
-            let flags = args.flags(4, RWF_FLAGS).unwrap_or(0);
-            if args.name() == "pwritev2" && flags != 0 {
-                return args.done(&Call::Pwritev2 { fd, data: &data, offset, flags });
-            }
             if offset == -1 && args.name() == "pwritev2" {
                 return args.done(&Call::Writev { fd, data: &data });
             }
@@ -106,6 +98,11 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
     args.done(&call)
 }
 
+/// The flags of a preadv2(2) or pwritev2(2).
+pub(super) fn vector_flags(args: &Args<'_>) -> Option<u32> {
+    matches!(args.name(), "preadv2" | "pwritev2").then(|| args.flags(4, RWF_FLAGS)).flatten()
+}
+
 fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     let (fd, cmd) = (args.fd(0)?, args.flags(1, FCNTL_COMMANDS)?);
     // Linux knows it, the kernel does not.
@@ -133,11 +130,11 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     args.done(&Call::Fcntl { fd, cmd, arg })
 }
 
-/// What F_GETLK was asked, of which strace prints only what it left: a lock that would have been
-/// refused, or the weakest that was not.
+/// What F_GETLK was asked, of which strace prints only what it left. Where nothing is in the way of
+/// a lock, nothing is in the way of one for reading; only one for writing meets one for reading.
 pub fn asked_lock(left: Flock) -> Flock {
-    let kind = if left.kind == F_UNLCK as i16 { F_RDLCK } else { F_WRLCK };
-    Flock { kind: kind as i16, pid: 0, ..left }
+    let reading = left.kind == F_RDLCK as i16;
+    Flock { kind: if reading { F_WRLCK as i16 } else { F_RDLCK as i16 }, pid: 0, ..left }
 }
 
 /// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`
