@@ -125,4 +125,12 @@ if cargo fetch --locked --manifest-path "$peer" >/dev/null 2>&1 ||
 else
     skip 'the peer twin (its crates cannot be fetched)'
 fi
+# Its own workspace too: it links libFuzzer, whose C++ needs a compiler.
+fuzz=tests/fuzz/Cargo.toml
+if command -v c++ >/dev/null && { cargo fetch --locked --manifest-path "$fuzz" >/dev/null 2>&1 ||
+    cargo fetch --locked --offline --manifest-path "$fuzz" >/dev/null 2>&1; }; then
+    step 'clippy, fuzz targets' cargo clippy --locked --manifest-path "$fuzz" --all-targets -- -D warnings
+else
+    skip 'the fuzz targets (no C++ compiler, or its crates cannot be fetched)'
+fi
 finish 0
