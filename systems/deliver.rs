@@ -271,6 +271,11 @@ impl Kernel {
             self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
             return;
         }
+        self.keep_result(row, call, result);
+    }
+
+    /// A call is over, and its caller gets its result later.
+    pub(crate) fn keep_result(&mut self, row: TaskRow, call: CallId, result: Completed) {
         self.counters.next_since += 1;
         self.counters.blocked += 1;
         let wait = Wait {
@@ -291,10 +296,10 @@ impl Kernel {
         if let Waiting::PipeWrite { written, .. } = wait.on
             && written > 0
         {
-            return self.complete(row, Completed::Done(Answer::value(written as i64)));
+            return self.complete_late(row, Completed::Done(Answer::value(written as i64)));
         }
         match restart {
-            Restart::NeverAtAll => self.complete(row, Completed::Failed(Errno::EINTR)),
+            Restart::NeverAtAll => self.complete_late(row, Completed::Failed(Errno::EINTR)),
             Restart::Uninterruptible => self.note(Changed::Task(tid)),
             Restart::WithFlag | Restart::Never => {
                 if let Some(mut wait) = self.unsleep(row) {

@@ -310,19 +310,36 @@ impl Kernel {
 
     /// Ends a task's blocked call.
     pub(crate) fn complete(&mut self, row: TaskRow, result: Completed) {
-        let Some(wait) = self.unsleep(row) else { return };
-        self.forget_wait(&wait.on);
+        let Some(call) = self.leave_wait(row) else { return };
         let tid = self.rows[row].tid;
+        if self.has_deliverable(row) {
+            return self.end_with_signals(row, call, result);
+        }
+        self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+    }
+
+    /// The same while its process is only about to go on: what signals do, which may be the end of
+    /// the process, comes when that is done.
+    pub(crate) fn complete_late(&mut self, row: TaskRow, result: Completed) {
+        let Some(call) = self.leave_wait(row) else { return };
+        let tid = self.rows[row].tid;
+        if !self.has_deliverable(row) {
+            return self.give(row, tid, call, result);
+        }
+        if self.config.wake == WakeMode::OnDemand {
+            return self.end_with_signals(row, call, result);
+        }
+        self.keep_result(row, call, result);
+        self.note(Changed::Task(tid));
+    }
+
+    /// A task's wait is over: nothing holds what it held. Gives its call.
+    fn leave_wait(&mut self, row: TaskRow) -> Option<CallId> {
+        let wait = self.unsleep(row)?;
+        self.forget_wait(&wait.on);
         self.let_go(row, &wait.on);
         self.end_temporary_mask(row);
-        if self.has_deliverable(row) {
-            return self.end_with_signals(row, wait.call, result);
-        }
-        self.outbox.push_back(Output::Completion(Completion {
-            call: wait.call,
-            task: tid,
-            result,
-        }));
+        Some(wait.call)
     }
 
     /// A call ends while signals are pending (it sent one itself, or none could interrupt it):

@@ -1,7 +1,7 @@
 //! The core by itself: the simplest sessions, call by call.
 
 use tickernel_systems::abi::flags::{O_CREAT, O_RDWR};
-use tickernel_systems::abi::{Errno, Itimer, WaitStatus};
+use tickernel_systems::abi::{Errno, Itimer, Signal, WaitStatus};
 use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output, Payload};
 use tickernel_systems::{Config, Kernel};
 
@@ -123,4 +123,29 @@ fn a_timer_of_cpu_time_is_given_back_and_never_due() {
     let disarm = Call::Setitimer { which: 0, new_value: Some(once) };
     assert_eq!(timer(again.call(1, disarm)), Itimer::default());
     assert_eq!(timer(again.call(1, Call::Getitimer { which: 0 })), Itimer::default());
+}
+
+/// A write that a stop cut short ends with SIGCONT; a signal that came meanwhile ends the process
+/// then, and the group that it leaves behind goes on all the same.
+#[test]
+fn a_process_that_goes_on_to_its_end_is_over_once() {
+    let mut kernel = Kernel::new(Config::default());
+    value(kernel.call(1, Call::Pipe {}));
+    let child = value(kernel.call(1, Call::Fork {})) as u32;
+    let data = vec![b'x'; 100_000];
+    let blocked = kernel.call(child, Call::Write { fd: 4, data: &data });
+    assert!(matches!(blocked, Outcome::Blocked(_)), "{blocked:?}");
+    for signal in [Signal::SIGSTOP, Signal::SIGTERM, Signal::SIGCONT] {
+        let sig = i32::from(signal.number());
+        value(kernel.call(1, Call::Kill { target: child as i32, sig }));
+        kernel.audit().unwrap();
+    }
+    let status = kernel.call(1, Call::Wait4 { wpid: -1, options: 0 });
+    let payload = Payload::Status(WaitStatus::Signaled(Signal::SIGTERM, false));
+    assert_eq!(status, Outcome::Done(Answer { value: child.into(), payload }));
+    let ends = outputs(&mut kernel)
+        .into_iter()
+        .filter(|output| matches!(output, Output::Completion(done) if done.task == child));
+    assert_eq!(ends.count(), 1);
+    kernel.audit().unwrap();
 }

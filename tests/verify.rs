@@ -146,6 +146,19 @@ fn ends_that_the_import_brings_about_are_those_of_the_text() {
     assert_eq!(found.line, Some(4), "{found:?}");
 }
 
+/// Lines without a pid stand for the first task, which may be in a call by other lines.
+#[test]
+fn a_call_of_a_task_that_is_in_another_leaves_out_none() {
+    let text = "10 execve(\"/bin/sh\", [\"sh\"], []) = 0\n\
+        10 pipe2([3<pipe:[7]>, 4<pipe:[7]>], 0) = 0\n\
+        10 read(3<pipe:[7]>, <unfinished ...>\n\
+        write(4<pipe:[7]>, \"hello\", 5) = 5\n\
+        10 <... read resumed>\"hello\", 100) = 5\n";
+    let (recording, trace) = imported_text(text);
+    let found = check(&recording, &trace).unwrap();
+    assert_eq!((found.fault, found.calls, found.fed), (None, 4, 1));
+}
+
 #[test]
 fn an_effect_after_its_call_returned_is_found() {
     let why = refused(|all| {

@@ -267,6 +267,7 @@ impl<'a> Order<'a> {
             // The program left the call by a jump out of a handler.
             self.park(tid);
         }
+        self.leave_open_call(tid);
         let decoded = decode::decode(call);
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
@@ -303,6 +304,23 @@ impl<'a> Order<'a> {
         };
         self.set_pending(tid, pending);
         self.enter_early(tid, call);
+    }
+
+    /// A task enters a call while it is in another: lines without a pid stand for the first task,
+    /// and may be another's (on standard error whoever is alone has none). What it is in is counted.
+    fn leave_open_call(&mut self, tid: u32) {
+        let Some(pending) = &self.task(tid).pending else { return };
+        match pending.item {
+            Some(item) => self.resume(tid, item, 0),
+            None => {
+                let expected = pending.decoded.expected.clone();
+                let taken = Expected { role: Role::Taken, flags: FED, ..expected };
+                let exit_line = pending.exit_line.unwrap_or(pending.entry_line);
+                let lines = (pending.entry_line, exit_line);
+                self.pass_over(taken, lines);
+            }
+        }
+        self.task(tid).pending = None;
     }
 
     /// Whether the task is one that the kernel has.

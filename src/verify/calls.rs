@@ -195,7 +195,12 @@ impl<'a> Texts<'a> {
         let mut last = call;
         let lines = self.tasks.get(&call.tid).cloned().unwrap_or_default();
         let start = lines.partition_point(|line| *line <= entry);
+        let ends = matches!(&*call.name, "exit" | "exit_group");
         for line in lines.get(start..).unwrap_or_default() {
+            // What ends a task is never entered again; another one of the text counts for itself.
+            if ends {
+                break;
+            }
             if last.exit_line.is_none_or(|own| own >= exit) || *line > exit {
                 break;
             }
