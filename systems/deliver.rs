@@ -20,14 +20,9 @@ use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::memory;
 use crate::rows::{ProcessRow, TaskRow};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 /// Signals of faults: taken before all others.
 const SYNCHRONOUS: SigSet = SigSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 30);
-
-/// Most default actions that are kept for [`Kernel::take_acted`]: who asks for them asks after
-/// every event, and more processes than these do not end at once.
-const ACTED_MAX: usize = 1 << 16;
 
 impl Kernel {
     /// Posts a signal to a process.
@@ -141,17 +136,6 @@ impl Kernel {
         first
     }
 
-    /// What SIGCONT does at once, out of the way of other signals.
-    #[cold]
-    #[inline(never)]
-    fn prepare_to_go_on(&mut self, process: ProcessRow, task: TaskRow, info: &SigInfo) {
-        if self.rows[process].stopped.is_some() {
-            self.note_acted(task, *info);
-        }
-        self.discard(process, SigSet::STOPS);
-        self.go_on(process);
-    }
-
     /// What a signal does at once: stops and continuations cancel each other, SIGCONT continues.
     /// False if the signal is dropped because it is ignored.
     #[inline(always)]
@@ -247,7 +231,7 @@ impl Kernel {
     }
 
     /// SIGCONT's effect on a stopped process.
-    fn go_on(&mut self, process: ProcessRow) {
+    pub(crate) fn go_on(&mut self, process: ProcessRow) {
         if self.rows[process].stopped.take().is_none() {
             return;
         }
@@ -482,23 +466,6 @@ impl Kernel {
                 false
             }
         }
-    }
-
-    // Out of the way of the signals that come by the thousand.
-    #[cold]
-    #[inline(never)]
-    fn note_acted(&mut self, task: TaskRow, info: SigInfo) {
-        let Some(acted) = &mut self.acted else { return };
-        if acted.len() < ACTED_MAX {
-            acted.push((self.rows[task].tid, info));
-        }
-    }
-
-    /// Takes the signals whose default action (a stop, its end, an end) was taken since this was
-    /// last asked, with the tasks that they came to: what a dump prints. They are kept from the
-    /// first time on that somebody asks.
-    pub fn take_acted(&mut self) -> Vec<(u32, SigInfo)> {
-        self.acted.replace(Vec::new()).unwrap_or_default()
     }
 
     fn stop(&mut self, process: ProcessRow, signal: Signal) {

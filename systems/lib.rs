@@ -20,6 +20,7 @@ pub mod wire;
 
 pub mod abi;
 mod account;
+mod acted;
 mod boot;
 mod calls;
 mod components;

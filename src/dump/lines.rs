@@ -150,7 +150,10 @@ impl<W: Write> Lines<W> {
                     self.columns(task, now_ns)?;
                     write!(self.out, "<... {name} resumed>")?;
                 }
-                self.idle.insert(task);
+                // Who ends makes no call any more.
+                if result != "?" {
+                    self.idle.insert(task);
+                }
                 let spent = now_ns.saturating_sub(since_ns);
                 writeln!(self.out, "{half}) = {result} <{}.{:09}>", spent / NS, spent % NS)
             }
@@ -161,7 +164,6 @@ impl<W: Write> Lines<W> {
                     self.columns(task, now_ns)?;
                     write!(self.out, "<... {name} resumed>")?;
                 }
-                self.idle.insert(task);
                 writeln!(self.out, " <unfinished ...>) = ?")
             }
             Item::End(text) => {

@@ -192,10 +192,17 @@ fn descriptors() {
         &fcntl(3, F_SETLK, FcntlArg::Lock(lock)),
         value(0),
     );
+    let left = with(Payload::Lock(Flock { kind: F_UNLCK as i16, ..lock }));
     same(
         "fcntl(3</f>, 0x5 /* F_GETLK */, {l_type=0x2 /* F_UNLCK */, l_whence=0 /* SEEK_SET */, l_start=0, l_len=10, l_pid=0}) = 0",
+        &fcntl(3, F_GETLK, FcntlArg::Lock(Flock { kind: F_RDLCK as i16, ..lock })),
+        left.clone(),
+    );
+    // strace shows what is left alone, of which an import would make a lock for reading.
+    same(
+        "fcntl(3</f>, 0x5 /* F_GETLK */, {l_type=0x1 /* F_WRLCK */, l_whence=0 /* SEEK_SET */, l_start=0, l_len=10} => {l_type=0x2 /* F_UNLCK */, l_whence=0 /* SEEK_SET */, l_start=0, l_len=10, l_pid=0}) = 0",
         &fcntl(3, F_GETLK, FcntlArg::Lock(lock)),
-        with(Payload::Lock(Flock { kind: F_UNLCK as i16, ..lock })),
+        left,
     );
     same(
         "fcntl(17</memfd:mm>(deleted), 0x40a /* F_GET_SEALS */) = 0x6 (seals 0x6 /* F_SEAL_SHRINK|F_SEAL_GROW */)",
