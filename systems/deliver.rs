@@ -141,6 +141,17 @@ impl Kernel {
         first
     }
 
+    /// What SIGCONT does at once, out of the way of other signals.
+    #[cold]
+    #[inline(never)]
+    fn prepare_to_go_on(&mut self, process: ProcessRow, task: TaskRow, info: &SigInfo) {
+        if self.rows[process].stopped.is_some() {
+            self.note_acted(task, *info);
+        }
+        self.discard(process, SigSet::STOPS);
+        self.go_on(process);
+    }
+
     /// What a signal does at once: stops and continuations cancel each other, SIGCONT continues.
     /// False if the signal is dropped because it is ignored.
     #[inline(always)]
@@ -160,11 +171,7 @@ impl Kernel {
             self.discard(process, SigSet::of(Signal::SIGCONT));
         }
         if signal == Signal::SIGCONT {
-            if self.rows[process].stopped.is_some() {
-                self.note_acted(task, info);
-            }
-            self.discard(process, SigSet::STOPS);
-            self.go_on(process);
+            self.prepare_to_go_on(process, task, &info);
         }
         let task = &self.rows[task];
         let action = self.rows[task.handlers].action(signal);
@@ -477,6 +484,9 @@ impl Kernel {
         }
     }
 
+    // Out of the way of the signals that come by the thousand.
+    #[cold]
+    #[inline(never)]
     fn note_acted(&mut self, task: TaskRow, info: SigInfo) {
         let Some(acted) = &mut self.acted else { return };
         if acted.len() < ACTED_MAX {

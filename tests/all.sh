@@ -129,7 +129,7 @@ fi
 fuzz=tests/fuzz/Cargo.toml
 if command -v c++ >/dev/null && { cargo fetch --locked --manifest-path "$fuzz" >/dev/null 2>&1 ||
     cargo fetch --locked --offline --manifest-path "$fuzz" >/dev/null 2>&1; }; then
-    step 'clippy, fuzz targets' cargo clippy --locked --manifest-path "$fuzz" --all-targets -- -D warnings
+    step 'clippy, fuzz targets' cargo clippy --locked --manifest-path "$fuzz" --target-dir target --all-targets -- -D warnings
 else
     skip 'the fuzz targets (no C++ compiler, or its crates cannot be fetched)'
 fi

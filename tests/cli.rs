@@ -603,6 +603,18 @@ fn numbers_that_linux_does_not_have_are_refused() {
     assert_eq!(number(&run.json()["damage"], "line"), 2);
 }
 
+#[test]
+fn drive_lists_its_calls() {
+    let run = tickernel(&["drive", "--calls"]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert!(lines.contains(&"getpid"), "{}", run.out);
+    let openat = "openat [dirfd: descriptor or AT_FDCWD], path: text, flags: flags, mode: mode";
+    let line = lines.iter().find(|line| line.starts_with("openat "));
+    assert_eq!(line.copied(), Some(openat));
+    assert_eq!(lines.len(), tickernel_systems::event::Call::NAMES.len());
+}
+
 fn load(arguments: &[&str]) -> Value {
     let common = ["load", "--scenario", "pipeline", "--json"];
     let run = tickernel(&[&common[..], arguments].concat());

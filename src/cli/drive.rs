@@ -7,12 +7,16 @@ use crate::permissions::Permissions;
 use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter};
 use tickernel_systems::Config;
+use tickernel_systems::event::{Call, FieldValue, Style};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Whose rules calls follow
     #[arg(long, value_enum, default_value_t = Profile::Linux)]
     profile: Profile,
+    /// Print the calls that a request can make, with their fields, and end
+    #[arg(long)]
+    calls: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -38,7 +42,63 @@ impl Profile {
     }
 }
 
+/// What a field's value looks like in a request.
+fn form(style: Style, kind: &FieldValue<'_>) -> &'static str {
+    match (style, kind) {
+        (Style::Octal, _) => "mode",
+        (Style::Flags(_) | Style::OptionalFlags(_), _) => "flags",
+        (Style::Choice(_) | Style::OptionalChoice(_), _) => "name",
+        (Style::Signal, _) => "signal",
+        (Style::Dirfd, _) => "descriptor or AT_FDCWD",
+        (Style::Plain | Style::Optional, FieldValue::Number(_) | FieldValue::Null) => "number",
+        (Style::Plain | Style::Optional, FieldValue::Bytes(_)) => "text",
+        (Style::Plain | Style::Optional, FieldValue::List(_)) => "list of texts",
+        (Style::Plain | Style::Optional, FieldValue::Numbers(_)) => "list of numbers",
+        (Style::Plain | Style::Optional, FieldValue::Set(_)) => "list of signals",
+        (Style::Plain | Style::Optional, FieldValue::Time(_)) => "{sec, nsec}",
+        (Style::Plain | Style::Optional, FieldValue::Action(_)) => "{handler, mask, flags}",
+        (Style::Plain | Style::Optional, FieldValue::Info(_)) => "{si_signo, si_code, ...}",
+        (Style::Plain | Style::Optional, FieldValue::Poll(_)) => "list of {fd, events}",
+        (Style::Plain | Style::Optional, FieldValue::Limit(_)) => "{cur, max}",
+        (Style::Plain | Style::Optional, FieldValue::Timer(_)) => "{interval, value}",
+        (Style::Plain | Style::Optional, FieldValue::SigEvent(_)) => "{sigev_notify, ...}",
+        (Style::Plain | Style::Optional, FieldValue::Lock(_)) => {
+            "number, or {type, whence, start, len}"
+        }
+        (Style::Plain | Style::Optional, FieldValue::Termios(_) | FieldValue::Winsize(_)) => {
+            "number, termios or {ws_row, ...}"
+        }
+        (Style::Plain | Style::Optional, FieldValue::Address(_)) => "{family, ...}",
+        (Style::Plain | Style::Optional, FieldValue::AltStack(_)) => "{ss_sp, ss_flags, ss_size}",
+    }
+}
+
+/// A line a call; what may be left out stands in brackets. Calls of the face come last.
+fn calls() -> String {
+    let mut lines = Vec::new();
+    Call::describe(|number, name, fields| {
+        let fields = fields.iter().map(|(field, style, kind)| match style {
+            Style::Optional | Style::OptionalFlags(_) | Style::OptionalChoice(_) | Style::Dirfd => {
+                format!("[{field}: {}]", form(*style, kind))
+            }
+            Style::Plain | Style::Octal | Style::Flags(_) | Style::Choice(_) | Style::Signal => {
+                format!("{field}: {}", form(*style, kind))
+            }
+        });
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        lines.push((number >= Call::FIRST_FACE, name, fields));
+    });
+    lines.sort();
+    let lines =
+        lines.iter().map(|(_, name, fields)| format!("{name} {fields}").trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    if arguments.calls {
+        super::print_line(&calls())?;
+        return Ok(Verdict::Agrees);
+    }
     let config = arguments.profile.config();
     let output = BufWriter::new(io::stdout().lock());
     match drive::run(io::stdin().lock(), output, config) {

@@ -46,6 +46,14 @@ macro_rules! calls {
                 }
             }
 
+            /// Describes all modelled calls in the order of the table: number, name, and of each
+            /// field its name, its style, and a value of the variant that it takes.
+            pub fn describe(mut each: impl FnMut(u32, &'static str, &[FieldForm])) {
+                $(each($number, stringify!($name), &[
+                    $((field_name(stringify!($field)), $style, <$kind as Field<'_>>::kind())),*
+                ]);)*
+            }
+
             /// Shows the fields in order.
             pub fn show(&self, sink: &mut impl FieldSink) {
                 match self {
@@ -111,13 +119,16 @@ fn field_name(written: &'static str) -> &'static str {
     written.strip_prefix("r#").unwrap_or(written)
 }
 
-/// Where the numbers of the face's calls begin: beyond all of Linux's.
-const FIRST_FACE: u32 = 1 << 16;
+/// A field's name, its style, and a value of the variant that it takes.
+pub type FieldForm = (&'static str, Style, FieldValue<'static>);
 
 impl Call<'_> {
+    /// Where the numbers of the face's calls begin: beyond all of Linux's.
+    pub const FIRST_FACE: u32 = 1 << 16;
+
     /// Whether it belongs to the face: no task speaks it.
     pub fn is_face(&self) -> bool {
-        !matches!(self, Call::Unmodelled { .. }) && self.number() >= FIRST_FACE
+        !matches!(self, Call::Unmodelled { .. }) && self.number() >= Self::FIRST_FACE
     }
 }
 

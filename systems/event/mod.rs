@@ -5,7 +5,7 @@ mod call;
 mod field;
 mod payload;
 
-pub use call::Call;
+pub use call::{Call, FieldForm};
 pub use field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
 pub use payload::{Answer, Payload};
 
