@@ -159,6 +159,20 @@ fn a_call_of_a_task_that_is_in_another_leaves_out_none() {
     assert_eq!((found.fault, found.calls, found.fed), (None, 4, 1));
 }
 
+/// A call was interrupted, and no line tells what did so: it is given up when its task goes on.
+#[test]
+fn a_call_that_is_given_up_late_has_its_place() {
+    let text = "10 execve(\"/bin/sh\", [\"sh\"], []) = 0\n\
+        10 pipe2([3<pipe:[7]>, 4<pipe:[7]>], 0) = 0\n\
+        10 fork() = 11\n\
+        11 read(3<pipe:[7]>, 0x7f, 100) = -1 EINTR (Interrupted system call)\n\
+        10 dup(3<pipe:[7]>) = 5<pipe:[7]>\n\
+        11 exit_group(0) = ?\n\
+        11 +++ exited with 0 +++\n";
+    let (recording, trace) = imported_text(text);
+    assert_eq!(check(&recording, &trace).unwrap().fault, None);
+}
+
 #[test]
 fn an_effect_after_its_call_returned_is_found() {
     let why = refused(|all| {

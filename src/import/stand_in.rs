@@ -323,7 +323,7 @@ impl Order<'_> {
         let mut made = made_fds(call, value);
         // Of a pair that was not printed whole: the lowest numbers, as Linux gives them.
         let missing = made_count(call).saturating_sub(made.len());
-        let next = made.last().map_or(0, |last| last + 1);
+        let next = made.last().map_or(0, |last| last.saturating_add(1));
         let free = (next..4096).filter(|fd| self.kernel.fd_view(tid, *fd).is_none());
         made.extend(free.take(missing));
         for fd in made {

@@ -49,8 +49,10 @@ impl Order {
             }
             (_, None) => return Ok(false),
         };
-        // A call that is only noted to be waiting has no effect yet, and what only counts has none.
-        if matches!(seen.event, Event::Park { .. } | Event::Clock { .. }) {
+        // A call that is only noted to be waiting has no effect yet; what only counts, and what
+        // gives a call up, has none.
+        let gives_up = matches!(seen.event, Event::Resume { max_bytes: 0, .. });
+        if gives_up || matches!(seen.event, Event::Park { .. } | Event::Clock { .. }) {
             return Ok(false);
         }
         if let Some(exit) = span.exit
