@@ -12,10 +12,8 @@ use crate::abi::signal::{
     SIGRTMIN,
 };
 use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
-use crate::components::{Frame, Interrupted, Life, Pending, Restart, Wait, Waiting};
-use crate::event::{
-    Answer, CallId, Completed, Completion, Effect, Outcome, Output, Payload, Refusal,
-};
+use crate::components::{Frame, Interrupted, Life, Pending, Restart, Waiting};
+use crate::event::{Answer, Completed, Effect, Outcome, Payload, Refusal};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::memory;
 use crate::rows::{ProcessRow, TaskRow};
@@ -245,32 +243,6 @@ impl Kernel {
             let Some(row) = self.pids.task(tid) else { continue };
             self.wait_again(row);
         }
-    }
-
-    /// Gives a call's result; while its process is stopped the caller gets it when it goes on.
-    pub(crate) fn give(&mut self, row: TaskRow, tid: u32, call: CallId, result: Completed) {
-        let process = self.pids.task(tid).filter(|task| *task == row);
-        let process = process.map(|task| self.rows[task].process);
-        if process.is_none_or(|process| self.rows[process].stopped.is_none()) {
-            self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
-            return;
-        }
-        self.keep_result(row, call, result);
-    }
-
-    /// A call is over, and its caller gets its result later.
-    pub(crate) fn keep_result(&mut self, row: TaskRow, call: CallId, result: Completed) {
-        self.counters.next_since += 1;
-        self.counters.blocked += 1;
-        let wait = Wait {
-            call,
-            since: self.counters.next_since,
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-            on: Waiting::Finished(result),
-        };
-        self.hold_bytes(memory::wait_bytes(&wait.on));
-        self.sleep(row, Box::new(wait));
     }
 
     /// A call that a stop interrupted is made again: it waits at the end of the queues.

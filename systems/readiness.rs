@@ -333,6 +333,32 @@ impl Kernel {
         self.note(Changed::Task(tid));
     }
 
+    /// Gives a call's result; while its process is stopped the caller gets it when it goes on.
+    pub(crate) fn give(&mut self, row: TaskRow, tid: u32, call: CallId, result: Completed) {
+        let process = self.pids.task(tid).filter(|task| *task == row);
+        let process = process.map(|task| self.rows[task].process);
+        if process.is_none_or(|process| self.rows[process].stopped.is_none()) {
+            self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
+            return;
+        }
+        self.keep_result(row, call, result);
+    }
+
+    /// A call is over, and its caller gets its result later.
+    pub(crate) fn keep_result(&mut self, row: TaskRow, call: CallId, result: Completed) {
+        self.counters.next_since += 1;
+        self.counters.blocked += 1;
+        let wait = Wait {
+            call,
+            since: self.counters.next_since,
+            deadline_ns: None,
+            restart: Restart::WithFlag,
+            on: Waiting::Finished(result),
+        };
+        self.hold_bytes(memory::wait_bytes(&wait.on));
+        self.sleep(row, Box::new(wait));
+    }
+
     /// A task's wait is over: nothing holds what it held. Gives its call.
     fn leave_wait(&mut self, row: TaskRow) -> Option<CallId> {
         let wait = self.unsleep(row)?;
