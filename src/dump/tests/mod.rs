@@ -186,6 +186,10 @@ fn descriptors() {
         &fcntl(3, F_DUPFD_CLOEXEC, number(10)),
         value(12),
     );
+}
+
+#[test]
+fn record_locks() {
     let lock = Flock { kind: F_WRLCK as i16, whence: 0, start: 0, len: 10, pid: 0 };
     same(
         "fcntl(3</f>, 0x6 /* F_SETLK */, {l_type=0x1 /* F_WRLCK */, l_whence=0 /* SEEK_SET */, l_start=0, l_len=10}) = 0",
