@@ -190,6 +190,7 @@ fn descriptors() {
 
 #[test]
 fn record_locks() {
+    let fcntl = |fd, cmd, arg| Call::Fcntl { fd, cmd, arg };
     let lock = Flock { kind: F_WRLCK as i16, whence: 0, start: 0, len: 10, pid: 0 };
     same(
         "fcntl(3</f>, 0x6 /* F_SETLK */, {l_type=0x1 /* F_WRLCK */, l_whence=0 /* SEEK_SET */, l_start=0, l_len=10}) = 0",
