@@ -211,7 +211,7 @@ fn record_locks() {
     );
     same(
         "fcntl(17</memfd:mm>(deleted), 0x40a /* F_GET_SEALS */) = 0x6 (seals 0x6 /* F_SEAL_SHRINK|F_SEAL_GROW */)",
-        &fcntl(17, F_GET_SEALS, number(0)),
+        &fcntl(17, F_GET_SEALS, FcntlArg::Number(0)),
         value(6),
     );
     same(
