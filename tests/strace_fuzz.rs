@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tickernel::strace::{
-    Body, Events, Fd, Line, LineParser, Lines, Text, Value, looks_like_strace,
+    Body, Event, Events, Fd, Line, LineParser, Lines, Recording, Text, Value, looks_like_strace,
 };
 
 const STANDARD: &[u8] = include_bytes!("strace_fixtures/standard.strace");
@@ -84,6 +84,26 @@ fn damaged(mut line: Vec<u8>, changes: &[(u16, u8, Vec<u8>)]) -> Vec<u8> {
     line
 }
 
+/// What is kept packed is what comes while it is read.
+fn kept(text: &[u8], recording: &Recording) -> Result<usize, TestCaseError> {
+    let mut stream = Events::new(text);
+    let read: Vec<Event> = stream.by_ref().filter_map(Result::ok).collect();
+    let mut kept: Vec<Event> = recording.events.iter().collect();
+    prop_assert_eq!(kept.len() as u64, recording.events.len());
+    prop_assert_eq!(kept.get(1).cloned(), recording.events.get(1));
+    if kept != read {
+        // Entries that go up (`strace -z`).
+        kept.sort_by_key(|event| event.line);
+        let lines = |events: &[Event]| events.iter().map(|event| event.line).collect::<Vec<_>>();
+        prop_assert_eq!(lines(&kept), lines(&read));
+    }
+    prop_assert_eq!(stream.calls().count(), recording.calls.count());
+    for index in 0..recording.calls.count() {
+        prop_assert_eq!(stream.calls().get(index), recording.calls.get(index).as_deref());
+    }
+    Ok(kept.len())
+}
+
 /// Reads to the end in every way there is; gives how many events came.
 fn read(text: &[u8]) -> Result<usize, TestCaseError> {
     looks_like_strace(text);
@@ -94,10 +114,10 @@ fn read(text: &[u8]) -> Result<usize, TestCaseError> {
         prop_assert!(error.near.chars().count() <= 80);
     }
     prop_assert!(
-        recording.events.is_sorted_by_key(|event| event.time_ns.unwrap_or(0))
+        recording.events.iter().is_sorted_by_key(|event| event.time_ns.unwrap_or(0))
             || recording.events.iter().any(|event| event.time_ns.is_none())
     );
-    Ok(recording.events.len())
+    kept(text, &recording)
 }
 
 proptest! {

@@ -4,6 +4,9 @@
 //! searches nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
@@ -14,7 +17,7 @@ use super::decode::{self, Decoded};
 use super::flow::Stream;
 use super::hints::Hints;
 use super::initial::Initial;
-use super::item::Item;
+use super::items::Items;
 use super::probe::Probe;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
@@ -46,7 +49,7 @@ pub struct Order<'a> {
     pub(super) initial: Initial,
     pub(super) hints: Hints,
     pub(super) recording: &'a Recording,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Items,
     pub(super) tasks: BTreeMap<u32, Task>,
     pub(super) root: u32,
     /// The group in which it began.
@@ -81,6 +84,8 @@ pub struct Order<'a> {
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
     pub(super) outside: BTreeMap<u64, Outside>,
+    /// At which line there was no room for more events.
+    pub(super) no_room: Option<(u64, io::Error)>,
     /// Which of the legal orders; `None` for the lazy one.
     pub(super) choices: Option<Choices>,
 }
@@ -99,7 +104,7 @@ impl<'a> Order<'a> {
             initial,
             hints,
             recording,
-            items: Vec::new(),
+            items: Items::default(),
             tasks: BTreeMap::new(),
             root: boot.pid,
             first_group: boot.pgid,
@@ -123,6 +128,7 @@ impl<'a> Order<'a> {
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
+            no_room: None,
             choices: None,
         };
         order.note_inherited(boot);
@@ -132,7 +138,11 @@ impl<'a> Order<'a> {
     /// Walks all lines.
     pub fn run(&mut self) {
         let recording = self.recording;
-        for (at, event) in recording.events.iter().enumerate() {
+        for (at, event) in (0..).zip(&recording.events) {
+            if let Some(why) = self.items.take_failure() {
+                self.no_room = Some((event.line, why));
+                break;
+            }
             let tid = event.tid.unwrap_or(self.root);
             self.line = event.line;
             self.line_ns = event.time_ns.unwrap_or(self.line_ns);
@@ -180,8 +190,8 @@ impl<'a> Order<'a> {
     }
 
     /// What the next thing of the task tells of its end by this signal.
-    fn fate(&self, at: usize, tid: Option<u32>, name: &str) -> Fate {
-        let later = self.recording.events.iter().skip(at + 1).filter(|event| event.tid == tid);
+    fn fate(&self, at: u64, tid: Option<u32>, name: &str) -> Fate {
+        let later = self.recording.events.iter_from(at + 1).filter(|event| event.tid == tid);
         for event in later {
             match &event.kind {
                 EventKind::Killed { signal, .. } if &**signal == name => return Fate::Dies,
@@ -206,7 +216,7 @@ impl<'a> Order<'a> {
     ) -> Outcome {
         let mut bytes = Vec::new();
         event.put(&mut bytes);
-        self.items.push(Item { event: bytes, expected, lines });
+        self.items.push(bytes, expected.map(|expected| expected.to_bytes()), lines);
         let outcome = self.kernel.take(event.clone());
         while self.kernel.poll_output().is_some() {}
         outcome
@@ -233,9 +243,9 @@ impl<'a> Order<'a> {
         let Some(call) = self.recording.calls.get(index) else { return };
         if &*call.name == "rt_sigreturn"
             && self.task(tid).frames.is_empty()
-            && !self.enter_unseen_handler(tid, call)
+            && !self.enter_unseen_handler(tid, &call)
         {
-            return self.leave_unseen_handler(tid, call);
+            return self.leave_unseen_handler(tid, &call);
         }
         if let Some(pending) = self.task(tid).pending.as_mut().filter(|pending| pending.restarting)
         {
@@ -243,25 +253,26 @@ impl<'a> Order<'a> {
                 *call.name == *pending.decoded.expected.name() || &*call.name == "restart_syscall";
             if again {
                 pending.call = index;
+                pending.printed = Arc::clone(&call);
                 pending.restarting = false;
-                self.join(tid, call);
+                self.join(tid, &call);
                 return;
             }
             // The program left the call by a jump out of a handler.
             self.park(tid);
         }
-        let decoded = decode::decode(call);
+        let decoded = decode::decode(&call);
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
         let carried =
             matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
-        if decode::is_scopeless(call) && !(carried && decoded.call.is_some()) {
+        if decode::is_scopeless(&call) && !(carried && decoded.call.is_some()) {
             self.pass_over(decoded.expected, lines);
             return;
         }
         let mut decoded = decoded;
         if self.is_known(tid) {
-            self.substitute(tid, call, &mut decoded);
+            self.substitute(tid, &call, &mut decoded);
         }
         if decoded.call.is_none() || decoded.unreadable || !self.is_known(tid) {
             let mut expected = decoded.expected;
@@ -276,16 +287,17 @@ impl<'a> Order<'a> {
         self.clock(CLOCK_STEP_NS);
         let pending = Pending {
             call: index,
+            printed: Arc::clone(&call),
             entry_line: self.line,
             exit_line,
-            times_out: times_out(call, &decoded),
-            real: real_path(call),
+            times_out: times_out(&call, &decoded),
+            real: real_path(&call),
             decoded,
             item: None,
             restarting: false,
         };
         self.task(tid).pending = Some(pending);
-        self.enter_early(tid, call);
+        self.enter_early(tid, &call);
     }
 
     /// Whether the task is one that the kernel has.
@@ -315,13 +327,13 @@ impl<'a> Order<'a> {
 
     pub(super) fn set_expected(
         &mut self,
-        item: Option<usize>,
+        item: Option<u64>,
         expected: Expected,
         lines: (u64, u64),
     ) {
-        if let Some(item) = item.and_then(|at| self.items.get_mut(at)) {
-            item.expected = Some(expected);
-            item.lines = Some(lines);
+        if let Some(item) = item {
+            self.items.expect(item, &expected);
+            self.items.stands_at(item, lines);
         }
     }
 
@@ -354,7 +366,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    pub(super) fn call_bytes(&mut self, tid: u32) -> Option<Vec<u8>> {
+    pub(super) fn call_bytes(&mut self, tid: u32) -> Option<Rc<[u8]>> {
         self.task(tid).pending.as_ref()?.decoded.call.clone()
     }
 
@@ -387,8 +399,8 @@ impl<'a> Order<'a> {
 
     /// strace was attached in the middle of it: its arguments are not known, so that it is answered
     /// as recorded.
-    fn exit_without_entry(&mut self, tid: u32, index: u64, call: &strace::Call) {
-        let mut decoded = decode::decode(call);
+    fn exit_without_entry(&mut self, tid: u32, index: u64, call: Arc<strace::Call>) {
+        let mut decoded = decode::decode(&call);
         if decoded.expected.role == Role::OutOfScope || !self.is_known(tid) {
             if decoded.expected.role != Role::OutOfScope {
                 (decoded.expected.role, decoded.expected.flags) = (Role::Taken, FED);
@@ -396,7 +408,7 @@ impl<'a> Order<'a> {
             return self.pass_over(decoded.expected, (self.line, self.line));
         }
         (decoded.call, decoded.expected.role) =
-            (Some(decode::unmodelled(&call.name)), Role::Unsupported);
+            (Some(decode::unmodelled(&call.name).into()), Role::Unsupported);
         if decoded.expected.recorded == Recorded::Never {
             return self.pass_over(
                 Expected { role: Role::Taken, flags: FED, ..decoded.expected },
@@ -405,6 +417,7 @@ impl<'a> Order<'a> {
         }
         self.task(tid).pending = Some(Pending {
             call: index,
+            printed: call,
             entry_line: self.line,
             exit_line: Some(self.line),
             times_out: false,
