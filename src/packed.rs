@@ -37,8 +37,9 @@ struct Block {
 }
 
 /// Records in packed blocks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Packed {
+    max_memory_bytes: usize,
     blocks: Vec<Block>,
     /// The block that is being filled, and the number of its first record.
     raw: Vec<u8>,
@@ -51,6 +52,23 @@ pub(crate) struct Packed {
     failure: Option<io::Error>,
     /// Something could not be read back.
     broken: Cell<bool>,
+}
+
+impl Default for Packed {
+    fn default() -> Self {
+        Self {
+            max_memory_bytes: MEMORY_BYTES,
+            blocks: Vec::new(),
+            raw: Vec::new(),
+            first: 0,
+            count: 0,
+            memory_bytes: 0,
+            file: None,
+            file_bytes: 0,
+            failure: None,
+            broken: Cell::new(false),
+        }
+    }
 }
 
 impl Packed {
@@ -99,7 +117,7 @@ impl Packed {
     }
 
     fn place(&mut self, packed: Vec<u8>) -> Place {
-        if self.memory_bytes + packed.len() > MEMORY_BYTES {
+        if self.memory_bytes + packed.len() > self.max_memory_bytes {
             match self.put_away(&packed) {
                 Ok(place) => return place,
                 Err(why) => {
@@ -207,5 +225,51 @@ impl Reader {
         };
         self.cached.push(unpacked);
         self.cached.len().checked_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that hardly shrink, of any length up to some thousand.
+    fn record(number: u64) -> Vec<u8> {
+        let mut state = number + 1;
+        let bytes = (0..number * 7 % 3000).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        });
+        bytes.collect()
+    }
+
+    #[test]
+    fn records_are_read_back_by_number_from_memory_and_from_the_file() {
+        for max_memory_bytes in [usize::MAX, 600 << 10, 0] {
+            let mut packed = Packed { max_memory_bytes, ..Packed::default() };
+            for number in 0..1000 {
+                packed.push(&record(number));
+            }
+            packed.seal();
+            assert!(packed.take_failure().is_none());
+            assert_eq!(packed.file.is_some(), max_memory_bytes < usize::MAX);
+            assert!(packed.memory_bytes <= max_memory_bytes);
+            let mut reader = Reader::default();
+            let back_and_forth = (0..1000).chain((0..1000).rev().step_by(17)).chain([0, 999, 500]);
+            for number in back_and_forth {
+                assert_eq!(reader.get(&packed, number), Some(record(number).as_slice()));
+            }
+            assert_eq!(reader.get(&packed, 1000), None);
+            assert!(!packed.is_broken());
+        }
+    }
+
+    #[test]
+    fn what_is_gone_from_the_file_is_said_to_be_gone() {
+        let mut packed = Packed { max_memory_bytes: 0, ..Packed::default() };
+        packed.push(&record(400));
+        packed.seal();
+        packed.file.as_ref().expect("nothing fits into memory").set_len(9).expect("shorter");
+        assert_eq!(Reader::default().get(&packed, 0), None);
+        assert!(packed.is_broken());
     }
 }

@@ -290,6 +290,48 @@ fn a_folder_of_pids_is_put_in_order() {
 }
 
 #[test]
+fn a_call_that_returns_after_very_many_others_is_kept_with_its_result() {
+    let mut text = "1 wait4(-1,  <unfinished ...>\n".to_owned();
+    text.push_str(&"2 getpid() = 2\n".repeat(70_000));
+    text.push_str("1 <... wait4 resumed>NULL, 0, NULL) = 2\n3 pause( <unfinished ...>\n");
+    let recording = read(&text);
+    assert!(recording.error.is_none(), "{:?}", recording.error);
+    assert_eq!(recording.calls.count(), 70_002);
+    let wait = call(&recording, 0);
+    assert_eq!((&*wait.name, wait.exit_line, wait.args.len()), ("wait4", Some(70_002), 4));
+    assert_eq!(call(&recording, 70_000).entry_line, Some(70_001));
+    assert!(call(&recording, 70_001).result.is_none());
+    assert!(recording.calls.get(70_002).is_none());
+    let exit = recording.events.iter_from(140_001).next().map(|event| event.kind);
+    assert_eq!(exit, Some(EventKind::Exit { call: 0 }));
+}
+
+#[test]
+fn a_folder_of_more_files_than_may_be_open_is_put_in_order() -> Result<(), std::io::Error> {
+    let folder = tempfile::tempdir()?;
+    for task in 0..1500_u64 {
+        let second = 1_700_000_000 + task;
+        let first = format!("{second}.500000 getpid() = 1 <0.1>\n");
+        let text = format!("{first}{}.700000 close(3) = 0\n", second + 1);
+        fs::write(folder.path().join(format!("t.{}", task + 1)), text)?;
+    }
+    let Ok(recording) = read_dir_of_pids(folder.path()) else { panic!("refused") };
+    assert!(recording.error.is_none(), "{:?}", recording.error);
+    assert_eq!(recording.calls.count(), 3000);
+    let entries = events(&recording).into_iter().filter_map(|event| match event.kind {
+        EventKind::Entry { call } => Some((event.tid?, call)),
+        _ => None,
+    });
+    // The second call of a task comes after the first one of the next.
+    let entries: Vec<_> = entries.collect();
+    assert_eq!(entries.get(..5), Some([(1, 0), (2, 1), (1, 2), (3, 3), (2, 4)].as_slice()));
+    for (tid, index) in entries {
+        assert_eq!(call(&recording, index).tid, Some(tid));
+    }
+    Ok(())
+}
+
+#[test]
 fn a_folder_is_refused_where_its_order_is_unknown() -> Result<(), std::io::Error> {
     let folder = tempfile::tempdir()?;
     let reason = || read_dir_of_pids(folder.path()).err().map(|error| error.reason);
