@@ -13,6 +13,7 @@
 pub mod cli;
 mod clock;
 pub mod drive;
+pub mod dump;
 mod face;
 pub mod fleet;
 pub mod import;

@@ -8,7 +8,7 @@ use crate::trace::{Builder, Header, Sink, TraceError, TraceWriter};
 use std::collections::VecDeque;
 use std::io::Write;
 use tickernel_systems::Kernel;
-use tickernel_systems::digest::{hash64, hash64_short};
+use tickernel_systems::digest::{hash64, hash64_behind, hash64_short};
 use tickernel_systems::event::{Answer, Call, Event, Outcome, Output, Payload};
 use tickernel_systems::wire::Wire;
 
@@ -135,21 +135,24 @@ impl<S: Sink> Recording<S> {
         Ok(())
     }
 
-    /// [`Recording::note`] of an outcome. That of most calls is a small number and nothing else,
-    /// whose encoding is made in a register: byte by byte in memory it would be waited for.
+    /// [`Recording::note`] of an outcome. That of most calls is a small number, perhaps with bytes:
+    /// then the encoding before the bytes is made in a register. Byte by byte in memory it would be
+    /// waited for.
     #[inline]
     pub fn note_outcome(&mut self, outcome: &Outcome) {
-        if let Outcome::Done(Answer { value: value @ 0..0x40, payload: Payload::None }) = outcome {
-            // Tag 0, the value as zigzag, tag 0.
-            self.hash = hash64_short(self.hash, (*value as u64) << 9, 3);
-        } else if let Outcome::Done(Answer { value: value @ 0..0x2000, payload: Payload::None }) =
-            outcome
-        {
-            let zigzag = (*value as u64) << 1;
-            let varint = zigzag & 0x7f | 0x80 | (zigzag >> 7) << 8;
-            self.hash = hash64_short(self.hash, varint << 8, 4);
-        } else {
-            self.note(outcome);
+        match outcome {
+            Outcome::Done(Answer { value: value @ 0..0x2000, payload: Payload::None }) => {
+                let head = Head::default().byte(0).varint(*value as u64 * 2).byte(0);
+                self.hash = hash64_short(self.hash, head.word, u64::from(head.length));
+            }
+            Outcome::Done(Answer { value: value @ 0..0x2000, payload: Payload::Data(data) })
+                if data.0.len() < 0x2000 =>
+            {
+                let head = Head::default().byte(0).varint(*value as u64 * 2).byte(1);
+                let head = head.varint(data.0.len() as u64);
+                self.hash = hash64_behind(self.hash, head.word, head.length, &data.0);
+            }
+            other => self.note(other),
         }
     }
 
@@ -178,6 +181,29 @@ impl<S: Sink> Recording<S> {
     }
 }
 
+/// Up to seven bytes of an encoding, the first lowest.
+#[derive(Clone, Copy, Default)]
+struct Head {
+    word: u64,
+    length: u32,
+}
+
+impl Head {
+    #[inline]
+    const fn byte(self, byte: u8) -> Self {
+        Self { word: self.word | (byte as u64) << (8 * self.length), length: self.length + 1 }
+    }
+
+    /// A varint of at most two bytes.
+    #[inline]
+    const fn varint(self, value: u64) -> Self {
+        match value {
+            0..0x80 => self.byte(value as u8),
+            _ => self.byte(value as u8 | 0x80).byte((value >> 7) as u8),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,13 +211,17 @@ mod tests {
     #[test]
     fn a_short_outcome_hashes_as_its_bytes_do() {
         let kernel = Kernel::new(tickernel_systems::Config::default());
-        for value in [0, 1, 63, 64, 127, 128, 4096, 8191, 8192, 65536, i64::MAX] {
-            let mut short = Recording::begin(&kernel, Vec::new()).expect("begun");
-            let mut whole = Recording::begin(&kernel, Vec::new()).expect("begun");
-            let outcome = Outcome::Done(Answer::value(value));
+        let mut short = Recording::begin(&kernel, Vec::new()).expect("begun");
+        let mut whole = Recording::begin(&kernel, Vec::new()).expect("begun");
+        let values = [0, 1, 63, 64, 127, 128, 4096, 8191, 8192, 65536, i64::MAX, -1];
+        let lengths = (0..100).chain([127, 128, 255, 4096, 8191, 8192, 70_000]);
+        let data = |length: usize| (0..length).map(|at| at as u8 ^ 0x5a).collect::<Vec<u8>>();
+        let with_data = lengths.map(|length| Answer::data(data(length)));
+        for answer in values.map(Answer::value).into_iter().chain(with_data) {
+            let outcome = Outcome::Done(answer);
             short.note_outcome(&outcome);
             whole.note(&outcome);
-            assert_eq!(short.hash, whole.hash, "{value}");
+            assert_eq!(short.hash, whole.hash, "{outcome:?}");
         }
     }
 }

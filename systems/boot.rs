@@ -180,6 +180,7 @@ impl Kernel {
             max_bytes: u64::MAX,
             read_timeout_ns: None,
             refusal: None,
+            acted: None,
         }
     }
 

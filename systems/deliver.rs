@@ -20,9 +20,14 @@ use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::memory;
 use crate::rows::{ProcessRow, TaskRow};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// Signals of faults: taken before all others.
 const SYNCHRONOUS: SigSet = SigSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 30);
+
+/// Most default actions that are kept for [`Kernel::take_acted`]: who asks for them asks after
+/// every event, and more processes than these do not end at once.
+const ACTED_MAX: usize = 1 << 16;
 
 impl Kernel {
     /// Posts a signal to a process.
@@ -155,6 +160,9 @@ impl Kernel {
             self.discard(process, SigSet::of(Signal::SIGCONT));
         }
         if signal == Signal::SIGCONT {
+            if self.rows[process].stopped.is_some() {
+                self.note_acted(task, info);
+            }
             self.discard(process, SigSet::STOPS);
             self.go_on(process);
         }
@@ -246,43 +254,6 @@ impl Kernel {
             let Some(row) = self.pids.task(tid) else { continue };
             self.wait_again(row);
         }
-    }
-
-    /// A call that set a mask for its duration is made again after a stop: before that its task's
-    /// own mask holds, and what only the call's held back is delivered; then it goes on waiting,
-    /// behind the handlers if there are any. False if there is nothing of the kind.
-    pub(crate) fn deliver_unmasked(&mut self, row: TaskRow) -> bool {
-        let task = &self.rows[row];
-        let Some(mask) = task.saved_mask else { return false };
-        let all = task.pending.set.union(self.rows[task.process].pending.set);
-        if all.without(mask).is_empty() {
-            return false;
-        }
-        let Some(wait) = self.unsleep(row) else { return false };
-        let tid = self.rows[row].tid;
-        let under = core::mem::replace(&mut self.rows[row].mask, mask);
-        self.rows[row].saved_mask = None;
-        self.resuming = Some((row, Interrupted::AgainUnder(wait, under)));
-        self.deliver_pending(tid);
-        let Some((_, interrupted)) = self.resuming.take() else { return true };
-        self.wait_on(row, interrupted);
-        false
-    }
-
-    /// Lets an interrupted call wait again.
-    fn wait_on(&mut self, row: TaskRow, interrupted: Interrupted) {
-        let (mut wait, under) = match interrupted {
-            Interrupted::Again(wait) => (wait, None),
-            Interrupted::AgainUnder(wait, under) => (wait, Some(under)),
-            Interrupted::Over(..) => return,
-        };
-        if let Some(under) = under {
-            let mask = core::mem::replace(&mut self.rows[row].mask, under);
-            self.rows[row].saved_mask = Some(mask);
-        }
-        self.counters.next_since += 1;
-        wait.since = self.counters.next_since;
-        self.sleep(row, wait);
     }
 
     /// Gives a call's result; while its process is stopped the caller gets it when it goes on.
@@ -477,6 +448,7 @@ impl Kernel {
             DefaultAction::Ignore | DefaultAction::Continue => true,
             _ if self.is_unkillable(process) && signal != Signal::SIGKILL => true,
             DefaultAction::Stop => {
+                self.note_acted(row, info);
                 let orphaned = signal != Signal::SIGSTOP
                     && !self.bends.orphans_stop
                     && self.group_is_orphaned(self.rows[process].pgid, 0);
@@ -488,12 +460,27 @@ impl Kernel {
                 orphaned
             }
             DefaultAction::Terminate | DefaultAction::Core => {
+                self.note_acted(row, info);
                 let cores = signal.default_action() == DefaultAction::Core
                     && self.limit(process, crate::abi::flags::RLIMIT_CORE).cur > 0;
                 self.end_process(process, WaitStatus::Signaled(signal, cores));
                 false
             }
         }
+    }
+
+    fn note_acted(&mut self, task: TaskRow, info: SigInfo) {
+        let Some(acted) = &mut self.acted else { return };
+        if acted.len() < ACTED_MAX {
+            acted.push((self.rows[task].tid, info));
+        }
+    }
+
+    /// Takes the signals whose default action (a stop, its end, an end) was taken since this was
+    /// last asked, with the tasks that they came to: what a dump prints. They are kept from the
+    /// first time on that somebody asks.
+    pub fn take_acted(&mut self) -> Vec<(u32, SigInfo)> {
+        self.acted.replace(Vec::new()).unwrap_or_default()
     }
 
     fn stop(&mut self, process: ProcessRow, signal: Signal) {
@@ -650,7 +637,18 @@ impl Kernel {
             return Outcome::Done(Answer::default());
         }
         let Some(info) = self.take_pending(row, signal) else { return misplaced };
-        self.act_on(row, signal, info);
+        // Only the mask of the call holds it back: it came while that was being made again.
+        let task = &self.rows[row];
+        let mask = task.saved_mask.filter(|own| !own.contains(signal));
+        match mask.filter(|_| task.mask.contains(signal)) {
+            Some(mask) => {
+                let act = |kernel: &mut Self| {
+                    kernel.act_on(row, signal, info);
+                };
+                self.act_unmasked(row, mask, act)
+            }
+            None => self.act_on(row, signal, info),
+        };
         Outcome::Done(Answer::with(Payload::Info(Box::new(info))))
     }
 

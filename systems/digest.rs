@@ -35,6 +35,33 @@ pub const fn hash64_short(seed: u64, word: u64, length: u64) -> u64 {
     fold(state ^ length, MULTIPLIER_A)
 }
 
+/// [`hash64`] of one to seven bytes that are a number already, as in [`hash64_short`], and of more
+/// behind them: nothing is joined in memory.
+pub fn hash64_behind(seed: u64, head: u64, head_length: u32, tail: &[u8]) -> u64 {
+    let shift = 8 * head_length;
+    let (mut state, mut carry) = (seed ^ MULTIPLIER_A, head);
+    let mut words = tail.chunks_exact(8);
+    for word in &mut words {
+        let mut raw = [0; 8];
+        raw.copy_from_slice(word);
+        let word = u64::from_le_bytes(raw);
+        let whole = carry | word << shift;
+        state = fold(state ^ whole, MULTIPLIER_B).wrapping_add(MULTIPLIER_A);
+        carry = word >> (64 - shift);
+    }
+    let rest = words.remainder();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let last = u64::from_le_bytes(last);
+    let mut end = carry | last << shift;
+    if head_length as usize + rest.len() >= 8 {
+        state = fold(state ^ end, MULTIPLIER_B).wrapping_add(MULTIPLIER_A);
+        end = last >> (64 - shift);
+    }
+    state = fold(state ^ end, MULTIPLIER_B);
+    fold(state ^ (u64::from(head_length) + tail.len() as u64), MULTIPLIER_A)
+}
+
 /// Hashes one number.
 pub const fn hash_number(seed: u64, number: u64) -> u64 {
     fold(fold(seed ^ MULTIPLIER_A ^ number, MULTIPLIER_B) ^ 8, MULTIPLIER_A)

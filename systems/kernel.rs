@@ -237,6 +237,8 @@ pub struct Kernel {
     pub(crate) read_timeout_ns: Option<u64>,
     /// The last refusal by a rule and its tick, for who makes a message of it. Not state.
     pub(crate) refusal: Option<(Tick, crate::rules::Refusal)>,
+    /// Signals whose default action was taken, if somebody tells of them. Not state.
+    pub(crate) acted: Option<Vec<(u32, crate::abi::SigInfo)>>,
 }
 
 /// Numbers that only grow, and live counts kept by addition and subtraction.

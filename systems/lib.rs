@@ -42,6 +42,7 @@ mod rows;
 mod rules;
 mod snapshot;
 mod tables;
+mod unmasked;
 
 pub use account::Defect;
 pub use boot::{Boot, BootFd, BootTarget};
@@ -50,7 +51,7 @@ pub use components::ProcessText;
 pub use face::{FaceConfig, FaceLimits, Policy};
 pub use faceview::{FaceCounts, FaceProcess};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
-pub use peek::{ChildView, CounterView, FdView, PipeView};
+pub use peek::{ChildView, CounterView, FdView, FrameView, PipeView};
 pub use profile::{Bends, Profile};
 pub use rules::{FILE_OPERATIONS, Refusal, glob_matches};
 pub use snapshot::{ProcessRow, ProcessState, RestoreError, TreeRow};

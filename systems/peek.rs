@@ -7,8 +7,11 @@
 //! the start.
 
 use crate::abi::flags::AT_FDCWD;
-use crate::abi::{Errno, PollFd, Signal};
-use crate::components::{ChildSelect, Event, Life, Object, Pidfd, Target};
+use crate::abi::{Credentials, Errno, PollFd, SigSet, Signal};
+use crate::components::{
+    ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target, Waiting,
+};
+use crate::event::{CallId, Completed};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
@@ -53,6 +56,15 @@ impl FdView {
         let pipe = self.pipe.map(|pipe| pipe.id);
         pipe.or(self.counter.map(|counter| counter.id)).or(self.process.map(|process| process.0))
     }
+}
+
+/// A handler that has not returned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameView {
+    /// The mask that its return brings back.
+    pub mask: SigSet,
+    /// The call that it interrupted, and how that is over; `None` = it goes on.
+    pub interrupted: Option<(CallId, Option<Completed>)>,
 }
 
 /// The state of a pipe.
@@ -247,14 +259,50 @@ impl Kernel {
     }
 
     /// The call in which a task is blocked.
-    pub fn blocked_call(&self, tid: u32) -> Option<crate::event::CallId> {
+    pub fn blocked_call(&self, tid: u32) -> Option<CallId> {
         self.rows[self.pids.task(tid)?].wait.as_ref().map(|wait| wait.call)
+    }
+
+    /// The result of a task's call that is kept back while its process is stopped. A stop waits
+    /// for the end of a vfork(2).
+    pub fn held_result(&self, tid: u32) -> Option<Completed> {
+        match &self.rows[self.pids.task(tid)?].wait.as_ref()?.on {
+            Waiting::Finished(result) => Some(result.clone()),
+            Waiting::Vfork { child } => {
+                Some(Completed::Done(crate::event::Answer::value(i64::from(*child))))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether two tasks have one table of descriptors (`CLONE_FILES`).
+    pub fn shares_descriptors(&self, one: u32, other: u32) -> bool {
+        let files = |tid| self.pids.task(tid).map(|task| self.rows[task].files);
+        files(one).is_some_and(|table| files(other) == Some(table))
     }
 
     /// The action of a signal for a task.
     pub fn action_of(&self, tid: u32, signal: Signal) -> Option<crate::abi::SigAction> {
         let task = self.pids.task(tid)?;
         Some(self.rows[self.rows[task].handlers].action(signal))
+    }
+
+    /// The handlers of a task that have not returned, the innermost last.
+    pub fn frames_of(&self, tid: u32) -> Vec<FrameView> {
+        let Some(task) = self.pids.task(tid) else { return Vec::new() };
+        let view = |frame: &Frame| FrameView {
+            mask: frame.mask,
+            interrupted: frame.interrupted.as_ref().map(|interrupted| match interrupted {
+                Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _) => (wait.call, None),
+                Interrupted::Over(call, result) => (*call, Some(result.clone())),
+            }),
+        };
+        self.rows[task].frames.iter().map(view).collect()
+    }
+
+    /// Real, effective and saved ids, and what else a task may do.
+    pub fn credentials_of(&self, tid: u32) -> Option<&Credentials> {
+        Some(&self.rows[self.pids.task(tid)?].credentials)
     }
 
     /// When the call in which a task is blocked gives up, in ns of the clock.

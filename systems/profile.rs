@@ -94,6 +94,9 @@ pub struct Bends {
     pub renames_cross_kinds: bool,
     /// link(2) follows the link that it is given (section 13).
     pub links_follow: bool,
+    /// Of a file that would be made through a link to nothing the link's own path is asked about,
+    /// and not the file's (section 9).
+    pub empty_links_are_asked_about: bool,
     /// Every word of a script's first line is an argument, and not all of them one (section 14).
     pub shebangs_split: bool,
 }
@@ -138,6 +141,7 @@ impl Profile {
             root_is_forbidden: bent,
             renames_cross_kinds: bent,
             links_follow: bent,
+            empty_links_are_asked_about: bent,
             shebangs_split: bent,
             waits_tell_numbers: face,
         }

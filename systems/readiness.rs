@@ -69,7 +69,40 @@ impl Kernel {
         });
         self.counters.blocked += 1;
         self.sleep(row, wait);
+        let unmasked = self.config.wake == WakeMode::Auto && self.rows[row].saved_mask.is_some();
+        if unmasked && self.has_deliverable(row) {
+            return self.interrupted_at_once(row, call);
+        }
         Outcome::Blocked(call)
+    }
+
+    /// A call that changes the mask for its duration, and so lets a pending signal through, does
+    /// not wait (sigsuspend(2)): if a handler runs, its result is there already.
+    fn interrupted_at_once(&mut self, row: TaskRow, call: CallId) -> Outcome {
+        let tid = self.rows[row].tid;
+        self.deliver_pending(tid);
+        if self.pids.task(tid) != Some(row) {
+            return Outcome::Blocked(call);
+        }
+        let frames = &mut self.rows[row].frames;
+        let of_call = |interrupted: &mut Interrupted| match interrupted {
+            Interrupted::Over(of, _) => *of == call,
+            Interrupted::Again(_) | Interrupted::AgainUnder(..) => false,
+        };
+        let over = frames.iter_mut().find_map(|frame| {
+            let before = memory::frame_bytes(frame.interrupted.as_ref());
+            let over = frame.interrupted.take_if(of_call)?;
+            Some((over, before - memory::frame_bytes(None)))
+        });
+        let Some((Interrupted::Over(_, result), bytes)) = over else {
+            return Outcome::Blocked(call);
+        };
+        self.unhold_bytes(bytes);
+        match result {
+            Completed::Done(answer) => Outcome::Done(answer),
+            Completed::Failed(errno) => Outcome::Failed(errno),
+            Completed::Gone(_) => Outcome::Blocked(call),
+        }
     }
 
     /// Enters a wait into its queues and the table of deadlines.
@@ -182,7 +215,11 @@ impl Kernel {
         // A copy: calls that end leave the queue.
         let waiters: SmallVec<[(u64, u32); 4]> = match object {
             Changed::Pipe(pipe) if self.pipe_is_live(pipe) => {
-                SmallVec::from_slice(&self.rows[pipe].waiters.0)
+                let mut waiters = SmallVec::from_slice(&self.rows[pipe].waiters.0);
+                if waiters.len() > 1 {
+                    self.put_movers_first(&mut waiters);
+                }
+                waiters
             }
             Changed::Event(event) if event.is_live(&self.rows) => {
                 SmallVec::from_slice(&self.rows[event].waiters.0)
@@ -206,6 +243,21 @@ impl Kernel {
         for (since, tid) in waiters {
             self.retry(tid, Some(since));
         }
+    }
+
+    /// Calls that move pages wait for a pipe beside the readers and writers and not in their row:
+    /// Linux wakes them first, the last that came before the others (waiters that
+    /// are not exclusive stand at the head of the queue).
+    #[cold]
+    fn put_movers_first(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
+        let moves = |tid: u32| {
+            let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
+            wait.is_some_and(|wait| matches!(wait.on, Waiting::Sendfile(_) | Waiting::Splice(_)))
+        };
+        waiters.sort_by_key(|(since, tid)| match moves(*tid) {
+            true => (0, u64::MAX - since),
+            false => (1, *since),
+        });
     }
 
     /// Whether the wait of a task is for this child: others are not even woken, so that the end of
@@ -401,8 +453,7 @@ impl Kernel {
             return Outcome::Refused(Refusal::Misplaced);
         };
         if max_bytes == 0 {
-            self.complete(row, Completed::Failed(Errno::EINTR));
-            return Outcome::Failed(Errno::EINTR);
+            return self.give_up(row);
         }
         self.max_bytes = max_bytes;
         self.answers_used = 0;
@@ -418,6 +469,19 @@ impl Kernel {
             Some(Completed::Failed(errno)) => Outcome::Failed(errno),
             Some(Completed::Gone(_)) | None => Outcome::Blocked(call),
         }
+    }
+
+    /// A call is over as a signal would end it: a write that wrote some says how much (write(2)).
+    fn give_up(&mut self, row: TaskRow) -> Outcome {
+        let wait = self.rows[row].wait.as_ref();
+        let Some(Waiting::PipeWrite { written: written @ 1.., .. }) = wait.map(|wait| &wait.on)
+        else {
+            self.complete(row, Completed::Failed(Errno::EINTR));
+            return Outcome::Failed(Errno::EINTR);
+        };
+        let answer = Answer::value(*written as i64);
+        self.complete(row, Completed::Done(answer.clone()));
+        Outcome::Done(answer)
     }
 
     /// A call that a stop or a handler took away is made anew (Auto).

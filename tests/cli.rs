@@ -138,6 +138,88 @@ fn recordings_replay_as_linux_did_and_their_traces_alike() {
 }
 
 #[test]
+fn a_dump_in_straces_form_imports_again() {
+    let session = Session::new("dash-pipeline");
+    let file = session.put("it.strace", &session.text);
+    let (text, side) = (session.path("again.strace"), session.path("again.meta.json"));
+    let run = tickernel(&["dump", &file, "--strace", "--meta", &side]);
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+    assert!(run.out.lines().any(|line| line.contains("+++ exited with 0 +++")), "{}", run.out);
+    fs::write(&text, &run.out).expect("written");
+    let run = tickernel(&["replay", &text, "--json"]);
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+    check_sums(&run.json());
+
+    // What stands before a damage is printed.
+    let trace = session.path("it.trace");
+    let run = tickernel(&["import", &file, "-o", &trace]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let whole = tickernel(&["dump", &trace, "--strace"]);
+    let bytes = fs::read(&trace).expect("read");
+    fs::write(&trace, &bytes[..bytes.len() - 9]).expect("written");
+    let cut = tickernel(&["dump", &trace, "--strace"]);
+    assert_eq!((whole.status, cut.status), (Some(0), Some(2)), "{}", cut.err);
+    assert!(cut.err.contains("what stands before it was printed"), "{}", cut.err);
+    assert!(!cut.out.is_empty() && whole.out.starts_with(cut.out.trim_end_matches('\n')));
+    let run = tickernel(&["dump", &trace, "--strace", "--json"]);
+    check_bad(&run, "both forms");
+}
+
+/// `dump FILE | head` ends quietly in both forms.
+#[test]
+fn a_dump_into_a_closed_pipe_ends_quietly() {
+    let session = Session::new("dash-pipeline");
+    let file = session.put("it.strace", &session.text);
+    for form in ["--json", "--strace"] {
+        let (gone, kept) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        drop(kept);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickernel"));
+        command.args(["dump", &file, form]).stdout(std::os::fd::OwnedFd::from(gone));
+        let out = command.stderr(std::process::Stdio::piped()).output().expect("it runs");
+        assert_eq!((out.status.code(), out.stderr.as_slice()), (Some(0), &b""[..]), "{form}");
+    }
+}
+
+/// What a person breaks in a twin is told with its place, and what stands before it is printed.
+#[test]
+fn an_edit_that_breaks_a_twin_is_told() {
+    let session = Session::new("dash-pipeline");
+    let file = session.put("it.strace", &session.text);
+    let twin = tickernel(&["dump", &file]).out;
+    let edit = |name: &str, edit: &dyn Fn(usize, &str) -> String| {
+        let lines = twin.lines().enumerate().map(|(at, line)| edit(at + 1, line));
+        session.put(name, lines.collect::<String>().as_bytes())
+    };
+    let without = edit("without.jsonl", &|number, line| {
+        if number == 100 { String::new() } else { format!("{line}\n") }
+    });
+    let broken = edit("broken.jsonl", &|number, line| {
+        let line = if number == 100 { line.trim_end_matches('}') } else { line };
+        format!("{line}\n")
+    });
+    let cases = [(without, "line 100: \"seq\" is 99, but 98 comes next"), (broken, "line 100: ")];
+    for (file, why) in cases {
+        let run = tickernel(&["replay", &file, "--json"]);
+        let report = run.json();
+        assert_eq!((run.status, &report["damage"]["line"]), (Some(2), &100.into()), "{report}");
+        assert!(report["damage"]["why"].as_str().expect("why").starts_with(why), "{report}");
+        assert_eq!(number(&report, "events"), 98);
+        let run = tickernel(&["dump", &file, "--strace"]);
+        assert_eq!((run.status, run.err.lines().count()), (Some(2), 1), "{}", run.err);
+        assert!(run.err.contains(why) && run.out.lines().count() > 50, "{}", run.err);
+    }
+    // Another answer of Linux is a mismatch on the recording's line.
+    let lied = edit("lied.jsonl", &|number, line| {
+        let line = if number == 2 { line.replace("\"ok\":0", "\"ok\":7") } else { line.into() };
+        format!("{line}\n")
+    });
+    let run = tickernel(&["replay", &lied, "--json"]);
+    let first = &run.json()["first_mismatch"];
+    assert_eq!((run.status, &first["line"], &first["seq"]), (Some(1), &1.into(), &0.into()));
+    assert_eq!((&first["recorded"], &first["simulated"]), (&"= 7".into(), &"= 0".into()));
+}
+
+#[test]
 fn until_ends_after_its_event() {
     let recordings = recordings();
     let file = text_of(&recordings[0]);
@@ -543,6 +625,22 @@ fn a_load_depends_on_its_plan_alone() {
     assert_ne!(other["digest"], first["digest"]);
     let fleet = [&plan[..], &["--kernels", "3"]].concat();
     assert_eq!(load(&fleet)["digest"], load(&fleet)["digest"]);
+}
+
+#[test]
+fn a_recorded_load_replays_to_its_digest() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("load.trace");
+    let file = text_of(&path).to_owned();
+    let plan = ["--processes", "3000", "--events", "20000"];
+    let figures = load(&[&plan[..], &["--record", &file]].concat());
+    assert_eq!(figures["digest"], load(&plan)["digest"], "recording changes nothing");
+    let size = std::fs::metadata(&file).expect("the trace is there").len();
+    assert_eq!(number(&figures["recording"], "trace_bytes"), size);
+    let run = tickernel(&["replay", &file, "--json"]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert_eq!(run.json()["digest"], figures["digest"]);
+    assert!(number(&run.json(), "events") > 20_000, "the making of the processes is in it");
 }
 
 #[test]

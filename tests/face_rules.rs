@@ -8,7 +8,7 @@ use out::{Out, replayed_digest};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tickernel::command_registry::CommandDriver;
-use tickernel::kernel::{FaceClock, KernelVm, KernelVmConfig, SpawnOptions};
+use tickernel::kernel::{FaceClock, KernelVm, KernelVmConfig, Profile, SpawnOptions};
 use tickernel::permissions::{PermissionDecision, PermissionRule, Permissions};
 use tickernel::vfs::MemoryFileSystem;
 use tickernel_systems::abi::Errno;
@@ -40,6 +40,32 @@ fn dumped(trace: &[u8]) -> String {
 
 fn answers(dump: &str) -> usize {
     dump.lines().filter(|line| line.contains("\"answer\"")).count()
+}
+
+/// The link lies where writing is allowed, and leads to where it is not.
+#[test]
+fn no_link_to_nothing_leads_around_a_rule() {
+    for profile in [Profile::SecureExec, Profile::Linux] {
+        let mut config = KernelVmConfig::new("rules");
+        (config.permissions, config.profile) = (Permissions::allow_all(), profile);
+        let mut vm = KernelVm::new(MemoryFileSystem::new(), config);
+        vm.mkdir("/work", false).unwrap();
+        vm.mkdir("/secret", false).unwrap();
+        for (target, link) in
+            [("/secret/f", "/work/l"), ("l", "/work/to-l"), ("/work/f", "/work/m")]
+        {
+            vm.symlink(target, link).unwrap();
+        }
+        let list = ["deny fs:write /secret/**", "allow * **"];
+        vm.set_permissions(Permissions::from_rules(rules(&list)));
+        for path in ["/work/l", "/work/to-l"] {
+            let error = vm.write_file(path, "1").unwrap_err();
+            assert!(error.to_string().contains("'/secret/f'"), "{profile:?} {path}: {error}");
+        }
+        assert!(!vm.exists("/secret/f").unwrap());
+        vm.write_file("/work/m", "1").unwrap();
+        assert!(vm.exists("/work/f").unwrap());
+    }
 }
 
 #[test]

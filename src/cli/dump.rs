@@ -1,21 +1,31 @@
-//! `tickernel dump`: the events as JSON lines, which `import` reads back without loss.
+//! `tickernel dump`: the events as JSON lines, which `import` reads back without loss, or in
+//! strace's form, with the side file that goes with it.
 
 use super::{Failure, Verdict, read_input};
+use crate::dump::{self, DumpError};
 use crate::import::Source;
 use crate::json::convert::{ConvertError, to_twin};
 use crate::replay::write;
 use crate::trace::TraceReader;
 use clap::Args;
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// A trace, its JSON twin, or a recording
     file: PathBuf,
     /// JSON lines (the default)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "strace")]
     json: bool,
+    /// What `strace -f -ttt -T -yy -v -X verbose` would have printed, in nanoseconds: `import`
+    /// reads it
+    #[arg(long)]
+    strace: bool,
+    /// Writes what strace never prints of the first state; of a text NAME.strace `import` reads
+    /// NAME.meta.json
+    #[arg(long, value_name = "NAME.meta.json", requires = "strace")]
+    meta: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
@@ -31,13 +41,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             written.map_err(|error| fail(&error))?.0
         }
     };
-    let mut reader = TraceReader::new(trace.as_slice()).map_err(|error| fail(&error))?;
-    let damage = match to_twin(&mut reader, BufWriter::new(io::stdout().lock())) {
-        Ok(damage) => damage.map(|damage| damage.to_string()),
-        Err(ConvertError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return Ok(Verdict::Agrees);
+    let damage = if arguments.strace {
+        match strace(&trace, arguments.meta.as_deref())? {
+            Ok(damage) => damage,
+            Err(DumpError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(Verdict::Agrees);
+            }
+            Err(error) => return Err(fail(&error)),
         }
-        Err(error) => return Err(fail(&error)),
+    } else {
+        let mut reader = TraceReader::new(trace.as_slice()).map_err(|error| fail(&error))?;
+        match to_twin(&mut reader, BufWriter::new(io::stdout().lock())) {
+            Ok(damage) => damage.map(|damage| damage.to_string()),
+            Err(ConvertError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(Verdict::Agrees);
+            }
+            Err(error) => return Err(fail(&error)),
+        }
     };
     match damage.or(whole) {
         None => Ok(Verdict::Agrees),
@@ -46,4 +66,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             arguments.file.display()
         ))),
     }
+}
+
+/// Prints strace's form; a failure of the side file is the outer error.
+fn strace(trace: &[u8], meta: Option<&Path>) -> Result<Result<Option<String>, DumpError>, Failure> {
+    if let Some(path) = meta {
+        let side = match dump::side_file_of(trace) {
+            Ok(side) => side.to_string(),
+            Err(error) => return Ok(Err(error)),
+        };
+        std::fs::write(path, side).map_err(|error| Failure::of(path, error))?;
+    }
+    Ok(dump::to_strace(trace, BufWriter::new(io::stdout().lock())))
 }

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// Over how many kernels the processes are spread, each on a thread if the machine has them
     #[arg(long, default_value_t = 1)]
     kernels: u64,
-    /// Record the measured events in this file (one kernel only)
+    /// Record all events in this file, the making of the processes too (one kernel only)
     #[arg(long)]
     record: Option<PathBuf>,
     /// Print one JSON object

@@ -36,7 +36,7 @@ enum Command {
     Import(import::Arguments),
     /// Checks that a trace is what its recording says
     Verify(verify::Arguments),
-    /// Prints the events of a trace or a recording as JSON lines
+    /// Prints the events of a trace or a recording as JSON lines or in strace's form
     Dump(dump::Arguments),
     /// Prints the digest of the state after the last event
     Digest(digest::Arguments),

@@ -234,6 +234,16 @@ impl Order<'_> {
         Some(self.kernel.fd_view(tid, fd)?.pipe?.id)
     }
 
+    /// The file behind a descriptor.
+    fn inode_of(&self, tid: u32, fd: i32) -> Option<InodeId> {
+        self.kernel.fs().inode_id(self.kernel.fd_view(tid, fd)?.place?)
+    }
+
+    /// Whether a task has this file open.
+    fn has_open(&self, tid: u32, inode: Option<InodeId>) -> bool {
+        inode.is_some() && (0..LOOKED_AT_FDS).any(|fd| self.inode_of(tid, fd) == inode)
+    }
+
     /// Whether a task has an end of a pipe open.
     pub(super) fn holds_end(&self, tid: u32, id: u64, writing: bool) -> bool {
         (0..LOOKED_AT_FDS).any(|fd| {
@@ -251,6 +261,29 @@ impl Order<'_> {
             return false;
         }
         self.run_other(tid)
+    }
+
+    /// A task that nobody is known to have made speaks: the first call that makes one and was never
+    /// seen to return made it.
+    pub(super) fn adopt(&mut self, child: u32) {
+        let recording = self.recording;
+        for parent in self.others(child) {
+            let Some(pending) = self.task(parent).pending.as_mut() else { continue };
+            let result = recording.calls.get(pending.call).and_then(|it| it.result.as_ref());
+            let bytes = pending.decoded.call.as_deref().unwrap_or_default();
+            let Ok(Call::Clone { flags, set_tid: 0 }) = Call::get(&mut WireReader::new(bytes))
+            else {
+                continue;
+            };
+            if pending.item.is_some() || result.is_some_and(|result| result.restart().is_some()) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            Call::Clone { flags, set_tid: child }.put(&mut bytes);
+            pending.decoded.call = Some(bytes.into());
+            self.run_other(parent);
+            return;
+        }
     }
 
     pub(super) fn run_other(&mut self, tid: u32) -> bool {
@@ -337,6 +370,17 @@ impl Order<'_> {
                 (Call::Read { .. }, Call::Close { .. }) => ends && self.run_other(other),
                 (Call::Flock { .. }, Call::Flock { .. } | Call::Close { .. }) => {
                     ends && !started && self.run_other(other)
+                }
+                (
+                    Call::Flock { fd, .. } | Call::Fcntl { fd, .. },
+                    Call::ExitGroup { status } | Call::Exit { status },
+                ) => {
+                    // Its locks go before its end is printed.
+                    let holds = !started && self.has_open(other, self.inode_of(tid, *fd));
+                    if holds {
+                        self.end(other, status.cast_unsigned());
+                    }
+                    holds
                 }
                 (Call::Wait4 { .. } | Call::Waitid { .. }, Call::Kill { .. }) => {
                     ends && self.run_other(other)

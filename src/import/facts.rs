@@ -2,8 +2,8 @@
 //! section 6). After it ran: what it changed, so that later sights of it are no facts.
 
 use tickernel_systems::Kernel;
-use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{Meta, Node, Place};
 
@@ -44,6 +44,9 @@ impl Facts<'_> {
     /// the descriptor that came of it.
     pub fn before(&mut self, call: &Call<'_>, expected: &Expected, real: Option<&[u8]>) {
         let recorded = expected.recorded;
+        if is_decided_before(call, recorded) {
+            return;
+        }
         for one in paths::uses(call) {
             match recorded {
                 Recorded::Value(_) => self.succeeded(&one, call, expected, real),
@@ -600,6 +603,28 @@ impl Facts<'_> {
         };
         let place = self.kernel.resolve(self.tid, one.dirfd, above, true).ok()??;
         Some((place, name.to_vec()))
+    }
+}
+
+/// Whether a call's result says nothing of its path: it is decided before that is looked up.
+fn is_decided_before(call: &Call<'_>, recorded: Recorded) -> bool {
+    let omits = |time: &Option<Timespec>| time.is_some_and(|time| time.nsec == UTIME_OMIT);
+    match (call, recorded) {
+        // A name that is to be made cannot end in a slash.
+        (
+            Call::Open { path: Some(path), flags, .. }
+            | Call::Openat { path: Some(path), flags, .. },
+            Recorded::Errno(Errno::EISDIR),
+        ) => flags & O_CREAT != 0 && path.ends_with(b"/"),
+        (Call::Creat { path: Some(path), .. }, Recorded::Errno(Errno::EISDIR)) => {
+            path.ends_with(b"/")
+        }
+        (
+            Call::Readlink { bufsiz, .. } | Call::Readlinkat { bufsiz, .. },
+            Recorded::Errno(Errno::EINVAL),
+        ) => *bufsiz <= 0,
+        (Call::Utimensat { atime, mtime, .. }, Recorded::Value(_)) => omits(atime) && omits(mtime),
+        _ => false,
     }
 }
 

@@ -93,6 +93,8 @@ pub struct SideFd {
     pub flags: Option<String>,
     /// Offset; 0 for inherited ones.
     pub offset: Option<u64>,
+    /// A lower descriptor that shares its description, where somebody knows.
+    pub same: Option<u32>,
 }
 
 /// A file.

@@ -46,6 +46,7 @@ use tickernel_systems::abi::{Errno, SigInfo, Timespec};
 use tickernel_systems::fs::Fs;
 use tickernel_systems::{Boot, Config, Entropy, Kernel, RestoreError, WakeMode};
 
+pub(crate) use decode::asked_lock;
 pub use items::{Encoded, ItemIter, Items};
 pub use meta::{Defect, SideFile};
 pub use scope::is_out_of_scope;

@@ -74,7 +74,9 @@ pub fn sigaction(value: &Value) -> Option<SigAction> {
         "SIG_IGN" => Some(1),
         _ => None,
     })?;
-    let flags = value.field("sa_flags").and_then(|flags| bits32(flags, SA_FLAGS)).unwrap_or(0);
+    // A word of 64 bits, of which the kernel knows the lower half only.
+    let flags = value.field("sa_flags").and_then(|flags| number(flags, SA_FLAGS)).unwrap_or(0);
+    let flags = flags as u64 as u32;
     Some(SigAction {
         handler: u64::try_from(handler).ok()?,
         mask: value.field("sa_mask").and_then(sigset).unwrap_or(SigSet::EMPTY),

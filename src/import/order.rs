@@ -241,6 +241,9 @@ impl<'a> Order<'a> {
 
     pub(super) fn entry(&mut self, tid: u32, index: u64) {
         let Some(call) = self.recording.calls.get(index) else { return };
+        if !self.is_known(tid) {
+            self.adopt(tid);
+        }
         if &*call.name == "rt_sigreturn"
             && self.task(tid).frames.is_empty()
             && !self.enter_unseen_handler(tid, &call)

@@ -55,6 +55,15 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
         Call::Read { fd, count } | Call::Readv { fd, count } => {
             read(kernel, tid, fd, count, expected)
         }
+        // Room is needed too, of which this says nothing.
+        Call::Splice { fd_in, len, .. } | Call::Tee { fd_in, len, .. }
+            if kernel.fd_view(tid, fd_in).is_some_and(|view| view.pipe.is_some()) =>
+        {
+            match read(kernel, tid, fd_in, len, expected) {
+                wants @ Probe::Wants(_) => wants,
+                Probe::Right | Probe::Unknown => Probe::Unknown,
+            }
+        }
         Call::Write { fd, data } | Call::Writev { fd, data } => {
             write(kernel, tid, fd, data.len() as u64, expected)
         }

@@ -221,6 +221,8 @@ impl Order<'_> {
     pub(super) fn killed(&mut self, tid: u32, signal: Signal) {
         self.clock(CLOCK_STEP_NS);
         if self.is_known(tid) && self.kernel.is_alive(tid) {
+            // What its end shows to others they may have looked for before.
+            self.hold_back(tid, &Call::ExitGroup { status: 0 });
             for other in self.siblings(tid).into_iter().chain([tid]) {
                 self.park(other);
             }

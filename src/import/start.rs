@@ -69,7 +69,8 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         pgid,
         sid,
         ppid,
-        is_init: false,
+        // Pid 1 of its pid namespace.
+        is_init: root == 1,
         credentials: credentials(side, &found),
         umask: side.umask().or(found.umask).unwrap_or(0o22),
         cwd: Bytes(cwd),

@@ -31,11 +31,15 @@ pub fn given(side: &SideFile, initial: &mut Initial, fs: &mut Fs) -> Vec<BootFd>
         // openpty(3) does not open its terminal by name: no O_LARGEFILE.
         let large = if path.starts_with("/dev/pts/") { 0 } else { O_LARGEFILE };
         let flags = fd.flags.as_deref().map_or(O_RDWR, meta::open_flags) | large;
-        let target = named(number, path.as_bytes(), initial, fs);
+        let shared = fd.same.filter(|same| *same < number && found.contains_key(same));
+        let target = match shared {
+            Some(same) => BootTarget::Same(same),
+            None => named(number, path.as_bytes(), initial, fs),
+        };
         let offset = fd.offset.unwrap_or(0);
         found.insert(number, BootFd { fd: number, target, flags, offset, cloexec: false });
     }
-    // Two descriptors of the same file stay two descriptions: what they share nobody can tell.
+    // Else two descriptors of one file stay two descriptions: what they share nobody can tell.
     found.into_values().collect()
 }
 

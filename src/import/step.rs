@@ -1,14 +1,18 @@
 //! One call handed to the kernel: facts before it, the host's answers to it, what it leaves behind.
 
 use tickernel_systems::abi::Errno;
+use tickernel_systems::abi::flags::makedev;
 use tickernel_systems::event::{Call, CallId, Event, HostAnswer, Outcome, Payload, Question};
-use tickernel_systems::fs::Node;
+use tickernel_systems::fs::{Kind, Node};
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
 
 use super::facts::Facts;
 use super::order::{CLOCK_STEP_NS, Order};
 use super::paths;
 use crate::replay::{Expected, FED, FED_PROC, IGNORE_VALUE, Recorded, stat_bits};
+
+/// Bytes of a page.
+const PAGE_BYTES: u64 = 4096;
 
 impl Order<'_> {
     /// Runs the pending call of a task.
@@ -53,9 +57,31 @@ impl Order<'_> {
             pending.decoded.expected = expected.clone();
         }
         self.count_written(tid, &call);
+        if let Some(bytes) = self.cut_short(tid, &call, expected.recorded) {
+            if let Some(pending) = &mut self.task(tid).pending {
+                pending.item = None;
+            }
+            self.park(tid);
+            self.resume(tid, at, bytes);
+            return;
+        }
         let outcome =
             self.emit(&Event::Call { task: tid, call: call.clone() }, Some(expected), Some(lines));
         self.after(tid, outcome);
+    }
+
+    /// How far a read of /dev/zero came before a signal that its task takes next: that is decided
+    /// after each page.
+    fn cut_short(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<u64> {
+        let (Call::Read { fd, count }, Recorded::Value(value)) = (call, recorded) else {
+            return None;
+        };
+        let value = u64::try_from(value).ok().filter(|value| *value > 0 && value < count)?;
+        let place = self.kernel.fd_view(tid, *fd)?.place?;
+        let kind = &self.kernel.fs().inode(place)?.kind;
+        let zero = matches!(kind, Kind::CharDevice(rdev) if *rdev == makedev(1, 5));
+        let cut = zero && value % PAGE_BYTES == 0 && !self.kernel.due_signals(tid).is_empty();
+        cut.then_some(value)
     }
 
     /// A new file may get the inode number of one that is gone: then the time of its birth is
@@ -124,6 +150,12 @@ impl Order<'_> {
         let fs = self.kernel.fs();
         if matches!(place.node, Node::Proc(_)) {
             expected.members &= !(stat_bits::NLINK | stat_bits::SIZE);
+        } else if fs.pages(place).is_some_and(|pages| pages.size() != stat.size)
+            && self.kernel.path_of(tid, place).starts_with(self.initial.hidden())
+        {
+            // Who else writes to it, another descriptor of the session among them, is not known.
+            expected.members &= !stat_bits::SIZE;
+            expected.flags |= FED;
         } else if fs.is_directory(place)
             && self.initial.of(fs, place).is_some()
             && self.initial.knows(fs, place, stat_bits::NLINK)

@@ -288,7 +288,7 @@ impl<W: Write> Building<W> {
         if line.sequence != self.next_sequence {
             let next = self.next_sequence;
             return Ok(Err(JsonError(format!(
-                "\"seq\" is {}, but {next} comes next",
+                "\"seq\" is {}, but {next} comes next: number the lines without a gap",
                 line.sequence
             ))));
         }

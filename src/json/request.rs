@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tickernel_systems::abi::Signal;
 use tickernel_systems::abi::flags::{
-    AT_FDCWD, FD_FLAGS, Names, O_CREAT, O_TMPFILE, OPEN_FLAGS, number_of,
+    AT_FDCWD, FD_FLAGS, LOCK_KINDS, Names, O_CREAT, O_TMPFILE, OPEN_FLAGS, SEALS, number_of,
 };
 use tickernel_systems::event::{Call, FieldSource, FieldValue, Style};
 
@@ -284,11 +284,13 @@ impl<'a> Source<'a> {
         number.ok_or_else(|| self.wrong(name, wanted))
     }
 
-    /// fcntl(2)'s argument where it is no lock: F_SETFL and F_SETFD take flags, F_SETSIG a signal.
+    /// fcntl(2)'s argument where it is no lock: F_SETFL and F_SETFD take flags, F_SETSIG a signal,
+    /// F_ADD_SEALS seals, F_SETLEASE a kind of lock.
     fn fcntl_arg(&self, name: &str, value: &Value) -> Result<i128, JsonError> {
         let lookup = |name: &str| {
             let signal = || Signal::from_name(name).map(|signal| signal.number().into());
-            number_of(OPEN_FLAGS, name).or_else(|| number_of(FD_FLAGS, name)).or_else(signal)
+            let tables = [OPEN_FLAGS, FD_FLAGS, SEALS, LOCK_KINDS];
+            tables.into_iter().find_map(|table| number_of(table, name)).or_else(signal)
         };
         names::flags(value, lookup)
             .ok_or_else(|| self.wrong(name, "a number, flags of the command, or a lock"))

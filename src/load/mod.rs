@@ -60,7 +60,7 @@ pub struct Plan {
     pub seed: u64,
     /// Over how many kernels the processes are spread.
     pub kernels: u64,
-    /// Where the measured events of the one kernel are recorded.
+    /// Where the events of the one kernel are recorded, the making of its processes included.
     pub record: Option<PathBuf>,
 }
 
@@ -158,9 +158,7 @@ pub fn run(plan: &Plan) -> Result<Figures, LoadError> {
     let before_bytes = rss_bytes();
     let mut machines = build(plan)?;
     let built_bytes = rss_bytes().saturating_sub(before_bytes);
-    if let (Some(path), [machine]) = (&plan.record, machines.as_mut_slice()) {
-        machine.record_to(path)?;
-    }
+    let before = machines.first().map(Machine::waited).unwrap_or_default();
     let begin = crate::clock::now();
     let ran =
         fleet::for_each(&mut machines, |at, machine| machine.run(share(events, plan.kernels, at)));
@@ -168,7 +166,7 @@ pub fn run(plan: &Plan) -> Result<Figures, LoadError> {
     ran.into_iter().collect::<Result<Vec<()>, _>>()?;
     let mut recording = None;
     if let (Some(path), [machine]) = (&plan.record, machines.as_mut_slice()) {
-        recording = machine.finish(path, begin)?;
+        recording = machine.finish(path, begin, before)?;
     }
     let digests = fleet::for_each(&mut machines, |_, machine| machine.kernel.digest_all());
     let digest = digests.into_iter().reduce(hash_number).unwrap_or(0);
@@ -204,8 +202,11 @@ fn build(plan: &Plan) -> Result<Vec<Machine>, LoadError> {
             Machine { kernel: Kernel::new(config.clone()), load, recording: None }
         })
         .collect();
-    let built =
-        fleet::for_each(&mut machines, |_, machine| machine.load.build(&mut machine.kernel));
+    // The making of the processes is recorded too: so a trace of a million begins as small as any.
+    if let (Some(path), [machine]) = (&plan.record, machines.as_mut_slice()) {
+        machine.record_to(path)?;
+    }
+    let built = fleet::for_each(&mut machines, |_, machine| machine.build());
     built.into_iter().collect::<Result<Vec<()>, _>>()?;
     Ok(machines)
 }
@@ -220,20 +221,26 @@ fn passed_ns(begin: std::time::Instant) -> u64 {
 }
 
 impl Machine {
+    fn build(&mut self) -> Result<(), LoadError> {
+        let Machine { kernel, load, recording } = self;
+        match recording {
+            None => load.build(|task: u32, call: &Call<'_>| Ok(kernel.call_kept(task, call))),
+            Some(recording) => load.build(recorded(kernel, recording)),
+        }
+    }
+
     fn run(&mut self, events: u64) -> Result<(), LoadError> {
         let Machine { kernel, load, recording } = self;
         match recording {
-            None => load.run(events, |task, call| Ok(kernel.call_kept(task, call))),
-            Some(recording) => load.run(events, |task, call| {
-                recording.begin_call(kernel, task, call)?;
-                let outcome = kernel.call_kept(task, call);
-                recording.note_outcome(&outcome);
-                while let Some(output) = kernel.poll_output() {
-                    recording.note(&output);
-                }
-                Ok(outcome)
-            }),
+            None => load.run(events, |task: u32, call: &Call<'_>| Ok(kernel.call_kept(task, call))),
+            Some(recording) => load.run(events, recorded(kernel, recording)),
         }
+    }
+
+    /// How often the recording waited for its writer until now, and how long in ns.
+    fn waited(&self) -> (u64, u64) {
+        let writer = self.recording.as_ref().map(Recording::writer);
+        writer.map_or((0, 0), |writer| (writer.waits(), writer.waited_ns()))
     }
 
     fn record_to(&mut self, path: &PathBuf) -> Result<(), LoadError> {
@@ -249,9 +256,11 @@ impl Machine {
         &mut self,
         path: &PathBuf,
         begin: std::time::Instant,
+        before: (u64, u64),
     ) -> Result<Option<Recorded>, LoadError> {
+        let (waits, waited_ns) = self.waited();
+        let (waits, waited_ns) = (waits - before.0, waited_ns - before.1);
         let Some(recording) = self.recording.take() else { return Ok(None) };
-        let (waits, waited_ns) = (recording.writer().waits(), recording.writer().waited_ns());
         recording.finish(&mut self.kernel)?;
         let wall_ns = passed_ns(begin);
         let length = std::fs::metadata(path).map(|metadata| metadata.len());
@@ -278,14 +287,27 @@ fn rss_bytes() -> u64 {
     pages.unwrap_or(0) * PAGE_BYTES
 }
 
-/// A call that must succeed.
-pub(crate) fn done(kernel: &mut Kernel, task: u32, call: Call<'_>) -> Result<Answer, LoadError> {
-    must(task, &call, kernel.call_kept(task, &call))
+/// What takes a load's calls.
+trait Take: FnMut(u32, &Call<'_>) -> Result<Outcome, LoadError> {}
+
+impl<F: FnMut(u32, &Call<'_>) -> Result<Outcome, LoadError>> Take for F {}
+
+/// A kernel takes them, and a recording what it says.
+fn recorded(kernel: &mut Kernel, recording: &mut Recording<Background<File>>) -> impl Take {
+    move |task: u32, call: &Call<'_>| {
+        recording.begin_call(kernel, task, call)?;
+        let outcome = kernel.call_kept(task, call);
+        recording.note_outcome(&outcome);
+        while let Some(output) = kernel.poll_output() {
+            recording.note(&output);
+        }
+        Ok(outcome)
+    }
 }
 
 /// The answer of a call that must succeed.
-fn must(task: u32, call: &Call<'_>, outcome: Outcome) -> Result<Answer, LoadError> {
-    match outcome {
+fn done(take: &mut impl Take, task: u32, call: &Call<'_>) -> Result<Answer, LoadError> {
+    match take(task, call)? {
         Outcome::Done(answer) => Ok(answer),
         other => Err(LoadError::Failed(format!("{} of process {task}: {other:?}", call.name()))),
     }

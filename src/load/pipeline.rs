@@ -7,9 +7,8 @@
 //! changes with nearly every call and none finds its rows in the cache: that measures the memory
 //! of the machine.
 
-use super::{Chooser, LoadError, done, must};
-use tickernel_systems::Kernel;
-use tickernel_systems::event::{Call, Outcome, Payload};
+use super::{Chooser, LoadError, Take, done};
+use tickernel_systems::event::{Call, Payload};
 
 /// What goes through.
 const LINE: [u8; 64] = *b"a line of text that goes through a pipeline, 64 bytes in all...\n";
@@ -36,21 +35,21 @@ impl Pipelines {
     }
 
     /// Makes one: the shell is process 1.
-    fn make(kernel: &mut Kernel, count: usize) -> Result<Line, LoadError> {
+    fn make(take: &mut impl Take, count: usize) -> Result<Line, LoadError> {
         let mut line = Line { pids: [0; 3], count };
         let mut input: Option<i32> = None;
         for at in 0..count {
             let last = at + 1 == count;
-            let pipe = if last { None } else { Some(Self::pipe(kernel)?) };
-            let pid = done(kernel, 1, Call::Fork {})?.value as u32;
+            let pipe = if last { None } else { Some(Self::pipe(take)?) };
+            let pid = done(take, 1, &Call::Fork {})?.value as u32;
             if let Some(fd) = input {
-                Self::become_fd(kernel, pid, fd, STDIN)?;
-                done(kernel, 1, Call::Close { fd })?;
+                Self::become_fd(take, pid, fd, STDIN)?;
+                done(take, 1, &Call::Close { fd })?;
             }
             if let Some([read, write]) = pipe {
-                Self::become_fd(kernel, pid, write, STDOUT)?;
-                done(kernel, pid, Call::Close { fd: read })?;
-                done(kernel, 1, Call::Close { fd: write })?;
+                Self::become_fd(take, pid, write, STDOUT)?;
+                done(take, pid, &Call::Close { fd: read })?;
+                done(take, 1, &Call::Close { fd: write })?;
                 input = Some(read);
             }
             line.pids[at] = pid;
@@ -58,59 +57,55 @@ impl Pipelines {
         Ok(line)
     }
 
-    fn pipe(kernel: &mut Kernel) -> Result<[i32; 2], LoadError> {
-        match done(kernel, 1, Call::Pipe {})?.payload {
+    fn pipe(take: &mut impl Take) -> Result<[i32; 2], LoadError> {
+        match done(take, 1, &Call::Pipe {})?.payload {
             Payload::Fds(fds) => Ok(fds),
             other => Err(LoadError::Failed(format!("pipe gave {other:?}"))),
         }
     }
 
-    fn become_fd(kernel: &mut Kernel, pid: u32, fd: i32, as_fd: i32) -> Result<(), LoadError> {
-        done(kernel, pid, Call::Dup2 { oldfd: fd, newfd: as_fd })?;
-        done(kernel, pid, Call::Close { fd })?;
+    fn become_fd(take: &mut impl Take, pid: u32, fd: i32, as_fd: i32) -> Result<(), LoadError> {
+        done(take, pid, &Call::Dup2 { oldfd: fd, newfd: as_fd })?;
+        done(take, pid, &Call::Close { fd })?;
         Ok(())
     }
 
-    /// The calls of one process of a pipeline for each line.
-    fn calls(line: &Line, stage: usize) -> impl Iterator<Item = Call<'static>> {
-        let (first, last) = (stage == 0, stage + 1 == line.count);
-        let read = Call::Read { fd: STDIN, count: LINE.len() as u64 };
-        let write = Call::Write { fd: STDOUT, data: &LINE };
-        let alone = (first && last).then_some(Call::Getpid {});
-        let reads = (!first).then_some(read);
-        reads.into_iter().chain((!last).then_some(write)).chain(alone)
-    }
-
     /// Makes the processes.
-    pub(super) fn build(&mut self, kernel: &mut Kernel) -> Result<(), LoadError> {
+    pub(super) fn build(&mut self, mut take: impl Take) -> Result<(), LoadError> {
         let mut left = self.processes;
         while left > 0 {
             let count = left.min(3) as usize;
-            self.lines.push(Self::make(kernel, count)?);
+            self.lines.push(Self::make(&mut take, count)?);
             left -= count as u64;
         }
         Ok(())
     }
 
     /// Has so many events taken.
-    pub(super) fn run(
-        &mut self,
-        events: u64,
-        mut take: impl FnMut(u32, &Call<'_>) -> Result<Outcome, LoadError>,
-    ) -> Result<(), LoadError> {
+    pub(super) fn run(&mut self, events: u64, mut take: impl Take) -> Result<(), LoadError> {
+        let read = Call::Read { fd: STDIN, count: LINE.len() as u64 };
+        let write = Call::Write { fd: STDOUT, data: &LINE };
         let mut left = events;
+        let mut go = |left: &mut u64, task, call: &Call<'_>| {
+            if *left > 0 {
+                *left -= 1;
+                done(&mut take, task, call)?;
+            }
+            Ok::<(), LoadError>(())
+        };
         while left > 0 {
             let at = self.chooser.below(self.lines.len() as u64) as usize;
             let Some(line) = self.lines.get(at) else { return Ok(()) };
-            for stage in 0..line.count {
-                let task = line.pids[stage];
+            if line.count == 1 {
+                go(&mut left, line.pids[0], &Call::Getpid {})?;
+            }
+            for (stage, task) in line.pids.into_iter().enumerate().take(line.count) {
                 for _ in 0..self.turn {
-                    for call in Self::calls(line, stage) {
-                        if left == 0 {
-                            return Ok(());
-                        }
-                        must(task, &call, take(task, &call)?)?;
-                        left -= 1;
+                    if stage > 0 {
+                        go(&mut left, task, &read)?;
+                    }
+                    if stage + 1 < line.count {
+                        go(&mut left, task, &write)?;
                     }
                 }
             }

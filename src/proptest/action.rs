@@ -72,7 +72,8 @@ actions! {
         8 Poll, 4 Select,
     }
     Bytes {
-        22 Read, 22 Write, 3 Pread, 3 Pwrite, 2 Readv, 2 Writev, 5 Lseek, 3 Ftruncate, 3 Truncate,
+        22 Read, 22 Write, 3 Pread, 3 Pwrite, 2 Readv, 2 Writev, 2 Preadv2, 2 Pwritev2,
+        5 Lseek, 3 Ftruncate, 3 Truncate,
         2 Fallocate, 1 Fsync, 4 Sendfile, 3 CopyFileRange,
     }
     Names {

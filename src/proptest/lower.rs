@@ -538,6 +538,19 @@ impl Lowering<'_> {
         self.player.known.get(&self.pid)?.fds.get(&fd).copied()
     }
 
+    /// An offset of preadv2(2): most often the description's own.
+    fn own_or(&self, offset: i64) -> i64 {
+        if self.choices[3].is_multiple_of(3) { offset } else { -1 }
+    }
+
+    /// Flags of preadv2(2), by number: not every host has names for all. Whether RWF_NOWAIT finds a
+    /// file's page in memory is the host's business.
+    fn vector_flags(&self, fd: i64) -> u32 {
+        let flags = self.pick(3, &[0, 0, 1, 2, 4, 8, 0x10, 0x10, 0x20, 0x30, 0x40, 0x1000]);
+        let is_pipe = matches!(self.kind_of(fd), Some(Kind::Reader | Kind::Writer));
+        if is_pipe { flags } else { flags & !8 }
+    }
+
     fn bytes(&self, action: Action) -> Value {
         let (reader, writer) = (
             self.fd(0, &[Kind::Reader, Kind::File]),
@@ -555,6 +568,10 @@ impl Lowering<'_> {
                 json!({"call": "pwrite64", "fd": file, "data": self.data(1), "offset": offset})
             }
             Action::Readv => json!({"call": "readv", "fd": reader, "count": count}),
+            Action::Preadv2 => json!({"call": "preadv2", "fd": reader, "count": count,
+                "offset": self.own_or(offset), "flags": self.vector_flags(reader)}),
+            Action::Pwritev2 => json!({"call": "pwritev2", "fd": writer, "data": self.data(1),
+                "offset": self.own_or(offset), "flags": self.vector_flags(writer)}),
             Action::Lseek => {
                 let whence = ["SEEK_SET", "SEEK_CUR", "SEEK_END"];
                 json!({"call": "lseek", "fd": self.seekable(0), "offset": offset,

@@ -200,9 +200,11 @@ impl Report {
             for line in &first.context {
                 out += &format!("    {line}\n");
             }
-            out += &format!("    {}\n", first.call);
-            out += &format!("      recorded  {}\n", first.recorded);
-            out += &format!("      simulated {}\n", first.simulated);
+            if !first.call.is_empty() {
+                out += &format!("    {}\n", first.call);
+                out += &format!("      recorded  {}\n", first.recorded);
+                out += &format!("      simulated {}\n", first.simulated);
+            }
             out += &format!("      {}\n", first.why);
             out += &format!("  {} calls before it are clean\n", self.clean_prefix);
             self.more_text(&mut out);

@@ -98,7 +98,10 @@ pub fn twin_damage(
     line: Option<(u64, crate::json::JsonError)>,
     cut: Option<Damage>,
 ) -> Option<Damage> {
-    let line = line.map(|(line, why)| Damage { line: Some(line), offset: None, why: why.0 });
+    let line = line.map(|(line, why)| {
+        let why = format!("line {line}: {}", why.0);
+        Damage { line: Some(line), offset: None, why }
+    });
     line.or(cut)
 }
 
@@ -230,6 +233,10 @@ fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayEr
 
 fn differs(engine: &mut Engine, what: &str, hash: u64) {
     if engine.completions() != hash {
-        engine.wrong_state(0, format!("the hash of the {what} of a batch is another one"));
+        engine.wrong_state(0, format!(
+            "the hash of the {what} of a batch is another one: the kernel does not answer as when \
+             this was recorded; in a twin that was edited leave out the lines with sums \
+             (traces/README.md)"
+        ));
     }
 }

@@ -121,7 +121,7 @@ constants! {
     SA_FLAGS: u32 {
         SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2, SA_SIGINFO = 4, SA_ONSTACK = 0x08000000,
         SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000, SA_RESETHAND = 0x80000000,
-        SA_RESTORER = 0x04000000,
+        SA_RESTORER = 0x04000000, SA_EXPOSE_TAGBITS = 0x800,
     }
 }
 constants! {
@@ -244,6 +244,26 @@ constants! {
     /// Flags of splice(2), tee(2), vmsplice(2).
     SPLICE_FLAGS: u32 {
         SPLICE_F_MOVE = 1, SPLICE_F_NONBLOCK = 2, SPLICE_F_MORE = 4, SPLICE_F_GIFT = 8,
+    }
+}
+constants! {
+    /// Flags of preadv2(2) and pwritev2(2).
+    RWF_FLAGS: u32 {
+        RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 0x10,
+        RWF_NOAPPEND = 0x20, RWF_ATOMIC = 0x40, RWF_DONTCACHE = 0x80, RWF_NOSIGNAL = 0x100,
+    }
+}
+constants! {
+    /// Advice of posix_fadvise(2).
+    ADVICES: u32 {
+        POSIX_FADV_NORMAL = 0, POSIX_FADV_RANDOM = 1, POSIX_FADV_SEQUENTIAL = 2,
+        POSIX_FADV_WILLNEED = 3, POSIX_FADV_DONTNEED = 4, POSIX_FADV_NOREUSE = 5,
+    }
+}
+constants! {
+    /// Flags of sync_file_range(2).
+    SYNC_FILE_RANGE_FLAGS: u32 {
+        SYNC_FILE_RANGE_WAIT_BEFORE = 1, SYNC_FILE_RANGE_WRITE = 2, SYNC_FILE_RANGE_WAIT_AFTER = 4,
     }
 }
 constants! {

@@ -97,7 +97,7 @@ impl Kernel {
             Subject::Target => self.real_path(path),
             Subject::Name => self.place_path(path),
             Subject::TargetOrPlace => match self.real_path(path) {
-                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => self.place_path(path),
+                Err(Stop::Fail(Errno::ENOENT | Errno::ENOTDIR)) => self.path_to_make(path),
                 other => other,
             },
             Subject::Existence => match self.real_path(path) {
@@ -105,6 +105,16 @@ impl Kernel {
                 other => other,
             },
         }
+    }
+
+    /// Under which name the policy is asked about what is not there yet. A link to nothing leads to
+    /// where the file will be: rules, which are no part of the contract, are never led around.
+    fn path_to_make(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
+        if self.bends.empty_links_are_asked_about && self.face.rules.is_empty() {
+            return self.place_path(path);
+        }
+        let made = self.made_path(path)?;
+        self.place_path(&made)
     }
 
     /// The real path of the deepest directory that is there, and what is missing below it.

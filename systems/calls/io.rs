@@ -1,5 +1,5 @@
 //! Reading, writing and moving in what is open: read(2), write(2), pread(2), lseek(2),
-//! getdents64(2), ftruncate(2), fallocate(2), fsync(2).
+//! getdents64(2), ftruncate(2), fallocate(2).
 //!
 //! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP).
 
@@ -32,7 +32,7 @@ const FALLOC_FL_KEEP_SIZE: u32 = 1;
 const FALLOC_FL_PUNCH_HOLE: u32 = 2;
 
 /// What kind of thing a place is, for reading and writing.
-enum Thing {
+pub(super) enum Thing {
     File,
     Directory,
     Device(u64),
@@ -41,7 +41,7 @@ enum Thing {
 }
 
 impl Kernel {
-    fn thing(&self, place: Place) -> Thing {
+    pub(super) fn thing(&self, place: Place) -> Thing {
         match self.fs.inode(place).map(|inode| &inode.kind) {
             Some(Kind::Regular(_)) => Thing::File,
             Some(Kind::Directory(_)) => Thing::Directory,
@@ -50,19 +50,6 @@ impl Kernel {
             None if self.fs.is_directory(place) => Thing::Directory,
             None => Thing::Proc,
         }
-    }
-
-    /// readv(2) and preadv(2) of a count that ends them before the file is asked what it is: 0, and
-    /// what is below 0 as Linux counts.
-    pub(crate) fn read_odd(&mut self, task: TaskRow, fd: i32, count: u64) -> CallResult {
-        let row = self.open_fd(task, fd)?;
-        if !self.rows[row].readable() {
-            return Err(Errno::EBADF.into());
-        }
-        if count != 0 {
-            return Err(Errno::EINVAL.into());
-        }
-        Ok(Answer::data(Vec::new()))
     }
 
     /// read(2), readv(2).
@@ -77,6 +64,10 @@ impl Kernel {
             0..=MAX_RW_COUNT => count,
             // A length of the face's has no address that could be wrong.
             _ if self.config.face.present => MAX_RW_COUNT,
+            // What cannot be read at all says so before it looks at the buffer.
+            _ if matches!(description.target, Target::Object(Object::Pidfd(_) | Object::Epoll)) => {
+                0
+            }
             _ => readable_count(count)?,
         };
         match description.target {
@@ -87,6 +78,7 @@ impl Kernel {
                 let offset = description.offset;
                 self.face_read_limit(count)?;
                 self.face_permit_file(READ, place)?;
+                self.check_area(offset, count)?;
                 let answer = self.read_place(task, place, offset, count)?;
                 // Devices have no offset that moves.
                 if answer.value > 0 && !self.is_device(place) {
@@ -127,7 +119,9 @@ impl Kernel {
             Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
         };
         self.face_permit_file(READ, place)?;
-        self.read_place(task, place, offset, readable_count(count)?)
+        let count = readable_count(count)?;
+        self.check_area(offset, count)?;
+        self.read_place(task, place, offset, count)
     }
 
     pub(crate) fn read_place(
@@ -155,7 +149,11 @@ impl Kernel {
     fn read_device(&mut self, rdev: u64, count: u64) -> CallResult {
         match (major(rdev), minor(rdev)) {
             (1, 3) => Ok(Answer::data(Vec::new())),
-            (1, 5 | 7) => Ok(Answer::data(vec![0; count.min(MAX_DEVICE_BYTES) as usize])),
+            (1, 5 | 7) => {
+                // A signal cuts it short after any page.
+                let count = count.min(MAX_DEVICE_BYTES).min(self.max_bytes);
+                Ok(Answer::data(vec![0; count as usize]))
+            }
             (1, 8 | 9) => self.random(count.min(MAX_DEVICE_BYTES)),
             _ => Err(Errno::EIO.into()),
         }
@@ -239,7 +237,9 @@ impl Kernel {
             Target::Object(object) => self.write_object(row, object, data),
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;
-                let offset = if append { self.end_of(place) } else { description.offset };
+                let offset = description.offset;
+                self.check_area(offset, data.len() as u64)?;
+                let offset = if append { self.end_of(place) } else { offset };
                 let answer = self.write_place(task, place, offset, data)?;
                 if answer.value > 0 && !self.is_device(place) {
                     self.rows[row].offset = offset + answer.value as u64;
@@ -247,6 +247,14 @@ impl Kernel {
                 Ok(answer)
             }
         }
+    }
+
+    /// EINVAL where the last byte would lie beyond the largest offset, before it is looked at what
+    /// lies there: so a directory of ext4 that was read to its end gives it, and not EISDIR.
+    #[inline]
+    fn check_area(&self, offset: u64, count: u64) -> Result<(), Errno> {
+        let end = offset.saturating_add(count);
+        if end > i64::MAX as u64 && !self.bends.any_offset { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
     pub(crate) fn end_of(&self, place: Place) -> u64 {
@@ -274,6 +282,7 @@ impl Kernel {
         if !self.rows[row].writable() {
             return Err(Errno::EBADF.into());
         }
+        self.check_area(offset, data.len() as u64)?;
         let append = self.rows[row].flags & O_APPEND != 0 && !self.bends.pwrite_keeps_offset;
         if self.config.face.present && !self.bends.limits_come_first {
             let offset = if append { None } else { Some(offset) };
@@ -353,7 +362,16 @@ impl Kernel {
             Thing::Directory => {
                 let largest = i64::MAX as u64;
                 let end = if self.bends.any_offset { self.tree_stat(place).size } else { largest };
-                seek_from(old, end, largest, offset, whence)?
+                let has_holes = self.fs.volume(place).kind.facts().seeks_holes_of_directories;
+                match whence {
+                    // All of it is data, up to the end.
+                    SEEK_DATA | SEEK_HOLE if has_holes => match u64::try_from(offset) {
+                        Ok(from) if from < end && whence == SEEK_DATA => from,
+                        Ok(from) if from < end => end,
+                        Ok(_) | Err(_) => return Err(Errno::ENXIO.into()),
+                    },
+                    _ => seek_from(old, end, largest, offset, whence)?,
+                }
             }
             Thing::File => self.seek_file(place, old, offset, whence)?,
             Thing::Proc | Thing::Other => {
@@ -466,28 +484,6 @@ impl Kernel {
             self.fs.punch(place, offset as u64, len as u64, now);
         } else if mode == 0 && end > self.end_of(place) {
             return self.truncate_place(task, place, end);
-        }
-        Ok(Answer::default())
-    }
-
-    /// fsync(2), fdatasync(2): nothing is ever behind; pipes cannot be synchronised.
-    pub(crate) fn fsync(&self, task: TaskRow, fd: i32) -> CallResult {
-        let row = self.open_fd(task, fd)?;
-        let Target::File(place) = self.rows[row].target else { return Err(Errno::EINVAL.into()) };
-        match self.thing(place) {
-            Thing::Device(_) | Thing::Proc => Err(Errno::EINVAL.into()),
-            Thing::File | Thing::Directory | Thing::Other => Ok(Answer::default()),
-        }
-    }
-
-    /// posix_fadvise(2): advice changes nothing.
-    pub(crate) fn fadvise(&self, task: TaskRow, fd: i32, len: i64, advice: i32) -> CallResult {
-        let row = self.open_fd(task, fd)?;
-        if !matches!(self.rows[row].target, Target::File(_) | Target::Object(_)) {
-            return Err(Errno::ESPIPE.into());
-        }
-        if len < 0 || !(0..=5).contains(&advice) {
-            return Err(Errno::EINVAL.into());
         }
         Ok(Answer::default())
     }

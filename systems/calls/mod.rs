@@ -27,9 +27,12 @@ pub(crate) mod record_lock;
 mod signal;
 mod socket;
 pub(crate) mod splice;
+mod sync;
 mod time;
 pub(crate) mod timer;
 pub(crate) mod transfer;
+mod unnamed;
+mod vectors;
 mod wait;
 
 use crate::abi::flags::*;
@@ -101,6 +104,12 @@ impl Kernel {
             Call::Pwrite64 { fd, data, offset } | Call::Pwritev { fd, data, offset } => {
                 self.pwrite(task, fd, data, offset)
             }
+            Call::Preadv2 { fd, count, offset, flags } => {
+                self.preadv2(task, fd, count, offset, flags)
+            }
+            Call::Pwritev2 { fd, data, offset, flags } => {
+                self.pwritev2(task, fd, data, offset, flags)
+            }
             Call::Lseek { fd, offset, whence } => self.lseek(task, fd, offset, whence),
             Call::Getdents64 { fd, count } => self.getdents64(task, fd, count),
             Call::Ftruncate { fd, length } => self.ftruncate(task, fd, length),
@@ -108,6 +117,11 @@ impl Kernel {
                 self.fallocate(task, fd, mode, offset, len)
             }
             Call::Fsync { fd } | Call::Fdatasync { fd } => self.fsync(task, fd),
+            Call::Syncfs { fd } => self.syncfs(task, fd),
+            Call::SyncFileRange { fd, offset, nbytes, flags } => {
+                self.sync_file_range(task, fd, (offset, nbytes), flags)
+            }
+            Call::Readahead { fd, .. } => self.readahead(task, fd),
             Call::Fadvise64 { fd, len, advice, .. } => self.fadvise(task, fd, len, advice),
             Call::Flock { fd, operation } => self.flock(task, fd, operation),
             Call::Sendfile { out_fd, in_fd, offset, count } => {

@@ -4,7 +4,6 @@
 //! copies of path arguments come first, as in Linux: EFAULT, ENAMETOOLONG, ENOENT for an empty
 //! path.
 
-use crate::abi::credentials::CAP_FOWNER;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::{Object, Target};
@@ -383,41 +382,17 @@ impl Kernel {
         Ok(Answer::default())
     }
 
-    /// fchmod(2) of an unnamed pipe.
-    fn chmod_pipe(&mut self, task: TaskRow, row: DescriptionRow, mode: u32) -> CallResult {
-        let pipe = match self.rows[row].target {
-            Target::Pipe(pipe, _) => pipe,
-            Target::Object(_) => return Err(Errno::EOPNOTSUPP.into()),
-            Target::File(_) | Target::Socket(_) => return Ok(Answer::default()),
-        };
-        let caller = &self.rows[task].credentials;
-        if caller.fsuid != self.rows[pipe].uid && !caller.capable(CAP_FOWNER) {
-            return Err(Errno::EPERM.into());
-        }
-        self.rows[pipe].mode = mode & 0o7777;
-        Ok(Answer::default())
-    }
-
     /// chown(2) and its like; -1 leaves an id.
     pub(crate) fn chown(&mut self, task: TaskRow, spot: Spot, uid: i64, gid: i64) -> CallResult {
+        let wanted = |id: i64| Some(id as u32).filter(|id| *id != u32::MAX);
         let place = match spot {
             Spot::Place(place) => place,
-            Spot::Open(row) => return self.unchangeable(row),
+            Spot::Open(row) => return self.chown_unnamed(task, row, (wanted(uid), wanted(gid))),
         };
-        let wanted = |id: i64| Some(id as u32).filter(|id| *id != u32::MAX);
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.chown(&caller, place, wanted(uid), wanted(gid), now)?;
         Ok(Answer::default())
-    }
-
-    /// Owner and times of what has no name: nobody can change those of anonymous inodes, and
-    /// nothing shows those of pipes and sockets.
-    fn unchangeable(&self, row: DescriptionRow) -> CallResult {
-        match self.rows[row].target {
-            Target::Object(_) => Err(Errno::EOPNOTSUPP.into()),
-            Target::File(_) | Target::Pipe(..) | Target::Socket(_) => Ok(Answer::default()),
-        }
     }
 
     /// The object of an f- call.
@@ -546,7 +521,10 @@ impl Kernel {
         name: Option<Path<'_>>,
         size: u64,
     ) -> CallResult {
-        let Spot::Place(place) = spot else { return Err(Errno::EOPNOTSUPP.into()) };
+        let place = match spot {
+            Spot::Place(place) => place,
+            Spot::Open(row) => return self.xattr_unnamed(*row, name),
+        };
         caller!(self, task => caller);
         let text = match name {
             Some(name) => self.fs.getxattr(&caller, *place, name.ok_or(Errno::EFAULT)?)?,
@@ -571,7 +549,10 @@ impl Kernel {
         value: Option<(&[u8], u32)>,
     ) -> CallResult {
         let name = name.ok_or(Errno::EFAULT)?;
-        let Spot::Place(place) = spot else { return Err(Errno::EOPNOTSUPP.into()) };
+        let place = match spot {
+            Spot::Place(place) => place,
+            Spot::Open(row) => return self.set_xattr_unnamed(*row, Some(name), value),
+        };
         let now = self.stamp();
         caller!(self, task => caller);
         match value {

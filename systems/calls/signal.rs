@@ -15,6 +15,17 @@ use alloc::boxed::Box;
 /// Smallest alternate stack (`MINSIGSTKSZ`).
 const MINSIGSTKSZ: u64 = 2048;
 
+/// The flags of sigaction(2) that the kernel keeps.
+const KNOWN_FLAGS: u32 = SA_NOCLDSTOP
+    | SA_NOCLDWAIT
+    | SA_SIGINFO
+    | SA_ONSTACK
+    | SA_RESTART
+    | SA_NODEFER
+    | SA_RESETHAND
+    | SA_RESTORER
+    | SA_EXPOSE_TAGBITS;
+
 impl Kernel {
     /// rt_sigaction(2).
     pub(crate) fn rt_sigaction(
@@ -31,6 +42,8 @@ impl Kernel {
         let old = self.rows[handlers].action(signal);
         if let Some(mut action) = act {
             action.mask = action.mask.without(SigSet::UNSTOPPABLE);
+            // A program sees by them which flags the kernel knows (sigaction(2), SA_UNSUPPORTED).
+            action.flags &= KNOWN_FLAGS;
             self.rows[handlers].set(signal, action);
             if crate::deliver::is_ignored(signal, action) {
                 self.drop_pending(task, signal);

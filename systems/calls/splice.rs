@@ -246,11 +246,8 @@ impl Kernel {
         Ok(Some(written))
     }
 
-    /// Pages of a file into a pipe.
+    /// Pages of a file into a pipe. What has none is found out once the pipe has room.
     fn splice_to_pipe(&mut self, task: TaskRow, to: PipeRow, splicing: Splicing) -> Tried {
-        if !matches!(self.rows[splicing.from].target, Target::File(_)) {
-            return Err(Errno::EINVAL.into());
-        }
         let at = splicing.offset.unwrap_or(self.rows[splicing.from].offset);
         let sending = Sending {
             from: splicing.from,

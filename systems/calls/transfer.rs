@@ -51,12 +51,16 @@ impl Kernel {
         if flags != 0 {
             return Err(Errno::EINVAL.into());
         }
-        let (from_place, to_place) = self.both_regular(from, to)?;
+        let places = self.both_regular(from, to)?;
         let target_is_right = self.rows[to].writable() && self.rows[to].flags & O_APPEND == 0;
         if !self.rows[from].readable() || !target_is_right {
             return Err(Errno::EBADF.into());
         }
-        if self.fs.volume(from_place).dev != self.fs.volume(to_place).dev {
+        let same_volume = match places {
+            (Some(from), Some(to)) => self.fs.volume(from).dev == self.fs.volume(to).dev,
+            (from, to) => from == to,
+        };
+        if !same_volume {
             return Err(Errno::EXDEV.into());
         }
         let source = input.1.unwrap_or(self.rows[from].offset as i64);
@@ -65,6 +69,10 @@ impl Kernel {
         if wraps(source) || wraps(target) {
             return Err(Errno::EOVERFLOW.into());
         }
+        // Nothing is in two pidfds.
+        let (Some(from_place), Some(to_place)) = places else {
+            return Ok(offsets(0, input.1, output.1));
+        };
         let size = self.fs.pages(from_place).map_or(0, Pages::size);
         let left = if source >= size as i64 { 0 } else { size.wrapping_sub(source as u64) };
         let count = self.below_limits(task, to_place, target, len.min(left))?;
@@ -95,29 +103,30 @@ impl Kernel {
         Ok(offsets(moved, told(input.1, source), told(output.1, target)))
     }
 
-    /// The places of two regular files.
+    /// The places of two regular files; `None` for a pidfd, which is one in a file system of its
+    /// own.
     fn both_regular(
         &self,
         from: DescriptionRow,
         to: DescriptionRow,
-    ) -> Result<(Place, Place), Errno> {
-        let place = |row: DescriptionRow| match self.rows[row].target {
-            Target::File(place) => Some(place),
-            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => None,
+    ) -> Result<(Option<Place>, Option<Place>), Errno> {
+        let is_directory = |row: DescriptionRow| match self.rows[row].target {
+            Target::File(place) => self.fs.is_directory(place),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => false,
         };
-        let (from, to) = (place(from), place(to));
-        if [from, to].into_iter().flatten().any(|place| self.fs.is_directory(place)) {
+        if is_directory(from) || is_directory(to) {
             return Err(Errno::EISDIR);
         }
-        let regular = |place: Place| match self.fs.inode(place).map(|inode| &inode.kind) {
-            Some(Kind::Regular(_)) => true,
-            Some(_) => false,
-            None => matches!(place.node, Node::Proc(_)),
+        let regular = |row: DescriptionRow| match self.rows[row].target {
+            Target::File(place) => match self.fs.inode(place).map(|inode| &inode.kind) {
+                Some(Kind::Regular(_)) => Ok(Some(place)),
+                None if matches!(place.node, Node::Proc(_)) => Ok(Some(place)),
+                Some(_) | None => Err(Errno::EINVAL),
+            },
+            Target::Object(Object::Pidfd(_)) => Ok(None),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => Err(Errno::EINVAL),
         };
-        match (from, to) {
-            (Some(from), Some(to)) if regular(from) && regular(to) => Ok((from, to)),
-            _ => Err(Errno::EINVAL),
-        }
+        Ok((regular(from)?, regular(to)?))
     }
 
     /// How much of a write lies below RLIMIT_FSIZE and the largest size of a file.
@@ -203,7 +212,14 @@ impl Kernel {
     fn send(&mut self, task: TaskRow, sending: Sending) -> CallResult {
         let Sending { from, to, at, count, .. } = sending;
         let append = self.rows[to].flags & O_APPEND != 0;
-        let Target::File(place) = self.rows[from].target else { return Err(Errno::EINVAL.into()) };
+        let place = match self.rows[from].target {
+            Target::File(place) => Some(place),
+            // Of nothing a counter is not asked.
+            Target::Object(Object::Event(_)) if count == 0 => None,
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                return Err(Errno::EINVAL.into());
+            }
+        };
         let out_start = match self.rows[to].target {
             Target::File(_) => self.rows[to].offset,
             Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => 0,
@@ -212,6 +228,7 @@ impl Kernel {
         if append {
             return Err(Errno::EINVAL.into());
         }
+        let Some(place) = place else { return Ok(self.sent(sending, 0)) };
         let count = count.min(MAX_FILE_BYTES);
         let mut sent = 0;
         while sent < count {

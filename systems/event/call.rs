@@ -263,7 +263,7 @@ calls! {
     291 epoll_create1 EpollCreate1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
     294 inotify_init1 InotifyInit1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
     221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
-        advice: i32 [Plain] }
+        advice: u32 [Choice(ADVICES)] }
     222 timer_create TimerCreate { clockid: u32 [Choice(CLOCKS)],
         sevp: Option<SigEvent> [Optional] }
     223 timer_settime TimerSettime { timerid: i32 [Plain], flags: u32 [OptionalFlags(TIMER_FLAGS)],
@@ -323,6 +323,14 @@ calls! {
         new_limit: Option<Rlimit> [Optional] }
     316 renameat2 Renameat2 { olddirfd: i32 [Dirfd], oldpath: Path<'a> [Plain],
         newdirfd: i32 [Dirfd], newpath: Path<'a> [Plain], flags: u32 [OptionalFlags(RENAME_FLAGS)] }
+    327 preadv2 Preadv2 { fd: i32 [Plain], count: u64 [Plain], offset: i64 [Optional],
+        flags: u32 [OptionalFlags(RWF_FLAGS)] }
+    328 pwritev2 Pwritev2 { fd: i32 [Plain], data: &'a [u8] [Plain], offset: i64 [Optional],
+        flags: u32 [OptionalFlags(RWF_FLAGS)] }
+    306 syncfs Syncfs { fd: i32 [Plain] }
+    277 sync_file_range SyncFileRange { fd: i32 [Plain], offset: i64 [Plain], nbytes: i64 [Plain],
+        flags: u32 [OptionalFlags(SYNC_FILE_RANGE_FLAGS)] }
+    187 readahead Readahead { fd: i32 [Plain], offset: i64 [Plain], count: u64 [Plain] }
     326 copy_file_range CopyFileRange { fd_in: i32 [Plain], off_in: Option<i64> [Optional],
         fd_out: i32 [Plain], off_out: Option<i64> [Optional], len: u64 [Plain],
         flags: u32 [Optional] }

@@ -12,9 +12,6 @@ use alloc::vec::Vec;
 /// Where an entry of a directory of /proc or of an inode is: its cookie, name and node.
 type Listed<'a> = Box<dyn Iterator<Item = (u64, Name, Node)> + 'a>;
 
-/// The cookie behind the last entry, as ext4 has it.
-const END_OF_DIRECTORY: i64 = i64::MAX;
-
 impl Fs {
     /// The entries from a position (0 = the start, else a `d_off`) that fit in a buffer of
     /// `max_bytes`; none at the end. After it [`Fs::accessed`] is due.
@@ -53,7 +50,7 @@ impl Fs {
         }
         // Who has come to the end stays there: names that are made later are not seen.
         if let (Node::Entry(_), true, Some(last)) = (place.node, whole, entries.last_mut()) {
-            last.off = END_OF_DIRECTORY;
+            last.off = self.volume(place).kind.facts().end_of_directory;
         }
         Ok(entries)
     }

@@ -34,7 +34,7 @@ mod table;
 mod usage;
 mod volume;
 mod walk;
-mod xattr;
+pub(crate) mod xattr;
 
 pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;

@@ -74,6 +74,12 @@ pub struct KindFacts {
     pub max_dir_links: u32,
     /// Size of an empty directory, and what each entry adds.
     pub dir_bytes: (u64, u64),
+    /// The cookie behind the last entry of a directory.
+    pub end_of_directory: i64,
+    /// Whether a directory answers SEEK_DATA and SEEK_HOLE (lseek(2)).
+    pub seeks_holes_of_directories: bool,
+    /// Whether RWF_DONTCACHE, and of reads RWF_NOWAIT, are taken (preadv2(2)).
+    pub drops_cache: bool,
     /// Longest target of a symbolic link.
     pub max_symlink_bytes: usize,
     /// Earliest and latest second that a time stamp can hold.
@@ -97,6 +103,9 @@ const TMPFS: KindFacts = KindFacts {
     max_links: u32::MAX,
     max_dir_links: u32::MAX,
     dir_bytes: (40, 20),
+    end_of_directory: i32::MAX as i64,
+    seeks_holes_of_directories: false,
+    drops_cache: false,
     max_symlink_bytes: 4095,
     seconds: ANY_SECOND,
     empty_reads_count: true,
@@ -125,6 +134,9 @@ impl VolumeKind {
                 max_links: 65_000,
                 max_dir_links: 65_000,
                 dir_bytes: (4096, 0),
+                end_of_directory: i64::MAX,
+                seeks_holes_of_directories: true,
+                drops_cache: true,
                 max_symlink_bytes: 4095,
                 seconds: (-(1 << 31), (1 << 34) - (1 << 31) - 1),
                 empty_reads_count: false,

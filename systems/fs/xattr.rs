@@ -215,6 +215,7 @@ impl Fs {
     }
 }
 
-fn check_name(name: &[u8]) -> Result<(), Errno> {
+/// ERANGE for a name that is empty or too long.
+pub(crate) fn check_name(name: &[u8]) -> Result<(), Errno> {
     if name.is_empty() || name.len() > NAME_BYTES { Err(Errno::ERANGE) } else { Ok(()) }
 }

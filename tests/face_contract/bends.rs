@@ -2,11 +2,13 @@
 //! `systems/profile.rs`.
 
 use crate::support::{DRIVER, Vm, both_profiles, process, process_of, vm_with};
+use std::sync::Arc;
 use std::time::Duration;
 use tickernel::fd_table::{
     F_SETFL, LOCK_EX, LOCK_NB, LOCK_SH, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR,
 };
 use tickernel::kernel::{KernelResult, Profile};
+use tickernel::permissions::{FsAccessRequest, PermissionDecision};
 use tickernel::poll::{PollEvents, PollFd};
 use tickernel::process_table::{ProcessStatus, SigmaskHow, SignalSet};
 
@@ -161,6 +163,25 @@ fn pwrite_keeps_offset() {
         vm.fd_pwrite(DRIVER, 1, fd, b"X", 0).unwrap();
         vm.read_file("/f").unwrap()
     });
+}
+
+#[test]
+fn empty_links_are_asked_about() {
+    let run = |profile| {
+        let mut vm = vm_with(|config| {
+            config.profile = profile;
+            config.permissions.filesystem = Some(Arc::new(|request: &FsAccessRequest| {
+                let inside = request.path.starts_with("/work") || request.path == "/";
+                if inside { PermissionDecision::allow() } else { PermissionDecision::deny("out") }
+            }));
+        });
+        vm.mkdir("/work", false).unwrap();
+        vm.symlink("/f", "/work/l").unwrap();
+        vm.write_file("/work/plain", "1").unwrap();
+        outcome(vm.write_file("/work/l", "1"))
+    };
+    assert_eq!(run(Profile::SecureExec), "Ok");
+    assert_eq!(run(Profile::Linux), "EACCES");
 }
 
 #[test]

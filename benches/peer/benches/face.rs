@@ -1,7 +1,7 @@
 //! Times the face beside the core's own calls and beside the published crate `secure-exec-kernel`
 //! 0.3.3, a black box, in one run: dup + close, a pipe, a process's life, a file's life, alone and
-//! among 10,000 processes. Nanoseconds an operation, the median of rounds that take turns, so that
-//! a busy machine slows all three alike.
+//! among 10,000 processes. Nanoseconds an operation, of the fastest of short rounds that take
+//! turns: what else a machine does only ever slows one down.
 //!
 //!     cargo bench --manifest-path benches/peer/Cargo.toml
 
@@ -23,10 +23,10 @@ mod machines {
     face_scene!(theirs, secure_exec_kernel);
 }
 
-/// Rounds of which the median is taken.
-const ROUNDS: usize = 15;
+/// Rounds of which the fastest counts.
+const ROUNDS: usize = 60;
 /// How long a round should take.
-const ROUND: Duration = Duration::from_millis(20);
+const ROUND: Duration = Duration::from_millis(3);
 /// So many processes beside the one that calls, in the second table.
 const CROWD: u32 = 10_000;
 
@@ -68,17 +68,14 @@ impl Kernels {
                 *times *= 2;
             }
         }
-        let mut seen: [Vec<f64>; 3] = Default::default();
+        let mut fastest = [f64::MAX; 3];
         for _ in 0..ROUNDS {
-            for (who, seen) in seen.iter_mut().enumerate() {
+            for (who, fastest) in fastest.iter_mut().enumerate() {
                 let passed = self.run(who, operation, times[who]);
-                seen.push(passed.as_nanos() as f64 / times[who] as f64);
+                *fastest = fastest.min(passed.as_nanos() as f64 / times[who] as f64);
             }
         }
-        seen.map(|mut seen| {
-            seen.sort_by(f64::total_cmp);
-            seen[ROUNDS / 2]
-        })
+        fastest
     }
 }
 

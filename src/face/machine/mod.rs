@@ -382,7 +382,10 @@ impl Core {
             self.recording = None;
         }
         let outcome = self.kernel.take(event);
-        self.after(&outcome);
+        if let Some(recording) = &mut self.recording {
+            recording.note_outcome(&outcome);
+        }
+        self.hand_on_outputs();
         outcome
     }
 
@@ -396,17 +399,17 @@ impl Core {
             self.recording = None;
         }
         let outcome = self.kernel.call_kept(task, call);
-        if self.recording.is_some() || self.poll_wait.is_some() || self.kernel.has_output() {
-            self.after(&outcome);
+        if let Some(recording) = &mut self.recording {
+            recording.note_outcome(&outcome);
+        }
+        if self.poll_wait.is_some() || self.kernel.has_output() {
+            self.hand_on_outputs();
         }
         outcome
     }
 
-    /// What came of an event enters the recording and is handed on.
-    fn after(&mut self, outcome: &Outcome) {
-        if let Some(recording) = &mut self.recording {
-            recording.note_outcome(outcome);
-        }
+    /// What came of an event beside its outcome enters the recording and is handed on.
+    fn hand_on_outputs(&mut self) {
         while let Some(output) = self.kernel.poll_output() {
             if let Some(recording) = &mut self.recording {
                 recording.note(&output);

@@ -90,12 +90,33 @@ fn contents(args: &Args<'_>) -> Option<Vec<u8>> {
         "fsync" => Call::Fsync { fd: args.fd(0)? },
         "fdatasync" => Call::Fdatasync { fd: args.fd(0)? },
         "sync" => Call::Sync {},
+        "syncfs" => Call::Syncfs { fd: args.fd(0)? },
+        "sync_file_range" => Call::SyncFileRange {
+            fd: args.fd(0)?,
+            offset: args.long(1)?,
+            nbytes: args.long(2)?,
+            flags: args.flags(3, SYNC_FILE_RANGE_FLAGS)?,
+        },
+        "readahead" => {
+            Call::Readahead { fd: args.fd(0)?, offset: args.long(1)?, count: args.size(2)? }
+        }
         "fadvise64" => Call::Fadvise64 {
             fd: args.fd(0)?,
             offset: args.long(1)?,
             len: args.long(2)?,
-            advice: args.get(3)?.resolve(&advice).and_then(|bits| i32::try_from(bits).ok())?,
+            advice: args.flags(3, ADVICES)?,
         },
+        "statfs" => Call::Statfs { path: args.path(0)? },
+        "fstatfs" => Call::Fstatfs { fd: args.fd(0)? },
+        "utimensat" | "utime" | "utimes" | "futimesat" => return times(args),
+        _ => return transfers(args),
+    };
+    args.done(&call)
+}
+
+/// Calls that move bytes inside the kernel.
+fn transfers(args: &Args<'_>) -> Option<Vec<u8>> {
+    let call = match args.name() {
         "sendfile" => Call::Sendfile {
             out_fd: args.fd(0)?,
             in_fd: args.fd(1)?,
@@ -124,9 +145,6 @@ fn contents(args: &Args<'_>) -> Option<Vec<u8>> {
             len: args.size(4)?,
             flags: args.size(5)? as u32,
         },
-        "statfs" => Call::Statfs { path: args.path(0)? },
-        "fstatfs" => Call::Fstatfs { fd: args.fd(0)? },
-        "utimensat" | "utime" | "utimes" | "futimesat" => return times(args),
         _ => return names(args),
     };
     args.done(&call)
@@ -137,12 +155,6 @@ fn statx_flag(name: &str) -> Option<i128> {
         return Some(0);
     }
     number_of(AT_FLAGS, name).map(i128::from)
-}
-
-fn advice(name: &str) -> Option<i128> {
-    let names = ["NORMAL", "RANDOM", "SEQUENTIAL", "WILLNEED", "DONTNEED", "NOREUSE"];
-    let bare = name.strip_prefix("POSIX_FADV_")?;
-    names.iter().position(|known| *known == bare).map(|at| at as i128)
 }
 
 /// NULL, or `[4 => 10]`: the offset that was given.

@@ -106,7 +106,12 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     }
     let arg = match args.get(2) {
         None => FcntlArg::Number(0),
-        Some(value) if value.as_struct().is_some() => FcntlArg::Lock(lock(value)?),
+        Some(value) if value.as_struct().is_some() => FcntlArg::Lock(match cmd {
+            F_GETLK | F_OFD_GETLK if args.succeeded() && matches!(value, Value::Struct(_)) => {
+                asked_lock(lock(value)?)
+            }
+            _ => lock(value.before())?,
+        }),
         Some(value) => {
             let table = match cmd {
                 F_SETFL => OPEN_FLAGS,
@@ -118,6 +123,13 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
         }
     };
     args.done(&Call::Fcntl { fd, cmd, arg })
+}
+
+/// What F_GETLK was asked, of which strace prints only what it left. Where nothing is in the way of
+/// a lock, nothing is in the way of one for reading; only one for writing meets one for reading.
+pub fn asked_lock(left: Flock) -> Flock {
+    let reading = left.kind == F_RDLCK as i16;
+    Flock { kind: if reading { F_WRLCK as i16 } else { F_RDLCK as i16 }, pid: 0, ..left }
 }
 
 /// `{l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=0}`

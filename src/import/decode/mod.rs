@@ -11,6 +11,8 @@ mod sockets;
 
 use std::rc::Rc;
 
+pub use inputs::asked_lock;
+
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::wire::Wire;
 
@@ -57,12 +59,19 @@ pub fn decode(call: &strace::Call) -> Decoded {
     let fault = recorded == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT);
     // strace -e inject: the kernel was not asked.
     let injected = call.result.as_ref().is_some_and(|result| result.says("INJECTED"));
+    // Of such a call perhaps not even the arguments are known.
+    let is_answered = injected && !scope && call_bytes.is_none() && call.args.is_empty();
     let unreadable = !scope
+        && !is_answered
         && (injected
             || fault && (call_bytes.is_none() || args.has_address())
             || args.has_part_of_a_poll());
     if unreadable {
         expected.role = Role::Taken;
+        expected.flags |= FED;
+    }
+    if is_answered {
+        expected.role = Role::Call;
         expected.flags |= FED;
     }
     let call = match call_bytes {

@@ -32,6 +32,10 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "ftruncate" => numbers(libc::SYS_ftruncate, &["fd", "length"], f),
         "fsync" => numbers(libc::SYS_fsync, &["fd"], f),
         "syncfs" => numbers(libc::SYS_syncfs, &["fd"], f),
+        "readahead" => numbers(libc::SYS_readahead, &["fd", "offset", "count"], f),
+        "sync_file_range" => {
+            numbers(libc::SYS_sync_file_range, &["fd", "offset", "nbytes", "flags"], f)
+        }
         "fadvise64" => numbers(libc::SYS_fadvise64, &["fd", "offset", "len", "advice"], f),
         "fdatasync" => numbers(libc::SYS_fdatasync, &["fd"], f),
         "fallocate" => fallocate(f),

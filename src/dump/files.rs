@@ -1,0 +1,168 @@
+//! Arguments of calls that name files, of those on attributes, and of copies inside the kernel.
+
+use tickernel_systems::abi::flags::*;
+use tickernel_systems::event::{Call, Path, Payload};
+
+use super::args::Args;
+use super::structs;
+use super::structs::device;
+use super::values::{self, ADDRESS, hex, text};
+
+pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
+    match call {
+        Call::Open { path, flags, mode } => {
+            made(args.path(*path).flags(*flags, OPEN_FLAGS), *flags, *mode);
+        }
+        Call::Openat { dirfd, path, flags, mode } => {
+            made(args.fd(*dirfd).path(*path).flags(*flags, OPEN_FLAGS), *flags, *mode);
+        }
+        Call::Stat { path } | Call::Lstat { path } => {
+            stat(args.path(*path));
+        }
+        Call::Fstat { fd } => {
+            stat(args.fd(*fd));
+        }
+        Call::Newfstatat { dirfd, path, flags } => {
+            stat(args.fd(*dirfd).path(*path)).flags(*flags, AT_FLAGS);
+        }
+        Call::Statx { dirfd, path, flags, mask } => {
+            args.fd(*dirfd).path(*path).flags(*flags, AT_FLAGS).flags(*mask, STATX_MASKS);
+            args.output(|payload| match payload {
+                Payload::Stat(stat) => Some(structs::statx(stat, *mask)),
+                _ => None,
+            });
+        }
+        Call::Statfs { path } => statfs(args.path(*path)),
+        Call::Fstatfs { fd } => statfs(args.fd(*fd)),
+        Call::Readlink { path, bufsiz } => {
+            args.path(*path).data().number(*bufsiz);
+        }
+        Call::Readlinkat { dirfd, path, bufsiz } => {
+            args.fd(*dirfd).path(*path).data().number(*bufsiz);
+        }
+        Call::Getcwd { size } => {
+            args.data().number(*size);
+        }
+        Call::Faccessat { dirfd, path, mode } => {
+            args.fd(*dirfd).path(*path).flags(*mode, ACCESS_MODES);
+        }
+        Call::Unlinkat { dirfd, path, flags } => {
+            let table = AT_FLAGS.iter().copied().filter(|entry| entry.0 != "AT_EACCESS");
+            let names = values::names_of_bits(u64::from(*flags), table);
+            let note = if names.is_empty() { names } else { format!(" /* {names} */") };
+            args.fd(*dirfd).path(*path).put(hex(u64::from(*flags)) + &note);
+        }
+        Call::Mknod { path, mode, major, minor } => {
+            node(args.path(*path), *mode, *major, *minor);
+        }
+        Call::Mknodat { dirfd, path, mode, major, minor } => {
+            node(args.fd(*dirfd).path(*path), *mode, *major, *minor);
+        }
+        other => more(args, other),
+    }
+}
+
+/// Times, copies and attributes.
+fn more(args: &mut Args<'_>, call: &Call<'_>) {
+    match call {
+        Call::Utimensat { dirfd, path, atime, mtime, flags } => {
+            args.fd(*dirfd).path(*path);
+            args.put(match (atime, mtime) {
+                (None, None) => "NULL".to_owned(),
+                (atime, mtime) => {
+                    format!("[{}, {}]", structs::file_time(*atime), structs::file_time(*mtime))
+                }
+            });
+            args.flags(*flags, AT_FLAGS);
+        }
+        Call::Sendfile { out_fd, in_fd, offset, count } => {
+            args.fd(*out_fd).fd(*in_fd);
+            args.optional(offset, |offset| format!("[{offset}]"));
+            // Where the offset may change, all that follows it is printed at the end.
+            if let Some(offset) = offset.filter(|_| *count > 0) {
+                let after = offsets(args).and_then(|after| after.0);
+                let after = after.filter(|after| *after != offset);
+                args.join(&after.map_or(String::new(), |after| format!(" => [{after}]")));
+            }
+            args.number(*count);
+        }
+        Call::Setxattr { path, name, value, flags }
+        | Call::Lsetxattr { path, name, value, flags } => {
+            set_attribute(args.path(*path), *name, value, *flags);
+        }
+        Call::Fsetxattr { fd, name, value, flags } => {
+            set_attribute(args.fd(*fd), *name, value, *flags);
+        }
+        Call::Getxattr { path, name, size } | Call::Lgetxattr { path, name, size } => {
+            attribute(args.path(*path).path(*name), *size);
+        }
+        Call::Fgetxattr { fd, name, size } => attribute(args.fd(*fd).path(*name), *size),
+        Call::Listxattr { path, size } | Call::Llistxattr { path, size } => {
+            attribute(args.path(*path), *size);
+        }
+        Call::Flistxattr { fd, size } => attribute(args.fd(*fd), *size),
+        Call::Splice { fd_in, off_in, fd_out, off_out, len, flags } => {
+            let offset = |offset: &i64| format!("[{offset}]");
+            args.fd(*fd_in).optional(off_in, offset).fd(*fd_out).optional(off_out, offset);
+            args.number(*len).flags(*flags, SPLICE_FLAGS);
+        }
+        Call::CopyFileRange { fd_in, off_in, fd_out, off_out, len, flags } => {
+            let offset = |offset: &i64| format!("[{offset}]");
+            args.fd(*fd_in).optional(off_in, offset).fd(*fd_out).optional(off_out, offset);
+            args.number(*len).put(hex(u64::from(*flags)));
+        }
+        other => super::process::args(args, other),
+    }
+}
+
+/// The mode of open(2), where it makes a file.
+fn made(args: &mut Args<'_>, flags: u32, mode: u32) {
+    if flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0 {
+        args.octal(mode);
+    }
+}
+
+fn stat<'a, 'b>(args: &'a mut Args<'b>) -> &'a mut Args<'b> {
+    args.output(|payload| match payload {
+        Payload::Stat(stat) => Some(structs::stat(stat)),
+        _ => None,
+    })
+}
+
+fn statfs(args: &mut Args<'_>) {
+    args.output(|payload| match payload {
+        Payload::Statfs(statfs) => Some(structs::statfs(statfs)),
+        _ => None,
+    });
+}
+
+fn node(args: &mut Args<'_>, mode: u32, major: u32, minor: u32) {
+    args.put(values::mode(mode));
+    if matches!(mode & S_IFMT, S_IFCHR | S_IFBLK) {
+        args.put(device(makedev(major, minor)));
+    }
+}
+
+fn set_attribute(args: &mut Args<'_>, name: Path<'_>, value: &[u8], flags: u32) {
+    args.path(name).put(text(value)).number(value.len() as u64).flags(flags, XATTR_FLAGS);
+}
+
+/// What an attribute or a list of them holds; NULL where only its size is asked for.
+fn attribute(args: &mut Args<'_>, size: u64) {
+    match args.payload() {
+        Some(Payload::Data(bytes)) if size > 0 => {
+            let bytes = text(&bytes.0);
+            args.put_output(bytes)
+        }
+        _ => args.put_output(if size > 0 { ADDRESS } else { "NULL" }),
+    }
+    .number(size);
+}
+
+/// The offsets that a copy left.
+fn offsets(args: &Args<'_>) -> Option<(Option<i64>, Option<i64>)> {
+    match args.payload() {
+        Some(Payload::Offsets(input, output)) => Some((*input, *output)),
+        _ => None,
+    }
+}

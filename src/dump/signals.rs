@@ -1,0 +1,138 @@
+//! Arguments of calls about signals, time and timers, sockets and the objects of anonymous inodes.
+
+use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Itimer, SigSet};
+use tickernel_systems::event::{Call, Payload};
+
+use super::args::Args;
+use super::structs;
+use super::values::{self, choice, flags, hex, open_flags_as, sigset};
+
+pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
+    match call {
+        Call::RtSigaction { signum, act } => {
+            args.put(values::signal(*signum)).optional(act, structs::sigaction);
+            args.optional_output(|payload| match payload {
+                Payload::Action(action) => Some(structs::sigaction(action)),
+                _ => None,
+            });
+            args.number(8);
+        }
+        Call::RtSigprocmask { how, set } => {
+            args.choice(*how, SIGPROCMASK_HOWS).optional(set, |set| sigset(*set));
+            args.optional_output(told_set).number(8);
+        }
+        Call::RtSigpending {} => {
+            args.output(told_set).number(8);
+        }
+        Call::RtSigsuspend { set } => {
+            args.put(sigset(*set)).number(8);
+        }
+        Call::RtSigtimedwait { set, timeout } => {
+            args.put(sigset(*set));
+            args.output(|payload| match payload {
+                Payload::Info(info) => Some(structs::siginfo(info)),
+                _ => None,
+            });
+            args.optional(timeout, |time| structs::timespec(*time)).number(8);
+        }
+        Call::RtSigreturn {} => {
+            let mask = args.look.returning_mask();
+            args.put(format!("{{mask={}}}", sigset(mask.unwrap_or(SigSet::EMPTY))));
+        }
+        Call::Setitimer { which, new_value } => {
+            args.choice(*which, ITIMERS);
+            args.optional(new_value, |timer| structs::itimer(*timer, false));
+            args.optional_output(told_timer(false));
+        }
+        Call::Getitimer { which } => {
+            args.choice(*which, ITIMERS).output(told_timer(false));
+        }
+        Call::TimerCreate { clockid, sevp } => {
+            args.choice(*clockid, CLOCKS).optional(sevp, structs::sigevent);
+            args.output(|payload| match payload {
+                Payload::Number(number) => Some(format!("[{number}]")),
+                _ => None,
+            });
+        }
+        Call::TimerSettime { timerid, flags, new_value } => {
+            args.number(*timerid).flags(*flags, TIMER_FLAGS);
+            args.optional(new_value, |timer: &Itimer| structs::itimer(*timer, true));
+            args.optional_output(told_timer(true));
+        }
+        Call::TimerGettime { timerid } => {
+            args.number(*timerid).output(told_timer(true));
+        }
+        Call::Nanosleep { request } => {
+            args.put(structs::timespec(*request)).put_output("NULL");
+        }
+        Call::ClockNanosleep { clockid, flags, request } => {
+            args.choice(*clockid, CLOCKS).flags(*flags, TIMER_FLAGS);
+            args.put(structs::timespec(*request)).put_output("NULL");
+        }
+        other => objects(args, other),
+    }
+}
+
+fn told_set(payload: &Payload) -> Option<String> {
+    match payload {
+        Payload::Set(set) => Some(sigset(*set)),
+        _ => None,
+    }
+}
+
+fn told_timer(fine: bool) -> impl Fn(&Payload) -> Option<String> {
+    move |payload| match payload {
+        Payload::Timer(timer) => Some(structs::itimer(*timer, fine)),
+        _ => None,
+    }
+}
+
+fn objects(args: &mut Args<'_>, call: &Call<'_>) {
+    match call {
+        Call::Eventfd2 { initval, flags } => {
+            args.number(*initval).flags(*flags, EVENTFD_FLAGS);
+        }
+        Call::EpollCreate1 { flags } => {
+            args.put(open_flags_as(*flags, "EPOLL_"));
+        }
+        Call::InotifyInit1 { flags } => {
+            args.put(open_flags_as(*flags, "IN_"));
+        }
+        Call::PidfdGetfd { pidfd, targetfd, flags } => {
+            args.fd(*pidfd).number(*targetfd).put(hex(u64::from(*flags)));
+        }
+        Call::Socket { domain, r#type, protocol } => {
+            const KIND: u32 = 0xf;
+            let kind = choice(*r#type & KIND, SOCKET_TYPES);
+            let kind = match *r#type & !KIND {
+                0 => kind,
+                bits => format!("{kind}|{}", flags(bits, SOCKET_TYPES)),
+            };
+            args.choice(*domain, ADDRESS_FAMILIES).put(kind).number(*protocol);
+        }
+        Call::Connect { sockfd, addr } => {
+            let (text, length) = structs::address(addr);
+            args.fd(*sockfd).put(text).number(length);
+        }
+        Call::Getsockname { sockfd } | Call::Getpeername { sockfd } => {
+            args.fd(*sockfd);
+            let told = match args.payload() {
+                Some(Payload::Address(address)) => Some(structs::address(address)),
+                _ => None,
+            };
+            match told {
+                Some((text, length)) => args.put_output(text).put(format!("[128 => {length}]")),
+                None => args.put_output(values::ADDRESS).put("[128]"),
+            };
+        }
+        Call::Sigaltstack { ss } => {
+            args.optional(ss, |stack| structs::alt_stack(*stack));
+            args.optional_output(|payload| match payload {
+                Payload::AltStack(stack) => Some(structs::alt_stack(*stack)),
+                _ => None,
+            });
+        }
+        other => args.plain(other),
+    }
+}

@@ -1,0 +1,361 @@
+//! The text twins of a trace: strace's form imports again and replays without a mismatch, and JSON
+//! lines come back to the byte; for the sessions of traces/ and for random programs.
+
+use std::path::{Path, PathBuf};
+
+use ::proptest::prelude::*;
+use ::proptest::test_runner::RngSeed;
+use serde_json::Value;
+use tickernel::drive::Drive;
+use tickernel::dump;
+use tickernel::import::{self, SideFile, Source};
+use tickernel::json::{Request, convert};
+use tickernel::proptest::{Program, programs};
+use tickernel::record::Recording;
+use tickernel::replay::{Options, Report};
+use tickernel::strace::Events;
+use tickernel::trace::TraceReader;
+use tickernel_systems::abi::flags::{FIONBIO, O_CREAT};
+use tickernel_systems::abi::{Address, Itimer, PollFd, SigEvent, SigInfo, SigSet, Timespec};
+use tickernel_systems::event::{Call, Event, FieldSource, FieldValue, Style};
+use tickernel_systems::wire::{Bytes, Wire, WireReader};
+use tickernel_systems::{Config, Kernel};
+
+/// The events of a program, encoded: what `drive` would take for its requests.
+pub fn events(program: &Program) -> Vec<Vec<u8>> {
+    let mut drive = Drive::new(Config::default());
+    let played = program.play(|line| drive.answer(line));
+    let mut events = Vec::new();
+    for (request, _) in played {
+        let request = Request::new(request);
+        let (Ok(task), Ok(call)) = (request.number::<u32>("pid"), request.call()) else { continue };
+        let mut bytes = Vec::new();
+        Event::Call { task, call }.put(&mut bytes);
+        events.push(bytes);
+    }
+    events
+}
+
+/// Linux kills a task whose rt_sigreturn(2) finds no frame, so that no recording shows one; the
+/// kernel says EINVAL. Such calls are left out.
+fn returns_from_nothing(kernel: &Kernel, task: u32, call: &Call<'_>) -> bool {
+    matches!(call, Call::RtSigreturn {}) && kernel.frames_of(task).is_empty()
+}
+
+/// The trace of these events from `drive`'s start.
+pub fn trace_of(events: &[Vec<u8>]) -> Vec<u8> {
+    let mut kernel = Kernel::new(Config::default());
+    let mut recording = Recording::begin(&kernel, Vec::new()).expect("begun");
+    for event in events {
+        let event = Event::get(&mut WireReader::new(event)).expect("it was just encoded");
+        if let Event::Call { task, call } = &event
+            && returns_from_nothing(&kernel, *task, call)
+        {
+            continue;
+        }
+        recording.take(&mut kernel, event).expect("recorded");
+        while recording.poll_output().is_some() {}
+    }
+    recording.finish(&mut kernel).expect("finished").out
+}
+
+/// The text of a trace, and its side file.
+pub fn dumped(trace: &[u8]) -> (String, SideFile) {
+    let mut text = Vec::new();
+    let damage = dump::to_strace(trace, &mut text).expect("printed");
+    assert_eq!(damage, None);
+    let side = dump::side_file_of(trace).expect("a side file").to_string();
+    let side = SideFile::parse(side.as_bytes()).expect("a side file");
+    (String::from_utf8(text).expect("strace's text is ASCII"), side)
+}
+
+/// The report of a text that is imported and replayed.
+pub fn replayed(text: &str, side: &SideFile) -> Report {
+    let recording = Events::new(text.as_bytes()).read_all();
+    assert!(recording.error.is_none(), "{:?}\n{text}", recording.error);
+    let recording = import::import(&recording, side).expect("imported");
+    let imported = import::Imported {
+        file: "dumped".to_owned(),
+        format: import::Format::Strace,
+        source: Source::Recording(recording),
+    };
+    let mut options = Options { force: true, ..Options::default() };
+    tickernel::replay::replay(imported, &mut options).expect("replayed").report
+}
+
+/// Files of traces/ that end so.
+fn kept(end: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+    let entries = std::fs::read_dir(folder).expect("traces/");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.to_string_lossy().ends_with(end));
+    paths.sort();
+    assert!(!paths.is_empty(), "{end}");
+    paths
+}
+
+/// The trace that a file is, or becomes.
+fn trace_in(path: &Path) -> Vec<u8> {
+    let imported = import::read(path, &import::Options::default()).expect("read");
+    match imported.source {
+        Source::Recording(recording) => recording.write(Vec::new()).expect("written"),
+        Source::Trace(bytes) => bytes,
+        Source::Twin(twin) => {
+            let back = convert::to_trace(twin.text.as_slice(), Vec::new()).expect("a twin");
+            assert_eq!(back.damage, None);
+            back.out
+        }
+    }
+}
+
+/// What `replay --json` reports of a kept session.
+fn kept_report(path: &Path) -> Value {
+    let name = path.file_name().expect("a name").to_string_lossy();
+    let name = name.split('.').next().expect("a name");
+    let text = std::fs::read(path.with_file_name(format!("{name}.expected.json")));
+    let kept: Value = serde_json::from_slice(&text.expect("its report")).expect("JSON");
+    kept["replay"].clone()
+}
+
+/// Sessions of traces/ again by their text: each call counts as it did, by its name. What a text
+/// of a call that was answered as recorded does not say is that the answer was a file of /proc.
+#[test]
+fn kept_recordings_import_again() {
+    for path in kept(".strace.zst") {
+        let (text, side) = dumped(&trace_in(&path));
+        let report = serde_json::to_value(replayed(&text, &side)).expect("JSON");
+        let kept = kept_report(&path);
+        for sort in [
+            "calls",
+            "in_scope",
+            "out_of_scope",
+            "compared",
+            "bound",
+            "fed",
+            "mismatched",
+            "unsupported",
+            "by_call",
+        ] {
+            assert_eq!(report[sort], kept[sort], "{path:?}: {sort}");
+        }
+        assert_eq!(report["first_mismatch"], Value::Null, "{path:?}");
+    }
+}
+
+#[test]
+fn kept_traces_import_again() {
+    for path in kept(".jsonl").into_iter().chain(kept(".trace")) {
+        let (text, side) = dumped(&trace_in(&path));
+        let report = replayed(&text, &side);
+        assert_eq!(report.calls, kept_report(&path)["calls"], "{path:?}");
+        let wrong = (report.mismatched, report.unsupported);
+        assert_eq!(wrong, (0, 0), "{path:?}: {:#?}\n{text}", report.first_mismatch);
+    }
+}
+
+/// The JSON lines of a trace.
+fn twin_of(trace: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut reader = TraceReader::new(trace).expect("a trace");
+    assert_eq!(convert::to_twin(&mut reader, &mut text).expect("a twin"), None);
+    text
+}
+
+/// A trace and its JSON lines come back to the byte.
+fn check_twin(trace: &[u8]) {
+    let text = twin_of(trace);
+    let back = convert::to_trace(text.as_slice(), Vec::new()).expect("a trace");
+    assert_eq!(back.damage, None);
+    assert!(back.out == trace);
+    assert!(twin_of(&back.out) == text);
+}
+
+#[test]
+fn kept_traces_come_back_as_json() {
+    for end in [".trace", ".jsonl"] {
+        for path in kept(end) {
+            check_twin(&trace_in(&path));
+        }
+    }
+}
+
+/// Gives every field of a call a plain value that does no harm, and that its text shows.
+struct Plain(&'static str);
+
+impl<'a> FieldSource<'a> for Plain {
+    type Error = &'static str;
+
+    fn field(
+        &mut self,
+        name: &'static str,
+        style: Style,
+        kind: &FieldValue<'_>,
+    ) -> Result<FieldValue<'a>, &'static str> {
+        let number = match (name, style) {
+            ("target" | "pgid" | "tid" | "tgid" | "set_tid", _) => 0,
+            // Numbers of a device are printed for a device only.
+            ("mode", _) if self.0.starts_with("mknod") => 0o20640,
+            // An address where the request writes.
+            ("request", _) => i128::from(FIONBIO),
+            (_, Style::Octal) => 0o640,
+            // The mode is printed for what makes a file.
+            ("flags", _) if self.0.starts_with("open") => i128::from(O_CREAT),
+            (_, Style::Dirfd) => -100,
+            (_, Style::Flags(table) | Style::OptionalFlags(table)) => {
+                table.iter().find(|entry| entry.1 != 0).map_or(0, |entry| i128::from(entry.1))
+            }
+            (_, Style::Choice(table) | Style::OptionalChoice(table)) => {
+                table.first().map_or(0, |entry| i128::from(entry.1))
+            }
+            (_, Style::Signal) => 28,
+            _ => 1,
+        };
+        Ok(match kind {
+            FieldValue::Number(_) => FieldValue::Number(number),
+            FieldValue::Bytes(_) if name == "name" => FieldValue::Bytes(b"user.x"[..].into()),
+            FieldValue::Bytes(_) => FieldValue::Bytes(b"/tmp/a"[..].into()),
+            FieldValue::List(_) => FieldValue::List(vec![b"word"[..].into()]),
+            FieldValue::Numbers(_) => FieldValue::Numbers(vec![0]),
+            // What waits forever does not show its time-out.
+            FieldValue::Time(_) if self.0 == "rt_sigtimedwait" => {
+                FieldValue::Time(Timespec::default())
+            }
+            FieldValue::Time(_) => FieldValue::Time(Timespec { sec: 0, nsec: 5000 }),
+            FieldValue::Set(_) => FieldValue::Set(SigSet(1 << 9)),
+            FieldValue::Poll(_) => FieldValue::Poll(vec![PollFd { fd: 1, events: 4, revents: 0 }]),
+            FieldValue::Lock(_) => FieldValue::Number(0),
+            FieldValue::Termios(_) => FieldValue::Number(0),
+            FieldValue::Timer(_) => FieldValue::Timer(Itimer { value_ns: 7000, interval_ns: 0 }),
+            FieldValue::SigEvent(_) => {
+                FieldValue::SigEvent(SigEvent { signo: 10, value: 5, ..SigEvent::default() })
+            }
+            FieldValue::Info(_) => {
+                FieldValue::Info(SigInfo { signo: 28, code: -1, pid: 1, ..SigInfo::default() })
+            }
+            FieldValue::Null => FieldValue::Null,
+            FieldValue::Action(action) => FieldValue::Action(*action),
+            FieldValue::Limit(limit) => FieldValue::Limit(*limit),
+            FieldValue::Winsize(size) => FieldValue::Winsize(*size),
+            FieldValue::Address(_) => FieldValue::Address(Address::Unix(Bytes(b"/s".to_vec()))),
+            FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
+        })
+    }
+
+    fn misfit(&self, name: &'static str) -> &'static str {
+        name
+    }
+}
+
+/// Calls that an import does not hand to the kernel as they were, and why.
+const OTHERWISE: &[(&str, &str)] = &[
+    ("fork", "all makers of tasks become clone(2), which takes the recorded pid"),
+    ("vfork", "as fork"),
+    ("clone", "as fork"),
+];
+
+/// The calls of the kernel that an import makes of a text.
+fn imported_calls(text: &str, side: &SideFile) -> Vec<Vec<u8>> {
+    let recording = Events::new(text.as_bytes()).read_all();
+    assert!(recording.error.is_none(), "{:?}\n{text}", recording.error);
+    let recording = import::import(&recording, side).expect("imported");
+    let call = |item: &import::Encoded| {
+        let event = Event::get(&mut WireReader::new(item.step().event)).ok()?;
+        let (Event::Call { call, .. } | Event::Park { call, .. }) = event else { return None };
+        let mut bytes = Vec::new();
+        call.put(&mut bytes);
+        Some(bytes)
+    };
+    recording.items.iter().filter_map(call).collect()
+}
+
+/// Every call of the table is printed so that it is read back as it was.
+#[test]
+fn every_call_comes_back() {
+    let mut lost = Vec::new();
+    for (_, name) in Call::NAMES {
+        let call = Call::read(name, &mut Plain(name)).expect("a call").expect("its fields");
+        if call.is_face() || OTHERWISE.iter().any(|entry| entry.0 == *name) {
+            continue;
+        }
+        let (mut event, mut bytes) = (Vec::new(), Vec::new());
+        Event::Call { task: 1, call: call.clone() }.put(&mut event);
+        call.put(&mut bytes);
+        let (text, side) = dumped(&trace_of(&[event]));
+        if text.is_empty() {
+            continue;
+        }
+        let head = format!("1     1000000000.000000000 {name}(");
+        assert!(text.starts_with(&head), "{name}: {text}");
+        if import::is_out_of_scope(name) {
+            continue;
+        }
+        if !imported_calls(&text, &side).contains(&bytes) {
+            lost.push(format!("{call:?}: {text}"));
+        }
+    }
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+}
+
+/// Without what another run of the same calls may number otherwise: times, inodes, pipes.
+fn plain(line: &str) -> String {
+    let line = line.rsplit_once(" <0.").map_or(line, |(line, _)| line);
+    let pid = line.split(' ').next().unwrap_or_default();
+    let body = line.split_once('.').and_then(|(_, rest)| rest.split_once(' '));
+    let mut text = format!("{pid} {}", body.map_or("", |(_, body)| body));
+    for key in ["pipe:[", "_ino=", "time_nsec=", "tv_nsec="] {
+        let mut parts = text.split(key);
+        let mut masked = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            masked += key;
+            masked += part.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        }
+        text = masked;
+    }
+    text
+}
+
+/// What an import cannot read (an address in place of a path, a call that never returned) comes
+/// back as name and result only.
+fn says_less(line: &str, again: &str) -> bool {
+    let Some((head, _)) = again.split_once('(') else { return false };
+    let is_less = again == format!("{head}( <unfinished ...>") || again.ends_with(" (INJECTED)");
+    let result = |line: &str| {
+        let line = line.trim_end_matches(" (INJECTED)").trim_end_matches(" <unfinished ...>");
+        line.rsplit_once(" = ").map(|(_, result)| result.to_owned())
+    };
+    is_less && line.starts_with(&format!("{head}(")) && result(line) == result(again)
+}
+
+/// Programs are the same in every run: what is found once is found again.
+const CASES: u32 = 200;
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: CASES,
+        rng_seed: RngSeed::Fixed(5),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Random programs import again by their text, and the text of that import is the same.
+    #[test]
+    fn a_dumped_program_imports_again(program in programs(40)) {
+        let trace = trace_of(&events(&program));
+        check_twin(&trace);
+        let (text, side) = dumped(&trace);
+        if text.is_empty() {
+            return Ok(());
+        }
+        let report = replayed(&text, &side);
+        let wrong = (report.mismatched, report.unsupported);
+        prop_assert_eq!(wrong, (0, 0), "{:#?}\n{}", report.first_mismatch, text);
+        let recording = Events::new(text.as_bytes()).read_all();
+        let recording = import::import(&recording, &side).expect("imported");
+        let (again, _) = dumped(&recording.write(Vec::new()).expect("written"));
+        prop_assert_eq!(text.lines().count(), again.lines().count(), "{}\n---\n{}", text, again);
+        for (line, again) in text.lines().zip(again.lines()) {
+            let (line, again) = (plain(line), plain(again));
+            prop_assert!(line == again || says_less(&line, &again), "{}\n{}", line, again);
+        }
+    }
+}
