@@ -1,5 +1,6 @@
 //! Phase 5, accounting: counters are kept by addition and subtraction as things change; this walks
-//! and compares. Run by restore, by the fuzzer's invariants and by tests, never by a tick.
+//! and compares; `references.rs` does the same for what refers to what. Run by restore, by the
+//! fuzzer's invariants and by tests, never by a tick.
 
 use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::calls::transfer::Sending;
@@ -29,7 +30,7 @@ impl fmt::Display for Defect {
 
 impl core::error::Error for Defect {}
 
-fn must(holds: bool, what: &'static str) -> Result<(), Defect> {
+pub(crate) fn must(holds: bool, what: &'static str) -> Result<(), Defect> {
     if holds { Ok(()) } else { Err(Defect { what }) }
 }
 
@@ -68,7 +69,8 @@ impl Kernel {
         must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
         let signals = self.count_signals();
         must(signals == self.queued_signals, "pending signals are counted wrongly")?;
-        must(self.fs.is_counted(), "what files take is counted wrongly")
+        must(self.fs.is_counted(), "what files take is counted wrongly")?;
+        self.audit_references()
     }
 
     fn audit_tasks(&self, uses: &mut Uses) -> Result<(), Defect> {
@@ -103,10 +105,12 @@ impl Kernel {
         for (id, row) in ContextRow::all(&self.rows) {
             let used = uses.contexts.get(&id).copied().unwrap_or(0);
             must(self.rows[row].refs == used, "a context's users are counted wrongly")?;
+            must(used > 0, "a context is left that nobody uses")?;
         }
         for (id, row) in HandlersRow::all(&self.rows) {
             let used = uses.handlers.get(&id).copied().unwrap_or(0);
             must(self.rows[row].refs == used, "a handler table's users are counted wrongly")?;
+            must(used > 0, "a handler table is left that nobody uses")?;
         }
         Ok(())
     }
@@ -153,6 +157,7 @@ impl Kernel {
             let files = &self.rows[row];
             let used = uses.files.get(&id).copied().unwrap_or(0);
             must(files.refs == used, "a descriptor table's users are counted wrongly")?;
+            must(used > 0, "a descriptor table is left that nobody uses")?;
             uses.held_bytes += files.slots.len() as u64 * memory::FD_BYTES;
             let mut count = 0;
             for slot in files.slots.iter().flatten() {
@@ -176,6 +181,7 @@ impl Kernel {
             let description = &self.rows[row];
             let used = uses.descriptions.get(&id).copied().unwrap_or(0);
             must(description.refs == used, "a description's users are counted wrongly")?;
+            must(used > 0, "a description is left that nobody uses")?;
             match description.target {
                 Target::Object(Object::Event(event)) => {
                     must(event.is_live(&self.rows), "a description's counter is gone")?;

@@ -411,7 +411,10 @@ impl Kernel {
     /// The handlers whose frames stand run.
     fn announce(&mut self, row: TaskRow) {
         let task = self.rows[row].tid;
-        for at in 0..self.rows[row].frames.len() {
+        // Those that are not announced yet are the innermost.
+        let frames = &self.rows[row].frames;
+        let told = frames.iter().rposition(|frame| frame.announce.is_none());
+        for at in told.map_or(0, |at| at + 1)..frames.len() {
             if let Some((handler, info)) = self.rows[row].frames[at].announce.take() {
                 self.emit(Effect::Handler { task, handler, info });
             }

@@ -7,7 +7,7 @@
 
 use crate::rules::Rule;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// What answers a permission that the contract has asked for (section 9).
@@ -160,6 +160,12 @@ impl Names {
         }
     }
 
+    /// The numbers in use, each with how many use it.
+    pub(crate) fn users(&self) -> impl Iterator<Item = (u32, u64)> {
+        let used = (1u32..).zip(&self.entries).map(|(number, entry)| (number, entry.1));
+        used.filter(|(_, users)| *users > 0)
+    }
+
     /// One user less: the last one frees the number.
     pub(crate) fn release(&mut self, number: u32) {
         let at = (number as usize).wrapping_sub(1);
@@ -238,6 +244,12 @@ impl Face {
     /// The path of an open file.
     pub(crate) fn path(&self, number: u32) -> &[u8] {
         self.paths.get(number as usize).map_or(&[], |path| &path.0)
+    }
+
+    /// The numbers of paths that are kept, in order.
+    pub(crate) fn paths_in_use(&self) -> Vec<u32> {
+        let free: BTreeSet<u32> = self.free_paths.iter().copied().collect();
+        (0..self.paths.len() as u32).filter(|number| !free.contains(number)).collect()
     }
 
     /// The file is closed.

@@ -38,6 +38,7 @@ mod peek;
 mod procview;
 mod profile;
 mod readiness;
+mod references;
 mod rows;
 mod rules;
 mod snapshot;

@@ -92,6 +92,7 @@ bare_target() { rustup target list --installed 2>/dev/null | grep -m 1 -e '-none
 
 step 'Cargo.lock is current' cargo metadata --locked --format-version 1
 step 'formatting' cargo fmt --all --check
+step 'formatting, fuzz targets' cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 step 'clippy' cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 step 'clippy, without features' cargo clippy --locked --lib --no-default-features -- -D warnings
 step 'clippy, feature proptest alone' cargo clippy --locked --lib --no-default-features --features proptest -- -D warnings

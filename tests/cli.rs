@@ -635,7 +635,7 @@ fn a_recorded_load_replays_to_its_digest() {
     let plan = ["--processes", "3000", "--events", "20000"];
     let figures = load(&[&plan[..], &["--record", &file]].concat());
     assert_eq!(figures["digest"], load(&plan)["digest"], "recording changes nothing");
-    let size = std::fs::metadata(&file).expect("the trace is there").len();
+    let size = fs::metadata(&file).expect("the trace is there").len();
     assert_eq!(number(&figures["recording"], "trace_bytes"), size);
     let run = tickernel(&["replay", &file, "--json"]);
     assert_eq!(run.status, Some(0), "{}", run.err);

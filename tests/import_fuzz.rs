@@ -1,10 +1,10 @@
 //! Mangled recordings never panic, hang or grow without bound: words of one line are put into
 //! another, numbers made absurd, lines doubled, swapped and left out.
 
+#[path = "fuzz/bodies/strace.rs"]
+mod body;
+
 use proptest::prelude::*;
-use tickernel::import::{Format, Imported, SideFile, Source, import};
-use tickernel::replay::{Options, replay};
-use tickernel::strace::Events;
 
 const LINES: &[&str] = &[
     r#"10 execve("/bin/sh", ["sh"], ["A=1"]) = 0"#,
@@ -95,21 +95,6 @@ fn replaced(line: &str, at: usize, word: &str) -> String {
     format!("{}{word}{}", &line[..start], &rest[end..])
 }
 
-fn run(text: &str) {
-    let recording = Events::new(text.as_bytes()).read_all();
-    let Ok(imported) = import(&recording, &SideFile::default()) else { return };
-    let source = Imported {
-        file: String::new(),
-        format: Format::Strace,
-        source: Source::Recording(imported),
-    };
-    let mut options = Options { force: true, ..Options::default() };
-    let report = replay(source, &mut options).expect("an own image is read").report;
-    assert_eq!(report.calls, report.in_scope + report.out_of_scope);
-    let counted = report.compared + report.bound + report.fed;
-    assert_eq!(report.in_scope, counted + report.mismatched + report.unsupported);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -136,6 +121,6 @@ proptest! {
                 return Ok(());
             }
         }
-        run(&(lines.join("\n") + "\n"));
+        body::run((lines.join("\n") + "\n").as_bytes());
     }
 }

@@ -112,6 +112,40 @@ fn writing_a_trace_again_changes_nothing_that_is_checked() {
     assert!(check(&text, &tampered(&trace, |_| ())).unwrap().valid);
 }
 
+/// A recording of a few lines, and the trace that is made of it.
+fn imported_text(text: &str) -> (Recording, Vec<u8>) {
+    let recording = tickernel::strace::Events::new(text.as_bytes()).read_all();
+    let imported = tickernel::import::import(&recording, &Default::default()).unwrap();
+    let (trace, _) = tickernel::replay::write(&imported, String::new(), Vec::new()).unwrap();
+    (recording, trace)
+}
+
+/// Ends that no call brings about: in the middle of another, by a signal that kills nobody, or of
+/// which no line tells.
+#[test]
+fn ends_that_the_import_brings_about_are_those_of_the_text() {
+    let begin = "10 execve(\"/bin/sh\", [\"sh\"], []) = 0\n10 fork() = 11\n";
+    let blocked = format!("{begin}11 read(0, 0x7f, 1) = ?\n");
+    let other = [
+        format!(
+            "{blocked}11 +++ exited with 3 +++\n10 exit_group(0) = ?\n10 +++ exited with 0 +++\n"
+        ),
+        format!("{blocked}11 +++ killed by SIGWINCH +++\n10 +++ exited with 0 +++\n"),
+        format!("{blocked}10 wait4(-1, [{{WIFEXITED(s) && WEXITSTATUS(s) == 3}}], 0, NULL) = 11\n"),
+        format!(
+            "{blocked}10 wait4(-1, [{{WIFSIGNALED(s) && WTERMSIG(s) == SIGHUP}}], 0, NULL) = 11\n"
+        ),
+    ];
+    for text in &other {
+        let (recording, trace) = imported_text(text);
+        assert_eq!(check(&recording, &trace).unwrap().fault, None, "{text}");
+    }
+    let (_, trace) = imported_text(&other[0]);
+    let text = other[0].replace("with 3", "with 4");
+    let found = check(&imported_text(&text).0, &trace).unwrap().fault.expect("another status");
+    assert_eq!(found.line, Some(4), "{found:?}");
+}
+
 #[test]
 fn an_effect_after_its_call_returned_is_found() {
     let why = refused(|all| {

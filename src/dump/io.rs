@@ -38,6 +38,13 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
         Call::Pwritev { fd, data, offset } => {
             args.fd(*fd).put(vector(&text(data), data.len() as u64)).number(1).number(*offset);
         }
+        Call::Preadv2 { fd, count, offset, flags } => {
+            vector_read(args.fd(*fd), *count).number(*offset).flags(*flags, RWF_FLAGS);
+        }
+        Call::Pwritev2 { fd, data, offset, flags } => {
+            args.fd(*fd).put(vector(&text(data), data.len() as u64)).number(1);
+            args.number(*offset).flags(*flags, RWF_FLAGS);
+        }
         Call::Pipe {} => {
             ends(args);
         }
@@ -73,7 +80,7 @@ fn ranges(args: &mut Args<'_>, call: &Call<'_>) {
     match call {
         Call::Fadvise64 { fd, offset, len, advice } => {
             args.fd(*fd).number(*offset).number(*len);
-            args.put(hex(u64::from(advice.cast_unsigned())));
+            args.put(hex(u64::from(*advice)));
         }
         Call::Fallocate { fd, mode, offset, len } => {
             args.fd(*fd).flags(*mode, FALLOCATE_MODES).number(*offset).number(*len);

@@ -45,10 +45,11 @@ impl Order<'_> {
 
     /// Other tasks in a call, in the order in which they entered it.
     pub(super) fn others(&self, tid: u32) -> Vec<u32> {
-        let others = self.tasks.iter().filter(|(other, task)| **other != tid && !task.busy);
-        let mut others: Vec<(u64, u32)> = others
-            .filter_map(|(other, task)| Some((task.pending.as_ref()?.entry_line, *other)))
-            .collect();
+        let entered = |other: &u32| {
+            let task = self.tasks.get(other).filter(|task| *other != tid && !task.busy)?;
+            Some((task.pending.as_ref()?.entry_line, *other))
+        };
+        let mut others: Vec<(u64, u32)> = self.in_call.iter().filter_map(entered).collect();
         others.sort_unstable();
         others.into_iter().map(|(_, other)| other).collect()
     }
@@ -163,7 +164,7 @@ impl Order<'_> {
             _ => false,
         };
         if holds {
-            self.end(other, status.cast_unsigned());
+            self.end(other, status.cast_unsigned(), None);
         }
         holds
     }
@@ -266,16 +267,16 @@ impl Order<'_> {
     /// A task that nobody is known to have made speaks: the first call that makes one and was never
     /// seen to return made it.
     pub(super) fn adopt(&mut self, child: u32) {
-        let recording = self.recording;
         for parent in self.others(child) {
             let Some(pending) = self.task(parent).pending.as_mut() else { continue };
-            let result = recording.calls.get(pending.call).and_then(|it| it.result.as_ref());
+            let result = pending.printed.result.as_ref();
+            let comes_again = result.is_some_and(|result| result.restart().is_some());
             let bytes = pending.decoded.call.as_deref().unwrap_or_default();
             let Ok(Call::Clone { flags, set_tid: 0 }) = Call::get(&mut WireReader::new(bytes))
             else {
                 continue;
             };
-            if pending.item.is_some() || result.is_some_and(|result| result.restart().is_some()) {
+            if pending.item.is_some() || comes_again {
                 continue;
             }
             let mut bytes = Vec::new();
@@ -378,7 +379,7 @@ impl Order<'_> {
                     // Its locks go before its end is printed.
                     let holds = !started && self.has_open(other, self.inode_of(tid, *fd));
                     if holds {
-                        self.end(other, status.cast_unsigned());
+                        self.end(other, status.cast_unsigned(), None);
                     }
                     holds
                 }

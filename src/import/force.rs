@@ -55,7 +55,7 @@ impl Order<'_> {
             return;
         }
         interrupted.restarting = true;
-        task.pending = Some(interrupted);
+        self.set_pending(tid, interrupted);
     }
 
     fn force(&mut self, tid: u32, call: &Call<'_>, recorded: Recorded, result: Result<i64, Errno>) {

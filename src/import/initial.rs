@@ -92,7 +92,7 @@ pub struct Node {
     ranges: Vec<(u64, u64)>,
     children: Vec<(Vec<u8>, NodeId)>,
     /// Names in the order in which a list showed them.
-    order: Vec<Vec<u8>>,
+    order: BTreeMap<Vec<u8>, usize>,
     /// Its first path.
     path: Vec<u8>,
     /// It stands in every tree that `Fs::new` makes.
@@ -177,7 +177,7 @@ impl Initial {
             pages: Pages::default(),
             ranges: Vec::new(),
             children: Vec::new(),
-            order: Vec::new(),
+            order: BTreeMap::new(),
             path,
             is_given: false,
             mount: None,
@@ -625,9 +625,8 @@ impl Initial {
     pub fn see_order(&mut self, fs: &Fs, directory: Place, names: impl Iterator<Item = Vec<u8>>) {
         if let Some(node) = self.of(fs, directory).and_then(|id| self.nodes.get_mut(id)) {
             for name in names {
-                if !node.order.contains(&name) {
-                    node.order.push(name);
-                }
+                let rank = node.order.len();
+                node.order.entry(name).or_insert(rank);
             }
         }
     }
@@ -651,8 +650,8 @@ impl Initial {
             let Some(node) = self.nodes.get(id) else { continue };
             let Some(&at) = built.get(&id) else { continue };
             let mut children = node.children.clone();
-            let rank = |name: &[u8]| node.order.iter().position(|seen| seen == name);
-            children.sort_by_key(|(name, _)| rank(name).unwrap_or(usize::MAX));
+            let rank = |name: &[u8]| node.order.get(name).copied().unwrap_or(usize::MAX);
+            children.sort_by_cached_key(|(name, _)| rank(name));
             for (name, child) in children {
                 if let Some(place) = built.get(&child) {
                     fs.build_name(*place, at, &name)?;

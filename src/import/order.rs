@@ -43,6 +43,17 @@ pub(super) enum Fate {
     Unknown,
 }
 
+/// What comes next of a task after signals.
+#[derive(Clone, Debug)]
+enum Next {
+    /// It enters or leaves a call.
+    Call,
+    /// A signal ends it.
+    Killed(strace::Name),
+    /// Something else.
+    Other,
+}
+
 /// Walks a recording.
 pub struct Order<'a> {
     pub(super) kernel: Kernel,
@@ -51,6 +62,9 @@ pub struct Order<'a> {
     pub(super) recording: &'a Recording,
     pub(super) items: Items,
     pub(super) tasks: BTreeMap<u32, Task>,
+    /// Those of them that are in a call, and perhaps some more: a recording without ends has far
+    /// more tasks than calls that wait.
+    pub(super) in_call: BTreeSet<u32>,
     pub(super) root: u32,
     /// The group in which it began.
     pub(super) first_group: u32,
@@ -61,6 +75,8 @@ pub struct Order<'a> {
     pub(super) depth: u32,
     /// Lines at which tasks end, by task.
     pub(super) ends: BTreeMap<u32, Vec<u64>>,
+    /// By the place of a signal's event: its task's next event of another kind.
+    after_signals: BTreeMap<u64, Next>,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
     /// Bytes taken out of each pipe so far.
@@ -106,6 +122,7 @@ impl<'a> Order<'a> {
             recording,
             items: Items::default(),
             tasks: BTreeMap::new(),
+            in_call: BTreeSet::new(),
             root: boot.pid,
             first_group: boot.pgid,
             start_ns,
@@ -113,6 +130,7 @@ impl<'a> Order<'a> {
             line: 0,
             depth: 0,
             ends: ends(recording, boot.pid),
+            after_signals: after_signals(recording),
             written: BTreeMap::new(),
             taken: BTreeMap::new(),
             unknown: Unknown::default(),
@@ -154,14 +172,16 @@ impl<'a> Order<'a> {
                 EventKind::Exit { call } => self.exit(tid, *call),
                 EventKind::Signal { name, info } => {
                     let Some(signal) = Signal::from_name(name) else { continue };
-                    let fate = self.fate(at, event.tid, name);
+                    let fate = self.fate(at, name);
                     self.signal(tid, signal, info, fate);
                 }
                 EventKind::Stopped { .. } | EventKind::Notice(_) => {}
-                EventKind::Exited { status } => self.exited(tid, *status),
+                EventKind::Exited { status } => {
+                    self.exited(tid, *status, Some((event.line, event.line)));
+                }
                 EventKind::Killed { signal, .. } => {
                     if let Some(signal) = Signal::from_name(signal) {
-                        self.killed(tid, signal);
+                        self.killed(tid, signal, Some((event.line, event.line)));
                     }
                 }
                 EventKind::Superseded { .. } => {
@@ -170,6 +190,9 @@ impl<'a> Order<'a> {
                 EventKind::Detached => {
                     self.park(tid);
                 }
+            }
+            if self.tasks.get(&tid).is_none_or(|task| task.pending.is_none()) {
+                self.in_call.remove(&tid);
             }
         }
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
@@ -190,17 +213,18 @@ impl<'a> Order<'a> {
     }
 
     /// What the next thing of the task tells of its end by this signal.
-    fn fate(&self, at: u64, tid: Option<u32>, name: &str) -> Fate {
-        let later = self.recording.events.iter_from(at + 1).filter(|event| event.tid == tid);
-        for event in later {
-            match &event.kind {
-                EventKind::Killed { signal, .. } if &**signal == name => return Fate::Dies,
-                EventKind::Signal { .. } | EventKind::Notice(_) => {}
-                EventKind::Entry { .. } | EventKind::Exit { .. } => return Fate::Lives,
-                _ => return Fate::Unknown,
-            }
+    fn fate(&self, at: u64, name: &str) -> Fate {
+        match self.after_signals.get(&at) {
+            Some(Next::Killed(signal)) if **signal == *name => Fate::Dies,
+            Some(Next::Call) => Fate::Lives,
+            Some(Next::Killed(_) | Next::Other) | None => Fate::Unknown,
         }
-        Fate::Unknown
+    }
+
+    /// A task is in a call.
+    pub(super) fn set_pending(&mut self, tid: u32, pending: Pending) {
+        self.in_call.insert(tid);
+        self.task(tid).pending = Some(pending);
     }
 
     pub(super) fn task(&mut self, tid: u32) -> &mut Task {
@@ -299,7 +323,7 @@ impl<'a> Order<'a> {
             item: None,
             restarting: false,
         };
-        self.task(tid).pending = Some(pending);
+        self.set_pending(tid, pending);
         self.enter_early(tid, &call);
     }
 
@@ -418,7 +442,7 @@ impl<'a> Order<'a> {
                 (self.line, self.line),
             );
         }
-        self.task(tid).pending = Some(Pending {
+        let pending = Pending {
             call: index,
             printed: call,
             entry_line: self.line,
@@ -428,7 +452,8 @@ impl<'a> Order<'a> {
             decoded,
             item: None,
             restarting: false,
-        });
+        };
+        self.set_pending(tid, pending);
         self.finish(tid);
     }
 
@@ -477,6 +502,29 @@ fn ends(recording: &Recording, root: u32) -> BTreeMap<u32, Vec<u64>> {
         }
     }
     ends
+}
+
+fn after_signals(recording: &Recording) -> BTreeMap<u64, Next> {
+    let mut found = BTreeMap::new();
+    let mut waiting: BTreeMap<Option<u32>, Vec<u64>> = BTreeMap::new();
+    for (at, event) in (0..).zip(&recording.events) {
+        let next = match event.kind {
+            EventKind::Signal { .. } => {
+                waiting.entry(event.tid).or_default().push(at);
+                continue;
+            }
+            EventKind::Notice(_) => continue,
+            EventKind::Entry { .. } | EventKind::Exit { .. } => Next::Call,
+            EventKind::Killed { signal, .. } => Next::Killed(signal),
+            EventKind::Stopped { .. }
+            | EventKind::Exited { .. }
+            | EventKind::Superseded { .. }
+            | EventKind::Detached => Next::Other,
+        };
+        let signals = waiting.remove(&event.tid).into_iter().flatten();
+        found.extend(signals.map(|at| (at, next.clone())));
+    }
+    found
 }
 
 fn makes_task(name: &str) -> bool {

@@ -147,15 +147,15 @@ impl Order<'_> {
                 _ => None,
             });
         match (leaving, status) {
-            (Some(status), _) => self.exited(pid, status.cast_unsigned()),
-            (None, Some(WaitStatus::Exited(status))) => self.exited(pid, u32::from(status)),
+            (Some(status), _) => self.exited(pid, status.cast_unsigned(), None),
+            (None, Some(WaitStatus::Exited(status))) => self.exited(pid, u32::from(status), None),
             (None, Some(WaitStatus::Signaled(by, _))) => {
                 if !self.kernel.has_pending(pid, by) {
                     let signo = i32::from(by.number());
                     let info = SigInfo { signo, ..SigInfo::default() };
                     self.emit(&Event::Signal { target: pid, info }, None, None);
                 }
-                self.killed(pid, by);
+                self.killed(pid, by, None);
             }
             (None, _) => return false,
         }
@@ -170,10 +170,11 @@ impl Order<'_> {
         }
     }
 
-    pub(super) fn exited(&mut self, tid: u32, status: u32) {
+    /// A task ended; `lines` are those that say so.
+    pub(super) fn exited(&mut self, tid: u32, status: u32, lines: Option<(u64, u64)>) {
         self.clock(CLOCK_STEP_NS);
         if self.is_known(tid) && self.kernel.is_alive(tid) {
-            self.end(tid, status);
+            self.end(tid, status, lines);
         }
         self.tasks.remove(&tid);
     }
@@ -185,7 +186,7 @@ impl Order<'_> {
         self.tasks.keys().copied().filter(|other| *other != tid && same(other)).collect()
     }
 
-    pub(super) fn end(&mut self, tid: u32, status: u32) {
+    pub(super) fn end(&mut self, tid: u32, status: u32, lines: Option<(u64, u64)>) {
         let is_exit = |order: &mut Self, tid: u32, group: bool| {
             let Some(bytes) = order.call_bytes(tid) else { return false };
             match Call::get(&mut WireReader::new(&bytes)) {
@@ -211,14 +212,14 @@ impl Order<'_> {
             self.run_call(leader);
         } else {
             self.park(tid);
-            let call = Call::ExitGroup { status: i32::try_from(status).unwrap_or(0) };
+            let call = Call::ExitGroup { status: status.cast_signed() };
             let forced = Expected::only(Role::Force, "exit_group");
-            let lines = (self.line, self.line);
-            self.emit(&Event::Call { task: tid, call }, Some(forced), Some(lines));
+            self.emit(&Event::Call { task: tid, call }, Some(forced), lines);
         }
     }
 
-    pub(super) fn killed(&mut self, tid: u32, signal: Signal) {
+    /// The same by a signal.
+    pub(super) fn killed(&mut self, tid: u32, signal: Signal, lines: Option<(u64, u64)>) {
         self.clock(CLOCK_STEP_NS);
         if self.is_known(tid) && self.kernel.is_alive(tid) {
             // What its end shows to others they may have looked for before.
@@ -229,15 +230,13 @@ impl Order<'_> {
             match self.task(tid).fatal.take() {
                 Some((fatal, info)) => self.deliver(tid, fatal, info),
                 None => {
-                    let lines = (self.line, self.line);
-                    self.emit(&Event::Deliver { task: tid, signal }, None, Some(lines));
+                    self.emit(&Event::Deliver { task: tid, signal }, None, lines);
                 }
             }
             if self.kernel.is_alive(tid) {
                 let kill = Signal::SIGKILL;
                 let forced = Expected::only(Role::Force, kill.name());
-                let lines = (self.line, self.line);
-                self.emit(&Event::Deliver { task: tid, signal: kill }, Some(forced), Some(lines));
+                self.emit(&Event::Deliver { task: tid, signal: kill }, Some(forced), lines);
             }
         }
         self.tasks.remove(&tid);

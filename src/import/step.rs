@@ -34,6 +34,7 @@ impl Order<'_> {
         let (times_out, real) = (pending.times_out, pending.real.clone());
         let (entry_line, exit_line) = (pending.entry_line, pending.exit_line);
         let mut expected = pending.decoded.expected.clone();
+        let made = pending.decoded.with_flags(&call);
         self.treat(tid, &call, &mut expected);
         let mut facts = Facts {
             kernel: &mut self.kernel,
@@ -65,8 +66,8 @@ impl Order<'_> {
             self.resume(tid, at, bytes);
             return;
         }
-        let outcome =
-            self.emit(&Event::Call { task: tid, call: call.clone() }, Some(expected), Some(lines));
+        let event = Event::Call { task: tid, call: made };
+        let outcome = self.emit(&event, Some(expected), Some(lines));
         self.after(tid, outcome);
     }
 
@@ -264,6 +265,7 @@ impl Order<'_> {
         let at = self.items.len();
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
         pending.item = Some(at);
+        let call = pending.decoded.with_flags(&call);
         let expected = pending.decoded.expected.clone();
         let entry = pending.entry_line;
         let lines = (entry, pending.exit_line.unwrap_or(entry));

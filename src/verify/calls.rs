@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tickernel_systems::event::Event;
+use tickernel_systems::abi::Signal;
+use tickernel_systems::event::{self as kernel, Event};
 
 use super::{Fault, Seen};
+use crate::replay::Role;
 use crate::strace::{Call, EventKind, Recording, Value};
 
 /// What the text has at the lines of an event.
@@ -49,6 +51,8 @@ pub(super) struct Texts<'a> {
     named: Vec<bool>,
     /// Signals, and ends of tasks by one: line, and place among the events.
     signals: Vec<(u64, u64)>,
+    /// The lines at which tasks exited: whose, with what status.
+    exits: BTreeMap<u64, (Option<u32>, u32)>,
     /// Where a task ended, for good each time: pids come again.
     ends: BTreeMap<Option<u32>, Vec<u64>>,
     /// Tasks that were let go, or of which nothing more stands there.
@@ -65,6 +69,7 @@ impl<'a> Texts<'a> {
             far: BTreeMap::new(),
             named: vec![false; count],
             signals: Vec::new(),
+            exits: BTreeMap::new(),
             ends: BTreeMap::new(),
             until: text.error.as_ref().map(|error| error.line),
         };
@@ -87,7 +92,8 @@ impl<'a> Texts<'a> {
                     texts.signals.push((event.line, at));
                     texts.ends.entry(event.tid).or_default().push(event.line);
                 }
-                EventKind::Exited { .. } => {
+                EventKind::Exited { status } => {
+                    texts.exits.insert(event.line, (event.tid, *status));
                     texts.ends.entry(event.tid).or_default().push(event.line);
                 }
                 EventKind::Stopped { .. }
@@ -141,6 +147,11 @@ impl<'a> Texts<'a> {
     /// What the text has for an event, marked as named; nothing for an event without lines.
     pub(super) fn find(&mut self, seen: &Seen<'_>) -> Result<Option<Found>, Fault> {
         let Some((entry, exit)) = seen.lines else { return Ok(None) };
+        if self.is_forced_end(seen, entry) {
+            let (after, exit) = (entry.saturating_sub(1), Some(entry));
+            let (last, info, again) = (None, None, false);
+            return Ok(Some(Found { entry, after, exit, last, info, again }));
+        }
         if let Event::Deliver { signal, .. } = &seen.event {
             let info = self.signal(seen, entry, signal.name())?;
             let (last, again) = (None, false);
@@ -173,12 +184,16 @@ impl<'a> Texts<'a> {
         Ok(Some(Found { entry, after, exit, last: Some(last.call), info: None, again }))
     }
 
+    /// The signal that stands at a line, or the end of a task by one.
+    fn signal_at(&self, line: u64) -> Option<EventKind> {
+        let place = self.signals.partition_point(|(own, _)| *own <= line).checked_sub(1)?;
+        let (_, at) = self.signals.get(place).filter(|(own, _)| *own == line)?;
+        self.text.events.get(*at).map(|event| event.kind)
+    }
+
     /// The siginfo at a line; the end of a task by a signal has its siginfo farther up.
     fn signal(&self, seen: &Seen<'_>, line: u64, name: &str) -> Result<Option<Value>, Fault> {
-        let next = self.signals.partition_point(|(own, _)| *own <= line).checked_sub(1);
-        let found = next.and_then(|place| self.signals.get(place)).filter(|(own, _)| *own == line);
-        let kind = found.and_then(|(_, at)| self.text.events.get(*at)).map(|event| event.kind);
-        let (told, info) = match kind {
+        let (told, info) = match self.signal_at(line) {
             Some(EventKind::Signal { name, info }) => (name, Some(info)),
             Some(EventKind::Killed { signal, .. }) => (signal, None),
             _ => return Err(seen.fault(Some(line), "no signal stands at that line".to_owned())),
@@ -188,6 +203,30 @@ impl<'a> Texts<'a> {
             return Err(seen.fault(Some(line), why));
         }
         Ok(info)
+    }
+
+    /// Whether the event is the end that its line tells of, brought about where nothing else did:
+    /// the task was in a call that it never left, or the kernel spares it from its signal.
+    fn is_forced_end(&self, seen: &Seen<'_>, line: u64) -> bool {
+        let forced = seen.expected.as_ref().is_some_and(|expected| expected.role == Role::Force);
+        let ends = match seen.event {
+            Event::Call { task, call: kernel::Call::ExitGroup { status } } => {
+                self.exits.get(&line).is_some_and(|(tid, told)| {
+                    tid.is_none_or(|tid| tid == task) && *told == status.cast_unsigned()
+                })
+            }
+            Event::Deliver { signal: Signal::SIGKILL, .. } => {
+                matches!(self.signal_at(line), Some(EventKind::Killed { .. }))
+            }
+            Event::Call { .. }
+            | Event::Park { .. }
+            | Event::Resume { .. }
+            | Event::Answer(_)
+            | Event::Deliver { .. }
+            | Event::Clock { .. }
+            | Event::Signal { .. } => false,
+        };
+        forced && ends
     }
 
     /// The line at which a task ends that spoke at another line.

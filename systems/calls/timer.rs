@@ -132,11 +132,17 @@ impl Kernel {
         Ok(Answer::with(Payload::Timer(old)))
     }
 
-    fn arm_timer(&mut self, key: (u32, u32)) {
-        let Some(timer) = self.timers.by_number.get(&key) else { return };
-        if timer.at_ns != 0 && timer.notify != Notify::Nobody && !is_cpu_clock(timer.clock) {
-            self.deadlines.add(timer.at_ns, Due::Timer(key.0, key.1));
+    pub(crate) fn arm_timer(&mut self, key: (u32, u32)) {
+        if let Some(at_ns) = self.timer_deadline(key) {
+            self.deadlines.add(at_ns, Due::Timer(key.0, key.1));
         }
+    }
+
+    /// When a timer is due, if the clock brings that about.
+    pub(crate) fn timer_deadline(&self, key: (u32, u32)) -> Option<u64> {
+        let timer = self.timers.by_number.get(&key)?;
+        let tells = timer.notify != Notify::Nobody && !is_cpu_clock(timer.clock);
+        (timer.at_ns != 0 && tells).then_some(timer.at_ns)
     }
 
     fn disarm_timer(&mut self, key: (u32, u32)) {

@@ -14,8 +14,15 @@ pub(super) struct Busy {
     runners: u32,
 }
 
+impl Busy {
+    /// Writers and runners.
+    pub(super) const fn users(self) -> [u32; 2] {
+        [self.writers, self.runners]
+    }
+}
+
 impl Fs {
-    fn regular_inode(&self, place: Place) -> Option<InodeId> {
+    pub(super) fn regular_inode(&self, place: Place) -> Option<InodeId> {
         let inode = self.inode_id(place)?;
         matches!(self.inodes.at(inode.0).kind, Kind::Regular(_)).then_some(inode)
     }

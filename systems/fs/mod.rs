@@ -17,6 +17,7 @@ mod create;
 mod data;
 mod devfs;
 mod directory;
+mod holds;
 mod image;
 mod inode;
 mod listing;

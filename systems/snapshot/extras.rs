@@ -2,13 +2,10 @@
 //! it, so that older snapshots read as they are.
 
 use super::{Refs, RestoreError};
-use crate::calls::timer::is_cpu_clock;
 use crate::components::{Event, Pidfd, WaitQueue};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{EventRow, PidfdRow, RowKind};
-use crate::tables::deadlines::Due;
-use crate::tables::timers::Notify;
 use crate::wire::{Wire, WireReader};
 use alloc::vec::Vec;
 
@@ -53,11 +50,8 @@ impl Kernel {
         }
         self.timers = Wire::get(from)?;
         from.charge(self.timers.by_number.len() as u64 * memory::TIMER_BYTES)?;
-        for (key, timer) in &self.timers.by_number {
-            if timer.at_ns != 0 && timer.notify != Notify::Nobody && !is_cpu_clock(timer.clock) {
-                self.deadlines.add(timer.at_ns, Due::Timer(key.0, key.1));
-            }
-        }
+        let armed: Vec<(u32, u32)> = self.timers.by_number.keys().copied().collect();
+        armed.into_iter().for_each(|key| self.arm_timer(key));
         self.check_extras(refs, events, pidfds)
     }
 

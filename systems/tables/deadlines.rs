@@ -30,6 +30,11 @@ impl Deadlines {
         self.0.remove(&(at_ns, due));
     }
 
+    /// All, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, Due)> {
+        self.0.iter().copied()
+    }
+
     /// The next one.
     pub fn first(&self) -> Option<(u64, Due)> {
         self.0.first().copied()

@@ -117,6 +117,16 @@ impl PidTable {
         (1..PID_MAX).rev().find(|number| self.is_free(*number))
     }
 
+    /// All numbers in use with what they stand for.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &PidEntry)> {
+        let pages = self.pages.iter().enumerate();
+        let pages = pages.filter_map(|(at, page)| Some((at, page.as_ref()?)));
+        let entries = pages.flat_map(|(at, page)| {
+            page.iter().enumerate().map(move |(offset, entry)| ((at * PAGE + offset) as u32, entry))
+        });
+        entries.filter(|(_, entry)| !entry.is_free())
+    }
+
     /// The next number, cyclically; `None` when all are taken (EAGAIN of fork(2)).
     pub fn next(&mut self) -> Option<u32> {
         if self.used >= PID_MAX - RESERVED_PIDS {

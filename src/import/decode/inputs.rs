@@ -98,6 +98,11 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
     args.done(&call)
 }
 
+/// The flags of a preadv2(2) or pwritev2(2).
+pub(super) fn vector_flags(args: &Args<'_>) -> Option<u32> {
+    matches!(args.name(), "preadv2" | "pwritev2").then(|| args.flags(4, RWF_FLAGS)).flatten()
+}
+
 fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     let (fd, cmd) = (args.fd(0)?, args.flags(1, FCNTL_COMMANDS)?);
     // Linux knows it, the kernel does not.

@@ -31,6 +31,32 @@ pub struct Decoded {
     /// An address stood where data was needed and the call failed with EFAULT, or only the
     /// beginning of a list was printed.
     pub unreadable: bool,
+    /// The flags of a preadv2(2) or pwritev2(2), of which `call` is the plain form: what they
+    /// change is the kernel's to find out.
+    pub vector_flags: Option<u32>,
+}
+
+impl Decoded {
+    /// The call with the flags with which it was made.
+    pub fn with_flags<'a>(&self, plain: &Call<'a>) -> Call<'a> {
+        /// An offset that stands for the description's own.
+        const OWN: i64 = -1;
+        match (self.vector_flags, plain) {
+            (Some(flags), Call::Readv { fd, count }) => {
+                Call::Preadv2 { fd: *fd, count: *count, offset: OWN, flags }
+            }
+            (Some(flags), Call::Preadv { fd, count, offset }) => {
+                Call::Preadv2 { fd: *fd, count: *count, offset: *offset, flags }
+            }
+            (Some(flags), Call::Writev { fd, data }) => {
+                Call::Pwritev2 { fd: *fd, data, offset: OWN, flags }
+            }
+            (Some(flags), Call::Pwritev { fd, data, offset }) => {
+                Call::Pwritev2 { fd: *fd, data, offset: *offset, flags }
+            }
+            (Some(_) | None, other) => other.clone(),
+        }
+    }
 }
 
 /// Longest data of which strace printed only the beginning: the rest is made up.
@@ -79,7 +105,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
         None if !scope && !unreadable => Some(unmodelled(&call.name).into()),
         None => None,
     };
-    Decoded { call, expected, unreadable }
+    let vector_flags = inputs::vector_flags(&args);
+    Decoded { call, expected, unreadable, vector_flags }
 }
 
 /// Whether the kernel has a call of this name.

@@ -1,0 +1,429 @@
+//! The second half of the walk of `account.rs`: whatever refers to something refers to what is
+//! there, and whatever is there has somebody who refers to it. Queues, locks, deadlines, places in
+//! trees, groups, names. Run as the first half is, never by a tick.
+
+use crate::abi::flags::LOCK_SH;
+use crate::account::{Defect, must};
+use crate::calls::record_lock::{LockOwner, LockedObject};
+use crate::calls::transfer::Sending;
+use crate::components::{Frame, Interrupted, Life, Object, Target, Task, Wait, Waiting};
+use crate::fs::{InodeId, Place};
+use crate::kernel::{Kernel, WakeMode};
+use crate::rows::{
+    ContextRow, DescriptionRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow, ProcessRow,
+    RowKind, Rows, SocketRow, TaskRow,
+};
+use crate::tables::deadlines::Due;
+use crate::tables::family::Club;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// No kernel lives to count so far; beyond it the next events would not be counted.
+const COUNTER_MAX: u64 = u64::MAX / 2;
+
+/// A queue in which blocked calls stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Queue {
+    Pipe(u64),
+    Event(u64),
+    Pidfd(u64),
+    Children(u64),
+    Flock(InodeId),
+    Records(LockedObject),
+}
+
+/// A call's place in a queue: which, since when, whose.
+type Standing = (Queue, u64, u32);
+
+impl Kernel {
+    pub(crate) fn audit_references(&self) -> Result<(), Defect> {
+        self.audit_queues()?;
+        self.audit_blocked()?;
+        self.audit_pipe_users()?;
+        self.audit_flocks()?;
+        self.audit_records()?;
+        self.audit_deadlines()?;
+        self.audit_places()?;
+        self.audit_numbers()?;
+        self.audit_ids()?;
+        self.audit_names()
+    }
+
+    /// Blocked calls that stand in no handler's frame: those are in no queue.
+    fn standing_waits(&self) -> impl Iterator<Item = (&Task, &Wait)> {
+        let tasks = TaskRow::all(&self.rows).into_iter().map(|(_, row)| &self.rows[row]);
+        tasks.filter_map(|task| Some((task, task.wait.as_deref()?)))
+    }
+
+    fn audit_queues(&self) -> Result<(), Defect> {
+        let mut wanted: Vec<Standing> = Vec::new();
+        for (task, wait) in self.standing_waits() {
+            let mut stand = |queue: Option<Queue>| {
+                wanted.extend(queue.map(|queue| (queue, wait.since, task.tid)));
+            };
+            match &wait.on {
+                Waiting::PipeRead { description, .. }
+                | Waiting::PipeWrite { description, .. }
+                | Waiting::EventRead { description }
+                | Waiting::EventWrite { description, .. }
+                | Waiting::Sendfile(Sending { to: description, .. }) => {
+                    stand(self.queue_of(*description));
+                }
+                Waiting::Splice(splicing) => {
+                    splicing.held().into_iter().for_each(|row| stand(self.queue_of(row)));
+                }
+                Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
+                    held.iter().flatten().for_each(|row| stand(self.queue_of(*row)));
+                }
+                Waiting::FifoOpen { pipe, .. } => {
+                    let live = pipe.is_live(&self.rows);
+                    stand(live.then(|| Queue::Pipe(pipe.own_id(&self.rows))));
+                }
+                Waiting::Child { .. } => {
+                    stand(Some(Queue::Children(task.process.own_id(&self.rows))));
+                }
+                Waiting::Flock { description, .. } => {
+                    stand(self.inode_of(*description).map(Queue::Flock));
+                }
+                Waiting::RecordLock { object, .. } => stand(Some(Queue::Records(*object))),
+                Waiting::Parked(_)
+                | Waiting::Finished(_)
+                | Waiting::Sleep { .. }
+                | Waiting::Pause
+                | Waiting::Signal { .. }
+                | Waiting::Vfork { .. } => {}
+            }
+        }
+        let mut found = self.standing();
+        wanted.sort_unstable();
+        found.sort_unstable();
+        must(wanted == found, "the queues hold other calls than those that wait")
+    }
+
+    /// The queue of what a description is open on.
+    fn queue_of(&self, row: DescriptionRow) -> Option<Queue> {
+        match self.rows[row].target {
+            Target::Pipe(pipe, _) => Some(Queue::Pipe(pipe.own_id(&self.rows))),
+            Target::Object(Object::Event(event)) => Some(Queue::Event(event.own_id(&self.rows))),
+            Target::Object(Object::Pidfd(pidfd)) => Some(Queue::Pidfd(pidfd.own_id(&self.rows))),
+            Target::File(_) | Target::Socket(_) | Target::Object(_) => None,
+        }
+    }
+
+    fn inode_of(&self, row: DescriptionRow) -> Option<InodeId> {
+        self.fs.inode_id(self.place_of(row)?)
+    }
+
+    /// All that stands in queues.
+    fn standing(&self) -> Vec<Standing> {
+        let mut found = Vec::new();
+        let mut add = |queue: Queue, waiters: &[(u64, u32)]| {
+            found.extend(waiters.iter().map(|(since, tid)| (queue, *since, *tid)));
+        };
+        for (id, row) in PipeRow::all(&self.rows) {
+            add(Queue::Pipe(id), &self.rows[row].waiters.0);
+        }
+        for (id, row) in EventRow::all(&self.rows) {
+            add(Queue::Event(id), &self.rows[row].waiters.0);
+        }
+        for (id, row) in PidfdRow::all(&self.rows) {
+            add(Queue::Pidfd(id), &self.rows[row].waiters.0);
+        }
+        for (id, row) in ProcessRow::all(&self.rows) {
+            add(Queue::Children(id), &self.rows[row].child_waiters.0);
+        }
+        self.locks.iter().for_each(|(inode, locks)| add(Queue::Flock(*inode), &locks.waiters.0));
+        for (object, locks) in &self.record_locks {
+            add(Queue::Records(*object), &locks.waiters.0);
+        }
+        found
+    }
+
+    /// The index of blocked calls, and the numbers that waiting opens have taken.
+    fn audit_blocked(&self) -> Result<(), Defect> {
+        let mut calls = BTreeMap::new();
+        let mut reserved: Vec<(u64, u32)> = Vec::new();
+        for (task, wait) in self.standing_waits() {
+            calls.insert(wait.call, task.tid);
+        }
+        if self.config.wake == WakeMode::OnDemand {
+            must(calls == self.blocked_calls, "the index of blocked calls names others")?;
+        }
+        for (task, wait) in self.all_waits() {
+            if let Waiting::FifoOpen { fd, over: false, .. } = &wait.on {
+                reserved.push((task.files.own_id(&self.rows), *fd));
+            }
+        }
+        let mut found: Vec<(u64, u32)> = Vec::new();
+        for (id, row) in FilesRow::all(&self.rows) {
+            found.extend(self.rows[row].reserved.iter().map(|fd| (id, *fd)));
+        }
+        reserved.sort_unstable();
+        found.sort_unstable();
+        must(reserved == found, "numbers are kept for calls that do not wait")
+    }
+
+    /// Blocked calls, those that handlers interrupted too.
+    fn all_waits(&self) -> impl Iterator<Item = (&Task, &Wait)> {
+        let tasks = TaskRow::all(&self.rows).into_iter().map(|(_, row)| &self.rows[row]);
+        tasks.flat_map(|task| {
+            let interrupted = task.frames.iter().filter_map(|frame: &Frame| {
+                match frame.interrupted.as_ref()? {
+                    Interrupted::Again(wait) | Interrupted::AgainUnder(wait, _) => {
+                        Some(wait.as_ref())
+                    }
+                    Interrupted::Over(..) => None,
+                }
+            });
+            task.wait.as_deref().into_iter().chain(interrupted).map(move |wait| (task, wait))
+        })
+    }
+
+    /// Every pipe and socket is open somewhere; the index of FIFOs names those that are.
+    fn audit_pipe_users(&self) -> Result<(), Defect> {
+        let (mut pipes, mut sockets) = (BTreeSet::new(), BTreeSet::new());
+        let mut fifos = BTreeMap::new();
+        for (_, row) in DescriptionRow::all(&self.rows) {
+            match self.rows[row].target {
+                Target::Pipe(pipe, place) => {
+                    pipes.insert(pipe.own_id(&self.rows));
+                    let inode = place.and_then(|place| self.fs.inode_id(place));
+                    fifos.extend(inode.map(|inode| (inode, pipe)));
+                }
+                Target::Socket(socket) => {
+                    must(socket.is_live(&self.rows), "a description's socket is gone")?;
+                    sockets.insert(socket.own_id(&self.rows));
+                }
+                Target::File(_) | Target::Object(_) => {}
+            }
+        }
+        for (_, wait) in self.all_waits() {
+            if let Waiting::FifoOpen { pipe, place, over: false, .. } = &wait.on {
+                must(pipe.is_live(&self.rows), "the FIFO that is being opened is gone")?;
+                pipes.insert(pipe.own_id(&self.rows));
+                fifos.extend(self.fs.inode_id(*place).map(|inode| (inode, *pipe)));
+            }
+        }
+        let unused = |id: &u64| !pipes.contains(id);
+        let pipe = PipeRow::all(&self.rows).into_iter().map(|(id, _)| id).find(unused);
+        must(pipe.is_none(), "a pipe is left that nobody has open")?;
+        let socket = SocketRow::all(&self.rows).into_iter().find(|(id, _)| !sockets.contains(id));
+        must(socket.is_none(), "a socket is left that nobody has open")?;
+        must(fifos == self.fifos, "the index of open FIFOs names others")
+    }
+
+    fn audit_flocks(&self) -> Result<(), Defect> {
+        let mut wanted: BTreeMap<InodeId, (u32, bool)> = BTreeMap::new();
+        for (_, row) in DescriptionRow::all(&self.rows) {
+            let kind = self.rows[row].flock;
+            let Some(inode) = self.inode_of(row).filter(|_| kind != 0) else { continue };
+            let locks = wanted.entry(inode).or_default();
+            must(!locks.1, "a file that is locked exclusively has another lock")?;
+            locks.0 += u32::from(kind == LOCK_SH);
+            locks.1 = kind != LOCK_SH;
+            must(!(locks.1 && locks.0 > 0), "a file has shared and exclusive locks")?;
+        }
+        for (inode, locks) in &self.locks {
+            let held = wanted.remove(inode).unwrap_or_default();
+            must(held == (locks.shared, locks.exclusive), "locks of a file are counted wrongly")?;
+            let used = held.0 > 0 || held.1 || !locks.waiters.is_empty();
+            must(used, "a file without locks is in the table of locks")?;
+        }
+        must(wanted.is_empty(), "a locked file is not in the table of locks")
+    }
+
+    fn audit_records(&self) -> Result<(), Defect> {
+        if self.record_locks.is_empty() {
+            return Ok(());
+        }
+        fn ids<R: RowKind>(rows: &Rows) -> BTreeSet<u64> {
+            R::all(rows).into_iter().map(|(id, _)| id).collect()
+        }
+        let files = ids::<FilesRow>(&self.rows);
+        let descriptions = ids::<DescriptionRow>(&self.rows);
+        let (pipes, sockets) = (ids::<PipeRow>(&self.rows), ids::<SocketRow>(&self.rows));
+        for (object, locks) in &self.record_locks {
+            let used = !locks.locks.is_empty() || !locks.waiters.is_empty();
+            must(used, "an object without record locks is in their table")?;
+            for lock in &locks.locks {
+                must(lock.start <= lock.end, "a record lock ends before it begins")?;
+                let owned = match lock.owner {
+                    LockOwner::Files(id) => files.contains(&id),
+                    LockOwner::Description(id) => descriptions.contains(&id),
+                };
+                must(owned, "the owner of a record lock is gone")?;
+            }
+            let stands = match object {
+                LockedObject::Inode(inode) => self.fs.inode_by_id(*inode).is_some(),
+                LockedObject::Pipe(id) => pipes.contains(id) || sockets.contains(id),
+            };
+            must(stands, "what a record lock lies on is gone")?;
+        }
+        Ok(())
+    }
+
+    /// Each deadline is somebody's, and nobody's is missing.
+    fn audit_deadlines(&self) -> Result<(), Defect> {
+        let mut wanted: BTreeSet<(u64, Due)> = BTreeSet::new();
+        for (task, wait) in self.standing_waits() {
+            wanted.extend(wait.deadline_ns.map(|at| (at, Due::Call(task.tid))));
+        }
+        for (_, row) in ProcessRow::all(&self.rows) {
+            let process = &self.rows[row];
+            for (at, due) in [
+                (process.alarm_ns, Due::Alarm(process.pid)),
+                (process.goes_ns, Due::Zombie(process.pid)),
+            ] {
+                wanted.extend((at != 0).then_some((at, due)));
+            }
+        }
+        for (pid, number) in self.timers.by_number.keys() {
+            let at = self.timer_deadline((*pid, *number));
+            wanted.extend(at.map(|at| (at, Due::Timer(*pid, *number))));
+        }
+        // One that has passed while its call could not look stays with the call alone.
+        let open = |entry: &(u64, Due)| entry.0 > self.now_ns || !self.is_held_up(entry.1);
+        let wanted: BTreeSet<_> = wanted.into_iter().filter(open).collect();
+        let found: BTreeSet<_> = self.deadlines.iter().filter(open).collect();
+        must(wanted == found, "the deadlines are others")
+    }
+
+    /// Whether something due has to wait: a call for its `Resume`, or for its process to continue.
+    fn is_held_up(&self, due: Due) -> bool {
+        let Due::Call(tid) = due else { return false };
+        let task = self.pids.task(tid).map(|row| &self.rows[row]);
+        let stopped = task.is_some_and(|task| self.rows[task.process].stopped.is_some());
+        stopped || self.config.wake == WakeMode::OnDemand
+    }
+
+    /// Who holds which places, and which files are written or run.
+    fn audit_places(&self) -> Result<(), Defect> {
+        let mut held: Vec<Place> = Vec::new();
+        let (mut written, mut run): (Vec<Place>, Vec<Place>) = (Vec::new(), Vec::new());
+        for (_, row) in ContextRow::all(&self.rows) {
+            let context = &self.rows[row];
+            held.extend([context.cwd, context.root]);
+        }
+        for (_, row) in DescriptionRow::all(&self.rows) {
+            let description = &self.rows[row];
+            match description.target {
+                Target::File(place) => {
+                    held.push(place);
+                    written.extend(description.writable().then_some(place));
+                }
+                Target::Pipe(_, place) => held.extend(place),
+                Target::Socket(_) | Target::Object(_) => {}
+            }
+        }
+        for (_, row) in ProcessRow::all(&self.rows) {
+            run.extend(self.rows[row].exe);
+        }
+        held.extend(&run);
+        for (_, wait) in self.all_waits() {
+            if let Waiting::FifoOpen { place, over: false, .. } = &wait.on {
+                held.push(*place);
+            }
+        }
+        must(held.iter().all(|place| self.fs.is_place(*place)), "a place is not in the tree")?;
+        must(self.fs.is_held_by(&held), "holders of places are counted wrongly")?;
+        must(self.fs.is_busy_with(&written, &run), "who writes or runs files is counted wrongly")
+    }
+
+    /// The table of numbers and its lists of groups and sessions.
+    fn audit_numbers(&self) -> Result<(), Defect> {
+        let (mut used, mut listed) = (0, [0; 2]);
+        for (number, entry) in self.pids.iter() {
+            used += 1;
+            let task = entry.task.is_none_or(|row| row.is_live(&self.rows));
+            let process = entry.process.is_none_or(|row| row.is_live(&self.rows));
+            must(task && process, "a number stands for somebody who is gone")?;
+            self.audit_club(number, entry.group_head, Club::Group, &mut listed[0])?;
+            self.audit_club(number, entry.session_head, Club::Session, &mut listed[1])?;
+        }
+        must(used == self.pids.used, "numbers in use are counted wrongly")?;
+        let all = [ProcessRow::live(&self.rows); 2];
+        must(listed == all, "a process is not in the list of its group or session")?;
+        for (_, row) in ProcessRow::all(&self.rows) {
+            let process = &self.rows[row];
+            let parent = self.pids.process(process.parent);
+            must(process.parent == 0 || parent.is_some(), "the parent of a process is gone")?;
+            let lends = process.vfork_parent == 0 || process.life == Life::Alive;
+            must(lends, "a dead process holds its parent in vfork")?;
+        }
+        let tied = self.timers.next.keys().all(|pid| self.pids.process(*pid).is_some());
+        must(tied, "timers of a process that is gone are numbered")
+    }
+
+    /// Own ids and places in orders come once, and none is still to come.
+    fn audit_ids(&self) -> Result<(), Defect> {
+        fn ids<R: RowKind>(rows: &Rows) -> impl Iterator<Item = u64> {
+            R::all(rows).into_iter().map(|(id, _)| id)
+        }
+        fn come_once(mut numbers: Vec<u64>, last: u64) -> bool {
+            numbers.sort_unstable();
+            let twice = numbers.windows(2).any(|pair| pair.first() == pair.last());
+            !twice && numbers.last().is_none_or(|highest| *highest <= last)
+        }
+        let rows = &self.rows;
+        let mut own: Vec<u64> = ids::<ContextRow>(rows).chain(ids::<HandlersRow>(rows)).collect();
+        own.extend(ids::<FilesRow>(rows).chain(ids::<DescriptionRow>(rows)));
+        own.extend(ids::<PipeRow>(rows).chain(ids::<SocketRow>(rows)));
+        own.extend(ids::<EventRow>(rows).chain(ids::<PidfdRow>(rows)));
+        let counters = &self.counters;
+        must(come_once(own, counters.next_id), "an own id stands twice or is still to come")?;
+        let waits = self.all_waits().map(|(_, wait)| wait.since).collect();
+        must(come_once(waits, counters.next_since), "a place in the order of waiting is wrong")?;
+        let growing = [counters.next_id, counters.next_since, counters.next_birth, self.tick];
+        let ends = growing.into_iter().any(|number| number > COUNTER_MAX);
+        must(!ends, "a number that only grows is at its end")
+    }
+
+    /// The members of one group or session; `listed` counts those of all.
+    fn audit_club(
+        &self,
+        number: u32,
+        head: u32,
+        club: Club,
+        listed: &mut u64,
+    ) -> Result<(), Defect> {
+        let mut at = head;
+        while let Some(row) = self.pids.process(at) {
+            let member = &self.rows[row];
+            let (own, link) = match club {
+                Club::Group => (member.pgid, member.in_group),
+                Club::Session => (member.sid, member.in_session),
+            };
+            must(own == number, "a group or session lists one of another")?;
+            *listed += 1;
+            let circle = *listed > ProcessRow::live(&self.rows);
+            must(!circle, "the list of a group or session runs in a circle")?;
+            at = link.next;
+        }
+        must(at == 0, "the list of a group or session leads nowhere")
+    }
+
+    /// The face's names of drivers and paths of open files.
+    fn audit_names(&self) -> Result<(), Defect> {
+        let mut users: BTreeMap<u32, u64> = BTreeMap::new();
+        let face = &self.face;
+        let listed = face.commands.values().chain(face.registered.values()).copied();
+        let processes = ProcessRow::all(&self.rows);
+        let owners = processes.iter().flat_map(|(_, row)| {
+            let process = &self.rows[*row];
+            [process.driver, process.requester]
+        });
+        for number in listed.chain(owners).filter(|number| *number != 0) {
+            *users.entry(number).or_default() += 1;
+        }
+        must(users.into_iter().eq(face.names.users()), "users of a driver's name are miscounted")?;
+        let open = DescriptionRow::all(&self.rows).into_iter();
+        let mut open: Vec<u32> = open
+            .filter_map(|(_, row)| match self.rows[row].target {
+                Target::Object(Object::Foreign(path)) => Some(path),
+                Target::Object(_) | Target::File(_) | Target::Pipe(..) | Target::Socket(_) => None,
+            })
+            .collect();
+        open.sort_unstable();
+        must(open == face.paths_in_use(), "paths of open files are kept for nobody")
+    }
+}
