@@ -3,27 +3,10 @@
 //! balance: after every tick a walk over everything finds what the counters say.
 
 use ::proptest::prelude::*;
-use tickernel::drive::Drive;
-use tickernel::json::Request;
-use tickernel::proptest::{Program, programs};
+use tickernel::proptest::programs;
 use tickernel_systems::event::{Event, Outcome, Output};
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Config, Kernel};
-
-/// The events of a program, encoded: what `drive` would take for its requests.
-fn events(program: &Program) -> Vec<Vec<u8>> {
-    let mut drive = Drive::new(Config::default());
-    let played = program.play(|line| drive.answer(line));
-    let mut events = Vec::new();
-    for (request, _) in played {
-        let request = Request::new(request);
-        let (Ok(task), Ok(call)) = (request.number::<u32>("pid"), request.call()) else { continue };
-        let mut bytes = Vec::new();
-        Event::Call { task, call }.put(&mut bytes);
-        events.push(bytes);
-    }
-    events
-}
 
 fn decode(bytes: &[u8]) -> Event<'_> {
     Event::get(&mut WireReader::new(bytes)).expect("it was just encoded")
@@ -60,7 +43,7 @@ proptest! {
 
     #[test]
     fn events_mean_the_same_however_they_are_taken(program in programs(40)) {
-        let events = events(&program);
+        let events = program.events();
         let plain = run(fresh(), &events, |kernel| kernel);
 
         let again = run(fresh(), &events, |mut kernel| {
@@ -83,7 +66,7 @@ proptest! {
 
     #[test]
     fn a_queue_of_events_means_what_single_events_mean(program in programs(40)) {
-        let events = events(&program);
+        let events = program.events();
         let plain = run(fresh(), &events, |kernel| kernel);
         let mut kernel = fresh();
         for event in &events {
@@ -106,7 +89,7 @@ proptest! {
         program in programs(20), at in any::<prop::sample::Index>(), to in any::<u8>(),
     ) {
         let mut kernel = fresh();
-        for event in events(&program) {
+        for event in program.events() {
             kernel.take(decode(&event));
         }
         let bytes = kernel.snapshot();

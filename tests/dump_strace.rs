@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use ::proptest::prelude::*;
 use ::proptest::test_runner::RngSeed;
 use serde_json::Value;
-use tickernel::drive::Drive;
 use tickernel::dump;
 use tickernel::import::{self, SideFile, Source};
-use tickernel::json::{Request, convert};
-use tickernel::proptest::{Program, programs};
+use tickernel::json::convert;
+use tickernel::proptest::programs;
 use tickernel::record::Recording;
 use tickernel::replay::{Options, Report};
 use tickernel::strace::Events;
@@ -20,21 +19,6 @@ use tickernel_systems::abi::{Address, Itimer, PollFd, SigEvent, SigInfo, SigSet,
 use tickernel_systems::event::{Call, Event, FieldSource, FieldValue, Style};
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
 use tickernel_systems::{Config, Kernel};
-
-/// The events of a program, encoded: what `drive` would take for its requests.
-pub fn events(program: &Program) -> Vec<Vec<u8>> {
-    let mut drive = Drive::new(Config::default());
-    let played = program.play(|line| drive.answer(line));
-    let mut events = Vec::new();
-    for (request, _) in played {
-        let request = Request::new(request);
-        let (Ok(task), Ok(call)) = (request.number::<u32>("pid"), request.call()) else { continue };
-        let mut bytes = Vec::new();
-        Event::Call { task, call }.put(&mut bytes);
-        events.push(bytes);
-    }
-    events
-}
 
 /// Linux kills a task whose rt_sigreturn(2) finds no frame, so that no recording shows one; the
 /// kernel says EINVAL. Such calls are left out.
@@ -340,7 +324,7 @@ proptest! {
     /// Random programs import again by their text, and the text of that import is the same.
     #[test]
     fn a_dumped_program_imports_again(program in programs(40)) {
-        let trace = trace_of(&events(&program));
+        let trace = trace_of(&program.events());
         check_twin(&trace);
         let (text, side) = dumped(&trace);
         if text.is_empty() {

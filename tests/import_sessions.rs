@@ -328,6 +328,25 @@ fn commands_of_fcntl_that_the_kernel_does_not_know_are_unsupported() {
 }
 
 #[test]
+fn flags_of_one_call_are_kept_and_those_without_a_number_are_unsupported() {
+    clean(
+        r#"1 open("/tmp/f", O_RDWR|O_CREAT|O_EXCL, 0644) = 3
+1 write(3, "abcd", 4) = 4
+1 pwritev2(3, [{iov_base="ef", iov_len=2}], 1, 0, RWF_APPEND) = 2
+1 preadv2(3, [{iov_base="abcdef", iov_len=9}], 1, 0, RWF_HIPRI) = 6
+1 pwritev2(3, [{iov_base="x", iov_len=1}], 1, -1, RWF_ATOMIC) = -1 EOPNOTSUPP (Operation not supported)
+"#,
+    );
+    agrees(
+        r#"1 openat(AT_FDCWD, "/etc/hosts", O_RDONLY) = 3
+1 preadv2(3, [{iov_base="", iov_len=2}], 1, -1, RWF_NEWEST) = 0
+"#,
+        0,
+        1,
+    );
+}
+
+#[test]
 fn a_call_that_was_entered_before_strace_came_is_counted() {
     let report = agrees(
         r#"1 <... read resumed>"x", 1) = 1
@@ -370,6 +389,8 @@ fn bytes_that_were_cut_are_learnt_from_later_reads() {
 1 sendfile(6, 5, [18], 100) = 8
 1 pread64(6, "ijnew!?.", 100, 0) = 8
 1 pread64(5, "new!?.", 100, 20) = 6
+1 pwritev2(5, [{iov_base="QQ"..., iov_len=4}], 1, 0, RWF_DSYNC) = 4
+1 pread64(5, "QQrs", 4, 0) = 4
 "#,
     );
     // What was learnt is compared from then on.

@@ -67,10 +67,11 @@ fn more(args: &mut Args<'_>, call: &Call<'_>) {
     match call {
         Call::Utimensat { dirfd, path, atime, mtime, flags } => {
             args.fd(*dirfd).path(*path);
-            args.put(match (atime, mtime) {
-                (None, None) => "NULL".to_owned(),
-                (atime, mtime) => {
-                    format!("[{}, {}]", structs::file_time(*atime), structs::file_time(*mtime))
+            // One alone is none: the kernel takes both or the present.
+            args.put(match atime.zip(*mtime) {
+                None => "NULL".to_owned(),
+                Some((atime, mtime)) => {
+                    format!("[{}, {}]", structs::file_time(atime), structs::file_time(mtime))
                 }
             });
             args.flags(*flags, AT_FLAGS);

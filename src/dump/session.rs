@@ -269,20 +269,17 @@ impl<W: Write> Session<W> {
         if let (Call::RtSigreturn {}, Outcome::Done(_)) = (call, &outcome) {
             return self.returned(tid, frame);
         }
-        match outcome {
-            Outcome::Done(answer) => self.ended(tid, Ok(answer)),
-            Outcome::Failed(errno) => self.ended(tid, Err(errno)),
-            Outcome::Asking => {
-                self.asking = Some(tid);
-                Ok(())
-            }
-            Outcome::Blocked(_) | Outcome::Refused(_) => Ok(()),
-        }
+        self.came_of(tid, outcome)
     }
 
     /// The outcome of a call that was entered before.
     fn outcome(&mut self, of: u64, outcome: Outcome) -> Told {
         let Some(tid) = self.holder(of) else { return Ok(()) };
+        self.came_of(tid, outcome)
+    }
+
+    /// What came of the call that a task is in.
+    fn came_of(&mut self, tid: u32, outcome: Outcome) -> Told {
         match outcome {
             Outcome::Done(answer) => self.ended(tid, Ok(answer)),
             Outcome::Failed(errno) => self.ended(tid, Err(errno)),

@@ -31,8 +31,7 @@ pub(super) fn timeval(time: Timespec) -> String {
 }
 
 /// A time of utimensat(2).
-pub(super) fn file_time(time: Option<Timespec>) -> String {
-    let time = time.unwrap_or_default();
+pub(super) fn file_time(time: Timespec) -> String {
     let special = u64::try_from(time.nsec).ok().and_then(|nsec| name_of(UTIME_SPECIALS, nsec));
     let note = special.map_or(String::new(), |name| format!(" /* {name} */"));
     timespec(time) + &note

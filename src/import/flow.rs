@@ -273,7 +273,8 @@ fn data_place(event: &[u8]) -> Option<usize> {
     let (Call::Write { data, .. }
     | Call::Writev { data, .. }
     | Call::Pwrite64 { data, .. }
-    | Call::Pwritev { data, .. }) = call
+    | Call::Pwritev { data, .. }
+    | Call::Pwritev2 { data, .. }) = call
     else {
         return None;
     };

@@ -27,10 +27,14 @@ mod waits;
 pub use action::{Action, Subject};
 pub use player::Player;
 
-use crate::json::Object;
+use crate::drive::Drive;
+use crate::json::{Object, Request};
 use ::proptest::collection::vec;
 use ::proptest::prelude::{Just, Strategy, any};
 use ::proptest::strategy::Union;
+use tickernel_systems::Config;
+use tickernel_systems::event::Event;
+use tickernel_systems::wire::Wire;
 
 /// One request before it is known what exists: an action, and bytes that choose among what there
 /// is. Smaller bytes choose simpler things.
@@ -80,6 +84,24 @@ fn weighted(about: Option<Subject>, most: usize) -> impl Strategy<Value = Progra
 }
 
 impl Program {
+    /// The program's calls as a fresh kernel takes them, each an encoded [`Event`]. Requests that
+    /// are no calls, or none that can be made, give no event.
+    pub fn events(&self) -> Vec<Vec<u8>> {
+        let mut drive = Drive::new(Config::default());
+        let played = self.play(|line| drive.answer(line));
+        let mut events = Vec::new();
+        for (request, _) in played {
+            let request = Request::new(request);
+            let (Ok(task), Ok(call)) = (request.number::<u32>("pid"), request.call()) else {
+                continue;
+            };
+            let mut bytes = Vec::new();
+            Event::Call { task, call }.put(&mut bytes);
+            events.push(bytes);
+        }
+        events
+    }
+
     /// Sends the program's requests to `peer`, which gives back all lines that a request caused,
     /// the answer last. Ends early once every process waits for another.
     pub fn play(&self, mut peer: impl FnMut(&[u8]) -> Vec<Object>) -> Vec<(Object, Vec<Object>)> {

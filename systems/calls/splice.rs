@@ -8,11 +8,10 @@ use super::io::MAX_RW_COUNT;
 use super::transfer::{Sending, offsets, verify_area};
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
-use crate::components::{Restart, Target, Waiting};
+use crate::components::{Target, Waiting};
 use crate::event::Answer;
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A splice(2) or tee(2) after its checks.
@@ -117,13 +116,7 @@ impl Kernel {
         if flags & SPLICE_F_NONBLOCK != 0 || dont_wait(splicing.from) || dont_wait(splicing.to) {
             return Err(Errno::EAGAIN.into());
         }
-        self.rows[splicing.from].refs += 1;
-        self.rows[splicing.to].refs += 1;
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::Splice(splicing),
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-        })))
+        Err(self.wait_to_move(splicing.from, splicing.to, Waiting::Splice(splicing)))
     }
 
     /// One that waits tries again.

@@ -292,13 +292,19 @@ impl Kernel {
         if self.rows[sending.to].nonblocking() {
             return Err(Errno::EAGAIN.into());
         }
-        self.rows[sending.from].refs += 1;
-        self.rows[sending.to].refs += 1;
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::Sendfile(sending),
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-        })))
+        Err(self.wait_to_move(sending.from, sending.to, Waiting::Sendfile(sending)))
+    }
+
+    /// The wait of a call that moves bytes between two descriptions, which it holds.
+    pub(crate) fn wait_to_move(
+        &mut self,
+        from: DescriptionRow,
+        to: DescriptionRow,
+        on: Waiting,
+    ) -> Stop {
+        self.rows[from].refs += 1;
+        self.rows[to].refs += 1;
+        Stop::Block(Box::new(Block { on, deadline_ns: None, restart: Restart::WithFlag }))
     }
 
     /// A sendfile(2) that waits for room in its pipe tries again.

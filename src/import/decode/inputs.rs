@@ -42,6 +42,10 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "pread64" => Call::Pread64 { fd: args.fd(0)?, count: args.size(2)?, offset: args.long(3)? },
         "preadv" | "preadv2" => {
             let (fd, count) = (args.fd(0)?, args.vector_count(1)?);
+            // Flags that cannot be read would be lost: then the call is not known.
+            if args.name() == "preadv2" {
+                vector_flags(args)?;
+            }
             match args.long(3)? {
                 -1 if args.name() == "preadv2" => Call::Readv { fd, count },
                 offset => Call::Preadv { fd, count, offset },
@@ -63,6 +67,9 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "pwritev" | "pwritev2" => {
             let data = args.vector(1)?;
             let (fd, offset) = (args.fd(0)?, args.long(3)?);
+            if args.name() == "pwritev2" {
+                vector_flags(args)?;
+            }
             if offset == -1 && args.name() == "pwritev2" {
                 return args.done(&Call::Writev { fd, data: &data });
             }
