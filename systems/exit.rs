@@ -203,7 +203,9 @@ impl Kernel {
     }
 
     fn reaper_for(&self, process: ProcessRow) -> u32 {
-        let mut at = self.rows[process].parent;
+        // The face knows no subreapers; and there a parent is any number that was given, so that
+        // the way up may be a circle.
+        let mut at = if self.bends.first_adopts { 0 } else { self.rows[process].parent };
         while let Some(above) = self.pids.process(at) {
             let lives = self.rows[above].life == Life::Alive;
             if self.rows[above].subreaper && lives {

@@ -37,6 +37,7 @@ type Standing = (Queue, u64, u32);
 
 impl Kernel {
     pub(crate) fn audit_references(&self) -> Result<(), Defect> {
+        self.audit_parents()?;
         self.audit_queues()?;
         self.audit_blocked()?;
         self.audit_pipe_users()?;
@@ -47,6 +48,25 @@ impl Kernel {
         self.audit_numbers()?;
         self.audit_ids()?;
         self.audit_names()
+    }
+
+    /// From each process a way leads up to one without a parent. The face is told its parents.
+    fn audit_parents(&self) -> Result<(), Defect> {
+        if self.bends.first_adopts {
+            return Ok(());
+        }
+        // Whose way is known to end, and those on the way that is walked.
+        let mut ended: BTreeSet<u32> = BTreeSet::new();
+        for (_, process) in ProcessRow::all(&self.rows) {
+            let mut way: BTreeSet<u32> = BTreeSet::new();
+            let mut at = self.rows[process].pid;
+            while let Some(row) = self.pids.process(at).filter(|_| !ended.contains(&at)) {
+                must(way.insert(at), "parents stand in a circle")?;
+                at = self.rows[row].parent;
+            }
+            ended.extend(way);
+        }
+        Ok(())
     }
 
     /// Blocked calls that stand in no handler's frame: those are in no queue.

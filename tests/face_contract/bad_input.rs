@@ -11,7 +11,9 @@ use std::time::Duration;
 use tickernel::bridge::LifecycleState;
 use tickernel::command_registry::CommandDriver;
 use tickernel::fd_table::{F_SETFL, O_CREAT, O_NONBLOCK, O_RDWR};
-use tickernel::kernel::{FaceClock, KernelResult, KernelVm, Locked, Profile, SharedKernelVm};
+use tickernel::kernel::{
+    FaceClock, KernelResult, KernelVm, Locked, Profile, SharedKernelVm, SpawnOptions,
+};
 use tickernel::permissions::{FsAccessRequest, PermissionDecision, Permissions};
 use tickernel::vfs::{MemoryFileSystem, VirtualTimeSpec, VirtualUtimeSpec};
 use tickernel_systems::abi::Errno;
@@ -432,4 +434,33 @@ fn threads_that_do_everything_at_once_end() {
         let mut vm = vm;
         vm.dispose().unwrap();
     });
+}
+
+/// A number may be given as a parent's that is nobody's yet: its own, or one in a circle.
+#[test]
+fn processes_may_be_parents_in_a_circle() {
+    for profile in [Profile::SecureExec, Profile::Linux] {
+        watched("parents in a circle", move || {
+            let mut vm = machine(profile);
+            let first = process(&mut vm, None).pid();
+            // The first is its own parent, the two others are each other's.
+            for (pid, parent) in [(1, 1), (2, 3), (3, 2)] {
+                let options =
+                    SpawnOptions { parent_pid: Some(first + parent), ..SpawnOptions::default() };
+                let spawned = vm.spawn_process("sh", Vec::new(), options).unwrap();
+                assert_eq!(spawned.pid(), first + pid);
+                assert_eq!(vm.list_processes()[&spawned.pid()].ppid, first + parent);
+            }
+            for pid in [1, 2, 3] {
+                vm.kill_process("shell", first + pid, 15).unwrap();
+            }
+            vm.spawn_process(
+                "sh",
+                Vec::new(),
+                SpawnOptions { parent_pid: Some(first + 4), ..SpawnOptions::default() },
+            )
+            .unwrap();
+            still_works(&mut vm);
+        });
+    }
 }
