@@ -1,6 +1,7 @@
 //! `tickernel dump`: the events as JSON lines, which `import` reads back without loss, or in
 //! strace's form, with the side file that goes with it.
 
+use super::import::is_same_file;
 use super::{Failure, Verdict, read_input};
 use crate::dump::{self, DumpError};
 use crate::import::Source;
@@ -29,6 +30,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    if let Some(meta) = arguments.meta.as_deref().filter(|it| is_same_file(it, &arguments.file)) {
+        return Err(Failure::of(meta, &"it is the input itself; give another file after --meta"));
+    }
     let input = read_input(&arguments.file)?;
     let fail = |error: &dyn std::fmt::Display| Failure::of(&arguments.file, error);
     let mut whole = input.damage.map(|damage| damage.why);

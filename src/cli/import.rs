@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 }
 
 /// Whether both names are of one file that is there.
-fn is_same_file(one: &Path, other: &Path) -> bool {
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     let file = |path: &Path| std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
     file(one).is_some_and(|one| Some(one) == file(other))
 }

@@ -34,7 +34,7 @@ enum Command {
     Replay(replay::Arguments),
     /// Writes a recording or a JSON twin as a trace
     Import(import::Arguments),
-    /// Checks that a trace is what its recording says
+    /// Checks order and answers of an import against its recording (not the arguments)
     Verify(verify::Arguments),
     /// Prints the events of a trace or a recording as JSON lines or in strace's form
     Dump(dump::Arguments),

@@ -16,7 +16,7 @@ use tickernel_systems::abi::flags::{OPEN_FLAGS, RESOURCES, number_of};
 use crate::strace::{CallResult, EventKind, Recording};
 
 /// PID_MAX_LIMIT of proc(5).
-pub(super) const MAX_PID: u32 = 4_194_304;
+pub(super) const MAX_PID: u32 = 4_194_303;
 /// Defects that are told; more say nothing new.
 const MAX_DEFECTS: usize = 8;
 /// Other names of limits that Python's `resource` has (BSD's name of RLIMIT_NOFILE).

@@ -100,18 +100,6 @@ impl Kernel {
         }
     }
 
-    /// Whether a descriptor can be written and is a counter: no bytes at all are written to it
-    /// without a look at their number (writev(2)).
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn is_counter(&self, task: TaskRow, fd: i32) -> bool {
-        self.open_fd(task, fd).is_ok_and(|row| {
-            let description = &self.rows[row];
-            let counts = matches!(description.target, Target::Object(Object::Event(_)));
-            counts && description.writable()
-        })
-    }
-
     /// What poll(2) says.
     pub(crate) fn poll_event(&self, event: EventRow) -> u32 {
         let count = self.rows[event].count;

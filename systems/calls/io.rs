@@ -252,7 +252,7 @@ impl Kernel {
     /// EINVAL where the last byte would lie beyond the largest offset, before it is looked at what
     /// lies there: so a directory of ext4 that was read to its end gives it, and not EISDIR.
     #[inline]
-    fn check_area(&self, offset: u64, count: u64) -> Result<(), Errno> {
+    pub(super) fn check_area(&self, offset: u64, count: u64) -> Result<(), Errno> {
         let end = offset.saturating_add(count);
         if end > i64::MAX as u64 && !self.bends.any_offset { Err(Errno::EINVAL) } else { Ok(()) }
     }

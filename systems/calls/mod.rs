@@ -64,7 +64,7 @@ impl Kernel {
             Call::Read { fd, count } => self.read(task, *fd, *count),
             // A vector's length is cut down before it is looked at.
             Call::Readv { fd, count } => self.read(task, *fd, (*count).min(io::MAX_RW_COUNT)),
-            Call::Writev { fd, data: [] } if self.is_counter(task, *fd) => Ok(Answer::default()),
+            Call::Writev { fd, data: [] } => self.write_nothing(task, *fd),
             Call::Write { fd, data } | Call::Writev { fd, data } => self.write(task, *fd, data),
             Call::Close { fd } => self.close(task, *fd),
             Call::Dup { oldfd } => self.dup(task, *oldfd),
@@ -101,6 +101,9 @@ impl Kernel {
             Call::Preadv { fd, count, offset } => {
                 self.pread(task, fd, count.min(io::MAX_RW_COUNT), offset)
             }
+            Call::Pwritev { fd, data: [], offset: 0.. } if self.has_place(task, fd) => {
+                self.write_nothing(task, fd)
+            }
             Call::Pwrite64 { fd, data, offset } | Call::Pwritev { fd, data, offset } => {
                 self.pwrite(task, fd, data, offset)
             }
@@ -121,7 +124,7 @@ impl Kernel {
             Call::SyncFileRange { fd, offset, nbytes, flags } => {
                 self.sync_file_range(task, fd, (offset, nbytes), flags)
             }
-            Call::Readahead { fd, .. } => self.readahead(task, fd),
+            Call::Readahead { fd, count, .. } => self.readahead(task, fd, count),
             Call::Fadvise64 { fd, len, advice, .. } => self.fadvise(task, fd, len, advice),
             Call::Flock { fd, operation } => self.flock(task, fd, operation),
             Call::Sendfile { out_fd, in_fd, offset, count } => {

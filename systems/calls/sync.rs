@@ -64,13 +64,15 @@ impl Kernel {
     }
 
     /// readahead(2): of regular files alone.
-    pub(crate) fn readahead(&self, task: TaskRow, fd: i32) -> CallResult {
+    pub(crate) fn readahead(&self, task: TaskRow, fd: i32, count: u64) -> CallResult {
         let row = self.open_fd(task, fd)?;
         if !self.rows[row].readable() {
             return Err(Errno::EBADF.into());
         }
         match self.rows[row].target {
-            Target::File(place) if self.fs.pages(place).is_some() => Ok(Answer::default()),
+            Target::File(place) if self.fs.pages(place).is_some() && count <= i64::MAX as u64 => {
+                Ok(Answer::default())
+            }
             Target::File(_) | Target::Object(_) | Target::Pipe(..) | Target::Socket(_) => {
                 Err(Errno::EINVAL.into())
             }

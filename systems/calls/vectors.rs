@@ -5,6 +5,7 @@
 //! Nothing is ever behind, so RWF_DSYNC, RWF_SYNC, RWF_HIPRI and RWF_DONTCACHE change no result.
 //! Not here: RWF_ATOMIC, which only files opened with O_DIRECT take (EOPNOTSUPP).
 
+use super::io::MAX_RW_COUNT;
 use crate::abi::Errno;
 use crate::abi::flags::*;
 use crate::components::{Object, Target};
@@ -36,11 +37,25 @@ impl Kernel {
         if !description.readable() {
             return Err(Errno::EBADF.into());
         }
-        let unreadable = matches!(description.target, Target::Object(Object::Pidfd(_)));
-        if count != 0 || unreadable {
+        if count != 0 || moves_nothing(description.target) {
             return Err(Errno::EINVAL.into());
         }
         Ok(Answer::data(Vec::new()))
+    }
+
+    /// writev(2) and pwritev(2) of no bytes: what is open is asked only whether it can be written.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn write_nothing(&mut self, task: TaskRow, fd: i32) -> CallResult {
+        let row = self.open_fd(task, fd)?;
+        let description = &self.rows[row];
+        if !description.writable() {
+            return Err(Errno::EBADF.into());
+        }
+        if moves_nothing(description.target) {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(Answer::default())
     }
 
     /// preadv2(2).
@@ -113,10 +128,10 @@ impl Kernel {
     ) -> CallResult {
         let writes = matches!(plain, Call::Writev { .. } | Call::Pwritev { .. });
         let seeks_where_none_can = offset != OWN_OFFSET && self.rows[row].target.has_no_offset();
-        let unreadable = matches!(self.rows[row].target, Target::Object(Object::Pidfd(_)));
-        if seeks_where_none_can || unreadable {
+        if seeks_where_none_can || moves_nothing(self.rows[row].target) {
             return self.dispatch(task, plain);
         }
+        self.check_place(row, plain, offset)?;
         self.check_flags(row, flags, writes)?;
         let kept = self.rows[row].flags;
         let mut changed = kept;
@@ -135,26 +150,54 @@ impl Kernel {
         result
     }
 
+    /// EINVAL where the last byte would lie beyond the largest offset, before the flags are looked
+    /// at.
+    fn check_place(
+        &self,
+        row: DescriptionRow,
+        plain: &Call<'_>,
+        offset: i64,
+    ) -> Result<(), Errno> {
+        let count = match plain {
+            Call::Readv { count, .. } | Call::Preadv { count, .. } => *count,
+            Call::Writev { data, .. } | Call::Pwritev { data, .. } => data.len() as u64,
+            _ => 0,
+        };
+        if !matches!(self.rows[row].target, Target::File(_)) {
+            return Ok(());
+        }
+        let start = u64::try_from(offset).unwrap_or(self.rows[row].offset);
+        self.check_area(start, count.min(MAX_RW_COUNT))
+    }
+
     /// EOPNOTSUPP for flags that a file does not take, EINVAL for those that exclude each other.
     fn check_flags(&self, row: DescriptionRow, flags: u32, writes: bool) -> Result<(), Errno> {
-        let mut takes = KNOWN & !(RWF_ATOMIC | RWF_DONTCACHE);
-        match self.rows[row].target {
-            Target::File(place) => takes = self.flags_of_file(place, takes, writes),
-            // What is written whole has no way to take flags (a `write` without a `write_iter`).
-            Target::Object(_) if writes => takes = RWF_HIPRI,
-            Target::Object(_) | Target::Pipe(..) | Target::Socket(_) => {}
-        }
-        if flags & !takes != 0 {
-            return Err(Errno::EOPNOTSUPP);
-        }
+        let takes = self.flags_of(row, writes);
         let both = RWF_APPEND | RWF_NOAPPEND;
-        if flags & both == both { Err(Errno::EINVAL) } else { Ok(()) }
+        // A `read` or `write` that knows no vectors takes none but this, and looks at nothing else.
+        if takes != RWF_HIPRI && flags & !KNOWN == 0 && flags & both == both {
+            return Err(Errno::EINVAL);
+        }
+        if flags & !takes != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+    }
+
+    fn flags_of(&self, row: DescriptionRow, writes: bool) -> u32 {
+        let takes = KNOWN & !(RWF_ATOMIC | RWF_DONTCACHE);
+        match self.rows[row].target {
+            Target::File(place) => self.flags_of_file(place, takes, writes),
+            Target::Object(Object::Inotify) => RWF_HIPRI,
+            Target::Object(_) if writes => RWF_HIPRI,
+            Target::Object(_) | Target::Pipe(..) | Target::Socket(_) => takes,
+        }
     }
 
     fn flags_of_file(&self, place: Place, takes: u32, writes: bool) -> u32 {
         let facts = self.fs.volume(place).kind.facts();
+        let is_full = self.device_of(place) == Some(makedev(1, 7));
         match place.node {
             _ if self.fs.is_directory(place) => RWF_HIPRI,
+            _ if is_full && writes => RWF_HIPRI,
+            _ if is_full => takes & !RWF_NOWAIT,
             Node::Proc(_) => takes & !RWF_NOWAIT,
             Node::Entry(_) if self.fs.pages(place).is_none() => takes,
             Node::Entry(_) if !facts.drops_cache => takes & !RWF_NOWAIT,
@@ -162,4 +205,9 @@ impl Kernel {
             Node::Entry(_) => takes | RWF_DONTCACHE,
         }
     }
+}
+
+/// Whether what is open can be neither read nor written, whatever its access mode.
+const fn moves_nothing(target: Target) -> bool {
+    matches!(target, Target::Object(Object::Pidfd(_) | Object::Epoll))
 }
