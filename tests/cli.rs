@@ -515,7 +515,7 @@ fn standard_error_need_not_be_writable() {
 }
 
 #[test]
-fn an_import_does_not_write_over_its_input() {
+fn neither_import_nor_dump_writes_over_its_input() {
     let session = Session::new("dash-pipeline");
     let file = session.put("it.strace", &session.text);
     let (linked, other) = (session.path("link.strace"), session.path("hard.strace"));
@@ -525,6 +525,10 @@ fn an_import_does_not_write_over_its_input() {
         let run = tickernel(&["import", &file, "-o", output]);
         check_bad(&run, output);
         assert!(run.err.contains("-o"), "{}", run.err);
+        assert!(fs::read(&file).expect("still there") == session.text);
+        let run = tickernel(&["dump", "--strace", "--meta", output, &file]);
+        check_bad(&run, output);
+        assert!(run.err.contains("--meta"), "{}", run.err);
         assert!(fs::read(&file).expect("still there") == session.text);
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     if let Some(meta) = arguments.meta.as_deref().filter(|it| is_same_file(it, &arguments.file)) {
-        return Err(Failure::of(meta, &"it is the input itself; give another file after --meta"));
+        return Err(Failure::of(meta, "it is the input itself; give another file after --meta"));
     }
     let input = read_input(&arguments.file)?;
     let fail = |error: &dyn std::fmt::Display| Failure::of(&arguments.file, error);

@@ -15,7 +15,7 @@ use tickernel_systems::abi::flags::{OPEN_FLAGS, RESOURCES, number_of};
 
 use crate::strace::{CallResult, EventKind, Recording};
 
-/// PID_MAX_LIMIT of proc(5).
+/// The largest number below PID_MAX_LIMIT (proc_sys_kernel(5)).
 pub(super) const MAX_PID: u32 = 4_194_303;
 /// Defects that are told; more say nothing new.
 const MAX_DEFECTS: usize = 8;

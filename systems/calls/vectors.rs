@@ -76,6 +76,7 @@ impl Kernel {
         let is_plain = flags == 0 || count == 0 || offset < OWN_OFFSET;
         match self.open_fd(task, fd) {
             Ok(row) if !is_plain && self.rows[row].readable() => {
+                self.check_vector_area(row, offset, count)?;
                 self.with_flags(task, row, (&plain, offset), flags)
             }
             Ok(_) | Err(_) => self.dispatch(task, &plain),
@@ -100,6 +101,7 @@ impl Kernel {
         let is_plain = flags == 0 || data.is_empty() || offset < OWN_OFFSET;
         match self.open_fd(task, fd) {
             Ok(row) if !is_plain && self.rows[row].writable() => {
+                self.check_vector_area(row, offset, data.len() as u64)?;
                 if self.takes_no_signal(row, flags) {
                     return Err(Errno::EPIPE.into());
                 }
@@ -131,7 +133,6 @@ impl Kernel {
         if seeks_where_none_can || moves_nothing(self.rows[row].target) {
             return self.dispatch(task, plain);
         }
-        self.check_place(row, plain, offset)?;
         self.check_flags(row, flags, writes)?;
         let kept = self.rows[row].flags;
         let mut changed = kept;
@@ -152,22 +153,14 @@ impl Kernel {
 
     /// EINVAL where the last byte would lie beyond the largest offset, before the flags are looked
     /// at.
-    fn check_place(
-        &self,
-        row: DescriptionRow,
-        plain: &Call<'_>,
-        offset: i64,
-    ) -> Result<(), Errno> {
-        let count = match plain {
-            Call::Readv { count, .. } | Call::Preadv { count, .. } => *count,
-            Call::Writev { data, .. } | Call::Pwritev { data, .. } => data.len() as u64,
-            _ => 0,
-        };
-        if !matches!(self.rows[row].target, Target::File(_)) {
-            return Ok(());
+    fn check_vector_area(&self, row: DescriptionRow, offset: i64, count: u64) -> Result<(), Errno> {
+        match self.rows[row].target {
+            Target::File(_) => {
+                let start = u64::try_from(offset).unwrap_or(self.rows[row].offset);
+                self.check_area(start, count.min(MAX_RW_COUNT))
+            }
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => Ok(()),
         }
-        let start = u64::try_from(offset).unwrap_or(self.rows[row].offset);
-        self.check_area(start, count.min(MAX_RW_COUNT))
     }
 
     /// EOPNOTSUPP for flags that a file does not take, EINVAL for those that exclude each other.
