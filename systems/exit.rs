@@ -260,6 +260,10 @@ impl Kernel {
     /// A group that becomes orphaned while a member is stopped gets SIGHUP and SIGCONT. The caller
     /// knows that a tie to the session went: the process `except`, or the parent of a member.
     fn wake_orphaned_group(&mut self, pgid: u32, except: u32) {
+        // In most kernels nothing is, and then no group is walked.
+        if self.counters.stopped == 0 {
+            return;
+        }
         let members = self.members(Club::Group, pgid);
         let stopped = members.iter().any(|member| self.rows[*member].stopped.is_some());
         if !stopped || !self.group_is_orphaned(pgid, except) {

@@ -153,11 +153,12 @@ impl Names {
         number
     }
 
-    /// One more user of a number.
-    pub(crate) fn hold_again(&mut self, number: u32) {
+    /// One more user of a number that is in use.
+    pub(crate) fn hold_again(&mut self, number: u32) -> u32 {
         if let Some(entry) = self.entries.get_mut((number as usize).wrapping_sub(1)) {
             entry.1 += 1;
         }
+        number
     }
 
     /// The numbers in use, each with how many use it.

@@ -413,6 +413,7 @@ impl Kernel {
     fn enter(&mut self, tick: Tick, tid: u32, call: &Call<'_>) -> Outcome {
         let task = match self.speaker(tid) {
             Ok(task) => task,
+            Err(why) if tid == 0 => return self.enter_face(tick, tid, call, why),
             Err(why) => match self.other_speaker(tid, why) {
                 Some(task) => task,
                 None => return self.enter_face(tick, tid, call, why),

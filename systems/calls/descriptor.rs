@@ -115,7 +115,9 @@ impl Kernel {
     }
 
     fn end_description(&mut self, row: DescriptionRow) {
-        self.unlock_description(row);
+        if self.rows[row].flock != 0 {
+            self.unlock_description(row);
+        }
         self.forget_description_locks(row);
         let description = &self.rows[row];
         let (target, flags) = (description.target, description.flags);

@@ -4,15 +4,15 @@
 //! Files of the tree are read and written by the calls of `calls/io.rs`; here are the limits that
 //! the contract looks at first.
 
-use super::face_files::{DEVICES, device_at, is_stream, operation, swallows};
+use super::face_files::{DEVICES, device_at, is_device_directory, is_stream, operation, swallows};
 use super::io::seek_from;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
-use crate::components::{Device, Object, Target};
+use crate::components::{Device, FdSlot, Object, Target};
 use crate::event::{Answer, Call, Payload};
-use crate::fs::Place;
+use crate::fs::{Place, Plain};
 use crate::kernel::{CallResult, Kernel, Stop};
-use crate::rows::{DescriptionRow, RowKind, TaskRow};
+use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
 use alloc::vec::Vec;
 
 /// Flags that stay in the description.
@@ -43,6 +43,9 @@ impl Kernel {
             }
             return self.face_install(task, Target::Object(Object::Device(device)), flags);
         }
+        if let Some(place) = self.open_plain(task, &path, flags, mode)? {
+            return self.install_place(task, place, flags);
+        }
         self.face_make_file(task, &path, flags, mode)?;
         let changes = flags & O_ACCMODE != O_RDONLY || flags & O_CREAT != 0;
         if changes && !self.bends.directories_open_for_writing && self.is_directory_at(&path)? {
@@ -54,7 +57,50 @@ impl Kernel {
             let number = self.face.keep_path(&path);
             return self.face_install(task, Target::Object(Object::Foreign(number)), flags);
         }
-        let place = self.tree_open(&path, 0, 0)?;
+        let place = self.tree_open(&path)?;
+        self.install_place(task, place, flags)
+    }
+
+    /// Most opens: no policy can refuse anything and no link is on the way, so that one walk
+    /// answers what [`Kernel::face_make_file`] asks one by one. `None` for all others.
+    fn open_plain(
+        &mut self,
+        task: TaskRow,
+        path: &[u8],
+        flags: u32,
+        mode: Option<u32>,
+    ) -> Result<Option<Place>, Stop> {
+        if !self.allows_all_files() || is_device_directory(path) {
+            return Ok(None);
+        }
+        let creates = flags & O_CREAT != 0;
+        let changes = creates || flags & O_ACCMODE != O_RDONLY;
+        let plain = match self.tree_plain(path, true) {
+            Some(Plain::Place(_)) if flags & (O_EXCL | O_TRUNC) != 0 => return Ok(None),
+            Some(Plain::Missing) if !creates => return Ok(None),
+            None => return Ok(None),
+            Some(plain) => plain,
+        };
+        if changes {
+            self.guard_plain(path, plain)?;
+        }
+        match plain {
+            Plain::Missing => {
+                self.room_for_inodes(1)?;
+                let umask = self.rows[self.rows[task].context].umask;
+                let place = self.tree_make(path, mode.unwrap_or(0o666) & !umask & 0o7777)?;
+                Ok(Some(place))
+            }
+            Plain::Place(place) => {
+                let changes = changes && !self.bends.directories_open_for_writing;
+                let refused = changes && self.fs.is_directory(place);
+                if refused { Err(Errno::EISDIR.into()) } else { Ok(Some(place)) }
+            }
+        }
+    }
+
+    /// Puts a file of the tree at the lowest free number.
+    fn install_place(&mut self, task: TaskRow, place: Place, flags: u32) -> CallResult {
         self.fs.hold(place);
         match self.face_install(task, Target::File(place), flags) {
             Ok(answer) => Ok(answer),
@@ -163,6 +209,24 @@ impl Kernel {
         self.rows[row].refs += 1;
         self.install(task, fd, row, false);
         Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// Standard input, output and error of a process that has no parent. The caller knows that
+    /// there is room for them.
+    pub(crate) fn open_streams(&mut self, files: FilesRow) {
+        let streams =
+            [(Device::Stdin, O_RDONLY), (Device::Stdout, O_WRONLY), (Device::Stderr, O_WRONLY)];
+        let mut slots = self.spare_tables.pop().unwrap_or_default();
+        for (device, access) in streams {
+            let target = Target::Object(Object::Device(device));
+            let description = self.new_description(target, access);
+            slots.push(Some(FdSlot { description, cloexec: false }));
+        }
+        let open = slots.len() as u32;
+        self.counters.open_fds += u64::from(open);
+        self.counters.held_bytes += u64::from(open) * crate::memory::FD_BYTES;
+        let table = &mut self.rows[files];
+        (table.slots, table.lowest, table.open) = (slots, open, open);
     }
 
     fn face_install(&mut self, task: TaskRow, target: Target, flags: u32) -> CallResult {

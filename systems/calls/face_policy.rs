@@ -176,13 +176,12 @@ impl Kernel {
     /// EROFS for what lies at or below the guarded directory, as given or resolved, and for another
     /// name of a file there (section 15); the same for /proc.
     pub(crate) fn guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
-        if is_at_or_below(path, GUARDED) || is_at_or_below(path, b"/proc") {
+        if is_guarded_by_name(path) {
             return Err(Errno::EROFS.into());
         }
         self.ask_guard(path, follow)?;
         if let Some(plain) = self.tree_plain(path, follow) {
-            let guarded = self.is_guarded_plain(plain);
-            return if guarded { Err(Errno::EROFS.into()) } else { Ok(()) };
+            return Ok(self.guard_plain(path, plain)?);
         }
         if self.is_guarded_file(path, follow) {
             return Err(Errno::EROFS.into());
@@ -195,6 +194,12 @@ impl Kernel {
             Err(stop @ (Stop::Ask(_) | Stop::Fail(Errno::ENOTDIR | Errno::ELOOP))) => Err(stop),
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    /// [`Kernel::guard`] of a path without links, where nobody is asked.
+    pub(super) fn guard_plain(&mut self, path: &[u8], plain: Plain) -> Result<(), Errno> {
+        let guarded = is_guarded_by_name(path) || self.is_guarded_plain(plain);
+        if guarded { Err(Errno::EROFS) } else { Ok(()) }
     }
 
     /// Whether what a path leads to, or what would be made there, is guarded.
@@ -224,11 +229,11 @@ impl Kernel {
     /// Whether a path ends in a link to nothing, or in a directory that is not there: both may be
     /// made.
     fn leads_nowhere(&mut self, path: &[u8], follow: bool) -> bool {
-        if self.tree_open(path, 0, 0).is_ok() {
+        if self.tree_open(path).is_ok() {
             return false;
         }
         let link = follow && self.raw(&Call::FsReadlink { raw: 1, path }).is_ok();
-        link || self.tree_open(split(path).0, 0, 0).is_err()
+        link || self.tree_open(split(path).0).is_err()
     }
 
     fn would_be_guarded(&mut self, path: &[u8], follow: bool) -> bool {
@@ -269,4 +274,8 @@ impl Kernel {
         }
         Ok(path)
     }
+}
+
+fn is_guarded_by_name(path: &[u8]) -> bool {
+    is_at_or_below(path, GUARDED) || is_at_or_below(path, b"/proc")
 }

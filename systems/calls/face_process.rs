@@ -6,12 +6,10 @@
 //! ([`Kernel::face_owner`]). Made of the same tables and primitives as fork(2), execve(2), kill(2).
 
 use crate::abi::credentials::CAP_FULL;
-use crate::abi::flags::{O_RDONLY, O_WRONLY, S_IFDIR, S_IFMT};
+use crate::abi::flags::{S_IFDIR, S_IFMT};
 use crate::abi::signal::SI_KERNEL;
 use crate::abi::{Credentials, Errno, SigInfo, SigSet, Signal, WaitStatus};
-use crate::components::{
-    Context, Device, Files, Handlers, Life, Object, Pending, Process, ProcessText, Target, Task,
-};
+use crate::components::{Context, Files, Handlers, Life, Pending, Process, ProcessText, Task};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question, Refusal};
 use crate::face::Policy;
 use crate::kernel::{CallResult, Kernel, Stop};
@@ -191,7 +189,7 @@ impl Kernel {
             self.face.names.release(before);
         }
         for command in commands {
-            self.face.names.hold_again(number);
+            let number = self.face.names.hold_again(number);
             if let Some(before) = self.face.commands.insert(Bytes(command.to_vec()), number) {
                 self.face.names.release(before);
             }
@@ -337,8 +335,11 @@ impl Kernel {
         if self.counters.open_fds.saturating_add(count) > limits.max_open_fds {
             return Err(Errno::ENFILE.into());
         }
+        if parent_files.is_none() {
+            self.room_for_descriptions(count, kept)?;
+        }
         let pid = self.pids.next().ok_or(Errno::EAGAIN)?;
-        self.make_process(birth, pid, parent, parent_files)?;
+        self.make_process(birth, pid, parent, parent_files);
         Ok(Answer::value(i64::from(pid)))
     }
 
@@ -400,13 +401,18 @@ impl Kernel {
         pid: u32,
         parent: Option<ProcessRow>,
         parent_files: Option<FilesRow>,
-    ) -> Result<(), Errno> {
+    ) {
         let (pgid, sid) = match parent {
             Some(parent) => (self.rows[parent].pgid, self.rows[parent].sid),
             None => (pid, pid),
         };
         let driver = self.face.names.hold(&birth.driver);
-        let requester = birth.requester.map_or(0, |name| self.face.names.hold(name));
+        let requester = match birth.requester {
+            None => 0,
+            // Most drivers ask for their own, which needs no look-up.
+            Some(name) if *name == *birth.driver => self.face.names.hold_again(driver),
+            Some(name) => self.face.names.hold(name),
+        };
         let process = Process { driver, requester, did_exec: true, ..Process::new(pid, pgid, sid) };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
@@ -436,15 +442,9 @@ impl Kernel {
         }
         if parent_files.is_some() {
             self.close_on_exec(task);
-            return Ok(());
+        } else {
+            self.open_streams(files);
         }
-        let streams =
-            [(Device::Stdin, O_RDONLY), (Device::Stdout, O_WRONLY), (Device::Stderr, O_WRONLY)];
-        for (fd, (device, access)) in (0..).zip(streams) {
-            let row = self.describe(Target::Object(Object::Device(device)), access)?;
-            self.install(task, fd, row, false);
-        }
-        Ok(())
     }
 
     fn make_task(&mut self, tid: u32, process: ProcessRow, files: FilesRow) -> TaskRow {

@@ -73,38 +73,37 @@ impl ProcView for Nobody {
 }
 
 /// The owner of everything that is made here, with all capabilities.
-fn owner() -> Credentials {
-    let (uid, gid) = (FACE_OWNER, FACE_OWNER);
-    Credentials {
-        uid,
-        euid: uid,
-        suid: uid,
-        fsuid: uid,
-        gid,
-        egid: gid,
-        sgid: gid,
-        fsgid: gid,
-        groups: Vec::new(),
-        effective: CAP_FULL,
-        permitted: CAP_FULL,
-        bounding: CAP_FULL,
-        ..Credentials::default()
-    }
-}
+static OWNER: Credentials = Credentials {
+    uid: FACE_OWNER,
+    euid: FACE_OWNER,
+    suid: FACE_OWNER,
+    fsuid: FACE_OWNER,
+    gid: FACE_OWNER,
+    egid: FACE_OWNER,
+    sgid: FACE_OWNER,
+    fsgid: FACE_OWNER,
+    groups: Vec::new(),
+    effective: CAP_FULL,
+    permitted: CAP_FULL,
+    inheritable: 0,
+    bounding: CAP_FULL,
+    ambient: 0,
+    securebits: 0,
+    no_new_privs: false,
+};
 
 /// A tree of the face and the time at which it is touched.
 struct Tree<'k> {
     fs: &'k mut Fs,
     now: Timespec,
-    cred: Credentials,
     bends: Bends,
 }
 
-/// `Caller` borrows the credentials alone, so that `fs` stays free to be changed.
+/// `Caller` borrows nothing of the tree, so that `fs` stays free to be changed.
 macro_rules! caller {
     ($tree:ident => $caller:ident) => {
         let root = $tree.fs.root();
-        let $caller = Caller { cred: &$tree.cred, root, cwd: root, proc: &Nobody };
+        let $caller = Caller { cred: &OWNER, root, cwd: root, proc: &Nobody };
     };
 }
 
@@ -115,7 +114,7 @@ impl Kernel {
             return self.ask_foreign(call);
         }
         let now = self.stamp();
-        Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends }.act(call)
+        Tree { fs: &mut self.fs, now, bends: self.bends }.act(call)
     }
 
     /// A call that comes straight from a handle of the tree: its paths are as the user wrote them.
@@ -158,14 +157,14 @@ impl Kernel {
     /// Whether a path leads to or below a directory, or names a file that has another name there.
     pub(crate) fn tree_is_guarded(&mut self, path: &[u8], follow: bool, top: &[u8]) -> bool {
         let now = self.stamp();
-        let tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
+        let tree = Tree { fs: &mut self.fs, now, bends: self.bends };
         tree.is_guarded(path, follow, top)
     }
 
     /// Whether there is a guarded directory at all.
     pub(crate) fn tree_has_guard(&self) -> bool {
         let root = self.fs.root();
-        let caller = Caller { cred: &owner(), root, cwd: root, proc: &Nobody };
+        let caller = Caller { cred: &OWNER, root, cwd: root, proc: &Nobody };
         matches!(
             self.fs.plain_walk(&caller, None, super::face_files::GUARDED, false),
             Some(Plain::Place(_))
@@ -178,38 +177,40 @@ impl Kernel {
             return None;
         }
         let root = self.fs.root();
-        let caller = Caller { cred: &owner(), root, cwd: root, proc: &Nobody };
+        let caller = Caller { cred: &OWNER, root, cwd: root, proc: &Nobody };
         self.fs.plain_walk(&caller, None, path, follow)
     }
 
     /// Whether a file of the tree has another name in a directory.
     pub(crate) fn tree_has_name_in(&mut self, place: Place, top: &[u8]) -> bool {
         let now = self.stamp();
-        let tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
+        let tree = Tree { fs: &mut self.fs, now, bends: self.bends };
         tree.has_name_in(place, top)
     }
 
-    /// Opens a file for a descriptor: the place of what is there or was made.
-    pub(crate) fn tree_open(&mut self, path: &[u8], flags: u32, mode: u32) -> Result<Place, Errno> {
+    /// The place of what is at a path.
+    pub(crate) fn tree_open(&mut self, path: &[u8]) -> Result<Place, Errno> {
         let now = self.stamp();
-        let mut tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
-        if flags & O_CREAT != 0 {
-            return tree.create(path, mode, flags & O_EXCL);
-        }
-        tree.place(path, true)
+        Tree { fs: &mut self.fs, now, bends: self.bends }.place(path, true)
+    }
+
+    /// Makes a file where a plain path leads to nothing.
+    pub(crate) fn tree_make(&mut self, path: &[u8], mode: u32) -> Result<Place, Errno> {
+        let now = self.stamp();
+        Tree { fs: &mut self.fs, now, bends: self.bends }.open(path, O_CREAT | O_WRONLY, mode)
     }
 
     /// The path by which a place is reached.
     pub(crate) fn tree_path(&mut self, place: Place) -> Vec<u8> {
         let now = self.stamp();
-        let tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
+        let tree = Tree { fs: &mut self.fs, now, bends: self.bends };
         tree.path_of(place)
     }
 
     /// What stat tells of a place.
     pub(crate) fn tree_stat(&mut self, place: Place) -> Stat {
         let now = self.stamp();
-        let tree = Tree { fs: &mut self.fs, now, cred: owner(), bends: self.bends };
+        let tree = Tree { fs: &mut self.fs, now, bends: self.bends };
         tree.stat(place)
     }
 }
@@ -407,17 +408,22 @@ impl Tree<'_> {
         Ok(Answer::value((offset + data.len() as u64) as i64))
     }
 
+    fn open(&mut self, path: &[u8], flags: u32, mode: u32) -> Result<Place, Errno> {
+        caller!(self => caller);
+        let opened = self.fs.open(&caller, None, walkable(path), flags, mode & 0o7777, self.now)?;
+        match opened.target {
+            Target::Place(place) => Ok(place),
+            Target::Object(_) => Err(Errno::ENOENT),
+        }
+    }
+
     /// Makes a file, and the directories that lead to it.
     fn create(&mut self, path: &[u8], mode: u32, exclusive: u32) -> Result<Place, Errno> {
         let path = &*self.end_of_links(path)?;
         let flags = O_CREAT | O_WRONLY | exclusive;
         for attempt in 0..2 {
-            caller!(self => caller);
-            match self.fs.open(&caller, None, walkable(path), flags, mode & 0o7777, self.now) {
-                Ok(opened) => match opened.target {
-                    Target::Place(place) => return Ok(place),
-                    Target::Object(_) => return Err(Errno::ENOENT),
-                },
+            match self.open(path, flags, mode) {
+                Ok(place) => return Ok(place),
                 // The directories of a path are made as they are missing.
                 Err(Errno::ENOENT) if attempt == 0 && self.bends.parents_are_made => {
                     self.make_above(path, MAX_LINKS)?;
@@ -586,6 +592,9 @@ impl Tree<'_> {
 
     /// Whether a file has a name in the tree below a directory, another than that of its place.
     fn has_name_in(&self, place: Place, top: &[u8]) -> bool {
+        if self.fs.inode(place).is_some_and(|inode| inode.nlink < 2) {
+            return false;
+        }
         caller!(self => caller);
         let stat = self.fs.stat(&caller, place);
         let directory = stat.mode & S_IFMT == S_IFDIR;

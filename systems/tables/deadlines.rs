@@ -15,28 +15,48 @@ pub enum Due {
     Timer(u32, u32),
 }
 
-/// All deadlines: (ns, what).
+/// All deadlines: (ns, what). The first stands outside the tree, as everybody looks at it, and a
+/// kernel with one at a time needs no memory for it.
 #[derive(Clone, Debug, Default)]
-pub struct Deadlines(BTreeSet<(u64, Due)>);
+pub struct Deadlines {
+    first: Option<(u64, Due)>,
+    /// All after `first`; empty without one.
+    others: BTreeSet<(u64, Due)>,
+}
 
 impl Deadlines {
     /// Arms a deadline.
     pub fn add(&mut self, at_ns: u64, due: Due) {
-        self.0.insert((at_ns, due));
+        let key = (at_ns, due);
+        match self.first {
+            None => self.first = Some(key),
+            Some(first) if first == key => {}
+            Some(first) if first < key => drop(self.others.insert(key)),
+            Some(first) => {
+                self.others.insert(first);
+                self.first = Some(key);
+            }
+        }
     }
 
     /// Disarms it.
     pub fn remove(&mut self, at_ns: u64, due: Due) {
-        self.0.remove(&(at_ns, due));
+        let key = (at_ns, due);
+        if self.first == Some(key) {
+            self.first = if self.others.is_empty() { None } else { self.others.pop_first() };
+        } else if !self.others.is_empty() {
+            self.others.remove(&key);
+        }
     }
 
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Due)> {
-        self.0.iter().copied()
+        self.first.into_iter().chain(self.others.iter().copied())
     }
 
     /// The next one.
+    #[inline]
     pub fn first(&self) -> Option<(u64, Due)> {
-        self.0.first().copied()
+        self.first
     }
 }

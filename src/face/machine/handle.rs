@@ -22,6 +22,8 @@ struct Inner {
     /// The code that `wait` gives: of `finish` or of a signal.
     code: Option<i32>,
     signals: VecDeque<i32>,
+    /// Threads in `wait`: to wake nobody is a call of the host's all the same.
+    waiters: usize,
 }
 
 impl HandleState {
@@ -43,8 +45,15 @@ impl HandleState {
         let mut inner = self.inner();
         inner.over = true;
         inner.code = inner.code.or(code);
+        self.wake(inner);
+    }
+
+    fn wake(&self, inner: MutexGuard<'_, Inner>) {
+        let awaited = inner.waiters > 0;
         drop(inner);
-        self.changed.notify_all();
+        if awaited {
+            self.changed.notify_all();
+        }
     }
 
     /// `finish`: the first code counts, also after another end. False if the process was over
@@ -56,8 +65,7 @@ impl HandleState {
         }
         inner.code = Some(code);
         let over = inner.over;
-        drop(inner);
-        self.changed.notify_all();
+        self.wake(inner);
         !over
     }
 
@@ -68,12 +76,13 @@ impl HandleState {
 
     /// The code, once there is one; `None` after the time-out.
     pub(crate) fn wait(&self, timeout: Duration) -> Option<i32> {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        inner.waiters += 1;
         let waits = |inner: &mut Inner| inner.code.is_none();
-        match self.changed.wait_timeout_while(inner, timeout, waits) {
-            Ok((inner, _)) => inner.code,
-            Err(poisoned) => poisoned.into_inner().0.code,
-        }
+        let woken = self.changed.wait_timeout_while(inner, timeout, waits);
+        let (mut inner, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        inner.waiters -= 1;
+        inner.code
     }
 
     /// The last signals, oldest first.

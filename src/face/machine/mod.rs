@@ -57,8 +57,12 @@ pub(crate) struct Core {
     /// Who is told of every change, once somebody has asked for it.
     poll_wait: Option<PollWaitHandle>,
     handles: Handles,
+    /// The driver of the process made last: most are the same one's.
+    last_driver: Arc<str>,
     /// Who answers a question of the kernel's.
     asker: Option<ThreadId>,
+    /// How many threads wait for that: to wake nobody is a call of the host's all the same.
+    idlers: usize,
     /// What was asked for meanwhile.
     queued: Vec<Queued>,
 }
@@ -139,7 +143,9 @@ impl Machine {
             attached: 1,
             poll_wait: None,
             handles: Handles::default(),
+            last_driver: Arc::from(""),
             asker: None,
+            idlers: 0,
             queued: Vec::new(),
         };
         let permissions = Mutex::new(Arc::new(permissions));
@@ -191,9 +197,16 @@ impl Machine {
                 let what = "a callback of the virtual machine called back into it";
                 return Err(KernelError::errno(Errno::EDEADLK, what));
             }
-            core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
+            core = self.wait_for_asker(core);
         }
         Ok(core)
+    }
+
+    fn wait_for_asker<'c>(&self, mut core: MutexGuard<'c, Core>) -> MutexGuard<'c, Core> {
+        core.idlers += 1;
+        let mut core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
+        core.idlers -= 1;
+        core
     }
 
     /// The same to look at only, also from inside a callback.
@@ -251,7 +264,9 @@ impl Machine {
                     if outcome != Outcome::Asking {
                         core.asker = None;
                         core.take_queued();
-                        self.idle.notify_all();
+                        if core.idlers > 0 {
+                            self.idle.notify_all();
+                        }
                     }
                 }
             }
@@ -320,7 +335,7 @@ impl Machine {
         let own = std::thread::current().id();
         let mut core = self.guard();
         while !core.kernel.face_is_disposed() && core.asker.is_some_and(|asker| asker != own) {
-            core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
+            core = self.wait_for_asker(core);
         }
     }
 
@@ -501,6 +516,15 @@ impl Core {
         let state = Arc::new(HandleState::default());
         self.handles.insert(pid, Arc::clone(&state));
         state
+    }
+
+    /// The driver that plays a process, for its handle.
+    pub(crate) fn driver_of(&mut self, pid: u32) -> Arc<str> {
+        let name = self.kernel.face_driver_of(pid).unwrap_or_default();
+        if *self.last_driver != *name {
+            self.last_driver = Arc::from(name);
+        }
+        Arc::clone(&self.last_driver)
     }
 
     /// The process of a handle has ended already.

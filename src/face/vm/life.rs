@@ -252,7 +252,7 @@ fn born(
         }
     };
     let pid = u32::try_from(answer.value).map_err(|_| error_about(Errno::EIO, "a pid"))?;
-    let driver = Arc::from(core.kernel.face_driver_of(pid).unwrap_or_default());
+    let driver = core.driver_of(pid);
     let state = core.add_handle(pid);
     // Another thread may have ended it while a question was answered.
     if !core.kernel.face_is_alive(pid) {
