@@ -50,8 +50,13 @@ impl Kernel {
         }
         let (from, to) = (self.open_fd(task, input.0)?, self.open_fd(task, output.0)?);
         let (from_pipe, to_pipe) = (self.pipe_behind(from), self.pipe_behind(to));
-        if from_pipe.is_some() && input.1.is_some() || to_pipe.is_some() && output.1.is_some() {
-            return Err(Errno::ESPIPE.into());
+        // Each pipe loses RWF_NOWAIT as it is looked at.
+        for (row, pipe, offset) in [(from, from_pipe, input.1), (to, to_pipe, output.1)] {
+            match (pipe, offset) {
+                (Some(_), Some(_)) => return Err(Errno::ESPIPE.into()),
+                (Some(_), None) => self.rows[row].waits_always = true,
+                (None, _) => {}
+            }
         }
         if !self.rows[from].readable() || !self.rows[to].writable() {
             return Err(Errno::EBADF.into());

@@ -3,6 +3,7 @@
 
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION,
+    WAITS_ALWAYS,
 };
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
@@ -342,10 +343,11 @@ fn get_description(
         3 => Target::Object(get_object(kernel, from, refs)?),
         _ => return Err(error.into()),
     };
-    let [flags, count, flock] = Wire::get(from)?;
+    let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
+    let (flock, waits_always) = (kinds & !WAITS_ALWAYS, kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
     let [owner, owner_signal] = Wire::get(from)?;
-    Ok(Description { target, flags, offset, refs: count, owner, owner_signal, flock })
+    Ok(Description { target, flags, offset, refs, owner, owner_signal, flock, waits_always })
 }
 
 fn get_object(
