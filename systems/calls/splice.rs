@@ -8,7 +8,7 @@ use super::io::MAX_RW_COUNT;
 use super::transfer::{Sending, offsets, verify_area};
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
-use crate::components::{Target, Waiting};
+use crate::components::{Object, Target, Waiting};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
@@ -147,7 +147,7 @@ impl Kernel {
     /// Where a file is read or written: EINVAL if it has no places and one is given.
     fn file_offset(&self, row: DescriptionRow, given: Option<i64>) -> Result<i64, Errno> {
         match (self.rows[row].target, given) {
-            (Target::File(_), Some(given)) => Ok(given),
+            (Target::File(_) | Target::Object(Object::Pidfd(_)), Some(given)) => Ok(given),
             (_, Some(_)) => Err(Errno::EINVAL),
             (_, None) => Ok(self.rows[row].offset as i64),
         }

@@ -259,7 +259,7 @@ impl Encode for Task {
         put_wait(self.wait.as_deref(), rows, out);
         self.credentials.put(out);
         self.alt_stack.put(out);
-        self.exited.put(out);
+        out.push(u8::from(self.exited) | u8::from(self.over_nproc) << 1);
     }
 }
 
