@@ -45,6 +45,7 @@ struct Uses {
     readers: BTreeMap<u64, u32>,
     writers: BTreeMap<u64, u32>,
     held_bytes: u64,
+    user_tasks: BTreeMap<u32, u64>,
 }
 
 impl Kernel {
@@ -59,6 +60,7 @@ impl Kernel {
         self.audit_descriptions(&mut uses)?;
         self.audit_pipes(&mut uses)?;
         self.audit_processes(&mut uses)?;
+        must(uses.user_tasks == self.user_tasks.all(), "tasks of a user are counted wrongly")?;
         must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")?;
         let locks: u64 = self.record_locks.values().map(|locks| locks.locks.len() as u64).sum();
         uses.held_bytes += locks * memory::LOCK_BYTES;
@@ -78,6 +80,9 @@ impl Kernel {
             let task = &self.rows[row];
             must(u64::from(task.tid) == tid, "a task has another number than its own")?;
             must(self.pids.task(task.tid) == Some(row), "a task is not in the table of numbers")?;
+            if task.credentials.uid != 0 {
+                *uses.user_tasks.entry(task.credentials.uid).or_default() += 1;
+            }
             let listed = self.rows[task.process].threads.contains(&task.tid);
             must(listed, "a task is not listed by its process")?;
             if !task.exited {
@@ -256,6 +261,9 @@ impl Kernel {
             let known = self.pids.process(process.pid) == Some(row);
             must(known, "a process is not in the table of numbers")?;
             let dead = matches!(process.life, Life::Zombie(_));
+            if dead && process.last_uid != 0 {
+                *uses.user_tasks.entry(process.last_uid).or_default() += 1;
+            }
             zombies += u64::from(dead);
             stopped += u64::from(process.stopped.is_some());
             must(

@@ -176,6 +176,7 @@ impl Kernel {
             changed: VecDeque::new(),
             signalled: VecDeque::new(),
             queued_signals: 0,
+            user_tasks: Default::default(),
             resuming: None,
             max_bytes: u64::MAX,
             read_timeout_ns: None,
@@ -266,8 +267,10 @@ impl Kernel {
             credentials: boot.credentials.clone(),
             alt_stack: crate::calls::NO_ALT_STACK,
             exited: false,
+            over_nproc: false,
         };
         self.hold_bytes(4 * boot.credentials.groups.len() as u64);
+        self.user_tasks.enter(boot.credentials.uid);
         let row = TaskRow::spawn(&mut self.rows, u64::from(boot.pid), task);
         self.pids.change(boot.pid, |entry| entry.task = Some(row));
         Ok(row)

@@ -55,6 +55,7 @@ impl Kernel {
         self.counters.stopped -= u64::from(stopped.is_some());
         self.forget_signals(signals);
         self.counters.zombies += 1;
+        self.user_tasks.enter(uid);
         self.emit(Effect::Exited { process: pid, status });
         if !self.pidfds.is_empty() {
             self.pidfd_ended(pid);
@@ -114,6 +115,7 @@ impl Kernel {
         self.pids.change(tid, |entry| entry.task = None);
         self.forget_signals(signals);
         self.unhold_bytes(4 * groups);
+        self.user_tasks.leave(uid);
         task.remove(&mut self.rows);
         if !leads {
             self.pidfd_gone(tid);
@@ -328,6 +330,7 @@ impl Kernel {
         self.leave_lists(process);
         let row = &self.rows[process];
         let (pid, driver, requester) = (row.pid, row.driver, row.requester);
+        self.user_tasks.leave(row.last_uid);
         let (goes_ns, text, text_bytes) = (row.goes_ns, row.text, row.text_bytes);
         if goes_ns != 0 {
             self.deadlines.remove(goes_ns, Due::Zombie(pid));

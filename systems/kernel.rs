@@ -228,6 +228,8 @@ pub struct Kernel {
     pub(crate) signalled: VecDeque<u32>,
     /// How many signals are pending; follows from the rows.
     pub(crate) queued_signals: u64,
+    /// Tasks by user; follows from the rows.
+    pub(crate) user_tasks: crate::tables::users::UserTasks,
     /// The call that a handler's return is about to resume.
     pub(crate) resuming: Option<(TaskRow, crate::components::Interrupted)>,
     /// Bytes that the running call may move.

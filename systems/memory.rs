@@ -23,7 +23,7 @@
 //! | setgroups(2) | `ENOMEM` |
 //! | files, names, links, attributes | `ENOSPC` |
 //!
-//! Not here: RLIMIT_NPROC and RLIMIT_SIGPENDING, which count by user.
+//! Not here: RLIMIT_NPROC, which counts by user (`tables/users.rs`), and RLIMIT_SIGPENDING.
 
 use crate::abi::{Errno, SigAction, Signal};
 use crate::components::{

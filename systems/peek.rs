@@ -263,6 +263,14 @@ impl Kernel {
         self.rows[self.pids.task(tid)?].wait.as_ref().map(|wait| wait.call)
     }
 
+    /// How many bytes a write(2) that waits has put into its pipe.
+    pub fn written_so_far(&self, tid: u32) -> Option<u64> {
+        match self.rows[self.pids.task(tid)?].wait.as_ref()?.on {
+            Waiting::PipeWrite { written, .. } => Some(written),
+            _ => None,
+        }
+    }
+
     /// The result of a task's call that is kept back while its process is stopped. A stop waits
     /// for the end of a vfork(2).
     pub fn held_result(&self, tid: u32) -> Option<Completed> {

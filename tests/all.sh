@@ -102,25 +102,27 @@ if target=$(bare_target); then
 fi
 step 'what the core depends on' core_dependencies
 step 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --all-features --no-deps
+# Everything that is needed for release in one build, so that no crate is built twice with other features:
+# the examples are those whose instructions are counted (tests/instructions.rs asks for the same build).
+step 'release build' cargo build --locked --release -p tickernel -p tickernel-systems --bin tickernel --example face_ops --example ops
 if cargo nextest --version >/dev/null 2>&1; then
     tests 'tests' cargo nextest run --locked --workspace --all-features --no-fail-fast
 else
     tests 'tests' cargo test --locked --workspace --all-features --all-targets --no-fail-fast
 fi
 tests 'documentation tests' cargo test --locked --workspace --all-features --doc
-step 'release build' cargo build --locked --release --bin tickernel
 if command -v python3 >/dev/null; then
     tests 'replay of traces/, with stored digests' python3 tests/replay_all.py
 else
     skip 'replay of traces/ (no python3)'
 fi
-# Its own workspace: it links the published crate. Without a registry its crates may be here already.
+# Its own workspace: it links the published crate. Half a second of work: not built for release. Without a registry its crates may be here already.
 peer=benches/peer/Cargo.toml
 if cargo fetch --locked --manifest-path "$peer" >/dev/null 2>&1 ||
     cargo fetch --locked --offline --manifest-path "$peer" >/dev/null 2>&1; then
     step 'formatting, peer twin' cargo fmt --manifest-path "$peer" --check
     step 'peer twin: 500 programs on the published crate too' \
-        cargo run --locked --quiet --release --manifest-path "$peer" -- --programs 500 --seed 1
+        cargo run --locked --quiet --manifest-path "$peer" -- --programs 500 --seed 1
     tail -n 1 "$log"
 else
     skip 'the peer twin (its crates cannot be fetched)'

@@ -30,7 +30,7 @@ fn hot_calls_cost_what_they_did_and_nothing_walks() {
     if !need::program("valgrind", "instruction counts") {
         return;
     }
-    let programs = [build("tickernel-systems", "ops"), build("tickernel", "face_ops")];
+    let programs = build(["ops", "face_ops"]);
     let all = |idle| programs.iter().flat_map(|program| count(program, idle)).collect();
     let (alone, crowded): (Counts, Counts) = std::thread::scope(|scope| {
         let crowded = scope.spawn(|| all(10_000));
@@ -58,15 +58,20 @@ fn compare(name: &str, count: u64, other: u64, whose: &str) -> Option<String> {
     far.then(|| format!("{name}: {count}, {other} {whose}"))
 }
 
-/// A program that repeats the calls, in the profile that users have.
-fn build(package: &str, example: &str) -> PathBuf {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--locked", "--quiet", "-p", package, "--example", example])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status();
-    assert!(status.expect("cargo runs").success(), "the example does not build");
+/// The programs that repeat the calls, in the profile that users have. Built with the command, as
+/// tests/all.sh does: other features of the crates below would build everything once more.
+fn build(examples: [&str; 2]) -> [PathBuf; 2] {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "--locked", "--quiet", "--bin", "tickernel"]);
+    cargo.args(["-p", "tickernel", "-p", "tickernel-systems"]);
+    for example in examples {
+        cargo.args(["--example", example]);
+    }
+    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    assert!(status.expect("cargo runs").success(), "the examples do not build");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    target.expect("a folder of the target folder").join("release/examples").join(example)
+    let release = target.expect("a folder of the target folder").join("release/examples");
+    examples.map(|example| release.join(example))
 }
 
 /// Instructions of each call beside so many idle processes.

@@ -270,6 +270,7 @@ impl Hints {
         let seen = stat.and_then(numbers::stat);
         let path = opened.and_then(|opened| self.open_paths.get(&opened));
         let own = opened.is_some_and(|opened| self.nofollow.contains(&opened));
+        let rdev = seen.as_ref().map_or(0, |(stat, _)| stat.rdev);
         if let (Some(path), Some((stat, members))) = (path, seen) {
             self.sights.stat(path, &stat, members, own);
         }
@@ -277,7 +278,7 @@ impl Hints {
             self.modes.entry(opened).or_insert(mode);
         }
         if own {
-            self.mode(path.cloned(), mode, true);
+            self.mode(path.cloned(), mode, rdev, true);
         }
         let found = match &*call.name {
             "fchmod" => {
@@ -380,10 +381,11 @@ impl Hints {
                 let mode = numbers::mode(mode);
                 let place = self.place(arg(0), path(1));
                 let seen = arg(4).and_then(numbers::statx);
+                let rdev = seen.as_ref().map_or(0, |(stat, _)| stat.rdev);
                 if let (Some(place), Some((stat, members))) = (&place, seen) {
                     self.sights.stat(place, &stat, members, nofollow);
                 }
-                self.mode(place, mode, nofollow);
+                self.mode(place, mode, rdev, nofollow);
             }
             "getdents64" | "getdents" | "fchdir" => {
                 self.note(printed(arg(0)), Shape::Directory);
@@ -415,7 +417,7 @@ impl Hints {
                     let shape = Shape::of(u32::from(kind) << 12, 0);
                     self.sights.listed(&directory, &path, inode, &shape);
                 }
-                self.mode(join(&directory, name), Some(u32::from(kind) << 12), true);
+                self.mode(join(&directory, name), Some(u32::from(kind) << 12), 0, true);
             }
         }
     }
@@ -432,15 +434,16 @@ impl Hints {
     fn stat(&mut self, path: Option<Vec<u8>>, stat: Option<&Value>, nofollow: bool) {
         let mode = stat.and_then(|stat| stat.field("st_mode")).and_then(numbers::mode);
         let seen = stat.and_then(numbers::stat);
+        let rdev = seen.as_ref().map_or(0, |(stat, _)| stat.rdev);
         if let (Some(path), Some((stat, members))) = (&path, seen) {
             self.sights.stat(path, &stat, members, nofollow);
         }
-        self.mode(path, mode, nofollow);
+        self.mode(path, mode, rdev, nofollow);
     }
 
-    fn mode(&mut self, path: Option<Vec<u8>>, mode: Option<u32>, nofollow: bool) {
+    fn mode(&mut self, path: Option<Vec<u8>>, mode: Option<u32>, rdev: u64, nofollow: bool) {
         let Some(mode) = mode.filter(|mode| *mode != 0) else { return };
-        let shape = Shape::of(mode, 0);
+        let shape = Shape::of(mode, rdev);
         // Behind a link stands another file: only what is not a link is known of this one.
         if matches!(shape, Shape::Link(_)) && !nofollow {
             return;
@@ -556,7 +559,14 @@ impl Hints {
         if let Some(path) = path {
             let known = self.shapes.get(&path);
             // The text of a link is worth more than that it is one; a link seen as one stays one.
-            if !matches!(known, Some(Shape::Link(_))) {
+            // A list of a directory tells that it is a device, but not which.
+            let is_told = match (known, &shape) {
+                (Some(Shape::Link(_)), _) => true,
+                (Some(Shape::Char(number)), Shape::Char(0)) => *number != 0,
+                (Some(Shape::Block(number)), Shape::Block(0)) => *number != 0,
+                _ => false,
+            };
+            if !is_told {
                 self.shapes.insert(path, shape);
             }
         }

@@ -81,7 +81,11 @@ impl Order<'_> {
             let Ok(theirs) = Call::get(&mut WireReader::new(&bytes)) else { continue };
             let Some(pending) = self.task(other).pending.as_ref() else { continue };
             let ends = !matches!(pending.decoded.expected.recorded, Recorded::Never);
-            if pending.item.is_some() || !ends {
+            if let Some(item) = pending.item {
+                wrote |= self.write_before_close((tid, call), (other, &theirs), item);
+                continue;
+            }
+            if !ends {
                 continue;
             }
             let sensitive = match &theirs {
@@ -111,6 +115,26 @@ impl Order<'_> {
             }
         }
         wrote
+    }
+
+    /// A write that waits for room put all that it tells of before its last reader went; true if it
+    /// went on.
+    fn write_before_close(
+        &mut self,
+        (tid, call): (u32, &Call<'_>),
+        (writer, theirs): (u32, &Call<'_>),
+        item: usize,
+    ) -> bool {
+        let (Call::Write { fd, .. } | Call::Writev { fd, .. }) = *theirs else { return false };
+        let recorded = self.task(writer).pending.as_ref().map(|it| it.decoded.expected.recorded);
+        let Some(Recorded::Value(value)) = recorded else { return false };
+        let Some(written) = self.kernel.written_so_far(writer) else { return false };
+        let missing = u64::try_from(value).unwrap_or(0).saturating_sub(written);
+        if missing == 0 || !self.is_last_reader(tid, call, writer, fd) {
+            return false;
+        }
+        self.resume(writer, item, missing);
+        self.kernel.written_so_far(writer) != Some(written)
     }
 
     /// Whether a call closes the last reading end of the pipe that another task's write goes to.

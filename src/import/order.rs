@@ -275,9 +275,16 @@ impl<'a> Order<'a> {
             matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
         if decode::is_scopeless(call) && !(carried && decoded.call.is_some()) {
             self.pass_over(decoded.expected, lines);
+            self.task(tid).passed_over = true;
             return;
         }
         let mut decoded = decoded;
+        if decode::resumes_itself(call) && self.task(tid).passed_over {
+            decoded.expected.role = Role::OutOfScope;
+            self.pass_over(decoded.expected, lines);
+            return;
+        }
+        self.task(tid).passed_over = false;
         if self.is_known(tid) {
             self.substitute(tid, call, &mut decoded);
         }

@@ -32,6 +32,9 @@ pub struct Task {
     pub frames: Vec<Option<Pending>>,
     /// A signal that was delivered and ends it: it takes effect at its end.
     pub fatal: Option<(tickernel_systems::abi::Signal, tickernel_systems::abi::SigInfo)>,
+    /// Its last call was one that is only counted: if restart_syscall(2) resumes itself, it resumes
+    /// that.
+    pub passed_over: bool,
     /// It is being run for another task's sake.
     pub busy: bool,
 }

@@ -42,8 +42,16 @@ impl Kernel {
     /// The same where its room is sure.
     pub(crate) fn new_description(&mut self, target: Target, flags: u32) -> DescriptionRow {
         let id = self.next_id();
-        let description =
-            Description { target, flags, offset: 0, refs: 1, owner: 0, owner_signal: 0, flock: 0 };
+        let description = Description {
+            target,
+            flags,
+            offset: 0,
+            refs: 1,
+            owner: 0,
+            owner_signal: 0,
+            flock: 0,
+            waits_always: false,
+        };
         if let (Target::File(place), true) = (target, description.writable()) {
             self.fs.begin_write(place);
         }

@@ -39,6 +39,12 @@ impl Kernel {
         if path.is_empty() {
             return Err(Errno::ENOENT.into());
         }
+        if self.rows[task].over_nproc {
+            if self.has_too_many_tasks(task, 0) {
+                return Err(Errno::EAGAIN.into());
+            }
+            self.rows[task].over_nproc = false;
+        }
         let mut place = self.executable(task, path)?;
         self.check_args(task, path, argv, envp)?;
         let first = place;

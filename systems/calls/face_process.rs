@@ -471,8 +471,10 @@ impl Kernel {
             credentials: self.face_credentials(),
             alt_stack: super::NO_ALT_STACK,
             exited: false,
+            over_nproc: false,
         };
         self.hold_bytes(4 * task.credentials.groups.len() as u64);
+        self.user_tasks.enter(task.credentials.uid);
         let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
         self.pids.change(tid, |entry| entry.task = Some(row));
         row

@@ -1,7 +1,7 @@
 //! Who a process is and where it stands: getpid(2) and its like, setuid(2) and its like,
 //! setpgid(2), setsid(2), umask(2), getrlimit(2).
 //!
-//! Not here: RLIMIT_NPROC's effect on setuid(2). Capabilities are in `capability.rs`.
+//! Not here: capabilities (`capability.rs`).
 
 use crate::abi::credentials::{CAP_SETGID, CAP_SETUID, CAP_SYS_RESOURCE, Credentials};
 use crate::abi::flags::RLIMIT_NOFILE;
@@ -217,11 +217,25 @@ impl Kernel {
                 super::capability::change_users(who, three(old), three(new));
             }
         }
+        if matches!(kind, Kind::User) && old[0] != new[0] {
+            self.change_user(task, old[0], new[0]);
+        }
         if others {
             let process = self.rows[task].process;
             self.rows[process].death_signal = 0;
         }
         Ok(Answer::default())
+    }
+
+    /// A task is another user's. If that one has too many already, execve(2) will fail, and not this
+    /// call, whose callers do not look at its result (execve(2), EAGAIN).
+    fn change_user(&mut self, task: TaskRow, from: u32, to: u32) {
+        let exceeded = self.has_too_many_tasks(task, 0);
+        self.user_tasks.leave(from);
+        self.user_tasks.enter(to);
+        if self.rows[task].over_nproc != exceeded {
+            self.rows[task].over_nproc = exceeded;
+        }
     }
 
     /// getresuid(2) and getresgid(2).

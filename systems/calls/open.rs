@@ -197,6 +197,7 @@ impl Kernel {
     ) -> Result<DescriptionRow, Errno> {
         match self.describe(Target::Pipe(pipe, place), flags) {
             Ok(row) => {
+                self.rows[row].waits_always = true;
                 self.install(task, fd, row, cloexec);
                 Ok(row)
             }

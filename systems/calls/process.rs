@@ -2,6 +2,7 @@
 //!
 //! Not here: namespaces (`CLONE_NEW*`: EPERM without CAP_SYS_ADMIN, else EINVAL as not configured).
 
+use crate::abi::credentials::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
 use crate::components::{
@@ -40,8 +41,7 @@ impl Kernel {
     pub(crate) fn clone_task(&mut self, task: TaskRow, flags: u64, set_tid: u32) -> CallResult {
         check_flags(flags)?;
         if flags & NAMESPACES != 0 {
-            let capable =
-                self.rows[task].credentials.capable(crate::abi::credentials::CAP_SYS_ADMIN);
+            let capable = self.rows[task].credentials.capable(CAP_SYS_ADMIN);
             let errno =
                 if capable || flags & CLONE_NEWUSER != 0 { Errno::EINVAL } else { Errno::EPERM };
             return Err(errno.into());
@@ -52,12 +52,18 @@ impl Kernel {
     /// The same with flags that go together.
     #[inline]
     fn begin_task(&mut self, task: TaskRow, flags: u64, set_tid: u32) -> CallResult {
+        if self.has_too_many_tasks(task, 1) && !self.may_exceed_nproc(task) {
+            return Err(Errno::EAGAIN.into());
+        }
         self.room_for_task(task, flags)?;
         let tid = self.new_number(set_tid)?;
         if flags & CLONE_THREAD != 0 {
             self.new_thread(task, tid, flags);
         } else {
             self.new_process(task, tid, flags);
+        }
+        if self.rows[task].over_nproc {
+            self.rows[task].over_nproc = false;
         }
         if flags & CLONE_VFORK != 0 && flags & CLONE_THREAD == 0 {
             return Err(Stop::Block(Box::new(Block {
@@ -67,6 +73,22 @@ impl Kernel {
             })));
         }
         Ok(Answer::value(i64::from(tid)))
+    }
+
+    /// Whether so many tasks more are beyond the RLIMIT_NPROC of the real user, which user 0 never
+    /// meets (getrlimit(2)).
+    #[inline]
+    pub(crate) fn has_too_many_tasks(&self, task: TaskRow, more: u64) -> bool {
+        let uid = self.rows[task].credentials.uid;
+        uid != 0 && {
+            let limit = self.limit(self.rows[task].process, RLIMIT_NPROC).cur;
+            self.user_tasks.count(uid).saturating_add(more) > limit
+        }
+    }
+
+    fn may_exceed_nproc(&self, task: TaskRow) -> bool {
+        let who = &self.rows[task].credentials;
+        who.capable(CAP_SYS_RESOURCE) || who.capable(CAP_SYS_ADMIN)
     }
 
     /// EAGAIN for a task too many, ENOMEM if there is no room for what it copies (fork(2)).
@@ -183,9 +205,11 @@ impl Kernel {
                 from.alt_stack
             },
             exited: false,
+            over_nproc: from.over_nproc,
         };
         let frames = task.frames.len() as u64 * memory::FRAME_BYTES;
         self.hold_bytes(4 * task.credentials.groups.len() as u64 + frames);
+        self.user_tasks.enter(task.credentials.uid);
         TaskRow::spawn(&mut self.rows, u64::from(tid), task)
     }
 

@@ -189,7 +189,20 @@ impl Kernel {
                 result = one;
             }
         }
+        self.caller_goes_first(task);
         result
+    }
+
+    /// Who sends a signal to itself too takes it on the way out of its call, before the others run
+    /// (kill(2), NOTES): what their ends tell it finds it in its handler, with the handler's mask.
+    fn caller_goes_first(&mut self, task: TaskRow) {
+        let own = self.rows[task].tid;
+        if let Some(at) = self.signalled.iter().position(|tid| *tid == own)
+            && at > 0
+        {
+            self.signalled.remove(at);
+            self.signalled.push_front(own);
+        }
     }
 
     /// Every process but init and the caller.

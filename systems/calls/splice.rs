@@ -8,7 +8,7 @@ use super::io::MAX_RW_COUNT;
 use super::transfer::{Sending, offsets, verify_area};
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
-use crate::components::{Target, Waiting};
+use crate::components::{Object, Target, Waiting};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
@@ -50,8 +50,13 @@ impl Kernel {
         }
         let (from, to) = (self.open_fd(task, input.0)?, self.open_fd(task, output.0)?);
         let (from_pipe, to_pipe) = (self.pipe_behind(from), self.pipe_behind(to));
-        if from_pipe.is_some() && input.1.is_some() || to_pipe.is_some() && output.1.is_some() {
-            return Err(Errno::ESPIPE.into());
+        // Each pipe loses RWF_NOWAIT as it is looked at.
+        for (row, pipe, offset) in [(from, from_pipe, input.1), (to, to_pipe, output.1)] {
+            match (pipe, offset) {
+                (Some(_), Some(_)) => return Err(Errno::ESPIPE.into()),
+                (Some(_), None) => self.rows[row].waits_always = true,
+                (None, _) => {}
+            }
         }
         if !self.rows[from].readable() || !self.rows[to].writable() {
             return Err(Errno::EBADF.into());
@@ -142,7 +147,7 @@ impl Kernel {
     /// Where a file is read or written: EINVAL if it has no places and one is given.
     fn file_offset(&self, row: DescriptionRow, given: Option<i64>) -> Result<i64, Errno> {
         match (self.rows[row].target, given) {
-            (Target::File(_), Some(given)) => Ok(given),
+            (Target::File(_) | Target::Object(Object::Pidfd(_)), Some(given)) => Ok(given),
             (_, Some(_)) => Err(Errno::EINVAL),
             (_, None) => Ok(self.rows[row].offset as i64),
         }

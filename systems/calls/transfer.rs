@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 
 /// Largest offset in pipes, devices and other files without a size of their own.
 const NO_SIZE_MAX: u64 = i64::MAX as u64;
-/// The same in /proc, which is not made for large files.
+/// The same in /proc and in a pidfd, which are not made for large files.
 const PROC_SIZE_MAX: u64 = i32::MAX as u64;
 
 /// A sendfile(2) after its checks.
@@ -69,13 +69,15 @@ impl Kernel {
         if wraps(source) || wraps(target) {
             return Err(Errno::EOVERFLOW.into());
         }
-        // Nothing is in two pidfds.
+        let size = places.0.and_then(|from| self.fs.pages(from)).map_or(0, Pages::size);
+        let left = if source >= size as i64 { 0 } else { size.wrapping_sub(source as u64) };
+        let count = self.below_limits(task, places.1, target, len.min(left))?;
         let (Some(from_place), Some(to_place)) = places else {
+            // Nothing is in two pidfds.
+            verify_area(source, 0)?;
+            verify_area(target, 0)?;
             return Ok(offsets(0, input.1, output.1));
         };
-        let size = self.fs.pages(from_place).map_or(0, Pages::size);
-        let left = if source >= size as i64 { 0 } else { size.wrapping_sub(source as u64) };
-        let count = self.below_limits(task, to_place, target, len.min(left))?;
         let overlaps = self.fs.inode_id(from_place) == self.fs.inode_id(to_place)
             && i128::from(target) + i128::from(count) > i128::from(source)
             && i128::from(target) < i128::from(source) + i128::from(count);
@@ -133,7 +135,7 @@ impl Kernel {
     fn below_limits(
         &mut self,
         task: TaskRow,
-        place: Place,
+        place: Option<Place>,
         offset: i64,
         count: u64,
     ) -> Result<u64, Stop> {
@@ -145,7 +147,7 @@ impl Kernel {
             }
             count = count.min(limit.wrapping_sub(offset as u64));
         }
-        let largest = self.largest_of(place);
+        let largest = place.map_or(PROC_SIZE_MAX, |place| self.largest_of(place));
         if i128::from(offset) >= i128::from(largest) {
             return Err(Errno::EFBIG.into());
         }

@@ -73,7 +73,9 @@ impl Kernel {
             OWN_OFFSET => Call::Readv { fd, count },
             offset => Call::Preadv { fd, count, offset },
         };
-        let is_plain = flags == 0 || count == 0 || offset < OWN_OFFSET;
+        // A length below 0, as Linux counts, ends the call before its flags are looked at.
+        let is_plain =
+            flags == 0 || count == 0 || i64::try_from(count).is_err() || offset < OWN_OFFSET;
         match self.open_fd(task, fd) {
             Ok(row) if !is_plain && self.rows[row].readable() => {
                 self.check_vector_area(row, offset, count)?;
@@ -180,6 +182,7 @@ impl Kernel {
             Target::File(place) => self.flags_of_file(place, takes, writes),
             Target::Object(Object::Inotify) => RWF_HIPRI,
             Target::Object(_) if writes => RWF_HIPRI,
+            Target::Pipe(..) if self.rows[row].waits_always => takes & !RWF_NOWAIT,
             Target::Object(_) | Target::Pipe(..) | Target::Socket(_) => takes,
         }
     }

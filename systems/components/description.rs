@@ -83,6 +83,9 @@ pub struct Description {
     pub owner_signal: i32,
     /// flock(2) lock held: 0 none, `LOCK_SH`, `LOCK_EX`.
     pub flock: u32,
+    /// RWF_NOWAIT is refused: a pipe that was opened by a name or spliced (preadv2(2); Linux 6.18
+    /// takes the mode away at the splice).
+    pub waits_always: bool,
 }
 
 impl Description {

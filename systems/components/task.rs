@@ -26,6 +26,9 @@ pub struct Task {
     pub tid: u32,
     /// It has ended but stays as the leader of a process that lives on.
     pub exited: bool,
+    /// setuid(2) or the like made it one of a user with too many tasks (`PF_NPROC_EXCEEDED`):
+    /// execve(2) looks again.
+    pub over_nproc: bool,
     /// Its cwd, root, umask (`CLONE_FS`).
     pub context: ContextRow,
     /// Its dispositions (`CLONE_SIGHAND`).

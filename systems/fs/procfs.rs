@@ -210,7 +210,7 @@ proc_table! {
     15 Fd in Pid, fixed("fd"), Dir 0o500;
     16 FdNumber in Fd, Label::Number, Magic 0o500;
     17 Fdinfo in Pid, fixed("fdinfo"), Dir 0o555;
-    18 FdinfoNumber in Fdinfo, Label::Number, Text 0o400;
+    18 FdinfoNumber in Fdinfo, Label::Number, Text 0o444;
     19 Environ in Pid, fixed("environ"), Text 0o400;
     20 Status in Pid, fixed("status"), Text 0o444;
     21 Comm in Pid, fixed("comm"), Text 0o644;

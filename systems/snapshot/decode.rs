@@ -3,12 +3,13 @@
 
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION,
+    WAITS_ALWAYS,
 };
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::{
-    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Limits, Object, Pipe,
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Limits, Object, Pipe,
     Process, ProcessText, Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
@@ -161,6 +162,9 @@ impl Kernel {
             if process.goes_ns != 0 {
                 self.deadlines.add(process.goes_ns, Due::Zombie(pid));
             }
+            if matches!(process.life, Life::Zombie(_)) {
+                self.user_tasks.enter(process.last_uid);
+            }
             let row = Row::spawn(&mut self.rows, id, process);
             self.rows.set_text(row, Arc::new(text));
             self.pids.change(pid, |entry| entry.process = Some(row));
@@ -184,6 +188,7 @@ impl Kernel {
             if self.pids.task(tid).is_some() {
                 return Err(RestoreError::Inconsistent("a tid stands twice"));
             }
+            self.user_tasks.enter(task.credentials.uid);
             let row = TaskRow::spawn(&mut self.rows, id, task);
             self.pids.change(tid, |entry| entry.task = Some(row));
         }
@@ -342,10 +347,11 @@ fn get_description(
         3 => Target::Object(get_object(kernel, from, refs)?),
         _ => return Err(error.into()),
     };
-    let [flags, count, flock] = Wire::get(from)?;
+    let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
+    let (flock, waits_always) = (kinds & !WAITS_ALWAYS, kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
     let [owner, owner_signal] = Wire::get(from)?;
-    Ok(Description { target, flags, offset, refs: count, owner, owner_signal, flock })
+    Ok(Description { target, flags, offset, refs, owner, owner_signal, flock, waits_always })
 }
 
 fn get_object(
@@ -488,6 +494,13 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
         from.charge(memory::FRAME_BYTES)?;
         frames.push(get_frame(from, refs)?);
     }
+    let wait = get_wait(from, refs)?.map(Box::new);
+    let (credentials, alt_stack) = Wire::get(from)?;
+    let error = from.error("what a task is");
+    let flags = from.byte()?;
+    if flags > 3 {
+        return Err(error.into());
+    }
     Ok(Task {
         tid,
         process: *refs.processes.get(&process).ok_or(DANGLING)?,
@@ -498,10 +511,11 @@ fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreEr
         saved_mask,
         pending,
         frames,
-        wait: get_wait(from, refs)?.map(Box::new),
-        credentials: Wire::get(from)?,
-        alt_stack: Wire::get(from)?,
-        exited: Wire::get(from)?,
+        wait,
+        credentials,
+        alt_stack,
+        exited: flags & 1 != 0,
+        over_nproc: flags & 2 != 0,
     })
 }
 

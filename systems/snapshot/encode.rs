@@ -1,6 +1,6 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
-use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS};
+use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, WAITS_ALWAYS};
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
@@ -120,7 +120,9 @@ impl Encode for Description {
             }
             Target::Object(object) => put_object(object, rows, out),
         }
-        [self.flags, self.refs, self.flock].put(out);
+        // flock(2) has two bits; the rest of its word is free.
+        let kinds = self.flock | if self.waits_always { WAITS_ALWAYS } else { 0 };
+        [self.flags, self.refs, kinds].put(out);
         self.offset.put(out);
         [self.owner, self.owner_signal].put(out);
     }
@@ -257,7 +259,7 @@ impl Encode for Task {
         put_wait(self.wait.as_deref(), rows, out);
         self.credentials.put(out);
         self.alt_stack.put(out);
-        self.exited.put(out);
+        out.push(u8::from(self.exited) | u8::from(self.over_nproc) << 1);
     }
 }
 

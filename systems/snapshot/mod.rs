@@ -33,6 +33,8 @@ const HAS_LIMITS: u8 = 1;
 const HAS_CPU_TIMERS: u8 = 2;
 /// A process is to be told of its parent's end.
 const HAS_DEATH_SIGNAL: u8 = 4;
+/// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
+const WAITS_ALWAYS: u32 = 0x100;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.

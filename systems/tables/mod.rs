@@ -4,6 +4,7 @@ pub mod deadlines;
 pub mod family;
 pub mod pids;
 pub mod timers;
+pub(crate) mod users;
 
 pub use deadlines::Deadlines;
 pub use pids::PidTable;

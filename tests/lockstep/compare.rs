@@ -27,12 +27,14 @@ pub(crate) struct Normal {
 
 impl Normal {
     /// The lines that a request caused. Handlers of several processes start in no order: their
-    /// lines stand first, by process.
+    /// lines stand first, by process. Then the calls of processes that ended: the twin sees the
+    /// order of the ends and that of the results, but not that of an end and a result.
     pub(crate) fn lines(&mut self, lines: &[Value]) -> Vec<Value> {
         let mut lines: Vec<Value> = lines.iter().map(|line| self.line(line)).collect();
         let order = |line: &Value| {
             let signal = line.get("signal");
-            (signal.is_none(), signal.and_then(|signal| signal.get("pid")?.as_i64()))
+            let pid = signal.and_then(|signal| signal.get("pid")?.as_i64());
+            (signal.is_none(), pid, line.get("gone").is_none())
         };
         lines.sort_by_key(order);
         lines

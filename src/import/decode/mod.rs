@@ -121,6 +121,13 @@ pub fn is_scopeless(call: &strace::Call) -> bool {
     is_out_of_scope(resumed.unwrap_or(&call.name))
 }
 
+/// restart_syscall(2) of a restart_syscall(2) that was interrupted in its turn: what it resumes
+/// stands further above.
+pub fn resumes_itself(call: &strace::Call) -> bool {
+    let name = &*call.name;
+    name == "restart_syscall" && matches!(call.arg(0), Some(Value::Resuming(it)) if &**it == name)
+}
+
 /// The encoded call that stands for one that is answered as recorded.
 pub fn unmodelled(name: &str) -> Vec<u8> {
     let known = Call::NAMES.iter().find(|entry| entry.1 == name);
