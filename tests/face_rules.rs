@@ -12,8 +12,9 @@ use tickernel::kernel::{FaceClock, KernelVm, KernelVmConfig, Profile, SpawnOptio
 use tickernel::permissions::{PermissionDecision, PermissionRule, Permissions};
 use tickernel::vfs::MemoryFileSystem;
 use tickernel_systems::abi::Errno;
+use tickernel_systems::abi::flags::{O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY};
 use tickernel_systems::event::{Call, Outcome};
-use tickernel_systems::{Config, FaceConfig, Kernel};
+use tickernel_systems::{Config, FaceConfig, FaceLimits, Kernel};
 
 fn rules(texts: &[&str]) -> Vec<PermissionRule> {
     texts.iter().map(|text| text.parse().expect("a rule")).collect()
@@ -158,5 +159,99 @@ fn a_text_that_is_no_rule_changes_nothing() {
     {
         let rules = vec![&b"deny * **"[..], bad.as_bytes()];
         assert_eq!(set(rules), (Outcome::Failed(Errno::EINVAL), kept.clone()), "{bad}");
+    }
+}
+
+/// A machine with files of every kind that an open can meet, and one process.
+fn kernel_of_files(profile: Profile, max_inode_count: u64, rules: &[&[u8]]) -> Kernel {
+    let limits = FaceLimits { max_inode_count, ..FaceLimits::default() };
+    let face = FaceConfig { present: true, limits, ..FaceConfig::default() };
+    let mut kernel = Kernel::new(Config { profile, face, ..Config::default() });
+    let (raw, target, mode, data) = (1, 0, None, &b"content"[..]);
+    let link = |content, linkpath| Call::FsSymlink { raw, content, linkpath };
+    let file = |path| Call::FsWrite { raw, target, path, data, mode, how: 0 };
+    let directory = |path| Call::FsMkdir { raw, target, path, mode, how: 2 };
+    for call in [
+        Call::FacePolicy { files: 1, commands: 1, rules: rules.to_vec() },
+        directory(b"/dir"),
+        directory(b"/etc/agentos"),
+        file(b"/file"),
+        file(b"/etc/agentos/guarded"),
+        link(b"/file", b"/link"),
+        link(b"/dir/made", b"/nowhere"),
+        Call::FsLink { raw, oldpath: b"/etc/agentos/guarded", newpath: b"/twin" },
+        Call::FaceCreateProcess {
+            requester: b"d",
+            driver: b"d",
+            command: b"job",
+            args: Vec::new(),
+            envp: Vec::new(),
+            cwd: b"/",
+            parent: 0,
+        },
+    ] {
+        let outcome = kernel.call(0, call);
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    }
+    kernel
+}
+
+#[test]
+fn an_open_that_nothing_can_refuse_is_what_rules_that_refuse_nothing_make_it() {
+    let paths = [
+        "/new",
+        "/file",
+        "/dir",
+        "/dir/new",
+        "/dir/../file",
+        "/link",
+        "/nowhere",
+        "/dev",
+        "/",
+        "/dev/null",
+        "/dev/new",
+        "/etc/agentos",
+        "/etc/agentos/new",
+        "/proc/new",
+        "/twin",
+        "/file/new",
+        "/no/new",
+    ];
+    let ways = [
+        0,
+        O_WRONLY,
+        O_EXCL,
+        O_TRUNC | O_RDWR,
+        O_CREAT,
+        O_CREAT | O_RDWR,
+        O_CREAT | O_TRUNC | O_WRONLY,
+        O_CREAT | O_EXCL | O_RDWR,
+    ];
+    // The second asks of every step; the first walks once where it can.
+    let rules: [&[&[u8]]; 2] = [&[], &[b"deny fs:read /elsewhere"]];
+    let shown = |kernel: &mut Kernel| {
+        let mut digests = kernel.digests();
+        digests.retain(|(name, _)| matches!(*name, "files" | "descriptions" | "descriptors"));
+        assert_eq!(digests.len(), 3);
+        digests
+    };
+    for (profile, most) in [Profile::Linux, Profile::SecureExec]
+        .into_iter()
+        .flat_map(|profile| [u64::MAX, 1000, 3].map(|most| (profile, most)))
+    {
+        for (path, first) in paths.into_iter().flat_map(|path| ways.map(|first| (path, first))) {
+            let mut kernels = rules.map(|rules| kernel_of_files(profile, most, rules));
+            for (flags, mode) in [(first, Some(0o6754))].into_iter().chain(ways.map(|w| (w, None)))
+            {
+                let path = path.as_bytes();
+                let open = || Call::FaceOpen { target: 1, path, flags, mode };
+                let [once, asked] = kernels.each_mut().map(|kernel| kernel.call(0, open()));
+                let what =
+                    format!("{profile:?} {most} {} {first:o} {flags:o}", path.escape_ascii());
+                assert_eq!(once, asked, "{what}");
+                let [once, asked] = kernels.each_mut().map(shown);
+                assert_eq!(once, asked, "{what}");
+            }
+        }
     }
 }

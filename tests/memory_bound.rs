@@ -6,7 +6,7 @@
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, PollFd, Rlimit, SigInfo, SigSet};
 use tickernel_systems::event::{Answer, Call, FcntlArg, Outcome, Payload};
-use tickernel_systems::{Config, Kernel};
+use tickernel_systems::{Config, FaceConfig, Kernel};
 
 /// The kernel's own memory in these tests.
 const MEMORY_BYTES: u64 = 1 << 20;
@@ -319,4 +319,22 @@ fn record_locks_end_with_enolck() {
     value(kernel.call(1, Call::Close { fd }));
     assert!(kernel.memory_bytes() < before);
     check(&mut kernel);
+}
+
+#[test]
+fn a_birth_without_room_for_its_streams_makes_nothing() {
+    let face = FaceConfig { present: true, ..FaceConfig::default() };
+    let mut kernel = Kernel::new(Config { face, max_descriptions: 5, ..Config::default() });
+    value(kernel.call(0, Call::FacePolicy { files: 1, commands: 1, rules: Vec::new() }));
+    let born = until(&mut kernel, Errno::ENFILE, |kernel, _| {
+        let (args, envp) = (Vec::new(), Vec::new());
+        let (requester, driver, command, cwd) = (b"d", b"d", b"job", b"/");
+        let parent = 0;
+        kernel.call(
+            0,
+            Call::FaceCreateProcess { requester, driver, command, args, envp, cwd, parent },
+        )
+    });
+    // Beside the process that every kernel begins with.
+    assert_eq!((born, kernel.face_processes().len()), (1, 1 + 1));
 }
