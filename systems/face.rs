@@ -161,6 +161,11 @@ impl Names {
         number
     }
 
+    /// One more user of a name, which is mostly that of a number in use: then nothing is looked up.
+    pub(crate) fn hold_beside(&mut self, number: u32, name: &[u8]) -> u32 {
+        if self.name(number) == name { self.hold_again(number) } else { self.hold(name) }
+    }
+
     /// The numbers in use, each with how many use it.
     pub(crate) fn users(&self) -> impl Iterator<Item = (u32, u64)> {
         let used = (1u32..).zip(&self.entries).map(|(number, entry)| (number, entry.1));

@@ -407,12 +407,8 @@ impl Kernel {
             None => (pid, pid),
         };
         let driver = self.face.names.hold(&birth.driver);
-        let requester = match birth.requester {
-            None => 0,
-            // Most drivers ask for their own, which needs no look-up.
-            Some(name) if *name == *birth.driver => self.face.names.hold_again(driver),
-            Some(name) => self.face.names.hold(name),
-        };
+        let names = &mut self.face.names;
+        let requester = birth.requester.map_or(0, |name| names.hold_beside(driver, name));
         let process = Process { driver, requester, did_exec: true, ..Process::new(pid, pgid, sid) };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
