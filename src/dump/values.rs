@@ -2,9 +2,7 @@
 //! number and its names (strace(1)). Names come from the tables of `tickernel_systems::abi`, the
 //! way back is `import/numbers.rs`. Structures are in `structs.rs`.
 
-use tickernel_systems::abi::flags::{
-    AT_FDCWD, FILE_TYPES, Names, O_ACCMODE, S_IFMT, name_of,
-};
+use tickernel_systems::abi::flags::{AT_FDCWD, FILE_TYPES, Names, O_ACCMODE, S_IFMT, name_of};
 use tickernel_systems::abi::{SigSet, Signal};
 use tickernel_systems::event::Style;
 
