@@ -269,8 +269,7 @@ impl Kernel {
             exited: false,
             over_nproc: false,
         };
-        self.hold_bytes(4 * boot.credentials.groups.len() as u64);
-        self.user_tasks.enter(boot.credentials.uid);
+        self.count_credentials(&boot.credentials);
         let row = TaskRow::spawn(&mut self.rows, u64::from(boot.pid), task);
         self.pids.change(boot.pid, |entry| entry.task = Some(row));
         Ok(row)

@@ -6,7 +6,7 @@ use tickernel_systems::event::{Call, Payload};
 
 use super::args::Args;
 use super::structs;
-use super::values::{self, choice, flags, hex, open_flags_as, sigset};
+use super::values::{self, choice, flags, hex, sigset};
 
 pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
     match call {
@@ -94,10 +94,10 @@ fn objects(args: &mut Args<'_>, call: &Call<'_>) {
             args.number(*initval).flags(*flags, EVENTFD_FLAGS);
         }
         Call::EpollCreate1 { flags } => {
-            args.put(open_flags_as(*flags, "EPOLL_"));
+            args.flags(*flags, EPOLL_CREATE_FLAGS);
         }
         Call::InotifyInit1 { flags } => {
-            args.put(open_flags_as(*flags, "IN_"));
+            args.flags(*flags, INOTIFY_INIT_FLAGS);
         }
         Call::PidfdGetfd { pidfd, targetfd, flags } => {
             args.fd(*pidfd).number(*targetfd).put(hex(u64::from(*flags)));

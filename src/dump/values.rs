@@ -2,9 +2,7 @@
 //! number and its names (strace(1)). Names come from the tables of `tickernel_systems::abi`, the
 //! way back is `import/numbers.rs`. Structures are in `structs.rs`.
 
-use tickernel_systems::abi::flags::{
-    AT_FDCWD, FILE_TYPES, Names, O_ACCMODE, OPEN_FLAGS, S_IFMT, name_of,
-};
+use tickernel_systems::abi::flags::{AT_FDCWD, FILE_TYPES, Names, O_ACCMODE, S_IFMT, name_of};
 use tickernel_systems::abi::{SigSet, Signal};
 use tickernel_systems::event::Style;
 
@@ -61,12 +59,6 @@ pub(super) fn flags(number: impl Into<u64>, table: Names) -> String {
 pub(super) fn choice(number: impl Into<u64>, table: Names) -> String {
     let number = number.into();
     noted(hex(number), name_of(table, number).unwrap_or_default())
-}
-
-/// Flags that are those of open(2) by another prefix: `0x80000 /* EPOLL_CLOEXEC */`.
-pub(super) fn open_flags_as(number: u32, prefix: &str) -> String {
-    let names = names_of_bits(u64::from(number), OPEN_FLAGS.iter().copied().skip(1));
-    noted(hex(u64::from(number)), &names.replace("O_", prefix))
 }
 
 /// `10 /* SIGUSR1 */`; 0 and what is no signal by their numbers alone.

@@ -275,6 +275,14 @@ constants! {
     EVENTFD_FLAGS: u32 { EFD_SEMAPHORE = 1, EFD_CLOEXEC = 0o2000000, EFD_NONBLOCK = 0o4000 }
 }
 constants! {
+    /// Flags of epoll_create1(2).
+    EPOLL_CREATE_FLAGS: u32 { EPOLL_CLOEXEC = 0o2000000 }
+}
+constants! {
+    /// Flags of inotify_init1(2).
+    INOTIFY_INIT_FLAGS: u32 { IN_CLOEXEC = 0o2000000, IN_NONBLOCK = 0o4000 }
+}
+constants! {
     /// Flags of pidfd_open(2).
     PIDFD_FLAGS: u32 { PIDFD_NONBLOCK = 0o4000, PIDFD_THREAD = 0o200 }
 }

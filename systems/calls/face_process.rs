@@ -447,12 +447,11 @@ impl Kernel {
         let root = self.fs.root();
         self.fs.hold(root);
         self.fs.hold(root);
-        let id = self.next_id();
+        let ids = [self.next_id(), self.next_id()];
         let context = Context { refs: 1, cwd: root, root, umask: UMASK };
-        let context = ContextRow::spawn(&mut self.rows, id, context);
-        let id = self.next_id();
+        let context = ContextRow::spawn(&mut self.rows, ids[0], context);
         let handlers = Handlers { refs: 1, ..Handlers::default() };
-        let handlers = HandlersRow::spawn(&mut self.rows, id, handlers);
+        let handlers = HandlersRow::spawn(&mut self.rows, ids[1], handlers);
         let task = Task {
             tid,
             process,
@@ -469,8 +468,7 @@ impl Kernel {
             exited: false,
             over_nproc: false,
         };
-        self.hold_bytes(4 * task.credentials.groups.len() as u64);
-        self.user_tasks.enter(task.credentials.uid);
+        self.count_credentials(&task.credentials);
         let row = TaskRow::spawn(&mut self.rows, u64::from(tid), task);
         self.pids.change(tid, |entry| entry.task = Some(row));
         row

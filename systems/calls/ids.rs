@@ -227,8 +227,8 @@ impl Kernel {
         Ok(Answer::default())
     }
 
-    /// A task is another user's. If that one has too many already, execve(2) will fail, and not this
-    /// call, whose callers do not look at its result (execve(2), EAGAIN).
+    /// A task is another user's. If that one has too many already, execve(2) will fail, and not
+    /// this call, whose callers do not look at its result (execve(2), EAGAIN).
     fn change_user(&mut self, task: TaskRow, from: u32, to: u32) {
         let exceeded = self.has_too_many_tasks(task, 0);
         self.user_tasks.leave(from);

@@ -3,7 +3,9 @@
 //!
 //! Not here yet: epoll_ctl(2), epoll_wait(2), inotify_add_watch(2).
 
-use crate::abi::flags::{O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR};
+use crate::abi::flags::{
+    EPOLL_CLOEXEC, IN_CLOEXEC, IN_NONBLOCK, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR,
+};
 use crate::abi::{Errno, Stat};
 use crate::components::{Object, Target};
 use crate::event::Answer;
@@ -26,7 +28,7 @@ impl Kernel {
 
     /// epoll_create1(2).
     pub(crate) fn epoll_create1(&mut self, task: TaskRow, flags: u32) -> CallResult {
-        if flags & !O_CLOEXEC != 0 {
+        if flags & !EPOLL_CLOEXEC != 0 {
             return Err(Errno::EINVAL.into());
         }
         self.make_object(task, Object::Epoll, O_RDWR, flags)
@@ -34,7 +36,7 @@ impl Kernel {
 
     /// inotify_init1(2).
     pub(crate) fn inotify_init(&mut self, task: TaskRow, flags: u32) -> CallResult {
-        if flags & !(O_CLOEXEC | O_NONBLOCK) != 0 {
+        if flags & !(IN_CLOEXEC | IN_NONBLOCK) != 0 {
             return Err(Errno::EINVAL.into());
         }
         self.make_object(task, Object::Inotify, O_RDONLY, flags)

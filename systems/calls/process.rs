@@ -2,7 +2,7 @@
 //!
 //! Not here: namespaces (`CLONE_NEW*`: EPERM without CAP_SYS_ADMIN, else EINVAL as not configured).
 
-use crate::abi::credentials::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
+use crate::abi::credentials::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE, Credentials};
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
 use crate::components::{
@@ -207,10 +207,16 @@ impl Kernel {
             exited: false,
             over_nproc: from.over_nproc,
         };
-        let frames = task.frames.len() as u64 * memory::FRAME_BYTES;
-        self.hold_bytes(4 * task.credentials.groups.len() as u64 + frames);
-        self.user_tasks.enter(task.credentials.uid);
+        self.hold_bytes(task.frames.len() as u64 * memory::FRAME_BYTES);
+        self.count_credentials(&task.credentials);
         TaskRow::spawn(&mut self.rows, u64::from(tid), task)
+    }
+
+    /// A new task: its groups take memory, and its user has one task more.
+    #[inline]
+    pub(crate) fn count_credentials(&mut self, who: &Credentials) {
+        self.hold_bytes(4 * who.groups.len() as u64);
+        self.user_tasks.enter(who.uid);
     }
 
     fn share_files(&mut self, parent: TaskRow, share: bool) -> FilesRow {

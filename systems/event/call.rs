@@ -271,8 +271,8 @@ calls! {
         info: Option<SigInfo> [Optional], flags: u32 [OptionalFlags(PIDFD_SIGNAL_FLAGS)] }
     438 pidfd_getfd PidfdGetfd { pidfd: i32 [Plain], targetfd: i32 [Plain],
         flags: u32 [Optional] }
-    291 epoll_create1 EpollCreate1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
-    294 inotify_init1 InotifyInit1 { flags: u32 [OptionalFlags(OPEN_FLAGS)] }
+    291 epoll_create1 EpollCreate1 { flags: u32 [OptionalFlags(EPOLL_CREATE_FLAGS)] }
+    294 inotify_init1 InotifyInit1 { flags: u32 [OptionalFlags(INOTIFY_INIT_FLAGS)] }
     221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
         advice: u32 [Choice(ADVICES)] }
     222 timer_create TimerCreate { clockid: u32 [Choice(CLOCKS)],

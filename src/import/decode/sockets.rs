@@ -27,9 +27,9 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             Call::MemfdCreate { name: args.path(0)?, flags: args.flags(1, MEMFD_FLAGS)? }
         }
         "epoll_create" => Call::EpollCreate { size: args.int(0)? },
-        "epoll_create1" => Call::EpollCreate1 { flags: object_flags(args.get(0)?)? },
+        "epoll_create1" => Call::EpollCreate1 { flags: args.flags(0, EPOLL_CREATE_FLAGS)? },
         "inotify_init" => Call::InotifyInit {},
-        "inotify_init1" => Call::InotifyInit1 { flags: object_flags(args.get(0)?)? },
+        "inotify_init1" => Call::InotifyInit1 { flags: args.flags(0, INOTIFY_INIT_FLAGS)? },
         "shutdown" => Call::Shutdown { sockfd: args.fd(0)?, how: args.flags(1, SHUTDOWNS)? },
         "getsockname" => Call::Getsockname { sockfd: args.fd(0)? },
         "getpeername" => Call::Getpeername { sockfd: args.fd(0)? },
@@ -62,15 +62,6 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         _ => return None,
     };
     args.done(&call)
-}
-
-/// EPOLL_CLOEXEC and its like are open(2)'s flags by other names.
-fn object_flags(value: &Value) -> Option<u32> {
-    let number = value.resolve(&|name| {
-        let (_, flag) = name.split_once('_')?;
-        number_of(OPEN_FLAGS, &format!("O_{flag}")).map(i128::from)
-    })?;
-    u32::try_from(number).ok()
 }
 
 /// Protocols by name; the core knows none of them by number.
