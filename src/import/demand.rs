@@ -1,6 +1,8 @@
 //! Rule (b) of IMPORT.md section 1: when a call needs what another task's pending call does, that
 //! one runs first, as little of it as is needed.
 
+use std::rc::Rc;
+
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
 use tickernel_systems::abi::{Signal, WaitStatus};
@@ -130,7 +132,8 @@ impl Order<'_> {
         self.fits(other, data, &coming) == Some(false)
             && self.others(reader).into_iter().filter(|third| *third != other).any(|third| {
                 let pending = self.tasks.get(&third).and_then(|task| task.pending.as_ref());
-                let bytes = pending.and_then(|pending| pending.decoded.call.as_deref());
+                let bytes =
+                    pending.and_then(|pending| pending.decoded.call.as_deref().map(Vec::as_slice));
                 let theirs = Call::get(&mut WireReader::new(bytes.unwrap_or_default()));
                 let Ok(Call::Write { fd, data } | Call::Writev { fd, data }) = theirs else {
                     return false;
@@ -271,7 +274,7 @@ impl Order<'_> {
         for parent in self.others(child) {
             let Some(pending) = self.task(parent).pending.as_mut() else { continue };
             let result = recording.calls.get(pending.call).and_then(|it| it.result.as_ref());
-            let bytes = pending.decoded.call.as_deref().unwrap_or_default();
+            let bytes = pending.decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
             let Ok(Call::Clone { flags, set_tid: 0 }) = Call::get(&mut WireReader::new(bytes))
             else {
                 continue;
@@ -281,7 +284,7 @@ impl Order<'_> {
             }
             let mut bytes = Vec::new();
             Call::Clone { flags, set_tid: child }.put(&mut bytes);
-            pending.decoded.call = Some(bytes);
+            pending.decoded.call = Some(Rc::new(bytes));
             self.run_other(parent);
             return;
         }

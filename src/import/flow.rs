@@ -241,7 +241,7 @@ impl Order<'_> {
             else {
                 continue;
             };
-            let bytes = pending.decoded.call.as_deref().unwrap_or_default();
+            let bytes = pending.decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
             let Ok(Call::Read { fd, .. }) = Call::get(&mut WireReader::new(bytes)) else {
                 continue;
             };

@@ -95,7 +95,7 @@ impl Order<'_> {
 }
 
 fn is_unmodelled(pending: &Pending) -> bool {
-    let bytes = pending.decoded.call.as_deref().unwrap_or_default();
+    let bytes = pending.decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
     matches!(Call::get(&mut WireReader::new(bytes)), Ok(Call::Unmodelled { .. }))
 }
 

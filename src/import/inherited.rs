@@ -196,7 +196,7 @@ impl Walk {
     fn call(&mut self, tid: u32, call: &strace::Call) {
         self.printed_cwd(tid, call);
         let decoded = decode::decode(call);
-        let bytes = decoded.call.as_deref().unwrap_or_default();
+        let bytes = decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
         let parsed = Call::get(&mut WireReader::new(bytes)).ok();
         let task = self.tasks.entry(tid).or_default();
         self.found.fds.see(task, call, parsed.as_ref(), &decoded.expected);

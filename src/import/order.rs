@@ -4,6 +4,7 @@
 //! searches nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
@@ -397,7 +398,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    pub(super) fn call_bytes(&mut self, tid: u32) -> Option<Vec<u8>> {
+    pub(super) fn call_bytes(&mut self, tid: u32) -> Option<Rc<Vec<u8>>> {
         self.task(tid).pending.as_ref()?.decoded.call.clone()
     }
 
@@ -439,7 +440,7 @@ impl<'a> Order<'a> {
             return self.pass_over(decoded.expected, (self.line, self.line));
         }
         (decoded.call, decoded.expected.role) =
-            (Some(decode::unmodelled(&call.name)), Role::Unsupported);
+            (Some(Rc::new(decode::unmodelled(&call.name))), Role::Unsupported);
         if decoded.expected.recorded == Recorded::Never {
             return self.pass_over(
                 Expected { role: Role::Taken, flags: FED, ..decoded.expected },

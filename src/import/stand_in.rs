@@ -5,6 +5,8 @@
 //! Also pipes whose other end is held by somebody who was not recorded: what comes from there is an
 //! input.
 
+use std::rc::Rc;
+
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::event::{Call, Event, FcntlArg, Outcome};
@@ -105,7 +107,7 @@ impl Order<'_> {
             self.stands_in(tid, call, &parsed, recorded)
         };
         let Some(why) = why else { return };
-        decoded.call = Some(unmodelled(&call.name));
+        decoded.call = Some(Rc::new(unmodelled(&call.name)));
         match why {
             StandIn::Host => decoded.expected.flags |= FED | FED_PROC,
             StandIn::Peer => decoded.expected.flags |= FED,

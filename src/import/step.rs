@@ -19,18 +19,20 @@ impl Order<'_> {
     pub(super) fn run_call(&mut self, tid: u32) {
         let Some(bytes) = self.call_bytes(tid) else { return };
         let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { return };
-        let Some(pending) = self.task(tid).pending.clone() else { return };
+        let Some(pending) = &self.task(tid).pending else { return };
         if let Some(item) = pending.item {
             self.resume(tid, item, u64::MAX);
             return;
         }
+        let pending = pending.clone();
         self.hold_back(tid, &call);
         // It may have been run for the sake of one that was held back.
         match &self.task(tid).pending {
             Some(now) if now.item.is_none() && now.call == pending.call => {}
             _ => return,
         }
-        let mut expected = pending.decoded.expected.clone();
+        let flagged = pending.decoded.with_flags(&call);
+        let mut expected = pending.decoded.expected;
         self.treat(tid, &call, &mut expected);
         let mut facts = Facts {
             kernel: &mut self.kernel,
@@ -62,8 +64,8 @@ impl Order<'_> {
             self.resume(tid, at, bytes);
             return;
         }
-        let call = pending.decoded.with_flags(&call);
-        let outcome = self.emit(&Event::Call { task: tid, call }, Some(expected), Some(lines));
+        let event = Event::Call { task: tid, call: flagged };
+        let outcome = self.emit(&event, Some(expected), Some(lines));
         self.after(tid, outcome);
     }
 

@@ -18,13 +18,21 @@ const COST_PER_BYTE: u64 = 1;
 const COST_PER_BRACKET: u64 = 192;
 const COST_PER_VALUE: u64 = 40;
 
+/// Bytes that are counted at once: their count fits a byte.
+const COUNTED_BYTES: usize = 128;
+
 fn cost_of(line: &[u8]) -> u64 {
-    let of_byte = |byte: &u8| match byte {
-        b'[' | b'{' | b'(' => COST_PER_BRACKET,
-        b',' | b'|' => COST_PER_VALUE,
-        _ => COST_PER_BYTE,
-    };
-    COST_PER_LINE + line.iter().map(of_byte).sum::<u64>()
+    let (mut brackets, mut values) = (0_u64, 0_u64);
+    for part in line.chunks(COUNTED_BYTES) {
+        // Sums of bytes without a check or a branch: compiled to vectors.
+        let count = |is: fn(u8) -> bool| {
+            u64::from(part.iter().fold(0_u8, |sum, byte| sum.wrapping_add(u8::from(is(*byte)))))
+        };
+        brackets += count(|byte| (byte == b'[') | (byte == b'{') | (byte == b'('));
+        values += count(|byte| (byte == b',') | (byte == b'|'));
+    }
+    let others = line.len() as u64 - brackets - values;
+    COST_PER_LINE + brackets * COST_PER_BRACKET + values * COST_PER_VALUE + others * COST_PER_BYTE
 }
 
 /// The lines of one recording. After the first error there is nothing more.
