@@ -278,6 +278,14 @@ impl Kernel {
         Ok(Answer::default())
     }
 
+    /// The rule of prlimit(2): all three ids of the other are one's real ones, or CAP_SYS_RESOURCE.
+    fn may_limit(&self, task: TaskRow, other: TaskRow) -> bool {
+        let (own, other) = (&self.rows[task].credentials, &self.rows[other].credentials);
+        let users = [other.uid, other.euid, other.suid] == [own.uid; 3];
+        let groups = [other.gid, other.egid, other.sgid] == [own.gid; 3];
+        users && groups || own.capable(CAP_SYS_RESOURCE)
+    }
+
     /// prlimit64(2), getrlimit(2), setrlimit(2).
     pub(crate) fn prlimit(
         &mut self,
@@ -290,6 +298,10 @@ impl Kernel {
             0 => self.rows[task].process,
             pid => self.process_by_any(pid as u32).ok_or(Errno::ESRCH)?,
         };
+        let other = self.pids.task(target as u32).filter(|other| target != 0 && *other != task);
+        if other.is_some_and(|other| !self.may_limit(task, other)) {
+            return Err(Errno::EPERM.into());
+        }
         if resource >= 16 {
             return Err(Errno::EINVAL.into());
         }

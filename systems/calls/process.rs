@@ -40,6 +40,11 @@ impl Kernel {
     /// clone(2); `set_tid` asks for a number (clone3(2)), 0 = the next.
     pub(crate) fn clone_task(&mut self, task: TaskRow, flags: u64, set_tid: u32) -> CallResult {
         check_flags(flags)?;
+        let pid = self.rows[self.rows[task].process].pid;
+        if flags & CLONE_PARENT != 0 && pid == self.init {
+            // Init would have siblings outside its namespace.
+            return Err(Errno::EINVAL.into());
+        }
         if flags & NAMESPACES != 0 {
             let capable = self.rows[task].credentials.capable(CAP_SYS_ADMIN);
             let errno =
