@@ -267,21 +267,21 @@ impl Order<'_> {
     /// A task that nobody is known to have made speaks: the first call that makes one and was never
     /// seen to return made it.
     pub(super) fn adopt(&mut self, child: u32) {
-        let recording = self.recording;
         for parent in self.others(child) {
             let Some(pending) = self.task(parent).pending.as_mut() else { continue };
-            let result = recording.calls.get(pending.call).and_then(|it| it.result.as_ref());
+            let result = pending.printed.result.as_ref();
+            let comes_again = result.is_some_and(|result| result.restart().is_some());
             let bytes = pending.decoded.call.as_deref().unwrap_or_default();
             let Ok(Call::Clone { flags, set_tid: 0 }) = Call::get(&mut WireReader::new(bytes))
             else {
                 continue;
             };
-            if pending.item.is_some() || result.is_some_and(|result| result.restart().is_some()) {
+            if pending.item.is_some() || comes_again {
                 continue;
             }
             let mut bytes = Vec::new();
             Call::Clone { flags, set_tid: child }.put(&mut bytes);
-            pending.decoded.call = Some(bytes);
+            pending.decoded.call = Some(bytes.into());
             self.run_other(parent);
             return;
         }

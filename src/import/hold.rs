@@ -155,9 +155,8 @@ impl Order<'_> {
             return false;
         };
         let printed = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
-        let printed = printed.and_then(|pending| self.recording.calls.get(pending.call));
         let stream = printed
-            .and_then(|call| call.arg(0)?.as_fd())
+            .and_then(|pending| pending.printed.arg(0)?.as_fd())
             .and_then(|fd| self.hints.stream(&fd.text));
         let coming = match stream {
             Some(stream) => {

@@ -9,6 +9,8 @@ mod outputs;
 mod process;
 mod sockets;
 
+use std::rc::Rc;
+
 pub use inputs::asked_lock;
 
 use tickernel_systems::event::{Call, Payload};
@@ -23,7 +25,7 @@ use crate::strace::{self, Value};
 #[derive(Clone, Debug)]
 pub struct Decoded {
     /// The encoded [`Call`]; `None` if the kernel has no such call, or the text says too little.
-    pub call: Option<Vec<u8>>,
+    pub call: Option<Rc<[u8]>>,
     /// What is expected of it.
     pub expected: Expected,
     /// An address stood where data was needed and the call failed with EFAULT, or only the
@@ -99,8 +101,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
         expected.flags |= FED;
     }
     let call = match call_bytes {
-        Some(bytes) => Some(bytes),
-        None if !scope && !unreadable => Some(unmodelled(&call.name)),
+        Some(bytes) => Some(bytes.into()),
+        None if !scope && !unreadable => Some(unmodelled(&call.name).into()),
         None => None,
     };
     let vector_flags = inputs::vector_flags(&args);
