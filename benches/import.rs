@@ -1,74 +1,103 @@
-//! Bytes a second of strace text: parsed alone, read and imported as `tickernel import` does, and
-//! events a second of what comes of it, replayed on one core with everything compared.
+//! Bytes a second of strace text through the parser alone and through the whole of `tickernel
+//! import` (parsed, ordered, replayed, written), and events a second of a replay of the traces that
+//! come of it, everything compared, on one core.
 //!
-//! `cargo bench --bench import`. The texts are sessions of `traces/`: gcc by make (long strings),
-//! GNU parallel (perl, many short calls, two tasks at once). No file is read while it is measured.
+//! `cargo bench --bench import`. The text is all recordings of `traces/`, some 40 MB, unpacked
+//! before: no file is read while it is measured. Wanted: parser 100 MB/s, import 20 MB/s, replay
+//! 2 million events a second.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tickernel::import::{Format, Imported, SideFile, Source, import};
 use tickernel::replay::{Options, replay};
 use tickernel::strace::{Events, LineParser};
 
-/// Sessions that are measured.
-const SESSIONS: [&str; 2] = ["make-gcc", "gnu-parallel"];
-
-/// The text of a session and what is beside it.
-fn session(name: &str) -> (Vec<u8>, SideFile) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
-    let packed = std::fs::File::open(folder.join(format!("{name}.strace.zst"))).expect("kept");
-    let mut text = Vec::new();
-    zstd::Decoder::new(packed).expect("zstd").read_to_end(&mut text).expect("whole");
-    let side = std::fs::read(folder.join(format!("{name}.meta.json"))).expect("kept beside it");
-    (text, SideFile::parse(&side).expect("JSON"))
+/// A recording: its text and what stands beside it.
+struct Session {
+    text: Vec<u8>,
+    side: SideFile,
 }
 
-fn parse(text: &[u8]) -> usize {
+fn session(path: &Path) -> Option<Session> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".strace.zst")?;
+    let packed = std::fs::read(path).expect("a file of the repository");
+    let text = zstd::decode_all(packed.as_slice()).expect("whole");
+    let side = std::fs::read(path.with_file_name(format!("{name}.meta.json"))).expect("beside it");
+    Some(Session { text, side: SideFile::parse(&side).expect("JSON") })
+}
+
+fn sessions() -> Vec<Session> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+    let files = std::fs::read_dir(folder).expect("a folder of the repository");
+    let mut paths: Vec<PathBuf> = files.map(|file| file.expect("readable").path()).collect();
+    paths.sort();
+    let found: Vec<Session> = paths.iter().filter_map(|path| session(path)).collect();
+    assert!(found.len() > 10, "the recordings of traces/ are measured");
+    found
+}
+
+/// Lines that were parsed, each by itself.
+fn lines(text: &[u8]) -> u64 {
     let mut parser = LineParser::new();
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines.zip(1..).map(|(line, number)| parser.parse(number, line).expect("strace's")).count()
+    (1..).zip(lines).fold(0, |_, (number, line)| {
+        parser.parse(number, line).expect("strace wrote it");
+        number
+    })
 }
 
-fn imported(text: &[u8], side: &SideFile) -> tickernel::import::Recording {
-    import(&Events::new(text).read_all(), side).expect("a session")
+/// The trace of a recording, and how many events are in it.
+fn traced(session: &Session) -> (Vec<u8>, u64) {
+    let text = Events::new(session.text.as_slice()).read_all();
+    let recording = import(&text, &session.side).expect("a session");
+    drop(text);
+    let (trace, replayed) =
+        tickernel::replay::write(&recording, String::new(), Vec::new()).expect("memory takes all");
+    (trace, replayed.report.events)
 }
 
-fn check(input: Imported) {
-    let replayed = replay(input, &mut Options::default()).expect("a whole trace");
-    assert!(replayed.damage.is_none() && replayed.report.first_mismatch.is_none());
+fn check(inputs: Vec<Imported>) {
+    for input in inputs {
+        let replayed = replay(input, &mut Options::default()).expect("a whole trace");
+        assert!(replayed.damage.is_none() && replayed.report.first_mismatch.is_none());
+    }
 }
 
-fn sessions(criterion: &mut Criterion) {
-    for name in SESSIONS {
-        let (text, side) = session(name);
-        let mut group = criterion.benchmark_group(name);
-        group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_function("parse", |bench| bench.iter(|| parse(&text)));
-        group.bench_function("import", |bench| bench.iter(|| imported(&text, &side)));
-        let recording = imported(&text, &side);
-        group.throughput(Throughput::Elements(recording.items.len()));
-        let trace = recording.write(Vec::new()).expect("memory takes all");
-        group.bench_function("replay", |bench| {
-            let input = || Imported {
+fn recordings(criterion: &mut Criterion) {
+    let sessions = sessions();
+    let bytes: usize = sessions.iter().map(|session| session.text.len()).sum();
+    let mut group = criterion.benchmark_group("recordings");
+    group.throughput(Throughput::Bytes(bytes as u64));
+    group.bench_function("parser", |bench| {
+        bench.iter(|| sessions.iter().map(|session| lines(&session.text)).sum::<u64>());
+    });
+    group.bench_function("import", |bench| {
+        bench.iter(|| sessions.iter().map(|session| traced(session).1).sum::<u64>());
+    });
+    let traces: Vec<(Vec<u8>, u64)> = sessions.iter().map(traced).collect();
+    group.throughput(Throughput::Elements(traces.iter().map(|trace| trace.1).sum()));
+    group.bench_function("replay", |bench| {
+        let inputs = || {
+            let inputs = traces.iter().map(|(trace, _)| Imported {
                 file: String::new(),
                 format: Format::Trace,
                 source: Source::Trace(trace.clone()),
-            };
-            bench.iter_batched(input, check, BatchSize::PerIteration);
-        });
-        group.finish();
-    }
+            });
+            inputs.collect::<Vec<_>>()
+        };
+        bench.iter_batched(inputs, check, BatchSize::PerIteration);
+    });
+    group.finish();
 }
 
 fn short() -> Criterion {
     Criterion::default()
         .without_plots()
         .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(5))
-        .sample_size(20)
+        .measurement_time(Duration::from_secs(10))
+        .sample_size(10)
 }
 
-criterion_group! { name = benches; config = short(); targets = sessions }
+criterion_group! { name = benches; config = short(); targets = recordings }
 criterion_main!(benches);

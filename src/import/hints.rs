@@ -34,9 +34,9 @@ pub struct Hints {
     scripts: BTreeSet<Vec<u8>>,
     /// What the descriptors of opening calls turn out to be.
     openings: Openings,
-    /// The first working directory, for a task that still is there.
-    base: Option<Vec<u8>>,
+    /// The first working directory, and whether the caller still is there.
     cwd: Vec<u8>,
+    is_at_cwd: bool,
     /// Tasks that left it.
     moved: BTreeSet<Option<u32>>,
     /// By path: the call that opened it with O_CREAT.
@@ -176,7 +176,10 @@ impl Hints {
                 && looks.iter().any(|name| call.name.contains(name))
                 && let Some(cut) = path.iter().rposition(|byte| *byte == b'/')
             {
-                self.passed.insert(path.get(..cut).unwrap_or_default().to_vec());
+                let directory = path.get(..cut).unwrap_or_default();
+                if !self.passed.contains(directory) {
+                    self.passed.insert(directory.to_vec());
+                }
             }
             let mut end = path.len();
             while let Some(cut) = path
@@ -184,9 +187,10 @@ impl Hints {
                 .and_then(|head| head.iter().rposition(|byte| *byte == b'/').filter(|cut| *cut > 0))
             {
                 let head = path.get(..cut).unwrap_or_default();
-                if !self.prefixes.insert(head.to_vec()) {
+                if self.prefixes.contains(head) {
                     break;
                 }
+                self.prefixes.insert(head.to_vec());
                 end = cut;
             }
         }
@@ -458,10 +462,13 @@ impl Hints {
         if path.first() == Some(&b'/') {
             return plain(path);
         }
-        let at_cwd = fd.is_none_or(|fd| {
-            fd.resolve(&|name| (name == "AT_FDCWD").then_some(-100)) == Some(-100)
-        });
-        let base = printed(fd).or_else(|| self.base.clone().filter(|_| at_cwd));
+        let at_cwd = || {
+            self.is_at_cwd
+                && fd.is_none_or(|fd| {
+                    fd.resolve(&|name| (name == "AT_FDCWD").then_some(-100)) == Some(-100)
+                })
+        };
+        let base = printed(fd).or_else(|| at_cwd().then(|| self.cwd.clone()));
         let base = base.or_else(|| self.opened_path(fd))?;
         join(&base, path)
     }
@@ -469,7 +476,7 @@ impl Hints {
     /// Follows whose working directory is the first one.
     fn follow_cwd(&mut self, call: &Call) {
         self.caller = call.tid;
-        self.base = if self.moved.contains(&call.tid) { None } else { Some(self.cwd.clone()) };
+        self.is_at_cwd = !self.moved.contains(&call.tid);
         let ok = call.result.as_ref().and_then(|result| result.number());
         let Some(value) = ok.filter(|value| *value >= 0) else { return };
         match &*call.name {

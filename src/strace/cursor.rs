@@ -92,7 +92,7 @@ impl<'a> Cursor<'a> {
     /// Bytes up to `end`, which is skipped; `None` (and no move) when it does not come.
     pub(crate) fn take_until(&mut self, end: &[u8]) -> Option<&'a [u8]> {
         let rest = self.rest();
-        let length = rest.windows(end.len()).position(|window| window == end)?;
+        let length = memchr::memmem::find(rest, end)?;
         self.at += length + end.len();
         rest.get(..length)
     }
@@ -101,7 +101,8 @@ impl<'a> Cursor<'a> {
     pub(crate) fn comment(&mut self) -> Parsed<&'a [u8]> {
         let start = *self;
         let mut depth = 0_usize;
-        while !self.at_end() {
+        while let Some(ahead) = memchr::memchr2(b'/', b'*', self.rest()) {
+            self.at += ahead;
             if self.eat(b"/*") {
                 depth += 1;
             } else if self.eat(b"*/") {
@@ -178,7 +179,7 @@ impl<'a> Cursor<'a> {
         let mut bytes = Vec::new();
         loop {
             let rest = self.rest();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            let plain = memchr::memchr2(b'"', b'\\', rest);
             let Some(plain) = plain else {
                 self.at = self.text.len();
                 return self.expected("the closing quote of a string");
@@ -251,7 +252,11 @@ impl<'a> Cursor<'a> {
         let mut text = Vec::new();
         let mut device = None;
         let mut quoted = false;
-        while let Some(byte) = self.peek() {
+        loop {
+            // What is nothing special goes at once.
+            let special = |byte: u8| matches!(byte, b'\\' | b'"' | b'<' | b'>');
+            text.extend_from_slice(self.take_while(|byte| !special(byte)));
+            let Some(byte) = self.peek() else { break };
             match byte {
                 b'\\' => {
                     let escaped = self.escape()?;
