@@ -1,6 +1,6 @@
-//! The events of an imported recording, as they go into a trace. While the recording is walked, what
-//! is expected of those that came last still changes; the others are packed (`packed.rs`), and what
-//! becomes known of them later is kept beside.
+//! The events of an imported recording, as they go into a trace. While the recording is walked,
+//! what is expected of those that came last still changes; the others are packed (`packed.rs`), and
+//! what becomes known of them later is kept beside.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
