@@ -17,8 +17,7 @@ impl Order<'_> {
         let Some(bytes) = &pending.decoded.call else { return };
         let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { return };
         if matches!(call, Call::RtSigreturn {}) {
-            let call = self.recording.calls.get(pending.call);
-            self.handler_is_over(tid, call.map_or(Recorded::Never, decode::recorded));
+            self.handler_is_over(tid, decode::recorded(&pending.printed));
             return;
         }
         if matches!(call, Call::Unmodelled { .. }) {
@@ -43,13 +42,13 @@ impl Order<'_> {
         if recorded == Recorded::Errno(Errno::EINTR) {
             interrupted.decoded.expected.recorded = recorded;
             let expected = interrupted.decoded.expected.clone();
-            if let Some(item) = interrupted.item.and_then(|at| self.items.get_mut(at)) {
-                item.expected = Some(expected);
+            if let Some(item) = interrupted.item {
+                self.items.expect(item, &expected);
             }
             // What the kernel does not know restarts as read(2) would; this one did not.
             if let Some(item) = interrupted.item
                 && is_unmodelled(&interrupted)
-                && self.kernel.blocked_call(tid) == Some(CallId(item as u64))
+                && self.kernel.blocked_call(tid) == Some(CallId(item))
             {
                 self.resume(tid, item, 0);
             }
@@ -95,7 +94,7 @@ impl Order<'_> {
 }
 
 fn is_unmodelled(pending: &Pending) -> bool {
-    let bytes = pending.decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
+    let bytes = pending.decoded.call.as_deref().unwrap_or_default();
     matches!(Call::get(&mut WireReader::new(bytes)), Ok(Call::Unmodelled { .. }))
 }
 
