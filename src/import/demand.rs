@@ -24,11 +24,10 @@ impl Order<'_> {
         let Some(pending) = self.tasks.get(&tid).and_then(|task| task.pending.as_ref()) else {
             return Probe::Unknown;
         };
-        let Some(bytes) = pending.decoded.call.as_ref() else { return Probe::Unknown };
         if pending.item.is_some() {
             return Probe::Unknown;
         }
-        let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { return Probe::Unknown };
+        let Some(call) = pending.decoded.parsed() else { return Probe::Unknown };
         let expected = &pending.decoded.expected;
         // Bytes that strace cut cannot be held against what was read.
         if let (Call::Read { fd, .. }, false) = (&call, self.unknown.is_empty())
@@ -132,10 +131,8 @@ impl Order<'_> {
         self.fits(other, data, &coming) == Some(false)
             && self.others(reader).into_iter().filter(|third| *third != other).any(|third| {
                 let pending = self.tasks.get(&third).and_then(|task| task.pending.as_ref());
-                let bytes =
-                    pending.and_then(|pending| pending.decoded.call.as_deref().map(Vec::as_slice));
-                let theirs = Call::get(&mut WireReader::new(bytes.unwrap_or_default()));
-                let Ok(Call::Write { fd, data } | Call::Writev { fd, data }) = theirs else {
+                let theirs = pending.and_then(|pending| pending.decoded.parsed());
+                let Some(Call::Write { fd, data } | Call::Writev { fd, data }) = theirs else {
                     return false;
                 };
                 self.pipe_of(third, fd) == Some(id) && self.fits(third, data, &coming) == Some(true)
@@ -274,9 +271,7 @@ impl Order<'_> {
         for parent in self.others(child) {
             let Some(pending) = self.task(parent).pending.as_mut() else { continue };
             let result = recording.calls.get(pending.call).and_then(|it| it.result.as_ref());
-            let bytes = pending.decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
-            let Ok(Call::Clone { flags, set_tid: 0 }) = Call::get(&mut WireReader::new(bytes))
-            else {
+            let Some(Call::Clone { flags, set_tid: 0 }) = pending.decoded.parsed() else {
                 continue;
             };
             if pending.item.is_some() || result.is_some_and(|result| result.restart().is_some()) {

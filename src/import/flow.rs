@@ -65,8 +65,7 @@ impl Order<'_> {
 
     /// A call ended: what it moved.
     pub(super) fn flow(&mut self, tid: u32, pending: &Pending, answer: Option<&Answer>) {
-        let Some(bytes) = &pending.decoded.call else { return };
-        let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { return };
+        let Some(call) = pending.decoded.parsed() else { return };
         let moved = answer.and_then(|answer| u64::try_from(answer.value).ok()).unwrap_or(0);
         match call {
             Call::Read { fd, .. } | Call::Readv { fd, .. } => {
@@ -241,10 +240,7 @@ impl Order<'_> {
             else {
                 continue;
             };
-            let bytes = pending.decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
-            let Ok(Call::Read { fd, .. }) = Call::get(&mut WireReader::new(bytes)) else {
-                continue;
-            };
+            let Some(Call::Read { fd, .. }) = pending.decoded.parsed() else { continue };
             let pipe = self.kernel.fd_view(*tid, fd).and_then(|view| view.pipe);
             let Some(pipe) = pipe.filter(|pipe| pipe.id == id) else { continue };
             let Payload::Data(data) = &pending.decoded.expected.payload else { continue };

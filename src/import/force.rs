@@ -4,7 +4,6 @@
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_RDWR};
 use tickernel_systems::event::{Call, CallId, Event};
-use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode;
 use super::order::Order;
@@ -14,8 +13,7 @@ use crate::replay::{Expected, Recorded, Role};
 impl Order<'_> {
     /// A call ended in the simulation.
     pub(super) fn ended(&mut self, tid: u32, pending: &Pending, result: Result<i64, Errno>) {
-        let Some(bytes) = &pending.decoded.call else { return };
-        let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { return };
+        let Some(call) = pending.decoded.parsed() else { return };
         if matches!(call, Call::RtSigreturn {}) {
             let call = self.recording.calls.get(pending.call);
             self.handler_is_over(tid, call.map_or(Recorded::Never, decode::recorded));
@@ -95,8 +93,7 @@ impl Order<'_> {
 }
 
 fn is_unmodelled(pending: &Pending) -> bool {
-    let bytes = pending.decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
-    matches!(Call::get(&mut WireReader::new(bytes)), Ok(Call::Unmodelled { .. }))
+    matches!(pending.decoded.parsed(), Some(Call::Unmodelled { .. }))
 }
 
 /// Calls whose value is a descriptor.

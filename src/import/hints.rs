@@ -4,9 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tickernel_systems::abi::Stat;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, number_of};
-use tickernel_systems::event;
-use tickernel_systems::wire::{Wire, WireReader};
 
 use super::identity::{Identities, Sights};
 use super::initial::Shape;
@@ -385,11 +384,7 @@ impl Hints {
                 let mode = numbers::mode(mode);
                 let place = self.place(arg(0), path(1));
                 let seen = arg(4).and_then(numbers::statx);
-                let rdev = seen.as_ref().map_or(0, |(stat, _)| stat.rdev);
-                if let (Some(place), Some((stat, members))) = (&place, seen) {
-                    self.sights.stat(place, &stat, members, nofollow);
-                }
-                self.mode(place, mode, rdev, nofollow);
+                self.sight(place, mode, seen, nofollow);
             }
             "getdents64" | "getdents" | "fchdir" => {
                 self.note(printed(arg(0)), Shape::Directory);
@@ -438,6 +433,17 @@ impl Hints {
     fn stat(&mut self, path: Option<Vec<u8>>, stat: Option<&Value>, nofollow: bool) {
         let mode = stat.and_then(|stat| stat.field("st_mode")).and_then(numbers::mode);
         let seen = stat.and_then(numbers::stat);
+        self.sight(path, mode, seen, nofollow);
+    }
+
+    /// What a stat showed of the file at a path.
+    fn sight(
+        &mut self,
+        path: Option<Vec<u8>>,
+        mode: Option<u32>,
+        seen: Option<(Stat, u32)>,
+        nofollow: bool,
+    ) {
         let rdev = seen.as_ref().map_or(0, |(stat, _)| stat.rdev);
         if let (Some(path), Some((stat, members))) = (&path, seen) {
             self.sights.stat(path, &stat, members, nofollow);
@@ -548,8 +554,7 @@ impl Hints {
             return;
         }
         let decoded = super::decode::decode(call);
-        let Some(bytes) = decoded.call else { return };
-        let Ok(parsed) = event::Call::get(&mut WireReader::new(&bytes)) else { return };
+        let Some(parsed) = decoded.parsed() else { return };
         let uses = paths::uses(&parsed);
         for one in uses.iter().filter(|one| (one.creates && !one.may_exist) || one.removes) {
             // The directory's text stands before the path, in the order of the arguments.

@@ -11,7 +11,6 @@ use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::signal::{CLD_EXITED, DefaultAction, SIG_IGN};
 use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal};
 use tickernel_systems::event::{Call, Payload};
-use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
@@ -154,8 +153,7 @@ impl Walk {
     /// A child stands in the recording before its parent's call is over.
     fn birth(&mut self, tid: u32, call: &strace::Call) {
         let decoded = decode::decode(call);
-        let Some(bytes) = &decoded.call else { return };
-        if let Ok(Call::Clone { flags, set_tid }) = Call::get(&mut WireReader::new(bytes))
+        if let Some(Call::Clone { flags, set_tid }) = decoded.parsed()
             && set_tid != 0
         {
             let child = self.task(tid).child(flags & CLONE_FILES != 0);
@@ -196,8 +194,7 @@ impl Walk {
     fn call(&mut self, tid: u32, call: &strace::Call) {
         self.printed_cwd(tid, call);
         let decoded = decode::decode(call);
-        let bytes = decoded.call.as_deref().map(Vec::as_slice).unwrap_or_default();
-        let parsed = Call::get(&mut WireReader::new(bytes)).ok();
+        let parsed = decoded.parsed();
         let task = self.tasks.entry(tid).or_default();
         self.found.fds.see(task, call, parsed.as_ref(), &decoded.expected);
         let Some(parsed) = parsed else { return };

@@ -4,9 +4,9 @@ use crate::abi::{Itimer, Rlimit, WaitStatus};
 use crate::components::{Pending, TextDefault, WaitQueue};
 use crate::fs::Place;
 use crate::rows::TextRow;
+use crate::tables::headed::HeadedSet;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -20,53 +20,9 @@ pub struct Link {
     pub next: u32,
 }
 
-/// Children to report as (birth, pid), in the order of birth. The first stands outside the tree: a
-/// parent that waits for each child as it ends never has more than one, and needs no memory for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reportable {
-    first: Option<(u64, u32)>,
-    /// All after `first`; empty without one.
-    others: BTreeSet<(u64, u32)>,
-}
-
-impl Reportable {
-    /// Adds a child, if it is not there.
-    pub fn insert(&mut self, key: (u64, u32)) {
-        match self.first {
-            None => self.first = Some(key),
-            Some(first) if first == key => {}
-            Some(first) if first < key => drop(self.others.insert(key)),
-            Some(first) => {
-                self.others.insert(first);
-                self.first = Some(key);
-            }
-        }
-    }
-
-    /// Takes a child out, if it is there.
-    pub fn remove(&mut self, key: (u64, u32)) {
-        if self.first == Some(key) {
-            self.first = if self.others.is_empty() { None } else { self.others.pop_first() };
-        } else if !self.others.is_empty() {
-            self.others.remove(&key);
-        }
-    }
-
-    /// What `look` gives for the first child, in the order of birth, for which it gives anything.
-    #[inline]
-    pub fn find<T>(&self, look: impl Fn((u64, u32)) -> Option<T>) -> Option<T> {
-        let found = self.first.and_then(&look);
-        if found.is_some() || self.others.is_empty() {
-            return found;
-        }
-        self.others.iter().copied().find_map(look)
-    }
-
-    /// In the order of birth.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
-        self.first.into_iter().chain(self.others.iter().copied())
-    }
-}
+/// Children to report as (birth, pid), in the order of birth: a parent that waits for each child as
+/// it ends never has more than one.
+pub type Reportable = HeadedSet<(u64, u32)>;
 
 /// Whether a process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

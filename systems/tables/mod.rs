@@ -2,6 +2,7 @@
 
 pub mod deadlines;
 pub mod family;
+pub mod headed;
 pub mod pids;
 pub mod timers;
 pub(crate) mod users;

@@ -518,7 +518,8 @@ impl Core {
         state
     }
 
-    /// The driver that plays a process, for its handle.
+    /// The driver that plays a process, for its handle, which only shows it. The empty name if
+    /// another thread has reaped the process already: no driver is known of it any more.
     pub(crate) fn driver_of(&mut self, pid: u32) -> Arc<str> {
         let name = self.kernel.face_driver_of(pid).unwrap_or_default();
         if *self.last_driver != *name {

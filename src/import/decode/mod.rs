@@ -14,7 +14,7 @@ pub use inputs::asked_lock;
 use std::rc::Rc;
 
 use tickernel_systems::event::{Call, Payload};
-use tickernel_systems::wire::Wire;
+use tickernel_systems::wire::{Wire, WireReader};
 
 use super::numbers;
 use super::scope::is_out_of_scope;
@@ -37,6 +37,11 @@ pub struct Decoded {
 }
 
 impl Decoded {
+    /// The call; `None` if there is none. What was encoded here can be read.
+    pub fn parsed(&self) -> Option<Call<'_>> {
+        Call::get(&mut WireReader::new(self.call.as_ref()?)).ok()
+    }
+
     /// The call with the flags with which it was made.
     pub fn with_flags<'a>(&self, plain: &Call<'a>) -> Call<'a> {
         /// An offset that stands for the description's own.
