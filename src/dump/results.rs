@@ -53,6 +53,7 @@ fn makes_descriptor(call: &Call<'_>) -> bool {
         call,
         Call::Open { .. }
             | Call::Openat { .. }
+            | Call::Openat2 { .. }
             | Call::Creat { .. }
             | Call::Dup { .. }
             | Call::Dup2 { .. }

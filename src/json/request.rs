@@ -216,7 +216,7 @@ impl<'a> Source<'a> {
         let makes = |bits: i128| {
             bits & i128::from(O_CREAT) != 0 || bits & i128::from(O_TMPFILE) == i128::from(O_TMPFILE)
         };
-        matches!(self.call, "open" | "openat")
+        matches!(self.call, "open" | "openat" | "openat2")
             && self.request.object.get("flags").is_some_and(|flags| {
                 names::table_flags(flags, OPEN_FLAGS).is_some_and(|bits| !makes(bits))
             })
