@@ -26,6 +26,33 @@ impl Kernel {
     /// Posts a signal to a process.
     pub(crate) fn post(&mut self, process: ProcessRow, signal: Signal, info: SigInfo) {
         let Some(chosen) = self.choose(process, signal) else { return };
+        self.post_through(process, chosen, signal, info);
+    }
+
+    /// Posts the signal of a child to its parent: the thread that made the child takes it, if it
+    /// does not block it.
+    pub(crate) fn post_of_child(
+        &mut self,
+        parent: ProcessRow,
+        maker: u32,
+        signal: Signal,
+        info: SigInfo,
+    ) {
+        let maker = if maker == 0 { None } else { self.pids.task(maker) };
+        match maker.filter(|task| !self.rows[*task].mask.contains(signal)) {
+            Some(chosen) => self.post_through(parent, chosen, signal, info),
+            None => self.post(parent, signal, info),
+        }
+    }
+
+    #[inline(always)]
+    fn post_through(
+        &mut self,
+        process: ProcessRow,
+        chosen: TaskRow,
+        signal: Signal,
+        info: SigInfo,
+    ) {
         if !self.prepare(process, chosen, signal, info) {
             return;
         }
@@ -272,7 +299,8 @@ impl Kernel {
     /// Tells the parent of a stop or a continuation (wait(2), SIGCHLD with `CLD_*`).
     fn report(&mut self, process: ProcessRow, status: WaitStatus) {
         self.rows[process].report = Some(status);
-        let (pid, birth) = (self.rows[process].pid, self.rows[process].birth);
+        let row = &self.rows[process];
+        let (pid, birth, maker) = (row.pid, row.birth, row.maker);
         let Some(parent) = self.pids.process(self.rows[process].parent) else { return };
         self.rows[parent].reportable.insert((birth, pid));
         let (code, number) = match status {
@@ -292,10 +320,10 @@ impl Kernel {
                 status: number,
                 value: 0,
             };
-            self.post(parent, Signal::SIGCHLD, info);
+            self.post_of_child(parent, maker, Signal::SIGCHLD, info);
         }
         let (parent, group) = (self.rows[parent].pid, self.rows[process].pgid);
-        self.note(Changed::Children { parent, child: pid, group });
+        self.note(Changed::Children { parent, child: pid, group, maker });
     }
 
     /// The action of a signal in a process: its tasks share the table in all but odd clones. And

@@ -84,10 +84,46 @@ impl Kernel {
             self.drop_shared(task);
             self.rows[task].exited = true;
             self.pidfd_ended(tid);
+            let uid = self.rows[task].credentials.uid;
+            self.hand_children_on(process, tid, self.first_thread(process), uid);
             return;
         }
         self.rows[process].threads.retain(|thread| *thread != tid);
-        self.end_task(task, WaitStatus::Exited(code));
+        let uid = self.end_task(task, WaitStatus::Exited(code));
+        self.hand_children_on(process, tid, self.first_thread(process), uid);
+    }
+
+    /// The first thread of a process that has not ended.
+    fn first_thread(&self, process: ProcessRow) -> u32 {
+        let row = &self.rows[process];
+        let lives = |tid: &&u32| self.pids.task(**tid).is_some_and(|row| !self.rows[row].exited);
+        row.threads.iter().find(lives).copied().unwrap_or(row.pid)
+    }
+
+    /// The children of a thread that ends become those of another one of its process, behind the
+    /// children that it has (wait(2), "`__WNOTHREAD`"); its end is the end of a parent to them.
+    pub(crate) fn hand_children_on(&mut self, process: ProcessRow, from: u32, to: u32, uid: u32) {
+        let row = &self.rows[process];
+        let (pid, maker, heir) = (row.pid, row.maker_number(from), row.maker_number(to));
+        for child in self.children(process) {
+            if self.rows[child].maker != maker {
+                continue;
+            }
+            self.tell_of_parent(child, pid, uid);
+            self.disown(child);
+            self.adopt(child, pid);
+            self.rows[child].maker = heir;
+            if matches!(self.rows[child].life, Life::Zombie(_)) {
+                self.hand_zombie_on(child);
+            }
+        }
+    }
+
+    /// The only thread left is the leader from now on.
+    pub(crate) fn own_all_children(&mut self, process: ProcessRow) {
+        for child in self.children(process) {
+            self.rows[child].maker = 0;
+        }
     }
 
     fn live_threads(&self, process: ProcessRow) -> u32 {
@@ -156,11 +192,17 @@ impl Kernel {
     /// parent.
     fn orphan_children(&mut self, process: ProcessRow) {
         let reaper = self.reaper_for(process);
+        let heir = self
+            .pids
+            .process(reaper)
+            .map_or(0, |above| self.rows[above].maker_number(self.first_thread(above)));
+        let (own, uid) = (self.rows[process].pid, self.rows[process].last_uid);
         for child in self.children(process) {
             let group = self.rows[child].pgid;
-            self.tell_of_parent(child, process);
+            self.tell_of_parent(child, own, uid);
             self.disown(child);
             self.adopt(child, reaper);
+            self.rows[child].maker = heir;
             self.rows[child].exit_signal = Signal::SIGCHLD.number();
             if reaper == 0 {
                 self.rows[child].outside_parent = u32::from(!self.bends.first_adopts);
@@ -183,13 +225,12 @@ impl Kernel {
         }
     }
 
-    /// `PR_SET_PDEATHSIG` of prctl(2): the parent of a process ends.
-    fn tell_of_parent(&mut self, child: ProcessRow, parent: ProcessRow) {
+    /// `PR_SET_PDEATHSIG` of prctl(2): the parent of a process ends, or the thread that made it.
+    fn tell_of_parent(&mut self, child: ProcessRow, pid: u32, uid: u32) {
         let signal = Signal::new(i32::from(self.rows[child].death_signal));
         if let Some(signal) = signal
             && self.rows[child].life == Life::Alive
         {
-            let (pid, uid) = (self.rows[parent].pid, self.rows[parent].last_uid);
             let signo = i32::from(signal.number());
             let info = SigInfo { signo, code: SI_USER, pid, uid, ..SigInfo::default() };
             self.post(child, signal, info);
@@ -286,7 +327,7 @@ impl Kernel {
     /// SIGCHLD to the parent, and the zombie into its list; or nobody waits and it is reaped.
     fn notify_parent(&mut self, process: ProcessRow, status: WaitStatus, uid: u32) {
         let row = &self.rows[process];
-        let (pid, birth, group) = (row.pid, row.birth, row.pgid);
+        let (pid, birth, group, maker) = (row.pid, row.birth, row.pgid, row.maker);
         let exit_signal = Signal::new(i32::from(row.exit_signal));
         let parent = self.pids.process(row.parent);
         if self.bends.zombies_stay && !self.stays(process) {
@@ -302,10 +343,10 @@ impl Kernel {
         let by_child = exit_signal == Some(Signal::SIGCHLD);
         let unwanted = by_child && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
         if let Some(signal) = exit_signal
-            && !(by_child && (unheard || action.handler == SIG_IGN))
+            && !(by_child && (unheard && maker == 0 || action.handler == SIG_IGN))
             && self.hears(parent)
         {
-            self.post(parent, signal, child_info(pid, uid, signal, status));
+            self.post_of_child(parent, maker, signal, child_info(pid, uid, signal, status));
         }
         if unwanted {
             self.reap(process);
@@ -316,7 +357,7 @@ impl Kernel {
         }
         if !above.child_waiters.is_empty() {
             let parent = above.pid;
-            self.note(Changed::Children { parent, child: pid, group });
+            self.note(Changed::Children { parent, child: pid, group, maker });
         }
     }
 

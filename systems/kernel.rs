@@ -177,6 +177,8 @@ pub(crate) enum Changed {
         child: u32,
         /// The child's group: who waits for another one sleeps on.
         group: u32,
+        /// The thread whose child it is: others may wait for their own only.
+        maker: u32,
     },
     /// The blocked call of this task (a deadline, a continuation, a signal that it waits for).
     Task(u32),

@@ -1,6 +1,6 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
-use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, WAITS_ALWAYS};
+use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, WAITS_ALWAYS};
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
@@ -228,7 +228,8 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     out.push(
         has(process.limits.is_some(), HAS_LIMITS)
             | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
-            | has(process.death_signal != 0, HAS_DEATH_SIGNAL),
+            | has(process.death_signal != 0, HAS_DEATH_SIGNAL)
+            | has(process.maker != 0, HAS_MAKER),
     );
     if let Some(limits) = &process.limits {
         limits.put(out);
@@ -238,6 +239,9 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     }
     if process.death_signal != 0 {
         process.death_signal.put(out);
+    }
+    if process.maker != 0 {
+        process.maker.put(out);
     }
 }
 
