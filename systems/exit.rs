@@ -24,6 +24,7 @@ impl Kernel {
         }
         let (pid, status) = (row.pid, row.ending.unwrap_or(status));
         let threads = core::mem::take(&mut row.threads);
+        self.keep_signals(process, pid);
         // The user of SIGCHLD's siginfo is the leader's, which is gone by then.
         let mut uid = 0;
         for (at, tid) in threads.iter().enumerate() {
@@ -41,8 +42,6 @@ impl Kernel {
         row.cpu_timers = None;
         let alarm_ns = core::mem::take(&mut row.alarm_ns);
         let (exe, stopped) = (row.exe.take(), row.stopped.take());
-        let signals = row.pending.queue.len() as u64;
-        row.pending.clear();
         row.life = Life::Zombie(status);
         row.exit_code = status.shell_code(row.exit_code);
         let has_children = row.children.next != 0;
@@ -53,7 +52,6 @@ impl Kernel {
             self.end_run(exe);
         }
         self.counters.stopped -= u64::from(stopped.is_some());
-        self.forget_signals(signals);
         self.counters.zombies += 1;
         self.user_tasks.enter(uid);
         self.emit(Effect::Exited { process: pid, status });
@@ -68,6 +66,14 @@ impl Kernel {
         if pid == self.init {
             self.end_namespace();
         }
+    }
+
+    /// What is pending for a zombie stays there until it is reaped, and in its user's count
+    /// (RLIMIT_SIGPENDING; as observed): what was the leader's own, too.
+    fn keep_signals(&mut self, process: ProcessRow, pid: u32) {
+        let Some(leader) = self.pids.task(pid) else { return };
+        let own = core::mem::take(&mut self.rows[leader].pending);
+        own.queue.into_iter().for_each(|queued| self.rows[process].pending.add(queued));
     }
 
     /// exit(2) of one thread; the process ends with the last one.
@@ -137,7 +143,6 @@ impl Kernel {
         self.cancel(task, status);
         let row = &self.rows[task];
         let (tid, process, exited) = (row.tid, row.process, row.exited);
-        let signals = row.pending.queue.len() as u64;
         let (uid, groups) = (row.credentials.uid, row.credentials.groups.len() as u64);
         // The memory goes before the descriptors: the parent in vfork(2) is woken first.
         let owner = &self.rows[process];
@@ -149,6 +154,7 @@ impl Kernel {
             self.drop_shared(task);
         }
         self.pids.change(tid, |entry| entry.task = None);
+        let signals = core::mem::take(&mut self.rows[task].pending).queue;
         self.forget_signals(signals);
         self.unhold_bytes(4 * groups);
         self.user_tasks.leave(uid);
@@ -373,6 +379,8 @@ impl Kernel {
         let (pid, driver, requester) = (row.pid, row.driver, row.requester);
         self.user_tasks.leave(row.last_uid);
         let (goes_ns, text, text_bytes) = (row.goes_ns, row.text, row.text_bytes);
+        let signals = core::mem::take(&mut self.rows[process].pending).queue;
+        self.forget_signals(signals);
         if goes_ns != 0 {
             self.deadlines.remove(goes_ns, Due::Zombie(pid));
         }

@@ -232,6 +232,8 @@ pub struct Kernel {
     pub(crate) queued_signals: u64,
     /// Tasks by user; follows from the rows.
     pub(crate) user_tasks: crate::tables::users::UserTasks,
+    /// Places of pending signals and timers by real user.
+    pub(crate) user_signals: crate::tables::users::PerUser,
     /// The call that a handler's return is about to resume.
     pub(crate) resuming: Option<(TaskRow, crate::components::Interrupted)>,
     /// Bytes that the running call may move.

@@ -42,7 +42,7 @@ impl Kernel {
             _ => {}
         }
         let pid = self.rows[self.rows[task].process].pid;
-        if !self.has_memory(TIMER_BYTES) {
+        if self.has_too_many_signals(task) || !self.has_memory(TIMER_BYTES) {
             return Err(Errno::EAGAIN.into());
         }
         // From here on a number is used up, whatever comes of it.
@@ -74,6 +74,11 @@ impl Kernel {
         };
         self.timers.by_number.insert((pid, number), timer);
         self.hold_bytes(TIMER_BYTES);
+        let uid = self.rows[task].credentials.uid;
+        self.user_signals.enter(uid);
+        if uid != 0 {
+            self.timers.owners.insert((pid, number), uid);
+        }
         Ok(Answer::with(Payload::Number(i64::from(number))))
     }
 
@@ -201,6 +206,7 @@ impl Kernel {
         self.disarm_timer(key);
         if self.timers.by_number.remove(&key).is_some() {
             self.unhold_bytes(TIMER_BYTES);
+            self.user_signals.leave(self.timers.owners.remove(&key).unwrap_or(0));
         }
     }
 

@@ -21,6 +21,7 @@ use crate::rows::{
     ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, SocketRow, TaskRow,
 };
 use crate::tables::deadlines::Due;
+use crate::tables::users::PerUser;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -81,6 +82,7 @@ impl Kernel {
         }
         kernel.get_extras(from, &refs)?;
         from.finish()?;
+        kernel.user_signals = PerUser::of_all(kernel.signals_by_user());
         kernel.index_waits();
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
         Ok(kernel)

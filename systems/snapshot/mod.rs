@@ -247,6 +247,9 @@ impl Kernel {
         if !self.timers.next.is_empty() {
             self.timers.put(&mut out);
         }
+        if !self.timers.owners.is_empty() {
+            self.timers.owners.put(&mut out);
+        }
         hash64(0, &out)
     }
 
