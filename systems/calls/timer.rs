@@ -110,11 +110,12 @@ impl Kernel {
         flags: u32,
         new: Option<Itimer>,
     ) -> CallResult {
-        let new = new.ok_or(Errno::EINVAL)?;
+        let new = new.ok_or(Errno::EINVAL)?.checked()?;
         let key = self.timer_key(task, number)?;
         let old = self.timer_left(key);
         self.disarm_timer(key);
-        let (now, start) = (self.now_ns, self.config.start_ns);
+        let start = self.config.start_ns;
+        let later = self.time_in(new.value_ns);
         let Some(timer) = self.timers.by_number.get_mut(&key) else {
             return Err(Errno::EINVAL.into());
         };
@@ -130,7 +131,7 @@ impl Kernel {
         timer.at_ns = match (is_cpu_clock(timer.clock), absolute, timer.clock) {
             (true, ..) | (false, true, CLOCK_REALTIME) => new.value_ns,
             (false, true, _) => start.saturating_add(new.value_ns),
-            (false, false, _) => now.saturating_add(new.value_ns),
+            (false, false, _) => later,
         };
         self.arm_timer(key);
         self.expire();
