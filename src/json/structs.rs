@@ -97,7 +97,7 @@ pub(super) fn show_timer(timer: Itimer) -> Value {
 
 /// As setitimer(2) and getitimer(2) have it: in microseconds.
 pub(super) fn show_coarse_timer(timer: Itimer) -> Value {
-    if timer.value_ns % 1000 != 0 || timer.interval_ns % 1000 != 0 {
+    if ![timer.value_ns, timer.interval_ns].iter().all(|ns| ns.is_multiple_of(1000)) {
         return show_timer(timer);
     }
     let show = |ns| {
