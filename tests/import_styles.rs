@@ -141,6 +141,19 @@ fn pairs_and_names_that_a_short_limit_cuts_are_known_all_the_same() {
 }
 
 #[test]
+fn a_link_is_as_long_as_it_was_where_its_target_is_cut() {
+    agrees(
+        r#"1 readlink("/home/link", "/usr/sha"..., 64) = 35
+1 lstat("/home/link", {st_mode=S_IFLNK|0777, st_size=35, ...}) = 0
+1 readlinkat(AT_FDCWD, "/home/link", "/usr/sha"..., 20) = 20
+1 readlink("/home/short", "/usr/sha"..., 9) = 9
+"#,
+        0,
+        0,
+    );
+}
+
+#[test]
 fn data_that_are_printed_as_an_address_are_learnt_or_left() {
     agrees(
         r#"1 pipe2([3, 4], 0) = 0
