@@ -20,6 +20,7 @@ mod inherited;
 mod initial;
 mod item;
 mod lineage;
+mod mapped;
 mod meta;
 mod numbers;
 mod order;

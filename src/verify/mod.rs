@@ -50,6 +50,8 @@ pub struct Certificate {
     pub compared: u64,
     /// Calls of which something was fed, each of a kind that may be.
     pub fed: u64,
+    /// The trace could not be read to its end: that is the fault.
+    pub damaged: bool,
     /// The first thing that does not hold.
     pub fault: Option<Fault>,
 }
@@ -132,6 +134,7 @@ pub fn check(text: &Recording, trace: &[u8]) -> Result<Certificate, Option<Trace
                 }
             }
             Item::Damage(damage) => {
+                certificate.damaged = true;
                 fault = Some(Fault { line: None, seq: None, why: damage.to_string() });
                 break;
             }

@@ -242,6 +242,7 @@ impl Fs {
             entries,
             xattrs,
             seals: None,
+            linkable: false,
             busy: busy::Busy::default(),
         };
         self.count_inode(&inode);
