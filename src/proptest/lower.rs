@@ -436,7 +436,8 @@ impl Lowering<'_> {
     fn openat2(&self) -> Value {
         let flags = self.pick(1, &OPENS);
         let makes = flags.contains("O_CREAT") || flags.contains("O_TMPFILE");
-        let mode = if makes == (self.choices[0] % 16 != 0) { self.pick(2, &MODES) } else { "0" };
+        let mode =
+            if makes != self.choices[0].is_multiple_of(16) { self.pick(2, &MODES) } else { "0" };
         let resolve = [
             "0",
             "RESOLVE_BENEATH",
