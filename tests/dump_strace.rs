@@ -242,7 +242,7 @@ fn imported_calls(text: &str, side: &SideFile) -> Vec<Vec<u8>> {
     let recording = Events::new(text.as_bytes()).read_all();
     assert!(recording.error.is_none(), "{:?}\n{text}", recording.error);
     let recording = import::import(&recording, side).expect("imported");
-    let call = |item: &import::Encoded| {
+    let call = |item: import::Encoded| {
         let event = Event::get(&mut WireReader::new(item.step().event)).ok()?;
         let (Event::Call { call, .. } | Event::Park { call, .. }) = event else { return None };
         let mut bytes = Vec::new();

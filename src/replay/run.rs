@@ -65,7 +65,7 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
             let damage = recording.damage.clone();
             let kernel = recording.kernel()?;
             let mut engine = Engine::new(kernel, false);
-            let total = recording.items.len() as u64;
+            let total = recording.items.len();
             for item in &recording.items {
                 if is_over(&engine, options) {
                     break;
@@ -76,6 +76,7 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
                 }
                 tell(&engine, options, Some(total));
             }
+            let damage = damage.or_else(|| unreadable(&recording));
             Run { engine, damage }
         }
         Source::Trace(bytes) => replay_trace(&bytes, options)?,
@@ -119,7 +120,7 @@ pub fn write<W: Write>(
     let header = Header { imported: true, ..header_of(&kernel) };
     let mut writer = TraceWriter::new(out, &header, &recording.image)?;
     let mut engine = Engine::new(kernel, false);
-    for (tick, item) in recording.items.iter().enumerate() {
+    for (tick, item) in (0..).zip(&recording.items) {
         if writer.is_digest_due() {
             let digests = engine.kernel().digests();
             writer.digests(&digests, engine.completions())?;
@@ -127,7 +128,7 @@ pub fn write<W: Write>(
         let step = item.step();
         let record =
             Record { event: step.event, expected: step.expected, lines: step.lines, flags: 0 };
-        writer.append(tick as u64, &record, engine.completions())?;
+        writer.append(tick, &record, engine.completions())?;
         // Its own events can be read.
         if engine.step(step).is_err() {
             break;
@@ -135,8 +136,15 @@ pub fn write<W: Write>(
     }
     let digests = engine.kernel().digests();
     let out = writer.finish(&digests, engine.completions())?.out;
-    let run = Run { engine, damage: recording.damage.clone() };
+    let damage = recording.damage.clone().or_else(|| unreadable(recording));
+    let run = Run { engine, damage };
     Ok((out, run.conclude(file, Format::Strace, start, false)))
+}
+
+/// Events that were kept in a temporary file and are not there any more.
+fn unreadable(recording: &Recording) -> Option<Damage> {
+    let why = || "a temporary file cannot be read back; import again".to_owned();
+    recording.items.is_broken().then(|| Damage { line: None, offset: None, why: why() })
 }
 
 struct Run {

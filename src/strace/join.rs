@@ -12,9 +12,9 @@ use super::clock::Clock;
 use super::cursor::Refusal;
 use super::error::{Error, Reason};
 use super::event::{Call, Calls, Event, EventKind, Recording};
+use super::keeper::{Entries, Keeper};
 use super::line::{Body, Cut, Line, WholeCall, cut_of};
 use super::lines::Lines;
-use super::unsplit;
 use super::value::{Name, Value};
 
 /// A call that has not returned yet.
@@ -75,26 +75,37 @@ impl<R: BufRead> Events<R> {
         self.read_all_within(u64::MAX)
     }
 
-    /// The same, but no further than until importing what was read takes `limit_bytes` of memory
-    /// (about); then the error says so, and what stands before is good.
+    /// The same, but no more than so many bytes of text (about); then the error says so, and what
+    /// stands before is good.
     pub fn read_all_within(mut self, limit_bytes: u64) -> Recording {
-        let mut events = Vec::new();
+        let mut keeper = Keeper::default();
         let mut error = None;
-        while let Some(event) = self.next() {
-            match event {
-                Ok(event) => events.push(event),
-                Err(found) => error = Some(found),
-            }
-            if self.lines.cost_bytes() > limit_bytes && self.ready.is_empty() && error.is_none() {
+        while error.is_none() {
+            let Some(event) = self.next() else { break };
+            let kept = event.and_then(|event| {
+                let over = if let EventKind::Exit { call } = event.kind {
+                    self.calls.take(call)
+                } else {
+                    None
+                };
+                let kept = keeper.keep(&event, over.as_ref());
+                kept.map_err(|why| Error::no_room(event.line, why))
+            });
+            error = kept.err();
+            if self.lines.text_bytes() > limit_bytes && self.ready.is_empty() && error.is_none() {
                 error = self.too_large(limit_bytes);
-                break;
             }
         }
-        let cost_bytes = self.lines.cost_bytes();
-        if self.has_halves_below || unsplit::is_unsplit(&events, &self.calls) {
-            events = unsplit::spread(events, &self.calls);
+        let entries = if self.has_halves_below { Entries::Above } else { Entries::Seen };
+        for (index, call) in self.calls.left() {
+            keeper.keep_open(index, call);
         }
-        Recording { events, calls: self.calls, error, cost_bytes }
+        keeper.finish(entries, error)
+    }
+
+    /// Whether calls were printed when they had returned, as far as that was seen.
+    pub(super) fn has_halves_below(&self) -> bool {
+        self.has_halves_below
     }
 
     /// The error if the recording goes on.
