@@ -177,6 +177,18 @@ fn an_execve_of_a_thread_goes_on_as_the_leader() {
 }
 
 #[test]
+fn a_half_that_nothing_comes_of_is_no_call() {
+    // What cannot be read, and what was let go, has no entry and no exit here.
+    for text in ["1 <... read resumed>\"\\N\", 100) = 6\n", "1 <... read resumed> <detached ...>\n"]
+    {
+        assert_eq!(read(text).calls.count(), 0, "{text}");
+    }
+    // What is read to see whether the recording goes on beyond a limit is not kept.
+    let recording = Events::new("1 getpid() = 1\n1 getuid() = 0\n".as_bytes()).read_all_within(9);
+    assert_eq!((recording.events.len(), recording.calls.count()), (2, 1));
+}
+
+#[test]
 fn restarts_stay_calls_of_their_own() {
     let recording = read(
         "1 read(5,  <unfinished ...>\n\

@@ -274,22 +274,11 @@ impl<'a> Order<'a> {
         {
             return self.leave_unseen_handler(tid, &call);
         }
-        if let Some(pending) = self.task(tid).pending.as_mut().filter(|pending| pending.restarting)
-        {
-            let again =
-                *call.name == *pending.decoded.expected.name() || &*call.name == "restart_syscall";
-            if again {
-                pending.call = index;
-                pending.printed = Arc::clone(&call);
-                pending.restarting = false;
-                self.join(tid, &call);
-                return;
-            }
-            // The program left the call by a jump out of a handler.
-            self.park(tid);
+        if self.enter_again(tid, index, &call) {
+            return;
         }
         self.leave_open_call(tid);
-        let decoded = decode::decode(&call);
+        let mut decoded = decode::decode(&call);
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
         let carried =
@@ -299,7 +288,6 @@ impl<'a> Order<'a> {
             self.task(tid).passed_over = true;
             return;
         }
-        let mut decoded = decoded;
         if decode::resumes_itself(&call) && self.task(tid).passed_over {
             decoded.expected.role = Role::OutOfScope;
             self.pass_over(decoded.expected, lines);
@@ -333,6 +321,24 @@ impl<'a> Order<'a> {
         };
         self.set_pending(tid, pending);
         self.enter_early(tid, &call);
+    }
+
+    /// A task whose call was interrupted enters one; whether that is the same again.
+    fn enter_again(&mut self, tid: u32, index: u64, call: &Arc<strace::Call>) -> bool {
+        let pending = self.task(tid).pending.as_mut();
+        let Some(pending) = pending.filter(|pending| pending.restarting) else { return false };
+        let again =
+            *call.name == *pending.decoded.expected.name() || &*call.name == "restart_syscall";
+        if again {
+            pending.call = index;
+            pending.printed = Arc::clone(call);
+            pending.restarting = false;
+            self.join(tid, call);
+        } else {
+            // The program left the call by a jump out of a handler.
+            self.park(tid);
+        }
+        again
     }
 
     /// A task enters a call while it is in another: lines without a pid stand for the first task,

@@ -216,25 +216,25 @@ impl<R: BufRead> Events<R> {
         if let Some(open) = &open {
             refuse_other(line, &name, open)?;
         }
-        let index = match &open {
-            Some(open) => open.call,
-            // strace attached while the call ran.
-            None => self.calls.push(Call {
-                entry_line: None,
-                entry_time_ns: None,
-                ..entered(tid, name.clone(), Vec::new(), line, None)
-            }),
-        };
         // It was let go, or lost, in the call: no result.
         if let Some((_, cut)) = cut_of(text, 0) {
-            if let Some(call) = self.calls.get_mut(index) {
+            if let Some(call) = open.and_then(|open| self.calls.get_mut(open.call)) {
                 call.cut = Some(cut);
             }
             self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Detached });
             return Ok(());
         }
-        let entry = open.map(|open| open.text);
-        let whole = self.put_together(line, name, entry.as_deref(), text, at)?;
+        let entry = open.as_ref().map(|open| open.text.as_slice());
+        let whole = self.put_together(line, name.clone(), entry, text, at)?;
+        let index = match &open {
+            Some(open) => open.call,
+            // strace attached while the call ran; it is one as its line can be read.
+            None => self.calls.push(Call {
+                entry_line: None,
+                entry_time_ns: None,
+                ..entered(tid, name, Vec::new(), line, None)
+            }),
+        };
         let Some(call) = self.calls.get_mut(index) else { return Ok(()) };
         if call.tid != tid {
             call.exit_tid = tid;

@@ -25,12 +25,17 @@ pub(super) struct Keeper {
     events: EventKeeper,
     calls: CallKeeper,
     looks: Looks,
+    /// How many calls the events name: those come in the order of their numbers.
+    named: u64,
 }
 
 impl Keeper {
     /// Keeps an event; at its exit with the call.
     pub(super) fn keep(&mut self, event: &Event, over: Option<&Call>) -> io::Result<()> {
         self.looks.see_task(event.tid);
+        if let EventKind::Entry { call } | EventKind::Exit { call } = event.kind {
+            self.named = self.named.max(call + 1);
+        }
         if let (EventKind::Exit { call: index }, Some(call)) = (&event.kind, over) {
             self.looks.see_call(call);
             self.calls.put(*index, call);
@@ -42,8 +47,11 @@ impl Keeper {
         }
     }
 
-    /// Keeps a call that has no exit.
+    /// Keeps a call that has no exit, unless it was read ahead and no event that was kept names it.
     pub(super) fn keep_open(&mut self, index: u64, call: &Call) {
+        if index >= self.named {
+            return;
+        }
         self.looks.see_call(call);
         self.calls.put(index, call);
     }
