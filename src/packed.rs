@@ -16,8 +16,9 @@ use crate::trace::varint::{Cursor, put_varint};
 const BLOCK_BYTES: usize = 256 << 10;
 /// Bytes of packed blocks that one store keeps in memory.
 const MEMORY_BYTES: usize = 32 << 20;
-/// Unpacked blocks that a reader keeps.
+/// Unpacked blocks that a reader keeps, and their bytes beside those of the last one.
 const CACHED_BLOCKS: usize = 4;
+const CACHED_BYTES: usize = 2 << 20;
 /// zstd's fastest: text shrinks ten times with it.
 const LEVEL: i32 = 1;
 
@@ -215,7 +216,9 @@ impl Reader {
     }
 
     fn fetch(&mut self, packed: &Packed, index: usize) -> Option<usize> {
-        if self.cached.len() >= CACHED_BLOCKS {
+        let bytes =
+            |cached: &[Unpacked]| cached.iter().map(|block| block.bytes.len()).sum::<usize>();
+        while self.cached.len() >= CACHED_BLOCKS || bytes(&self.cached) > CACHED_BYTES {
             let oldest = (0..self.cached.len()).min_by_key(|at| self.cached[*at].used)?;
             self.cached.swap_remove(oldest);
         }

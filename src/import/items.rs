@@ -1,8 +1,8 @@
 //! The events of an imported recording, as they go into a trace. While the recording is walked,
 //! what is expected of those that came last still changes; the others are packed (`packed.rs`), and
-//! what becomes known of them later is kept beside.
+//! what becomes known of them later is packed beside.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 use tickernel_systems::event::{Call, Event};
@@ -15,10 +15,8 @@ use crate::trace::varint::{Cursor, put_bytes, put_varint};
 /// Events that are not packed yet, and their bytes.
 const MAX_RECENT: usize = 1 << 14;
 const MAX_RECENT_BYTES: usize = 8 << 20;
-/// Most bytes of what becomes known of packed events: what is beyond stays unknown.
-const MAX_LATER_BYTES: usize = 64 << 20;
-/// What one of these takes besides.
-const LATER_BYTES: usize = 128;
+/// Most facts that become known of packed events.
+const MAX_LATER: usize = 1 << 22;
 
 /// An event, encoded, with what the recording says of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,12 +70,57 @@ impl Encoded {
     }
 }
 
-/// What became known of a packed event.
+/// What became known of an event.
 #[derive(Debug)]
-enum Later {
-    Expected(Vec<u8>),
+enum Later<'a> {
+    Expected(&'a [u8]),
     Lines((u64, u64)),
-    Data(u64, Vec<u8>),
+    Data(u64, &'a [u8]),
+}
+
+const EXPECTED: u8 = 0;
+const LINES: u8 = 1;
+const DATA: u8 = 2;
+
+impl<'a> Later<'a> {
+    fn put(&self, out: &mut Vec<u8>) {
+        match *self {
+            Later::Expected(bytes) => {
+                out.push(EXPECTED);
+                put_bytes(out, bytes);
+            }
+            Later::Lines((entry, exit)) => {
+                out.push(LINES);
+                put_varint(out, entry);
+                put_varint(out, exit);
+            }
+            Later::Data(at, bytes) => {
+                out.push(DATA);
+                put_varint(out, at);
+                put_bytes(out, bytes);
+            }
+        }
+    }
+
+    fn get(record: &'a [u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(record, 0);
+        let kind = cursor.u8()?;
+        if kind == LINES {
+            return Some(Later::Lines((cursor.varint()?, cursor.varint()?)));
+        }
+        let at = if kind == DATA { cursor.varint()? } else { 0 };
+        let len = cursor.varint()?;
+        let bytes = cursor.take(len)?;
+        Some(if kind == DATA { Later::Data(at, bytes) } else { Later::Expected(bytes) })
+    }
+
+    fn apply(&self, item: &mut Encoded) {
+        match *self {
+            Later::Expected(expected) => item.expected = Some(expected.to_vec()),
+            Later::Lines(lines) => item.lines = Some(lines),
+            Later::Data(at, bytes) => item.write(at, bytes),
+        }
+    }
 }
 
 /// Events in order.
@@ -86,9 +129,18 @@ pub struct Items {
     packed: Packed,
     recent: VecDeque<Encoded>,
     recent_bytes: usize,
-    later: BTreeMap<u64, Vec<Later>>,
-    later_bytes: usize,
+    later: Box<LaterList>,
     record: Vec<u8>,
+}
+
+/// What became known of packed events.
+#[derive(Debug, Default)]
+struct LaterList {
+    packed: Packed,
+    /// Of which event each of these is, with its number; by the event at the end.
+    places: Vec<(u64, u64)>,
+    /// There were more.
+    has_too_many: bool,
 }
 
 impl Items {
@@ -104,17 +156,22 @@ impl Items {
 
     /// All of them.
     pub fn iter(&self) -> ItemIter<'_> {
-        ItemIter { items: self, reader: Reader::default(), at: 0 }
+        let (reader, later_reader) = (Reader::default(), Reader::default());
+        ItemIter { items: self, reader, later_reader, at: 0, later_at: 0 }
     }
 
     /// Why there is no room for more, once.
     pub(super) fn take_failure(&mut self) -> Option<io::Error> {
-        self.packed.take_failure()
+        if std::mem::take(&mut self.later.has_too_many) {
+            let why = format!("more than {MAX_LATER} facts came late");
+            return Some(io::Error::other(why));
+        }
+        self.packed.take_failure().or_else(|| self.later.packed.take_failure())
     }
 
     /// Whether something could not be read back.
     pub fn is_broken(&self) -> bool {
-        self.packed.is_broken()
+        self.packed.is_broken() || self.later.packed.is_broken()
     }
 
     pub(super) fn push(
@@ -143,35 +200,35 @@ impl Items {
 
     /// What is expected of an event, as it is known now.
     pub(super) fn expect(&mut self, at: u64, expected: &Expected) {
-        self.learn(at, Later::Expected(expected.to_bytes()));
+        self.learn(at, &Later::Expected(&expected.to_bytes()));
     }
 
     /// The lines of an event.
     pub(super) fn stands_at(&mut self, at: u64, lines: (u64, u64)) {
-        self.learn(at, Later::Lines(lines));
+        self.learn(at, &Later::Lines(lines));
     }
 
     /// Bytes of what an event writes.
     pub(super) fn write(&mut self, at: u64, place: u64, bytes: &[u8]) {
-        self.learn(at, Later::Data(place, bytes.to_vec()));
+        self.learn(at, &Later::Data(place, bytes));
     }
 
-    fn learn(&mut self, at: u64, later: Later) {
+    fn learn(&mut self, at: u64, later: &Later<'_>) {
         let place = at.checked_sub(self.packed.count()).and_then(|at| usize::try_from(at).ok());
         if let Some(place) = place {
             if let Some(item) = self.recent.get_mut(place) {
-                apply(item, &later);
+                later.apply(item);
             }
             return;
         }
-        let bytes = match &later {
-            Later::Expected(bytes) | Later::Data(_, bytes) => bytes.len() + LATER_BYTES,
-            Later::Lines(_) => LATER_BYTES,
-        };
-        if self.later_bytes + bytes <= MAX_LATER_BYTES {
-            self.later_bytes += bytes;
-            self.later.entry(at).or_default().push(later);
+        if self.later.places.len() >= MAX_LATER {
+            self.later.has_too_many = true;
+            return;
         }
+        self.later.places.push((at, self.later.packed.count()));
+        self.record.clear();
+        later.put(&mut self.record);
+        self.later.packed.push(&self.record);
     }
 
     /// Nothing more comes.
@@ -180,16 +237,10 @@ impl Items {
             self.pack();
         }
         self.packed.seal();
+        self.later.packed.seal();
+        self.later.places.sort_unstable();
         self.recent = VecDeque::new();
         self.record = Vec::new();
-    }
-}
-
-fn apply(item: &mut Encoded, later: &Later) {
-    match later {
-        Later::Expected(expected) => item.expected = Some(expected.clone()),
-        Later::Lines(lines) => item.lines = Some(*lines),
-        Later::Data(at, bytes) => item.write(*at, bytes),
     }
 }
 
@@ -207,7 +258,9 @@ impl<'a> IntoIterator for &'a Items {
 pub struct ItemIter<'a> {
     items: &'a Items,
     reader: Reader,
+    later_reader: Reader,
     at: u64,
+    later_at: usize,
 }
 
 impl Iterator for ItemIter<'_> {
@@ -216,8 +269,12 @@ impl Iterator for ItemIter<'_> {
     fn next(&mut self) -> Option<Encoded> {
         let record = self.reader.get(&self.items.packed, self.at);
         let mut item = Encoded::get(record?)?;
-        for later in self.items.later.get(&self.at).into_iter().flatten() {
-            apply(&mut item, later);
+        while let Some((at, number)) = self.items.later.places.get(self.later_at)
+            && *at == self.at
+        {
+            let record = self.later_reader.get(&self.items.later.packed, *number)?;
+            Later::get(record)?.apply(&mut item);
+            self.later_at += 1;
         }
         self.at += 1;
         Some(item)

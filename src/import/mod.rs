@@ -10,6 +10,7 @@ mod decode;
 mod demand;
 mod descriptors;
 mod facts;
+mod fates;
 mod flow;
 mod force;
 mod hidden;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
@@ -14,6 +15,7 @@ use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
 use super::decode::{self, Decoded};
+use super::fates::{self, Fate};
 use super::flow::Stream;
 use super::hints::Hints;
 use super::initial::Initial;
@@ -31,28 +33,6 @@ pub(super) const MAX_DEMANDS: u32 = 400;
 /// The clock is moved when it is so far behind; smaller steps come with the next call that needs
 /// it.
 pub(super) const CLOCK_STEP_NS: u64 = 1_000_000;
-
-/// What becomes of a task after a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// The signal ends it.
-    Dies,
-    /// It goes on.
-    Lives,
-    /// Nothing tells.
-    Unknown,
-}
-
-/// What comes next of a task after signals.
-#[derive(Clone, Debug)]
-enum Next {
-    /// It enters or leaves a call.
-    Call,
-    /// A signal ends it.
-    Killed(strace::Name),
-    /// Something else.
-    Other,
-}
 
 /// Walks a recording.
 pub struct Order<'a> {
@@ -75,8 +55,8 @@ pub struct Order<'a> {
     pub(super) depth: u32,
     /// Lines at which tasks end, by task.
     pub(super) ends: BTreeMap<u32, Vec<u64>>,
-    /// By the place of a signal's event: its task's next event of another kind.
-    after_signals: BTreeMap<u64, Next>,
+    /// What becomes of the tasks that get the signals still to come.
+    fates: IntoIter<Fate>,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
     /// Bytes taken out of each pipe so far.
@@ -130,7 +110,7 @@ impl<'a> Order<'a> {
             line: 0,
             depth: 0,
             ends: ends(recording, boot.pid),
-            after_signals: after_signals(recording),
+            fates: fates::of_signals(recording).into_iter(),
             written: BTreeMap::new(),
             taken: BTreeMap::new(),
             unknown: Unknown::default(),
@@ -156,7 +136,7 @@ impl<'a> Order<'a> {
     /// Walks all lines.
     pub fn run(&mut self) {
         let recording = self.recording;
-        for (at, event) in (0..).zip(&recording.events) {
+        for event in &recording.events {
             if let Some(why) = self.items.take_failure() {
                 self.no_room = Some((event.line, why));
                 break;
@@ -171,8 +151,8 @@ impl<'a> Order<'a> {
                 }
                 EventKind::Exit { call } => self.exit(tid, *call),
                 EventKind::Signal { name, info } => {
+                    let fate = self.fates.next().unwrap_or(Fate::Unknown);
                     let Some(signal) = Signal::from_name(name) else { continue };
-                    let fate = self.fate(at, name);
                     self.signal(tid, signal, info, fate);
                 }
                 EventKind::Stopped { .. } | EventKind::Notice(_) => {}
@@ -210,15 +190,6 @@ impl<'a> Order<'a> {
         }
         let ends = self.ends.get(&tid)?;
         ends.get(ends.partition_point(|line| *line < self.line)).copied()
-    }
-
-    /// What the next thing of the task tells of its end by this signal.
-    fn fate(&self, at: u64, name: &str) -> Fate {
-        match self.after_signals.get(&at) {
-            Some(Next::Killed(signal)) if **signal == *name => Fate::Dies,
-            Some(Next::Call) => Fate::Lives,
-            Some(Next::Killed(_) | Next::Other) | None => Fate::Unknown,
-        }
     }
 
     /// A task is in a call.
@@ -534,29 +505,6 @@ fn ends(recording: &Recording, root: u32) -> BTreeMap<u32, Vec<u64>> {
         }
     }
     ends
-}
-
-fn after_signals(recording: &Recording) -> BTreeMap<u64, Next> {
-    let mut found = BTreeMap::new();
-    let mut waiting: BTreeMap<Option<u32>, Vec<u64>> = BTreeMap::new();
-    for (at, event) in (0..).zip(&recording.events) {
-        let next = match event.kind {
-            EventKind::Signal { .. } => {
-                waiting.entry(event.tid).or_default().push(at);
-                continue;
-            }
-            EventKind::Notice(_) => continue,
-            EventKind::Entry { .. } | EventKind::Exit { .. } => Next::Call,
-            EventKind::Killed { signal, .. } => Next::Killed(signal),
-            EventKind::Stopped { .. }
-            | EventKind::Exited { .. }
-            | EventKind::Superseded { .. }
-            | EventKind::Detached => Next::Other,
-        };
-        let signals = waiting.remove(&event.tid).into_iter().flatten();
-        found.extend(signals.map(|at| (at, next.clone())));
-    }
-    found
 }
 
 fn makes_task(name: &str) -> bool {

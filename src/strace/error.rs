@@ -37,6 +37,14 @@ pub enum Reason {
     /// What is kept of the recording finds no room on the disk.
     #[error("what is kept while it is read finds no room ({0}); set TMPDIR to a folder with room")]
     NoRoom(io::Error),
+    /// Calls that have not returned stand there with more text than the limit.
+    #[error(
+        "the calls that have not returned hold more than {limit_bytes} bytes; record with less -s"
+    )]
+    OpenTooLarge {
+        /// The limit that was passed.
+        limit_bytes: usize,
+    },
     /// Brackets are nested deeper than the limit.
     #[error("brackets are nested deeper than {limit} levels")]
     TooDeep {

@@ -17,6 +17,9 @@ use super::line::{Body, Cut, Line, WholeCall, cut_of};
 use super::lines::Lines;
 use super::value::{Name, Value};
 
+/// Most bytes of text of calls that have not returned: each is read again with its second half.
+pub const MAX_OPEN_BYTES: usize = 256 << 20;
+
 /// A call that has not returned yet.
 #[derive(Debug)]
 struct Open {
@@ -34,8 +37,11 @@ pub struct Events<R> {
     clock: Clock,
     calls: Calls,
     open: BTreeMap<Option<u32>, Open>,
+    open_bytes: usize,
     /// Events of the line read last that were not given yet.
     ready: VecDeque<Event>,
+    /// Calls of the line read last, or before, that never return.
+    given_up: Vec<u64>,
     /// Second halves stood directly below the first: then no other calls are split.
     has_halves_below: bool,
     ended: bool,
@@ -49,7 +55,9 @@ impl<R: BufRead> Events<R> {
             clock: Clock::default(),
             calls: Calls::default(),
             open: BTreeMap::new(),
+            open_bytes: 0,
             ready: VecDeque::new(),
+            given_up: Vec::new(),
             has_halves_below: false,
             ended: false,
         }
@@ -92,6 +100,7 @@ impl<R: BufRead> Events<R> {
                 kept.map_err(|why| Error::no_room(event.line, why))
             });
             error = kept.err();
+            self.keep_given_up(&mut keeper);
             if self.lines.text_bytes() > limit_bytes && self.ready.is_empty() && error.is_none() {
                 error = self.too_large(limit_bytes);
             }
@@ -101,6 +110,18 @@ impl<R: BufRead> Events<R> {
             keeper.keep_open(index, call);
         }
         keeper.finish(entries, error)
+    }
+
+    /// Keeps the calls that never return, once the events that name them were kept.
+    fn keep_given_up(&mut self, keeper: &mut Keeper) {
+        if !self.ready.is_empty() {
+            return;
+        }
+        for index in std::mem::take(&mut self.given_up) {
+            if let Some(call) = self.calls.take(index) {
+                keeper.keep_open(index, &call);
+            }
+        }
     }
 
     /// Whether calls were printed when they had returned, as far as that was seen.
@@ -128,6 +149,10 @@ impl<R: BufRead> Events<R> {
             Body::Call(whole) => self.whole(number, tid, time_ns, whole)?,
             Body::Unfinished { name, args, text, cut } => {
                 self.refuse_open(number, tid, &name)?;
+                if self.open_bytes + text.len() > MAX_OPEN_BYTES {
+                    let reason = Reason::OpenTooLarge { limit_bytes: MAX_OPEN_BYTES };
+                    return Err(Error { line: number, ..Error::whole(reason) });
+                }
                 let args_at_entry = args.len();
                 let call = Call {
                     args_at_entry,
@@ -138,10 +163,13 @@ impl<R: BufRead> Events<R> {
                 self.ready.push_back(event(EventKind::Entry { call }));
                 let open = Open { call, name, line: number, text };
                 match cut {
-                    Cut::Unfinished => drop(self.open.insert(tid, open)),
-                    Cut::PidChanged(pid) => drop(self.open.insert(Some(pid), open)),
-                    Cut::Detached => self.ready.push_back(event(EventKind::Detached)),
-                    Cut::Lost => {}
+                    Cut::Unfinished => self.leave_open(tid, open),
+                    Cut::PidChanged(pid) => self.leave_open(Some(pid), open),
+                    Cut::Detached => {
+                        self.given_up.push(call);
+                        self.ready.push_back(event(EventKind::Detached));
+                    }
+                    Cut::Lost => self.given_up.push(call),
                 }
             }
             Body::Resumed { name, text, at } => {
@@ -158,23 +186,43 @@ impl<R: BufRead> Events<R> {
                 self.ready.push_back(event(EventKind::Stopped { signal }));
             }
             Body::Exited { status } => {
-                self.open.remove(&tid);
+                self.give_up(tid);
                 self.ready.push_back(event(EventKind::Exited { status }));
             }
             Body::Killed { signal, core } => {
-                self.open.remove(&tid);
+                self.give_up(tid);
                 self.ready.push_back(event(EventKind::Killed { signal, core }));
             }
             Body::Superseded { by } => {
                 // The leader is gone with its call; what the thread has open goes on as the leader.
-                if let Some(open) = self.open.remove(&Some(by)) {
-                    self.open.insert(tid, open);
+                if let Some(open) = self.take(Some(by)) {
+                    self.leave_open(tid, open);
                 }
                 self.ready.push_back(event(EventKind::Superseded { by }));
             }
             Body::Notice(notice) => self.ready.push_back(event(EventKind::Notice(notice))),
         }
         Ok(())
+    }
+
+    /// A task is in a call now; one that it was in before never returns.
+    fn leave_open(&mut self, tid: Option<u32>, open: Open) {
+        self.give_up(tid);
+        self.open_bytes += open.text.len();
+        self.open.insert(tid, open);
+    }
+
+    /// What a task is in is over.
+    fn take(&mut self, tid: Option<u32>) -> Option<Open> {
+        let open = self.open.remove(&tid)?;
+        self.open_bytes -= open.text.len();
+        Some(open)
+    }
+
+    /// What a task is in never returns.
+    fn give_up(&mut self, tid: Option<u32>) {
+        let open = self.take(tid);
+        self.given_up.extend(open.map(|open| open.call));
     }
 
     fn refuse_open(&self, line: u64, tid: Option<u32>, name: &str) -> Result<(), Error> {
@@ -218,8 +266,11 @@ impl<R: BufRead> Events<R> {
         }
         // It was let go, or lost, in the call: no result.
         if let Some((_, cut)) = cut_of(text, 0) {
-            if let Some(call) = open.and_then(|open| self.calls.get_mut(open.call)) {
-                call.cut = Some(cut);
+            if let Some(open) = open {
+                self.given_up.push(open.call);
+                if let Some(call) = self.calls.get_mut(open.call) {
+                    call.cut = Some(cut);
+                }
             }
             self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Detached });
             return Ok(());
@@ -251,7 +302,7 @@ impl<R: BufRead> Events<R> {
     /// The open call of the task. On standard error the first task's lines have no pid while it is
     /// alone; then a half with and a half without pid belong together.
     fn take_open(&mut self, tid: Option<u32>, name: &str) -> Option<Open> {
-        if let Some(open) = self.open.remove(&tid) {
+        if let Some(open) = self.take(tid) {
             return Some(open);
         }
         let other = match tid {
@@ -259,7 +310,7 @@ impl<R: BufRead> Events<R> {
             None => *self.open.keys().next().filter(|_| self.open.len() == 1)?,
         };
         self.open.get(&other).filter(|open| &*open.name == name)?;
-        self.open.remove(&other)
+        self.take(other)
     }
 
     /// Parses entry half and exit half as one text.

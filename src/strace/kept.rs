@@ -19,9 +19,11 @@ use crate::trace::varint::{Cursor, put_bytes, put_varint, zigzag_apply, zigzag_s
 const BATCH: u64 = 2048;
 /// Batches that stay unpacked.
 const CACHED_BATCHES: usize = 4;
-/// Calls that stay unpacked, and the size of a record beyond which one does not.
+/// Calls that stay unpacked, and the size of a record beyond which only the last one does.
 const CACHED_CALLS: u64 = 256;
 const MAX_CACHED_BYTES: usize = 16 << 10;
+/// Room for a record that is kept for the next ones.
+const MAX_KEPT_BYTES: usize = 64 << 10;
 /// Calls, and their bytes, that wait for one that was entered before them.
 const MAX_WAITING: usize = 1 << 16;
 const MAX_WAITING_BYTES: usize = 8 << 20;
@@ -43,30 +45,37 @@ struct CallCache {
     reader: Reader,
     late_reader: Reader,
     recent: Vec<Option<(u64, Arc<Call>)>>,
+    /// The last one of many bytes: its entry and its exit stand together.
+    large: Option<(u64, Arc<Call>)>,
 }
 
 impl CallList {
     /// The call of that number.
     pub fn get(&self, index: u64) -> Option<Arc<Call>> {
         let mut cache = self.cache.borrow_mut();
-        let CallCache { reader, late_reader, recent } = &mut *cache;
+        let CallCache { reader, late_reader, recent, large } = &mut *cache;
         let slot = usize::try_from(index % CACHED_CALLS).ok()?;
-        if let Some(Some((cached, call))) = recent.get(slot)
-            && *cached == index
-        {
+        let cached = recent.get(slot).into_iter().flatten().chain(&*large);
+        if let Some((_, call)) = cached.into_iter().find(|(cached, _)| *cached == index) {
             return Some(Arc::clone(call));
         }
         if index >= self.count {
             return None;
         }
+        *large = None;
         let mut record = reader.get(&self.packed, index)?;
         if record.is_empty() {
             record = late_reader.get(&self.late_packed, *self.late.get(&index)?)?;
         }
         let call = Arc::new(get_call(record, &self.names)?);
+        let kept = Some((index, Arc::clone(&call)));
+        if record.len() > MAX_CACHED_BYTES {
+            *large = kept;
+            return Some(call);
+        }
         recent.resize(CACHED_CALLS as usize, None);
         if let Some(slot) = recent.get_mut(slot) {
-            *slot = (record.len() <= MAX_CACHED_BYTES).then(|| (index, Arc::clone(&call)));
+            *slot = kept;
         }
         Some(call)
     }
@@ -232,6 +241,7 @@ impl CallKeeper {
     pub(super) fn put(&mut self, index: u64, call: &Call) {
         self.list.count = self.list.count.max(index + 1);
         self.record.clear();
+        self.record.shrink_to(MAX_KEPT_BYTES);
         put_call(&mut self.record, &mut self.list.names, call);
         let Some(ahead) = index.checked_sub(self.next) else {
             self.list.late.insert(index, self.list.late_packed.count());
