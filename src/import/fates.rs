@@ -1,6 +1,6 @@
 //! What becomes of tasks that get a signal, as the recording tells farther on: found before the
-//! walk (`order.rs`), which comes to the signals in the same order. signal(7): only some of them end
-//! a task, and whether this one did its next line says.
+//! walk (`order.rs`), which comes to the signals in the same order. signal(7): only some of them
+//! end a task, and whether this one did its next line says.
 
 use std::collections::BTreeMap;
 
