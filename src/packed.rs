@@ -14,8 +14,10 @@ use crate::trace::varint::{Cursor, put_varint};
 
 /// A block is packed when it has so many bytes.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Bytes of packed blocks that one store keeps in memory.
+/// Bytes of blocks that one store keeps in memory, and of these such as are not packed: the first
+/// ones, so that what is short costs little time.
 const MEMORY_BYTES: usize = 32 << 20;
+const RAW_BYTES: usize = 16 << 20;
 /// Unpacked blocks that a reader keeps, and their bytes beside those of the last one.
 const CACHED_BLOCKS: usize = 4;
 const CACHED_BYTES: usize = 2 << 20;
@@ -25,6 +27,7 @@ const LEVEL: i32 = 1;
 /// Where a packed block lies.
 #[derive(Debug)]
 enum Place {
+    Raw(Box<[u8]>),
     Memory(Box<[u8]>),
     File { offset: u64, len: usize },
 }
@@ -41,6 +44,7 @@ struct Block {
 #[derive(Debug)]
 pub(crate) struct Packed {
     max_memory_bytes: usize,
+    max_raw_bytes: usize,
     blocks: Vec<Block>,
     /// The block that is being filled, and the number of its first record.
     raw: Vec<u8>,
@@ -59,6 +63,7 @@ impl Default for Packed {
     fn default() -> Self {
         Self {
             max_memory_bytes: MEMORY_BYTES,
+            max_raw_bytes: RAW_BYTES,
             blocks: Vec::new(),
             raw: Vec::new(),
             first: 0,
@@ -103,11 +108,16 @@ impl Packed {
         if self.raw.is_empty() {
             return;
         }
-        let place = match zstd::bulk::compress(&self.raw, LEVEL) {
-            Ok(packed) => self.place(packed),
-            Err(why) => {
-                self.failure.get_or_insert(why);
-                Place::Memory(Box::default())
+        let place = if self.memory_bytes + self.raw.len() <= self.max_raw_bytes {
+            self.memory_bytes += self.raw.len();
+            Place::Raw(self.raw.as_slice().into())
+        } else {
+            match zstd::bulk::compress(&self.raw, LEVEL) {
+                Ok(packed) => self.place(packed),
+                Err(why) => {
+                    self.failure.get_or_insert(why);
+                    Place::Memory(Box::default())
+                }
             }
         };
         self.blocks.push(Block { first: self.first, raw_bytes: self.raw.len(), place });
@@ -145,6 +155,7 @@ impl Packed {
     fn unpack(&self, index: usize) -> Option<Unpacked> {
         let block = self.blocks.get(index)?;
         let bytes = match &block.place {
+            Place::Raw(bytes) => bytes.to_vec(),
             Place::Memory(packed) => zstd::bulk::decompress(packed, block.raw_bytes).ok()?,
             Place::File { offset, len } => {
                 let mut packed = vec![0; *len];
@@ -247,8 +258,10 @@ mod tests {
 
     #[test]
     fn records_are_read_back_by_number_from_memory_and_from_the_file() {
-        for max_memory_bytes in [usize::MAX, 600 << 10, 0] {
-            let mut packed = Packed { max_memory_bytes, ..Packed::default() };
+        for (max_memory_bytes, max_raw_bytes) in
+            [(usize::MAX, usize::MAX), (usize::MAX, 0), (600 << 10, 300 << 10), (0, 0)]
+        {
+            let mut packed = Packed { max_memory_bytes, max_raw_bytes, ..Packed::default() };
             for number in 0..1000 {
                 packed.push(&record(number));
             }
@@ -268,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_is_gone_from_the_file_is_said_to_be_gone() {
-        let mut packed = Packed { max_memory_bytes: 0, ..Packed::default() };
+        let mut packed = Packed { max_memory_bytes: 0, max_raw_bytes: 0, ..Packed::default() };
         packed.push(&record(400));
         packed.seal();
         packed.file.as_ref().expect("nothing fits into memory").set_len(9).expect("shorter");

@@ -84,6 +84,7 @@ fn trace_in(path: &Path) -> Vec<u8> {
     match imported.source {
         Source::Recording(recording) => recording.write(Vec::new()).expect("written"),
         Source::Trace(bytes) => bytes,
+        Source::Stored(path) => std::fs::read(path).expect("it is there"),
         Source::Twin(twin) => {
             let back = convert::to_trace(twin.text.as_slice(), Vec::new()).expect("a twin");
             assert_eq!(back.damage, None);

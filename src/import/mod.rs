@@ -173,6 +173,8 @@ pub enum Source {
     Recording(Recording),
     /// The bytes of a trace.
     Trace(Vec<u8>),
+    /// A file that is a trace, which is read as it goes.
+    Stored(PathBuf),
     /// A JSON twin.
     Twin(Twin),
 }
@@ -223,6 +225,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Imported, ImportError> {
     let (format, opened) = source::open(path)?;
     let source = match opened {
         Opened::Trace(bytes) => Source::Trace(bytes),
+        Opened::Stored => Source::Stored(path.to_owned()),
         Opened::Twin(twin) => Source::Twin(twin),
         Opened::Recording(both) => {
             let (text, side) = *both;
@@ -248,7 +251,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Imported, ImportError> {
 pub fn read_text(path: &Path) -> Result<Option<Text>, ImportError> {
     Ok(match source::open(path)?.1 {
         Opened::Recording(both) => Some(both.0),
-        Opened::Trace(_) | Opened::Twin(_) => None,
+        Opened::Trace(_) | Opened::Stored | Opened::Twin(_) => None,
     })
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Opened {
     Recording(Box<(Recording, SideFile)>),
     /// The bytes of a trace.
     Trace(Vec<u8>),
+    /// The file is a trace as it is.
+    Stored,
     /// The JSON twin's text.
     Twin(Twin),
 }
@@ -89,7 +91,9 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
     let refused = |why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) };
     let is_stream = path == Path::new(STANDARD_INPUT);
-    if !is_stream && fs::metadata(path).map_err(failed)?.is_dir() {
+    let kind = if is_stream { None } else { Some(fs::metadata(path).map_err(failed)?.file_type()) };
+    let is_file = kind.is_some_and(|kind| kind.is_file());
+    if kind.is_some_and(|kind| kind.is_dir()) {
         let recording = read_dir_of_pids(path).map_err(refused)?;
         return Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))));
     }
@@ -109,6 +113,9 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
             None => input.reader,
         };
         return open_tar(path, io::Cursor::new(bytes).chain(rest));
+    }
+    if is_trace && !input.is_packed && is_file {
+        return Ok((Format::Trace, Opened::Stored));
     }
     if is_twin || is_trace {
         if cut.is_none() {

@@ -1,6 +1,7 @@
 //! Runs a whole replay: from a recording's events or from a trace file, to a report.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
 use std::time::Instant;
 
 use tickernel_systems::{Config, Kernel, RestoreError};
@@ -79,10 +80,14 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
             let damage = damage.or_else(|| unreadable(&recording));
             Run { engine, damage }
         }
-        Source::Trace(bytes) => replay_trace(&bytes, options)?,
+        Source::Trace(bytes) => replay_trace(bytes.as_slice(), options)?,
+        Source::Stored(path) => {
+            let file = File::open(path).map_err(TraceError::from)?;
+            replay_trace(BufReader::new(file), options)?
+        }
         Source::Twin(twin) => {
             let converted = crate::json::convert::to_trace(twin.text.as_slice(), Vec::new())?;
-            let mut run = replay_trace(&converted.out, options)?;
+            let mut run = replay_trace(converted.out.as_slice(), options)?;
             if let Some(damage) = twin_damage(converted.damage, twin.cut) {
                 run.damage = Some(damage);
             }
@@ -186,8 +191,8 @@ fn tell(engine: &Engine, options: &mut Options<'_>, total: Option<u64>) {
     }
 }
 
-fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayError> {
-    let mut reader = TraceReader::new(bytes)?;
+fn replay_trace<R: Read>(trace: R, options: &mut Options<'_>) -> Result<Run, ReplayError> {
+    let mut reader = TraceReader::new(trace)?;
     let image = reader.read_image(IMAGE_MAX_BYTES)?;
     let imported = reader.header().imported;
     let mut kernel = Kernel::restore(&image)?;
