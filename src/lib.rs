@@ -12,6 +12,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;
+pub mod completions;
 pub mod drive;
 pub mod dump;
 mod face;

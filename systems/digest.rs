@@ -1,7 +1,7 @@
 //! The fixed hash behind digests and the rolling hash of completions.
 //!
-//! Owns one function, defined here to the bit and described in `traces/README.md`; it never changes
-//! without a new trace format version. It is not keyed and no defence against an adversary. Not
+//! Owns two functions, defined here to the bit and described in `traces/README.md`; they never
+//! change without a new trace format version. It is not keyed and no defence against an adversary. Not
 //! here: which rows are hashed and when (`rows.rs`, `fs/`, `snapshot.rs`).
 
 const MULTIPLIER_A: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -35,31 +35,55 @@ pub const fn hash64_short(seed: u64, word: u64, length: u64) -> u64 {
     fold(state ^ length, MULTIPLIER_A)
 }
 
-/// [`hash64`] of one to seven bytes that are a number already, as in [`hash64_short`], and of more
-/// behind them: nothing is joined in memory.
-pub fn hash64_behind(seed: u64, head: u64, head_length: u32, tail: &[u8]) -> u64 {
-    let shift = 8 * head_length;
-    let (mut state, mut carry) = (seed ^ MULTIPLIER_A, head);
-    let mut words = tail.chunks_exact(8);
+/// The hash of eight bytes and more that does not wait for one word after the other: of four lanes
+/// the first takes a word and becomes the last. Words are taken from the end, and what is left in
+/// front is the last one. The bytes are up to seven that are a number already, as in
+/// [`hash64_short`], and those behind them: nothing is joined in memory, and where a word begins
+/// does not depend on those before it.
+pub fn spread64(head: u64, head_bytes: u32, tail: &[u8]) -> u64 {
+    let mut lanes = [0, MULTIPLIER_A, MULTIPLIER_B, MULTIPLIER_A ^ MULTIPLIER_B];
+    let mut blocks = tail.rchunks_exact(32);
+    for block in &mut blocks {
+        let [fourth, third, second, first] = [0, 8, 16, 24].map(|at| word_at(block, at));
+        lanes = [
+            absorb(lanes[0], first),
+            absorb(lanes[1], second),
+            absorb(lanes[2], third),
+            absorb(lanes[3], fourth),
+        ];
+    }
+    let turn = |[first, second, third, fourth]: [u64; 4], word| {
+        [second, third, fourth, absorb(first, word)]
+    };
+    let mut words = blocks.remainder().rchunks_exact(8);
     for word in &mut words {
-        let mut raw = [0; 8];
-        raw.copy_from_slice(word);
-        let word = u64::from_le_bytes(raw);
-        let whole = carry | word << shift;
-        state = fold(state ^ whole, MULTIPLIER_B).wrapping_add(MULTIPLIER_A);
-        carry = word >> (64 - shift);
+        lanes = turn(lanes, word_at(word, 0));
     }
-    let rest = words.remainder();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let last = u64::from_le_bytes(last);
-    let mut end = carry | last << shift;
-    if head_length as usize + rest.len() >= 8 {
-        state = fold(state ^ end, MULTIPLIER_B).wrapping_add(MULTIPLIER_A);
-        end = last >> (64 - shift);
+    // At most seven bytes of each: a whole word, the last ones, if there are so many.
+    let front = words.remainder();
+    let mut joined = u128::from(head) | u128::from(short_word(front)) << (8 * head_bytes);
+    if let Some(rest_bytes) = (head_bytes + front.len() as u32).checked_sub(8) {
+        lanes = turn(lanes, (joined >> (8 * rest_bytes)) as u64);
+        joined &= (1 << (8 * rest_bytes)) - 1;
     }
-    state = fold(state ^ end, MULTIPLIER_B);
-    fold(state ^ (u64::from(head_length) + tail.len() as u64), MULTIPLIER_A)
+    let [first, second, third, fourth] = turn(lanes, joined as u64);
+    fold(first ^ MULTIPLIER_A, second ^ MULTIPLIER_B)
+        ^ fold(third ^ MULTIPLIER_B, fourth ^ MULTIPLIER_A)
+}
+
+const fn absorb(state: u64, word: u64) -> u64 {
+    fold(state ^ word, MULTIPLIER_B).wrapping_add(MULTIPLIER_A)
+}
+
+/// The eight bytes at a place, little endian; 0 if they are not there.
+#[inline]
+fn word_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |raw| u64::from_le_bytes(*raw))
+}
+
+/// Up to seven bytes, little endian, as a number.
+fn short_word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 /// Hashes one number.

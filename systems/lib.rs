@@ -42,6 +42,7 @@ mod readiness;
 mod references;
 mod rows;
 mod rules;
+mod short;
 mod snapshot;
 mod tables;
 mod unmasked;

@@ -4,6 +4,7 @@
 //! bytes, lists a count and their items. No `usize`, no host order, no row number is ever written;
 //! an `hecs::Entity` is written as its own id by the code that owns it (`snapshot.rs`).
 
+pub use crate::short::Short;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -176,11 +177,23 @@ fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
 pub trait Wire<'a>: Sized {
     /// Appends the encoding.
     fn put(&self, out: &mut Vec<u8>);
+    /// The encoding behind what `before` holds; too long unless the type is one of those in hot
+    /// calls and answers. Then [`Wire::put`] is the way.
+    #[inline(always)]
+    fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
+        before.too_long()
+    }
     /// Takes a value from the front.
     ///
     /// # Errors
     /// The place and what was expected there.
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError>;
+}
+
+/// A signed number as an unsigned one that is small if it is near 0.
+#[inline]
+const fn zigzag(wide: i64) -> u64 {
+    ((wide << 1) ^ (wide >> 63)) as u64
 }
 
 macro_rules! wire_unsigned {
@@ -189,6 +202,10 @@ macro_rules! wire_unsigned {
             #[inline]
             fn put(&self, out: &mut Vec<u8>) {
                 put_varint(out, u64::from(*self));
+            }
+            #[inline(always)]
+            fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
+                before.varint(u64::from(*self))
             }
             #[inline]
             fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
@@ -205,8 +222,11 @@ macro_rules! wire_signed {
         impl<'a> Wire<'a> for $kind {
             #[inline]
             fn put(&self, out: &mut Vec<u8>) {
-                let wide = i64::from(*self);
-                put_varint(out, ((wide << 1) ^ (wide >> 63)) as u64);
+                put_varint(out, zigzag(i64::from(*self)));
+            }
+            #[inline(always)]
+            fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
+                before.varint(zigzag(i64::from(*self)))
             }
             #[inline]
             fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
@@ -239,6 +259,10 @@ impl<'a> Wire<'a> for &'a [u8] {
         put_varint(out, self.len() as u64);
         out.extend_from_slice(self);
     }
+    #[inline(always)]
+    fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
+        before.varint(self.len() as u64).bytes(self)
+    }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
         let length = from.varint()?;
         from.take(length)
@@ -264,6 +288,10 @@ impl core::borrow::Borrow<[u8]> for Bytes {
 impl<'a> Wire<'a> for Bytes {
     fn put(&self, out: &mut Vec<u8>) {
         self.0.as_slice().put(out);
+    }
+    #[inline(always)]
+    fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
+        before.varint(self.0.len() as u64).bytes(&self.0)
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
         let bytes = <&[u8]>::get(from)?;
@@ -403,6 +431,11 @@ macro_rules! wire_struct {
             fn put(&self, out: &mut $crate::wire::__Vec<u8>) {
                 $($crate::wire::Wire::put(&self.$field, out);)*
             }
+            #[inline(always)]
+            fn short<'s>(&'s self, before: $crate::wire::Short<'s>) -> $crate::wire::Short<'s> {
+                $(let before = $crate::wire::Wire::short(&self.$field, before);)*
+                before
+            }
             fn get(
                 from: &mut $crate::wire::WireReader<'a>,
             ) -> Result<Self, $crate::wire::WireError> {
@@ -424,6 +457,17 @@ macro_rules! wire_enum {
                         out.push($tag);
                         $($($crate::wire::Wire::put($item, out);)*)?
                         $($($crate::wire::Wire::put($field, out);)*)?
+                    })*
+                }
+            }
+            #[inline(always)]
+            fn short<'s>(&'s self, before: $crate::wire::Short<'s>) -> $crate::wire::Short<'s> {
+                match self {
+                    $(Self::$variant $(($($item),*))? $({ $($field),* })? => {
+                        let before = before.byte($tag);
+                        $($(let before = $crate::wire::Wire::short($item, before);)*)?
+                        $($(let before = $crate::wire::Wire::short($field, before);)*)?
+                        before
                     })*
                 }
             }

@@ -327,6 +327,7 @@ proptest! {
         small in any::<(u8, u8, u32, bool, bool)>(),
     ) {
         let header = Header {
+            format_version: 1 + u16::from(small.0) % 2,
             profile: small.0,
             wake_mode: small.1,
             kernel_version: small.2,

@@ -3,6 +3,8 @@
 
 mod trace_support;
 
+use std::collections::VecDeque;
+use tickernel::completions::Completions;
 use tickernel::trace::{Header, Record, TraceWriter};
 use tickernel_systems::digest::hash64;
 use trace_support::{Owned, OwnedEvent, crc, items, u32_at, u64_at};
@@ -55,6 +57,7 @@ const GOLDEN: &[(&str, &str)] = &[
 
 fn small_trace() -> Vec<u8> {
     let header = Header {
+        format_version: 1,
         profile: 1,
         wake_mode: 1,
         kernel_version: 7,
@@ -130,14 +133,60 @@ fn hash_and_crc_are_the_documents() {
     }
 }
 
+#[test]
+fn completions_are_summed_as_the_document_says() {
+    for format_version in [1, 2] {
+        let mut summed = Completions::of_format(format_version);
+        let mut expected = 0;
+        for length in (0..100).chain([4095, 4096, 70_001]) {
+            let data: Vec<u8> = (0..length).map(|at: u32| at.wrapping_mul(37) as u8).collect();
+            summed.note_encoded(&data);
+            expected = match format_version {
+                1 => hash(expected, &data),
+                _ => roll(expected, &data),
+            };
+            assert_eq!(summed.hash(), expected, "version {format_version}, {length} bytes");
+        }
+    }
+}
+
+const A: u64 = 0x9E37_79B9_7F4A_7C15;
+const B: u64 = 0xD6E8_FEB8_6659_FD93;
+
+fn fold(x: u64, y: u64) -> u64 {
+    let product = u128::from(x) * u128::from(y);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// From "Hash" of the document: the sum of completions in version 2.
+fn roll(h: u64, completion: &[u8]) -> u64 {
+    let number = |bytes: &[u8]| {
+        let mut padded = bytes.to_vec();
+        padded.resize(8, 0);
+        u64_at(&padded, 0)
+    };
+    let w = if completion.len() < 8 {
+        number(completion)
+    } else {
+        let mut queue = VecDeque::from([0, A, B, A ^ B]);
+        let mut left = completion;
+        let mut words = Vec::new();
+        while let Some((front, word)) = left.split_last_chunk::<8>() {
+            words.push(number(word));
+            left = front;
+        }
+        words.push(number(left));
+        for word in words {
+            let lane = queue.pop_front().expect("four lanes");
+            queue.push_back(fold(lane ^ word, B).wrapping_add(A));
+        }
+        fold(queue[0] ^ A, queue[1] ^ B) ^ fold(queue[2] ^ B, queue[3] ^ A)
+    };
+    fold(fold(h ^ A ^ w, B) ^ completion.len() as u64, A)
+}
+
 /// From "Hash" of the document.
 fn hash(seed: u64, data: &[u8]) -> u64 {
-    const A: u64 = 0x9E37_79B9_7F4A_7C15;
-    const B: u64 = 0xD6E8_FEB8_6659_FD93;
-    let fold = |x: u64, y: u64| {
-        let product = u128::from(x) * u128::from(y);
-        product as u64 ^ (product >> 64) as u64
-    };
     let mut h = seed ^ A;
     let whole = data.len() / 8 * 8;
     for at in (0..whole).step_by(8) {

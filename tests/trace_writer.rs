@@ -58,6 +58,7 @@ fn header() -> impl Strategy<Value = Header> {
     let numbers = (any::<u8>(), any::<u8>(), any::<u32>(), any::<u64>(), any::<u32>());
     let flags = (any::<bool>(), any::<bool>());
     (numbers, flags, 0u64..50, bytes()).prop_map(|(numbers, flags, digest_cadence, bytes)| Header {
+        format_version: 1 + u16::from(numbers.0) % 2,
         profile: numbers.0,
         wake_mode: numbers.1,
         kernel_version: numbers.2,

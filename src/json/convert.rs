@@ -8,7 +8,7 @@ use super::twin::{
     show_snapshot, show_trace_digests,
 };
 use super::{JsonError, Object};
-use crate::record::hash_on;
+use crate::completions::Completions;
 use crate::trace::{Damage, Header, Item, Record, TraceError, TraceReader, TraceWriter};
 use std::io::{self, BufRead, Read, Write};
 use tickernel_systems::event::Event;
@@ -187,8 +187,7 @@ struct Building<W: Write> {
     kernel: Option<Kernel>,
     next_sequence: u64,
     events: u64,
-    hash: u64,
-    scratch: Vec<u8>,
+    completions: Completions,
     last_digests: Option<crate::trace::Digests>,
 }
 
@@ -229,8 +228,7 @@ impl<W: Write> Building<W> {
             kernel,
             next_sequence: header.first_sequence,
             events: 0,
-            hash: 0,
-            scratch: Vec::new(),
+            completions: Completions::of_format(header.format_version),
             last_digests: None,
         })
     }
@@ -243,9 +241,9 @@ impl<W: Write> Building<W> {
             return;
         };
         let outcome = kernel.take(event);
-        self.hash = hash_on(self.hash, &outcome, &mut self.scratch);
+        self.completions.note(&outcome);
         while let Some(output) = kernel.poll_output() {
-            self.hash = hash_on(self.hash, &output, &mut self.scratch);
+            self.completions.note(&output);
         }
     }
 
@@ -259,7 +257,7 @@ impl<W: Write> Building<W> {
                 if next != self.next_sequence {
                     return wrong("\"next\" is not the event that comes next");
                 }
-                self.hash = hash;
+                self.completions.set(hash);
                 self.writer.flush(hash)?;
             }
             Line::Digests(digests) => {
@@ -268,7 +266,7 @@ impl<W: Write> Building<W> {
                 }
                 let entries: Vec<(&str, u64)> =
                     digests.entries.iter().map(|(name, digest)| (name.as_str(), *digest)).collect();
-                self.writer.digests(&entries, self.hash)?;
+                self.writer.digests(&entries, self.completions.hash())?;
                 self.last_digests = Some(digests);
             }
             Line::Snapshot(next, hash, bytes) => {
@@ -277,7 +275,7 @@ impl<W: Write> Building<W> {
                         "an empty snapshot, or \"next\" is not the event that comes next",
                     );
                 }
-                self.hash = hash;
+                self.completions.set(hash);
                 self.writer.snapshot(&bytes, hash)?;
             }
         }
@@ -298,7 +296,7 @@ impl<W: Write> Building<W> {
             lines: line.lines,
             flags: line.flags,
         };
-        match self.writer.append(line.tick, &record, self.hash) {
+        match self.writer.append(line.tick, &record, self.completions.hash()) {
             Ok(_) => {}
             Err(error @ (TraceError::Io(_) | TraceError::SequenceExhausted)) => {
                 return Err(error.into());
@@ -320,7 +318,7 @@ impl<W: Write> Building<W> {
             (None, Some(kernel)) => kernel.digests(),
             (None, None) => Vec::new(),
         };
-        let out = self.writer.finish(&entries, self.hash)?.out;
+        let out = self.writer.finish(&entries, self.completions.hash())?.out;
         Ok(Converted { out, events: self.events, damage })
     }
 }

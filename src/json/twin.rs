@@ -133,6 +133,7 @@ fn hex(number: u64) -> Value {
 pub fn show_header(header: &trace::Header, image: &[u8]) -> std::io::Result<Object> {
     let mut object = Object::new();
     object.insert("twin".into(), VERSION.into());
+    object.insert("format_version".into(), header.format_version.into());
     object.insert("profile".into(), header.profile.into());
     object.insert("wake_mode".into(), header.wake_mode.into());
     object.insert("kernel_version".into(), header.kernel_version.into());
@@ -402,7 +403,16 @@ impl TwinReader {
             true => fields.number("digest_cadence")?,
             false => trace::DEFAULT_DIGEST_CADENCE,
         };
+        let format_version = match object.contains_key("format_version") {
+            true => fields.number("format_version")?,
+            false => trace::FORMAT_VERSION,
+        };
+        if !(1..=trace::FORMAT_VERSION).contains(&format_version) {
+            let newest = trace::FORMAT_VERSION;
+            return Err(JsonError(format!("the field \"format_version\" must be 1 to {newest}")));
+        }
         let header = trace::Header {
+            format_version,
             profile: fields.or_zero("profile")?,
             wake_mode: fields.or_zero("wake_mode")?,
             kernel_version: fields.or_zero("kernel_version")?,

@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::completions::Completions;
 use tickernel_systems::Kernel;
 use tickernel_systems::abi::{Errno, Signal};
-use tickernel_systems::digest::hash64;
 use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output, Payload, Refusal};
 use tickernel_systems::wire::{Wire, WireError, WireReader};
 
@@ -92,7 +92,7 @@ pub struct Engine {
     recent: Recent,
     tally: Tally,
     scratch: Vec<u8>,
-    completions: u64,
+    completions: Completions,
     /// Calls of native traces are counted without answers.
     native: bool,
     /// All mismatches as text, if they are wanted.
@@ -126,15 +126,27 @@ impl Engine {
             recent: Recent::default(),
             tally: Tally::default(),
             scratch: Vec::new(),
-            completions: 0,
+            completions: Completions::default(),
             native,
             all: None,
         }
     }
 
+    /// Sums completions as traces of this format version do.
+    #[must_use]
+    pub fn with_format(self, format_version: u16) -> Self {
+        Self { completions: Completions::of_format(format_version), ..self }
+    }
+
+    fn note(&mut self, value: &impl for<'a> Wire<'a>) {
+        self.scratch.clear();
+        value.put(&mut self.scratch);
+        self.completions.note_encoded(&self.scratch);
+    }
+
     /// The rolling hash of all outcomes and outputs so far (traces/README.md, "Hash").
     pub fn completions(&self) -> u64 {
-        self.completions
+        self.completions.hash()
     }
 
     /// Keeps a line of text for every mismatch from now on.
@@ -150,12 +162,6 @@ impl Engine {
     /// The state.
     pub fn kernel(&mut self) -> &mut Kernel {
         &mut self.kernel
-    }
-
-    fn note(&mut self, value: &impl for<'a> Wire<'a>) {
-        self.scratch.clear();
-        value.put(&mut self.scratch);
-        self.completions = hash64(self.completions, &self.scratch);
     }
 
     /// Takes one event.

@@ -199,7 +199,8 @@ fn replay_trace<R: Read>(trace: R, options: &mut Options<'_>) -> Result<Run, Rep
     drop(image);
     // What a file from elsewhere says of limits is not to be believed.
     kernel.cap_limits(&Config::default());
-    let mut engine = Engine::new(kernel, !imported);
+    let format_version = reader.header().format_version;
+    let mut engine = Engine::new(kernel, !imported).with_format(format_version);
     let mut damage = None;
     while !is_over(&engine, options) {
         let Some(item) = reader.next_item()? else { break };

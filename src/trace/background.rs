@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::batch::Batch;
 use super::error::{Failure, TraceError};
@@ -16,8 +17,14 @@ use super::frames::{Finished, Frames};
 use super::header::Header;
 use super::writer::{Builder, Sink};
 
-/// Empty payload buffers that are kept for the next batches.
-const SPARE_BUFFERS: usize = 4;
+/// Empty payload buffers that are kept for the next batches: new memory costs more than what is
+/// written into it.
+const SPARE_BUFFERS: usize = 16;
+/// Bytes of full batches for which the other thread is woken. To wake it costs as much as some
+/// hundred events.
+const WAKE_BYTES: usize = 512 << 10;
+/// How long fewer bytes wait.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Writes a trace on a thread of its own. Dropped without `finish`, it still writes the batches
 /// that were full, and leaves a file that can be read up to there.
@@ -183,8 +190,11 @@ impl<W> Sink for Background<W> {
         let full = std::mem::replace(&mut batch.payload, payload);
         state.queue.push_back(Batch { payload: full, ..*batch });
         state.queued_bytes += bytes;
+        let is_much = state.queued_bytes >= WAKE_BYTES.min(limit);
         drop(state);
-        self.shared.work.notify_one();
+        if is_much {
+            self.shared.work.notify_one();
+        }
         Ok(())
     }
 
@@ -252,7 +262,8 @@ fn next_job(shared: &Shared) -> Job {
         if state.is_closed {
             return Job::End;
         }
-        state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let waited = shared.work.wait_timeout(state, PATIENCE);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 

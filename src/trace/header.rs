@@ -24,6 +24,8 @@ const FLAG_COMPLETIONS_WHOLE: u32 = 2;
 /// What a trace says about itself before its first event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
+    /// The version of the format, at most [`FORMAT_VERSION`]: it says how completions are summed.
+    pub format_version: u16,
     /// The profile that the kernel ran with (a number of the kernel's; the container keeps it).
     pub profile: u8,
     /// Who wakes blocked calls (a number of the kernel's; the container keeps it).
@@ -47,6 +49,7 @@ pub struct Header {
 impl Default for Header {
     fn default() -> Self {
         Header {
+            format_version: FORMAT_VERSION,
             profile: 0,
             wake_mode: 0,
             kernel_version: 0,
@@ -90,7 +93,7 @@ impl Header {
         let total_bytes = FIXED_BYTES + configuration_bytes + CRC_BYTES;
         let mut out = Vec::with_capacity(total_bytes);
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        out.extend_from_slice(&self.format_version.to_le_bytes());
         out.extend_from_slice(&[self.profile, self.wake_mode]);
         out.extend_from_slice(&(total_bytes as u32).to_le_bytes());
         out.extend_from_slice(&self.kernel_version.to_le_bytes());
@@ -151,7 +154,8 @@ impl Header {
         if crc32c::crc32c(covered) != crc {
             return None;
         }
-        let mut cursor = Cursor::new(covered, MAGIC.len() + 2);
+        let mut cursor = Cursor::new(covered, MAGIC.len());
+        let format_version = cursor.u16()?;
         let profile = cursor.u8()?;
         let wake_mode = cursor.u8()?;
         cursor.u32()?;
@@ -169,6 +173,7 @@ impl Header {
         let configuration_bytes = cursor.u32()?;
         let configuration = cursor.take(u64::from(configuration_bytes))?.to_vec();
         let header = Header {
+            format_version,
             profile,
             wake_mode,
             kernel_version,

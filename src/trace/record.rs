@@ -5,6 +5,7 @@
 //! by one and there is neither an answer nor a pair of lines.
 
 use std::ops::Range;
+use tickernel_systems::wire::Short;
 
 use super::varint::{Cursor, put_bytes, put_varint, zigzag_apply, zigzag_step};
 
@@ -98,6 +99,24 @@ impl Previous {
                 out.splice(length_at..=length_at, prefix);
             }
         }
+        self.tick = Some(tick);
+        length
+    }
+
+    /// [`Previous::put_event`] of an encoding in a register: all before its tail is one store.
+    #[inline]
+    pub(super) fn put_short(&mut self, out: &mut Vec<u8>, tick: u64, event: &Short<'_>) -> usize {
+        let length = event.word_bytes() as usize + event.tail().len();
+        let follows = self.tick.is_none_or(|before| before.wrapping_add(1) == tick);
+        if !follows || length >= 0x80 {
+            return self.put_event(out, tick, |out| event.put(out));
+        }
+        // The head is 0, the length has one byte.
+        let bytes = u128::from(event.word()) << 16 | (length as u128) << 8;
+        let end = out.len() + 2 + event.word_bytes() as usize;
+        out.extend_from_slice(&bytes.to_le_bytes());
+        out.truncate(end);
+        out.extend_from_slice(event.tail());
         self.tick = Some(tick);
         length
     }

@@ -6,6 +6,7 @@
 //! (`answer`) may still come and makes it longer.
 
 use std::io::Write;
+use tickernel_systems::wire::Short;
 
 use super::batch::{Batch, Contents, Kind};
 use super::chunk::chunks;
@@ -152,6 +153,31 @@ impl<S: Sink> Builder<S> {
         completions: u64,
         event: impl Fn(&mut Vec<u8>),
     ) -> Result<u64, TraceError> {
+        self.append_with(tick, completions, |previous, out| previous.put_event(out, tick, &event))
+    }
+
+    /// [`Builder::append_event`] of a short encoding.
+    ///
+    /// # Errors
+    /// Those of [`Builder::append`].
+    #[inline]
+    pub fn append_short(
+        &mut self,
+        tick: u64,
+        completions: u64,
+        event: &Short<'_>,
+    ) -> Result<u64, TraceError> {
+        self.append_with(tick, completions, |previous, out| previous.put_short(out, tick, event))
+    }
+
+    /// Appends what `put` writes behind the record before it; it gives the length of the event.
+    #[inline]
+    fn append_with(
+        &mut self,
+        tick: u64,
+        completions: u64,
+        put: impl Fn(&mut Previous, &mut Vec<u8>) -> usize,
+    ) -> Result<u64, TraceError> {
         if self.sink.has_failed() {
             self.sink.check()?;
         }
@@ -165,7 +191,7 @@ impl<S: Sink> Builder<S> {
             self.close_batch(completions)?;
         }
         let (length_before, previous_before) = (self.batch.payload.len(), self.previous);
-        let bytes = self.previous.put_event(&mut self.batch.payload, tick, &event);
+        let bytes = put(&mut self.previous, &mut self.batch.payload);
         let too_long = bytes > MAX_EVENT_BYTES;
         let full = self.batch.contents.count > 0 && self.batch.payload.len() > MAX_BATCH_BYTES;
         if too_long || full {
@@ -175,7 +201,7 @@ impl<S: Sink> Builder<S> {
                 return Err(TraceError::EventTooLarge { bytes });
             }
             self.close_batch(completions)?;
-            self.previous.put_event(&mut self.batch.payload, tick, &event);
+            put(&mut self.previous, &mut self.batch.payload);
         }
         self.advance(next_sequence, tick);
         self.count_record(tick);

@@ -10,7 +10,7 @@ use crate::abi::flags::*;
 use crate::abi::{
     Address, AltStack, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Timespec,
 };
-use crate::wire::{Wire, WireError, WireReader};
+use crate::wire::{Short, Wire, WireError, WireReader};
 use alloc::vec::Vec;
 
 macro_rules! calls {
@@ -100,6 +100,17 @@ macro_rules! calls {
                         UNMODELLED.put(out);
                         number.put(out);
                     }
+                }
+            }
+            #[inline]
+            fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
+                match self {
+                    $(Call::$variant { $($field),* } => {
+                        let before = before.varint($number);
+                        $(let before = Wire::short($field, before);)*
+                        before
+                    })*
+                    Call::Unmodelled { .. } => before.too_long(),
                 }
             }
             fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {

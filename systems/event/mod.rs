@@ -10,7 +10,7 @@ pub use field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, P
 pub use payload::{Answer, Payload};
 
 use crate::abi::{Errno, SigInfo, Signal, WaitStatus};
-use crate::wire::{Bytes, Wire, WireError, WireReader};
+use crate::wire::{Bytes, Short, Wire, WireError, WireReader};
 use alloc::vec::Vec;
 
 /// The number of an event, from 0: also the number of its tick.
@@ -240,6 +240,12 @@ impl Event<'_> {
     /// Appends the encoding of [`Event::Call`], of a call that its maker keeps.
     pub fn put_call(task: u32, call: &Call<'_>, out: &mut Vec<u8>) {
         (0u8, task).put_with(out, call);
+    }
+
+    /// The same in a register; whole if the call has a short encoding.
+    #[inline]
+    pub fn short_call<'s>(task: u32, call: &'s Call<'_>) -> Short<'s> {
+        call.short(Short::EMPTY.byte(0).varint(u64::from(task)))
     }
 }
 

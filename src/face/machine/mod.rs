@@ -398,7 +398,7 @@ impl Core {
         }
         let outcome = self.kernel.take(event);
         if let Some(recording) = &mut self.recording {
-            recording.note_outcome(&outcome);
+            recording.note(&outcome);
         }
         self.hand_on_outputs();
         outcome
@@ -415,7 +415,7 @@ impl Core {
         }
         let outcome = self.kernel.call_kept(task, call);
         if let Some(recording) = &mut self.recording {
-            recording.note_outcome(&outcome);
+            recording.note(&outcome);
         }
         if self.poll_wait.is_some() || self.kernel.has_output() {
             self.hand_on_outputs();
