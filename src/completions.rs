@@ -1,5 +1,5 @@
-//! The rolling hash of what comes of events (traces/README.md, "Hash"): of outcomes, completions and
-//! effects in the order in which they happen.
+//! The rolling hash of what comes of events (traces/README.md, "Hash"): of outcomes, completions
+//! and effects in the order in which they happen.
 //!
 //! Whoever records, replays or makes a trace of its text holds one. Not here: the hash's steps
 //! (`systems/digest.rs`).

@@ -1,7 +1,7 @@
 //! The fixed hash behind digests and the rolling hash of completions.
 //!
 //! Owns two functions, defined here to the bit and described in `traces/README.md`; they never
-//! change without a new trace format version. It is not keyed and no defence against an adversary. Not
+//! change without a new trace format version. Not keyed, and no defence against an adversary. Not
 //! here: which rows are hashed and when (`rows.rs`, `fs/`, `snapshot.rs`).
 
 const MULTIPLIER_A: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -24,6 +24,8 @@ pub const DEFAULT_TURN: u64 = 16;
 const MAX_TURN: u64 = 1024;
 /// Events of a load that names none, a process.
 const EVENTS_A_PROCESS: u64 = 20;
+/// What a process of a load takes, about.
+const BYTES_A_PROCESS: u64 = 2700;
 /// The least that a load that names no events runs.
 const LEAST_EVENTS: u64 = 1_000_000;
 
@@ -125,6 +127,20 @@ pub enum LoadError {
         /// What was given.
         given: u64,
     },
+    /// The machine has not the memory for so many processes.
+    #[error(
+        "--processes {processes} takes about {} MiB of memory, and the machine has {} MiB left: ask for fewer",
+        needed_bytes >> 20,
+        available_bytes >> 20
+    )]
+    Memory {
+        /// How many were asked for.
+        processes: u64,
+        /// What they take.
+        needed_bytes: u64,
+        /// What there is.
+        available_bytes: u64,
+    },
     /// A call of the load failed: a defect, or a limit of the kernel.
     #[error("a call of the load did not succeed: {0}")]
     Failed(String),
@@ -153,6 +169,7 @@ pub fn run(plan: &Plan) -> Result<Figures, LoadError> {
     if plan.record.is_some() {
         check("--kernels with --record", plan.kernels, 1, 1)?;
     }
+    fits(plan.processes, available_bytes())?;
     let wanted = EVENTS_A_PROCESS.saturating_mul(plan.processes).max(LEAST_EVENTS);
     let events = plan.events.unwrap_or(wanted);
     let before_bytes = rss_bytes();
@@ -177,12 +194,23 @@ pub fn run(plan: &Plan) -> Result<Figures, LoadError> {
         events,
         wall_ns,
         events_per_second: u64::try_from(per_second).unwrap_or(u64::MAX),
-        ns_per_event: wall_ns as f64 / events.max(1) as f64,
+        ns_per_event: if events == 0 { 0.0 } else { wall_ns as f64 / events as f64 },
         bytes_per_process: built_bytes / plan.processes,
         rss_bytes: rss_bytes(),
         digest: format!("{digest:016x}"),
         recording,
     })
+}
+
+/// Whether so many processes fit into what is left of the machine's memory, if that is known.
+fn fits(processes: u64, available_bytes: Option<u64>) -> Result<(), LoadError> {
+    let needed_bytes = processes.saturating_mul(BYTES_A_PROCESS);
+    match available_bytes {
+        Some(available_bytes) if needed_bytes > available_bytes => {
+            Err(LoadError::Memory { processes, needed_bytes, available_bytes })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The kernels with their processes.
@@ -287,6 +315,13 @@ fn rss_bytes() -> u64 {
     pages.unwrap_or(0) * PAGE_BYTES
 }
 
+/// Memory of the machine that a new program can have (proc_meminfo(5), MemAvailable).
+fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 /// What takes a load's calls.
 trait Take: FnMut(u32, &Call<'_>) -> Result<Outcome, LoadError> {}
 
@@ -326,5 +361,20 @@ impl Chooser {
         self.0 = hash_number(self.0, 1);
         // The high bits of a product: even enough, and no division.
         ((u128::from(self.0) * u128::from(limit)) >> 64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_memory_does_not_hold_is_refused() {
+        assert!(fits(1000, Some(1000 * BYTES_A_PROCESS)).is_ok());
+        assert!(fits(u64::MAX, None).is_ok());
+        for processes in [1001, u64::MAX] {
+            let why = fits(processes, Some(1000 * BYTES_A_PROCESS)).expect_err("too many");
+            assert!(why.to_string().starts_with(&format!("--processes {processes} ")), "{why}");
+        }
     }
 }

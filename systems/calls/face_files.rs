@@ -370,24 +370,31 @@ impl Kernel {
             (_, 0) => Vec::from([path.clone()]),
             (_, _) => missing,
         };
-        let modes = self.permit_modes(&moded);
+        let (allowed, modes) = self.permit_modes(&moded);
         if let Err(stop @ Stop::Ask(_)) = modes {
             return Err(stop);
         }
         let mode = self.masked_mode(target, mode, 0o777);
         self.raw(&Call::FsMkdir { raw: 1, target: 0, path: &path, mode: None, how })?;
-        // mkdir(2) takes no set-id bits: each is given its mode by chmod, as the origin does.
-        if let (Some(mode), Ok(())) = (mode, &modes) {
-            for path in &moded {
+        // mkdir(2) takes no set-id bits: each is given its mode by chmod, as the origin does, which
+        // goes as far as the policy allows.
+        if let Some(mode) = mode {
+            for path in moded.iter().take(allowed) {
                 self.raw(&Call::FsChmod { raw: 1, path, mode })?;
             }
         }
         modes.map(|()| Answer::default())
     }
 
-    /// Asks about the modes of what is about to be made, outermost first.
-    fn permit_modes(&mut self, missing: &[Vec<u8>]) -> Result<(), Stop> {
-        missing.iter().try_for_each(|path| self.permit_as_new(CHMOD, path))
+    /// Asks about the modes of what is about to be made, outermost first, until one is refused:
+    /// how many are allowed, and why no more are.
+    fn permit_modes(&mut self, missing: &[Vec<u8>]) -> (usize, Result<(), Stop>) {
+        for (allowed, path) in missing.iter().enumerate() {
+            if let Err(stop) = self.permit_as_new(CHMOD, path) {
+                return (allowed, Err(stop));
+            }
+        }
+        (missing.len(), Ok(()))
     }
 
     fn checked_write(

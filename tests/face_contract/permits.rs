@@ -225,6 +225,16 @@ fn rules_decide_without_being_asked_and_other_permissions_may_follow() {
 }
 
 #[test]
+fn directories_have_their_modes_as_far_as_that_is_allowed() {
+    let (mut vm, _) = asking("Chmod /a/b/c");
+    process(&mut vm, None);
+    let made = vm.mkdir_for_process(DRIVER, 1, "/a/b/c", true, Some(0o1755));
+    assert_eq!(code(made), "EACCES");
+    let modes = ["/a", "/a/b", "/a/b/c"].map(|path| vm.stat(path).unwrap().mode & 0o7777);
+    assert_eq!(modes, [0o1755, 0o1755, 0o755]);
+}
+
+#[test]
 fn an_open_descriptor_is_asked_about_again() {
     let (mut vm, _) = asking("");
     process(&mut vm, None);

@@ -91,6 +91,27 @@ fn rules_come_before_the_callback_and_ask_it_nothing() {
 }
 
 #[test]
+fn a_text_that_is_no_rule_says_what_is_wrong_with_it() {
+    let why = |text: &str| text.parse::<PermissionRule>().unwrap_err().to_string();
+    for text in ["", "  ", "allow", "allow fs:read", "deny *"] {
+        assert!(
+            why(text).ends_with(
+                "expected EFFECT OPERATION PATTERN, such as allow fs:read /workspace/**"
+            ),
+            "{text:?}"
+        );
+    }
+    assert!(why("permit fs:read /d").ends_with("expected allow or deny as the first word"));
+    let unknown = why("allow fs:eat /d");
+    assert!(unknown.starts_with("not a permission rule: \"allow fs:eat /d\""), "{unknown}");
+    for operation in ["*", "command", "fs:*", "fs:read", "network:dns", "env:read"] {
+        assert!(unknown.contains(&format!(" {operation}")), "{unknown}");
+    }
+    let rule: PermissionRule = "\tallow  fs:read\t/d/a b ".parse().unwrap();
+    assert_eq!(rule.to_string(), "allow fs:read /d/a b ");
+}
+
+#[test]
 fn a_rule_sees_the_path_behind_a_link() {
     let mut f = checked(Permissions::from_rules(rules(&["deny fs:* /d/**", "allow fs:* **"])));
     assert_eq!(f.read_file("/l").unwrap_err().code(), "EACCES");

@@ -40,6 +40,15 @@ pub enum RuleOperation {
 pub(crate) type RuleQuestion<'a> = (RuleOperation, &'a str);
 
 impl RuleOperation {
+    /// Every one that a rule can name.
+    fn all() -> impl Iterator<Item = Self> {
+        [Self::Any, Self::Command, Self::Fs(None), Self::Network(None), Self::Environment(None)]
+            .into_iter()
+            .chain(FsOperation::ALL.map(|op| Self::Fs(Some(op))))
+            .chain(NetworkOperation::ALL.map(|op| Self::Network(Some(op))))
+            .chain(EnvironmentOperation::ALL.map(|op| Self::Environment(Some(op))))
+    }
+
     fn covers(self, asked: Self) -> bool {
         match self {
             Self::Any => true,
@@ -72,12 +81,12 @@ impl fmt::Display for RuleOperation {
 #[error("not a permission rule: {text:?}; expected {expected}")]
 pub struct RuleError {
     text: String,
-    expected: &'static str,
+    expected: String,
 }
 
 impl RuleError {
-    fn new(text: &str, expected: &'static str) -> Self {
-        Self { text: text.chars().take(80).collect(), expected }
+    fn new(text: &str, expected: impl Into<String>) -> Self {
+        Self { text: text.chars().take(80).collect(), expected: expected.into() }
     }
 }
 
@@ -85,18 +94,10 @@ impl FromStr for RuleOperation {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        let fs = FsOperation::ALL.map(|op| Self::Fs(Some(op)));
-        let network = NetworkOperation::ALL.map(|op| Self::Network(Some(op)));
-        let environment = EnvironmentOperation::ALL.map(|op| Self::Environment(Some(op)));
-        [Self::Any, Self::Command, Self::Fs(None), Self::Network(None), Self::Environment(None)]
-            .into_iter()
-            .chain(fs)
-            .chain(network)
-            .chain(environment)
-            .find(|operation| operation.to_string() == text)
-            .ok_or_else(|| {
-                RuleError::new(text, "an operation such as fs:read, fs:*, network:dns, command")
-            })
+        Self::all().find(|operation| operation.to_string() == text).ok_or_else(|| {
+            let all: Vec<String> = Self::all().map(|operation| operation.to_string()).collect();
+            RuleError::new(text, format!("an operation: one of {}", all.join(", ")))
+        })
     }
 }
 
@@ -176,14 +177,20 @@ impl FromStr for PermissionRule {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        let mut words = text.trim_start().splitn(3, ' ');
-        let effect = match words.next() {
-            Some("allow") => RuleEffect::Allow,
-            Some("deny") => RuleEffect::Deny,
-            _ => return Err(RuleError::new(text, "allow or deny first")),
+        fn word(text: &str) -> Option<(&str, &str)> {
+            text.trim_start().split_once(char::is_whitespace)
+        }
+        let form = "EFFECT OPERATION PATTERN, such as allow fs:read /workspace/**";
+        let (effect, rest) = word(text).ok_or_else(|| RuleError::new(text, form))?;
+        let effect = match effect {
+            "allow" => RuleEffect::Allow,
+            "deny" => RuleEffect::Deny,
+            _ => return Err(RuleError::new(text, "allow or deny as the first word")),
         };
-        let operation = words.next().unwrap_or_default().parse()?;
-        let pattern = words.next().ok_or_else(|| RuleError::new(text, "a pattern at the end"))?;
+        // What follows the white space behind the operation is the pattern, whole.
+        let (operation, pattern) = word(rest).ok_or_else(|| RuleError::new(text, form))?;
+        let operation =
+            operation.parse().map_err(|why: RuleError| RuleError::new(text, why.expected))?;
         Ok(Self { effect, operation, pattern: pattern.to_owned() })
     }
 }

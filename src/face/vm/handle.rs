@@ -68,7 +68,9 @@ impl KernelProcessHandle {
     }
 
     /// The code given to [`finish`](Self::finish), or 128 and the signal that ended the process;
-    /// `None` after the time-out.
+    /// `None` after the time-out. That is the host's time, with a virtual clock too: whoever holds
+    /// a handle stands outside the machine, whose time only its own calls let pass, such as
+    /// [`KernelVm::waitpid`](crate::kernel::KernelVm::waitpid).
     pub fn wait(&self, timeout: Duration) -> Option<i32> {
         self.state.wait(timeout)
     }
