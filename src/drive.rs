@@ -107,8 +107,8 @@ impl Drive {
         if request.has("op") && !request.has("call") {
             return self.operate(request, before);
         }
-        let number: i64 = request.number("pid")?;
-        let call = request.call()?;
+        let number: i128 = request.number("pid")?;
+        let call = request.call_alone(&["pid", "call"])?;
         if let Call::Unmodelled { number } = call {
             return Err(JsonError(format!("call: the kernel does not know number {number}")));
         }
@@ -182,7 +182,14 @@ impl Drive {
         request: &Request,
         before: &mut Vec<Object>,
     ) -> Result<Object, JsonError> {
-        Ok(match request.text("op")? {
+        let op = request.text("op")?;
+        let field = match op {
+            "advance" => "ns",
+            "tree" => "path",
+            _ => "op",
+        };
+        request.has_no_others(op, &["op", field])?;
+        Ok(match op {
             "advance" => {
                 self.kernel.take(Event::Clock { delta_ns: request.number("ns")? });
                 self.drain(before);

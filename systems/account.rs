@@ -71,6 +71,8 @@ impl Kernel {
         must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
         let signals = self.count_signals();
         must(signals == self.queued_signals, "pending signals are counted wrongly")?;
+        let by_user = self.signals_by_user() == self.user_signals.all();
+        must(by_user, "pending signals of a user are counted wrongly")?;
         must(self.fs.is_counted(), "what files take is counted wrongly")?;
         self.audit_references()
     }

@@ -177,6 +177,7 @@ impl Kernel {
             signalled: VecDeque::new(),
             queued_signals: 0,
             user_tasks: Default::default(),
+            user_signals: Default::default(),
             resuming: None,
             max_bytes: u64::MAX,
             read_timeout_ns: None,

@@ -9,13 +9,13 @@
 use crate::abi::flags::{SA_NOCLDSTOP, SA_NODEFER, SA_RESETHAND, SA_RESTART};
 use crate::abi::signal::{
     CLD_CONTINUED, CLD_STOPPED, DefaultAction, SI_KERNEL, SI_TIMER, SI_USER, SIG_DFL, SIG_IGN,
-    SIGRTMIN,
 };
 use crate::abi::{Errno, SigAction, SigInfo, SigSet, Signal, WaitStatus};
-use crate::components::{Frame, Interrupted, Life, Pending, Restart, Waiting};
+use crate::components::{Frame, Interrupted, Life, Queued, Restart, Waiting};
 use crate::event::{Answer, Completed, Effect, Outcome, Payload, Refusal};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::memory;
+use crate::queue::{Posted, Scope};
 use crate::rows::{ProcessRow, TaskRow};
 use alloc::boxed::Box;
 
@@ -24,40 +24,48 @@ const SYNCHRONOUS: SigSet = SigSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 |
 
 impl Kernel {
     /// Posts a signal to a process.
-    pub(crate) fn post(&mut self, process: ProcessRow, signal: Signal, info: SigInfo) {
-        let Some(chosen) = self.choose(process, signal) else { return };
-        if !self.prepare(process, chosen, signal, info) {
-            return;
-        }
-        if self.is_full(&self.rows[process].pending, signal) {
-            return;
-        }
-        if self.rows[process].pending.add(signal, info) {
-            self.count_signal();
-            self.posted(process, chosen, signal);
-        }
+    pub(crate) fn post(&mut self, process: ProcessRow, signal: Signal, info: SigInfo) -> Posted {
+        let Some(chosen) = self.choose(process, signal) else { return Posted::Nothing };
+        self.post_through(process, chosen, Scope::Process, (signal, info))
+    }
+
+    /// Posts the signal of a child to its parent: the thread that made the child takes it, if it
+    /// does not block it.
+    pub(crate) fn post_of_child(
+        &mut self,
+        parent: ProcessRow,
+        maker: u32,
+        signal: Signal,
+        info: SigInfo,
+    ) {
+        let maker = if maker == 0 { None } else { self.pids.task(maker) };
+        match maker.filter(|task| !self.rows[*task].mask.contains(signal)) {
+            Some(chosen) => self.post_through(parent, chosen, Scope::Process, (signal, info)),
+            None => self.post(parent, signal, info),
+        };
     }
 
     /// Posts a signal to one task.
-    pub(crate) fn post_to_task(&mut self, task: TaskRow, signal: Signal, info: SigInfo) {
-        let process = self.rows[task].process;
-        if !self.prepare(process, task, signal, info) {
-            return;
-        }
-        if self.is_full(&self.rows[task].pending, signal) {
-            return;
-        }
-        if self.rows[task].pending.add(signal, info) {
-            self.count_signal();
-            self.posted(process, task, signal);
-        }
+    pub(crate) fn post_to_task(&mut self, task: TaskRow, signal: Signal, info: SigInfo) -> Posted {
+        self.post_through(self.rows[task].process, task, Scope::Task, (signal, info))
     }
 
-    /// Whether a signal can only be pending once, for want of room to queue another one.
-    fn is_full(&self, pending: &Pending, signal: Signal) -> bool {
-        signal.number() >= SIGRTMIN
-            && pending.set.contains(signal)
-            && !self.has_memory(memory::SIGNAL_BYTES)
+    #[inline(always)]
+    fn post_through(
+        &mut self,
+        process: ProcessRow,
+        chosen: TaskRow,
+        scope: Scope,
+        (signal, info): (Signal, SigInfo),
+    ) -> Posted {
+        if !self.prepare(process, chosen, signal, info) {
+            return Posted::Nothing;
+        }
+        let posted = self.enqueue(process, chosen, scope, (signal, info));
+        if posted == Posted::Pending {
+            self.posted(process, chosen, signal);
+        }
+        posted
     }
 
     fn posted(&mut self, process: ProcessRow, task: TaskRow, signal: Signal) {
@@ -186,41 +194,14 @@ impl Kernel {
         self.rows[process].pid == self.init
     }
 
-    pub(crate) fn discard(&mut self, process: ProcessRow, signals: SigSet) {
-        if !self.rows[process].pending.set.intersection(signals).is_empty() {
-            let gone = self.rows[process].pending.discard(signals);
-            self.forget_signals(gone);
-        }
-        for at in 0..self.rows[process].threads.len() {
-            let tid = self.rows[process].threads[at];
-            let Some(row) = self.pids.task(tid) else { continue };
-            if !self.rows[row].pending.set.intersection(signals).is_empty() {
-                let gone = self.rows[row].pending.discard(signals);
-                self.forget_signals(gone);
-            }
-        }
-    }
-
-    /// One more queued signal.
-    fn count_signal(&mut self) {
-        self.queued_signals += 1;
-        self.hold_bytes(memory::SIGNAL_BYTES);
-    }
-
-    /// So many queued signals are gone.
-    pub(crate) fn forget_signals(&mut self, count: u64) {
-        self.queued_signals -= count;
-        self.unhold_bytes(count * memory::SIGNAL_BYTES);
-    }
-
     /// Takes a signal that is pending for the task, else for its process; `None` if it turns out to
     /// be nobody's.
     fn take_pending(&mut self, row: TaskRow, signal: Signal) -> Option<SigInfo> {
         let process = self.rows[row].process;
         let own = self.rows[row].pending.take(signal);
-        let info = own.or_else(|| self.rows[process].pending.take(signal))?;
-        self.forget_signals(1);
-        let mut info = info;
+        let Queued { mut info, hold, .. } =
+            own.or_else(|| self.rows[process].pending.take(signal))?;
+        self.forget_signal(hold);
         if info.code == SI_TIMER && !self.deliver_timer(process, &mut info) {
             // A recording shows which signals came.
             return (self.config.wake == WakeMode::OnDemand).then_some(info);
@@ -272,7 +253,8 @@ impl Kernel {
     /// Tells the parent of a stop or a continuation (wait(2), SIGCHLD with `CLD_*`).
     fn report(&mut self, process: ProcessRow, status: WaitStatus) {
         self.rows[process].report = Some(status);
-        let (pid, birth) = (self.rows[process].pid, self.rows[process].birth);
+        let row = &self.rows[process];
+        let (pid, birth, maker) = (row.pid, row.birth, row.maker);
         let Some(parent) = self.pids.process(self.rows[process].parent) else { return };
         self.rows[parent].reportable.insert((birth, pid));
         let (code, number) = match status {
@@ -292,10 +274,10 @@ impl Kernel {
                 status: number,
                 value: 0,
             };
-            self.post(parent, Signal::SIGCHLD, info);
+            self.post_of_child(parent, maker, Signal::SIGCHLD, info);
         }
         let (parent, group) = (self.rows[parent].pid, self.rows[process].pgid);
-        self.note(Changed::Children { parent, child: pid, group });
+        self.note(Changed::Children { parent, child: pid, group, maker });
     }
 
     /// The action of a signal in a process: its tasks share the table in all but odd clones. And

@@ -10,7 +10,6 @@ use crate::abi::{SigSet, Signal};
 use crate::components::{Life, Pending};
 use crate::deliver::is_ignored;
 use crate::kernel::Kernel;
-use crate::rows::{ProcessRow, RowKind, TaskRow};
 
 impl Kernel {
     /// Whether any signal is pending anywhere.
@@ -40,15 +39,6 @@ impl Kernel {
             }
         }
         due
-    }
-
-    /// How many signals are pending, by a walk.
-    pub(crate) fn count_signals(&self) -> u64 {
-        let tasks = TaskRow::all(&self.rows).into_iter();
-        let own: usize = tasks.map(|(_, row)| self.rows[row].pending.queue.len()).sum();
-        let processes = ProcessRow::all(&self.rows).into_iter();
-        let shared: usize = processes.map(|(_, row)| self.rows[row].pending.queue.len()).sum();
-        (own + shared) as u64
     }
 }
 

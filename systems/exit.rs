@@ -24,6 +24,7 @@ impl Kernel {
         }
         let (pid, status) = (row.pid, row.ending.unwrap_or(status));
         let threads = core::mem::take(&mut row.threads);
+        self.keep_signals(process, pid);
         // The user of SIGCHLD's siginfo is the leader's, which is gone by then.
         let mut uid = 0;
         for (at, tid) in threads.iter().enumerate() {
@@ -41,8 +42,6 @@ impl Kernel {
         row.cpu_timers = None;
         let alarm_ns = core::mem::take(&mut row.alarm_ns);
         let (exe, stopped) = (row.exe.take(), row.stopped.take());
-        let signals = row.pending.queue.len() as u64;
-        row.pending.clear();
         row.life = Life::Zombie(status);
         row.exit_code = status.shell_code(row.exit_code);
         let has_children = row.children.next != 0;
@@ -53,7 +52,6 @@ impl Kernel {
             self.end_run(exe);
         }
         self.counters.stopped -= u64::from(stopped.is_some());
-        self.forget_signals(signals);
         self.counters.zombies += 1;
         self.user_tasks.enter(uid);
         self.emit(Effect::Exited { process: pid, status });
@@ -70,6 +68,14 @@ impl Kernel {
         }
     }
 
+    /// What is pending for a zombie stays there until it is reaped, and in its user's count
+    /// (RLIMIT_SIGPENDING; as observed): what was the leader's own, too.
+    fn keep_signals(&mut self, process: ProcessRow, pid: u32) {
+        let Some(leader) = self.pids.task(pid) else { return };
+        let own = core::mem::take(&mut self.rows[leader].pending);
+        own.queue.into_iter().for_each(|queued| self.rows[process].pending.add(queued));
+    }
+
     /// exit(2) of one thread; the process ends with the last one.
     pub(crate) fn end_thread(&mut self, task: TaskRow, code: u8) {
         let process = self.rows[task].process;
@@ -84,10 +90,46 @@ impl Kernel {
             self.drop_shared(task);
             self.rows[task].exited = true;
             self.pidfd_ended(tid);
+            let uid = self.rows[task].credentials.uid;
+            self.hand_children_on(process, tid, self.first_thread(process), uid);
             return;
         }
         self.rows[process].threads.retain(|thread| *thread != tid);
-        self.end_task(task, WaitStatus::Exited(code));
+        let uid = self.end_task(task, WaitStatus::Exited(code));
+        self.hand_children_on(process, tid, self.first_thread(process), uid);
+    }
+
+    /// The first thread of a process that has not ended.
+    fn first_thread(&self, process: ProcessRow) -> u32 {
+        let row = &self.rows[process];
+        let lives = |tid: &&u32| self.pids.task(**tid).is_some_and(|row| !self.rows[row].exited);
+        row.threads.iter().find(lives).copied().unwrap_or(row.pid)
+    }
+
+    /// The children of a thread that ends become those of another one of its process, behind the
+    /// children that it has (wait(2), "`__WNOTHREAD`"); its end is the end of a parent to them.
+    pub(crate) fn hand_children_on(&mut self, process: ProcessRow, from: u32, to: u32, uid: u32) {
+        let row = &self.rows[process];
+        let (pid, maker, heir) = (row.pid, row.maker_number(from), row.maker_number(to));
+        for child in self.children(process) {
+            if self.rows[child].maker != maker {
+                continue;
+            }
+            self.tell_of_parent(child, pid, uid);
+            self.disown(child);
+            self.adopt(child, pid);
+            self.rows[child].maker = heir;
+            if matches!(self.rows[child].life, Life::Zombie(_)) {
+                self.hand_zombie_on(child);
+            }
+        }
+    }
+
+    /// The only thread left is the leader from now on.
+    pub(crate) fn own_all_children(&mut self, process: ProcessRow) {
+        for child in self.children(process) {
+            self.rows[child].maker = 0;
+        }
     }
 
     fn live_threads(&self, process: ProcessRow) -> u32 {
@@ -101,7 +143,6 @@ impl Kernel {
         self.cancel(task, status);
         let row = &self.rows[task];
         let (tid, process, exited) = (row.tid, row.process, row.exited);
-        let signals = row.pending.queue.len() as u64;
         let (uid, groups) = (row.credentials.uid, row.credentials.groups.len() as u64);
         // The memory goes before the descriptors: the parent in vfork(2) is woken first.
         let owner = &self.rows[process];
@@ -113,6 +154,7 @@ impl Kernel {
             self.drop_shared(task);
         }
         self.pids.change(tid, |entry| entry.task = None);
+        let signals = core::mem::take(&mut self.rows[task].pending).queue;
         self.forget_signals(signals);
         self.unhold_bytes(4 * groups);
         self.user_tasks.leave(uid);
@@ -156,11 +198,17 @@ impl Kernel {
     /// parent.
     fn orphan_children(&mut self, process: ProcessRow) {
         let reaper = self.reaper_for(process);
+        let heir = self
+            .pids
+            .process(reaper)
+            .map_or(0, |above| self.rows[above].maker_number(self.first_thread(above)));
+        let (own, uid) = (self.rows[process].pid, self.rows[process].last_uid);
         for child in self.children(process) {
             let group = self.rows[child].pgid;
-            self.tell_of_parent(child, process);
+            self.tell_of_parent(child, own, uid);
             self.disown(child);
             self.adopt(child, reaper);
+            self.rows[child].maker = heir;
             self.rows[child].exit_signal = Signal::SIGCHLD.number();
             if reaper == 0 {
                 self.rows[child].outside_parent = u32::from(!self.bends.first_adopts);
@@ -183,13 +231,12 @@ impl Kernel {
         }
     }
 
-    /// `PR_SET_PDEATHSIG` of prctl(2): the parent of a process ends.
-    fn tell_of_parent(&mut self, child: ProcessRow, parent: ProcessRow) {
+    /// `PR_SET_PDEATHSIG` of prctl(2): the parent of a process ends, or the thread that made it.
+    fn tell_of_parent(&mut self, child: ProcessRow, pid: u32, uid: u32) {
         let signal = Signal::new(i32::from(self.rows[child].death_signal));
         if let Some(signal) = signal
             && self.rows[child].life == Life::Alive
         {
-            let (pid, uid) = (self.rows[parent].pid, self.rows[parent].last_uid);
             let signo = i32::from(signal.number());
             let info = SigInfo { signo, code: SI_USER, pid, uid, ..SigInfo::default() };
             self.post(child, signal, info);
@@ -286,7 +333,7 @@ impl Kernel {
     /// SIGCHLD to the parent, and the zombie into its list; or nobody waits and it is reaped.
     fn notify_parent(&mut self, process: ProcessRow, status: WaitStatus, uid: u32) {
         let row = &self.rows[process];
-        let (pid, birth, group) = (row.pid, row.birth, row.pgid);
+        let (pid, birth, group, maker) = (row.pid, row.birth, row.pgid, row.maker);
         let exit_signal = Signal::new(i32::from(row.exit_signal));
         let parent = self.pids.process(row.parent);
         if self.bends.zombies_stay && !self.stays(process) {
@@ -302,10 +349,10 @@ impl Kernel {
         let by_child = exit_signal == Some(Signal::SIGCHLD);
         let unwanted = by_child && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
         if let Some(signal) = exit_signal
-            && !(by_child && (unheard || action.handler == SIG_IGN))
+            && !(by_child && (unheard && maker == 0 || action.handler == SIG_IGN))
             && self.hears(parent)
         {
-            self.post(parent, signal, child_info(pid, uid, signal, status));
+            self.post_of_child(parent, maker, signal, child_info(pid, uid, signal, status));
         }
         if unwanted {
             self.reap(process);
@@ -316,7 +363,7 @@ impl Kernel {
         }
         if !above.child_waiters.is_empty() {
             let parent = above.pid;
-            self.note(Changed::Children { parent, child: pid, group });
+            self.note(Changed::Children { parent, child: pid, group, maker });
         }
     }
 
@@ -332,6 +379,8 @@ impl Kernel {
         let (pid, driver, requester) = (row.pid, row.driver, row.requester);
         self.user_tasks.leave(row.last_uid);
         let (goes_ns, text, text_bytes) = (row.goes_ns, row.text, row.text_bytes);
+        let signals = core::mem::take(&mut self.rows[process].pending).queue;
+        self.forget_signals(signals);
         if goes_ns != 0 {
             self.deadlines.remove(goes_ns, Due::Zombie(pid));
         }

@@ -177,6 +177,8 @@ pub(crate) enum Changed {
         child: u32,
         /// The child's group: who waits for another one sleeps on.
         group: u32,
+        /// The thread whose child it is: others may wait for their own only.
+        maker: u32,
     },
     /// The blocked call of this task (a deadline, a continuation, a signal that it waits for).
     Task(u32),
@@ -230,6 +232,8 @@ pub struct Kernel {
     pub(crate) queued_signals: u64,
     /// Tasks by user; follows from the rows.
     pub(crate) user_tasks: crate::tables::users::UserTasks,
+    /// Places of pending signals and timers by real user.
+    pub(crate) user_signals: crate::tables::users::PerUser,
     /// The call that a handler's return is about to resume.
     pub(crate) resuming: Option<(TaskRow, crate::components::Interrupted)>,
     /// Bytes that the running call may move.

@@ -38,6 +38,7 @@ mod memory;
 mod peek;
 mod procview;
 mod profile;
+mod queue;
 mod readiness;
 mod references;
 mod rows;

@@ -43,7 +43,13 @@ impl<'k> View<'k> {
     pub(crate) fn caller(&'k self) -> Caller<'k> {
         let task = &self.rows[self.task];
         let context = &self.rows[task.context];
-        Caller { cred: &task.credentials, root: context.root, cwd: context.cwd, proc: self }
+        Caller {
+            cred: &task.credentials,
+            root: context.root,
+            cwd: context.cwd,
+            resolve: 0,
+            proc: self,
+        }
     }
 
     fn task_row(&self, pid: u32, tid: u32) -> Option<TaskRow> {

@@ -6,7 +6,7 @@
 //! wait, as Linux's wait queues do. What each kind of call does when it is tried lies with its
 //! family in `calls/`.
 
-use crate::abi::flags::O_NONBLOCK;
+use crate::abi::flags::{__WNOTHREAD, O_NONBLOCK};
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
 use crate::components::{ChildSelect, Interrupted, Object, Restart, Target, Wait, Waiting};
@@ -228,10 +228,12 @@ impl Kernel {
                 SmallVec::from_slice(&self.rows[pidfd].waiters.0)
             }
             Changed::Pipe(_) | Changed::Event(_) | Changed::Pidfd(_) => return,
-            Changed::Children { parent, child, group } => {
+            Changed::Children { parent, child, group, maker } => {
                 let Some(process) = self.pids.process(parent) else { return };
                 let waiters = self.rows[process].child_waiters.0.iter().copied();
-                waiters.filter(|(_, tid)| self.waits_for(*tid, child, group)).collect()
+                let makes = |tid: u32| self.rows[process].maker_number(tid) == maker;
+                let wanted = |tid: &u32| self.waits_for(*tid, child, group, makes(*tid));
+                waiters.filter(|(_, tid)| wanted(tid)).collect()
             }
             Changed::Locks(inode) => self.lock_waiters(inode).into(),
             Changed::Records(object) => self.record_waiters(object).into(),
@@ -262,12 +264,18 @@ impl Kernel {
 
     /// Whether the wait of a task is for this child: others are not even woken, so that the end of
     /// one that is not waited for tells nobody that there is no child left (wait(2)).
-    fn waits_for(&self, tid: u32, child: u32, group: u32) -> bool {
+    fn waits_for(&self, tid: u32, child: u32, group: u32, own: bool) -> bool {
         let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
-        match wait.map(|wait| &wait.on) {
-            Some(Waiting::Child { select: ChildSelect::Pid(pid), .. }) => *pid == child,
-            Some(Waiting::Child { select: ChildSelect::Group(pgid), .. }) => *pgid == group,
-            _ => true,
+        let Some(Waiting::Child { select, options, .. }) = wait.map(|wait| &wait.on) else {
+            return true;
+        };
+        if options & __WNOTHREAD != 0 && !own {
+            return false;
+        }
+        match select {
+            ChildSelect::Any => true,
+            ChildSelect::Pid(pid) => *pid == child,
+            ChildSelect::Group(pgid) => *pgid == group,
         }
     }
 

@@ -38,6 +38,7 @@ type Standing = (Queue, u64, u32);
 impl Kernel {
     pub(crate) fn audit_references(&self) -> Result<(), Defect> {
         self.audit_parents()?;
+        self.audit_makers()?;
         self.audit_queues()?;
         self.audit_blocked()?;
         self.audit_pipe_users()?;
@@ -65,6 +66,23 @@ impl Kernel {
                 at = self.rows[row].parent;
             }
             ended.extend(way);
+        }
+        Ok(())
+    }
+
+    /// Who is the child of a thread is that of one that its parent has, and that has not ended.
+    fn audit_makers(&self) -> Result<(), Defect> {
+        for (_, process) in ProcessRow::all(&self.rows) {
+            let child = &self.rows[process];
+            if child.maker == 0 {
+                continue;
+            }
+            let maker = self.pids.task(child.maker).map(|task| &self.rows[task]);
+            let of_parent = maker.is_some_and(|maker| {
+                let parent = maker.process.own_id(&self.rows);
+                parent == u64::from(child.parent) && u64::from(child.maker) != parent
+            });
+            must(of_parent, "a child of a thread that its parent does not have")?;
         }
         Ok(())
     }

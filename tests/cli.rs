@@ -369,6 +369,11 @@ fn a_damaged_trace_gives_what_stands_before() {
         let flipped = session.put("flipped.trace", &flipped);
         check_bad(&tickernel(&["replay", &flipped, "--json"]), &format!("flipped at {at}"));
     }
+    // What it holds is no certificate, and what it does not hold nobody knows.
+    let cut = session.put("cut.trace", &whole[..whole.len() / 2]);
+    let verified = tickernel(&["verify", &file, &cut, "--json"]);
+    assert_eq!(verified.status, Some(2), "{}{}", verified.out, verified.err);
+    assert_eq!(verified.json()["damaged"], true);
 }
 
 #[test]

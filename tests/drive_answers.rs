@@ -199,6 +199,34 @@ fn every_line_has_one_answer_and_bad_ones_do_not_end_it() {
     assert_eq!(answers[4], r#"{"ok":1}"#);
 }
 
+#[test]
+fn what_a_request_does_not_mean_is_refused_by_name() {
+    follow(
+        r#"
+        > {"pid":1,"call":"getpid","fd":3}
+        {"error":"getpid: there is no field \"fd\""}
+        > {"op":"reset","path":"/"}
+        {"error":"reset: there is no field \"path\""}
+        > {"pid":1,"call":"write","fd":1,"data":"a","data_b64":"YQ=="}
+        {"error":"write: the fields \"data\" and \"data_b64\" are both there: leave one out"}
+        > {"pid":1,"call":"open","path":"/a","flags":"O_CREAT|","mode":1}
+        {"error":"open: the field \"flags\" must be a number, or names joined by | that the man page has"}
+        > {"pid":1,"call":"close","fd":99999999999999999999}
+        {"error":"broken JSON: a number is not an integer of at most 64 bits at line 1 column 49"}
+        > {"pid":4194305,"call":"getpid"}
+        {"error":"pid 4194305 is gone"}
+        > {"pid":18446744073709551615,"call":"getpid"}
+        {"error":"pid 18446744073709551615 is gone"}
+        > {"pid":1,"call":"setitimer","which":"ITIMER_REAL","new_value":{"interval":{"sec":0,"usec":0},"value":{"sec":1,"usec":1000000}}}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"setitimer","which":"ITIMER_REAL","new_value":{"interval":{"sec":0,"usec":7},"value":{"sec":2,"usec":5}}}
+        {"ok":0,"old_value":{"interval":{"sec":0,"usec":0},"value":{"sec":0,"usec":0}}}
+        > {"pid":1,"call":"getitimer","which":"ITIMER_REAL"}
+        {"ok":0,"curr_value":{"interval":{"sec":0,"usec":7},"value":{"sec":2,"usec":5}}}
+        "#,
+    );
+}
+
 fn tickernel(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tickernel"))
         .args(arguments)

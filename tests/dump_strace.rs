@@ -138,6 +138,34 @@ fn kept_traces_import_again() {
     }
 }
 
+/// A dump tells the session as it was recorded, and not what the kernel makes of it.
+#[test]
+fn a_recording_that_differs_is_dumped_as_it_stands() {
+    const TEXT: &str = "\
+7 0.1 execve(\"/bin/x\", [\"x\"], []) = 0
+7 0.2 umask(022) = 022
+7 0.3 umask(022) = 077
+7 0.4 openat(AT_FDCWD, \"/f\", O_RDWR|O_CREAT|O_TRUNC, 0644) = 3</f>
+7 0.5 write(3</f>, \"hello\", 5) = 5
+7 0.6 pread64(3</f>, \"jello\", 5, 0) = 5
+7 0.7 unlink(\"/f\") = -1 EBUSY (Device or resource busy)
+7 0.8 exit_group(0) = ?
+7 0.9 +++ exited with 0 +++
+";
+    let recording = Events::new(TEXT.as_bytes()).read_all();
+    let recording = import::import(&recording, &SideFile::default()).expect("imported");
+    let written = tickernel::replay::write(&recording, "session".to_owned(), Vec::new());
+    let (trace, before) = written.expect("written");
+    let before = before.report;
+    let (text, side) = dumped(&trace);
+    for told in ["umask(022) = 077 ", "\"jello\", 5, 0) = 5 ", "\"/f\") = -1 EBUSY "] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let after = replayed(&text, &side);
+    assert_eq!((before.mismatched, before.calls), (3, 8));
+    assert_eq!((after.mismatched, after.calls), (3, 8), "{text}");
+}
+
 /// The JSON lines of a trace.
 fn twin_of(trace: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();

@@ -317,7 +317,7 @@ fn what_is_asked_of_an_unknown_object_is_unknown_too() {
 fn commands_of_fcntl_that_the_kernel_does_not_know_are_unsupported() {
     agrees(
         r#"1 openat(AT_FDCWD, "/etc/hosts", O_RDONLY) = 3
-1 fcntl(3, F_GETLEASE) = 2 (F_UNLCK)
+1 fcntl(3, F_GETLEASE) = 1 (F_WRLCK)
 1 fcntl(3, F_NOTIFY, DN_MODIFY) = -1 ENOTDIR (Not a directory)
 1 fcntl(3, F_SETOWN_EX, {type=F_OWNER_PID, pid=1}) = 0
 1 fcntl(3, 0x3e7 /* F_??? */, 0) = -1 EINVAL (Invalid argument)

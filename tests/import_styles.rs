@@ -141,6 +141,35 @@ fn pairs_and_names_that_a_short_limit_cuts_are_known_all_the_same() {
 }
 
 #[test]
+fn a_link_is_as_long_as_it_was_where_its_target_is_cut() {
+    agrees(
+        r#"1 readlink("/home/link", "/usr/sha"..., 64) = 35
+1 lstat("/home/link", {st_mode=S_IFLNK|0777, st_size=35, ...}) = 0
+1 readlinkat(AT_FDCWD, "/home/link", "/usr/sha"..., 20) = 20
+1 readlink("/home/short", "/usr/sha"..., 9) = 9
+"#,
+        0,
+        0,
+    );
+}
+
+#[test]
+fn a_mismatch_says_that_memory_wrote_to_the_file() {
+    for (share, told) in [("MAP_SHARED", true), ("0x1", true), ("MAP_PRIVATE", false)] {
+        let report = replayed(&format!(
+            r#"1 openat(AT_FDCWD, "/home/f", O_RDWR|O_CREAT|O_TRUNC, 0644) = 3
+1 write(3, "aaaaaaaa", 8) = 8
+1 mmap(NULL, 4096, PROT_READ|PROT_WRITE, {share}, 3, 0) = 0x7ff1c418a000
+1 pread64(3, "hello", 5, 0) = 5
+"#
+        ));
+        let why = report.first_mismatch.expect("the kernel has other bytes").why;
+        assert!(why.starts_with("other bytes"), "{why}");
+        assert_eq!(why.contains("mapped shared"), told, "{share}: {why}");
+    }
+}
+
+#[test]
 fn data_that_are_printed_as_an_address_are_learnt_or_left() {
     agrees(
         r#"1 pipe2([3, 4], 0) = 0

@@ -198,13 +198,13 @@ fn keep(name: &str, seed: u64, linux: &Transcript) -> PathBuf {
     path
 }
 
-/// The requests of a kept case.
+/// The requests of a kept case: what stands before Linux's answer.
 fn kept(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).expect("the case can be read");
     let lines = text.lines().filter_map(|line| match serde_json::from_str(line) {
-        Ok(Value::Object(mut line)) if line.contains_key("call") => {
-            line.remove("linux");
-            Some(text_of(line))
+        Ok(Value::Object(line)) if line.contains_key("call") => {
+            let is_answer = |name: &str| ["linux", "ok", "err"].contains(&name);
+            Some(text_of(line.into_iter().take_while(|(name, _)| !is_answer(name)).collect()))
         }
         _ => None,
     });

@@ -239,7 +239,7 @@ impl Scene {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn done(kernel: &mut Kernel, task: u32, call: Call<'_>) -> i64 {
     match kernel.call(task, call) {
         Outcome::Done(answer) => answer.value,

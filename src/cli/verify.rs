@@ -39,5 +39,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             }
         }
     }
-    Ok(if found.valid { Verdict::Agrees } else { Verdict::Differs })
+    Ok(match (found.valid, found.damaged) {
+        (true, _) => Verdict::Agrees,
+        (false, true) => Verdict::Damaged,
+        (false, false) => Verdict::Differs,
+    })
 }

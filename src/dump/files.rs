@@ -8,6 +8,9 @@ use super::structs;
 use super::structs::device;
 use super::values::{self, ADDRESS, hex, text};
 
+/// The size of openat2(2)'s `struct open_how`.
+const OPEN_HOW_BYTES: i32 = 24;
+
 pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
     match call {
         Call::Open { path, flags, mode } => {
@@ -15,6 +18,16 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
         }
         Call::Openat { dirfd, path, flags, mode } => {
             made(args.fd(*dirfd).path(*path).flags(*flags, OPEN_FLAGS), *flags, *mode);
+        }
+        Call::Openat2 { dirfd, path, flags, mode, resolve } => {
+            let flags_text = values::flags(*flags, OPEN_FLAGS);
+            let mode = match (makes(*flags), *mode) {
+                (false, 0) => String::new(),
+                (_, mode) => format!(", mode={}", values::octal(mode)),
+            };
+            let resolve = values::flags(*resolve, RESOLVE_FLAGS);
+            let how = format!("{{flags={flags_text}{mode}, resolve={resolve}}}");
+            args.fd(*dirfd).path(*path).put(how).number(OPEN_HOW_BYTES);
         }
         Call::Stat { path } | Call::Lstat { path } => {
             stat(args.path(*path));
@@ -118,9 +131,14 @@ fn more(args: &mut Args<'_>, call: &Call<'_>) {
 
 /// The mode of open(2), where it makes a file.
 fn made(args: &mut Args<'_>, flags: u32, mode: u32) {
-    if flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0 {
+    if makes(flags) {
         args.octal(mode);
     }
+}
+
+/// Whether an open may make a file, so that its mode counts.
+fn makes(flags: u32) -> bool {
+    flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0
 }
 
 fn stat<'a, 'b>(args: &'a mut Args<'b>) -> &'a mut Args<'b> {

@@ -15,7 +15,7 @@ use super::args::{Look, halves};
 use super::late::{Known, Late};
 use super::lines::{Item, Lines};
 use super::process;
-use super::results::{failed, result};
+use super::results::{as_recorded, failed, result};
 use crate::replay::{Expected, FED, Recorded, Role, Step};
 
 /// A call that has not ended.
@@ -30,6 +30,8 @@ pub(super) struct Open {
     pub(super) seen: Seen,
     /// The kernel was not asked: an import answers it as recorded.
     injected: bool,
+    /// What the recording says of it, where the kernel was asked.
+    told: Option<Box<Expected>>,
     /// Of the recording: where it was entered and where it returned.
     pub(super) lines: Option<(u64, u64)>,
 }
@@ -264,7 +266,8 @@ impl<W: Write> Session<W> {
         let mut bytes = Vec::new();
         shown.put(&mut bytes);
         let id = self.tick;
-        let open = Open { id, bytes, name, since_ns, seen: Seen::Half, injected, lines };
+        let told = told.filter(|told| told.role == Role::Call).cloned().map(Box::new);
+        let open = Open { id, bytes, name, since_ns, seen: Seen::Half, injected, told, lines };
         self.task(tid).open = Some(open);
         if let (Call::RtSigreturn {}, Outcome::Done(_)) = (call, &outcome) {
             return self.returned(tid, frame);
@@ -318,9 +321,11 @@ impl<W: Write> Session<W> {
         }
         let leader = self.superseding(tid, &call, &end)?;
         let look = self.look(leader);
-        let half = halves(&open.name, &call, Some(&end), look).exit;
+        let shown = open.told.as_deref().and_then(|told| as_recorded(told, &end));
+        let shown = shown.as_ref().unwrap_or(&end);
+        let half = halves(&open.name, &call, Some(shown), look).exit;
         let mut result =
-            if self.kills(leader) { "?".to_owned() } else { result(&call, &end, look) };
+            if self.kills(leader) { "?".to_owned() } else { result(&call, shown, look) };
         if open.injected {
             result.push_str(INJECTED);
         }

@@ -40,7 +40,7 @@ pub(super) fn file_time(time: Timespec) -> String {
 /// `{it_interval={…}, it_value={…}}` of setitimer(2), and with `fine` of timer_settime(2).
 pub(super) fn itimer(timer: Itimer, fine: bool) -> String {
     let one = |ns: u64| {
-        let time = Timespec::from_ns(ns);
+        let time = Itimer::time_of(ns);
         if fine { timespec(time) } else { timeval(time) }
     };
     format!("{{it_interval={}, it_value={}}}", one(timer.interval_ns), one(timer.value_ns))

@@ -5,13 +5,13 @@ use tickernel_systems::Kernel;
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::event::{Call, Payload};
-use tickernel_systems::fs::{Meta, Node, Place};
+use tickernel_systems::fs::{Meta, Node, PATH_MAX, Place};
 
 use super::hidden;
 use super::hints::Hints;
 use super::initial::{Initial, Shape};
 use super::paths::{self, Use};
-use crate::replay::{Expected, Recorded, stat_bits};
+use crate::replay::{CUT, Expected, Recorded, stat_bits};
 
 /// How many links in a row are followed when a path is made up.
 const MAX_DEPTH: u32 = 16;
@@ -80,7 +80,7 @@ impl Facts<'_> {
                 Shape::of(stat.mode, stat.rdev)
             }
             (Payload::Data(text), Call::Readlink { .. } | Call::Readlinkat { .. }) => {
-                Shape::Link(text.0.clone())
+                Shape::Link(whole_target(&text.0, expected))
             }
             _ if one.directory => Shape::Directory,
             (_, Call::Open { .. } | Call::Openat { .. }) => {
@@ -467,7 +467,7 @@ impl Facts<'_> {
         }
         let live = fs.pages(place).map_or(0, tickernel_systems::fs::Pages::size);
         if let Payload::Data(data) = &expected.payload
-            && expected.flags & crate::replay::CUT == 0
+            && expected.flags & CUT == 0
         {
             self.initial.see_bytes(fs, place, offset, &data.0);
         }
@@ -626,6 +626,19 @@ fn is_decided_before(call: &Call<'_>, recorded: Recorded) -> bool {
         (Call::Utimensat { atime, mtime, .. }, Recorded::Value(_)) => omits(atime) && omits(mtime),
         _ => false,
     }
+}
+
+/// What a link names that a readlink(2) showed. Of a target that strace cut the length is known:
+/// where it leads nobody knows, but it is told as long as it was.
+fn whole_target(shown: &[u8], expected: &Expected) -> Vec<u8> {
+    let mut target = shown.to_vec();
+    if let (true, Recorded::Value(length)) = (expected.flags & CUT != 0, expected.recorded)
+        && let Ok(length) = usize::try_from(length).map(|length| length.min(PATH_MAX - 1))
+        && length > target.len()
+    {
+        target.resize(length, b'?');
+    }
+    target
 }
 
 /// A path without slashes at its end.

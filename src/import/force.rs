@@ -101,6 +101,7 @@ fn makes_fd(call: &Call<'_>) -> bool {
     match call {
         Call::Open { .. }
         | Call::Openat { .. }
+        | Call::Openat2 { .. }
         | Call::Creat { .. }
         | Call::Dup { .. }
         | Call::Dup2 { .. }

@@ -21,6 +21,7 @@ mod inherited;
 mod initial;
 mod items;
 mod lineage;
+mod mapped;
 mod meta;
 mod numbers;
 mod openings;

@@ -339,6 +339,6 @@ pub fn sigevent(value: &Value) -> Option<SigEvent> {
 
 /// `{it_interval={…}, it_value={…}}`
 pub fn itimer(value: &Value) -> Option<Itimer> {
-    let ns = |name: &str| timespec(value.field(name)?).and_then(Timespec::interval_ns);
-    Some(Itimer { value_ns: ns("it_value")?, interval_ns: ns("it_interval")? })
+    let time = |name: &str| timespec(value.field(name)?);
+    Some(Itimer::of_times(time("it_value")?, time("it_interval")?))
 }

@@ -11,6 +11,7 @@ use std::vec::IntoIter;
 
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
+use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
@@ -72,6 +73,8 @@ pub struct Order<'a> {
     pub(super) disorder: u64,
     /// When a name was taken away last, by the kernel's clock.
     pub(super) removed_ns: Option<u64>,
+    /// Files that are mapped shared and writable.
+    pub(super) mapped: BTreeSet<InodeId>,
     /// No line tells that a task exited (`strace -qqq`).
     pub(super) no_ends: bool,
     /// Tasks that have lines of their own: without `-f` children have none.
@@ -119,6 +122,7 @@ impl<'a> Order<'a> {
             known_streams: BTreeMap::new(),
             disorder: 0,
             removed_ns: None,
+            mapped: BTreeSet::new(),
             no_ends: !recording
                 .events
                 .iter()
@@ -255,6 +259,7 @@ impl<'a> Order<'a> {
         let carried =
             matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
         if decode::is_scopeless(&call) && !(carried && decoded.call.is_some()) {
+            self.see_mapping(tid, &call);
             self.pass_over(decoded.expected, lines);
             self.task(tid).passed_over = true;
             return;

@@ -74,7 +74,9 @@ pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
     const CWD: i32 = AT_FDCWD;
     let (one, two) = match *call {
         Call::Open { path, flags, .. } => (opened(CWD, path, flags), None),
-        Call::Openat { dirfd, path, flags, .. } => (opened(dirfd, path, flags), None),
+        Call::Openat { dirfd, path, flags, .. } | Call::Openat2 { dirfd, path, flags, .. } => {
+            (opened(dirfd, path, flags), None)
+        }
         Call::Creat { path, .. } => (opened(CWD, path, O_CREAT | O_TRUNC | O_WRONLY), None),
         Call::Stat { path }
         | Call::Access { path, .. }

@@ -114,6 +114,7 @@ impl Order<'_> {
             | Call::Pread64 { fd, .. }
             | Call::Preadv { fd, .. } => {
                 let place = view(fd).and_then(|view| view.place);
+                self.mark_mapped(place, expected);
                 if place.is_some_and(|place| matches!(place.node, Node::Proc(_))) {
                     expected.flags |= FED | FED_PROC;
                 }

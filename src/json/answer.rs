@@ -6,9 +6,9 @@ use super::names;
 use super::socket::{read_address, read_alt_stack, show_address, show_alt_stack};
 use super::structs::{
     Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_status,
-    read_termios, read_time, read_timer, read_winsize, show_action, show_info, show_limit,
-    show_lock, show_numbers, show_poll, show_status, show_termios, show_time, show_timer,
-    show_winsize,
+    read_termios, read_time, read_timer, read_winsize, show_action, show_coarse_timer, show_info,
+    show_limit, show_lock, show_numbers, show_poll, show_status, show_termios, show_time,
+    show_timer, show_winsize,
 };
 use super::text::{put_bytes, take_bytes};
 use super::{Form, JsonError, Object};
@@ -79,6 +79,7 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Dirents(entries) => show_entries(entries, lossless),
         Payload::Lock(lock) => show_lock(lock),
         Payload::Time(time) => show_time(*time),
+        Payload::Timer(timer) if call.ends_with("itimer") => show_coarse_timer(*timer),
         Payload::Timer(timer) => show_timer(*timer),
         Payload::Termios(termios) => show_termios(termios),
         Payload::Winsize(size) => show_winsize(*size),

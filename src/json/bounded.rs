@@ -72,8 +72,10 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         Ok(value.into())
     }
 
+    /// A large number is rounded by then: only its place is told.
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Err(E::custom(format!("{value} is not an integer of at most 64 bits")))
+        let number = if value.abs() < 1e9 { value.to_string() } else { "a number".to_owned() };
+        Err(E::custom(format!("{number} is not an integer of at most 64 bits")))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

@@ -39,8 +39,13 @@ pub(super) fn flags(value: &Value, lookup: impl Fn(&str) -> Option<u64>) -> Opti
     if let Some(number) = plain(value) {
         return Some(number);
     }
+    let text = value.as_str()?.trim();
     let mut bits = 0;
-    for part in value.as_str()?.split('|').map(str::trim).filter(|part| !part.is_empty()) {
+    if text.is_empty() {
+        return Some(bits);
+    }
+    // Beside a | stands a name: one that is missing was forgotten.
+    for part in text.split('|').map(str::trim) {
         bits |= c_number(part).or_else(|| lookup(part).map(i128::from))?;
     }
     Some(bits)

@@ -1,7 +1,7 @@
 //! A request line: an object, and the system call that it holds.
 //!
-//! [`Request`] owns what a [`Call`] borrows: strings, and what stood in base64. Fields that a call
-//! does not have are passed over.
+//! [`Request`] owns what a [`Call`] borrows: strings, and what stood in base64. A line of a twin
+//! has fields beside those of its call; a request to `drive` may not.
 
 use super::names;
 use super::socket::{read_address, read_alt_stack};
@@ -103,18 +103,64 @@ impl Request {
     /// # Errors
     /// The kernel knows no call of that name; a field is missing or of the wrong kind.
     pub fn call(&self) -> Result<Call<'_>, JsonError> {
+        self.read_call().map(|(call, _)| call)
+    }
+
+    /// The same of a line that has no other fields than the call's and these.
+    ///
+    /// # Errors
+    /// As [`Request::call`], and a field that the call does not have.
+    pub fn call_alone(&self, beside: &[&str]) -> Result<Call<'_>, JsonError> {
+        let (call, asked) = self.read_call()?;
+        let known: Vec<&str> = asked.iter().chain(beside).copied().collect();
+        self.has_no_others(call.name(), &known)?;
+        Ok(call)
+    }
+
+    /// Whether each field is one of these, or one of them in base64.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn has_no_others(&self, of: &str, known: &[&str]) -> Result<(), JsonError> {
+        let is_known = |name: &str| known.contains(&name);
+        let other = self
+            .object
+            .keys()
+            .find(|name| !is_known(name) && !name.strip_suffix(B64).is_some_and(is_known));
+        match other {
+            None => Ok(()),
+            Some(name) => Err(JsonError(format!("{of}: there is no field \"{name}\""))),
+        }
+    }
+
+    /// The call, and the names of its fields.
+    fn read_call(&self) -> Result<(Call<'_>, Vec<&'static str>), JsonError> {
         let name = self.text("call")?;
-        let mut source = Source { request: self, call: name };
-        Call::read(name, &mut source)
-            .unwrap_or_else(|| Err(JsonError(format!("there is no call \"{name}\""))))
+        let mut source = Source { request: self, call: name, asked: Vec::new() };
+        match Call::read(name, &mut source) {
+            Some(call) => Ok((call?, source.asked)),
+            None => Err(JsonError(format!("there is no call \"{name}\""))),
+        }
+    }
+
+    /// A field stands under its name or in base64.
+    fn stands_once(&self, name: &str, coded: &str, of: &str) -> Result<(), JsonError> {
+        if self.has(name) && self.has(coded) {
+            let both = format!(
+                "{of}: the fields \"{name}\" and \"{coded}\" are both there: leave one out"
+            );
+            return Err(JsonError(both));
+        }
+        Ok(())
     }
 
     fn string(&self, name: &str, of: &str) -> Result<Option<&[u8]>, JsonError> {
+        let coded = format!("{name}{B64}");
         if let Some(value) = self.object.get(name) {
+            self.stands_once(name, &coded, of)?;
             let text = value.as_str().ok_or_else(|| JsonError::wrong(name, of, "a string"))?;
             return Ok(Some(text.as_bytes()));
         }
-        let coded = format!("{name}{B64}");
         match (self.decoded.get(&coded).map(Vec::as_slice), self.object.contains_key(&coded)) {
             (Some([bytes]), _) => Ok(Some(bytes)),
             (_, true) => Err(JsonError::wrong(&coded, of, "a string in base64")),
@@ -128,6 +174,8 @@ impl Request {
 pub struct Source<'a> {
     request: &'a Request,
     call: &'a str,
+    /// The names of the fields so far.
+    asked: Vec<&'static str>,
 }
 
 impl<'a> FieldSource<'a> for Source<'a> {
@@ -139,6 +187,7 @@ impl<'a> FieldSource<'a> for Source<'a> {
         style: Style,
         kind: &FieldValue<'_>,
     ) -> Result<FieldValue<'a>, JsonError> {
+        self.asked.push(name);
         match kind {
             FieldValue::Bytes(_) => return self.bytes(name, style),
             FieldValue::List(_) => return self.list(name),
@@ -181,6 +230,7 @@ impl<'a> Source<'a> {
     fn list(&self, name: &'static str) -> Result<FieldValue<'a>, JsonError> {
         let wrong = |name: &str| self.wrong(name, "a list of strings");
         let coded = format!("{name}{B64}");
+        self.request.stands_once(name, &coded, self.call)?;
         let items: Option<Vec<&'a [u8]>> = match self.request.object.get(name) {
             Some(value) => value.as_array().and_then(|items| {
                 items.iter().map(|item| item.as_str().map(str::as_bytes)).collect()
@@ -216,7 +266,7 @@ impl<'a> Source<'a> {
         let makes = |bits: i128| {
             bits & i128::from(O_CREAT) != 0 || bits & i128::from(O_TMPFILE) == i128::from(O_TMPFILE)
         };
-        matches!(self.call, "open" | "openat")
+        matches!(self.call, "open" | "openat" | "openat2")
             && self.request.object.get("flags").is_some_and(|flags| {
                 names::table_flags(flags, OPEN_FLAGS).is_some_and(|bits| !makes(bits))
             })

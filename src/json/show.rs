@@ -101,7 +101,9 @@ impl Sink<'_> {
                     return show_flags(number, table, "");
                 };
                 match show_flags(number & !0xff, table, "") {
-                    Value::String(flags) => format!("{flags}|{}", signal.name()).into(),
+                    Value::String(flags) if !flags.is_empty() => {
+                        format!("{flags}|{}", signal.name()).into()
+                    }
                     _ => signal.name().into(),
                 }
             }

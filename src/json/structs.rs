@@ -91,19 +91,26 @@ pub(super) fn read_time(value: &Value, of: &str) -> Result<Timespec, JsonError> 
 }
 
 pub(super) fn show_timer(timer: Itimer) -> Value {
-    let (interval, value) =
-        (Timespec::from_ns(timer.interval_ns), Timespec::from_ns(timer.value_ns));
-    json!({"interval": show_time(interval), "value": show_time(value)})
+    let show = |ns| show_time(Itimer::time_of(ns));
+    json!({"interval": show(timer.interval_ns), "value": show(timer.value_ns)})
+}
+
+/// As setitimer(2) and getitimer(2) have it: in microseconds.
+pub(super) fn show_coarse_timer(timer: Itimer) -> Value {
+    if ![timer.value_ns, timer.interval_ns].iter().all(|ns| ns.is_multiple_of(1000)) {
+        return show_timer(timer);
+    }
+    let show = |ns| {
+        let time = Itimer::time_of(ns);
+        json!({"sec": time.sec, "usec": time.nsec / 1000})
+    };
+    json!({"interval": show(timer.interval_ns), "value": show(timer.value_ns)})
 }
 
 pub(super) fn read_timer(value: &Value, of: &str) -> Result<Itimer, JsonError> {
     let fields = Fields::new(value, of)?;
-    let ns = |name| {
-        read_time(fields.get(name)?, name)?
-            .interval_ns()
-            .ok_or_else(|| JsonError::wrong(name, of, "an interval"))
-    };
-    Ok(Itimer { value_ns: ns("value")?, interval_ns: ns("interval")? })
+    let time = |name| read_time(fields.get(name)?, name);
+    Ok(Itimer::of_times(time("value")?, time("interval")?))
 }
 
 /// `struct sigevent`.

@@ -62,7 +62,7 @@ actions! {
         3 Sigtimedwait, 8 Sigreturn,
     }
     Descriptors {
-        24 Open, 4 Openat, 2 Creat, 12 Close, 2 CloseRange, 6 Dup, 5 Dup2, 4 Dup3, 12 Fcntl,
+        24 Open, 4 Openat, 6 Openat2, 2 Creat, 12 Close, 2 CloseRange, 6 Dup, 5 Dup2, 4 Dup3, 12 Fcntl,
         3 Flock, 2 Ioctl, 4 RecordLock,
     }
     Pipes {

@@ -374,6 +374,7 @@ impl Lowering<'_> {
                 json!({"call": "openat", "dirfd": dirfd, "path": self.path(0),
                     "flags": self.pick(1, &OPENS), "mode": self.pick(2, &MODES)})
             }
+            Action::Openat2 => self.openat2(),
             Action::Creat => {
                 json!({"call": "creat", "path": self.path(0), "mode": self.pick(1, &MODES)})
             }
@@ -429,6 +430,36 @@ impl Lowering<'_> {
         };
         json!({"call": "open", "path": path, "flags": self.pick(1, &OPENS),
             "mode": self.pick(2, &MODES)})
+    }
+
+    /// openat2(2), mostly with a mode where it counts and nowhere else.
+    fn openat2(&self) -> Value {
+        let flags = self.pick(1, &OPENS);
+        let makes = flags.contains("O_CREAT") || flags.contains("O_TMPFILE");
+        let mode = if makes == (self.choices[0] % 16 != 0) { self.pick(2, &MODES) } else { "0" };
+        let resolve = [
+            "0",
+            "RESOLVE_BENEATH",
+            "RESOLVE_IN_ROOT",
+            "RESOLVE_NO_SYMLINKS",
+            "RESOLVE_NO_MAGICLINKS",
+            "RESOLVE_NO_XDEV",
+            "RESOLVE_NO_SYMLINKS|RESOLVE_BENEATH",
+            "RESOLVE_NO_XDEV|RESOLVE_IN_ROOT",
+            "RESOLVE_BENEATH|RESOLVE_IN_ROOT",
+            "RESOLVE_CACHED",
+        ];
+        let path: Value = match self.choices[2] {
+            0..=30 => {
+                self.pick(0, &["/", "/..", "..", "/proc/self/fd/0", "/proc/self", "/dev"]).into()
+            }
+            31..=60 => {
+                self.pick(0, &["../a", "a/../b", "a/..", "d/../../a", "/tmp/a", "./a"]).into()
+            }
+            _ => self.path(0),
+        };
+        json!({"call": "openat2", "dirfd": self.fd(3, &[Kind::Directory]), "path": path,
+            "flags": flags, "mode": mode, "resolve": self.pick(3, &resolve)})
     }
 
     fn new_fd(&self) -> i64 {

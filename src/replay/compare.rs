@@ -11,7 +11,7 @@ use tickernel_systems::abi::{Dirent, Errno, PollFd, SigInfo, Stat, Timespec};
 use tickernel_systems::event::{Answer, Call, Payload};
 
 use super::expected::{
-    CUT, Expected, FED, FED_PROC, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Told, stat_bits,
+    CUT, Expected, FED, FED_PROC, IGNORE_PAYLOAD, IGNORE_VALUE, MAPPED, Recorded, Told, stat_bits,
 };
 use super::files::{FileName, Files};
 use super::text::payload_text;
@@ -61,6 +61,10 @@ fn differs(recorded: &Payload, simulated: &Payload) -> String {
     format!("recorded {}, simulated {}", payload_text(recorded), payload_text(simulated))
 }
 
+/// What a mismatch of a mapped file is for.
+const IN_MEMORY: &str =
+    "; the file is mapped shared (mmap): what was written in memory stands in no call";
+
 fn mismatch(why: impl Into<String>) -> Verdict {
     Verdict::Mismatched(why.into())
 }
@@ -91,6 +95,7 @@ impl Bindings {
             Verdict::Compared | Verdict::Bound if fed => {
                 Verdict::Fed(expected.flags & FED_PROC != 0)
             }
+            Verdict::Mismatched(why) if expected.flags & MAPPED != 0 => mismatch(why + IN_MEMORY),
             verdict => verdict,
         }
     }

@@ -53,6 +53,8 @@ pub const FED: u32 = 8;
 pub const FED_PROC: u32 = 16;
 /// The limit was never set in the session: a host fact, given.
 pub const GIVEN: u32 = 32;
+/// Read from a file that the session maps shared and writable: memory wrote to it, too.
+pub const MAPPED: u32 = 64;
 
 /// What a recording says of one event.
 #[derive(Clone, Debug, PartialEq)]

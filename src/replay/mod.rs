@@ -19,7 +19,8 @@ mod text;
 pub use compare::{Bindings, Listed, Verdict};
 pub use engine::{Engine, Step, StepError};
 pub use expected::{
-    CUT, Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Role, stat_bits,
+    CUT, Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, MAPPED, Recorded, Role,
+    stat_bits,
 };
 pub use report::{Counts, Damage, FirstMismatch, Report};
 #[cfg(feature = "cli")]

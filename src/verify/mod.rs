@@ -52,6 +52,8 @@ pub struct Certificate {
     pub compared: u64,
     /// Calls of which something was fed, each of a kind that may be.
     pub fed: u64,
+    /// The trace could not be read to its end: that is the fault.
+    pub damaged: bool,
     /// The first thing that does not hold.
     pub fault: Option<Fault>,
 }
@@ -138,6 +140,7 @@ fn check_from<R: Read>(text: &Recording, trace: R) -> Result<Certificate, Option
                 }
             }
             Item::Damage(damage) => {
+                certificate.damaged = true;
                 fault = Some(Fault { line: None, seq: None, why: damage.to_string() });
                 break;
             }

@@ -28,6 +28,14 @@ constants! {
 pub const O_ACCMODE: u32 = 3;
 
 constants! {
+    /// How openat2(2) resolves a path.
+    RESOLVE_FLAGS: u32 {
+        RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4,
+        RESOLVE_BENEATH = 8, RESOLVE_IN_ROOT = 0x10, RESOLVE_CACHED = 0x20,
+    }
+}
+
+constants! {
     /// File types of inode(7).
     FILE_TYPES: u32 {
         S_IFSOCK = 0o140000, S_IFLNK = 0o120000, S_IFREG = 0o100000, S_IFBLK = 0o060000,

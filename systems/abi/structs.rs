@@ -1,5 +1,6 @@
 //! The structures that calls take and give: stat(3type), timespec(3type), pollfd of poll(2) …
 
+use super::Errno;
 use crate::wire::Bytes;
 use alloc::vec::Vec;
 
@@ -152,6 +153,45 @@ pub struct Itimer {
     pub value_ns: u64,
     /// Period; 0 = once.
     pub interval_ns: u64,
+}
+
+impl Itimer {
+    /// In the place of a time that is none, such as -1 s or 2,000,000 us: EINVAL.
+    pub const WRONG_NS: u64 = u64::MAX;
+    /// The longest time that Linux counts; what is longer is that.
+    const LONGEST_NS: u64 = i64::MAX as u64;
+
+    /// Its times as they were given: those that are none are told apart from the longest.
+    pub fn of_times(value: Timespec, interval: Timespec) -> Self {
+        let ns = |time: Timespec| match time.interval_ns() {
+            Some(ns) => ns.min(Self::WRONG_NS - 1),
+            None => Self::WRONG_NS,
+        };
+        Self { value_ns: ns(value), interval_ns: ns(interval) }
+    }
+
+    /// The times back; -1 s stands for those that are none.
+    pub fn time_of(ns: u64) -> Timespec {
+        if ns == Self::WRONG_NS { Timespec { sec: -1, nsec: 0 } } else { Timespec::from_ns(ns) }
+    }
+
+    /// The same as Linux takes it.
+    ///
+    /// # Errors
+    /// `EINVAL` for times that are none.
+    pub fn checked(self) -> Result<Self, Errno> {
+        if [self.value_ns, self.interval_ns].contains(&Self::WRONG_NS) {
+            return Err(Errno::EINVAL);
+        }
+        let value_ns = self.value_ns.min(Self::LONGEST_NS);
+        Ok(Self { value_ns, interval_ns: self.interval_ns.min(Self::LONGEST_NS) })
+    }
+
+    /// In whole microseconds, as setitimer(2) tells what is left; something is never nothing.
+    pub fn in_micros(self) -> Self {
+        let whole = |ns: u64| if ns == 0 { 0 } else { (ns - ns % 1000).max(1000) };
+        Self { value_ns: whole(self.value_ns), interval_ns: whole(self.interval_ns) }
+    }
 }
 
 /// `struct sigevent` of timer_create(2).

@@ -1,13 +1,14 @@
 //! Descriptors: close(2), dup(2), fcntl(2), close_range(2), and the life of descriptions.
 //!
-//! Not here: record locks (`calls/lock.rs`), leases and directory notification (EINVAL).
+//! Not here: record locks (`calls/lock.rs`), leases that are given and directory notification
+//! (EINVAL).
 
 use crate::abi::Errno;
-use crate::abi::credentials::CAP_FOWNER;
+use crate::abi::credentials::{CAP_FOWNER, CAP_LEASE};
 use crate::abi::flags::*;
 use crate::components::{Description, FdSlot, Object, Target};
 use crate::event::{Answer, FcntlArg};
-use crate::fs::Place;
+use crate::fs::{Kind, Place};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
 use alloc::vec::Vec;
@@ -309,6 +310,7 @@ impl Kernel {
             }
             F_GETFL => Ok(Answer::value(i64::from(self.rows[row].flags))),
             F_SETFL => self.set_status(task, row, number as u32),
+            F_SETLEASE => self.set_lease(task, row, number),
             F_GETLEASE => Ok(Answer::value(i64::from(F_UNLCK))),
             F_GETOWN => Ok(Answer::value(i64::from(self.rows[row].owner))),
             F_SETOWN => self.set_owner(row, number as i32),
@@ -324,6 +326,33 @@ impl Kernel {
             }
             _ => Err(Errno::EINVAL.into()),
         }
+    }
+
+    /// F_SETLEASE: why there is none, as Linux answers. Where it would give one, EINVAL as of a
+    /// file system without leases: here nothing breaks them.
+    fn set_lease(&self, task: TaskRow, row: DescriptionRow, kind: i64) -> CallResult {
+        let kind = u32::try_from(kind).ok().filter(|kind| *kind <= F_UNLCK);
+        let (kind, place) = (kind.ok_or(Errno::EINVAL)?, self.place_of(row));
+        let inode = place.and_then(|place| self.fs.inode(place)).ok_or(Errno::EINVAL)?;
+        let who = &self.rows[task].credentials;
+        if inode.uid != who.fsuid && !who.capable(CAP_LEASE) {
+            return Err(Errno::EACCES.into());
+        }
+        if !matches!(inode.kind, Kind::Regular(_)) {
+            return Err(Errno::EINVAL.into());
+        }
+        let id = place.and_then(|place| self.fs.inode_id(place));
+        let others = DescriptionRow::all(&self.rows).into_iter().map(|(_, other)| other);
+        let mut others = others.filter(|other| {
+            let there = self.place_of(*other).and_then(|place| self.fs.inode_id(place));
+            there == id && self.rows[*other].flags & O_PATH == 0
+        });
+        let hinders = match kind {
+            F_RDLCK => others.any(|other| self.rows[other].writable()),
+            F_WRLCK => others.any(|other| other != row),
+            _ => true,
+        };
+        Err(if hinders { Errno::EAGAIN } else { Errno::EINVAL }.into())
     }
 
     /// F_SETFL.

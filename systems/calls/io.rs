@@ -482,6 +482,8 @@ impl Kernel {
             }
             let now = self.stamp();
             self.fs.punch(place, offset as u64, len as u64, now);
+        } else if mode & FALLOC_FL_KEEP_SIZE != 0 {
+            self.fs.may_provide(place, end)?;
         } else if mode == 0 && end > self.end_of(place) {
             return self.truncate_place(task, place, end);
         }

@@ -43,6 +43,7 @@ use crate::rows::TaskRow;
 pub use face_fds::FaceFd;
 pub use face_files::DEVICES;
 use ids::Kind;
+use open::How;
 
 /// No alternate signal stack.
 pub(crate) const NO_ALT_STACK: AltStack = AltStack { sp: 0, flags: SS_DISABLE, size: 0 };
@@ -273,6 +274,9 @@ impl Kernel {
             }
             Call::Openat { dirfd, path, flags, mode } => {
                 self.openat(task, dirfd, path, flags, mode)
+            }
+            Call::Openat2 { dirfd, path, flags, mode, resolve } => {
+                self.openat2(task, How { dirfd, path, flags, mode, resolve })
             }
             Call::Stat { path } => self.stat_at(task, AT_FDCWD, path, 0),
             Call::Lstat { path } => self.stat_at(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW),

@@ -15,6 +15,45 @@ use alloc::boxed::Box;
 /// Flags that F_GETFL shows: those of creation are not kept (open(2)).
 const NOT_KEPT: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 
+/// What open(2) and openat2(2) are asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How<'a> {
+    /// Where a relative path begins.
+    pub(crate) dirfd: i32,
+    pub(crate) path: Path<'a>,
+    pub(crate) flags: u32,
+    pub(crate) mode: u32,
+    /// How the path is resolved: 0 but for openat2.
+    pub(crate) resolve: u32,
+}
+
+impl How<'_> {
+    /// The flags and the mode that openat(2) takes no notice of are errors in openat2(2), and so
+    /// are those that cannot go together.
+    fn check(&self) -> Result<(), Errno> {
+        let known = |names: Names| names.iter().fold(0, |all, (_, bits)| all | *bits);
+        let Self { flags, mode, resolve, .. } = *self;
+        let strange =
+            u64::from(flags) & !known(OPEN_FLAGS) | u64::from(resolve) & !known(RESOLVE_FLAGS);
+        let makes = flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0;
+        let most = if makes { 0o7777 } else { 0 };
+        let beside_path = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+        if strange != 0
+            || mode & !most != 0
+            || flags & O_PATH != 0 && flags & !beside_path != 0
+            || resolve & RESOLVE_BENEATH != 0 && resolve & RESOLVE_IN_ROOT != 0
+        {
+            return Err(Errno::EINVAL);
+        }
+        fs::check_open_flags(flags)?;
+        // Nothing is made or cut by what must find everything in the cache, as all is here.
+        if resolve & RESOLVE_CACHED != 0 && (makes || flags & O_TRUNC != 0) {
+            return Err(Errno::EAGAIN);
+        }
+        Ok(())
+    }
+}
+
 impl Kernel {
     /// openat(2).
     pub(crate) fn openat(
@@ -25,19 +64,32 @@ impl Kernel {
         flags: u32,
         mode: u32,
     ) -> CallResult {
+        self.open_as(task, How { dirfd, path, flags, mode, resolve: 0 })
+    }
+
+    /// openat2(2).
+    pub(crate) fn openat2(&mut self, task: TaskRow, how: How<'_>) -> CallResult {
+        how.check()?;
+        self.open_as(task, how)
+    }
+
+    fn open_as(&mut self, task: TaskRow, how: How<'_>) -> CallResult {
+        let How { dirfd, path, flags, mode, resolve } = how;
         let path = path_bytes(path)?;
         if path.is_empty() {
             return Err(Errno::ENOENT.into());
         }
         // Linux takes the number before it walks.
         let fd = self.free_fd(task, 0)?;
-        let from = self.start_of(task, dirfd, path)?;
+        // With its own root the directory counts for an absolute path too.
+        let begins = if resolve & RESOLVE_IN_ROOT != 0 { b"." } else { path };
+        let from = self.start_of(task, dirfd, begins)?;
         let umask = self.rows[self.rows[task].context].umask;
-        let asked_mode = mode;
         let mode = if flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0 { mode } else { 0 };
         let now = self.stamp();
         let opened = {
             caller!(self, task => caller);
+            let caller = fs::Caller { resolve, ..caller };
             self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)?
         };
         // 64-bit programs always have O_LARGEFILE; O_PATH keeps almost nothing.
@@ -57,8 +109,7 @@ impl Kernel {
         if flags & O_PATH == 0 {
             match self.fs.inode(place).map(|inode| &inode.kind) {
                 Some(Kind::Fifo) => {
-                    let call = Call::Openat { dirfd, path: Some(path), flags, mode: asked_mode };
-                    return self.open_fifo(task, (fd, place), kept, cloexec, &call);
+                    return self.open_fifo(task, (fd, place), kept, cloexec, &how);
                 }
                 Some(Kind::CharDevice(rdev)) => self.may_open_device(task, *rdev)?,
                 Some(Kind::BlockDevice(_)) => return Err(Errno::ENXIO.into()),
@@ -101,14 +152,14 @@ impl Kernel {
         self.open_ends(task, fd, (pipe, None), flags, cloexec)
     }
 
-    /// Opens a FIFO; `call` is what a stop or a handler makes of it again.
+    /// Opens a FIFO; `how` is what a stop or a handler makes of it again.
     fn open_fifo(
         &mut self,
         task: TaskRow,
         (fd, place): (u32, Place),
         flags: u32,
         cloexec: bool,
-        call: &Call<'_>,
+        how: &How<'_>,
     ) -> CallResult {
         let inode = self.fs.inode_id(place).ok_or(Errno::ENXIO)?;
         let pipe = match self.fifos.get(&inode) {
@@ -124,6 +175,11 @@ impl Kernel {
             Err(Stop::Fail(_)) => self.drop_pipe_if_unused(pipe, Some(place)),
             Err(Stop::Block(block)) if self.config.wake == WakeMode::Auto => {
                 if let Waiting::FifoOpen { again, .. } = &mut block.on {
+                    let How { dirfd, path, flags, mode, resolve } = *how;
+                    let call = match resolve {
+                        0 => Call::Openat { dirfd, path, flags, mode },
+                        _ => Call::Openat2 { dirfd, path, flags, mode, resolve },
+                    };
                     call.put(&mut again.0);
                 }
             }

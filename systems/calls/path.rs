@@ -488,7 +488,7 @@ impl Kernel {
         caller!(self, task => caller);
         let text: Vec<u8> = self.fs.getcwd(&caller)?;
         let length = text.len() as u64 + 1;
-        if size != 0 && size < length {
+        if size < length {
             return Err(Errno::ERANGE.into());
         }
         Ok(Answer { value: length as i64, payload: Payload::Data(crate::wire::Bytes(text)) })

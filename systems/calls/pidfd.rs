@@ -8,6 +8,7 @@ use crate::abi::credentials::CAP_SYS_PTRACE;
 use crate::abi::flags::*;
 use crate::abi::signal::{SI_TKILL, SI_USER};
 use crate::abi::{Errno, SigInfo, Signal};
+use crate::calls::signal::refused;
 use crate::components::{Life, Object, Pidfd, Target, WaitQueue};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Changed, Kernel};
@@ -141,7 +142,7 @@ impl Kernel {
                 self.may_kill(task, process, signal)?;
                 if let Some(signal) = signal {
                     let info = info.unwrap_or_else(|| self.sender_info(task, signal, SI_TKILL));
-                    self.post_to_task(thread, signal, info);
+                    refused(self.post_to_task(thread, signal, info))?;
                 }
                 Ok(())
             }
@@ -176,7 +177,7 @@ impl Kernel {
             && self.rows[process].life == Life::Alive
         {
             let info = info.unwrap_or_else(|| self.sender_info(task, signal, SI_USER));
-            self.post(process, signal, info);
+            refused(self.post(process, signal, info))?;
         }
         Ok(())
     }

@@ -140,10 +140,10 @@ impl Kernel {
         let parent = caller.process;
         let vfork_parent = if flags & CLONE_VFORK != 0 { caller.tid } else { 0 };
         let from = &self.rows[parent];
-        let (real_parent, exit_signal) = if flags & CLONE_PARENT != 0 {
-            (from.parent, from.exit_signal)
+        let (real_parent, maker, exit_signal) = if flags & CLONE_PARENT != 0 {
+            (from.parent, from.maker, from.exit_signal)
         } else {
-            (from.pid, (flags & CSIGNAL) as u8)
+            (from.pid, from.maker_number(caller.tid), (flags & CSIGNAL) as u8)
         };
         let (pgid, sid, exe) = (from.pgid, from.sid, from.exe);
         let (text, text_bytes) = (from.text, from.text_bytes);
@@ -156,6 +156,7 @@ impl Kernel {
         let from = &self.rows[parent];
         let process = Process {
             parent: real_parent,
+            maker,
             sibling: places.sibling,
             birth: places.birth,
             in_group: places.in_group,
@@ -354,9 +355,11 @@ impl Kernel {
                 continue;
             }
             if let Some(row) = self.pids.task(other) {
-                self.end_task(row, WaitStatus::Exited(0));
+                let uid = self.end_task(row, WaitStatus::Exited(0));
+                self.hand_children_on(process, other, tid, uid);
             }
         }
+        self.own_all_children(process);
         self.rows[process].threads.clear();
         self.rows[process].threads.push(pid);
         if tid != pid {

@@ -8,6 +8,7 @@ use crate::abi::{AltStack, Errno, SigAction, SigInfo, SigSet, Signal, Timespec};
 use crate::components::{Life, Restart, Waiting};
 use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::queue::Posted;
 use crate::rows::{ProcessRow, RowKind, TaskRow};
 use crate::tables::family::Club;
 use alloc::boxed::Box;
@@ -274,7 +275,7 @@ impl Kernel {
         self.may_kill(task, process, signal)?;
         if let Some(signal) = signal {
             let info = self.sender_info(task, signal, SI_TKILL);
-            self.post_to_task(row, signal, info);
+            refused(self.post_to_task(row, signal, info))?;
         }
         Ok(Answer::default())
     }
@@ -295,12 +296,7 @@ impl Kernel {
         }
         self.may_kill(task, process, signal)?;
         if let Some(signal) = signal {
-            if signal.number() >= crate::abi::signal::SIGRTMIN
-                && !self.has_memory(crate::memory::SIGNAL_BYTES)
-            {
-                return Err(Errno::EAGAIN.into());
-            }
-            self.post(process, signal, SigInfo { signo: sig, ..info });
+            refused(self.post(process, signal, SigInfo { signo: sig, ..info }))?;
         }
         Ok(Answer::default())
     }
@@ -345,6 +341,14 @@ fn valid(sig: i32) -> Wanted {
     match sig {
         0 => Ok(None),
         number => Signal::new(number).map(Some).ok_or(Errno::EINVAL),
+    }
+}
+
+/// EAGAIN if the queue had no room for a signal.
+pub(crate) fn refused(posted: Posted) -> Result<(), Errno> {
+    match posted {
+        Posted::Pending | Posted::Nothing => Ok(()),
+        Posted::Refused => Err(Errno::EAGAIN),
     }
 }
 

@@ -231,7 +231,7 @@ impl Kernel {
         }
         let at = splicing.offset.unwrap_or(self.rows[splicing.to].offset);
         let data = self.rows[from].front_bytes(splicing.count);
-        let written = self.write_place(task, place, at, &data)?.value as u64;
+        let written = self.write_on(task, place, at, &data)?.value as u64;
         let mut left = written;
         while left > 0 {
             let Some(piece) = self.rows[from].piece(0, left) else { break };

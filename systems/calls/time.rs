@@ -80,6 +80,7 @@ impl Kernel {
         if which > ITIMER_PROF {
             return Err(Errno::EINVAL.into());
         }
+        let value = value.map(Itimer::checked).transpose()?;
         let old = match (which, value) {
             // Disarmed it forgets its period; those of CPU time keep theirs (as observed).
             (ITIMER_REAL, Some(Itimer { value_ns: 0, .. })) => self.arm(task, 0, 0),
@@ -87,7 +88,7 @@ impl Kernel {
             (ITIMER_REAL, None) => self.armed(task),
             (_, value) => self.cpu_timer(task, which == ITIMER_PROF, value),
         };
-        Ok(Answer::with(Payload::Timer(old)))
+        Ok(Answer::with(Payload::Timer(old.in_micros())))
     }
 
     /// What was set before, ITIMER_PROF or ITIMER_VIRTUAL: no CPU time passes.
@@ -111,6 +112,12 @@ impl Kernel {
         Itimer { value_ns, interval_ns: process.alarm_interval_ns }
     }
 
+    /// When so much time will have passed; the clock of Linux ends 2^63 ns after it was started.
+    pub(crate) fn time_in(&self, ns: u64) -> u64 {
+        let end = self.config.start_ns.saturating_add(i64::MAX as u64);
+        self.now_ns.saturating_add(ns).min(end.max(self.now_ns))
+    }
+
     fn arm(&mut self, task: TaskRow, value_ns: u64, interval_ns: u64) -> Itimer {
         let old = self.armed(task);
         let process = self.rows[task].process;
@@ -119,7 +126,7 @@ impl Kernel {
         if before != 0 {
             self.deadlines.remove(before, Due::Alarm(pid));
         }
-        let at = if value_ns == 0 { 0 } else { self.now_ns.saturating_add(value_ns) };
+        let at = if value_ns == 0 { 0 } else { self.time_in(value_ns) };
         self.rows[process].alarm_ns = at;
         self.rows[process].alarm_interval_ns = interval_ns;
         if at != 0 {

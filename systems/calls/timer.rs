@@ -42,7 +42,7 @@ impl Kernel {
             _ => {}
         }
         let pid = self.rows[self.rows[task].process].pid;
-        if !self.has_memory(TIMER_BYTES) {
+        if self.has_too_many_signals(task) || !self.has_memory(TIMER_BYTES) {
             return Err(Errno::EAGAIN.into());
         }
         // From here on a number is used up, whatever comes of it.
@@ -74,6 +74,11 @@ impl Kernel {
         };
         self.timers.by_number.insert((pid, number), timer);
         self.hold_bytes(TIMER_BYTES);
+        let uid = self.rows[task].credentials.uid;
+        self.user_signals.enter(uid);
+        if uid != 0 {
+            self.timers.owners.insert((pid, number), uid);
+        }
         Ok(Answer::with(Payload::Number(i64::from(number))))
     }
 
@@ -105,11 +110,12 @@ impl Kernel {
         flags: u32,
         new: Option<Itimer>,
     ) -> CallResult {
-        let new = new.ok_or(Errno::EINVAL)?;
+        let new = new.ok_or(Errno::EINVAL)?.checked()?;
         let key = self.timer_key(task, number)?;
         let old = self.timer_left(key);
         self.disarm_timer(key);
-        let (now, start) = (self.now_ns, self.config.start_ns);
+        let start = self.config.start_ns;
+        let later = self.time_in(new.value_ns);
         let Some(timer) = self.timers.by_number.get_mut(&key) else {
             return Err(Errno::EINVAL.into());
         };
@@ -125,7 +131,7 @@ impl Kernel {
         timer.at_ns = match (is_cpu_clock(timer.clock), absolute, timer.clock) {
             (true, ..) | (false, true, CLOCK_REALTIME) => new.value_ns,
             (false, true, _) => start.saturating_add(new.value_ns),
-            (false, false, _) => now.saturating_add(new.value_ns),
+            (false, false, _) => later,
         };
         self.arm_timer(key);
         self.expire();
@@ -201,6 +207,7 @@ impl Kernel {
         self.disarm_timer(key);
         if self.timers.by_number.remove(&key).is_some() {
             self.unhold_bytes(TIMER_BYTES);
+            self.user_signals.leave(self.timers.owners.remove(&key).unwrap_or(0));
         }
     }
 

@@ -241,7 +241,7 @@ impl Kernel {
                 Err(stop) => return Err(stop),
             };
             let wrote = match self.rows[to].target {
-                Target::File(place) => self.write_place(task, place, out_start + sent, &data),
+                Target::File(place) => self.write_on(task, place, out_start + sent, &data),
                 Target::Socket(socket) => self.write_socket(socket),
                 Target::Pipe(..) | Target::Object(_) => Err(Errno::EINVAL.into()),
             };
@@ -259,6 +259,26 @@ impl Kernel {
             self.rows[to].offset = out_start + sent;
         }
         Ok(self.sent(sending, sent))
+    }
+
+    /// A write that is cut short is gone on with, as Linux does with pages out of a pipe: beyond
+    /// RLIMIT_FSIZE that is SIGXFSZ, while the call gives what was written.
+    pub(crate) fn write_on(
+        &mut self,
+        task: TaskRow,
+        place: Place,
+        offset: u64,
+        data: &[u8],
+    ) -> CallResult {
+        let mut written = 0;
+        while written < data.len() {
+            match self.write_place(task, place, offset + written as u64, &data[written..]) {
+                Ok(answer) if answer.value > 0 => written += answer.value as usize,
+                Err(stop) if written == 0 => return Err(stop),
+                Ok(_) | Err(_) => break,
+            }
+        }
+        Ok(Answer::value(written as i64))
     }
 
     /// The bytes of a file that `slots` pages of a pipe take, from an offset on.

@@ -103,17 +103,12 @@ impl Kernel {
         info: bool,
     ) -> Result<Option<Answer>, Errno> {
         let waiter = self.rows[task].process;
-        let found = self.rows[waiter].reportable.find(|(_, pid)| {
-            let child = self.pids.process(pid)?;
-            let row = &self.rows[child];
-            let fits = selects(select, row) && eligible(row, options);
-            let status = reportable(row, options).filter(|_| fits)?;
-            Some((child, status, (pid, row.last_uid), status.shell_code(row.exit_code)))
-        });
-        let Some((child, status, (pid, uid), code)) = found else {
-            let any = self.has_child(waiter, select, options);
+        let Some((child, status)) = self.find_reportable(task, select, options) else {
+            let any = self.has_child(task, select, options);
             return if any { Ok(None) } else { Err(Errno::ECHILD) };
         };
+        let row = &self.rows[child];
+        let (pid, uid, code) = (row.pid, row.last_uid, status.shell_code(row.exit_code));
         if options & WNOWAIT == 0 {
             self.consume(waiter, child);
         }
@@ -125,6 +120,45 @@ impl Kernel {
         } else {
             Answer { value: i64::from(pid), payload: Payload::Status(status) }
         }))
+    }
+
+    /// The child to report: the caller's own come before those of the other threads, in the order
+    /// in which the threads follow the caller.
+    fn find_reportable(
+        &self,
+        task: TaskRow,
+        select: ChildSelect,
+        options: u32,
+    ) -> Option<(ProcessRow, WaitStatus)> {
+        let tid = self.rows[task].tid;
+        let waiter = &self.rows[self.rows[task].process];
+        if waiter.threads.len() == 1 {
+            return self.find_of(waiter, None, select, options);
+        }
+        let own = waiter.threads.iter().position(|thread| *thread == tid).unwrap_or(0);
+        let (before, after) = waiter.threads.split_at(own);
+        let count = if options & __WNOTHREAD != 0 { 1 } else { waiter.threads.len() };
+        let mut makers = after.iter().chain(before).take(count);
+        makers.find_map(|tid| self.find_of(waiter, Some(*tid), select, options))
+    }
+
+    /// The first child of one thread, or of any, that has something to report.
+    fn find_of(
+        &self,
+        waiter: &Process,
+        thread: Option<u32>,
+        select: ChildSelect,
+        options: u32,
+    ) -> Option<(ProcessRow, WaitStatus)> {
+        let maker = thread.map(|tid| waiter.maker_number(tid));
+        waiter.reportable.find(|(_, pid)| {
+            let child = self.pids.process(pid)?;
+            let row = &self.rows[child];
+            let fits = selects(select, row)
+                && eligible(row, options)
+                && maker.is_none_or(|maker| row.maker == maker);
+            Some((child, reportable(row, options).filter(|_| fits)?))
+        })
     }
 
     /// Takes what was reported: a zombie is reaped, a stop or continuation forgotten.
@@ -139,25 +173,32 @@ impl Kernel {
     }
 
     /// Whether the process has a child that the wait is for, ended or not.
-    fn has_child(&self, waiter: ProcessRow, select: ChildSelect, options: u32) -> bool {
+    fn has_child(&self, task: TaskRow, select: ChildSelect, options: u32) -> bool {
+        let waiter = self.rows[task].process;
         let own = self.rows[waiter].pid;
+        let maker = self.rows[waiter].maker_number(self.rows[task].tid);
+        let eligible = |child: &Process| {
+            eligible(child, options) && (options & __WNOTHREAD == 0 || child.maker == maker)
+        };
         match select {
-            ChildSelect::Pid(pid) => self.pids.process(pid).is_some_and(|child| {
-                self.rows[child].parent == own && eligible(&self.rows[child], options)
-            }),
+            ChildSelect::Pid(pid) => self
+                .pids
+                .process(pid)
+                .is_some_and(|child| self.rows[child].parent == own && eligible(&self.rows[child])),
             ChildSelect::Any => {
                 let mut at = self.rows[waiter].children.next;
                 while let Some(child) = self.pids.process(at) {
-                    if eligible(&self.rows[child], options) {
+                    if eligible(&self.rows[child]) {
                         return true;
                     }
                     at = self.rows[child].sibling.next;
                 }
                 false
             }
-            ChildSelect::Group(group) => self.members(Club::Group, group).iter().any(|member| {
-                self.rows[*member].parent == own && eligible(&self.rows[*member], options)
-            }),
+            ChildSelect::Group(group) => self
+                .members(Club::Group, group)
+                .iter()
+                .any(|member| self.rows[*member].parent == own && eligible(&self.rows[*member])),
         }
     }
 }

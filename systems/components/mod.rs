@@ -16,7 +16,7 @@ pub use description::{Context, Description, Device, FdSlot, Files, Object, Targe
 pub use pipe::{Pipe, Segment};
 pub use process::{Life, Limits, Link, Process, ProcessText, Reportable, Text};
 pub use socket::Socket;
-pub use task::{Frame, Handlers, Interrupted, Pending, Queued, Task};
+pub use task::{Frame, Handlers, Hold, Interrupted, Pending, Queued, Task};
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
 
 /// The texts of processes, lent to who looks at them (DESIGN section 7; the count shows nowhere).

@@ -42,6 +42,8 @@ pub struct Process {
     pub parent: u32,
     /// What getppid(2) says while the parent is outside.
     pub outside_parent: u32,
+    /// The thread of the parent whose child it is, by tid; 0 = its leader (`__WNOTHREAD`).
+    pub maker: u32,
     /// Process group.
     pub pgid: u32,
     /// Session.
@@ -118,6 +120,7 @@ impl Process {
             pid,
             parent: 0,
             outside_parent: 0,
+            maker: 0,
             pgid,
             sid,
             threads: smallvec::smallvec![pid],
@@ -152,6 +155,11 @@ impl Process {
             exit_code: 0,
             goes_ns: 0,
         }
+    }
+
+    /// How a child names one of the threads that made it: see `maker`.
+    pub fn maker_number(&self, tid: u32) -> u32 {
+        if tid == self.pid { 0 } else { tid }
     }
 }
 

@@ -75,6 +75,19 @@ pub struct Queued {
     pub info: SigInfo,
     /// Its number.
     pub signal: Signal,
+    /// What it takes of the room for pending signals.
+    pub hold: Hold,
+}
+
+/// What a pending signal takes of the room for them (RLIMIT_SIGPENDING of getrlimit(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// A place of this user's.
+    User(u32),
+    /// The place that its timer keeps.
+    Timer,
+    /// None: it is pending, and nothing more is known of it.
+    Nothing,
 }
 
 /// Room for so many pending signals is kept when they are gone.
@@ -90,18 +103,25 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Adds a signal; a standard one that is pending already is dropped.
-    pub fn add(&mut self, signal: Signal, info: SigInfo) -> bool {
-        if self.set.contains(signal) && signal.number() < crate::abi::signal::SIGRTMIN {
-            return false;
+    /// Adds a signal. Those without a place of their own stand at the front, where there are no
+    /// more of them than signals.
+    pub fn add(&mut self, queued: Queued) {
+        self.set.insert(queued.signal);
+        match queued.hold {
+            Hold::Nothing => self.queue.push_front(queued),
+            Hold::User(_) | Hold::Timer => self.queue.push_back(queued),
         }
-        self.set.insert(signal);
-        self.queue.push_back(Queued { info, signal });
-        true
+    }
+
+    /// Takes the instance of a signal that has no place of its own, if there is one.
+    pub fn take_lost(&mut self, signal: Signal) -> Option<Queued> {
+        let mut lost = self.queue.iter().take_while(|queued| queued.hold == Hold::Nothing);
+        let at = lost.position(|queued| queued.signal == signal)?;
+        self.queue.remove(at)
     }
 
     /// Takes the first queued instance of a signal.
-    pub fn take(&mut self, signal: Signal) -> Option<SigInfo> {
+    pub fn take(&mut self, signal: Signal) -> Option<Queued> {
         let at = self.queue.iter().position(|queued| queued.signal == signal)?;
         let taken = self.queue.remove(at)?;
         if !self.queue.iter().any(|queued| queued.signal == signal) {
@@ -110,31 +130,24 @@ impl Pending {
         if self.queue.is_empty() && self.queue.capacity() > KEPT_SIGNALS {
             self.queue = VecDeque::new();
         }
-        Some(taken.info)
+        Some(taken)
     }
 
-    /// Drops everything, and the memory that it took.
-    #[inline]
-    pub fn clear(&mut self) {
-        self.set = SigSet::default();
-        if self.queue.capacity() > 0 {
-            self.queue = VecDeque::new();
-        }
-    }
-
-    /// Drops all instances of the signals in the set; gives how many there were.
-    pub fn discard(&mut self, signals: SigSet) -> u64 {
-        if self.set.intersection(signals).is_empty() {
-            return 0;
-        }
+    /// Drops all instances of the signals in the set: which there were.
+    pub fn discard(&mut self, signals: SigSet) -> Vec<Queued> {
         self.set = self.set.without(signals);
-        let before = self.queue.len();
-        self.queue.retain(|queued| !signals.contains(queued.signal));
-        let gone = before - self.queue.len();
+        let mut gone = Vec::new();
+        self.queue.retain(|queued| {
+            let goes = signals.contains(queued.signal);
+            if goes {
+                gone.push(*queued);
+            }
+            !goes
+        });
         if self.queue.capacity() > self.queue.len() + KEPT_SIGNALS {
             self.queue.shrink_to_fit();
         }
-        gone as u64
+        gone
     }
 }
 

@@ -75,7 +75,9 @@ impl Fs {
             _ => Kind::Regular(Pages::default()),
         };
         let is_device = matches!(kind, Kind::CharDevice(_) | Kind::BlockDevice(_));
-        if is_device && !caller.cred.capable(CAP_MKNOD) {
+        // Whoever may make a file may leave a whiteout, which opens nothing.
+        let whiteout = matches!(kind, Kind::CharDevice(0));
+        if is_device && !whiteout && !caller.cred.capable(CAP_MKNOD) {
             return Err(Errno::EPERM);
         }
         self.make(caller, at.parent, &at.name, kind, mode & 0o7777, now)
@@ -130,7 +132,7 @@ impl Fs {
         if let Kind::Directory(_) = row.kind {
             return Err(Errno::EPERM);
         }
-        if row.nlink == 0 {
+        if row.nlink == 0 && !row.linkable {
             return Err(Errno::ENOENT);
         }
         if row.nlink >= self.volume(old).kind.facts().max_links {
@@ -139,6 +141,7 @@ impl Fs {
         self.room_for_name(at.parent)?;
         let row = self.inode_mut(inode);
         row.nlink += 1;
+        row.linkable = false;
         row.ctime = now;
         let entry = self.add_entry(parent, at.name.clone(), inode);
         self.changed(directory, now);

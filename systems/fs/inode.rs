@@ -116,6 +116,8 @@ pub struct Inode {
     pub(super) xattrs: Option<Box<Xattrs>>,
     /// The seals of a file of memory (`memfd.rs`).
     pub(super) seals: Option<u8>,
+    /// It has no name yet and may get one: made with `O_TMPFILE` without `O_EXCL` (open(2)).
+    pub(super) linkable: bool,
     /// Derived: not encoded.
     pub(super) busy: Busy,
 }
@@ -166,13 +168,16 @@ impl<'a> Wire<'a> for Entry {
 
 /// In the encoding of a mode: seals stand in the byte from bit 16 on.
 const HAS_SEALS: u32 = 1 << 24;
+/// In the encoding of a mode: it may get a first name.
+const IS_LINKABLE: u32 = 1 << 25;
 
 impl Inode {
     /// All but the kind's own data, for the encoding and the digest alike.
     pub(super) fn put_attributes(&self, out: &mut Vec<u8>) {
         self.volume.put(out);
-        // Seals stand above the mode: few inodes have any.
+        // Seals and the like stand above the mode: few inodes have any.
         let seals = self.seals.map_or(0, |seals| HAS_SEALS | u32::from(seals) << 16);
+        let seals = seals | if self.linkable { IS_LINKABLE } else { 0 };
         for number in [self.mode | seals, self.uid, self.gid, self.nlink, self.entries] {
             number.put(out);
         }
@@ -191,7 +196,8 @@ impl Inode {
         let pairs = Vec::<(Bytes, Bytes)>::get(from)?;
         let sorted = pairs.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let seals = (mode & HAS_SEALS != 0).then_some((mode >> 16) as u8);
-        let mode = mode & if seals.is_some() { 0xffff } else { u32::MAX };
+        let linkable = mode & IS_LINKABLE != 0;
+        let mode = mode & !IS_LINKABLE & if seals.is_some() { 0xffff } else { u32::MAX };
         if !sorted || mode > 0o7777 {
             return Err(from.error("a mode up to 07777 and attributes in the order of their names"));
         }
@@ -215,6 +221,7 @@ impl Inode {
             entries,
             xattrs,
             seals,
+            linkable,
             busy: Busy::default(),
         })
     }

@@ -122,6 +122,17 @@ impl Fs {
         if barred { Err(Errno::EPERM) } else { Ok(()) }
     }
 
+    /// Whether fallocate(2) may provide room to an end beyond the size, which a file of memory
+    /// counts as growth even if the size stays.
+    ///
+    /// # Errors
+    /// `EPERM`.
+    pub fn may_provide(&self, place: Place, end: u64) -> Result<(), Errno> {
+        let Some(inode) = self.inode_id(place) else { return Ok(()) };
+        let Kind::Regular(pages) = &self.inodes.at(inode.0).kind else { return Ok(()) };
+        self.may_resize_sealed(inode, pages.size(), end.max(pages.size()))
+    }
+
     /// Whether the seals let x bits change.
     pub(super) fn mode_is_sealed(&self, inode: InodeId, mode: u32) -> bool {
         (self.inodes.at(inode.0).mode ^ mode) & 0o111 != 0 && self.sealed(inode, F_SEAL_EXEC)

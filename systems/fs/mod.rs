@@ -70,6 +70,8 @@ pub struct Caller<'a> {
     pub root: Place,
     /// Its working directory.
     pub cwd: Place,
+    /// How paths are resolved (openat2(2)): 0 but for that call.
+    pub resolve: u32,
     /// What /proc shows.
     pub proc: &'a dyn ProcView,
 }
@@ -240,6 +242,7 @@ impl Fs {
             entries,
             xattrs,
             seals: None,
+            linkable: false,
             busy: busy::Busy::default(),
         };
         self.count_inode(&inode);

@@ -219,7 +219,8 @@ impl Fs {
         self.room_for_inode(place, &kind)?;
         let (volume, mode, gid) = self.inherited(caller, above, &kind, mode & 0o7777);
         let inode = self.add_inode(volume, kind, mode, (caller.cred.fsuid, gid), now);
-        self.inode_mut(inode).nlink = 0;
+        let row = self.inode_mut(inode);
+        (row.nlink, row.linkable) = (0, flags & O_EXCL == 0);
         let name = Name::from_slice(format!("#{}", ino(inode)).as_bytes());
         let entry = self.add_unlisted(parent, name, inode);
         let made = Place { mount: place.mount, node: Node::Entry(entry) };

@@ -29,7 +29,7 @@ impl Fs {
         from: Option<Place>,
         path: &'p [u8],
     ) -> Option<PlainEnd<'p>> {
-        if path.len() >= PATH_MAX {
+        if path.len() >= PATH_MAX || caller.resolve != 0 {
             return None;
         }
         let absolute = path.first() == Some(&b'/');
@@ -70,7 +70,7 @@ impl Fs {
         path: &[u8],
         follow: bool,
     ) -> Option<Plain> {
-        if path == b"/" {
+        if path == b"/" && caller.resolve == 0 {
             return Some(Plain::Place(caller.root));
         }
         let end = self.plain_end(caller, from, path)?;

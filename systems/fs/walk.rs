@@ -2,13 +2,16 @@
 //! is left to do and not by recursion.
 //!
 //! Owns where each error of a path comes from, in Linux's order. What is done with the last
-//! component is the operations' business: [`Fs::walk_parent`] stops before it. `openat2` flags come
-//! later.
+//! component is the operations' business: [`Fs::walk_parent`] stops before it. What openat2(2)
+//! forbids a walk stands in the [`Caller`].
 
 use super::procfs::{self, ProcTarget};
 use super::{Caller, EntryId, Fs, InodeId, Kind, Name, Node, Place, Plain, ProcNode};
 use crate::abi::Errno;
-use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_ISVTX};
+use crate::abi::flags::{
+    RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
+    S_IFDIR, S_IFLNK, S_IFMT, S_ISVTX,
+};
 use alloc::borrow::Cow;
 use core::ops::Range;
 use smallvec::SmallVec;
@@ -111,6 +114,8 @@ pub(super) struct Walk<'f> {
     fs: &'f Fs,
     caller: &'f Caller<'f>,
     pub(super) at: Place,
+    /// Above it `..` does not lead, and absolute links begin there.
+    top: Place,
     /// The path (or the trailing link that took its place) and the links inside it.
     rests: SmallVec<[Rest<'f>; 2]>,
     pub(super) name: Name,
@@ -135,11 +140,17 @@ impl<'f> Walk<'f> {
             return Err(Errno::ENAMETOOLONG);
         }
         let first = *path.first().ok_or(Errno::ENOENT)?;
-        let at = if first == b'/' { caller.root } else { from.unwrap_or(caller.cwd) };
+        let absolute = first == b'/' && caller.resolve & RESOLVE_IN_ROOT == 0;
+        if absolute && caller.resolve & RESOLVE_BENEATH != 0 {
+            return Err(Errno::EXDEV);
+        }
+        let at = if absolute { caller.root } else { from.unwrap_or(caller.cwd) };
+        let scoped = caller.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT) != 0;
         let mut walk = Self {
             fs,
             caller,
             at,
+            top: if scoped { at } else { caller.root },
             rests: SmallVec::new(),
             name: Name::new(),
             last: Last::Root,
@@ -147,7 +158,7 @@ impl<'f> Walk<'f> {
             followed: Followed::new(),
             links: 0,
         };
-        if first != b'/' && !walk.in_directory() {
+        if !absolute && !walk.in_directory() {
             return Err(Errno::ENOTDIR);
         }
         walk.rests.push(Rest { text: Cow::Borrowed(path), at: 0 });
@@ -195,7 +206,7 @@ impl<'f> Walk<'f> {
                 self.rests.pop();
             }
             match self.step(true)? {
-                Step::Link(text) => self.enter_link(text),
+                Step::Link(text) => self.enter_link(text)?,
                 Step::Moved(Target::Place(place)) => {
                     self.at = place;
                     if !self.in_directory() {
@@ -209,15 +220,29 @@ impl<'f> Walk<'f> {
     }
 
     /// Puts the target of a link in front of what is left.
-    fn enter_link(&mut self, text: Cow<'f, [u8]>) {
+    fn enter_link(&mut self, text: Cow<'f, [u8]>) -> Result<(), Errno> {
         if text.first() == Some(&b'/') {
-            self.at = self.caller.root;
+            if self.forbids(RESOLVE_BENEATH) {
+                return Err(Errno::EXDEV);
+            }
+            self.at = self.crossed(self.top)?;
         }
         let mut rest = Rest { text, at: 0 };
         rest.skip_slashes();
         if !rest.is_done() || self.rests.is_empty() {
             self.rests.push(rest);
         }
+        Ok(())
+    }
+
+    fn forbids(&self, resolve: u32) -> bool {
+        self.caller.resolve & resolve != 0
+    }
+
+    /// The place, unless it is on another mount and none is to be crossed.
+    fn crossed(&self, to: Place) -> Result<Place, Errno> {
+        let stays = to.mount == self.at.mount || !self.forbids(RESOLVE_NO_XDEV);
+        if stays { Ok(to) } else { Err(Errno::EXDEV) }
     }
 
     /// Takes the last component itself: `None` if it was a link, and the walk goes on in its
@@ -227,7 +252,7 @@ impl<'f> Walk<'f> {
             Step::Moved(target) => Ok(Some(target)),
             Step::Link(text) => {
                 self.rests.clear();
-                self.enter_link(text);
+                self.enter_link(text)?;
                 Ok(None)
             }
         }
@@ -238,12 +263,15 @@ impl<'f> Walk<'f> {
         match self.last {
             Last::Dot | Last::Root => Ok(Step::Moved(Target::Place(self.at))),
             Last::DotDot => {
-                let above = self.fs.above(self.caller.root, self.at);
+                if self.at == self.top && self.forbids(RESOLVE_BENEATH) {
+                    return Err(Errno::EXDEV);
+                }
+                let above = self.crossed(self.fs.above(self.top, self.at))?;
                 Ok(Step::Moved(Target::Place(above)))
             }
             Last::Name => {
                 let child = self.look_up()?.ok_or(Errno::ENOENT)?;
-                let child = self.fs.top_mount(child);
+                let child = self.crossed(self.fs.top_mount(child))?;
                 if follow { self.follow(child) } else { Ok(Step::Moved(Target::Place(child))) }
             }
         }
@@ -277,19 +305,45 @@ impl<'f> Walk<'f> {
                 let Kind::Symlink(target) = &fs.inodes.at(inode.0).kind else { return stay };
                 self.count_link()?;
                 self.may_follow(child)?;
+                if self.forbids(RESOLVE_NO_SYMLINKS) {
+                    return Err(Errno::ELOOP);
+                }
                 self.followed.push(inode);
                 Ok(Step::Link(Cow::Borrowed(target)))
             }
             Node::Proc(node) if !procfs::is_link(node) => stay,
             Node::Proc(node) => {
                 self.count_link()?;
+                if self.forbids(RESOLVE_NO_SYMLINKS) {
+                    return Err(Errno::ELOOP);
+                }
                 match procfs::follow(self.caller.proc, node)? {
                     ProcTarget::Text(text) => Ok(Step::Link(Cow::Owned(text))),
-                    ProcTarget::Place(place) => Ok(Step::Moved(Target::Place(place))),
-                    ProcTarget::Object(_) => Ok(Step::Moved(Target::Object(node))),
+                    ProcTarget::Place(place) => {
+                        self.may_jump(Some(place))?;
+                        Ok(Step::Moved(Target::Place(place)))
+                    }
+                    ProcTarget::Object(_) => {
+                        self.may_jump(None)?;
+                        Ok(Step::Moved(Target::Object(node)))
+                    }
                 }
             }
         }
+    }
+
+    /// Whether a magic link may lead there; `None` is on a mount that no path leads to.
+    fn may_jump(&self, to: Option<Place>) -> Result<(), Errno> {
+        if self.forbids(RESOLVE_NO_MAGICLINKS) {
+            return Err(Errno::ELOOP);
+        }
+        let stays = to.is_some_and(|to| to.mount == self.at.mount);
+        if self.forbids(RESOLVE_NO_XDEV) && !stays
+            || self.forbids(RESOLVE_BENEATH | RESOLVE_IN_ROOT)
+        {
+            return Err(Errno::EXDEV);
+        }
+        Ok(())
     }
 
     fn count_link(&mut self) -> Result<(), Errno> {

@@ -2,8 +2,8 @@
 //! an error here, so that it is no panic later.
 
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, MAGIC, Refs, RestoreError, Row, VERSION,
-    WAITS_ALWAYS,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, MAGIC, Refs, RestoreError, Row,
+    VERSION, WAITS_ALWAYS,
 };
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
@@ -21,6 +21,7 @@ use crate::rows::{
     ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, SocketRow, TaskRow,
 };
 use crate::tables::deadlines::Due;
+use crate::tables::users::PerUser;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -81,6 +82,7 @@ impl Kernel {
         }
         kernel.get_extras(from, &refs)?;
         from.finish()?;
+        kernel.user_signals = PerUser::of_all(kernel.signals_by_user());
         kernel.index_waits();
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
         Ok(kernel)
@@ -426,7 +428,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, cpu_timers, death_signal) = get_rare(from)?;
+    let (limits, cpu_timers, death_signal, maker) = get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -434,6 +436,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         pid,
         parent,
         outside_parent,
+        maker,
         pgid,
         sid,
         threads,
@@ -470,19 +473,20 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     })
 }
 
-/// Limits and CPU timers of their own, and the signal of the parent's end.
-type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8);
+/// Limits and CPU timers of its own, the signal of the parent's end, the thread whose child it is.
+type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8, u32);
 
 fn get_rare(from: From<'_, '_>) -> Result<Rare, WireError> {
     let error = from.error("a byte of what few processes have");
     let which = u8::get(from)?;
-    if which & !(HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL) != 0 {
+    if which & !(HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL | HAS_MAKER) != 0 {
         return Err(error);
     }
     let limits = if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None };
     let timers = if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None };
     let death_signal = if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 };
-    Ok((limits, timers, death_signal))
+    let maker = if which & HAS_MAKER != 0 { Wire::get(from)? } else { 0 };
+    Ok((limits, timers, death_signal, maker))
 }
 
 fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreError> {

@@ -1,17 +1,22 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
-use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, WAITS_ALWAYS};
+use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, WAITS_ALWAYS};
+use crate::abi::Signal;
+use crate::abi::signal::SIGRTMIN;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
 use crate::components::{
-    Context, Description, Event, Files, Frame, Handlers, Interrupted, Life, Object, Pending, Pidfd,
-    Pipe, Process, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
+    Context, Description, Event, Files, Frame, Handlers, Hold, Interrupted, Life, Object, Pending,
+    Pidfd, Pipe, Process, Queued, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
 };
 use crate::kernel::Kernel;
 use crate::rows::{DescriptionRow, Encode, RowKind, Rows};
 use crate::wire::{Wire, put_varint};
 use alloc::vec::Vec;
+
+/// Set in the number of a signal whose hold follows.
+const HAS_HOLD: u8 = 0x80;
 
 impl Kernel {
     pub(super) fn put_rows<K: RowKind>(&self, out: &mut Vec<u8>)
@@ -52,11 +57,33 @@ impl Kernel {
 crate::wire_enum!(Restart { 0 WithFlag, 1 Never, 2 Uninterruptible, 3 NeverAtAll });
 crate::wire_enum!(Life { 0 Alive, 1 Zombie(status) });
 crate::wire_struct!(crate::components::Link { prev, next });
-crate::wire_struct!(crate::components::Queued { info, signal });
 crate::wire_enum!(crate::event::Question {
     0 Entropy { bytes }, 1 HostFile { path }, 2 Unmodelled { number },
     3 Permission { subject, operation, path, words }, 4 Foreign { call }
 });
+
+crate::wire_enum!(Hold { 0 User(uid), 1 Timer, 2 Nothing });
+
+/// What it holds is written where that is not the place of user 0.
+impl<'a> Wire<'a> for Queued {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.info.put(out);
+        if self.hold == Hold::User(0) {
+            self.signal.put(out);
+            return;
+        }
+        (self.signal.number() | HAS_HOLD).put(out);
+        self.hold.put(out);
+    }
+    fn get(from: &mut crate::wire::WireReader<'a>) -> Result<Self, crate::wire::WireError> {
+        let info = Wire::get(from)?;
+        let error = from.error("a signal, 1 to 64");
+        let number = u8::get(from)?;
+        let signal = Signal::new(i32::from(number & !HAS_HOLD)).ok_or(error)?;
+        let hold = if number & HAS_HOLD != 0 { Wire::get(from)? } else { Hold::User(0) };
+        Ok(Queued { info, signal, hold })
+    }
+}
 
 impl<'a> Wire<'a> for Pending {
     fn put(&self, out: &mut Vec<u8>) {
@@ -67,8 +94,12 @@ impl<'a> Wire<'a> for Pending {
     }
     fn get(from: &mut crate::wire::WireReader<'a>) -> Result<Self, crate::wire::WireError> {
         let mut pending = Pending::default();
-        for queued in Vec::<crate::components::Queued>::get(from)? {
-            pending.add(queued.signal, queued.info);
+        for queued in Vec::<Queued>::get(from)? {
+            let standard = queued.signal.number() < SIGRTMIN;
+            if !(standard && pending.set.contains(queued.signal)) {
+                pending.set.insert(queued.signal);
+                pending.queue.push_back(queued);
+            }
         }
         Ok(pending)
     }
@@ -228,7 +259,8 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     out.push(
         has(process.limits.is_some(), HAS_LIMITS)
             | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
-            | has(process.death_signal != 0, HAS_DEATH_SIGNAL),
+            | has(process.death_signal != 0, HAS_DEATH_SIGNAL)
+            | has(process.maker != 0, HAS_MAKER),
     );
     if let Some(limits) = &process.limits {
         limits.put(out);
@@ -238,6 +270,9 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     }
     if process.death_signal != 0 {
         process.death_signal.put(out);
+    }
+    if process.maker != 0 {
+        process.maker.put(out);
     }
 }
 

@@ -19,6 +19,9 @@ impl Kernel {
         self.put_rows::<EventRow>(out);
         self.put_rows::<PidfdRow>(out);
         self.timers.put(out);
+        if !self.timers.owners.is_empty() {
+            self.timers.owners.put(out);
+        }
     }
 
     /// Fills the rows that descriptions referred to, and arms timers.
@@ -50,6 +53,13 @@ impl Kernel {
         }
         self.timers = Wire::get(from)?;
         from.charge(self.timers.by_number.len() as u64 * memory::TIMER_BYTES)?;
+        if from.left() > 0 {
+            self.timers.owners = Wire::get(from)?;
+            let has = |key: &(u32, u32)| self.timers.by_number.contains_key(key);
+            if !self.timers.owners.keys().all(has) {
+                return Err(RestoreError::Inconsistent("the owner of no timer"));
+            }
+        }
         let armed: Vec<(u32, u32)> = self.timers.by_number.keys().copied().collect();
         armed.into_iter().for_each(|key| self.arm_timer(key));
         self.check_extras(refs, events, pidfds)

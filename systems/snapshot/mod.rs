@@ -33,6 +33,8 @@ const HAS_LIMITS: u8 = 1;
 const HAS_CPU_TIMERS: u8 = 2;
 /// A process is to be told of its parent's end.
 const HAS_DEATH_SIGNAL: u8 = 4;
+/// A process is the child of a thread that is not its parent's leader.
+const HAS_MAKER: u8 = 8;
 /// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
 const WAITS_ALWAYS: u32 = 0x100;
 const MAGIC: &[u8; 8] = b"tkstate\0";
@@ -74,16 +76,16 @@ impl From<WireError> for RestoreError {
     }
 }
 
-/// What a process does.
+/// What a process does: as in ps(1), what its leader does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessState {
     /// It can speak.
     Running,
-    /// All its tasks are in calls that wait.
+    /// It is in a call that waits.
     Blocked,
     /// A signal stopped it.
     Stopped,
-    /// It has ended and waits to be reaped.
+    /// It has ended and waits to be reaped, or for its other threads to end.
     Zombie,
 }
 
@@ -245,6 +247,9 @@ impl Kernel {
         if !self.timers.next.is_empty() {
             self.timers.put(&mut out);
         }
+        if !self.timers.owners.is_empty() {
+            self.timers.owners.put(&mut out);
+        }
         hash64(0, &out)
     }
 
@@ -268,15 +273,16 @@ impl Kernel {
 
     fn process_state(&self, row: Row) -> ProcessState {
         let process = &self.rows[row];
-        if process.life != Life::Alive {
+        let leader = self.pids.task(process.pid).map(|task| &self.rows[task]);
+        let Some(leader) = leader.filter(|leader| process.life == Life::Alive && !leader.exited)
+        else {
             return ProcessState::Zombie;
+        };
+        match process.stopped {
+            Some(_) => ProcessState::Stopped,
+            None if leader.wait.is_some() => ProcessState::Blocked,
+            None => ProcessState::Running,
         }
-        if process.stopped.is_some() {
-            return ProcessState::Stopped;
-        }
-        let mut tasks = process.threads.iter().filter_map(|tid| self.pids.task(*tid));
-        let blocked = |task: TaskRow| self.rows[task].wait.is_some() || self.rows[task].exited;
-        if tasks.all(blocked) { ProcessState::Blocked } else { ProcessState::Running }
     }
 
     /// Every inode below an absolute path, sorted by bytes; mounts are not entered, links not
@@ -299,7 +305,7 @@ impl Kernel {
         };
         let root = crate::abi::Credentials::root();
         let above = self.fs.root();
-        let caller = Caller { cred: &root, root: above, cwd: above, proc: &view };
+        let caller = Caller { cred: &root, root: above, cwd: above, resolve: 0, proc: &view };
         let entries = self.fs.tree(top).into_iter();
         Ok(entries
             .map(|(path, place)| {

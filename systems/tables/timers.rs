@@ -1,7 +1,9 @@
 //! The timers of timer_create(2), by process and number: they belong to no row, for few processes
 //! have any.
 
+use crate::wire::{Wire, WireError, WireReader};
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 /// What the end of a timer's time does (`SIGEV_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +48,22 @@ pub struct Timers {
     pub by_number: BTreeMap<(u32, u32), Timer>,
     /// The next number of a process that has had any.
     pub next: BTreeMap<u32, u32>,
+    /// Whose places in the queue of signals they keep, where that is not user 0: the real user
+    /// that made each. Encoded after all else, where there are any.
+    pub owners: BTreeMap<(u32, u32), u32>,
 }
 
-crate::wire_struct!(Timers { by_number, next });
+/// But for the owners.
+impl<'a> Wire<'a> for Timers {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.by_number.put(out);
+        self.next.put(out);
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let (by_number, next) = (Wire::get(from)?, Wire::get(from)?);
+        Ok(Timers { by_number, next, owners: BTreeMap::new() })
+    }
+}
 
 impl Timers {
     /// A process's next number: numbers are never given twice.
@@ -58,6 +73,11 @@ impl Timers {
         // Linux begins anew beyond the largest int.
         *next = (number + 1) & i32::MAX as u32;
         number
+    }
+
+    /// Whose place in the queue of signals a timer keeps.
+    pub fn owner(&self, key: (u32, u32)) -> u32 {
+        self.owners.get(&key).copied().unwrap_or(0)
     }
 
     /// The numbers of a process's timers.

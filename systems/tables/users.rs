@@ -1,44 +1,47 @@
-//! How many tasks each user has, as RLIMIT_NPROC counts them (getrlimit(2)): by real user ID,
-//! threads and zombies too.
+//! What the kernel counts by real user ID (getrlimit(2)): tasks for RLIMIT_NPROC, threads and
+//! zombies too, and queued signals for RLIMIT_SIGPENDING.
 //!
-//! User 0 is exempt from the limit and is not counted. Not here: the limit itself
-//! (`calls/process.rs`, `calls/exec.rs`).
+//! User 0 is exempt from the limit on tasks, which are not counted for it. Not here: the limits
+//! themselves (`calls/process.rs`, `calls/exec.rs`, `queue.rs`, `calls/timer.rs`).
 
 use alloc::collections::BTreeMap;
 
-/// Tasks by real user ID.
+/// How many of something each user has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct UserTasks {
-    /// The user asked about last, with its tasks: most systems have one that forks.
+pub(crate) struct PerUser {
+    /// The user asked about last, with its count: most systems have one that is busy.
     last: (u32, u64),
     /// The others that have any.
     others: BTreeMap<u32, u64>,
 }
 
-impl UserTasks {
-    /// A task of the user more.
+impl PerUser {
+    /// One more of the user's.
     #[inline]
     pub(crate) fn enter(&mut self, uid: u32) {
-        if uid != 0 {
-            *self.of(uid) += 1;
-        }
+        *self.of(uid) += 1;
     }
 
     /// One less.
     #[inline]
     pub(crate) fn leave(&mut self, uid: u32) {
-        if uid != 0 {
-            let count = self.of(uid);
-            *count = count.saturating_sub(1);
-        }
+        let count = self.of(uid);
+        *count = count.saturating_sub(1);
     }
 
-    /// How many the user has; 0 for user 0.
+    /// Counts that were taken elsewhere.
+    pub(crate) fn of_all(all: BTreeMap<u32, u64>) -> Self {
+        let mut others = all;
+        let root = others.remove(&0).unwrap_or(0);
+        Self { last: (0, root), others }
+    }
+
+    /// How many the user has.
     pub(crate) fn count(&self, uid: u32) -> u64 {
         if uid == self.last.0 { self.last.1 } else { self.others.get(&uid).copied().unwrap_or(0) }
     }
 
-    /// All users that have tasks.
+    /// All users that have any.
     pub(crate) fn all(&self) -> BTreeMap<u32, u64> {
         let mut all = self.others.clone();
         if self.last.1 > 0 {
@@ -62,5 +65,37 @@ impl UserTasks {
             self.others.insert(before, count);
         }
         self.last = (uid, self.others.remove(&uid).unwrap_or(0));
+    }
+}
+
+/// Tasks by real user ID, but for user 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UserTasks(PerUser);
+
+impl UserTasks {
+    /// A task of the user more.
+    #[inline]
+    pub(crate) fn enter(&mut self, uid: u32) {
+        if uid != 0 {
+            self.0.enter(uid);
+        }
+    }
+
+    /// One less.
+    #[inline]
+    pub(crate) fn leave(&mut self, uid: u32) {
+        if uid != 0 {
+            self.0.leave(uid);
+        }
+    }
+
+    /// How many the user has; 0 for user 0.
+    pub(crate) fn count(&self, uid: u32) -> u64 {
+        self.0.count(uid)
+    }
+
+    /// All users that have tasks.
+    pub(crate) fn all(&self) -> BTreeMap<u32, u64> {
+        self.0.all()
     }
 }

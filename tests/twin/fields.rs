@@ -107,14 +107,14 @@ impl<'a> Fields<'a> {
 
     /// A signal by name or number.
     pub(crate) fn signal(&self, name: &str) -> Result<u64, String> {
-        self.flags(name, names::SIGNALS)
+        signal(name, self.value(name).ok_or_else(|| format!("field {name} is missing"))?)
     }
 
     /// A signal set as a list of names; the kernel's sigset_t.
     pub(crate) fn signal_set(&self, name: &str) -> Result<u64, String> {
         let mut set = 0;
         for value in self.list(name)? {
-            match flags(name, value, names::SIGNALS)? {
+            match signal(name, value)? {
                 signal @ 1..=64 => set |= 1 << (signal - 1),
                 signal => return Err(format!("field {name}: there is no signal {signal}")),
             }
@@ -170,6 +170,12 @@ pub(crate) fn flags(field: &str, value: &Value, table: Table) -> Result<u64, Str
             .ok_or_else(|| format!("field {field}: unknown name {word}"))?;
     }
     Ok(all)
+}
+
+/// A signal by its name or number.
+fn signal(field: &str, value: &Value) -> Result<u64, String> {
+    let known = value.as_str().and_then(names::signal_number);
+    known.map_or_else(|| flags(field, value, names::SIGNALS), Ok)
 }
 
 /// Puts a string field: X, or X_b64 when it is not UTF-8.

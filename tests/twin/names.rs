@@ -44,9 +44,20 @@ pub(crate) fn join(table: Table, bits: u64) -> Value {
     words.join("|").into()
 }
 
-/// A signal's name; real-time signals by number.
+/// A signal's name; real-time signals as strace names them.
 pub(crate) fn signal(number: u64) -> Value {
-    name(SIGNALS, number).map_or_else(|| number.into(), Value::from)
+    match number.checked_sub(FIRST_REAL_TIME) {
+        Some(real_time) => format!("SIGRT_{real_time}").into(),
+        None => name(SIGNALS, number).map_or_else(|| number.into(), Value::from),
+    }
+}
+
+/// The number of a signal by its name.
+pub(crate) fn signal_number(name: &str) -> Option<u64> {
+    match name.strip_prefix("SIGRT_") {
+        Some(real_time) => Some(FIRST_REAL_TIME + real_time.parse::<u64>().ok()?),
+        None => value(SIGNALS, name),
+    }
 }
 
 /// The name of an si_code (sigaction(2)).
@@ -66,10 +77,13 @@ table!(SIGNALS:
     SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2
     SIGPIPE SIGALRM SIGTERM SIGSTKFLT SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG
     SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS SIGIOT SIGPOLL);
+/// The first real-time signal of the kernel, `SIGRT_0`: strace's names count from it.
+const FIRST_REAL_TIME: u64 = 32;
 table!(SI_CODES: SI_USER SI_KERNEL SI_QUEUE SI_TIMER SI_MESGQ SI_ASYNCIO SI_SIGIO SI_TKILL);
 table!(CHILD_CODES: CLD_EXITED CLD_KILLED CLD_DUMPED CLD_TRAPPED CLD_STOPPED CLD_CONTINUED);
 table!(SA_FLAGS:
     SA_RESTART SA_SIGINFO SA_NOCLDSTOP SA_NOCLDWAIT SA_NODEFER SA_RESETHAND SA_ONSTACK);
+table!(PRCTL: PR_SET_PDEATHSIG PR_SET_CHILD_SUBREAPER);
 table!(SIG_HOW: SIG_BLOCK SIG_UNBLOCK SIG_SETMASK);
 table!(CLONE:
     CLONE_VM CLONE_FS CLONE_FILES CLONE_SIGHAND CLONE_PIDFD CLONE_PTRACE CLONE_VFORK CLONE_PARENT

@@ -26,15 +26,16 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         },
         "openat2" => {
             let how = args.get(2)?;
-            let resolve = how.field("resolve").and_then(Value::as_u64).unwrap_or(0);
-            if resolve != 0 {
-                return None;
-            }
-            Call::Openat {
-                dirfd: args.fd(0)?,
-                path: args.path(1)?,
-                flags: numbers::bits32(how.field("flags")?, OPEN_FLAGS)?,
-                mode: how.field("mode").map_or(Some(0), numbers::mode)?,
+            let (dirfd, path) = (args.fd(0)?, args.path(1)?);
+            let flags = numbers::bits32(how.field("flags")?, OPEN_FLAGS)?;
+            let mode = how.field("mode").map_or(Some(0), numbers::mode)?;
+            let resolve = how.field("resolve");
+            let resolve = resolve.map_or(Some(0), |value| numbers::bits32(value, RESOLVE_FLAGS))?;
+            // What asks for nothing more is the older call.
+            match (resolve, mode) {
+                (0, 0) => Call::Openat { dirfd, path, flags, mode },
+                (0, _) if flags & O_CREAT != 0 => Call::Openat { dirfd, path, flags, mode },
+                _ => Call::Openat2 { dirfd, path, flags, mode, resolve },
             }
         }
         "stat" => Call::Stat { path: args.path(0)? },

@@ -112,8 +112,13 @@ pub(super) fn vector_flags(args: &Args<'_>) -> Option<u32> {
 
 fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
     let (fd, cmd) = (args.fd(0)?, args.flags(1, FCNTL_COMMANDS)?);
-    // Linux knows it, the kernel does not.
-    if !MODELLED_COMMANDS.contains(&cmd) && recorded(args.call) != Recorded::Errno(Errno::EINVAL) {
+    // Linux knows it, the kernel does not; of leases it knows that there is none.
+    let is_known = match (cmd, recorded(args.call)) {
+        (_, Recorded::Errno(Errno::EINVAL)) | (F_SETLEASE, Recorded::Errno(_)) => true,
+        (F_GETLEASE, answer) => answer == Recorded::Value(i64::from(F_UNLCK)),
+        (cmd, _) => MODELLED_COMMANDS.contains(&cmd),
+    };
+    if !is_known {
         return None;
     }
     let arg = match args.get(2) {

@@ -31,13 +31,22 @@ fn as_requests(text: &[u8]) -> u64 {
     let mut drive = Drive::new(config());
     let mut answered = 0;
     for line in text.split(|byte| *byte == b'\n').take(LINES_MAX) {
-        let answers = drive.answer(line);
+        let answers = drive.answer(&request(line));
         answered += answers.last().map_or(0, |last| u64::from(!last.contains_key("error")));
         drive.kernel_mut().audit().unwrap_or_else(|defect| {
             panic!("{defect} after {}", String::from_utf8_lossy(line));
         });
     }
     answered
+}
+
+/// The line without the answer that a kept case has behind each request.
+fn request(line: &[u8]) -> Vec<u8> {
+    const ANSWER: &[u8] = b",\"linux\":";
+    match line.windows(ANSWER.len()).position(|part| part == ANSWER) {
+        Some(at) => [&line[..at], b"}"].concat(),
+        None => line.to_vec(),
+    }
 }
 
 fn as_twin(text: &[u8]) {

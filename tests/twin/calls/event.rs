@@ -30,6 +30,11 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "getitimer" => itimer(false, f, area),
         "nanosleep" => nanosleep(f, area),
         "clock_nanosleep" => clock_nanosleep(f, area),
+        "timer_create" => timer_create(f, area),
+        "timer_settime" => timer_settime(f, area),
+        "timer_delete" => {
+            f.number("timerid").map(|timer| Plan::new(libc::SYS_timer_delete, &[timer]))
+        }
         "timerfd_create" => timerfd_create(f),
         "timerfd_settime" => timerfd_settime(f, area),
         "timerfd_gettime" => timerfd_gettime(f, area),
@@ -206,6 +211,25 @@ fn clock_nanosleep(f: &Fields<'_>, area: &mut Area) -> Planned {
     let flags = f.flags_or_0("flags", names::TIMER)?;
     let request = f.timespec("request", area)?;
     Ok(Plan::new(libc::SYS_clock_nanosleep, &[clock, flags, request, 0]))
+}
+
+/// Only timers that send SIGALRM to the process: without a `struct sigevent`.
+fn timer_create(f: &Fields<'_>, area: &mut Area) -> Planned {
+    let id = area.room(4)?;
+    let plan = Plan::new(libc::SYS_timer_create, &[f.flags("clockid", names::CLOCKS)?, 0, id]);
+    Ok(plan.replying(move |_, answer| {
+        answer.insert("timerid".into(), get::<i32>(id).into());
+    }))
+}
+
+fn timer_settime(f: &Fields<'_>, area: &mut Area) -> Planned {
+    let flags = f.flags_or_0("flags", names::TIMER)?;
+    let new = area.put(&timer_value("new_value", "nsec", f)?)?;
+    let old = area.room(32)?;
+    let plan = Plan::new(libc::SYS_timer_settime, &[f.number("timerid")?, flags, new, old]);
+    Ok(plan.replying(move |_, answer| {
+        answer.insert("old_value".into(), shown_timer("nsec", old));
+    }))
 }
 
 fn timerfd_create(f: &Fields<'_>) -> Planned {

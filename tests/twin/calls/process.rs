@@ -26,6 +26,7 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "exit_group" => exit(libc::SYS_exit_group, f),
         "wait4" => wait4(f, area),
         "waitid" => waitid(f, area),
+        "prctl" => prctl(f),
         "prlimit64" => prlimit64(f, area),
         "umask" => f.number("mask").map(|mask| Plan::new(libc::SYS_umask, &[mask])),
         "chdir" => f.path("path", area).map(|path| Plan::new(libc::SYS_chdir, &[path])),
@@ -34,6 +35,14 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "getcwd" => getcwd(f, area),
         _ => return ids(call, f, area),
     })
+}
+
+fn prctl(f: &Fields<'_>) -> Planned {
+    let option = f.flags("option", names::PRCTL)?;
+    if names::name(names::PRCTL, option).is_none() {
+        return Err("field option: one that the host twin does not pass on".into());
+    }
+    Ok(Plan::new(libc::SYS_prctl, &[option, f.number_or("arg2", 0)?]))
 }
 
 fn fork(flags: u64) -> Plan {
