@@ -20,6 +20,7 @@ pub mod fleet;
 pub mod import;
 pub mod json;
 pub mod load;
+mod packed;
 #[cfg(feature = "proptest")]
 pub mod proptest;
 pub mod record;

@@ -377,12 +377,12 @@ fn a_damaged_trace_gives_what_stands_before() {
 }
 
 #[test]
-fn a_recording_that_fills_the_memory_is_read_up_to_there() {
+fn a_recording_without_end_is_read_up_to_a_limit() {
     let text = "1 getpid() = 1\n".repeat(20_000);
-    let recording = tickernel::strace::Events::new(text.as_bytes()).read_all_within(1 << 20);
+    let recording = tickernel::strace::Events::new(text.as_bytes()).read_all_within(1 << 17);
     let error = recording.error.expect("too large");
     assert!(error.to_string().contains("shorter part"), "{error}");
-    assert_eq!(recording.events.len() as u64, 2 * (error.line - 1));
+    assert_eq!(recording.events.len(), 2 * (error.line - 1));
     assert!((1_000..19_000).contains(&error.line), "{error}");
 }
 

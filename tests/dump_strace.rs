@@ -84,6 +84,7 @@ fn trace_in(path: &Path) -> Vec<u8> {
     match imported.source {
         Source::Recording(recording) => recording.write(Vec::new()).expect("written"),
         Source::Trace(bytes) => bytes,
+        Source::Stored(path) => std::fs::read(path).expect("it is there"),
         Source::Twin(twin) => {
             let back = convert::to_trace(twin.text.as_slice(), Vec::new()).expect("a twin");
             assert_eq!(back.damage, None);
@@ -270,7 +271,7 @@ fn imported_calls(text: &str, side: &SideFile) -> Vec<Vec<u8>> {
     let recording = Events::new(text.as_bytes()).read_all();
     assert!(recording.error.is_none(), "{:?}\n{text}", recording.error);
     let recording = import::import(&recording, side).expect("imported");
-    let call = |item: &import::Encoded| {
+    let call = |item: import::Encoded| {
         let event = Event::get(&mut WireReader::new(item.step().event)).ok()?;
         let (Event::Call { call, .. } | Event::Park { call, .. }) = event else { return None };
         let mut bytes = Vec::new();

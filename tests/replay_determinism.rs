@@ -71,6 +71,7 @@ fn read(path: &Path) -> Trace {
                 .collect(),
         },
         Source::Trace(bytes) => read_trace(path, &bytes),
+        Source::Stored(file) => read_trace(path, &std::fs::read(file).expect("it is there")),
         Source::Twin(_) => panic!("twins are converted first"),
     }
 }

@@ -1,6 +1,7 @@
 //! Split calls put together, the time line, -ff folders, and that a parse loses nothing.
 
 use std::fs;
+use std::sync::Arc;
 
 use tickernel::strace::{
     Call, Cut, Event, EventKind, Events, Lines, Reason, Recording, Value, read_dir_of_pids,
@@ -15,7 +16,11 @@ fn read(text: &str) -> Recording {
     Events::new(text.as_bytes()).read_all()
 }
 
-fn call(recording: &Recording, index: u64) -> &Call {
+fn events(recording: &Recording) -> Vec<Event> {
+    recording.events.iter().collect()
+}
+
+fn call(recording: &Recording, index: u64) -> Arc<Call> {
     match recording.calls.get(index) {
         Some(call) => call,
         None => panic!("no call {index} in {recording:?}"),
@@ -94,7 +99,7 @@ fn halves_make_one_call() {
     );
     assert!(recording.error.is_none(), "{:?}", recording.error);
     let expected = ["in0", "in1", "out0", "out1", "in2", "in3", "out2", "out3"];
-    assert_eq!(words(&recording.events), expected);
+    assert_eq!(words(&events(&recording)), expected);
     let read = call(&recording, 0);
     assert_eq!((read.tid, read.exit_tid), (Some(1), None));
     assert_eq!((read.args.len(), read.args_at_entry), (3, 1));
@@ -147,7 +152,7 @@ fn calls_without_exit_or_without_entry() {
         "in5",
         "detached",
     ];
-    assert_eq!(words(&recording.events), expected);
+    assert_eq!(words(&events(&recording)), expected);
 }
 
 #[test]
@@ -172,6 +177,18 @@ fn an_execve_of_a_thread_goes_on_as_the_leader() {
 }
 
 #[test]
+fn a_half_that_nothing_comes_of_is_no_call() {
+    // What cannot be read, and what was let go, has no entry and no exit here.
+    for text in ["1 <... read resumed>\"\\N\", 100) = 6\n", "1 <... read resumed> <detached ...>\n"]
+    {
+        assert_eq!(read(text).calls.count(), 0, "{text}");
+    }
+    // What is read to see whether the recording goes on beyond a limit is not kept.
+    let recording = Events::new("1 getpid() = 1\n1 getuid() = 0\n".as_bytes()).read_all_within(9);
+    assert_eq!((recording.events.len(), recording.calls.count()), (2, 1));
+}
+
+#[test]
 fn restarts_stay_calls_of_their_own() {
     let recording = read(
         "1 read(5,  <unfinished ...>\n\
@@ -190,7 +207,7 @@ fn restarts_stay_calls_of_their_own() {
 #[test]
 fn contradictions_are_refused_with_both_lines() {
     let recording = read("1 read(5,  <unfinished ...>\n1 close(3) = 0\n");
-    assert_eq!(words(&recording.events), ["in0"]);
+    assert_eq!(words(&events(&recording)), ["in0"]);
     let error = recording.error.map(|error| (error.line, error.reason));
     assert!(matches!(error, Some((2, Reason::CallInCall { open_line: 1, .. }))));
     let recording = read("1 read(5,  <unfinished ...>\n1 <... write resumed>) = 0\n");
@@ -263,7 +280,7 @@ fn a_folder_of_pids_is_put_in_order() {
         Err(error) => panic!("{error}"),
     };
     assert!(recording.error.is_none(), "{:?}", recording.error);
-    assert!(recording.events.is_sorted_by_key(|event| event.time_ns));
+    assert!(recording.events.iter().is_sorted_by_key(|event| event.time_ns));
     assert_eq!(recording.calls.count(), 96);
     // A child ends before its parent's wait4 returns, though wait4's line stands earlier in time.
     let ended = |event: &Event| {
@@ -277,10 +294,53 @@ fn a_folder_of_pids_is_put_in_order() {
         }
         _ => false,
     };
-    let place = |what: &dyn Fn(&Event) -> bool| recording.events.iter().position(what);
+    let all = events(&recording);
+    let place = |what: &dyn Fn(&Event) -> bool| all.iter().position(what);
     let places = (place(&ended), place(&reaped));
     assert!(matches!(places, (Some(ended), Some(reaped)) if ended < reaped), "{places:?}");
     assert_eq!(call(&recording, 0).tid, Some(1709));
+}
+
+#[test]
+fn a_call_that_returns_after_very_many_others_is_kept_with_its_result() {
+    let mut text = "1 wait4(-1,  <unfinished ...>\n".to_owned();
+    text.push_str(&"2 getpid() = 2\n".repeat(70_000));
+    text.push_str("1 <... wait4 resumed>NULL, 0, NULL) = 2\n3 pause( <unfinished ...>\n");
+    let recording = read(&text);
+    assert!(recording.error.is_none(), "{:?}", recording.error);
+    assert_eq!(recording.calls.count(), 70_002);
+    let wait = call(&recording, 0);
+    assert_eq!((&*wait.name, wait.exit_line, wait.args.len()), ("wait4", Some(70_002), 4));
+    assert_eq!(call(&recording, 70_000).entry_line, Some(70_001));
+    assert!(call(&recording, 70_001).result.is_none());
+    assert!(recording.calls.get(70_002).is_none());
+    let exit = recording.events.iter_from(140_001).next().map(|event| event.kind);
+    assert_eq!(exit, Some(EventKind::Exit { call: 0 }));
+}
+
+#[test]
+fn a_folder_of_more_files_than_may_be_open_is_put_in_order() -> Result<(), std::io::Error> {
+    let folder = tempfile::tempdir()?;
+    for task in 0..1500_u64 {
+        let second = 1_700_000_000 + task;
+        let first = format!("{second}.500000 getpid() = 1 <0.1>\n");
+        let text = format!("{first}{}.700000 close(3) = 0\n", second + 1);
+        fs::write(folder.path().join(format!("t.{}", task + 1)), text)?;
+    }
+    let Ok(recording) = read_dir_of_pids(folder.path()) else { panic!("refused") };
+    assert!(recording.error.is_none(), "{:?}", recording.error);
+    assert_eq!(recording.calls.count(), 3000);
+    let entries = events(&recording).into_iter().filter_map(|event| match event.kind {
+        EventKind::Entry { call } => Some((event.tid?, call)),
+        _ => None,
+    });
+    // The second call of a task comes after the first one of the next.
+    let entries: Vec<_> = entries.collect();
+    assert_eq!(entries.get(..5), Some([(1, 0), (2, 1), (1, 2), (3, 3), (2, 4)].as_slice()));
+    for (tid, index) in entries {
+        assert_eq!(call(&recording, index).tid, Some(tid));
+    }
+    Ok(())
 }
 
 #[test]
@@ -296,8 +356,8 @@ fn a_folder_is_refused_where_its_order_is_unknown() -> Result<(), std::io::Error
     let Ok(recording) = read_dir_of_pids(folder.path()) else { panic!("refused") };
     let error = recording.error.map(|error| (error.file.is_some(), error.line));
     assert_eq!(error, Some((true, 2)));
-    assert_eq!(recording.events.last().map(|event| event.tid), Some(Some(2)));
-    assert_eq!(recording.events.last().and_then(|event| event.time_ns), Some(2_000_000_000));
+    assert_eq!(recording.events.iter().last().map(|event| event.tid), Some(Some(2)));
+    assert_eq!(recording.events.iter().last().and_then(|event| event.time_ns), Some(2_000_000_000));
     fs::write(folder.path().join("other.4"), "")?;
     assert!(matches!(reason(), Some(Reason::NotNumberedFiles)));
     Ok(())

@@ -9,7 +9,8 @@ use crate::json::convert::{ConvertError, to_twin};
 use crate::replay::write;
 use crate::trace::TraceReader;
 use clap::Args;
-use std::io::{self, BufWriter};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -29,6 +30,21 @@ pub(super) struct Arguments {
     meta: Option<PathBuf>,
 }
 
+/// A trace that is printed.
+enum Trace {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+impl Trace {
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Trace::Bytes(bytes) => Box::new(bytes.as_slice()),
+            Trace::File(path) => Box::new(BufReader::new(File::open(path)?)),
+        })
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     if let Some(meta) = arguments.meta.as_deref().filter(|it| is_same_file(it, &arguments.file)) {
         return Err(Failure::of(meta, "it is the input itself; give another file after --meta"));
@@ -37,12 +53,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::of(&arguments.file, error);
     let mut whole = input.damage.map(|damage| damage.why);
     let trace = match input.imported.source {
-        Source::Trace(bytes) => bytes,
-        Source::Twin(twin) => twin.text,
+        Source::Stored(path) => Trace::File(path),
+        Source::Trace(bytes) => Trace::Bytes(bytes),
+        Source::Twin(twin) => Trace::Bytes(twin.text),
         Source::Recording(recording) => {
             whole = recording.damage.as_ref().map(|damage| damage.why.clone());
             let written = write(&recording, input.imported.file, Vec::new());
-            written.map_err(|error| fail(&error))?.0
+            Trace::Bytes(written.map_err(|error| fail(&error))?.0)
         }
     };
     let damage = if arguments.strace {
@@ -54,7 +71,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             Err(error) => return Err(fail(&error)),
         }
     } else {
-        let mut reader = TraceReader::new(trace.as_slice()).map_err(|error| fail(&error))?;
+        let reader = TraceReader::new(trace.open().map_err(|error| fail(&error))?);
+        let mut reader = reader.map_err(|error| fail(&error))?;
         match to_twin(&mut reader, BufWriter::new(io::stdout().lock())) {
             Ok(damage) => damage.map(|damage| damage.to_string()),
             Err(ConvertError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -73,13 +91,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
 }
 
 /// Prints strace's form; a failure of the side file is the outer error.
-fn strace(trace: &[u8], meta: Option<&Path>) -> Result<Result<Option<String>, DumpError>, Failure> {
+fn strace(
+    trace: &Trace,
+    meta: Option<&Path>,
+) -> Result<Result<Option<String>, DumpError>, Failure> {
+    let twice = || Ok::<_, DumpError>((trace.open()?, trace.open()?));
     if let Some(path) = meta {
-        let side = match dump::side_file_of(trace) {
+        let side = match twice().and_then(|(trace, again)| dump::side_file_from(trace, again)) {
             Ok(side) => side.to_string(),
             Err(error) => return Ok(Err(error)),
         };
         std::fs::write(path, side).map_err(|error| Failure::of(path, error))?;
     }
-    Ok(dump::to_strace(trace, BufWriter::new(io::stdout().lock())))
+    let out = BufWriter::new(io::stdout().lock());
+    Ok(twice().and_then(|(trace, again)| dump::to_strace_from(trace, again, out)))
 }

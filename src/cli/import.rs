@@ -5,7 +5,7 @@ use crate::import::{Source, Twin};
 use crate::replay::{Options, write};
 use clap::Args;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,15 @@ pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     file(one).is_some_and(|one| Some(one) == file(other))
 }
 
+/// Copies what is a trace already.
+fn copy(source: &Source, out: &mut impl Write) -> io::Result<()> {
+    match source {
+        Source::Stored(path) => io::copy(&mut File::open(path)?, out).map(drop),
+        Source::Trace(bytes) | Source::Twin(Twin { text: bytes, .. }) => out.write_all(bytes),
+        Source::Recording(_) => Ok(()),
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let input = read_input(&arguments.file)?;
     let fail = |error: &dyn std::fmt::Display| Failure::of(&arguments.output, error);
@@ -39,8 +48,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             let written = write(recording, input.imported.file.clone(), &mut out);
             written.map_err(|error| fail(&error))?.1
         }
-        Source::Trace(bytes) | Source::Twin(Twin { text: bytes, .. }) => {
-            out.write_all(bytes).map_err(|error| fail(&error))?;
+        Source::Stored(_) | Source::Trace(_) | Source::Twin(_) => {
+            copy(&input.imported.source, &mut out).map_err(|error| fail(&error))?;
             let mut options = Options { force: true, ..Options::default() };
             replay_input(&arguments.file, input, &mut options)?
         }

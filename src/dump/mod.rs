@@ -69,8 +69,16 @@ fn first_state<R: Read>(reader: &mut TraceReader<R>) -> Result<Kernel, DumpError
 /// # Errors
 /// The trace has no image that is one, or cannot be read.
 pub fn side_file_of(trace: &[u8]) -> Result<serde_json::Value, DumpError> {
+    side_file_from(trace, trace)
+}
+
+/// The same of a trace that is read as it goes, twice.
+///
+/// # Errors
+/// The trace has no image that is one, or cannot be read.
+pub fn side_file_from<R: Read>(trace: R, again: R) -> Result<serde_json::Value, DumpError> {
     let root = late::known(&mut TraceReader::new(trace)?)?.root.unwrap_or(1);
-    let first = first_state(&mut TraceReader::new(trace)?)?;
+    let first = first_state(&mut TraceReader::new(again)?)?;
     Ok(side_file(first, root))
 }
 
@@ -80,8 +88,20 @@ pub fn side_file_of(trace: &[u8]) -> Result<serde_json::Value, DumpError> {
 /// # Errors
 /// The trace cannot be read, or the output failed.
 pub fn to_strace(trace: &[u8], out: impl Write) -> Result<Option<String>, DumpError> {
+    to_strace_from(trace, trace, out)
+}
+
+/// The same of a trace that is read as it goes, twice.
+///
+/// # Errors
+/// The trace cannot be read, or the output failed.
+pub fn to_strace_from<R: Read>(
+    trace: R,
+    again: R,
+    out: impl Write,
+) -> Result<Option<String>, DumpError> {
     let known = late::known(&mut TraceReader::new(trace)?)?;
-    let mut reader = TraceReader::new(trace)?;
+    let mut reader = TraceReader::new(again)?;
     let first = first_state(&mut reader)?;
     let imported = reader.header().imported;
     let mut session = Session::new(first, imported, known, out);

@@ -1,8 +1,6 @@
 //! Rule (b) of IMPORT.md section 1: when a call needs what another task's pending call does, that
 //! one runs first, as little of it as is needed.
 
-use std::rc::Rc;
-
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
 use tickernel_systems::abi::{Signal, WaitStatus};
@@ -267,19 +265,19 @@ impl Order<'_> {
     /// A task that nobody is known to have made speaks: the first call that makes one and was never
     /// seen to return made it.
     pub(super) fn adopt(&mut self, child: u32) {
-        let recording = self.recording;
         for parent in self.others(child) {
             let Some(pending) = self.task(parent).pending.as_mut() else { continue };
-            let result = recording.calls.get(pending.call).and_then(|it| it.result.as_ref());
+            let result = pending.printed.result.as_ref();
+            let comes_again = result.is_some_and(|result| result.restart().is_some());
             let Some(Call::Clone { flags, set_tid: 0 }) = pending.decoded.parsed() else {
                 continue;
             };
-            if pending.item.is_some() || result.is_some_and(|result| result.restart().is_some()) {
+            if pending.item.is_some() || comes_again {
                 continue;
             }
             let mut bytes = Vec::new();
             Call::Clone { flags, set_tid: child }.put(&mut bytes);
-            pending.decoded.call = Some(Rc::new(bytes));
+            pending.decoded.call = Some(bytes.into());
             self.run_other(parent);
             return;
         }

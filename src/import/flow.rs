@@ -3,9 +3,8 @@
 
 use tickernel_systems::FdView;
 use tickernel_systems::abi::flags::O_TRUNC;
-use tickernel_systems::event::{Answer, Call, Event, Payload};
+use tickernel_systems::event::{Answer, Call, Payload};
 use tickernel_systems::fs::Place;
-use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode;
 use super::order::Order;
@@ -59,8 +58,7 @@ impl Order<'_> {
     /// The ranges of a pending call's data that were not printed.
     pub(super) fn unknown_parts(&self, tid: u32) -> Vec<(u64, u64)> {
         let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
-        let printed = pending.and_then(|pending| self.recording.calls.get(pending.call));
-        printed.map(decode::unknown_parts).unwrap_or_default()
+        pending.map(|pending| decode::unknown_parts(&pending.printed)).unwrap_or_default()
     }
 
     /// A call ended: what it moved.
@@ -182,8 +180,7 @@ impl Order<'_> {
     }
 
     fn has_written(&mut self, pending: &Pending, home: Home, start: u64, len: u64) {
-        let printed = self.recording.calls.get(pending.call);
-        let parts = printed.map(decode::unknown_parts).unwrap_or_default();
+        let parts = decode::unknown_parts(&pending.printed);
         if let Some(item) = pending.item
             && (!parts.is_empty() || !self.unknown.is_empty())
         {
@@ -215,14 +212,7 @@ impl Order<'_> {
             return;
         }
         for learnt in self.unknown.read(home, start, &recorded.0) {
-            let Some(item) = self.items.get_mut(learnt.item) else { continue };
-            let Some(data) = data_place(&item.event) else { continue };
-            let from = usize::try_from(learnt.at).ok().and_then(|at| data.checked_add(at));
-            let to = from.and_then(|from| from.checked_add(learnt.bytes.len()));
-            let (Some(from), Some(to)) = (from, to) else { continue };
-            if let Some(place) = item.event.get_mut(from..to) {
-                place.copy_from_slice(learnt.bytes);
-            }
+            self.items.write(learnt.item, learnt.at, learnt.bytes);
         }
     }
 
@@ -260,20 +250,4 @@ impl Order<'_> {
         let len = data.len().min(coming.len()).min(known);
         (len > 0).then(|| data.get(..len) == coming.get(..len))
     }
-}
-
-/// Where the data of a writing call stand in its event.
-fn data_place(event: &[u8]) -> Option<usize> {
-    let parsed = Event::get(&mut WireReader::new(event)).ok()?;
-    let (Event::Call { call, .. } | Event::Park { call, .. }) = parsed else { return None };
-    let (Call::Write { data, .. }
-    | Call::Writev { data, .. }
-    | Call::Pwrite64 { data, .. }
-    | Call::Pwritev { data, .. }
-    | Call::Pwritev2 { data, .. }) = call
-    else {
-        return None;
-    };
-    // The data are a part of the event's bytes.
-    (data.as_ptr() as usize).checked_sub(event.as_ptr() as usize)
 }

@@ -15,8 +15,7 @@ impl Order<'_> {
     pub(super) fn ended(&mut self, tid: u32, pending: &Pending, result: Result<i64, Errno>) {
         let Some(call) = pending.decoded.parsed() else { return };
         if matches!(call, Call::RtSigreturn {}) {
-            let call = self.recording.calls.get(pending.call);
-            self.handler_is_over(tid, call.map_or(Recorded::Never, decode::recorded));
+            self.handler_is_over(tid, decode::recorded(&pending.printed));
             return;
         }
         if matches!(call, Call::Unmodelled { .. }) {
@@ -41,13 +40,13 @@ impl Order<'_> {
         if recorded == Recorded::Errno(Errno::EINTR) {
             interrupted.decoded.expected.recorded = recorded;
             let expected = interrupted.decoded.expected.clone();
-            if let Some(item) = interrupted.item.and_then(|at| self.items.get_mut(at)) {
-                item.expected = Some(expected);
+            if let Some(item) = interrupted.item {
+                self.items.expect(item, &expected);
             }
             // What the kernel does not know restarts as read(2) would; this one did not.
             if let Some(item) = interrupted.item
                 && is_unmodelled(&interrupted)
-                && self.kernel.blocked_call(tid) == Some(CallId(item as u64))
+                && self.kernel.blocked_call(tid) == Some(CallId(item))
             {
                 self.resume(tid, item, 0);
             }

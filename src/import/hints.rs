@@ -2,6 +2,7 @@
 //! which are directories, which are symbolic links and where to. Only the kind of a file is taken
 //! from here; sizes and times hold at a place in the order and come with the calls (`facts.rs`).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::Stat;
@@ -9,6 +10,7 @@ use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, numbe
 
 use super::identity::{Identities, Sights};
 use super::initial::Shape;
+use super::openings::Openings;
 use super::{hidden, numbers, paths};
 use crate::strace::{Call, EventKind, Recording, Value};
 
@@ -29,10 +31,8 @@ pub struct Hints {
     by_exe: BTreeSet<Vec<u8>>,
     /// Programs that their interpreters read.
     scripts: BTreeSet<Vec<u8>>,
-    /// What the descriptor of an opening call turns out to be, by the call's index.
-    opened: BTreeMap<u64, Shape>,
-    /// Its mode at the first stat, if nobody changed modes before.
-    modes: BTreeMap<u64, u32>,
+    /// What the descriptors of opening calls turn out to be.
+    openings: Openings,
     /// The first working directory, and whether the caller still is there.
     cwd: Vec<u8>,
     is_at_cwd: bool,
@@ -42,12 +42,6 @@ pub struct Hints {
     created: BTreeMap<Vec<u8>, u64>,
     /// Paths that were opened and not made.
     was_opened: BTreeSet<Vec<u8>>,
-    /// Descriptors that are open while the recording is looked through: the call that opened them.
-    open: BTreeMap<(Option<u32>, i32), u64>,
-    /// The paths of these calls.
-    open_paths: BTreeMap<u64, Vec<u8>>,
-    /// Calls among these that did not follow a link at the end.
-    nofollow: BTreeSet<u64>,
     /// Directories whose names are listed.
     listed: BTreeSet<Vec<u8>>,
     /// Directories that successful calls went through.
@@ -70,14 +64,15 @@ impl Hints {
             match event.kind {
                 EventKind::Entry { call } => {
                     if let Some(call) = recording.calls.get(call) {
-                        hints.follow_cwd(call);
-                        hints.see_birth(call);
-                        hints.see(call);
+                        hints.follow_cwd(&call);
+                        hints.see_birth(&call);
+                        hints.see(&call);
                     }
                 }
                 EventKind::Exit { call } => {
                     let index = call;
                     if let Some(call) = recording.calls.get(call) {
+                        let call = &*call;
                         hints.see_stream(call);
                         hints.see_prefixes(call);
                         hints.see_program(call);
@@ -87,9 +82,15 @@ impl Hints {
                         hints.see_open(index, call);
                     }
                 }
+                EventKind::Exited { .. } | EventKind::Killed { .. } => {
+                    hints.openings.end(event.tid);
+                    hints.programs.remove(&event.tid);
+                    hints.moved.remove(&event.tid);
+                }
                 _ => {}
             }
         }
+        hints.openings.finish();
         hints.identities = hints.sights.conclude(&hints.shapes);
         for (link, target) in hints.identities.links.clone() {
             hints.shapes.insert(link, Shape::Link(target));
@@ -134,16 +135,13 @@ impl Hints {
         let makes = matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork");
         let made = call.result.as_ref().filter(|_| makes).and_then(|result| result.number());
         let Some(child) = made.and_then(|pid| u32::try_from(pid).ok()) else { return };
-        let own = (call.tid, i32::MIN)..=(call.tid, i32::MAX);
-        let copies = self.open.range(own).map(|((_, fd), opened)| ((Some(child), *fd), *opened));
-        let copies: Vec<_> = copies.collect();
-        self.open.extend(copies);
+        self.openings.child(call.tid, Some(child));
     }
 
     /// The path by which the file behind a descriptor was opened.
     fn opened_path(&self, fd: Option<&Value>) -> Option<Vec<u8>> {
-        let opened = self.open.get(&(self.caller, fd?.as_i32()?))?;
-        self.open_paths.get(opened).cloned()
+        let opened = self.openings.of(self.caller, fd?.as_i32()?)?;
+        self.openings.path(opened).cloned()
     }
 
     /// The kind of the file at a path, if the recording ever shows it.
@@ -245,20 +243,20 @@ impl Hints {
     }
 
     /// What an opening call opened, as far as its task asks.
-    pub fn opened(&self, call: u64) -> Option<&Shape> {
-        self.opened.get(&call)
+    pub fn opened(&self, call: u64) -> Option<Shape> {
+        self.openings.shape(call)
     }
 
     /// The mode of what an opening call opened.
     pub fn opened_mode(&self, call: u64) -> Option<u32> {
-        self.modes.get(&call).copied()
+        self.openings.mode(call)
     }
 
     fn see_open(&mut self, index: u64, call: &Call) {
         let value = call.result.as_ref().and_then(|result| result.number());
         let Some(value) = value.filter(|value| *value >= 0) else { return };
         let fd = call.arg(0).and_then(Value::as_i32);
-        let opened = fd.and_then(|fd| self.open.get(&(call.tid, fd)).copied());
+        let opened = fd.and_then(|fd| self.openings.of(call.tid, fd));
         let shape = |stat: Option<&Value>| {
             let mode = numbers::mode(stat?.field("st_mode")?)?;
             let rdev = stat?.field("st_rdev").and_then(numbers::device).unwrap_or(0);
@@ -271,22 +269,22 @@ impl Hints {
         };
         let mode = stat.and_then(|stat| numbers::mode(stat.field("st_mode")?));
         let seen = stat.and_then(numbers::stat);
-        let path = opened.and_then(|opened| self.open_paths.get(&opened));
-        let own = opened.is_some_and(|opened| self.nofollow.contains(&opened));
+        let path = opened.and_then(|opened| self.openings.path(opened).cloned());
+        let own = opened.is_some_and(|opened| self.openings.is_nofollow(opened));
         let rdev = seen.as_ref().map_or(0, |(stat, _)| stat.rdev);
-        if let (Some(path), Some((stat, members))) = (path, seen) {
+        if let (Some(path), Some((stat, members))) = (&path, seen) {
             self.sights.stat(path, &stat, members, own);
         }
         if let (Some(opened), Some(mode)) = (opened, mode) {
-            self.modes.entry(opened).or_insert(mode);
+            self.openings.see_mode(opened, mode);
         }
         if own {
-            self.mode(path.cloned(), mode, rdev, true);
+            self.mode(path, mode, rdev, true);
         }
         let found = match &*call.name {
             "fchmod" => {
                 if let Some(opened) = opened {
-                    self.modes.entry(opened).or_insert(0);
+                    self.openings.see_mode(opened, 0);
                 }
                 return;
             }
@@ -304,7 +302,7 @@ impl Hints {
             _ => None,
         };
         if let (Some(opened), Some(shape)) = (opened, found) {
-            self.opened.entry(opened).or_insert(shape);
+            self.openings.see_shape(opened, shape);
         }
     }
 
@@ -314,27 +312,24 @@ impl Hints {
         match (&*call.name, i32::try_from(value), opened) {
             ("close", ..) => {
                 if let Some(fd) = call.arg(0).and_then(Value::as_i32) {
-                    self.open.remove(&(call.tid, fd));
+                    self.openings.lead(call.tid, fd, None);
                 }
             }
             ("open" | "openat", Ok(fd), _) => {
                 let table = tickernel_systems::abi::flags::OPEN_FLAGS;
                 let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
-                if flags.is_some_and(|flags| flags & O_NOFOLLOW != 0) {
-                    self.nofollow.insert(index);
-                }
+                let nofollow = flags.is_some_and(|flags| flags & O_NOFOLLOW != 0);
                 let path = call.arg(at).and_then(Value::as_bytes);
                 let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
                 let created = path.as_ref().and_then(|path| self.created.get(path).copied());
-                self.open.insert((call.tid, fd), created.unwrap_or(index));
+                let opened = created.unwrap_or(index);
+                self.openings.lead(call.tid, fd, Some(opened));
                 // Where the descriptor's own path is printed, that tells of links.
                 let text = call.result.as_ref().and_then(|result| result.value.as_ref());
-                if let (Some(path), None) = (path, printed(text)) {
-                    self.open_paths.entry(created.unwrap_or(index)).or_insert(path);
-                }
+                let path = path.filter(|_| printed(text).is_none());
+                self.openings.opened(opened, path, nofollow && opened == index);
             }
-            (_, Ok(fd), Some(opened)) => drop(self.open.insert((call.tid, fd), opened)),
-            (_, Ok(fd), None) => drop(self.open.remove(&(call.tid, fd))),
+            (_, Ok(fd), opened) => self.openings.lead(call.tid, fd, opened),
             (_, Err(_), _) => {}
         }
     }
@@ -521,7 +516,7 @@ impl Hints {
                 let creates = flags.map(|flags| flags & (O_CREAT | O_EXCL));
                 match (creates, self.absolute(dirfd, path)) {
                     (Some(O_CREAT), Some(path)) => {
-                        self.created.entry(path).or_insert(index);
+                        self.create(path, index);
                     }
                     (Some(0), Some(path)) => {
                         self.was_opened.insert(path);
@@ -536,12 +531,25 @@ impl Hints {
                 let field = if &*call.name == "statx" { "stx_mode" } else { "st_mode" };
                 let mode = stat.and_then(|stat| numbers::mode(stat.field(field)?));
                 if let (Some(created), Some(mode)) = (created, mode) {
-                    self.modes.entry(created).or_insert(mode);
+                    self.openings.see_mode(created, mode);
                 }
             }
             "unlink" | "unlinkat" | "rename" | "renameat" | "renameat2" | "chmod" | "fchmod"
-            | "fchmodat" | "fchmodat2" | "link" | "linkat" => self.created.clear(),
+            | "fchmodat" | "fchmodat2" | "link" | "linkat" => self.forget_created(),
             _ => {}
+        }
+    }
+
+    fn create(&mut self, path: Vec<u8>, index: u64) {
+        if let Entry::Vacant(place) = self.created.entry(path) {
+            place.insert(index);
+            self.openings.hold(index);
+        }
+    }
+
+    fn forget_created(&mut self) {
+        for call in std::mem::take(&mut self.created).into_values() {
+            self.openings.let_go(call);
         }
     }
 

@@ -123,7 +123,7 @@ impl Order<'_> {
         &mut self,
         (tid, call): (u32, &Call<'_>),
         (writer, theirs): (u32, &Call<'_>),
-        item: usize,
+        item: u64,
     ) -> bool {
         let (Call::Write { fd, .. } | Call::Writev { fd, .. }) = *theirs else { return false };
         let recorded = self.task(writer).pending.as_ref().map(|it| it.decoded.expected.recorded);
@@ -179,9 +179,8 @@ impl Order<'_> {
             return false;
         };
         let printed = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
-        let printed = printed.and_then(|pending| self.recording.calls.get(pending.call));
         let stream = printed
-            .and_then(|call| call.arg(0)?.as_fd())
+            .and_then(|pending| pending.printed.arg(0)?.as_fd())
             .and_then(|fd| self.hints.stream(&fd.text));
         let coming = match stream {
             Some(stream) => {

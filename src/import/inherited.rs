@@ -62,8 +62,8 @@ impl Inherited {
         let root = root.or_else(|| root_of(recording)).unwrap_or(1).max(1);
         let found = Self { root, ..Self::default() };
         let mut walk = Walk { found, tasks: BTreeMap::new(), stats: BTreeMap::new() };
-        for (at, event) in recording.events.iter().enumerate() {
-            walk.event(recording, at, event);
+        for (at, event) in (0..).zip(&recording.events) {
+            walk.event(recording, at, &event);
         }
         walk.found.umask = walk.found.umask.or(walk.found.umask_of_files);
         walk.found
@@ -84,7 +84,7 @@ impl Inherited {
 
 /// The pid of the first line; without a pid there, what its task is told that it is.
 fn root_of(recording: &Recording) -> Option<u32> {
-    if let Some(first) = recording.events.first().and_then(|event| event.tid) {
+    if let Some(first) = recording.events.get(0).and_then(|event| event.tid) {
         return Some(first);
     }
     let told = recording.events.iter().filter(|event| event.tid.is_none()).find_map(|event| {
@@ -102,8 +102,9 @@ pub(super) fn line_of_pid(recording: &Recording, pid: u32) -> Option<u64> {
     let mut events = recording.events.iter();
     let found = events.find(|event| {
         let EventKind::Exit { call } = event.kind else { return false };
-        let call = recording.calls.get(call).and_then(|call| call.result.as_ref());
-        call.and_then(strace::CallResult::number) == Some(i128::from(pid))
+        let call = recording.calls.get(call);
+        let result = call.as_ref().and_then(|call| call.result.as_ref());
+        result.and_then(strace::CallResult::number) == Some(i128::from(pid))
     });
     found.map(|event| event.line)
 }
@@ -118,18 +119,18 @@ struct Walk {
 }
 
 impl Walk {
-    fn event(&mut self, recording: &Recording, at: usize, event: &Event) {
+    fn event(&mut self, recording: &Recording, at: u64, event: &Event) {
         let tid = event.tid.unwrap_or(self.found.root);
         match &event.kind {
             EventKind::Entry { call } => {
                 let Some(call) = recording.calls.get(*call) else { return };
                 if matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork") {
-                    self.birth(tid, call);
+                    self.birth(tid, &call);
                 }
             }
             EventKind::Exit { call } => {
                 if let Some(call) = recording.calls.get(*call) {
-                    self.call(tid, call);
+                    self.call(tid, &call);
                 }
             }
             EventKind::Signal { name, info } => self.signal(recording, at, event, name, info),
@@ -161,14 +162,7 @@ impl Walk {
         }
     }
 
-    fn signal(
-        &mut self,
-        recording: &Recording,
-        at: usize,
-        event: &Event,
-        name: &str,
-        info: &Value,
-    ) {
+    fn signal(&mut self, recording: &Recording, at: u64, event: &Event, name: &str, info: &Value) {
         let tid = event.tid.unwrap_or(self.found.root);
         let Some(info) = numbers::siginfo(info) else { return };
         let child = if info.code >= CLD_EXITED { self.tasks.get(&info.pid) } else { None };
@@ -182,9 +176,9 @@ impl Walk {
         let ends =
             matches!(signal.default_action(), DefaultAction::Terminate | DefaultAction::Core);
         if ends && !self.task(tid).signals.contains(signal) {
-            let later = recording.events.iter().skip(at + 1);
-            let next = later.take(1000).find(|later| later.tid == event.tid);
-            let goes_on = |next: &Event| !matches!(next.kind, EventKind::Killed { .. });
+            let mut later = recording.events.iter_from(at + 1).take(1000);
+            let next = later.find(|later| later.tid == event.tid);
+            let goes_on = |next: Event| !matches!(next.kind, EventKind::Killed { .. });
             if next.is_some_and(goes_on) && !SigSet::UNSTOPPABLE.contains(signal) {
                 self.found.ignored.insert(signal);
             }

@@ -10,6 +10,7 @@ mod decode;
 mod demand;
 mod descriptors;
 mod facts;
+mod fates;
 mod flow;
 mod force;
 mod hidden;
@@ -18,11 +19,12 @@ mod hold;
 mod identity;
 mod inherited;
 mod initial;
-mod item;
+mod items;
 mod lineage;
 mod mapped;
 mod meta;
 mod numbers;
+mod openings;
 mod order;
 mod paths;
 mod probe;
@@ -40,16 +42,18 @@ mod wander;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tickernel_systems::abi::{Errno, SigInfo, Timespec};
 use tickernel_systems::fs::Fs;
 use tickernel_systems::{Boot, Config, Entropy, Kernel, RestoreError, WakeMode};
 
 pub(crate) use decode::asked_lock;
+pub use items::{Encoded, ItemIter, Items};
 pub use meta::{Defect, SideFile};
 pub use scope::is_out_of_scope;
 
-use crate::replay::{Damage, Expected, ReplayError, Step};
+use crate::replay::{Damage, Expected, ReplayError};
 use crate::strace::Recording as Text;
 use initial::Initial;
 use order::Order;
@@ -170,6 +174,8 @@ pub enum Source {
     Recording(Recording),
     /// The bytes of a trace.
     Trace(Vec<u8>),
+    /// A file that is a trace, which is read as it goes.
+    Stored(PathBuf),
     /// A JSON twin.
     Twin(Twin),
 }
@@ -183,28 +189,13 @@ pub struct Twin {
     pub cut: Option<Damage>,
 }
 
-/// An event, encoded.
-#[derive(Clone, Debug)]
-pub struct Encoded {
-    event: Vec<u8>,
-    expected: Option<Vec<u8>>,
-    lines: Option<(u64, u64)>,
-}
-
-impl Encoded {
-    /// As a replay takes it.
-    pub fn step(&self) -> Step<'_> {
-        Step { event: &self.event, expected: self.expected.as_deref(), lines: self.lines }
-    }
-}
-
 /// A recording as first image and events.
 #[derive(Debug)]
 pub struct Recording {
     /// The snapshot of the first state.
     pub image: Vec<u8>,
     /// The events in the order that was found.
-    pub items: Vec<Encoded>,
+    pub items: Items,
     /// Where the text stops making sense.
     pub damage: Option<Damage>,
 }
@@ -235,6 +226,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Imported, ImportError> {
     let (format, opened) = source::open(path)?;
     let source = match opened {
         Opened::Trace(bytes) => Source::Trace(bytes),
+        Opened::Stored => Source::Stored(path.to_owned()),
         Opened::Twin(twin) => Source::Twin(twin),
         Opened::Recording(both) => {
             let (text, side) = *both;
@@ -260,7 +252,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Imported, ImportError> {
 pub fn read_text(path: &Path) -> Result<Option<Text>, ImportError> {
     Ok(match source::open(path)?.1 {
         Opened::Recording(both) => Some(both.0),
-        Opened::Trace(_) | Opened::Twin(_) => None,
+        Opened::Trace(_) | Opened::Stored | Opened::Twin(_) => None,
     })
 }
 
@@ -273,9 +265,6 @@ pub fn decode_answer(call: &crate::strace::Call) -> Expected {
 pub fn signal_info(value: &crate::strace::Value) -> Option<SigInfo> {
     numbers::siginfo(value)
 }
-
-/// Largest recording that is walked a second time while the first walk is kept.
-const MAX_TWICE_BYTES: u64 = 320 << 20;
 
 /// Imports a parsed recording.
 ///
@@ -313,51 +302,56 @@ pub fn import_with(
     let boot = begun.boot.clone();
     let choices = options.order_seed.map(wander::Choices::new);
     let first = Walk { choices, ..Walk::default() };
-    let mut order = walk(text, begun, config.clone(), first)?;
-    if order.disorder > 0 && text.cost_bytes <= MAX_TWICE_BYTES {
+    let mut walked = walk(text, begun, config.clone(), first)?;
+    if walked.disorder > 0 {
         // Reads found other bytes than those recorded: writers overlapped. What was read tells in
         // which order they wrote.
-        let streams = std::mem::take(&mut order.streams);
+        let streams = std::mem::take(&mut walked.streams);
         let again = Walk { choices, streams };
         let again = walk(text, start::start(text, side), config.clone(), again)?;
-        if again.disorder < order.disorder {
-            order = again;
+        if again.disorder < walked.disorder {
+            walked = again;
         }
     }
-    let image = first_image(&mut order.initial, config, &boot)?;
-    let items = order.items.into_iter().map(|item| Encoded {
-        event: item.event,
-        expected: item.expected.map(|expected| expected.to_bytes()),
-        lines: item.lines,
+    let image = first_image(&mut walked.initial, config, &boot)?;
+    let damage = damage(text, side, walked.no_room);
+    Ok(Recording { image, items: walked.items, damage })
+}
+
+/// What could not be read or kept, and from where on.
+fn damage(text: &Text, side: &SideFile, no_room: Option<(u64, std::io::Error)>) -> Option<Damage> {
+    if text.events.is_broken() || text.calls.is_broken() {
+        let why = "a temporary file cannot be read back; import again".to_owned();
+        return Some(Damage { line: None, offset: None, why });
+    }
+    if let Some((line, why)) = no_room {
+        let error = crate::strace::Error::no_room(line, why);
+        return Some(Damage { line: Some(line), offset: None, why: error.to_string() });
+    }
+    if let Some(error) = &text.error {
+        let line = Some(error.line).filter(|line| *line > 0);
+        return Some(Damage { line, offset: None, why: error.to_string() });
+    }
+    let defects = side.defects();
+    let line = defects.first()?.line;
+    let said = defects.iter().map(|defect| match defect.line {
+        Some(line) => format!("line {line}: {}", defect.what),
+        None => defect.what.clone(),
     });
-    let damage = text.error.as_ref().map(|error| Damage {
-        line: Some(error.line).filter(|line| *line > 0),
-        offset: None,
-        why: error.to_string(),
-    });
-    let damage = damage.or_else(|| {
-        let defects = side.defects();
-        let line = defects.first()?.line;
-        let said = defects.iter().map(|defect| match defect.line {
-            Some(line) => format!("line {line}: {}", defect.what),
-            None => defect.what.clone(),
-        });
-        let why = format!("the side file: {}", said.collect::<Vec<_>>().join("; "));
-        Some(Damage { line, offset: None, why })
-    });
-    Ok(Recording { image, items: items.collect(), damage })
+    let why = format!("the side file: {}", said.collect::<Vec<_>>().join("; "));
+    Some(Damage { line, offset: None, why })
 }
 
 /// Where a program is executed by the address of its path, in a recording without any text.
 fn raw_line(text: &Text) -> Option<u64> {
     let calls = || (0..text.calls.count()).filter_map(|index| text.calls.get(index));
-    let is_raw = |call: &crate::strace::Call| {
+    let is_raw = |call: &Arc<crate::strace::Call>| {
         &*call.name == "execve"
             && call.arg(0).and_then(crate::strace::Value::as_pointer).is_some_and(|at| at > 0)
             && call.result.as_ref().is_some_and(|result| result.number() == Some(0))
     };
-    let first = calls().next().filter(|call| is_raw(call))?;
-    let has_text = |call: &crate::strace::Call| {
+    let first = calls().next().filter(is_raw)?;
+    let has_text = |call: Arc<crate::strace::Call>| {
         call.args.iter().any(|arg| arg.as_text().is_some() || arg.as_array().is_some())
     };
     if calls().any(has_text) { None } else { first.entry_line }
@@ -372,20 +366,32 @@ struct Walk {
     streams: BTreeMap<u64, flow::Stream>,
 }
 
+/// What a walk found; its kernel is gone.
+struct Walked {
+    items: Items,
+    initial: Initial,
+    /// What was found in pipes.
+    streams: BTreeMap<u64, flow::Stream>,
+    disorder: u64,
+    no_room: Option<(u64, std::io::Error)>,
+}
+
 /// Walks the recording.
-fn walk<'t>(
-    text: &'t Text,
+fn walk(
+    text: &Text,
     begun: start::Start,
     config: Config,
     how: Walk,
-) -> Result<Order<'t>, ImportError> {
+) -> Result<Walked, ImportError> {
     let boot = begun.boot;
     let kernel = Kernel::boot(config, begun.fs, &boot).map_err(ImportError::Start)?;
     let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
     order.known_streams = how.streams;
     order.choices = how.choices;
     order.run();
-    Ok(order)
+    order.items.finish();
+    let Order { items, initial, streams, disorder, no_room, .. } = order;
+    Ok(Walked { items, initial, streams, disorder, no_room })
 }
 
 /// The first state with everything that the recording told about it.

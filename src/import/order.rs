@@ -4,7 +4,10 @@
 //! searches nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::vec::IntoIter;
 
 use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{Call, Event, Outcome};
@@ -13,10 +16,11 @@ use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
 use super::decode::{self, Decoded};
+use super::fates::{self, Fate};
 use super::flow::Stream;
 use super::hints::Hints;
 use super::initial::Initial;
-use super::item::Item;
+use super::items::Items;
 use super::probe::Probe;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
@@ -31,24 +35,13 @@ pub(super) const MAX_DEMANDS: u32 = 400;
 /// it.
 pub(super) const CLOCK_STEP_NS: u64 = 1_000_000;
 
-/// What becomes of a task after a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// The signal ends it.
-    Dies,
-    /// It goes on.
-    Lives,
-    /// Nothing tells.
-    Unknown,
-}
-
 /// Walks a recording.
 pub struct Order<'a> {
     pub(super) kernel: Kernel,
     pub(super) initial: Initial,
     pub(super) hints: Hints,
     pub(super) recording: &'a Recording,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Items,
     pub(super) tasks: BTreeMap<u32, Task>,
     /// Those of them that are in a call, and perhaps some more: a recording without ends has far
     /// more tasks than calls that wait.
@@ -63,8 +56,8 @@ pub struct Order<'a> {
     pub(super) depth: u32,
     /// Lines at which tasks end, by task.
     pub(super) ends: BTreeMap<u32, Vec<u64>>,
-    /// By the index of a signal's event: that of its task's next event of another kind.
-    after_signals: BTreeMap<usize, usize>,
+    /// What becomes of the tasks that get the signals still to come.
+    fates: IntoIter<Fate>,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
     /// Bytes taken out of each pipe so far.
@@ -90,6 +83,8 @@ pub struct Order<'a> {
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
     pub(super) outside: BTreeMap<u64, Outside>,
+    /// At which line there was no room for more events.
+    pub(super) no_room: Option<(u64, io::Error)>,
     /// Which of the legal orders; `None` for the lazy one.
     pub(super) choices: Option<Choices>,
 }
@@ -108,7 +103,7 @@ impl<'a> Order<'a> {
             initial,
             hints,
             recording,
-            items: Vec::new(),
+            items: Items::default(),
             tasks: BTreeMap::new(),
             in_call: BTreeSet::new(),
             root: boot.pid,
@@ -118,7 +113,7 @@ impl<'a> Order<'a> {
             line: 0,
             depth: 0,
             ends: ends(recording, boot.pid),
-            after_signals: after_signals(recording),
+            fates: fates::of_signals(recording).into_iter(),
             written: BTreeMap::new(),
             taken: BTreeMap::new(),
             unknown: Unknown::default(),
@@ -135,6 +130,7 @@ impl<'a> Order<'a> {
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
+            no_room: None,
             choices: None,
         };
         order.note_inherited(boot);
@@ -144,7 +140,11 @@ impl<'a> Order<'a> {
     /// Walks all lines.
     pub fn run(&mut self) {
         let recording = self.recording;
-        for (at, event) in recording.events.iter().enumerate() {
+        for event in &recording.events {
+            if let Some(why) = self.items.take_failure() {
+                self.no_room = Some((event.line, why));
+                break;
+            }
             let tid = event.tid.unwrap_or(self.root);
             self.line = event.line;
             self.line_ns = event.time_ns.unwrap_or(self.line_ns);
@@ -155,8 +155,8 @@ impl<'a> Order<'a> {
                 }
                 EventKind::Exit { call } => self.exit(tid, *call),
                 EventKind::Signal { name, info } => {
+                    let fate = self.fates.next().unwrap_or(Fate::Unknown);
                     let Some(signal) = Signal::from_name(name) else { continue };
-                    let fate = self.fate(at, name);
                     self.signal(tid, signal, info, fate);
                 }
                 EventKind::Stopped { .. } | EventKind::Notice(_) => {}
@@ -196,16 +196,6 @@ impl<'a> Order<'a> {
         ends.get(ends.partition_point(|line| *line < self.line)).copied()
     }
 
-    /// What the next thing of the task tells of its end by this signal.
-    fn fate(&self, at: usize, name: &str) -> Fate {
-        let next = self.after_signals.get(&at).and_then(|at| self.recording.events.get(*at));
-        match next.map(|event| &event.kind) {
-            Some(EventKind::Killed { signal, .. }) if &**signal == name => Fate::Dies,
-            Some(EventKind::Entry { .. } | EventKind::Exit { .. }) => Fate::Lives,
-            _ => Fate::Unknown,
-        }
-    }
-
     /// A task is in a call.
     pub(super) fn set_pending(&mut self, tid: u32, pending: Pending) {
         self.in_call.insert(tid);
@@ -225,7 +215,7 @@ impl<'a> Order<'a> {
     ) -> Outcome {
         let mut bytes = Vec::new();
         event.put(&mut bytes);
-        self.items.push(Item { event: bytes, expected, lines });
+        self.items.push(bytes, expected.map(|expected| expected.to_bytes()), lines);
         let outcome = self.kernel.take(event.clone());
         while self.kernel.poll_output().is_some() {}
         outcome
@@ -255,44 +245,33 @@ impl<'a> Order<'a> {
         }
         if &*call.name == "rt_sigreturn"
             && self.task(tid).frames.is_empty()
-            && !self.enter_unseen_handler(tid, call)
+            && !self.enter_unseen_handler(tid, &call)
         {
-            return self.leave_unseen_handler(tid, call);
+            return self.leave_unseen_handler(tid, &call);
         }
-        if let Some(pending) = self.task(tid).pending.as_mut().filter(|pending| pending.restarting)
-        {
-            let again =
-                *call.name == *pending.decoded.expected.name() || &*call.name == "restart_syscall";
-            if again {
-                pending.call = index;
-                pending.restarting = false;
-                self.join(tid, call);
-                return;
-            }
-            // The program left the call by a jump out of a handler.
-            self.park(tid);
+        if self.enter_again(tid, index, &call) {
+            return;
         }
         self.leave_open_call(tid);
-        let decoded = decode::decode(call);
+        let mut decoded = decode::decode(&call);
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
         let carried =
             matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
-        if decode::is_scopeless(call) && !(carried && decoded.call.is_some()) {
-            self.see_mapping(tid, call);
+        if decode::is_scopeless(&call) && !(carried && decoded.call.is_some()) {
+            self.see_mapping(tid, &call);
             self.pass_over(decoded.expected, lines);
             self.task(tid).passed_over = true;
             return;
         }
-        let mut decoded = decoded;
-        if decode::resumes_itself(call) && self.task(tid).passed_over {
+        if decode::resumes_itself(&call) && self.task(tid).passed_over {
             decoded.expected.role = Role::OutOfScope;
             self.pass_over(decoded.expected, lines);
             return;
         }
         self.task(tid).passed_over = false;
         if self.is_known(tid) {
-            self.substitute(tid, call, &mut decoded);
+            self.substitute(tid, &call, &mut decoded);
         }
         if decoded.call.is_none() || decoded.unreadable || !self.is_known(tid) {
             let mut expected = decoded.expected;
@@ -307,16 +286,35 @@ impl<'a> Order<'a> {
         self.clock(CLOCK_STEP_NS);
         let pending = Pending {
             call: index,
+            printed: Arc::clone(&call),
             entry_line: self.line,
             exit_line,
-            times_out: times_out(call, &decoded),
-            real: real_path(call),
+            times_out: times_out(&call, &decoded),
+            real: real_path(&call),
             decoded,
             item: None,
             restarting: false,
         };
         self.set_pending(tid, pending);
-        self.enter_early(tid, call);
+        self.enter_early(tid, &call);
+    }
+
+    /// A task whose call was interrupted enters one; whether that is the same again.
+    fn enter_again(&mut self, tid: u32, index: u64, call: &Arc<strace::Call>) -> bool {
+        let pending = self.task(tid).pending.as_mut();
+        let Some(pending) = pending.filter(|pending| pending.restarting) else { return false };
+        let again =
+            *call.name == *pending.decoded.expected.name() || &*call.name == "restart_syscall";
+        if again {
+            pending.call = index;
+            pending.printed = Arc::clone(call);
+            pending.restarting = false;
+            self.join(tid, call);
+        } else {
+            // The program left the call by a jump out of a handler.
+            self.park(tid);
+        }
+        again
     }
 
     /// A task enters a call while it is in another: lines without a pid stand for the first task,
@@ -364,13 +362,13 @@ impl<'a> Order<'a> {
 
     pub(super) fn set_expected(
         &mut self,
-        item: Option<usize>,
+        item: Option<u64>,
         expected: Expected,
         lines: (u64, u64),
     ) {
-        if let Some(item) = item.and_then(|at| self.items.get_mut(at)) {
-            item.expected = Some(expected);
-            item.lines = Some(lines);
+        if let Some(item) = item {
+            self.items.expect(item, &expected);
+            self.items.stands_at(item, lines);
         }
     }
 
@@ -403,7 +401,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    pub(super) fn call_bytes(&mut self, tid: u32) -> Option<Rc<Vec<u8>>> {
+    pub(super) fn call_bytes(&mut self, tid: u32) -> Option<Rc<[u8]>> {
         self.task(tid).pending.as_ref()?.decoded.call.clone()
     }
 
@@ -436,8 +434,8 @@ impl<'a> Order<'a> {
 
     /// strace was attached in the middle of it: its arguments are not known, so that it is answered
     /// as recorded.
-    fn exit_without_entry(&mut self, tid: u32, index: u64, call: &strace::Call) {
-        let mut decoded = decode::decode(call);
+    fn exit_without_entry(&mut self, tid: u32, index: u64, call: Arc<strace::Call>) {
+        let mut decoded = decode::decode(&call);
         if decoded.expected.role == Role::OutOfScope || !self.is_known(tid) {
             if decoded.expected.role != Role::OutOfScope {
                 (decoded.expected.role, decoded.expected.flags) = (Role::Taken, FED);
@@ -445,7 +443,7 @@ impl<'a> Order<'a> {
             return self.pass_over(decoded.expected, (self.line, self.line));
         }
         (decoded.call, decoded.expected.role) =
-            (Some(Rc::new(decode::unmodelled(&call.name))), Role::Unsupported);
+            (Some(decode::unmodelled(&call.name).into()), Role::Unsupported);
         if decoded.expected.recorded == Recorded::Never {
             return self.pass_over(
                 Expected { role: Role::Taken, flags: FED, ..decoded.expected },
@@ -454,6 +452,7 @@ impl<'a> Order<'a> {
         }
         let pending = Pending {
             call: index,
+            printed: call,
             entry_line: self.line,
             exit_line: Some(self.line),
             times_out: false,
@@ -511,25 +510,6 @@ fn ends(recording: &Recording, root: u32) -> BTreeMap<u32, Vec<u64>> {
         }
     }
     ends
-}
-
-fn after_signals(recording: &Recording) -> BTreeMap<usize, usize> {
-    let mut found = BTreeMap::new();
-    let mut next: BTreeMap<Option<u32>, usize> = BTreeMap::new();
-    for (at, event) in recording.events.iter().enumerate().rev() {
-        match event.kind {
-            EventKind::Signal { .. } => found.extend(next.get(&event.tid).map(|next| (at, *next))),
-            EventKind::Notice(_) => {}
-            EventKind::Entry { .. }
-            | EventKind::Exit { .. }
-            | EventKind::Stopped { .. }
-            | EventKind::Exited { .. }
-            | EventKind::Killed { .. }
-            | EventKind::Superseded { .. }
-            | EventKind::Detached => _ = next.insert(event.tid, at),
-        }
-    }
-    found
 }
 
 fn makes_task(name: &str) -> bool {

@@ -7,7 +7,8 @@ use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
-use super::order::{CLOCK_STEP_NS, Fate, MAX_DEMANDS, Order};
+use super::fates::Fate;
+use super::order::{CLOCK_STEP_NS, MAX_DEMANDS, Order};
 use super::{decode, numbers};
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, Value};

@@ -12,8 +12,10 @@ use crate::trace::MAGIC;
 
 /// Most bytes of an input after unpacking.
 const MAX_INPUT_BYTES: u64 = 768 << 20;
-/// Most memory for the text of a recording and what is made of it, about.
-const MAX_MEMORY_BYTES: u64 = 800 << 20;
+/// Most bytes of a recording's text after unpacking: a packed file may stand for any number.
+const MAX_TEXT_BYTES: u64 = 64 << 30;
+/// Most bytes of the files in an archive: they are unpacked on the disk.
+const MAX_ARCHIVE_BYTES: u64 = 16 << 30;
 /// Most bytes of a side file.
 const MAX_SIDE_BYTES: u64 = 64 << 20;
 
@@ -23,6 +25,8 @@ pub(super) enum Opened {
     Recording(Box<(Recording, SideFile)>),
     /// The bytes of a trace.
     Trace(Vec<u8>),
+    /// The file is a trace as it is.
+    Stored,
     /// The JSON twin's text.
     Twin(Twin),
 }
@@ -87,7 +91,9 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
     let refused = |why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) };
     let is_stream = path == Path::new(STANDARD_INPUT);
-    if !is_stream && fs::metadata(path).map_err(failed)?.is_dir() {
+    let kind = if is_stream { None } else { Some(fs::metadata(path).map_err(failed)?.file_type()) };
+    let is_file = kind.is_some_and(|kind| kind.is_file());
+    if kind.is_some_and(|kind| kind.is_dir()) {
         let recording = read_dir_of_pids(path).map_err(refused)?;
         return Ok((Format::Strace, Opened::Recording(Box::new((recording, SideFile::default())))));
     }
@@ -101,7 +107,17 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     }
     let is_twin = bytes.trim_ascii_start().first() == Some(&b'{');
     let (is_archive, is_trace) = (is_tar(&bytes), bytes.starts_with(&MAGIC));
-    if is_twin || is_archive || is_trace {
+    if is_archive {
+        let rest: Box<dyn Read> = match cut {
+            Some(why) => Box::new(Failing(Some(why))),
+            None => input.reader,
+        };
+        return open_tar(path, io::Cursor::new(bytes).chain(rest));
+    }
+    if is_trace && !input.is_packed && is_file {
+        return Ok((Format::Trace, Opened::Stored));
+    }
+    if is_twin || is_trace {
         if cut.is_none() {
             cut = input.read_on(&mut bytes, MAX_INPUT_BYTES);
         }
@@ -113,8 +129,6 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
             cut if is_twin => {
                 Ok((Format::Twin, Opened::Twin(whole_lines(bytes, cut).map_err(failed)?)))
             }
-            None if is_archive => open_tar(path, &bytes),
-            Some(why) if is_archive => Err(failed(why)),
             // A trace that is cut lacks its end, and its reader says so.
             _ => Ok((Format::Trace, Opened::Trace(bytes))),
         };
@@ -130,7 +144,7 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
         None => input.reader,
     };
     let text = BufReader::new(io::Cursor::new(bytes).chain(rest));
-    let recording = Events::new(text).read_all_within(MAX_MEMORY_BYTES);
+    let recording = Events::new(text).read_all_within(MAX_TEXT_BYTES);
     Ok((Format::Strace, Opened::Recording(Box::new((unpacking(recording, is_packed), side)))))
 }
 
@@ -157,11 +171,12 @@ fn is_tar(bytes: &[u8]) -> bool {
     bytes.get(257..262) == Some(b"ustar")
 }
 
-/// A tar of `NAME.PID` files: unpacked beside nothing, in memory-backed temporary files.
-fn open_tar(path: &Path, bytes: &[u8]) -> Result<(Format, Opened), ImportError> {
+/// A tar of `NAME.PID` files: unpacked into a temporary folder.
+fn open_tar<R: Read>(path: &Path, input: R) -> Result<(Format, Opened), ImportError> {
     let failed = |why: io::Error| ImportError::Io { path: path.to_owned(), why };
     let folder = TemporaryFolder::new().map_err(failed)?;
-    let mut archive = tar::Archive::new(bytes);
+    let mut archive = tar::Archive::new(input);
+    let mut left = MAX_ARCHIVE_BYTES;
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
         if !entry.header().entry_type().is_file() {
@@ -170,7 +185,12 @@ fn open_tar(path: &Path, bytes: &[u8]) -> Result<(Format, Opened), ImportError> 
         let name = entry.path().map_err(failed)?.file_name().map(PathBuf::from);
         let Some(name) = name else { continue };
         let mut out = File::create(folder.0.join(name)).map_err(failed)?;
-        io::copy(&mut (&mut entry).take(MAX_INPUT_BYTES), &mut out).map_err(failed)?;
+        left =
+            left.saturating_sub(io::copy(&mut (&mut entry).take(left), &mut out).map_err(failed)?);
+        if left == 0 {
+            let (path, limit_bytes) = (path.to_owned(), MAX_ARCHIVE_BYTES);
+            return Err(ImportError::TooLarge { path, limit_bytes });
+        }
     }
     let recording = read_dir_of_pids(&folder.0)
         .map_err(|why| ImportError::Strace { path: path.to_owned(), why: Box::new(why) })?;

@@ -5,8 +5,6 @@
 //! Also pipes whose other end is held by somebody who was not recorded: what comes from there is an
 //! input.
 
-use std::rc::Rc;
-
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::event::{Call, Event, FcntlArg, Outcome};
@@ -107,7 +105,7 @@ impl Order<'_> {
             self.stands_in(tid, call, &parsed, recorded)
         };
         let Some(why) = why else { return };
-        decoded.call = Some(Rc::new(unmodelled(&call.name)));
+        decoded.call = Some(unmodelled(&call.name).into());
         match why {
             StandIn::Host => decoded.expected.flags |= FED | FED_PROC,
             StandIn::Peer => decoded.expected.flags |= FED,
@@ -315,7 +313,7 @@ impl Order<'_> {
     /// The descriptors that a call made which is answered as recorded: something must stand there.
     pub(super) fn stand_in_for(&mut self, tid: u32, pending: &Pending) {
         let Recorded::Value(value) = pending.decoded.expected.recorded else { return };
-        let Some(call) = self.recording.calls.get(pending.call) else { return };
+        let call = &*pending.printed;
         let why = match pending.decoded.expected.flags {
             flags if flags & FED_PROC != 0 => StandIn::Host,
             _ if pending.decoded.expected.role == Role::Unsupported => StandIn::Unknown,

@@ -20,36 +20,38 @@ impl Order<'_> {
         let Some(bytes) = self.call_bytes(tid) else { return };
         let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { return };
         let Some(pending) = &self.task(tid).pending else { return };
+        let index = pending.call;
         if let Some(item) = pending.item {
             self.resume(tid, item, u64::MAX);
             return;
         }
-        let pending = pending.clone();
         self.hold_back(tid, &call);
         // It may have been run for the sake of one that was held back.
-        match &self.task(tid).pending {
-            Some(now) if now.item.is_none() && now.call == pending.call => {}
-            _ => return,
+        let Some(pending) = self.task(tid).pending.as_ref() else { return };
+        if pending.item.is_some() || pending.call != index {
+            return;
         }
-        let flagged = pending.decoded.with_flags(&call);
-        let mut expected = pending.decoded.expected;
+        let (times_out, real) = (pending.times_out, pending.real.clone());
+        let (entry_line, exit_line) = (pending.entry_line, pending.exit_line);
+        let mut expected = pending.decoded.expected.clone();
+        let made = pending.decoded.with_flags(&call);
         self.treat(tid, &call, &mut expected);
         let mut facts = Facts {
             kernel: &mut self.kernel,
             initial: &mut self.initial,
             hints: &self.hints,
             tid,
-            opened: self.hints.opened(pending.call).cloned(),
-            opened_mode: self.hints.opened_mode(pending.call),
+            opened: self.hints.opened(index),
+            opened_mode: self.hints.opened_mode(index),
         };
-        facts.before(&call, &expected, pending.real.as_deref());
+        facts.before(&call, &expected, real.as_deref());
         facts.changes(&call, expected.recorded);
-        if matches!(expected.recorded, Recorded::Value(_)) || pending.times_out {
+        if matches!(expected.recorded, Recorded::Value(_)) || times_out {
             self.clock(if is_timed(&call) { 1 } else { CLOCK_STEP_NS });
         }
         self.tell_apart(&call, expected.recorded);
-        let last = self.end_line(tid, &call).or(pending.exit_line);
-        let lines = (pending.entry_line, last.unwrap_or(self.line));
+        let last = self.end_line(tid, &call).or(exit_line);
+        let lines = (entry_line, last.unwrap_or(self.line));
         let at = self.items.len();
         if let Some(pending) = &mut self.task(tid).pending {
             pending.item = Some(at);
@@ -64,7 +66,7 @@ impl Order<'_> {
             self.resume(tid, at, bytes);
             return;
         }
-        let event = Event::Call { task: tid, call: flagged };
+        let event = Event::Call { task: tid, call: made };
         let outcome = self.emit(&event, Some(expected), Some(lines));
         self.after(tid, outcome);
     }
@@ -166,8 +168,8 @@ impl Order<'_> {
         }
     }
 
-    pub(super) fn resume(&mut self, tid: u32, item: usize, max_bytes: u64) {
-        let call = CallId(item as u64);
+    pub(super) fn resume(&mut self, tid: u32, item: u64, max_bytes: u64) {
+        let call = CallId(item);
         let outcome = self.emit(&Event::Resume { call, max_bytes }, None, None);
         self.after(tid, outcome);
     }
@@ -178,7 +180,7 @@ impl Order<'_> {
             Outcome::Asking => {
                 let answer = self.answer(tid);
                 let outcome = self.emit(&Event::Answer(answer), None, None);
-                if !matches!(outcome, Outcome::Asking) || self.items.len() < usize::MAX / 2 {
+                if !matches!(outcome, Outcome::Asking) {
                     self.after(tid, outcome);
                 }
             }
@@ -234,8 +236,8 @@ impl Order<'_> {
             (_, _) => HostAnswer::Absent,
         };
         let (item, expected) = (pending.item, expected.clone());
-        if let Some(item) = item.and_then(|at| self.items.get_mut(at)) {
-            item.expected = Some(expected);
+        if let Some(item) = item {
+            self.items.expect(item, &expected);
         }
         answer
     }

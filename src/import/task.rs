@@ -1,12 +1,17 @@
 //! Tasks of a recording while it is walked: the call that each is in, and the handlers that run.
 
+use std::sync::Arc;
+
 use super::decode::Decoded;
+use crate::strace;
 
 /// A call that was entered and is not over.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    /// Its index in the recording; of a restarted call the last entry's.
+    /// Its number in the recording; of a restarted call the last entry's.
     pub call: u64,
+    /// What the recording says of it.
+    pub printed: Arc<strace::Call>,
     /// The line of its first entry.
     pub entry_line: u64,
     /// The line of its exit, if it has one.
@@ -14,7 +19,7 @@ pub struct Pending {
     /// What it is.
     pub decoded: Decoded,
     /// The item that brought it to the kernel, once one has.
-    pub item: Option<usize>,
+    pub item: Option<u64>,
     /// It was interrupted: the same call comes again, or a handler ends it.
     pub restarting: bool,
     /// Its result is a time-out.

@@ -27,7 +27,7 @@ pub enum Home {
 struct Gap {
     start: u64,
     end: u64,
-    item: usize,
+    item: u64,
     at: u64,
 }
 
@@ -44,7 +44,7 @@ impl Gap {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learnt<'a> {
     /// The event.
-    pub item: usize,
+    pub item: u64,
     /// The place in its data.
     pub at: u64,
     /// The bytes.
@@ -93,7 +93,7 @@ impl Unknown {
     }
 
     /// An event's data were written at a position; `parts` of them are unknown.
-    pub fn wrote(&mut self, home: Home, start: u64, len: u64, item: usize, parts: &[(u64, u64)]) {
+    pub fn wrote(&mut self, home: Home, start: u64, len: u64, item: u64, parts: &[(u64, u64)]) {
         self.clear(home, start, start.saturating_add(len));
         for &(from, to) in parts {
             let (from, to) = (from.min(len), to.min(len));

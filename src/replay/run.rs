@@ -1,6 +1,7 @@
 //! Runs a whole replay: from a recording's events or from a trace file, to a report.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
 use std::time::Instant;
 
 use tickernel_systems::{Config, Kernel, RestoreError};
@@ -65,7 +66,7 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
             let damage = recording.damage.clone();
             let kernel = recording.kernel()?;
             let mut engine = Engine::new(kernel, false);
-            let total = recording.items.len() as u64;
+            let total = recording.items.len();
             for item in &recording.items {
                 if is_over(&engine, options) {
                     break;
@@ -76,12 +77,17 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
                 }
                 tell(&engine, options, Some(total));
             }
+            let damage = damage.or_else(|| unreadable(&recording));
             Run { engine, damage }
         }
-        Source::Trace(bytes) => replay_trace(&bytes, options)?,
+        Source::Trace(bytes) => replay_trace(bytes.as_slice(), options)?,
+        Source::Stored(path) => {
+            let file = File::open(path).map_err(TraceError::from)?;
+            replay_trace(BufReader::new(file), options)?
+        }
         Source::Twin(twin) => {
             let converted = crate::json::convert::to_trace(twin.text.as_slice(), Vec::new())?;
-            let mut run = replay_trace(&converted.out, options)?;
+            let mut run = replay_trace(converted.out.as_slice(), options)?;
             if let Some(damage) = twin_damage(converted.damage, twin.cut) {
                 run.damage = Some(damage);
             }
@@ -119,7 +125,7 @@ pub fn write<W: Write>(
     let header = Header { imported: true, ..header_of(&kernel) };
     let mut writer = TraceWriter::new(out, &header, &recording.image)?;
     let mut engine = Engine::new(kernel, false);
-    for (tick, item) in recording.items.iter().enumerate() {
+    for (tick, item) in (0..).zip(&recording.items) {
         if writer.is_digest_due() {
             let digests = engine.kernel().digests();
             writer.digests(&digests, engine.completions())?;
@@ -127,7 +133,7 @@ pub fn write<W: Write>(
         let step = item.step();
         let record =
             Record { event: step.event, expected: step.expected, lines: step.lines, flags: 0 };
-        writer.append(tick as u64, &record, engine.completions())?;
+        writer.append(tick, &record, engine.completions())?;
         // Its own events can be read.
         if engine.step(step).is_err() {
             break;
@@ -135,8 +141,15 @@ pub fn write<W: Write>(
     }
     let digests = engine.kernel().digests();
     let out = writer.finish(&digests, engine.completions())?.out;
-    let run = Run { engine, damage: recording.damage.clone() };
+    let damage = recording.damage.clone().or_else(|| unreadable(recording));
+    let run = Run { engine, damage };
     Ok((out, run.conclude(file, Format::Strace, start, false)))
+}
+
+/// Events that were kept in a temporary file and are not there any more.
+fn unreadable(recording: &Recording) -> Option<Damage> {
+    let why = || "a temporary file cannot be read back; import again".to_owned();
+    recording.items.is_broken().then(|| Damage { line: None, offset: None, why: why() })
 }
 
 struct Run {
@@ -178,8 +191,8 @@ fn tell(engine: &Engine, options: &mut Options<'_>, total: Option<u64>) {
     }
 }
 
-fn replay_trace(bytes: &[u8], options: &mut Options<'_>) -> Result<Run, ReplayError> {
-    let mut reader = TraceReader::new(bytes)?;
+fn replay_trace<R: Read>(trace: R, options: &mut Options<'_>) -> Result<Run, ReplayError> {
+    let mut reader = TraceReader::new(trace)?;
     let image = reader.read_image(IMAGE_MAX_BYTES)?;
     let imported = reader.header().imported;
     let mut kernel = Kernel::restore(&image)?;

@@ -25,22 +25,25 @@ pub enum Reason {
         /// The limit that was passed.
         limit_bytes: usize,
     },
-    /// All files of a folder together are larger than the limit.
+    /// What was read before this line is as much as is read of one recording.
     #[error(
-        "the files together are larger than {limit_bytes} bytes; record with -f and one -o file"
-    )]
-    FolderTooLarge {
-        /// The limit that was passed.
-        limit_bytes: u64,
-    },
-    /// What was read before this line fills the memory that a recording may take.
-    #[error(
-        "the recording goes on, but importing what stands before takes {limit_bytes} bytes of \
-         memory already; record a shorter part of the session"
+        "the recording goes on, but no more than {limit_bytes} bytes are taken; record a shorter \
+         part of the session"
     )]
     RecordingTooLarge {
         /// The limit that was passed.
         limit_bytes: u64,
+    },
+    /// What is kept of the recording finds no room on the disk.
+    #[error("what is kept while it is read finds no room ({0}); set TMPDIR to a folder with room")]
+    NoRoom(io::Error),
+    /// Calls that have not returned stand there with more text than the limit.
+    #[error(
+        "the calls that have not returned hold more than {limit_bytes} bytes; record with less -s"
+    )]
+    OpenTooLarge {
+        /// The limit that was passed.
+        limit_bytes: usize,
     },
     /// Brackets are nested deeper than the limit.
     #[error("brackets are nested deeper than {limit} levels")]
@@ -116,6 +119,11 @@ impl Error {
     /// An error that belongs to no line.
     pub(crate) fn whole(reason: Reason) -> Self {
         Self { file: None, line: 0, column: 0, near: String::new(), reason }
+    }
+
+    /// What was kept up to a line finds no room.
+    pub(crate) fn no_room(line: u64, why: io::Error) -> Self {
+        Self { line, ..Self::whole(Reason::NoRoom(why)) }
     }
 
     /// An error at byte offset `at` of `text`, which is line `line`.

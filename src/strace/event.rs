@@ -1,8 +1,9 @@
 //! What a recording tells, joined: calls with both halves, and the events in file order.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use super::error::Error;
+use super::kept::{CallList, EventList};
 use super::line::{Cut, Notice};
 use super::result::CallResult;
 use super::value::{Name, Value};
@@ -114,61 +115,54 @@ pub enum EventKind {
     Notice(Notice),
 }
 
-/// The calls of a recording by index. Those taken out free their memory.
+/// The calls of a recording while it is read, by number. Those taken out free their memory.
 #[derive(Debug, Default)]
 pub struct Calls {
-    first: u64,
-    calls: VecDeque<Option<Call>>,
+    count: u64,
+    calls: BTreeMap<u64, Call>,
 }
 
 impl Calls {
-    /// The call of that index, unless it was taken.
+    /// The call of that number, unless it was taken.
     pub fn get(&self, index: u64) -> Option<&Call> {
-        self.calls.get(self.place(index)?)?.as_ref()
+        self.calls.get(&index)
     }
 
     /// Takes the call out; for one whose exit is still to come, that is too early: the exit will
     /// not be joined to it.
     pub fn take(&mut self, index: u64) -> Option<Call> {
-        let place = self.place(index)?;
-        let call = self.calls.get_mut(place)?.take();
-        while let Some(None) = self.calls.front() {
-            self.calls.pop_front();
-            self.first += 1;
-        }
-        call
+        self.calls.remove(&index)
     }
 
     /// How many calls there have been, taken ones too.
     pub fn count(&self) -> u64 {
-        self.first + self.calls.len() as u64
+        self.count
     }
 
-    fn place(&self, index: u64) -> Option<usize> {
-        usize::try_from(index.checked_sub(self.first)?).ok()
+    /// Those that are left, by number.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (u64, &Call)> {
+        self.calls.iter().map(|(index, call)| (*index, call))
     }
 
     pub(crate) fn get_mut(&mut self, index: u64) -> Option<&mut Call> {
-        let place = self.place(index)?;
-        self.calls.get_mut(place)?.as_mut()
+        self.calls.get_mut(&index)
     }
 
     pub(crate) fn push(&mut self, call: Call) -> u64 {
-        let index = self.count();
-        self.calls.push_back(Some(call));
+        let index = self.count;
+        self.calls.insert(index, call);
+        self.count += 1;
         index
     }
 }
 
-/// A whole recording in memory.
+/// A whole recording.
 #[derive(Debug)]
 pub struct Recording {
     /// Everything that happened, in order.
-    pub events: Vec<Event>,
+    pub events: EventList,
     /// The calls that the events name.
-    pub calls: Calls,
+    pub calls: CallList,
     /// What ended the reading early; the events before it are good.
     pub error: Option<Error>,
-    /// What importing it takes in memory, about.
-    pub cost_bytes: u64,
 }

@@ -6,21 +6,22 @@
 //! first, then the task with the lower id.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Reason};
-use super::event::{Calls, Event, EventKind, Recording};
+use super::event::{Call, Event, EventKind, Recording};
 use super::join::Events;
+use super::keeper::{Entries, Keeper};
 use super::lines::Lines;
 use super::prefix::Stamp;
 
-/// All files together; their events are in memory at once.
-const MAX_FOLDER_BYTES: u64 = 256 << 20;
-/// Most memory for the events of all files and what is made of them, about.
-const MAX_FOLDER_MEMORY_BYTES: u64 = 960 << 20;
+/// Bytes of each file that are in memory.
+const BUFFER_BYTES: usize = 16 << 10;
+/// Events that are read ahead for a time.
+const MAX_AHEAD: usize = 1 << 12;
 const HALF_DAY_NS: u64 = 43_200_000_000_000;
 
 /// One task's file.
@@ -29,42 +30,44 @@ struct Task {
     path: PathBuf,
 }
 
-/// A task's events that are not merged yet, and its calls.
+/// A task's file while it is merged with the others.
 struct Queue {
-    events: VecDeque<Event>,
-    calls: Calls,
-    /// Where each of the task's calls stands among all: filled at its entry, in order.
-    indexes: Vec<u64>,
+    tid: u32,
+    stream: Events<Reopened>,
+    /// Events whose times are known, the next one first.
+    ahead: VecDeque<Event>,
+    /// The numbers among all of the task's calls that have not returned.
+    numbers: BTreeMap<u64, u64>,
+    /// The time of the event given last.
+    last_ns: Option<u64>,
+    error: Option<Error>,
 }
 
 /// Reads a folder of `NAME.PID` files; other files in it are left alone. Line numbers of the events
 /// count in the file of their task. A damaged file ends early and gives the error; the others are
-/// read on.
+/// read on. All are read side by side, a piece of each at a time, and none stays open.
 pub fn read_dir_of_pids(folder: &Path) -> Result<Recording, Error> {
     let tasks = tasks(folder)?;
     let base = base(&tasks)?;
-    let mut error = None;
-    let mut queues = Vec::with_capacity(tasks.len());
-    let mut left = MAX_FOLDER_MEMORY_BYTES;
-    for task in &tasks {
-        let reader = open(&task.path)?;
-        let mut recording = Events::starting_at(reader, base).read_all_within(left);
-        left = left.saturating_sub(recording.cost_bytes);
-        match recording.error.take() {
-            Some(found) if matches!(found.reason, Reason::Empty) => {}
-            Some(mut found) => {
-                found.file = Some(task.path.display().to_string());
-                error = error.or(Some(found));
-            }
-            None => {}
-        }
-        queues.push(queue(task.tid, recording));
-    }
-    let (events, calls) = merge(queues);
-    Ok(Recording { events, calls, error, cost_bytes: MAX_FOLDER_MEMORY_BYTES - left })
+    let queues = tasks.iter().map(|task| Queue {
+        tid: task.tid,
+        stream: Events::starting_at(Reopened::new(&task.path), base),
+        ahead: VecDeque::new(),
+        numbers: BTreeMap::new(),
+        last_ns: None,
+        error: None,
+    });
+    let mut queues: Vec<Queue> = queues.collect();
+    let (keeper, no_room) = merge(&mut queues);
+    let of_file = queues.iter_mut().zip(&tasks).find_map(|(queue, task)| {
+        let mut found = queue.error.take()?;
+        found.file = Some(task.path.display().to_string());
+        Some(found)
+    });
+    Ok(keeper.finish(Entries::Here, of_file.or(no_room)))
 }
 
-fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let file = path.display().to_string();
     move |error| Error { file: Some(file), ..Error::whole(Reason::Io(error)) }
 }
@@ -77,7 +80,6 @@ fn open(path: &Path) -> Result<BufReader<File>, Error> {
 fn tasks(folder: &Path) -> Result<Vec<Task>, Error> {
     let mut tasks = Vec::new();
     let mut name = None;
-    let mut bytes = 0_u64;
     for entry in fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
         let metadata = fs::metadata(&path).map_err(failed(&path))?;
@@ -92,14 +94,10 @@ fn tasks(folder: &Path) -> Result<Vec<Task>, Error> {
             return Err(Error::whole(Reason::NotNumberedFiles));
         }
         name = stem;
-        bytes = bytes.saturating_add(metadata.len());
         tasks.push(Task { tid, path });
     }
     if tasks.is_empty() {
         return Err(Error::whole(Reason::NotNumberedFiles));
-    }
-    if bytes > MAX_FOLDER_BYTES {
-        return Err(Error::whole(Reason::FolderTooLarge { limit_bytes: MAX_FOLDER_BYTES }));
     }
     tasks.sort_by_key(|task| task.tid);
     Ok(tasks)
@@ -129,72 +127,155 @@ fn base(tasks: &[Task]) -> Result<u64, Error> {
     Ok(stamps.into_iter().filter(|stamp| *stamp >= evening).min().unwrap_or(0))
 }
 
-/// Names the task in its events and moves its exits to their times.
-fn queue(tid: u32, recording: Recording) -> Queue {
-    let Recording { mut events, calls, .. } = recording;
-    let mut next_ns = None;
-    for event in events.iter_mut().rev() {
-        event.tid.get_or_insert(tid);
-        if let EventKind::Exit { call } = &event.kind {
-            let known = calls.get(*call).and_then(|call| call.exit_time_ns);
-            event.time_ns = match (known, next_ns) {
-                (Some(exit), Some(next)) => Some(u64::min(exit, next)),
-                (exit, next) => exit.or(next).or(event.time_ns),
+impl Queue {
+    /// Reads on until the time of the next event is known: an exit is as late as the task's next
+    /// line allows.
+    fn fill(&mut self) {
+        let mut next_ns = None;
+        while next_ns.is_none() && self.ahead.len() < MAX_AHEAD {
+            let mut event = match self.stream.next() {
+                None => break,
+                Some(Ok(event)) => event,
+                Some(Err(error)) => {
+                    let is_empty = matches!(error.reason, Reason::Empty);
+                    self.error = Some(error).filter(|_| !is_empty);
+                    break;
+                }
             };
+            event.tid.get_or_insert(self.tid);
+            let is_exit = matches!(event.kind, EventKind::Exit { .. });
+            if matches!(event.kind, EventKind::Entry { .. }) && self.stream.has_halves_below() {
+                // Calls were printed when they had returned: entered after what stands above.
+                event.time_ns = self.ahead.back().map_or(self.last_ns, |above| above.time_ns);
+            }
+            if !is_exit {
+                next_ns = event.time_ns;
+            }
+            self.ahead.push_back(event);
         }
-        event.time_ns = event.time_ns.or(next_ns);
-        next_ns = event.time_ns;
+        let mut next_ns = None;
+        for event in self.ahead.iter_mut().rev() {
+            if let EventKind::Exit { call } = &event.kind {
+                let known = self.stream.calls().get(*call).and_then(|call| call.exit_time_ns);
+                event.time_ns = match (known, next_ns) {
+                    (Some(exit), Some(next)) => Some(u64::min(exit, next)),
+                    (exit, next) => exit.or(next).or(event.time_ns),
+                };
+            }
+            event.time_ns = event.time_ns.or(next_ns);
+            next_ns = event.time_ns;
+        }
     }
-    Queue { events: events.into(), calls, indexes: Vec::new() }
-}
 
-/// What orders the heads of the queues: time, then what must come first, then the task.
-fn head(queue: &Queue, place: usize) -> Option<Reverse<(u64, u8, usize)>> {
-    let event = queue.events.front()?;
-    let rank = match event.kind {
-        EventKind::Exited { .. } | EventKind::Killed { .. } => 0,
-        EventKind::Entry { .. } | EventKind::Exit { .. } | EventKind::Signal { .. } => 1,
-        EventKind::Stopped { .. } | EventKind::Superseded { .. } => 1,
-        EventKind::Detached | EventKind::Notice(_) => 1,
-    };
-    Some(Reverse((event.time_ns.unwrap_or(0), rank, place)))
-}
+    /// What orders the heads of the queues: time, then what must come first, then the task.
+    fn head(&mut self, place: usize) -> Option<Reverse<(u64, u8, usize)>> {
+        if self.ahead.is_empty() {
+            self.fill();
+        }
+        let event = self.ahead.front()?;
+        let rank = match event.kind {
+            EventKind::Exited { .. } | EventKind::Killed { .. } => 0,
+            EventKind::Entry { .. } | EventKind::Exit { .. } | EventKind::Signal { .. } => 1,
+            EventKind::Stopped { .. } | EventKind::Superseded { .. } => 1,
+            EventKind::Detached | EventKind::Notice(_) => 1,
+        };
+        Some(Reverse((event.time_ns.unwrap_or(0), rank, place)))
+    }
 
-fn merge(mut queues: Vec<Queue>) -> (Vec<Event>, Calls) {
-    let mut events = Vec::new();
-    let mut calls = Calls::default();
-    let heads = queues.iter().enumerate().filter_map(|(place, queue)| head(queue, place));
-    let mut heads: BinaryHeap<_> = heads.collect();
-    while let Some(Reverse((_, _, place))) = heads.pop() {
-        let Some(queue) = queues.get_mut(place) else { continue };
-        let Some(mut event) = queue.events.pop_front() else { continue };
-        heads.extend(head(queue, place));
+    /// The next event with the number among all of its call, and the call if that is over.
+    fn pop(&mut self, count: &mut u64) -> Option<(Event, Option<Call>)> {
+        let mut event = self.ahead.pop_front()?;
+        self.last_ns = event.time_ns;
+        let mut over = None;
         match &mut event.kind {
-            EventKind::Entry { call } => *call = queue.global(*call, event.tid, &mut calls),
-            EventKind::Exit { call } => *call = queue.global(*call, event.tid, &mut calls),
+            EventKind::Entry { call } => *call = self.number(*call, count),
+            EventKind::Exit { call } => {
+                let local = *call;
+                *call = self.number(local, count);
+                self.numbers.remove(&local);
+                over = self.stream.calls_mut().take(local).map(|over| named(over, self.tid));
+            }
             EventKind::Signal { .. } | EventKind::Stopped { .. } | EventKind::Exited { .. } => {}
             EventKind::Killed { .. } | EventKind::Superseded { .. } => {}
             EventKind::Detached | EventKind::Notice(_) => {}
         }
-        events.push(event);
+        Some((event, over))
     }
-    (events, calls)
+
+    /// The number among all of the task's call `local`, which gets the next one when first met.
+    fn number(&mut self, local: u64, count: &mut u64) -> u64 {
+        *self.numbers.entry(local).or_insert_with(|| {
+            *count += 1;
+            *count - 1
+        })
+    }
 }
 
-impl Queue {
-    /// The index among all calls of the task's call `local`, which moves there when first met.
-    fn global(&mut self, local: u64, tid: Option<u32>, calls: &mut Calls) -> u64 {
-        let place = usize::try_from(local).unwrap_or(usize::MAX);
-        if let Some(index) = self.indexes.get(place) {
-            return *index;
+fn named(mut call: Call, tid: u32) -> Call {
+    call.tid.get_or_insert(tid);
+    call
+}
+
+fn merge(queues: &mut [Queue]) -> (Keeper, Option<Error>) {
+    let mut keeper = Keeper::default();
+    let mut count = 0;
+    let heads = queues.iter_mut().enumerate().filter_map(|(place, queue)| queue.head(place));
+    let mut heads: BinaryHeap<_> = heads.collect();
+    while let Some(Reverse((_, _, place))) = heads.pop() {
+        let Some(queue) = queues.get_mut(place) else { continue };
+        let Some((event, over)) = queue.pop(&mut count) else { continue };
+        heads.extend(queue.head(place));
+        if let Err(why) = keeper.keep(&event, over.as_ref()) {
+            return (keeper, Some(Error::whole(Reason::NoRoom(why))));
         }
-        // Calls are met in the order of their numbers: each gets the next place.
-        let index = calls.count();
-        if let Some(mut call) = self.calls.take(local) {
-            call.tid = call.tid.or(tid);
-            calls.push(call);
+    }
+    for queue in queues {
+        for (local, number) in std::mem::take(&mut queue.numbers) {
+            if let Some(call) = queue.stream.calls_mut().take(local) {
+                keeper.keep_open(number, &named(call, queue.tid));
+            }
         }
-        self.indexes.push(index);
-        index
+    }
+    (keeper, None)
+}
+
+/// A file that is opened for each piece that is read: thousands of them can be read side by side.
+#[derive(Debug)]
+struct Reopened {
+    path: PathBuf,
+    offset: u64,
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+impl Reopened {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), offset: 0, buffer: Vec::new(), at: 0 }
+    }
+}
+
+impl Read for Reopened {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Reopened {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.at >= self.buffer.len() {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(self.offset))?;
+            self.buffer.clear();
+            self.at = 0;
+            file.take(BUFFER_BYTES as u64).read_to_end(&mut self.buffer)?;
+            self.offset += self.buffer.len() as u64;
+        }
+        Ok(self.buffer.get(self.at..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.at = (self.at + count).min(self.buffer.len());
     }
 }

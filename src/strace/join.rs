@@ -12,10 +12,13 @@ use super::clock::Clock;
 use super::cursor::Refusal;
 use super::error::{Error, Reason};
 use super::event::{Call, Calls, Event, EventKind, Recording};
+use super::keeper::{Entries, Keeper};
 use super::line::{Body, Cut, Line, WholeCall, cut_of};
 use super::lines::Lines;
-use super::unsplit;
 use super::value::{Name, Value};
+
+/// Most bytes of text of calls that have not returned: each is read again with its second half.
+pub const MAX_OPEN_BYTES: usize = 256 << 20;
 
 /// A call that has not returned yet.
 #[derive(Debug)]
@@ -34,8 +37,11 @@ pub struct Events<R> {
     clock: Clock,
     calls: Calls,
     open: BTreeMap<Option<u32>, Open>,
+    open_bytes: usize,
     /// Events of the line read last that were not given yet.
     ready: VecDeque<Event>,
+    /// Calls of the line read last, or before, that never return.
+    given_up: Vec<u64>,
     /// Second halves stood directly below the first: then no other calls are split.
     has_halves_below: bool,
     ended: bool,
@@ -49,7 +55,9 @@ impl<R: BufRead> Events<R> {
             clock: Clock::default(),
             calls: Calls::default(),
             open: BTreeMap::new(),
+            open_bytes: 0,
             ready: VecDeque::new(),
+            given_up: Vec::new(),
             has_halves_below: false,
             ended: false,
         }
@@ -75,26 +83,50 @@ impl<R: BufRead> Events<R> {
         self.read_all_within(u64::MAX)
     }
 
-    /// The same, but no further than until importing what was read takes `limit_bytes` of memory
-    /// (about); then the error says so, and what stands before is good.
+    /// The same, but no more than so many bytes of text (about); then the error says so, and what
+    /// stands before is good.
     pub fn read_all_within(mut self, limit_bytes: u64) -> Recording {
-        let mut events = Vec::new();
+        let mut keeper = Keeper::default();
         let mut error = None;
-        while let Some(event) = self.next() {
-            match event {
-                Ok(event) => events.push(event),
-                Err(found) => error = Some(found),
-            }
-            if self.lines.cost_bytes() > limit_bytes && self.ready.is_empty() && error.is_none() {
+        while error.is_none() {
+            let Some(event) = self.next() else { break };
+            let kept = event.and_then(|event| {
+                let over = if let EventKind::Exit { call } = event.kind {
+                    self.calls.take(call)
+                } else {
+                    None
+                };
+                let kept = keeper.keep(&event, over.as_ref());
+                kept.map_err(|why| Error::no_room(event.line, why))
+            });
+            error = kept.err();
+            self.keep_given_up(&mut keeper);
+            if self.lines.text_bytes() > limit_bytes && self.ready.is_empty() && error.is_none() {
                 error = self.too_large(limit_bytes);
-                break;
             }
         }
-        let cost_bytes = self.lines.cost_bytes();
-        if self.has_halves_below || unsplit::is_unsplit(&events, &self.calls) {
-            events = unsplit::spread(events, &self.calls);
+        let entries = if self.has_halves_below { Entries::Above } else { Entries::Seen };
+        for (index, call) in self.calls.left() {
+            keeper.keep_open(index, call);
         }
-        Recording { events, calls: self.calls, error, cost_bytes }
+        keeper.finish(entries, error)
+    }
+
+    /// Keeps the calls that never return, once the events that name them were kept.
+    fn keep_given_up(&mut self, keeper: &mut Keeper) {
+        if !self.ready.is_empty() {
+            return;
+        }
+        for index in std::mem::take(&mut self.given_up) {
+            if let Some(call) = self.calls.take(index) {
+                keeper.keep_open(index, &call);
+            }
+        }
+    }
+
+    /// Whether calls were printed when they had returned, as far as that was seen.
+    pub(super) fn has_halves_below(&self) -> bool {
+        self.has_halves_below
     }
 
     /// The error if the recording goes on.
@@ -117,6 +149,10 @@ impl<R: BufRead> Events<R> {
             Body::Call(whole) => self.whole(number, tid, time_ns, whole)?,
             Body::Unfinished { name, args, text, cut } => {
                 self.refuse_open(number, tid, &name)?;
+                if self.open_bytes + text.len() > MAX_OPEN_BYTES {
+                    let reason = Reason::OpenTooLarge { limit_bytes: MAX_OPEN_BYTES };
+                    return Err(Error { line: number, ..Error::whole(reason) });
+                }
                 let args_at_entry = args.len();
                 let call = Call {
                     args_at_entry,
@@ -127,10 +163,13 @@ impl<R: BufRead> Events<R> {
                 self.ready.push_back(event(EventKind::Entry { call }));
                 let open = Open { call, name, line: number, text };
                 match cut {
-                    Cut::Unfinished => drop(self.open.insert(tid, open)),
-                    Cut::PidChanged(pid) => drop(self.open.insert(Some(pid), open)),
-                    Cut::Detached => self.ready.push_back(event(EventKind::Detached)),
-                    Cut::Lost => {}
+                    Cut::Unfinished => self.leave_open(tid, open),
+                    Cut::PidChanged(pid) => self.leave_open(Some(pid), open),
+                    Cut::Detached => {
+                        self.given_up.push(call);
+                        self.ready.push_back(event(EventKind::Detached));
+                    }
+                    Cut::Lost => self.given_up.push(call),
                 }
             }
             Body::Resumed { name, text, at } => {
@@ -147,23 +186,43 @@ impl<R: BufRead> Events<R> {
                 self.ready.push_back(event(EventKind::Stopped { signal }));
             }
             Body::Exited { status } => {
-                self.open.remove(&tid);
+                self.give_up(tid);
                 self.ready.push_back(event(EventKind::Exited { status }));
             }
             Body::Killed { signal, core } => {
-                self.open.remove(&tid);
+                self.give_up(tid);
                 self.ready.push_back(event(EventKind::Killed { signal, core }));
             }
             Body::Superseded { by } => {
                 // The leader is gone with its call; what the thread has open goes on as the leader.
-                if let Some(open) = self.open.remove(&Some(by)) {
-                    self.open.insert(tid, open);
+                if let Some(open) = self.take(Some(by)) {
+                    self.leave_open(tid, open);
                 }
                 self.ready.push_back(event(EventKind::Superseded { by }));
             }
             Body::Notice(notice) => self.ready.push_back(event(EventKind::Notice(notice))),
         }
         Ok(())
+    }
+
+    /// A task is in a call now; one that it was in before never returns.
+    fn leave_open(&mut self, tid: Option<u32>, open: Open) {
+        self.give_up(tid);
+        self.open_bytes += open.text.len();
+        self.open.insert(tid, open);
+    }
+
+    /// What a task is in is over.
+    fn take(&mut self, tid: Option<u32>) -> Option<Open> {
+        let open = self.open.remove(&tid)?;
+        self.open_bytes -= open.text.len();
+        Some(open)
+    }
+
+    /// What a task is in never returns.
+    fn give_up(&mut self, tid: Option<u32>) {
+        let open = self.take(tid);
+        self.given_up.extend(open.map(|open| open.call));
     }
 
     fn refuse_open(&self, line: u64, tid: Option<u32>, name: &str) -> Result<(), Error> {
@@ -205,25 +264,28 @@ impl<R: BufRead> Events<R> {
         if let Some(open) = &open {
             refuse_other(line, &name, open)?;
         }
-        let index = match &open {
-            Some(open) => open.call,
-            // strace attached while the call ran.
-            None => self.calls.push(Call {
-                entry_line: None,
-                entry_time_ns: None,
-                ..entered(tid, name.clone(), Vec::new(), line, None)
-            }),
-        };
         // It was let go, or lost, in the call: no result.
         if let Some((_, cut)) = cut_of(text, 0) {
-            if let Some(call) = self.calls.get_mut(index) {
-                call.cut = Some(cut);
+            if let Some(open) = open {
+                self.given_up.push(open.call);
+                if let Some(call) = self.calls.get_mut(open.call) {
+                    call.cut = Some(cut);
+                }
             }
             self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Detached });
             return Ok(());
         }
-        let entry = open.map(|open| open.text);
-        let whole = self.put_together(line, name, entry.as_deref(), text, at)?;
+        let entry = open.as_ref().map(|open| open.text.as_slice());
+        let whole = self.put_together(line, name.clone(), entry, text, at)?;
+        let index = match &open {
+            Some(open) => open.call,
+            // strace attached while the call ran; it is one as its line can be read.
+            None => self.calls.push(Call {
+                entry_line: None,
+                entry_time_ns: None,
+                ..entered(tid, name, Vec::new(), line, None)
+            }),
+        };
         let Some(call) = self.calls.get_mut(index) else { return Ok(()) };
         if call.tid != tid {
             call.exit_tid = tid;
@@ -240,7 +302,7 @@ impl<R: BufRead> Events<R> {
     /// The open call of the task. On standard error the first task's lines have no pid while it is
     /// alone; then a half with and a half without pid belong together.
     fn take_open(&mut self, tid: Option<u32>, name: &str) -> Option<Open> {
-        if let Some(open) = self.open.remove(&tid) {
+        if let Some(open) = self.take(tid) {
             return Some(open);
         }
         let other = match tid {
@@ -248,7 +310,7 @@ impl<R: BufRead> Events<R> {
             None => *self.open.keys().next().filter(|_| self.open.len() == 1)?,
         };
         self.open.get(&other).filter(|open| &*open.name == name)?;
-        self.open.remove(&other)
+        self.take(other)
     }
 
     /// Parses entry half and exit half as one text.

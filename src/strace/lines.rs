@@ -9,31 +9,8 @@ use super::value::Name;
 /// The longest line that is read. `-s 1048576` in `\xNN` is 4 MiB a buffer; writev holds several.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// What a line takes in memory until its recording is imported, about: a call with its two events
-/// and the trace's record of it. Measured with sessions of shells, with the shortest lines there
-/// are, and with lines that are all brackets.
-const COST_PER_LINE: u64 = 448;
-const COST_PER_BYTE: u64 = 1;
-/// A list or structure and the room that it keeps for its first values.
-const COST_PER_BRACKET: u64 = 192;
-const COST_PER_VALUE: u64 = 40;
-
-/// Bytes that are counted at once: their count fits a byte.
-const COUNTED_BYTES: usize = 128;
-
-fn cost_of(line: &[u8]) -> u64 {
-    let (mut brackets, mut values) = (0_u64, 0_u64);
-    for part in line.chunks(COUNTED_BYTES) {
-        // Sums of bytes without a check or a branch: compiled to vectors.
-        let count = |is: fn(u8) -> bool| {
-            u64::from(part.iter().fold(0_u8, |sum, byte| sum.wrapping_add(u8::from(is(*byte)))))
-        };
-        brackets += count(|byte| (byte == b'[') | (byte == b'{') | (byte == b'('));
-        values += count(|byte| (byte == b',') | (byte == b'|'));
-    }
-    let others = line.len() as u64 - brackets - values;
-    COST_PER_LINE + brackets * COST_PER_BRACKET + values * COST_PER_VALUE + others * COST_PER_BYTE
-}
+/// Room for a line that is kept for the next ones.
+const MAX_KEPT_BYTES: usize = 64 << 10;
 
 /// The lines of one recording. After the first error there is nothing more.
 #[derive(Debug)]
@@ -42,7 +19,7 @@ pub struct Lines<R> {
     parser: LineParser,
     buffer: Vec<u8>,
     number: u64,
-    cost_bytes: u64,
+    text_bytes: u64,
     /// The call whose first half the line read last is.
     unfinished: Option<(Option<u32>, Name)>,
     /// The line read last is none of strace's unless it is a second half without anything before it
@@ -59,16 +36,16 @@ impl<R: BufRead> Lines<R> {
             parser: LineParser::new(),
             buffer: Vec::new(),
             number: 0,
-            cost_bytes: 0,
+            text_bytes: 0,
             unfinished: None,
             doubt: None,
             ended: false,
         }
     }
 
-    /// What the lines read so far take in memory for whoever keeps them all, about.
-    pub(crate) fn cost_bytes(&self) -> u64 {
-        self.cost_bytes
+    /// The bytes read so far.
+    pub(crate) fn text_bytes(&self) -> u64 {
+        self.text_bytes
     }
 
     /// The number of the line read last, from 1.
@@ -97,6 +74,7 @@ impl<R: BufRead> Lines<R> {
         if read == 0 {
             return self.end();
         }
+        self.text_bytes += read as u64;
         self.number += 1;
         if self.buffer.pop_if(|last| *last == b'\n').is_none() {
             return Err(self.unended());
@@ -126,8 +104,9 @@ impl<R: BufRead> Lines<R> {
         if let Body::Unfinished { name, cut: Cut::Unfinished, .. } = &line.body {
             self.unfinished = Some((line.tid, name.clone()));
         }
-        self.cost_bytes += cost_of(&self.buffer);
         self.buffer.clear();
+        // A line of many bytes shall not hold that room for the next ones.
+        self.buffer.shrink_to(MAX_KEPT_BYTES);
         Ok(Some(line))
     }
 

@@ -10,7 +10,7 @@ use super::value::Name;
 /// Names kept for sharing.
 const MAX_NAMES: usize = 1 << 14;
 /// Longer names (comments mostly) are not worth sharing.
-const MAX_SHARED_BYTES: usize = 120;
+pub(super) const MAX_SHARED_BYTES: usize = 120;
 
 /// The names seen so far.
 #[derive(Debug, Default)]

@@ -40,7 +40,7 @@ mod reader;
 mod record;
 mod scan;
 mod seek;
-mod varint;
+pub(crate) mod varint;
 mod writer;
 
 pub use background::{Background, BackgroundWriter};

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 /// Appends `value` as LEB128: seven bits a byte, lowest first, the top bit set on all but the last.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -15,47 +15,47 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends a byte string: its length as LEB128, then its bytes.
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// `to - from` modulo 2^64, folded so that small steps in both directions become small numbers.
-pub(super) fn zigzag_step(from: u64, to: u64) -> u64 {
+pub(crate) fn zigzag_step(from: u64, to: u64) -> u64 {
     let step = to.wrapping_sub(from) as i64;
     ((step << 1) ^ (step >> 63)) as u64
 }
 
 /// The inverse of [`zigzag_step`]: where `step` leads to from `from`.
-pub(super) fn zigzag_apply(from: u64, step: u64) -> u64 {
+pub(crate) fn zigzag_apply(from: u64, step: u64) -> u64 {
     from.wrapping_add((step >> 1) ^ (step & 1).wrapping_neg())
 }
 
 /// Reads a payload from front to back.
 #[derive(Debug, Clone)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// Starts at offset `at` of `bytes`.
-    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
         Cursor { bytes, at }
     }
 
     /// The offset of the next byte.
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
     /// Whether everything has been taken.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
     /// The place of the next `count` bytes.
-    pub(super) fn range(&mut self, count: u64) -> Option<Range<usize>> {
+    pub(crate) fn range(&mut self, count: u64) -> Option<Range<usize>> {
         let end = self.at.checked_add(usize::try_from(count).ok()?)?;
         if end > self.bytes.len() {
             return None;
@@ -65,7 +65,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `count` bytes.
-    pub(super) fn take(&mut self, count: u64) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, count: u64) -> Option<&'a [u8]> {
         let range = self.range(count)?;
         self.bytes.get(range)
     }
@@ -75,29 +75,29 @@ impl<'a> Cursor<'a> {
     }
 
     /// One byte.
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
         self.at += 1;
         Some(byte)
     }
 
     /// Two bytes, little-endian.
-    pub(super) fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
     /// Four bytes, little-endian.
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
     /// Eight bytes, little-endian.
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// A LEB128 number below 2^64 in its shortest form (any other is `None`).
-    pub(super) fn varint(&mut self) -> Option<u64> {
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;

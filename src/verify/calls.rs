@@ -1,7 +1,8 @@
 //! The calls of the text by their lines, and which of them the trace has named: each just once, and
-//! none left out.
+//! none left out. Of each call some bytes are kept here; what it says is looked up in the text.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tickernel_systems::abi::Signal;
 use tickernel_systems::event::{self as kernel, Event};
@@ -11,7 +12,7 @@ use crate::replay::Role;
 use crate::strace::{Call, EventKind, Recording, Value};
 
 /// What the text has at the lines of an event.
-pub(super) struct Found<'a> {
+pub(super) struct Found {
     /// The line of the entry.
     pub(super) entry: u64,
     /// After which line it can have been entered: where entries are not printed (`strace -z`) that
@@ -20,23 +21,36 @@ pub(super) struct Found<'a> {
     /// The line of the exit, if there is one.
     pub(super) exit: Option<u64>,
     /// The call whose answer counts: the last one of those that belong together; none for a signal.
-    pub(super) last: Option<&'a Call>,
+    pub(super) last: Option<Arc<Call>>,
     /// The siginfo of a signal.
-    pub(super) info: Option<&'a Value>,
+    pub(super) info: Option<Value>,
     /// Whether the call was entered again after an interruption.
     pub(super) again: bool,
 }
 
+/// A call by its number.
+struct Numbered {
+    number: u64,
+    call: Arc<Call>,
+}
+
+/// How far up the last line before an entry is at which anything returned or ended; this one stands
+/// for steps that are looked up.
+const FAR: u8 = u8::MAX;
+
 /// The text, by line.
 pub(super) struct Texts<'a> {
-    /// Calls by their entry line, with whether the trace has named each.
-    calls: BTreeMap<u64, (&'a Call, bool)>,
-    /// Entry lines of each task, in order.
-    tasks: BTreeMap<Option<u32>, Vec<u64>>,
-    /// By the line of an entry: the last line before it at which anything returned or ended.
-    after: BTreeMap<u64, u64>,
-    /// Signals by line; the end of a task by a signal has its siginfo farther up.
-    signals: BTreeMap<u64, (&'a str, Option<&'a Value>)>,
+    text: &'a Recording,
+    /// The line of each call's entry, by the call's number; of its exit where it has no entry.
+    lines: Vec<u32>,
+    /// From the line of each entry up to the last line before it at which anything returned.
+    steps: Vec<u8>,
+    /// These lines where they are far, by the call's number.
+    far: BTreeMap<u64, u64>,
+    /// Whether the trace has named each call.
+    named: Vec<bool>,
+    /// Signals, and ends of tasks by one: line, and place among the events.
+    signals: Vec<(u64, u64)>,
     /// The lines at which tasks exited: whose, with what status.
     exits: BTreeMap<u64, (Option<u32>, u32)>,
     /// Where a task ended, for good each time: pids come again.
@@ -47,41 +61,35 @@ pub(super) struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     pub(super) fn new(text: &'a Recording) -> Self {
+        let count = usize::try_from(text.calls.count()).unwrap_or(usize::MAX);
         let mut texts = Self {
-            calls: BTreeMap::new(),
-            tasks: BTreeMap::new(),
-            after: BTreeMap::new(),
-            signals: BTreeMap::new(),
+            text,
+            lines: vec![0; count],
+            steps: vec![0; count],
+            far: BTreeMap::new(),
+            named: vec![false; count],
+            signals: Vec::new(),
             exits: BTreeMap::new(),
             ends: BTreeMap::new(),
             until: text.error.as_ref().map(|error| error.line),
         };
         let mut printed = 0;
-        for event in &text.events {
+        for (at, event) in (0..).zip(&text.events) {
             if !matches!(event.kind, EventKind::Entry { .. }) {
                 printed = printed.max(event.line);
             }
             match &event.kind {
-                EventKind::Entry { call } => {
-                    if let Some(call) = text.calls.get(*call) {
-                        texts.calls.insert(event.line, (call, false));
-                        texts.tasks.entry(call.tid).or_default().push(event.line);
-                        texts.after.insert(event.line, printed);
-                    }
-                }
+                EventKind::Entry { call } => texts.call(*call, event.line, printed),
                 EventKind::Exit { call } => {
-                    // strace was attached in the middle of it.
-                    let late = text.calls.get(*call).filter(|call| call.entry_line.is_none());
-                    if let Some(call) = late {
-                        texts.calls.insert(event.line, (call, false));
-                        texts.tasks.entry(call.tid).or_default().push(event.line);
+                    // strace was attached in the middle of it, unless its entry was there.
+                    let place = usize::try_from(*call).unwrap_or(usize::MAX);
+                    if texts.lines.get(place) == Some(&0) {
+                        texts.call(*call, event.line, 0);
                     }
                 }
-                EventKind::Signal { name, info } => {
-                    texts.signals.insert(event.line, (name, Some(info)));
-                }
-                EventKind::Killed { signal, .. } => {
-                    texts.signals.insert(event.line, (signal, None));
+                EventKind::Signal { .. } => texts.signals.push((event.line, at)),
+                EventKind::Killed { .. } => {
+                    texts.signals.push((event.line, at));
                     texts.ends.entry(event.tid).or_default().push(event.line);
                 }
                 EventKind::Exited { status } => {
@@ -94,11 +102,50 @@ impl<'a> Texts<'a> {
                 | EventKind::Notice(_) => {}
             }
         }
+        texts.signals.sort_unstable();
         texts
     }
 
+    fn call(&mut self, number: u64, line: u64, printed: u64) {
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(own) = self.lines.get_mut(place) {
+            *own = u32::try_from(line).unwrap_or(u32::MAX);
+        }
+        let step = u8::try_from(line.saturating_sub(printed)).unwrap_or(FAR);
+        if let Some(own) = self.steps.get_mut(place) {
+            *own = step;
+        }
+        if step == FAR {
+            self.far.insert(number, printed);
+        }
+    }
+
+    /// After which line a call can have been entered.
+    fn after(&self, number: u64, line: u64) -> u64 {
+        let step = usize::try_from(number).ok().and_then(|place| self.steps.get(place));
+        match step {
+            Some(&FAR) | None => self.far.get(&number).copied().unwrap_or(0),
+            Some(step) => line.saturating_sub(u64::from(*step)),
+        }
+    }
+
+    /// The call that was entered at a line.
+    fn at_line(&self, line: u64) -> Option<Numbered> {
+        let line = u32::try_from(line).ok()?;
+        let place = self.lines.partition_point(|own| *own < line);
+        self.lines.get(place).filter(|own| **own == line)?;
+        let number = place as u64;
+        Some(Numbered { number, call: self.text.calls.get(number)? })
+    }
+
+    /// Marks a call; whether it was marked.
+    fn name(&mut self, number: u64) -> bool {
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        self.named.get_mut(place).is_some_and(|named| std::mem::replace(named, true))
+    }
+
     /// What the text has for an event, marked as named; nothing for an event without lines.
-    pub(super) fn find(&mut self, seen: &Seen<'_>) -> Result<Option<Found<'a>>, Fault> {
+    pub(super) fn find(&mut self, seen: &Seen<'_>) -> Result<Option<Found>, Fault> {
         let Some((entry, exit)) = seen.lines else { return Ok(None) };
         if self.is_forced_end(seen, entry) {
             let (after, exit) = (entry.saturating_sub(1), Some(entry));
@@ -106,39 +153,56 @@ impl<'a> Texts<'a> {
             return Ok(Some(Found { entry, after, exit, last, info, again }));
         }
         if let Event::Deliver { signal, .. } = &seen.event {
-            let Some((name, info)) = self.signals.get(&entry) else {
-                return Err(seen.fault(Some(entry), "no signal stands at that line".to_owned()));
-            };
-            if *name != signal.name() {
-                let why = format!("that line has {name}, the trace {}", signal.name());
-                return Err(seen.fault(Some(entry), why));
-            }
+            let info = self.signal(seen, entry, signal.name())?;
             let (last, again) = (None, false);
-            let info = *info;
             let after = entry.saturating_sub(1);
             return Ok(Some(Found { entry, after, exit: Some(entry), last, info, again }));
         }
         let name = seen.expected.as_ref().map(|expected| expected.name().into_owned());
-        let Some((call, named)) = self.calls.get_mut(&entry) else {
+        let Some(Numbered { number, call }) = self.at_line(entry) else {
             return Err(seen.fault(Some(entry), "no call was entered at that line".to_owned()));
         };
-        if std::mem::replace(named, true) {
+        if self.name(number) {
             return Err(seen.fault(Some(entry), "the call stands twice in the trace".to_owned()));
         }
-        let call: &'a Call = call;
         if name.as_deref() != Some(&*call.name) {
             let name = name.as_deref().unwrap_or("nothing");
             let why = format!("that line has {}, the trace {name}", call.name);
             return Err(seen.fault(Some(entry), why));
         }
-        self.speaker(seen, call, entry)?;
-        let last = self.follow(call, entry, exit, seen)?;
-        let again = !std::ptr::eq(last, call);
+        speaker(seen, &call, entry)?;
+        let own = Numbered { number, call: Arc::clone(&call) };
+        let last = self.follow(&own, exit, seen)?;
+        let again = last.number != number;
         // A call that is never seen to return is over where its task ends.
-        let returned = last.result.as_ref().is_some_and(|result| result.value.is_some());
-        let exit = if returned { last.exit_line } else { self.end_of(call.tid, entry) };
-        let after = self.after.get(&entry).copied().unwrap_or(0);
-        Ok(Some(Found { entry, after, exit, last: Some(last), info: None, again }))
+        let exit = if has_returned(&last.call) {
+            last.call.exit_line
+        } else {
+            self.end_of(call.tid, entry)
+        };
+        let after = self.after(number, entry);
+        Ok(Some(Found { entry, after, exit, last: Some(last.call), info: None, again }))
+    }
+
+    /// The signal that stands at a line, or the end of a task by one.
+    fn signal_at(&self, line: u64) -> Option<EventKind> {
+        let place = self.signals.partition_point(|(own, _)| *own <= line).checked_sub(1)?;
+        let (_, at) = self.signals.get(place).filter(|(own, _)| *own == line)?;
+        self.text.events.get(*at).map(|event| event.kind)
+    }
+
+    /// The siginfo at a line; the end of a task by a signal has its siginfo farther up.
+    fn signal(&self, seen: &Seen<'_>, line: u64, name: &str) -> Result<Option<Value>, Fault> {
+        let (told, info) = match self.signal_at(line) {
+            Some(EventKind::Signal { name, info }) => (name, Some(info)),
+            Some(EventKind::Killed { signal, .. }) => (signal, None),
+            _ => return Err(seen.fault(Some(line), "no signal stands at that line".to_owned())),
+        };
+        if *told != *name {
+            let why = format!("that line has {told}, the trace {name}");
+            return Err(seen.fault(Some(line), why));
+        }
+        Ok(info)
     }
 
     /// Whether the event is the end that its line tells of, brought about where nothing else did:
@@ -152,7 +216,7 @@ impl<'a> Texts<'a> {
                 })
             }
             Event::Deliver { signal: Signal::SIGKILL, .. } => {
-                self.signals.get(&line).is_some_and(|(_, info)| info.is_none())
+                matches!(self.signal_at(line), Some(EventKind::Killed { .. }))
             }
             Event::Call { .. }
             | Event::Park { .. }
@@ -171,72 +235,76 @@ impl<'a> Texts<'a> {
         ends.get(ends.partition_point(|end| *end < line)).copied()
     }
 
-    fn speaker(&self, seen: &Seen<'_>, call: &Call, entry: u64) -> Result<(), Fault> {
-        let (Event::Call { task, .. } | Event::Park { task, .. }) = &seen.event else {
-            return Ok(());
-        };
-        if let Some(tid) = call.tid.filter(|tid| tid != task) {
-            let why = format!("the call is of task {tid}, in the trace of {task}");
-            return Err(seen.fault(Some(entry), why));
-        }
-        Ok(())
-    }
-
     /// The last of the calls of a task that belong together: each before it was interrupted, and
     /// was entered again (by its name or as `restart_syscall`) before the exit line that the trace
     /// names.
-    fn follow(
-        &mut self,
-        call: &'a Call,
-        entry: u64,
-        exit: u64,
-        seen: &Seen<'_>,
-    ) -> Result<&'a Call, Fault> {
-        let mut last = call;
-        let lines = self.tasks.get(&call.tid).cloned().unwrap_or_default();
-        let start = lines.partition_point(|line| *line <= entry);
-        let ends = matches!(&*call.name, "exit" | "exit_group");
-        for line in lines.get(start..).unwrap_or_default() {
-            // What ends a task is never entered again; another one of the text counts for itself.
-            if ends {
+    fn follow(&mut self, own: &Numbered, exit: u64, seen: &Seen<'_>) -> Result<Numbered, Fault> {
+        let mut last = Numbered { number: own.number, call: Arc::clone(&own.call) };
+        let mut number = own.number;
+        // What ends a task is never entered again; another one of the text counts for itself.
+        let ends = matches!(&*own.call.name, "exit" | "exit_group");
+        while !ends && last.call.exit_line.is_some_and(|own| own < exit) {
+            number += 1;
+            let place = usize::try_from(number).unwrap_or(usize::MAX);
+            let (Some(line), Some(named)) = (self.lines.get(place), self.named.get(place)) else {
+                break;
+            };
+            if u64::from(*line) > exit {
                 break;
             }
-            if last.exit_line.is_none_or(|own| own >= exit) || *line > exit {
-                break;
-            }
-            let Some((next, named)) = self.calls.get_mut(line) else { break };
-            let same = next.name == call.name || &*next.name == "restart_syscall";
-            let handled = *named || &*next.name == "rt_sigreturn";
-            if !same || handled {
-                // Calls of a handler that ran in between.
+            // Calls of a handler that ran in between were named by their own events.
+            if *named {
                 continue;
             }
-            *named = true;
-            last = next;
+            let Some(next) = self.text.calls.get(number) else { break };
+            let same = next.name == own.call.name || &*next.name == "restart_syscall";
+            if next.tid == own.call.tid && same && &*next.name != "rt_sigreturn" {
+                self.name(number);
+                last = Numbered { number, call: next };
+            }
         }
         // A call that was never seen to return ends where its task does.
-        let returned = last.result.as_ref().is_some_and(|result| result.value.is_some());
-        if let Some(own) = last.exit_line.filter(|own| returned && *own != exit) {
-            let why = format!("it returned at line {own}, in the trace at {exit}");
-            return Err(seen.fault(Some(entry), why));
+        if let Some(line) =
+            last.call.exit_line.filter(|own| has_returned(&last.call) && *own != exit)
+        {
+            let why = format!("it returned at line {line}, in the trace at {exit}");
+            return Err(seen.fault(own.call.entry_line, why));
         }
         Ok(last)
     }
 
     /// The first call of the text that the trace does not name.
     pub(super) fn missing(&self) -> Option<Fault> {
-        let left_out = self.calls.iter().find(|(line, (call, named))| {
-            let read = self.until.is_none_or(|until| **line < until);
+        let read = |line: &u32| self.until.is_none_or(|until| u64::from(*line) < until);
+        let unnamed = (0..).zip(self.named.iter().zip(&self.lines));
+        let unnamed = unnamed.filter(|(_, (named, line))| !**named && read(line));
+        let mut unnamed = unnamed.filter_map(|(number, (_, line))| {
+            let call = self.text.calls.get(number)?;
             // One that was taken back before it did anything is entered again.
             let undone = call.result.as_ref().is_some_and(|result| result.restart().is_some());
-            read && !named && !undone
+            (!undone).then_some((*line, call))
         });
-        left_out.map(|(line, (call, _))| Fault {
-            line: Some(*line),
+        unnamed.next().map(|(line, call)| Fault {
+            line: Some(u64::from(line)),
             seq: None,
             why: format!("{} stands in the recording and not in the trace", call.name),
         })
     }
+}
+
+fn has_returned(call: &Call) -> bool {
+    call.result.as_ref().is_some_and(|result| result.value.is_some())
+}
+
+fn speaker(seen: &Seen<'_>, call: &Call, entry: u64) -> Result<(), Fault> {
+    let (Event::Call { task, .. } | Event::Park { task, .. }) = &seen.event else {
+        return Ok(());
+    };
+    if let Some(tid) = call.tid.filter(|tid| tid != task) {
+        let why = format!("the call is of task {tid}, in the trace of {task}");
+        return Err(seen.fault(Some(entry), why));
+    }
+    Ok(())
 }
 
 impl Seen<'_> {

@@ -11,6 +11,8 @@ mod calls;
 mod order;
 mod values;
 
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use serde::Serialize;
@@ -102,8 +104,8 @@ pub fn verify(recording: &Path, trace: &Path) -> Result<Certificate, VerifyError
     let text = crate::import::read_text(recording)?
         .ok_or_else(|| VerifyError::NotText(recording.display().to_string()))?;
     let file = trace.display().to_string();
-    let bytes = std::fs::read(trace).map_err(|why| VerifyError::Io { file: file.clone(), why })?;
-    check(&text, &bytes).map_err(|why| match why {
+    let opened = File::open(trace).map_err(|why| VerifyError::Io { file: file.clone(), why })?;
+    check_from(&text, BufReader::new(opened)).map_err(|why| match why {
         Some(why) => VerifyError::Trace { file: file.clone(), why },
         None => VerifyError::NotImported(file.clone()),
     })
@@ -115,6 +117,10 @@ pub fn verify(recording: &Path, trace: &Path) -> Result<Certificate, VerifyError
 /// # Errors
 /// If the bytes are no imported trace.
 pub fn check(text: &Recording, trace: &[u8]) -> Result<Certificate, Option<TraceError>> {
+    check_from(text, trace)
+}
+
+fn check_from<R: Read>(text: &Recording, trace: R) -> Result<Certificate, Option<TraceError>> {
     let mut reader = TraceReader::new(trace)?;
     if !reader.header().imported {
         return Err(None);

@@ -61,10 +61,10 @@ fn is_about_the_machine(call: &Call) -> bool {
 pub(super) fn check(
     seen: &Seen<'_>,
     expected: &Expected,
-    found: &Found<'_>,
+    found: &Found,
     certificate: &mut Certificate,
 ) -> Result<(), Fault> {
-    if let Some(info) = found.info {
+    if let Some(info) = &found.info {
         let told = signal_info(info).map(|info| Payload::Info(Box::new(info)));
         if told.is_some_and(|told| told != expected.payload) {
             let why = "the siginfo is not that of the recording".to_owned();
@@ -72,7 +72,7 @@ pub(super) fn check(
         }
         return Ok(());
     }
-    let Some(call) = found.last else { return Ok(()) };
+    let Some(call) = found.last.as_deref() else { return Ok(()) };
     match expected.role {
         Role::Call => {}
         // Counted as fed or unsupported, or not at all: nothing was compared.

@@ -25,7 +25,7 @@ use crate::strace::{self, Value};
 #[derive(Clone, Debug)]
 pub struct Decoded {
     /// The encoded [`Call`]; `None` if the kernel has no such call, or the text says too little.
-    pub call: Option<Rc<Vec<u8>>>,
+    pub call: Option<Rc<[u8]>>,
     /// What is expected of it.
     pub expected: Expected,
     /// An address stood where data was needed and the call failed with EFAULT, or only the
@@ -106,8 +106,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
         expected.flags |= FED;
     }
     let call = match call_bytes {
-        Some(bytes) => Some(Rc::new(bytes)),
-        None if !scope && !unreadable => Some(Rc::new(unmodelled(&call.name))),
+        Some(bytes) => Some(bytes.into()),
+        None if !scope && !unreadable => Some(unmodelled(&call.name).into()),
         None => None,
     };
     let vector_flags = inputs::vector_flags(&args);

@@ -23,7 +23,7 @@ pub fn parse(text: &[u8]) -> Recording {
         assert!(error.near.chars().count() <= 80, "{error}");
     }
     assert!(
-        recording.events.is_sorted_by_key(|event| event.time_ns.unwrap_or(0))
+        recording.events.iter().is_sorted_by_key(|event| event.time_ns.unwrap_or(0))
             || recording.events.iter().any(|event| event.time_ns.is_none())
     );
     recording

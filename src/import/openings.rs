@@ -1,0 +1,182 @@
+//! While the recording is looked through before the walk (`hints.rs`): which call opened what is
+//! behind a descriptor, and what the recording then tells of the file. Of a description that is
+//! closed everywhere some bytes are kept. open(2), dup(2), fork(2).
+
+use std::collections::BTreeMap;
+
+use super::initial::Shape;
+
+/// A descriptor of a task.
+type Slot = (Option<u32>, i32);
+
+/// What an opening call opened.
+#[derive(Debug, Default)]
+struct Opening {
+    /// Descriptors, and other places, that lead here.
+    holders: u32,
+    /// Where the descriptor's own path is not printed: that of the call.
+    path: Option<Vec<u8>>,
+    /// It did not follow a link at the end.
+    nofollow: bool,
+    /// The kind of the file, as far as its task asks.
+    shape: Option<Shape>,
+    /// Its mode at the first stat, if nobody changed modes before; 0 if somebody did.
+    mode: Option<u32>,
+}
+
+/// The same when nothing leads there any more.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    call: u32,
+    mode: u32,
+    kind: u8,
+}
+
+/// Stands for a mode that nobody asked for.
+const NO_MODE: u32 = u32::MAX;
+/// Stands for a kind that nobody asked for, and one that lies in `others`.
+const NO_KIND: u8 = 0;
+const OTHER: u8 = 1;
+/// The kinds that are only that.
+const KINDS: [Shape; 4] = [Shape::File, Shape::Directory, Shape::Fifo, Shape::Socket];
+
+/// All opening calls.
+#[derive(Debug, Default)]
+pub(super) struct Openings {
+    slots: BTreeMap<Slot, u64>,
+    open: BTreeMap<u64, Opening>,
+    settled: Vec<Settled>,
+    others: BTreeMap<u64, Shape>,
+}
+
+impl Openings {
+    /// The call that opened what is behind a descriptor.
+    pub(super) fn of(&self, tid: Option<u32>, fd: i32) -> Option<u64> {
+        self.slots.get(&(tid, fd)).copied()
+    }
+
+    /// A child begins with its parent's descriptors.
+    pub(super) fn child(&mut self, tid: Option<u32>, child: Option<u32>) {
+        let own = self.slots.range((tid, i32::MIN)..=(tid, i32::MAX));
+        let copies: Vec<(i32, u64)> = own.map(|((_, fd), call)| (*fd, *call)).collect();
+        for (fd, call) in copies {
+            self.lead(child, fd, Some(call));
+        }
+    }
+
+    /// A task is gone.
+    pub(super) fn end(&mut self, tid: Option<u32>) {
+        let own = self.slots.range((tid, i32::MIN)..=(tid, i32::MAX));
+        let own: Vec<i32> = own.map(|((_, fd), _)| *fd).collect();
+        for fd in own {
+            self.lead(tid, fd, None);
+        }
+    }
+
+    /// A number leads to what a call opened, or to nothing.
+    pub(super) fn lead(&mut self, tid: Option<u32>, fd: i32, call: Option<u64>) {
+        if let Some(call) = call {
+            self.hold(call);
+        }
+        let before = match call {
+            Some(call) => self.slots.insert((tid, fd), call),
+            None => self.slots.remove(&(tid, fd)),
+        };
+        if let Some(before) = before {
+            self.let_go(before);
+        }
+    }
+
+    /// Something leads to what a call opened.
+    pub(super) fn hold(&mut self, call: u64) {
+        let opening = self.open.entry(call).or_default();
+        opening.holders = opening.holders.saturating_add(1);
+    }
+
+    /// It does no more.
+    pub(super) fn let_go(&mut self, call: u64) {
+        let Some(opening) = self.open.get_mut(&call) else { return };
+        opening.holders = opening.holders.saturating_sub(1);
+        if opening.holders == 0 {
+            self.settle(call);
+        }
+    }
+
+    fn settle(&mut self, call: u64) {
+        let Some(Opening { shape, mode, .. }) = self.open.remove(&call) else { return };
+        let Ok(short) = u32::try_from(call) else { return };
+        let kind = match &shape {
+            None => NO_KIND,
+            Some(shape) => match KINDS.iter().position(|kind| kind == shape) {
+                Some(place) => OTHER + 1 + place as u8,
+                None => OTHER,
+            },
+        };
+        if let (OTHER, Some(shape)) = (kind, shape) {
+            self.others.insert(call, shape);
+        }
+        if kind != NO_KIND || mode.is_some() {
+            self.settled.push(Settled { call: short, mode: mode.unwrap_or(NO_MODE), kind });
+        }
+    }
+
+    /// Says how a call opened.
+    pub(super) fn opened(&mut self, call: u64, path: Option<Vec<u8>>, nofollow: bool) {
+        let Some(opening) = self.open.get_mut(&call) else { return };
+        opening.nofollow |= nofollow;
+        if opening.path.is_none() {
+            opening.path = path;
+        }
+    }
+
+    pub(super) fn path(&self, call: u64) -> Option<&Vec<u8>> {
+        self.open.get(&call)?.path.as_ref()
+    }
+
+    pub(super) fn is_nofollow(&self, call: u64) -> bool {
+        self.open.get(&call).is_some_and(|opening| opening.nofollow)
+    }
+
+    /// The first sight of the mode counts.
+    pub(super) fn see_mode(&mut self, call: u64, mode: u32) {
+        if let Some(opening) = self.open.get_mut(&call) {
+            opening.mode.get_or_insert(mode);
+        }
+    }
+
+    /// The first sight of the kind counts.
+    pub(super) fn see_shape(&mut self, call: u64, shape: Shape) {
+        if let Some(opening) = self.open.get_mut(&call) {
+            opening.shape.get_or_insert(shape);
+        }
+    }
+
+    /// The recording is over.
+    pub(super) fn finish(&mut self) {
+        self.slots = BTreeMap::new();
+        for call in self.open.keys().copied().collect::<Vec<_>>() {
+            self.settle(call);
+        }
+        self.settled.sort_unstable_by_key(|settled| settled.call);
+    }
+
+    fn settled(&self, call: u64) -> Option<&Settled> {
+        let short = u32::try_from(call).ok()?;
+        let place = self.settled.binary_search_by_key(&short, |settled| settled.call).ok()?;
+        self.settled.get(place)
+    }
+
+    /// The kind of what a call opened.
+    pub(super) fn shape(&self, call: u64) -> Option<Shape> {
+        match self.settled(call)?.kind {
+            NO_KIND => None,
+            OTHER => self.others.get(&call).cloned(),
+            kind => KINDS.get(usize::from(kind - OTHER - 1)).cloned(),
+        }
+    }
+
+    /// Its mode.
+    pub(super) fn mode(&self, call: u64) -> Option<u32> {
+        self.settled(call).map(|settled| settled.mode).filter(|mode| *mode != NO_MODE)
+    }
+}
