@@ -94,8 +94,8 @@ fn other_files_have_errors_of_their_own() {
     assert!(matches!(error(b"x"), TraceError::Foreign));
     assert!(matches!(error(&[0; 4096]), TraceError::Foreign));
     let mut newer = small_trace();
-    newer[8] = 2;
-    assert!(matches!(error(&newer), TraceError::NewerFormat { found: 2, known: 1 }));
+    newer[8] = 3;
+    assert!(matches!(error(&newer), TraceError::NewerFormat { found: 3, known: 2 }));
     let mut flags = split(&small_trace()).0;
     flags[20] = 4;
     let end = flags.len() - 4;

@@ -62,8 +62,8 @@ actions! {
         3 Sigtimedwait, 8 Sigreturn,
     }
     Descriptors {
-        24 Open, 4 Openat, 6 Openat2, 2 Creat, 12 Close, 2 CloseRange, 6 Dup, 5 Dup2, 4 Dup3, 12 Fcntl,
-        3 Flock, 2 Ioctl, 4 RecordLock,
+        24 Open, 4 Openat, 6 Openat2, 2 Creat, 12 Close, 2 CloseRange, 6 Dup, 5 Dup2, 4 Dup3,
+        12 Fcntl, 3 Flock, 2 Ioctl, 4 RecordLock,
     }
     Pipes {
         10 Pipe, 5 Pipe2, 6 Mkfifo,

@@ -2,6 +2,7 @@
 //!
 //! Nothing here may wait by the clock, read random bytes, or name what only one machine has.
 
+use super::opens::MODES;
 use super::player::{Kind, PROCESSES_MAX, Player};
 use super::{Action, Step, Subject};
 use crate::json::Object;
@@ -41,26 +42,9 @@ const SIZES: [usize; 16] = [
     1, 5, 100, 0, 4096, 65_536, 4095, 4097, 70_000, 512, 8192, 61_440, 65_535, 65_537, 131_072, 20,
 ];
 const OFFSETS: [i64; 10] = [0, 1, 5, 4096, 100, 4095, 65_536, -1, 100_000, 1 << 20];
-const MODES: [&str; 8] = ["0644", "0755", "0600", "0777", "0", "0444", "0200", "01777"];
 const SIGNALS: [&str; 13] = [
     "SIGUSR1", "SIGTERM", "SIGCONT", "SIGSTOP", "SIGKILL", "SIGCHLD", "SIGPIPE", "SIGUSR2",
     "SIGTSTP", "SIGINT", "SIGWINCH", "SIGHUP", "SIGTTIN",
-];
-const OPENS: [&str; 14] = [
-    "O_RDWR|O_CREAT",
-    "O_RDONLY",
-    "O_WRONLY",
-    "O_RDWR",
-    "O_WRONLY|O_CREAT|O_TRUNC",
-    "O_RDONLY|O_NONBLOCK",
-    "O_WRONLY|O_NONBLOCK",
-    "O_RDWR|O_CREAT|O_EXCL",
-    "O_RDONLY|O_DIRECTORY",
-    "O_WRONLY|O_CREAT|O_APPEND",
-    "O_RDWR|O_CLOEXEC",
-    "O_RDONLY|O_NOFOLLOW",
-    "O_RDWR|O_TRUNC",
-    "O_PATH",
 ];
 const IDS: [i64; 6] = [0, 1000, -1, 1, 65_534, 1001];
 
@@ -166,7 +150,7 @@ impl Lowering<'_> {
         if self.kind_of(fd) == Some(Kind::File) { fd } else { -1 }
     }
 
-    fn path(&self, choice: usize) -> Value {
+    pub(super) fn path(&self, choice: usize) -> Value {
         match self.choices[choice] {
             255 => Value::Null,
             254 => "n".repeat(256).into(),
@@ -369,11 +353,7 @@ impl Lowering<'_> {
         let fd = self.any_fd(0);
         match action {
             Action::Open => self.open(),
-            Action::Openat => {
-                let dirfd = self.fd(3, &[Kind::Directory]);
-                json!({"call": "openat", "dirfd": dirfd, "path": self.path(0),
-                    "flags": self.pick(1, &OPENS), "mode": self.pick(2, &MODES)})
-            }
+            Action::Openat => self.openat(),
             Action::Openat2 => self.openat2(),
             Action::Creat => {
                 json!({"call": "creat", "path": self.path(0), "mode": self.pick(1, &MODES)})
@@ -420,47 +400,6 @@ impl Lowering<'_> {
                 json!({"call": "mknod", "path": path, "mode": format!("S_IFIFO|{mode}")})
             }
         }
-    }
-
-    fn open(&self) -> Value {
-        let path = match self.choices[3] {
-            0..=200 => self.path(0),
-            201..=230 => "/tmp/p".into(),
-            _ => self.pick(0, &["/dev/null", "/tmp", "/", "/dev/zero"]).into(),
-        };
-        json!({"call": "open", "path": path, "flags": self.pick(1, &OPENS),
-            "mode": self.pick(2, &MODES)})
-    }
-
-    /// openat2(2), mostly with a mode where it counts and nowhere else. Without RESOLVE_CACHED: what
-    /// is in Linux's cache is nobody's to say.
-    fn openat2(&self) -> Value {
-        let flags = self.pick(1, &OPENS);
-        let makes = flags.contains("O_CREAT") || flags.contains("O_TMPFILE");
-        let mode =
-            if makes != self.choices[0].is_multiple_of(16) { self.pick(2, &MODES) } else { "0" };
-        let resolve = [
-            "0",
-            "RESOLVE_BENEATH",
-            "RESOLVE_IN_ROOT",
-            "RESOLVE_NO_SYMLINKS",
-            "RESOLVE_NO_MAGICLINKS",
-            "RESOLVE_NO_XDEV",
-            "RESOLVE_NO_SYMLINKS|RESOLVE_BENEATH",
-            "RESOLVE_NO_XDEV|RESOLVE_IN_ROOT",
-            "RESOLVE_BENEATH|RESOLVE_IN_ROOT",
-        ];
-        let path: Value = match self.choices[2] {
-            0..=30 => {
-                self.pick(0, &["/", "/..", "..", "/proc/self/fd/0", "/proc/self", "/dev"]).into()
-            }
-            31..=60 => {
-                self.pick(0, &["../a", "a/../b", "a/..", "d/../../a", "/tmp/a", "./a"]).into()
-            }
-            _ => self.path(0),
-        };
-        json!({"call": "openat2", "dirfd": self.fd(3, &[Kind::Directory]), "path": path,
-            "flags": flags, "mode": mode, "resolve": self.pick(3, &resolve)})
     }
 
     fn new_fd(&self) -> i64 {

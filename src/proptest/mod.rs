@@ -21,6 +21,7 @@
 mod action;
 mod lower;
 mod objects;
+mod opens;
 mod player;
 mod waits;
 
