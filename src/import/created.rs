@@ -33,6 +33,7 @@ impl Created {
             }
             Call::Open { path: Some(path), flags, mode }
             | Call::Openat { dirfd: AT_FDCWD, path: Some(path), flags, mode }
+            | Call::Openat2 { dirfd: AT_FDCWD, path: Some(path), flags, mode, .. }
                 if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL =>
             {
                 self.note(tid, path, mode & 0o777);

@@ -338,13 +338,7 @@ impl Order<'_> {
                     let is_exit = !matches!(call, Call::Execve { .. });
                     (ends || is_exit) && self.run_other(other)
                 }
-                (
-                    Call::Open { flags, .. } | Call::Openat { flags, .. },
-                    Call::Open { flags: theirs, .. } | Call::Openat { flags: theirs, .. },
-                ) => {
-                    let apart = (flags & O_ACCMODE == O_WRONLY) != (theirs & O_ACCMODE == O_WRONLY);
-                    apart && ends && !started && self.run_other(other)
-                }
+                (mine, theirs) if meets(mine, theirs) => ends && !started && self.run_other(other),
                 (
                     Call::Write { fd, .. } | Call::Writev { fd, .. },
                     Call::Read { fd: theirs, .. },
@@ -417,4 +411,15 @@ fn kills(call: &Call<'_>) -> bool {
             | Call::RtSigqueueinfo { .. }
             | Call::PidfdSendSignal { .. }
     )
+}
+
+/// Whether two opens may be those of the two sides of a FIFO.
+fn meets(mine: &Call<'_>, theirs: &Call<'_>) -> bool {
+    let writes = |call: &Call<'_>| match call {
+        Call::Open { flags, .. } | Call::Openat { flags, .. } | Call::Openat2 { flags, .. } => {
+            Some(flags & O_ACCMODE == O_WRONLY)
+        }
+        _ => None,
+    };
+    writes(mine).zip(writes(theirs)).is_some_and(|(mine, theirs)| mine != theirs)
 }

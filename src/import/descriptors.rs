@@ -214,6 +214,7 @@ impl Descriptors {
                 self.link(task, path, expected);
             }
             Call::Openat { dirfd, path: Some(path), .. }
+            | Call::Openat2 { dirfd, path: Some(path), .. }
             | Call::Newfstatat { dirfd, path: Some(path), .. }
                 if *dirfd >= 0 && path.first().is_some_and(|first| *first != b'/') =>
             {
@@ -345,7 +346,11 @@ impl Descriptors {
             _ => {
                 let cloexec = makes_cloexec(call, parsed);
                 let path = match parsed {
-                    Some(Call::Open { path, .. } | Call::Openat { path, .. }) => *path,
+                    Some(
+                        Call::Open { path, .. }
+                        | Call::Openat { path, .. }
+                        | Call::Openat2 { path, .. },
+                    ) => *path,
                     _ => None,
                 };
                 let lists = path.is_some_and(|path| {
@@ -546,9 +551,12 @@ fn received_fds(call: &strace::Call) -> Vec<i32> {
 /// Whether what a call makes closes on exec: flags by name or number are O_CLOEXEC everywhere.
 pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> bool {
     match parsed {
-        Some(Call::Open { flags, .. } | Call::Openat { flags, .. } | Call::Pipe2 { flags }) => {
-            flags & O_CLOEXEC != 0
-        }
+        Some(
+            Call::Open { flags, .. }
+            | Call::Openat { flags, .. }
+            | Call::Openat2 { flags, .. }
+            | Call::Pipe2 { flags },
+        ) => flags & O_CLOEXEC != 0,
         Some(Call::EpollCreate1 { flags } | Call::InotifyInit1 { flags }) => flags & O_CLOEXEC != 0,
         Some(Call::Socket { r#type, .. }) => r#type & SOCK_CLOEXEC != 0,
         Some(Call::Unmodelled { .. }) | None => {

@@ -83,7 +83,7 @@ impl Facts<'_> {
                 Shape::Link(whole_target(&text.0, expected))
             }
             _ if one.directory => Shape::Directory,
-            (_, Call::Open { .. } | Call::Openat { .. }) => {
+            (_, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. }) => {
                 self.opened.clone().unwrap_or(Shape::File)
             }
             _ => Shape::File,
@@ -107,7 +107,10 @@ impl Facts<'_> {
 
     /// O_CREAT of a file whose mode is not what it would have got: it was there.
     fn found_by_create(&mut self, one: &Use<'_>, call: &Call<'_>) {
-        let (Call::Open { flags, mode, .. } | Call::Openat { flags, mode, .. }) = call else {
+        let (Call::Open { flags, mode, .. }
+        | Call::Openat { flags, mode, .. }
+        | Call::Openat2 { flags, mode, .. }) = call
+        else {
             return;
         };
         let (Some(shown), Some(umask)) = (self.opened_mode, self.kernel.umask_of(self.tid)) else {
@@ -165,12 +168,12 @@ impl Facts<'_> {
             (Errno::EACCES, Call::Execve { .. } | Call::Access { .. }) => file,
             (Errno::EACCES | Errno::EPERM, _) if !one.creates => Wanted { mode: 0, ..file },
             // The file denies, if it is one that is there; else its directory does.
-            (Errno::EACCES, Call::Open { .. } | Call::Openat { .. })
+            (Errno::EACCES, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. })
                 if self.hints.is_opened(&self.whole_path(one)) || self.is_open_to_all(one) =>
             {
                 file
             }
-            (Errno::ENXIO, Call::Open { .. } | Call::Openat { .. }) => {
+            (Errno::ENXIO, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. }) => {
                 Wanted { shape: Shape::Fifo, ..file }
             }
             (Errno::ECONNREFUSED, _) => Wanted { shape: Shape::Socket, ..file },
@@ -613,7 +616,8 @@ fn is_decided_before(call: &Call<'_>, recorded: Recorded) -> bool {
         // A name that is to be made cannot end in a slash.
         (
             Call::Open { path: Some(path), flags, .. }
-            | Call::Openat { path: Some(path), flags, .. },
+            | Call::Openat { path: Some(path), flags, .. }
+            | Call::Openat2 { path: Some(path), flags, .. },
             Recorded::Errno(Errno::EISDIR),
         ) => flags & O_CREAT != 0 && path.ends_with(b"/"),
         (Call::Creat { path: Some(path), .. }, Recorded::Errno(Errno::EISDIR)) => {

@@ -137,7 +137,9 @@ impl Order<'_> {
                 }
                 return;
             }
-            Call::Open { flags, .. } | Call::Openat { flags, .. } if flags & O_TRUNC != 0 => {
+            Call::Open { flags, .. } | Call::Openat { flags, .. } | Call::Openat2 { flags, .. }
+                if flags & O_TRUNC != 0 =>
+            {
                 let made = i32::try_from(moved).ok().and_then(view);
                 if let Some(home @ Home::File(_)) = made.and_then(|view| self.home(&view)) {
                     self.unknown.clear(home, 0, u64::MAX);

@@ -220,7 +220,14 @@ fn changes_others(call: &Call<'_>) -> bool {
 
 /// Calls that give the lowest number that is free.
 fn makes_lowest(call: &Call<'_>) -> bool {
-    matches!(call, Call::Open { .. } | Call::Openat { .. } | Call::Creat { .. } | Call::Dup { .. })
+    matches!(
+        call,
+        Call::Open { .. }
+            | Call::Openat { .. }
+            | Call::Openat2 { .. }
+            | Call::Creat { .. }
+            | Call::Dup { .. }
+    )
 }
 
 /// Whether a call waits for a descriptor among others.

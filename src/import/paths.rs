@@ -165,7 +165,9 @@ pub fn changed_members(call: &Call<'_>) -> u32 {
         }
         Call::Utimensat { .. } => MTIME | ATIME | CTIME,
         Call::Truncate { .. } => SIZE | MTIME | CTIME,
-        Call::Open { flags, .. } | Call::Openat { flags, .. } if flags & O_TRUNC != 0 => {
+        Call::Open { flags, .. } | Call::Openat { flags, .. } | Call::Openat2 { flags, .. }
+            if flags & O_TRUNC != 0 =>
+        {
             SIZE | MTIME | CTIME
         }
         Call::Creat { .. } => SIZE | MTIME | CTIME,
@@ -176,7 +178,9 @@ pub fn changed_members(call: &Call<'_>) -> u32 {
 /// Whether the old contents are gone after the call.
 pub fn truncates(call: &Call<'_>) -> bool {
     match call {
-        Call::Open { flags, .. } | Call::Openat { flags, .. } => flags & O_TRUNC != 0,
+        Call::Open { flags, .. } | Call::Openat { flags, .. } | Call::Openat2 { flags, .. } => {
+            flags & O_TRUNC != 0
+        }
         Call::Creat { .. } => true,
         _ => false,
     }

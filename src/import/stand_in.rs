@@ -139,7 +139,7 @@ impl Order<'_> {
 
     /// An open of a terminal that succeeded.
     fn opens_terminal(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> bool {
-        let opens = matches!(call, Call::Open { .. } | Call::Openat { .. });
+        let opens = matches!(call, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. });
         opens
             && matches!(recorded, Recorded::Value(_))
             && paths::uses(call).iter().any(|one| {
@@ -172,7 +172,8 @@ impl Order<'_> {
         }
         paths::uses(call).iter().filter(|one| !one.path.is_empty()).any(|one| {
             let path = self.whole_path(tid, one.dirfd, one.path);
-            let opens = matches!(call, Call::Open { .. } | Call::Openat { .. });
+            let opens =
+                matches!(call, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. });
             // Which attributes its file systems have is the host's to know (xattr(7)).
             let attribute = matches!(
                 call,

@@ -116,6 +116,9 @@ pub(super) struct Walk<'f> {
     pub(super) at: Place,
     /// Above it `..` does not lead, and absolute links begin there.
     top: Place,
+    /// Whether the walk has come by the root's mount: Linux looks for it when it first needs it,
+    /// and RESOLVE_NO_XDEV takes one that it does not know yet for another.
+    knows_top: bool,
     /// The path (or the trailing link that took its place) and the links inside it.
     rests: SmallVec<[Rest<'f>; 2]>,
     pub(super) name: Name,
@@ -151,6 +154,7 @@ impl<'f> Walk<'f> {
             caller,
             at,
             top: if scoped { at } else { caller.root },
+            knows_top: scoped || absolute,
             rests: SmallVec::new(),
             name: Name::new(),
             last: Last::Root,
@@ -225,6 +229,9 @@ impl<'f> Walk<'f> {
             if self.forbids(RESOLVE_BENEATH) {
                 return Err(Errno::EXDEV);
             }
+            if !core::mem::replace(&mut self.knows_top, true) && self.forbids(RESOLVE_NO_XDEV) {
+                return Err(Errno::EXDEV);
+            }
             self.at = self.crossed(self.top)?;
         }
         let mut rest = Rest { text, at: 0 };
@@ -263,6 +270,7 @@ impl<'f> Walk<'f> {
         match self.last {
             Last::Dot | Last::Root => Ok(Step::Moved(Target::Place(self.at))),
             Last::DotDot => {
+                self.knows_top = true;
                 if self.at == self.top && self.forbids(RESOLVE_BENEATH) {
                     return Err(Errno::EXDEV);
                 }

@@ -31,12 +31,7 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             let mode = how.field("mode").map_or(Some(0), numbers::mode)?;
             let resolve = how.field("resolve");
             let resolve = resolve.map_or(Some(0), |value| numbers::bits32(value, RESOLVE_FLAGS))?;
-            // What asks for nothing more is the older call.
-            match (resolve, mode) {
-                (0, 0) => Call::Openat { dirfd, path, flags, mode },
-                (0, _) if flags & O_CREAT != 0 => Call::Openat { dirfd, path, flags, mode },
-                _ => Call::Openat2 { dirfd, path, flags, mode, resolve },
-            }
+            Call::Openat2 { dirfd, path, flags, mode, resolve }
         }
         "stat" => Call::Stat { path: args.path(0)? },
         "lstat" => Call::Lstat { path: args.path(0)? },
