@@ -392,30 +392,46 @@ impl Core {
         if let Some(recording) = &mut self.recording
             && let Err(error) = recording.begin_event(&mut self.kernel, &event)
         {
-            // The machine goes on; whoever ends the recording is told.
             self.record_error = Some(error);
             self.recording = None;
         }
         let outcome = self.kernel.take(event);
-        if let Some(recording) = &mut self.recording {
-            recording.note(&outcome);
+        if self.recording.is_some() {
+            self.note(&outcome);
         }
         self.hand_on_outputs();
         outcome
     }
 
-    /// A call of a task (0: of the face itself).
-    #[inline]
-    pub(crate) fn call(&mut self, task: u32, call: &Call<'_>) -> Outcome {
+    /// The recording's part of a call, apart: what is not recorded has no room for it.
+    #[inline(never)]
+    fn begin_call(&mut self, task: u32, call: &Call<'_>) {
         if let Some(recording) = &mut self.recording
             && let Err(error) = recording.begin_call(&mut self.kernel, task, call)
         {
+            // The machine goes on; whoever ends the recording is told.
             self.record_error = Some(error);
             self.recording = None;
         }
-        let outcome = self.kernel.call_kept(task, call);
+    }
+
+    /// The same of what came of it.
+    #[inline(never)]
+    fn note(&mut self, outcome: &Outcome) {
         if let Some(recording) = &mut self.recording {
-            recording.note(&outcome);
+            recording.note(outcome);
+        }
+    }
+
+    /// A call of a task (0: of the face itself).
+    #[inline]
+    pub(crate) fn call(&mut self, task: u32, call: &Call<'_>) -> Outcome {
+        if self.recording.is_some() {
+            self.begin_call(task, call);
+        }
+        let outcome = self.kernel.call_kept(task, call);
+        if self.recording.is_some() {
+            self.note(&outcome);
         }
         if self.poll_wait.is_some() || self.kernel.has_output() {
             self.hand_on_outputs();
