@@ -191,7 +191,12 @@ impl Drive {
         request.has_no_others(op, &["op", field])?;
         Ok(match op {
             "advance" => {
-                self.kernel.take(Event::Clock { delta_ns: request.number("ns")? });
+                let delta_ns = request.number("ns")?;
+                if self.kernel.now_ns().checked_add(delta_ns).is_none_or(|now| now == u64::MAX) {
+                    let why = "advance: the clock would run beyond its end, the year 2554";
+                    return Err(JsonError(why.to_owned()));
+                }
+                self.kernel.take(Event::Clock { delta_ns });
                 self.drain(before);
                 Object::new()
             }

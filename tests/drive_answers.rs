@@ -69,7 +69,7 @@ fn what_ends_a_wait_stands_before_the_answer_that_ended_it() {
         {"done":2,"ok":1,"data":"x"}
         {"ok":1}
         > {"pid":2,"call":"read","fd":3,"count":9}
-        {"blocked":5}
+        {"blocked":4}
         > {"pid":1,"call":"kill","target":2,"sig":"SIGKILL"}
         {"done":5,"gone":{"signaled":"SIGKILL"}}
         {"ok":0}
@@ -136,6 +136,29 @@ fn a_call_that_ends_within_its_own_request_never_waited() {
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["done"], 2);
     assert_eq!(Value::from(lines[1].clone()), serde_json::json!({"ok": 65_537}));
+}
+
+/// A timer that rings every nanosecond, a sleep, and a clock that comes to its end.
+#[test]
+fn the_clock_has_an_end() {
+    follow(
+        r#"
+        > {"pid":1,"call":"timer_create","clockid":"CLOCK_MONOTONIC","sevp":{"sigev_notify":"SIGEV_SIGNAL","sigev_signo":"SIGCHLD"}}
+        {"ok":0,"timerid":0}
+        > {"pid":1,"call":"timer_settime","timerid":0,"new_value":{"value":{"sec":0,"nsec":1},"interval":{"sec":0,"nsec":1}}}
+        {"ok":0,"old_value":{"interval":{"sec":0,"nsec":0},"value":{"sec":0,"nsec":0}}}
+        > {"op":"advance","ns":17000000000000000000}
+        {}
+        > {"op":"advance","ns":446744073709551615}
+        {"error":"advance: the clock would run beyond its end, the year 2554"}
+        > {"op":"advance","ns":446744073709551614}
+        {}
+        > {"pid":1,"call":"nanosleep","request":{"sec":1,"nsec":0}}
+        {"blocked":4}
+        > {"op":"advance","ns":1}
+        {"error":"advance: the clock would run beyond its end, the year 2554"}
+        "#,
+    );
 }
 
 #[test]

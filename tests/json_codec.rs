@@ -486,6 +486,8 @@ fn the_forms_of_cli_md() {
     assert_eq!(nul, format!("{:?}", Call::Write { fd: 3, data: b"a\0b" }));
     let cut = call(r#"{"call":"chdir","path":"a\u0000b"}"#);
     assert_eq!(cut, format!("{:?}", Call::Chdir { path: Some(b"a") }));
+    let face = call(r#"{"call":"face_register_driver","driver":"d","commands":["x\u0000y","z"]}"#);
+    assert!(face.contains(r#""x\0y""#) || face.contains("120, 0, 121"), "{face}");
     let null = call(r#"{"call":"chdir","path":null}"#);
     assert_eq!(null, format!("{:?}", Call::Chdir { path: None }));
     let coded = call(r#"{"call":"chdir","path_b64":"/wD+"}"#);

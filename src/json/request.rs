@@ -221,7 +221,7 @@ impl<'a> Source<'a> {
         }
         match self.request.string(name, self.call)? {
             Some(bytes) if BYTES.contains(&name) => Ok(FieldValue::Bytes(Cow::Borrowed(bytes))),
-            Some(bytes) => Ok(FieldValue::Bytes(Cow::Borrowed(c_string(bytes)))),
+            Some(bytes) => Ok(FieldValue::Bytes(Cow::Borrowed(self.string(bytes)))),
             None if matches!(style, Style::Optional) => Ok(FieldValue::Null),
             None => Err(JsonError::missing(name, self.call)),
         }
@@ -242,8 +242,16 @@ impl<'a> Source<'a> {
             },
         };
         let items = items.ok_or_else(|| wrong(name))?;
-        let cut = |item: &'a [u8]| Cow::Borrowed(c_string(item));
-        Ok(FieldValue::List(items.into_iter().map(cut).collect()))
+        let strings = items.into_iter().map(|item| Cow::Borrowed(self.string(item)));
+        Ok(FieldValue::List(strings.collect()))
+    }
+
+    /// What a call is given of a string: a system call what stands before the first NUL, and one of
+    /// the face, whose strings are Rust's, all of it.
+    fn string(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let is_face =
+            |&&(number, name): &&(u32, &str)| number >= Call::FIRST_FACE && name == self.call;
+        if Call::NAMES.iter().any(|entry| is_face(&entry)) { bytes } else { c_string(bytes) }
     }
 
     /// What a field is when the line does not have it.

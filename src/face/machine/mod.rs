@@ -23,7 +23,7 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Thread, ThreadId};
 use std::time::Duration;
-use tickernel_systems::abi::{Errno, WaitStatus};
+use tickernel_systems::abi::{Errno, Signal, WaitStatus};
 use tickernel_systems::event::{
     Answer, Call, CallId, Completed, Effect, Event, HostAnswer, Outcome, Output, Question,
 };
@@ -283,6 +283,9 @@ impl Machine {
         match self.sleep_until(core, |core| core.done.remove(&call)) {
             Completed::Done(answer) => Ok(answer),
             Completed::Failed(errno) => Err(errno),
+            // SIGPIPE ends the process in its write, whose answer is EPIPE all the same
+            // (SEMANTICS.md, section 4); who waits for something else in it is told why too.
+            Completed::Gone(WaitStatus::Signaled(Signal::SIGPIPE, _)) => Err(Errno::EPIPE),
             Completed::Gone(_) => Err(Errno::ESRCH),
         }
     }
