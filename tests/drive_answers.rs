@@ -69,7 +69,7 @@ fn what_ends_a_wait_stands_before_the_answer_that_ended_it() {
         {"done":2,"ok":1,"data":"x"}
         {"ok":1}
         > {"pid":2,"call":"read","fd":3,"count":9}
-        {"blocked":4}
+        {"blocked":5}
         > {"pid":1,"call":"kill","target":2,"sig":"SIGKILL"}
         {"done":5,"gone":{"signaled":"SIGKILL"}}
         {"ok":0}
