@@ -142,10 +142,23 @@ fn mount(args: &mut Args<'_>, kind: Path<'_>, flags: u64, data: Path<'_>) {
     let given = flags as u32;
     let no_data = given & MS_REMOUNT == 0 && given & ACTS != 0;
     let shown = |args: &mut Args<'_>, value: Path<'_>, unused: bool| {
-        if unused && value.is_some() { args.put(ADDRESS) } else { args.path(value) };
+        if unused && value.is_some() {
+            args.put(ADDRESS)
+        } else {
+            args.path(value)
+        };
     };
     shown(args, kind, no_data || given & MS_REMOUNT != 0);
-    args.flags(flags, MOUNT_FLAGS);
+    // Old programs have this in the upper half, and the flags in the lower.
+    const OLD: u64 = 0xc0ed_0000;
+    if flags & 0xffff_0000 == OLD {
+        let rest = flags & !OLD;
+        let old = format!("{} /* MS_MGC_VAL */", hex(OLD));
+        let rest = (rest != 0).then(|| format!("|{}", values::flags(rest, MOUNT_FLAGS)));
+        args.put(old + &rest.unwrap_or_default());
+    } else {
+        args.flags(flags, MOUNT_FLAGS);
+    }
     shown(args, data, no_data);
 }
 

@@ -1,7 +1,7 @@
 //! The walk over who uses the tree: holders of entries, writers and runners of files. For the
 //! accounting that compares (`systems/references.rs`), never for a tick.
 
-use super::{Fs, Node, Place};
+use super::{Fs, MountId, Node, Place};
 use alloc::collections::BTreeMap;
 
 impl Fs {
@@ -22,6 +22,11 @@ impl Fs {
             hold(id, entry.mounts + u32::from(entry.parent.0 == id));
             if !entry.linked {
                 hold(entry.parent.0, 1);
+            }
+        }
+        for (id, _) in self.mounts.iter() {
+            if let Some(entry) = self.held_root(MountId(id)) {
+                hold(entry.0, 1);
             }
         }
         let mounts_agree = self

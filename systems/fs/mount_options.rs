@@ -79,7 +79,7 @@ impl Options {
     fn tmpfs(&mut self, key: &[u8], value: Option<&[u8]>, total: u64) -> Result<(), Errno> {
         match key {
             b"size" => {
-                let (bytes, rest) = amount(value.ok_or(Errno::EINVAL)?);
+                let (bytes, rest) = amount(nonempty(value)?);
                 let pages = match rest {
                     b"" => bytes.div_ceil(PAGE_BYTES),
                     b"%" => total.saturating_mul(bytes) / 100,
@@ -117,10 +117,14 @@ fn limited(number: u64) -> Option<u64> {
 }
 
 fn count(value: Option<&[u8]>) -> Result<u64, Errno> {
-    match amount(value.ok_or(Errno::EINVAL)?) {
+    match amount(nonempty(value)?) {
         (number, b"") => Ok(number),
         _ => Err(Errno::EINVAL),
     }
+}
+
+fn nonempty(value: Option<&[u8]>) -> Result<&[u8], Errno> {
+    value.filter(|text| !text.is_empty()).ok_or(Errno::EINVAL)
 }
 
 /// The number that a text begins with, decimal, octal or hexadecimal and in units up to E, and what

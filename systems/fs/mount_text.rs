@@ -55,8 +55,6 @@ impl Fs {
             let parent = mount.at.map_or(1, |at| at.mount.0 + FIRST_MOUNT);
             let dev = format!("{}:{}", major(volume.dev), minor(volume.dev));
             let ids = format!("{} {parent} {dev} ", id.0 + FIRST_MOUNT);
-            let top = Place { mount: id, node: volume.root };
-            let (root, _) = self.path_from(top, Place { mount: id, node: mount.root });
             let name = volume.kind.facts().name;
             let mode_of_mount = mode(mount.is(MOUNT_READ_ONLY));
             let options = format!(" {mode_of_mount}{} - {name} ", own(mount));
@@ -65,7 +63,7 @@ impl Fs {
             if out.len() + 2 * path.len() + source.len() > TEXT_MAX {
                 break;
             }
-            let root = escaped(&root);
+            let root = escaped(&self.path_on_volume(mount.root));
             let parts: [&[u8]; 7] =
                 [ids.as_bytes(), &root, b" ", &path, options.as_bytes(), &source, end.as_bytes()];
             parts.iter().for_each(|part| out.extend_from_slice(part));

@@ -78,10 +78,24 @@ impl Fs {
         let id = MountId(self.mounts.insert(mount));
         self.mount_index.turns.insert((order, id));
         *self.mount_index.count(volume) += 1;
+        if let Some(entry) = self.held_root(id) {
+            self.entries.at_mut(entry.0).holds += 1;
+        }
         if let Some(at) = at {
             self.put_on(id, at);
         }
         id
+    }
+
+    /// The entry that a mount keeps alive: its top, if that is not its volume's.
+    pub(super) fn held_root(&self, id: MountId) -> Option<EntryId> {
+        let row = self.mounts.at(id.0);
+        match row.root {
+            Node::Entry(entry) if row.root != self.volumes[row.volume.0 as usize].root => {
+                Some(entry)
+            }
+            Node::Entry(_) | Node::Proc(_) => None,
+        }
     }
 
     fn put_on(&mut self, id: MountId, at: Place) {
@@ -503,6 +517,11 @@ impl Fs {
     }
 
     fn drop_mount(&mut self, id: MountId) {
+        if let Some(entry) = self.held_root(id) {
+            let row = self.entries.at_mut(entry.0);
+            row.holds = row.holds.saturating_sub(1);
+            self.drop_if_unused(entry);
+        }
         let Some(row) = self.mounts.remove(id.0) else { return };
         self.mount_index.turns.remove(&(row.order, id));
         let count = self.mount_index.count(row.volume);
