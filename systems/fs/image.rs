@@ -161,15 +161,24 @@ impl Fs {
         self.volumes.get(id.0 as usize).is_some_and(|volume| !volume.is_vacant())
     }
 
-    /// Whether a mount stands on others down to one that stands on none.
-    fn leads_down(&self, id: u32) -> bool {
-        let mut at = Some(id);
-        for _ in 0..=self.mounts.live() {
-            let Some(id) = at else { return true };
-            let Some(mount) = self.mounts.get(id) else { return false };
-            at = mount.at.map(|at| at.mount.0);
+    /// Every mount stands on others down to one that stands on none.
+    fn check_stacks(&self) -> Result<(), &'static str> {
+        let mut good = vec![false; self.mounts.ids()];
+        let mut path = Vec::new();
+        for (id, _) in self.mounts.iter() {
+            let mut at = Some(id);
+            while let Some(id) = at.filter(|id| !good[*id as usize]) {
+                path.push(id);
+                if path.len() as u64 > self.mounts.live() {
+                    return Err("mounts that lie on each other down to one that lies on none");
+                }
+                at = self.mounts.at(id).at.map(|at| at.mount.0);
+            }
+            for id in path.drain(..) {
+                good[id as usize] = true;
+            }
         }
-        false
+        Ok(())
     }
 
     fn check_mounts(&self) -> Result<(), &'static str> {
@@ -186,7 +195,7 @@ impl Fs {
         if self.mounts.live() > 2 * MOUNTS_MAX {
             return Err("as many mounts as there can be");
         }
-        for (id, mount) in self.mounts.iter() {
+        for (_, mount) in self.mounts.iter() {
             let is_there =
                 |at: Place| self.mounts.get(at.mount.0).is_some() && node_exists(at.node);
             let on_volume = match mount.root {
@@ -200,8 +209,8 @@ impl Fs {
                 return Err("a mount of a part of its volume on a place that is there");
             }
             let lost = mount.is(MOUNT_DETACHED) && mount.at.is_some();
-            if lost || mount.order > ORDER_MAX || !self.leads_down(id) {
-                return Err("mounts that lie on each other down to one that lies on none");
+            if lost || mount.order > ORDER_MAX {
+                return Err("a mount in its turn, and on a place if it was not taken away");
             }
             if mount.at.is_some_and(|at| !places.insert(at)) {
                 return Err("one mount on each place");
@@ -210,6 +219,7 @@ impl Fs {
                 *on_entry.entry(entry.0).or_default() += 1;
             }
         }
+        self.check_stacks()?;
         let counted = self.entries.iter().filter(|(_, entry)| entry.mounts > 0);
         if !counted.map(|(id, entry)| (id, entry.mounts)).eq(on_entry) {
             return Err("as many mounts on an entry as it says");
