@@ -139,7 +139,10 @@ fn more(args: &mut Args<'_>, call: &Call<'_>) {
 /// What mount(2) has no use for is shown as an address.
 fn mount(args: &mut Args<'_>, kind: Path<'_>, flags: u64, data: Path<'_>) {
     const ACTS: u32 = MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
-    let given = flags as u32;
+    // Old programs have this in the upper half, and the flags in the lower.
+    const OLD: u64 = 0xc0ed_0000;
+    let old = flags & 0xffff_0000 == OLD;
+    let given = if old { flags as u32 & 0xffff } else { flags as u32 };
     let no_data = given & MS_REMOUNT == 0 && given & ACTS != 0;
     let shown = |args: &mut Args<'_>, value: Path<'_>, unused: bool| {
         if unused && value.is_some() {
@@ -149,9 +152,7 @@ fn mount(args: &mut Args<'_>, kind: Path<'_>, flags: u64, data: Path<'_>) {
         };
     };
     shown(args, kind, no_data || given & MS_REMOUNT != 0);
-    // Old programs have this in the upper half, and the flags in the lower.
-    const OLD: u64 = 0xc0ed_0000;
-    if flags & 0xffff_0000 == OLD {
+    if old {
         let rest = flags & !OLD;
         let old = format!("{} /* MS_MGC_VAL */", hex(OLD));
         let rest = (rest != 0).then(|| format!("|{}", values::flags(rest, MOUNT_FLAGS)));

@@ -365,7 +365,8 @@ calls! {
     436 close_range CloseRange { first: u32 [Plain], last: u32 [Plain],
         flags: u32 [OptionalFlags(CLOSE_RANGE_FLAGS)] }
     437 openat2 Openat2 { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
-        flags: u32 [Flags(OPEN_FLAGS)], mode: u32 [Octal], resolve: u32 [OptionalFlags(RESOLVE_FLAGS)] }
+        flags: u32 [Flags(OPEN_FLAGS)], mode: u32 [Octal],
+        resolve: u32 [OptionalFlags(RESOLVE_FLAGS)] }
     439 faccessat2 Faccessat2 { dirfd: i32 [Dirfd], path: Path<'a> [Plain],
         mode: u32 [Flags(ACCESS_MODES)], flags: u32 [OptionalFlags(AT_FLAGS)] }
     452 fchmodat2 Fchmodat2 { dirfd: i32 [Dirfd], path: Path<'a> [Plain], mode: u32 [Octal],
