@@ -211,10 +211,11 @@ impl Fs {
         if top && !self.is_hidden(place.mount) { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
-    /// Whether something can be mounted on a place.
-    fn may_cover(&self, place: Place) -> Result<(), Errno> {
+    /// Where something is mounted that is to lie on a place: on top of what lies there already.
+    fn to_cover(&self, place: Place) -> Result<Place, Errno> {
+        let place = self.top_mount(place);
         let gone = self.is_deleted(place) || self.is_hidden(place.mount);
-        if gone { Err(Errno::ENOENT) } else { Ok(()) }
+        if gone { Err(Errno::ENOENT) } else { Ok(place) }
     }
 
     fn room_for_mounts(&self, count: usize) -> Result<(), Errno> {
@@ -236,7 +237,7 @@ impl Fs {
         let mut options = Options::of(new.volume_flags);
         options.read(new.kind, new.data, self.capacity_pages())?;
         self.room_for_volume(new.source)?;
-        self.may_cover(at)?;
+        let at = self.to_cover(at)?;
         if !self.is_directory(at) {
             return Err(Errno::ENOTDIR);
         }
@@ -281,7 +282,7 @@ impl Fs {
     /// # Errors
     /// `ENOENT`, `EINVAL`, `ENOTDIR` if only one is a directory, `ENOSPC`.
     pub fn bind(&mut self, from: Place, at: Place, recursive: bool) -> Result<(), Errno> {
-        self.may_cover(at)?;
+        let at = self.to_cover(at)?;
         let source = self.mounts.at(from.mount.0);
         if self.is_hidden(from.mount) || source.is(MOUNT_UNBINDABLE) {
             return Err(Errno::EINVAL);
@@ -344,12 +345,12 @@ impl Fs {
     /// # Errors
     /// `ENOENT`, `EINVAL` for what is no mount or of another type, `ELOOP` for a place on itself.
     pub fn move_mount(&mut self, from: Place, at: Place) -> Result<(), Errno> {
-        self.may_cover(at)?;
+        let at = self.to_cover(at)?;
         self.is_mount(from)?;
-        let fixed = self.mounts.at(from.mount.0).at.is_none();
-        if fixed || self.is_directory(from) != self.is_directory(at) {
+        if self.is_directory(from) != self.is_directory(at) {
             return Err(Errno::EINVAL);
         }
+        // On the mount of the root lies every place.
         let mut above = Some(at.mount);
         while let Some(id) = above {
             if id == from.mount {
@@ -455,11 +456,12 @@ impl Fs {
         Ok(())
     }
 
-    /// umount2(2) of what a place is the top of, for a caller with this root.
+    /// umount2(2) of what lies on a place, or of what it is the top of, for a caller with this root.
     ///
     /// # Errors
     /// `EINVAL` for what is no mount, `EAGAIN` and `EBUSY`.
     pub fn umount(&mut self, root: Place, place: Place, flags: u32) -> Result<(), Errno> {
+        let place = self.top_mount(place);
         self.is_mount(place)?;
         let id = place.mount;
         let row = self.mounts.at(id.0);
