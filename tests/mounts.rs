@@ -213,3 +213,45 @@ fn there_are_only_so_many_mounts() {
     assert_eq!(umount(drive, "/tmp/a", "MNT_DETACH"), json!({"ok": 0}));
     drive.kernel_mut().audit().expect("sound");
 }
+
+/// As the host twin answers: `umount -l /` leaves the caller on a root from which nothing leads
+/// anywhere, and on which nothing can be mounted.
+#[test]
+fn a_root_that_is_taken_away_stays_for_those_on_it() {
+    let drive = &mut drive();
+    mkdir(drive, "/tmp/a");
+    ok(drive, &mount("src", "/tmp/a", "tmpfs", "", ""));
+    mkdir(drive, "/tmp/a/in");
+    ok(drive, &json!({"pid": 1, "call": "chdir", "path": "/tmp/a"}));
+    assert_eq!(umount(drive, "/", "MNT_DETACH"), json!({"ok": 0}));
+    let access = |path| json!({"pid": 1, "call": "access", "path": path, "mode": "F_OK"});
+    assert_eq!(ask(drive, &access("/tmp/a/in")), json!({"err": "ENOENT"}));
+    assert_eq!(ask(drive, &access("in")), json!({"ok": 0}));
+    assert_eq!(ask(drive, &access("/proc/self")), json!({"err": "ENOENT"}));
+    assert_eq!(ask(drive, &mount("src", "/tmp", "tmpfs", "", "")), json!({"err": "ENOENT"}));
+    assert_eq!(umount(drive, "/", "0"), json!({"err": "EINVAL"}));
+    ok(drive, &json!({"pid": 1, "call": "chdir", "path": "/"}));
+    drive.kernel_mut().audit().expect("sound");
+    let bytes = drive.kernel_mut().snapshot();
+    Kernel::restore(&bytes).expect("its own snapshot");
+    ok(drive, &json!({"pid": 1, "call": "exit_group", "status": 0}));
+    drive.kernel_mut().audit().expect("sound");
+}
+
+#[test]
+fn devices_are_those_of_file_systems() {
+    let drive = &mut drive();
+    for path in ["/tmp/a", "/tmp/b", "/tmp/c"] {
+        mkdir(drive, path);
+    }
+    ok(drive, &mount("src", "/tmp/a", "tmpfs", "", ""));
+    ok(drive, &mount("src", "/tmp/b", "tmpfs", "", ""));
+    ok(drive, &mount("/tmp/a", "/tmp/c", "", "MS_BIND", ""));
+    let mut device = |path| {
+        let answer = ok(drive, &json!({"pid": 1, "call": "stat", "path": path}));
+        answer["stat"]["dev"].as_u64().expect("a number")
+    };
+    let [root, a, b, c] = ["/tmp", "/tmp/a", "/tmp/b", "/tmp/c"].map(&mut device);
+    assert_eq!(a, c);
+    assert!(a != b && a != root && b != root, "{a} {b} {root}");
+}

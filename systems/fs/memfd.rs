@@ -57,7 +57,8 @@ impl Fs {
 
     /// Whether a mount is not part of the tree.
     pub(super) fn is_hidden(&self, mount: MountId) -> bool {
-        mount != self.root.mount && self.mounts.at(mount.0).at.is_none()
+        let row = self.mounts.at(mount.0);
+        row.is(MOUNT_DETACHED) || mount != self.root.mount && row.at.is_none()
     }
 
     /// F_GET_SEALS.

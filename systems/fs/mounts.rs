@@ -485,9 +485,6 @@ impl Fs {
             self.volumes[volume.0 as usize].read_only = true;
             return Ok(());
         }
-        if row.at.is_none() {
-            return Err(Errno::EINVAL);
-        }
         if flags & MNT_DETACH == 0 && busy {
             return Err(Errno::EBUSY);
         }
@@ -519,6 +516,10 @@ impl Fs {
     }
 
     fn drop_mount(&mut self, id: MountId) {
+        // The first one stays, even if it is reached no more.
+        if id == self.root.mount {
+            return;
+        }
         if let Some(entry) = self.held_root(id) {
             let row = self.entries.at_mut(entry.0);
             row.holds = row.holds.saturating_sub(1);
