@@ -456,7 +456,7 @@ impl Fs {
         Ok(())
     }
 
-    /// umount2(2) of what lies on a place, or of what it is the top of, for a caller with this root.
+    /// umount2(2) of what lies on a place, or what it is the top of, for a caller with this root.
     ///
     /// # Errors
     /// `EINVAL` for what is no mount, `EAGAIN` and `EBUSY`.
