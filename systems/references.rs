@@ -336,6 +336,14 @@ impl Kernel {
 
     /// Who holds which places, and which files are written or run.
     fn audit_places(&self) -> Result<(), Defect> {
+        let (held, written, run) = self.used_places();
+        must(held.iter().all(|place| self.fs.is_place(*place)), "a place is not in the tree")?;
+        must(self.fs.is_held_by(&held), "holders of places are counted wrongly")?;
+        must(self.fs.is_busy_with(&written, &run), "who writes or runs files is counted wrongly")
+    }
+
+    /// The places that are held, written and run.
+    pub(crate) fn used_places(&self) -> (Vec<Place>, Vec<Place>, Vec<Place>) {
         let mut held: Vec<Place> = Vec::new();
         let (mut written, mut run): (Vec<Place>, Vec<Place>) = (Vec::new(), Vec::new());
         for (_, row) in ContextRow::all(&self.rows) {
@@ -362,9 +370,7 @@ impl Kernel {
                 held.push(*place);
             }
         }
-        must(held.iter().all(|place| self.fs.is_place(*place)), "a place is not in the tree")?;
-        must(self.fs.is_held_by(&held), "holders of places are counted wrongly")?;
-        must(self.fs.is_busy_with(&written, &run), "who writes or runs files is counted wrongly")
+        (held, written, run)
     }
 
     /// The table of numbers and its lists of groups and sessions.

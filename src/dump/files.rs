@@ -125,8 +125,42 @@ fn more(args: &mut Args<'_>, call: &Call<'_>) {
             args.fd(*fd_in).optional(off_in, offset).fd(*fd_out).optional(off_out, offset);
             args.number(*len).put(hex(u64::from(*flags)));
         }
+        Call::Mount { source, target, filesystemtype, mountflags, data } => {
+            args.path(*source).path(*target);
+            mount(args, *filesystemtype, *mountflags, *data);
+        }
+        Call::Umount2 { target, flags } => {
+            args.path(*target).flags(*flags, UMOUNT_FLAGS);
+        }
         other => super::process::args(args, other),
     }
+}
+
+/// What mount(2) has no use for is shown as an address.
+fn mount(args: &mut Args<'_>, kind: Path<'_>, flags: u64, data: Path<'_>) {
+    const ACTS: u32 = MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+    // Old programs have this in the upper half, and the flags in the lower.
+    const OLD: u64 = 0xc0ed_0000;
+    let old = flags & 0xffff_0000 == OLD;
+    let given = if old { flags as u32 & 0xffff } else { flags as u32 };
+    let no_data = given & MS_REMOUNT == 0 && given & ACTS != 0;
+    let shown = |args: &mut Args<'_>, value: Path<'_>, unused: bool| {
+        if unused && value.is_some() {
+            args.put(ADDRESS)
+        } else {
+            args.path(value)
+        };
+    };
+    shown(args, kind, no_data || given & MS_REMOUNT != 0);
+    if old {
+        let rest = flags & !OLD;
+        let old = format!("{} /* MS_MGC_VAL */", hex(OLD));
+        let rest = (rest != 0).then(|| format!("|{}", values::flags(rest, MOUNT_FLAGS)));
+        args.put(old + &rest.unwrap_or_default());
+    } else {
+        args.flags(flags, MOUNT_FLAGS);
+    }
+    shown(args, data, no_data);
 }
 
 /// The mode of open(2), where it makes a file.

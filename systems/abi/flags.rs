@@ -36,6 +36,31 @@ constants! {
 }
 
 constants! {
+    /// Flags of mount(2).
+    MOUNT_FLAGS: u32 {
+        MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_SYNCHRONOUS = 0x10,
+        MS_REMOUNT = 0x20, MS_MANDLOCK = 0x40, MS_DIRSYNC = 0x80, MS_NOSYMFOLLOW = 0x100,
+        MS_NOATIME = 0x400, MS_NODIRATIME = 0x800, MS_BIND = 0x1000, MS_MOVE = 0x2000,
+        MS_REC = 0x4000, MS_SILENT = 0x8000, MS_POSIXACL = 0x1_0000, MS_UNBINDABLE = 0x2_0000,
+        MS_PRIVATE = 0x4_0000, MS_SLAVE = 0x8_0000, MS_SHARED = 0x10_0000, MS_RELATIME = 0x20_0000,
+        MS_KERNMOUNT = 0x40_0000, MS_I_VERSION = 0x80_0000, MS_STRICTATIME = 0x100_0000,
+        MS_LAZYTIME = 0x200_0000, MS_ACTIVE = 0x4000_0000, MS_NOUSER = 0x8000_0000,
+    }
+}
+constants! {
+    /// Flags of umount2(2).
+    UMOUNT_FLAGS: u32 { MNT_FORCE = 1, MNT_DETACH = 2, MNT_EXPIRE = 4, UMOUNT_NOFOLLOW = 8 }
+}
+constants! {
+    /// Flags that statfs(2) tells of a mount.
+    STATFS_FLAGS: u32 {
+        ST_RDONLY = 1, ST_NOSUID = 2, ST_NODEV = 4, ST_NOEXEC = 8, ST_SYNCHRONOUS = 0x10,
+        ST_VALID = 0x20, ST_MANDLOCK = 0x40, ST_NOATIME = 0x400, ST_NODIRATIME = 0x800,
+        ST_RELATIME = 0x1000, ST_NOSYMFOLLOW = 0x2000,
+    }
+}
+
+constants! {
     /// File types of inode(7).
     FILE_TYPES: u32 {
         S_IFSOCK = 0o140000, S_IFLNK = 0o120000, S_IFREG = 0o100000, S_IFBLK = 0o060000,

@@ -92,6 +92,7 @@ impl Kernel {
         if !regular {
             return Err(Errno::EACCES);
         }
+        self.fs.may_execute(place)?;
         caller!(self, task => caller);
         self.fs.permission(&caller, place, MAY_EXEC)?;
         self.fs.may_run(place)?;
@@ -158,6 +159,7 @@ impl Kernel {
     fn gain_ids(&mut self, task: TaskRow, place: Place) {
         let (mode, uid, gid) =
             self.fs.inode(place).map_or((0, 0, 0), |inode| (inode.mode, inode.uid, inode.gid));
+        let mode = if self.fs.sets_ids(place) { mode } else { 0 };
         let who: &mut Credentials = &mut self.rows[task].credentials;
         let (old_euid, old_egid) = (who.euid, who.egid);
         if mode & S_ISUID != 0 && !who.no_new_privs {

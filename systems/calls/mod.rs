@@ -16,6 +16,7 @@ mod io;
 mod ioctl;
 pub(crate) mod lock;
 mod memfd;
+mod mount;
 pub(crate) mod object;
 mod open;
 mod path;
@@ -291,6 +292,11 @@ impl Kernel {
             }
             Call::Chdir { path } => self.chdir(task, path),
             Call::Fchdir { fd } => self.fchdir(task, fd),
+            Call::Mount { source, target, filesystemtype, mountflags, data } => {
+                let (kind, flags) = (filesystemtype, mountflags);
+                self.mount(task, mount::MountCall { source, target, kind, flags, data })
+            }
+            Call::Umount2 { target, flags } => self.umount(task, target, flags),
             Call::Chroot { path } => self.chroot(task, path),
             Call::Capset { target, effective, permitted, inheritable } => {
                 self.capset(task, target, [effective, permitted, inheritable])

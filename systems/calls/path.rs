@@ -97,8 +97,29 @@ impl Kernel {
         match found.target {
             fs::Target::Place(place) => {
                 self.fs.touch_links(&found.followed, now);
+                self.fs.stay(place.mount);
                 Ok(Spot::Place(place))
             }
+            fs::Target::Object(node) => self.object_of(node).map(Spot::Open),
+        }
+    }
+
+    /// The end of a path as umount2(2) walks it: looking does not keep a mount from expiring.
+    pub(crate) fn spot_to_umount(
+        &mut self,
+        task: TaskRow,
+        path: &[u8],
+        flags: u32,
+    ) -> Result<Spot, Errno> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let now = self.stamp();
+        caller!(self, task => caller);
+        let found = self.fs.walk(&caller, None, path, flags & AT_SYMLINK_NOFOLLOW == 0)?;
+        self.fs.touch_links(&found.followed, now);
+        match found.target {
+            fs::Target::Place(place) => Ok(Spot::Place(place)),
             fs::Target::Object(node) => self.object_of(node).map(Spot::Open),
         }
     }

@@ -267,6 +267,10 @@ calls! {
         inheritable: u64 [Plain] }
     157 prctl Prctl { option: u32 [Choice(PRCTL_OPTIONS)], arg2: u64 [Optional],
         arg3: u64 [Optional], arg4: u64 [Optional], arg5: u64 [Optional] }
+    165 mount Mount { source: Path<'a> [Optional], target: Path<'a> [Plain],
+        filesystemtype: Path<'a> [Optional], mountflags: u64 [OptionalFlags(MOUNT_FLAGS)],
+        data: Path<'a> [Optional] }
+    166 umount2 Umount2 { target: Path<'a> [Plain], flags: u32 [OptionalFlags(UMOUNT_FLAGS)] }
     161 chroot Chroot { path: Path<'a> [Plain] }
     162 sync Sync {}
     186 gettid Gettid {}

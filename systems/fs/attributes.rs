@@ -3,9 +3,17 @@
 
 use super::permission::in_group_or_capable;
 use super::procfs;
-use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Place};
+use super::volume::mount_flags::{
+    MOUNT_NOATIME, MOUNT_NODEV, MOUNT_NODIRATIME, MOUNT_NOEXEC, MOUNT_NOSUID, MOUNT_NOSYMFOLLOW,
+    MOUNT_READ_ONLY, MOUNT_STRICTATIME,
+};
+use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
 use crate::abi::credentials::CAP_CHOWN;
-use crate::abi::flags::{S_ISGID, UTIME_NOW, UTIME_OMIT};
+use crate::abi::flags::{
+    MS_MANDLOCK, MS_SYNCHRONOUS, S_ISGID, ST_MANDLOCK, ST_NOATIME, ST_NODEV, ST_NODIRATIME,
+    ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME, ST_SYNCHRONOUS, ST_VALID,
+    UTIME_NOW, UTIME_OMIT,
+};
 use crate::abi::{Errno, Stat, Statfs, Timespec};
 
 /// Blocks of 512 bytes in a page.
@@ -134,19 +142,16 @@ impl Fs {
 
     /// statfs(2) of a place.
     pub fn statfs(&self, place: Place) -> Statfs {
-        /// `ST_VALID | ST_RELATIME` and `ST_RDONLY` of statfs(2).
-        const FLAGS: u64 = 0x20 | 0x1000;
         let volume = self.volume(place);
-        let read_only = volume.read_only || self.mounts.at(place.mount.0).read_only;
         let facts = volume.kind.facts();
         let mut statfs = Statfs {
             kind: facts.magic,
             bsize: PAGE_BYTES,
             namelen: super::walk::NAME_MAX as u64,
-            flags: FLAGS | u64::from(read_only),
+            flags: self.statfs_flags(place),
             ..Statfs::default()
         };
-        if let Node::Entry(_) = volume.root {
+        if let (Node::Entry(_), true) = (volume.root, volume.kind != VolumeKind::Ramfs) {
             statfs.blocks = volume.max_pages;
             statfs.bfree = self.room_pages(volume);
             statfs.bavail = statfs.bfree;
@@ -154,6 +159,35 @@ impl Fs {
             statfs.ffree = volume.max_inodes.saturating_sub(volume.inodes);
         }
         statfs
+    }
+
+    fn statfs_flags(&self, place: Place) -> u64 {
+        let volume = self.volume(place);
+        let mount = self.mounts.at(place.mount.0);
+        let own = [
+            (MOUNT_READ_ONLY, ST_RDONLY),
+            (MOUNT_NOSUID, ST_NOSUID),
+            (MOUNT_NODEV, ST_NODEV),
+            (MOUNT_NOEXEC, ST_NOEXEC),
+            (MOUNT_NOATIME, ST_NOATIME),
+            (MOUNT_NODIRATIME, ST_NODIRATIME),
+            (MOUNT_NOSYMFOLLOW, ST_NOSYMFOLLOW),
+        ];
+        let mut flags = ST_VALID;
+        for (_, shown) in own.iter().filter(|(flag, _)| mount.is(*flag)) {
+            flags |= shown;
+        }
+        if !mount.is(MOUNT_NOATIME | MOUNT_STRICTATIME) {
+            flags |= ST_RELATIME;
+        }
+        if volume.read_only {
+            flags |= ST_RDONLY;
+        }
+        let kept = volume.options.map_or(0, |options| options.flags);
+        for (flag, shown) in [(MS_SYNCHRONOUS, ST_SYNCHRONOUS), (MS_MANDLOCK, ST_MANDLOCK)] {
+            flags |= if kept & flag != 0 { shown } else { 0 };
+        }
+        u64::from(flags)
     }
 
     /// chmod(2); the set-group-ID bit is dropped unless the group is one of the caller's.
@@ -272,7 +306,14 @@ impl Fs {
     /// Takes down an access as mount(8)'s relatime does: after a read of a file, a directory or a
     /// link.
     pub fn accessed(&mut self, place: Place, now: Timespec) {
-        if let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) {
+        let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) else { return };
+        let mount = self.mounts.at(place.mount.0);
+        let off = mount.is(MOUNT_NOATIME) || mount.is(MOUNT_NODIRATIME) && self.is_directory(place);
+        if mount.is(MOUNT_STRICTATIME) && !off {
+            if self.inodes.at(inode.0).atime != now {
+                self.inode_mut(inode).atime = now;
+            }
+        } else if !off {
             self.touch(inode, now);
         }
     }

@@ -31,6 +31,7 @@ impl Fs {
     pub fn begin_write(&mut self, place: Place) {
         if let Some(inode) = self.regular_inode(place) {
             self.inodes.at_mut(inode.0).busy.writers += 1;
+            self.mounts.at_mut_unmarked(place.mount.0).writers += 1;
         }
     }
 
@@ -39,6 +40,8 @@ impl Fs {
         if let Some(inode) = self.regular_inode(place) {
             let busy = &mut self.inodes.at_mut(inode.0).busy;
             busy.writers = busy.writers.saturating_sub(1);
+            let mount = self.mounts.at_mut_unmarked(place.mount.0);
+            mount.writers = mount.writers.saturating_sub(1);
         }
     }
 

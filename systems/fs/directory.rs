@@ -202,6 +202,11 @@ impl Fs {
         }
     }
 
+    /// Takes an entry out of the index: all of its volume go.
+    pub(super) fn unindex_entry(&mut self, id: EntryId) {
+        self.index.remove(&self.entries, id);
+    }
+
     /// Two entries change places, names and directories.
     pub(super) fn exchange_entries(&mut self, a: EntryId, b: EntryId) {
         self.index.remove(&self.entries, a);

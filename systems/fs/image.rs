@@ -7,7 +7,10 @@
 use super::directory::Index;
 use super::inode::Entry;
 use super::table::Table;
-use super::{EntryId, Fs, Inode, InodeId, Kind, Mount, Node, Place, Protected, Volume};
+use super::volume::mount_flags::MOUNT_DETACHED;
+use super::{
+    EntryId, Fs, Inode, InodeId, Kind, MOUNTS_MAX, Mount, Node, Place, Protected, Volume, VolumeId,
+};
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::collections::BTreeMap;
@@ -19,6 +22,8 @@ const INODES: u64 = 1 << 32;
 const ENTRIES: u64 = 2 << 32;
 const MOUNTS: u64 = 3 << 32;
 const REST: u64 = 4 << 32;
+/// No tree lives to have so many mounts made.
+const ORDER_MAX: u64 = u64::MAX / 2;
 
 /// An inode as the digest takes it: its contents by their hash.
 fn hash_inode(id: u32, inode: &Inode, content: u64, bytes: &mut Vec<u8>) -> u64 {
@@ -112,7 +117,7 @@ impl Fs {
             if names[id as usize] != row.entries || row.entries == 0 {
                 return Err("an inode's number of entries");
             }
-            if row.volume.0 as usize >= self.volumes.len() {
+            if !self.is_volume(row.volume) {
                 return Err("the volume of an inode");
             }
             if let Kind::Directory(list) = &row.kind
@@ -152,6 +157,30 @@ impl Fs {
         Ok(())
     }
 
+    fn is_volume(&self, id: VolumeId) -> bool {
+        self.volumes.get(id.0 as usize).is_some_and(|volume| !volume.is_vacant())
+    }
+
+    /// Every mount stands on others down to one that stands on none.
+    fn check_stacks(&self) -> Result<(), &'static str> {
+        let mut good = vec![false; self.mounts.ids()];
+        let mut path = Vec::new();
+        for (id, _) in self.mounts.iter() {
+            let mut at = Some(id);
+            while let Some(id) = at.filter(|id| !good[*id as usize]) {
+                path.push(id);
+                if path.len() as u64 > self.mounts.live() {
+                    return Err("mounts that lie on each other down to one that lies on none");
+                }
+                at = self.mounts.at(id).at.map(|at| at.mount.0);
+            }
+            for id in path.drain(..) {
+                good[id as usize] = true;
+            }
+        }
+        Ok(())
+    }
+
     fn check_mounts(&self) -> Result<(), &'static str> {
         let node_exists = |node: Node| match node {
             Node::Entry(entry) => self.entries.get(entry.0).is_some(),
@@ -160,17 +189,37 @@ impl Fs {
         if !self.volumes.iter().all(|volume| node_exists(volume.root)) {
             return Err("the root of a volume");
         }
+        let mut places = alloc::collections::BTreeSet::new();
         let mut on_entry: BTreeMap<u32, u32> = BTreeMap::new();
-        for (id, mount) in self.mounts.iter() {
-            let below = mount.at.is_none_or(|at| at.mount.0 < id && node_exists(at.node));
-            let volume = (mount.volume.0 as usize) < self.volumes.len();
-            if !below || !volume || !node_exists(mount.root) {
-                return Err("a mount of a volume on a place of an earlier mount");
+        // Walks through a stack of mounts cost what it is high.
+        if self.mounts.live() > 2 * MOUNTS_MAX {
+            return Err("as many mounts as there can be");
+        }
+        for (_, mount) in self.mounts.iter() {
+            let is_there =
+                |at: Place| self.mounts.get(at.mount.0).is_some() && node_exists(at.node);
+            let on_volume = match mount.root {
+                Node::Entry(entry) => self
+                    .entries
+                    .get(entry.0)
+                    .is_some_and(|entry| self.inodes.at(entry.inode.0).volume == mount.volume),
+                Node::Proc(_) => true,
+            };
+            if !mount.at.is_none_or(is_there) || !on_volume || !self.is_volume(mount.volume) {
+                return Err("a mount of a part of its volume on a place that is there");
+            }
+            let lost = mount.is(MOUNT_DETACHED) && mount.at.is_some();
+            if lost || mount.order > ORDER_MAX {
+                return Err("a mount in its turn, and on a place if it was not taken away");
+            }
+            if mount.at.is_some_and(|at| !places.insert(at)) {
+                return Err("one mount on each place");
             }
             if let Some(Place { node: Node::Entry(entry), .. }) = mount.at {
                 *on_entry.entry(entry.0).or_default() += 1;
             }
         }
+        self.check_stacks()?;
         let counted = self.entries.iter().filter(|(_, entry)| entry.mounts > 0);
         if !counted.map(|(id, entry)| (id, entry.mounts)).eq(on_entry) {
             return Err("as many mounts on an entry as it says");
@@ -200,16 +249,13 @@ impl<'a> Wire<'a> for Fs {
             protected: Protected::get(from)?,
             index: Index::default(),
             mounted: BTreeMap::new(),
+            mount_index: super::mounts::MountIndex::default(),
             usage: super::usage::Usage::default(),
         };
         let error = |expected| from.error(expected);
         fs.check().map_err(error)?;
         fs.relist().map_err(error)?;
-        for (id, mount) in fs.mounts.iter() {
-            if let Some(at) = mount.at {
-                fs.mounted.insert(at, super::MountId(id));
-            }
-        }
+        fs.index_mounts();
         fs.recount();
         Ok(fs)
     }

@@ -4,6 +4,7 @@
 //! there: each lives as long as somebody holds it.
 
 use super::volume::Mount;
+use super::volume::mount_flags::MOUNT_DETACHED;
 use super::{Caller, Fs, InodeId, Kind, MountId, Name, Node, Pages, Place, VolumeKind};
 use crate::abi::flags::{
     F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE,
@@ -42,18 +43,22 @@ impl Fs {
 
     /// The mount that has no place in the tree; made if it is not there.
     fn memory_mount(&mut self, now: Timespec) -> MountId {
-        let hidden = self.mounts.iter().find(|(id, _)| self.is_hidden(MountId(*id)));
+        let hidden = self
+            .mounts
+            .iter()
+            .find(|(id, mount)| self.is_hidden(MountId(*id)) && !mount.is(MOUNT_DETACHED));
         if let Some((id, _)) = hidden {
             return MountId(id);
         }
         let volume = self.add_volume(VolumeKind::Tmpfs, None, now);
         let root = self.volumes[volume.0 as usize].root;
-        MountId(self.mounts.insert(Mount { volume, root, at: None, read_only: false }))
+        self.insert_mount(Mount::new(volume, root, None))
     }
 
     /// Whether a mount is not part of the tree.
     pub(super) fn is_hidden(&self, mount: MountId) -> bool {
-        mount != self.root.mount && self.mounts.at(mount.0).at.is_none()
+        let row = self.mounts.at(mount.0);
+        row.is(MOUNT_DETACHED) || mount != self.root.mount && row.at.is_none()
     }
 
     /// F_GET_SEALS.

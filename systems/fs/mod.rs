@@ -7,7 +7,7 @@
 //! operation's cost grows with the number of files, and nothing recurses over the depth of the
 //! tree.
 //!
-//! Not here yet: mount(2) and bind mounts, overlays, fallocate(2), file locks, quotas.
+//! Not here yet: overlays, fallocate(2), file locks, quotas.
 
 mod acl;
 mod attributes;
@@ -22,6 +22,9 @@ mod image;
 mod inode;
 mod listing;
 mod memfd;
+mod mount_options;
+mod mount_text;
+mod mounts;
 mod open;
 mod pages;
 mod paths;
@@ -41,6 +44,7 @@ pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;
 pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
+pub use mounts::{MOUNTS_MAX, NewMount};
 pub use open::{Opened, check_open_flags};
 pub use pages::{PAGE_BYTES, Pages};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
@@ -48,7 +52,10 @@ pub use plain::Plain;
 pub use procfs::{ProcNode, ProcView};
 pub use rename::check_rename_flags;
 pub use usage::{DEFAULT_BYTES, DEFAULT_INODES};
-pub use volume::{KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind};
+pub use volume::{
+    KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind, VolumeOptions,
+    mount_flags,
+};
 pub use walk::{Followed, Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
 
 use crate::abi::{Credentials, Errno, Timespec};
@@ -101,6 +108,8 @@ pub struct Fs {
     volumes: Vec<Volume>,
     mounts: Table<Mount>,
     mounted: BTreeMap<Place, MountId>,
+    /// What follows from the mounts.
+    mount_index: mounts::MountIndex,
     root: Place,
     protected: Protected,
     usage: usage::Usage,
@@ -140,14 +149,15 @@ impl Fs {
             volumes: Vec::new(),
             mounts: Table::default(),
             mounted: BTreeMap::new(),
+            mount_index: mounts::MountIndex::default(),
             root: Place { mount: MountId(0), node: Node::Entry(EntryId(0)) },
             protected: Protected::default(),
             usage: usage::Usage::default(),
         };
         let volume = fs.add_volume(kind, None, now);
         let root = fs.volumes[volume.0 as usize].root;
-        let mount = Mount { volume, root, at: None, read_only: false };
-        fs.root = Place { mount: MountId(fs.mounts.insert(mount)), node: root };
+        let mount = fs.insert_mount(Mount::new(volume, root, None));
+        fs.root = Place { mount, node: root };
         fs
     }
 
@@ -168,9 +178,8 @@ impl Fs {
 
     /// Makes a volume; without a given root it gets an empty directory 0755.
     fn add_volume(&mut self, kind: VolumeKind, root: Option<Node>, now: Timespec) -> VolumeId {
-        let id = VolumeId(self.volumes.len() as u32);
         let node = root.unwrap_or(Node::Entry(EntryId(0)));
-        self.volumes.push(Volume::new(kind, id.0 + 1, node));
+        let id = self.place_volume(|id| Volume::new(kind, id.0 + 1, node));
         if root.is_none() {
             let kind = Kind::directory();
             let inode = self.add_inode(id, kind, 0o755, (0, 0), now);
@@ -206,14 +215,7 @@ impl Fs {
     ) -> Place {
         let volume = self.add_volume(kind, root, now);
         let root = self.volumes[volume.0 as usize].root;
-        let mount = Mount { volume, root, at: Some(at), read_only: false };
-        let mount = MountId(self.mounts.insert(mount));
-        self.mounted.insert(at, mount);
-        if let Node::Entry(entry) = at.node {
-            let row = self.entries.at_mut(entry.0);
-            row.mounts += 1;
-            row.holds += 1;
-        }
+        let mount = self.insert_mount(Mount::new(volume, root, Some(at)));
         Place { mount, node: root }
     }
 
@@ -252,6 +254,7 @@ impl Fs {
     /// Keeps a place alive: for each open description, working directory or root on it.
     #[inline]
     pub fn hold(&mut self, place: Place) {
+        self.mounts.at_mut_unmarked(place.mount.0).users += 1;
         if let Node::Entry(entry) = place.node {
             self.entries.at_mut(entry.0).holds += 1;
         }
@@ -266,6 +269,11 @@ impl Fs {
             if !row.linked && row.holds == 0 {
                 self.drop_if_unused(entry);
             }
+        }
+        let mount = self.mounts.at_mut_unmarked(place.mount.0);
+        mount.users = mount.users.saturating_sub(1);
+        if mount.users == 0 && mount.flags != 0 {
+            self.unused_mount(place.mount);
         }
     }
 
@@ -349,7 +357,8 @@ impl Fs {
 
     /// `EROFS` where nothing may change.
     fn writable(&self, place: Place) -> Result<(), Errno> {
-        let read_only = self.mounts.at(place.mount.0).read_only || self.volume(place).read_only;
+        let of_mount = self.mounts.at(place.mount.0).is(mount_flags::MOUNT_READ_ONLY);
+        let read_only = of_mount || self.volume(place).read_only;
         if read_only { Err(Errno::EROFS) } else { Ok(()) }
     }
 
@@ -362,9 +371,10 @@ impl Fs {
         node && self.mounts.get(place.mount.0).is_some()
     }
 
-    /// Makes a mount read-only or writable (`MS_REMOUNT` of mount(2)).
+    /// Makes a mount read-only or writable, no questions asked.
     pub fn set_read_only(&mut self, mount: MountId, read_only: bool) {
-        self.mounts.at_mut(mount.0).read_only = read_only;
+        let row = self.mounts.at_mut(mount.0);
+        row.flags = row.flags & !mount_flags::MOUNT_READ_ONLY | u32::from(read_only);
     }
 
     /// Sets the limits of the volume at a place: inodes and 4 KiB pages (`ENOSPC`).

@@ -178,6 +178,7 @@ impl Fs {
         match kind {
             S_IFLNK => return Err(Errno::ELOOP),
             S_IFDIR if access & MAY_WRITE != 0 => return Err(Errno::EISDIR),
+            S_IFCHR | S_IFBLK => self.may_open_device(place)?,
             _ => {}
         }
         self.permission(caller, place, access)?;

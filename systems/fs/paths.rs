@@ -36,15 +36,20 @@ impl Fs {
             names.push(self.name_of(at.node));
             at.node = parent;
         };
-        let mut path = Vec::new();
-        for name in names.iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(name);
+        (joined(&names), met)
+    }
+
+    /// The path of a node from the top of its volume.
+    pub(super) fn path_on_volume(&self, mut node: Node) -> Vec<u8> {
+        let mut names = Vec::new();
+        loop {
+            let parent = self.parent_node(node);
+            if parent == node {
+                return joined(&names);
+            }
+            names.push(self.name_of(node));
+            node = parent;
         }
-        if path.is_empty() {
-            path.push(b'/');
-        }
-        (path, met)
     }
 
     /// Whether the name at a place was taken away.
@@ -98,4 +103,17 @@ impl Fs {
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         found
     }
+}
+
+/// The path of names that stand from the last to the first.
+fn joined(names: &[Name]) -> Vec<u8> {
+    let mut path = Vec::new();
+    for name in names.iter().rev() {
+        path.push(b'/');
+        path.extend_from_slice(name);
+    }
+    if path.is_empty() {
+        path.push(b'/');
+    }
+    path
 }

@@ -1,6 +1,7 @@
 //! Permission checks by credentials (path_resolution(7) "Permissions", capabilities(7)).
 
 use super::procfs::attributes_of;
+use super::volume::mount_flags::{MOUNT_NODEV, MOUNT_NOEXEC, MOUNT_NOSUID};
 use super::{Caller, Fs, InodeId, Node, Place};
 use crate::abi::credentials::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
 use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX, S_IXGRP};
@@ -71,6 +72,31 @@ impl Fs {
         if attributes.allow(caller.cred, mask) { Ok(()) } else { Err(Errno::EACCES) }
     }
 
+    pub(super) fn mount_is(&self, place: Place, flag: u32) -> bool {
+        self.mounts.at(place.mount.0).is(flag)
+    }
+
+    /// Whether programs on a place may be executed, as far as its mount goes.
+    ///
+    /// # Errors
+    /// `EACCES`.
+    pub fn may_execute(&self, place: Place) -> Result<(), Errno> {
+        if self.mount_is(place, MOUNT_NOEXEC) { Err(Errno::EACCES) } else { Ok(()) }
+    }
+
+    /// Whether set-id bits of programs on a place count.
+    pub fn sets_ids(&self, place: Place) -> bool {
+        !self.mount_is(place, MOUNT_NOSUID)
+    }
+
+    /// Whether devices on a place may be opened, as far as its mount goes.
+    ///
+    /// # Errors
+    /// `EACCES`.
+    pub fn may_open_device(&self, place: Place) -> Result<(), Errno> {
+        if self.mount_is(place, MOUNT_NODEV) { Err(Errno::EACCES) } else { Ok(()) }
+    }
+
     /// Checks that a directory may be searched: at once if all may.
     pub(super) fn may_search(&self, caller: &Caller<'_>, place: Place) -> Result<(), Errno> {
         if let Node::Entry(entry) = place.node
@@ -87,8 +113,11 @@ impl Fs {
     /// # Errors
     /// `EACCES`; `EROFS` for writing where a mount is read-only.
     pub fn access(&self, caller: &Caller<'_>, place: Place, mode: u32) -> Result<(), Errno> {
-        self.permission(caller, place, mode)?;
         let kind = self.attributes(caller, place).mode & S_IFMT;
+        if mode & MAY_EXEC != 0 && kind == S_IFREG && self.mount_is(place, MOUNT_NOEXEC) {
+            return Err(Errno::EACCES);
+        }
+        self.permission(caller, place, mode)?;
         if mode & MAY_WRITE != 0 && matches!(kind, S_IFREG | S_IFDIR | S_IFLNK) {
             return self.writable(place);
         }

@@ -82,63 +82,10 @@ impl Fs {
             _ => return Err(Errno::EINVAL),
         })
     }
-
-    /// The mounts that the caller can reach, each with its path below the caller's root.
-    fn visible_mounts(&self, caller: &Caller<'_>) -> Vec<(u32, Vec<u8>)> {
-        let mut visible = Vec::new();
-        for (id, mount) in self.mounts.iter() {
-            let top = super::Place { mount: super::MountId(id), node: mount.root };
-            let path = self.path_text(caller, top);
-            if self.is_hidden(top.mount) {
-                continue;
-            }
-            if !path.starts_with(b"(unreachable)") {
-                visible.push((id, escaped(&path)));
-            }
-        }
-        visible
-    }
-
-    /// proc_pid_mounts(5).
-    fn mounts_text(&self, caller: &Caller<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (id, path) in self.visible_mounts(caller) {
-            let mount = self.mounts.at(id);
-            let volume = &self.volumes[mount.volume.0 as usize];
-            let name = volume.kind.facts().name.as_bytes();
-            let options: &[u8] = if mount.read_only { b"ro,relatime" } else { b"rw,relatime" };
-            let line = [&volume.source.0, &path, name, options, b"0 0\n"];
-            out.extend_from_slice(&line.join(&b' '));
-        }
-        out
-    }
-
-    /// proc_pid_mountinfo(5).
-    fn mountinfo_text(&self, caller: &Caller<'_>) -> Vec<u8> {
-        use crate::abi::flags::{major, minor};
-        const FIRST_MOUNT: u32 = 21;
-        let mut out = Vec::new();
-        for (id, path) in self.visible_mounts(caller) {
-            let mount = self.mounts.at(id);
-            let volume = &self.volumes[mount.volume.0 as usize];
-            let parent = mount.at.map_or(1, |at| at.mount.0 + FIRST_MOUNT);
-            let dev = format!("{}:{}", major(volume.dev), minor(volume.dev));
-            let ids = format!("{} {parent} {dev} / ", id + FIRST_MOUNT);
-            let mode = |read_only: bool| if read_only { "ro" } else { "rw" };
-            let name = volume.kind.facts().name;
-            let options = format!(" {},relatime - {name} ", mode(mount.read_only));
-            let end = format!(" {}\n", mode(volume.read_only));
-            for part in [ids.as_bytes(), &path, options.as_bytes(), &volume.source.0] {
-                out.extend_from_slice(part);
-            }
-            out.extend_from_slice(end.as_bytes());
-        }
-        out
-    }
 }
 
 /// Blanks and backslashes as mounts(5) writes them.
-fn escaped(path: &[u8]) -> Vec<u8> {
+pub(super) fn escaped(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(path.len());
     for byte in path {
         match byte {

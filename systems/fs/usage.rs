@@ -8,8 +8,9 @@
 //! asking (`builder.rs`) may be larger, and then nothing is added. Not here: quotas.
 
 use super::inode::Inode;
-use super::{Fs, InodeId, Kind, PAGE_BYTES, Place, Volume, VolumeId};
+use super::{Fs, InodeId, Kind, PAGE_BYTES, Place, Volume, VolumeId, VolumeOptions};
 use crate::abi::Errno;
+use crate::wire::Bytes;
 
 /// Bytes that a tree can take unless it is told otherwise.
 pub const DEFAULT_BYTES: u64 = 384 << 20;
@@ -52,7 +53,20 @@ impl Default for Usage {
 impl Volume {
     /// Pages in use: those of data and as many as all else fills.
     pub(super) fn used_pages(&self) -> u64 {
+        if self.counts_data_only() {
+            return self.pages;
+        }
         self.pages + self.held_bytes.div_ceil(PAGE_BYTES)
+    }
+
+    /// Whether its limit is one of data alone: `size` of tmpfs(5).
+    fn counts_data_only(&self) -> bool {
+        self.options.is_some_and(|options| options.pages != 0)
+    }
+
+    /// What it takes itself: its source is as long as a program says.
+    fn own_bytes(&self) -> u64 {
+        self.options.map_or(0, |_| self.source.0.len() as u64)
     }
 }
 
@@ -60,6 +74,11 @@ impl Fs {
     /// How much all volumes together can hold.
     pub fn set_capacity(&mut self, max_bytes: u64, max_inodes: u64) {
         (self.usage.max_bytes, self.usage.max_inodes) = (max_bytes, max_inodes);
+    }
+
+    /// How many bytes all volumes together can hold.
+    pub(super) fn capacity(&self) -> u64 {
+        self.usage.max_bytes
     }
 
     /// Bytes and inodes in use on all volumes.
@@ -86,7 +105,12 @@ impl Fs {
 
     /// `ENOSPC` unless so many bytes beside data fit on the volume at a place.
     pub(super) fn room_for_bytes(&self, place: Place, bytes: u64) -> Result<(), Errno> {
-        let room = self.room_pages(self.volume(place));
+        let volume = self.volume(place);
+        let room = if volume.counts_data_only() {
+            self.usage.max_bytes.saturating_sub(self.usage.bytes) / PAGE_BYTES
+        } else {
+            self.room_pages(volume)
+        };
         if bytes.div_ceil(PAGE_BYTES) <= room { Ok(()) } else { Err(Errno::ENOSPC) }
     }
 
@@ -102,6 +126,27 @@ impl Fs {
             return Err(Errno::ENOSPC);
         }
         self.room_for_bytes(directory, INODE_BYTES + ENTRY_BYTES + target_bytes(kind))
+    }
+
+    /// `ENOMEM` unless the top of a new volume and the name of its source fit.
+    pub(super) fn room_for_volume(&self, source: &[u8]) -> Result<(), Errno> {
+        let bytes = self.usage.bytes + INODE_BYTES + source.len() as u64;
+        let fits = self.usage.inodes < self.usage.max_inodes && bytes <= self.usage.max_bytes;
+        if fits { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// Gives a new volume its source and options.
+    pub(super) fn set_source(&mut self, id: VolumeId, source: Bytes, options: VolumeOptions) {
+        let volume = &mut self.volumes[id.0 as usize];
+        (volume.source, volume.options) = (source, Some(options));
+        let bytes = volume.own_bytes();
+        self.count_bytes(id, 0, bytes);
+    }
+
+    /// Counts what a volume took that is empty and goes.
+    pub(super) fn uncount_volume(&mut self, id: VolumeId) {
+        let bytes = self.volumes[id.0 as usize].own_bytes();
+        self.count_bytes(id, bytes, 0);
     }
 
     /// Counts another number of pages of an inode's data.
@@ -167,7 +212,7 @@ impl Fs {
     fn counted(&self) -> (alloc::vec::Vec<Volume>, Usage) {
         let mut volumes = self.volumes.clone();
         for volume in &mut volumes {
-            (volume.inodes, volume.pages, volume.held_bytes) = (0, 0, 0);
+            (volume.inodes, volume.pages, volume.held_bytes) = (0, 0, volume.own_bytes());
         }
         let mut sizes = 0u64;
         for (_, inode) in self.inodes.iter() {

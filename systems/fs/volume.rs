@@ -1,8 +1,8 @@
 //! Volumes (what Linux calls a superblock) and mounts of them in the tree (mount(2), statfs(2)).
 //!
 //! A kind of file system is a row of [`VolumeKind::facts`]: limits, magic number and conventions
-//! are data. Owns usage counters, kept by addition and subtraction. Bind mounts and mount(2) itself
-//! come later: a mount has a root of its own already, so they add rows and no new shape.
+//! are data. Owns usage counters, kept by addition and subtraction. What mount(2) does with them:
+//! `mounts.rs`.
 
 use super::PAGE_BYTES;
 use super::inode::{EntryId, id};
@@ -55,9 +55,11 @@ pub enum VolumeKind {
     Devpts,
     /// proc(5).
     Proc,
+    /// A tmpfs without limits and without extended attributes.
+    Ramfs,
 }
 
-crate::wire_enum!(VolumeKind { 0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc });
+crate::wire_enum!(VolumeKind { 0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs });
 
 /// What is true of every volume of a kind.
 #[derive(Debug)]
@@ -116,10 +118,11 @@ const TMPFS: KindFacts = KindFacts {
 
 impl VolumeKind {
     /// The kinds in the order of proc_filesystems(5).
-    pub const ALL: [VolumeKind; 5] = [
+    pub const ALL: [VolumeKind; 6] = [
         VolumeKind::Tmpfs,
         VolumeKind::Proc,
         VolumeKind::Devtmpfs,
+        VolumeKind::Ramfs,
         VolumeKind::Devpts,
         VolumeKind::Ext4,
     ];
@@ -152,6 +155,14 @@ impl VolumeKind {
             VolumeKind::Proc => {
                 &KindFacts { name: "proc", magic: 0x9fa0, max_xattr_bytes: 0, ..TMPFS }
             }
+            VolumeKind::Ramfs => &KindFacts {
+                name: "ramfs",
+                magic: 0x8584_58f6,
+                dir_bytes: (0, 0),
+                max_xattr_bytes: 0,
+                user_xattrs: false,
+                ..TMPFS
+            },
         }
     }
 }
@@ -179,20 +190,74 @@ pub struct Volume {
     pub held_bytes: u64,
     /// Most pages (`ENOSPC`).
     pub max_pages: u64,
+    /// What mount(2) was told; `None` for a volume of the first image.
+    pub options: Option<VolumeOptions>,
 }
 
-crate::wire_struct!(Volume {
-    kind,
-    dev,
-    source,
-    read_only,
-    root,
-    inodes,
-    max_inodes,
-    pages,
-    held_bytes,
-    max_pages
-});
+/// What was given when a volume was mounted (mount(2), tmpfs(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeOptions {
+    /// `MS_SYNCHRONOUS`, `MS_DIRSYNC`, `MS_MANDLOCK`, `MS_LAZYTIME`: kept and shown.
+    pub flags: u32,
+    /// `size` or `nr_blocks` in pages, 0 = not given.
+    pub pages: u64,
+    /// `nr_inodes`, 0 = not given.
+    pub inodes: u64,
+    /// Permissions of the top as they were then.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+crate::wire_struct!(VolumeOptions { flags, pages, inodes, mode, uid, gid });
+
+/// In the place of "read-only" in the encoding of a volume: its options follow.
+const HAS_OPTIONS: u8 = 2;
+
+impl<'a> Wire<'a> for Volume {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.kind.put(out);
+        self.dev.put(out);
+        self.source.put(out);
+        out.push(u8::from(self.read_only) | self.options.map_or(0, |_| HAS_OPTIONS));
+        self.root.put(out);
+        let numbers = [self.inodes, self.max_inodes, self.pages, self.held_bytes, self.max_pages];
+        for number in numbers {
+            number.put(out);
+        }
+        if let Some(options) = &self.options {
+            options.put(out);
+        }
+    }
+
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let kind = VolumeKind::get(from)?;
+        let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
+        let bits = from.byte()?;
+        if bits > 1 | HAS_OPTIONS {
+            return Err(from.error("0 to 3 for what is known of a volume"));
+        }
+        let root = Node::get(from)?;
+        let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
+        let options = if bits & HAS_OPTIONS == 0 { None } else { Some(VolumeOptions::get(from)?) };
+        let read_only = bits & 1 != 0;
+        Ok(Self {
+            kind,
+            dev,
+            source,
+            read_only,
+            root,
+            inodes,
+            max_inodes,
+            pages,
+            held_bytes,
+            max_pages,
+            options,
+        })
+    }
+}
 
 /// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,13 +266,81 @@ pub struct Mount {
     pub volume: VolumeId,
     /// Which node of it is on top (for a bind mount not the volume's root).
     pub root: Node,
-    /// On which place it lies; `None` for the first one.
+    /// On which place it lies; `None` for the first one, and for what is in no tree.
     pub at: Option<Place>,
-    /// Whether nothing may change through it (`EROFS`).
-    pub read_only: bool,
+    /// What holds for it alone (`MOUNT_*`).
+    pub flags: u32,
+    /// Its turn in the list of mounts; 0 for those of the first image.
+    pub order: u64,
+    /// Places held through it. This and the next follow from open descriptions and contexts: their
+    /// owners keep them, an image does not hold them.
+    pub(super) users: u32,
+    /// Files open for writing through it.
+    pub(super) writers: u32,
 }
 
-crate::wire_struct!(Mount { volume, root, at, read_only });
+/// What holds for one mount.
+pub mod mount_flags {
+    /// Nothing may change through it (`EROFS`).
+    pub const MOUNT_READ_ONLY: u32 = 1;
+    /// Set-id bits of programs do nothing.
+    pub const MOUNT_NOSUID: u32 = 1 << 1;
+    /// Devices cannot be opened.
+    pub const MOUNT_NODEV: u32 = 1 << 2;
+    /// Nothing can be executed.
+    pub const MOUNT_NOEXEC: u32 = 1 << 3;
+    /// Reading leaves no trace.
+    pub const MOUNT_NOATIME: u32 = 1 << 4;
+    /// Reading a directory leaves none.
+    pub const MOUNT_NODIRATIME: u32 = 1 << 5;
+    /// Each reading is taken down; without this and `MOUNT_NOATIME` it is as relatime says.
+    pub const MOUNT_STRICTATIME: u32 = 1 << 6;
+    /// No symbolic link is followed.
+    pub const MOUNT_NOSYMFOLLOW: u32 = 1 << 7;
+    /// It cannot be bound.
+    pub const MOUNT_UNBINDABLE: u32 = 1 << 8;
+    /// It was taken away while it was used (`MNT_DETACH`), and goes with its last user.
+    pub const MOUNT_DETACHED: u32 = 1 << 9;
+    /// `MNT_EXPIRE` has seen it unused.
+    pub const MOUNT_EXPIRES: u32 = 1 << 10;
+}
+/// In the encoding only: its turn follows.
+const HAS_ORDER: u32 = 1 << 11;
+
+impl Mount {
+    /// A mount without a user.
+    pub(super) const fn new(volume: VolumeId, root: Node, at: Option<Place>) -> Self {
+        Self { volume, root, at, flags: 0, order: 0, users: 0, writers: 0 }
+    }
+
+    /// Whether it has a flag.
+    pub const fn is(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+impl<'a> Wire<'a> for Mount {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.volume.put(out);
+        self.root.put(out);
+        self.at.put(out);
+        (self.flags | if self.order != 0 { HAS_ORDER } else { 0 }).put(out);
+        if self.order != 0 {
+            self.order.put(out);
+        }
+    }
+
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let (volume, root) = (VolumeId::get(from)?, Node::get(from)?);
+        let at = Option::<Place>::get(from)?;
+        let bits = u32::get(from)?;
+        let order = if bits & HAS_ORDER == 0 { 0 } else { u64::get(from)? };
+        if bits >= HAS_ORDER << 1 || (bits & HAS_ORDER != 0) != (order != 0) {
+            return Err(from.error("the flags of a mount, and a turn if they say so"));
+        }
+        Ok(Self { flags: bits & !HAS_ORDER, order, ..Self::new(volume, root, at) })
+    }
+}
 
 impl Volume {
     /// A volume without content, as large as a tree can be; `number` counts devices.
@@ -218,6 +351,7 @@ impl Volume {
             VolumeKind::Devtmpfs => (makedev(0, number), b"devtmpfs"),
             VolumeKind::Devpts => (makedev(0, number), b"devpts"),
             VolumeKind::Proc => (makedev(0, number), b"proc"),
+            VolumeKind::Ramfs => (makedev(0, number), b"ramfs"),
         };
         Self {
             kind,
@@ -230,6 +364,17 @@ impl Volume {
             pages: 0,
             held_bytes: 0,
             max_pages: DEFAULT_BYTES / PAGE_BYTES,
+            options: None,
         }
+    }
+
+    /// What stands at the number of a volume that is gone.
+    pub(super) fn vacant() -> Self {
+        let root = Node::Proc(ProcNode::ROOT);
+        Self { dev: 0, source: Bytes::default(), ..Self::new(VolumeKind::Tmpfs, 0, root) }
+    }
+
+    pub(super) const fn is_vacant(&self) -> bool {
+        self.dev == 0
     }
 }

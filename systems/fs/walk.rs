@@ -6,6 +6,7 @@
 //! forbids a walk stands in the [`Caller`].
 
 use super::procfs::{self, ProcTarget};
+use super::volume::mount_flags::MOUNT_NOSYMFOLLOW;
 use super::{Caller, EntryId, Fs, InodeId, Kind, Name, Node, Place, Plain, ProcNode};
 use crate::abi::Errno;
 use crate::abi::flags::{
@@ -313,7 +314,7 @@ impl<'f> Walk<'f> {
                 let Kind::Symlink(target) = &fs.inodes.at(inode.0).kind else { return stay };
                 self.count_link()?;
                 self.may_follow(child)?;
-                if self.forbids(RESOLVE_NO_SYMLINKS) {
+                if self.forbids(RESOLVE_NO_SYMLINKS) || fs.mount_is(child, MOUNT_NOSYMFOLLOW) {
                     return Err(Errno::ELOOP);
                 }
                 self.followed.push(inode);
@@ -322,7 +323,7 @@ impl<'f> Walk<'f> {
             Node::Proc(node) if !procfs::is_link(node) => stay,
             Node::Proc(node) => {
                 self.count_link()?;
-                if self.forbids(RESOLVE_NO_SYMLINKS) {
+                if self.forbids(RESOLVE_NO_SYMLINKS) || fs.mount_is(child, MOUNT_NOSYMFOLLOW) {
                     return Err(Errno::ELOOP);
                 }
                 match procfs::follow(self.caller.proc, node)? {

@@ -84,6 +84,7 @@ impl Kernel {
         from.finish()?;
         kernel.user_signals = PerUser::of_all(kernel.signals_by_user());
         kernel.index_waits();
+        kernel.fs.count_users(&kernel.used_places().0);
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
         Ok(kernel)
     }

@@ -5,7 +5,7 @@ mod others;
 
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::*;
-use tickernel_systems::event::{Answer, Call, FcntlArg, IoctlArg, Payload};
+use tickernel_systems::event::{Answer, Call, FcntlArg, IoctlArg, Path, Payload};
 use tickernel_systems::wire::Bytes;
 
 use super::args::{Look, halves};

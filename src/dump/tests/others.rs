@@ -225,3 +225,43 @@ fn what_a_signal_broke_off() {
     let wait = Call::RtSigtimedwait { set: SigSet::EMPTY, timeout: None };
     assert_eq!(broken(&wait), Broken::AtOnce);
 }
+
+#[test]
+fn mounts() {
+    let mount = |source, kind, mountflags: u64, data| {
+        let target: Path<'_> = Some(b"/tmp/mx");
+        Call::Mount { source, target, filesystemtype: kind, mountflags, data }
+    };
+    let nodev = u64::from(MS_NOSUID | MS_NODEV);
+    same(
+        r#"mount("src", "/tmp/mx", "tmpfs", 0x6 /* MS_NOSUID|MS_NODEV */, "size=1k") = 0"#,
+        &mount(Some(b"src"), Some(b"tmpfs"), nodev, Some(b"size=1k")),
+        value(0),
+    );
+    let again = u64::from(MS_RDONLY | MS_REMOUNT);
+    same(
+        r#"mount(NULL, "/tmp/mx", 0x7f1d6665f710, 0x21 /* MS_RDONLY|MS_REMOUNT */, "size=8k") = 0"#,
+        &mount(None, Some(b"tmpfs"), again, Some(b"size=8k")),
+        value(0),
+    );
+    same(
+        r#"mount("/tmp", "/tmp/mx", 0x7f1d6665e930, 0x1000 /* MS_BIND */, 0x7f1d67351f70) = 0"#,
+        &mount(Some(b"/tmp"), Some(b"none"), u64::from(MS_BIND), Some(b"x")),
+        value(0),
+    );
+    same(
+        r#"mount("/tmp", "/tmp/mx", NULL, 0, NULL) = -1 EINVAL (Invalid argument)"#,
+        &mount(Some(b"/tmp"), None, 0, None),
+        Err(Errno::EINVAL),
+    );
+    same(
+        r#"mount("/tmp", "/tmp/mx", "", 0xc0ed0000 /* MS_MGC_VAL */|0x2 /* MS_NOSUID */, "") = -1 ENODEV (No such device)"#,
+        &mount(Some(b"/tmp"), Some(b""), 0xc0ed_0000 | u64::from(MS_NOSUID), Some(b"")),
+        Err(Errno::ENODEV),
+    );
+    same(
+        r#"umount2("/tmp/mx", 0x2 /* MNT_DETACH */) = 0"#,
+        &Call::Umount2 { target: Some(b"/tmp/mx"), flags: MNT_DETACH },
+        value(0),
+    );
+}
