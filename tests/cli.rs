@@ -322,6 +322,29 @@ fn what_cannot_be_read_is_one_line_that_names_the_file() {
     }
 }
 
+/// `strace -c` prints a table of the calls in place of the calls.
+#[test]
+fn a_summary_is_no_recording() {
+    let session = Session::new("dash-pipeline");
+    let head = "% time     seconds  usecs/call     calls    errors syscall\n\
+        ------ ----------- ----------- --------- --------- ----------------\n";
+    let rows = "  0.00    0.000000           0        18           close\n\
+        ------ ----------- ----------- --------- --------- ----------------\n\
+        100.00    0.000000           0        18         1 total\n";
+    let file = session.put("s.strace", format!("{head}{rows}").as_bytes());
+    let trace = session.path("s.trace");
+    for arguments in [vec!["replay", &file], vec!["import", &file, "-o", &trace]] {
+        let run = tickernel(&arguments);
+        check_bad(&run, "a summary");
+        assert!(run.err.contains("record without -c") && run.err.contains(&file), "{}", run.err);
+    }
+    // Below the calls (-C) it is in nobody's way.
+    let both = [&session.text, head.as_bytes(), rows.as_bytes()].concat();
+    let run = tickernel(&["replay", &session.put("both.strace", &both), "--json"]);
+    assert_eq!(number(&run.json(), "mismatched"), 0, "{}{}", run.out, run.err);
+    assert_ne!(run.status, Some(2), "{}", run.err);
+}
+
 #[test]
 fn a_mistake_in_the_arguments_is_one_line() {
     let cases: [&[&str]; 5] = [
@@ -369,6 +392,12 @@ fn a_damaged_trace_gives_what_stands_before() {
         let flipped = session.put("flipped.trace", &flipped);
         check_bad(&tickernel(&["replay", &flipped, "--json"]), &format!("flipped at {at}"));
     }
+    // What of the recording cannot be read was not checked.
+    let torn = session.put("torn.strace", &session.text[..session.text.len() - 5]);
+    let verified = tickernel(&["verify", &torn, &trace, "--json"]);
+    assert_eq!(verified.status, Some(2), "{}{}", verified.out, verified.err);
+    assert!(verified.err.contains("torn"), "{}", verified.err);
+    assert_eq!(verified.json()["damage"]["line"], session.text.split(|b| *b == b'\n').count() - 1);
     // What it holds is no certificate, and what it does not hold nobody knows.
     let cut = session.put("cut.trace", &whole[..whole.len() / 2]);
     let verified = tickernel(&["verify", &file, &cut, "--json"]);
