@@ -158,6 +158,47 @@ fn a_file_that_o_creat_found_keeps_its_mode() {
     );
 }
 
+/// What a file shows before anybody wrote to it was there, also where O_CREAT opened it.
+#[test]
+fn a_file_that_o_creat_found_keeps_its_bytes() {
+    let shown = "st_mode=S_IFREG|0644";
+    for (flags, rest) in [
+        ("O_RDWR|O_CREAT", "read(3, \"abc\", 10) = 3".to_owned()),
+        ("O_WRONLY|O_CREAT|O_APPEND", format!("fstat(3, {{{shown}, st_size=6, ...}}) = 0")),
+        ("O_WRONLY|O_CREAT|O_APPEND", "lseek(3, 0, SEEK_END) = 163".to_owned()),
+        (
+            "O_WRONLY|O_CREAT",
+            format!("pwrite64(3, \"z\", 1, 0) = 1\n10 fstat(3, {{{shown}, st_size=40, ...}}) = 0"),
+        ),
+    ] {
+        clean(&format!("10 openat(AT_FDCWD, \"/tmp/f\", {flags}, 0644) = 3\n10 {rest}\n"), 0, 0);
+    }
+    // What somebody else wrote through another descriptor was not.
+    clean(
+        "10 openat(AT_FDCWD, \"/tmp/f\", O_RDWR|O_CREAT, 0644) = 3\n\
+        10 openat(AT_FDCWD, \"/tmp/f\", O_WRONLY) = 4\n\
+        10 write(4, \"abc\", 3) = 3\n10 read(3, \"abc\", 10) = 3\n",
+        0,
+        0,
+    );
+}
+
+/// The kind that a directory lists beats what is inferred of a name before others.
+#[test]
+fn a_link_that_is_listed_is_no_directory() {
+    clean(
+        "10 openat(AT_FDCWD, \"/lib/x.so\", O_RDONLY) = 3\n\
+        10 openat(AT_FDCWD, \"/\", O_RDONLY|O_DIRECTORY) = 4\n\
+        10 getdents64(4, [{d_ino=2, d_off=1, d_reclen=24, d_type=DT_DIR, d_name=\".\"}, \
+        {d_ino=2, d_off=2, d_reclen=24, d_type=DT_DIR, d_name=\"..\"}, \
+        {d_ino=9, d_off=3, d_reclen=24, d_type=DT_LNK, d_name=\"lib\"}, \
+        {d_ino=8, d_off=4, d_reclen=24, d_type=DT_DIR, d_name=\"bin\"}, \
+        {d_ino=7, d_off=5, d_reclen=24, d_type=DT_DIR, d_name=\"tmp\"}], 32768) = 120\n",
+        0,
+        0,
+    );
+}
+
 #[test]
 fn the_working_directory_is_the_one_that_is_the_same_as_dot() {
     clean(
