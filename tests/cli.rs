@@ -296,16 +296,22 @@ fn check_bad(run: &Run, what: &str) {
     }
 }
 
+/// What `strace -c` prints in place of the calls.
+const SUMMARY: &[u8] = b"% time     seconds  usecs/call     calls    errors syscall\n\
+    ------ ----------- ----------- --------- --------- ----------------\n  \
+    0.00    0.000000           0        18         1 close\n";
+
 #[test]
 fn what_cannot_be_read_is_one_line_that_names_the_file() {
     let session = Session::new("dash-pipeline");
-    let cases: [(&str, &[u8]); 6] = [
+    let cases: [(&str, &[u8]); 7] = [
         ("empty.strace", b""),
         ("empty.trace", b""),
         ("blank.strace", b"\n"),
         ("elf", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0"),
         ("picture.strace", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
         ("noise.zst", b"(\xb5/\xfd not really"),
+        ("summary.strace", SUMMARY),
     ];
     for (name, bytes) in cases {
         let file = session.put(name, bytes);
@@ -313,6 +319,7 @@ fn what_cannot_be_read_is_one_line_that_names_the_file() {
             let run = tickernel(&[command, &file, "--json"]);
             check_bad(&run, name);
             assert!(run.err.contains(&file), "{command}: {}", run.err);
+            assert_eq!(run.err.contains("record without -c"), bytes == SUMMARY, "{}", run.err);
         }
     }
     for file in [session.path("none.strace"), session.path("")] {
@@ -320,29 +327,6 @@ fn what_cannot_be_read_is_one_line_that_names_the_file() {
         check_bad(&run, &file);
         assert!(run.out.is_empty() && run.err.contains(&file), "{}", run.err);
     }
-}
-
-/// `strace -c` prints a table of the calls in place of the calls.
-#[test]
-fn a_summary_is_no_recording() {
-    let session = Session::new("dash-pipeline");
-    let head = "% time     seconds  usecs/call     calls    errors syscall\n\
-        ------ ----------- ----------- --------- --------- ----------------\n";
-    let rows = "  0.00    0.000000           0        18           close\n\
-        ------ ----------- ----------- --------- --------- ----------------\n\
-        100.00    0.000000           0        18         1 total\n";
-    let file = session.put("s.strace", format!("{head}{rows}").as_bytes());
-    let trace = session.path("s.trace");
-    for arguments in [vec!["replay", &file], vec!["import", &file, "-o", &trace]] {
-        let run = tickernel(&arguments);
-        check_bad(&run, "a summary");
-        assert!(run.err.contains("record without -c") && run.err.contains(&file), "{}", run.err);
-    }
-    // Below the calls (-C) it is in nobody's way.
-    let both = [&session.text, head.as_bytes(), rows.as_bytes()].concat();
-    let run = tickernel(&["replay", &session.put("both.strace", &both), "--json"]);
-    assert_eq!(number(&run.json(), "mismatched"), 0, "{}{}", run.out, run.err);
-    assert_ne!(run.status, Some(2), "{}", run.err);
 }
 
 #[test]
