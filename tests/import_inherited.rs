@@ -186,14 +186,18 @@ fn a_file_that_o_creat_found_keeps_its_bytes() {
 /// The kind that a directory lists beats what is inferred of a name before others.
 #[test]
 fn a_link_that_is_listed_is_no_directory() {
+    let names = [".", "..", "lib", "bin", "dev", "proc", "tmp", "usr"];
+    let entry = |name: &str| {
+        let kind = if name == "lib" { "DT_LNK" } else { "DT_DIR" };
+        format!("{{d_ino=2, d_off=1, d_reclen=24, d_type={kind}, d_name=\"{name}\"}}")
+    };
+    let listed = names.map(entry).join(", ");
     clean(
-        "10 openat(AT_FDCWD, \"/lib/x.so\", O_RDONLY) = 3\n\
-        10 openat(AT_FDCWD, \"/\", O_RDONLY|O_DIRECTORY) = 4\n\
-        10 getdents64(4, [{d_ino=2, d_off=1, d_reclen=24, d_type=DT_DIR, d_name=\".\"}, \
-        {d_ino=2, d_off=2, d_reclen=24, d_type=DT_DIR, d_name=\"..\"}, \
-        {d_ino=9, d_off=3, d_reclen=24, d_type=DT_LNK, d_name=\"lib\"}, \
-        {d_ino=8, d_off=4, d_reclen=24, d_type=DT_DIR, d_name=\"bin\"}, \
-        {d_ino=7, d_off=5, d_reclen=24, d_type=DT_DIR, d_name=\"tmp\"}], 32768) = 120\n",
+        &format!(
+            "10 openat(AT_FDCWD, \"/lib/x.so\", O_RDONLY) = 3\n\
+            10 openat(AT_FDCWD, \"/\", O_RDONLY|O_DIRECTORY) = 4\n\
+            10 getdents64(4, [{listed}], 32768) = 192\n10 getdents64(4, [], 32768) = 0\n"
+        ),
         0,
         0,
     );
@@ -274,6 +278,15 @@ fn what_is_wrong_with_a_side_file_is_said() {
     let report = replayed(text, &side.expect("JSON"));
     let why = report.damage.expect("damage").why;
     assert!(why.contains("umask \"9x\"") && why.contains("RLIMIT_ODD"), "{why}");
+    // Ids that calls answered otherwise are not used without a word.
+    let text = "10 execve(\"/bin/x\", [\"x\"], 0x7ffd /* 3 vars */) = 0\n10 getuid() = 0\n";
+    let side = SideFile::parse(br#"{"uid": 1000}"#).expect("JSON");
+    let told = replayed(text, &side);
+    let why = told.damage.expect("damage").why;
+    assert!(why.contains("line 1: uid 1000") && why.contains("shows 0"), "{why}");
+    assert_eq!(told.mismatched, 0);
+    let other = text.replace("getuid() = 0", "getuid() = 1000");
+    assert_eq!(replayed(&other, &side).damage, None);
     // What the recording itself tells stands in.
     assert_eq!(report.mismatched, 0);
 }

@@ -323,7 +323,8 @@ pub fn import_with(
         }
     }
     let image = first_image(&mut walked.initial, config, &boot)?;
-    let damage = damage(text, side, walked.no_room);
+    let side = side.against(boot.credentials.uid, boot.credentials.gid);
+    let damage = damage(text, &side, walked.no_room);
     Ok(Recording { image, items: walked.items, damage })
 }
 
