@@ -296,16 +296,22 @@ fn check_bad(run: &Run, what: &str) {
     }
 }
 
+/// What `strace -c` prints in place of the calls.
+const SUMMARY: &[u8] = b"% time     seconds  usecs/call     calls    errors syscall\n\
+    ------ ----------- ----------- --------- --------- ----------------\n  \
+    0.00    0.000000           0        18         1 close\n";
+
 #[test]
 fn what_cannot_be_read_is_one_line_that_names_the_file() {
     let session = Session::new("dash-pipeline");
-    let cases: [(&str, &[u8]); 6] = [
+    let cases: [(&str, &[u8]); 7] = [
         ("empty.strace", b""),
         ("empty.trace", b""),
         ("blank.strace", b"\n"),
         ("elf", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0"),
         ("picture.strace", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
         ("noise.zst", b"(\xb5/\xfd not really"),
+        ("summary.strace", SUMMARY),
     ];
     for (name, bytes) in cases {
         let file = session.put(name, bytes);
@@ -313,6 +319,7 @@ fn what_cannot_be_read_is_one_line_that_names_the_file() {
             let run = tickernel(&[command, &file, "--json"]);
             check_bad(&run, name);
             assert!(run.err.contains(&file), "{command}: {}", run.err);
+            assert_eq!(run.err.contains("record without -c"), bytes == SUMMARY, "{}", run.err);
         }
     }
     for file in [session.path("none.strace"), session.path("")] {
@@ -369,6 +376,12 @@ fn a_damaged_trace_gives_what_stands_before() {
         let flipped = session.put("flipped.trace", &flipped);
         check_bad(&tickernel(&["replay", &flipped, "--json"]), &format!("flipped at {at}"));
     }
+    // What of the recording cannot be read was not checked.
+    let torn = session.put("torn.strace", &session.text[..session.text.len() - 5]);
+    let verified = tickernel(&["verify", &torn, &trace, "--json"]);
+    assert_eq!(verified.status, Some(2), "{}{}", verified.out, verified.err);
+    assert!(verified.err.contains("torn"), "{}", verified.err);
+    assert_eq!(verified.json()["damage"]["line"], session.text.split(|b| *b == b'\n').count() - 1);
     // What it holds is no certificate, and what it does not hold nobody knows.
     let cut = session.put("cut.trace", &whole[..whole.len() / 2]);
     let verified = tickernel(&["verify", &file, &cut, "--json"]);

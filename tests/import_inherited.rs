@@ -158,6 +158,51 @@ fn a_file_that_o_creat_found_keeps_its_mode() {
     );
 }
 
+/// What a file shows before anybody wrote to it was there, also where O_CREAT opened it.
+#[test]
+fn a_file_that_o_creat_found_keeps_its_bytes() {
+    let shown = "st_mode=S_IFREG|0644";
+    for (flags, rest) in [
+        ("O_RDWR|O_CREAT", "read(3, \"abc\", 10) = 3".to_owned()),
+        ("O_WRONLY|O_CREAT|O_APPEND", format!("fstat(3, {{{shown}, st_size=6, ...}}) = 0")),
+        ("O_WRONLY|O_CREAT|O_APPEND", "lseek(3, 0, SEEK_END) = 163".to_owned()),
+        (
+            "O_WRONLY|O_CREAT",
+            format!("pwrite64(3, \"z\", 1, 0) = 1\n10 fstat(3, {{{shown}, st_size=40, ...}}) = 0"),
+        ),
+    ] {
+        clean(&format!("10 openat(AT_FDCWD, \"/tmp/f\", {flags}, 0644) = 3\n10 {rest}\n"), 0, 0);
+    }
+    // What somebody else wrote through another descriptor was not.
+    clean(
+        "10 openat(AT_FDCWD, \"/tmp/f\", O_RDWR|O_CREAT, 0644) = 3\n\
+        10 openat(AT_FDCWD, \"/tmp/f\", O_WRONLY) = 4\n\
+        10 write(4, \"abc\", 3) = 3\n10 read(3, \"abc\", 10) = 3\n",
+        0,
+        0,
+    );
+}
+
+/// The kind that a directory lists beats what is inferred of a name before others.
+#[test]
+fn a_link_that_is_listed_is_no_directory() {
+    let names = [".", "..", "lib", "bin", "dev", "proc", "tmp", "usr"];
+    let entry = |name: &str| {
+        let kind = if name == "lib" { "DT_LNK" } else { "DT_DIR" };
+        format!("{{d_ino=2, d_off=1, d_reclen=24, d_type={kind}, d_name=\"{name}\"}}")
+    };
+    let listed = names.map(entry).join(", ");
+    clean(
+        &format!(
+            "10 openat(AT_FDCWD, \"/lib/x.so\", O_RDONLY) = 3\n\
+            10 openat(AT_FDCWD, \"/\", O_RDONLY|O_DIRECTORY) = 4\n\
+            10 getdents64(4, [{listed}], 32768) = 192\n10 getdents64(4, [], 32768) = 0\n"
+        ),
+        0,
+        0,
+    );
+}
+
 #[test]
 fn the_working_directory_is_the_one_that_is_the_same_as_dot() {
     clean(
@@ -233,6 +278,15 @@ fn what_is_wrong_with_a_side_file_is_said() {
     let report = replayed(text, &side.expect("JSON"));
     let why = report.damage.expect("damage").why;
     assert!(why.contains("umask \"9x\"") && why.contains("RLIMIT_ODD"), "{why}");
+    // Ids that calls answered otherwise are not used without a word.
+    let text = "10 execve(\"/bin/x\", [\"x\"], 0x7ffd /* 3 vars */) = 0\n10 getuid() = 0\n";
+    let side = SideFile::parse(br#"{"uid": 1000}"#).expect("JSON");
+    let told = replayed(text, &side);
+    let why = told.damage.expect("damage").why;
+    assert!(why.contains("line 1: uid 1000") && why.contains("shows 0"), "{why}");
+    assert_eq!(told.mismatched, 0);
+    let other = text.replace("getuid() = 0", "getuid() = 1000");
+    assert_eq!(replayed(&other, &side).damage, None);
     // What the recording itself tells stands in.
     assert_eq!(report.mismatched, 0);
 }

@@ -53,6 +53,19 @@ const SESSION: &str = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
 10 +++ exited with 0 +++
 "#;
 
+/// poll(2) of no descriptors, by NULL or not, is a sleep.
+#[test]
+fn a_poll_of_nothing_sleeps() {
+    let text = "10 execve(\"/bin/sh\", [\"sh\"], 0x7ffd /* 3 vars */) = 0\n\
+        10 poll(NULL, 0, 50) = 0 (Timeout)\n\
+        10 ppoll(NULL, 0, {tv_sec=0, tv_nsec=50000000}, NULL, 0) = 0 (Timeout)\n\
+        10 ppoll(NULL, 0, {tv_sec=0, tv_nsec=50000000}, [], 8) = 0 (Timeout)\n\
+        10 poll([], 0, 0) = 0 (Timeout)\n\
+        10 exit_group(0) = ?\n\
+        10 +++ exited with 0 +++\n";
+    agrees(text, 0, 0);
+}
+
 /// The lines of the session that fit.
 fn session(keep: impl Fn(&str) -> bool) -> String {
     SESSION.lines().filter(|line| keep(line)).map(|line| format!("{line}\n")).collect()

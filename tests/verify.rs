@@ -173,6 +173,31 @@ fn a_call_that_is_given_up_late_has_its_place() {
     assert_eq!(check(&recording, &trace).unwrap().fault, None);
 }
 
+/// Of a damaged recording what stands before is checked, and the damage is named. A call that was
+/// open there may be in the trace or not; one whose task ended before may not be left out.
+#[test]
+fn the_damage_of_a_recording_is_named() {
+    let head = "10 execve(\"/bin/sh\", [\"sh\"], []) = 0\n10 pipe2([3, 4], 0) = 0\n\
+        10 fork() = 11\n";
+    let open = format!("{head}10 read(3, <unfinished ...>\n11 getpid() = 11\n");
+    for damage in ["10 close(4) = 0\n", "garbage line here\n", "11 close(4"] {
+        let (recording, trace) = imported_text(&format!("{open}{damage}"));
+        let found = check(&recording, &trace).unwrap();
+        assert_eq!((found.fault, found.valid, found.damaged), (None, true, true), "{damage}");
+        assert_eq!(found.damage.expect("it is named").line, Some(6), "{damage}");
+    }
+    let ended = format!("{head}11 exit_group(0) = ?\n11 +++ exited with 0 +++\ngarbage here\n");
+    let (recording, trace) = imported_text(&ended);
+    let whole = check(&recording, &trace).unwrap();
+    assert_eq!((whole.fault, whole.damaged), (None, true));
+    let less = tampered(&trace, |all| {
+        let ends = all.iter().rposition(|one| one.lines.is_some_and(|lines| lines.0 == 4));
+        all.remove(ends.expect("its end"));
+    });
+    let fault = check(&recording, &less).unwrap().fault.expect("an end is left out");
+    assert_eq!(fault.line, Some(4), "{fault:?}");
+}
+
 #[test]
 fn an_effect_after_its_call_returned_is_found() {
     let why = refused(|all| {

@@ -1,6 +1,6 @@
 //! `tickernel verify`: whether an imported trace is what its recording says.
 
-use super::{Failure, Verdict, print_line};
+use super::{Failure, Verdict, complain, print_line};
 use crate::verify::verify;
 use clap::Args;
 use std::path::PathBuf;
@@ -39,9 +39,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             }
         }
     }
+    if let Some(damage) = &found.damage {
+        let (file, why) = (arguments.recording.display(), damage.why.replace('\n', " "));
+        complain(&format!("{file}: damaged: {why}; what stands before was checked"));
+    }
     Ok(match (found.valid, found.damaged) {
-        (true, _) => Verdict::Agrees,
-        (false, true) => Verdict::Damaged,
+        (_, true) => Verdict::Damaged,
+        (true, false) => Verdict::Agrees,
         (false, false) => Verdict::Differs,
     })
 }

@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub opened: Option<Shape>,
     /// Its mode, as the first stat of that descriptor shows it.
     pub opened_mode: Option<u32>,
+    /// Whether it shows bytes that nobody had written.
+    pub was_there: bool,
 }
 
 /// What is wanted at the end of a path.
@@ -105,7 +107,8 @@ impl Facts<'_> {
         self.see(one, call, expected);
     }
 
-    /// O_CREAT of a file whose mode is not what it would have got: it was there.
+    /// O_CREAT of a file whose mode is not what it would have got, or that has bytes before anybody
+    /// wrote: it was there.
     fn found_by_create(&mut self, one: &Use<'_>, call: &Call<'_>) {
         let (Call::Open { flags, mode, .. }
         | Call::Openat { flags, mode, .. }
@@ -113,6 +116,13 @@ impl Facts<'_> {
         else {
             return;
         };
+        // A mode of 0 stands for one that the session changed.
+        let known = self.opened_mode.filter(|mode| *mode != 0);
+        if self.was_there && flags & (O_EXCL | O_TRUNC) == 0 {
+            let mode = known.map_or(0o644, |mode| mode & 0o7777);
+            let wanted = Wanted { shape: self.opened.clone().unwrap_or(Shape::File), mode };
+            return self.ensure(one.dirfd, one.path, true, &wanted, None, 0);
+        }
         let (Some(shown), Some(umask)) = (self.opened_mode, self.kernel.umask_of(self.tid)) else {
             return;
         };

@@ -67,6 +67,7 @@ impl Hints {
                         hints.follow_cwd(&call);
                         hints.see_birth(&call);
                         hints.see(&call);
+                        hints.see_growth(&call);
                     }
                 }
                 EventKind::Exit { call } => {
@@ -252,11 +253,58 @@ impl Hints {
         self.openings.mode(call)
     }
 
+    /// Whether what an opening call opened shows bytes that nobody had written.
+    pub fn was_there(&self, call: u64) -> bool {
+        self.openings.was_there(call)
+    }
+
+    /// A call that may make a file grow, which it can do as soon as it is entered.
+    fn see_growth(&mut self, call: &Call) {
+        let number = |index: usize| call.arg(index).and_then(Value::as_u64).unwrap_or(u64::MAX);
+        let (at, bytes) = match &*call.name {
+            "pwrite64" => (0, number(2).saturating_add(number(3))),
+            "write" | "writev" | "pwritev" | "pwritev2" | "sendfile" | "ftruncate"
+            | "fallocate" => (0, u64::MAX),
+            "copy_file_range" | "splice" => (2, u64::MAX),
+            // What is written to memory is seen by no call.
+            "mmap" => (4, u64::MAX),
+            _ => return,
+        };
+        let fd = call.arg(at).and_then(Value::as_i32);
+        if let Some(opened) = fd.and_then(|fd| self.openings.of(call.tid, fd)) {
+            self.openings.grows(opened, bytes);
+        }
+    }
+
+    /// A call that succeeded shows how large a file is, or some of its bytes.
+    fn see_size(&mut self, opened: u64, call: &Call, value: i128) {
+        let (size, is_read) = match &*call.name {
+            "read" | "pread64" | "readv" | "preadv" | "preadv2" => (i128::from(value > 0), true),
+            "lseek" if call.arg(2).and_then(Value::name) == Some("SEEK_END") => {
+                let offset = call.arg(1).and_then(Value::as_i64).unwrap_or(i64::MAX);
+                (value - i128::from(offset), false)
+            }
+            "fstat" => (size_of(call.arg(1), "st_size"), false),
+            "newfstatat" => (size_of(call.arg(2), "st_size"), false),
+            "statx" => (size_of(call.arg(4), "stx_size"), false),
+            _ => return,
+        };
+        // Of a stat only one of the descriptor itself.
+        let path = call.arg(1).and_then(Value::as_bytes).filter(|_| call.name.contains("at"));
+        let is_own = path.is_none_or(<[u8]>::is_empty);
+        if let (Ok(size), true) = (u64::try_from(size), is_own) {
+            self.openings.see_size(opened, size, is_read);
+        }
+    }
+
     fn see_open(&mut self, index: u64, call: &Call) {
         let value = call.result.as_ref().and_then(|result| result.number());
         let Some(value) = value.filter(|value| *value >= 0) else { return };
         let fd = call.arg(0).and_then(Value::as_i32);
         let opened = fd.and_then(|fd| self.openings.of(call.tid, fd));
+        if let Some(opened) = opened {
+            self.see_size(opened, call, value);
+        }
         let shape = |stat: Option<&Value>| {
             let mode = numbers::mode(stat?.field("st_mode")?)?;
             let rdev = stat?.field("st_rdev").and_then(numbers::device).unwrap_or(0);
@@ -384,7 +432,7 @@ impl Hints {
             "getdents64" | "getdents" | "fchdir" => {
                 self.note(printed(arg(0)), Shape::Directory);
                 if &*call.name == "getdents64" {
-                    self.list(printed(arg(0)), arg(1));
+                    self.list(arg(0), arg(1));
                 }
             }
             "chdir" => self.note(self.absolute(None, path(0)), Shape::Directory),
@@ -399,13 +447,17 @@ impl Hints {
         }
     }
 
-    fn list(&mut self, directory: Option<Vec<u8>>, entries: Option<&Value>) {
-        let Some(directory) = directory else { return };
+    /// The names of a directory. Where the descriptor's own path is not printed it is open by one
+    /// that may lead over links: then only the kinds are known.
+    fn list(&mut self, fd: Option<&Value>, entries: Option<&Value>) {
+        let own = printed(fd);
+        let is_own = own.is_some();
+        let Some(directory) = own.or_else(|| self.opened_path(fd)) else { return };
         for entry in entries.and_then(Value::items).unwrap_or_default() {
             let kind = entry.field("d_type").and_then(numbers::dirent_type);
             let name = entry.field("d_name").and_then(Value::as_bytes);
             let (Some(kind), Some(name)) = (kind, name) else { continue };
-            let inode = entry.field("d_ino").and_then(Value::as_u64);
+            let inode = entry.field("d_ino").and_then(Value::as_u64).filter(|_| is_own);
             if name != b"." && name != b".." {
                 if let (Some(path), Some(inode)) = (join(&directory, name), inode) {
                     let shape = Shape::of(u32::from(kind) << 12, 0);
@@ -604,6 +656,10 @@ fn bits(value: &Value) -> u32 {
 fn printed(fd: Option<&Value>) -> Option<Vec<u8>> {
     let fd = fd?.as_fd()?;
     (fd.text.first() == Some(&b'/') && !fd.deleted).then(|| fd.text.clone())
+}
+
+fn size_of(stat: Option<&Value>, field: &str) -> i128 {
+    stat.and_then(|stat| stat.field(field)?.as_u64()).map_or(0, i128::from)
 }
 
 fn join(directory: &[u8], path: &[u8]) -> Option<Vec<u8>> {

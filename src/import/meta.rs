@@ -65,6 +65,9 @@ pub struct SideFile {
     /// Where `root_pid` stands.
     #[serde(skip)]
     root_line: Option<u64>,
+    /// Where `uid` and `gid` stand.
+    #[serde(skip)]
+    id_lines: [Option<u64>; 2],
 }
 
 /// Something that cannot be used.
@@ -136,6 +139,7 @@ impl SideFile {
         }
         side.defects = side.find_defects(text);
         side.root_line = line_of(text, &[Step::Key("root_pid")]);
+        side.id_lines = ["uid", "gid"].map(|name| line_of(text, &[Step::Key(name)]));
         Ok(side)
     }
 
@@ -155,6 +159,25 @@ impl SideFile {
         };
         let why = format!("root_pid {root} {why}: it is of another session");
         Cow::Owned(Self::unusable(why, self.root_line))
+    }
+
+    /// The side file with the ids told as defects that the recording's own calls contradict: those
+    /// that they answered are used.
+    pub(super) fn against(&self, uid: u32, gid: u32) -> Cow<'_, Self> {
+        let ids = [("uid", self.uid, uid), ("gid", self.gid, gid)];
+        let wrong = ids.iter().zip(self.id_lines).filter_map(|((name, said, known), line)| {
+            let said = said.filter(|said| said != known)?;
+            let what = format!("{name} {said} is not used: the recording shows {known}");
+            Some(Defect { line, what })
+        });
+        let wrong: Vec<Defect> = wrong.collect();
+        if wrong.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut side = self.clone();
+        side.defects.extend(wrong);
+        side.defects.truncate(MAX_DEFECTS);
+        Cow::Owned(side)
     }
 
     /// The umask, if it is one.

@@ -54,7 +54,7 @@ pub use meta::{Defect, SideFile};
 pub use scope::is_out_of_scope;
 
 use crate::replay::{Damage, Expected, ReplayError};
-use crate::strace::Recording as Text;
+use crate::strace::{EventKind, Notice, Recording as Text};
 use initial::Initial;
 use order::Order;
 use source::Opened;
@@ -130,6 +130,12 @@ pub enum ImportError {
         path: PathBuf,
         /// Why.
         why: Box<crate::strace::Error>,
+    },
+    /// strace counted the calls and did not print them.
+    #[error("{}: holds no calls, only strace's summary (-c): record without -c", path.display())]
+    Summary {
+        /// Which.
+        path: PathBuf,
     },
     /// The first state cannot be made.
     #[error("the first state cannot be made: {}", .0.name())]
@@ -239,6 +245,9 @@ pub fn read(path: &Path, options: &Options) -> Result<Imported, ImportError> {
                 }
                 return Err(ImportError::Empty { path: path.to_owned() });
             }
+            if is_summary(&text) {
+                return Err(ImportError::Summary { path: path.to_owned() });
+            }
             Source::Recording(import_with(&text, &side, options)?)
         }
     };
@@ -314,23 +323,19 @@ pub fn import_with(
         }
     }
     let image = first_image(&mut walked.initial, config, &boot)?;
-    let damage = damage(text, side, walked.no_room);
+    let side = side.against(boot.credentials.uid, boot.credentials.gid);
+    let damage = damage(text, &side, walked.no_room);
     Ok(Recording { image, items: walked.items, damage })
 }
 
 /// What could not be read or kept, and from where on.
 fn damage(text: &Text, side: &SideFile, no_room: Option<(u64, std::io::Error)>) -> Option<Damage> {
-    if text.events.is_broken() || text.calls.is_broken() {
-        let why = "a temporary file cannot be read back; import again".to_owned();
-        return Some(Damage { line: None, offset: None, why });
-    }
-    if let Some((line, why)) = no_room {
+    if let (Some((line, why)), false) = (no_room, is_broken(text)) {
         let error = crate::strace::Error::no_room(line, why);
         return Some(Damage { line: Some(line), offset: None, why: error.to_string() });
     }
-    if let Some(error) = &text.error {
-        let line = Some(error.line).filter(|line| *line > 0);
-        return Some(Damage { line, offset: None, why: error.to_string() });
+    if let Some(damage) = damage_of_text(text) {
+        return Some(damage);
     }
     let defects = side.defects();
     let line = defects.first()?.line;
@@ -340,6 +345,35 @@ fn damage(text: &Text, side: &SideFile, no_room: Option<(u64, std::io::Error)>) 
     });
     let why = format!("the side file: {}", said.collect::<Vec<_>>().join("; "));
     Some(Damage { line, offset: None, why })
+}
+
+/// Where the text of a recording stops making sense.
+pub(crate) fn damage_of_text(text: &Text) -> Option<Damage> {
+    if is_broken(text) {
+        let why = "a temporary file cannot be read back; import again".to_owned();
+        return Some(Damage { line: None, offset: None, why });
+    }
+    let error = text.error.as_ref()?;
+    let line = Some(error.line).filter(|line| *line > 0);
+    Some(Damage { line, offset: None, why: error.to_string() })
+}
+
+fn is_broken(text: &Text) -> bool {
+    text.events.is_broken() || text.calls.is_broken()
+}
+
+/// Whether there is nothing but the table of `strace -c`, which begins with its heads and a rule
+/// (`-U` chooses the columns).
+fn is_summary(text: &Text) -> bool {
+    let mut lines = text.events.iter().filter_map(|event| match event.kind {
+        EventKind::Notice(Notice::Other(line)) => Some(line),
+        _ => None,
+    });
+    text.calls.count() == 0 && lines.any(|line| line.starts_with(b"% time") || is_rule(&line))
+}
+
+fn is_rule(line: &[u8]) -> bool {
+    line.starts_with(b"----") && line.iter().all(|byte| matches!(byte, b'-' | b' '))
 }
 
 /// Where a program is executed by the address of its path, in a recording without any text.

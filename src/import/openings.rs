@@ -22,6 +22,21 @@ struct Opening {
     shape: Option<Shape>,
     /// Its mode at the first stat, if nobody changed modes before; 0 if somebody did.
     mode: Option<u32>,
+    /// How far the session can have made the file grow since.
+    reach: u64,
+    /// How often that was through this opening, and how often through any before it.
+    growths: u64,
+    before: Growths,
+    /// The file showed more than that: it was there before.
+    was_there: bool,
+}
+
+/// How often files may have grown. One whose path is not known may be that of any other opening.
+#[derive(Clone, Copy, Debug, Default)]
+struct Growths {
+    all: u64,
+    /// Through openings without a path.
+    unnamed: u64,
 }
 
 /// The same when nothing leads there any more.
@@ -30,6 +45,7 @@ struct Settled {
     call: u32,
     mode: u32,
     kind: u8,
+    was_there: bool,
 }
 
 /// Stands for a mode that nobody asked for.
@@ -46,6 +62,7 @@ pub(super) struct Openings {
     slots: BTreeMap<Slot, u64>,
     open: BTreeMap<u64, Opening>,
     settled: Vec<Settled>,
+    growths: Growths,
     others: BTreeMap<u64, Shape>,
 }
 
@@ -89,7 +106,9 @@ impl Openings {
 
     /// Something leads to what a call opened.
     pub(super) fn hold(&mut self, call: u64) {
-        let opening = self.open.entry(call).or_default();
+        let before = self.growths;
+        let opening =
+            self.open.entry(call).or_insert_with(|| Opening { before, ..Opening::default() });
         opening.holders = opening.holders.saturating_add(1);
     }
 
@@ -103,7 +122,9 @@ impl Openings {
     }
 
     fn settle(&mut self, call: u64) {
-        let Some(Opening { shape, mode, .. }) = self.open.remove(&call) else { return };
+        let Some(Opening { shape, mode, was_there, .. }) = self.open.remove(&call) else {
+            return;
+        };
         let Ok(short) = u32::try_from(call) else { return };
         let kind = match &shape {
             None => NO_KIND,
@@ -115,8 +136,9 @@ impl Openings {
         if let (OTHER, Some(shape)) = (kind, shape) {
             self.others.insert(call, shape);
         }
-        if kind != NO_KIND || mode.is_some() {
-            self.settled.push(Settled { call: short, mode: mode.unwrap_or(NO_MODE), kind });
+        if kind != NO_KIND || mode.is_some() || was_there {
+            let mode = mode.unwrap_or(NO_MODE);
+            self.settled.push(Settled { call: short, mode, kind, was_there });
         }
     }
 
@@ -149,6 +171,34 @@ impl Openings {
         if let Some(opening) = self.open.get_mut(&call) {
             opening.shape.get_or_insert(shape);
         }
+    }
+
+    /// The file has so many bytes, or some of its bytes were read: `size` is then 1, and counts
+    /// only where nobody can have written them.
+    pub(super) fn see_size(&mut self, call: u64, size: u64, is_read: bool) {
+        let growths = self.growths;
+        if let Some(opening) = self.open.get_mut(&call) {
+            let is_alone = match opening.path {
+                Some(_) => growths.unnamed == opening.before.unnamed,
+                None => growths.all == opening.before.all.saturating_add(opening.growths),
+            };
+            let fits = size > opening.reach && (!is_read || opening.reach == 0);
+            opening.was_there |= is_alone && fits;
+        }
+    }
+
+    /// So many bytes more may now be in the file that a call opened.
+    pub(super) fn grows(&mut self, call: u64, bytes: u64) {
+        let Some(opening) = self.open.get_mut(&call) else { return };
+        opening.reach = opening.reach.saturating_add(bytes);
+        opening.growths += 1;
+        self.growths.all += 1;
+        self.growths.unnamed += u64::from(opening.path.is_none());
+    }
+
+    /// Whether the file that a call opened shows that it was there.
+    pub(super) fn was_there(&self, call: u64) -> bool {
+        self.settled(call).is_some_and(|settled| settled.was_there)
     }
 
     /// The recording is over.

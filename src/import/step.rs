@@ -43,6 +43,7 @@ impl Order<'_> {
             tid,
             opened: self.hints.opened(index),
             opened_mode: self.hints.opened_mode(index),
+            was_there: self.hints.was_there(index),
         };
         facts.before(&call, &expected, real.as_deref());
         facts.changes(&call, expected.recorded);

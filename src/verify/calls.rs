@@ -282,7 +282,11 @@ impl<'a> Texts<'a> {
             let call = self.text.calls.get(number)?;
             // One that was taken back before it did anything is entered again.
             let undone = call.result.as_ref().is_some_and(|result| result.restart().is_some());
-            (!undone).then_some((*line, call))
+            // What came of a call that was open where the text stops making sense nobody knows.
+            let open = self.until.is_some()
+                && !has_returned(&call)
+                && self.end_of(call.tid, u64::from(*line)).is_none();
+            (!undone && !open).then_some((*line, call))
         });
         unnamed.next().map(|(line, call)| Fault {
             line: Some(u64::from(line)),

@@ -19,8 +19,8 @@ use serde::Serialize;
 use tickernel_systems::event::Event;
 use tickernel_systems::wire::{Wire, WireReader};
 
-use crate::import::ImportError;
-use crate::replay::Expected;
+use crate::import::{ImportError, damage_of_text};
+use crate::replay::{Damage, Expected};
 use crate::strace::Recording;
 use crate::trace::{Item, TraceError, TraceReader};
 use calls::Texts;
@@ -52,8 +52,11 @@ pub struct Certificate {
     pub compared: u64,
     /// Calls of which something was fed, each of a kind that may be.
     pub fed: u64,
-    /// The trace could not be read to its end: that is the fault.
+    /// Not all could be read: of the trace, which then is the fault, or of the recording.
     pub damaged: bool,
+    /// Where the recording stops making sense: what stands before was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
     /// The first thing that does not hold.
     pub fault: Option<Fault>,
 }
@@ -125,7 +128,13 @@ fn check_from<R: Read>(text: &Recording, trace: R) -> Result<Certificate, Option
     if !reader.header().imported {
         return Err(None);
     }
-    let mut certificate = Certificate { calls: text.calls.count(), ..Certificate::default() };
+    let damage = damage_of_text(text);
+    let mut certificate = Certificate {
+        calls: text.calls.count(),
+        damaged: damage.is_some(),
+        damage,
+        ..Certificate::default()
+    };
     let mut checks = Checks { texts: Texts::new(text), order: Order::default() };
     let mut fault = None;
     while let Some(item) = reader.next_item()? {

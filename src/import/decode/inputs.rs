@@ -241,13 +241,14 @@ fn waiting(args: &Args<'_>) -> Option<Vec<u8>> {
         Some(value) if value.as_array().is_some() => numbers::sigset(value).map(Some),
         _ => Some(None),
     };
+    // Nothing is read of a list of no entries, wherever it stands: the call only sleeps.
+    let polled = || match args.size(1) {
+        Some(0) => Some(Vec::new()),
+        Some(_) | None => numbers::pollfds(args.get(0)?),
+    };
     let call = match args.name() {
-        "poll" => Call::Poll { fds: numbers::pollfds(args.get(0)?)?, timeout: args.int(2)? },
-        "ppoll" => Call::Ppoll {
-            fds: numbers::pollfds(args.get(0)?)?,
-            timeout: time(2)?,
-            sigmask: mask(args.get(3))?,
-        },
+        "poll" => Call::Poll { fds: polled()?, timeout: args.int(2)? },
+        "ppoll" => Call::Ppoll { fds: polled()?, timeout: time(2)?, sigmask: mask(args.get(3))? },
         "select" => Call::Select {
             nfds: args.int(0)?,
             readfds: list(1)?,
