@@ -6,14 +6,11 @@
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::tables::deadlines::Due;
 
-/// A deadline that no clock reaches: where sums of times end.
-pub(crate) const NEVER_NS: u64 = u64::MAX;
-
 impl Kernel {
     /// Handles every deadline up to now.
     pub(crate) fn expire(&mut self) {
         while let Some((at_ns, due)) = self.deadlines.first() {
-            if at_ns > self.now_ns || at_ns == NEVER_NS {
+            if at_ns > self.now_ns {
                 return;
             }
             self.deadlines.remove(at_ns, due);

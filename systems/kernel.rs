@@ -10,7 +10,6 @@ use crate::components::{FdSlot, Limits, Waiting};
 use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
 };
-use crate::expire::NEVER_NS;
 use crate::fs::{Fs, InodeId};
 use crate::rows::{EventRow, PidfdRow, PipeRow, Rows, TaskRow};
 use crate::tables::{Deadlines, PidTable};
@@ -406,8 +405,7 @@ impl Kernel {
             Event::Resume { call, max_bytes } => self.resume(call, max_bytes),
             Event::Deliver { task, signal } => self.deliver_one(task, signal),
             Event::Clock { delta_ns } => {
-                // The clock stands still before the time that never comes.
-                self.now_ns = self.now_ns.saturating_add(delta_ns).min(NEVER_NS - 1);
+                self.now_ns = self.now_ns.saturating_add(delta_ns);
                 self.expire();
                 Outcome::Done(Answer::default())
             }

@@ -233,9 +233,10 @@ impl Kernel {
         let next = self.next_time(timer.at_ns, timer.interval_ns);
         let times = match timer.interval_ns {
             0 => 1,
-            interval => (next - timer.at_ns) / interval,
+            interval => ((next - timer.at_ns) / interval).max(1),
         };
-        let at_ns = if timer.interval_ns == 0 { 0 } else { next };
+        // At the end of the clock there is no next time.
+        let at_ns = if timer.interval_ns == 0 || next <= self.now_ns { 0 } else { next };
         let (posts, missed) = match timer.queued {
             Some(_) => (false, times),
             None => (true, times - 1),
