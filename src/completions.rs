@@ -6,7 +6,8 @@
 
 use crate::trace::FORMAT_VERSION;
 use tickernel_systems::digest::{hash64, hash64_short, spread64};
-use tickernel_systems::wire::{Short, Wire};
+use tickernel_systems::event::Outcome;
+use tickernel_systems::wire::Wire;
 
 /// The sum of all that was noted.
 #[derive(Clone, Debug)]
@@ -38,23 +39,25 @@ impl Completions {
         self.hash = hash;
     }
 
-    /// One more. Most are made in registers: what is written byte by byte is waited for.
-    #[inline]
+    /// One more.
     pub fn note(&mut self, value: &impl for<'a> Wire<'a>) {
-        let short = value.short(Short::EMPTY);
-        if short.word_bytes() < 8 && self.format_version > 1 {
-            self.add(short.word(), short.word_bytes(), short.tail());
-        } else {
-            self.note_whole(value);
-        }
-    }
-
-    fn note_whole(&mut self, value: &impl for<'a> Wire<'a>) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         value.put(&mut scratch);
         self.note_encoded(&scratch);
         self.scratch = scratch;
+    }
+
+    /// [`Completions::note`] of an outcome. Most are made in registers: what is written byte by
+    /// byte is waited for.
+    #[inline]
+    pub fn note_outcome(&mut self, outcome: &Outcome) {
+        let short = outcome.short();
+        if short.word_bytes() < 8 && self.format_version > 1 {
+            self.add(short.word(), short.word_bytes(), short.tail());
+        } else {
+            self.note(outcome);
+        }
     }
 
     /// One more whose encoding is there.
@@ -85,7 +88,7 @@ impl Completions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickernel_systems::event::{Answer, Outcome, Payload};
+    use tickernel_systems::event::{Answer, Payload};
 
     #[test]
     fn an_outcome_in_registers_is_the_one_written_out() {
@@ -101,8 +104,8 @@ mod tests {
                 values.map(Answer::value).into_iter().chain(with_data.clone()).chain([fds.clone()])
             {
                 let outcome = Outcome::Done(answer);
-                short.note(&outcome);
-                whole.note_whole(&outcome);
+                short.note_outcome(&outcome);
+                whole.note(&outcome);
                 assert_eq!(short.hash(), whole.hash(), "{outcome:?}");
             }
         }

@@ -76,7 +76,7 @@ impl<S: Sink> Recording<S> {
     pub fn take(&mut self, kernel: &mut Kernel, event: Event<'_>) -> Result<Outcome, TraceError> {
         self.begin_event(kernel, &event)?;
         let outcome = kernel.take(event);
-        self.note(&outcome);
+        self.note_outcome(&outcome);
         while let Some(output) = kernel.poll_output() {
             self.note(&output);
             self.outputs.push_back(output);
@@ -85,7 +85,7 @@ impl<S: Sink> Recording<S> {
     }
 
     /// Records an event that the caller then has the kernel take; its outcome and every output go
-    /// to [`Recording::note`].
+    /// to [`Recording::note_outcome`] and [`Recording::note`].
     ///
     /// # Errors
     /// The event is too long, or the output failed earlier: the kernel must not take it as
@@ -139,10 +139,15 @@ impl<S: Sink> Recording<S> {
         Ok(())
     }
 
-    /// What came of the event: its outcome, then its outputs in their order.
+    /// What came of the event first.
     #[inline]
-    pub fn note(&mut self, value: &impl for<'a> Wire<'a>) {
-        self.completions.note(value);
+    pub fn note_outcome(&mut self, outcome: &Outcome) {
+        self.completions.note_outcome(outcome);
+    }
+
+    /// What came of it beside that, in its order.
+    pub fn note(&mut self, output: &Output) {
+        self.completions.note(output);
     }
 
     /// The writer: what a background one can tell of its waits.

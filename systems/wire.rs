@@ -177,8 +177,8 @@ fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
 pub trait Wire<'a>: Sized {
     /// Appends the encoding.
     fn put(&self, out: &mut Vec<u8>);
-    /// The encoding behind what `before` holds; too long unless the type is one of those in hot
-    /// calls and answers. Then [`Wire::put`] is the way.
+    /// The encoding behind what `before` holds; too long unless the type is one of the fields of
+    /// hot calls: numbers, and bytes. Then [`Wire::put`] is the way.
     #[inline(always)]
     fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
         before.too_long()
@@ -288,10 +288,6 @@ impl core::borrow::Borrow<[u8]> for Bytes {
 impl<'a> Wire<'a> for Bytes {
     fn put(&self, out: &mut Vec<u8>) {
         self.0.as_slice().put(out);
-    }
-    #[inline(always)]
-    fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
-        before.varint(self.0.len() as u64).bytes(&self.0)
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
         let bytes = <&[u8]>::get(from)?;
@@ -431,11 +427,6 @@ macro_rules! wire_struct {
             fn put(&self, out: &mut $crate::wire::__Vec<u8>) {
                 $($crate::wire::Wire::put(&self.$field, out);)*
             }
-            #[inline(always)]
-            fn short<'s>(&'s self, before: $crate::wire::Short<'s>) -> $crate::wire::Short<'s> {
-                $(let before = $crate::wire::Wire::short(&self.$field, before);)*
-                before
-            }
             fn get(
                 from: &mut $crate::wire::WireReader<'a>,
             ) -> Result<Self, $crate::wire::WireError> {
@@ -457,17 +448,6 @@ macro_rules! wire_enum {
                         out.push($tag);
                         $($($crate::wire::Wire::put($item, out);)*)?
                         $($($crate::wire::Wire::put($field, out);)*)?
-                    })*
-                }
-            }
-            #[inline(always)]
-            fn short<'s>(&'s self, before: $crate::wire::Short<'s>) -> $crate::wire::Short<'s> {
-                match self {
-                    $(Self::$variant $(($($item),*))? $({ $($field),* })? => {
-                        let before = before.byte($tag);
-                        $($(let before = $crate::wire::Wire::short($item, before);)*)?
-                        $($(let before = $crate::wire::Wire::short($field, before);)*)?
-                        before
                     })*
                 }
             }

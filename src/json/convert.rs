@@ -241,7 +241,7 @@ impl<W: Write> Building<W> {
             return;
         };
         let outcome = kernel.take(event);
-        self.completions.note(&outcome);
+        self.completions.note_outcome(&outcome);
         while let Some(output) = kernel.poll_output() {
             self.completions.note(&output);
         }

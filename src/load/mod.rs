@@ -332,7 +332,7 @@ fn recorded(kernel: &mut Kernel, recording: &mut Recording<Background<File>>) ->
     move |task: u32, call: &Call<'_>| {
         recording.begin_call(kernel, task, call)?;
         let outcome = kernel.call_kept(task, call);
-        recording.note(&outcome);
+        recording.note_outcome(&outcome);
         while let Some(output) = kernel.poll_output() {
             recording.note(&output);
         }

@@ -249,6 +249,24 @@ impl Event<'_> {
     }
 }
 
+impl Outcome {
+    /// The encoding in a register: whole for what most calls end with, a number and perhaps bytes.
+    #[inline]
+    pub fn short(&self) -> Short<'_> {
+        let Outcome::Done(Answer { value, payload }) = self else {
+            return Short::EMPTY.too_long();
+        };
+        let done = value.short(Short::EMPTY.byte(0));
+        if let Payload::Data(data) = payload {
+            done.byte(1).varint(data.0.len() as u64).bytes(&data.0)
+        } else if matches!(payload, Payload::None) {
+            done.byte(0)
+        } else {
+            done.too_long()
+        }
+    }
+}
+
 impl<'a> Wire<'a> for Event<'a> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {

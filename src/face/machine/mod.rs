@@ -422,7 +422,7 @@ impl Core {
     #[inline(never)]
     fn note(&mut self, outcome: &Outcome) {
         if let Some(recording) = &mut self.recording {
-            recording.note(outcome);
+            recording.note_outcome(outcome);
         }
     }
 
