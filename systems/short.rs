@@ -17,38 +17,36 @@ const TOO_LONG: u32 = 1 << 16;
 pub struct Short<'a> {
     word: u64,
     word_bytes: u32,
-    tail: Option<&'a [u8]>,
+    has_tail: bool,
+    tail: &'a [u8],
 }
 
 impl<'a> Short<'a> {
     /// Nothing yet.
-    pub const EMPTY: Self = Self { word: 0, word_bytes: 0, tail: None };
+    pub const EMPTY: Self = Self { word: 0, word_bytes: 0, has_tail: false, tail: &[] };
 
     /// Whether there was room for all that was put into it.
-    #[inline]
+    #[inline(always)]
     pub const fn is_whole(&self) -> bool {
         self.word_bytes <= WORD_BYTES
     }
 
     /// The bytes before the tail as a number, the first lowest.
-    #[inline]
+    #[inline(always)]
     pub const fn word(&self) -> u64 {
         self.word
     }
 
     /// How many bytes that number has: at most eight if it is whole.
-    #[inline]
+    #[inline(always)]
     pub const fn word_bytes(&self) -> u32 {
         self.word_bytes
     }
 
     /// What follows them.
-    #[inline]
+    #[inline(always)]
     pub const fn tail(&self) -> &'a [u8] {
-        match self.tail {
-            Some(tail) => tail,
-            None => &[],
-        }
+        self.tail
     }
 
     /// Appends it.
@@ -56,18 +54,18 @@ impl<'a> Short<'a> {
         let end = out.len() + self.word_bytes as usize;
         out.extend_from_slice(&self.word.to_le_bytes());
         out.truncate(end);
-        out.extend_from_slice(self.tail());
+        out.extend_from_slice(self.tail);
     }
 
     /// With one byte more.
     #[inline(always)]
-    pub fn byte(self, byte: u8) -> Self {
-        self.push(u64::from(byte), 1)
+    pub const fn byte(self, byte: u8) -> Self {
+        self.push(byte as u64, 1)
     }
 
     /// With a varint more, of up to three bytes.
     #[inline(always)]
-    pub fn varint(self, value: u64) -> Self {
+    pub const fn varint(self, value: u64) -> Self {
         if value < 0x80 {
             self.push(value, 1)
         } else if value < 0x4000 {
@@ -82,23 +80,20 @@ impl<'a> Short<'a> {
 
     /// With the bytes that end it.
     #[inline(always)]
-    pub fn bytes(self, tail: &'a [u8]) -> Self {
-        match self.tail {
-            Some(_) => self.too_long(),
-            None => Self { tail: Some(tail), ..self },
-        }
+    pub const fn bytes(self, tail: &'a [u8]) -> Self {
+        if self.has_tail { self.too_long() } else { Self { has_tail: true, tail, ..self } }
     }
 
     /// With something for which there is never room.
     #[inline(always)]
-    pub fn too_long(self) -> Self {
+    pub const fn too_long(self) -> Self {
         Self { word_bytes: TOO_LONG, ..self }
     }
 
     #[inline(always)]
-    fn push(self, bytes: u64, count: u32) -> Self {
+    const fn push(self, bytes: u64, count: u32) -> Self {
         let word = self.word | bytes.wrapping_shl(8 * self.word_bytes);
-        let before = if self.tail.is_some() { TOO_LONG } else { self.word_bytes };
-        Self { word, word_bytes: before + count, ..self }
+        let before = if self.has_tail { TOO_LONG } else { self.word_bytes };
+        Self { word, word_bytes: before.wrapping_add(count), ..self }
     }
 }

@@ -14,6 +14,8 @@ const HAS_LINES: u8 = 2;
 const HAS_TICK_STEP: u8 = 4;
 const RESERVED: u8 = 8;
 const FLAGS_SHIFT: u32 = 4;
+/// From here on the length of an event has more than one byte.
+pub(super) const LONG_EVENT_BYTES: usize = 0x80;
 /// The largest value of [`Record::flags`].
 pub(super) const MAX_FLAGS: u8 = 15;
 
@@ -44,6 +46,20 @@ pub(super) struct Previous {
     pub(super) tick: Option<u64>,
     /// Entry line of the last record of the batch that had lines, or 0.
     pub(super) entry_line: u64,
+}
+
+/// Appends the record of an event and nothing else at the tick after the one before it: all before
+/// the event's tail is one store. `length` is that of the event, below [`LONG_EVENT_BYTES`].
+#[inline(always)]
+pub(super) fn put_short_next(out: &mut Vec<u8>, event: &Short<'_>, length: usize) {
+    // The head is 0, the length has one byte.
+    let bytes = u128::from(event.word()) << 16 | u128::from(length as u8) << 8;
+    let end = out.len() + 2 + event.word_bytes() as usize;
+    out.extend_from_slice(&bytes.to_le_bytes());
+    out.truncate(end);
+    if !event.tail().is_empty() {
+        out.extend_from_slice(event.tail());
+    }
 }
 
 impl Previous {
@@ -99,24 +115,6 @@ impl Previous {
                 out.splice(length_at..=length_at, prefix);
             }
         }
-        self.tick = Some(tick);
-        length
-    }
-
-    /// [`Previous::put_event`] of an encoding in a register: all before its tail is one store.
-    #[inline]
-    pub(super) fn put_short(&mut self, out: &mut Vec<u8>, tick: u64, event: &Short<'_>) -> usize {
-        let length = event.word_bytes() as usize + event.tail().len();
-        let follows = self.tick.is_none_or(|before| before.wrapping_add(1) == tick);
-        if !follows || length >= 0x80 {
-            return self.put_event(out, tick, |out| event.put(out));
-        }
-        // The head is 0, the length has one byte.
-        let bytes = u128::from(event.word()) << 16 | (length as u128) << 8;
-        let end = out.len() + 2 + event.word_bytes() as usize;
-        out.extend_from_slice(&bytes.to_le_bytes());
-        out.truncate(end);
-        out.extend_from_slice(event.tail());
         self.tick = Some(tick);
         length
     }

@@ -15,7 +15,7 @@ use super::error::TraceError;
 use super::footer::put_summary;
 use super::frames::Frames;
 use super::header::Header;
-use super::record::{MAX_FLAGS, Previous, Record};
+use super::record::{LONG_EVENT_BYTES, MAX_FLAGS, Previous, Record, put_short_next};
 use super::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES};
 
 /// Where full batches go. Implemented by [`Frames`] and [`super::Background`].
@@ -73,6 +73,9 @@ pub struct Builder<S> {
     pending: Pending,
     batch: Batch,
     previous: Previous,
+    /// So many short events at the ticks that come next can be appended without a look at the
+    /// batch's limits: it is open, no record waits, and no digests are due.
+    plain_left: u64,
 }
 
 impl<S: Sink> Builder<S> {
@@ -91,6 +94,7 @@ impl<S: Sink> Builder<S> {
             pending: Pending::default(),
             batch: Batch::default(),
             previous: Previous::default(),
+            plain_left: 0,
         };
         for chunk in chunks(image) {
             builder.put_single(Kind::Image, 1, 0, |payload| chunk.put(payload))?;
@@ -160,14 +164,51 @@ impl<S: Sink> Builder<S> {
     ///
     /// # Errors
     /// Those of [`Builder::append`].
-    #[inline]
+    #[inline(always)]
     pub fn append_short(
         &mut self,
         tick: u64,
         completions: u64,
         event: &Short<'_>,
     ) -> Result<u64, TraceError> {
-        self.append_with(tick, completions, |previous, out| previous.put_short(out, tick, event))
+        let length = event.word_bytes() as usize + event.tail().len();
+        let is_next = tick == self.last_tick.wrapping_add(1);
+        if self.plain_left == 0 || !is_next || length >= LONG_EVENT_BYTES || self.sink.has_failed()
+        {
+            return self.append_short_with_checks(tick, completions, event);
+        }
+        let sequence = self.next_sequence;
+        self.plain_left -= 1;
+        self.next_sequence = sequence.wrapping_add(1);
+        self.last_tick = tick;
+        put_short_next(&mut self.batch.payload, event, length);
+        self.previous.tick = Some(tick);
+        self.batch.contents.last_tick = tick;
+        self.batch.contents.count += 1;
+        Ok(sequence)
+    }
+
+    #[inline(never)]
+    fn append_short_with_checks(
+        &mut self,
+        tick: u64,
+        completions: u64,
+        event: &Short<'_>,
+    ) -> Result<u64, TraceError> {
+        let sequence = self.append_event(tick, completions, |out| event.put(out))?;
+        self.plain_left = self.count_plain();
+        Ok(sequence)
+    }
+
+    /// How many records of short events have room behind the last one of this batch, where
+    /// nothing else is due before them.
+    fn count_plain(&self) -> u64 {
+        /// The head and the length.
+        const BYTES_BEFORE_EVENT: usize = 2;
+        let room_bytes = MAX_BATCH_BYTES.saturating_sub(self.batch.payload.len());
+        let room = (room_bytes / (BYTES_BEFORE_EVENT + LONG_EVENT_BYTES)) as u64;
+        let due = self.digest_due.unwrap_or(u64::MAX).saturating_sub(self.next_sequence);
+        room.min(u64::from(MAX_BATCH_EVENTS - self.batch.contents.count)).min(due)
     }
 
     /// Appends what `put` writes behind the record before it; it gives the length of the event.
@@ -211,6 +252,7 @@ impl<S: Sink> Builder<S> {
     /// An event is appended.
     #[inline]
     fn advance(&mut self, next_sequence: u64, tick: u64) {
+        self.plain_left = 0;
         if self.is_digest_due() {
             self.pass_due_digest();
         }
@@ -368,6 +410,7 @@ impl<S: Sink> Builder<S> {
         self.batch.kind = Kind::Events;
         self.batch.contents.completions = completions;
         let result = self.sink.take(&mut self.batch);
+        self.plain_left = 0;
         self.batch.payload.clear();
         self.batch.contents = Contents::default();
         self.previous = Previous::default();

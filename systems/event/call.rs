@@ -102,7 +102,7 @@ macro_rules! calls {
                     }
                 }
             }
-            #[inline]
+            #[inline(always)]
             fn short<'s>(&'s self, before: Short<'s>) -> Short<'s> {
                 match self {
                     $(Call::$variant { $($field),* } => {

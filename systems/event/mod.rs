@@ -243,7 +243,7 @@ impl Event<'_> {
     }
 
     /// The same in a register; whole if the call has a short encoding.
-    #[inline]
+    #[inline(always)]
     pub fn short_call<'s>(task: u32, call: &'s Call<'_>) -> Short<'s> {
         call.short(Short::EMPTY.byte(0).varint(u64::from(task)))
     }
@@ -251,7 +251,7 @@ impl Event<'_> {
 
 impl Outcome {
     /// The encoding in a register: whole for what most calls end with, a number and perhaps bytes.
-    #[inline]
+    #[inline(always)]
     pub fn short(&self) -> Short<'_> {
         let Outcome::Done(Answer { value, payload }) = self else {
             return Short::EMPTY.too_long();
