@@ -97,6 +97,9 @@ pub struct Bends {
     /// Of a file that would be made through a link to nothing the link's own path is asked about,
     /// and not the file's (section 9).
     pub empty_links_are_asked_about: bool,
+    /// While the files have more bytes than the limit, no write and no truncation is taken that
+    /// leaves them with too many, the ones that make a file shorter included (section 10).
+    pub full_stays_full: bool,
     /// Every word of a script's first line is an argument, and not all of them one (section 14).
     pub shebangs_split: bool,
 }
@@ -142,6 +145,7 @@ impl Profile {
             renames_cross_kinds: bent,
             links_follow: bent,
             empty_links_are_asked_about: bent,
+            full_stays_full: bent,
             shebangs_split: bent,
             waits_tell_numbers: face,
         }

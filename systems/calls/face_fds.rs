@@ -266,23 +266,23 @@ impl Kernel {
     }
 
     /// What a write asks: the guard's question, for room, then whether what is around it may be
-    /// read, then whether it may be written. An append reads nothing. A directory, `grows` without
-    /// a number, needs no room.
+    /// read, then whether it may be written. An append reads nothing. A directory, without sizes
+    /// before and after, needs no room.
     #[cold]
     #[inline(never)]
     fn face_permit_write(
         &mut self,
         path: &[u8],
         append: bool,
-        grows: Option<u64>,
+        sizes: Option<(u64, u64)>,
     ) -> Result<(), Stop> {
         self.ask_guard(path, true)?;
-        if let Some(grows) = grows {
-            self.room_for_growth(grows)?;
+        if let Some((old, new)) = sizes {
+            self.room_for_size(old, new)?;
         }
         if !append {
             self.permit(operation::READ, path)?;
-            if grows.is_none() {
+            if sizes.is_none() {
                 return Err(Errno::EISDIR.into());
             }
         }
@@ -336,13 +336,13 @@ impl Kernel {
         }
         // A directory has no room to need.
         let directory = self.fs.is_directory(place);
-        let grows = if directory { None } else { Some(end.saturating_sub(size)) };
+        let sizes = if directory { None } else { Some((size, end.max(size))) };
         if !self.asks_of_files() {
-            return grows.map_or(Ok(()), |grows| self.room_for_growth(grows));
+            return sizes.map_or(Ok(()), |(old, new)| self.room_for_size(old, new));
         }
         let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
         let path = self.tree_path(place);
-        self.face_permit_write(&path, append, grows)
+        self.face_permit_write(&path, append, sizes)
     }
 
     /// The same by the path, as all of a foreign file system is addressed.
@@ -363,12 +363,12 @@ impl Kernel {
         if self.is_guarded_file(&path, true) {
             return Err(Errno::EROFS.into());
         }
-        let grows = if counts { end.saturating_sub(size) } else { 0 };
+        let after = end.max(size);
         if !self.asks_of_files() {
-            return self.room_for_growth(grows);
+            return self.room_for_size(size, after);
         }
         let append = offset_given.is_none() && self.rows[row].flags & O_APPEND != 0;
-        self.face_permit_write(&path, append, Some(grows))
+        self.face_permit_write(&path, append, Some((size, after)))
     }
 
     /// Whether a file lies in the guarded directory, or has another name there.

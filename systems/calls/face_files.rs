@@ -208,7 +208,7 @@ impl Kernel {
                 }
                 self.guard(&path, true)?;
                 let end = offset.checked_add(data.len() as u64).ok_or(Errno::EINVAL)?;
-                self.room_for_bytes(&path, end)?;
+                self.room_for_bytes(&path, |old| old.max(end))?;
                 self.permit(WRITE, &path)?;
                 self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })
             }
@@ -218,7 +218,7 @@ impl Kernel {
                     return Ok(Answer::default());
                 }
                 self.guard(&path, true)?;
-                self.room_for_bytes(&path, length)?;
+                self.room_for_bytes(&path, |_| length)?;
                 self.permit(TRUNCATE, &path)?;
                 self.raw(&Call::FsTruncate { raw: 1, path: &path, length })
             }
@@ -295,7 +295,7 @@ impl Kernel {
                 let missing = self.missing_paths(&path, false)?;
                 if !missing.is_empty() {
                     self.room_for_inodes(missing.len() as u64)?;
-                    self.room_for_growth(content.len() as u64)?;
+                    self.room_for_size(0, content.len() as u64)?;
                 }
                 self.permit(SYMLINK, &path)?;
                 self.raw(&Call::FsSymlink { raw: 1, content, linkpath: &path })

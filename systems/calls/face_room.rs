@@ -55,7 +55,7 @@ impl Kernel {
         }
         let old = size.unwrap_or(0);
         let end = if how & O_APPEND != 0 { old.saturating_add(bytes) } else { bytes };
-        self.room_for_growth(end.saturating_sub(old))
+        self.room_for_size(old, end)
     }
 
     /// Size in bytes of what is there; `None` if nothing is.
@@ -81,8 +81,12 @@ impl Kernel {
         limits.max_filesystem_bytes == u64::MAX && limits.max_inode_count == u64::MAX
     }
 
-    /// ENOSPC if a file that grows to `end` would not fit.
-    pub(super) fn room_for_bytes(&mut self, path: &[u8], end: u64) -> Result<(), Stop> {
+    /// ENOSPC if a file would not fit whose size changes, from the one it is given, to another.
+    pub(super) fn room_for_bytes(
+        &mut self,
+        path: &[u8],
+        end: impl FnOnce(u64) -> u64,
+    ) -> Result<(), Stop> {
         if self.has_no_room_limit() {
             return Ok(());
         }
@@ -91,17 +95,19 @@ impl Kernel {
             return Ok(());
         }
         let Some(old) = self.size_of(path)? else { return Ok(()) };
-        self.room_for_growth(end.saturating_sub(old))
+        self.room_for_size(old, end(old))
     }
 
-    pub(crate) fn room_for_growth(&mut self, bytes: u64) -> Result<(), Stop> {
+    /// ENOSPC if what is `old` bytes long cannot become `new` bytes long.
+    pub(crate) fn room_for_size(&mut self, old: u64, new: u64) -> Result<(), Stop> {
         let limits = &self.config.face.limits;
         let (most, most_inodes) = (limits.max_filesystem_bytes, limits.max_inode_count);
-        if (bytes == 0 || most == u64::MAX) && most_inodes == u64::MAX {
+        let asks_bytes = most != u64::MAX && (new > old || self.bends.full_stays_full);
+        if !asks_bytes && most_inodes == u64::MAX {
             return Ok(());
         }
         let (used, inodes) = self.usage()?;
-        let too_many = bytes > 0 && used.saturating_add(bytes) > most;
+        let too_many = asks_bytes && used.saturating_sub(old).saturating_add(new) > most;
         // Whoever has too many inodes already may write nothing.
         if too_many || inodes > most_inodes { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }

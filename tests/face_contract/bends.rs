@@ -388,6 +388,28 @@ fn shebangs_split() {
     assert_eq!(argv_limit(Profile::SecureExec), "Ok");
 }
 
+#[test]
+fn full_stays_full() {
+    use tickernel::command_registry::CommandDriver;
+    let full = |profile| {
+        let mut vm = vm_with(|config| {
+            config.profile = profile;
+            config.resources.max_filesystem_bytes = Some(8);
+        });
+        vm.write_file("/f", "12345678").unwrap();
+        // What stands for a command is written whatever the limit.
+        vm.register_driver(CommandDriver::new("shell", ["sh"])).unwrap();
+        let shorter = outcome(vm.truncate("/f", 7));
+        let again = outcome(vm.write_file("/f", "1234567"));
+        let grown = outcome(vm.truncate("/f", 9));
+        // It is the rest that matters: what leaves few enough is taken.
+        vm.remove_file("/bin/sh").unwrap();
+        [shorter, again, grown, outcome(vm.truncate("/f", 6))]
+    };
+    assert_eq!(full(Profile::Linux), ["Ok", "Ok", "ENOSPC", "Ok"]);
+    assert_eq!(full(Profile::SecureExec), ["ENOSPC", "ENOSPC", "ENOSPC", "Ok"]);
+}
+
 /// The names that are bends only: `NAME: bent,` in the profile's table.
 fn bends() -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/systems/profile.rs");

@@ -95,18 +95,6 @@ fn a_write_charges_only_what_it_adds() {
 }
 
 #[test]
-fn a_full_machine_may_still_overwrite_with_less() {
-    let mut files = MemoryFileSystem::new();
-    files.write_file("/f", "0123456789").unwrap();
-    let mut config = config();
-    config.resources.max_filesystem_bytes = Some(4);
-    let mut vm = KernelVm::new(files, config);
-    vm.write_file("/f", "01234567").unwrap();
-    vm.truncate("/f", 5).unwrap();
-    assert_eq!(vm.read_file("/f").unwrap(), b"01234");
-}
-
-#[test]
 fn inodes_are_counted_with_the_root_and_missing_directories() {
     let mut vm = limited(|limits| limits.max_inode_count = Some(3));
     vm.mkdir("/a", false).unwrap();
