@@ -1,12 +1,11 @@
 //! Section 10: each limit, what exceeds it, and the snapshot of what a machine holds.
 
-use crate::support::{DRIVER, Vm, code, config, process, refused, says, vm, vm_with};
+use crate::support::{DRIVER, Vm, code, process, refused, says, vm, vm_with};
 use std::collections::BTreeMap;
 use tickernel::command_registry::CommandDriver;
 use tickernel::fd_table::{O_CREAT, O_RDWR};
-use tickernel::kernel::{KernelVm, SpawnOptions, VirtualProcessOptions};
+use tickernel::kernel::{SpawnOptions, VirtualProcessOptions};
 use tickernel::resource_accounting::{ResourceLimits, ResourceSnapshot};
-use tickernel::vfs::{MemoryFileSystem, VirtualFileSystem};
 
 fn limited(change: impl FnOnce(&mut ResourceLimits)) -> Vm {
     vm_with(|config| change(&mut config.resources))
