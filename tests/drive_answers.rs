@@ -161,6 +161,39 @@ fn the_clock_has_an_end() {
     );
 }
 
+/// As Linux 6.18 answers (a C program as root).
+#[test]
+fn prctl_tells_what_it_set() {
+    follow(
+        r#"
+        > {"pid":1,"call":"prctl","option":"PR_SET_KEEPCAPS","arg2":1}
+        {"ok":0}
+        > {"pid":1,"call":"prctl","option":"PR_GET_KEEPCAPS","arg2":1,"arg3":2}
+        {"ok":1}
+        > {"pid":1,"call":"prctl","option":"PR_GET_SECUREBITS"}
+        {"ok":16}
+        > {"pid":1,"call":"prctl","option":"PR_CAPBSET_READ","arg2":41}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"prctl","option":"PR_CAPBSET_READ","arg2":5}
+        {"ok":1}
+        > {"pid":1,"call":"prctl","option":"PR_CAPBSET_DROP","arg2":5}
+        {"ok":0}
+        > {"pid":1,"call":"prctl","option":"PR_CAPBSET_READ","arg2":5}
+        {"ok":0}
+        > {"pid":1,"call":"prctl","option":"PR_GET_NO_NEW_PRIVS","arg2":1}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"prctl","option":"PR_SET_NO_NEW_PRIVS","arg2":1}
+        {"ok":0}
+        > {"pid":1,"call":"prctl","option":"PR_GET_NO_NEW_PRIVS"}
+        {"ok":1}
+        > {"pid":1,"call":"prctl","option":"PR_SET_CHILD_SUBREAPER","arg2":5}
+        {"ok":0}
+        > {"pid":1,"call":"prctl","option":"PR_GET_CHILD_SUBREAPER"}
+        {"ok":0,"arg":1}
+        "#,
+    );
+}
+
 #[test]
 fn operations() {
     follow(

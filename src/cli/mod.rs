@@ -149,9 +149,14 @@ impl Progress {
 /// Help and version are printed as they are; of a mistake, one line that says what to do.
 fn misused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // Nobody reads: nothing to be done.
-        error.print().unwrap_or(());
-        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        return match error.print().and_then(|()| io::stdout().flush()) {
+            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+                complain(&format!("standard output: {why}"));
+                ExitCode::from(2)
+            }
+            // Whoever reads may have gone.
+            Ok(()) | Err(_) => ExitCode::from(if error.use_stderr() { 2 } else { 0 }),
+        };
     }
     let text = error.render().to_string();
     let parts = text.split("\n\n").next().unwrap_or_default().split_whitespace();

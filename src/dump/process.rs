@@ -183,7 +183,13 @@ fn prctl(args: &mut Args<'_>, option: u32, rest: [u64; 4]) {
                 _ => None,
             });
         }
-        PR_CAPBSET_DROP => {
+        PR_GET_CHILD_SUBREAPER => {
+            args.output(|payload| match payload {
+                Payload::Number(number) => Some(format!("[{number}]")),
+                _ => None,
+            });
+        }
+        PR_CAPBSET_READ | PR_CAPBSET_DROP => {
             args.put(choice(arg, CAPABILITIES));
         }
         PR_SET_SECUREBITS => {

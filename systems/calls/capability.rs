@@ -33,6 +33,9 @@ impl Kernel {
 
     /// prctl(2): the operations of `PRCTL_OPTIONS`.
     pub(crate) fn prctl(&mut self, task: TaskRow, option: u32, args: [u64; 4]) -> CallResult {
+        if let Some(answer) = self.prctl_get(task, option, args) {
+            return answer;
+        }
         let process = self.rows[task].process;
         let who = &mut self.rows[task].credentials;
         match (option, args) {
@@ -61,16 +64,33 @@ impl Kernel {
                 }
                 self.rows[process].death_signal = signal as u8;
             }
-            (PR_GET_PDEATHSIG, _) => {
-                let signal = i64::from(self.rows[process].death_signal);
-                return Ok(Answer::with(Payload::Number(signal)));
-            }
             (PR_SET_CHILD_SUBREAPER, [is, ..]) => {
                 self.rows[process].subreaper = is != 0;
             }
             _ => return Err(Errno::EINVAL.into()),
         }
         Ok(Answer::default())
+    }
+}
+
+impl Kernel {
+    /// The operations of prctl(2) that only tell; `None` for the others.
+    fn prctl_get(&self, task: TaskRow, option: u32, args: [u64; 4]) -> Option<CallResult> {
+        let process = &self.rows[self.rows[task].process];
+        let who = &self.rows[task].credentials;
+        let written = |number: i64| Ok(Answer::with(Payload::Number(number)));
+        let told = |number: i64| Ok(Answer::value(number));
+        Some(match (option, args) {
+            (PR_GET_PDEATHSIG, _) => written(i64::from(process.death_signal)),
+            (PR_GET_CHILD_SUBREAPER, _) => written(i64::from(process.subreaper)),
+            (PR_GET_KEEPCAPS, _) => told(i64::from(who.is_secure(SECBIT_KEEP_CAPS))),
+            (PR_GET_SECUREBITS, _) => told(i64::from(who.securebits)),
+            (PR_GET_NO_NEW_PRIVS, [0, 0, 0, 0]) => told(i64::from(who.no_new_privs)),
+            (PR_CAPBSET_READ, [capability, ..]) => set_of(capability)
+                .map_err(Into::into)
+                .and_then(|set| told(i64::from(who.bounding & set != 0))),
+            _ => return None,
+        })
     }
 }
 
