@@ -4,12 +4,13 @@
 
 use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::calls::transfer::Sending;
+use crate::components::socket::{Packet, Peer};
 use crate::components::{Interrupted, Life, Object, Target, Wait, Waiting};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{
     ContextRow, DescriptionRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow, ProcessRow,
-    RowKind, TaskRow, TextRow,
+    RowKind, SocketRow, TaskRow, TextRow,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -59,6 +60,7 @@ impl Kernel {
         self.audit_files(&mut uses)?;
         self.audit_descriptions(&mut uses)?;
         self.audit_pipes(&mut uses)?;
+        self.audit_sockets(&mut uses)?;
         self.audit_processes(&mut uses)?;
         must(uses.user_tasks == self.user_tasks.all(), "tasks of a user are counted wrongly")?;
         must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")?;
@@ -129,6 +131,8 @@ impl Kernel {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
+            | Waiting::SocketRead { description, .. }
+            | Waiting::SocketWrite { description, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. }
             | Waiting::RecordLock { description, .. }
@@ -247,6 +251,24 @@ impl Kernel {
         }
         must(bytes == self.counters.pipe_bytes, "bytes in pipes are counted wrongly")?;
         must(pages == self.counters.pipe_pages, "pages of pipes are counted wrongly")
+    }
+
+    fn audit_sockets(&self, uses: &mut Uses) -> Result<(), Defect> {
+        for (_, row) in SocketRow::all(&self.rows) {
+            let socket = &self.rows[row];
+            let lengths = socket.queue.iter().map(|packet| packet.bytes.len() as u64);
+            uses.held_bytes += lengths.clone().map(memory::packet_bytes).sum::<u64>();
+            let cost: u64 = lengths.map(|length| socket.cost_bytes(length)).sum();
+            must(cost == socket.queue_cost_bytes, "what lies in a socket is counted wrongly")?;
+            let whole = |packet: &Packet| u64::from(packet.read) <= packet.bytes.len() as u64;
+            must(socket.queue.iter().all(whole), "a packet is read beyond its end")?;
+            if let Peer::At(other) = socket.peer {
+                must(other.is_live(&self.rows), "the other end of a socket is gone")?;
+                let back = self.rows[other].peer == Peer::At(row);
+                must(back && self.rows[other].kind == socket.kind, "a socket is no pair")?;
+            }
+        }
+        Ok(())
     }
 
     fn audit_processes(&self, uses: &mut Uses) -> Result<(), Defect> {

@@ -230,7 +230,7 @@ impl Kernel {
     fn wait_again(&mut self, row: TaskRow) {
         let Some(wait) = &self.rows[row].wait else { return };
         let (tid, restart) = (self.rows[row].tid, wait.restart);
-        if let Waiting::PipeWrite { written, .. } = wait.on
+        if let Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. } = wait.on
             && written > 0
         {
             return self.complete_late(row, Completed::Done(Answer::value(written as i64)));
@@ -500,7 +500,9 @@ impl Kernel {
         };
         // What it has done counts: a blocking write that wrote some says how much (write(2)).
         let result = match &wait.on {
-            Waiting::PipeWrite { written, .. } if *written > 0 => {
+            Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. }
+                if *written > 0 =>
+            {
                 Completed::Done(Answer::value(*written as i64))
             }
             _ if again => {

@@ -11,7 +11,7 @@ use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
 };
 use crate::fs::{Fs, InodeId};
-use crate::rows::{EventRow, PidfdRow, PipeRow, Rows, TaskRow};
+use crate::rows::{EventRow, PidfdRow, PipeRow, Rows, SocketRow, TaskRow};
 use crate::tables::{Deadlines, PidTable};
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -167,6 +167,8 @@ pub(crate) struct Asking {
 pub(crate) enum Changed {
     /// Bytes, room or ends of a pipe.
     Pipe(PipeRow),
+    /// What lies in a socket, its room or its other end.
+    Socket(SocketRow),
     /// A counter of eventfd(2).
     Event(EventRow),
     /// The end of what a pidfd refers to.

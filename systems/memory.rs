@@ -15,6 +15,7 @@
 //! | pipe(2), open(2), socket(2), eventfd(2), pidfd_open(2) … | `ENFILE` |
 //! | dup(2), dup2(2), `F_DUPFD`: a longer table | `EMFILE` |
 //! | write(2) into a pipe | `ENOMEM`, as Linux without a page for it |
+//! | write(2) into a socket | `ENOBUFS` |
 //! | `F_SETPIPE_SZ` | `EPERM`, as beyond pipe-user-pages-hard (pipe(7)) |
 //! | a call that would wait: poll(2), select(2), write(2) | `ENOMEM` |
 //! | sigqueue(3) of a real-time signal, timer_create(2) | `EAGAIN` |
@@ -161,6 +162,13 @@ impl Kernel {
     }
 }
 
+/// What a packet in a socket takes beside its row.
+pub(crate) const fn packet_bytes(length: u64) -> u64 {
+    /// The entry of the queue, and its buffer's own.
+    const ENTRY_BYTES: u64 = 64;
+    length + ENTRY_BYTES
+}
+
 /// What the words of a process take.
 pub(crate) fn text_bytes<'w>(words: impl Iterator<Item = &'w [u8]>) -> u64 {
     words.map(|word| word.len() as u64 + WORD_BYTES).sum()
@@ -170,12 +178,13 @@ pub(crate) fn text_bytes<'w>(words: impl Iterator<Item = &'w [u8]>) -> u64 {
 pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
     match on {
         Waiting::Parked(call) => call.0.len() as u64,
-        Waiting::PipeWrite { data, .. } => data.0.len() as u64,
+        Waiting::PipeWrite { data, .. } | Waiting::SocketWrite { data, .. } => data.0.len() as u64,
         Waiting::Poll { fds, .. } | Waiting::Select { fds, .. } => fds.len() as u64 * POLLED_BYTES,
         // Parked and opening take turns: the same bytes.
         Waiting::FifoOpen { again, .. } => again.0.len() as u64,
         Waiting::Finished(result) => completed_bytes(result),
         Waiting::PipeRead { .. }
+        | Waiting::SocketRead { .. }
         | Waiting::EventRead { .. }
         | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)

@@ -8,6 +8,7 @@
 
 use crate::abi::flags::AT_FDCWD;
 use crate::abi::{Credentials, Errno, PollFd, SigSet, Signal};
+use crate::components::socket::{Packet, Peer, RCV_SHUTDOWN};
 use crate::components::{
     ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target, Waiting,
 };
@@ -15,7 +16,7 @@ use crate::event::{CallId, Completed};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
-use crate::rows::{RowKind, TaskRow};
+use crate::rows::{RowKind, SocketRow, TaskRow};
 use alloc::vec::Vec;
 
 /// What an open descriptor leads to.
@@ -27,6 +28,8 @@ pub struct FdView {
     pub place: Option<Place>,
     /// The pipe, of a FIFO too.
     pub pipe: Option<PipeView>,
+    /// The socket, if it is connected or was.
+    pub socket: Option<SocketView>,
     /// The counter of eventfd(2).
     pub counter: Option<CounterView>,
     /// Own id and pid of what a pidfd refers to; no pid once it has been reaped.
@@ -50,10 +53,21 @@ pub struct CounterView {
     pub semaphore: bool,
 }
 
+/// The state of a connected socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketView {
+    /// The own id of that end of its connection which has the lower one.
+    pub id: u64,
+    /// Bytes in it: of packets those of the next.
+    pub bytes: u64,
+    /// Nothing more comes.
+    pub is_over: bool,
+}
+
 impl FdView {
-    /// Own id of the pipe, counter or process behind it: what a wait for it waits for.
+    /// Own id of the pipe, connection, counter or process behind it: what a wait for it waits for.
     pub fn object(&self) -> Option<u64> {
-        let pipe = self.pipe.map(|pipe| pipe.id);
+        let pipe = self.pipe.map(|pipe| pipe.id).or(self.socket.map(|socket| socket.id));
         pipe.or(self.counter.map(|counter| counter.id)).or(self.process.map(|process| process.0))
     }
 }
@@ -131,9 +145,30 @@ impl Kernel {
                 free_bytes: free * crate::components::pipe::PAGE_BYTES,
             }
         });
+        let socket = match description.target {
+            Target::Socket(socket) => self.socket_view(socket),
+            Target::File(_) | Target::Pipe(..) | Target::Object(_) => None,
+        };
         let (flags, offset, uses) = (description.flags, description.offset, description.refs);
         let id = row.own_id(&self.rows);
-        Some(FdView { id, place, pipe, counter, process, flags, offset, uses })
+        Some(FdView { id, place, pipe, socket, counter, process, flags, offset, uses })
+    }
+
+    fn socket_view(&self, socket: SocketRow) -> Option<SocketView> {
+        let state = &self.rows[socket];
+        if !state.is_used() {
+            return None;
+        }
+        let id = match state.peer {
+            Peer::At(other) => state.id.min(self.rows[other].id),
+            Peer::None | Peer::Gone => state.id,
+        };
+        let bytes = match state.is_stream() {
+            true => state.queued_bytes(),
+            false => state.queue.front().map_or(0, Packet::left),
+        };
+        let is_over = state.queue.is_empty() && state.shut & RCV_SHUTDOWN != 0;
+        Some(SocketView { id, bytes, is_over })
     }
 
     /// The first bytes in the pipe behind a descriptor, at most `count`.
@@ -266,7 +301,9 @@ impl Kernel {
     /// How many bytes a write(2) that waits has put into its pipe.
     pub fn written_so_far(&self, tid: u32) -> Option<u64> {
         match self.rows[self.pids.task(tid)?].wait.as_ref()?.on {
-            Waiting::PipeWrite { written, .. } => Some(written),
+            Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. } => {
+                Some(written)
+            }
             _ => None,
         }
     }

@@ -52,7 +52,9 @@ impl Kernel {
             self.let_go(row, &block.on);
             self.end_temporary_mask(row);
             return match block.on {
-                Waiting::PipeWrite { written, .. } if written > 0 => {
+                Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. }
+                    if written > 0 =>
+                {
                     Outcome::Done(Answer::value(written as i64))
                 }
                 _ => Outcome::Failed(Errno::ENOMEM),
@@ -142,6 +144,8 @@ impl Kernel {
         match &wait.on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
+            | Waiting::SocketRead { description, .. }
+            | Waiting::SocketWrite { description, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
@@ -183,7 +187,8 @@ impl Kernel {
             Target::Pipe(pipe, _) => return self.watch_pipe(pipe, since, tid, enter),
             Target::Object(Object::Event(event)) => &mut self.rows[event].waiters,
             Target::Object(Object::Pidfd(pidfd)) => &mut self.rows[pidfd].waiters,
-            Target::File(_) | Target::Socket(_) | Target::Object(_) => return,
+            Target::Socket(socket) => &mut self.rows[socket].waiters,
+            Target::File(_) | Target::Object(_) => return,
         };
         if enter { queue.add(since, tid) } else { queue.remove(since) }
     }
@@ -227,7 +232,10 @@ impl Kernel {
             Changed::Pidfd(pidfd) if pidfd.is_live(&self.rows) => {
                 SmallVec::from_slice(&self.rows[pidfd].waiters.0)
             }
-            Changed::Pipe(_) | Changed::Event(_) | Changed::Pidfd(_) => return,
+            Changed::Socket(socket) if socket.is_live(&self.rows) => {
+                SmallVec::from_slice(&self.rows[socket].waiters.0)
+            }
+            Changed::Pipe(_) | Changed::Event(_) | Changed::Pidfd(_) | Changed::Socket(_) => return,
             Changed::Children { parent, child, group, maker } => {
                 let Some(process) = self.pids.process(parent) else { return };
                 let waiters = self.rows[process].child_waiters.0.iter().copied();
@@ -404,6 +412,8 @@ impl Kernel {
         match on {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
+            | Waiting::SocketRead { description, .. }
+            | Waiting::SocketWrite { description, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. }
             | Waiting::RecordLock { description, .. }
@@ -456,6 +466,12 @@ impl Kernel {
                     && self.rows[*description].flags & O_NONBLOCK != 0
                     && self.config.wake == WakeMode::Auto;
                 tried.or_else(|| leaves.then_some(Ok(Answer::value(*written as i64))))
+            }
+            Waiting::SocketRead { description, count } => {
+                self.try_socket_read(*description, *count).transpose()
+            }
+            Waiting::SocketWrite { description, data, written } => {
+                self.try_socket_write(row, *description, &data.0, written).transpose()
             }
             Waiting::EventRead { description } => self.try_event(*description, None).map(Ok),
             Waiting::EventWrite { description, value } => {
@@ -525,7 +541,10 @@ impl Kernel {
     /// A call is over as a signal would end it: a write that wrote some says how much (write(2)).
     fn give_up(&mut self, row: TaskRow) -> Outcome {
         let wait = self.rows[row].wait.as_ref();
-        let Some(Waiting::PipeWrite { written: written @ 1.., .. }) = wait.map(|wait| &wait.on)
+        let Some(
+            Waiting::PipeWrite { written: written @ 1.., .. }
+            | Waiting::SocketWrite { written: written @ 1.., .. },
+        ) = wait.map(|wait| &wait.on)
         else {
             self.complete(row, Completed::Failed(Errno::EINTR));
             return Outcome::Failed(Errno::EINTR);
@@ -653,6 +672,8 @@ fn expired_result(on: &Waiting) -> Completed {
         | Waiting::Parked(_)
         | Waiting::Finished(_)
         | Waiting::PipeWrite { .. }
+        | Waiting::SocketRead { .. }
+        | Waiting::SocketWrite { .. }
         | Waiting::EventRead { .. }
         | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)

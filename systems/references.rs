@@ -102,6 +102,8 @@ impl Kernel {
             match &wait.on {
                 Waiting::PipeRead { description, .. }
                 | Waiting::PipeWrite { description, .. }
+                | Waiting::SocketRead { description, .. }
+                | Waiting::SocketWrite { description, .. }
                 | Waiting::EventRead { description }
                 | Waiting::EventWrite { description, .. }
                 | Waiting::Sendfile(Sending { to: description, .. }) => {

@@ -127,7 +127,7 @@ fn vector_read<'a, 'b>(args: &'a mut Args<'b>, count: u64) -> &'a mut Args<'b> {
     args.put_output(vector(&base, count)).number(1)
 }
 
-fn ends<'a, 'b>(args: &'a mut Args<'b>) -> &'a mut Args<'b> {
+pub(super) fn ends<'a, 'b>(args: &'a mut Args<'b>) -> &'a mut Args<'b> {
     let look = args.look;
     args.output(|payload| match payload {
         Payload::Fds(fds) => Some(list(fds.iter().map(|fd| look.fd(*fd)))),

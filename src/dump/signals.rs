@@ -102,14 +102,10 @@ fn objects(args: &mut Args<'_>, call: &Call<'_>) {
         Call::PidfdGetfd { pidfd, targetfd, flags } => {
             args.fd(*pidfd).number(*targetfd).put(hex(u64::from(*flags)));
         }
-        Call::Socket { domain, r#type, protocol } => {
-            const KIND: u32 = 0xf;
-            let kind = choice(*r#type & KIND, SOCKET_TYPES);
-            let kind = match *r#type & !KIND {
-                0 => kind,
-                bits => format!("{kind}|{}", flags(bits, SOCKET_TYPES)),
-            };
-            args.choice(*domain, ADDRESS_FAMILIES).put(kind).number(*protocol);
+        Call::Socket { domain, r#type, protocol } => socket(args, *domain, *r#type, *protocol),
+        Call::Socketpair { domain, r#type, protocol } => {
+            socket(args, *domain, *r#type, *protocol);
+            super::io::ends(args);
         }
         Call::Connect { sockfd, addr } => {
             let (text, length) = structs::address(addr);
@@ -135,4 +131,14 @@ fn objects(args: &mut Args<'_>, call: &Call<'_>) {
         }
         other => args.plain(other),
     }
+}
+
+fn socket(args: &mut Args<'_>, domain: u32, kind: u32, protocol: u32) {
+    const KIND: u32 = 0xf;
+    let name = choice(kind & KIND, SOCKET_TYPES);
+    let kind = match kind & !KIND {
+        0 => name,
+        bits => format!("{name}|{}", flags(bits, SOCKET_TYPES)),
+    };
+    args.choice(domain, ADDRESS_FAMILIES).put(kind).number(protocol);
 }

@@ -191,7 +191,10 @@ impl Order<'_> {
             Call::Read { fd, .. } | Call::Readv { fd, .. } => {
                 touches(self, *fd) && self.run_if_right(other)
             }
-            Call::Write { fd, .. } | Call::Writev { fd, .. } | Call::Close { fd } => {
+            Call::Write { fd, .. }
+            | Call::Writev { fd, .. }
+            | Call::Close { fd }
+            | Call::Shutdown { sockfd: fd, .. } => {
                 all && touches(self, *fd) && self.run_other(other)
             }
             _ => false,
@@ -249,7 +252,8 @@ impl Order<'_> {
             self.kernel.fd_view(tid, fd).is_some_and(|view| {
                 let access = view.flags & O_ACCMODE;
                 let fits = if writing { access != O_RDONLY } else { access != O_WRONLY };
-                fits && view.pipe.is_some_and(|pipe| pipe.id == id)
+                let pipe = fits && view.pipe.is_some_and(|pipe| pipe.id == id);
+                pipe || view.socket.is_some_and(|socket| socket.id == id)
             })
         })
     }

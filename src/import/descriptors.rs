@@ -558,7 +558,9 @@ pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> b
             | Call::Pipe2 { flags },
         ) => flags & O_CLOEXEC != 0,
         Some(Call::EpollCreate1 { flags } | Call::InotifyInit1 { flags }) => flags & O_CLOEXEC != 0,
-        Some(Call::Socket { r#type, .. }) => r#type & SOCK_CLOEXEC != 0,
+        Some(Call::Socket { r#type, .. } | Call::Socketpair { r#type, .. }) => {
+            r#type & SOCK_CLOEXEC != 0
+        }
         Some(Call::Unmodelled { .. }) | None => {
             let cloexec = |word: &str| word.ends_with("_CLOEXEC");
             call.name.starts_with("pidfd_")

@@ -5,7 +5,7 @@ use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, PollFd, SelectSets};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{InodeId, Pages, Place};
-use tickernel_systems::{ChildView, CounterView, Kernel};
+use tickernel_systems::{ChildView, CounterView, Kernel, SocketView};
 
 use super::paths;
 use crate::replay::{CUT, Expected, Recorded, stat_bits};
@@ -96,10 +96,24 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
     }
 }
 
+/// Whether a read of a socket gives what it gave.
+fn read_socket(socket: &SocketView, count: u64, expected: &Expected) -> Probe {
+    let Recorded::Value(value) = expected.recorded else { return Probe::Unknown };
+    let wanted = u64::try_from(value).unwrap_or(0);
+    let is_right = match wanted {
+        0 => count == 0 || socket.is_over,
+        wanted => socket.bytes >= wanted,
+    };
+    if is_right { Probe::Unknown } else { Probe::Wants(Want::Ready(Vec::from([socket.id]))) }
+}
+
 fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> Probe {
     let Some(view) = kernel.fd_view(tid, fd) else { return Probe::Unknown };
     if let Some(counter) = view.counter {
         return read_counter(&counter, expected);
+    }
+    if let Some(socket) = view.socket {
+        return read_socket(&socket, count, expected);
     }
     let Some(pipe) = view.pipe else {
         let (Some(place), Recorded::Value(value)) = (view.place, expected.recorded) else {

@@ -139,9 +139,7 @@ impl Kernel {
                 }
                 self.fs.release(place);
             }
-            Target::Socket(socket) => {
-                socket.remove(&mut self.rows);
-            }
+            Target::Socket(socket) => self.close_socket(socket),
             Target::Object(object) => self.drop_object(object),
             Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, flags),
         }

@@ -72,7 +72,7 @@ impl Kernel {
         };
         match description.target {
             Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
-            Target::Socket(socket) => self.read_socket(row, socket),
+            Target::Socket(socket) => self.read_socket(row, socket, count),
             Target::Object(object) => self.read_object(row, object, count),
             Target::File(place) => {
                 let offset = description.offset;
@@ -233,7 +233,7 @@ impl Kernel {
                 let flags = description.flags;
                 self.write_pipe(task, row, (pipe, flags), data)
             }
-            Target::Socket(socket) => self.write_socket(socket),
+            Target::Socket(socket) => self.write_socket(task, row, socket, data),
             Target::Object(object) => self.write_object(row, object, data),
             Target::File(place) => {
                 let append = description.flags & O_APPEND != 0;

@@ -47,15 +47,24 @@ impl Kernel {
                     | Object::Device(_)
                     | Object::Foreign(_),
                 ) => Err(Errno::ENOTTY.into()),
-                Target::Socket(_) | Target::Object(Object::Inotify) => {
-                    Ok(Answer::with(Payload::Number(0)))
+                Target::Socket(socket) => {
+                    let bytes = self.readable_bytes(socket);
+                    Ok(Answer::with(Payload::Number(bytes as i64)))
                 }
+                Target::Object(Object::Inotify) => Ok(Answer::with(Payload::Number(0))),
                 Target::File(place) => {
                     let pages = self.fs.pages(place).ok_or(Errno::ENOTTY)?;
                     let left = Pages::size(pages) as i64 - self.rows[row].offset as i64;
                     // The answer is an int (ioctl_fionread(2const)).
                     Ok(Answer::with(Payload::Number(i64::from(left as i32))))
                 }
+            },
+            TIOCOUTQ => match self.rows[row].target {
+                Target::Socket(socket) => {
+                    let bytes = self.unread_bytes(socket);
+                    Ok(Answer::with(Payload::Number(bytes as i64)))
+                }
+                Target::File(_) | Target::Pipe(..) | Target::Object(_) => Err(Errno::ENOTTY.into()),
             },
             FICLONE => self.clone_file(task, row, number),
             _ => Err(Errno::ENOTTY.into()),

@@ -32,6 +32,7 @@ mod sync;
 mod time;
 pub(crate) mod timer;
 pub(crate) mod transfer;
+mod unix;
 mod unnamed;
 mod vectors;
 mod wait;
@@ -162,6 +163,9 @@ impl Kernel {
             Call::InotifyInit1 { flags } => self.inotify_init(task, flags),
             Call::Socket { domain, r#type, protocol } => {
                 self.socket(task, domain, r#type, protocol)
+            }
+            Call::Socketpair { domain, r#type, protocol } => {
+                self.socketpair(task, domain, r#type, protocol)
             }
             Call::Connect { sockfd, ref addr } => self.connect(task, sockfd, addr),
             Call::Getsockname { sockfd } => self.getsockname(task, sockfd),

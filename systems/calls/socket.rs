@@ -1,13 +1,14 @@
-//! Sockets without a peer: socket(2), connect(2) to a unix name where nobody listens, and what the
+//! Sockets: socket(2), connect(2) to a unix name where nobody listens, and what the
 //! other calls say of an unconnected socket (unix(7)). Programs ask so for name services that are
 //! not there.
 //!
-//! Not here yet: bind(2), listen(2), accept(2), data. What is asked of a socket of another family
+//! Not here yet: bind(2), listen(2), accept(2). Data is `unix.rs`'s. What is asked of a socket of another family
 //! than AF_UNIX is a question to the host, or EAFNOSUPPORT.
 
 use crate::abi::flags::*;
 use crate::abi::{Address, Errno, Stat};
 use crate::calls::path::Spot;
+use crate::components::socket::Peer;
 use crate::components::{Restart, Socket, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::MAY_WRITE;
@@ -32,24 +33,14 @@ impl Kernel {
         kind: u32,
         protocol: u32,
     ) -> CallResult {
-        let flags = kind & (SOCK_CLOEXEC | SOCK_NONBLOCK);
-        let kind = kind & !flags;
-        if kind & !0xf != 0 {
-            return Err(Errno::EINVAL.into());
-        }
+        let (kind, flags) = of_type(kind)?;
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,
             AF_INET | AF_INET6 | AF_NETLINK if self.config.ask_unmodelled => {}
             _ => return Err(Errno::EAFNOSUPPORT.into()),
         }
         let fd = self.free_fd(task, 0)?;
-        let who = &self.rows[task].credentials;
-        let (uid, gid) = (who.fsuid, who.fsgid);
-        let id = self.next_id();
-        // A raw unix socket is a datagram socket (unix(7)).
-        let kind = if domain == AF_UNIX && kind == SOCK_RAW { SOCK_DGRAM } else { kind };
-        let socket = Socket { id, domain, kind, protocol, uid, gid };
-        let row = SocketRow::spawn(&mut self.rows, id, socket);
+        let row = self.new_socket(task, domain, kind, protocol);
         let status = O_RDWR | if flags & SOCK_NONBLOCK != 0 { O_NONBLOCK } else { 0 };
         match self.describe(Target::Socket(row), status) {
             Ok(description) => {
@@ -63,18 +54,35 @@ impl Kernel {
         }
     }
 
+    /// A socket that is connected to nothing, and no description's yet.
+    pub(crate) fn new_socket(
+        &mut self,
+        task: TaskRow,
+        domain: u32,
+        kind: u32,
+        protocol: u32,
+    ) -> SocketRow {
+        let who = &self.rows[task].credentials;
+        let (uid, gid) = (who.fsuid, who.fsgid);
+        let id = self.next_id();
+        // A raw unix socket is a datagram socket (unix(7)).
+        let kind = if domain == AF_UNIX && kind == SOCK_RAW { SOCK_DGRAM } else { kind };
+        let socket = Socket::unconnected(id, [domain, kind, protocol], [uid, gid]);
+        SocketRow::spawn(&mut self.rows, id, socket)
+    }
+
     /// The socket behind a descriptor: EBADF, ENOTSOCK.
-    fn socket_of(&self, task: TaskRow, fd: i32) -> Result<Socket, Errno> {
+    fn socket_of(&self, task: TaskRow, fd: i32) -> Result<SocketRow, Errno> {
         let row = self.open_fd(task, fd)?;
         match self.rows[row].target {
-            Target::Socket(socket) => Ok(self.rows[socket]),
+            Target::Socket(socket) => Ok(socket),
             Target::File(_) | Target::Pipe(..) | Target::Object(_) => Err(Errno::ENOTSOCK),
         }
     }
 
     /// connect(2). Nobody can listen yet: every name is refused in its own way.
     pub(crate) fn connect(&mut self, task: TaskRow, fd: i32, address: &Address) -> CallResult {
-        let socket = self.socket_of(task, fd)?;
+        let socket = &self.rows[self.socket_of(task, fd)?];
         if socket.domain != AF_UNIX {
             return self.unmodelled(CONNECT);
         }
@@ -103,18 +111,23 @@ impl Kernel {
 
     /// getsockname(2): it has no name.
     pub(crate) fn getsockname(&mut self, task: TaskRow, fd: i32) -> CallResult {
-        if self.socket_of(task, fd)?.domain != AF_UNIX {
+        let socket = self.socket_of(task, fd)?;
+        if self.rows[socket].domain != AF_UNIX {
             return self.unmodelled(GETSOCKNAME);
         }
         Ok(Answer::with(Payload::Address(Box::default())))
     }
 
-    /// getpeername(2): it has no peer.
+    /// getpeername(2): who has a peer has one without a name.
     pub(crate) fn getpeername(&mut self, task: TaskRow, fd: i32) -> CallResult {
-        if self.socket_of(task, fd)?.domain != AF_UNIX {
+        let socket = self.socket_of(task, fd)?;
+        if self.rows[socket].domain != AF_UNIX {
             return self.unmodelled(GETPEERNAME);
         }
-        Err(Errno::ENOTCONN.into())
+        match self.rows[socket].peer {
+            Peer::None => Err(Errno::ENOTCONN.into()),
+            Peer::At(_) | Peer::Gone => Ok(Answer::with(Payload::Address(Box::default()))),
+        }
     }
 
     /// shutdown(2): of an unconnected unix socket it changes nothing that shows.
@@ -123,15 +136,27 @@ impl Kernel {
         if how > SHUT_RDWR {
             return Err(Errno::EINVAL.into());
         }
-        if socket.domain != AF_UNIX {
+        if self.rows[socket].domain != AF_UNIX {
             return self.unmodelled(SHUTDOWN);
+        }
+        if self.rows[socket].peer != Peer::None {
+            self.shutdown_connected(socket, how);
         }
         Ok(Answer::default())
     }
 
-    /// read(2) on an unconnected socket.
-    pub(crate) fn read_socket(&mut self, row: DescriptionRow, socket: SocketRow) -> CallResult {
-        let socket = self.rows[socket];
+    /// read(2).
+    pub(crate) fn read_socket(
+        &mut self,
+        row: DescriptionRow,
+        socket: SocketRow,
+        count: u64,
+    ) -> CallResult {
+        let is_used = self.rows[socket].is_used();
+        if is_used {
+            return self.read_connected(row, socket, count);
+        }
+        let socket = &self.rows[socket];
         match socket.kind {
             _ if socket.domain != AF_UNIX => self.unmodelled(READ),
             SOCK_STREAM => Err(Errno::EINVAL.into()),
@@ -146,16 +171,25 @@ impl Kernel {
         }
     }
 
-    /// write(2) on an unconnected socket.
-    pub(crate) fn write_socket(&mut self, socket: SocketRow) -> CallResult {
+    /// write(2).
+    pub(crate) fn write_socket(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        socket: SocketRow,
+        data: &[u8],
+    ) -> CallResult {
         if self.rows[socket].domain != AF_UNIX {
             return self.unmodelled(WRITE);
         }
-        Err(Errno::ENOTCONN.into())
+        self.write_connected(task, row, socket, data)
     }
 
-    /// What poll(2) says of an unconnected socket.
+    /// What poll(2) says of a socket.
     pub(crate) fn poll_socket(&self, socket: SocketRow) -> u32 {
+        if self.rows[socket].is_used() {
+            return self.poll_connected(socket);
+        }
         let writable = POLLOUT | POLLWRNORM | POLLWRBAND;
         match self.rows[socket].kind {
             SOCK_STREAM | SOCK_SEQPACKET => writable | POLLHUP,
@@ -165,7 +199,7 @@ impl Kernel {
 
     /// fstat(2) of a socket.
     pub(crate) fn stat_of_socket(&self, socket: SocketRow) -> Stat {
-        let socket = self.rows[socket];
+        let socket = &self.rows[socket];
         Stat {
             dev: SOCKFS_DEVICE,
             ino: socket.id,
@@ -187,8 +221,15 @@ const SHUTDOWN: u32 = 48;
 const GETSOCKNAME: u32 = 51;
 const GETPEERNAME: u32 = 52;
 
+/// The type in socket(2)'s argument, and the flags beside it.
+pub(super) fn of_type(kind: u32) -> Result<(u32, u32), Errno> {
+    let flags = kind & (SOCK_CLOEXEC | SOCK_NONBLOCK);
+    let kind = kind & !flags;
+    if kind & !0xf != 0 { Err(Errno::EINVAL) } else { Ok((kind, flags)) }
+}
+
 /// What unix(7) offers.
-fn check_unix(kind: u32, protocol: u32) -> Result<(), Errno> {
+pub(super) fn check_unix(kind: u32, protocol: u32) -> Result<(), Errno> {
     if protocol != 0 && protocol != PF_UNIX {
         return Err(Errno::EPROTONOSUPPORT);
     }

@@ -242,7 +242,7 @@ impl Kernel {
             };
             let wrote = match self.rows[to].target {
                 Target::File(place) => self.write_on(task, place, out_start + sent, &data),
-                Target::Socket(socket) => self.write_socket(socket),
+                Target::Socket(socket) => self.write_socket(task, to, socket, &data),
                 Target::Pipe(..) | Target::Object(_) => Err(Errno::EINVAL.into()),
             };
             let wrote = match wrote {

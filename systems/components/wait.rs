@@ -59,6 +59,22 @@ pub enum Waiting {
         /// How many are in the pipe.
         written: u64,
     },
+    /// Bytes in a socket, or its end.
+    SocketRead {
+        /// The description.
+        description: DescriptionRow,
+        /// How many bytes at most.
+        count: u64,
+    },
+    /// Room in a socket.
+    SocketWrite {
+        /// The description.
+        description: DescriptionRow,
+        /// All the bytes.
+        data: Bytes,
+        /// How many are sent.
+        written: u64,
+    },
     /// A counter of eventfd(2) that is not 0.
     EventRead {
         /// The description.

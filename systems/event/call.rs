@@ -200,6 +200,8 @@ calls! {
     48 shutdown Shutdown { sockfd: i32 [Plain], how: u32 [Choice(SHUTDOWNS)] }
     51 getsockname Getsockname { sockfd: i32 [Plain] }
     52 getpeername Getpeername { sockfd: i32 [Plain] }
+    53 socketpair Socketpair { domain: u32 [Choice(ADDRESS_FAMILIES)],
+        r#type: u32 [Flags(SOCKET_TYPES)], protocol: u32 [Optional] }
     56 clone Clone { flags: u64 [Flags(CLONE_FLAGS)], set_tid: u32 [Optional] }
     57 fork Fork {}
     58 vfork Vfork {}

@@ -1,6 +1,7 @@
 //! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
 //! an error here, so that it is no panic later.
 
+use super::encode::SOCKET_IS_USED;
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, MAGIC, Refs, RestoreError, Row,
     VERSION, WAITS_ALWAYS,
@@ -8,6 +9,7 @@ use super::{
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
+use crate::components::socket::{Packet, Peer};
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Limits, Object, Pipe,
     Process, ProcessText, Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
@@ -91,6 +93,7 @@ impl Kernel {
 
     fn get_rows(&mut self, from: From<'_, '_>) -> Result<Refs, RestoreError> {
         let mut refs = Refs::default();
+        let mut peers = Vec::new();
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::PIPE_BYTES)?;
@@ -100,9 +103,14 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::SOCKET_BYTES)?;
-            let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
-            let socket = Socket { id, domain, kind, protocol, uid, gid };
-            refs.sockets.insert(id, SocketRow::spawn(&mut self.rows, id, socket));
+            let (socket, peer) = get_socket(id, from)?;
+            let row = SocketRow::spawn(&mut self.rows, id, socket);
+            refs.sockets.insert(id, row);
+            peers.extend(peer.map(|peer| (row, peer)));
+        }
+        for (row, peer) in peers {
+            let other = refs.sockets.get(&peer).copied().ok_or(DANGLING)?;
+            self.rows[row].peer = Peer::At(other);
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
@@ -332,6 +340,33 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
         gid,
         mode,
     })
+}
+
+/// A socket, and the id of the one that it is connected to.
+fn get_socket(id: u64, from: From<'_, '_>) -> Result<(Socket, Option<u64>), WireError> {
+    let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
+    let mut socket =
+        Socket::unconnected(id, [domain, kind & !SOCKET_IS_USED, protocol], [uid, gid]);
+    if kind & SOCKET_IS_USED == 0 {
+        return Ok((socket, None));
+    }
+    let error = from.error("who a socket is connected to");
+    let mut peer = None;
+    match from.byte()? {
+        0 => {}
+        1 => socket.peer = Peer::Gone,
+        2 => peer = Some(u64::get(from)?),
+        _ => return Err(error),
+    }
+    for _ in 0..from.count()? {
+        from.charge(memory::packet_bytes(0))?;
+        let bytes = Bytes::get(from)?.0;
+        socket.queue_cost_bytes += socket.cost_bytes(bytes.len() as u64);
+        socket.queue.push_back(Packet { bytes, read: Wire::get(from)? });
+    }
+    (socket.error, socket.shut) = Wire::get(from)?;
+    socket.waiters = Wire::get(from)?;
+    Ok((socket, peer))
 }
 
 fn get_description(
@@ -615,6 +650,20 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let keeps = Wire::get(from)?;
             let (from, to) = (described(from_id)?, described(to_id)?);
             Waiting::Splice(Splicing { from, to, offset, count, keeps })
+        }
+        19 => {
+            let [description, count] = Wire::get(from)?;
+            Waiting::SocketRead { description: described(description)?, count }
+        }
+        20 => {
+            let [description, written] = Wire::get(from)?;
+            let description = described(description)?;
+            let error = from.error("a write that is not at its end");
+            let data = Bytes::get(from)?;
+            if written > data.0.len() as u64 {
+                return Err(error.into());
+            }
+            Waiting::SocketWrite { description, data, written }
         }
         15 => Waiting::Finished(Wire::get(from)?),
         16 => Waiting::EventRead { description: described(u64::get(from)?)? },

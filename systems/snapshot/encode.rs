@@ -6,6 +6,7 @@ use crate::abi::signal::SIGRTMIN;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
+use crate::components::socket::Peer;
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Hold, Interrupted, Life, Object, Pending,
     Pidfd, Pipe, Process, Queued, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
@@ -127,9 +128,29 @@ impl Encode for Pipe {
     }
 }
 
+/// Bit of a socket's encoded type that says that what it has had to do with others follows.
+pub(super) const SOCKET_IS_USED: u32 = 1 << 8;
+
 impl Encode for Socket {
-    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
-        [self.domain, self.kind, self.protocol, self.uid, self.gid].put(out);
+    fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
+        let used = self.is_used() || !self.waiters.is_empty();
+        let kind = self.kind | if used { SOCKET_IS_USED } else { 0 };
+        [self.domain, kind, self.protocol, self.uid, self.gid].put(out);
+        if !used {
+            return;
+        }
+        match self.peer {
+            Peer::None => out.push(0),
+            Peer::Gone => out.push(1),
+            Peer::At(other) => (2u8, other.own_id(rows)).put(out),
+        }
+        put_varint(out, self.queue.len() as u64);
+        for packet in &self.queue {
+            packet.bytes.as_slice().put(out);
+            packet.read.put(out);
+        }
+        (self.error, self.shut).put(out);
+        self.waiters.put(out);
     }
 }
 
@@ -389,6 +410,13 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
         Waiting::RecordLock { description, object, lock } => {
             (12u8, description.own_id(rows)).put(out);
             (*object, *lock).put(out);
+        }
+        Waiting::SocketRead { description, count } => {
+            (19u8, [description.own_id(rows), *count]).put(out);
+        }
+        Waiting::SocketWrite { description, data, written } => {
+            (20u8, [description.own_id(rows), *written]).put(out);
+            data.put(out);
         }
         Waiting::EventRead { description } => (16u8, description.own_id(rows)).put(out),
         Waiting::EventWrite { description, value } => {

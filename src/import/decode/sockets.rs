@@ -18,6 +18,12 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             r#type: args.flags(1, SOCKET_TYPES)?,
             protocol: args.get(2)?.resolve(&protocol).and_then(|it| u32::try_from(it).ok())?,
         },
+        // Pairs of other families there are none: strace shows the error.
+        "socketpair" => Call::Socketpair {
+            domain: args.flags(0, ADDRESS_FAMILIES)?,
+            r#type: args.flags(1, SOCKET_TYPES)?,
+            protocol: args.get(2)?.resolve(&protocol).and_then(|it| u32::try_from(it).ok())?,
+        },
         "connect" => Call::Connect { sockfd: args.fd(0)?, addr: address(args.get(1)?)? },
         "eventfd" => Call::Eventfd { initval: args.size(0)? as u32 },
         "eventfd2" => {
