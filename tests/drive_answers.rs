@@ -194,6 +194,51 @@ fn prctl_tells_what_it_set() {
     );
 }
 
+/// As Linux 6.18 answers: what lies in a socket is read after its other end has gone, then the
+/// error if that left something unread, then the end.
+#[test]
+fn a_pair_of_sockets_from_its_first_byte_to_its_end() {
+    follow(
+        r#"
+        > {"pid":1,"call":"socketpair","domain":"AF_UNIX","type":"SOCK_STREAM|SOCK_NONBLOCK","protocol":0}
+        {"ok":0,"fds":[3,4]}
+        > {"pid":1,"call":"write","fd":3,"data":"hello"}
+        {"ok":5}
+        > {"pid":1,"call":"ioctl","fd":4,"request":"FIONREAD"}
+        {"ok":0,"arg":5}
+        > {"pid":1,"call":"ioctl","fd":3,"request":"TIOCOUTQ"}
+        {"ok":0,"arg":768}
+        > {"pid":1,"call":"write","fd":4,"data":"yes"}
+        {"ok":3}
+        > {"pid":1,"call":"close","fd":4}
+        {"ok":0}
+        > {"pid":1,"call":"poll","fds":[{"fd":3,"events":"POLLIN|POLLOUT|POLLRDHUP"}],"timeout":0}
+        {"ok":1,"fds":[{"fd":3,"events":"POLLIN|POLLOUT|POLLRDHUP","revents":"POLLIN|POLLOUT|POLLERR|POLLHUP|POLLRDHUP"}]}
+        > {"pid":1,"call":"read","fd":3,"count":10}
+        {"ok":3,"data":"yes"}
+        > {"pid":1,"call":"read","fd":3,"count":10}
+        {"err":"ECONNRESET"}
+        > {"pid":1,"call":"read","fd":3,"count":10}
+        {"ok":0,"data":""}
+        > {"pid":1,"call":"write","fd":3,"data":"x"}
+        {"err":"EPIPE"}
+        > {"pid":1,"call":"socketpair","domain":"AF_UNIX","type":"SOCK_SEQPACKET","protocol":0}
+        {"ok":0,"fds":[4,5]}
+        > {"pid":1,"call":"write","fd":4,"data":"a packet"}
+        {"ok":8}
+        > {"pid":1,"call":"read","fd":5,"count":1}
+        {"ok":1,"data":"a"}
+        > {"pid":1,"call":"fork"}
+        {"ok":2}
+        > {"pid":2,"call":"read","fd":5,"count":10}
+        {"blocked":15}
+        > {"pid":1,"call":"shutdown","sockfd":4,"how":"SHUT_WR"}
+        {"done":15,"ok":0,"data":""}
+        {"ok":0}
+        "#,
+    );
+}
+
 #[test]
 fn operations() {
     follow(

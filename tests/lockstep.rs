@@ -338,6 +338,11 @@ fn objects() {
 }
 
 #[test]
+fn sockets() {
+    run("sockets", &programs_about(Subject::Sockets, REQUESTS_MAX));
+}
+
+#[test]
 fn attributes() {
     run("attributes", &programs_about(Subject::Attributes, REQUESTS_MAX));
 }

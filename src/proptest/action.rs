@@ -23,6 +23,8 @@ pub enum Subject {
     Attributes,
     /// Counters, pidfds, files of memory, pages from pipe to pipe.
     Objects,
+    /// Connected sockets.
+    Sockets,
 }
 
 macro_rules! actions {
@@ -87,5 +89,8 @@ actions! {
     Objects {
         3 Eventfd, 4 EventWrite, 3 EventRead, 4 PidfdOpen, 3 PidfdSendSignal, 2 PidfdGetfd,
         3 PidfdWait, 3 Memfd, 3 Seal, 6 Splice, 3 Tee,
+    }
+    Sockets {
+        4 Socketpair, 8 SocketWrite, 8 SocketRead, 3 Shutdown, 1 SocketName, 2 SocketQueue,
     }
 }

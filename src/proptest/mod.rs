@@ -23,6 +23,7 @@ mod lower;
 mod objects;
 mod opens;
 mod player;
+mod sockets;
 mod waits;
 
 pub use action::{Action, Subject};

@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Reader,
     /// The end of a pipe that is written.
     Writer,
+    /// A socket.
+    Socket,
 }
 
 /// What is known of a process.
@@ -205,6 +207,10 @@ impl Player {
             "close_range" => {
                 let (first, last) = (number("first").unwrap_or(0), number("last").unwrap_or(0));
                 process.fds.retain(|fd, _| !(first..=last).contains(fd));
+            }
+            "socketpair" => {
+                let made = answer.get("fds").and_then(Value::as_array).into_iter().flatten();
+                process.fds.extend(made.filter_map(Value::as_i64).map(|fd| (fd, Kind::Socket)));
             }
             "pipe" | "pipe2" => {
                 if let Some(Value::Array(fds)) = answer.get("fds") {

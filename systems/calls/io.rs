@@ -464,8 +464,8 @@ impl Kernel {
         let place = match self.rows[row].target {
             Target::File(place) => place,
             Target::Object(Object::Pidfd(_)) => return Err(Errno::EOPNOTSUPP.into()),
-            Target::Object(_) => return Err(Errno::ENODEV.into()),
-            Target::Pipe(..) | Target::Socket(_) => return Err(Errno::ESPIPE.into()),
+            Target::Object(_) | Target::Socket(_) => return Err(Errno::ENODEV.into()),
+            Target::Pipe(..) => return Err(Errno::ESPIPE.into()),
         };
         match self.thing(place) {
             Thing::File => {}

@@ -395,7 +395,7 @@ impl Kernel {
     pub(crate) fn chmod(&mut self, task: TaskRow, spot: Spot, mode: u32) -> CallResult {
         let place = match spot {
             Spot::Place(place) => place,
-            Spot::Open(row) => return self.chmod_pipe(task, row, mode),
+            Spot::Open(row) => return self.chmod_unnamed(task, row, mode),
         };
         let now = self.stamp();
         caller!(self, task => caller);

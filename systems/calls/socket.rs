@@ -203,7 +203,7 @@ impl Kernel {
         Stat {
             dev: SOCKFS_DEVICE,
             ino: socket.id,
-            mode: S_IFSOCK | 0o777,
+            mode: S_IFSOCK | socket.mode,
             nlink: 1,
             uid: socket.uid,
             gid: socket.gid,

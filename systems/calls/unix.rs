@@ -4,7 +4,7 @@
 //! Checks and their order, room and wake-ups are Linux 6.18's, found by experiment: a packet counts
 //! against its sender until it is read (`components/socket.rs`), who has more on the way than
 //! the buffer holds waits, and is woken when three quarters are free. Not here: names, addresses,
-//! descriptors and credentials that travel with a packet, options.
+//! descriptors and credentials that travel with a packet, options, splice(2) to and from a socket (EINVAL).
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
@@ -45,6 +45,9 @@ impl Kernel {
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,
             // Of these families no two sockets are a pair.
+            AF_INET | AF_INET6 if kind == SOCK_SEQPACKET => {
+                return Err(Errno::ESOCKTNOSUPPORT.into());
+            }
             AF_INET | AF_INET6 | AF_NETLINK => return Err(Errno::EOPNOTSUPP.into()),
             _ => return Err(Errno::EAFNOSUPPORT.into()),
         }

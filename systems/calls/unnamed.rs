@@ -16,45 +16,63 @@ use alloc::vec::Vec;
 const USER: &[u8] = b"user.";
 
 impl Kernel {
-    /// fchmod(2) of an unnamed pipe.
-    pub(super) fn chmod_pipe(
+    /// Mode, owner and group of the inode of an unnamed pipe or a socket; EOPNOTSUPP for an
+    /// anonymous inode, which shares its own with all others, `None` for a file.
+    fn inode_of_unnamed(&mut self, row: DescriptionRow) -> Result<Option<[&mut u32; 3]>, Errno> {
+        match self.rows[row].target {
+            Target::Pipe(pipe, _) => {
+                let pipe = &mut self.rows[pipe];
+                Ok(Some([&mut pipe.mode, &mut pipe.uid, &mut pipe.gid]))
+            }
+            Target::Socket(socket) => {
+                let socket = &mut self.rows[socket];
+                Ok(Some([&mut socket.mode, &mut socket.uid, &mut socket.gid]))
+            }
+            Target::Object(_) => Err(Errno::EOPNOTSUPP),
+            Target::File(_) => Ok(None),
+        }
+    }
+
+    /// fchmod(2).
+    pub(super) fn chmod_unnamed(
         &mut self,
         task: TaskRow,
         row: DescriptionRow,
         mode: u32,
     ) -> CallResult {
-        let pipe = match self.rows[row].target {
-            Target::Pipe(pipe, _) => pipe,
-            Target::Object(_) => return Err(Errno::EOPNOTSUPP.into()),
-            Target::File(_) | Target::Socket(_) => return Ok(Answer::default()),
-        };
         let caller = &self.rows[task].credentials;
-        if caller.fsuid != self.rows[pipe].uid && !caller.capable(CAP_FOWNER) {
+        let (caller, capable) = (caller.fsuid, caller.capable(CAP_FOWNER));
+        let Some([own_mode, uid, _]) = self.inode_of_unnamed(row)? else {
+            return Ok(Answer::default());
+        };
+        if caller != *uid && !capable {
             return Err(Errno::EPERM.into());
         }
-        self.rows[pipe].mode = mode & 0o7777;
+        *own_mode = mode & 0o7777;
         Ok(Answer::default())
     }
 
-    /// fchown(2): the inode of a pipe has an owner, and no permission bit that would go.
+    /// fchown(2): no permission bit goes.
     pub(super) fn chown_unnamed(
         &mut self,
         task: TaskRow,
         row: DescriptionRow,
         (uid, gid): (Option<u32>, Option<u32>),
     ) -> CallResult {
-        let Target::Pipe(pipe, _) = self.rows[row].target else { return self.unchangeable(row) };
-        let (caller, pipe_row) = (&self.rows[task].credentials, &self.rows[pipe]);
-        let (may, is_owner) = (caller.capable(CAP_CHOWN), pipe_row.uid == caller.fsuid);
-        let own_group = |gid: u32| gid == pipe_row.gid || caller.in_group(gid);
-        let uid_is_right = uid.is_none_or(|uid| may || is_owner && uid == pipe_row.uid);
-        let gid_is_right = gid.is_none_or(|gid| may || is_owner && own_group(gid));
+        let caller = &self.rows[task].credentials;
+        let (caller_uid, may) = (caller.fsuid, caller.capable(CAP_CHOWN));
+        let in_group = gid.is_some_and(|gid| caller.in_group(gid));
+        let Some([_, own_uid, own_gid]) = self.inode_of_unnamed(row)? else {
+            return Ok(Answer::default());
+        };
+        let is_owner = *own_uid == caller_uid;
+        let uid_is_right = uid.is_none_or(|uid| may || is_owner && uid == *own_uid);
+        let gid_is_right = gid.is_none_or(|gid| may || is_owner && (gid == *own_gid || in_group));
         if !uid_is_right || !gid_is_right {
             return Err(Errno::EPERM.into());
         }
-        let pipe = &mut self.rows[pipe];
-        pipe.uid = uid.unwrap_or(pipe.uid);
-        pipe.gid = gid.unwrap_or(pipe.gid);
+        *own_uid = uid.unwrap_or(*own_uid);
+        *own_gid = gid.unwrap_or(*own_gid);
         Ok(Answer::default())
     }
 

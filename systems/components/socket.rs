@@ -31,6 +31,9 @@ const PAGED_BYTES: u64 = 32 << 10;
 /// Further pages of a datagram, at most.
 const MAX_PAGES: u64 = 17;
 
+/// Permission bits of a new socket's inode.
+const SOCKET_MODE: u32 = 0o777;
+
 /// No more is received: `SHUT_RD`, or the other end sends no more.
 pub const RCV_SHUTDOWN: u32 = 1;
 /// No more is sent: `SHUT_WR`, or the other end receives no more.
@@ -79,6 +82,8 @@ pub struct Socket {
     pub uid: u32,
     /// Group of its inode.
     pub gid: u32,
+    /// Permission bits of its inode.
+    pub mode: u32,
     /// The other end.
     pub peer: Peer,
     /// What came and was not read, oldest first. Those of a stream are not empty.
@@ -107,6 +112,7 @@ impl Socket {
             protocol,
             uid,
             gid,
+            mode: SOCKET_MODE,
             peer: Peer::None,
             queue: VecDeque::new(),
             queue_cost_bytes: 0,
@@ -129,6 +135,11 @@ impl Socket {
     /// Whether it is connected, or was: what it has lies in it, and not with the host.
     pub const fn is_used(&self) -> bool {
         self.shut != 0 || !matches!(self.peer, Peer::None)
+    }
+
+    /// Whether it is as it was made, but for its owner.
+    pub fn is_fresh(&self) -> bool {
+        !self.is_used() && self.waiters.is_empty() && self.mode == SOCKET_MODE
     }
 
     /// Bytes that lie in it.

@@ -364,7 +364,7 @@ fn get_socket(id: u64, from: From<'_, '_>) -> Result<(Socket, Option<u64>), Wire
         socket.queue_cost_bytes += socket.cost_bytes(bytes.len() as u64);
         socket.queue.push_back(Packet { bytes, read: Wire::get(from)? });
     }
-    (socket.error, socket.shut) = Wire::get(from)?;
+    (socket.error, [socket.shut, socket.mode]) = Wire::get(from)?;
     socket.waiters = Wire::get(from)?;
     Ok((socket, peer))
 }

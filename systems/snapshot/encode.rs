@@ -133,7 +133,7 @@ pub(super) const SOCKET_IS_USED: u32 = 1 << 8;
 
 impl Encode for Socket {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
-        let used = self.is_used() || !self.waiters.is_empty();
+        let used = !self.is_fresh();
         let kind = self.kind | if used { SOCKET_IS_USED } else { 0 };
         [self.domain, kind, self.protocol, self.uid, self.gid].put(out);
         if !used {
@@ -149,7 +149,7 @@ impl Encode for Socket {
             packet.bytes.as_slice().put(out);
             packet.read.put(out);
         }
-        (self.error, self.shut).put(out);
+        (self.error, [self.shut, self.mode]).put(out);
         self.waiters.put(out);
     }
 }
