@@ -383,7 +383,7 @@ impl Kernel {
 
     /// O_NOATIME is the owner's (open(2)).
     fn may_leave_atime(&self, task: TaskRow, target: Target) -> Result<(), Errno> {
-        let Target::File(place) = target else { return Ok(()) };
+        let (Target::File(place) | Target::Pipe(_, Some(place))) = target else { return Ok(()) };
         let who = &self.rows[task].credentials;
         let owner = self.fs.inode(place).is_none_or(|inode| inode.uid == who.fsuid);
         if owner || who.capable(CAP_FOWNER) { Ok(()) } else { Err(Errno::EPERM) }

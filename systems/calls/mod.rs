@@ -11,6 +11,7 @@ mod face_policy;
 mod face_process;
 mod face_room;
 mod face_tree;
+mod fallocate;
 mod ids;
 mod io;
 mod ioctl;
@@ -20,6 +21,7 @@ mod mount;
 pub(crate) mod object;
 mod open;
 mod path;
+mod pathconf;
 mod pidfd;
 mod pipe;
 pub(crate) mod poll;
@@ -282,9 +284,8 @@ impl Kernel {
             Call::Stat { path } => self.stat_at(task, AT_FDCWD, path, 0),
             Call::Lstat { path } => self.stat_at(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW),
             Call::Fstat { fd } => self.fstat(task, fd),
-            Call::Newfstatat { dirfd, path, flags } | Call::Statx { dirfd, path, flags, .. } => {
-                self.stat_at(task, dirfd, path, flags)
-            }
+            Call::Newfstatat { dirfd, path, flags } => self.stat_at(task, dirfd, path, flags),
+            Call::Statx { dirfd, path, flags, mask } => self.statx(task, dirfd, path, flags, mask),
             Call::Access { path, mode } => self.access_at(task, AT_FDCWD, path, mode, 0),
             Call::Faccessat { dirfd, path, mode } => self.access_at(task, dirfd, path, mode, 0),
             Call::Faccessat2 { dirfd, path, mode, flags } => {
@@ -315,6 +316,14 @@ impl Kernel {
             Call::Fstatfs { fd } => {
                 let spot = self.spot_of_fd(task, fd)?;
                 self.statfs(&spot)
+            }
+            Call::Pathconf { path, name } => {
+                let spot = self.spot(task, AT_FDCWD, path, 0)?;
+                self.pathconf(&spot, name)
+            }
+            Call::Fpathconf { fd, name } => {
+                let spot = self.spot_of_fd(task, fd)?;
+                self.pathconf(&spot, name)
             }
             ref other => self.dispatch_names(task, other),
         }
@@ -382,15 +391,24 @@ impl Kernel {
                 let times = atime.zip(mtime).map(|(atime, mtime)| [atime, mtime]);
                 self.utimensat(task, dirfd, path, times, flags)
             }
+            ref other => self.dispatch_xattr_reads(task, other),
+        }
+    }
+
+    fn dispatch_xattr_reads(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
+        match *call {
             Call::Getxattr { path, name, size } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.spot(task, AT_FDCWD, path, 0)?;
                 self.xattr(task, &spot, Some(name), size)
             }
             Call::Lgetxattr { path, name, size } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.spot(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
                 self.xattr(task, &spot, Some(name), size)
             }
             Call::Fgetxattr { fd, name, size } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.open_spot(task, fd)?;
                 self.xattr(task, &spot, Some(name), size)
             }
@@ -413,26 +431,32 @@ impl Kernel {
     fn dispatch_xattrs(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match *call {
             Call::Setxattr { path, name, value, flags } => {
+                Self::check_xattr(name, Some((value, flags)))?;
                 let spot = self.spot(task, AT_FDCWD, path, 0)?;
                 self.set_xattr(task, &spot, name, Some((value, flags)))
             }
             Call::Lsetxattr { path, name, value, flags } => {
+                Self::check_xattr(name, Some((value, flags)))?;
                 let spot = self.spot(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
                 self.set_xattr(task, &spot, name, Some((value, flags)))
             }
             Call::Fsetxattr { fd, name, value, flags } => {
+                Self::check_xattr(name, Some((value, flags)))?;
                 let spot = self.open_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, Some((value, flags)))
             }
             Call::Removexattr { path, name } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.spot(task, AT_FDCWD, path, 0)?;
                 self.set_xattr(task, &spot, name, None)
             }
             Call::Lremovexattr { path, name } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.spot(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
                 self.set_xattr(task, &spot, name, None)
             }
             Call::Fremovexattr { fd, name } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.open_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, None)
             }

@@ -54,6 +54,11 @@ impl How<'_> {
     }
 }
 
+/// O_DIRECT is for regular files on a disk, or what has pages as they do (open(2), EINVAL).
+fn may_be_direct(flags: u32) -> Result<(), Errno> {
+    if flags & (O_DIRECT | O_PATH) == O_DIRECT { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
 impl Kernel {
     /// openat(2).
     pub(crate) fn openat(
@@ -75,6 +80,7 @@ impl Kernel {
 
     fn open_as(&mut self, task: TaskRow, how: How<'_>) -> CallResult {
         let How { dirfd, path, flags, mode, resolve } = how;
+        fs::check_open_flags(flags)?;
         let path = path_bytes(path)?;
         if path.is_empty() {
             return Err(Errno::ENOENT.into());
@@ -90,8 +96,9 @@ impl Kernel {
         let opened = {
             caller!(self, task => caller);
             let caller = fs::Caller { resolve, ..caller };
-            self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)?
+            self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)
         };
+        let opened = opened.map_err(|lost| self.fs.leave(&lost, now))?;
         // 64-bit programs always have O_LARGEFILE; O_PATH keeps almost nothing.
         let kept = if flags & O_PATH != 0 {
             flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
@@ -103,19 +110,32 @@ impl Kernel {
             fs::Target::Place(place) => place,
             fs::Target::Object(node) => {
                 let row = self.object_of(node)?;
+                may_be_direct(flags)?;
                 return self.reopen(task, (fd, row), kept, cloexec);
             }
         };
         if flags & O_PATH == 0 {
             match self.fs.inode(place).map(|inode| &inode.kind) {
+                // There is no such end.
+                Some(Kind::Fifo) if flags & O_ACCMODE == O_ACCMODE => {
+                    return Err(Errno::EINVAL.into());
+                }
                 Some(Kind::Fifo) => {
+                    if flags & O_ACCMODE != O_WRONLY || flags & O_NONBLOCK == 0 {
+                        may_be_direct(flags)?;
+                    }
                     return self.open_fifo(task, (fd, place), kept, cloexec, &how);
                 }
-                Some(Kind::CharDevice(rdev)) => self.may_open_device(task, *rdev)?,
+                Some(Kind::CharDevice(rdev)) => {
+                    self.may_open_device(task, *rdev)?;
+                    may_be_direct(flags)?;
+                }
                 Some(Kind::BlockDevice(_)) => return Err(Errno::ENXIO.into()),
-                _ => {}
+                None => may_be_direct(flags)?,
+                Some(_) => {}
             }
         }
+        self.fs.stay(place.mount);
         self.fs.hold(place);
         let row = match self.describe(Target::File(place), kept) {
             Ok(row) => row,

@@ -298,7 +298,7 @@ impl Kernel {
             }
             // /dev/null has nothing to map.
             Some(Kind::CharDevice(rdev)) if (major(*rdev), minor(*rdev)) != (1, 3) => {
-                match self.read_place(task, place, at, count.min(room))?.payload {
+                match self.read_place(task, place, (at, count.min(room)), true)?.payload {
                     Payload::Data(bytes) => Ok(bytes.0),
                     _ => Ok(Vec::new()),
                 }

@@ -387,6 +387,9 @@ calls! {
     194 listxattr Listxattr { path: Path<'a> [Plain], size: u64 [Optional] }
     195 llistxattr Llistxattr { path: Path<'a> [Plain], size: u64 [Optional] }
     196 flistxattr Flistxattr { fd: i32 [Plain], size: u64 [Optional] }
+    // No system calls, and numbers that no system call has: pathconf(3).
+    65534 pathconf Pathconf { path: Path<'a> [Plain], name: u32 [Choice(PATHCONF_NAMES)] }
+    65535 fpathconf Fpathconf { fd: i32 [Plain], name: u32 [Choice(PATHCONF_NAMES)] }
     // The face (DESIGN section 8): families of the origin's contract, spoken by nobody (task 0).
     // Numbers beyond all of Linux's. `raw`: straight at the tree, past permissions, limits, guard.
     65536 face_register_driver FaceRegisterDriver { driver: &'a [u8] [Plain],

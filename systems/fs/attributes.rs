@@ -7,7 +7,7 @@ use super::volume::mount_flags::{
     MOUNT_NOATIME, MOUNT_NODEV, MOUNT_NODIRATIME, MOUNT_NOEXEC, MOUNT_NOSUID, MOUNT_NOSYMFOLLOW,
     MOUNT_READ_ONLY, MOUNT_STRICTATIME,
 };
-use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
+use super::{Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
 use crate::abi::credentials::CAP_CHOWN;
 use crate::abi::flags::{
     MS_MANDLOCK, MS_SYNCHRONOUS, S_ISGID, ST_MANDLOCK, ST_NOATIME, ST_NODEV, ST_NODIRATIME,
@@ -323,6 +323,15 @@ impl Fs {
         for inode in followed {
             self.touch(*inode, now);
         }
+    }
+
+    /// What a walk that failed touched on its way; gives why it failed.
+    pub fn leave(&mut self, lost: &Lost, now: Timespec) -> Errno {
+        self.touch_links(&lost.followed, now);
+        if let Some(mount) = lost.mount {
+            self.stay(mount);
+        }
+        lost.errno
     }
 
     fn touch(&mut self, inode: InodeId, now: Timespec) {

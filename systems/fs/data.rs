@@ -4,7 +4,7 @@
 //! Offsets come with each call. Not here: `RLIMIT_FSIZE` and what a FIFO or a device does.
 
 use super::procfs::{self, ProcTarget};
-use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place};
+use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place, Shift};
 use crate::abi::credentials::CAP_FSETID;
 use crate::abi::{Errno, Timespec};
 use alloc::vec::Vec;
@@ -28,6 +28,46 @@ impl Fs {
         if let (Ok(()), Some(inode)) = (punched, self.inode_id(place)) {
             let row = self.inode_mut(inode);
             (row.mtime, row.ctime) = (now, now);
+        }
+    }
+
+    /// Takes a range of whole pages out of a file, or puts a hole in between.
+    ///
+    /// # Errors
+    /// `EPERM` below /proc.
+    pub fn shift(
+        &mut self,
+        place: Place,
+        shift: Shift,
+        (offset, len): (u64, u64),
+    ) -> Result<(), Errno> {
+        self.describe_kind(place, |kind| {
+            if let Kind::Regular(pages) = kind {
+                pages.shift(shift, offset, len);
+            }
+        })
+    }
+
+    /// Stamps a file that is about to be changed, and drops its set-id bits.
+    ///
+    /// # Errors
+    /// `EPERM` below /proc.
+    pub fn modified(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        let (_, inode) = self.stored(place)?;
+        self.drop_set_ids(caller, inode);
+        self.changed(inode, now);
+        Ok(())
+    }
+
+    /// Stamps what was written to without bytes of its own: a FIFO.
+    pub fn stamp_contents(&mut self, place: Place, now: Timespec) {
+        if let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) {
+            self.changed(inode, now);
         }
     }
 

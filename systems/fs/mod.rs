@@ -7,7 +7,7 @@
 //! operation's cost grows with the number of files, and nothing recurses over the depth of the
 //! tree.
 //!
-//! Not here yet: overlays, fallocate(2), file locks, quotas.
+//! Not here yet: overlays, quotas.
 
 mod acl;
 mod attributes;
@@ -46,7 +46,7 @@ pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
 pub use mounts::{MOUNTS_MAX, NewMount};
 pub use open::{Opened, check_open_flags};
-pub use pages::{PAGE_BYTES, Pages};
+pub use pages::{PAGE_BYTES, Pages, Shift};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use plain::Plain;
 pub use procfs::{ProcNode, ProcView};
@@ -56,7 +56,7 @@ pub use volume::{
     KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind, VolumeOptions,
     mount_flags,
 };
-pub use walk::{Followed, Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
+pub use walk::{Followed, Found, Last, Lost, NAME_MAX, PATH_MAX, Target, Walked};
 
 use crate::abi::{Credentials, Errno, Timespec};
 use alloc::collections::BTreeMap;

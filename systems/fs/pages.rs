@@ -63,6 +63,15 @@ impl Page {
     }
 }
 
+/// Which way the end of a file moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    /// Nearer: what is in between goes.
+    Out,
+    /// Farther: a hole comes in between.
+    In,
+}
+
 /// The contents of a regular file.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
@@ -255,6 +264,26 @@ impl Pages {
         }
         self.thin();
         self.trim_stale();
+    }
+
+    /// Takes a range of whole pages inside the file out of it (`FALLOC_FL_COLLAPSE_RANGE` of
+    /// fallocate(2)), or puts a hole in between (`FALLOC_FL_INSERT_RANGE`): what is behind moves.
+    pub fn shift(&mut self, shift: Shift, offset: u64, len: u64) {
+        let (first, count) = (offset / PAGE_BYTES, len / PAGE_BYTES);
+        let size = match shift {
+            Shift::Out => self.size.saturating_sub(len),
+            Shift::In => self.size.saturating_add(len),
+        };
+        let old = core::mem::replace(self, Self::hole(size));
+        for (index, page) in old.iter() {
+            let to = match shift {
+                _ if index < first => index,
+                Shift::Out if index < first + count => continue,
+                Shift::Out => index - count,
+                Shift::In => index + count,
+            };
+            self.page_mut(to).bytes = Arc::clone(&page.bytes);
+        }
     }
 
     /// Keeps the dense part in proportion to the pages when pages have gone.
