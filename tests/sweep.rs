@@ -33,6 +33,8 @@ mod rights;
 mod session;
 #[path = "sweep/shapes.rs"]
 mod shapes;
+#[path = "sweep/watches.rs"]
+mod watches;
 #[path = "sweep/xattrs.rs"]
 mod xattrs;
 
@@ -80,55 +82,60 @@ fn sweep(family: fn(&mut Sink<'_>), every: usize) {
 
 #[test]
 fn shapes_of_paths() {
-    sweep(shapes::one_path, 11);
+    sweep(shapes::one_path, 23);
 }
 
 #[test]
 fn shapes_of_two_paths() {
-    sweep(shapes::two_paths, 37);
+    sweep(shapes::two_paths, 71);
 }
 
 #[test]
 fn rights() {
-    sweep(rights::by_path, 97);
+    sweep(rights::by_path, 1499);
 }
 
 #[test]
 fn set_id_bits() {
-    sweep(rights::set_id_bits, 17);
+    sweep(rights::set_id_bits, 37);
 }
 
 #[test]
 fn renames() {
-    sweep(renames::renames, 47);
+    sweep(renames::renames, 89);
 }
 
 #[test]
 fn opens() {
-    sweep(opens::opens, 41);
+    sweep(opens::opens, 83);
 }
 
 #[test]
 fn descriptors() {
-    sweep(handles::on_descriptors, 13);
+    sweep(handles::on_descriptors, 53);
 }
 
 #[test]
 fn dirfds() {
-    sweep(handles::from_dirfds, 5);
+    sweep(handles::from_dirfds, 19);
 }
 
 #[test]
 fn data() {
-    sweep(data::data, 13);
+    sweep(data::data, 23);
 }
 
 #[test]
 fn locks() {
-    sweep(locks::locks, 5);
+    sweep(locks::locks, 11);
+}
+
+#[test]
+fn inotify() {
+    sweep(watches::watches, 7);
 }
 
 #[test]
 fn attributes_of_users() {
-    sweep(xattrs::xattrs, 7);
+    sweep(xattrs::xattrs, 31);
 }

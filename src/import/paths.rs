@@ -111,6 +111,11 @@ pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
             (plain(dirfd, path), None)
         }
         Call::Readlinkat { dirfd, path, .. } => (nofollow(plain(dirfd, path)), None),
+        Call::InotifyAddWatch { pathname, mask, .. } => {
+            let one = plain(CWD, pathname);
+            let one = if mask & IN_DONT_FOLLOW != 0 { nofollow(one) } else { one };
+            (if mask & IN_ONLYDIR != 0 { directory(one) } else { one }, None)
+        }
         Call::Chdir { path } | Call::Chroot { path } => (directory(plain(CWD, path)), None),
         _ => changed(call),
     };

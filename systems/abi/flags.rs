@@ -316,6 +316,18 @@ constants! {
     INOTIFY_INIT_FLAGS: u32 { IN_CLOEXEC = 0o2000000, IN_NONBLOCK = 0o4000 }
 }
 constants! {
+    /// Events and flags of inotify_add_watch(2), and what inotify(7) tells beside them.
+    INOTIFY_FLAGS: u32 {
+        IN_ALL_EVENTS = 0xfff, IN_CLOSE = 0x18, IN_MOVE = 0xc0,
+        IN_ACCESS = 1, IN_MODIFY = 2, IN_ATTRIB = 4, IN_CLOSE_WRITE = 8, IN_CLOSE_NOWRITE = 0x10,
+        IN_OPEN = 0x20, IN_MOVED_FROM = 0x40, IN_MOVED_TO = 0x80, IN_CREATE = 0x100,
+        IN_DELETE = 0x200, IN_DELETE_SELF = 0x400, IN_MOVE_SELF = 0x800, IN_UNMOUNT = 0x2000,
+        IN_Q_OVERFLOW = 0x4000, IN_IGNORED = 0x8000, IN_ONLYDIR = 0x100_0000,
+        IN_DONT_FOLLOW = 0x200_0000, IN_EXCL_UNLINK = 0x400_0000, IN_MASK_CREATE = 0x1000_0000,
+        IN_MASK_ADD = 0x2000_0000, IN_ISDIR = 0x4000_0000, IN_ONESHOT = 0x8000_0000,
+    }
+}
+constants! {
     /// Flags of pidfd_open(2).
     PIDFD_FLAGS: u32 { PIDFD_NONBLOCK = 0o4000, PIDFD_THREAD = 0o200 }
 }

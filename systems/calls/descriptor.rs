@@ -131,9 +131,13 @@ impl Kernel {
         let description = &self.rows[row];
         let (target, flags) = (description.target, description.flags);
         let writable = description.writable();
+        if let Target::Object(Object::Inotify) = target {
+            self.drop_inotify(row.own_id(&self.rows));
+        }
         row.remove(&mut self.rows);
         match target {
             Target::File(place) => {
+                self.tell_close(place, flags);
                 if writable {
                     self.fs.end_write(place);
                 }
@@ -143,7 +147,21 @@ impl Kernel {
                 socket.remove(&mut self.rows);
             }
             Target::Object(object) => self.drop_object(object),
-            Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, flags),
+            Target::Pipe(pipe, place) => {
+                if let Some(place) = place {
+                    self.tell_close(place, flags);
+                }
+                self.close_pipe_end(pipe, place, flags);
+            }
+        }
+    }
+
+    /// Who watches the file is told that it is closed.
+    #[inline]
+    fn tell_close(&mut self, place: Place, flags: u32) {
+        if flags & O_PATH == 0 {
+            let wrote = flags & O_ACCMODE != O_RDONLY;
+            self.fs.tell_of_open(place, if wrote { IN_CLOSE_WRITE } else { IN_CLOSE_NOWRITE });
         }
     }
 

@@ -81,7 +81,7 @@ impl Kernel {
         }
         let range = Range { offset: offset as u64, len: len as u64 };
         let is_ext4 = self.fs.volume(place).kind == VolumeKind::Ext4;
-        match what {
+        let done: CallResult = match what {
             FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_WRITE_ZEROES => Err(Errno::EOPNOTSUPP.into()),
             0 | FALLOC_FL_PUNCH_HOLE if !is_ext4 => self.provide_memory(task, place, range, mode),
             _ if !is_ext4 => Err(Errno::EOPNOTSUPP.into()),
@@ -92,7 +92,10 @@ impl Kernel {
                 self.fs.modified(&caller, place, now)?;
                 self.allocate(task, place, range, mode)
             }
-        }
+        };
+        done?;
+        self.fs.tell_of_open(place, IN_MODIFY);
+        Ok(Answer::default())
     }
 
     fn allocate(&mut self, task: TaskRow, place: Place, range: Range, mode: u32) -> CallResult {

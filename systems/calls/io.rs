@@ -132,7 +132,7 @@ impl Kernel {
         (offset, count): (u64, u64),
         counts: bool,
     ) -> CallResult {
-        match self.thing(place) {
+        let answer = match self.thing(place) {
             Thing::Directory => Err(Errno::EISDIR.into()),
             Thing::Other => Err(Errno::EINVAL.into()),
             Thing::Device(rdev) => self.read_device(rdev, count),
@@ -146,7 +146,11 @@ impl Kernel {
                 }
                 Ok(Answer::data(data))
             }
+        }?;
+        if answer.value > 0 {
+            self.fs.tell_of_open(place, IN_ACCESS);
         }
+        Ok(answer)
     }
 
     fn read_device(&mut self, rdev: u64, count: u64) -> CallResult {
@@ -312,7 +316,7 @@ impl Kernel {
         offset: u64,
         data: &[u8],
     ) -> CallResult {
-        match self.thing(place) {
+        let answer = match self.thing(place) {
             Thing::Directory => Err(Errno::EISDIR.into()),
             Thing::Other => Err(Errno::EINVAL.into()),
             Thing::Proc => Err(Errno::EINVAL.into()),
@@ -324,7 +328,11 @@ impl Kernel {
                 let written = self.fs.write(&caller, place, offset, data, now)?;
                 Ok(Answer::value(written as i64))
             }
+        }?;
+        if answer.value > 0 {
+            self.fs.tell_of_open(place, IN_MODIFY);
         }
+        Ok(answer)
     }
 
     /// What of the data lies below RLIMIT_FSIZE.
@@ -419,7 +427,11 @@ impl Kernel {
             self.fs.list(&caller, place, from, count)
         };
         // Linux counts the access before it sees that there is no room for the first entry.
-        if counts && !matches!(listed, Err(Errno::ENOENT | Errno::ENOTDIR)) {
+        let looked = !matches!(listed, Err(Errno::ENOENT | Errno::ENOTDIR));
+        if looked {
+            self.fs.tell_of_open(place, IN_ACCESS);
+        }
+        if counts && looked {
             let now = self.stamp();
             self.fs.accessed(place, now);
         }

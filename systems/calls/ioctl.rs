@@ -47,8 +47,10 @@ impl Kernel {
                     | Object::Device(_)
                     | Object::Foreign(_),
                 ) => Err(Errno::ENOTTY.into()),
-                Target::Socket(_) | Target::Object(Object::Inotify) => {
-                    Ok(Answer::with(Payload::Number(0)))
+                Target::Socket(_) => Ok(Answer::with(Payload::Number(0))),
+                Target::Object(Object::Inotify) => {
+                    let bytes = self.inotify_bytes(row);
+                    Ok(Answer::with(Payload::Number(bytes as i64)))
                 }
                 Target::File(place) => {
                     let pages = self.fs.pages(place).ok_or(Errno::ENOTTY)?;

@@ -13,6 +13,7 @@ mod face_room;
 mod face_tree;
 mod fallocate;
 mod ids;
+pub(crate) mod inotify;
 mod io;
 mod ioctl;
 pub(crate) mod lock;
@@ -162,6 +163,10 @@ impl Kernel {
             }
             Call::InotifyInit {} => self.inotify_init(task, 0),
             Call::InotifyInit1 { flags } => self.inotify_init(task, flags),
+            Call::InotifyAddWatch { fd, pathname, mask } => {
+                self.inotify_add_watch(task, fd, pathname, mask)
+            }
+            Call::InotifyRmWatch { fd, wd } => self.inotify_rm_watch(task, fd, wd),
             Call::Socket { domain, r#type, protocol } => {
                 self.socket(task, domain, r#type, protocol)
             }

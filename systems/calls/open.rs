@@ -59,6 +59,16 @@ fn may_be_direct(flags: u32) -> Result<(), Errno> {
     if flags & (O_DIRECT | O_PATH) == O_DIRECT { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
+/// What F_GETFL shows of open(2)'s flags: 64-bit programs always have O_LARGEFILE, and O_PATH keeps
+/// almost nothing.
+fn kept_flags(flags: u32) -> u32 {
+    if flags & O_PATH != 0 {
+        flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
+    } else {
+        flags & !NOT_KEPT | O_LARGEFILE
+    }
+}
+
 impl Kernel {
     /// openat(2).
     pub(crate) fn openat(
@@ -99,12 +109,7 @@ impl Kernel {
             self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)
         };
         let opened = opened.map_err(|lost| self.fs.leave(&lost, now))?;
-        // 64-bit programs always have O_LARGEFILE; O_PATH keeps almost nothing.
-        let kept = if flags & O_PATH != 0 {
-            flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
-        } else {
-            flags & !NOT_KEPT | O_LARGEFILE
-        };
+        let kept = kept_flags(flags);
         let cloexec = flags & O_CLOEXEC != 0;
         let place = match opened.target {
             fs::Target::Place(place) => place,
@@ -134,6 +139,9 @@ impl Kernel {
                 None => may_be_direct(flags)?,
                 Some(_) => {}
             }
+        }
+        if flags & O_PATH == 0 && self.is_device(place) {
+            self.fs.tell_of_open(place, IN_OPEN);
         }
         self.fs.stay(place.mount);
         self.fs.hold(place);
@@ -274,6 +282,9 @@ impl Kernel {
         match self.describe(Target::Pipe(pipe, place), flags) {
             Ok(row) => {
                 self.rows[row].waits_always = true;
+                if let Some(place) = place {
+                    self.fs.tell_of_open(place, IN_OPEN);
+                }
                 self.install(task, fd, row, cloexec);
                 Ok(row)
             }

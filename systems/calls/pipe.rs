@@ -113,10 +113,12 @@ impl Kernel {
     pub(super) fn fifo_read(&mut self, row: DescriptionRow, result: &CallResult) {
         if let (Target::Pipe(_, Some(place)), Ok(answer)) = (self.rows[row].target, result)
             && answer.value > 0
-            && self.rows[row].flags & O_NOATIME == 0
         {
-            let now = self.stamp();
-            self.fs.accessed(place, now);
+            self.fs.tell_of_open(place, IN_ACCESS);
+            if self.rows[row].flags & O_NOATIME == 0 {
+                let now = self.stamp();
+                self.fs.accessed(place, now);
+            }
         }
     }
 
@@ -127,6 +129,7 @@ impl Kernel {
         {
             let now = self.stamp();
             self.fs.stamp_contents(place, now);
+            self.fs.tell_of_open(place, IN_MODIFY);
         }
     }
 
@@ -136,7 +139,11 @@ impl Kernel {
         row: DescriptionRow,
         count: u64,
     ) -> Result<Option<Answer>, Errno> {
-        let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
+        let pipe = match self.rows[row].target {
+            Target::Pipe(pipe, _) => pipe,
+            Target::Object(_) => return self.try_inotify_read(row, count),
+            Target::File(_) | Target::Socket(_) => return Err(Errno::EBADF),
+        };
         let Some(bytes) = self.take_from_pipe(pipe, count) else { return Ok(None) };
         let answer = Ok(Answer::data(bytes));
         self.fifo_read(row, &answer);

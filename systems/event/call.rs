@@ -288,6 +288,9 @@ calls! {
         flags: u32 [Optional] }
     291 epoll_create1 EpollCreate1 { flags: u32 [OptionalFlags(EPOLL_CREATE_FLAGS)] }
     294 inotify_init1 InotifyInit1 { flags: u32 [OptionalFlags(INOTIFY_INIT_FLAGS)] }
+    254 inotify_add_watch InotifyAddWatch { fd: i32 [Plain], pathname: Path<'a> [Plain],
+        mask: u32 [Flags(INOTIFY_FLAGS)] }
+    255 inotify_rm_watch InotifyRmWatch { fd: i32 [Plain], wd: i32 [Plain] }
     221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
         advice: u32 [Choice(ADVICES)] }
     222 timer_create TimerCreate { clockid: u32 [Choice(CLOCKS)],

@@ -6,6 +6,7 @@
 use super::procfs::{self, ProcTarget};
 use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place, Shift};
 use crate::abi::credentials::CAP_FSETID;
+use crate::abi::flags::{IN_ATTRIB, IN_MODIFY};
 use crate::abi::{Errno, Timespec};
 use alloc::vec::Vec;
 
@@ -59,7 +60,9 @@ impl Fs {
         now: Timespec,
     ) -> Result<(), Errno> {
         let (_, inode) = self.stored(place)?;
-        self.drop_set_ids(caller, inode);
+        if self.drop_set_ids(caller, inode) {
+            self.tell(place, IN_ATTRIB);
+        }
         self.changed(inode, now);
         Ok(())
     }
@@ -128,7 +131,9 @@ impl Fs {
             return Err(Errno::ENOSPC);
         }
         self.may_write_sealed(inode, offset + count)?;
-        self.drop_set_ids(caller, inode);
+        if self.drop_set_ids(caller, inode) {
+            self.tell(place, IN_ATTRIB);
+        }
         let (before, after) = match self.pages_mut(inode) {
             None => return Err(Errno::EINVAL),
             Some(pages) => {
@@ -143,12 +148,14 @@ impl Fs {
         Ok(count)
     }
 
-    /// What writing and truncating do to set-id bits.
-    fn drop_set_ids(&mut self, caller: &Caller<'_>, inode: InodeId) {
+    /// What writing and truncating do to set-id bits; whether any went.
+    fn drop_set_ids(&mut self, caller: &Caller<'_>, inode: InodeId) -> bool {
         if self.inodes.at(inode.0).mode & 0o6000 != 0 && !caller.cred.capable(CAP_FSETID) {
             let dropped = self.dropped_set_ids(caller, inode);
             self.inode_mut(inode).mode &= !dropped;
+            return dropped != 0;
         }
+        false
     }
 
     /// The checks that truncate(2) makes of the file that its path names.
@@ -185,7 +192,7 @@ impl Fs {
             return Err(Errno::EFBIG);
         }
         self.may_resize_sealed(inode, old, size)?;
-        self.drop_set_ids(caller, inode);
+        let dropped = if self.drop_set_ids(caller, inode) { IN_ATTRIB } else { 0 };
         if let Some(pages) = self.pages_mut(inode) {
             pages.truncate(size);
             let after = pages.present();
@@ -193,6 +200,7 @@ impl Fs {
             self.count_size(old, size);
         }
         self.changed(inode, now);
+        self.tell(place, IN_MODIFY | dropped);
         Ok(())
     }
 

@@ -5,9 +5,9 @@ use super::attributes::ino;
 use super::walk::{Followed, Last, Lost, Target, Walk};
 use super::{Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Name, Node, Pages, Place};
 use crate::abi::flags::{
-    O_ACCMODE, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY,
-    O_TMPFILE, O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG,
-    S_IFSOCK, S_ISVTX,
+    IN_CREATE, IN_OPEN, O_ACCMODE, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW,
+    O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
+    S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX,
 };
 use crate::abi::{Errno, Timespec};
 use alloc::format;
@@ -87,6 +87,10 @@ impl Fs {
                 self.may_create(caller, parent)?;
                 let kind = Kind::Regular(Pages::default());
                 let place = self.make(caller, parent, &name, kind, mode & 0o7777, now)?;
+                if let Some(directory) = self.inode_id(parent) {
+                    self.tell_name(directory, &name, false, IN_CREATE);
+                }
+                self.tell_of_open(place, IN_OPEN);
                 return Ok(Opened { target: Target::Place(place), created: true });
             }
             Reached::Target(Target::Object(_), _) if directory => return Err(Errno::ENOTDIR),
@@ -104,6 +108,10 @@ impl Fs {
             self.may_reuse(caller, parent, place, flags)?;
         }
         self.may_open(caller, place, flags, directory)?;
+        // What opening devices and FIFOs comes to, the caller knows.
+        if flags & O_PATH == 0 && (self.pages(place).is_some() || self.is_directory(place)) {
+            self.tell_of_open(place, IN_OPEN);
+        }
         if flags & (O_TRUNC | O_PATH) == O_TRUNC && self.pages(place).is_some() {
             self.truncate(caller, place, 0, now)?;
         }
@@ -266,6 +274,7 @@ impl Fs {
         let name = Name::from_slice(format!("#{}", ino(inode)).as_bytes());
         let entry = self.add_unlisted(parent, name, inode);
         let made = Place { mount: place.mount, node: Node::Entry(entry) };
+        self.tell_of_open(made, IN_OPEN);
         Ok(Opened { target: Target::Place(made), created: true })
     }
 }

@@ -6,7 +6,7 @@ use super::acl::is_acl;
 use super::usage::xattr_bytes;
 use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place};
 use crate::abi::credentials::{CAP_SETFCAP, CAP_SYS_ADMIN};
-use crate::abi::flags::{S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
+use crate::abi::flags::{IN_ATTRIB, S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
 use crate::abi::{Errno, Timespec};
 use alloc::vec::Vec;
 
@@ -175,6 +175,7 @@ impl Fs {
         row.ctime = now;
         let volume = row.volume;
         self.count_bytes(volume, before, after);
+        self.tell(place, IN_ATTRIB);
         Ok(())
     }
 
@@ -211,6 +212,7 @@ impl Fs {
         row.ctime = now;
         let volume = row.volume;
         self.count_bytes(volume, bytes, 0);
+        self.tell(place, IN_ATTRIB);
         Ok(())
     }
 

@@ -35,17 +35,25 @@ pub(crate) struct Case {
     pub(crate) asked: Vec<(Option<usize>, Value)>,
     /// Whose attributes and times are looked at before and after.
     pub(crate) watched: Vec<&'static str>,
+    /// What is read are events of inotify(7).
+    pub(crate) reads_events: bool,
 }
 
 impl Case {
     /// One request of somebody's.
     pub(crate) fn new(actor: usize, setup: Vec<Value>, asked: Value) -> Self {
-        Self { setup, actor, asked: vec![(None, asked)], watched: Vec::new() }
+        Self { setup, actor, asked: vec![(None, asked)], ..Self::default() }
     }
 
     /// One more request.
     pub(crate) fn then(mut self, asked: Value) -> Self {
         self.asked.push((None, asked));
+        self
+    }
+
+    /// Reads give events.
+    pub(crate) fn of_events(mut self) -> Self {
+        self.reads_events = true;
         self
     }
 

@@ -55,7 +55,7 @@ pub(crate) fn set_id_bits(sink: &mut Sink<'_>) {
                 for asked in changes(mode) {
                     let mut setup = file("x", "0644").to_vec();
                     setup.extend([lchown("x", uid, gid), chmod("x", mode)]);
-                    sink(Case { setup, actor, asked, watched: vec!["x"] });
+                    sink(Case { setup, actor, asked, watched: vec!["x"], ..Case::default() });
                 }
                 for asked in of_directories() {
                     let mut setup = vec![mkdir("d", "0777"), lchown("d", uid, gid)];
@@ -63,7 +63,13 @@ pub(crate) fn set_id_bits(sink: &mut Sink<'_>) {
                     setup.extend(file("x", "0644"));
                     setup.push(lchown("x", uid, gid));
                     let asked = vec![(None, asked)];
-                    sink(Case { setup, actor, asked, watched: vec!["d", "d/n", "x"] });
+                    sink(Case {
+                        setup,
+                        actor,
+                        asked,
+                        watched: vec!["d", "d/n", "x"],
+                        ..Case::default()
+                    });
                 }
             }
         }

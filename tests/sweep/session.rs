@@ -4,6 +4,7 @@ use crate::case::{ACTORS, Case};
 use crate::compare::Normal;
 use crate::host::Host;
 use crate::ours::our_kernel;
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use tickernel::drive::Drive;
@@ -126,12 +127,19 @@ impl Session {
         // On a machine time passes by itself.
         self.ours.answer(br#"{"op":"advance","ns":1000000}"#);
         for (actor, call) in &case.asked {
-            all.push(self.ask(actor.unwrap_or(case.actor) + 1, call));
+            let mut asked = self.ask(actor.unwrap_or(case.actor) + 1, call);
+            if case.reads_events && call["call"] == "read" {
+                asked.ours.iter_mut().for_each(show_events);
+                asked.linux.iter_mut().for_each(show_events);
+            }
+            all.push(asked);
         }
         let after = self.watch(case, false);
         let opened = |call: &Value| {
-            matches!(call["call"].as_str(), Some(name)
+            call["call"] == "inotify_init1" || {
+                matches!(call["call"].as_str(), Some(name)
             if name.starts_with("open") || ["creat", "pipe", "dup"].contains(&name))
+            }
         };
         if case.setup.iter().chain(case.asked.iter().map(|(_, call)| call)).any(opened) {
             for actor in actors {
@@ -157,6 +165,29 @@ impl Session {
             seen.push(self.ask(1, &json!({"call": "lstat", "path": path})));
         }
         seen
+    }
+}
+
+/// In the place of bytes of inotify(7) the events: which cookie a rename gets is the machine's own.
+fn show_events(line: &mut Value) {
+    let text = line["data"].as_str().map(|text| text.as_bytes().to_vec());
+    let coded = line["data_b64"].as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+    let Some(bytes) = text.or(coded) else { return };
+    let mut events = Vec::new();
+    let mut rest = bytes.as_slice();
+    while let Some((head, tail)) = rest.split_first_chunk::<16>() {
+        let word = |at: usize| {
+            let bytes: [u8; 4] = head[4 * at..4 * at + 4].try_into().unwrap_or_default();
+            u32::from_le_bytes(bytes)
+        };
+        let length = (word(3) as usize).min(tail.len());
+        let name = String::from_utf8_lossy(&tail[..length]).into_owned();
+        events.push(json!([word(0) as i32, format!("{:#x}", word(1)), word(2) > 0, name]));
+        rest = &tail[length..];
+    }
+    if let Value::Object(line) = line {
+        line.retain(|name, _| !name.starts_with("data"));
+        line.insert("read".into(), events.into());
     }
 }
 
