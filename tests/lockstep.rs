@@ -29,7 +29,7 @@ use tickernel::proptest::{Program, Subject, programs, programs_about};
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 40;
 /// Tests that share the number of programs.
-const TESTS: u64 = 11;
+const TESTS: u64 = 12;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
 /// The same where the sides differ in nothing but the order in which waiting processes went on: on
@@ -320,6 +320,11 @@ fn names() {
 #[test]
 fn objects() {
     run("objects", &programs_about(Subject::Objects, REQUESTS_MAX));
+}
+
+#[test]
+fn mounts() {
+    run("mounts", &programs_about(Subject::Mounts, REQUESTS_MAX));
 }
 
 #[test]

@@ -74,6 +74,8 @@ pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
     const CWD: i32 = AT_FDCWD;
     let (one, two) = match *call {
         Call::Open { path, flags, .. } => (opened(CWD, path, flags), None),
+        // Its path is another's: the directory is its root, however it begins.
+        Call::Openat2 { resolve, .. } if resolve & RESOLVE_IN_ROOT != 0 => (None, None),
         Call::Openat { dirfd, path, flags, .. } | Call::Openat2 { dirfd, path, flags, .. } => {
             (opened(dirfd, path, flags), None)
         }

@@ -7,7 +7,7 @@
 use super::path::Spot;
 use crate::abi::Errno;
 use crate::abi::flags::*;
-use crate::components::inotify::{Instance, Notice, Queued, Watch};
+use crate::components::inotify::{INSTANCES_MAX, Instance, Notice, Queued, WATCHES_MAX, Watch};
 use crate::components::{Object, Restart, Target, Waiting};
 use crate::event::{Answer, Path};
 use crate::fs::{InodeId, MAY_READ, Told};
@@ -20,10 +20,6 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// Most instances of a user (`/proc/sys/fs/inotify/max_user_instances`).
-const INSTANCES_MAX: usize = 128;
-/// Most watches of a user (`/proc/sys/fs/inotify/max_user_watches`).
-const WATCHES_MAX: usize = 1 << 16;
 /// What a watch keeps of its mask.
 const KEPT: u32 = IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT;
 /// Every bit that inotify_add_watch(2) knows.

@@ -12,6 +12,10 @@ use alloc::vec::Vec;
 
 /// Most events in a queue (`/proc/sys/fs/inotify/max_queued_events`).
 pub const QUEUED_MAX: usize = 16_384;
+/// Most instances of a user (`/proc/sys/fs/inotify/max_user_instances`).
+pub const INSTANCES_MAX: usize = 128;
+/// Most watches of a user (`/proc/sys/fs/inotify/max_user_watches`).
+pub const WATCHES_MAX: usize = 1 << 16;
 /// Bytes of `struct inotify_event` without its name; names are filled up to a multiple of it.
 const EVENT_BYTES: usize = 16;
 
