@@ -82,60 +82,60 @@ fn sweep(family: fn(&mut Sink<'_>), every: usize) {
 
 #[test]
 fn shapes_of_paths() {
-    sweep(shapes::one_path, 23);
+    sweep(shapes::one_path, 37);
 }
 
 #[test]
 fn shapes_of_two_paths() {
-    sweep(shapes::two_paths, 71);
+    sweep(shapes::two_paths, 101);
 }
 
 #[test]
 fn rights() {
-    sweep(rights::by_path, 1499);
+    sweep(rights::by_path, 2003);
 }
 
 #[test]
 fn set_id_bits() {
-    sweep(rights::set_id_bits, 37);
+    sweep(rights::set_id_bits, 53);
 }
 
 #[test]
 fn renames() {
-    sweep(renames::renames, 89);
+    sweep(renames::renames, 127);
 }
 
 #[test]
 fn opens() {
-    sweep(opens::opens, 83);
+    sweep(opens::opens, 127);
 }
 
 #[test]
 fn descriptors() {
-    sweep(handles::on_descriptors, 53);
+    sweep(handles::on_descriptors, 79);
 }
 
 #[test]
 fn dirfds() {
-    sweep(handles::from_dirfds, 19);
+    sweep(handles::from_dirfds, 29);
 }
 
 #[test]
 fn data() {
-    sweep(data::data, 23);
+    sweep(data::data, 37);
 }
 
 #[test]
 fn locks() {
-    sweep(locks::locks, 11);
+    sweep(locks::locks, 17);
 }
 
 #[test]
 fn inotify() {
-    sweep(watches::watches, 7);
+    sweep(watches::watches, 11);
 }
 
 #[test]
 fn attributes_of_users() {
-    sweep(xattrs::xattrs, 31);
+    sweep(xattrs::xattrs, 47);
 }

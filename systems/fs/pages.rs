@@ -236,13 +236,15 @@ impl Pages {
     /// Makes a hole (`FALLOC_FL_PUNCH_HOLE` of fallocate(2)): what lies in it is zero; the size
     /// stays.
     pub fn punch(&mut self, offset: u64, len: u64) {
-        let end = offset.saturating_add(len).min(self.size);
+        let asked = offset.saturating_add(len);
+        let end = asked.min(self.size);
         let mut at = offset;
         while at < end {
             let index = at / PAGE_BYTES;
             let next = (index + 1).saturating_mul(PAGE_BYTES).min(end);
             let is_whole = at.is_multiple_of(PAGE_BYTES)
-                && (next.is_multiple_of(PAGE_BYTES) || next == self.size);
+                // The last page goes if the range reaches beyond the end, and not up to it.
+                && (next.is_multiple_of(PAGE_BYTES) || next == self.size && asked > self.size);
             if is_whole {
                 let page = match self.dense.get_mut(index as usize) {
                     Some(slot) => slot.take(),
