@@ -40,7 +40,7 @@ mod vectors;
 mod wait;
 
 use crate::abi::flags::*;
-use crate::abi::{AltStack, Errno};
+use crate::abi::{AltStack, Errno, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Question};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::TaskRow;
@@ -393,7 +393,10 @@ impl Kernel {
                 self.chown(task, spot, uid, gid)
             }
             Call::Utimensat { dirfd, path, atime, mtime, flags } => {
-                let times = atime.zip(mtime).map(|(atime, mtime)| [atime, mtime]);
+                // NULL is neither of them; one that is left out stays.
+                let omit = Timespec { sec: 0, nsec: UTIME_OMIT };
+                let given = atime.is_some() || mtime.is_some();
+                let times = given.then(|| [atime.unwrap_or(omit), mtime.unwrap_or(omit)]);
                 self.utimensat(task, dirfd, path, times, flags)
             }
             ref other => self.dispatch_xattr_reads(task, other),

@@ -135,6 +135,8 @@ fn changing() -> Vec<Form> {
         json!({"call": "truncate", "length": -1}),
         json!({"call": "truncate", "length": i64::MAX}),
         json!({"call": "utimensat", "flags": 0}),
+        json!({"call": "utimensat", "atime": time(7), "flags": 0}),
+        json!({"call": "utimensat", "mtime": time(8), "flags": 0}),
         json!({"call": "utimensat", "atime": time(7), "mtime": time(8), "flags": 0}),
         json!({"call": "utimensat", "atime": "UTIME_OMIT", "mtime": time(8),
             "flags": "AT_SYMLINK_NOFOLLOW"}),
