@@ -66,6 +66,16 @@ impl Kernel {
         must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")?;
         let locks: u64 = self.record_locks.values().map(|locks| locks.locks.len() as u64).sum();
         uses.held_bytes += locks * memory::LOCK_BYTES;
+        uses.held_bytes += self.inotify.held_bytes();
+        must(self.inotify.is_indexed(), "watches are indexed wrongly")?;
+        let watched = self.inotify.index().len() as u64;
+        must(u64::from(self.fs.watched()) == watched, "watched inodes are counted wrongly")?;
+        let instances = DescriptionRow::all(&self.rows).into_iter().filter(|(id, row)| {
+            let is_one = matches!(self.rows[*row].target, Target::Object(Object::Inotify));
+            is_one && self.inotify.instances.contains_key(id)
+        });
+        let instances = instances.count() == self.inotify.instances.len();
+        must(instances, "an instance of inotify is nobody's")?;
         let timers = &self.timers.by_number;
         uses.held_bytes += timers.len() as u64 * memory::TIMER_BYTES;
         let owned = timers.keys().all(|(pid, _)| self.pids.process(*pid).is_some());

@@ -160,6 +160,7 @@ impl Kernel {
             blocked_calls: BTreeMap::new(),
             locks: BTreeMap::new(),
             record_locks: BTreeMap::new(),
+            inotify: Default::default(),
             pidfds: BTreeMap::new(),
             timers: crate::tables::timers::Timers::default(),
             tick: 0,

@@ -188,6 +188,8 @@ pub(crate) enum Changed {
     Locks(InodeId),
     /// Record locks of this object.
     Records(LockedObject),
+    /// The queue of this instance of inotify(7).
+    Inotify(u64),
 }
 
 /// A virtual POSIX kernel.
@@ -211,6 +213,8 @@ pub struct Kernel {
     pub(crate) record_locks: BTreeMap<LockedObject, RecordLocks>,
     /// What pidfds refer to, by number, as long as it has not been reaped.
     pub(crate) pidfds: BTreeMap<u32, PidfdRow>,
+    /// Instances of inotify(7).
+    pub(crate) inotify: crate::calls::inotify::Inotify,
     /// The timers of timer_create(2).
     pub(crate) timers: crate::tables::timers::Timers,
     pub(crate) now_ns: u64,

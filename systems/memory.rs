@@ -67,6 +67,12 @@ pub(crate) const FRAME_BYTES: u64 = 512;
 pub(crate) const POLLED_BYTES: u64 = 64;
 /// A timer of timer_create(2), with its deadline.
 pub(crate) const TIMER_BYTES: u64 = 256;
+/// An instance of inotify(7).
+pub(crate) const INSTANCE_BYTES: u64 = 256;
+/// A watch with its places in the indexes.
+pub(crate) const WATCH_BYTES: u64 = 128;
+/// An event that has not been read, beside its name.
+pub(crate) const NOTICE_BYTES: u64 = 96;
 /// A record lock.
 pub(crate) const LOCK_BYTES: u64 = 128;
 
@@ -92,6 +98,9 @@ const _: () = {
     fits(SIGNAL_BYTES, size_of::<Queued>());
     fits(FRAME_BYTES, size_of::<Frame>() + size_of::<Wait>());
     fits(TIMER_BYTES, 2 * size_of::<crate::tables::timers::Timer>() + 64);
+    fits(INSTANCE_BYTES, size_of::<crate::components::inotify::Instance>() + 64);
+    fits(WATCH_BYTES, size_of::<crate::components::inotify::Watch>() + 64);
+    fits(NOTICE_BYTES, size_of::<crate::components::inotify::Notice>());
     fits(LOCK_BYTES, 2 * size_of::<crate::calls::record_lock::RecordLock>());
 };
 

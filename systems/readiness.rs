@@ -23,11 +23,14 @@ use smallvec::SmallVec;
 impl Kernel {
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        !self.changed.is_empty() || !self.signalled.is_empty()
+        !self.changed.is_empty() || !self.signalled.is_empty() || self.fs.has_told()
     }
 
     /// Runs the phases until nothing is left to do.
     pub(crate) fn settle(&mut self) {
+        if self.fs.has_told() {
+            self.tell_watchers();
+        }
         if self.config.wake == WakeMode::OnDemand {
             self.changed.clear();
             self.signalled.clear();
@@ -38,6 +41,8 @@ impl Kernel {
                 self.deliver_pending(tid);
             } else if let Some(object) = self.changed.pop_front() {
                 self.wake(object);
+            } else if self.fs.has_told() {
+                self.tell_watchers();
             } else {
                 return;
             }
@@ -188,6 +193,13 @@ impl Kernel {
             Target::Object(Object::Event(event)) => &mut self.rows[event].waiters,
             Target::Object(Object::Pidfd(pidfd)) => &mut self.rows[pidfd].waiters,
             Target::Socket(socket) => &mut self.rows[socket].waiters,
+            Target::Object(Object::Inotify) => {
+                let id = row.own_id(&self.rows);
+                match self.inotify.instances.get_mut(&id) {
+                    Some(instance) => &mut instance.waiters,
+                    None => return,
+                }
+            }
             Target::File(_) | Target::Object(_) => return,
         };
         if enter { queue.add(since, tid) } else { queue.remove(since) }
@@ -245,6 +257,10 @@ impl Kernel {
             }
             Changed::Locks(inode) => self.lock_waiters(inode).into(),
             Changed::Records(object) => self.record_waiters(object).into(),
+            Changed::Inotify(id) => match self.inotify.instances.get(&id) {
+                Some(instance) => SmallVec::from_slice(&instance.waiters.0),
+                None => return,
+            },
             Changed::Task(tid) => {
                 self.retry(tid, None);
                 return;

@@ -30,6 +30,7 @@ enum Queue {
     Children(u64),
     Flock(InodeId),
     Records(LockedObject),
+    Inotify(u64),
 }
 
 /// A call's place in a queue: which, since when, whose.
@@ -146,6 +147,7 @@ impl Kernel {
             Target::Pipe(pipe, _) => Some(Queue::Pipe(pipe.own_id(&self.rows))),
             Target::Object(Object::Event(event)) => Some(Queue::Event(event.own_id(&self.rows))),
             Target::Object(Object::Pidfd(pidfd)) => Some(Queue::Pidfd(pidfd.own_id(&self.rows))),
+            Target::Object(Object::Inotify) => Some(Queue::Inotify(row.own_id(&self.rows))),
             Target::File(_) | Target::Socket(_) | Target::Object(_) => None,
         }
     }
@@ -175,6 +177,9 @@ impl Kernel {
         self.locks.iter().for_each(|(inode, locks)| add(Queue::Flock(*inode), &locks.waiters.0));
         for (object, locks) in &self.record_locks {
             add(Queue::Records(*object), &locks.waiters.0);
+        }
+        for (id, instance) in &self.inotify.instances {
+            add(Queue::Inotify(*id), &instance.waiters.0);
         }
         found
     }

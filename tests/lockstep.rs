@@ -11,24 +11,25 @@
 mod compare;
 #[path = "lockstep/host.rs"]
 mod host;
+#[path = "lockstep/ours.rs"]
+mod ours;
 
 use compare::Normal;
 use host::Host;
+use ours::our_kernel;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use tickernel::drive::Drive;
 use tickernel::json::Object;
 use tickernel::proptest::{Program, Subject, programs, programs_about};
-use tickernel_systems::fs::Protected;
 
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 40;
 /// Tests that share the number of programs.
-const TESTS: u64 = 11;
+const TESTS: u64 = 12;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
 /// The same where the sides differ in nothing but the order in which waiting processes went on: on
@@ -45,22 +46,6 @@ fn number(name: &str, default: u64) -> u64 {
 
 /// Requests with the lines that each caused.
 type Transcript = Vec<(String, Vec<Value>)>;
-
-/// A fresh kernel of ours, with the machine's restrictions of links (proc_sys_fs(5)).
-fn our_kernel() -> Drive {
-    let sysctl = |name: &str| {
-        let text = std::fs::read_to_string(format!("/proc/sys/fs/protected_{name}"));
-        text.ok().and_then(|text| text.trim().parse::<u8>().ok()).unwrap_or(0)
-    };
-    let mut drive = Drive::new(Default::default());
-    drive.kernel_mut().set_protected(Protected {
-        hardlinks: sysctl("hardlinks") != 0,
-        symlinks: sysctl("symlinks") != 0,
-        regular: sysctl("regular"),
-        fifos: sysctl("fifos"),
-    });
-    drive
-}
 
 fn ours(program: &Program) -> Transcript {
     let mut drive = our_kernel();
@@ -340,6 +325,11 @@ fn objects() {
 #[test]
 fn sockets() {
     run("sockets", &programs_about(Subject::Sockets, REQUESTS_MAX));
+}
+
+#[test]
+fn mounts() {
+    run("mounts", &programs_about(Subject::Mounts, REQUESTS_MAX));
 }
 
 #[test]

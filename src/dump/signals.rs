@@ -99,6 +99,12 @@ fn objects(args: &mut Args<'_>, call: &Call<'_>) {
         Call::InotifyInit1 { flags } => {
             args.flags(*flags, INOTIFY_INIT_FLAGS);
         }
+        Call::InotifyAddWatch { fd, pathname, mask } => {
+            args.fd(*fd).path(*pathname).flags(*mask, INOTIFY_FLAGS);
+        }
+        Call::InotifyRmWatch { fd, wd } => {
+            args.fd(*fd).number(*wd);
+        }
         Call::PidfdGetfd { pidfd, targetfd, flags } => {
             args.fd(*pidfd).number(*targetfd).put(hex(u64::from(*flags)));
         }

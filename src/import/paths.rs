@@ -74,6 +74,8 @@ pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
     const CWD: i32 = AT_FDCWD;
     let (one, two) = match *call {
         Call::Open { path, flags, .. } => (opened(CWD, path, flags), None),
+        // Its path is another's: the directory is its root, however it begins.
+        Call::Openat2 { resolve, .. } if resolve & RESOLVE_IN_ROOT != 0 => (None, None),
         Call::Openat { dirfd, path, flags, .. } | Call::Openat2 { dirfd, path, flags, .. } => {
             (opened(dirfd, path, flags), None)
         }
@@ -111,6 +113,11 @@ pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
             (plain(dirfd, path), None)
         }
         Call::Readlinkat { dirfd, path, .. } => (nofollow(plain(dirfd, path)), None),
+        Call::InotifyAddWatch { pathname, mask, .. } => {
+            let one = plain(CWD, pathname);
+            let one = if mask & IN_DONT_FOLLOW != 0 { nofollow(one) } else { one };
+            (if mask & IN_ONLYDIR != 0 { directory(one) } else { one }, None)
+        }
         Call::Chdir { path } | Call::Chroot { path } => (directory(plain(CWD, path)), None),
         _ => changed(call),
     };

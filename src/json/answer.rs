@@ -20,6 +20,8 @@ use tickernel_systems::event::{
 };
 use tickernel_systems::wire::Bytes;
 
+/// What pathconf(3) says where there is no limit.
+const UNLIMITED: &str = "unlimited";
 /// What an answer's field has at its end where the request has one of the same name.
 const AFTER: &str = "_after";
 
@@ -47,6 +49,7 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Address(_) => "addr",
         Payload::AltStack(_) => "old_ss",
         Payload::Change(..) => "change",
+        Payload::Conf(_) => "value",
         Payload::Number(_) if call == "timer_create" => "timerid",
         Payload::Number(_) if call == "clone" => "pidfd",
         Payload::Lock(_) | Payload::Termios(_) | Payload::Winsize(_) | Payload::Number(_) => "arg",
@@ -86,6 +89,7 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Address(address) => show_address(address),
         Payload::AltStack(stack) => show_alt_stack(*stack),
         Payload::Number(number) => Value::from(*number),
+        Payload::Conf(value) => value.map_or_else(|| UNLIMITED.into(), Value::from),
         Payload::Change(event, status) => show_numbers([i128::from(*event), i128::from(*status)]),
     };
     object.insert(name, shown);
@@ -308,7 +312,8 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
+    "value",
     "change",
     "addr",
     "old_ss",
@@ -340,6 +345,12 @@ fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
     Ok(match name {
         "stat" => Payload::Stat(Box::new(read_stat(value, name)?)),
         "statfs" => Payload::Statfs(Box::new(read_statfs(value, name)?)),
+        "value" if value == UNLIMITED => Payload::Conf(None),
+        "value" => {
+            Payload::Conf(Some(value.as_u64().ok_or_else(|| {
+                JsonError::wrong(name, "the answer", "a number or \"unlimited\"")
+            })?))
+        }
         "status" => Payload::Status(read_status(value, name)?),
         "info" => Payload::Info(Box::new(read_info(value, name)?)),
         "oldact" => Payload::Action(Box::new(read_action(value, name)?)),

@@ -98,6 +98,8 @@ pub(super) fn show_statfs(statfs: &Statfs) -> Value {
         "files": statfs.files,
         "ffree": statfs.ffree,
         "namelen": statfs.namelen,
+        // Kinds that know no fragments say it is the size of a block.
+        "frsize": statfs.bsize,
         "flags": statfs.flags,
     })
 }

@@ -187,6 +187,10 @@ impl<'a> FieldSource<'a> for Source<'a> {
         style: Style,
         kind: &FieldValue<'_>,
     ) -> Result<FieldValue<'a>, JsonError> {
+        // The man pages of open(2) and of inotify_add_watch(2) say pathname; so may a line.
+        let given =
+            |name: &str| self.request.has(name) || self.request.has(&format!("{name}{B64}"));
+        let name = if name == "pathname" && !given(name) { "path" } else { name };
         self.asked.push(name);
         match kind {
             FieldValue::Bytes(_) => return self.bytes(name, style),

@@ -21,6 +21,8 @@ pub enum Subject {
     Names,
     /// What is kept of a file beside its bytes and names.
     Attributes,
+    /// File systems on directories.
+    Mounts,
     /// Counters, pidfds, files of memory, pages from pipe to pipe.
     Objects,
     /// Connected sockets.
@@ -81,6 +83,9 @@ actions! {
     Names {
         7 Mkdir, 4 Rmdir, 1 Mknod, 5 Link, 5 Symlink, 6 Unlink, 2 Unlinkat, 6 Rename, 2 Renameat2,
         3 Readlink, 4 Chdir, 2 Fchdir, 3 Getcwd, 3 Getdents, 2 Rewind,
+    }
+    Mounts {
+        3 Mount, 2 Umount,
     }
     Attributes {
         5 Stat, 3 Lstat, 6 Fstat, 2 Newfstatat, 4 Access, 2 Faccessat2, 4 Chmod, 2 Fchmod, 3 Chown,

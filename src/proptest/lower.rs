@@ -79,6 +79,7 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         Subject::Bytes => lowering.bytes(action),
         Subject::Names => lowering.names(action),
         Subject::Attributes => lowering.attributes(action),
+        Subject::Mounts => lowering.mounts(action),
         Subject::Objects => lowering.object(action),
         Subject::Sockets => lowering.socket(action),
     };

@@ -20,6 +20,7 @@
 
 mod action;
 mod lower;
+mod mounts;
 mod objects;
 mod opens;
 mod player;

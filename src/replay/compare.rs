@@ -10,6 +10,7 @@ use tickernel_systems::abi::flags::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, 
 use tickernel_systems::abi::{Dirent, Errno, PollFd, SigInfo, Stat, Timespec};
 use tickernel_systems::event::{Answer, Call, Payload};
 
+use super::cookies::Cookies;
 use super::expected::{
     CUT, Expected, FED, FED_PROC, IGNORE_PAYLOAD, IGNORE_VALUE, MAPPED, Recorded, Told, stat_bits,
 };
@@ -34,6 +35,7 @@ pub enum Verdict {
 pub struct Bindings {
     files: Files,
     objects: BTreeMap<u64, u64>,
+    cookies: Cookies,
     scans: BTreeMap<(u32, i32), Scan>,
     set_times: BTreeSet<Timespec>,
 }
@@ -158,7 +160,15 @@ impl Bindings {
                     mismatch(differs(&expected.payload, simulated_payload))
                 }
             }
-            (Payload::Data(recorded), Payload::Data(simulated)) => data(&recorded.0, &simulated.0),
+            (Payload::Data(recorded), Payload::Data(simulated)) => {
+                let verdict = data(&recorded.0, &simulated.0);
+                match verdict {
+                    Verdict::Mismatched(_) if self.cookies.bind(&recorded.0, &simulated.0) => {
+                        Verdict::Bound
+                    }
+                    verdict => verdict,
+                }
+            }
             (Payload::Lock(recorded), Payload::Lock(simulated)) => {
                 let same = recorded.kind == simulated.kind
                     && (recorded.kind == 2

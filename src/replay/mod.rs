@@ -5,6 +5,7 @@
 //! (`trace/`).
 
 mod compare;
+mod cookies;
 mod engine;
 mod expected;
 mod files;

@@ -131,9 +131,13 @@ impl Kernel {
         let description = &self.rows[row];
         let (target, flags) = (description.target, description.flags);
         let writable = description.writable();
+        if let Target::Object(Object::Inotify) = target {
+            self.drop_inotify(row.own_id(&self.rows));
+        }
         row.remove(&mut self.rows);
         match target {
             Target::File(place) => {
+                self.tell_close(place, flags);
                 if writable {
                     self.fs.end_write(place);
                 }
@@ -141,7 +145,21 @@ impl Kernel {
             }
             Target::Socket(socket) => self.close_socket(socket),
             Target::Object(object) => self.drop_object(object),
-            Target::Pipe(pipe, place) => self.close_pipe_end(pipe, place, flags),
+            Target::Pipe(pipe, place) => {
+                if let Some(place) = place {
+                    self.tell_close(place, flags);
+                }
+                self.close_pipe_end(pipe, place, flags);
+            }
+        }
+    }
+
+    /// Who watches the file is told that it is closed.
+    #[inline]
+    fn tell_close(&mut self, place: Place, flags: u32) {
+        if flags & O_PATH == 0 {
+            let wrote = flags & O_ACCMODE != O_RDONLY;
+            self.fs.tell_of_open(place, if wrote { IN_CLOSE_WRITE } else { IN_CLOSE_NOWRITE });
         }
     }
 
@@ -381,7 +399,7 @@ impl Kernel {
 
     /// O_NOATIME is the owner's (open(2)).
     fn may_leave_atime(&self, task: TaskRow, target: Target) -> Result<(), Errno> {
-        let Target::File(place) = target else { return Ok(()) };
+        let (Target::File(place) | Target::Pipe(_, Some(place))) = target else { return Ok(()) };
         let who = &self.rows[task].credentials;
         let owner = self.fs.inode(place).is_none_or(|inode| inode.uid == who.fsuid);
         if owner || who.capable(CAP_FOWNER) { Ok(()) } else { Err(Errno::EPERM) }

@@ -400,7 +400,7 @@ impl Kernel {
         match object {
             Object::Epoll | Object::Pidfd(_) => Err(Errno::EINVAL.into()),
             Object::Event(event) => self.read_event(row, event, count),
-            Object::Inotify => Err(Errno::EAGAIN.into()),
+            Object::Inotify => self.read_inotify(row, count),
             Object::Device(_) | Object::Foreign(_) => {
                 let offset = self.rows[row].offset;
                 let answer = self.pread_object(row, object, count, offset)?;

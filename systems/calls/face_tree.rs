@@ -324,7 +324,7 @@ impl Tree<'_> {
 
     fn parent(&self, path: &[u8]) -> Result<Walked, Errno> {
         caller!(self => caller);
-        self.fs.walk_parent(&caller, None, walkable(path))
+        Ok(self.fs.walk_parent(&caller, None, walkable(path))?)
     }
 
     /// The root's inode number is 1 here (section 13).

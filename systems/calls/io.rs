@@ -1,7 +1,5 @@
 //! Reading, writing and moving in what is open: read(2), write(2), pread(2), lseek(2),
-//! getdents64(2), ftruncate(2), fallocate(2).
-//!
-//! Not here: fallocate(2) modes beyond allocation and holes (EOPNOTSUPP).
+//! getdents64(2), ftruncate(2).
 
 use super::face_files::operation::{READ, STAT};
 use crate::abi::Errno;
@@ -26,10 +24,6 @@ pub(crate) const MAX_DEVICE_BYTES: u64 = 32 << 20;
 /// bytes are asked for, and an absurd count must not fill the host's memory. What is short may be
 /// asked for again (read(2), copy_file_range(2), sendfile(2): RETURN VALUE).
 pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
-
-/// Modes of fallocate(2).
-const FALLOC_FL_KEEP_SIZE: u32 = 1;
-const FALLOC_FL_PUNCH_HOLE: u32 = 2;
 
 /// What kind of thing a place is, for reading and writing.
 pub(super) enum Thing {
@@ -71,15 +65,20 @@ impl Kernel {
             _ => readable_count(count)?,
         };
         match description.target {
-            Target::Pipe(pipe, _) => self.read_pipe(row, pipe, count),
+            Target::Pipe(pipe, None) => self.read_pipe(row, pipe, count),
+            Target::Pipe(pipe, Some(_)) => {
+                let result = self.read_pipe(row, pipe, count);
+                self.fifo_read(row, &result);
+                result
+            }
             Target::Socket(socket) => self.read_socket(row, socket, count),
             Target::Object(object) => self.read_object(row, object, count),
             Target::File(place) => {
-                let offset = description.offset;
+                let (offset, counts) = (description.offset, description.flags & O_NOATIME == 0);
                 self.face_read_limit(count)?;
                 self.face_permit_file(READ, place)?;
                 self.check_area(offset, count)?;
-                let answer = self.read_place(task, place, offset, count)?;
+                let answer = self.read_place(task, place, (offset, count), counts)?;
                 // Devices have no offset that moves.
                 if answer.value > 0 && !self.is_device(place) {
                     self.rows[row].offset = offset + answer.value as u64;
@@ -121,17 +120,19 @@ impl Kernel {
         self.face_permit_file(READ, place)?;
         let count = readable_count(count)?;
         self.check_area(offset, count)?;
-        self.read_place(task, place, offset, count)
+        let counts = self.rows[row].flags & O_NOATIME == 0;
+        self.read_place(task, place, (offset, count), counts)
     }
 
+    /// Reads what has a place; `counts` as an access unless O_NOATIME forbids it.
     pub(crate) fn read_place(
         &mut self,
         task: TaskRow,
         place: Place,
-        offset: u64,
-        count: u64,
+        (offset, count): (u64, u64),
+        counts: bool,
     ) -> CallResult {
-        match self.thing(place) {
+        let answer = match self.thing(place) {
             Thing::Directory => Err(Errno::EISDIR.into()),
             Thing::Other => Err(Errno::EINVAL.into()),
             Thing::Device(rdev) => self.read_device(rdev, count),
@@ -139,11 +140,17 @@ impl Kernel {
             Thing::File => {
                 let count = count.min(MAX_FILE_BYTES);
                 let data = self.fs.read(place, offset, count)?;
-                let now = self.stamp();
-                self.fs.accessed_by_read(place, count, now);
+                if counts {
+                    let now = self.stamp();
+                    self.fs.accessed_by_read(place, count, now);
+                }
                 Ok(Answer::data(data))
             }
+        }?;
+        if answer.value > 0 {
+            self.fs.tell_of_open(place, IN_ACCESS);
         }
+        Ok(answer)
     }
 
     fn read_device(&mut self, rdev: u64, count: u64) -> CallResult {
@@ -229,9 +236,13 @@ impl Kernel {
         }
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         match description.target {
-            Target::Pipe(pipe, _) => {
+            Target::Pipe(pipe, place) => {
                 let flags = description.flags;
-                self.write_pipe(task, row, (pipe, flags), data)
+                let result = self.write_pipe(task, row, (pipe, flags), data);
+                if place.is_some() {
+                    self.fifo_written(row, &result);
+                }
+                result
             }
             Target::Socket(socket) => self.write_socket(task, row, socket, data),
             Target::Object(object) => self.write_object(row, object, data),
@@ -305,7 +316,7 @@ impl Kernel {
         offset: u64,
         data: &[u8],
     ) -> CallResult {
-        match self.thing(place) {
+        let answer = match self.thing(place) {
             Thing::Directory => Err(Errno::EISDIR.into()),
             Thing::Other => Err(Errno::EINVAL.into()),
             Thing::Proc => Err(Errno::EINVAL.into()),
@@ -317,7 +328,11 @@ impl Kernel {
                 let written = self.fs.write(&caller, place, offset, data, now)?;
                 Ok(Answer::value(written as i64))
             }
+        }?;
+        if answer.value > 0 {
+            self.fs.tell_of_open(place, IN_MODIFY);
         }
+        Ok(answer)
     }
 
     /// What of the data lies below RLIMIT_FSIZE.
@@ -382,7 +397,7 @@ impl Kernel {
         Ok(Answer::value(new as i64))
     }
 
-    fn largest_offset(&self, place: Place) -> u64 {
+    pub(super) fn largest_offset(&self, place: Place) -> u64 {
         if self.bends.any_offset {
             return i64::MAX as u64;
         }
@@ -406,19 +421,27 @@ impl Kernel {
         let Target::File(place) = self.rows[row].target else { return Err(Errno::ENOTDIR.into()) };
         // Linux takes the low 32 bits, and what is negative then has no room for anything.
         let count = u64::try_from(count as u32 as i32).unwrap_or(0);
-        let from = self.rows[row].offset;
-        let entries = {
+        let (from, counts) = (self.rows[row].offset, self.rows[row].flags & O_NOATIME == 0);
+        let listed = {
             caller!(self, task => caller);
-            self.fs.list(&caller, place, from, count)?
+            self.fs.list(&caller, place, from, count)
         };
+        // Linux counts the access before it sees that there is no room for the first entry.
+        let looked = !matches!(listed, Err(Errno::ENOENT | Errno::ENOTDIR));
+        if looked {
+            self.fs.tell_of_open(place, IN_ACCESS);
+        }
+        if counts && looked {
+            let now = self.stamp();
+            self.fs.accessed(place, now);
+        }
+        let entries = listed?;
         let bytes: u64 = entries
             .iter()
             .map(|entry| crate::abi::Dirent::record_bytes(entry.name.0.len() as u64))
             .sum();
         if let Some(last) = entries.last() {
             self.rows[row].offset = last.off as u64;
-            let now = self.stamp();
-            self.fs.accessed(place, now);
         }
         Ok(Answer { value: bytes as i64, payload: Payload::Dirents(entries) })
     }
@@ -438,56 +461,6 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         self.truncate_place(task, place, size)
-    }
-
-    /// fallocate(2): the file grows to hold the range, or keeps its size, or gets a hole.
-    pub(crate) fn fallocate(
-        &mut self,
-        task: TaskRow,
-        fd: i32,
-        mode: u32,
-        offset: i64,
-        len: i64,
-    ) -> CallResult {
-        let row = self.open_fd(task, fd)?;
-        if offset < 0 || len <= 0 {
-            return Err(Errno::EINVAL.into());
-        }
-        if mode & FALLOC_FL_PUNCH_HOLE != 0 && mode & FALLOC_FL_KEEP_SIZE == 0
-            || mode & !(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) != 0
-        {
-            return Err(Errno::EOPNOTSUPP.into());
-        }
-        if !self.rows[row].writable() {
-            return Err(Errno::EBADF.into());
-        }
-        let place = match self.rows[row].target {
-            Target::File(place) => place,
-            Target::Object(Object::Pidfd(_)) => return Err(Errno::EOPNOTSUPP.into()),
-            Target::Object(_) | Target::Socket(_) => return Err(Errno::ENODEV.into()),
-            Target::Pipe(..) => return Err(Errno::ESPIPE.into()),
-        };
-        match self.thing(place) {
-            Thing::File => {}
-            Thing::Directory => return Err(Errno::EISDIR.into()),
-            Thing::Device(_) | Thing::Proc | Thing::Other => return Err(Errno::ENODEV.into()),
-        }
-        let end = offset.checked_add(len).ok_or(Errno::EFBIG)? as u64;
-        if end > self.largest_offset(place) {
-            return Err(Errno::EFBIG.into());
-        }
-        if mode & FALLOC_FL_PUNCH_HOLE != 0 {
-            if !self.fs.may_punch(place) {
-                return Err(Errno::EPERM.into());
-            }
-            let now = self.stamp();
-            self.fs.punch(place, offset as u64, len as u64, now);
-        } else if mode & FALLOC_FL_KEEP_SIZE != 0 {
-            self.fs.may_provide(place, end)?;
-        } else if mode == 0 && end > self.end_of(place) {
-            return self.truncate_place(task, place, end);
-        }
-        Ok(Answer::default())
     }
 }
 

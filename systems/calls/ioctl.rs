@@ -51,7 +51,10 @@ impl Kernel {
                     let bytes = self.readable_bytes(socket);
                     Ok(Answer::with(Payload::Number(bytes as i64)))
                 }
-                Target::Object(Object::Inotify) => Ok(Answer::with(Payload::Number(0))),
+                Target::Object(Object::Inotify) => {
+                    let bytes = self.inotify_bytes(row);
+                    Ok(Answer::with(Payload::Number(bytes as i64)))
+                }
                 Target::File(place) => {
                     let pages = self.fs.pages(place).ok_or(Errno::ENOTTY)?;
                     let left = Pages::size(pages) as i64 - self.rows[row].offset as i64;

@@ -11,7 +11,9 @@ mod face_policy;
 mod face_process;
 mod face_room;
 mod face_tree;
+mod fallocate;
 mod ids;
+pub(crate) mod inotify;
 mod io;
 mod ioctl;
 pub(crate) mod lock;
@@ -20,6 +22,7 @@ mod mount;
 pub(crate) mod object;
 mod open;
 mod path;
+mod pathconf;
 mod pidfd;
 mod pipe;
 pub(crate) mod poll;
@@ -38,7 +41,7 @@ mod vectors;
 mod wait;
 
 use crate::abi::flags::*;
-use crate::abi::{AltStack, Errno};
+use crate::abi::{AltStack, Errno, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Question};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::TaskRow;
@@ -161,6 +164,10 @@ impl Kernel {
             }
             Call::InotifyInit {} => self.inotify_init(task, 0),
             Call::InotifyInit1 { flags } => self.inotify_init(task, flags),
+            Call::InotifyAddWatch { fd, pathname, mask } => {
+                self.inotify_add_watch(task, fd, pathname, mask)
+            }
+            Call::InotifyRmWatch { fd, wd } => self.inotify_rm_watch(task, fd, wd),
             Call::Socket { domain, r#type, protocol } => {
                 self.socket(task, domain, r#type, protocol)
             }
@@ -286,9 +293,8 @@ impl Kernel {
             Call::Stat { path } => self.stat_at(task, AT_FDCWD, path, 0),
             Call::Lstat { path } => self.stat_at(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW),
             Call::Fstat { fd } => self.fstat(task, fd),
-            Call::Newfstatat { dirfd, path, flags } | Call::Statx { dirfd, path, flags, .. } => {
-                self.stat_at(task, dirfd, path, flags)
-            }
+            Call::Newfstatat { dirfd, path, flags } => self.stat_at(task, dirfd, path, flags),
+            Call::Statx { dirfd, path, flags, mask } => self.statx(task, dirfd, path, flags, mask),
             Call::Access { path, mode } => self.access_at(task, AT_FDCWD, path, mode, 0),
             Call::Faccessat { dirfd, path, mode } => self.access_at(task, dirfd, path, mode, 0),
             Call::Faccessat2 { dirfd, path, mode, flags } => {
@@ -319,6 +325,14 @@ impl Kernel {
             Call::Fstatfs { fd } => {
                 let spot = self.spot_of_fd(task, fd)?;
                 self.statfs(&spot)
+            }
+            Call::Pathconf { path, name } => {
+                let spot = self.spot(task, AT_FDCWD, path, 0)?;
+                self.pathconf(&spot, name)
+            }
+            Call::Fpathconf { fd, name } => {
+                let spot = self.spot_of_fd(task, fd)?;
+                self.pathconf(&spot, name)
             }
             ref other => self.dispatch_names(task, other),
         }
@@ -383,18 +397,30 @@ impl Kernel {
                 self.chown(task, spot, uid, gid)
             }
             Call::Utimensat { dirfd, path, atime, mtime, flags } => {
-                let times = atime.zip(mtime).map(|(atime, mtime)| [atime, mtime]);
+                // NULL is neither of them; one that is left out stays.
+                let omit = Timespec { sec: 0, nsec: UTIME_OMIT };
+                let given = atime.is_some() || mtime.is_some();
+                let times = given.then(|| [atime.unwrap_or(omit), mtime.unwrap_or(omit)]);
                 self.utimensat(task, dirfd, path, times, flags)
             }
+            ref other => self.dispatch_xattr_reads(task, other),
+        }
+    }
+
+    fn dispatch_xattr_reads(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
+        match *call {
             Call::Getxattr { path, name, size } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.spot(task, AT_FDCWD, path, 0)?;
                 self.xattr(task, &spot, Some(name), size)
             }
             Call::Lgetxattr { path, name, size } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.spot(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
                 self.xattr(task, &spot, Some(name), size)
             }
             Call::Fgetxattr { fd, name, size } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.open_spot(task, fd)?;
                 self.xattr(task, &spot, Some(name), size)
             }
@@ -417,26 +443,32 @@ impl Kernel {
     fn dispatch_xattrs(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match *call {
             Call::Setxattr { path, name, value, flags } => {
+                Self::check_xattr(name, Some((value, flags)))?;
                 let spot = self.spot(task, AT_FDCWD, path, 0)?;
                 self.set_xattr(task, &spot, name, Some((value, flags)))
             }
             Call::Lsetxattr { path, name, value, flags } => {
+                Self::check_xattr(name, Some((value, flags)))?;
                 let spot = self.spot(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
                 self.set_xattr(task, &spot, name, Some((value, flags)))
             }
             Call::Fsetxattr { fd, name, value, flags } => {
+                Self::check_xattr(name, Some((value, flags)))?;
                 let spot = self.open_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, Some((value, flags)))
             }
             Call::Removexattr { path, name } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.spot(task, AT_FDCWD, path, 0)?;
                 self.set_xattr(task, &spot, name, None)
             }
             Call::Lremovexattr { path, name } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.spot(task, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
                 self.set_xattr(task, &spot, name, None)
             }
             Call::Fremovexattr { fd, name } => {
+                Self::check_xattr(name, None)?;
                 let spot = self.open_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, None)
             }

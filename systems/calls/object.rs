@@ -1,11 +1,8 @@
-//! Objects that are only made: epoll_create(2), inotify_init(2). Programs make them to see whether
-//! they can.
+//! Objects that are only made: epoll_create(2). Programs make them to see whether they can.
 //!
-//! Not here yet: epoll_ctl(2), epoll_wait(2), inotify_add_watch(2).
+//! Not here yet: epoll_ctl(2), epoll_wait(2).
 
-use crate::abi::flags::{
-    EPOLL_CLOEXEC, IN_CLOEXEC, IN_NONBLOCK, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR,
-};
+use crate::abi::flags::{EPOLL_CLOEXEC, O_CLOEXEC, O_NONBLOCK, O_RDWR};
 use crate::abi::{Errno, Stat};
 use crate::components::{Object, Target};
 use crate::event::Answer;
@@ -32,14 +29,6 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         self.make_object(task, Object::Epoll, O_RDWR, flags)
-    }
-
-    /// inotify_init1(2).
-    pub(crate) fn inotify_init(&mut self, task: TaskRow, flags: u32) -> CallResult {
-        if flags & !(IN_CLOEXEC | IN_NONBLOCK) != 0 {
-            return Err(Errno::EINVAL.into());
-        }
-        self.make_object(task, Object::Inotify, O_RDONLY, flags)
     }
 
     /// fstat(2): all share one inode that has no type, but for pidfds: each target has one.

@@ -54,6 +54,21 @@ impl How<'_> {
     }
 }
 
+/// O_DIRECT is for regular files on a disk, or what has pages as they do (open(2), EINVAL).
+fn may_be_direct(flags: u32) -> Result<(), Errno> {
+    if flags & (O_DIRECT | O_PATH) == O_DIRECT { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// What F_GETFL shows of open(2)'s flags: 64-bit programs always have O_LARGEFILE, and O_PATH keeps
+/// almost nothing.
+fn kept_flags(flags: u32) -> u32 {
+    if flags & O_PATH != 0 {
+        flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
+    } else {
+        flags & !NOT_KEPT | O_LARGEFILE
+    }
+}
+
 impl Kernel {
     /// openat(2).
     pub(crate) fn openat(
@@ -75,6 +90,7 @@ impl Kernel {
 
     fn open_as(&mut self, task: TaskRow, how: How<'_>) -> CallResult {
         let How { dirfd, path, flags, mode, resolve } = how;
+        fs::check_open_flags(flags)?;
         let path = path_bytes(path)?;
         if path.is_empty() {
             return Err(Errno::ENOENT.into());
@@ -90,32 +106,44 @@ impl Kernel {
         let opened = {
             caller!(self, task => caller);
             let caller = fs::Caller { resolve, ..caller };
-            self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)?
+            self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)
         };
-        // 64-bit programs always have O_LARGEFILE; O_PATH keeps almost nothing.
-        let kept = if flags & O_PATH != 0 {
-            flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
-        } else {
-            flags & !NOT_KEPT | O_LARGEFILE
-        };
+        let opened = opened.map_err(|lost| self.fs.leave(&lost, now))?;
+        let kept = kept_flags(flags);
         let cloexec = flags & O_CLOEXEC != 0;
         let place = match opened.target {
             fs::Target::Place(place) => place,
             fs::Target::Object(node) => {
                 let row = self.object_of(node)?;
+                may_be_direct(flags)?;
                 return self.reopen(task, (fd, row), kept, cloexec);
             }
         };
         if flags & O_PATH == 0 {
             match self.fs.inode(place).map(|inode| &inode.kind) {
+                // There is no such end.
+                Some(Kind::Fifo) if flags & O_ACCMODE == O_ACCMODE => {
+                    return Err(Errno::EINVAL.into());
+                }
                 Some(Kind::Fifo) => {
+                    if flags & O_ACCMODE != O_WRONLY || flags & O_NONBLOCK == 0 {
+                        may_be_direct(flags)?;
+                    }
                     return self.open_fifo(task, (fd, place), kept, cloexec, &how);
                 }
-                Some(Kind::CharDevice(rdev)) => self.may_open_device(task, *rdev)?,
+                Some(Kind::CharDevice(rdev)) => {
+                    self.may_open_device(task, *rdev)?;
+                    may_be_direct(flags)?;
+                }
                 Some(Kind::BlockDevice(_)) => return Err(Errno::ENXIO.into()),
-                _ => {}
+                None => may_be_direct(flags)?,
+                Some(_) => {}
             }
         }
+        if flags & O_PATH == 0 && self.is_device(place) {
+            self.fs.tell_of_open(place, IN_OPEN);
+        }
+        self.fs.stay(place.mount);
         self.fs.hold(place);
         let row = match self.describe(Target::File(place), kept) {
             Ok(row) => row,
@@ -254,6 +282,9 @@ impl Kernel {
         match self.describe(Target::Pipe(pipe, place), flags) {
             Ok(row) => {
                 self.rows[row].waits_always = true;
+                if let Some(place) = place {
+                    self.fs.tell_of_open(place, IN_OPEN);
+                }
                 self.install(task, fd, row, cloexec);
                 Ok(row)
             }

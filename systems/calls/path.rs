@@ -19,6 +19,8 @@ use alloc::vec::Vec;
 const PATH_MAX: usize = 4096;
 /// Device number of the file system behind unnamed pipes.
 const PIPEFS_DEVICE: u64 = 0xf;
+/// The bit of statx(2)'s mask that has no meaning yet.
+const STATX_RESERVED: u32 = 1 << 31;
 /// Magic numbers of statfs(2) for what has no name.
 const PIPEFS_MAGIC: u64 = 0x5049_5045;
 const SOCKFS_MAGIC: u64 = 0x534f_434b;
@@ -77,10 +79,7 @@ impl Kernel {
         flags: u32,
     ) -> Result<Spot, Errno> {
         let empty_allowed = flags & AT_EMPTY_PATH != 0;
-        if path.is_none() && !empty_allowed {
-            return Err(Errno::EFAULT);
-        }
-        let path = path_bytes(path.or(Some(b"")))?;
+        let path = path_bytes(path)?;
         if path.is_empty() {
             if !empty_allowed {
                 return Err(Errno::ENOENT);
@@ -92,8 +91,11 @@ impl Kernel {
         }
         let from = self.start_of(task, dirfd, path)?;
         let now = self.stamp();
-        caller!(self, task => caller);
-        let found = self.fs.walk(&caller, from, path, flags & AT_SYMLINK_NOFOLLOW == 0)?;
+        let walked = {
+            caller!(self, task => caller);
+            self.fs.walk(&caller, from, path, flags & AT_SYMLINK_NOFOLLOW == 0)
+        };
+        let found = walked.map_err(|lost| self.fs.leave(&lost, now))?;
         match found.target {
             fs::Target::Place(place) => {
                 self.fs.touch_links(&found.followed, now);
@@ -115,8 +117,14 @@ impl Kernel {
             return Err(Errno::ENOENT);
         }
         let now = self.stamp();
-        caller!(self, task => caller);
-        let found = self.fs.walk(&caller, None, path, flags & AT_SYMLINK_NOFOLLOW == 0)?;
+        let walked = {
+            caller!(self, task => caller);
+            self.fs.walk(&caller, None, path, flags & AT_SYMLINK_NOFOLLOW == 0)
+        };
+        let found = walked.map_err(|lost| {
+            self.fs.touch_links(&lost.followed, now);
+            lost.errno
+        })?;
         self.fs.touch_links(&found.followed, now);
         match found.target {
             fs::Target::Place(place) => Ok(Spot::Place(place)),
@@ -140,11 +148,32 @@ impl Kernel {
         Ok(slot.description)
     }
 
-    fn walk_to_parent(&self, task: TaskRow, dirfd: i32, path: Path<'_>) -> Result<Walked, Errno> {
+    fn walk_to_parent(
+        &mut self,
+        task: TaskRow,
+        dirfd: i32,
+        path: Path<'_>,
+    ) -> Result<Walked, Errno> {
         let path = nonempty(path)?;
         let from = self.start_of(task, dirfd, path)?;
-        caller!(self, task => caller);
-        self.fs.walk_parent(&caller, from, path)
+        let walked = {
+            caller!(self, task => caller);
+            self.fs.walk_parent(&caller, from, path)
+        };
+        match walked {
+            Ok(at) => {
+                if !at.followed.is_empty() {
+                    let now = self.stamp();
+                    self.fs.touch_links(&at.followed, now);
+                }
+                self.fs.stay(at.parent.mount);
+                Ok(at)
+            }
+            Err(lost) => {
+                let now = self.stamp();
+                Err(self.fs.leave(&lost, now))
+            }
+        }
     }
 
     /// stat(2) and its like; also statx(2).
@@ -163,8 +192,26 @@ impl Kernel {
         if flags & !known != 0 {
             return Err(Errno::EINVAL.into());
         }
+        // These alone take NULL for the empty path.
+        let path = if flags & AT_EMPTY_PATH != 0 { path.or(Some(b"")) } else { path };
         let spot = self.spot(task, dirfd, path, flags)?;
         Ok(self.stat_of(task, &spot))
+    }
+
+    /// statx(2): what is asked for is given, and more.
+    pub(crate) fn statx(
+        &mut self,
+        task: TaskRow,
+        dirfd: i32,
+        path: Path<'_>,
+        flags: u32,
+        mask: u32,
+    ) -> CallResult {
+        let sync = AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC;
+        if mask & STATX_RESERVED != 0 || flags & sync == sync {
+            return Err(Errno::EINVAL.into());
+        }
+        self.stat_at(task, dirfd, path, flags)
     }
 
     /// fstat(2).
@@ -534,6 +581,17 @@ impl Kernel {
         Ok(Answer::with(Payload::Statfs(Box::new(statfs))))
     }
 
+    /// The name of an attribute, checked with the new value (and flags) before the file is looked
+    /// for; a value that is only asked for or removed is none.
+    pub(crate) fn check_xattr(name: Path<'_>, value: Option<(&[u8], u32)>) -> Result<(), Errno> {
+        let (bytes, flags) = value.map_or((0, 0), |(value, flags)| (value.len(), flags));
+        // The flags come before the name is copied.
+        fs::xattr::check_new(b"-", bytes.min(1), flags)?;
+        let name = name.ok_or(Errno::EFAULT)?;
+        let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+        fs::xattr::check_new(&name[..end], bytes, flags)
+    }
+
     /// getxattr(2) and listxattr(2): a size of 0 asks for the length only.
     pub(crate) fn xattr(
         &mut self,
@@ -572,7 +630,7 @@ impl Kernel {
         let name = name.ok_or(Errno::EFAULT)?;
         let place = match spot {
             Spot::Place(place) => place,
-            Spot::Open(row) => return self.set_xattr_unnamed(*row, Some(name), value),
+            Spot::Open(row) => return self.set_xattr_unnamed(*row, Some(name)),
         };
         let now = self.stamp();
         caller!(self, task => caller);

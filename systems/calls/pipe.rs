@@ -109,14 +109,45 @@ impl Kernel {
         })))
     }
 
+    /// What a read of a FIFO does to its inode.
+    pub(super) fn fifo_read(&mut self, row: DescriptionRow, result: &CallResult) {
+        if let (Target::Pipe(_, Some(place)), Ok(answer)) = (self.rows[row].target, result)
+            && answer.value > 0
+        {
+            self.fs.tell_of_open(place, IN_ACCESS);
+            if self.rows[row].flags & O_NOATIME == 0 {
+                let now = self.stamp();
+                self.fs.accessed(place, now);
+            }
+        }
+    }
+
+    /// What a write to a FIFO does to its inode.
+    pub(super) fn fifo_written(&mut self, row: DescriptionRow, result: &CallResult) {
+        if let (Target::Pipe(_, Some(place)), Ok(answer)) = (self.rows[row].target, result)
+            && answer.value > 0
+        {
+            let now = self.stamp();
+            self.fs.stamp_contents(place, now);
+            self.fs.tell_of_open(place, IN_MODIFY);
+        }
+    }
+
     /// What is in a pipe, or its end; `None` if a reader must wait.
     pub(crate) fn try_pipe_read(
         &mut self,
         row: DescriptionRow,
         count: u64,
     ) -> Result<Option<Answer>, Errno> {
-        let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
-        Ok(self.take_from_pipe(pipe, count).map(Answer::data))
+        let pipe = match self.rows[row].target {
+            Target::Pipe(pipe, _) => pipe,
+            Target::Object(_) => return self.try_inotify_read(row, count),
+            Target::File(_) | Target::Socket(_) => return Err(Errno::EBADF),
+        };
+        let Some(bytes) = self.take_from_pipe(pipe, count) else { return Ok(None) };
+        let answer = Ok(Answer::data(bytes));
+        self.fifo_read(row, &answer);
+        Ok(answer.ok())
     }
 
     #[inline]
@@ -188,7 +219,11 @@ impl Kernel {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
         let flags = self.rows[row].flags;
         let over = self.put_into_pipe(task, (pipe, flags), data, written, false)?;
-        Ok(over.then(|| Answer::value(*written as i64)))
+        let answer = Ok(Answer::value(*written as i64));
+        if over {
+            self.fifo_written(row, &answer);
+        }
+        Ok(answer.ok().filter(|_| over))
     }
 
     /// Whether the call is over: all is written, or some and the readers are gone. Only a write

@@ -99,7 +99,8 @@ impl Kernel {
         match description.target {
             Target::Pipe(pipe, _) => self.poll_pipe(pipe, description),
             Target::Socket(socket) => self.poll_socket(socket),
-            Target::Object(Object::Epoll | Object::Inotify) => 0,
+            Target::Object(Object::Epoll) => 0,
+            Target::Object(Object::Inotify) => self.poll_inotify(row),
             Target::Object(Object::Event(event)) => self.poll_event(event),
             Target::Object(Object::Pidfd(pidfd)) => self.poll_pidfd(pidfd, description.flags),
             Target::Object(Object::Device(_) | Object::Foreign(_)) | Target::File(_)

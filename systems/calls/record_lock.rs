@@ -59,7 +59,8 @@ crate::wire_struct!(RecordLock { owner, pid, exclusive, start, end });
 /// The locks of one object and the calls that wait for them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecordLocks {
-    /// In the order of their first bytes.
+    /// Those of one owner stand together, in the order of their first bytes; owners in the order in
+    /// which they came. The first in the way is the one that F_GETLK tells.
     pub(crate) locks: Vec<RecordLock>,
     pub(crate) waiters: WaitQueue,
 }
@@ -102,7 +103,6 @@ impl RecordLocks {
                 self.locks.push(RecordLock { start: end + 1, ..lock });
             }
         }
-        self.locks.sort_by_key(|lock| lock.start);
         cut
     }
 
@@ -114,6 +114,8 @@ impl RecordLocks {
 
     /// Sets a lock that conflicts with nothing; joins neighbours of the same owner and kind.
     fn set(&mut self, mut new: RecordLock) {
+        let is_own = |lock: &RecordLock| lock.owner == new.owner;
+        let first = self.locks.iter().position(is_own).unwrap_or(self.locks.len());
         self.clear(new.owner, new.start, new.end);
         self.locks.retain(|lock| {
             let touches = lock.owner == new.owner
@@ -126,7 +128,9 @@ impl RecordLocks {
             }
             !touches
         });
-        let at = self.locks.partition_point(|lock| lock.start < new.start);
+        let before = |lock: &&RecordLock| lock.owner == new.owner && lock.start < new.start;
+        let first = first.min(self.locks.len());
+        let at = first + self.locks[first..].iter().take_while(before).count();
         self.locks.insert(at, new);
     }
 }

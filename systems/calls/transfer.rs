@@ -90,6 +90,9 @@ impl Kernel {
         let mut moved = 0;
         if count > 0 {
             let data = self.fs.read(from_place, source, count.min(MAX_FILE_BYTES))?;
+            if !data.is_empty() {
+                self.fs.tell_of_open(from_place, IN_ACCESS);
+            }
             moved = self.write_place(task, to_place, target, &data)?.value;
             let now = self.stamp();
             self.fs.accessed(from_place, now);
@@ -294,11 +297,15 @@ impl Kernel {
         match self.fs.inode(place).map(|inode| &inode.kind) {
             // Pages of the file lie in the pipe as they are: the first may be a part of one.
             Some(Kind::Regular(_)) => {
-                Ok(self.fs.read(place, at, count.min(room - at % PAGE_BYTES))?)
+                let data = self.fs.read(place, at, count.min(room - at % PAGE_BYTES))?;
+                if !data.is_empty() {
+                    self.fs.tell_of_open(place, IN_ACCESS);
+                }
+                Ok(data)
             }
             // /dev/null has nothing to map.
             Some(Kind::CharDevice(rdev)) if (major(*rdev), minor(*rdev)) != (1, 3) => {
-                match self.read_place(task, place, at, count.min(room))?.payload {
+                match self.read_place(task, place, (at, count.min(room)), true)?.payload {
                     Payload::Data(bytes) => Ok(bytes.0),
                     _ => Ok(Vec::new()),
                 }

@@ -4,7 +4,6 @@
 use super::path::path_bytes;
 use crate::abi::Errno;
 use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
-use crate::abi::flags::{XATTR_CREATE, XATTR_REPLACE};
 use crate::components::{Object, Target};
 use crate::event::{Answer, Path};
 use crate::fs::xattr::check_name;
@@ -94,16 +93,8 @@ impl Kernel {
         Err(if excluded { Errno::ENODATA } else { Errno::EOPNOTSUPP }.into())
     }
 
-    /// fsetxattr(2) with a value and flags, fremovexattr(2) without.
-    pub(super) fn set_xattr_unnamed(
-        &self,
-        row: DescriptionRow,
-        name: Path<'_>,
-        value: Option<(&[u8], u32)>,
-    ) -> CallResult {
-        if value.is_some_and(|(_, flags)| flags & !(XATTR_CREATE | XATTR_REPLACE) != 0) {
-            return Err(Errno::EINVAL.into());
-        }
+    /// fsetxattr(2), fremovexattr(2).
+    pub(super) fn set_xattr_unnamed(&self, row: DescriptionRow, name: Path<'_>) -> CallResult {
         let name = attribute_name(name)?;
         let excluded = name.starts_with(USER) && !self.is_pidfd(row);
         Err(if excluded { Errno::EPERM } else { Errno::EOPNOTSUPP }.into())

@@ -54,7 +54,7 @@ crate::wire_enum!(Device { 0 Null, 1 Zero, 2 Stdin, 3 Stdout, 4 Stderr, 5 Urando
 pub enum Object {
     /// epoll(7): nothing can be added yet.
     Epoll,
-    /// inotify(7): nothing can be watched yet.
+    /// An instance of inotify(7): it has the description's id.
     Inotify,
     /// A device of the face's, which is no file of any tree.
     Device(Device),

@@ -3,6 +3,7 @@
 
 pub mod anonymous;
 pub mod description;
+pub mod inotify;
 pub mod pipe;
 pub mod process;
 pub mod socket;

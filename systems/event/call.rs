@@ -290,6 +290,9 @@ calls! {
         flags: u32 [Optional] }
     291 epoll_create1 EpollCreate1 { flags: u32 [OptionalFlags(EPOLL_CREATE_FLAGS)] }
     294 inotify_init1 InotifyInit1 { flags: u32 [OptionalFlags(INOTIFY_INIT_FLAGS)] }
+    254 inotify_add_watch InotifyAddWatch { fd: i32 [Plain], pathname: Path<'a> [Plain],
+        mask: u32 [Flags(INOTIFY_FLAGS)] }
+    255 inotify_rm_watch InotifyRmWatch { fd: i32 [Plain], wd: i32 [Plain] }
     221 fadvise64 Fadvise64 { fd: i32 [Plain], offset: i64 [Plain], len: i64 [Plain],
         advice: u32 [Choice(ADVICES)] }
     222 timer_create TimerCreate { clockid: u32 [Choice(CLOCKS)],
@@ -389,6 +392,9 @@ calls! {
     194 listxattr Listxattr { path: Path<'a> [Plain], size: u64 [Optional] }
     195 llistxattr Llistxattr { path: Path<'a> [Plain], size: u64 [Optional] }
     196 flistxattr Flistxattr { fd: i32 [Plain], size: u64 [Optional] }
+    // No system calls, and numbers that no system call has: pathconf(3).
+    65534 pathconf Pathconf { path: Path<'a> [Plain], name: u32 [Choice(PATHCONF_NAMES)] }
+    65535 fpathconf Fpathconf { fd: i32 [Plain], name: u32 [Choice(PATHCONF_NAMES)] }
     // The face (DESIGN section 8): families of the origin's contract, spoken by nobody (task 0).
     // Numbers beyond all of Linux's. `raw`: straight at the tree, past permissions, limits, guard.
     65536 face_register_driver FaceRegisterDriver { driver: &'a [u8] [Plain],

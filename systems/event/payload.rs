@@ -89,6 +89,8 @@ pub enum Payload {
     /// What a wait of the face reports: 0 = the end with its number, 1 = a stop, 2 = a
     /// continuation, with the signal.
     Change(u32, i32),
+    /// The value of pathconf(3); `None` is "unlimited".
+    Conf(Option<u64>),
 }
 
 crate::wire_struct!(Answer { value, payload });
@@ -97,5 +99,6 @@ crate::wire_enum!(Payload {
     6 Action(action), 7 Set(set), 8 Fds(fds), 9 Poll(fds), 10 Select(sets), 11 Groups(groups),
     12 Ids(ids), 13 Limit(limit), 14 Dirents(entries), 15 Lock(lock), 16 Time(time),
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
-    21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status)
+    21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status),
+    25 Conf(value)
 });

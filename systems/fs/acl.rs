@@ -38,19 +38,41 @@ impl Fs {
         (name, value): (&[u8], &[u8]),
         now: Timespec,
     ) -> Result<(), Errno> {
-        if !self.has_acls(caller, place) || name != b"system.posix_acl_access" {
-            return Err(Errno::EOPNOTSUPP);
+        if value.is_empty() {
+            return self.remove_acl(caller, place, name);
         }
         let bits = permission_bits(value)?;
+        if !self.has_acls(caller, place) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let is_default = name != b"system.posix_acl_access";
+        if is_default && !self.is_directory(place) {
+            return Err(Errno::EACCES);
+        }
+        let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
+        if !self.owner_or_capable(caller, inode) {
+            return Err(Errno::EPERM);
+        }
+        if is_default {
+            return Err(Errno::EOPNOTSUPP);
+        }
         let mode = self.attributes(caller, place).mode & 0o7000;
         self.chmod(caller, place, mode | bits, now)
     }
 
     /// removexattr(2) of a list: the mode stays.
-    pub(super) fn remove_acl(&self, caller: &Caller<'_>, place: Place) -> Result<(), Errno> {
+    pub(super) fn remove_acl(
+        &self,
+        caller: &Caller<'_>,
+        place: Place,
+        name: &[u8],
+    ) -> Result<(), Errno> {
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         if !self.has_acls(caller, place) {
             return Err(Errno::EOPNOTSUPP);
+        }
+        if name != b"system.posix_acl_access" && !self.is_directory(place) {
+            return Ok(());
         }
         if self.owner_or_capable(caller, inode) { Ok(()) } else { Err(Errno::EPERM) }
     }
@@ -70,7 +92,9 @@ fn permission_bits(value: &[u8]) -> Result<u32, Errno> {
     for entry in entries.chunks_exact(ENTRY_BYTES) {
         let tag = u16::from(entry[0]) | u16::from(entry[1]) << 8;
         let rights = u32::from(entry[2]) | u32::from(entry[3]) << 8;
-        let shift = TAGS.iter().find(|known| known.0 == tag).ok_or(Errno::EOPNOTSUPP)?.1;
+        let further = matches!(tag, 2 | 8 | 0x10);
+        let strange = if further { Errno::EOPNOTSUPP } else { Errno::EINVAL };
+        let shift = TAGS.iter().find(|known| known.0 == tag).ok_or(strange)?.1;
         if rights > 7 || seen & tag != 0 {
             return Err(Errno::EINVAL);
         }

@@ -7,12 +7,12 @@ use super::volume::mount_flags::{
     MOUNT_NOATIME, MOUNT_NODEV, MOUNT_NODIRATIME, MOUNT_NOEXEC, MOUNT_NOSUID, MOUNT_NOSYMFOLLOW,
     MOUNT_READ_ONLY, MOUNT_STRICTATIME,
 };
-use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
+use super::{Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
 use crate::abi::credentials::CAP_CHOWN;
 use crate::abi::flags::{
-    MS_MANDLOCK, MS_SYNCHRONOUS, S_ISGID, ST_MANDLOCK, ST_NOATIME, ST_NODEV, ST_NODIRATIME,
-    ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME, ST_SYNCHRONOUS, ST_VALID,
-    UTIME_NOW, UTIME_OMIT,
+    IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_ISGID, ST_MANDLOCK, ST_NOATIME,
+    ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME,
+    ST_SYNCHRONOUS, ST_VALID, UTIME_NOW, UTIME_OMIT,
 };
 use crate::abi::{Errno, Stat, Statfs, Timespec};
 
@@ -218,6 +218,7 @@ impl Fs {
             row.mode &= !S_ISGID;
         }
         row.ctime = now;
+        self.tell(place, IN_ATTRIB);
         Ok(())
     }
 
@@ -260,6 +261,9 @@ impl Fs {
             row.mode &= !S_ISGID;
         }
         row.ctime = now;
+        if uid.is_some() || gid.is_some() || dropped != 0 {
+            self.tell(place, IN_ATTRIB);
+        }
         Ok(())
     }
 
@@ -300,6 +304,14 @@ impl Fs {
         let row = self.inode_mut(inode);
         (row.atime, row.mtime) = (stamp(atime, row.atime), stamp(mtime, row.mtime));
         row.ctime = now;
+        self.tell(
+            place,
+            match (atime, mtime) {
+                (_, FileTime::Omit) => IN_ACCESS,
+                (FileTime::Omit, _) => IN_MODIFY,
+                _ => IN_ATTRIB,
+            },
+        );
         Ok(())
     }
 
@@ -323,6 +335,15 @@ impl Fs {
         for inode in followed {
             self.touch(*inode, now);
         }
+    }
+
+    /// What a walk that failed touched on its way; gives why it failed.
+    pub fn leave(&mut self, lost: &Lost, now: Timespec) -> Errno {
+        self.touch_links(&lost.followed, now);
+        if let Some(mount) = lost.mount {
+            self.stay(mount);
+        }
+        lost.errno
     }
 
     fn touch(&mut self, inode: InodeId, now: Timespec) {

@@ -7,7 +7,8 @@ use super::walk::{Last, Walked};
 use super::{Caller, EntryId, Fs, InodeId, Kind, Name, Node, Pages, Place, VolumeId};
 use crate::abi::credentials::{CAP_FOWNER, CAP_MKNOD};
 use crate::abi::flags::{
-    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP,
+    IN_ATTRIB, IN_CREATE, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID,
+    S_ISUID, S_IXGRP,
 };
 use crate::abi::{Errno, Timespec};
 
@@ -48,7 +49,7 @@ impl Fs {
     ) -> Result<Place, Errno> {
         self.new_name(at, true)?;
         self.may_create(caller, at.parent)?;
-        self.make(caller, at.parent, &at.name, Kind::directory(), mode & 0o1777, now)
+        self.make_told(caller, at, Kind::directory(), mode & 0o1777, now)
     }
 
     /// mknod(2) of every type but directories; `device` counts for device nodes only.
@@ -80,7 +81,7 @@ impl Fs {
         if is_device && !whiteout && !caller.cred.capable(CAP_MKNOD) {
             return Err(Errno::EPERM);
         }
-        self.make(caller, at.parent, &at.name, kind, mode & 0o7777, now)
+        self.make_told(caller, at, kind, mode & 0o7777, now)
     }
 
     /// symlink(2): makes a link at the path that holds `target`.
@@ -102,7 +103,7 @@ impl Fs {
         if target.len() > self.volume(at.parent).kind.facts().max_symlink_bytes {
             return Err(Errno::ENAMETOOLONG);
         }
-        self.make(caller, at.parent, &at.name, Kind::Symlink(target.into()), 0o777, now)
+        self.make_told(caller, at, Kind::Symlink(target.into()), 0o777, now)
     }
 
     /// link(2): gives the inode at `old` another name.
@@ -145,7 +146,26 @@ impl Fs {
         row.ctime = now;
         let entry = self.add_entry(parent, at.name.clone(), inode);
         self.changed(directory, now);
+        self.tell_inode(inode, IN_ATTRIB);
+        self.tell_name(directory, &at.name, false, IN_CREATE);
         Ok(Place { mount: at.parent.mount, node: Node::Entry(entry) })
+    }
+
+    /// [`Fs::make`] at a path, which those who watch the directory are told.
+    fn make_told(
+        &mut self,
+        caller: &Caller<'_>,
+        at: &Walked,
+        kind: Kind,
+        mode: u32,
+        now: Timespec,
+    ) -> Result<Place, Errno> {
+        let is_directory = matches!(kind, Kind::Directory(_));
+        let place = self.make(caller, at.parent, &at.name, kind, mode, now)?;
+        if let Some(directory) = self.inode_id(at.parent) {
+            self.tell_name(directory, &at.name, is_directory, IN_CREATE);
+        }
+        Ok(place)
     }
 
     /// `protected_hardlinks` of proc_sys_fs(5): others' files only if they are plain and the caller

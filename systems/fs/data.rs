@@ -4,8 +4,9 @@
 //! Offsets come with each call. Not here: `RLIMIT_FSIZE` and what a FIFO or a device does.
 
 use super::procfs::{self, ProcTarget};
-use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place};
+use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place, Shift};
 use crate::abi::credentials::CAP_FSETID;
+use crate::abi::flags::{IN_ATTRIB, IN_MODIFY};
 use crate::abi::{Errno, Timespec};
 use alloc::vec::Vec;
 
@@ -28,6 +29,48 @@ impl Fs {
         if let (Ok(()), Some(inode)) = (punched, self.inode_id(place)) {
             let row = self.inode_mut(inode);
             (row.mtime, row.ctime) = (now, now);
+        }
+    }
+
+    /// Takes a range of whole pages out of a file, or puts a hole in between.
+    ///
+    /// # Errors
+    /// `EPERM` below /proc.
+    pub fn shift(
+        &mut self,
+        place: Place,
+        shift: Shift,
+        (offset, len): (u64, u64),
+    ) -> Result<(), Errno> {
+        self.describe_kind(place, |kind| {
+            if let Kind::Regular(pages) = kind {
+                pages.shift(shift, offset, len);
+            }
+        })
+    }
+
+    /// Stamps a file that is about to be changed, and drops its set-id bits.
+    ///
+    /// # Errors
+    /// `EPERM` below /proc.
+    pub fn modified(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        now: Timespec,
+    ) -> Result<(), Errno> {
+        let (_, inode) = self.stored(place)?;
+        if self.drop_set_ids(caller, inode) {
+            self.tell(place, IN_ATTRIB);
+        }
+        self.changed(inode, now);
+        Ok(())
+    }
+
+    /// Stamps what was written to without bytes of its own: a FIFO.
+    pub fn stamp_contents(&mut self, place: Place, now: Timespec) {
+        if let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) {
+            self.changed(inode, now);
         }
     }
 
@@ -88,7 +131,9 @@ impl Fs {
             return Err(Errno::ENOSPC);
         }
         self.may_write_sealed(inode, offset + count)?;
-        self.drop_set_ids(caller, inode);
+        if self.drop_set_ids(caller, inode) {
+            self.tell(place, IN_ATTRIB);
+        }
         let (before, after) = match self.pages_mut(inode) {
             None => return Err(Errno::EINVAL),
             Some(pages) => {
@@ -103,12 +148,14 @@ impl Fs {
         Ok(count)
     }
 
-    /// What writing and truncating do to set-id bits.
-    fn drop_set_ids(&mut self, caller: &Caller<'_>, inode: InodeId) {
+    /// What writing and truncating do to set-id bits; whether any went.
+    fn drop_set_ids(&mut self, caller: &Caller<'_>, inode: InodeId) -> bool {
         if self.inodes.at(inode.0).mode & 0o6000 != 0 && !caller.cred.capable(CAP_FSETID) {
             let dropped = self.dropped_set_ids(caller, inode);
             self.inode_mut(inode).mode &= !dropped;
+            return dropped != 0;
         }
+        false
     }
 
     /// The checks that truncate(2) makes of the file that its path names.
@@ -145,7 +192,7 @@ impl Fs {
             return Err(Errno::EFBIG);
         }
         self.may_resize_sealed(inode, old, size)?;
-        self.drop_set_ids(caller, inode);
+        let dropped = if self.drop_set_ids(caller, inode) { IN_ATTRIB } else { 0 };
         if let Some(pages) = self.pages_mut(inode) {
             pages.truncate(size);
             let after = pages.present();
@@ -153,6 +200,7 @@ impl Fs {
             self.count_size(old, size);
         }
         self.changed(inode, now);
+        self.tell(place, IN_MODIFY | dropped);
         Ok(())
     }
 

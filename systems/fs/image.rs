@@ -251,6 +251,7 @@ impl<'a> Wire<'a> for Fs {
             mounted: BTreeMap::new(),
             mount_index: super::mounts::MountIndex::default(),
             usage: super::usage::Usage::default(),
+            teller: super::notify::Teller::default(),
         };
         let error = |expected| from.error(expected);
         fs.check().map_err(error)?;

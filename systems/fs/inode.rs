@@ -118,6 +118,8 @@ pub struct Inode {
     pub(super) seals: Option<u8>,
     /// It has no name yet and may get one: made with `O_TMPFILE` without `O_EXCL` (open(2)).
     pub(super) linkable: bool,
+    /// Somebody watches it (inotify(7)). Derived: not encoded.
+    pub(super) watched: bool,
     /// Derived: not encoded.
     pub(super) busy: Busy,
 }
@@ -222,6 +224,7 @@ impl Inode {
             xattrs,
             seals,
             linkable,
+            watched: false,
             busy: Busy::default(),
         })
     }

@@ -7,7 +7,7 @@
 //! operation's cost grows with the number of files, and nothing recurses over the depth of the
 //! tree.
 //!
-//! Not here yet: overlays, fallocate(2), file locks, quotas.
+//! Not here yet: overlays, quotas.
 
 mod acl;
 mod attributes;
@@ -25,6 +25,7 @@ mod memfd;
 mod mount_options;
 mod mount_text;
 mod mounts;
+mod notify;
 mod open;
 mod pages;
 mod paths;
@@ -45,8 +46,9 @@ pub use builder::Meta;
 pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
 pub use mounts::{MOUNTS_MAX, NewMount};
+pub use notify::Told;
 pub use open::{Opened, check_open_flags};
-pub use pages::{PAGE_BYTES, Pages};
+pub use pages::{PAGE_BYTES, Pages, Shift};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use plain::Plain;
 pub use procfs::{ProcNode, ProcView};
@@ -56,7 +58,7 @@ pub use volume::{
     KindFacts, Mount, MountId, Node, Place, Volume, VolumeId, VolumeKind, VolumeOptions,
     mount_flags,
 };
-pub use walk::{Followed, Found, Last, NAME_MAX, PATH_MAX, Target, Walked};
+pub use walk::{Followed, Found, Last, Lost, NAME_MAX, PATH_MAX, Target, Walked};
 
 use crate::abi::{Credentials, Errno, Timespec};
 use alloc::collections::BTreeMap;
@@ -113,6 +115,7 @@ pub struct Fs {
     root: Place,
     protected: Protected,
     usage: usage::Usage,
+    teller: notify::Teller,
 }
 
 impl Fs {
@@ -153,6 +156,7 @@ impl Fs {
             root: Place { mount: MountId(0), node: Node::Entry(EntryId(0)) },
             protected: Protected::default(),
             usage: usage::Usage::default(),
+            teller: notify::Teller::default(),
         };
         let volume = fs.add_volume(kind, None, now);
         let root = fs.volumes[volume.0 as usize].root;
@@ -245,6 +249,7 @@ impl Fs {
             xattrs,
             seals: None,
             linkable: false,
+            watched: false,
             busy: busy::Busy::default(),
         };
         self.count_inode(&inode);
@@ -301,6 +306,7 @@ impl Fs {
     }
 
     fn free_inode(&mut self, inode: InodeId) {
+        self.tell_gone(inode);
         let Some(row) = self.inodes.remove(inode.0) else { return };
         self.uncount_inode(&row);
     }

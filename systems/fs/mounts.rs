@@ -164,6 +164,7 @@ impl Fs {
             root: self.root,
             protected: self.protected,
             usage: super::usage::Usage::default(),
+            teller: super::notify::Teller::default(),
         }
     }
 

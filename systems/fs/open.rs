@@ -2,12 +2,12 @@
 //! FIFO, a device or a terminal does, are the caller's.
 
 use super::attributes::ino;
-use super::walk::{Followed, Last, Target, Walk};
+use super::walk::{Followed, Last, Lost, Target, Walk};
 use super::{Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Name, Node, Pages, Place};
 use crate::abi::flags::{
-    O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE,
-    O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
-    S_ISVTX,
+    IN_CREATE, IN_OPEN, O_ACCMODE, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW,
+    O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
+    S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX,
 };
 use crate::abi::{Errno, Timespec};
 use alloc::format;
@@ -43,19 +43,54 @@ impl Fs {
         flags: u32,
         mode: u32,
         now: Timespec,
-    ) -> Result<Opened, Errno> {
+    ) -> Result<Opened, Lost> {
         let flags = check_open_flags(flags)?;
         if flags & O_TMPFILE == O_TMPFILE {
-            return self.open_tmpfile(caller, from, path, flags, mode, now);
+            let found = self.walk(caller, from, path, flags & O_NOFOLLOW == 0)?;
+            let opened = self.open_tmpfile(caller, found.target, (flags, mode), now);
+            return self.opened(opened, found.followed, now);
         }
         let (reached, directory, followed) = self.reach(caller, from, path, flags)?;
+        let opened = self.open_reached(caller, reached, directory, (flags, mode), now);
+        self.opened(opened, followed, now)
+    }
+
+    /// An open that succeeded has touched the links on its way; of one that failed the caller says
+    /// so.
+    fn opened(
+        &mut self,
+        opened: Result<Opened, Errno>,
+        followed: Followed,
+        now: Timespec,
+    ) -> Result<Opened, Lost> {
+        match opened {
+            Ok(opened) => {
+                self.touch_links(&followed, now);
+                Ok(opened)
+            }
+            Err(errno) => Err(Lost { errno, followed, mount: None }),
+        }
+    }
+
+    /// Opens or makes what the walk led to.
+    fn open_reached(
+        &mut self,
+        caller: &Caller<'_>,
+        reached: Reached,
+        directory: bool,
+        (flags, mode): (u32, u32),
+        now: Timespec,
+    ) -> Result<Opened, Errno> {
         let (place, parent) = match reached {
             Reached::Missing(parent, name) => {
                 self.writable(parent)?;
                 self.may_create(caller, parent)?;
                 let kind = Kind::Regular(Pages::default());
                 let place = self.make(caller, parent, &name, kind, mode & 0o7777, now)?;
-                self.touch_links(&followed, now);
+                if let Some(directory) = self.inode_id(parent) {
+                    self.tell_name(directory, &name, false, IN_CREATE);
+                }
+                self.tell_of_open(place, IN_OPEN);
                 return Ok(Opened { target: Target::Place(place), created: true });
             }
             Reached::Target(Target::Object(_), _) if directory => return Err(Errno::ENOTDIR),
@@ -73,10 +108,13 @@ impl Fs {
             self.may_reuse(caller, parent, place, flags)?;
         }
         self.may_open(caller, place, flags, directory)?;
+        // What opening devices and FIFOs comes to, the caller knows.
+        if flags & O_PATH == 0 && (self.pages(place).is_some() || self.is_directory(place)) {
+            self.tell_of_open(place, IN_OPEN);
+        }
         if flags & (O_TRUNC | O_PATH) == O_TRUNC && self.pages(place).is_some() {
             self.truncate(caller, place, 0, now)?;
         }
-        self.touch_links(&followed, now);
         Ok(Opened { target: Target::Place(place), created: false })
     }
 
@@ -87,7 +125,7 @@ impl Fs {
         from: Option<Place>,
         path: &[u8],
         flags: u32,
-    ) -> Result<(Reached, bool, Followed), Errno> {
+    ) -> Result<(Reached, bool, Followed), Lost> {
         let creates = flags & O_CREAT != 0;
         let mut follow = flags & O_NOFOLLOW == 0 && !(creates && flags & O_EXCL != 0);
         let mut directory = flags & O_DIRECTORY != 0;
@@ -98,7 +136,7 @@ impl Fs {
                     let missing = Reached::Missing(parent, Name::from_slice(end.name));
                     return Ok((missing, directory, Followed::new()));
                 }
-                None => return Err(Errno::ENOENT),
+                None => return Err(Errno::ENOENT.into()),
                 Some(id) if self.is_plain(id, follow) => {
                     let place = Place { mount, node: Node::Entry(id) };
                     let there = Reached::Target(Target::Place(place), parent);
@@ -108,23 +146,33 @@ impl Fs {
             }
         }
         let mut walk = Walk::start(self, caller, from, path)?;
-        loop {
-            walk.reach_last()?;
+        let reached = loop {
+            if let Err(errno) = walk.reach_last() {
+                break Err(errno);
+            }
             if walk.last == Last::Name {
                 if creates && walk.trailing_slash {
-                    return Err(Errno::EISDIR);
+                    break Err(Errno::EISDIR);
                 }
                 // As in the kernel, a slash behind a link has all that follow it followed too.
                 directory |= walk.trailing_slash;
                 follow |= walk.trailing_slash;
-                if creates && walk.look_up()?.is_none() {
-                    let missing = Reached::Missing(walk.at, walk.name);
-                    return Ok((missing, directory, walk.followed));
+                match if creates { walk.look_up().map(|found| found.is_none()) } else { Ok(false) }
+                {
+                    Ok(true) => break Ok(Reached::Missing(walk.at, walk.name.clone())),
+                    Ok(false) => {}
+                    Err(errno) => break Err(errno),
                 }
             }
-            if let Some(target) = walk.take_last(follow)? {
-                return Ok((Reached::Target(target, walk.at), directory, walk.followed));
+            match walk.take_last(follow) {
+                Ok(Some(target)) => break Ok(Reached::Target(target, walk.at)),
+                Ok(None) => {}
+                Err(errno) => break Err(errno),
             }
+        };
+        match reached {
+            Ok(reached) => Ok((reached, directory, walk.followed)),
+            Err(errno) => Err(walk.lost(errno)),
         }
     }
 
@@ -195,21 +243,22 @@ impl Fs {
         if kind == S_IFREG && access & MAY_WRITE != 0 {
             self.may_write_text(place)?;
         }
-        if kind == S_IFSOCK { Err(Errno::ENXIO) } else { Ok(()) }
+        match kind {
+            S_IFSOCK => Err(Errno::ENXIO),
+            S_IFDIR if flags & O_DIRECT != 0 => Err(Errno::EINVAL),
+            _ => Ok(()),
+        }
     }
 
     /// `O_TMPFILE`: a file in the directory's volume that has no name; it lives once it is held.
     fn open_tmpfile(
         &mut self,
         caller: &Caller<'_>,
-        from: Option<Place>,
-        path: &[u8],
-        flags: u32,
-        mode: u32,
+        target: Target,
+        (flags, mode): (u32, u32),
         now: Timespec,
     ) -> Result<Opened, Errno> {
-        let found = self.walk(caller, from, path, flags & O_NOFOLLOW == 0)?;
-        let Target::Place(place) = found.target else { return Err(Errno::ENOTDIR) };
+        let Target::Place(place) = target else { return Err(Errno::ENOTDIR) };
         if !self.is_directory(place) {
             return Err(Errno::ENOTDIR);
         }
@@ -225,6 +274,7 @@ impl Fs {
         let name = Name::from_slice(format!("#{}", ino(inode)).as_bytes());
         let entry = self.add_unlisted(parent, name, inode);
         let made = Place { mount: place.mount, node: Node::Entry(entry) };
+        self.tell_of_open(made, IN_OPEN);
         Ok(Opened { target: Target::Place(made), created: true })
     }
 }

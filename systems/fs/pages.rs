@@ -63,6 +63,15 @@ impl Page {
     }
 }
 
+/// Which way the end of a file moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    /// Nearer: what is in between goes.
+    Out,
+    /// Farther: a hole comes in between.
+    In,
+}
+
 /// The contents of a regular file.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
@@ -227,13 +236,15 @@ impl Pages {
     /// Makes a hole (`FALLOC_FL_PUNCH_HOLE` of fallocate(2)): what lies in it is zero; the size
     /// stays.
     pub fn punch(&mut self, offset: u64, len: u64) {
-        let end = offset.saturating_add(len).min(self.size);
+        let asked = offset.saturating_add(len);
+        let end = asked.min(self.size);
         let mut at = offset;
         while at < end {
             let index = at / PAGE_BYTES;
             let next = (index + 1).saturating_mul(PAGE_BYTES).min(end);
             let is_whole = at.is_multiple_of(PAGE_BYTES)
-                && (next.is_multiple_of(PAGE_BYTES) || next == self.size);
+                // The last page goes if the range reaches beyond the end, and not up to it.
+                && (next.is_multiple_of(PAGE_BYTES) || next == self.size && asked > self.size);
             if is_whole {
                 let page = match self.dense.get_mut(index as usize) {
                     Some(slot) => slot.take(),
@@ -255,6 +266,26 @@ impl Pages {
         }
         self.thin();
         self.trim_stale();
+    }
+
+    /// Takes a range of whole pages inside the file out of it (`FALLOC_FL_COLLAPSE_RANGE` of
+    /// fallocate(2)), or puts a hole in between (`FALLOC_FL_INSERT_RANGE`): what is behind moves.
+    pub fn shift(&mut self, shift: Shift, offset: u64, len: u64) {
+        let (first, count) = (offset / PAGE_BYTES, len / PAGE_BYTES);
+        let size = match shift {
+            Shift::Out => self.size.saturating_sub(len),
+            Shift::In => self.size.saturating_add(len),
+        };
+        let old = core::mem::replace(self, Self::hole(size));
+        for (index, page) in old.iter() {
+            let to = match shift {
+                _ if index < first => index,
+                Shift::Out if index < first + count => continue,
+                Shift::Out => index - count,
+                Shift::In => index + count,
+            };
+            self.page_mut(to).bytes = Arc::clone(&page.bytes);
+        }
     }
 
     /// Keeps the dense part in proportion to the pages when pages have gone.

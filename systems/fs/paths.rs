@@ -82,8 +82,8 @@ impl Fs {
         Ok(if met { path } else { [b"(unreachable)", path.as_slice()].concat() })
     }
 
-    /// Every entry below a directory with its path from there (`/a/b`), sorted by bytes; mounts are
-    /// not entered.
+    /// Every entry below a directory with its path from there (`/a/b`), sorted by bytes; of mounts
+    /// there is the top, and they are not entered.
     pub fn tree(&self, top: Place) -> Vec<(Vec<u8>, Place)> {
         let mut found = Vec::new();
         let mut open = alloc::vec![(Vec::new(), top)];
@@ -94,10 +94,11 @@ impl Fs {
             for (_, entry) in list.entries_from(0) {
                 let path = [&path, &b"/"[..], &self.entry(entry).name].concat();
                 let place = Place { mount: directory.mount, node: Node::Entry(entry) };
-                if self.is_directory(place) && self.entry(entry).mounts == 0 {
+                let seen = self.top_mount(place);
+                if self.is_directory(place) && seen == place {
                     open.push((path.clone(), place));
                 }
-                found.push((path, place));
+                found.push((path, seen));
             }
         }
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));

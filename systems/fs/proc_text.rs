@@ -8,6 +8,7 @@ use super::procfs::{ProcDescriptor, ProcId, ProcSystem, ProcTask};
 use super::{Caller, Fs, ProcNode, ProcView, VolumeKind};
 use crate::abi::Errno;
 use crate::abi::credentials::CAP_FULL;
+use crate::components::inotify::{INSTANCES_MAX, QUEUED_MAX, WATCHES_MAX};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,6 +47,10 @@ impl Fs {
             ProcId::NgroupsMax => b"65536\n".to_vec(),
             ProcId::PidMax => b"4194304\n".to_vec(),
             ProcId::PipeMaxSize => b"1048576\n".to_vec(),
+            ProcId::MountMax => format!("{}\n", super::MOUNTS_MAX).into_bytes(),
+            ProcId::MaxQueuedEvents => format!("{QUEUED_MAX}\n").into_bytes(),
+            ProcId::MaxUserInstances => format!("{INSTANCES_MAX}\n").into_bytes(),
+            ProcId::MaxUserWatches => format!("{WATCHES_MAX}\n").into_bytes(),
             ProcId::NrOpen => b"1048576\n".to_vec(),
             ProcId::Root | ProcId::Sys | ProcId::SysKernel | ProcId::SysFs => {
                 return Err(Errno::EISDIR);

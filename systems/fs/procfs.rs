@@ -234,6 +234,11 @@ proc_table! {
     39 SysFs in Sys, fixed("fs"), Dir 0o555;
     40 PipeMaxSize in SysFs, fixed("pipe-max-size"), Text 0o644;
     41 NrOpen in SysFs, fixed("nr_open"), Text 0o644;
+    42 MountMax in SysFs, fixed("mount-max"), Text 0o644;
+    43 SysInotify in SysFs, fixed("inotify"), Dir 0o555;
+    44 MaxQueuedEvents in SysInotify, fixed("max_queued_events"), Text 0o644;
+    45 MaxUserInstances in SysInotify, fixed("max_user_instances"), Text 0o644;
+    46 MaxUserWatches in SysInotify, fixed("max_user_watches"), Text 0o644;
 }
 
 /// A node below /proc: a row of the table and the numbers that single it out; unused ones are 0.

@@ -2,6 +2,7 @@
 
 use super::walk::{Last, Walked};
 use super::{Caller, Fs, InodeId, Kind, Place};
+use crate::abi::flags::{IN_ATTRIB, IN_DELETE};
 use crate::abi::{Errno, Timespec};
 
 impl Fs {
@@ -26,7 +27,9 @@ impl Fs {
         let above = self.entry(self.entry(entry).parent).inode;
         self.lost_name(inode, now);
         self.changed(above, now);
+        self.tell_inode(inode, IN_ATTRIB);
         self.unlist(entry);
+        self.tell_name(above, &at.name, false, IN_DELETE);
         Ok(())
     }
 
@@ -57,6 +60,7 @@ impl Fs {
         self.drop_subdirectory(above);
         self.changed(above, now);
         self.unlist(entry);
+        self.tell_name(above, &at.name, true, IN_DELETE);
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 
 use super::walk::{Last, Walked};
 use super::{Caller, EntryId, Fs, Kind, MAY_WRITE, Name, Place};
-use crate::abi::flags::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
+use crate::abi::flags::{
+    IN_ATTRIB, IN_MOVE_SELF, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT,
+};
 use crate::abi::{Errno, Timespec};
 
 /// Checks renameat2(2)'s flags, which the kernel does before it looks at the paths.
@@ -181,6 +183,15 @@ impl Fs {
     ) -> Result<(), Errno> {
         let (new_parent, new_above) = self.stored(new.parent)?;
         let old_above = self.entry(self.entry(source).parent).inode;
+        let (from, to) =
+            ((old_above, self.entry(source).name.clone()), (new_above, new.name.clone()));
+        let inode = self.entry(source).inode;
+        self.tell_move(from, to, inode);
+        if let Some(target) = target {
+            let replaced = self.entry(target).inode;
+            self.tell_inode(replaced, IN_ATTRIB);
+        }
+        self.tell_inode(inode, IN_MOVE_SELF);
         self.unlist_entry(source);
         let row = self.entries.at_mut(source.0);
         row.parent = new_parent;
@@ -201,7 +212,6 @@ impl Fs {
                 self.add_subdirectory(new_above);
             }
         }
-        let inode = self.entry(source).inode;
         self.inode_mut(inode).ctime = now;
         self.changed(old_above, now);
         self.changed(new_above, now);
@@ -212,6 +222,14 @@ impl Fs {
     fn exchange(&mut self, source: EntryId, target: EntryId, step: &Move, now: Timespec) {
         let above = |fs: &Fs, entry: EntryId| fs.entry(fs.entry(entry).parent).inode;
         let (source_above, target_above) = (above(self, source), above(self, target));
+        let name = |fs: &Fs, entry: EntryId| fs.entry(entry).name.clone();
+        let one = (source_above, name(self, source));
+        let other = (target_above, name(self, target));
+        for (from, to, entry) in [(one.clone(), other.clone(), source), (other, one, target)] {
+            let inode = self.entry(entry).inode;
+            self.tell_move(from, to, inode);
+            self.tell_inode(inode, IN_MOVE_SELF);
+        }
         self.exchange_entries(source, target);
         if step.crosses && step.source_is_dir != step.target_is_dir {
             let (loses, gains) = if step.source_is_dir {

@@ -7,7 +7,7 @@
 
 use super::procfs::{self, ProcTarget};
 use super::volume::mount_flags::MOUNT_NOSYMFOLLOW;
-use super::{Caller, EntryId, Fs, InodeId, Kind, Name, Node, Place, Plain, ProcNode};
+use super::{Caller, EntryId, Fs, InodeId, Kind, MountId, Name, Node, Place, Plain, ProcNode};
 use crate::abi::Errno;
 use crate::abi::flags::{
     RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
@@ -39,6 +39,30 @@ pub enum Last {
 
 /// The symbolic links that a walk followed.
 pub type Followed = SmallVec<[InodeId; 1]>;
+
+/// A walk that failed. What it touched on its way it has touched all the same.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// Why.
+    pub errno: Errno,
+    /// The symbolic links that were followed, for [`Fs::touch_links`].
+    pub followed: Followed,
+    /// The mount that it stood on in the end, for [`Fs::stay`].
+    pub mount: Option<MountId>,
+}
+
+impl From<Errno> for Lost {
+    /// It failed before its first step.
+    fn from(errno: Errno) -> Self {
+        Self { errno, followed: Followed::new(), mount: None }
+    }
+}
+
+impl From<Lost> for Errno {
+    fn from(lost: Lost) -> Self {
+        lost.errno
+    }
+}
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,6 +277,30 @@ impl<'f> Walk<'f> {
         if stays { Ok(to) } else { Err(Errno::EXDEV) }
     }
 
+    /// All the way; a symbolic link at the end is followed too if `follow`, or if a slash is behind
+    /// it.
+    fn arrive(&mut self, follow: bool) -> Result<Target, Errno> {
+        let mut directory = false;
+        let target = loop {
+            self.reach_last()?;
+            directory |= self.trailing_slash;
+            if let Some(target) = self.take_last(follow || directory)? {
+                break target;
+            }
+        };
+        let is_directory = match target {
+            Target::Place(place) => self.fs.is_directory(place),
+            Target::Object(_) => false,
+        };
+        if directory && !is_directory { Err(Errno::ENOTDIR) } else { Ok(target) }
+    }
+
+    /// What a walk that fails here leaves behind.
+    pub(super) fn lost(&mut self, errno: Errno) -> Lost {
+        let followed = core::mem::take(&mut self.followed);
+        Lost { errno, followed, mount: Some(self.at.mount) }
+    }
+
     /// Takes the last component itself: `None` if it was a link, and the walk goes on in its
     /// target.
     pub(super) fn take_last(&mut self, follow: bool) -> Result<Option<Target>, Errno> {
@@ -457,31 +505,19 @@ impl Fs {
         from: Option<Place>,
         path: &[u8],
         follow: bool,
-    ) -> Result<Found, Errno> {
+    ) -> Result<Found, Lost> {
         match self.plain_walk(caller, from, path, follow) {
             Some(Plain::Place(place)) => {
                 return Ok(Found { target: Target::Place(place), followed: Followed::new() });
             }
-            Some(Plain::Missing) => return Err(Errno::ENOENT),
+            Some(Plain::Missing) => return Err(Errno::ENOENT.into()),
             None => {}
         }
         let mut walk = Walk::start(self, caller, from, path)?;
-        let mut directory = false;
-        let target = loop {
-            walk.reach_last()?;
-            directory |= walk.trailing_slash;
-            if let Some(target) = walk.take_last(follow || directory)? {
-                break target;
-            }
-        };
-        let is_directory = |target| match target {
-            Target::Place(place) => self.is_directory(place),
-            Target::Object(_) => false,
-        };
-        if directory && !is_directory(target) {
-            return Err(Errno::ENOTDIR);
+        match walk.arrive(follow) {
+            Ok(target) => Ok(Found { target, followed: walk.followed }),
+            Err(errno) => Err(walk.lost(errno)),
         }
-        Ok(Found { target, followed: walk.followed })
     }
 
     /// Follows a path up to its last component and looks that up without following it.
@@ -493,7 +529,7 @@ impl Fs {
         caller: &Caller<'_>,
         from: Option<Place>,
         path: &[u8],
-    ) -> Result<Walked, Errno> {
+    ) -> Result<Walked, Lost> {
         if let Some(end) = self.plain_end(caller, from, path) {
             let mount = end.directory.mount;
             return Ok(Walked {
@@ -506,7 +542,9 @@ impl Fs {
             });
         }
         let mut walk = Walk::start(self, caller, from, path)?;
-        walk.reach_last()?;
+        if let Err(errno) = walk.reach_last() {
+            return Err(walk.lost(errno));
+        }
         let place = match walk.last {
             Last::Name => walk.look_up(),
             Last::Dot | Last::DotDot | Last::Root => Ok(None),

@@ -5,8 +5,8 @@
 use super::acl::is_acl;
 use super::usage::xattr_bytes;
 use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place};
-use crate::abi::credentials::CAP_SYS_ADMIN;
-use crate::abi::flags::{S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
+use crate::abi::credentials::{CAP_SETFCAP, CAP_SYS_ADMIN};
+use crate::abi::flags::{IN_ATTRIB, S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
 use crate::abi::{Errno, Timespec};
 use alloc::vec::Vec;
 
@@ -17,6 +17,8 @@ const VALUE_BYTES: usize = 65_536;
 /// `XATTR_CREATE` and `XATTR_REPLACE` of setxattr(2).
 const XATTR_CREATE: u32 = 1;
 const XATTR_REPLACE: u32 = 2;
+/// The capabilities of a program (capabilities(7)), which have a form and a right of their own.
+const CAPABILITY: &[u8] = b"security.capability";
 /// What the record of an attribute takes beside its name and value.
 const RECORD_BYTES: usize = 16;
 
@@ -51,7 +53,9 @@ impl Fs {
         let hidden = if write { Errno::EPERM } else { Errno::ENODATA };
         let attributes = self.attributes(caller, place);
         match space(name) {
-            Some(Space::Security) if write && !caller.cred.capable(CAP_SYS_ADMIN) => {
+            Some(Space::Security)
+                if write && name != CAPABILITY && !caller.cred.capable(CAP_SYS_ADMIN) =>
+            {
                 return Err(Errno::EPERM);
             }
             Some(Space::Trusted) if !caller.cred.capable(CAP_SYS_ADMIN) => return Err(hidden),
@@ -109,7 +113,11 @@ impl Fs {
         }
         self.may_use_xattr(caller, place, name, false)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
-        self.xattr(inode, name).map(<[u8]>::to_vec).ok_or(Errno::ENODATA)
+        let value = self.xattr(inode, name).ok_or(Errno::ENODATA)?;
+        if name == CAPABILITY && !is_capability(value) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(value.to_vec())
     }
 
     /// setxattr(2).
@@ -125,16 +133,18 @@ impl Fs {
         flags: u32,
         now: Timespec,
     ) -> Result<(), Errno> {
-        if flags & !(XATTR_CREATE | XATTR_REPLACE) != 0 {
-            return Err(Errno::EINVAL);
-        }
-        check_name(name)?;
-        if value.len() > VALUE_BYTES {
-            return Err(Errno::E2BIG);
-        }
+        check_new(name, value.len(), flags)?;
         self.writable(place)?;
         if is_acl(name) {
             return self.set_acl(caller, place, (name, value), now);
+        }
+        if name == CAPABILITY && !value.is_empty() {
+            if !is_capability(value) {
+                return Err(Errno::EINVAL);
+            }
+            if !caller.cred.capable(CAP_SETFCAP) {
+                return Err(Errno::EPERM);
+            }
         }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
@@ -165,6 +175,7 @@ impl Fs {
         row.ctime = now;
         let volume = row.volume;
         self.count_bytes(volume, before, after);
+        self.tell(place, IN_ATTRIB);
         Ok(())
     }
 
@@ -182,7 +193,10 @@ impl Fs {
         check_name(name)?;
         self.writable(place)?;
         if is_acl(name) {
-            return self.remove_acl(caller, place);
+            return self.remove_acl(caller, place, name);
+        }
+        if name == CAPABILITY && !caller.cred.capable(CAP_SETFCAP) {
+            return Err(Errno::EPERM);
         }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
@@ -198,6 +212,7 @@ impl Fs {
         row.ctime = now;
         let volume = row.volume;
         self.count_bytes(volume, bytes, 0);
+        self.tell(place, IN_ATTRIB);
         Ok(())
     }
 
@@ -213,6 +228,21 @@ impl Fs {
         }
         list
     }
+}
+
+/// Whether a value has the form of `struct vfs_cap_data`: version 2, or 3 with a root's id.
+fn is_capability(value: &[u8]) -> bool {
+    matches!((value.len(), value.get(3)), (20, Some(2)) | (24, Some(3)))
+}
+
+/// What setxattr(2) checks before it looks for the file: `EINVAL` for flags, the name's length,
+/// `E2BIG`.
+pub(crate) fn check_new(name: &[u8], bytes: usize, flags: u32) -> Result<(), Errno> {
+    if flags & !(XATTR_CREATE | XATTR_REPLACE) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    check_name(name)?;
+    if bytes > VALUE_BYTES { Err(Errno::E2BIG) } else { Ok(()) }
 }
 
 /// ERANGE for a name that is empty or too long.

@@ -13,15 +13,37 @@ impl Kernel {
     /// Counters of eventfd(2), what pidfds refer to, timers.
     pub(super) fn put_extras(&self, out: &mut Vec<u8>) {
         let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows);
-        if rows == 0 && self.timers.next.is_empty() {
+        let watches = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
+        if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
         self.put_rows::<EventRow>(out);
         self.put_rows::<PidfdRow>(out);
         self.timers.put(out);
-        if !self.timers.owners.is_empty() {
+        if !self.timers.owners.is_empty() || watches {
             self.timers.owners.put(out);
         }
+        if watches {
+            self.put_inotify(out);
+        }
+    }
+
+    /// Instances of inotify(7).
+    pub(super) fn put_inotify(&self, out: &mut Vec<u8>) {
+        self.inotify.instances.put(out);
+        self.inotify.last_cookie.put(out);
+    }
+
+    fn get_inotify(&mut self, from: &mut WireReader<'_>) -> Result<(), RestoreError> {
+        self.inotify.instances = Wire::get(from)?;
+        self.inotify.last_cookie = Wire::get(from)?;
+        from.charge(self.inotify.held_bytes())?;
+        let mut watched = self.inotify.instances.values().flat_map(|one| one.watches.values());
+        if watched.any(|watch| watch.inode.is_some_and(|inode| !self.fs.is_inode(inode))) {
+            return Err(RestoreError::Inconsistent("a watch on no inode"));
+        }
+        self.restore_inotify();
+        Ok(())
     }
 
     /// Fills the rows that descriptions referred to, and arms timers.
@@ -59,6 +81,9 @@ impl Kernel {
             if !self.timers.owners.keys().all(has) {
                 return Err(RestoreError::Inconsistent("the owner of no timer"));
             }
+        }
+        if from.left() > 0 {
+            self.get_inotify(from)?;
         }
         let armed: Vec<(u32, u32)> = self.timers.by_number.keys().copied().collect();
         armed.into_iter().for_each(|key| self.arm_timer(key));

@@ -250,6 +250,9 @@ impl Kernel {
         if !self.timers.owners.is_empty() {
             self.timers.owners.put(&mut out);
         }
+        if !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0 {
+            self.put_inotify(&mut out);
+        }
         hash64(0, &out)
     }
 

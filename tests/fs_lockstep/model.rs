@@ -201,7 +201,10 @@ impl Model {
     }
 
     fn find(&mut self, caller: &Caller<'_>, path: &[u8], follow: bool) -> Result<Place, Errno> {
-        let found = self.fs.walk(caller, None, path, follow)?;
+        let found = self.fs.walk(caller, None, path, follow).map_err(|lost| {
+            self.followed.extend_from_slice(&lost.followed);
+            lost.errno
+        })?;
         self.followed.extend_from_slice(&found.followed);
         match found.target {
             Target::Place(place) => Ok(place),
@@ -210,7 +213,10 @@ impl Model {
     }
 
     fn name(&mut self, caller: &Caller<'_>, path: &[u8]) -> Result<Walked, Errno> {
-        let at = self.fs.walk_parent(caller, None, path)?;
+        let at = self.fs.walk_parent(caller, None, path).map_err(|lost| {
+            self.followed.extend_from_slice(&lost.followed);
+            lost.errno
+        })?;
         self.followed.extend_from_slice(&at.followed);
         Ok(at)
     }

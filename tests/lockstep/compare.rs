@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Fields that are not compared, wherever they stand, each with the reason.
-const MASKED: [(&str, &str); 11] = [
+const MASKED: [(&str, &str); 15] = [
     ("ino", "numbers of inodes are the file system's own"),
     ("dev", "numbers of devices are the machine's own"),
     ("blocks", "how much of the disk a file takes is the file system's own"),
@@ -14,6 +14,10 @@ const MASKED: [(&str, &str); 11] = [
     ("mtime_ns", "the real clock runs"),
     ("ctime", "the real clock runs"),
     ("ctime_ns", "the real clock runs"),
+    ("bfree", "how much of the disk is free is the machine's own"),
+    ("bavail", "how much of the disk is free is the machine's own"),
+    ("files", "how many files a disk holds is the file system's own"),
+    ("ffree", "how many files are there is the machine's own"),
     ("comm", "the twin runs a program of its own in the place of every other"),
     ("old_limit", "limits at the start are the machine's own"),
 ];

@@ -36,6 +36,12 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "epoll_create1" => Call::EpollCreate1 { flags: args.flags(0, EPOLL_CREATE_FLAGS)? },
         "inotify_init" => Call::InotifyInit {},
         "inotify_init1" => Call::InotifyInit1 { flags: args.flags(0, INOTIFY_INIT_FLAGS)? },
+        "inotify_add_watch" => Call::InotifyAddWatch {
+            fd: args.fd(0)?,
+            pathname: args.path(1)?,
+            mask: args.flags(2, INOTIFY_FLAGS)?,
+        },
+        "inotify_rm_watch" => Call::InotifyRmWatch { fd: args.fd(0)?, wd: args.int(1)? },
         "shutdown" => Call::Shutdown { sockfd: args.fd(0)?, how: args.flags(1, SHUTDOWNS)? },
         "getsockname" => Call::Getsockname { sockfd: args.fd(0)? },
         "getpeername" => Call::Getpeername { sockfd: args.fd(0)? },

@@ -175,6 +175,9 @@ fn getdents64(f: &Fields<'_>, area: &mut Area) -> Planned {
     ))
 }
 
+/// Which word of `struct statfs` holds its flags; the crate libc names it not.
+const STATFS_FLAGS: usize = 10;
+
 fn statfs(number: i64, what: u64, area: &mut Area) -> Planned {
     let at = area.room(size_of::<libc::statfs>())?;
     Ok(Plan::new(number, &[what, at]).replying(move |_, answer| {
@@ -184,7 +187,7 @@ fn statfs(number: i64, what: u64, area: &mut Area) -> Planned {
             json!({
                 "type": s.f_type, "bsize": s.f_bsize, "blocks": s.f_blocks, "bfree": s.f_bfree,
                 "bavail": s.f_bavail, "files": s.f_files, "ffree": s.f_ffree, "namelen": s.f_namelen,
-                "frsize": s.f_frsize,
+                "frsize": s.f_frsize, "flags": get::<[u64; STATFS_FLAGS + 1]>(at)[STATFS_FLAGS],
             }),
         );
     }))
@@ -202,8 +205,14 @@ fn pathconf(number: i64, what: u64, f: &Fields<'_>, area: &mut Area) -> Planned 
             libc::_PC_LINK_MAX => 127.into(),
             libc::_PC_PATH_MAX | libc::_PC_PIPE_BUF => 4096.into(),
             libc::_PC_MAX_CANON | libc::_PC_MAX_INPUT => 255.into(),
-            libc::_PC_SYMLINK_MAX => "unlimited".into(),
-            _ => Value::from(1),
+            libc::_PC_REC_MIN_XFER_SIZE | libc::_PC_REC_XFER_ALIGN | libc::_PC_ALLOC_SIZE_MIN => {
+                4096.into()
+            }
+            libc::_PC_FILESIZEBITS if s.f_type == libc::EXT4_SUPER_MAGIC => 64.into(),
+            libc::_PC_FILESIZEBITS => 32.into(),
+            libc::_PC_VDISABLE => 0.into(),
+            libc::_PC_CHOWN_RESTRICTED | libc::_PC_NO_TRUNC | libc::_PC_2_SYMLINKS => 1.into(),
+            _ => "unlimited".into(),
         };
         answer.insert("value".into(), value);
     }))
@@ -253,7 +262,9 @@ fn xattr_plan(call: &str, number: i64, file: u64, f: &Fields<'_>, area: &mut Are
         None => vec![file, at, size],
     };
     Ok(Plan::new(number, &arguments).replying(move |length, answer| {
-        let length = if size == 0 { 0 } else { length as usize };
-        put_bytes(answer, "data", &get_bytes(at, length));
+        // Without room the length alone is asked for.
+        if size > 0 {
+            put_bytes(answer, "data", &get_bytes(at, length as usize));
+        }
     }))
 }
