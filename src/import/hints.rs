@@ -88,6 +88,17 @@ impl Hints {
                     hints.programs.remove(&event.tid);
                     hints.moved.remove(&event.tid);
                 }
+                // The thread that executed a program goes on as the leader.
+                EventKind::Superseded { by } => {
+                    hints.openings.end(event.tid);
+                    hints.openings.child(Some(by), event.tid);
+                    hints.openings.end(Some(by));
+                    if hints.moved.remove(&Some(by)) {
+                        hints.moved.insert(event.tid);
+                    } else {
+                        hints.moved.remove(&event.tid);
+                    }
+                }
                 _ => {}
             }
         }

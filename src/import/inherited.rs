@@ -16,6 +16,7 @@ use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
 use super::numbers;
+use super::races::{Earlier, Races};
 use crate::replay::Recorded;
 use crate::strace::{self, Event, EventKind, Fd, Recording, Value};
 
@@ -52,6 +53,8 @@ pub struct Inherited {
     pub limits: BTreeMap<u32, Rlimit>,
     /// Working directory, and how sure that is (0 surest).
     cwd: Option<(u8, Vec<u8>)>,
+    /// By the number of a call: those of other threads that came before it (`races.rs`).
+    pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
     /// umask as created files show it, while nobody was asked.
     umask_of_files: Option<u32>,
 }
@@ -61,10 +64,12 @@ impl Inherited {
     pub fn of(recording: &Recording, root: Option<u32>) -> Self {
         let root = root.or_else(|| root_of(recording)).unwrap_or(1).max(1);
         let found = Self { root, ..Self::default() };
-        let mut walk = Walk { found, tasks: BTreeMap::new(), stats: BTreeMap::new() };
+        let (tasks, stats) = (BTreeMap::new(), BTreeMap::new());
+        let mut walk = Walk { found, tasks, stats, races: Races::default() };
         for (at, event) in (0..).zip(&recording.events) {
             walk.event(recording, at, &event);
         }
+        walk.found.earlier = walk.races.finish();
         walk.found.umask = walk.found.umask.or(walk.found.umask_of_files);
         walk.found
     }
@@ -116,6 +121,7 @@ struct Walk {
     /// The last stat of an absolute path that each task made: bash(1) and pwd(1) compare `$PWD`
     /// with `.`.
     stats: BTreeMap<u32, (Vec<u8>, Value)>,
+    races: Races,
 }
 
 impl Walk {
@@ -123,20 +129,33 @@ impl Walk {
         let tid = event.tid.unwrap_or(self.found.root);
         match &event.kind {
             EventKind::Entry { call } => {
-                let Some(call) = recording.calls.get(*call) else { return };
+                let index = *call;
+                let Some(call) = recording.calls.get(index) else { return };
                 if matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork") {
                     self.birth(tid, &call);
                 }
+                if self.races.is_shared(tid) {
+                    self.races.enter(tid, index, &call, &decode::decode(&call));
+                }
             }
             EventKind::Exit { call } => {
+                self.races.exit(tid, *call);
                 if let Some(call) = recording.calls.get(*call) {
                     self.call(tid, &call);
                 }
             }
             EventKind::Signal { name, info } => self.signal(recording, at, event, name, info),
-            EventKind::Exited { .. } | EventKind::Killed { .. } | EventKind::Superseded { .. } => {
+            EventKind::Exited { .. } | EventKind::Killed { .. } => {
+                self.races.leave(tid);
                 self.tasks.remove(&tid);
                 self.stats.remove(&tid);
+            }
+            // The thread that executed a program goes on as the leader.
+            EventKind::Superseded { by } => {
+                self.races.leave(tid);
+                self.races.leave(*by);
+                let task = self.tasks.remove(by).unwrap_or_default();
+                self.tasks.insert(tid, task);
             }
             EventKind::Stopped { .. } | EventKind::Detached | EventKind::Notice(_) => {}
         }
@@ -158,6 +177,9 @@ impl Walk {
             && set_tid != 0
         {
             let child = self.task(tid).child(flags & CLONE_FILES != 0);
+            if flags & CLONE_FILES != 0 {
+                self.races.share(tid, set_tid, child.numbers());
+            }
             self.tasks.insert(set_tid, child);
         }
     }
@@ -203,6 +225,7 @@ impl Walk {
         if matches!(parsed, Call::Execve { .. })
             && matches!(decoded.expected.recorded, Recorded::Value(0))
         {
+            self.races.leave(tid);
             self.task(tid).exec();
         }
     }

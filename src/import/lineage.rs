@@ -81,6 +81,13 @@ impl Lineage {
         }
     }
 
+    /// The numbers of which something is known, and whether they are in use.
+    pub fn numbers(&self) -> impl Iterator<Item = (i32, bool)> {
+        let table = self.table.borrow();
+        let numbers = table.iter().map(|(fd, slot)| (*fd, *slot != Slot::Closed));
+        numbers.collect::<Vec<_>>().into_iter()
+    }
+
     /// Puts something at a number.
     pub fn put(&self, fd: i32, slot: Slot) {
         self.table.borrow_mut().insert(fd, slot);

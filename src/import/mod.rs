@@ -28,7 +28,9 @@ mod openings;
 mod order;
 mod paths;
 mod probe;
+mod races;
 mod ranges;
+mod rivals;
 mod scope;
 mod signals;
 mod source;
@@ -422,6 +424,7 @@ fn walk(
     let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
     order.known_streams = how.streams;
     order.choices = how.choices;
+    order.earlier = begun.earlier;
     order.run();
     order.items.finish();
     let Order { items, initial, streams, disorder, no_room, .. } = order;

@@ -22,6 +22,7 @@ use super::hints::Hints;
 use super::initial::Initial;
 use super::items::Items;
 use super::probe::Probe;
+use super::races::Earlier;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use super::unknown::Unknown;
@@ -71,6 +72,8 @@ pub struct Order<'a> {
     pub(super) known_streams: BTreeMap<u64, Stream>,
     /// Reads of pipes that gave something else than recorded.
     pub(super) disorder: u64,
+    /// By the number of a call: those of other threads that came before it.
+    pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
     /// When a name was taken away last, by the kernel's clock.
     pub(super) removed_ns: Option<u64>,
     /// Files that are mapped shared and writable.
@@ -121,6 +124,7 @@ impl<'a> Order<'a> {
             stream_bytes: 0,
             known_streams: BTreeMap::new(),
             disorder: 0,
+            earlier: BTreeMap::new(),
             removed_ns: None,
             mapped: BTreeSet::new(),
             no_ends: !recording
@@ -168,9 +172,7 @@ impl<'a> Order<'a> {
                         self.killed(tid, signal, Some((event.line, event.line)));
                     }
                 }
-                EventKind::Superseded { .. } => {
-                    self.tasks.remove(&tid);
-                }
+                EventKind::Superseded { .. } => self.superseded(tid),
                 EventKind::Detached => {
                     self.park(tid);
                 }
@@ -180,7 +182,9 @@ impl<'a> Order<'a> {
             }
         }
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
-            self.end_unseen(tid, None);
+            if self.no_ends || !self.traced.contains(&tid) {
+                self.end_unseen(tid, None);
+            }
             self.park(tid);
         }
         self.initial.add_interpreters(self.kernel.describe_tree(), &self.hints);
@@ -410,6 +414,7 @@ impl<'a> Order<'a> {
         if call.entry_line.is_none() {
             return self.exit_without_entry(tid, index, call);
         }
+        let tid = self.executing(tid, index, &call);
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
         if pending.call != index {
             return;

@@ -9,6 +9,7 @@ use tickernel_systems::wire::{Wire, WireReader};
 
 use super::fates::Fate;
 use super::order::{CLOCK_STEP_NS, MAX_DEMANDS, Order};
+use super::task::Task;
 use super::{decode, numbers};
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, Value};
@@ -137,9 +138,9 @@ impl Order<'_> {
     }
 
     /// A process ended, and no line says so: its exit_group(2) does, or what its parent was told.
+    /// In a folder of files the line may stand a microsecond later than what it brings about.
     pub(super) fn end_unseen(&mut self, pid: u32, status: Option<WaitStatus>) -> bool {
-        let is_told = !self.no_ends && self.traced.contains(&pid);
-        if is_told || !self.is_known(pid) || !self.kernel.is_alive(pid) {
+        if !self.is_known(pid) || !self.kernel.is_alive(pid) {
             return false;
         }
         let leaving =
@@ -147,6 +148,10 @@ impl Order<'_> {
                 Ok(Call::ExitGroup { status } | Call::Exit { status }) => Some(status),
                 _ => None,
             });
+        let is_told = !self.no_ends && self.traced.contains(&pid);
+        if is_told && leaving.is_none() && self.task(pid).fatal.is_none() {
+            return false;
+        }
         match (leaving, status) {
             (Some(status), _) => self.exited(pid, status.cast_unsigned(), None),
             (None, Some(WaitStatus::Exited(status))) => self.exited(pid, u32::from(status), None),
@@ -178,6 +183,32 @@ impl Order<'_> {
             self.end(tid, status, lines);
         }
         self.tasks.remove(&tid);
+    }
+
+    /// The leader of a process is gone: another thread executes a program, and has its number once
+    /// it has (execve(2)).
+    pub(super) fn superseded(&mut self, leader: u32) {
+        self.park(leader);
+        self.tasks.remove(&leader);
+    }
+
+    /// Who is in a call that returns to a task: a thread that executed another program returns as
+    /// the leader.
+    pub(super) fn executing(&self, tid: u32, index: u64, call: &strace::Call) -> u32 {
+        let is_in_it = |task: &Task| task.pending.as_ref().is_some_and(|it| it.call == index);
+        let entered = call.tid.filter(|_| &*call.name == "execve").unwrap_or(tid);
+        if self.tasks.get(&entered).is_some_and(is_in_it) { entered } else { tid }
+    }
+
+    /// Whether another thread of the same process executes a program now, which ends this one.
+    fn ends_by_exec(&self, tid: u32) -> bool {
+        self.siblings(tid).iter().any(|other| {
+            let pending = self.tasks.get(other).and_then(|task| task.pending.as_ref());
+            pending.is_some_and(|pending| {
+                matches!(pending.decoded.parsed(), Some(Call::Execve { .. }))
+                    && pending.decoded.expected.recorded == Recorded::Value(0)
+            })
+        })
     }
 
     /// Threads of the same process that the walk knows.
@@ -213,8 +244,13 @@ impl Order<'_> {
             self.run_call(leader);
         } else {
             self.park(tid);
-            let call = Call::ExitGroup { status: status.cast_signed() };
-            let forced = Expected::only(Role::Force, "exit_group");
+            let status = status.cast_signed();
+            let (call, name) = if self.ends_by_exec(tid) {
+                (Call::Exit { status }, "exit")
+            } else {
+                (Call::ExitGroup { status }, "exit_group")
+            };
+            let forced = Expected::only(Role::Force, name);
             self.emit(&Event::Call { task: tid, call }, Some(forced), lines);
         }
     }

@@ -17,6 +17,7 @@ use super::hints::Hints;
 use super::inherited::Inherited;
 use super::initial::{Initial, Shape};
 use super::meta::{self, SideFile, SideRow};
+use super::races::Earlier;
 use super::start_fds;
 use crate::replay::stat_bits;
 use crate::strace::Recording;
@@ -33,6 +34,8 @@ pub struct Start {
     pub hints: Hints,
     /// The clock at the first line, in ns since 1970.
     pub start_ns: u64,
+    /// Calls of threads that came before others (`races.rs`).
+    pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
 }
 
 /// Puts the first state together.
@@ -41,7 +44,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         side.start.map_or(1_000_000_000_000_000_000, |start| (start.clamp(0.0, 9e9) * 1e9) as u64);
     let now = Timespec::from_ns(start_ns);
     let mut fs = Fs::new(now);
-    let found = Inherited::of(recording, side.root_pid);
+    let mut found = Inherited::of(recording, side.root_pid);
     let root = found.root;
     let cwd = side.cwd.clone().map(String::into_bytes).or_else(|| found.cwd());
     let (cwd, hints) = match cwd.filter(|cwd| cwd.first() == Some(&b'/')) {
@@ -81,7 +84,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         last_pid: root,
         ..Boot::default()
     };
-    Start { boot, initial, fs, hints, start_ns }
+    Start { boot, initial, fs, hints, start_ns, earlier: std::mem::take(&mut found.earlier) }
 }
 
 /// A working directory that nothing tells.

@@ -210,11 +210,12 @@ impl<'a> Texts<'a> {
     fn is_forced_end(&self, seen: &Seen<'_>, line: u64) -> bool {
         let forced = seen.expected.as_ref().is_some_and(|expected| expected.role == Role::Force);
         let ends = match seen.event {
-            Event::Call { task, call: kernel::Call::ExitGroup { status } } => {
-                self.exits.get(&line).is_some_and(|(tid, told)| {
-                    tid.is_none_or(|tid| tid == task) && *told == status.cast_unsigned()
-                })
-            }
+            Event::Call {
+                task,
+                call: kernel::Call::ExitGroup { status } | kernel::Call::Exit { status },
+            } => self.exits.get(&line).is_some_and(|(tid, told)| {
+                tid.is_none_or(|tid| tid == task) && *told == status.cast_unsigned()
+            }),
             Event::Deliver { signal: Signal::SIGKILL, .. } => {
                 matches!(self.signal_at(line), Some(EventKind::Killed { .. }))
             }
