@@ -16,6 +16,7 @@ use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
 use crate::rows::{RowKind, TaskRow};
+use crate::tables::timers::{Notify, Timer};
 use alloc::vec::Vec;
 
 /// What an open descriptor leads to.
@@ -287,6 +288,22 @@ impl Kernel {
     pub fn shares_descriptors(&self, one: u32, other: u32) -> bool {
         let files = |tid| self.pids.task(tid).map(|task| self.rows[task].files);
         files(one).is_some_and(|table| files(other) == Some(table))
+    }
+
+    /// When a timer sends the signal to a task's process next, in ns of the clock; `number` = which
+    /// one of timer_create(2)'s it is.
+    pub fn rings_at(&self, tid: u32, signal: Signal, number: Option<u32>) -> Option<u64> {
+        let process = &self.rows[self.rows[self.pids.task(tid)?].process];
+        let alarm = (signal == Signal::SIGALRM && number.is_none()).then_some(process.alarm_ns);
+        let own = self.timers.of(process.pid).filter(|own| number.is_none_or(|it| it == *own));
+        let timers = own.filter_map(|own| self.timers.by_number.get(&(process.pid, own)));
+        let sends = |timer: &&Timer| {
+            timer.signal == signal.number()
+                && timer.notify != Notify::Nobody
+                && !crate::calls::timer::is_cpu_clock(timer.clock)
+        };
+        let times = timers.filter(sends).map(|timer| timer.at_ns).chain(alarm);
+        times.filter(|at_ns| *at_ns > 0).min()
     }
 
     /// The action of a signal for a task.

@@ -7,3 +7,5 @@ mod support;
 
 #[path = "import_linux/threads.rs"]
 mod threads;
+#[path = "import_linux/waits.rs"]
+mod waits;

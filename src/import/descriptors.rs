@@ -10,6 +10,7 @@ use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, Payload, S
 
 use super::created::Created;
 use super::lineage::{Lineage, Slot};
+use super::probe::polled;
 use crate::replay::{Expected, Recorded, stat_bits};
 use crate::strace::{self, Fd, Value};
 
@@ -146,7 +147,7 @@ impl Descriptors {
             // What is not open is told by POLLNVAL, which `succeeded` sees.
             return;
         }
-        for fd in in_sets(call) {
+        for fd in polled(call) {
             if let Some(seen) = self.at(task, fd).filter(|_| matches!(recorded, Recorded::Value(_)))
             {
                 seen.open.get_or_insert(true);
@@ -462,17 +463,6 @@ pub(super) fn used(call: &Call<'_>) -> Vec<i32> {
             numbers.0
         }
     }
-}
-
-/// Descriptors in the sets of select(2).
-fn in_sets(call: &Call<'_>) -> Vec<i32> {
-    let (Call::Select { readfds, writefds, exceptfds, .. }
-    | Call::Pselect6 { readfds, writefds, exceptfds, .. }) = call
-    else {
-        return Vec::new();
-    };
-    let sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
-    sets.filter_map(|fd| i32::try_from(*fd).ok()).collect()
 }
 
 /// The numbers of the descriptors that a call made, by its name: also one that the kernel does not

@@ -5,6 +5,7 @@
 //! first tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events
 //! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
+mod arrivals;
 mod created;
 mod decode;
 mod demand;

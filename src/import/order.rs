@@ -23,6 +23,7 @@ use super::initial::Initial;
 use super::items::Items;
 use super::probe::Probe;
 use super::races::Earlier;
+use super::scope;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use super::unknown::Unknown;
@@ -54,6 +55,8 @@ pub struct Order<'a> {
     /// Where the recording is.
     pub(super) line_ns: u64,
     pub(super) line: u64,
+    /// Lines have time stamps.
+    pub(super) has_times: bool,
     pub(super) depth: u32,
     /// Lines at which tasks end, by task.
     pub(super) ends: BTreeMap<u32, Vec<u64>>,
@@ -114,6 +117,7 @@ impl<'a> Order<'a> {
             start_ns,
             line_ns: 0,
             line: 0,
+            has_times: recording.events.get(0).is_some_and(|event| event.time_ns.is_some()),
             depth: 0,
             ends: ends(recording, boot.pid),
             fates: fates::of_signals(recording).into_iter(),
@@ -260,9 +264,8 @@ impl<'a> Order<'a> {
         let mut decoded = decode::decode(&call);
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
-        let carried =
-            matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
-        if decode::is_scopeless(&call) && !(carried && decoded.call.is_some()) {
+        let carried = decoded.call.is_some() && scope::is_carried_out(&call.name);
+        if decode::is_scopeless(&call) && !carried {
             self.see_mapping(tid, &call);
             self.pass_over(decoded.expected, lines);
             self.task(tid).passed_over = true;
@@ -474,6 +477,7 @@ impl<'a> Order<'a> {
     pub(super) fn finish(&mut self, tid: u32) {
         let own = self.task(tid).pending.as_ref().map(|pending| pending.call);
         self.supply_child(tid);
+        self.bring_awaited(tid);
         for _ in 0..MAX_DEMANDS {
             match self.probe(tid) {
                 Probe::Right | Probe::Unknown => break,

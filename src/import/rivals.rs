@@ -6,7 +6,7 @@ use tickernel_systems::event::Call;
 
 use super::descriptors::used;
 use super::order::Order;
-use super::probe::Probe;
+use super::probe::{Probe, polled};
 use crate::replay::Recorded;
 
 impl Order<'_> {
@@ -59,13 +59,8 @@ fn looks_at(call: &Call<'_>, fd: i32) -> (bool, bool) {
     match call {
         Call::Close { .. } | Call::CloseRange { .. } => (false, false),
         Call::Dup2 { oldfd, .. } | Call::Dup3 { oldfd, .. } => (*oldfd == fd, false),
-        Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => {
-            (fds.iter().any(|one| one.fd == fd), true)
-        }
-        Call::Select { readfds, writefds, exceptfds, .. }
-        | Call::Pselect6 { readfds, writefds, exceptfds, .. } => {
-            let mut sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
-            (sets.any(|one| *one == i64::from(fd)), true)
+        Call::Poll { .. } | Call::Ppoll { .. } | Call::Select { .. } | Call::Pselect6 { .. } => {
+            (polled(call).contains(&fd), true)
         }
         other => (used(other).contains(&fd), false),
     }

@@ -1,14 +1,12 @@
 //! Signals at their lines and the ends of tasks (IMPORT.md section 3).
 
-use tickernel_systems::abi::signal::{
-    CLD_DUMPED, CLD_EXITED, CLD_KILLED, DefaultAction, SIG_DFL, SIG_IGN,
-};
+use tickernel_systems::abi::signal::{DefaultAction, SIG_DFL, SIG_IGN};
 use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::fates::Fate;
-use super::order::{CLOCK_STEP_NS, MAX_DEMANDS, Order};
+use super::order::{CLOCK_STEP_NS, Order};
 use super::task::Task;
 use super::{decode, numbers};
 use crate::replay::{Expected, FED, Recorded, Role};
@@ -37,19 +35,7 @@ impl Order<'_> {
         if !self.is_known(tid) {
             return;
         }
-        if matches!(recorded.code, CLD_EXITED | CLD_KILLED | CLD_DUMPED) {
-            let status = match (recorded.code, Signal::new(recorded.status)) {
-                (CLD_EXITED, _) => Some(WaitStatus::Exited(recorded.status as u8)),
-                (code, Some(by)) => Some(WaitStatus::Signaled(by, code == CLD_DUMPED)),
-                (_, None) => None,
-            };
-            self.end_unseen(recorded.pid, status);
-        }
-        for _ in 0..MAX_DEMANDS {
-            if self.kernel.has_pending(tid, signal) || !self.supply_signal(tid, recorded.pid) {
-                break;
-            }
-        }
+        self.bring(tid, signal, &recorded);
         let action = self.kernel.action_of(tid, signal).unwrap_or_default();
         let default = signal.default_action();
         let nothing = action.handler == SIG_IGN
@@ -59,8 +45,7 @@ impl Order<'_> {
             if nothing {
                 return;
             }
-            let process = self.kernel.process_of_task(tid).unwrap_or(tid);
-            self.emit(&Event::Signal { target: process, info: recorded }, None, None);
+            self.inject(tid, recorded);
         }
         let caught = action.handler != SIG_DFL && action.handler != SIG_IGN;
         if caught {
