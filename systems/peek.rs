@@ -275,11 +275,10 @@ impl Kernel {
     /// The result of a task's call that is kept back while its process is stopped. A stop waits
     /// for the end of a vfork(2).
     pub fn held_result(&self, tid: u32) -> Option<Completed> {
-        match &self.rows[self.pids.task(tid)?].wait.as_ref()?.on {
+        let row = self.pids.task(tid)?;
+        match &self.rows[row].wait.as_ref()?.on {
             Waiting::Finished(result) => Some(result.clone()),
-            Waiting::Vfork { child } => {
-                Some(Completed::Done(crate::event::Answer::value(i64::from(*child))))
-            }
+            Waiting::Vfork { child } => Some(Completed::Done(self.made_task(row, *child, true))),
             _ => None,
         }
     }

@@ -119,6 +119,10 @@ fn clone(args: &mut Args<'_>, bits: u64, set_tid: u32) {
             tid => format!(", set_tid=[{tid}], set_tid_size=1"),
         };
         args.put(format!("{{flags={bits}, exit_signal={exit}, stack=NULL, stack_size=0{set}}}"));
+        if let Some(Payload::Number(pidfd)) = args.payload() {
+            let told = format!(" => {{pidfd=[{pidfd}]}}");
+            args.join(&told);
+        }
         args.number(88);
         return;
     }
@@ -128,6 +132,10 @@ fn clone(args: &mut Args<'_>, bits: u64, set_tid: u32) {
         (bits, exit) => format!("{}|{}", flags(bits, CLONE_FLAGS), values::signal(exit)),
     };
     args.put("child_stack=NULL").put(format!("flags={words}"));
+    if let Some(Payload::Number(pidfd)) = args.payload() {
+        let told = format!("parent_tid=[{pidfd}]");
+        args.put_output(told);
+    }
 }
 
 /// Takes a number for the child, and bits beyond the 32nd.

@@ -414,6 +414,7 @@ fn kills(call: &Call<'_>) -> bool {
             | Call::Tgkill { .. }
             | Call::Tkill { .. }
             | Call::RtSigqueueinfo { .. }
+            | Call::RtTgsigqueueinfo { .. }
             | Call::PidfdSendSignal { .. }
     )
 }

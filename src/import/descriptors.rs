@@ -504,6 +504,7 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
             return i32::try_from(value).ok().filter(|fd| *fd >= 0).into_iter().collect();
         }
         "recvmsg" => return received_fds(call),
+        "clone" | "clone3" => return super::numbers::pidfd_of_clone(call).into_iter().collect(),
         // TIOCGPTPEER: no text stands after its number.
         "ioctl" if call.arg(1).is_some_and(|arg| names(arg, "TIOCGPTPEER")) => {
             return i32::try_from(value).ok().into_iter().collect();
@@ -557,6 +558,10 @@ pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> b
                         || arg.comment().is_some_and(|text| text.contains("_CLOEXEC"))
                 })
         }
+        // CLONE_PIDFD
+        Some(Call::Clone { .. } | Call::PidfdOpen { .. } | Call::PidfdGetfd { .. }) => true,
+        Some(Call::MemfdCreate { flags, .. }) => flags & MFD_CLOEXEC != 0,
+        Some(Call::Eventfd2 { flags, .. }) => flags & O_CLOEXEC != 0,
         Some(_) => false,
     }
 }

@@ -5,8 +5,8 @@
 
 use tickernel_systems::abi::credentials::CAPABILITIES;
 use tickernel_systems::abi::flags::{
-    DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, makedev,
-    number_of,
+    CLONE_FLAGS, CLONE_PIDFD, DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS,
+    SIGEV_NOTIFY, makedev, number_of,
 };
 use tickernel_systems::abi::signal::SI_TIMER;
 use tickernel_systems::abi::{
@@ -15,7 +15,7 @@ use tickernel_systems::abi::{
 };
 
 use crate::replay::stat_bits;
-use crate::strace::{Operator, Value, WaitStatus as Printed};
+use crate::strace::{Call, Operator, Value, WaitStatus as Printed};
 
 /// A number whose names stand in `table`.
 pub fn number(value: &Value, table: Names) -> Option<i128> {
@@ -341,4 +341,19 @@ pub fn sigevent(value: &Value) -> Option<SigEvent> {
 pub fn itimer(value: &Value) -> Option<Itimer> {
     let time = |name: &str| timespec(value.field(name)?);
     Some(Itimer::of_times(time("it_value")?, time("it_interval")?))
+}
+
+/// The descriptor of the child that clone(2) gave with CLONE_PIDFD: it stands where the thread's
+/// number would; clone3(2) has a place of its own for it.
+pub fn pidfd_of_clone(call: &Call) -> Option<i32> {
+    let argument = call.arg(0)?;
+    let (flags, told) = match &*call.name {
+        "clone3" => (argument.field("flags")?, argument.after().field("pidfd")),
+        "clone" => (call.named_arg("flags")?, call.named_arg("parent_tid")),
+        _ => return None,
+    };
+    let constant = |name: &str| number_of(CLONE_FLAGS, name).or(Some(0)).map(i128::from);
+    let bits = flags.resolve(&constant).and_then(|bits| u64::try_from(bits).ok())?;
+    let told = told?.items().filter(|_| bits & CLONE_PIDFD != 0)?;
+    told.first()?.as_i32()
 }

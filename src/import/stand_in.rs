@@ -127,6 +127,8 @@ impl Order<'_> {
             | Call::Getpgid { target }
             | Call::Getsid { target }
             | Call::Prlimit64 { target, .. }
+            | Call::RtSigqueueinfo { target, .. }
+            | Call::RtTgsigqueueinfo { tid: target, .. }
             | Call::Tkill { tid: target, .. }
             | Call::Tgkill { tid: target, .. } => target,
             _ => return false,

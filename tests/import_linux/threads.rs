@@ -147,3 +147,40 @@ fn a_folder_with_whole_seconds_is_refused() {
     let error = read_dir_of_pids(folder.path()).expect_err("no order");
     assert!(error.to_string().contains("whole seconds"), "{error}");
 }
+
+/// CLONE_PIDFD: the child's descriptor takes a number of its parent's.
+#[test]
+fn a_child_comes_with_a_descriptor() {
+    let before = "10 execve(\"./t\", [\"t\"], 0x7ffd /* 3 vars */) = 0\n";
+    let child = "11 close(3) = -1 EBADF (Bad file descriptor)\n\
+        11 exit_group(3) = ?\n\
+        11 +++ exited with 3 +++\n\
+        10 waitid(P_PIDFD, 3, {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=11, si_uid=0, si_status=3, si_utime=0, si_stime=0}, WEXITED, NULL) = 0\n\
+        10 fcntl(3, F_GETFD) = 0x1 (flags FD_CLOEXEC)\n\
+        10 dup(1) = 4\n\
+        10 exit_group(0) = ?\n\
+        10 +++ exited with 0 +++\n";
+    for made in [
+        "clone3({flags=CLONE_PIDFD, pidfd=0x7f, exit_signal=SIGCHLD, stack=NULL, stack_size=0} => {pidfd=[3]}, 88) = 11",
+        "clone(child_stack=NULL, flags=CLONE_PIDFD|SIGCHLD, parent_tid=[3]) = 11",
+    ] {
+        agrees(&format!("{before}10 {made}\n{child}"), 0);
+    }
+}
+
+/// pthread_sigqueue(3), and the questions whether anybody is there.
+#[test]
+fn signals_are_queued_to_threads() {
+    agrees(
+        &race(
+            "11 rt_sigprocmask(SIG_BLOCK, [USR1], NULL, 8) = 0\n\
+             10 rt_tgsigqueueinfo(10, 11, SIGUSR1, {si_signo=SIGUSR1, si_code=SI_QUEUE, si_pid=10, si_uid=0, si_int=9, si_ptr=0x9}) = 0\n\
+             11 rt_sigtimedwait([USR1], {si_signo=SIGUSR1, si_code=SI_QUEUE, si_pid=10, si_uid=0, si_int=9, si_ptr=0x9}, NULL, 8) = 10 (SIGUSR1)\n\
+             10 rt_tgsigqueueinfo(10, 12, SIGUSR1, {si_signo=SIGUSR1, si_code=SI_QUEUE, si_pid=10, si_uid=0, si_int=9, si_ptr=0x9}) = -1 ESRCH (No such process)\n\
+             10 rt_sigqueueinfo(10, 0, {}) = 0\n\
+             10 rt_sigqueueinfo(99, 0, {}) = -1 ESRCH (No such process)\n\
+             11 rt_sigqueueinfo(10, 0, {}) = -1 EPERM (Operation not permitted)\n",
+        ),
+        0,
+    );
+}

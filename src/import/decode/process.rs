@@ -1,12 +1,14 @@
 //! Arguments of calls about processes, ids, signals and time.
 
-use tickernel_systems::abi::Signal;
 use tickernel_systems::abi::credentials::{CAPABILITIES, SECUREBITS};
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::signal::{SI_QUEUE, SI_USER};
+use tickernel_systems::abi::{Errno, SigInfo, Signal};
 use tickernel_systems::event::Call;
 
-use super::Args;
+use super::{Args, recorded};
 use crate::import::numbers;
+use crate::replay::Recorded;
 use crate::strace::Value;
 
 /// The encoded call; `None` if it is of another family, or the text says too little.
@@ -78,10 +80,14 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         "kill" => Call::Kill { target: args.int(0)?, sig: sig(1)? },
         "tkill" => Call::Tkill { tid: args.int(0)?, sig: sig(1)? },
         "tgkill" => Call::Tgkill { tgid: args.int(0)?, tid: args.int(1)?, sig: sig(2)? },
-        "rt_sigqueueinfo" => Call::RtSigqueueinfo {
-            target: args.int(0)?,
-            sig: sig(1)?,
-            info: numbers::siginfo(args.get(2)?)?,
+        "rt_sigqueueinfo" => {
+            Call::RtSigqueueinfo { target: args.int(0)?, sig: sig(1)?, info: queued(args, 2)? }
+        }
+        "rt_tgsigqueueinfo" => Call::RtTgsigqueueinfo {
+            tgid: args.int(0)?,
+            tid: args.int(1)?,
+            sig: sig(2)?,
+            info: queued(args, 3)?,
         },
         "rt_sigaction" => Call::RtSigaction {
             signum: sig(0)?,
@@ -112,6 +118,16 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         _ => return pidfds(args).or_else(|| times(args)),
     };
     args.done(&call)
+}
+
+/// The siginfo of rt_sigqueueinfo(2). Of one without a number strace prints nothing: it is
+/// sigqueue(3)'s, or says what only the kernel may, as the answer tells.
+fn queued(args: &Args<'_>, index: usize) -> Option<SigInfo> {
+    let value = args.get(index)?;
+    let is_bare = value.as_struct()?.field("si_signo").is_none();
+    let forged = recorded(args.call) == Recorded::Errno(Errno::EPERM);
+    let code = if forged { SI_USER } else { SI_QUEUE };
+    if is_bare { Some(SigInfo { code, ..SigInfo::default() }) } else { numbers::siginfo(value) }
 }
 
 fn pidfds(args: &Args<'_>) -> Option<Vec<u8>> {
