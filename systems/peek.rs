@@ -201,6 +201,13 @@ impl Kernel {
         })
     }
 
+    /// Whether a task may read (4), write (2), execute or search (1) what is at a place.
+    pub fn may(&self, tid: u32, place: Place, mask: u32) -> bool {
+        let Some(task) = self.pids.task(tid) else { return false };
+        caller!(self, task => caller);
+        self.fs.permission(&caller, place, mask).is_ok()
+    }
+
     /// The path of a place, as the task sees it.
     pub fn path_of(&self, tid: u32, place: Place) -> Vec<u8> {
         let Some(task) = self.pids.task(tid) else { return Vec::new() };

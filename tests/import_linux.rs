@@ -5,6 +5,8 @@
 #[path = "import_linux/support.rs"]
 mod support;
 
+#[path = "import_linux/evidence.rs"]
+mod evidence;
 #[path = "import_linux/threads.rs"]
 mod threads;
 #[path = "import_linux/waits.rs"]

@@ -182,6 +182,17 @@ impl Descriptors {
         match call {
             Call::Read { fd, .. } | Call::Readv { fd, .. } => self.moved(task, *fd, value, false),
             Call::Write { fd, .. } | Call::Writev { fd, .. } => self.moved(task, *fd, value, true),
+            Call::Sendfile { out_fd, in_fd, offset, .. } => {
+                self.moved(task, *out_fd, value, true);
+                self.moved_at(task, *in_fd, value, *offset);
+            }
+            Call::CopyFileRange { fd_in, off_in, fd_out, off_out, .. }
+            | Call::Splice { fd_in, off_in, fd_out, off_out, .. } => {
+                self.moved_at(task, *fd_in, value, *off_in);
+                if off_out.is_none() {
+                    self.moved(task, *fd_out, value, true);
+                }
+            }
             Call::Fstat { fd }
             | Call::Newfstatat { dirfd: fd, path: Some(b""), .. }
             | Call::Statx { dirfd: fd, path: Some(b"") | None, .. } => {
@@ -267,6 +278,13 @@ impl Descriptors {
         seen.was_read |= !written && count > 0;
         if count > 0 {
             self.moves.push((root_fd, count));
+        }
+    }
+
+    /// What was read at the description's own offset.
+    fn moved_at(&mut self, task: &Lineage, fd: i32, value: i64, offset: Option<i64>) {
+        if offset.is_none() {
+            self.moved(task, fd, value, false);
         }
     }
 

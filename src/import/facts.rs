@@ -56,6 +56,7 @@ impl Facts<'_> {
                 Recorded::Never => {}
             }
         }
+        self.rights(call, recorded);
         if let Recorded::Value(value) = recorded {
             self.contents(call, expected, value);
         }
@@ -171,12 +172,21 @@ impl Facts<'_> {
         let wanted = match (errno, call) {
             (Errno::EEXIST, Call::Mkdir { .. } | Call::Mkdirat { .. }) if one.creates => directory,
             (Errno::EEXIST, _) if one.creates => file,
+            // The new name is a directory's, the old one is not.
+            (Errno::EISDIR, _) if one.removes && is_rename(call) => file,
             (Errno::EISDIR | Errno::ENOTEMPTY, _) => directory,
+            (Errno::EXDEV | Errno::EBUSY, _) if one.removes && one.directory => directory,
+            (Errno::EXDEV, _) if !one.creates => file,
+            (Errno::ETXTBSY, _) => Wanted { mode: 0o755, ..file },
+            (Errno::EROFS, _) if !one.creates || one.may_exist && self.is_named(one) => file,
+            (Errno::EROFS | Errno::EXDEV, _) => return self.ensure_parent(one),
+            (Errno::ELOOP, _) => return self.loops(one),
             (Errno::EINVAL, Call::Readlink { .. } | Call::Readlinkat { .. }) => file,
             (Errno::ENODATA | Errno::EOPNOTSUPP | Errno::ERANGE, _) => file,
             (Errno::ENOEXEC, _) => Wanted { mode: 0o755, ..file },
             (Errno::EACCES, Call::Execve { .. } | Call::Access { .. }) => file,
-            (Errno::EACCES | Errno::EPERM, _) if !one.creates => Wanted { mode: 0, ..file },
+            (Errno::EACCES, _) if !one.creates => Wanted { mode: 0, ..file },
+            (Errno::EPERM, _) if !one.creates => file,
             // The file denies, if it is one that is there; else its directory does.
             (Errno::EACCES, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. })
                 if self.hints.is_opened(&self.whole_path(one)) || self.is_open_to_all(one) =>
@@ -187,12 +197,17 @@ impl Facts<'_> {
                 Wanted { shape: Shape::Fifo, ..file }
             }
             (Errno::ECONNREFUSED, _) => Wanted { shape: Shape::Socket, ..file },
+            // The old name is a directory's, the new one is not.
+            (Errno::ENOTDIR, _) if one.removes && is_rename(call) => directory,
+            (Errno::ENOTDIR, _) if one.directory || one.creates && is_rename(call) => file,
             (Errno::ENOTDIR, _) => return self.not_a_directory(one),
+            (Errno::EACCES | Errno::EPERM, _) => return self.ensure_parent(one),
             (Errno::ENOENT, _) => return self.absent(one),
             _ => return,
         };
         self.ensure(one.dirfd, one.path, one.follow && !one.creates, &wanted, None, 0);
         if errno == Errno::ENOTEMPTY
+            && (one.creates || !is_rename(call))
             && let Some(place) = self.resolve(one)
         {
             let fs = self.kernel.describe_tree();
@@ -200,6 +215,12 @@ impl Facts<'_> {
             // If it cannot be made, the call that saw it mismatches and says so.
             self.initial.add(fs, place, b".unknown", Shape::File, empty).ok();
         }
+    }
+
+    /// A file was there that nobody may open.
+    pub(super) fn is_shut(&mut self, one: &Use<'_>) {
+        let file = Wanted { shape: Shape::File, mode: 0 };
+        self.ensure(one.dirfd, one.path, one.follow, &file, None, 0);
     }
 
     /// Whether anyone may make a name in the directory of a path.
@@ -230,6 +251,25 @@ impl Facts<'_> {
         let above = path.get(..cut).unwrap_or_default();
         if !above.is_empty() {
             self.ensure(one.dirfd, above, true, &file, None, 0);
+        }
+    }
+
+    /// Whether something is known to have been at a path.
+    fn is_named(&self, one: &Use<'_>) -> bool {
+        let path = self.whole_path(one);
+        self.resolve(one).is_some() || self.hints.shape(&path).is_some()
+    }
+
+    /// ELOOP: a link that is not to be followed, or links that lead back to where they begin.
+    fn loops(&mut self, one: &Use<'_>) {
+        let mut back = self.whole_path(one);
+        back.truncate(PATH_MAX - 1);
+        let wanted = Wanted { shape: Shape::Link(back), mode: 0o777 };
+        for _ in 0..MAX_DEPTH {
+            if self.kernel.resolve(self.tid, one.dirfd, one.path, true) != Err(Errno::ENOENT) {
+                return;
+            }
+            self.ensure(one.dirfd, one.path, true, &wanted, None, 0);
         }
     }
 
@@ -642,6 +682,10 @@ fn is_decided_before(call: &Call<'_>, recorded: Recorded) -> bool {
     }
 }
 
+fn is_rename(call: &Call<'_>) -> bool {
+    matches!(call, Call::Rename { .. } | Call::Renameat { .. } | Call::Renameat2 { .. })
+}
+
 /// What a link names that a readlink(2) showed. Of a target that strace cut the length is known:
 /// where it leads nobody knows, but it is told as long as it was.
 fn whole_target(shown: &[u8], expected: &Expected) -> Vec<u8> {
@@ -656,7 +700,7 @@ fn whole_target(shown: &[u8], expected: &Expected) -> Vec<u8> {
 }
 
 /// A path without slashes at its end.
-fn trimmed(path: &[u8]) -> &[u8] {
+pub(super) fn trimmed(path: &[u8]) -> &[u8] {
     let end = path.iter().rposition(|byte| *byte != b'/').map_or(path.len().min(1), |at| at + 1);
     path.get(..end).unwrap_or_default()
 }

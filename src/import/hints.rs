@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tickernel_systems::abi::Stat;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, number_of};
 
-use super::identity::{Identities, Sights};
+use super::identity::{Border, Identities, Sights};
 use super::initial::Shape;
 use super::openings::Openings;
-use super::{hidden, numbers, paths};
+use super::{decode, hidden, numbers, paths};
 use crate::strace::{Call, EventKind, Recording, Value};
 
 /// Kinds of files by absolute path.
@@ -78,6 +78,7 @@ impl Hints {
                         hints.see_prefixes(call);
                         hints.see_program(call);
                         hints.follow_cwd(call);
+                        hints.see_border(call);
                         hints.see_changed(call);
                         hints.see_created(index, call);
                         hints.see_open(index, call);
@@ -140,6 +141,38 @@ impl Hints {
                 && ends.iter().all(|(_, end)| is_plain(*end))
         };
         self.passed.iter().find(fits).cloned().unwrap_or_default()
+    }
+
+    /// A call that failed at a border of mounts, or at a link.
+    fn see_border(&mut self, call: &Call) {
+        let errno = call.result.as_ref().and_then(|result| result.errno.as_deref());
+        if !matches!(errno, Some("EXDEV" | "EROFS" | "EBUSY" | "ELOOP")) {
+            return;
+        }
+        let decoded = decode::decode(call);
+        let Some(parsed) = decoded.parsed() else { return };
+        let absolute = |one: &paths::Use<'_>| {
+            let is_own = one.path.first() == Some(&b'/') || one.dirfd == AT_FDCWD;
+            let path = is_own.then(|| self.absolute(None, Some(one.path))).flatten();
+            let of_machine =
+                |path: &Vec<u8>| path.starts_with(b"/proc") || path.starts_with(b"/sys");
+            path.filter(|path| !of_machine(path))
+        };
+        let named: Vec<Option<Vec<u8>>> = paths::uses(&parsed).iter().map(absolute).collect();
+        let border = match (errno, named.as_slice()) {
+            (Some("EXDEV"), [Some(one), Some(other)]) => {
+                Border::Between(one.clone(), other.clone())
+            }
+            (Some("EBUSY"), [Some(path), ..]) => Border::At(path.clone()),
+            (Some("EROFS"), [.., Some(path)]) => Border::ReadOnly(path.clone()),
+            // Not a border: a link, wherever it leads.
+            (Some("ELOOP"), [Some(path)]) => {
+                self.shapes.entry(path.clone()).or_insert(Shape::Link(Vec::new()));
+                return;
+            }
+            _ => return,
+        };
+        self.sights.border(border);
     }
 
     /// A child begins with its parent's descriptors (fork(2)).
@@ -624,7 +657,7 @@ impl Hints {
         if !names || ok.is_none_or(|value| value < 0) {
             return;
         }
-        let decoded = super::decode::decode(call);
+        let decoded = decode::decode(call);
         let Some(parsed) = decoded.parsed() else { return };
         let uses = paths::uses(&parsed);
         for one in uses.iter().filter(|one| (one.creates && !one.may_exist) || one.removes) {

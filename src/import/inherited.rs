@@ -15,8 +15,8 @@ use tickernel_systems::event::{Call, Payload};
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
-use super::numbers;
 use super::races::{Earlier, Races};
+use super::{numbers, paths};
 use crate::replay::Recorded;
 use crate::strace::{self, Event, EventKind, Fd, Recording, Value};
 
@@ -49,6 +49,8 @@ pub struct Inherited {
     pub mask: Option<SigSet>,
     /// Capabilities that it was refused: user 0 of a container may lack them.
     pub lacking: u64,
+    /// Files were refused that are refused to nobody who has every capability.
+    pub is_powerless: bool,
     /// Limits.
     pub limits: BTreeMap<u32, Rlimit>,
     /// Working directory, and how sure that is (0 surest).
@@ -221,6 +223,8 @@ impl Walk {
             self.created(tid, &parsed, &decoded);
         } else if decoded.expected.recorded == Recorded::Errno(Errno::EPERM) {
             self.refused(tid, &parsed);
+        } else if decoded.expected.recorded == Recorded::Errno(Errno::EACCES) {
+            self.denied(tid, &parsed);
         }
         if matches!(parsed, Call::Execve { .. })
             && matches!(decoded.expected.recorded, Recorded::Value(0))
@@ -228,6 +232,22 @@ impl Walk {
             self.races.leave(tid);
             self.task(tid).exec();
         }
+    }
+
+    /// EACCES of what CAP_DAC_OVERRIDE allows: no program, no file of the machine's own.
+    fn denied(&mut self, tid: u32, call: &Call<'_>) {
+        let asks = match call {
+            Call::Execve { .. } => false,
+            Call::Access { mode, .. }
+            | Call::Faccessat { mode, .. }
+            | Call::Faccessat2 { mode, .. } => mode & X_OK == 0,
+            _ => true,
+        };
+        let of_machine =
+            |path: &[u8]| [&b"/proc"[..], b"/sys", b"/dev"].iter().any(|top| path.starts_with(top));
+        let named = paths::uses(call);
+        let is_plain = named.iter().any(|one| !of_machine(one.path));
+        self.found.is_powerless |= asks && is_plain && self.is_old(tid, facts::UIDS);
     }
 
     /// EPERM: a leader of a group, or a capability that is missing (capabilities(7)).

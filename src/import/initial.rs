@@ -12,7 +12,7 @@ use tickernel_systems::abi::flags::{
     S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK, major,
 };
 use tickernel_systems::abi::{Errno, Stat, Timespec};
-use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place, VolumeKind};
+use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place, Protected, VolumeKind};
 
 use super::hidden;
 use super::hints::Hints;
@@ -98,11 +98,20 @@ pub struct Node {
     /// It stands in every tree that `Fs::new` makes.
     is_given: bool,
     /// It is the top of a volume of its own.
-    mount: Option<VolumeKind>,
+    mount: Option<Mounted>,
     /// It was executed: a script needs its interpreter.
     pub executed: bool,
     /// Its links by what is known to have been there.
     natural_links: u32,
+    /// What the session's user was seen to do with it: rights that it gave him.
+    given: u32,
+}
+
+/// A volume that was mounted.
+#[derive(Clone, Copy, Debug)]
+struct Mounted {
+    kind: VolumeKind,
+    read_only: bool,
 }
 
 /// Bytes that were copied inside the kernel while they were unknown.
@@ -126,6 +135,8 @@ pub struct Initial {
     identities: Identities,
     /// The files of which several names are known, by their number there.
     named: BTreeMap<usize, NodeId>,
+    /// What the machine forbids (proc_sys_fs(5)).
+    protected: Protected,
     now: Timespec,
 }
 
@@ -140,6 +151,7 @@ impl Initial {
             content_bytes: 0,
             identities: identities.clone(),
             named: BTreeMap::new(),
+            protected: Protected::default(),
             now,
         };
         for path in [&b"/"[..], b"/tmp", b"/dev", b"/dev/shm", b"/dev/pts"] {
@@ -183,6 +195,7 @@ impl Initial {
             mount: None,
             executed: false,
             natural_links: fs.inode(place).map_or(1, |inode| inode.nlink),
+            given: 0,
         });
         id
     }
@@ -336,10 +349,11 @@ impl Initial {
     }
 
     /// The kind of volume that is mounted at a path, by its device.
-    fn mount(&self, path: &[u8]) -> Option<VolumeKind> {
+    fn mount(&self, path: &[u8]) -> Option<Mounted> {
         let device = self.identities.mounts.get(path)?;
         let is_disk = major(*device) != 0;
-        Some(if is_disk { VolumeKind::Ext4 } else { VolumeKind::Tmpfs })
+        let kind = if is_disk { VolumeKind::Ext4 } else { VolumeKind::Tmpfs };
+        Some(Mounted { kind, read_only: self.identities.read_only.contains(path) })
     }
 
     /// What a stat of a file shows that was not known yet.
@@ -410,6 +424,40 @@ impl Initial {
             }
         })
         .unwrap_or(());
+    }
+
+    /// Others' files may not be linked.
+    pub(super) fn protect_hardlinks(&mut self, fs: &mut Fs) {
+        self.protected.hardlinks = true;
+        fs.set_protected(self.protected);
+    }
+
+    /// Notes rights that a file gave the session's user; tells those noted so far.
+    pub(super) fn note_given(&mut self, fs: &Fs, place: Place, mask: u32) -> u32 {
+        let node = self.of(fs, place).and_then(|id| self.nodes.get_mut(id));
+        node.map_or(u32::MAX, |node| {
+            node.given |= mask;
+            node.given
+        })
+    }
+
+    /// Mode and owner of a file that was there, as far as nothing shows or changed them.
+    pub(super) fn suppose(&mut self, fs: &mut Fs, place: Place, change: impl Fn(&mut Meta)) {
+        let Some(node) = self.of(fs, place).and_then(|id| self.nodes.get_mut(id)) else { return };
+        let Some(live) = live_meta(fs, place) else { return };
+        let knows = |bit: u32| node.known & bit != 0;
+        let changed = |old: &Meta| {
+            let mut new = *old;
+            change(&mut new);
+            let kept = |bit: u32, old: u32, new: u32| if knows(bit) { old } else { new };
+            new.mode = kept(stat_bits::MODE, old.mode, new.mode);
+            new.uid = kept(stat_bits::UID, old.uid, new.uid);
+            new.gid = kept(stat_bits::GID, old.gid, new.gid);
+            new
+        };
+        let (own, live) = (changed(&node.meta), changed(&live));
+        node.meta = own;
+        fs.describe(place, &live).unwrap_or(());
     }
 
     /// The session changed what these bits stand for: what is seen later is its own doing.
@@ -636,6 +684,7 @@ impl Initial {
     /// # Errors
     /// If two facts cannot stand together.
     pub fn build(&mut self, fs: &mut Fs) -> Result<(), Errno> {
+        fs.set_protected(self.protected);
         let mut built: BTreeMap<NodeId, Place> = BTreeMap::new();
         let mut work: Vec<NodeId> = Vec::new();
         for (id, node) in self.nodes.iter().enumerate() {
@@ -662,7 +711,11 @@ impl Initial {
                     Shape::File => Kind::Regular(file.pages.clone()),
                     other => other.kind(),
                 };
-                let place = fs.build_in(at, &name, kind, file.meta, self.now)?;
+                let place = match fs.build_in(at, &name, kind, file.meta, self.now) {
+                    // Two facts of one name: the first stands, and what needs the other says so.
+                    Err(Errno::EEXIST) => continue,
+                    made => made?,
+                };
                 let place = mounted(fs, place, file.mount, self.now);
                 built.insert(child, place);
                 work.push(child);
@@ -678,8 +731,11 @@ impl Initial {
 }
 
 /// The top of a new volume on a place, or the place.
-fn mounted(fs: &mut Fs, place: Place, mount: Option<VolumeKind>, now: Timespec) -> Place {
-    mount.map_or(place, |kind| fs.mount_volume(place, kind, None, now))
+fn mounted(fs: &mut Fs, place: Place, mount: Option<Mounted>, now: Timespec) -> Place {
+    let Some(Mounted { kind, read_only }) = mount else { return place };
+    let top = fs.mount_volume(place, kind, None, now);
+    fs.set_read_only(top.mount, read_only);
+    top
 }
 
 /// The metadata of a live place.

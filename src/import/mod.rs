@@ -31,6 +31,7 @@ mod paths;
 mod probe;
 mod races;
 mod ranges;
+mod rights;
 mod rivals;
 mod scope;
 mod signals;

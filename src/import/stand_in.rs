@@ -184,7 +184,7 @@ impl Order<'_> {
                     | Call::Listxattr { .. }
                     | Call::Llistxattr { .. }
             );
-            path.starts_with(b"/proc/")
+            (path.starts_with(b"/proc/") || path.starts_with(b"/sys/"))
                 && self.kernel.resolve(tid, one.dirfd, one.path, one.follow) == Err(Errno::ENOENT)
                 || (ok && opens || attribute) && (path == b"/sys" || path.starts_with(b"/sys/"))
         })

@@ -22,6 +22,9 @@ use super::start_fds;
 use crate::replay::stat_bits;
 use crate::strace::Recording;
 
+/// The user that somebody is of whom no call tells who he is.
+const SOMEBODY: u32 = 1000;
+
 /// A first state being put together.
 pub struct Start {
     /// The root process.
@@ -131,7 +134,9 @@ fn credentials(side: &SideFile, found: &Inherited) -> Credentials {
         let any = side.or(ids[0]).or(ids[1]).or(ids[2]);
         any.map(|any| [ids[0].unwrap_or(any), ids[1].unwrap_or(any), ids[2].unwrap_or(any)])
     };
-    let users = of(side.uid, found.uids).unwrap_or([0; 3]);
+    // Who is refused a file is somebody without capabilities, whoever.
+    let unknown = if found.is_powerless { SOMEBODY } else { 0 };
+    let users = of(side.uid, found.uids).unwrap_or([unknown; 3]);
     let groups = of(side.gid, found.gids).unwrap_or([users[0]; 3]);
     let listed = side.groups.clone().or_else(|| found.groups.clone()).unwrap_or_default();
     let mut who = Credentials::user(users[0], groups[0], listed);
