@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::Stat;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, number_of};
+use tickernel_systems::fs::PATH_MAX;
 
+use super::cut_links::CutLinks;
 use super::identity::{Border, Identities, Sights};
 use super::initial::Shape;
 use super::openings::Openings;
@@ -18,6 +20,8 @@ use crate::strace::{Call, EventKind, Recording, Value};
 #[derive(Debug, Default)]
 pub struct Hints {
     shapes: BTreeMap<Vec<u8>, Shape>,
+    /// Links of which only the beginning was printed.
+    cut_links: CutLinks,
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
@@ -104,6 +108,7 @@ impl Hints {
             }
         }
         hints.openings.finish();
+        hints.see_cut_links();
         hints.identities = hints.sights.conclude(&hints.shapes);
         for (link, target) in hints.identities.links.clone() {
             hints.shapes.insert(link, Shape::Link(target));
@@ -453,8 +458,8 @@ impl Hints {
         let arg = |index: usize| call.arg(index);
         let path = |index: usize| arg(index).and_then(Value::as_bytes);
         match &*call.name {
-            "readlink" => self.link(self.absolute(None, path(0)), arg(1)),
-            "readlinkat" => self.link(self.absolute(arg(0), path(1)), arg(2)),
+            "readlink" => self.link(self.absolute(None, path(0)), arg(1), ok),
+            "readlinkat" => self.link(self.absolute(arg(0), path(1)), arg(2), ok),
             "lstat" => self.stat(self.absolute(None, path(0)), arg(1), true),
             "stat" => self.stat(self.absolute(None, path(0)), arg(1), false),
             "fstat" => self.stat(printed(arg(0)), arg(1), true),
@@ -512,12 +517,26 @@ impl Hints {
         }
     }
 
-    fn link(&mut self, path: Option<Vec<u8>>, target: Option<&Value>) {
-        let text = target.and_then(Value::as_text).filter(|text| !text.cut);
-        if let (Some(path), Some(text)) = (path, text)
-            && !path.starts_with(b"/proc/")
-        {
-            self.shapes.insert(path, Shape::Link(text.bytes.clone()));
+    fn link(&mut self, path: Option<Vec<u8>>, target: Option<&Value>, length: Option<i128>) {
+        let text = target.and_then(Value::as_text);
+        let (Some(path), Some(text)) = (path, text) else { return };
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        match length.filter(|_| text.cut) {
+            _ if path.starts_with(b"/proc/") => {}
+            Some(length) if length < PATH_MAX => self.cut_links.see(path, &text.bytes, length),
+            Some(_) => {}
+            None => drop(self.shapes.insert(path, Shape::Link(text.bytes.clone()))),
+        }
+    }
+
+    /// Where links lead of which only the beginning was printed.
+    fn see_cut_links(&mut self) {
+        let named = [&self.was_opened, &self.passed, &self.prefixes, self.sights.changes()];
+        for (link, text) in self.cut_links.texts(&named) {
+            match self.shapes.get(&link) {
+                Some(Shape::Link(known)) if !known.is_empty() => {}
+                _ => drop(self.shapes.insert(link, Shape::Link(text))),
+            }
         }
     }
 

@@ -140,6 +140,11 @@ impl Sights {
         }
     }
 
+    /// The names that the session made or took away.
+    pub fn changes(&self) -> &BTreeSet<Vec<u8>> {
+        &self.changed
+    }
+
     pub fn is_changed(&self, path: &[u8]) -> bool {
         above(path).any(|path| self.changed.contains(path)) || self.changed.contains(path)
     }

@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod created;
+mod cut_links;
 mod decode;
 mod demand;
 mod descriptors;

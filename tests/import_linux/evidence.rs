@@ -83,3 +83,22 @@ fn errors_tell_of_mounts() {
         0,
     );
 }
+
+/// Of a link's text strace printed 32 bytes; how long it is, and who else names that file, tell the
+/// rest.
+#[test]
+fn a_link_is_cut() {
+    agrees(
+        &session(
+            "10 openat(AT_FDCWD, \"/w/link\", O_RDONLY) = 3\n\
+             10 read(3, \"own\\n\", 99) = 4\n\
+             10 close(3) = 0\n\
+             10 readlink(\"/w/link\", \"/w/../w/../w/../w/../w/../w/own.\"..., 64) = 35\n\
+             10 readlink(\"/w/link\", \"/w/../w/../w/../w/../w/../w/own.\"..., 1023) = 35\n\
+             10 openat(AT_FDCWD, \"/w/own.txt\", O_RDONLY) = 3\n\
+             10 read(3, \"own\\n\", 99) = 4\n\
+             10 readlink(\"/w/other\", \"/far/away/where/nobody/ever/looks\"..., 64) = 40\n",
+        ),
+        0,
+    );
+}
