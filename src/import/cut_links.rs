@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::hints::Hints;
+use super::initial::Shape;
+
 /// What was printed of each link, by its path, and how long the text is.
 #[derive(Debug, Default)]
 pub(super) struct CutLinks(BTreeMap<Vec<u8>, (Vec<u8>, usize)>);
@@ -33,6 +36,19 @@ impl CutLinks {
         };
         let all = self.0.iter();
         all.map(|(link, (printed, length))| (link.clone(), text(link, printed, *length))).collect()
+    }
+}
+
+impl Hints {
+    /// Where links lead of which only the beginning was printed.
+    pub(super) fn see_cut_links(&mut self) {
+        let named = [&self.was_opened, &self.passed, &self.prefixes, self.sights.changes()];
+        for (link, text) in self.cut_links.texts(&named) {
+            match self.shapes.get(&link) {
+                Some(Shape::Link(known)) if !known.is_empty() => {}
+                _ => drop(self.shapes.insert(link, Shape::Link(text))),
+            }
+        }
     }
 }
 

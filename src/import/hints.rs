@@ -10,7 +10,7 @@ use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, numbe
 use tickernel_systems::fs::PATH_MAX;
 
 use super::cut_links::CutLinks;
-use super::identity::{Border, Identities, Sights};
+use super::identity::{Identities, Sights};
 use super::initial::Shape;
 use super::openings::Openings;
 use super::{decode, hidden, numbers, paths};
@@ -19,16 +19,16 @@ use crate::strace::{Call, EventKind, Recording, Value};
 /// Kinds of files by absolute path.
 #[derive(Debug, Default)]
 pub struct Hints {
-    shapes: BTreeMap<Vec<u8>, Shape>,
+    pub(super) shapes: BTreeMap<Vec<u8>, Shape>,
     /// Links of which only the beginning was printed.
-    cut_links: CutLinks,
+    pub(super) cut_links: CutLinks,
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
     /// Those of which something was not printed: what came later has no known place.
     cut_streams: BTreeSet<Vec<u8>>,
     /// Paths that stand before others: directories, if they are there.
-    prefixes: BTreeSet<Vec<u8>>,
+    pub(super) prefixes: BTreeSet<Vec<u8>>,
     /// The last program that each task executed, and whether it then read that as a script.
     programs: BTreeMap<Option<u32>, Vec<u8>>,
     /// Programs that are links as far as `/proc/self/exe` tells.
@@ -45,14 +45,14 @@ pub struct Hints {
     /// By path: the call that opened it with O_CREAT.
     created: BTreeMap<Vec<u8>, u64>,
     /// Paths that were opened and not made.
-    was_opened: BTreeSet<Vec<u8>>,
+    pub(super) was_opened: BTreeSet<Vec<u8>>,
     /// Directories whose names are listed.
-    listed: BTreeSet<Vec<u8>>,
+    pub(super) listed: BTreeSet<Vec<u8>>,
     /// Directories that successful calls went through.
-    passed: BTreeSet<Vec<u8>>,
+    pub(super) passed: BTreeSet<Vec<u8>>,
     /// Who makes the call that is looked at.
     caller: Option<u32>,
-    sights: Sights,
+    pub(super) sights: Sights,
     /// What the numbers of the files tell.
     pub identities: Identities,
 }
@@ -116,68 +116,6 @@ impl Hints {
         hints.identities.hidden = hidden::home_in(&hints.not_listed());
         hints.sights = Sights::default();
         hints
-    }
-
-    /// A directory that was there, on the root's volume, whose names nobody asked for.
-    fn not_listed(&self) -> Vec<u8> {
-        if !self.listed.contains(b"".as_slice()) {
-            return Vec::new();
-        }
-        const VOLUMES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev", b"/tmp", b"/run"];
-        let mounts = self.identities.mounts.keys().map(Vec::as_slice);
-        let apart: Vec<&[u8]> = mounts.chain(VOLUMES.iter().copied()).collect();
-        let is_apart = |path: &[u8]| {
-            apart.iter().any(|top| {
-                path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
-            })
-        };
-        let fits = |path: &&Vec<u8>| {
-            // No link may be on the way.
-            let is_plain = |end: usize| {
-                let above = path.get(..end).unwrap_or_default();
-                !matches!(self.shapes.get(above), Some(Shape::Link(_)))
-                    && !self.identities.links.iter().any(|(link, _)| link == above)
-            };
-            let ends = paths::ends(path);
-            !self.listed.contains(*path)
-                && !path.is_empty()
-                && !is_apart(path)
-                && !self.sights.is_changed(path)
-                && ends.iter().all(|(_, end)| is_plain(*end))
-        };
-        self.passed.iter().find(fits).cloned().unwrap_or_default()
-    }
-
-    /// A call that failed at a border of mounts, or at a link.
-    fn see_border(&mut self, call: &Call) {
-        let errno = call.result.as_ref().and_then(|result| result.errno.as_deref());
-        if !matches!(errno, Some("EXDEV" | "EROFS" | "EBUSY" | "ELOOP")) {
-            return;
-        }
-        let decoded = decode::decode(call);
-        let Some(parsed) = decoded.parsed() else { return };
-        let absolute = |one: &paths::Use<'_>| {
-            let is_own = one.path.first() == Some(&b'/') || one.dirfd == AT_FDCWD;
-            let path = is_own.then(|| self.absolute(None, Some(one.path))).flatten();
-            let of_machine =
-                |path: &Vec<u8>| path.starts_with(b"/proc") || path.starts_with(b"/sys");
-            path.filter(|path| !of_machine(path))
-        };
-        let named: Vec<Option<Vec<u8>>> = paths::uses(&parsed).iter().map(absolute).collect();
-        let border = match (errno, named.as_slice()) {
-            (Some("EXDEV"), [Some(one), Some(other)]) => {
-                Border::Between(one.clone(), other.clone())
-            }
-            (Some("EBUSY"), [Some(path), ..]) => Border::At(path.clone()),
-            (Some("EROFS"), [.., Some(path)]) => Border::ReadOnly(path.clone()),
-            // Not a border: a link, wherever it leads.
-            (Some("ELOOP"), [Some(path)]) => {
-                self.shapes.entry(path.clone()).or_insert(Shape::Link(Vec::new()));
-                return;
-            }
-            _ => return,
-        };
-        self.sights.border(border);
     }
 
     /// A child begins with its parent's descriptors (fork(2)).
@@ -529,17 +467,6 @@ impl Hints {
         }
     }
 
-    /// Where links lead of which only the beginning was printed.
-    fn see_cut_links(&mut self) {
-        let named = [&self.was_opened, &self.passed, &self.prefixes, self.sights.changes()];
-        for (link, text) in self.cut_links.texts(&named) {
-            match self.shapes.get(&link) {
-                Some(Shape::Link(known)) if !known.is_empty() => {}
-                _ => drop(self.shapes.insert(link, Shape::Link(text))),
-            }
-        }
-    }
-
     fn stat(&mut self, path: Option<Vec<u8>>, stat: Option<&Value>, nofollow: bool) {
         let mode = stat.and_then(|stat| stat.field("st_mode")).and_then(numbers::mode);
         let seen = stat.and_then(numbers::stat);
@@ -581,7 +508,7 @@ impl Hints {
 
     /// The absolute path: relative ones start at the printed directory, or at the first working
     /// directory where the task still is there.
-    fn absolute(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
+    pub(super) fn absolute(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
         let path = path?;
         if path.first() == Some(&b'/') {
             return plain(path);

@@ -15,7 +15,6 @@ use tickernel_systems::abi::{Errno, Stat, Timespec};
 use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place, Protected, VolumeKind};
 
 use super::hidden;
-use super::hints::Hints;
 use super::identity::Identities;
 use super::ranges::{add_range, gaps};
 use crate::replay::stat_bits;
@@ -87,9 +86,9 @@ pub struct Node {
     /// Where it is in the live tree.
     pub place: Place,
     /// Contents of a regular file.
-    pages: Pages,
+    pub(super) pages: Pages,
     /// Ranges of the contents that are known, or that the session wrote.
-    ranges: Vec<(u64, u64)>,
+    pub(super) ranges: Vec<(u64, u64)>,
     children: Vec<(Vec<u8>, NodeId)>,
     /// Names in the order in which a list showed them.
     order: BTreeMap<Vec<u8>, usize>,
@@ -125,7 +124,7 @@ struct Copied {
 /// The facts.
 #[derive(Debug)]
 pub struct Initial {
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     by_inode: BTreeMap<InodeId, NodeId>,
     /// Names that the session made or removed: what is found there later is no fact.
     touched: BTreeSet<(NodeId, Vec<u8>)>,
@@ -587,88 +586,6 @@ impl Initial {
         }
     }
 
-    /// A file that ran: executable, and a program if nothing else is known.
-    pub fn see_program(&mut self, fs: &mut Fs, place: Place) {
-        let Some(id) = self.of(fs, place) else { return };
-        if let Some(node) = self.nodes.get_mut(id) {
-            node.executed = true;
-            if node.known & stat_bits::MODE == 0 {
-                node.meta.mode |= 0o111;
-                if let Some(mut live) = live_meta(fs, place) {
-                    live.mode |= 0o111;
-                    fs.describe(place, &live).unwrap_or(());
-                }
-            }
-        }
-        let head = fs.pages(place).map(|pages| pages.read(0, 4)).unwrap_or_default();
-        if !head.starts_with(b"#!") && !head.starts_with(b"\x7fELF") {
-            if let Some(node) = self.nodes.get_mut(id) {
-                if gaps(&node.ranges, 0, 4).is_empty() {
-                    return;
-                }
-                node.pages.write(0, b"\x7fELF");
-            }
-            fs.describe_kind(place, |kind| {
-                if let Kind::Regular(pages) = kind {
-                    pages.write(0, b"\x7fELF");
-                }
-            })
-            .unwrap_or(());
-        }
-    }
-
-    /// Scripts that ran: their interpreters were there.
-    pub fn add_interpreters(&mut self, fs: &mut Fs, hints: &Hints) {
-        for id in 0..self.nodes.len() {
-            let Some(node) = self.nodes.get(id).filter(|node| node.executed) else { continue };
-            let head = node.pages.read(0, 256);
-            let Some(line) = head.strip_prefix(b"#!") else { continue };
-            let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
-            let path = line.split(u8::is_ascii_whitespace).next().unwrap_or_default().to_vec();
-            self.add_program(fs, hints, &path, 0);
-        }
-    }
-
-    fn add_program(&mut self, fs: &mut Fs, hints: &Hints, path: &[u8], depth: u32) {
-        if depth > 8 || path.first() != Some(&b'/') {
-            return;
-        }
-        let names: Vec<&[u8]> =
-            path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
-        let (mut at, mut done) = (fs.root(), Vec::new());
-        for (index, name) in names.iter().enumerate() {
-            let above = done.clone();
-            done.push(b'/');
-            done.extend_from_slice(name);
-            let is_last = index + 1 == names.len();
-            at = match fs.at_path(&done) {
-                Ok(place) => place,
-                Err(_) => {
-                    let (shape, mode) = match hints.shape(&done) {
-                        Some(link @ Shape::Link(text)) if !text.is_empty() => (link.clone(), 0o777),
-                        _ if is_last => (Shape::File, 0o755),
-                        _ => (Shape::Directory, 0o755),
-                    };
-                    match self.add(fs, at, name, shape, Meta::mode(mode)) {
-                        Ok(place) => place,
-                        Err(_) => return,
-                    }
-                }
-            };
-            if let Some(Kind::Symlink(target)) = fs.inode(at).map(|inode| &inode.kind) {
-                let mut next = if target.first() == Some(&b'/') { Vec::new() } else { above };
-                next.push(b'/');
-                next.extend_from_slice(target);
-                for rest in names.get(index + 1..).unwrap_or_default() {
-                    next.push(b'/');
-                    next.extend_from_slice(rest);
-                }
-                return self.add_program(fs, hints, &next, depth + 1);
-            }
-        }
-        self.see_program(fs, at);
-    }
-
     /// The order in which a list showed a directory's names.
     pub fn see_order(&mut self, fs: &Fs, directory: Place, names: impl Iterator<Item = Vec<u8>>) {
         if let Some(node) = self.of(fs, directory).and_then(|id| self.nodes.get_mut(id)) {
@@ -739,7 +656,7 @@ fn mounted(fs: &mut Fs, place: Place, mount: Option<Mounted>, now: Timespec) -> 
 }
 
 /// The metadata of a live place.
-fn live_meta(fs: &Fs, place: Place) -> Option<Meta> {
+pub(super) fn live_meta(fs: &Fs, place: Place) -> Option<Meta> {
     let inode = fs.inode(place)?;
     Some(Meta {
         mode: inode.mode,

@@ -6,6 +6,7 @@
 //! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
 mod arrivals;
+mod borders;
 mod created;
 mod cut_links;
 mod decode;
@@ -30,8 +31,10 @@ mod openings;
 mod order;
 mod paths;
 mod probe;
+mod programs;
 mod races;
 mod ranges;
+mod refusals;
 mod rights;
 mod rivals;
 mod scope;

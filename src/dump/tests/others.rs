@@ -35,11 +35,6 @@ fn processes() {
         value(11998),
     );
     same(
-        "clone(child_stack=NULL, flags=0x1000 /* CLONE_PIDFD */|17 /* SIGCHLD */, parent_tid=[3]) = 11999",
-        &Call::Clone { flags: CLONE_PIDFD | 17, set_tid: 0 },
-        Ok(Answer { value: 11999, payload: Payload::Number(3) }),
-    );
-    same(
         "clone3({flags=0, exit_signal=17 /* SIGCHLD */, stack=NULL, stack_size=0, set_tid=[77777], set_tid_size=1}, 88) = -1 EINVAL (Invalid argument)",
         &Call::Clone { flags: 17, set_tid: 77777 },
         Err(Errno::EINVAL),
@@ -115,11 +110,6 @@ fn signals_and_times() {
     same(
         "rt_sigqueueinfo(11983, 10 /* SIGUSR1 */, {si_signo=10 /* SIGUSR1 */, si_code=0xffffffff /* SI_QUEUE */, si_pid=11983, si_uid=0, si_int=7, si_ptr=0x7}) = 0",
         &Call::RtSigqueueinfo { target: 11983, sig: 10, info: queued },
-        value(0),
-    );
-    same(
-        "rt_tgsigqueueinfo(11983, 11984, 10 /* SIGUSR1 */, {si_signo=10 /* SIGUSR1 */, si_code=0xffffffff /* SI_QUEUE */, si_pid=11983, si_uid=0, si_int=7, si_ptr=0x7}) = 0",
-        &Call::RtTgsigqueueinfo { tgid: 11983, tid: 11984, sig: 10, info: queued },
         value(0),
     );
     let timer = Itimer { value_ns: 5_000_000_000, interval_ns: 0 };
@@ -272,6 +262,21 @@ fn mounts() {
     same(
         r#"umount2("/tmp/mx", 0x2 /* MNT_DETACH */) = 0"#,
         &Call::Umount2 { target: Some(b"/tmp/mx"), flags: MNT_DETACH },
+        value(0),
+    );
+}
+
+#[test]
+fn children_by_descriptor_and_signals_to_threads() {
+    same(
+        "clone(child_stack=NULL, flags=0x1000 /* CLONE_PIDFD */|17 /* SIGCHLD */, parent_tid=[3]) = 11999",
+        &Call::Clone { flags: CLONE_PIDFD | 17, set_tid: 0 },
+        Ok(Answer { value: 11999, payload: Payload::Number(3) }),
+    );
+    let queued = SigInfo { signo: 10, code: -1, pid: 11983, uid: 0, status: 0, value: 7 };
+    same(
+        "rt_tgsigqueueinfo(11983, 11984, 10 /* SIGUSR1 */, {si_signo=10 /* SIGUSR1 */, si_code=0xffffffff /* SI_QUEUE */, si_pid=11983, si_uid=0, si_int=7, si_ptr=0x7}) = 0",
+        &Call::RtTgsigqueueinfo { tgid: 11983, tid: 11984, sig: 10, info: queued },
         value(0),
     );
 }
