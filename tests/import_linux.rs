@@ -5,6 +5,8 @@
 #[path = "import_linux/support.rs"]
 mod support;
 
+#[path = "import_linux/attached.rs"]
+mod attached;
 #[path = "import_linux/evidence.rs"]
 mod evidence;
 #[path = "import_linux/threads.rs"]

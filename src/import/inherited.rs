@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use tickernel_systems::abi::credentials::{CAP_CHOWN, CAP_MKNOD, CAP_SYS_CHROOT, CAP_SYS_RESOURCE};
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::signal::{CLD_EXITED, DefaultAction, SIG_IGN};
-use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal};
+use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, DefaultAction, SIG_IGN};
+use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Payload};
 
+use super::before::{Before, Prelude};
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
@@ -57,6 +58,8 @@ pub struct Inherited {
     cwd: Option<(u8, Vec<u8>)>,
     /// By the number of a call: those of other threads that came before it (`races.rs`).
     pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
+    /// What was there before strace was attached.
+    pub(super) prelude: Prelude,
     /// umask as created files show it, while nobody was asked.
     umask_of_files: Option<u32>,
 }
@@ -67,11 +70,13 @@ impl Inherited {
         let root = root.or_else(|| root_of(recording)).unwrap_or(1).max(1);
         let found = Self { root, ..Self::default() };
         let (tasks, stats) = (BTreeMap::new(), BTreeMap::new());
-        let mut walk = Walk { found, tasks, stats, races: Races::default() };
+        let (races, before) = (Races::default(), Before::default());
+        let mut walk = Walk { found, tasks, stats, races, before, unmasked: None };
         for (at, event) in (0..).zip(&recording.events) {
             walk.event(recording, at, &event);
         }
         walk.found.earlier = walk.races.finish();
+        walk.found.prelude = walk.before.finish(walk.found.root);
         walk.found.umask = walk.found.umask.or(walk.found.umask_of_files);
         walk.found
     }
@@ -124,6 +129,9 @@ struct Walk {
     /// with `.`.
     stats: BTreeMap<u32, (Vec<u8>, Value)>,
     races: Races,
+    before: Before,
+    /// Who just set its first mask, where the one before was not asked for.
+    unmasked: Option<u32>,
 }
 
 impl Walk {
@@ -133,6 +141,7 @@ impl Walk {
             EventKind::Entry { call } => {
                 let index = *call;
                 let Some(call) = recording.calls.get(index) else { return };
+                self.before.speaks(tid, &call);
                 if matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork") {
                     self.birth(tid, &call);
                 }
@@ -178,6 +187,7 @@ impl Walk {
         if let Some(Call::Clone { flags, set_tid }) = decoded.parsed()
             && set_tid != 0
         {
+            self.before.made(tid, set_tid, flags);
             let child = self.task(tid).child(flags & CLONE_FILES != 0);
             if flags & CLONE_FILES != 0 {
                 self.races.share(tid, set_tid, child.numbers());
@@ -189,6 +199,14 @@ impl Walk {
     fn signal(&mut self, recording: &Recording, at: u64, event: &Event, name: &str, info: &Value) {
         let tid = event.tid.unwrap_or(self.found.root);
         let Some(info) = numbers::siginfo(info) else { return };
+        // It waited for its first mask to change.
+        let unmasked = self.unmasked.take() == Some(tid);
+        if let Some(signal) = Signal::from_name(name).filter(|_| unmasked) {
+            self.found.mask.get_or_insert(SigSet::of(signal));
+        }
+        if (CLD_EXITED..=CLD_DUMPED).contains(&info.code) {
+            self.before.child(tid, info.pid);
+        }
         let child = if info.code >= CLD_EXITED { self.tasks.get(&info.pid) } else { None };
         if child.is_some_and(|child| child.touched & facts::UIDS == 0) {
             self.found.uids[0].get_or_insert(info.uid);
@@ -211,6 +229,7 @@ impl Walk {
 
     fn call(&mut self, tid: u32, call: &strace::Call) {
         self.printed_cwd(tid, call);
+        self.unmasked = self.unmasked.filter(|unmasked| *unmasked != tid);
         let decoded = decode::decode(call);
         let parsed = decoded.parsed();
         let task = self.tasks.entry(tid).or_default();
@@ -221,6 +240,7 @@ impl Walk {
             self.places(tid, call, &parsed, &decoded);
             self.signals_and_limits(tid, &parsed, &decoded);
             self.created(tid, &parsed, &decoded);
+            self.waited(tid, &parsed, &decoded, value);
         } else if decoded.expected.recorded == Recorded::Errno(Errno::EPERM) {
             self.refused(tid, &parsed);
         } else if decoded.expected.recorded == Recorded::Errno(Errno::EACCES) {
@@ -231,6 +251,25 @@ impl Walk {
         {
             self.races.leave(tid);
             self.task(tid).exec();
+        }
+    }
+
+    /// Children that somebody waited for.
+    fn waited(&mut self, tid: u32, call: &Call<'_>, decoded: &Decoded, value: i64) {
+        match (call, &decoded.expected.payload) {
+            (Call::Wait4 { wpid: -1, .. }, _) if value == 0 => self.before.has_children(tid),
+            (Call::Wait4 { .. }, payload) => {
+                let pid = u32::try_from(value).unwrap_or(0);
+                self.before.child(tid, pid);
+                if !matches!(
+                    payload,
+                    Payload::Status(WaitStatus::Stopped(_) | WaitStatus::Continued)
+                ) {
+                    self.before.reaped(tid, pid);
+                }
+            }
+            (Call::Waitid { .. }, Payload::Info(info)) => self.before.child(tid, info.pid),
+            _ => {}
         }
     }
 
@@ -393,6 +432,11 @@ impl Walk {
                 {
                     self.found.ignored.insert(signal);
                 }
+                if let (Payload::Action(old), true) = (payload, new && !task.has_executed)
+                    && **old != SigAction::default()
+                {
+                    self.before.action(signal, **old);
+                }
                 if act.is_some() {
                     task.signals.insert(signal);
                 }
@@ -400,6 +444,10 @@ impl Walk {
             Call::RtSigprocmask { set, .. } => {
                 if let (Payload::Set(old), true) = (payload, task.touched & facts::MASK == 0) {
                     self.found.mask.get_or_insert(*old);
+                }
+                let is_first = tid == self.found.root && task.touched & facts::MASK == 0;
+                if set.is_some() && is_first && !matches!(payload, Payload::Set(_)) {
+                    self.unmasked = Some(tid);
                 }
                 if set.is_some() {
                     task.touched |= facts::MASK;

@@ -62,6 +62,8 @@ pub struct Lineage {
     pub touched: u32,
     /// Signals whose action was set.
     pub signals: SigSet,
+    /// It or an ancestor executed another program: signals that were caught are at their default.
+    pub has_executed: bool,
     /// Limits that were set, bit n = resource n.
     pub limits: u32,
 }
@@ -121,6 +123,7 @@ impl Lineage {
             }
         }
         self.table = Rc::new(RefCell::new(table));
+        self.has_executed = true;
     }
 
     /// Closes a range of numbers, as far as they stand in the table; `known` are further numbers

@@ -6,6 +6,7 @@
 //! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
 mod arrivals;
+mod before;
 mod borders;
 mod created;
 mod cut_links;
@@ -431,6 +432,7 @@ fn walk(
     order.known_streams = how.streams;
     order.choices = how.choices;
     order.earlier = begun.earlier;
+    order.begin(&begun.prelude);
     order.run();
     order.items.finish();
     let Order { items, initial, streams, disorder, no_room, .. } = order;

@@ -15,6 +15,7 @@ use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
+use super::before::Prelude;
 use super::decode::{self, Decoded};
 use super::fates::{self, Fate};
 use super::flow::Stream;
@@ -143,6 +144,15 @@ impl<'a> Order<'a> {
         };
         order.note_inherited(boot);
         order
+    }
+
+    /// Brings about what was there before the first line.
+    pub(super) fn begin(&mut self, prelude: &Prelude) {
+        for (task, bytes) in prelude {
+            let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { continue };
+            let forced = Expected::only(Role::Force, call.name());
+            self.emit(&Event::Call { task: *task, call }, Some(forced), None);
+        }
     }
 
     /// Walks all lines.
@@ -280,14 +290,13 @@ impl<'a> Order<'a> {
         if self.is_known(tid) {
             self.substitute(tid, &call, &mut decoded);
         }
-        if decoded.call.is_none() || decoded.unreadable || !self.is_known(tid) {
-            let mut expected = decoded.expected;
-            expected.role = if decoded.unreadable { Role::Taken } else { Role::Unsupported };
-            if expected.role == Role::Unsupported {
-                expected.role = Role::Taken;
-                expected.flags |= FED;
-            }
-            self.pass_over(expected, lines);
+        // What goes on was interrupted before strace was attached.
+        let goes_on = &*call.name == "restart_syscall";
+        if decoded.call.is_none() || decoded.unreadable || goes_on || !self.is_known(tid) {
+            let fed = if decoded.unreadable { 0 } else { FED };
+            let Expected { flags, .. } = decoded.expected;
+            let taken = Expected { role: Role::Taken, flags: flags | fed, ..decoded.expected };
+            self.pass_over(taken, lines);
             return;
         }
         self.clock(CLOCK_STEP_NS);

@@ -13,6 +13,7 @@ use tickernel_systems::abi::{Credentials, Rlimit, SigSet, Stat, Timespec};
 use tickernel_systems::fs::{Fs, Meta, Place};
 use tickernel_systems::wire::Bytes;
 
+use super::before::Prelude;
 use super::hints::Hints;
 use super::inherited::Inherited;
 use super::initial::{Initial, Shape};
@@ -39,6 +40,8 @@ pub struct Start {
     pub start_ns: u64,
     /// Calls of threads that came before others (`races.rs`).
     pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
+    /// Calls that bring about what was there before strace was attached.
+    pub(super) prelude: Prelude,
 }
 
 /// Puts the first state together.
@@ -87,7 +90,9 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         last_pid: root,
         ..Boot::default()
     };
-    Start { boot, initial, fs, hints, start_ns, earlier: std::mem::take(&mut found.earlier) }
+    let (earlier, prelude) =
+        (std::mem::take(&mut found.earlier), std::mem::take(&mut found.prelude));
+    Start { boot, initial, fs, hints, start_ns, earlier, prelude }
 }
 
 /// A working directory that nothing tells.
