@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use tickernel_systems::Boot;
 use tickernel_systems::abi::credentials::CAP_FULL;
-use tickernel_systems::abi::flags::S_IFMT;
+use tickernel_systems::abi::flags::{RLIMIT_NOFILE, S_IFMT};
 use tickernel_systems::abi::{Credentials, Rlimit, SigSet, Stat, Timespec};
 use tickernel_systems::fs::{Fs, Meta, Place};
 use tickernel_systems::wire::Bytes;
@@ -128,6 +128,12 @@ fn limits(found: &Inherited) -> [Rlimit; 16] {
         if let Some(slot) = limits.get_mut(*resource as usize) {
             *slot = *limit;
         }
+    }
+    let told = found.limits.contains_key(&RLIMIT_NOFILE);
+    if let (Some(met), false) = (found.fds.limit(), told)
+        && let Some(slot) = limits.get_mut(RLIMIT_NOFILE as usize)
+    {
+        slot.cur = met.min(slot.max);
     }
     limits
 }

@@ -62,3 +62,31 @@ fn threads_that_were_there_before() {
         2,
     );
 }
+
+/// What a program inherited, by the errors that it meets.
+#[test]
+fn inherited_descriptors_by_their_errors() {
+    let session = |lines: &str| {
+        format!(
+            "10 execve(\"./t\", [\"t\"], 0x7ffd /* 3 vars */) = 0\n{lines}\
+             10 exit_group(0) = ?\n10 +++ exited with 0 +++\n"
+        )
+    };
+    let full = "10 write(1, \"hello\\n\", 6) = -1 ENOSPC (No space left on device)\n";
+    agrees(&session(full), 0);
+    let gone = "10 rt_sigaction(SIGPIPE, {sa_handler=SIG_IGN, sa_mask=[], sa_flags=0}, NULL, 8) = 0\n\
+        10 write(1, \"hello\\n\", 6) = -1 EPIPE (Broken pipe)\n";
+    agrees(&session(gone), 1);
+    let waits = "10 poll([{fd=0, events=POLLIN}], 1, 20) = 0 (Timeout)\n\
+        10 poll([{fd=0, events=POLLIN}, {fd=1, events=POLLOUT}], 2, 20) = 1 ([{fd=1, revents=POLLOUT}])\n\
+        10 fcntl(0, F_SETFL, O_RDONLY|O_NONBLOCK) = 0\n\
+        10 read(0, 0x7ffd, 3) = -1 EAGAIN (Resource temporarily unavailable)\n\
+        10 select(1, [0], NULL, NULL, {tv_sec=0, tv_usec=10}) = 0 (Timeout)\n";
+    agrees(&session(waits), 4);
+    let limit = "10 dup(2) = 3\n10 dup(2) = 4\n10 dup(2) = 7\n\
+        10 dup(2) = -1 EMFILE (Too many open files)\n\
+        10 close(4) = 0\n\
+        10 pipe2(0x7ffd, 0) = -1 EMFILE (Too many open files)\n\
+        10 openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY) = 4\n";
+    agrees(&session(limit), 0);
+}
