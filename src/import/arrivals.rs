@@ -2,7 +2,9 @@
 //! that sends it (kill(2)), the end of a child, a timer whose time is up (setitimer(2), alarm(2),
 //! timer_create(2)), or somebody who was not recorded.
 
-use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SI_TIMER};
+use tickernel_systems::abi::signal::{
+    CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_KERNEL, SI_TIMER, SIG_DFL, SIG_IGN,
+};
 use tickernel_systems::abi::{SigInfo, SigSet, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 
@@ -50,6 +52,21 @@ impl Order<'_> {
         let delta_ns = deadline.saturating_sub(self.kernel.now_ns());
         if delta_ns > 0 && (!self.has_times || deadline <= latest) {
             self.emit(&Event::Clock { delta_ns }, None, None);
+        }
+    }
+
+    /// Something interrupted a task's call, and no line tells what: the first of its timers, if its
+    /// signal is caught.
+    pub(super) fn ring_any(&mut self, tid: u32) {
+        let caught = |signal: &Signal| {
+            let action = self.kernel.action_of(tid, *signal).unwrap_or_default();
+            !matches!(action.handler, SIG_DFL | SIG_IGN)
+        };
+        let signals = (1..=64).filter_map(Signal::new).filter(caught);
+        let times =
+            signals.filter_map(|signal| Some((self.kernel.rings_at(tid, signal, None)?, signal)));
+        if let Some((_, signal)) = times.min() {
+            self.ring(tid, signal, &nameless(signal));
         }
     }
 

@@ -90,7 +90,7 @@ impl Order<'_> {
                 return true;
             }
         }
-        false
+        self.supply_silent_end(tid, want)
     }
 
     /// The child that a wait was told of ended, where no line says so.

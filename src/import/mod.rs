@@ -40,6 +40,7 @@ mod rights;
 mod rivals;
 mod scope;
 mod signals;
+mod silent;
 mod source;
 mod stand_in;
 mod start;

@@ -329,11 +329,12 @@ pub fn statx(value: &Value) -> Option<(Stat, u32)> {
 /// `{sigev_value={sival_int=…, sival_ptr=…}, sigev_signo=…, sigev_notify=…}`
 pub fn sigevent(value: &Value) -> Option<SigEvent> {
     let signo = value.field("sigev_signo").map_or(Some(0), signal_number)?;
-    let given = value.field("sigev_value")?;
-    let word = given.field("sival_ptr").and_then(|word| word.as_pointer().or(word.as_u64()));
+    // A value of zero is not printed.
+    let given = |name: &str| value.field("sigev_value")?.field(name);
+    let word = given("sival_ptr").and_then(|word| word.as_pointer().or(word.as_u64()));
     let notify = number(value.field("sigev_notify")?, SIGEV_NOTIFY)?;
     let thread = value.field("sigev_notify_thread_id").and_then(Value::as_i32).unwrap_or(0);
-    let value = word.or_else(|| given.field("sival_int")?.as_u64()).unwrap_or(0);
+    let value = word.or_else(|| given("sival_int")?.as_u64()).unwrap_or(0);
     Some(SigEvent { notify: u32::try_from(notify).ok()?, signo, value, thread })
 }
 

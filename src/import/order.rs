@@ -25,6 +25,7 @@ use super::items::Items;
 use super::probe::Probe;
 use super::races::Earlier;
 use super::scope;
+use super::silent::SilentEnds;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use super::unknown::Unknown;
@@ -84,6 +85,10 @@ pub struct Order<'a> {
     pub(super) mapped: BTreeSet<InodeId>,
     /// No line tells that a task exited (`strace -qqq`).
     pub(super) no_ends: bool,
+    /// No line tells of a signal (`strace -e signal=none`).
+    pub(super) no_signals: bool,
+    /// Ends of tasks of which no call tells (`strace -z`).
+    pub(super) silent_ends: SilentEnds,
     /// Tasks that have lines of their own: without `-f` children have none.
     pub(super) traced: BTreeSet<u32>,
     /// Descriptions in whose place the kernel has another.
@@ -136,6 +141,11 @@ impl<'a> Order<'a> {
                 .events
                 .iter()
                 .any(|event| matches!(event.kind, EventKind::Exited { .. })),
+            no_signals: !recording
+                .events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::Signal { .. })),
+            silent_ends: SilentEnds::of(recording, boot.pid),
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
@@ -260,6 +270,9 @@ impl<'a> Order<'a> {
         let Some(call) = self.recording.calls.get(index) else { return };
         if !self.is_known(tid) {
             self.adopt(tid);
+        }
+        if self.no_signals {
+            self.enter_due_handlers(tid, &call);
         }
         if &*call.name == "rt_sigreturn"
             && self.task(tid).frames.is_empty()

@@ -87,11 +87,35 @@ impl Order<'_> {
                 && !is_blocked(*signal)
         });
         let Some(signal) = found else { return false };
+        self.enter_handler(tid, signal);
+        true
+    }
+
+    /// A task does something: handlers of what is pending and not blocked run before, though no
+    /// line tells.
+    pub(super) fn enter_due_handlers(&mut self, tid: u32, call: &strace::Call) {
+        let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let is_interrupted = pending.is_some_and(|pending| {
+            pending.restarting && *call.name != *pending.decoded.expected.name()
+        });
+        if is_interrupted && self.kernel.due_signals(tid) == SigSet::EMPTY {
+            self.ring_any(tid);
+        }
+        for signal in (1..=64).filter_map(Signal::new) {
+            let action = self.kernel.action_of(tid, signal).unwrap_or_default();
+            let is_caught = !matches!(action.handler, SIG_DFL | SIG_IGN);
+            // The mask of one may block the next.
+            if is_caught && self.kernel.due_signals(tid).contains(signal) {
+                self.enter_handler(tid, signal);
+            }
+        }
+    }
+
+    fn enter_handler(&mut self, tid: u32, signal: Signal) {
         self.block_for_handler(tid);
         self.emit(&Event::Deliver { task: tid, signal }, None, None);
         let interrupted = self.task(tid).pending.take();
         self.task(tid).frames.push(interrupted);
-        true
     }
 
     /// A handler returns that the kernel knows nothing of: taken as it is.

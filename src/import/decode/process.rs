@@ -3,7 +3,7 @@
 use tickernel_systems::abi::credentials::{CAPABILITIES, SECUREBITS};
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::signal::{SI_QUEUE, SI_USER};
-use tickernel_systems::abi::{Errno, SigInfo, Signal};
+use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal};
 use tickernel_systems::event::Call;
 
 use super::{Args, recorded};
@@ -107,7 +107,10 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         },
         "rt_sigreturn" => Call::RtSigreturn {},
         "rt_sigpending" => Call::RtSigpending {},
-        "rt_sigsuspend" => Call::RtSigsuspend { set: numbers::sigset(args.get(0)?)? },
+        // An address (`-e verbose=none`): most wait for whatever comes.
+        "rt_sigsuspend" => {
+            Call::RtSigsuspend { set: numbers::sigset(args.get(0)?).unwrap_or(SigSet::EMPTY) }
+        }
         "rt_sigtimedwait" => Call::RtSigtimedwait {
             set: numbers::sigset(args.get(0)?)?,
             timeout: match args.get(2)? {
