@@ -101,12 +101,39 @@ impl Order<'_> {
         if is_interrupted && self.kernel.due_signals(tid) == SigSet::EMPTY {
             self.ring_any(tid);
         }
+        if &*call.name == "rt_sigreturn" {
+            self.end_killed(tid, call);
+        }
         for signal in (1..=64).filter_map(Signal::new) {
             let action = self.kernel.action_of(tid, signal).unwrap_or_default();
             let is_caught = !matches!(action.handler, SIG_DFL | SIG_IGN);
             // The mask of one may block the next.
             if is_caught && self.kernel.due_signals(tid).contains(signal) {
                 self.enter_handler(tid, signal);
+            }
+        }
+    }
+
+    /// A handler returns that nothing explains yet, by the mask that comes back: a child died of a
+    /// signal, and no line tells.
+    fn end_killed(&mut self, tid: u32, call: &strace::Call) {
+        let mask = call.arg(0).and_then(|frame| frame.field("mask")).and_then(numbers::sigset);
+        let frames = self.kernel.frames_of(tid);
+        if frames.last().is_none_or(|frame| mask.is_none_or(|mask| mask == frame.mask)) {
+            return;
+        }
+        let others = self.tasks.keys().copied();
+        let others = others.filter(|other| *other != tid && !self.ends.contains_key(other));
+        for other in others.collect::<Vec<_>>() {
+            let dies = |signal: &Signal| {
+                let action = self.kernel.action_of(other, *signal).unwrap_or_default();
+                let default = signal.default_action();
+                action.handler == SIG_DFL
+                    && matches!(default, DefaultAction::Terminate | DefaultAction::Core)
+                    && self.kernel.due_signals(other).contains(*signal)
+            };
+            if let Some(signal) = (1..=64).filter_map(Signal::new).find(dies) {
+                self.killed(other, signal, None);
             }
         }
     }
