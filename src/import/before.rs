@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::flags::{
-    CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_VM,
+    CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_VM,
 };
 use tickernel_systems::abi::{SigAction, Signal};
 use tickernel_systems::event::Call;
@@ -23,8 +23,10 @@ pub(super) struct Before {
     made: BTreeSet<u32>,
     /// Children that somebody waited for, or was told of, and by whom; none of them was made.
     waited_for: BTreeMap<u32, u32>,
-    /// Children of each task that are there as far as the recording tells.
-    children: BTreeMap<u32, u32>,
+    /// Processes that were made and not taken away by a wait.
+    unreaped: u64,
+    /// Calls that make a task and are never seen to return: those that speak next came of them.
+    unreturned: u64,
     /// Tasks that had a child of which nothing but that is told.
     with_another: BTreeSet<u32>,
     /// Tasks that spoke and were not made.
@@ -44,26 +46,23 @@ pub(super) type Prelude = Vec<(u32, Box<[u8]>)>;
 
 impl Before {
     /// A call made a task: a child, or a thread.
-    pub(super) fn made(&mut self, parent: u32, tid: u32, flags: u64) {
+    pub(super) fn made(&mut self, tid: u32, flags: u64) {
         if self.made.len() < MAX_TASKS {
             self.made.insert(tid);
         }
-        if flags & (CLONE_THREAD | CLONE_PARENT) == 0 && self.children.len() < MAX_TASKS {
-            *self.children.entry(parent).or_default() += 1;
-        }
+        self.unreaped += u64::from(flags & CLONE_THREAD == 0);
     }
 
     /// A child was taken away by a wait.
-    pub(super) fn reaped(&mut self, parent: u32, pid: u32) {
-        if let Some(count) = self.children.get_mut(&parent).filter(|_| self.made.contains(&pid)) {
-            *count = count.saturating_sub(1);
+    pub(super) fn reaped(&mut self, pid: u32) {
+        if self.made.contains(&pid) {
+            self.unreaped = self.unreaped.saturating_sub(1);
         }
     }
 
-    /// A wait found children, and none that had ended.
+    /// A wait found children, and none that had ended. It may be any that is there.
     pub(super) fn has_children(&mut self, parent: u32) {
-        let known = self.children.get(&parent).copied().unwrap_or(0);
-        if known == 0 && self.with_another.len() < MAX_TASKS {
+        if self.unreaped == 0 && self.unreturned == 0 && self.with_another.len() < MAX_TASKS {
             self.with_another.insert(parent);
         }
     }
@@ -80,6 +79,14 @@ impl Before {
         let name = &*call.name;
         self.is_attached.get_or_insert(name != "execve");
         self.shows_tasks |= matches!(name, "futex" | "exit_group" | "wait4");
+        let makes = matches!(name, "clone" | "clone3" | "fork" | "vfork");
+        if makes && call.result.as_ref().is_none_or(|result| result.value.is_none()) {
+            self.unreturned += 1;
+        }
+        if self.unreturned > 0 && !self.made.contains(&tid) && self.is_new(tid) {
+            self.unreturned -= 1;
+            self.made.insert(tid);
+        }
         if !self.made.contains(&tid) && self.speakers.len() < MAX_TASKS {
             self.speakers.insert(tid);
             let told = call.result.as_ref().and_then(strace::CallResult::number);
@@ -87,6 +94,11 @@ impl Before {
                 self.processes.insert(tid);
             }
         }
+    }
+
+    /// Whether a task speaks for the first time, and is not the first that does.
+    fn is_new(&self, tid: u32) -> bool {
+        !self.speakers.is_empty() && !self.speakers.contains(&tid)
     }
 
     /// What a signal did when the first task began.

@@ -12,6 +12,9 @@ use crate::strace::Call;
 impl Hints {
     /// A call that failed at a border of mounts, or at a link.
     pub(super) fn see_border(&mut self, call: &Call) {
+        // From here on borders are the session's own.
+        let is_done = call.result.as_ref().is_some_and(|result| result.number() == Some(0));
+        self.has_mounted |= is_done && matches!(&*call.name, "mount" | "move_mount");
         let errno = call.result.as_ref().and_then(|result| result.errno.as_deref());
         if !matches!(errno, Some("EXDEV" | "EROFS" | "EBUSY" | "ELOOP")) {
             return;
@@ -27,6 +30,7 @@ impl Hints {
         };
         let named: Vec<Option<Vec<u8>>> = paths::uses(&parsed).iter().map(absolute).collect();
         let border = match (errno, named.as_slice()) {
+            (Some("EXDEV" | "EBUSY" | "EROFS"), _) if self.has_mounted => return,
             (Some("EXDEV"), [Some(one), Some(other)]) => {
                 Border::Between(one.clone(), other.clone())
             }

@@ -20,6 +20,8 @@ use crate::strace::{Call, EventKind, Recording, Value};
 #[derive(Debug, Default)]
 pub struct Hints {
     pub(super) shapes: BTreeMap<Vec<u8>, Shape>,
+    /// The session mounted something.
+    pub(super) has_mounted: bool,
     /// Links of which only the beginning was printed.
     pub(super) cut_links: CutLinks,
     /// All that was read from each pipe, by its printed name.
@@ -150,7 +152,8 @@ impl Hints {
     /// Every directory on the way of the paths that a call names.
     fn see_prefixes(&mut self, call: &Call) {
         let errno = call.result.as_ref().and_then(|result| result.errno.as_deref());
-        if errno == Some("ENOTDIR") {
+        // Where openat2(2) looks its path does not tell alone.
+        if errno == Some("ENOTDIR") || &*call.name == "openat2" {
             return;
         }
         for path in call.args.iter().filter_map(Value::as_bytes) {

@@ -187,7 +187,7 @@ impl Walk {
         if let Some(Call::Clone { flags, set_tid }) = decoded.parsed()
             && set_tid != 0
         {
-            self.before.made(tid, set_tid, flags);
+            self.before.made(set_tid, flags);
             let child = self.task(tid).child(flags & CLONE_FILES != 0);
             if flags & CLONE_FILES != 0 {
                 self.races.share(tid, set_tid, child.numbers());
@@ -265,7 +265,7 @@ impl Walk {
                     payload,
                     Payload::Status(WaitStatus::Stopped(_) | WaitStatus::Continued)
                 ) {
-                    self.before.reaped(tid, pid);
+                    self.before.reaped(pid);
                 }
             }
             (Call::Waitid { .. }, Payload::Info(info)) => self.before.child(tid, info.pid),

@@ -82,7 +82,12 @@ impl Numbers {
     fn forced(&self, effect: &Effect) -> Self {
         let mut numbers = self.clone();
         match effect {
-            Effect::Takes { numbers: taken, .. } => {
+            Effect::Takes { from, numbers: taken } => {
+                // What is not known and was passed over is in use.
+                let last = taken.iter().copied().max().unwrap_or(*from);
+                for fd in *from..last {
+                    numbers.0.entry(fd).or_insert(true);
+                }
                 numbers.0.extend(taken.iter().map(|fd| (*fd, true)));
             }
             Effect::Frees(fd) => drop(numbers.0.insert(*fd, false)),

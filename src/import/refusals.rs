@@ -12,6 +12,10 @@ use super::paths::Use;
 impl Facts<'_> {
     /// Enters what an error says of what was there.
     pub(super) fn failed(&mut self, one: &Use<'_>, call: &Call<'_>, errno: Errno) {
+        // How the path was to be looked up decides, not what is there (openat2(2)).
+        if matches!(call, Call::Openat2 { resolve: 1.., .. }) {
+            return;
+        }
         let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
         let file = Wanted { shape: Shape::File, mode: 0o644 };
         let wanted = match (errno, call) {

@@ -96,5 +96,8 @@ pub(super) fn is_carried_out(name: &str) -> bool {
             | "timer_delete"
             | "capset"
             | "prctl"
+            | "mount"
+            | "umount2"
+            | "umount"
     )
 }

@@ -102,3 +102,46 @@ fn a_link_is_cut() {
         0,
     );
 }
+
+/// RESOLVE_IN_ROOT: an absolute path begins at the descriptor, and is not the one that another call
+/// opens (openat2(2)).
+#[test]
+fn a_path_may_begin_at_a_descriptor() {
+    agrees(
+        &session(
+            "10 openat(AT_FDCWD, \"/w/root\", O_RDONLY|O_DIRECTORY) = 3\n\
+             10 openat2(3, \"/etc/passwd\", {flags=O_RDONLY, resolve=RESOLVE_IN_ROOT}, 24) = 4\n\
+             10 read(4, \"inner\\n\", 100) = 6\n\
+             10 close(4) = 0\n\
+             10 openat2(3, \"../../etc/passwd\", {flags=O_RDONLY, resolve=RESOLVE_IN_ROOT}, 24) = 4\n\
+             10 close(4) = 0\n\
+             10 openat2(3, \"/etc/passwd\", {flags=O_RDONLY, resolve=RESOLVE_BENEATH}, 24) = -1 EXDEV (Invalid cross-device link)\n\
+             10 openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY) = 4\n\
+             10 read(4, \"root:x:0\", 100) = 8\n\
+             10 openat(3, \"etc/passwd\", O_RDONLY) = 5\n\
+             10 read(5, \"inner\\n\", 100) = 6\n",
+        ),
+        0,
+    );
+}
+
+/// What mount(2) and umount2(2) do is done, though they count as out of scope.
+#[test]
+fn mounts_are_carried_out() {
+    agrees(
+        &session(
+            "10 mkdir(\"/w/m\", 0755) = 0\n\
+             10 openat(AT_FDCWD, \"/w/m/a\", O_WRONLY|O_CREAT, 0600) = 3\n\
+             10 mount(\"none\", \"/w/m\", \"tmpfs\", MS_NOSUID|MS_NODEV, \"mode=0755\") = 0\n\
+             10 access(\"/w/m/a\", F_OK) = -1 ENOENT (No such file or directory)\n\
+             10 openat(AT_FDCWD, \"/w/m/b\", O_WRONLY|O_CREAT, 0600) = 4\n\
+             10 close(4) = 0\n\
+             10 mount(NULL, \"/w/m\", 0x7ffd, MS_RDONLY|MS_REMOUNT, NULL) = 0\n\
+             10 unlink(\"/w/m/b\") = -1 EROFS (Read-only file system)\n\
+             10 umount2(\"/w/m\", MNT_DETACH) = 0\n\
+             10 access(\"/w/m/b\", F_OK) = -1 ENOENT (No such file or directory)\n\
+             10 access(\"/w/m/a\", F_OK) = 0\n",
+        ),
+        0,
+    );
+}
