@@ -145,3 +145,18 @@ fn mounts_are_carried_out() {
         0,
     );
 }
+
+/// Of what strace cut the beginning is known: a script is one, and a word that is too long was.
+#[test]
+fn the_beginning_of_what_is_cut_is_known() {
+    agrees(
+        "10 execve(\"/usr/bin/tool\", [\"tool\"], 0x7ffd /* 3 vars */) = 0\n\
+         10 readlink(\"/proc/self/exe\", \"/usr/bin/perl\", 4095) = 13\n\
+         10 openat(AT_FDCWD, \"/usr/bin/tool\", O_RDONLY) = 3\n\
+         10 read(3, \"#!/usr/bin/perl\\n\\n# Copyright (C)\"..., 8192) = 8192\n\
+         10 execve(\"/bin/sh\", [\"sh\", \"-c\", \"cccccccccccccccccccccccccccccccc\"...], 0x7ffd /* 3 vars */) = -1 E2BIG (Argument list too long)\n\
+         10 exit_group(0) = ?\n\
+         10 +++ exited with 0 +++\n",
+        0,
+    );
+}

@@ -11,6 +11,9 @@ use crate::import::numbers;
 use crate::replay::Recorded;
 use crate::strace::Value;
 
+/// The longest word that execve(2) takes, with its NUL (`MAX_ARG_STRLEN`).
+const MAX_ARG_BYTES: usize = 131_072;
+
 /// The encoded call; `None` if it is of another family, or the text says too little.
 pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
     let call = match args.name() {
@@ -262,5 +265,13 @@ fn execve(args: &Args<'_>) -> Option<Vec<u8>> {
         let items = args.get(index).and_then(Value::items).unwrap_or_default();
         items.iter().filter_map(Value::as_bytes).collect()
     };
-    args.done(&Call::Execve { path: args.path(0)?, argv: words(1), envp: words(2) })
+    let (mut argv, path) = (words(1), args.path(0)?);
+    // Too long, and strace printed only the beginning of a word: that one was.
+    let is_cut = |word: &Value| word.as_text().is_some_and(|text| text.cut);
+    let list = args.get(1).and_then(Value::items).unwrap_or_default();
+    let too_long = vec![b'?'; MAX_ARG_BYTES];
+    if recorded(args.call) == Recorded::Errno(Errno::E2BIG) && list.iter().any(is_cut) {
+        argv.push(&too_long);
+    }
+    args.done(&Call::Execve { path, argv, envp: words(2) })
 }
