@@ -4,7 +4,7 @@
 //!
 //! Kept is only what differs from the order in which the calls returned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use tickernel_systems::abi::flags::{F_DUPFD, F_DUPFD_CLOEXEC};
@@ -57,44 +57,82 @@ fn effect(call: &strace::Call, decoded: &Decoded) -> Option<Effect> {
     fits.then_some(Effect::Takes { from, numbers })
 }
 
-/// The numbers of a table, as far as they are known.
+/// The numbers of a table, as far as they are known: bits, 64 to a word.
 #[derive(Clone, Debug, Default)]
-struct Numbers(BTreeMap<i32, bool>);
+struct Numbers {
+    known: Vec<u64>,
+    used: Vec<u64>,
+}
 
 impl Numbers {
-    /// What they are after a call; `None` if it would have done something else.
-    fn after(&self, effect: &Effect) -> Option<Self> {
-        let is_used = |fd: &i32| self.0.get(fd).copied();
-        let fits = match effect {
+    fn of(numbers: impl Iterator<Item = (i32, bool)>) -> Self {
+        let mut all = Self::default();
+        for (fd, is_used) in numbers {
+            all.set(fd, is_used);
+        }
+        all
+    }
+
+    /// Whether a number is in use; `None` if nothing tells.
+    fn get(&self, fd: i32) -> Option<bool> {
+        let (word, bit) = place(fd)?;
+        let has = |words: &[u64]| words.get(word).is_some_and(|word| word & bit != 0);
+        has(&self.known).then(|| has(&self.used))
+    }
+
+    fn set(&mut self, fd: i32, is_used: bool) {
+        let Some((word, bit)) = place(fd) else { return };
+        for (words, is_set) in [(&mut self.known, true), (&mut self.used, is_used)] {
+            if words.len() <= word {
+                words.resize(word + 1, 0);
+            }
+            if let Some(word) = words.get_mut(word) {
+                *word = if is_set { *word | bit } else { *word & !bit };
+            }
+        }
+    }
+
+    /// Whether a call would do here what it did.
+    fn fits(&self, effect: &Effect) -> bool {
+        match effect {
             Effect::Takes { from, numbers } => {
                 let last = numbers.iter().copied().max().unwrap_or(*from);
                 let mut below = (*from..last).filter(|fd| !numbers.contains(fd));
-                numbers.iter().all(|fd| is_used(fd) != Some(true))
-                    && below.all(|fd| is_used(&fd) != Some(false))
+                numbers.iter().all(|fd| self.get(*fd) != Some(true))
+                    && below.all(|fd| self.get(fd) != Some(false))
             }
-            Effect::Frees(fd) => is_used(fd) != Some(false),
+            Effect::Frees(fd) => self.get(*fd) != Some(false),
             Effect::Puts(_) => true,
-        };
-        fits.then(|| self.forced(effect))
+        }
     }
 
     /// What they are after a call, whatever they were.
-    fn forced(&self, effect: &Effect) -> Self {
+    fn after(&self, effect: &Effect) -> Self {
         let mut numbers = self.clone();
         match effect {
             Effect::Takes { from, numbers: taken } => {
                 // What is not known and was passed over is in use.
                 let last = taken.iter().copied().max().unwrap_or(*from);
                 for fd in *from..last {
-                    numbers.0.entry(fd).or_insert(true);
+                    if numbers.get(fd).is_none() {
+                        numbers.set(fd, true);
+                    }
                 }
-                numbers.0.extend(taken.iter().map(|fd| (*fd, true)));
+                for fd in taken {
+                    numbers.set(*fd, true);
+                }
             }
-            Effect::Frees(fd) => drop(numbers.0.insert(*fd, false)),
-            Effect::Puts(fd) => drop(numbers.0.insert(*fd, true)),
+            Effect::Frees(fd) => numbers.set(*fd, false),
+            Effect::Puts(fd) => numbers.set(*fd, true),
         }
         numbers
     }
+}
+
+/// The word and the bit of a number.
+fn place(fd: i32) -> Option<(usize, u64)> {
+    let fd = usize::try_from(fd).ok().filter(|_| fd < MAX_NUMBER)?;
+    Some((fd / 64, 1 << (fd % 64)))
 }
 
 /// A call that was entered.
@@ -117,7 +155,7 @@ struct Step {
 #[derive(Clone, Debug, Default)]
 struct State {
     /// Calls that took effect and have not returned.
-    applied: BTreeSet<u64>,
+    applied: Vec<u64>,
     numbers: Numbers,
     last: Option<Rc<Step>>,
     /// How many took effect before they returned.
@@ -157,7 +195,7 @@ impl Races {
             Some(id) => *id,
             None => {
                 self.made += 1;
-                let state = State { numbers: Numbers(numbers.collect()), ..State::default() };
+                let state = State { numbers: Numbers::of(numbers), ..State::default() };
                 let (entered, returned) = (Vec::new(), BTreeMap::new());
                 let table = Table { entered, states: vec![state], returned, steps: 0 };
                 self.tables.insert(self.made, table);
@@ -224,7 +262,8 @@ impl Table {
         self.returned.insert(number, returns);
         let (mut done, mut open) = (BTreeMap::new(), BTreeMap::new());
         for mut state in self.states.drain(..) {
-            if state.applied.remove(&number) {
+            if let Ok(at) = state.applied.binary_search(&number) {
+                state.applied.remove(at);
                 done.insert(state.applied.clone(), state);
             } else {
                 open.insert(state.applied.clone(), state);
@@ -253,8 +292,8 @@ impl Table {
         if self.states.is_empty() {
             // Not what the numbers tell: an open(2) and a pipe(2) take theirs one by one.
             let mut state = best.unwrap_or_default();
-            state.applied.remove(&number);
-            state.numbers = state.numbers.forced(&own.effect);
+            state.applied.retain(|call| *call != number);
+            state.numbers = state.numbers.after(&own.effect);
             let step = Step { tid: own.tid, call: own.call, before: state.last.take() };
             state.last = Some(Rc::new(step));
             self.states.push(state);
@@ -301,10 +340,13 @@ impl Table {
 impl State {
     /// The order with one call more; `None` if the call would have done something else there.
     fn with(&self, call: &Entered, is_early: bool) -> Option<Self> {
-        let numbers = self.numbers.after(&call.effect)?;
+        if !self.numbers.fits(&call.effect) {
+            return None;
+        }
+        let numbers = self.numbers.after(&call.effect);
         let mut applied = self.applied.clone();
-        if is_early {
-            applied.insert(call.call);
+        if let (true, Err(at)) = (is_early, applied.binary_search(&call.call)) {
+            applied.insert(at, call.call);
         }
         let step = Step { tid: call.tid, call: call.call, before: self.last.clone() };
         let early = self.early + u32::from(is_early);
@@ -313,7 +355,7 @@ impl State {
 }
 
 /// Of two orders of the same calls the one with fewer before their return.
-fn keep(states: &mut BTreeMap<BTreeSet<u64>, State>, state: State) {
+fn keep(states: &mut BTreeMap<Vec<u64>, State>, state: State) {
     match states.get(&state.applied) {
         Some(known) if known.early <= state.early => {}
         _ => drop(states.insert(state.applied.clone(), state)),

@@ -32,7 +32,7 @@ impl Facts<'_> {
             (Errno::ELOOP, _) => return self.loops(one),
             (Errno::EINVAL, Call::Readlink { .. } | Call::Readlinkat { .. }) => file,
             (Errno::ENODATA | Errno::EOPNOTSUPP | Errno::ERANGE, _) => file,
-            (Errno::ENOEXEC, _) => Wanted { mode: 0o755, ..file },
+            (Errno::ENOEXEC | Errno::E2BIG, _) => Wanted { mode: 0o755, ..file },
             (Errno::EACCES, Call::Execve { .. } | Call::Access { .. }) => file,
             (Errno::EACCES, _) if !one.creates => Wanted { mode: 0, ..file },
             (Errno::EPERM, _) if !one.creates => file,
