@@ -118,6 +118,8 @@ struct Mounted {
 struct Copied {
     to: (InodeId, u64),
     from: (Place, u64),
+    /// Which file that was: its name may be gone since.
+    of: InodeId,
     len: u64,
 }
 
@@ -525,7 +527,9 @@ impl Initial {
     /// Bytes that a read showed.
     pub fn see_bytes(&mut self, fs: &mut Fs, place: Place, offset: u64, data: &[u8]) {
         let end = offset.saturating_add(data.len() as u64);
-        self.see_copied(fs, place, offset, data);
+        if let Some(inode) = fs.inode_id(place) {
+            self.see_copied(fs, (inode, Some(place)), offset, data);
+        }
         let Some(id) = self.of(fs, place) else { return };
         let Some(node) = self.nodes.get_mut(id) else { return };
         if node.shape != Shape::File || data.is_empty() || end > MAX_FILE_BYTES {
@@ -549,27 +553,35 @@ impl Initial {
         add_range(&mut node.ranges, offset, end);
     }
 
-    /// Bytes of a copy are bytes of what it was copied from.
-    fn see_copied(&mut self, fs: &mut Fs, place: Place, offset: u64, data: &[u8]) {
-        let Some(inode) = fs.inode_id(place) else { return };
+    /// Bytes of a copy are bytes of what it was copied from. The copy may have no name any more.
+    fn see_copied(
+        &mut self,
+        fs: &mut Fs,
+        (inode, place): (InodeId, Option<Place>),
+        offset: u64,
+        data: &[u8],
+    ) {
         let end = offset.saturating_add(data.len() as u64);
-        let copies: Vec<Copied> = self
-            .copies
-            .iter()
-            .filter(|copy| {
-                copy.to.0 == inode && copy.to.1 < end && copy.to.1.saturating_add(copy.len) > offset
-            })
-            .copied()
-            .collect();
+        let overlaps = |copy: &&Copied| {
+            copy.to.0 == inode && copy.to.1 < end && copy.to.1.saturating_add(copy.len) > offset
+        };
+        let copies: Vec<Copied> = self.copies.iter().filter(overlaps).copied().collect();
         for copy in copies {
             let start = copy.to.1.max(offset);
             let stop = (copy.to.1.saturating_add(copy.len)).min(end);
             let part = data.get((start - offset) as usize..(stop - offset) as usize);
             let Some(part) = part else { continue };
-            if fs.pages(place).is_some_and(|pages| pages.read(start, stop - start) == part) {
+            let pages = place.and_then(|place| fs.pages(place));
+            if pages.is_some_and(|pages| pages.read(start, stop - start) == part) {
                 continue;
             }
-            self.see_bytes(fs, copy.from.0, copy.from.1.saturating_add(start - copy.to.1), part);
+            let at = copy.from.1.saturating_add(start - copy.to.1);
+            if fs.is_at(copy.from.0, copy.of) {
+                self.see_bytes(fs, copy.from.0, at, part);
+            } else {
+                self.see_copied(fs, (copy.of, None), at, part);
+            }
+            let Some(place) = place else { continue };
             fs.describe_kind(place, |kind| {
                 if let Kind::Regular(pages) = kind {
                     pages.write(start, part);
@@ -581,8 +593,8 @@ impl Initial {
 
     /// The session copied a range inside the kernel.
     pub fn copied(&mut self, fs: &Fs, from: (Place, u64), to: (Place, u64), len: u64) {
-        if let Some(inode) = fs.inode_id(to.0) {
-            self.copies.push(Copied { to: (inode, to.1), from, len });
+        if let (Some(inode), Some(of)) = (fs.inode_id(to.0), fs.inode_id(from.0)) {
+            self.copies.push(Copied { to: (inode, to.1), from, of, len });
         }
     }
 

@@ -160,3 +160,26 @@ fn the_beginning_of_what_is_cut_is_known() {
         0,
     );
 }
+
+/// What a copy of a copy shows was in the first file, though the second is gone.
+#[test]
+fn a_copy_of_a_copy_that_is_gone() {
+    agrees(
+        &session(
+            "10 openat(AT_FDCWD, \"/w/a\", O_RDONLY) = 3\n\
+             10 openat(AT_FDCWD, \"/w/b\", O_WRONLY|O_CREAT|O_EXCL, 0600) = 4\n\
+             10 copy_file_range(3, NULL, 4, NULL, 9223372035781033984, 0) = 6\n\
+             10 close(3) = 0\n\
+             10 close(4) = 0\n\
+             10 openat(AT_FDCWD, \"/w/b\", O_RDONLY) = 3\n\
+             10 openat(AT_FDCWD, \"/w/c\", O_WRONLY|O_CREAT|O_EXCL, 0600) = 4\n\
+             10 copy_file_range(3, NULL, 4, NULL, 9223372035781033984, 0) = 6\n\
+             10 close(3) = 0\n\
+             10 close(4) = 0\n\
+             10 unlink(\"/w/b\") = 0\n\
+             10 openat(AT_FDCWD, \"/w/c\", O_RDONLY) = 3\n\
+             10 read(3, \"hello\\n\", 100) = 6\n",
+        ),
+        0,
+    );
+}
