@@ -37,8 +37,19 @@ pub(super) struct Before {
     is_attached: Option<bool>,
     /// Calls on processes and threads are in the recording (`-e trace=…`).
     shows_tasks: bool,
+    /// What the recording shows at all.
+    pub(super) shown: Shown,
     /// What was done on signals.
     actions: BTreeMap<u8, SigAction>,
+}
+
+/// Which calls a recording shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// Ends by exit_group(2) or exit(2).
+    pub(super) ends: bool,
+    /// Returns of handlers.
+    pub(super) returns: bool,
 }
 
 /// A call of a task that brings about what was there.
@@ -79,6 +90,8 @@ impl Before {
         let name = &*call.name;
         self.is_attached.get_or_insert(name != "execve");
         self.shows_tasks |= matches!(name, "futex" | "exit_group" | "wait4");
+        self.shown.ends |= matches!(name, "exit_group" | "exit");
+        self.shown.returns |= name == "rt_sigreturn";
         let makes = matches!(name, "clone" | "clone3" | "fork" | "vfork");
         if makes && call.result.as_ref().is_none_or(|result| result.value.is_none()) {
             self.unreturned += 1;

@@ -12,7 +12,7 @@ use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, DefaultAction, SIG_
 use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Payload};
 
-use super::before::{Before, Prelude};
+use super::before::{Before, Prelude, Shown};
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
@@ -58,6 +58,8 @@ pub struct Inherited {
     cwd: Option<(u8, Vec<u8>)>,
     /// By the number of a call: those of other threads that came before it (`races.rs`).
     pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
+    /// Which calls the recording shows.
+    pub(super) shown: Shown,
     /// What was there before strace was attached.
     pub(super) prelude: Prelude,
     /// umask as created files show it, while nobody was asked.
@@ -76,6 +78,7 @@ impl Inherited {
             walk.event(recording, at, &event);
         }
         walk.found.earlier = walk.races.finish();
+        walk.found.shown = walk.before.shown;
         walk.found.prelude = walk.before.finish(walk.found.root);
         walk.found.umask = walk.found.umask.or(walk.found.umask_of_files);
         walk.found

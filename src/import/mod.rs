@@ -433,7 +433,7 @@ fn walk(
     order.known_streams = how.streams;
     order.choices = how.choices;
     order.earlier = begun.earlier;
-    order.begin(&begun.prelude);
+    order.begin(&begun.prelude, begun.shown);
     order.run();
     order.items.finish();
     let Order { items, initial, streams, disorder, no_room, .. } = order;

@@ -15,7 +15,7 @@ use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
-use super::before::Prelude;
+use super::before::{Prelude, Shown};
 use super::decode::{self, Decoded};
 use super::fates::{self, Fate};
 use super::flow::Stream;
@@ -145,7 +145,7 @@ impl<'a> Order<'a> {
                 .events
                 .iter()
                 .any(|event| matches!(event.kind, EventKind::Signal { .. })),
-            silent_ends: SilentEnds::of(recording, boot.pid),
+            silent_ends: SilentEnds::default(),
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
@@ -157,7 +157,12 @@ impl<'a> Order<'a> {
     }
 
     /// Brings about what was there before the first line.
-    pub(super) fn begin(&mut self, prelude: &Prelude) {
+    pub(super) fn begin(&mut self, prelude: &Prelude, shown: Shown) {
+        // Handlers return, and nothing tells that they began.
+        self.no_signals &= shown.returns;
+        if !shown.ends {
+            self.silent_ends = SilentEnds::of(self.recording, self.root);
+        }
         for (task, bytes) in prelude {
             let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { continue };
             let forced = Expected::only(Role::Force, call.name());

@@ -17,7 +17,8 @@ struct End {
     status: u32,
 }
 
-/// Those of all tasks, by task, in the order of the lines; none where calls tell of them.
+/// Those of all tasks, by task, in the order of the lines; only for a recording whose calls do not
+/// tell of them.
 #[derive(Debug, Default)]
 pub(super) struct SilentEnds(BTreeMap<u32, Vec<End>>);
 
@@ -28,11 +29,7 @@ impl SilentEnds {
         for event in &recording.events {
             let tid = event.tid.unwrap_or(root);
             match event.kind {
-                EventKind::Entry { call } => {
-                    let call = recording.calls.get(call);
-                    if call.is_some_and(|call| matches!(&*call.name, "exit_group" | "exit")) {
-                        return Self::default();
-                    }
+                EventKind::Entry { .. } => {
                     last.insert(tid, event.line);
                 }
                 EventKind::Exited { status } => {

@@ -13,7 +13,7 @@ use tickernel_systems::abi::{Credentials, Rlimit, SigSet, Stat, Timespec};
 use tickernel_systems::fs::{Fs, Meta, Place};
 use tickernel_systems::wire::Bytes;
 
-use super::before::Prelude;
+use super::before::{Prelude, Shown};
 use super::hints::Hints;
 use super::inherited::Inherited;
 use super::initial::{Initial, Shape};
@@ -42,6 +42,8 @@ pub struct Start {
     pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
     /// Calls that bring about what was there before strace was attached.
     pub(super) prelude: Prelude,
+    /// Which calls the recording shows.
+    pub(super) shown: Shown,
 }
 
 /// Puts the first state together.
@@ -92,7 +94,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
     };
     let (earlier, prelude) =
         (std::mem::take(&mut found.earlier), std::mem::take(&mut found.prelude));
-    Start { boot, initial, fs, hints, start_ns, earlier, prelude }
+    Start { boot, initial, fs, hints, start_ns, earlier, prelude, shown: found.shown }
 }
 
 /// A working directory that nothing tells.
