@@ -69,8 +69,8 @@ fn at(dirfd: i32, path: Path<'_>, flags: u32) -> Option<Use<'_>> {
     plain(dirfd, path).map(|one| Use { follow: flags & AT_SYMLINK_NOFOLLOW == 0, ..one })
 }
 
-/// The path by which a descriptor leads to where openat2(2) looks; `None` if that is not told by the
-/// names alone.
+/// The path by which a descriptor leads to where openat2(2) looks; `None` if the names alone do not
+/// tell that.
 fn below(path: &[u8], resolve: u32) -> Option<&[u8]> {
     let in_root = resolve & RESOLVE_IN_ROOT != 0;
     let goes_up = path.split(|byte| *byte == b'/').any(|name| name == b"..");
