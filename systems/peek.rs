@@ -17,6 +17,7 @@ use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
 use crate::rows::{RowKind, SocketRow, TaskRow};
+use crate::tables::timers::{Notify, Timer};
 use alloc::vec::Vec;
 
 /// What an open descriptor leads to.
@@ -235,6 +236,13 @@ impl Kernel {
         })
     }
 
+    /// Whether a task may read (4), write (2), execute or search (1) what is at a place.
+    pub fn may(&self, tid: u32, place: Place, mask: u32) -> bool {
+        let Some(task) = self.pids.task(tid) else { return false };
+        caller!(self, task => caller);
+        self.fs.permission(&caller, place, mask).is_ok()
+    }
+
     /// The path of a place, as the task sees it.
     pub fn path_of(&self, tid: u32, place: Place) -> Vec<u8> {
         let Some(task) = self.pids.task(tid) else { return Vec::new() };
@@ -311,11 +319,10 @@ impl Kernel {
     /// The result of a task's call that is kept back while its process is stopped. A stop waits
     /// for the end of a vfork(2).
     pub fn held_result(&self, tid: u32) -> Option<Completed> {
-        match &self.rows[self.pids.task(tid)?].wait.as_ref()?.on {
+        let row = self.pids.task(tid)?;
+        match &self.rows[row].wait.as_ref()?.on {
             Waiting::Finished(result) => Some(result.clone()),
-            Waiting::Vfork { child } => {
-                Some(Completed::Done(crate::event::Answer::value(i64::from(*child))))
-            }
+            Waiting::Vfork { child } => Some(Completed::Done(self.made_task(row, *child, true))),
             _ => None,
         }
     }
@@ -324,6 +331,22 @@ impl Kernel {
     pub fn shares_descriptors(&self, one: u32, other: u32) -> bool {
         let files = |tid| self.pids.task(tid).map(|task| self.rows[task].files);
         files(one).is_some_and(|table| files(other) == Some(table))
+    }
+
+    /// When a timer sends the signal to a task's process next, in ns of the clock; `number` = which
+    /// one of timer_create(2)'s it is.
+    pub fn rings_at(&self, tid: u32, signal: Signal, number: Option<u32>) -> Option<u64> {
+        let process = &self.rows[self.rows[self.pids.task(tid)?].process];
+        let alarm = (signal == Signal::SIGALRM && number.is_none()).then_some(process.alarm_ns);
+        let own = self.timers.of(process.pid).filter(|own| number.is_none_or(|it| it == *own));
+        let timers = own.filter_map(|own| self.timers.by_number.get(&(process.pid, own)));
+        let sends = |timer: &&Timer| {
+            timer.signal == signal.number()
+                && timer.notify != Notify::Nobody
+                && !crate::calls::timer::is_cpu_clock(timer.clock)
+        };
+        let times = timers.filter(sends).map(|timer| timer.at_ns).chain(alarm);
+        times.filter(|at_ns| *at_ns > 0).min()
     }
 
     /// The action of a signal for a task.

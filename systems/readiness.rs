@@ -515,7 +515,7 @@ impl Kernel {
             Waiting::Signal { set } => self.take_signal_of(row, *set).map(Ok),
             Waiting::Vfork { child } => {
                 let child = *child;
-                self.vfork_is_over(row, child).then(|| Ok(Answer::value(i64::from(child))))
+                self.vfork_is_over(row, child).then(|| Ok(self.made_task(row, child, true)))
             }
             Waiting::Parked(_) | Waiting::Finished(_) | Waiting::Sleep { .. } | Waiting::Pause => {
                 None

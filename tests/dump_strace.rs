@@ -127,14 +127,10 @@ fn kept_recordings_import_again() {
     }
 }
 
-/// Kept cases that the importer cannot read: mount(2) is no call of its own yet, since what a path
-/// leads to would change under it.
-const NOT_IMPORTED: &str = "/lockstep-mounts-";
-
 #[test]
 fn kept_traces_import_again() {
     let all = kept(".jsonl").into_iter().chain(kept(".trace"));
-    for path in all.filter(|path| !path.to_string_lossy().contains(NOT_IMPORTED)) {
+    for path in all {
         let (text, side) = dumped(&trace_in(&path));
         let report = replayed(&text, &side);
         assert_eq!(report.calls, kept_report(&path)["calls"], "{path:?}");

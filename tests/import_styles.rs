@@ -242,3 +242,51 @@ fn children_that_were_not_traced_end_when_their_parent_is_told() {
         0,
     );
 }
+
+/// `-e signal=none`: a handler runs before the next thing that its task does; that of a timer when
+/// something interrupted a call; that of SIGCHLD when a child died of a signal of which no line
+/// tells.
+#[test]
+fn handlers_that_no_line_shows_run_when_they_are_due() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 rt_sigaction(SIGALRM, {sa_handler=0x55, sa_mask=[], sa_flags=SA_RESTORER, sa_restorer=0x7f}, NULL, 8) = 0
+10 rt_sigaction(SIGCHLD, {sa_handler=0x55, sa_mask=[], sa_flags=SA_RESTORER|SA_RESTART, sa_restorer=0x7f}, NULL, 8) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+11 exit_group(3) = ?
+11 +++ exited with 3 +++
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], WNOHANG, NULL) = 11
+10 wait4(-1, 0x7ffe, WNOHANG, NULL) = -1 ECHILD (No child processes)
+10 rt_sigprocmask(SIG_BLOCK, NULL, [CHLD], 8) = 0
+10 rt_sigreturn({mask=[]}) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 12
+12 clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=5, tv_nsec=0}, <unfinished ...>
+10 timer_create(CLOCK_REALTIME, {sigev_signo=SIGALRM, sigev_notify=SIGEV_SIGNAL}, [0]) = 0
+10 timer_settime(0, 0, {it_interval={tv_sec=0, tv_nsec=0}, it_value={tv_sec=0, tv_nsec=100000000}}, NULL) = 0
+10 rt_sigsuspend([], 8) = ? ERESTARTNOHAND (To be restarted if no handler)
+10 kill(12, SIGTERM) = 0
+12 <... clock_nanosleep resumed>{tv_sec=4, tv_nsec=9}) = ? ERESTART_RESTARTBLOCK (Interrupted by signal)
+10 rt_sigreturn({mask=[ALRM]}) = 0
+10 rt_sigreturn({mask=[]}) = -1 EINTR (Interrupted system call)
+10 wait4(12, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGTERM}], WNOHANG, NULL) = 12
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+    agrees(text, 0, 0);
+}
+
+/// `-z` prints no exit_group(2): who says nothing more has closed its files.
+#[test]
+fn a_reader_finds_the_end_before_the_writer_is_seen_to_exit() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 pipe2([3, 4], 0) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 close(4) = 0
+11 write(4, "hi\n", 3) = 3
+10 read(3, "hi\n", 4096) = 3
+10 read(3, "", 4096) = 0
+11 +++ exited with 0 +++
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 11
+10 +++ exited with 0 +++
+"#;
+    agrees(text, 0, 0);
+}

@@ -350,8 +350,9 @@ fn a_folder_is_refused_where_its_order_is_unknown() -> Result<(), std::io::Error
     assert!(matches!(reason(), Some(Reason::NotNumberedFiles)));
     fs::write(folder.path().join("t.1"), "close(3) = 0\n")?;
     assert!(matches!(reason(), Some(Reason::NoStamps)));
-    fs::write(folder.path().join("t.1"), "23:59:59 close(3) = 0\n")?;
-    fs::write(folder.path().join("t.2"), "00:00:01 close(4) = 0\n00:00:02 close(5")?;
+    fs::write(folder.path().join("t.1"), "23:59:59.500000 close(3) = 0\n")?;
+    let later = "00:00:01.500000 close(4) = 0\n00:00:02.500000 close(5";
+    fs::write(folder.path().join("t.2"), later)?;
     fs::write(folder.path().join("t.3"), "")?;
     let Ok(recording) = read_dir_of_pids(folder.path()) else { panic!("refused") };
     let error = recording.error.map(|error| (error.file.is_some(), error.line));

@@ -113,12 +113,17 @@ fn limit(payload: &Payload) -> Option<String> {
 fn clone(args: &mut Args<'_>, bits: u64, set_tid: u32) {
     let (exit, bits) = ((bits & 0xff) as i32, bits & !0xff);
     if args.name == CLONE3 {
+        let bits_of = bits;
         let (bits, exit) = (flags(bits, CLONE_FLAGS), values::signal(exit));
         let set = match set_tid {
             0 => String::new(),
             tid => format!(", set_tid=[{tid}], set_tid_size=1"),
         };
         args.put(format!("{{flags={bits}, exit_signal={exit}, stack=NULL, stack_size=0{set}}}"));
+        if bits_of & CLONE_PIDFD != 0 {
+            let told = pidfd(args).map(|pidfd| format!(" => {{pidfd=[{pidfd}]}}"));
+            args.join(&told.unwrap_or_default());
+        }
         args.number(88);
         return;
     }
@@ -128,6 +133,18 @@ fn clone(args: &mut Args<'_>, bits: u64, set_tid: u32) {
         (bits, exit) => format!("{}|{}", flags(bits, CLONE_FLAGS), values::signal(exit)),
     };
     args.put("child_stack=NULL").put(format!("flags={words}"));
+    if bits & CLONE_PIDFD != 0 {
+        let told = pidfd(args).map_or(values::ADDRESS.to_owned(), |pidfd| format!("[{pidfd}]"));
+        args.put_output(format!("parent_tid={told}"));
+    }
+}
+
+/// The descriptor of the child that a call gave.
+fn pidfd(args: &Args<'_>) -> Option<i64> {
+    match args.payload() {
+        Some(Payload::Number(pidfd)) => Some(*pidfd),
+        _ => None,
+    }
 }
 
 /// Takes a number for the child, and bits beyond the 32nd.

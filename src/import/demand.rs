@@ -4,7 +4,7 @@
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
 use tickernel_systems::abi::{Signal, WaitStatus};
-use tickernel_systems::event::{Call, Payload};
+use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 
@@ -12,7 +12,7 @@ use super::order::Order;
 use super::paths;
 use super::probe::{self, Probe, Want};
 use super::unknown::Home;
-use crate::replay::{CUT, Expected, Recorded};
+use crate::replay::{CUT, Expected, Recorded, Role};
 
 /// Descriptors that are looked at for the ends of a pipe.
 const LOOKED_AT_FDS: i32 = 256;
@@ -90,7 +90,7 @@ impl Order<'_> {
                 return true;
             }
         }
-        false
+        self.supply_silent_end(tid, want)
     }
 
     /// The child that a wait was told of ended, where no line says so.
@@ -148,23 +148,30 @@ impl Order<'_> {
         }
     }
 
-    /// A process that ends closes its descriptors before its end is printed.
+    /// A process that ends closes its descriptors before its end is printed; only then its parent
+    /// finds it (wait(2)).
     fn supply_end(&mut self, tid: u32, other: u32, call: &Call<'_>, want: &Want) -> bool {
         let (Call::ExitGroup { status } | Call::Exit { status }) = call else { return false };
         let holds = match want {
             Want::NoWriter(id) => self.holds_end(other, *id, true),
             Want::NoReader(id) => self.holds_end(other, *id, false),
-            Want::Ready(ids) => ids.iter().any(|id| {
-                self.holds_end(other, *id, true)
-                    || self.holds_end(other, *id, false)
-                    || self.watches(tid, *id, other)
-            }),
+            Want::Ready(ids) => ids
+                .iter()
+                .any(|id| self.holds_end(other, *id, true) || self.holds_end(other, *id, false)),
             _ => false,
         };
-        if holds {
+        let is_watched = match want {
+            Want::Ready(ids) => ids.iter().any(|id| self.watches(tid, *id, other)),
+            _ => false,
+        };
+        if is_watched {
             self.end(other, status.cast_unsigned(), None);
+        } else if holds {
+            let all = Call::CloseRange { first: 0, last: u32::MAX, flags: 0 };
+            let forced = Expected::only(Role::Force, all.name());
+            self.emit(&Event::Call { task: other, call: all }, Some(forced), None);
         }
-        holds
+        holds || is_watched
     }
 
     /// What takes an end of a pipe away; a reader that is before this one in the pipe's bytes.
@@ -328,6 +335,11 @@ impl Order<'_> {
     pub(super) fn supply_blocked(&mut self, tid: u32) -> bool {
         let Some(bytes) = self.call_bytes(tid) else { return false };
         let Ok(mine) = Call::get(&mut WireReader::new(&bytes)) else { return false };
+        let polled = probe::polled(&mine);
+        if !polled.is_empty() {
+            let ids = polled.iter().filter_map(|fd| self.object_of(tid, *fd)).collect();
+            return self.supply(tid, &Want::Ready(ids));
+        }
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
             let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
@@ -413,6 +425,7 @@ fn kills(call: &Call<'_>) -> bool {
             | Call::Tgkill { .. }
             | Call::Tkill { .. }
             | Call::RtSigqueueinfo { .. }
+            | Call::RtTgsigqueueinfo { .. }
             | Call::PidfdSendSignal { .. }
     )
 }

@@ -10,6 +10,7 @@ use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, Payload, S
 
 use super::created::Created;
 use super::lineage::{Lineage, Slot};
+use super::probe::polled;
 use crate::replay::{Expected, Recorded, stat_bits};
 use crate::strace::{self, Fd, Value};
 
@@ -17,6 +18,8 @@ use crate::strace::{self, Fd, Value};
 const MAX_FD: i32 = 4096;
 /// Where a process finds its own descriptors (proc(5)).
 const OWN_FDS: &[u8] = b"/proc/self/fd/";
+/// The device that has no room for anything, as strace prints it.
+const FULL: &[u8] = b"char 1:7";
 /// Numbers that one new descriptor may show as open.
 const MAX_GAP: i32 = 256;
 
@@ -68,6 +71,10 @@ pub struct Descriptors {
     pub moves: Vec<(i32, u64)>,
     /// Modes of created files.
     pub created: Created,
+    /// The highest number that a call made under the limit that the root had.
+    highest: i32,
+    /// A call found that limit reached.
+    has_met_limit: bool,
 }
 
 impl Descriptors {
@@ -89,6 +96,7 @@ impl Descriptors {
             self.uses(task, parsed, expected.recorded);
             match expected.recorded {
                 Recorded::Value(value) => self.succeeded(task, parsed, expected, value),
+                Recorded::Errno(Errno::EMFILE) => self.met_limit(task),
                 Recorded::Errno(errno) => self.failed(task, parsed, errno),
                 Recorded::Never => {}
             }
@@ -146,7 +154,7 @@ impl Descriptors {
             // What is not open is told by POLLNVAL, which `succeeded` sees.
             return;
         }
-        for fd in in_sets(call) {
+        for fd in polled(call) {
             if let Some(seen) = self.at(task, fd).filter(|_| matches!(recorded, Recorded::Value(_)))
             {
                 seen.open.get_or_insert(true);
@@ -162,8 +170,34 @@ impl Descriptors {
             (Call::Read { .. } | Call::Readv { .. }, Errno::EBADF) => seen.cannot_read = true,
             (Call::Write { .. } | Call::Writev { .. }, Errno::EBADF) => seen.cannot_write = true,
             (Call::Read { .. }, Errno::EISDIR) => seen.is_directory = true,
+            // /dev/full, where no stat tells of a file (full(4)).
+            (Call::Write { .. } | Call::Writev { .. }, Errno::ENOSPC) => {
+                seen.device.get_or_insert_with(|| FULL.to_vec());
+            }
+            // What nobody reads, or nobody has written to yet.
+            (Call::Write { .. } | Call::Writev { .. }, Errno::EPIPE)
+            | (Call::Read { .. } | Call::Readv { .. }, Errno::EAGAIN) => seen.is_stream = true,
             _ => {}
         }
+    }
+
+    /// EMFILE: all numbers below the limit are in use, and one that was made is the last.
+    fn met_limit(&mut self, task: &Lineage) {
+        if task.limits & 1 << RLIMIT_NOFILE != 0 {
+            return;
+        }
+        self.has_met_limit = true;
+        for fd in 0..self.highest.min(MAX_FD) {
+            if let Some(seen) = self.at(task, fd) {
+                seen.open.get_or_insert(true);
+            }
+        }
+    }
+
+    /// How many descriptors a process could have, if the recording meets that limit.
+    pub(super) fn limit(&self) -> Option<u64> {
+        let limit = u64::try_from(self.highest).ok()?.saturating_add(1);
+        self.has_met_limit.then_some(limit)
     }
 
     /// The first stat of a descriptor, and after how many moves of its offset it came.
@@ -181,6 +215,17 @@ impl Descriptors {
         match call {
             Call::Read { fd, .. } | Call::Readv { fd, .. } => self.moved(task, *fd, value, false),
             Call::Write { fd, .. } | Call::Writev { fd, .. } => self.moved(task, *fd, value, true),
+            Call::Sendfile { out_fd, in_fd, offset, .. } => {
+                self.moved(task, *out_fd, value, true);
+                self.moved_at(task, *in_fd, value, *offset);
+            }
+            Call::CopyFileRange { fd_in, off_in, fd_out, off_out, .. }
+            | Call::Splice { fd_in, off_in, fd_out, off_out, .. } => {
+                self.moved_at(task, *fd_in, value, *off_in);
+                if off_out.is_none() {
+                    self.moved(task, *fd_out, value, true);
+                }
+            }
             Call::Fstat { fd }
             | Call::Newfstatat { dirfd: fd, path: Some(b""), .. }
             | Call::Statx { dirfd: fd, path: Some(b"") | None, .. } => {
@@ -222,7 +267,10 @@ impl Descriptors {
                     seen.is_directory = true;
                 }
             }
-            Call::Poll { .. } | Call::Ppoll { .. } => self.polled(task, call, expected),
+            Call::Poll { .. }
+            | Call::Ppoll { .. }
+            | Call::Select { .. }
+            | Call::Pselect6 { .. } => self.polled(task, call, expected),
             _ => {}
         }
     }
@@ -269,18 +317,44 @@ impl Descriptors {
         }
     }
 
+    /// What was read at the description's own offset.
+    fn moved_at(&mut self, task: &Lineage, fd: i32, value: i64, offset: Option<i64>) {
+        if offset.is_none() {
+            self.moved(task, fd, value, false);
+        }
+    }
+
+    /// What is asked for and not told is not there: of files and /dev/null it always would be.
     fn polled(&mut self, task: &Lineage, call: &Call<'_>, expected: &Expected) {
-        let Payload::Poll(answer) = &expected.payload else { return };
         if expected.flags & crate::replay::CUT != 0 {
             return;
         }
-        let (Call::Poll { fds, .. } | Call::Ppoll { fds, .. }) = call else { return };
-        for asked in fds {
-            let answer = answer.iter().find(|answer| answer.fd == asked.fd);
-            let bad = answer.is_some_and(|it| u32::from(it.revents) & POLLNVAL != 0);
-            if let Some(seen) = self.at(task, asked.fd) {
-                seen.open.get_or_insert(!bad);
+        match (call, &expected.payload) {
+            (Call::Poll { fds, .. } | Call::Ppoll { fds, .. }, Payload::Poll(answer)) => {
+                for asked in fds {
+                    let told = answer.iter().find(|answer| answer.fd == asked.fd);
+                    let bad = told.is_some_and(|it| u32::from(it.revents) & POLLNVAL != 0);
+                    let waits = told.is_none() && u32::from(asked.events) & (POLLIN | POLLOUT) != 0;
+                    if let Some(seen) = self.at(task, asked.fd) {
+                        seen.open.get_or_insert(!bad);
+                        seen.is_stream |= waits;
+                    }
+                }
             }
+            (
+                Call::Select { readfds, writefds, .. } | Call::Pselect6 { readfds, writefds, .. },
+                Payload::Select(answer),
+            ) => {
+                for (asked, told) in [(readfds, &answer.read), (writefds, &answer.write)] {
+                    for fd in asked.iter().flatten().filter_map(|fd| i32::try_from(*fd).ok()) {
+                        let waits = !told.as_ref().is_some_and(|told| told.contains(&fd));
+                        if let Some(seen) = self.at(task, fd) {
+                            seen.is_stream |= waits;
+                        }
+                    }
+                }
+            }
+            _ => {}
         }
     }
 
@@ -396,6 +470,9 @@ impl Descriptors {
 
     /// A new descriptor got a number: those below are open, and it was not.
     fn taken(&mut self, task: &Lineage, from: i32, made: i32) {
+        if task.limits & 1 << RLIMIT_NOFILE == 0 {
+            self.highest = self.highest.max(made);
+        }
         for fd in from..made.min(from.saturating_add(MAX_GAP)) {
             if let Some(seen) = self.at(task, fd) {
                 seen.open.get_or_insert(true);
@@ -464,17 +541,6 @@ pub(super) fn used(call: &Call<'_>) -> Vec<i32> {
     }
 }
 
-/// Descriptors in the sets of select(2).
-fn in_sets(call: &Call<'_>) -> Vec<i32> {
-    let (Call::Select { readfds, writefds, exceptfds, .. }
-    | Call::Pselect6 { readfds, writefds, exceptfds, .. }) = call
-    else {
-        return Vec::new();
-    };
-    let sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
-    sets.filter_map(|fd| i32::try_from(*fd).ok()).collect()
-}
-
 /// The numbers of the descriptors that a call made, by its name: also one that the kernel does not
 /// know.
 pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
@@ -514,6 +580,7 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
             return i32::try_from(value).ok().filter(|fd| *fd >= 0).into_iter().collect();
         }
         "recvmsg" => return received_fds(call),
+        "clone" | "clone3" => return super::numbers::pidfd_of_clone(call).into_iter().collect(),
         // TIOCGPTPEER: no text stands after its number.
         "ioctl" if call.arg(1).is_some_and(|arg| names(arg, "TIOCGPTPEER")) => {
             return i32::try_from(value).ok().into_iter().collect();
@@ -569,6 +636,10 @@ pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> b
                         || arg.comment().is_some_and(|text| text.contains("_CLOEXEC"))
                 })
         }
+        // CLONE_PIDFD
+        Some(Call::Clone { .. } | Call::PidfdOpen { .. } | Call::PidfdGetfd { .. }) => true,
+        Some(Call::MemfdCreate { flags, .. }) => flags & MFD_CLOEXEC != 0,
+        Some(Call::Eventfd2 { flags, .. }) => flags & O_CLOEXEC != 0,
         Some(_) => false,
     }
 }

@@ -14,7 +14,7 @@ use super::paths::{self, Use};
 use crate::replay::{CUT, Expected, Recorded, stat_bits};
 
 /// How many links in a row are followed when a path is made up.
-const MAX_DEPTH: u32 = 16;
+pub(super) const MAX_DEPTH: u32 = 16;
 
 /// What facts are entered into.
 pub struct Facts<'a> {
@@ -36,9 +36,9 @@ pub struct Facts<'a> {
 
 /// What is wanted at the end of a path.
 #[derive(Clone)]
-struct Wanted {
-    shape: Shape,
-    mode: u32,
+pub(super) struct Wanted {
+    pub(super) shape: Shape,
+    pub(super) mode: u32,
 }
 
 impl Facts<'_> {
@@ -56,6 +56,7 @@ impl Facts<'_> {
                 Recorded::Never => {}
             }
         }
+        self.rights(call, recorded);
         if let Recorded::Value(value) = recorded {
             self.contents(call, expected, value);
         }
@@ -158,57 +159,26 @@ impl Facts<'_> {
         }
     }
 
-    fn resolve(&self, one: &Use<'_>) -> Option<Place> {
+    pub(super) fn resolve(&self, one: &Use<'_>) -> Option<Place> {
         if one.path.is_empty() {
             return self.kernel.fd_view(self.tid, one.dirfd).and_then(|view| view.place);
         }
         self.kernel.resolve(self.tid, one.dirfd, one.path, one.follow).ok().flatten()
     }
 
-    fn failed(&mut self, one: &Use<'_>, call: &Call<'_>, errno: Errno) {
-        let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
-        let file = Wanted { shape: Shape::File, mode: 0o644 };
-        let wanted = match (errno, call) {
-            (Errno::EEXIST, Call::Mkdir { .. } | Call::Mkdirat { .. }) if one.creates => directory,
-            (Errno::EEXIST, _) if one.creates => file,
-            (Errno::EISDIR | Errno::ENOTEMPTY, _) => directory,
-            (Errno::EINVAL, Call::Readlink { .. } | Call::Readlinkat { .. }) => file,
-            (Errno::ENODATA | Errno::EOPNOTSUPP | Errno::ERANGE, _) => file,
-            (Errno::ENOEXEC, _) => Wanted { mode: 0o755, ..file },
-            (Errno::EACCES, Call::Execve { .. } | Call::Access { .. }) => file,
-            (Errno::EACCES | Errno::EPERM, _) if !one.creates => Wanted { mode: 0, ..file },
-            // The file denies, if it is one that is there; else its directory does.
-            (Errno::EACCES, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. })
-                if self.hints.is_opened(&self.whole_path(one)) || self.is_open_to_all(one) =>
-            {
-                file
-            }
-            (Errno::ENXIO, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. }) => {
-                Wanted { shape: Shape::Fifo, ..file }
-            }
-            (Errno::ECONNREFUSED, _) => Wanted { shape: Shape::Socket, ..file },
-            (Errno::ENOTDIR, _) => return self.not_a_directory(one),
-            (Errno::ENOENT, _) => return self.absent(one),
-            _ => return,
-        };
-        self.ensure(one.dirfd, one.path, one.follow && !one.creates, &wanted, None, 0);
-        if errno == Errno::ENOTEMPTY
-            && let Some(place) = self.resolve(one)
-        {
-            let fs = self.kernel.describe_tree();
-            let empty = Meta::mode(0o644);
-            // If it cannot be made, the call that saw it mismatches and says so.
-            self.initial.add(fs, place, b".unknown", Shape::File, empty).ok();
-        }
+    /// A file was there that nobody may open.
+    pub(super) fn is_shut(&mut self, one: &Use<'_>) {
+        let file = Wanted { shape: Shape::File, mode: 0 };
+        self.ensure(one.dirfd, one.path, one.follow, &file, None, 0);
     }
 
     /// Whether anyone may make a name in the directory of a path.
-    fn is_open_to_all(&self, one: &Use<'_>) -> bool {
+    pub(super) fn is_open_to_all(&self, one: &Use<'_>) -> bool {
         let directory = self.parent_of(one).and_then(|(place, _)| self.kernel.fs().inode(place));
         directory.is_some_and(|inode| inode.mode & 0o002 != 0)
     }
 
-    fn whole_path(&self, one: &Use<'_>) -> Vec<u8> {
+    pub(super) fn whole_path(&self, one: &Use<'_>) -> Vec<u8> {
         if one.path.first() == Some(&b'/') {
             return one.path.to_vec();
         }
@@ -219,26 +189,12 @@ impl Facts<'_> {
         whole
     }
 
-    /// ENOENT: what was asked for is not there; its directory need not be either.
-    fn absent(&mut self, _one: &Use<'_>) {}
-
-    /// ENOTDIR: the first name on the way that is unknown is a file.
-    fn not_a_directory(&mut self, one: &Use<'_>) {
-        let path = one.path.strip_suffix(b"/").unwrap_or(one.path);
-        let Some(cut) = path.iter().rposition(|byte| *byte == b'/') else { return };
-        let file = Wanted { shape: Shape::File, mode: 0o644 };
-        let above = path.get(..cut).unwrap_or_default();
-        if !above.is_empty() {
-            self.ensure(one.dirfd, above, true, &file, None, 0);
-        }
-    }
-
     /// The text of a link that nobody read.
     fn unknown_target(&self, own: &[u8]) -> Vec<u8> {
         hidden::unknown_target(&self.hints.identities.hidden, own)
     }
 
-    fn ensure_parent(&mut self, one: &Use<'_>) {
+    pub(super) fn ensure_parent(&mut self, one: &Use<'_>) {
         let path = trimmed(one.path);
         let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
         if let Some(cut) = path.iter().rposition(|byte| *byte == b'/').filter(|cut| *cut > 0) {
@@ -248,7 +204,7 @@ impl Facts<'_> {
     }
 
     /// Makes sure that a path leads somewhere, as far as that can be a fact.
-    fn ensure(
+    pub(super) fn ensure(
         &mut self,
         dirfd: i32,
         path: &[u8],
@@ -479,8 +435,10 @@ impl Facts<'_> {
             }
         }
         let live = fs.pages(place).map_or(0, tickernel_systems::fs::Pages::size);
+        // Of what strace cut the beginning is known.
+        let whole = expected.flags & CUT == 0 || !expected.name().contains('v');
         if let Payload::Data(data) = &expected.payload
-            && expected.flags & CUT == 0
+            && whole
         {
             self.initial.see_bytes(fs, place, offset, &data.0);
         }
@@ -656,7 +614,7 @@ fn whole_target(shown: &[u8], expected: &Expected) -> Vec<u8> {
 }
 
 /// A path without slashes at its end.
-fn trimmed(path: &[u8]) -> &[u8] {
+pub(super) fn trimmed(path: &[u8]) -> &[u8] {
     let end = path.iter().rposition(|byte| *byte != b'/').map_or(path.len().min(1), |at| at + 1);
     path.get(..end).unwrap_or_default()
 }

@@ -7,24 +7,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::Stat;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, number_of};
+use tickernel_systems::fs::PATH_MAX;
 
+use super::cut_links::CutLinks;
 use super::identity::{Identities, Sights};
 use super::initial::Shape;
 use super::openings::Openings;
-use super::{hidden, numbers, paths};
+use super::{decode, hidden, numbers, paths};
 use crate::strace::{Call, EventKind, Recording, Value};
 
 /// Kinds of files by absolute path.
 #[derive(Debug, Default)]
 pub struct Hints {
-    shapes: BTreeMap<Vec<u8>, Shape>,
+    pub(super) shapes: BTreeMap<Vec<u8>, Shape>,
+    /// The session mounted something.
+    pub(super) has_mounted: bool,
+    /// Links of which only the beginning was printed.
+    pub(super) cut_links: CutLinks,
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
     /// Those of which something was not printed: what came later has no known place.
     cut_streams: BTreeSet<Vec<u8>>,
     /// Paths that stand before others: directories, if they are there.
-    prefixes: BTreeSet<Vec<u8>>,
+    pub(super) prefixes: BTreeSet<Vec<u8>>,
     /// The last program that each task executed, and whether it then read that as a script.
     programs: BTreeMap<Option<u32>, Vec<u8>>,
     /// Programs that are links as far as `/proc/self/exe` tells.
@@ -41,14 +47,14 @@ pub struct Hints {
     /// By path: the call that opened it with O_CREAT.
     created: BTreeMap<Vec<u8>, u64>,
     /// Paths that were opened and not made.
-    was_opened: BTreeSet<Vec<u8>>,
+    pub(super) was_opened: BTreeSet<Vec<u8>>,
     /// Directories whose names are listed.
-    listed: BTreeSet<Vec<u8>>,
+    pub(super) listed: BTreeSet<Vec<u8>>,
     /// Directories that successful calls went through.
-    passed: BTreeSet<Vec<u8>>,
+    pub(super) passed: BTreeSet<Vec<u8>>,
     /// Who makes the call that is looked at.
     caller: Option<u32>,
-    sights: Sights,
+    pub(super) sights: Sights,
     /// What the numbers of the files tell.
     pub identities: Identities,
 }
@@ -78,6 +84,7 @@ impl Hints {
                         hints.see_prefixes(call);
                         hints.see_program(call);
                         hints.follow_cwd(call);
+                        hints.see_border(call);
                         hints.see_changed(call);
                         hints.see_created(index, call);
                         hints.see_open(index, call);
@@ -88,10 +95,22 @@ impl Hints {
                     hints.programs.remove(&event.tid);
                     hints.moved.remove(&event.tid);
                 }
+                // The thread that executed a program goes on as the leader.
+                EventKind::Superseded { by } => {
+                    hints.openings.end(event.tid);
+                    hints.openings.child(Some(by), event.tid);
+                    hints.openings.end(Some(by));
+                    if hints.moved.remove(&Some(by)) {
+                        hints.moved.insert(event.tid);
+                    } else {
+                        hints.moved.remove(&event.tid);
+                    }
+                }
                 _ => {}
             }
         }
         hints.openings.finish();
+        hints.see_cut_links();
         hints.identities = hints.sights.conclude(&hints.shapes);
         for (link, target) in hints.identities.links.clone() {
             hints.shapes.insert(link, Shape::Link(target));
@@ -99,36 +118,6 @@ impl Hints {
         hints.identities.hidden = hidden::home_in(&hints.not_listed());
         hints.sights = Sights::default();
         hints
-    }
-
-    /// A directory that was there, on the root's volume, whose names nobody asked for.
-    fn not_listed(&self) -> Vec<u8> {
-        if !self.listed.contains(b"".as_slice()) {
-            return Vec::new();
-        }
-        const VOLUMES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev", b"/tmp", b"/run"];
-        let mounts = self.identities.mounts.keys().map(Vec::as_slice);
-        let apart: Vec<&[u8]> = mounts.chain(VOLUMES.iter().copied()).collect();
-        let is_apart = |path: &[u8]| {
-            apart.iter().any(|top| {
-                path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
-            })
-        };
-        let fits = |path: &&Vec<u8>| {
-            // No link may be on the way.
-            let is_plain = |end: usize| {
-                let above = path.get(..end).unwrap_or_default();
-                !matches!(self.shapes.get(above), Some(Shape::Link(_)))
-                    && !self.identities.links.iter().any(|(link, _)| link == above)
-            };
-            let ends = paths::ends(path);
-            !self.listed.contains(*path)
-                && !path.is_empty()
-                && !is_apart(path)
-                && !self.sights.is_changed(path)
-                && ends.iter().all(|(_, end)| is_plain(*end))
-        };
-        self.passed.iter().find(fits).cloned().unwrap_or_default()
     }
 
     /// A child begins with its parent's descriptors (fork(2)).
@@ -163,7 +152,8 @@ impl Hints {
     /// Every directory on the way of the paths that a call names.
     fn see_prefixes(&mut self, call: &Call) {
         let errno = call.result.as_ref().and_then(|result| result.errno.as_deref());
-        if errno == Some("ENOTDIR") {
+        // Where openat2(2) looks its path does not tell alone.
+        if errno == Some("ENOTDIR") || &*call.name == "openat2" {
             return;
         }
         for path in call.args.iter().filter_map(Value::as_bytes) {
@@ -409,8 +399,8 @@ impl Hints {
         let arg = |index: usize| call.arg(index);
         let path = |index: usize| arg(index).and_then(Value::as_bytes);
         match &*call.name {
-            "readlink" => self.link(self.absolute(None, path(0)), arg(1)),
-            "readlinkat" => self.link(self.absolute(arg(0), path(1)), arg(2)),
+            "readlink" => self.link(self.absolute(None, path(0)), arg(1), ok),
+            "readlinkat" => self.link(self.absolute(arg(0), path(1)), arg(2), ok),
             "lstat" => self.stat(self.absolute(None, path(0)), arg(1), true),
             "stat" => self.stat(self.absolute(None, path(0)), arg(1), false),
             "fstat" => self.stat(printed(arg(0)), arg(1), true),
@@ -468,12 +458,15 @@ impl Hints {
         }
     }
 
-    fn link(&mut self, path: Option<Vec<u8>>, target: Option<&Value>) {
-        let text = target.and_then(Value::as_text).filter(|text| !text.cut);
-        if let (Some(path), Some(text)) = (path, text)
-            && !path.starts_with(b"/proc/")
-        {
-            self.shapes.insert(path, Shape::Link(text.bytes.clone()));
+    fn link(&mut self, path: Option<Vec<u8>>, target: Option<&Value>, length: Option<i128>) {
+        let text = target.and_then(Value::as_text);
+        let (Some(path), Some(text)) = (path, text) else { return };
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        match length.filter(|_| text.cut) {
+            _ if path.starts_with(b"/proc/") => {}
+            Some(length) if length < PATH_MAX => self.cut_links.see(path, &text.bytes, length),
+            Some(_) => {}
+            None => drop(self.shapes.insert(path, Shape::Link(text.bytes.clone()))),
         }
     }
 
@@ -518,7 +511,7 @@ impl Hints {
 
     /// The absolute path: relative ones start at the printed directory, or at the first working
     /// directory where the task still is there.
-    fn absolute(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
+    pub(super) fn absolute(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
         let path = path?;
         if path.first() == Some(&b'/') {
             return plain(path);
@@ -613,7 +606,7 @@ impl Hints {
         if !names || ok.is_none_or(|value| value < 0) {
             return;
         }
-        let decoded = super::decode::decode(call);
+        let decoded = decode::decode(call);
         let Some(parsed) = decoded.parsed() else { return };
         let uses = paths::uses(&parsed);
         for one in uses.iter().filter(|one| (one.creates && !one.may_exist) || one.removes) {

@@ -19,7 +19,8 @@ impl Order<'_> {
         if self.tasks.len() < 2 || self.depth > 4 {
             return;
         }
-        self.hold_descriptors(tid, call);
+        self.run_earlier(tid);
+        self.hold_numbers(tid);
         if !changes_others(call) {
             return;
         }
@@ -27,46 +28,6 @@ impl Order<'_> {
         for _ in 0..MAX_ROUNDS {
             if !self.hold_back_once(tid, call) {
                 return;
-            }
-        }
-    }
-
-    /// Calls of tasks with the same table of descriptors that found theirs when they were entered:
-    /// an open(2) that waits holds its number already, and a poll(2) its files.
-    fn hold_descriptors(&mut self, tid: u32, call: &Call<'_>) {
-        let made = match self.task(tid).pending.as_ref().map(|it| it.decoded.expected.recorded) {
-            Some(Recorded::Value(value)) if makes_lowest(call) => i32::try_from(value).ok(),
-            _ => None,
-        };
-        let closed = match *call {
-            Call::Close { fd } | Call::Dup2 { newfd: fd, .. } | Call::Dup3 { newfd: fd, .. } => {
-                Some(fd)
-            }
-            _ => None,
-        };
-        if made.is_none() && closed.is_none() {
-            return;
-        }
-        for other in self.others(tid) {
-            if !self.kernel.shares_descriptors(tid, other) {
-                continue;
-            }
-            let Some(bytes) = self.call_bytes(other) else { continue };
-            let Ok(theirs) = Call::get(&mut WireReader::new(&bytes)) else { continue };
-            let Some(pending) = self.task(other).pending.as_ref() else { continue };
-            let recorded = pending.decoded.expected.recorded;
-            if pending.item.is_some() || !matches!(recorded, Recorded::Value(_)) {
-                continue;
-            }
-            let lower = match recorded {
-                Recorded::Value(value) => i32::try_from(value).ok(),
-                Recorded::Errno(_) | Recorded::Never => None,
-            };
-            let is_taken = lower.is_some_and(|fd| self.kernel.fd_view(other, fd).is_some());
-            let holds = makes_lowest(&theirs) && lower < made && !is_taken;
-            let looks = closed.is_some_and(|fd| watches(&theirs, fd));
-            if holds || looks {
-                self.run_other(other);
             }
         }
     }
@@ -215,31 +176,5 @@ fn changes_others(call: &Call<'_>) -> bool {
         | Call::Clone { .. }
         | Call::Sendfile { .. } => true,
         other => paths::uses(other).iter().any(|one| one.creates || one.removes),
-    }
-}
-
-/// Calls that give the lowest number that is free.
-fn makes_lowest(call: &Call<'_>) -> bool {
-    matches!(
-        call,
-        Call::Open { .. }
-            | Call::Openat { .. }
-            | Call::Openat2 { .. }
-            | Call::Creat { .. }
-            | Call::Dup { .. }
-    )
-}
-
-/// Whether a call waits for a descriptor among others.
-fn watches(call: &Call<'_>, fd: i32) -> bool {
-    match call {
-        Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => fds.iter().any(|one| one.fd == fd),
-        Call::Select { readfds, writefds, exceptfds, .. }
-        | Call::Pselect6 { readfds, writefds, exceptfds, .. } => [readfds, writefds, exceptfds]
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|one| *one == i64::from(fd)),
-        _ => false,
     }
 }

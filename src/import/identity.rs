@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::Stat;
-use tickernel_systems::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use tickernel_systems::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, makedev};
 
 use super::initial::Shape;
 use crate::replay::stat_bits;
@@ -18,6 +18,11 @@ use crate::replay::stat_bits;
 const MAX_PATHS: usize = 200_000;
 /// Where the root's device shows, if nobody asked for the root itself.
 const OF_ROOT: &[&[u8]] = &[b"/usr", b"/etc", b"/lib", b"/bin", b"/var", b"/root", b"/home"];
+
+/// Mount points of every tree.
+const GIVEN_MOUNTS: &[&[u8]] = &[b"/dev", b"/proc", b"/dev/pts"];
+/// Minor numbers of devices that nothing shows.
+const MADE_UP_DEVICES: u64 = 0x4_0000;
 
 /// The device of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +50,19 @@ pub struct Sights {
     real: BTreeSet<Vec<u8>>,
     /// Names that the session made or took away.
     changed: BTreeSet<Vec<u8>>,
+    /// Calls that tell of mounts by how they failed.
+    borders: Vec<Border>,
+}
+
+/// What a call that failed tells of mounts.
+#[derive(Debug)]
+pub enum Border {
+    /// EXDEV: two names are on different ones.
+    Between(Vec<u8>, Vec<u8>),
+    /// EBUSY: one begins here.
+    At(Vec<u8>),
+    /// EROFS: what is here cannot be written to.
+    ReadOnly(Vec<u8>),
 }
 
 /// What comes of it.
@@ -52,6 +70,8 @@ pub struct Sights {
 pub struct Identities {
     /// Mount points, and the device on each.
     pub mounts: BTreeMap<Vec<u8>, u64>,
+    /// Those of them that nobody can write to.
+    pub read_only: BTreeSet<Vec<u8>>,
     /// Names of files that have several: those of one file have one number.
     pub names: BTreeMap<Vec<u8>, usize>,
     /// The directory for what has no known name (`hidden.rs`).
@@ -113,6 +133,18 @@ impl Sights {
         self.changed.insert(path);
     }
 
+    /// A call failed at a border of mounts.
+    pub fn border(&mut self, border: Border) {
+        if self.borders.len() < MAX_PATHS {
+            self.borders.push(border);
+        }
+    }
+
+    /// The names that the session made or took away.
+    pub fn changes(&self) -> &BTreeSet<Vec<u8>> {
+        &self.changed
+    }
+
     pub fn is_changed(&self, path: &[u8]) -> bool {
         above(path).any(|path| self.changed.contains(path)) || self.changed.contains(path)
     }
@@ -143,6 +175,9 @@ impl Sights {
             self.one_file(number, paths, &mut links, &mut found);
         }
         self.find_mounts(&links, &mut found);
+        for border in &self.borders {
+            found.see(border, &self.changed);
+        }
         found
     }
 
@@ -241,10 +276,56 @@ impl Sights {
 }
 
 impl Identities {
+    /// A border of mounts. Where it is, if nothing else shows it: as far down as can be.
+    fn see(&mut self, border: &Border, changed: &BTreeSet<Vec<u8>>) {
+        match border {
+            Border::At(path) => self.mount_at(path),
+            Border::Between(one, other) if self.mount_of(one) == self.mount_of(other) => {
+                // The directory of the one that does not hold the other.
+                let mut above = [other, one].into_iter().filter_map(|path| parent(path));
+                let holds = |top: &[u8]| [one, other].iter().all(|path| is_below(path, top));
+                if let Some(top) = above.find(|top| !holds(top)) {
+                    self.mount_at(top);
+                }
+            }
+            Border::Between(..) => {}
+            Border::ReadOnly(path) => {
+                // One in which the session made names is not the one.
+                let is_written = |top: &[u8]| {
+                    let mut below = changed.range(top.to_vec()..);
+                    below.next().is_some_and(|path| is_below(path, top))
+                };
+                if self.mount_of(path).is_none_or(is_written) {
+                    self.mount_at(parent(path).unwrap_or_default());
+                }
+                if let Some(top) = self.mount_of(path).map(<[u8]>::to_vec) {
+                    self.read_only.insert(top);
+                }
+            }
+        }
+    }
+
+    /// The mount point that a path is below.
+    fn mount_of<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
+        above(path).find(|up| self.mounts.contains_key(*up) || GIVEN_MOUNTS.contains(up))
+    }
+
+    fn mount_at(&mut self, path: &[u8]) {
+        if path.len() > 1 && !GIVEN_MOUNTS.contains(&path) {
+            let number = MADE_UP_DEVICES + self.mounts.len() as u64;
+            self.mounts.entry(path.to_vec()).or_insert(makedev(0, number as u32));
+        }
+    }
+
     /// The path of a file that is no directory, by device and inode.
     pub fn path(&self, name: (u64, u64)) -> Option<&[u8]> {
         self.paths.get(&name).map(Vec::as_slice)
     }
+}
+
+/// Whether an absolute path is below a directory.
+fn is_below(path: &[u8], top: &[u8]) -> bool {
+    path.strip_prefix(top).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
 
 /// The directories above an absolute path, the nearest first; the root is the empty path.

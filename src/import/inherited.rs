@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 
 use tickernel_systems::abi::credentials::{CAP_CHOWN, CAP_MKNOD, CAP_SYS_CHROOT, CAP_SYS_RESOURCE};
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::signal::{CLD_EXITED, DefaultAction, SIG_IGN};
-use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal};
+use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, DefaultAction, SIG_IGN};
+use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Payload};
 
+use super::before::{Before, Prelude, Shown};
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
-use super::numbers;
+use super::races::{Earlier, Races};
+use super::{numbers, paths};
 use crate::replay::Recorded;
 use crate::strace::{self, Event, EventKind, Fd, Recording, Value};
 
@@ -48,10 +50,18 @@ pub struct Inherited {
     pub mask: Option<SigSet>,
     /// Capabilities that it was refused: user 0 of a container may lack them.
     pub lacking: u64,
+    /// Files were refused that are refused to nobody who has every capability.
+    pub is_powerless: bool,
     /// Limits.
     pub limits: BTreeMap<u32, Rlimit>,
     /// Working directory, and how sure that is (0 surest).
     cwd: Option<(u8, Vec<u8>)>,
+    /// By the number of a call: those of other threads that came before it (`races.rs`).
+    pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
+    /// Which calls the recording shows.
+    pub(super) shown: Shown,
+    /// What was there before strace was attached.
+    pub(super) prelude: Prelude,
     /// umask as created files show it, while nobody was asked.
     umask_of_files: Option<u32>,
 }
@@ -61,10 +71,15 @@ impl Inherited {
     pub fn of(recording: &Recording, root: Option<u32>) -> Self {
         let root = root.or_else(|| root_of(recording)).unwrap_or(1).max(1);
         let found = Self { root, ..Self::default() };
-        let mut walk = Walk { found, tasks: BTreeMap::new(), stats: BTreeMap::new() };
+        let (tasks, stats) = (BTreeMap::new(), BTreeMap::new());
+        let (races, before) = (Races::default(), Before::default());
+        let mut walk = Walk { found, tasks, stats, races, before, unmasked: None };
         for (at, event) in (0..).zip(&recording.events) {
             walk.event(recording, at, &event);
         }
+        walk.found.earlier = walk.races.finish();
+        walk.found.shown = walk.before.shown;
+        walk.found.prelude = walk.before.finish(walk.found.root);
         walk.found.umask = walk.found.umask.or(walk.found.umask_of_files);
         walk.found
     }
@@ -116,6 +131,10 @@ struct Walk {
     /// The last stat of an absolute path that each task made: bash(1) and pwd(1) compare `$PWD`
     /// with `.`.
     stats: BTreeMap<u32, (Vec<u8>, Value)>,
+    races: Races,
+    before: Before,
+    /// Who just set its first mask, where the one before was not asked for.
+    unmasked: Option<u32>,
 }
 
 impl Walk {
@@ -123,20 +142,34 @@ impl Walk {
         let tid = event.tid.unwrap_or(self.found.root);
         match &event.kind {
             EventKind::Entry { call } => {
-                let Some(call) = recording.calls.get(*call) else { return };
+                let index = *call;
+                let Some(call) = recording.calls.get(index) else { return };
+                self.before.speaks(tid, &call);
                 if matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork") {
                     self.birth(tid, &call);
                 }
+                if self.races.is_shared(tid) {
+                    self.races.enter(tid, index, &call, &decode::decode(&call));
+                }
             }
             EventKind::Exit { call } => {
+                self.races.exit(tid, *call);
                 if let Some(call) = recording.calls.get(*call) {
                     self.call(tid, &call);
                 }
             }
             EventKind::Signal { name, info } => self.signal(recording, at, event, name, info),
-            EventKind::Exited { .. } | EventKind::Killed { .. } | EventKind::Superseded { .. } => {
+            EventKind::Exited { .. } | EventKind::Killed { .. } => {
+                self.races.leave(tid);
                 self.tasks.remove(&tid);
                 self.stats.remove(&tid);
+            }
+            // The thread that executed a program goes on as the leader.
+            EventKind::Superseded { by } => {
+                self.races.leave(tid);
+                self.races.leave(*by);
+                let task = self.tasks.remove(by).unwrap_or_default();
+                self.tasks.insert(tid, task);
             }
             EventKind::Stopped { .. } | EventKind::Detached | EventKind::Notice(_) => {}
         }
@@ -157,7 +190,11 @@ impl Walk {
         if let Some(Call::Clone { flags, set_tid }) = decoded.parsed()
             && set_tid != 0
         {
+            self.before.made(set_tid, flags);
             let child = self.task(tid).child(flags & CLONE_FILES != 0);
+            if flags & CLONE_FILES != 0 {
+                self.races.share(tid, set_tid, child.numbers());
+            }
             self.tasks.insert(set_tid, child);
         }
     }
@@ -165,6 +202,14 @@ impl Walk {
     fn signal(&mut self, recording: &Recording, at: u64, event: &Event, name: &str, info: &Value) {
         let tid = event.tid.unwrap_or(self.found.root);
         let Some(info) = numbers::siginfo(info) else { return };
+        // It waited for its first mask to change.
+        let unmasked = self.unmasked.take() == Some(tid);
+        if let Some(signal) = Signal::from_name(name).filter(|_| unmasked) {
+            self.found.mask.get_or_insert(SigSet::of(signal));
+        }
+        if (CLD_EXITED..=CLD_DUMPED).contains(&info.code) {
+            self.before.child(tid, info.pid);
+        }
         let child = if info.code >= CLD_EXITED { self.tasks.get(&info.pid) } else { None };
         if child.is_some_and(|child| child.touched & facts::UIDS == 0) {
             self.found.uids[0].get_or_insert(info.uid);
@@ -187,6 +232,7 @@ impl Walk {
 
     fn call(&mut self, tid: u32, call: &strace::Call) {
         self.printed_cwd(tid, call);
+        self.unmasked = self.unmasked.filter(|unmasked| *unmasked != tid);
         let decoded = decode::decode(call);
         let parsed = decoded.parsed();
         let task = self.tasks.entry(tid).or_default();
@@ -197,14 +243,53 @@ impl Walk {
             self.places(tid, call, &parsed, &decoded);
             self.signals_and_limits(tid, &parsed, &decoded);
             self.created(tid, &parsed, &decoded);
+            self.waited(tid, &parsed, &decoded, value);
         } else if decoded.expected.recorded == Recorded::Errno(Errno::EPERM) {
             self.refused(tid, &parsed);
+        } else if decoded.expected.recorded == Recorded::Errno(Errno::EACCES) {
+            self.denied(tid, &parsed);
         }
         if matches!(parsed, Call::Execve { .. })
             && matches!(decoded.expected.recorded, Recorded::Value(0))
         {
+            self.races.leave(tid);
             self.task(tid).exec();
         }
+    }
+
+    /// Children that somebody waited for.
+    fn waited(&mut self, tid: u32, call: &Call<'_>, decoded: &Decoded, value: i64) {
+        match (call, &decoded.expected.payload) {
+            (Call::Wait4 { wpid: -1, .. }, _) if value == 0 => self.before.has_children(tid),
+            (Call::Wait4 { .. }, payload) => {
+                let pid = u32::try_from(value).unwrap_or(0);
+                self.before.child(tid, pid);
+                if !matches!(
+                    payload,
+                    Payload::Status(WaitStatus::Stopped(_) | WaitStatus::Continued)
+                ) {
+                    self.before.reaped(pid);
+                }
+            }
+            (Call::Waitid { .. }, Payload::Info(info)) => self.before.child(tid, info.pid),
+            _ => {}
+        }
+    }
+
+    /// EACCES of what CAP_DAC_OVERRIDE allows: no program, no file of the machine's own.
+    fn denied(&mut self, tid: u32, call: &Call<'_>) {
+        let asks = match call {
+            Call::Execve { .. } => false,
+            Call::Access { mode, .. }
+            | Call::Faccessat { mode, .. }
+            | Call::Faccessat2 { mode, .. } => mode & X_OK == 0,
+            _ => true,
+        };
+        let of_machine =
+            |path: &[u8]| [&b"/proc"[..], b"/sys", b"/dev"].iter().any(|top| path.starts_with(top));
+        let named = paths::uses(call);
+        let is_plain = named.iter().any(|one| !of_machine(one.path));
+        self.found.is_powerless |= asks && is_plain && self.is_old(tid, facts::UIDS);
     }
 
     /// EPERM: a leader of a group, or a capability that is missing (capabilities(7)).
@@ -350,6 +435,11 @@ impl Walk {
                 {
                     self.found.ignored.insert(signal);
                 }
+                if let (Payload::Action(old), true) = (payload, new && !task.has_executed)
+                    && **old != SigAction::default()
+                {
+                    self.before.action(signal, **old);
+                }
                 if act.is_some() {
                     task.signals.insert(signal);
                 }
@@ -357,6 +447,10 @@ impl Walk {
             Call::RtSigprocmask { set, .. } => {
                 if let (Payload::Set(old), true) = (payload, task.touched & facts::MASK == 0) {
                     self.found.mask.get_or_insert(*old);
+                }
+                let is_first = tid == self.found.root && task.touched & facts::MASK == 0;
+                if set.is_some() && is_first && !matches!(payload, Payload::Set(_)) {
+                    self.unmasked = Some(tid);
                 }
                 if set.is_some() {
                     task.touched |= facts::MASK;

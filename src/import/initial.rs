@@ -12,10 +12,9 @@ use tickernel_systems::abi::flags::{
     S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK, major,
 };
 use tickernel_systems::abi::{Errno, Stat, Timespec};
-use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place, VolumeKind};
+use tickernel_systems::fs::{Fs, InodeId, Kind, Meta, Pages, Place, Protected, VolumeKind};
 
 use super::hidden;
-use super::hints::Hints;
 use super::identity::Identities;
 use super::ranges::{add_range, gaps};
 use crate::replay::stat_bits;
@@ -87,9 +86,9 @@ pub struct Node {
     /// Where it is in the live tree.
     pub place: Place,
     /// Contents of a regular file.
-    pages: Pages,
+    pub(super) pages: Pages,
     /// Ranges of the contents that are known, or that the session wrote.
-    ranges: Vec<(u64, u64)>,
+    pub(super) ranges: Vec<(u64, u64)>,
     children: Vec<(Vec<u8>, NodeId)>,
     /// Names in the order in which a list showed them.
     order: BTreeMap<Vec<u8>, usize>,
@@ -98,11 +97,20 @@ pub struct Node {
     /// It stands in every tree that `Fs::new` makes.
     is_given: bool,
     /// It is the top of a volume of its own.
-    mount: Option<VolumeKind>,
+    mount: Option<Mounted>,
     /// It was executed: a script needs its interpreter.
     pub executed: bool,
     /// Its links by what is known to have been there.
     natural_links: u32,
+    /// What the session's user was seen to do with it: rights that it gave him.
+    given: u32,
+}
+
+/// A volume that was mounted.
+#[derive(Clone, Copy, Debug)]
+struct Mounted {
+    kind: VolumeKind,
+    read_only: bool,
 }
 
 /// Bytes that were copied inside the kernel while they were unknown.
@@ -110,13 +118,15 @@ pub struct Node {
 struct Copied {
     to: (InodeId, u64),
     from: (Place, u64),
+    /// Which file that was: its name may be gone since.
+    of: InodeId,
     len: u64,
 }
 
 /// The facts.
 #[derive(Debug)]
 pub struct Initial {
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     by_inode: BTreeMap<InodeId, NodeId>,
     /// Names that the session made or removed: what is found there later is no fact.
     touched: BTreeSet<(NodeId, Vec<u8>)>,
@@ -126,6 +136,8 @@ pub struct Initial {
     identities: Identities,
     /// The files of which several names are known, by their number there.
     named: BTreeMap<usize, NodeId>,
+    /// What the machine forbids (proc_sys_fs(5)).
+    protected: Protected,
     now: Timespec,
 }
 
@@ -140,6 +152,7 @@ impl Initial {
             content_bytes: 0,
             identities: identities.clone(),
             named: BTreeMap::new(),
+            protected: Protected::default(),
             now,
         };
         for path in [&b"/"[..], b"/tmp", b"/dev", b"/dev/shm", b"/dev/pts"] {
@@ -183,6 +196,7 @@ impl Initial {
             mount: None,
             executed: false,
             natural_links: fs.inode(place).map_or(1, |inode| inode.nlink),
+            given: 0,
         });
         id
     }
@@ -336,10 +350,11 @@ impl Initial {
     }
 
     /// The kind of volume that is mounted at a path, by its device.
-    fn mount(&self, path: &[u8]) -> Option<VolumeKind> {
+    fn mount(&self, path: &[u8]) -> Option<Mounted> {
         let device = self.identities.mounts.get(path)?;
         let is_disk = major(*device) != 0;
-        Some(if is_disk { VolumeKind::Ext4 } else { VolumeKind::Tmpfs })
+        let kind = if is_disk { VolumeKind::Ext4 } else { VolumeKind::Tmpfs };
+        Some(Mounted { kind, read_only: self.identities.read_only.contains(path) })
     }
 
     /// What a stat of a file shows that was not known yet.
@@ -412,6 +427,40 @@ impl Initial {
         .unwrap_or(());
     }
 
+    /// Others' files may not be linked.
+    pub(super) fn protect_hardlinks(&mut self, fs: &mut Fs) {
+        self.protected.hardlinks = true;
+        fs.set_protected(self.protected);
+    }
+
+    /// Notes rights that a file gave the session's user; tells those noted so far.
+    pub(super) fn note_given(&mut self, fs: &Fs, place: Place, mask: u32) -> u32 {
+        let node = self.of(fs, place).and_then(|id| self.nodes.get_mut(id));
+        node.map_or(u32::MAX, |node| {
+            node.given |= mask;
+            node.given
+        })
+    }
+
+    /// Mode and owner of a file that was there, as far as nothing shows or changed them.
+    pub(super) fn suppose(&mut self, fs: &mut Fs, place: Place, change: impl Fn(&mut Meta)) {
+        let Some(node) = self.of(fs, place).and_then(|id| self.nodes.get_mut(id)) else { return };
+        let Some(live) = live_meta(fs, place) else { return };
+        let knows = |bit: u32| node.known & bit != 0;
+        let changed = |old: &Meta| {
+            let mut new = *old;
+            change(&mut new);
+            let kept = |bit: u32, old: u32, new: u32| if knows(bit) { old } else { new };
+            new.mode = kept(stat_bits::MODE, old.mode, new.mode);
+            new.uid = kept(stat_bits::UID, old.uid, new.uid);
+            new.gid = kept(stat_bits::GID, old.gid, new.gid);
+            new
+        };
+        let (own, live) = (changed(&node.meta), changed(&live));
+        node.meta = own;
+        fs.describe(place, &live).unwrap_or(());
+    }
+
     /// The session changed what these bits stand for: what is seen later is its own doing.
     pub fn changed(&mut self, fs: &Fs, place: Place, members: u32) {
         if let Some(node) = self.of(fs, place).and_then(|id| self.nodes.get_mut(id)) {
@@ -478,7 +527,9 @@ impl Initial {
     /// Bytes that a read showed.
     pub fn see_bytes(&mut self, fs: &mut Fs, place: Place, offset: u64, data: &[u8]) {
         let end = offset.saturating_add(data.len() as u64);
-        self.see_copied(fs, place, offset, data);
+        if let Some(inode) = fs.inode_id(place) {
+            self.see_copied(fs, (inode, Some(place)), offset, data);
+        }
         let Some(id) = self.of(fs, place) else { return };
         let Some(node) = self.nodes.get_mut(id) else { return };
         if node.shape != Shape::File || data.is_empty() || end > MAX_FILE_BYTES {
@@ -502,27 +553,35 @@ impl Initial {
         add_range(&mut node.ranges, offset, end);
     }
 
-    /// Bytes of a copy are bytes of what it was copied from.
-    fn see_copied(&mut self, fs: &mut Fs, place: Place, offset: u64, data: &[u8]) {
-        let Some(inode) = fs.inode_id(place) else { return };
+    /// Bytes of a copy are bytes of what it was copied from. The copy may have no name any more.
+    fn see_copied(
+        &mut self,
+        fs: &mut Fs,
+        (inode, place): (InodeId, Option<Place>),
+        offset: u64,
+        data: &[u8],
+    ) {
         let end = offset.saturating_add(data.len() as u64);
-        let copies: Vec<Copied> = self
-            .copies
-            .iter()
-            .filter(|copy| {
-                copy.to.0 == inode && copy.to.1 < end && copy.to.1.saturating_add(copy.len) > offset
-            })
-            .copied()
-            .collect();
+        let overlaps = |copy: &&Copied| {
+            copy.to.0 == inode && copy.to.1 < end && copy.to.1.saturating_add(copy.len) > offset
+        };
+        let copies: Vec<Copied> = self.copies.iter().filter(overlaps).copied().collect();
         for copy in copies {
             let start = copy.to.1.max(offset);
             let stop = (copy.to.1.saturating_add(copy.len)).min(end);
             let part = data.get((start - offset) as usize..(stop - offset) as usize);
             let Some(part) = part else { continue };
-            if fs.pages(place).is_some_and(|pages| pages.read(start, stop - start) == part) {
+            let pages = place.and_then(|place| fs.pages(place));
+            if pages.is_some_and(|pages| pages.read(start, stop - start) == part) {
                 continue;
             }
-            self.see_bytes(fs, copy.from.0, copy.from.1.saturating_add(start - copy.to.1), part);
+            let at = copy.from.1.saturating_add(start - copy.to.1);
+            if fs.is_at(copy.from.0, copy.of) {
+                self.see_bytes(fs, copy.from.0, at, part);
+            } else {
+                self.see_copied(fs, (copy.of, None), at, part);
+            }
+            let Some(place) = place else { continue };
             fs.describe_kind(place, |kind| {
                 if let Kind::Regular(pages) = kind {
                     pages.write(start, part);
@@ -534,91 +593,9 @@ impl Initial {
 
     /// The session copied a range inside the kernel.
     pub fn copied(&mut self, fs: &Fs, from: (Place, u64), to: (Place, u64), len: u64) {
-        if let Some(inode) = fs.inode_id(to.0) {
-            self.copies.push(Copied { to: (inode, to.1), from, len });
+        if let (Some(inode), Some(of)) = (fs.inode_id(to.0), fs.inode_id(from.0)) {
+            self.copies.push(Copied { to: (inode, to.1), from, of, len });
         }
-    }
-
-    /// A file that ran: executable, and a program if nothing else is known.
-    pub fn see_program(&mut self, fs: &mut Fs, place: Place) {
-        let Some(id) = self.of(fs, place) else { return };
-        if let Some(node) = self.nodes.get_mut(id) {
-            node.executed = true;
-            if node.known & stat_bits::MODE == 0 {
-                node.meta.mode |= 0o111;
-                if let Some(mut live) = live_meta(fs, place) {
-                    live.mode |= 0o111;
-                    fs.describe(place, &live).unwrap_or(());
-                }
-            }
-        }
-        let head = fs.pages(place).map(|pages| pages.read(0, 4)).unwrap_or_default();
-        if !head.starts_with(b"#!") && !head.starts_with(b"\x7fELF") {
-            if let Some(node) = self.nodes.get_mut(id) {
-                if gaps(&node.ranges, 0, 4).is_empty() {
-                    return;
-                }
-                node.pages.write(0, b"\x7fELF");
-            }
-            fs.describe_kind(place, |kind| {
-                if let Kind::Regular(pages) = kind {
-                    pages.write(0, b"\x7fELF");
-                }
-            })
-            .unwrap_or(());
-        }
-    }
-
-    /// Scripts that ran: their interpreters were there.
-    pub fn add_interpreters(&mut self, fs: &mut Fs, hints: &Hints) {
-        for id in 0..self.nodes.len() {
-            let Some(node) = self.nodes.get(id).filter(|node| node.executed) else { continue };
-            let head = node.pages.read(0, 256);
-            let Some(line) = head.strip_prefix(b"#!") else { continue };
-            let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
-            let path = line.split(u8::is_ascii_whitespace).next().unwrap_or_default().to_vec();
-            self.add_program(fs, hints, &path, 0);
-        }
-    }
-
-    fn add_program(&mut self, fs: &mut Fs, hints: &Hints, path: &[u8], depth: u32) {
-        if depth > 8 || path.first() != Some(&b'/') {
-            return;
-        }
-        let names: Vec<&[u8]> =
-            path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
-        let (mut at, mut done) = (fs.root(), Vec::new());
-        for (index, name) in names.iter().enumerate() {
-            let above = done.clone();
-            done.push(b'/');
-            done.extend_from_slice(name);
-            let is_last = index + 1 == names.len();
-            at = match fs.at_path(&done) {
-                Ok(place) => place,
-                Err(_) => {
-                    let (shape, mode) = match hints.shape(&done) {
-                        Some(link @ Shape::Link(text)) if !text.is_empty() => (link.clone(), 0o777),
-                        _ if is_last => (Shape::File, 0o755),
-                        _ => (Shape::Directory, 0o755),
-                    };
-                    match self.add(fs, at, name, shape, Meta::mode(mode)) {
-                        Ok(place) => place,
-                        Err(_) => return,
-                    }
-                }
-            };
-            if let Some(Kind::Symlink(target)) = fs.inode(at).map(|inode| &inode.kind) {
-                let mut next = if target.first() == Some(&b'/') { Vec::new() } else { above };
-                next.push(b'/');
-                next.extend_from_slice(target);
-                for rest in names.get(index + 1..).unwrap_or_default() {
-                    next.push(b'/');
-                    next.extend_from_slice(rest);
-                }
-                return self.add_program(fs, hints, &next, depth + 1);
-            }
-        }
-        self.see_program(fs, at);
     }
 
     /// The order in which a list showed a directory's names.
@@ -636,6 +613,7 @@ impl Initial {
     /// # Errors
     /// If two facts cannot stand together.
     pub fn build(&mut self, fs: &mut Fs) -> Result<(), Errno> {
+        fs.set_protected(self.protected);
         let mut built: BTreeMap<NodeId, Place> = BTreeMap::new();
         let mut work: Vec<NodeId> = Vec::new();
         for (id, node) in self.nodes.iter().enumerate() {
@@ -662,7 +640,11 @@ impl Initial {
                     Shape::File => Kind::Regular(file.pages.clone()),
                     other => other.kind(),
                 };
-                let place = fs.build_in(at, &name, kind, file.meta, self.now)?;
+                let place = match fs.build_in(at, &name, kind, file.meta, self.now) {
+                    // Two facts of one name: the first stands, and what needs the other says so.
+                    Err(Errno::EEXIST) => continue,
+                    made => made?,
+                };
                 let place = mounted(fs, place, file.mount, self.now);
                 built.insert(child, place);
                 work.push(child);
@@ -678,12 +660,15 @@ impl Initial {
 }
 
 /// The top of a new volume on a place, or the place.
-fn mounted(fs: &mut Fs, place: Place, mount: Option<VolumeKind>, now: Timespec) -> Place {
-    mount.map_or(place, |kind| fs.mount_volume(place, kind, None, now))
+fn mounted(fs: &mut Fs, place: Place, mount: Option<Mounted>, now: Timespec) -> Place {
+    let Some(Mounted { kind, read_only }) = mount else { return place };
+    let top = fs.mount_volume(place, kind, None, now);
+    fs.set_read_only(top.mount, read_only);
+    top
 }
 
 /// The metadata of a live place.
-fn live_meta(fs: &Fs, place: Place) -> Option<Meta> {
+pub(super) fn live_meta(fs: &Fs, place: Place) -> Option<Meta> {
     let inode = fs.inode(place)?;
     Some(Meta {
         mode: inode.mode,

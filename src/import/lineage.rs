@@ -62,6 +62,8 @@ pub struct Lineage {
     pub touched: u32,
     /// Signals whose action was set.
     pub signals: SigSet,
+    /// It or an ancestor executed another program: signals that were caught are at their default.
+    pub has_executed: bool,
     /// Limits that were set, bit n = resource n.
     pub limits: u32,
 }
@@ -79,6 +81,13 @@ impl Lineage {
             Slot::Inherited { root_fd, .. } if fd >= 0 => Some(root_fd),
             Slot::Inherited { .. } | Slot::Closed | Slot::Own { .. } | Slot::OwnFds => None,
         }
+    }
+
+    /// The numbers of which something is known, and whether they are in use.
+    pub fn numbers(&self) -> impl Iterator<Item = (i32, bool)> {
+        let table = self.table.borrow();
+        let numbers = table.iter().map(|(fd, slot)| (*fd, *slot != Slot::Closed));
+        numbers.collect::<Vec<_>>().into_iter()
     }
 
     /// Puts something at a number.
@@ -114,6 +123,7 @@ impl Lineage {
             }
         }
         self.table = Rc::new(RefCell::new(table));
+        self.has_executed = true;
     }
 
     /// Closes a range of numbers, as far as they stand in the table; `known` are further numbers

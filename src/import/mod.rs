@@ -5,7 +5,11 @@
 //! first tree as it goes (`facts.rs`, `initial.rs`). What comes out is a first image and events
 //! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
+mod arrivals;
+mod before;
+mod borders;
 mod created;
+mod cut_links;
 mod decode;
 mod demand;
 mod descriptors;
@@ -28,9 +32,15 @@ mod openings;
 mod order;
 mod paths;
 mod probe;
+mod programs;
+mod races;
 mod ranges;
+mod refusals;
+mod rights;
+mod rivals;
 mod scope;
 mod signals;
+mod silent;
 mod source;
 mod stand_in;
 mod start;
@@ -422,6 +432,8 @@ fn walk(
     let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
     order.known_streams = how.streams;
     order.choices = how.choices;
+    order.earlier = begun.earlier;
+    order.begin(&begun.prelude, begun.shown);
     order.run();
     order.items.finish();
     let Order { items, initial, streams, disorder, no_room, .. } = order;

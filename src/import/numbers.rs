@@ -5,8 +5,8 @@
 
 use tickernel_systems::abi::credentials::CAPABILITIES;
 use tickernel_systems::abi::flags::{
-    DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, makedev,
-    number_of,
+    CLONE_FLAGS, CLONE_PIDFD, DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS,
+    SIGEV_NOTIFY, makedev, number_of,
 };
 use tickernel_systems::abi::signal::SI_TIMER;
 use tickernel_systems::abi::{
@@ -15,7 +15,7 @@ use tickernel_systems::abi::{
 };
 
 use crate::replay::stat_bits;
-use crate::strace::{Operator, Value, WaitStatus as Printed};
+use crate::strace::{Call, Operator, Value, WaitStatus as Printed};
 
 /// A number whose names stand in `table`.
 pub fn number(value: &Value, table: Names) -> Option<i128> {
@@ -329,11 +329,12 @@ pub fn statx(value: &Value) -> Option<(Stat, u32)> {
 /// `{sigev_value={sival_int=…, sival_ptr=…}, sigev_signo=…, sigev_notify=…}`
 pub fn sigevent(value: &Value) -> Option<SigEvent> {
     let signo = value.field("sigev_signo").map_or(Some(0), signal_number)?;
-    let given = value.field("sigev_value")?;
-    let word = given.field("sival_ptr").and_then(|word| word.as_pointer().or(word.as_u64()));
+    // A value of zero is not printed.
+    let given = |name: &str| value.field("sigev_value")?.field(name);
+    let word = given("sival_ptr").and_then(|word| word.as_pointer().or(word.as_u64()));
     let notify = number(value.field("sigev_notify")?, SIGEV_NOTIFY)?;
     let thread = value.field("sigev_notify_thread_id").and_then(Value::as_i32).unwrap_or(0);
-    let value = word.or_else(|| given.field("sival_int")?.as_u64()).unwrap_or(0);
+    let value = word.or_else(|| given("sival_int")?.as_u64()).unwrap_or(0);
     Some(SigEvent { notify: u32::try_from(notify).ok()?, signo, value, thread })
 }
 
@@ -341,4 +342,19 @@ pub fn sigevent(value: &Value) -> Option<SigEvent> {
 pub fn itimer(value: &Value) -> Option<Itimer> {
     let time = |name: &str| timespec(value.field(name)?);
     Some(Itimer::of_times(time("it_value")?, time("it_interval")?))
+}
+
+/// The descriptor of the child that clone(2) gave with CLONE_PIDFD: it stands where the thread's
+/// number would; clone3(2) has a place of its own for it.
+pub fn pidfd_of_clone(call: &Call) -> Option<i32> {
+    let argument = call.arg(0)?;
+    let (flags, told) = match &*call.name {
+        "clone3" => (argument.field("flags")?, argument.after().field("pidfd")),
+        "clone" => (call.named_arg("flags")?, call.named_arg("parent_tid")),
+        _ => return None,
+    };
+    let constant = |name: &str| number_of(CLONE_FLAGS, name).or(Some(0)).map(i128::from);
+    let bits = flags.resolve(&constant).and_then(|bits| u64::try_from(bits).ok())?;
+    let told = told?.items().filter(|_| bits & CLONE_PIDFD != 0)?;
+    told.first()?.as_i32()
 }

@@ -15,6 +15,7 @@ use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, Kernel};
 
+use super::before::{Prelude, Shown};
 use super::decode::{self, Decoded};
 use super::fates::{self, Fate};
 use super::flow::Stream;
@@ -22,6 +23,9 @@ use super::hints::Hints;
 use super::initial::Initial;
 use super::items::Items;
 use super::probe::Probe;
+use super::races::Earlier;
+use super::scope;
+use super::silent::SilentEnds;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use super::unknown::Unknown;
@@ -53,6 +57,8 @@ pub struct Order<'a> {
     /// Where the recording is.
     pub(super) line_ns: u64,
     pub(super) line: u64,
+    /// Lines have time stamps.
+    pub(super) has_times: bool,
     pub(super) depth: u32,
     /// Lines at which tasks end, by task.
     pub(super) ends: BTreeMap<u32, Vec<u64>>,
@@ -71,12 +77,18 @@ pub struct Order<'a> {
     pub(super) known_streams: BTreeMap<u64, Stream>,
     /// Reads of pipes that gave something else than recorded.
     pub(super) disorder: u64,
+    /// By the number of a call: those of other threads that came before it.
+    pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
     /// When a name was taken away last, by the kernel's clock.
     pub(super) removed_ns: Option<u64>,
     /// Files that are mapped shared and writable.
     pub(super) mapped: BTreeSet<InodeId>,
     /// No line tells that a task exited (`strace -qqq`).
     pub(super) no_ends: bool,
+    /// No line tells of a signal (`strace -e signal=none`).
+    pub(super) no_signals: bool,
+    /// Ends of tasks of which no call tells (`strace -z`).
+    pub(super) silent_ends: SilentEnds,
     /// Tasks that have lines of their own: without `-f` children have none.
     pub(super) traced: BTreeSet<u32>,
     /// Descriptions in whose place the kernel has another.
@@ -111,6 +123,7 @@ impl<'a> Order<'a> {
             start_ns,
             line_ns: 0,
             line: 0,
+            has_times: recording.events.get(0).is_some_and(|event| event.time_ns.is_some()),
             depth: 0,
             ends: ends(recording, boot.pid),
             fates: fates::of_signals(recording).into_iter(),
@@ -121,12 +134,18 @@ impl<'a> Order<'a> {
             stream_bytes: 0,
             known_streams: BTreeMap::new(),
             disorder: 0,
+            earlier: BTreeMap::new(),
             removed_ns: None,
             mapped: BTreeSet::new(),
             no_ends: !recording
                 .events
                 .iter()
                 .any(|event| matches!(event.kind, EventKind::Exited { .. })),
+            no_signals: !recording
+                .events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::Signal { .. })),
+            silent_ends: SilentEnds::default(),
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
@@ -135,6 +154,20 @@ impl<'a> Order<'a> {
         };
         order.note_inherited(boot);
         order
+    }
+
+    /// Brings about what was there before the first line.
+    pub(super) fn begin(&mut self, prelude: &Prelude, shown: Shown) {
+        // Handlers return, and nothing tells that they began.
+        self.no_signals &= shown.returns;
+        if !shown.ends {
+            self.silent_ends = SilentEnds::of(self.recording, self.root);
+        }
+        for (task, bytes) in prelude {
+            let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { continue };
+            let forced = Expected::only(Role::Force, call.name());
+            self.emit(&Event::Call { task: *task, call }, Some(forced), None);
+        }
     }
 
     /// Walks all lines.
@@ -168,9 +201,7 @@ impl<'a> Order<'a> {
                         self.killed(tid, signal, Some((event.line, event.line)));
                     }
                 }
-                EventKind::Superseded { .. } => {
-                    self.tasks.remove(&tid);
-                }
+                EventKind::Superseded { .. } => self.superseded(tid),
                 EventKind::Detached => {
                     self.park(tid);
                 }
@@ -180,7 +211,9 @@ impl<'a> Order<'a> {
             }
         }
         for tid in self.tasks.keys().copied().collect::<Vec<_>>() {
-            self.end_unseen(tid, None);
+            if self.no_ends || !self.traced.contains(&tid) {
+                self.end_unseen(tid, None);
+            }
             self.park(tid);
         }
         self.initial.add_interpreters(self.kernel.describe_tree(), &self.hints);
@@ -243,6 +276,9 @@ impl<'a> Order<'a> {
         if !self.is_known(tid) {
             self.adopt(tid);
         }
+        if self.no_signals {
+            self.enter_due_handlers(tid, &call);
+        }
         if &*call.name == "rt_sigreturn"
             && self.task(tid).frames.is_empty()
             && !self.enter_unseen_handler(tid, &call)
@@ -256,9 +292,8 @@ impl<'a> Order<'a> {
         let mut decoded = decode::decode(&call);
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
-        let carried =
-            matches!(&*call.name, "chroot" | "nanosleep" | "clock_nanosleep" | "capset" | "prctl");
-        if decode::is_scopeless(&call) && !(carried && decoded.call.is_some()) {
+        let carried = decoded.call.is_some() && scope::is_carried_out(&call.name);
+        if decode::is_scopeless(&call) && !carried {
             self.see_mapping(tid, &call);
             self.pass_over(decoded.expected, lines);
             self.task(tid).passed_over = true;
@@ -273,14 +308,13 @@ impl<'a> Order<'a> {
         if self.is_known(tid) {
             self.substitute(tid, &call, &mut decoded);
         }
-        if decoded.call.is_none() || decoded.unreadable || !self.is_known(tid) {
-            let mut expected = decoded.expected;
-            expected.role = if decoded.unreadable { Role::Taken } else { Role::Unsupported };
-            if expected.role == Role::Unsupported {
-                expected.role = Role::Taken;
-                expected.flags |= FED;
-            }
-            self.pass_over(expected, lines);
+        // What goes on was interrupted before strace was attached.
+        let goes_on = &*call.name == "restart_syscall";
+        if decoded.call.is_none() || decoded.unreadable || goes_on || !self.is_known(tid) {
+            let fed = if decoded.unreadable { 0 } else { FED };
+            let Expected { flags, .. } = decoded.expected;
+            let taken = Expected { role: Role::Taken, flags: flags | fed, ..decoded.expected };
+            self.pass_over(taken, lines);
             return;
         }
         self.clock(CLOCK_STEP_NS);
@@ -410,6 +444,7 @@ impl<'a> Order<'a> {
         if call.entry_line.is_none() {
             return self.exit_without_entry(tid, index, call);
         }
+        let tid = self.executing(tid, index, &call);
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
         if pending.call != index {
             return;
@@ -469,6 +504,7 @@ impl<'a> Order<'a> {
     pub(super) fn finish(&mut self, tid: u32) {
         let own = self.task(tid).pending.as_ref().map(|pending| pending.call);
         self.supply_child(tid);
+        self.bring_awaited(tid);
         for _ in 0..MAX_DEMANDS {
             match self.probe(tid) {
                 Probe::Right | Probe::Unknown => break,

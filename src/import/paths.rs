@@ -69,14 +69,30 @@ fn at(dirfd: i32, path: Path<'_>, flags: u32) -> Option<Use<'_>> {
     plain(dirfd, path).map(|one| Use { follow: flags & AT_SYMLINK_NOFOLLOW == 0, ..one })
 }
 
+/// The path by which a descriptor leads to where openat2(2) looks; `None` if the names alone do not
+/// tell that.
+fn below(path: &[u8], resolve: u32) -> Option<&[u8]> {
+    let in_root = resolve & RESOLVE_IN_ROOT != 0;
+    let goes_up = path.split(|byte| *byte == b'/').any(|name| name == b"..");
+    if resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH) != 0 && goes_up {
+        return None;
+    }
+    let start = path.iter().position(|byte| *byte != b'/').filter(|_| in_root);
+    match path.get(start.unwrap_or(0)..) {
+        // The directory itself.
+        Some(b"/") if in_root => Some(b"."),
+        rest => rest,
+    }
+}
+
 /// The paths that a call names, in the order of its arguments.
 pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
     const CWD: i32 = AT_FDCWD;
     let (one, two) = match *call {
         Call::Open { path, flags, .. } => (opened(CWD, path, flags), None),
-        // Its path is another's: the directory is its root, however it begins.
-        Call::Openat2 { resolve, .. } if resolve & RESOLVE_IN_ROOT != 0 => (None, None),
-        Call::Openat { dirfd, path, flags, .. } | Call::Openat2 { dirfd, path, flags, .. } => {
+        Call::Openat { dirfd, path, flags, .. } => (opened(dirfd, path, flags), None),
+        Call::Openat2 { dirfd, path, flags, resolve, .. } => {
+            let path = path.and_then(|path| below(path, resolve));
             (opened(dirfd, path, flags), None)
         }
         Call::Creat { path, .. } => (opened(CWD, path, O_CREAT | O_TRUNC | O_WRONLY), None),
@@ -117,6 +133,18 @@ pub fn uses<'c>(call: &'c Call<'_>) -> Vec<Use<'c>> {
             let one = plain(CWD, pathname);
             let one = if mask & IN_DONT_FOLLOW != 0 { nofollow(one) } else { one };
             (if mask & IN_ONLYDIR != 0 { directory(one) } else { one }, None)
+        }
+        // A bind needs its source too, and both are of one kind (mount(2)).
+        Call::Mount { source, target, mountflags, .. } => {
+            let binds = mountflags & u64::from(MS_BIND | MS_MOVE) != 0;
+            let remounts = mountflags & u64::from(MS_REMOUNT) != 0;
+            let target = plain(CWD, target);
+            let target = if binds { target } else { directory(target) };
+            (target, source.filter(|_| binds && !remounts).and_then(|it| plain(CWD, Some(it))))
+        }
+        Call::Umount2 { target, flags } => {
+            let one = plain(CWD, target);
+            (if flags & UMOUNT_NOFOLLOW != 0 { nofollow(one) } else { one }, None)
         }
         Call::Chdir { path } | Call::Chroot { path } => (directory(plain(CWD, path)), None),
         _ => changed(call),

@@ -238,6 +238,19 @@ fn poll(kernel: &Kernel, tid: u32, fds: &[PollFd], expected: &Expected) -> Probe
     }
 }
 
+/// The descriptors that a call polls.
+pub(super) fn polled(call: &Call<'_>) -> Vec<i32> {
+    match call {
+        Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => fds.iter().map(|it| it.fd).collect(),
+        Call::Select { readfds, writefds, exceptfds, .. }
+        | Call::Pselect6 { readfds, writefds, exceptfds, .. } => {
+            let sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
+            sets.filter_map(|fd| i32::try_from(*fd).ok()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn select(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Probe {
     let (Call::Select { readfds, writefds, exceptfds, .. }
     | Call::Pselect6 { readfds, writefds, exceptfds, .. }) = call

@@ -83,3 +83,21 @@ const BEGINNINGS: &[&str] =
 pub fn is_out_of_scope(name: &str) -> bool {
     OUT_OF_SCOPE.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
+
+/// Calls that are out of scope and change what the kernel models: they are carried out.
+pub(super) fn is_carried_out(name: &str) -> bool {
+    matches!(
+        name,
+        "chroot"
+            | "nanosleep"
+            | "clock_nanosleep"
+            | "timer_create"
+            | "timer_settime"
+            | "timer_delete"
+            | "capset"
+            | "prctl"
+            | "mount"
+            | "umount2"
+            | "umount"
+    )
+}

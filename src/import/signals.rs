@@ -1,14 +1,13 @@
 //! Signals at their lines and the ends of tasks (IMPORT.md section 3).
 
-use tickernel_systems::abi::signal::{
-    CLD_DUMPED, CLD_EXITED, CLD_KILLED, DefaultAction, SIG_DFL, SIG_IGN,
-};
+use tickernel_systems::abi::signal::{DefaultAction, SIG_DFL, SIG_IGN};
 use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::fates::Fate;
-use super::order::{CLOCK_STEP_NS, MAX_DEMANDS, Order};
+use super::order::{CLOCK_STEP_NS, Order};
+use super::task::Task;
 use super::{decode, numbers};
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, Value};
@@ -36,19 +35,7 @@ impl Order<'_> {
         if !self.is_known(tid) {
             return;
         }
-        if matches!(recorded.code, CLD_EXITED | CLD_KILLED | CLD_DUMPED) {
-            let status = match (recorded.code, Signal::new(recorded.status)) {
-                (CLD_EXITED, _) => Some(WaitStatus::Exited(recorded.status as u8)),
-                (code, Some(by)) => Some(WaitStatus::Signaled(by, code == CLD_DUMPED)),
-                (_, None) => None,
-            };
-            self.end_unseen(recorded.pid, status);
-        }
-        for _ in 0..MAX_DEMANDS {
-            if self.kernel.has_pending(tid, signal) || !self.supply_signal(tid, recorded.pid) {
-                break;
-            }
-        }
+        self.bring(tid, signal, &recorded);
         let action = self.kernel.action_of(tid, signal).unwrap_or_default();
         let default = signal.default_action();
         let nothing = action.handler == SIG_IGN
@@ -58,8 +45,7 @@ impl Order<'_> {
             if nothing {
                 return;
             }
-            let process = self.kernel.process_of_task(tid).unwrap_or(tid);
-            self.emit(&Event::Signal { target: process, info: recorded }, None, None);
+            self.inject(tid, recorded);
         }
         let caught = action.handler != SIG_DFL && action.handler != SIG_IGN;
         if caught {
@@ -101,11 +87,62 @@ impl Order<'_> {
                 && !is_blocked(*signal)
         });
         let Some(signal) = found else { return false };
+        self.enter_handler(tid, signal);
+        true
+    }
+
+    /// A task does something: handlers of what is pending and not blocked run before, though no
+    /// line tells.
+    pub(super) fn enter_due_handlers(&mut self, tid: u32, call: &strace::Call) {
+        let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let is_interrupted = pending.is_some_and(|pending| {
+            pending.restarting && *call.name != *pending.decoded.expected.name()
+        });
+        if is_interrupted && self.kernel.due_signals(tid) == SigSet::EMPTY {
+            self.ring_any(tid);
+        }
+        if &*call.name == "rt_sigreturn" {
+            self.end_killed(tid, call);
+        }
+        for signal in (1..=64).filter_map(Signal::new) {
+            let action = self.kernel.action_of(tid, signal).unwrap_or_default();
+            let is_caught = !matches!(action.handler, SIG_DFL | SIG_IGN);
+            // The mask of one may block the next.
+            if is_caught && self.kernel.due_signals(tid).contains(signal) {
+                self.enter_handler(tid, signal);
+            }
+        }
+    }
+
+    /// A handler returns that nothing explains yet, by the mask that comes back: a child died of a
+    /// signal, and no line tells.
+    fn end_killed(&mut self, tid: u32, call: &strace::Call) {
+        let mask = call.arg(0).and_then(|frame| frame.field("mask")).and_then(numbers::sigset);
+        let frames = self.kernel.frames_of(tid);
+        if frames.last().is_none_or(|frame| mask.is_none_or(|mask| mask == frame.mask)) {
+            return;
+        }
+        let others = self.tasks.keys().copied();
+        let others = others.filter(|other| *other != tid && !self.ends.contains_key(other));
+        for other in others.collect::<Vec<_>>() {
+            let dies = |signal: &Signal| {
+                let action = self.kernel.action_of(other, *signal).unwrap_or_default();
+                let default = signal.default_action();
+                action.handler == SIG_DFL
+                    && matches!(default, DefaultAction::Terminate | DefaultAction::Core)
+                    && self.kernel.due_signals(other).contains(*signal)
+            };
+            if let Some(signal) = (1..=64).filter_map(Signal::new).find(dies) {
+                self.killed(other, signal, None);
+            }
+        }
+    }
+
+    fn enter_handler(&mut self, tid: u32, signal: Signal) {
         self.block_for_handler(tid);
         self.emit(&Event::Deliver { task: tid, signal }, None, None);
         let interrupted = self.task(tid).pending.take();
         self.task(tid).frames.push(interrupted);
-        true
     }
 
     /// A handler returns that the kernel knows nothing of: taken as it is.
@@ -137,9 +174,9 @@ impl Order<'_> {
     }
 
     /// A process ended, and no line says so: its exit_group(2) does, or what its parent was told.
+    /// In a folder of files the line may stand a microsecond later than what it brings about.
     pub(super) fn end_unseen(&mut self, pid: u32, status: Option<WaitStatus>) -> bool {
-        let is_told = !self.no_ends && self.traced.contains(&pid);
-        if is_told || !self.is_known(pid) || !self.kernel.is_alive(pid) {
+        if !self.is_known(pid) || !self.kernel.is_alive(pid) {
             return false;
         }
         let leaving =
@@ -147,6 +184,10 @@ impl Order<'_> {
                 Ok(Call::ExitGroup { status } | Call::Exit { status }) => Some(status),
                 _ => None,
             });
+        let is_told = !self.no_ends && self.traced.contains(&pid);
+        if is_told && leaving.is_none() && self.task(pid).fatal.is_none() {
+            return false;
+        }
         match (leaving, status) {
             (Some(status), _) => self.exited(pid, status.cast_unsigned(), None),
             (None, Some(WaitStatus::Exited(status))) => self.exited(pid, u32::from(status), None),
@@ -178,6 +219,32 @@ impl Order<'_> {
             self.end(tid, status, lines);
         }
         self.tasks.remove(&tid);
+    }
+
+    /// The leader of a process is gone: another thread executes a program, and has its number once
+    /// it has (execve(2)).
+    pub(super) fn superseded(&mut self, leader: u32) {
+        self.park(leader);
+        self.tasks.remove(&leader);
+    }
+
+    /// Who is in a call that returns to a task: a thread that executed another program returns as
+    /// the leader.
+    pub(super) fn executing(&self, tid: u32, index: u64, call: &strace::Call) -> u32 {
+        let is_in_it = |task: &Task| task.pending.as_ref().is_some_and(|it| it.call == index);
+        let entered = call.tid.filter(|_| &*call.name == "execve").unwrap_or(tid);
+        if self.tasks.get(&entered).is_some_and(is_in_it) { entered } else { tid }
+    }
+
+    /// Whether another thread of the same process executes a program now, which ends this one.
+    fn ends_by_exec(&self, tid: u32) -> bool {
+        self.siblings(tid).iter().any(|other| {
+            let pending = self.tasks.get(other).and_then(|task| task.pending.as_ref());
+            pending.is_some_and(|pending| {
+                matches!(pending.decoded.parsed(), Some(Call::Execve { .. }))
+                    && pending.decoded.expected.recorded == Recorded::Value(0)
+            })
+        })
     }
 
     /// Threads of the same process that the walk knows.
@@ -213,8 +280,13 @@ impl Order<'_> {
             self.run_call(leader);
         } else {
             self.park(tid);
-            let call = Call::ExitGroup { status: status.cast_signed() };
-            let forced = Expected::only(Role::Force, "exit_group");
+            let status = status.cast_signed();
+            let (call, name) = if self.ends_by_exec(tid) {
+                (Call::Exit { status }, "exit")
+            } else {
+                (Call::ExitGroup { status }, "exit_group")
+            };
+            let forced = Expected::only(Role::Force, name);
             self.emit(&Event::Call { task: tid, call }, Some(forced), lines);
         }
     }

@@ -127,6 +127,8 @@ impl Order<'_> {
             | Call::Getpgid { target }
             | Call::Getsid { target }
             | Call::Prlimit64 { target, .. }
+            | Call::RtSigqueueinfo { target, .. }
+            | Call::RtTgsigqueueinfo { tid: target, .. }
             | Call::Tkill { tid: target, .. }
             | Call::Tgkill { tid: target, .. } => target,
             _ => return false,
@@ -182,7 +184,7 @@ impl Order<'_> {
                     | Call::Listxattr { .. }
                     | Call::Llistxattr { .. }
             );
-            path.starts_with(b"/proc/")
+            (path.starts_with(b"/proc/") || path.starts_with(b"/sys/"))
                 && self.kernel.resolve(tid, one.dirfd, one.path, one.follow) == Err(Errno::ENOENT)
                 || (ok && opens || attribute) && (path == b"/sys" || path.starts_with(b"/sys/"))
         })

@@ -8,18 +8,23 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use tickernel_systems::Boot;
 use tickernel_systems::abi::credentials::CAP_FULL;
-use tickernel_systems::abi::flags::S_IFMT;
+use tickernel_systems::abi::flags::{RLIMIT_NOFILE, S_IFMT};
 use tickernel_systems::abi::{Credentials, Rlimit, SigSet, Stat, Timespec};
 use tickernel_systems::fs::{Fs, Meta, Place};
 use tickernel_systems::wire::Bytes;
 
+use super::before::{Prelude, Shown};
 use super::hints::Hints;
 use super::inherited::Inherited;
 use super::initial::{Initial, Shape};
 use super::meta::{self, SideFile, SideRow};
+use super::races::Earlier;
 use super::start_fds;
 use crate::replay::stat_bits;
 use crate::strace::Recording;
+
+/// The user that somebody is of whom no call tells who he is.
+const SOMEBODY: u32 = 1000;
 
 /// A first state being put together.
 pub struct Start {
@@ -33,6 +38,12 @@ pub struct Start {
     pub hints: Hints,
     /// The clock at the first line, in ns since 1970.
     pub start_ns: u64,
+    /// Calls of threads that came before others (`races.rs`).
+    pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
+    /// Calls that bring about what was there before strace was attached.
+    pub(super) prelude: Prelude,
+    /// Which calls the recording shows.
+    pub(super) shown: Shown,
 }
 
 /// Puts the first state together.
@@ -41,7 +52,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         side.start.map_or(1_000_000_000_000_000_000, |start| (start.clamp(0.0, 9e9) * 1e9) as u64);
     let now = Timespec::from_ns(start_ns);
     let mut fs = Fs::new(now);
-    let found = Inherited::of(recording, side.root_pid);
+    let mut found = Inherited::of(recording, side.root_pid);
     let root = found.root;
     let cwd = side.cwd.clone().map(String::into_bytes).or_else(|| found.cwd());
     let (cwd, hints) = match cwd.filter(|cwd| cwd.first() == Some(&b'/')) {
@@ -81,7 +92,9 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
         last_pid: root,
         ..Boot::default()
     };
-    Start { boot, initial, fs, hints, start_ns }
+    let (earlier, prelude) =
+        (std::mem::take(&mut found.earlier), std::mem::take(&mut found.prelude));
+    Start { boot, initial, fs, hints, start_ns, earlier, prelude, shown: found.shown }
 }
 
 /// A working directory that nothing tells.
@@ -118,6 +131,12 @@ fn limits(found: &Inherited) -> [Rlimit; 16] {
             *slot = *limit;
         }
     }
+    let told = found.limits.contains_key(&RLIMIT_NOFILE);
+    if let (Some(met), false) = (found.fds.limit(), told)
+        && let Some(slot) = limits.get_mut(RLIMIT_NOFILE as usize)
+    {
+        slot.cur = met.min(slot.max);
+    }
     limits
 }
 
@@ -128,7 +147,9 @@ fn credentials(side: &SideFile, found: &Inherited) -> Credentials {
         let any = side.or(ids[0]).or(ids[1]).or(ids[2]);
         any.map(|any| [ids[0].unwrap_or(any), ids[1].unwrap_or(any), ids[2].unwrap_or(any)])
     };
-    let users = of(side.uid, found.uids).unwrap_or([0; 3]);
+    // Who is refused a file is somebody without capabilities, whoever.
+    let unknown = if found.is_powerless { SOMEBODY } else { 0 };
+    let users = of(side.uid, found.uids).unwrap_or([unknown; 3]);
     let groups = of(side.gid, found.gids).unwrap_or([users[0]; 3]);
     let listed = side.groups.clone().or_else(|| found.groups.clone()).unwrap_or_default();
     let mut who = Credentials::user(users[0], groups[0], listed);

@@ -102,6 +102,8 @@ fn is_same_file(one: &SeenFd, other: &SeenFd) -> bool {
     let names = (one.stat.as_ref().and_then(file_name), other.stat.as_ref().and_then(file_name));
     match names {
         (Some(one), Some(other)) => one == other,
+        // At one place at one time, and not at the start: one description.
+        _ if one.offset.is_some_and(|(offset, _)| offset > 0) && one.offset == other.offset => true,
         _ => one.text.is_some() && one.text == other.text,
     }
 }

@@ -123,6 +123,7 @@ fn is_sender(call: &Call<'_>) -> bool {
             | Call::Tkill { .. }
             | Call::Tgkill { .. }
             | Call::RtSigqueueinfo { .. }
+            | Call::RtTgsigqueueinfo { .. }
             | Call::Exit { .. }
             | Call::ExitGroup { .. }
     )

@@ -89,6 +89,12 @@ pub enum Reason {
          or with -f and one file (-o), as traces/record.py does"
     )]
     NoStamps,
+    /// Files of several tasks without fractions of seconds.
+    #[error(
+        "times in whole seconds (-t) do not tell in which order the tasks of a folder acted; \
+         record with -ttt, or with -f and one file (-o), as traces/record.py does"
+    )]
+    CoarseStamps,
     /// A folder without one set of `NAME.PID` files.
     #[error("the folder must hold one set of NAME.PID files as strace -ff -o NAME writes them")]
     NotNumberedFiles,

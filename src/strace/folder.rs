@@ -15,6 +15,7 @@ use super::error::{Error, Reason};
 use super::event::{Call, Event, EventKind, Recording};
 use super::join::Events;
 use super::keeper::{Entries, Keeper};
+use super::line::Cut;
 use super::lines::Lines;
 use super::prefix::Stamp;
 
@@ -22,6 +23,7 @@ use super::prefix::Stamp;
 const BUFFER_BYTES: usize = 16 << 10;
 /// Events that are read ahead for a time.
 const MAX_AHEAD: usize = 1 << 12;
+const SECOND_NS: u64 = 1_000_000_000;
 const HALF_DAY_NS: u64 = 43_200_000_000_000;
 
 /// One task's file.
@@ -42,6 +44,9 @@ struct Queue {
     last_ns: Option<u64>,
     error: Option<Error>,
 }
+
+/// Calls that return in another task's file, with their numbers among all, by that task.
+type Moved = BTreeMap<u32, (u64, Call)>;
 
 /// Reads a folder of `NAME.PID` files; other files in it are left alone. Line numbers of the events
 /// count in the file of their task. A damaged file ends early and gives the error; the others are
@@ -122,6 +127,10 @@ fn base(tasks: &[Task]) -> Result<u64, Error> {
             }
         }
     }
+    let is_whole = |stamp: &u64| stamp.is_multiple_of(SECOND_NS);
+    if stamps.len() > 1 && stamps.iter().all(is_whole) {
+        return Err(Error::whole(Reason::CoarseStamps));
+    }
     let last = stamps.iter().copied().max().unwrap_or(0);
     let evening = if of_day { last.saturating_sub(HALF_DAY_NS) } else { 0 };
     Ok(stamps.into_iter().filter(|stamp| *stamp >= evening).min().unwrap_or(0))
@@ -183,23 +192,48 @@ impl Queue {
     }
 
     /// The next event with the number among all of its call, and the call if that is over.
-    fn pop(&mut self, count: &mut u64) -> Option<(Event, Option<Call>)> {
+    fn pop(&mut self, count: &mut u64, moved: &mut Moved) -> Option<(Event, Option<Call>)> {
         let mut event = self.ahead.pop_front()?;
         self.last_ns = event.time_ns;
         let mut over = None;
         match &mut event.kind {
-            EventKind::Entry { call } => *call = self.number(*call, count),
-            EventKind::Exit { call } => {
+            EventKind::Entry { call } => {
                 let local = *call;
                 *call = self.number(local, count);
-                self.numbers.remove(&local);
-                over = self.stream.calls_mut().take(local).map(|over| named(over, self.tid));
+                self.moves(local, *call, moved);
+            }
+            EventKind::Exit { call } => {
+                let local = *call;
+                let ended = self.stream.calls_mut().take(local);
+                let ended = ended.map(|ended| named(ended, self.tid));
+                match ended {
+                    Some(ended) if ended.entry_line.is_none() && moved.contains_key(&self.tid) => {
+                        let (number, entered) = moved.remove(&self.tid)?;
+                        *call = number;
+                        over = Some(joined(entered, &ended));
+                    }
+                    ended => {
+                        *call = self.number(local, count);
+                        self.numbers.remove(&local);
+                        over = ended;
+                    }
+                }
             }
             EventKind::Signal { .. } | EventKind::Stopped { .. } | EventKind::Exited { .. } => {}
             EventKind::Killed { .. } | EventKind::Superseded { .. } => {}
             EventKind::Detached | EventKind::Notice(_) => {}
         }
         Some((event, over))
+    }
+
+    /// A thread that executes a program goes on in the leader's file (execve(2)).
+    fn moves(&mut self, local: u64, number: u64, moved: &mut Moved) {
+        let cut = self.stream.calls().get(local).and_then(|call| call.cut);
+        let Some(Cut::PidChanged(leader)) = cut else { return };
+        if let Some(call) = self.stream.calls_mut().take(local) {
+            self.numbers.remove(&local);
+            moved.insert(leader, (number, named(call, self.tid)));
+        }
     }
 
     /// The number among all of the task's call `local`, which gets the next one when first met.
@@ -216,18 +250,33 @@ fn named(mut call: Call, tid: u32) -> Call {
     call
 }
 
+/// A call with the half that stands in another file.
+fn joined(entered: Call, ended: &Call) -> Call {
+    Call {
+        exit_tid: ended.tid,
+        result: ended.result.clone(),
+        exit_line: ended.exit_line,
+        exit_time_ns: ended.exit_time_ns,
+        duration_ns: ended.duration_ns,
+        ..entered
+    }
+}
+
 fn merge(queues: &mut [Queue]) -> (Keeper, Option<Error>) {
     let mut keeper = Keeper::default();
-    let mut count = 0;
+    let (mut count, mut moved) = (0, Moved::new());
     let heads = queues.iter_mut().enumerate().filter_map(|(place, queue)| queue.head(place));
     let mut heads: BinaryHeap<_> = heads.collect();
     while let Some(Reverse((_, _, place))) = heads.pop() {
         let Some(queue) = queues.get_mut(place) else { continue };
-        let Some((event, over)) = queue.pop(&mut count) else { continue };
+        let Some((event, over)) = queue.pop(&mut count, &mut moved) else { continue };
         heads.extend(queue.head(place));
         if let Err(why) = keeper.keep(&event, over.as_ref()) {
             return (keeper, Some(Error::whole(Reason::NoRoom(why))));
         }
+    }
+    for (number, call) in moved.values() {
+        keeper.keep_open(*number, call);
     }
     for queue in queues {
         for (local, number) in std::mem::take(&mut queue.numbers) {

@@ -52,11 +52,20 @@ pub(super) struct Texts<'a> {
     /// Signals, and ends of tasks by one: line, and place among the events.
     signals: Vec<(u64, u64)>,
     /// The lines at which tasks exited: whose, with what status.
-    exits: BTreeMap<u64, (Option<u32>, u32)>,
+    exits: BTreeMap<u64, Exit>,
     /// Where a task ended, for good each time: pids come again.
     ends: BTreeMap<Option<u32>, Vec<u64>>,
     /// Tasks that were let go, or of which nothing more stands there.
     until: Option<u64>,
+}
+
+/// The line that tells of the end of a task.
+#[derive(Debug)]
+struct Exit {
+    tid: Option<u32>,
+    status: u32,
+    /// The task's last line before.
+    after: u64,
 }
 
 impl<'a> Texts<'a> {
@@ -73,10 +82,13 @@ impl<'a> Texts<'a> {
             ends: BTreeMap::new(),
             until: text.error.as_ref().map(|error| error.line),
         };
-        let mut printed = 0;
+        let (mut printed, mut last) = (0, BTreeMap::new());
         for (at, event) in (0..).zip(&text.events) {
             if !matches!(event.kind, EventKind::Entry { .. }) {
                 printed = printed.max(event.line);
+            }
+            if !matches!(event.kind, EventKind::Exited { .. }) {
+                last.insert(event.tid, event.line);
             }
             match &event.kind {
                 EventKind::Entry { call } => texts.call(*call, event.line, printed),
@@ -93,7 +105,8 @@ impl<'a> Texts<'a> {
                     texts.ends.entry(event.tid).or_default().push(event.line);
                 }
                 EventKind::Exited { status } => {
-                    texts.exits.insert(event.line, (event.tid, *status));
+                    let after = last.remove(&event.tid).unwrap_or(0);
+                    texts.exits.insert(event.line, Exit { tid: event.tid, status: *status, after });
                     texts.ends.entry(event.tid).or_default().push(event.line);
                 }
                 EventKind::Stopped { .. }
@@ -148,7 +161,9 @@ impl<'a> Texts<'a> {
     pub(super) fn find(&mut self, seen: &Seen<'_>) -> Result<Option<Found>, Fault> {
         let Some((entry, exit)) = seen.lines else { return Ok(None) };
         if self.is_forced_end(seen, entry) {
-            let (after, exit) = (entry.saturating_sub(1), Some(entry));
+            // Where no call tells of an end (`strace -z`), it is somewhere after the last one.
+            let after = self.exits.get(&entry).map_or(entry.saturating_sub(1), |exit| exit.after);
+            let exit = Some(entry);
             let (last, info, again) = (None, None, false);
             return Ok(Some(Found { entry, after, exit, last, info, again }));
         }
@@ -210,11 +225,12 @@ impl<'a> Texts<'a> {
     fn is_forced_end(&self, seen: &Seen<'_>, line: u64) -> bool {
         let forced = seen.expected.as_ref().is_some_and(|expected| expected.role == Role::Force);
         let ends = match seen.event {
-            Event::Call { task, call: kernel::Call::ExitGroup { status } } => {
-                self.exits.get(&line).is_some_and(|(tid, told)| {
-                    tid.is_none_or(|tid| tid == task) && *told == status.cast_unsigned()
-                })
-            }
+            Event::Call {
+                task,
+                call: kernel::Call::ExitGroup { status } | kernel::Call::Exit { status },
+            } => self.exits.get(&line).is_some_and(|exit| {
+                exit.tid.is_none_or(|tid| tid == task) && exit.status == status.cast_unsigned()
+            }),
             Event::Deliver { signal: Signal::SIGKILL, .. } => {
                 matches!(self.signal_at(line), Some(EventKind::Killed { .. }))
             }

@@ -45,6 +45,9 @@ const MAY_BE_FED: &[(&str, &str)] = &[
     ("getpgid", "the same"),
     ("getsid", "the same"),
     ("setpgid", "groups outside the recording"),
+    ("rt_sigqueueinfo", "processes outside the recording"),
+    ("rt_tgsigqueueinfo", "the same"),
+    ("rt_sigtimedwait", "signals from outside"),
 ];
 
 /// Whether a call names a file of /proc or /sys, by path or by the text beside a descriptor.

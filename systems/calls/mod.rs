@@ -231,6 +231,9 @@ impl Kernel {
             Call::RtSigqueueinfo { target, sig, info } => {
                 self.rt_sigqueueinfo(task, target, sig, info)
             }
+            Call::RtTgsigqueueinfo { tgid, tid, sig, info } => {
+                self.rt_tgsigqueueinfo(task, (tgid, tid), sig, info)
+            }
             Call::Sigaltstack { ss } => self.sigaltstack(task, ss),
             Call::RtSigreturn {} => self.rt_sigreturn(task),
             ref other => self.dispatch_ids(task, other),

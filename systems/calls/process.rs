@@ -6,12 +6,15 @@ use crate::abi::credentials::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE, Credentials};
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
 use crate::components::{
-    Files, Frame, Handlers, Interrupted, Limits, Pending, Process, Restart, Task, Waiting,
+    Files, Frame, Handlers, Interrupted, Limits, Object, Pending, Process, Restart, Target, Task,
+    Waiting,
 };
-use crate::event::Answer;
+use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::memory;
-use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
+use crate::rows::{
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow,
+};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -40,6 +43,10 @@ impl Kernel {
     /// clone(2); `set_tid` asks for a number (clone3(2)), 0 = the next.
     pub(crate) fn clone_task(&mut self, task: TaskRow, flags: u64, set_tid: u32) -> CallResult {
         check_flags(flags)?;
+        // clone(2) would write both through one pointer; clone3(2) is the one that takes a number.
+        if flags & CLONE_PIDFD != 0 && flags & CLONE_PARENT_SETTID != 0 && set_tid == 0 {
+            return Err(Errno::EINVAL.into());
+        }
         let pid = self.rows[self.rows[task].process].pid;
         if flags & CLONE_PARENT != 0 && pid == self.init {
             // Init would have siblings outside its namespace.
@@ -62,6 +69,10 @@ impl Kernel {
         }
         self.room_for_task(task, flags)?;
         let tid = self.new_number(set_tid)?;
+        if flags & CLONE_PIDFD != 0 {
+            self.room_for_descriptions(1, memory::PIDFD_BYTES)?;
+            self.free_fd(task, 0)?;
+        }
         if flags & CLONE_THREAD != 0 {
             self.new_thread(task, tid, flags);
         } else {
@@ -70,6 +81,9 @@ impl Kernel {
         if self.rows[task].over_nproc {
             self.rows[task].over_nproc = false;
         }
+        if flags & CLONE_PIDFD != 0 {
+            self.give_pidfd(task, tid, flags)?;
+        }
         if flags & CLONE_VFORK != 0 && flags & CLONE_THREAD == 0 {
             return Err(Stop::Block(Box::new(Block {
                 on: Waiting::Vfork { child: tid },
@@ -77,7 +91,31 @@ impl Kernel {
                 restart: Restart::Uninterruptible,
             })));
         }
-        Ok(Answer::value(i64::from(tid)))
+        Ok(self.made_task(task, tid, flags & CLONE_PIDFD != 0))
+    }
+
+    /// `CLONE_PIDFD`: the caller gets a descriptor of the child, who has none of it.
+    fn give_pidfd(&mut self, task: TaskRow, tid: u32, flags: u64) -> Result<(), Errno> {
+        let kind = if flags & CLONE_THREAD != 0 { PIDFD_THREAD } else { 0 };
+        let fd = self.free_fd(task, 0)?;
+        let row = self.describe_pidfd(tid, kind)?;
+        self.install(task, fd, row, true);
+        Ok(())
+    }
+
+    /// What clone(2) gives its caller: the number, and the descriptor of `CLONE_PIDFD`. The latter
+    /// is looked up, for vfork(2) ends long after it was given; its caller made no other since.
+    pub(crate) fn made_task(&self, task: TaskRow, tid: u32, has_pidfd: bool) -> Answer {
+        let slots = &self.rows[self.rows[task].files].slots;
+        let refers = |row: DescriptionRow| match self.rows[row].target {
+            Target::Object(Object::Pidfd(pidfd)) => self.rows[pidfd].pid == tid,
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => false,
+        };
+        let mut numbers = (0..).zip(slots).filter(|_| has_pidfd);
+        let found =
+            numbers.find(|(_, slot)| slot.as_ref().is_some_and(|it| refers(it.description)));
+        let payload = found.map_or(Payload::None, |(fd, _)| Payload::Number(fd));
+        Answer { value: i64::from(tid), payload }
     }
 
     /// Whether so many tasks more are beyond the RLIMIT_NPROC of the real user, which user 0 never
@@ -426,6 +464,7 @@ fn check_flags(flags: u64) -> Result<(), Errno> {
         || has(CLONE_NEWNS) && has(CLONE_FS)
         || has(CLONE_NEWUSER) && has(CLONE_FS)
         || has(CLONE_SIGHAND) && has(CLONE_CLEAR_SIGHAND)
+        || has(CLONE_PIDFD) && has(CLONE_DETACHED)
         || has(CLONE_THREAD) && (has(CLONE_NEWUSER) || has(CLONE_NEWPID))
         || flags & CSIGNAL > 64;
     if bad { Err(Errno::EINVAL) } else { Ok(()) }

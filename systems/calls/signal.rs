@@ -1,5 +1,6 @@
 //! Signal calls: sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2), pause(2),
-//! sigtimedwait(2), kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), sigreturn(2).
+//! sigtimedwait(2), kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), rt_tgsigqueueinfo(2),
+//! sigreturn(2).
 
 use crate::abi::credentials::CAP_KILL;
 use crate::abi::flags::*;
@@ -257,6 +258,17 @@ impl Kernel {
         if tid <= 0 || tgid.is_some_and(|tgid| tgid <= 0) {
             return Err(Errno::EINVAL.into());
         }
+        self.signal_thread(task, tgid, tid, (sig, None))
+    }
+
+    /// A signal to one thread; without its own siginfo it is tgkill(2)'s.
+    fn signal_thread(
+        &mut self,
+        task: TaskRow,
+        tgid: Option<i32>,
+        tid: i32,
+        (sig, info): (i32, Option<SigInfo>),
+    ) -> CallResult {
         let signal = valid(sig);
         let Some(row) = self.pids.task(tid as u32) else {
             // A zombie's leader is still found; nothing reaches it.
@@ -274,13 +286,36 @@ impl Kernel {
         let signal = signal?;
         self.may_kill(task, process, signal)?;
         if let Some(signal) = signal {
-            let info = self.sender_info(task, signal, SI_TKILL);
-            refused(self.post_to_task(row, signal, info))?;
+            let own = info.unwrap_or_else(|| self.sender_info(task, signal, SI_TKILL));
+            refused(self.post_to_task(row, signal, SigInfo { signo: sig, ..own }))?;
         }
         Ok(Answer::default())
     }
 
-    /// rt_sigqueueinfo(2).
+    /// Only the kernel may say SI_USER or more of others, and nobody that he used tgkill(2)
+    /// (rt_sigqueueinfo(2)); `target` is the number that the caller wrote.
+    fn may_tell(&self, task: TaskRow, target: i32, info: SigInfo) -> Result<(), Errno> {
+        let foreign = i64::from(self.rows[task].tid) != i64::from(target);
+        let forged = info.code >= 0 || info.code == SI_TKILL;
+        if foreign && forged { Err(Errno::EPERM) } else { Ok(()) }
+    }
+
+    /// rt_tgsigqueueinfo(2).
+    pub(crate) fn rt_tgsigqueueinfo(
+        &mut self,
+        task: TaskRow,
+        (tgid, tid): (i32, i32),
+        sig: i32,
+        info: SigInfo,
+    ) -> CallResult {
+        if tgid <= 0 || tid <= 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        self.may_tell(task, tid, info)?;
+        self.signal_thread(task, Some(tgid), tid, (sig, Some(info)))
+    }
+
+    /// rt_sigqueueinfo(2). The number of any thread is that of its process.
     pub(crate) fn rt_sigqueueinfo(
         &mut self,
         task: TaskRow,
@@ -288,14 +323,15 @@ impl Kernel {
         sig: i32,
         info: SigInfo,
     ) -> CallResult {
+        self.may_tell(task, target, info)?;
+        let number = target as u32;
+        let of_thread = || self.pids.task(number).map(|row| self.rows[row].process);
+        let process = self.pids.process(number).or_else(of_thread).ok_or(Errno::ESRCH)?;
         let signal = valid(sig)?;
-        let process = self.pids.process(target as u32).ok_or(Errno::ESRCH)?;
-        // Only the kernel may say SI_USER or more of others.
-        if (info.code >= 0 || info.code == SI_TKILL) && self.rows[task].process != process {
-            return Err(Errno::EPERM.into());
-        }
         self.may_kill(task, process, signal)?;
-        if let Some(signal) = signal {
+        if let Some(signal) = signal
+            && self.rows[process].life == Life::Alive
+        {
             refused(self.post(process, signal, SigInfo { signo: sig, ..info }))?;
         }
         Ok(Answer::default())

@@ -258,6 +258,8 @@ calls! {
     128 rt_sigtimedwait RtSigtimedwait { set: SigSet [Plain], timeout: Option<Timespec> [Optional] }
     129 rt_sigqueueinfo RtSigqueueinfo { target: i32 [Plain], sig: i32 [Sig],
         info: SigInfo [Plain] }
+    297 rt_tgsigqueueinfo RtTgsigqueueinfo { tgid: i32 [Plain], tid: i32 [Plain], sig: i32 [Sig],
+        info: SigInfo [Plain] }
     130 rt_sigsuspend RtSigsuspend { set: SigSet [Plain] }
     131 sigaltstack Sigaltstack { ss: Option<AltStack> [Optional] }
     133 mknod Mknod { path: Path<'a> [Plain], mode: u32 [Octal], major: u32 [Optional],

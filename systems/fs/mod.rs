@@ -324,6 +324,14 @@ impl Fs {
         self.entries.at(id.0)
     }
 
+    /// Whether an inode is still at a place that was kept since: its name may be gone.
+    pub fn is_at(&self, place: Place, inode: InodeId) -> bool {
+        match place.node {
+            Node::Entry(entry) => self.entries.get(entry.0).is_some_and(|it| it.inode == inode),
+            Node::Proc(_) => false,
+        }
+    }
+
     /// The inode at a place; `None` below /proc.
     pub fn inode_id(&self, place: Place) -> Option<InodeId> {
         match place.node {

@@ -265,3 +265,18 @@ fn mounts() {
         value(0),
     );
 }
+
+#[test]
+fn children_by_descriptor_and_signals_to_threads() {
+    same(
+        "clone(child_stack=NULL, flags=0x1000 /* CLONE_PIDFD */|17 /* SIGCHLD */, parent_tid=[3]) = 11999",
+        &Call::Clone { flags: CLONE_PIDFD | 17, set_tid: 0 },
+        Ok(Answer { value: 11999, payload: Payload::Number(3) }),
+    );
+    let queued = SigInfo { signo: 10, code: -1, pid: 11983, uid: 0, status: 0, value: 7 };
+    same(
+        "rt_tgsigqueueinfo(11983, 11984, 10 /* SIGUSR1 */, {si_signo=10 /* SIGUSR1 */, si_code=0xffffffff /* SI_QUEUE */, si_pid=11983, si_uid=0, si_int=7, si_ptr=0x7}) = 0",
+        &Call::RtTgsigqueueinfo { tgid: 11983, tid: 11984, sig: 10, info: queued },
+        value(0),
+    );
+}

@@ -74,6 +74,12 @@ fn contents(args: &Args<'_>) -> Option<Vec<u8>> {
         "getcwd" => Call::Getcwd { size: args.size(1)? },
         "chdir" => Call::Chdir { path: args.path(0)? },
         "fchdir" => Call::Fchdir { fd: args.fd(0)? },
+        // What failed changed nothing; what of it the machine allows is its own.
+        "mount" if args.succeeded() => return mount(args),
+        "umount2" | "umount" if args.succeeded() => Call::Umount2 {
+            target: args.path(0)?,
+            flags: args.get(1).map_or(Some(0), |flags| numbers::bits32(flags, UMOUNT_FLAGS))?,
+        },
         "chroot" => Call::Chroot { path: args.path(0)? },
         "truncate" => Call::Truncate { path: args.path(0)?, length: args.long(1)? },
         "ftruncate" => Call::Ftruncate { fd: args.fd(0)?, length: args.long(1)? },
@@ -293,4 +299,22 @@ fn times(args: &Args<'_>) -> Option<Vec<u8>> {
         }
     };
     args.done(&Call::Utimensat { dirfd, path, atime, mtime, flags })
+}
+
+/// What mount(2) has no use for is printed as an address.
+fn mount(args: &Args<'_>) -> Option<Vec<u8>> {
+    let text = |index: usize| args.get(index)?.as_text().map(|text| text.bytes.as_slice());
+    let constant = |name: &str| match name {
+        // Old programs have it in the upper half.
+        "MS_MGC_VAL" => Some(0xc0ed_0000),
+        name => number_of(MOUNT_FLAGS, name).map(i128::from),
+    };
+    let flags = args.get(3)?.resolve(&constant)?;
+    args.done(&Call::Mount {
+        source: text(0),
+        target: args.path(1)?,
+        filesystemtype: text(2),
+        mountflags: u64::try_from(flags).ok()?,
+        data: text(4),
+    })
 }

@@ -33,6 +33,9 @@ pub(super) fn outputs(args: &Args<'_>, value: i64, expected: &mut Expected) {
         }
         "pipe" | "pipe2" => pipe(args.get(0)),
         "socketpair" => pipe(args.get(3)),
+        "clone" | "clone3" => {
+            numbers::pidfd_of_clone(args.call).map(|fd| Payload::Number(i64::from(fd)))
+        }
         "poll" | "ppoll" => poll(args, expected),
         "select" | "pselect6" => select(args, value),
         "wait4" if value > 0 => args.get(1).and_then(numbers::wait_status).map(Payload::Status),

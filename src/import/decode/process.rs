@@ -1,13 +1,18 @@
 //! Arguments of calls about processes, ids, signals and time.
 
-use tickernel_systems::abi::Signal;
 use tickernel_systems::abi::credentials::{CAPABILITIES, SECUREBITS};
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::signal::{SI_QUEUE, SI_USER};
+use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal};
 use tickernel_systems::event::Call;
 
-use super::Args;
+use super::{Args, recorded};
 use crate::import::numbers;
+use crate::replay::Recorded;
 use crate::strace::Value;
+
+/// The longest word that execve(2) takes, with its NUL (`MAX_ARG_STRLEN`).
+const MAX_ARG_BYTES: usize = 131_072;
 
 /// The encoded call; `None` if it is of another family, or the text says too little.
 pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
@@ -78,10 +83,14 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         "kill" => Call::Kill { target: args.int(0)?, sig: sig(1)? },
         "tkill" => Call::Tkill { tid: args.int(0)?, sig: sig(1)? },
         "tgkill" => Call::Tgkill { tgid: args.int(0)?, tid: args.int(1)?, sig: sig(2)? },
-        "rt_sigqueueinfo" => Call::RtSigqueueinfo {
-            target: args.int(0)?,
-            sig: sig(1)?,
-            info: numbers::siginfo(args.get(2)?)?,
+        "rt_sigqueueinfo" => {
+            Call::RtSigqueueinfo { target: args.int(0)?, sig: sig(1)?, info: queued(args, 2)? }
+        }
+        "rt_tgsigqueueinfo" => Call::RtTgsigqueueinfo {
+            tgid: args.int(0)?,
+            tid: args.int(1)?,
+            sig: sig(2)?,
+            info: queued(args, 3)?,
         },
         "rt_sigaction" => Call::RtSigaction {
             signum: sig(0)?,
@@ -101,7 +110,10 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         },
         "rt_sigreturn" => Call::RtSigreturn {},
         "rt_sigpending" => Call::RtSigpending {},
-        "rt_sigsuspend" => Call::RtSigsuspend { set: numbers::sigset(args.get(0)?)? },
+        // An address (`-e verbose=none`): most wait for whatever comes.
+        "rt_sigsuspend" => {
+            Call::RtSigsuspend { set: numbers::sigset(args.get(0)?).unwrap_or(SigSet::EMPTY) }
+        }
         "rt_sigtimedwait" => Call::RtSigtimedwait {
             set: numbers::sigset(args.get(0)?)?,
             timeout: match args.get(2)? {
@@ -112,6 +124,16 @@ fn signals(args: &Args<'_>) -> Option<Vec<u8>> {
         _ => return pidfds(args).or_else(|| times(args)),
     };
     args.done(&call)
+}
+
+/// The siginfo of rt_sigqueueinfo(2). Of one without a number strace prints nothing: it is
+/// sigqueue(3)'s, or says what only the kernel may, as the answer tells.
+fn queued(args: &Args<'_>, index: usize) -> Option<SigInfo> {
+    let value = args.get(index)?;
+    let is_bare = value.as_struct()?.field("si_signo").is_none();
+    let forged = recorded(args.call) == Recorded::Errno(Errno::EPERM);
+    let code = if forged { SI_USER } else { SI_QUEUE };
+    if is_bare { Some(SigInfo { code, ..SigInfo::default() }) } else { numbers::siginfo(value) }
 }
 
 fn pidfds(args: &Args<'_>) -> Option<Vec<u8>> {
@@ -245,5 +267,13 @@ fn execve(args: &Args<'_>) -> Option<Vec<u8>> {
         let items = args.get(index).and_then(Value::items).unwrap_or_default();
         items.iter().filter_map(Value::as_bytes).collect()
     };
-    args.done(&Call::Execve { path: args.path(0)?, argv: words(1), envp: words(2) })
+    let (mut argv, path) = (words(1), args.path(0)?);
+    // Too long, and strace printed only the beginning of a word: that one was.
+    let is_cut = |word: &Value| word.as_text().is_some_and(|text| text.cut);
+    let list = args.get(1).and_then(Value::items).unwrap_or_default();
+    let too_long = vec![b'?'; MAX_ARG_BYTES];
+    if recorded(args.call) == Recorded::Errno(Errno::E2BIG) && list.iter().any(is_cut) {
+        argv.push(&too_long);
+    }
+    args.done(&Call::Execve { path, argv, envp: words(2) })
 }

@@ -58,7 +58,8 @@ fn clone(f: &Fields<'_>, area: &mut Area) -> Planned {
     let scratch = area.room(8)?;
     if !f.has("set_tid") {
         let arguments = [flags, 0, scratch, scratch + 4, 0];
-        return Ok(Plan::new(libc::SYS_clone, &arguments).of_kind(kind));
+        let plan = Plan::new(libc::SYS_clone, &arguments).of_kind(kind);
+        return Ok(with_pidfd(plan, flags, scratch));
     }
     let tid = match f.value("set_tid") {
         Some(Value::Array(_)) => f.numbers("set_tid")?.first().copied().unwrap_or(0),
@@ -69,7 +70,19 @@ fn clone(f: &Fields<'_>, area: &mut Area) -> Planned {
     // stack_size, tls, set_tid, its size.
     let args = [flags & !0xff, scratch, scratch + 4, scratch, flags & 0xff, 0, 0, 0, tid, 1, 0];
     let args = area.put(&args)?;
-    Ok(Plan::new(libc::SYS_clone3, &[args, 88]).of_kind(kind))
+    Ok(with_pidfd(Plan::new(libc::SYS_clone3, &[args, 88]).of_kind(kind), flags, scratch))
+}
+
+/// The descriptor of the child, where one was asked for.
+fn with_pidfd(plan: Plan, flags: u64, place: u64) -> Plan {
+    if flags & libc::CLONE_PIDFD as u64 == 0 {
+        return plan;
+    }
+    plan.replying(move |tid, answer| {
+        if tid > 0 {
+            answer.insert("pidfd".into(), get::<i32>(place).into());
+        }
+    })
 }
 
 fn execve(f: &Fields<'_>, area: &mut Area) -> Planned {

@@ -24,7 +24,8 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "rt_sigaction" => sigaction(f, area),
         "rt_sigprocmask" => sigprocmask(f, area),
         "rt_sigpending" => sigpending(area),
-        "rt_sigqueueinfo" => sigqueueinfo(f, area),
+        "rt_sigqueueinfo" => sigqueueinfo(libc::SYS_rt_sigqueueinfo, &["target"], f, area),
+        "rt_tgsigqueueinfo" => sigqueueinfo(libc::SYS_rt_tgsigqueueinfo, &["tgid", "tid"], f, area),
         "rt_sigreturn" => Ok(Plan::new(0, &[]).of_kind(Kind::SignalReturn)),
         _ => return None,
     })
@@ -122,8 +123,12 @@ fn sigpending(area: &mut Area) -> Planned {
     }))
 }
 
-fn sigqueueinfo(f: &Fields<'_>, area: &mut Area) -> Planned {
-    let (target, signal) = (f.number("target")?, f.signal("sig")?);
+fn sigqueueinfo(number: i64, ids: &[&str], f: &Fields<'_>, area: &mut Area) -> Planned {
+    let mut arguments = Vec::new();
+    for id in ids {
+        arguments.push(f.number(id)?);
+    }
+    let signal = f.signal("sig")?;
     let given = f.object("info")?;
     let mut info = [0u32; 32];
     info[0] = signal as u32;
@@ -132,8 +137,8 @@ fn sigqueueinfo(f: &Fields<'_>, area: &mut Area) -> Planned {
     info[5] = given.number_or("si_uid", 0)? as u32;
     info[6] = given.number_or("si_value", 0)? as u32;
     let info = area.put(&info)?;
-    let plan = Plan::new(libc::SYS_rt_sigqueueinfo, &[target, signal, info]);
-    Ok(plan.of_kind(Kind::SendsSignal))
+    arguments.extend([signal, info]);
+    Ok(Plan::new(number, &arguments).of_kind(Kind::SendsSignal))
 }
 
 /// The announcement of a caught signal.

@@ -1,0 +1,93 @@
+//! Files that ran: they may be executed, begin like a program, and if they are scripts, their
+//! interpreters were there too (execve(2)).
+
+use tickernel_systems::fs::{Fs, Kind, Meta, Place};
+
+use super::hints::Hints;
+use super::initial::{Initial, Shape, live_meta};
+use super::ranges::gaps;
+use crate::replay::stat_bits;
+
+impl Initial {
+    /// A file that ran: executable, and a program if nothing else is known.
+    pub fn see_program(&mut self, fs: &mut Fs, place: Place) {
+        let Some(id) = self.of(fs, place) else { return };
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.executed = true;
+            if node.known & stat_bits::MODE == 0 {
+                node.meta.mode |= 0o111;
+                if let Some(mut live) = live_meta(fs, place) {
+                    live.mode |= 0o111;
+                    fs.describe(place, &live).unwrap_or(());
+                }
+            }
+        }
+        let head = fs.pages(place).map(|pages| pages.read(0, 4)).unwrap_or_default();
+        if !head.starts_with(b"#!") && !head.starts_with(b"\x7fELF") {
+            if let Some(node) = self.nodes.get_mut(id) {
+                if gaps(&node.ranges, 0, 4).is_empty() {
+                    return;
+                }
+                node.pages.write(0, b"\x7fELF");
+            }
+            fs.describe_kind(place, |kind| {
+                if let Kind::Regular(pages) = kind {
+                    pages.write(0, b"\x7fELF");
+                }
+            })
+            .unwrap_or(());
+        }
+    }
+
+    /// Scripts that ran: their interpreters were there.
+    pub fn add_interpreters(&mut self, fs: &mut Fs, hints: &Hints) {
+        for id in 0..self.nodes.len() {
+            let Some(node) = self.nodes.get(id).filter(|node| node.executed) else { continue };
+            let head = node.pages.read(0, 256);
+            let Some(line) = head.strip_prefix(b"#!") else { continue };
+            let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+            let path = line.split(u8::is_ascii_whitespace).next().unwrap_or_default().to_vec();
+            self.add_program(fs, hints, &path, 0);
+        }
+    }
+
+    fn add_program(&mut self, fs: &mut Fs, hints: &Hints, path: &[u8], depth: u32) {
+        if depth > 8 || path.first() != Some(&b'/') {
+            return;
+        }
+        let names: Vec<&[u8]> =
+            path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
+        let (mut at, mut done) = (fs.root(), Vec::new());
+        for (index, name) in names.iter().enumerate() {
+            let above = done.clone();
+            done.push(b'/');
+            done.extend_from_slice(name);
+            let is_last = index + 1 == names.len();
+            at = match fs.at_path(&done) {
+                Ok(place) => place,
+                Err(_) => {
+                    let (shape, mode) = match hints.shape(&done) {
+                        Some(link @ Shape::Link(text)) if !text.is_empty() => (link.clone(), 0o777),
+                        _ if is_last => (Shape::File, 0o755),
+                        _ => (Shape::Directory, 0o755),
+                    };
+                    match self.add(fs, at, name, shape, Meta::mode(mode)) {
+                        Ok(place) => place,
+                        Err(_) => return,
+                    }
+                }
+            };
+            if let Some(Kind::Symlink(target)) = fs.inode(at).map(|inode| &inode.kind) {
+                let mut next = if target.first() == Some(&b'/') { Vec::new() } else { above };
+                next.push(b'/');
+                next.extend_from_slice(target);
+                for rest in names.get(index + 1..).unwrap_or_default() {
+                    next.push(b'/');
+                    next.extend_from_slice(rest);
+                }
+                return self.add_program(fs, hints, &next, depth + 1);
+            }
+        }
+        self.see_program(fs, at);
+    }
+}

@@ -1,0 +1,69 @@
+//! Ends of tasks of which no call tells: `strace -z` prints no exit_group(2), for that does not
+//! return. A task that says nothing more closed its files some time before its end is printed.
+
+use std::collections::BTreeMap;
+
+use super::order::Order;
+use super::probe::Want;
+use crate::strace::{EventKind, Recording};
+
+/// The end of a task.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// The line of the last call before.
+    last: u64,
+    /// Its own line.
+    line: u64,
+    status: u32,
+}
+
+/// Those of all tasks, by task, in the order of the lines; only for a recording whose calls do not
+/// tell of them.
+#[derive(Debug, Default)]
+pub(super) struct SilentEnds(BTreeMap<u32, Vec<End>>);
+
+impl SilentEnds {
+    pub(super) fn of(recording: &Recording, root: u32) -> Self {
+        let mut ends: BTreeMap<u32, Vec<End>> = BTreeMap::new();
+        let mut last: BTreeMap<u32, u64> = BTreeMap::new();
+        for event in &recording.events {
+            let tid = event.tid.unwrap_or(root);
+            match event.kind {
+                EventKind::Entry { .. } => {
+                    last.insert(tid, event.line);
+                }
+                EventKind::Exited { status } => {
+                    let last = last.remove(&tid).unwrap_or(0);
+                    ends.entry(tid).or_default().push(End { last, line: event.line, status });
+                }
+                _ => {}
+            }
+        }
+        Self(ends)
+    }
+
+    /// The end that comes next for a task that says nothing more before it.
+    fn next(&self, tid: u32, line: u64) -> Option<End> {
+        let ends = self.0.get(&tid)?;
+        let next = ends.get(ends.partition_point(|end| end.line < line))?;
+        (next.last < line).then_some(*next)
+    }
+}
+
+impl Order<'_> {
+    /// The end of a task that holds what another one waits for to be closed.
+    pub(super) fn supply_silent_end(&mut self, tid: u32, want: &Want) -> bool {
+        let (Want::NoWriter(id) | Want::NoReader(id)) = *want else { return false };
+        let writing = matches!(want, Want::NoWriter(_));
+        let is_over = |other: &u32| {
+            let is_idle = self.tasks.get(other).is_none_or(|task| task.pending.is_none());
+            let end = self.silent_ends.next(*other, self.line).filter(|_| is_idle)?;
+            let holds = *other != tid && self.holds_end(*other, id, writing);
+            holds.then_some((*other, end))
+        };
+        let mut known = self.silent_ends.0.keys();
+        let Some((other, end)) = known.find_map(is_over) else { return false };
+        self.end(other, end.status, Some((end.line, end.line)));
+        true
+    }
+}

@@ -1,0 +1,15 @@
+//! What Linux lets programs do that a recording shows only by its traces: threads that race or
+//! execute programs, signals that no line shows, refusals that tell of files. Cut from recordings
+//! that strace 6.1 wrote; each replays without a mismatch.
+
+#[path = "import_linux/support.rs"]
+mod support;
+
+#[path = "import_linux/attached.rs"]
+mod attached;
+#[path = "import_linux/evidence.rs"]
+mod evidence;
+#[path = "import_linux/threads.rs"]
+mod threads;
+#[path = "import_linux/waits.rs"]
+mod waits;
