@@ -3,6 +3,9 @@
 //!
 //! In wake mode OnDemand calls give up only when they are resumed; alarms ring in both.
 
+use crate::abi::Errno;
+use crate::components::Waiting;
+use crate::event::{Answer, Completed, Payload};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::tables::deadlines::Due;
 
@@ -32,5 +35,33 @@ impl Kernel {
                 }
             }
         }
+    }
+}
+
+/// What a call gives when its deadline is reached.
+pub(crate) fn expired_result(on: &Waiting) -> Completed {
+    match on {
+        Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
+        Waiting::Select { sets, fds, .. } => {
+            Completed::Done(crate::calls::poll::selected(sets, fds, |_| false))
+        }
+        // Only reads of the face have a deadline.
+        Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
+        Waiting::Sleep { .. }
+        | Waiting::Pause
+        | Waiting::Parked(_)
+        | Waiting::Finished(_)
+        | Waiting::PipeWrite { .. }
+        | Waiting::SocketRead { .. }
+        | Waiting::SocketWrite { .. }
+        | Waiting::EventRead { .. }
+        | Waiting::EventWrite { .. }
+        | Waiting::Sendfile(_)
+        | Waiting::Splice(_)
+        | Waiting::FifoOpen { .. }
+        | Waiting::Child { .. }
+        | Waiting::Vfork { .. }
+        | Waiting::RecordLock { .. }
+        | Waiting::Flock { .. } => Completed::Done(Answer::default()),
     }
 }

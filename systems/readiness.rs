@@ -524,7 +524,7 @@ impl Kernel {
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
             Some(Err(errno)) => Some(Completed::Failed(errno)),
-            None if expired => Some(expired_result(&wait.on)),
+            None if expired => Some(crate::expire::expired_result(&wait.on)),
             None => None,
         }
     }
@@ -670,34 +670,5 @@ impl Kernel {
                 result: Completed::Gone(status),
             }));
         }
-    }
-}
-
-/// What a call gives when its deadline is reached.
-fn expired_result(on: &Waiting) -> Completed {
-    use crate::event::Payload;
-    match on {
-        Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
-        Waiting::Select { sets, fds, .. } => {
-            Completed::Done(crate::calls::poll::selected(sets, fds, |_| false))
-        }
-        // Only reads of the face have a deadline.
-        Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
-        Waiting::Sleep { .. }
-        | Waiting::Pause
-        | Waiting::Parked(_)
-        | Waiting::Finished(_)
-        | Waiting::PipeWrite { .. }
-        | Waiting::SocketRead { .. }
-        | Waiting::SocketWrite { .. }
-        | Waiting::EventRead { .. }
-        | Waiting::EventWrite { .. }
-        | Waiting::Sendfile(_)
-        | Waiting::Splice(_)
-        | Waiting::FifoOpen { .. }
-        | Waiting::Child { .. }
-        | Waiting::Vfork { .. }
-        | Waiting::RecordLock { .. }
-        | Waiting::Flock { .. } => Completed::Done(Answer::default()),
     }
 }

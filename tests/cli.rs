@@ -533,18 +533,6 @@ fn standard_error_need_not_be_writable() {
 }
 
 #[test]
-fn help_that_cannot_be_printed_is_no_success() {
-    for word in ["--help", "--version", "help"] {
-        let device = fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tickernel"));
-        let run = command.arg(word).stdout(device).output().expect("the command starts");
-        assert_eq!(run.status.code(), Some(2), "{word}");
-        let said = String::from_utf8_lossy(&run.stderr);
-        assert!(said.contains("standard output: No space left"), "{word}: {said}");
-    }
-}
-
-#[test]
 fn neither_import_nor_dump_writes_over_its_input() {
     let session = Session::new("dash-pipeline");
     let file = session.put("it.strace", &session.text);

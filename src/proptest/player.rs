@@ -120,7 +120,7 @@ impl Player {
             } else if let Some(process) = self.known.get_mut(&pid) {
                 process.blocked = None;
                 if let Some(Value::Array(fds)) = line.get("fds") {
-                    note_pipe(process, fds);
+                    note_ends(process, fds, [Kind::Reader, Kind::Writer]);
                 }
             }
         } else if let Some(pid) = line.get("signal").and_then(|signal| signal.get("pid"))
@@ -208,15 +208,8 @@ impl Player {
                 let (first, last) = (number("first").unwrap_or(0), number("last").unwrap_or(0));
                 process.fds.retain(|fd, _| !(first..=last).contains(fd));
             }
-            "socketpair" => {
-                let made = answer.get("fds").and_then(Value::as_array).into_iter().flatten();
-                process.fds.extend(made.filter_map(Value::as_i64).map(|fd| (fd, Kind::Socket)));
-            }
-            "pipe" | "pipe2" => {
-                if let Some(Value::Array(fds)) = answer.get("fds") {
-                    note_pipe(process, fds);
-                }
-            }
+            "socketpair" => note_pair(process, answer, [Kind::Socket, Kind::Socket]),
+            "pipe" | "pipe2" => note_pair(process, answer, [Kind::Reader, Kind::Writer]),
             _ => {}
         }
     }
@@ -226,13 +219,14 @@ fn is_dup(command: &str) -> bool {
     matches!(command, "F_DUPFD" | "F_DUPFD_CLOEXEC")
 }
 
-fn note_pipe(process: &mut Known, fds: &[Value]) {
-    if let [reader, writer] = fds
-        && let (Some(reader), Some(writer)) = (reader.as_i64(), writer.as_i64())
-    {
-        process.fds.insert(reader, Kind::Reader);
-        process.fds.insert(writer, Kind::Writer);
+fn note_pair(process: &mut Known, answer: &Object, kinds: [Kind; 2]) {
+    if let Some(Value::Array(fds)) = answer.get("fds") {
+        note_ends(process, fds, kinds);
     }
+}
+
+fn note_ends(process: &mut Known, fds: &[Value], kinds: [Kind; 2]) {
+    process.fds.extend(fds.iter().filter_map(Value::as_i64).zip(kinds));
 }
 
 /// Requests of process 1 that make a file which execve(2) takes for a program.

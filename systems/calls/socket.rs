@@ -2,8 +2,8 @@
 //! other calls say of an unconnected socket (unix(7)). Programs ask so for name services that are
 //! not there.
 //!
-//! Not here yet: bind(2), listen(2), accept(2). Data is `unix.rs`'s. What is asked of a socket of another family
-//! than AF_UNIX is a question to the host, or EAFNOSUPPORT.
+//! Not here yet: bind(2), listen(2), accept(2). Data is `unix.rs`'s. What is asked of a socket of
+//! another family than AF_UNIX is a question to the host, or EAFNOSUPPORT.
 
 use crate::abi::flags::*;
 use crate::abi::{Address, Errno, Stat};

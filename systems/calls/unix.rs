@@ -4,7 +4,8 @@
 //! Checks and their order, room and wake-ups are Linux 6.18's, found by experiment: a packet counts
 //! against its sender until it is read (`components/socket.rs`), who has more on the way than
 //! the buffer holds waits, and is woken when three quarters are free. Not here: names, addresses,
-//! descriptors and credentials that travel with a packet, options, splice(2) to and from a socket (EINVAL).
+//! descriptors and credentials that travel with a packet, options; splice(2) from and to a socket
+//! is EINVAL.
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};

@@ -606,6 +606,21 @@ fn get_held(from: From<'_, '_>, refs: &Refs) -> Result<Vec<Option<DescriptionRow
     .collect()
 }
 
+/// A read of a socket that waits, or a write.
+fn get_socket_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
+    let [description, number] = Wire::get(from)?;
+    let description = refs.descriptions.get(&description).copied().ok_or(DANGLING)?;
+    if tag == 19 {
+        return Ok(Waiting::SocketRead { description, count: number });
+    }
+    let error = from.error("a write that is not beyond its end");
+    let data = Bytes::get(from)?;
+    if number > data.0.len() as u64 {
+        return Err(error.into());
+    }
+    Ok(Waiting::SocketWrite { description, data, written: number })
+}
+
 fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
     let described = |id: u64| refs.descriptions.get(&id).copied().ok_or(DANGLING);
     let error = from.error("what a call waits for");
@@ -651,20 +666,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let (from, to) = (described(from_id)?, described(to_id)?);
             Waiting::Splice(Splicing { from, to, offset, count, keeps })
         }
-        19 => {
-            let [description, count] = Wire::get(from)?;
-            Waiting::SocketRead { description: described(description)?, count }
-        }
-        20 => {
-            let [description, written] = Wire::get(from)?;
-            let description = described(description)?;
-            let error = from.error("a write that is not at its end");
-            let data = Bytes::get(from)?;
-            if written > data.0.len() as u64 {
-                return Err(error.into());
-            }
-            Waiting::SocketWrite { description, data, written }
-        }
+        tag @ (19 | 20) => return get_socket_waiting(tag, from, refs),
         15 => Waiting::Finished(Wire::get(from)?),
         16 => Waiting::EventRead { description: described(u64::get(from)?)? },
         17 => {
