@@ -148,7 +148,7 @@ fn pairs_and_names_that_a_short_limit_cuts_are_known_all_the_same() {
             )
             .replace("0, [3, ...])", "0, [8, ...])"),
             0,
-            1,
+            0,
         );
     }
 }

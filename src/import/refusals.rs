@@ -7,13 +7,17 @@ use tickernel_systems::fs::{Meta, PATH_MAX};
 
 use super::facts::{Facts, MAX_DEPTH, Wanted};
 use super::initial::Shape;
-use super::paths::Use;
+use super::paths::{self, Use};
 
 impl Facts<'_> {
     /// Enters what an error says of what was there.
     pub(super) fn failed(&mut self, one: &Use<'_>, call: &Call<'_>, errno: Errno) {
         // How the path was to be looked up decides, not what is there (openat2(2)).
         if matches!(call, Call::Openat2 { resolve: 1.., .. }) {
+            return;
+        }
+        // A way that leads through a file is what was refused, of a rename perhaps the other one.
+        if errno == Errno::ENOTDIR && self.leads_through_a_file(call) {
             return;
         }
         let directory = Wanted { shape: Shape::Directory, mode: 0o755 };
@@ -51,7 +55,6 @@ impl Facts<'_> {
             (Errno::ENOTDIR, _) if one.directory || one.creates && is_rename(call) => file,
             (Errno::ENOTDIR, _) => return self.not_a_directory(one),
             (Errno::EACCES | Errno::EPERM, _) => return self.ensure_parent(one),
-            (Errno::ENOENT, _) => return self.absent(one),
             _ => return,
         };
         self.ensure(one.dirfd, one.path, one.follow && !one.creates, &wanted, None, 0);
@@ -66,8 +69,12 @@ impl Facts<'_> {
         }
     }
 
-    /// ENOENT: what was asked for is not there; its directory need not be either.
-    fn absent(&mut self, _one: &Use<'_>) {}
+    fn leads_through_a_file(&self, call: &Call<'_>) -> bool {
+        paths::uses(call).iter().any(|one| {
+            let found = self.kernel.resolve(self.tid, one.dirfd, one.path, one.follow);
+            found == Err(Errno::ENOTDIR)
+        })
+    }
 
     /// ENOTDIR: the first name on the way that is unknown is a file.
     fn not_a_directory(&mut self, one: &Use<'_>) {

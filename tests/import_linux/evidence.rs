@@ -40,6 +40,19 @@ fn refusals_tell_of_modes_and_owners() {
     );
 }
 
+/// What is known to be no directory explains the refusal: nothing is said of the other name.
+#[test]
+fn a_rename_below_a_file_tells_nothing_of_the_old_name() {
+    agrees(
+        &session(
+            "10 openat(AT_FDCWD, \"/w/new\", O_WRONLY|O_CREAT|O_EXCL, 0644) = 3\n\
+             10 rename(\"/w/none\", \"/w/new/x\") = -1 ENOTDIR (Not a directory)\n\
+             10 newfstatat(AT_FDCWD, \"/w/none\", 0x7ffd, 0) = -1 ENOENT (No such file or directory)\n",
+        ),
+        0,
+    );
+}
+
 /// What kind of file a path is, by what it is not good for.
 #[test]
 fn errors_tell_of_kinds() {
