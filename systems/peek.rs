@@ -35,6 +35,8 @@ pub struct FdView {
     pub counter: Option<CounterView>,
     /// Own id and pid of what a pidfd refers to; no pid once it has been reaped.
     pub process: Option<(u64, Option<u32>)>,
+    /// It reads of inotify(7) what happens to files.
+    pub notices: bool,
     /// Access mode and status flags.
     pub flags: u32,
     /// Offset in bytes.
@@ -69,6 +71,7 @@ impl FdView {
     /// Own id of the pipe, connection, counter or process behind it: what a wait for it waits for.
     pub fn object(&self) -> Option<u64> {
         let pipe = self.pipe.map(|pipe| pipe.id).or(self.socket.map(|socket| socket.id));
+        let pipe = pipe.or(self.notices.then_some(self.id));
         pipe.or(self.counter.map(|counter| counter.id)).or(self.process.map(|process| process.0))
     }
 }
@@ -150,9 +153,10 @@ impl Kernel {
             Target::Socket(socket) => self.socket_view(socket),
             Target::File(_) | Target::Pipe(..) | Target::Object(_) => None,
         };
+        let notices = matches!(description.target, Target::Object(Object::Inotify));
         let (flags, offset, uses) = (description.flags, description.offset, description.refs);
         let id = row.own_id(&self.rows);
-        Some(FdView { id, place, pipe, socket, counter, process, flags, offset, uses })
+        Some(FdView { id, place, pipe, socket, counter, process, notices, flags, offset, uses })
     }
 
     fn socket_view(&self, socket: SocketRow) -> Option<SocketView> {

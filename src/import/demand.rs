@@ -76,7 +76,11 @@ impl Order<'_> {
                 }
                 Want::Room(id) => !started && self.supply_pipes(other, &call, &[*id], false),
                 Want::Counter(id) => !started && self.supply_pipes(other, &call, &[*id], true),
-                Want::Ready(ids) => !started && self.supply_pipes(other, &call, ids, true),
+                Want::Ready(ids) => {
+                    !started
+                        && (self.supply_pipes(other, &call, ids, true)
+                            || self.supply_notice(tid, other, &call, ids))
+                }
                 Want::File(inode) => !started && self.supply_size(other, &call, *inode),
                 Want::Child | Want::Continue => kills(&call) && self.run_other(other),
                 Want::Name(name) => {
@@ -206,6 +210,34 @@ impl Order<'_> {
             }
             _ => false,
         }
+    }
+
+    /// What happens to files, where one of the objects tells of that (inotify(7)).
+    fn supply_notice(&mut self, tid: u32, other: u32, call: &Call<'_>, ids: &[u64]) -> bool {
+        let by_descriptor = match call {
+            Call::Write { fd, .. }
+            | Call::Writev { fd, .. }
+            | Call::Pwrite64 { fd, .. }
+            | Call::Ftruncate { fd, .. }
+            | Call::Fchmod { fd, .. }
+            | Call::Fchown { fd, .. }
+            | Call::Read { fd, .. }
+            | Call::Close { fd }
+            | Call::Dup2 { newfd: fd, .. }
+            | Call::Sendfile { out_fd: fd, .. }
+            | Call::CopyFileRange { fd_out: fd, .. } => self.inode_of(other, *fd).is_some(),
+            _ => false,
+        };
+        if !by_descriptor && paths::uses(call).is_empty() {
+            return false;
+        }
+        let tells = |fd: i32| {
+            let view = self.kernel.fd_view(tid, fd);
+            view.is_some_and(|view| view.notices && ids.contains(&view.id))
+        };
+        (0..LOOKED_AT_FDS).any(tells)
+            && !matches!(self.probe(other), Probe::Wants(_))
+            && self.run_other(other)
     }
 
     /// What changes the size of a file.
