@@ -102,7 +102,9 @@ fn the_certificates_of_the_kept_sessions_hold() {
         let Certificate { valid, calls, ordered, compared, .. } = found;
         assert!(valid, "{}: {:?}", path.display(), found.fault);
         assert_eq!(calls, text.calls.count());
-        assert!(ordered > 500 && compared > 500, "{}: {ordered}, {compared}", path.display());
+        // Most calls of every session are in scope.
+        let most = calls / 2;
+        assert!(ordered > most && compared > most, "{}: {ordered}, {compared}", path.display());
     }
 }
 
