@@ -287,6 +287,7 @@ impl Kernel {
         let files = ids::<FilesRow>(&self.rows);
         let descriptions = ids::<DescriptionRow>(&self.rows);
         let (pipes, sockets) = (ids::<PipeRow>(&self.rows), ids::<SocketRow>(&self.rows));
+        let pidfds = ids::<PidfdRow>(&self.rows);
         for (object, locks) in &self.record_locks {
             let used = !locks.locks.is_empty() || !locks.waiters.is_empty();
             must(used, "an object without record locks is in their table")?;
@@ -300,7 +301,11 @@ impl Kernel {
             }
             let stands = match object {
                 LockedObject::Inode(inode) => self.fs.inode_by_id(*inode).is_some(),
-                LockedObject::Pipe(id) => pipes.contains(id) || sockets.contains(id),
+                // 0 is the inode that all objects without one of their own share.
+                LockedObject::Pipe(0) => true,
+                LockedObject::Pipe(id) => {
+                    pipes.contains(id) || sockets.contains(id) || pidfds.contains(id)
+                }
             };
             must(stands, "what a record lock lies on is gone")?;
         }

@@ -279,9 +279,10 @@ impl<'a> Texts<'a> {
                 last = Numbered { number, call: next };
             }
         }
-        // A call that was never seen to return ends where its task does.
+        // A call that was never seen to return ends where its task does, as does what ends a task,
+        // whatever a text says of its return.
         if let Some(line) =
-            last.call.exit_line.filter(|own| has_returned(&last.call) && *own != exit)
+            last.call.exit_line.filter(|own| !ends && has_returned(&last.call) && *own != exit)
         {
             let why = format!("it returned at line {line}, in the trace at {exit}");
             return Err(seen.fault(own.call.entry_line, why));
