@@ -31,7 +31,7 @@ pub mod verify;
 
 pub use face::{
     bridge, command_registry, device_layer, dns, fd_table, kernel, mount_plugin, mount_table,
-    network_policy, permissions, pipe_manager, poll, process_table, pty, resource_accounting,
+    network_policy, overlay_fs, permissions, pipe_manager, poll, process_table, pty, resource_accounting,
     socket_table, usage, user, vfs,
 };
 

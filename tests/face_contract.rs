@@ -36,6 +36,8 @@ mod limits;
 mod methods;
 #[path = "face_contract/order.rs"]
 mod order;
+#[path = "face_contract/overlay.rs"]
+mod overlay;
 #[path = "face_contract/paths.rs"]
 mod paths;
 #[path = "face_contract/permits.rs"]

@@ -142,6 +142,32 @@ impl MemoryFileSystem {
         }
     }
 
+    /// The names in a directory with their types, sorted.
+    pub(crate) fn typed_entries(&self, path: &str) -> VfsResult<Vec<VirtualDirEntry>> {
+        let typed = |entry: &Dirent| VirtualDirEntry {
+            name: name(entry),
+            is_directory: entry.kind == 4,
+            is_symbolic_link: entry.kind == 10,
+        };
+        Ok(self.entries(path, u64::MAX)?.iter().map(typed).collect())
+    }
+
+    /// Makes a symbolic link with an owner. Its mode is 0777 whatever is asked for, as symlink(7)
+    /// has it.
+    pub fn symlink_with_metadata(
+        &mut self,
+        target: &str,
+        link_path: &str,
+        mode: u32,
+        uid: u32,
+        gid: u32,
+    ) -> VfsResult<()> {
+        let _ = mode;
+        VirtualFileSystem::symlink(self, target, link_path)?;
+        let call = Call::FsChown { raw: 2, path: link_path.as_bytes(), uid, gid };
+        self.act(call, format_args!("lchown '{link_path}'")).map(drop)
+    }
+
     fn stat_as(&self, path: &str, follow: u32) -> VfsResult<VirtualStat> {
         let call = Call::FsStat { raw: 1, path: path.as_bytes(), follow };
         match self.act(call, format_args!("stat '{path}'"))?.payload {
@@ -190,12 +216,7 @@ impl VirtualFileSystem for MemoryFileSystem {
     }
 
     fn read_dir_with_types(&mut self, path: &str) -> VfsResult<Vec<VirtualDirEntry>> {
-        let typed = |entry: &Dirent| VirtualDirEntry {
-            name: name(entry),
-            is_directory: entry.kind == 4,
-            is_symbolic_link: entry.kind == 10,
-        };
-        Ok(self.entries(path, u64::MAX)?.iter().map(typed).collect())
+        self.typed_entries(path)
     }
 
     fn write_file(&mut self, path: &str, content: impl Into<Vec<u8>>) -> VfsResult<()> {

@@ -18,6 +18,7 @@ pub mod mount_plugin;
 pub mod mount_table;
 pub mod network_policy;
 mod options;
+pub mod overlay_fs;
 pub mod permissions;
 pub mod pipe_manager;
 pub mod poll;

@@ -388,7 +388,8 @@ calls! {
     195 llistxattr Llistxattr { path: Path<'a> [Plain], size: u64 [Optional] }
     196 flistxattr Flistxattr { fd: i32 [Plain], size: u64 [Optional] }
     // The face (DESIGN section 8): families of the origin's contract, spoken by nobody (task 0).
-    // Numbers beyond all of Linux's. `raw`: straight at the tree, past permissions, limits, guard.
+    // Numbers beyond all of Linux's. `raw`: straight at the tree, past permissions, limits, guard;
+    // fs_chown with 2: of a link itself.
     65536 face_register_driver FaceRegisterDriver { driver: &'a [u8] [Plain],
         commands: Vec<&'a [u8]> [Plain] }
     65537 face_spawn FaceSpawn { requester: Path<'a> [Optional], command: &'a [u8] [Plain],

@@ -8,6 +8,7 @@ mod system;
 
 pub use super::memory_fs::MemoryFileSystem;
 pub use super::mount_table::*;
+pub use super::overlay_fs::{OverlayFileSystem, OverlayMode};
 pub use super::usage::*;
 pub use error::{VfsError, VfsResult};
 pub use path::{MAX_PATH_LENGTH, normalize_path, validate_path};
