@@ -31,8 +31,8 @@ pub mod verify;
 
 pub use face::{
     bridge, command_registry, device_layer, dns, fd_table, kernel, mount_plugin, mount_table,
-    network_policy, overlay_fs, permissions, pipe_manager, poll, process_table, pty, resource_accounting,
-    socket_table, usage, user, vfs,
+    network_policy, overlay_fs, permissions, pipe_manager, poll, process_table, pty,
+    resource_accounting, root_fs, socket_table, usage, user, vfs,
 };
 
 /// The README's example, compiled and run.

@@ -25,6 +25,7 @@ pub mod poll;
 pub mod process_table;
 pub mod pty;
 pub mod resource_accounting;
+pub mod root_fs;
 pub mod socket_table;
 pub mod usage;
 pub mod user;

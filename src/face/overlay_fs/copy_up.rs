@@ -8,8 +8,7 @@ use super::layers::{Found, Layer, View, Walked, child};
 use crate::face::usage::FileSystemUsage;
 use crate::face::vfs::{
     VfsError, VfsResult, VirtualFileSystem, VirtualStat, VirtualTimeSpec, VirtualUtimeSpec,
-    measure_filesystem_usage,
-    split_last,
+    measure_filesystem_usage, split_last,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use tickernel_systems::abi::Errno;
@@ -78,12 +77,7 @@ impl OverlayFileSystem {
         self.copy_up_linked(path, found, &mut Copied::new())
     }
 
-    fn copy_up_linked(
-        &mut self,
-        path: &str,
-        found: &Found,
-        copied: &mut Copied,
-    ) -> VfsResult<()> {
+    fn copy_up_linked(&mut self, path: &str, found: &Found, copied: &mut Copied) -> VfsResult<()> {
         if found.layer == Layer::Upper {
             return Ok(());
         }
@@ -137,6 +131,13 @@ impl OverlayFileSystem {
             all.push((path, found));
         }
         Ok(all)
+    }
+
+    /// All that is seen, the directories before what is in them.
+    pub(crate) fn everything(&self) -> VfsResult<Vec<(String, VirtualStat)>> {
+        let (path, root) = self.find("/", false, View::Merged)?;
+        let all = self.subtree(&path, &root)?;
+        Ok(all.into_iter().map(|(path, found)| (path, found.stat)).collect())
     }
 
     /// Everything at a path and below comes up.

@@ -5,6 +5,9 @@ use super::layers::{Layer, View, Walked, is_marker};
 use crate::face::vfs::{VfsError, VfsResult, VirtualFileSystem, normalize_path, split_last};
 use tickernel_systems::abi::Errno;
 
+/// The mode of symbolic links (symlink(7)).
+const LINK_MODE: u32 = 0o777;
+
 fn err<T>(errno: Errno, op: &str, path: &str) -> VfsResult<T> {
     Err(VfsError::on_path(errno, op, path))
 }
@@ -122,6 +125,18 @@ impl OverlayFileSystem {
         self.upper.symlink(target, &at.path)
     }
 
+    /// A symbolic link with an owner.
+    pub(crate) fn symlink_owned(
+        &mut self,
+        target: &str,
+        path: &str,
+        (uid, gid): (u32, u32),
+    ) -> VfsResult<()> {
+        let at = self.new_place("symlink", path)?;
+        self.copy_up_above(&at.path)?;
+        self.upper.symlink_with_metadata(target, &at.path, LINK_MODE, uid, gid)
+    }
+
     pub(super) fn hard_link(&mut self, old: &str, new: &str) -> VfsResult<()> {
         let (source, found) = self.find(old, true, self.view())?;
         if !found.is_file() {
@@ -134,11 +149,7 @@ impl OverlayFileSystem {
     }
 
     /// Whether a rename may be: where it leads from and to, or nothing if it changes nothing.
-    pub(super) fn check_rename(
-        &self,
-        old: &str,
-        new: &str,
-    ) -> VfsResult<Option<(Walked, Walked)>> {
+    pub(super) fn check_rename(&self, old: &str, new: &str) -> VfsResult<Option<(Walked, Walked)>> {
         let (plain_old, plain_new) = (normalize_path(old), normalize_path(new));
         if plain_old == "/" {
             return err(Errno::EPERM, "rename", old);
