@@ -6,6 +6,8 @@
 //! Types and pure functions are `face_types`'s, foreign file systems and callbacks
 //! `face_foreign`'s, what the peer twin showed `face_peer`'s.
 
+#[path = "face/out.rs"]
+mod out;
 #[path = "face_types/small.rs"]
 #[allow(dead_code, reason = "its log is for the tests of types")]
 mod small;
@@ -34,6 +36,8 @@ mod life;
 mod limits;
 #[path = "face_contract/methods.rs"]
 mod methods;
+#[path = "face_contract/mounts.rs"]
+mod mounts;
 #[path = "face_contract/order.rs"]
 mod order;
 #[path = "face_contract/overlay.rs"]
@@ -48,6 +52,8 @@ mod pipes;
 mod polls;
 #[path = "face_contract/processes.rs"]
 mod processes;
+#[path = "face_contract/root_files.rs"]
+mod root_files;
 #[path = "face_contract/signals.rs"]
 mod signals;
 #[path = "face_contract/table.rs"]

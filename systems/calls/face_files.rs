@@ -38,7 +38,7 @@ pub(crate) mod operation {
 }
 
 /// Longest normalised path.
-const MAX_PATH_BYTES: usize = 4096;
+pub(super) const MAX_PATH_BYTES: usize = 4096;
 /// What nobody may change.
 pub(crate) const GUARDED: &[u8] = b"/etc/agentos";
 /// Links that are followed, as path_resolution(7) has it.
