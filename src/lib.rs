@@ -35,6 +35,9 @@ pub use face::{
     resource_accounting, root_fs, socket_table, usage, user, vfs,
 };
 
+#[cfg(all(feature = "host-dir", target_os = "linux"))]
+pub use face::host_dir;
+
 /// The README's example, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -28,6 +28,9 @@ mod file_bytes;
 mod foreign;
 #[path = "face_contract/guard.rs"]
 mod guard;
+#[cfg(all(feature = "host-dir", target_os = "linux"))]
+#[path = "face_contract/host_directory.rs"]
+mod host_directory;
 #[path = "face_contract/isolation.rs"]
 mod isolation;
 #[path = "face_contract/life.rs"]

@@ -11,6 +11,8 @@ pub mod device_layer;
 pub mod dns;
 mod error;
 pub mod fd_table;
+#[cfg(all(feature = "host-dir", target_os = "linux"))]
+pub mod host_dir;
 pub mod kernel;
 mod machine;
 mod memory_fs;

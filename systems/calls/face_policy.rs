@@ -227,8 +227,8 @@ impl Kernel {
         }
     }
 
-    /// The same of a foreign file system, which is asked where the path leads. Nothing more is asked
-    /// of one that has no guarded directory.
+    /// The same of a foreign file system, which is asked where the path leads. Nothing more is
+    /// asked of one that has no guarded directory.
     pub(super) fn is_guarded_abroad(&mut self, path: &[u8], follow: bool) -> Result<bool, Stop> {
         if !self.config.face.foreign_root || device_at(path).is_some() {
             return Ok(false);

@@ -3,7 +3,7 @@
 
 use tickernel::resource_accounting::ResourceLimits;
 use tickernel::root_fs::*;
-use tickernel::vfs::{VirtualFileSystem, measure_filesystem_usage};
+use tickernel::vfs::measure_filesystem_usage;
 
 fn bare(lowers: Vec<Vec<FilesystemEntry>>) -> RootFilesystemDescriptor {
     RootFilesystemDescriptor {

@@ -1,7 +1,7 @@
 //! Copying up: what lies in a lower layer comes to the upper one before it changes.
 //!
-//! Mode, owner and contents come with it; its times too by overlayfs's rules, not by the contract's.
-//! Directories come without their entries, which stay merged.
+//! Mode, owner and contents come with it; its times too by overlayfs's rules, not by the
+//! contract's. Directories come without their entries, which stay merged.
 
 use super::OverlayFileSystem;
 use super::layers::{Found, Layer, View, Walked, child};
@@ -32,7 +32,7 @@ impl OverlayFileSystem {
         Ok(())
     }
 
-    /// The directories that lead to a path without links come up; they are there in the merged view.
+    /// The directories that lead to a path without links, all seen, come up.
     pub(super) fn copy_up_above(&mut self, path: &str) -> VfsResult<()> {
         let mut missing = Vec::new();
         let mut rest = path;

@@ -13,8 +13,8 @@ fn err<T>(errno: Errno, op: &str, path: &str) -> VfsResult<T> {
 }
 
 impl OverlayFileSystem {
-    /// A place for a name: its directory is there, the name is not the markers'. Linux looks whether
-    /// it may write before it looks at the name, the contract after.
+    /// A place for a name: its directory is there, the name is not the markers'. Linux looks
+    /// whether it may write before it looks at the name, the contract after.
     pub(super) fn place(&self, op: &str, path: &str) -> VfsResult<Walked> {
         if self.linux {
             self.writable(op, path)?;
