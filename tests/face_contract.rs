@@ -37,6 +37,8 @@ mod isolation;
 mod life;
 #[path = "face_contract/limits.rs"]
 mod limits;
+#[path = "face_contract/memory_snapshots.rs"]
+mod memory_snapshots;
 #[path = "face_contract/methods.rs"]
 mod methods;
 #[path = "face_contract/mounts.rs"]

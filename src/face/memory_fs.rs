@@ -152,6 +152,12 @@ impl MemoryFileSystem {
         Ok(self.entries(path, u64::MAX)?.iter().map(typed).collect())
     }
 
+    /// A whole file, for methods that only look.
+    pub(crate) fn content(&self, path: &str) -> VfsResult<Vec<u8>> {
+        let call = Call::FsRead { raw: 1, path: path.as_bytes() };
+        self.act(call, format_args!("read '{path}'")).map(data)
+    }
+
     /// Makes a symbolic link with an owner. Its mode is 0777 whatever is asked for, as symlink(7)
     /// has it.
     pub fn symlink_with_metadata(
@@ -203,8 +209,7 @@ fn name(entry: &Dirent) -> String {
 
 impl VirtualFileSystem for MemoryFileSystem {
     fn read_file(&mut self, path: &str) -> VfsResult<Vec<u8>> {
-        let call = Call::FsRead { raw: 1, path: path.as_bytes() };
-        self.act(call, format_args!("read '{path}'")).map(data)
+        self.content(path)
     }
 
     fn read_dir(&mut self, path: &str) -> VfsResult<Vec<String>> {

@@ -16,6 +16,7 @@ pub mod host_dir;
 pub mod kernel;
 mod machine;
 mod memory_fs;
+mod memory_snapshot;
 pub mod mount_plugin;
 pub mod mount_table;
 pub mod network_policy;

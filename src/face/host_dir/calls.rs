@@ -6,7 +6,9 @@ use crate::face::vfs::{
     VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualTimeSpec,
     VirtualUtimeSpec, check_entry_count, normalize_path, split_last,
 };
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Gid, Mode, OFlags, Statx, StatxTimestamp, Timespec, Timestamps, Uid,
+};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 use tickernel_systems::abi::Errno;
@@ -27,23 +29,27 @@ fn is_missing(error: &VfsError) -> bool {
 }
 
 /// Milliseconds since 1970 and the nanoseconds below a second; what lies before 1970 is 1970.
-fn time_of(sec: i64, nsec: i64) -> (u64, u32) {
-    let nsec = u32::try_from(nsec).unwrap_or(0);
-    let seconds = u64::try_from(sec).unwrap_or(0);
-    (seconds.saturating_mul(1_000).saturating_add(u64::from(nsec / 1_000_000)), nsec)
+fn time_of(time: StatxTimestamp) -> (u64, u32) {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let ms = seconds.saturating_mul(1_000).saturating_add(u64::from(time.tv_nsec / 1_000_000));
+    (ms, time.tv_nsec)
 }
 
-fn shown(stat: &Stat) -> VirtualStat {
-    let kind = FileType::from_raw_mode(stat.st_mode);
-    let (atime_ms, atime_nsec) = time_of(stat.st_atime as i64, stat.st_atime_nsec as i64);
-    let (mtime_ms, mtime_nsec) = time_of(stat.st_mtime as i64, stat.st_mtime_nsec as i64);
-    let (ctime_ms, ctime_nsec) = time_of(stat.st_ctime as i64, stat.st_ctime_nsec as i64);
+fn kind_of(stat: &Statx) -> FileType {
+    FileType::from_raw_mode(u32::from(stat.stx_mode))
+}
+
+fn shown(stat: &Statx) -> VirtualStat {
+    let kind = kind_of(stat);
+    let (atime_ms, atime_nsec) = time_of(stat.stx_atime);
+    let (mtime_ms, mtime_nsec) = time_of(stat.stx_mtime);
+    let (ctime_ms, ctime_nsec) = time_of(stat.stx_ctime);
     VirtualStat {
-        mode: stat.st_mode,
-        size: u64::try_from(stat.st_size).unwrap_or(0),
-        blocks: u64::try_from(stat.st_blocks).unwrap_or(0),
-        dev: stat.st_dev as u64,
-        rdev: stat.st_rdev as u64,
+        mode: u32::from(stat.stx_mode),
+        size: stat.stx_size,
+        blocks: stat.stx_blocks,
+        dev: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor),
+        rdev: rustix::fs::makedev(stat.stx_rdev_major, stat.stx_rdev_minor),
         is_directory: kind == FileType::Directory,
         is_symbolic_link: kind == FileType::Symlink,
         atime_ms,
@@ -52,12 +58,12 @@ fn shown(stat: &Stat) -> VirtualStat {
         mtime_nsec,
         ctime_ms,
         ctime_nsec,
-        // stat(2) has no time of birth; the oldest of the others stands in.
-        birthtime_ms: ctime_ms.min(mtime_ms),
-        ino: stat.st_ino as u64,
-        nlink: stat.st_nlink as u64,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
+        // 0 where the host's file system keeps none.
+        birthtime_ms: time_of(stat.stx_btime).0,
+        ino: stat.stx_ino,
+        nlink: u64::from(stat.stx_nlink),
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
     }
 }
 
@@ -89,7 +95,7 @@ impl HostDirectory {
             let kind = match entry.file_type() {
                 FileType::Unknown => self
                     .look(&format!("{path}/{name}"), false)
-                    .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
+                    .map_or(FileType::Unknown, |stat| kind_of(&stat)),
                 known => known,
             };
             entries.push(VirtualDirEntry {

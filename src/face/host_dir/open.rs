@@ -3,7 +3,7 @@
 
 use super::HostDirectory;
 use crate::face::vfs::{VfsError, VfsResult, normalize_path, split_last};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -114,10 +114,12 @@ impl HostDirectory {
     }
 
     /// stat(2), of what a path leads to or of the link itself.
-    pub(super) fn look(&self, path: &str, follow: bool) -> VfsResult<Stat> {
+    pub(super) fn look(&self, path: &str, follow: bool) -> VfsResult<Statx> {
         let last = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
         let fd = self.at(path, OFlags::PATH | last, "stat")?;
-        rustix::fs::fstat(&fd).map_err(|error| told(error, "stat", path))
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        rustix::fs::statx(&fd, "", AtFlags::EMPTY_PATH, wanted)
+            .map_err(|error| told(error, "stat", path))
     }
 
     /// The text of a link.

@@ -7,6 +7,10 @@ mod stat;
 mod system;
 
 pub use super::memory_fs::MemoryFileSystem;
+pub use super::memory_snapshot::{
+    MemoryFileSystemSnapshot, MemoryFileSystemSnapshotInode, MemoryFileSystemSnapshotInodeKind,
+    MemoryFileSystemSnapshotMetadata,
+};
 pub use super::mount_table::*;
 pub use super::overlay_fs::{OverlayFileSystem, OverlayMode};
 pub use super::root_fs::*;
