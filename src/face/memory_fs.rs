@@ -345,6 +345,8 @@ impl VirtualFileSystem for MemoryFileSystem {
         mtime: VirtualUtimeSpec,
         follow_symlinks: bool,
     ) -> VfsResult<()> {
+        // What is not there is told before a time that is none.
+        self.stat_as(path, u32::from(follow_symlinks))?;
         for time in [atime, mtime] {
             if let VirtualUtimeSpec::Set(time) = time {
                 time.to_truncated_millis()?;

@@ -133,8 +133,10 @@ impl Kernel {
         let there = if exclusive {
             self.room_for_file(path)?;
             self.permit(operation::WRITE, path)?;
-            if self.raw(&Call::FsStat { raw: 1, path, follow: 0 }).is_ok() {
-                return Err(Errno::EEXIST.into());
+            match self.raw(&Call::FsStat { raw: 1, path, follow: 0 }) {
+                Ok(_) => return Err(Errno::EEXIST.into()),
+                Err(stop @ Stop::Ask(_)) => return Err(stop),
+                Err(_) => {}
             }
             false
         } else {

@@ -6,13 +6,13 @@ use crate::out::{Out, replayed_digest};
 use crate::small::{Log, Small};
 use crate::support::{DRIVER, code, config, says};
 use std::sync::{Arc, Mutex};
-use tickernel::fd_table::{O_APPEND, O_CREAT, O_RDWR};
+use tickernel::fd_table::{O_APPEND, O_CREAT, O_EXCL, O_RDWR};
 use tickernel::kernel::{KernelVm, KernelVmConfig, Profile, VirtualProcessOptions};
 use tickernel::mount_table::{MountOptions, MountTable};
 use tickernel::overlay_fs::{OverlayFileSystem, OverlayMode};
 use tickernel::permissions::{FsAccessRequest, PermissionDecision};
 use tickernel::root_fs::{RootFileSystem, RootFilesystemDescriptor};
-use tickernel::vfs::{MemoryFileSystem, VirtualFileSystem};
+use tickernel::vfs::{MemoryFileSystem, VirtualFileSystem, VirtualTimeSpec, VirtualUtimeSpec};
 
 type Vm = KernelVm<MountTable>;
 
@@ -124,6 +124,35 @@ fn mounting_asks_for_write_and_for_sensitive_paths_once_more() {
 }
 
 #[test]
+fn what_fails_is_not_asked_about_further() {
+    let log: Arc<Mutex<Vec<String>>> = Arc::default();
+    let own = Arc::clone(&log);
+    let mut vm = vm_with(|config| {
+        config.permissions.filesystem = Some(Arc::new(move |request: &FsAccessRequest| {
+            own.lock().unwrap().push(format!("{:?}", request.op));
+            PermissionDecision { allow: true, reason: None }
+        }));
+    });
+    vm.write_file("/f", "1").unwrap();
+    log.lock().unwrap().clear();
+    // There is a file: its stat, which comes after the making, is not asked about.
+    let flags = O_CREAT | O_EXCL | O_RDWR;
+    assert_eq!(code(vm.fd_open(DRIVER, 1, "/f", flags, None)), "EEXIST");
+    let asked = std::mem::take(&mut *log.lock().unwrap());
+    assert!(
+        asked.contains(&"Write".to_owned()) && !asked.contains(&"Stat".to_owned()),
+        "{asked:?}"
+    );
+    // A path below a file ends with the guard, before the rename is asked about.
+    assert_eq!(code(vm.rename("/g", "/f/x")), "ENOTDIR");
+    let asked = std::mem::take(&mut *log.lock().unwrap());
+    assert!(!asked.contains(&"Rename".to_owned()), "{asked:?}");
+    let time = VirtualUtimeSpec::Set(VirtualTimeSpec { sec: -1, nsec: 0 });
+    assert_eq!(code(vm.utimes_spec("/none", time, time)), "ENOENT");
+    assert_eq!(code(vm.utimes_spec("/f", time, time)), "EINVAL");
+}
+
+#[test]
 fn open_files_keep_a_mount_by_linux_rules_alone() {
     for (profile, wanted) in [(Profile::SecureExec, None), (Profile::Linux, Some("EBUSY"))] {
         let mut vm = vm_with(|config| config.profile = profile);
@@ -218,6 +247,10 @@ fn the_guard_holds_over_layers() {
     }
     assert_eq!(code(vm.remove_file("/tmp/alias")), "EROFS");
     assert_eq!(code(vm.rename("/tmp", "/etc/agentos/t")), "EROFS");
+    // However many names the guarded directory has.
+    let root = vm.root_filesystem_mut().unwrap();
+    root.write_file("/etc/agentos/other", "").unwrap();
+    assert_eq!(code(vm.rename("/none", "/tmp/alias")), "EROFS");
     vm.remove_file("/tmp/in").unwrap();
     let fd = vm.fd_open(DRIVER, 1, "/tmp/alias", 0, None).unwrap();
     assert_eq!(code(vm.fd_write(DRIVER, 1, fd, b"x")), "EROFS");
