@@ -250,3 +250,40 @@ fn loops_and_absurd_paths_end() {
     }
     assert_eq!(list(&mut files, "/"), "a b c loop to-a to-x");
 }
+
+/// What the machine counts after random changes is what a walk finds (section 10, "Usage").
+#[test]
+fn the_count_is_kept_from_change_to_change() {
+    let mut table = tickernel::mount_table::MountTable::new(overlay());
+    let paths =
+        ["/a", "/a/x", "/a/y", "/b", "/c/q", "/c", "/n", "/n/m", "/to-x", "/to-a/w", "/a/d"];
+    let mut state = 1_u64;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    for step in 0..3_000 {
+        let (path, other) = (paths[draw(paths.len())], paths[draw(paths.len())]);
+        let kind = draw(14);
+        // What is refused changes nothing.
+        let _ = match kind {
+            0 => table.write_file(path, vec![0; draw(50)]),
+            1 => table.append_file(path, "more").map(drop),
+            2 => table.pwrite(path, "PW", draw(9) as u64),
+            3 => table.truncate(path, draw(60) as u64),
+            4 => table.create_file_exclusive(path, "new"),
+            5 => table.create_dir(path),
+            6 => table.mkdir(path, draw(2) == 0),
+            7 => table.remove_file(path),
+            8 => table.remove_dir(path),
+            9 => table.rename(path, other),
+            10 => table.link(path, other),
+            11 => table.symlink(other, path),
+            12 => table.chmod(path, 0o700),
+            _ => table.utimes(path, 1, 2),
+        };
+        let counted = table.root_usage().unwrap();
+        let walked = tickernel::usage::measure_filesystem_usage(&mut table).unwrap();
+        assert_eq!(counted, walked, "step {step}: {kind} {path} {other}");
+    }
+}

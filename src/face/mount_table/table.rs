@@ -199,6 +199,13 @@ impl MountTable {
 
     /// What the file system on `/` holds; other mounts are not counted.
     pub fn root_usage(&mut self) -> VfsResult<FileSystemUsage> {
+        let root = self.root_any_mut();
+        if let Some(root) = root.downcast_mut::<RootFileSystem>() {
+            return root.overlay_mut().usage();
+        }
+        if let Some(overlay) = root.downcast_mut::<OverlayFileSystem>() {
+            return overlay.usage();
+        }
         measure(
             &mut *self.root.filesystem,
             |filesystem, path| filesystem.lstat(path),

@@ -95,8 +95,10 @@ impl VirtualFileSystem for OverlayFileSystem {
     }
 
     fn write_file(&mut self, path: &str, content: impl Into<Vec<u8>>) -> VfsResult<()> {
-        let place = self.written(path, Self::copy_up_empty)?;
-        self.upper.write_file(&place, content)
+        self.counting(path, true, |files| {
+            let place = files.written(path, Self::copy_up_empty)?;
+            files.upper.write_file(&place, content)
+        })
     }
 
     fn write_file_with_mode(
@@ -105,13 +107,17 @@ impl VirtualFileSystem for OverlayFileSystem {
         content: impl Into<Vec<u8>>,
         mode: Option<u32>,
     ) -> VfsResult<()> {
-        let place = self.written(path, Self::copy_up_empty)?;
-        self.upper.write_file_with_mode(&place, content, mode)
+        self.counting(path, true, |files| {
+            let place = files.written(path, Self::copy_up_empty)?;
+            files.upper.write_file_with_mode(&place, content, mode)
+        })
     }
 
     fn create_file_exclusive(&mut self, path: &str, content: impl Into<Vec<u8>>) -> VfsResult<()> {
-        let place = self.exclusive(path)?;
-        self.upper.create_file_exclusive(&place, content)
+        self.counting(path, false, |files| {
+            let place = files.exclusive(path)?;
+            files.upper.create_file_exclusive(&place, content)
+        })
     }
 
     fn create_file_exclusive_with_mode(
@@ -120,21 +126,25 @@ impl VirtualFileSystem for OverlayFileSystem {
         content: impl Into<Vec<u8>>,
         mode: Option<u32>,
     ) -> VfsResult<()> {
-        let place = self.exclusive(path)?;
-        self.upper.create_file_exclusive_with_mode(&place, content, mode)
+        self.counting(path, false, |files| {
+            let place = files.exclusive(path)?;
+            files.upper.create_file_exclusive_with_mode(&place, content, mode)
+        })
     }
 
     fn append_file(&mut self, path: &str, content: impl Into<Vec<u8>>) -> VfsResult<u64> {
-        let place = self.changed("open", path, true)?;
-        self.upper.append_file(&place, content)
+        self.counting(path, true, |files| {
+            let place = files.changed("open", path, true)?;
+            files.upper.append_file(&place, content)
+        })
     }
 
     fn create_dir(&mut self, path: &str) -> VfsResult<()> {
-        self.make_dir(path, None)
+        self.counting(path, false, |files| files.make_dir(path, None))
     }
 
     fn create_dir_with_mode(&mut self, path: &str, mode: Option<u32>) -> VfsResult<()> {
-        self.make_dir(path, mode)
+        self.counting(path, false, |files| files.make_dir(path, mode))
     }
 
     fn mkdir(&mut self, path: &str, recursive: bool) -> VfsResult<()> {
@@ -142,7 +152,10 @@ impl VirtualFileSystem for OverlayFileSystem {
     }
 
     fn mkdir_with_mode(&mut self, path: &str, recursive: bool, mode: Option<u32>) -> VfsResult<()> {
-        if recursive { self.make_dirs(path, mode) } else { self.make_dir(path, mode) }
+        if recursive {
+            return self.make_dirs(path, mode);
+        }
+        self.counting(path, false, |files| files.make_dir(path, mode))
     }
 
     fn exists(&self, path: &str) -> bool {
@@ -167,11 +180,11 @@ impl VirtualFileSystem for OverlayFileSystem {
     }
 
     fn remove_file(&mut self, path: &str) -> VfsResult<()> {
-        self.unlink(path)
+        self.counting(path, false, |files| files.unlink(path))
     }
 
     fn remove_dir(&mut self, path: &str) -> VfsResult<()> {
-        self.rmdir(path)
+        self.counting(path, false, |files| files.rmdir(path))
     }
 
     fn rename(&mut self, old_path: &str, new_path: &str) -> VfsResult<()> {
@@ -179,7 +192,7 @@ impl VirtualFileSystem for OverlayFileSystem {
     }
 
     fn symlink(&mut self, target: &str, link_path: &str) -> VfsResult<()> {
-        self.make_link(target, link_path)
+        self.counting(link_path, false, |files| files.make_link(target, link_path))
     }
 
     fn link(&mut self, old_path: &str, new_path: &str) -> VfsResult<()> {
@@ -187,18 +200,24 @@ impl VirtualFileSystem for OverlayFileSystem {
     }
 
     fn chmod(&mut self, path: &str, mode: u32) -> VfsResult<()> {
-        let place = self.changed("chmod", path, true)?;
-        self.upper.chmod(&place, mode)
+        self.counting(path, true, |files| {
+            let place = files.changed("chmod", path, true)?;
+            files.upper.chmod(&place, mode)
+        })
     }
 
     fn chown(&mut self, path: &str, uid: u32, gid: u32) -> VfsResult<()> {
-        let place = self.changed("chown", path, true)?;
-        self.upper.chown(&place, uid, gid)
+        self.counting(path, true, |files| {
+            let place = files.changed("chown", path, true)?;
+            files.upper.chown(&place, uid, gid)
+        })
     }
 
     fn utimes(&mut self, path: &str, atime_ms: u64, mtime_ms: u64) -> VfsResult<()> {
-        let place = self.changed("utimes", path, true)?;
-        self.upper.utimes(&place, atime_ms, mtime_ms)
+        self.counting(path, true, |files| {
+            let place = files.changed("utimes", path, true)?;
+            files.upper.utimes(&place, atime_ms, mtime_ms)
+        })
     }
 
     fn utimes_spec(
@@ -213,12 +232,16 @@ impl VirtualFileSystem for OverlayFileSystem {
     }
 
     fn truncate(&mut self, path: &str, length: u64) -> VfsResult<()> {
-        let place = self.changed("truncate", path, true)?;
-        self.upper.truncate(&place, length)
+        self.counting(path, true, |files| {
+            let place = files.changed("truncate", path, true)?;
+            files.upper.truncate(&place, length)
+        })
     }
 
     fn pwrite(&mut self, path: &str, content: impl Into<Vec<u8>>, offset: u64) -> VfsResult<()> {
-        let place = self.changed("open", path, true)?;
-        self.upper.pwrite(&place, content, offset)
+        self.counting(path, true, |files| {
+            let place = files.changed("open", path, true)?;
+            files.upper.pwrite(&place, content, offset)
+        })
     }
 }

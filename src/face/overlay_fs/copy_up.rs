@@ -29,6 +29,8 @@ impl OverlayFileSystem {
         if self.locked {
             return Err(VfsError::on_path(Errno::EROFS, op, path));
         }
+        // Whoever knows what its change makes of the count keeps it.
+        self.counted.set(None);
         Ok(())
     }
 
@@ -160,7 +162,10 @@ impl OverlayFileSystem {
         max_bytes: Option<u64>,
         max_inodes: Option<usize>,
     ) -> VfsResult<()> {
-        let Some((from, to)) = self.check_rename(old_path, new_path)? else { return Ok(()) };
+        let known = self.counted.get();
+        let checked = self.check_rename(old_path, new_path);
+        self.counted.set(known);
+        let Some((from, to)) = checked? else { return Ok(()) };
         let Some(found) = &from.found else { return Ok(()) };
         let cost = self.rename_cost(&from.path, found, &to)?;
         if cost.bytes == 0 && cost.inodes == 0 {

@@ -3,6 +3,7 @@
 //!
 //! - `layers.rs` the merged view: what is at a path, in which layer, and what a directory lists;
 //! - `copy_up.rs` how what lies lower comes up, and what that costs;
+//! - `counted.rs` what it holds, kept from change to change;
 //! - `calls.rs` the methods of a file system; `names.rs` those that make, move and remove names.
 //!
 //! What is hidden of the lower layers is a set of paths: nothing of them is seen there and below.
@@ -10,6 +11,7 @@
 
 mod calls;
 mod copy_up;
+mod counted;
 mod layers;
 mod names;
 
@@ -17,6 +19,7 @@ use super::mount_table::{file_system_methods, inherent_methods};
 use super::vfs::{
     MemoryFileSystem, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
 };
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 /// The origin keeps its markers here: nothing is seen of it, and nothing may be made there.
@@ -53,6 +56,8 @@ pub struct OverlayFileSystem {
     /// Paths at which and below which no lower layer is seen.
     hidden: BTreeSet<String>,
     locked: bool,
+    /// Bytes and inodes that it holds, while they are known.
+    counted: Cell<Option<(u64, usize)>>,
     /// The rules of overlayfs where the contract's differ: links cross layers, times are copied.
     linux: bool,
 }
@@ -67,7 +72,8 @@ impl OverlayFileSystem {
 
     /// An overlay over an upper layer that has something already.
     pub fn with_upper(lowers: Vec<MemoryFileSystem>, upper: MemoryFileSystem) -> Self {
-        Self { upper, lowers, hidden: BTreeSet::new(), locked: false, linux: false }
+        let (hidden, counted) = (BTreeSet::new(), Cell::new(None));
+        Self { upper, lowers, hidden, locked: false, counted, linux: false }
     }
 
     /// From now on every change is refused with `EROFS`.

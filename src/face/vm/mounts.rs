@@ -57,11 +57,12 @@ pub(super) fn check_rename(
 /// What is counted when room is wanted at a path: of a table the root alone, and nothing for what
 /// lies in another mount.
 pub(super) fn usage_at(files: &mut dyn Any, path: &str) -> Option<VfsResult<Answer>> {
-    let table = files.downcast_mut::<MountTable>()?;
-    if !table.is_in_root(path) {
-        return Some(Ok(Answer::default()));
-    }
-    Some(table.root_usage().map(|usage| Answer {
+    let usage = match files.downcast_mut::<MountTable>() {
+        Some(table) if !table.is_in_root(path) => return Some(Ok(Answer::default())),
+        Some(table) => table.root_usage(),
+        None => overlay_of(files)?.usage(),
+    };
+    Some(usage.map(|usage| Answer {
         value: i64::try_from(usage.total_bytes).unwrap_or(i64::MAX),
         payload: Payload::Number(i64::try_from(usage.inode_count).unwrap_or(i64::MAX)),
     }))
