@@ -6,6 +6,7 @@
 //! implementation: `systems/calls/face_tree.rs`.
 
 use super::machine::{Core, Machine, NoHost};
+use super::usage::FileSystemUsage;
 use super::vfs::{
     VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
 };
@@ -150,6 +151,18 @@ impl MemoryFileSystem {
             is_symbolic_link: entry.kind == 10,
         };
         Ok(self.entries(path, u64::MAX)?.iter().map(typed).collect())
+    }
+
+    /// What it holds, counted as it changes.
+    pub(crate) fn usage(&self) -> VfsResult<FileSystemUsage> {
+        let answer = self.act(Call::FsUsage {}, "usage")?;
+        match answer.payload {
+            Payload::Number(inodes) => Ok(FileSystemUsage {
+                total_bytes: u64::try_from(answer.value).unwrap_or(0),
+                inode_count: usize::try_from(inodes).unwrap_or(0),
+            }),
+            _ => Err(VfsError::io("usage")),
+        }
     }
 
     /// A whole file, for methods that only look.

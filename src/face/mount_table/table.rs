@@ -5,8 +5,8 @@ use crate::face::overlay_fs::OverlayFileSystem;
 use crate::face::root_fs::RootFileSystem;
 use crate::face::usage::{FileSystemUsage, measure};
 use crate::face::vfs::{
-    VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
-    check_entry_count, join, normalize_path, split_last,
+    MemoryFileSystem, VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat,
+    VirtualUtimeSpec, check_entry_count, join, normalize_path, split_last,
 };
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -205,6 +205,9 @@ impl MountTable {
         }
         if let Some(overlay) = root.downcast_mut::<OverlayFileSystem>() {
             return overlay.usage();
+        }
+        if let Some(memory) = root.downcast_mut::<MemoryFileSystem>() {
+            return memory.usage();
         }
         measure(
             &mut *self.root.filesystem,

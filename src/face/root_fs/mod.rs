@@ -109,7 +109,7 @@ impl Default for RootFilesystemDescriptor {
 ///     bootstrap_entries: vec![motd],
 ///     ..RootFilesystemDescriptor::default()
 /// })?;
-/// assert!(root.exists("/usr/bin/env"));
+/// assert!(root.exists("/etc/passwd"));
 /// assert_eq!(root.read_file("/etc/motd")?, b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
