@@ -341,6 +341,7 @@ impl VirtualFileSystem for HostDirectory {
     }
 
     fn chmod(&mut self, path: &str, mode: u32) -> VfsResult<()> {
+        self.refuse_special(path, "chmod")?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = self.at(path, flags, "chmod")?;
         rustix::fs::fchmod(&fd, mode_of(mode)).map_err(|error| told(error, "chmod", path))

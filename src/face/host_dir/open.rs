@@ -84,9 +84,25 @@ impl HostDirectory {
         }
     }
 
+    /// `EINVAL` for a device, FIFO or socket, before it is opened: opening alone may do something.
+    /// Who puts one there afterwards meets the look at what was opened.
+    pub(super) fn refuse_special(&self, path: &str, op: &str) -> VfsResult<()> {
+        let Ok(stat) = self.look(path, true) else { return Ok(()) };
+        match FileType::from_raw_mode(u32::from(stat.stx_mode)) {
+            FileType::RegularFile | FileType::Directory => Ok(()),
+            FileType::Symlink
+            | FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => Err(VfsError::on_path(Errno::EINVAL, op, path)),
+        }
+    }
+
     /// A regular file, open. What is none is refused: nothing is read from or written to it, and
     /// opening it does not wait.
     pub(super) fn file(&self, path: &str, flags: OFlags, mode: Mode) -> VfsResult<File> {
+        self.refuse_special(path, "open")?;
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = self.at_with_mode(path, flags, mode, "open")?;
         let stat = rustix::fs::fstat(&fd).map_err(|error| told(error, "stat", path))?;
