@@ -31,9 +31,12 @@ pub mod verify;
 
 pub use face::{
     bridge, command_registry, device_layer, dns, fd_table, kernel, mount_plugin, mount_table,
-    network_policy, permissions, pipe_manager, poll, process_table, pty, resource_accounting,
-    socket_table, usage, user, vfs,
+    network_policy, overlay_fs, permissions, pipe_manager, poll, process_table, pty,
+    resource_accounting, root_fs, socket_table, usage, user, vfs,
 };
+
+#[cfg(all(feature = "host-dir", target_os = "linux"))]
+pub use face::host_dir;
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

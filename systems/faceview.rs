@@ -138,6 +138,15 @@ impl Kernel {
         self.pids.process(pid).is_some_and(|process| self.rows[process].life == Life::Alive)
     }
 
+    /// Whether a file of a foreign file system is open at a path or below it.
+    pub fn face_holds_below(&self, top: &[u8]) -> bool {
+        let face = &self.face;
+        let mut open = face.paths_in_use().into_iter().map(|number| face.path(number));
+        open.any(|path| {
+            path.strip_prefix(top).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        })
+    }
+
     /// The umask of a process.
     pub fn face_umask(&self, pid: u32) -> Option<u32> {
         let task = self.pids.task(pid)?;

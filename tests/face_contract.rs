@@ -6,6 +6,8 @@
 //! Types and pure functions are `face_types`'s, foreign file systems and callbacks
 //! `face_foreign`'s, what the peer twin showed `face_peer`'s.
 
+#[path = "face/out.rs"]
+mod out;
 #[path = "face_types/small.rs"]
 #[allow(dead_code, reason = "its log is for the tests of types")]
 mod small;
@@ -26,16 +28,25 @@ mod file_bytes;
 mod foreign;
 #[path = "face_contract/guard.rs"]
 mod guard;
+#[cfg(all(feature = "host-dir", target_os = "linux"))]
+#[path = "face_contract/host_directory.rs"]
+mod host_directory;
 #[path = "face_contract/isolation.rs"]
 mod isolation;
 #[path = "face_contract/life.rs"]
 mod life;
 #[path = "face_contract/limits.rs"]
 mod limits;
+#[path = "face_contract/memory_snapshots.rs"]
+mod memory_snapshots;
 #[path = "face_contract/methods.rs"]
 mod methods;
+#[path = "face_contract/mounts.rs"]
+mod mounts;
 #[path = "face_contract/order.rs"]
 mod order;
+#[path = "face_contract/overlay.rs"]
+mod overlay;
 #[path = "face_contract/paths.rs"]
 mod paths;
 #[path = "face_contract/permits.rs"]
@@ -46,6 +57,8 @@ mod pipes;
 mod polls;
 #[path = "face_contract/processes.rs"]
 mod processes;
+#[path = "face_contract/root_files.rs"]
+mod root_files;
 #[path = "face_contract/signals.rs"]
 mod signals;
 #[path = "face_contract/table.rs"]

@@ -6,6 +6,7 @@
 //! implementation: `systems/calls/face_tree.rs`.
 
 use super::machine::{Core, Machine, NoHost};
+use super::usage::FileSystemUsage;
 use super::vfs::{
     VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
 };
@@ -142,6 +143,50 @@ impl MemoryFileSystem {
         }
     }
 
+    /// The names in a directory with their types, sorted.
+    pub(crate) fn typed_entries(&self, path: &str) -> VfsResult<Vec<VirtualDirEntry>> {
+        let typed = |entry: &Dirent| VirtualDirEntry {
+            name: name(entry),
+            is_directory: entry.kind == 4,
+            is_symbolic_link: entry.kind == 10,
+        };
+        Ok(self.entries(path, u64::MAX)?.iter().map(typed).collect())
+    }
+
+    /// What it holds, counted as it changes.
+    pub(crate) fn usage(&self) -> VfsResult<FileSystemUsage> {
+        let answer = self.act(Call::FsUsage {}, "usage")?;
+        match answer.payload {
+            Payload::Number(inodes) => Ok(FileSystemUsage {
+                total_bytes: u64::try_from(answer.value).unwrap_or(0),
+                inode_count: usize::try_from(inodes).unwrap_or(0),
+            }),
+            _ => Err(VfsError::io("usage")),
+        }
+    }
+
+    /// A whole file, for methods that only look.
+    pub(crate) fn content(&self, path: &str) -> VfsResult<Vec<u8>> {
+        let call = Call::FsRead { raw: 1, path: path.as_bytes() };
+        self.act(call, format_args!("read '{path}'")).map(data)
+    }
+
+    /// Makes a symbolic link with an owner. Its mode is 0777 whatever is asked for, as symlink(7)
+    /// has it.
+    pub fn symlink_with_metadata(
+        &mut self,
+        target: &str,
+        link_path: &str,
+        mode: u32,
+        uid: u32,
+        gid: u32,
+    ) -> VfsResult<()> {
+        let _ = mode;
+        VirtualFileSystem::symlink(self, target, link_path)?;
+        let call = Call::FsChown { raw: 2, path: link_path.as_bytes(), uid, gid };
+        self.act(call, format_args!("lchown '{link_path}'")).map(drop)
+    }
+
     fn stat_as(&self, path: &str, follow: u32) -> VfsResult<VirtualStat> {
         let call = Call::FsStat { raw: 1, path: path.as_bytes(), follow };
         match self.act(call, format_args!("stat '{path}'"))?.payload {
@@ -177,8 +222,7 @@ fn name(entry: &Dirent) -> String {
 
 impl VirtualFileSystem for MemoryFileSystem {
     fn read_file(&mut self, path: &str) -> VfsResult<Vec<u8>> {
-        let call = Call::FsRead { raw: 1, path: path.as_bytes() };
-        self.act(call, format_args!("read '{path}'")).map(data)
+        self.content(path)
     }
 
     fn read_dir(&mut self, path: &str) -> VfsResult<Vec<String>> {
@@ -190,12 +234,7 @@ impl VirtualFileSystem for MemoryFileSystem {
     }
 
     fn read_dir_with_types(&mut self, path: &str) -> VfsResult<Vec<VirtualDirEntry>> {
-        let typed = |entry: &Dirent| VirtualDirEntry {
-            name: name(entry),
-            is_directory: entry.kind == 4,
-            is_symbolic_link: entry.kind == 10,
-        };
-        Ok(self.entries(path, u64::MAX)?.iter().map(typed).collect())
+        self.typed_entries(path)
     }
 
     fn write_file(&mut self, path: &str, content: impl Into<Vec<u8>>) -> VfsResult<()> {
@@ -319,6 +358,8 @@ impl VirtualFileSystem for MemoryFileSystem {
         mtime: VirtualUtimeSpec,
         follow_symlinks: bool,
     ) -> VfsResult<()> {
+        // What is not there is told before a time that is none.
+        self.stat_as(path, u32::from(follow_symlinks))?;
         for time in [atime, mtime] {
             if let VirtualUtimeSpec::Set(time) = time {
                 time.to_truncated_millis()?;

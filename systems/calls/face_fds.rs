@@ -133,8 +133,10 @@ impl Kernel {
         let there = if exclusive {
             self.room_for_file(path)?;
             self.permit(operation::WRITE, path)?;
-            if self.raw(&Call::FsStat { raw: 1, path, follow: 0 }).is_ok() {
-                return Err(Errno::EEXIST.into());
+            match self.raw(&Call::FsStat { raw: 1, path, follow: 0 }) {
+                Ok(_) => return Err(Errno::EEXIST.into()),
+                Err(stop @ Stop::Ask(_)) => return Err(stop),
+                Err(_) => {}
             }
             false
         } else {
@@ -356,11 +358,12 @@ impl Kernel {
         offset_given: Option<u64>,
     ) -> Result<(), Stop> {
         let path = self.face.path(number).to_vec();
+        let guarded = self.is_guarded_file(&path, true) || self.is_guarded_abroad(&path, true)?;
         let counts = !self.has_no_room_limit();
         let size = if counts { self.stat_foreign(&path)?.size } else { 0 };
         let from = offset_given.unwrap_or_else(|| self.write_offset(row, size));
         let end = from.checked_add(bytes).ok_or(Errno::EINVAL)?;
-        if self.is_guarded_file(&path, true) {
+        if guarded {
             return Err(Errno::EROFS.into());
         }
         let after = end.max(size);

@@ -38,7 +38,7 @@ pub(crate) mod operation {
 }
 
 /// Longest normalised path.
-const MAX_PATH_BYTES: usize = 4096;
+pub(super) const MAX_PATH_BYTES: usize = 4096;
 /// What nobody may change.
 pub(crate) const GUARDED: &[u8] = b"/etc/agentos";
 /// Links that are followed, as path_resolution(7) has it.
@@ -430,7 +430,12 @@ impl Kernel {
         // What is there keeps its mode.
         let sets_mode = is_new && modes.is_ok();
         let mode = if sets_mode { self.masked_mode(target, mode, 0o666) } else { None };
-        self.raw(&Call::FsWrite { raw: 1, target: 0, path: &path, data, mode, how })?;
+        // A foreign file system may know no modes of new files, but chmod (section 13).
+        let (early, late) = if self.config.face.foreign_root { (None, mode) } else { (mode, None) };
+        self.raw(&Call::FsWrite { raw: 1, target: 0, path: &path, data, mode: early, how })?;
+        if let Some(mode) = late {
+            self.raw(&Call::FsChmod { raw: 1, path: &path, mode })?;
+        }
         modes.map(|()| Answer::default())
     }
 

@@ -3,17 +3,18 @@
 
 use super::face_files::operation::READ;
 use super::face_files::{
-    GUARDED, MAX_LINKS, Subject, device_at, is_at_or_below, is_device_directory, normalize, split,
-    subject_of,
+    GUARDED, MAX_LINKS, MAX_PATH_BYTES, Subject, device_at, is_at_or_below, is_device_directory,
+    normalize, split, subject_of,
 };
-use crate::abi::Errno;
 use crate::abi::flags::{S_IFDIR, S_IFMT};
+use crate::abi::{Errno, Stat};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
 use crate::face::Policy;
 use crate::fs::Plain;
 use crate::kernel::{Kernel, Stop};
 use crate::rules::{About, decide};
 use crate::wire::Bytes;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 impl Kernel {
@@ -183,11 +184,11 @@ impl Kernel {
         if let Some(plain) = self.tree_plain(path, follow) {
             return Ok(self.guard_plain(path, plain)?);
         }
-        if self.is_guarded_file(path, follow) {
+        if self.is_guarded_file(path, follow) || self.is_guarded_abroad(path, follow)? {
             return Err(Errno::EROFS.into());
         }
         // It looks at the inode too: a path below a file ends here.
-        if self.config.face.foreign_root || device_at(path).is_some() {
+        if device_at(path).is_some() {
             return Ok(());
         }
         match self.raw(&Call::FsStat { raw: 1, path, follow: u32::from(follow) }) {
@@ -223,6 +224,62 @@ impl Kernel {
         match plain {
             Plain::Place(place) => self.tree_has_name_in(place, GUARDED),
             Plain::Missing => false,
+        }
+    }
+
+    /// The same of a foreign file system, which is asked where the path leads. Nothing more is
+    /// asked of one that has no guarded directory.
+    pub(super) fn is_guarded_abroad(&mut self, path: &[u8], follow: bool) -> Result<bool, Stop> {
+        if !self.config.face.foreign_root || device_at(path).is_some() {
+            return Ok(false);
+        }
+        if self.foreign_stat(GUARDED, false)?.is_none() {
+            return Ok(false);
+        }
+        let (above, name) = split(path);
+        let made = match follow {
+            true => self.made_path(path)?,
+            false if path == b"/" => path.to_vec(),
+            false => [&self.made_path(above)?, &b"/"[..], name].concat(),
+        };
+        if is_at_or_below(&normalize(&made, &made), GUARDED) {
+            return Ok(true);
+        }
+        match self.foreign_stat(path, follow)? {
+            Some(stat) if stat.nlink > 1 && stat.mode & S_IFMT != S_IFDIR => {
+                self.has_name_in_guarded(&stat)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// Whether a file of a foreign file system has another name in the guarded directory.
+    fn has_name_in_guarded(&mut self, wanted: &Stat) -> Result<bool, Stop> {
+        let mut rest = Vec::from([GUARDED.to_vec()]);
+        while let Some(directory) = rest.pop() {
+            let listed = self.raw(&Call::FsReaddir { raw: 1, path: &directory, max: u64::MAX })?;
+            let Payload::Dirents(entries) = listed.payload else { continue };
+            for entry in entries {
+                let path = [&directory, &b"/"[..], &entry.name.0].concat();
+                let Some(stat) = self.foreign_stat(&path, false)? else { continue };
+                if (stat.dev, stat.ino) == (wanted.dev, wanted.ino) {
+                    return Ok(true);
+                }
+                // A foreign file system may list itself: a path has an end.
+                if stat.mode & S_IFMT == S_IFDIR && path.len() < MAX_PATH_BYTES {
+                    rest.push(path);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// What a foreign file system has at a path; what it cannot tell is not there.
+    fn foreign_stat(&mut self, path: &[u8], follow: bool) -> Result<Option<Box<Stat>>, Stop> {
+        match self.raw(&Call::FsStat { raw: 1, path, follow: u32::from(follow) }) {
+            Ok(Answer { payload: Payload::Stat(stat), .. }) => Ok(Some(stat)),
+            Ok(_) | Err(Stop::Fail(_)) => Ok(None),
+            Err(stop) => Err(stop),
         }
     }
 

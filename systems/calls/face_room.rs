@@ -106,7 +106,7 @@ impl Kernel {
         if !asks_bytes && most_inodes == u64::MAX {
             return Ok(());
         }
-        let (used, inodes) = self.usage()?;
+        let Some((used, inodes)) = self.usage()? else { return Ok(()) };
         let too_many = asks_bytes && used.saturating_sub(old).saturating_add(new) > most;
         // Whoever has too many inodes already may write nothing.
         if too_many || inodes > most_inodes { Err(Errno::ENOSPC.into()) } else { Ok(()) }
@@ -117,19 +117,21 @@ impl Kernel {
         if self.has_no_room_limit() {
             return Ok(());
         }
-        let (bytes, used) = self.usage()?;
+        let Some((bytes, used)) = self.usage()? else { return Ok(()) };
         let full = bytes > self.config.face.limits.max_filesystem_bytes;
         if full || used.saturating_add(count) > most { Err(Errno::ENOSPC.into()) } else { Ok(()) }
     }
 
-    /// Bytes and inodes in use.
-    pub(crate) fn usage(&mut self) -> Result<(u64, u64), Stop> {
+    /// Bytes and inodes in use. A foreign file system is asked about the path of the question
+    /// before; `None`: nothing is counted there.
+    pub(crate) fn usage(&mut self) -> Result<Option<(u64, u64)>, Stop> {
         if !self.config.face.foreign_root {
-            return Ok(self.fs.sizes());
+            return Ok(Some(self.fs.sizes()));
         }
         let answer = self.raw(&Call::FsUsage {})?;
         match answer.payload {
-            Payload::Number(inodes) => Ok((answer.value as u64, inodes as u64)),
+            Payload::None => Ok(None),
+            Payload::Number(inodes) => Ok(Some((answer.value as u64, inodes as u64))),
             _ => Err(Errno::EIO.into()),
         }
     }
@@ -152,7 +154,7 @@ impl Kernel {
         }
         // What is there is emptied: the rest must fit.
         let old = self.size_of(path)?.unwrap_or(0);
-        let (bytes, inodes) = self.usage()?;
+        let Some((bytes, inodes)) = self.usage()? else { return Ok(()) };
         let limits = &self.config.face.limits;
         let full = bytes.saturating_sub(old) > limits.max_filesystem_bytes;
         if full || inodes > limits.max_inode_count { Err(Errno::ENOSPC.into()) } else { Ok(()) }

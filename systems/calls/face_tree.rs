@@ -29,6 +29,8 @@ const MAX_WHOLE_BYTES: u64 = 1 << 30;
 /// Modes of what is made without one.
 const FILE_MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o755;
+/// `raw` of fs_chown: lchown(2).
+const CHOWN_LINK: u32 = 2;
 
 /// Who looks when no process does: there is no /proc in this tree.
 struct Nobody;
@@ -288,8 +290,8 @@ impl Tree<'_> {
                 caller!(self => caller);
                 self.fs.chmod(&caller, place, mode, self.now)?;
             }
-            Call::FsChown { path, uid, gid, .. } => {
-                let place = self.place(path, true)?;
+            Call::FsChown { raw, path, uid, gid } => {
+                let place = self.place(path, raw != CHOWN_LINK)?;
                 caller!(self => caller);
                 self.fs.chown(&caller, place, Some(uid), Some(gid), self.now)?;
             }

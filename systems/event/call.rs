@@ -398,7 +398,8 @@ calls! {
     65534 pathconf Pathconf { path: Path<'a> [Plain], name: u32 [Choice(PATHCONF_NAMES)] }
     65535 fpathconf Fpathconf { fd: i32 [Plain], name: u32 [Choice(PATHCONF_NAMES)] }
     // The face (DESIGN section 8): families of the origin's contract, spoken by nobody (task 0).
-    // Numbers beyond all of Linux's. `raw`: straight at the tree, past permissions, limits, guard.
+    // Numbers beyond all of Linux's. `raw`: straight at the tree, past permissions, limits, guard;
+    // fs_chown with 2: of a link itself.
     65536 face_register_driver FaceRegisterDriver { driver: &'a [u8] [Plain],
         commands: Vec<&'a [u8]> [Plain] }
     65537 face_spawn FaceSpawn { requester: Path<'a> [Optional], command: &'a [u8] [Plain],

@@ -85,3 +85,17 @@ fn limits_hold_for_descriptors_too() {
     assert_eq!(vm.fd_write(DRIVER, 1, fd, b"HI").unwrap(), 2);
     assert_eq!(code(vm.fd_pwrite(DRIVER, 1, fd, b"xy", u64::MAX)), "EINVAL");
 }
+
+#[test]
+fn a_new_file_gets_its_mode_by_chmod() {
+    let log = Log::default();
+    let mut vm = KernelVm::new(Small::new("", &log), config());
+    let options = VirtualProcessOptions::default();
+    vm.create_virtual_process(DRIVER, DRIVER, "job", Vec::new(), options).unwrap();
+    vm.write_file_for_process(DRIVER, 1, "/d/new", "x", Some(0o666)).unwrap();
+    let asked = log.take();
+    assert!(asked.contains(&"chmod /d/new 644".to_owned()), "{asked:?}");
+    vm.write_file_for_process(DRIVER, 1, "/d/new", "y", Some(0o600)).unwrap();
+    let asked = log.take();
+    assert!(!asked.iter().any(|asked| asked.starts_with("chmod")), "it keeps its mode: {asked:?}");
+}

@@ -313,8 +313,8 @@ fn the_lists_have_every_public_method() {
     let own = include_str!("methods.rs");
     let mut found = 0;
     for (file, text) in sources() {
-        // Methods of other types.
-        if ["handle.rs", "config.rs"].contains(&&*file) {
+        // Methods of other types, and those of machines over mounts alone: mounts.rs calls each.
+        if ["handle.rs", "config.rs", "mounts.rs"].contains(&&*file) {
             continue;
         }
         for (name, signature) in public_methods(&text) {

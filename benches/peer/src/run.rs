@@ -19,7 +19,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-type Vm = KernelVm<MemoryFileSystem>;
+/// What lies below the machines: the tree itself, or a table of mounts over it.
+#[cfg(not(feature = "mounts"))]
+type Root = MemoryFileSystem;
+#[cfg(feature = "mounts")]
+type Root = api::mount_table::MountTable;
+
+#[cfg(not(feature = "mounts"))]
+fn root_of(files: MemoryFileSystem) -> Root {
+    files
+}
+#[cfg(feature = "mounts")]
+fn root_of(files: MemoryFileSystem) -> Root {
+    Root::new(files)
+}
+
+type Vm = KernelVm<Root>;
 pub(super) type Told<T> = Result<T, KernelError>;
 pub(super) type Log = Arc<Mutex<Vec<String>>>;
 
@@ -90,7 +105,7 @@ impl Runner {
             files.symlink("/etc/agentos", "/la").unwrap();
         }
         Self {
-            vm: KernelVm::new(files, config),
+            vm: KernelVm::new(root_of(files), config),
             guarded: setup.guarded,
             handles: BTreeMap::new(),
             book: Book::default(),

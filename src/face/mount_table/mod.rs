@@ -7,7 +7,7 @@ mod mounted;
 mod table;
 
 pub use mounted::MountedFileSystem;
-pub(crate) use mounted::{file_system_methods, inherent_methods};
+pub(crate) use mounted::{delegated_methods, file_system_methods, inherent_methods};
 pub use table::MountTable;
 
 /// How a file system is mounted.

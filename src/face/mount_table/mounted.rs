@@ -176,3 +176,37 @@ macro_rules! inherent_methods {
     };
 }
 pub(crate) use inherent_methods;
+
+/// Makes a type of ours a file system by a field of its that is one.
+macro_rules! delegated_methods {
+    (
+        [$own:ty, $field:ident]
+        as_they_are {
+            $(fn $name:ident(&$($mut:ident)?; $($arg:ident: $type:ty),*) -> $result:ty;)*
+        }
+        with_content {
+            $(fn $write:ident($($rest:ident: $rest_type:ty),*) -> $written:ty;)*
+        }
+    ) => {
+        impl $crate::face::vfs::VirtualFileSystem for $own {
+            $(
+                fn $name(&$($mut)? self, $($arg: $type),*) -> $result {
+                    $crate::face::vfs::VirtualFileSystem::$name(&$($mut)? self.$field, $($arg),*)
+                }
+            )*
+            $(
+                fn $write(
+                    &mut self, path: &str, content: impl Into<Vec<u8>>, $($rest: $rest_type),*
+                ) -> $written {
+                    $crate::face::vfs::VirtualFileSystem::$write(
+                        &mut self.$field, path, content, $($rest),*
+                    )
+                }
+            )*
+            fn exists(&self, path: &str) -> bool {
+                $crate::face::vfs::VirtualFileSystem::exists(&self.$field, path)
+            }
+        }
+    };
+}
+pub(crate) use delegated_methods;

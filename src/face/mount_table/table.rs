@@ -1,11 +1,14 @@
 //! `MountTable`: which file system a path belongs to, and every call passed on to it.
 
 use super::{MountEntry, MountOptions, MountedFileSystem, file_system_methods, inherent_methods};
+use crate::face::overlay_fs::OverlayFileSystem;
+use crate::face::root_fs::RootFileSystem;
 use crate::face::usage::{FileSystemUsage, measure};
 use crate::face::vfs::{
-    VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
-    check_entry_count, join, normalize_path, split_last,
+    MemoryFileSystem, VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat,
+    VirtualUtimeSpec, check_entry_count, join, normalize_path, split_last,
 };
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
 use tickernel_systems::abi::Errno;
@@ -155,8 +158,57 @@ impl MountTable {
         (*self.root.filesystem).as_any_mut().downcast_mut()
     }
 
+    /// The file system on `/`, of whatever type.
+    pub(crate) fn root_any_mut(&mut self) -> &mut dyn Any {
+        (*self.root.filesystem).as_any_mut()
+    }
+
+    /// Whether a path lies in the file system on `/`.
+    pub(crate) fn is_in_root(&self, path: &str) -> bool {
+        self.mount_of(&normalize_path(path)).path == self.root.path
+    }
+
+    /// Refuses a rename in the file system on `/` that would copy more up than there is room for in
+    /// its upper layer, if it has one. Elsewhere nothing is counted.
+    ///
+    /// # Errors
+    /// `EXDEV` across mounts; those of the rename, then `ENOSPC`.
+    pub fn check_rename_copy_up_limits(
+        &mut self,
+        old_path: &str,
+        new_path: &str,
+        max_bytes: Option<u64>,
+        max_inodes: Option<usize>,
+    ) -> VfsResult<()> {
+        let (place, new_inner) = self.both("rename", old_path, new_path)?;
+        if place.mount.path != "/" || place.mount.options.read_only {
+            return Ok(());
+        }
+        let inner = place.path;
+        let root = (*place.mount.filesystem).as_any_mut();
+        if let Some(root) = root.downcast_mut::<RootFileSystem>() {
+            return root.check_rename_copy_up_limits(&inner, &new_inner, max_bytes, max_inodes);
+        }
+        match root.downcast_mut::<OverlayFileSystem>() {
+            Some(overlay) => {
+                overlay.check_rename_copy_up_limits(&inner, &new_inner, max_bytes, max_inodes)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// What the file system on `/` holds; other mounts are not counted.
     pub fn root_usage(&mut self) -> VfsResult<FileSystemUsage> {
+        let root = self.root_any_mut();
+        if let Some(root) = root.downcast_mut::<RootFileSystem>() {
+            return root.overlay_mut().usage();
+        }
+        if let Some(overlay) = root.downcast_mut::<OverlayFileSystem>() {
+            return overlay.usage();
+        }
+        if let Some(memory) = root.downcast_mut::<MemoryFileSystem>() {
+            return memory.usage();
+        }
         measure(
             &mut *self.root.filesystem,
             |filesystem, path| filesystem.lstat(path),

@@ -7,7 +7,13 @@ mod stat;
 mod system;
 
 pub use super::memory_fs::MemoryFileSystem;
+pub use super::memory_snapshot::{
+    MemoryFileSystemSnapshot, MemoryFileSystemSnapshotInode, MemoryFileSystemSnapshotInodeKind,
+    MemoryFileSystemSnapshotMetadata,
+};
 pub use super::mount_table::*;
+pub use super::overlay_fs::{OverlayFileSystem, OverlayMode};
+pub use super::root_fs::*;
 pub use super::usage::*;
 pub use error::{VfsError, VfsResult};
 pub use path::{MAX_PATH_LENGTH, normalize_path, validate_path};

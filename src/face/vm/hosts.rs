@@ -3,14 +3,18 @@
 //! kernel has its answer (DESIGN section 5).
 
 use super::convert::{errno_of, from_timespec, from_virtual_stat};
+use super::{KernelVmConfig, mounts};
 use crate::face::device_layer::DeviceLayer;
 use crate::face::error::KernelError;
 use crate::face::machine::{Host, Machine};
 use crate::face::permissions::{
     CommandAccessRequest, FsAccessRequest, FsOperation, PermissionDecision, PermissionedFileSystem,
 };
+use crate::face::resource_accounting::ResourceLimits;
 use crate::face::usage::measure_filesystem_usage;
-use crate::face::vfs::{VfsError, VfsResult, VirtualFileSystem, VirtualStat};
+use crate::face::vfs::{
+    VfsError, VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, check_entry_count,
+};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,9 +24,14 @@ use tickernel_systems::abi::{Dirent, Errno};
 use tickernel_systems::event::{Answer, Call, HostAnswer, Payload, Question};
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
 
+/// Types of entries (readdir(3)).
+const DT_DIR: u8 = 4;
+const DT_REG: u8 = 8;
+const DT_LNK: u8 = 10;
+
 /// What answers for a virtual machine while a call runs.
 pub(crate) struct Asked<'h, S> {
-    pub(crate) vm_id: &'h str,
+    pub(crate) config: &'h KernelVmConfig,
     /// Has the permissions.
     pub(crate) machine: &'h Machine,
     pub(crate) files: S,
@@ -30,17 +39,21 @@ pub(crate) struct Asked<'h, S> {
     pub(crate) error: Option<KernelError>,
     /// A panic of the user's code.
     pub(crate) panic: Option<Box<dyn Any + Send>>,
+    /// The path of the question before: room is asked for where it led.
+    last_path: String,
 }
 
 /// A foreign file system as a call can reach it.
 pub(crate) trait Files {
-    /// Performs a call of the family `fs_*`.
-    fn act(&mut self, call: &Call<'_>) -> VfsResult<Answer>;
+    /// Performs a call of the family `fs_*`, of which `limits` say what it may bring.
+    fn act(&mut self, call: &Call<'_>, limits: &ResourceLimits) -> VfsResult<Answer>;
+    /// What is counted when room is wanted at a path.
+    fn usage_at(&mut self, path: &str) -> VfsResult<Answer>;
 }
 
 impl<'h, S: Files> Asked<'h, S> {
-    pub(crate) fn new(vm_id: &'h str, machine: &'h Machine, files: S) -> Self {
-        Self { vm_id, machine, files, error: None, panic: None }
+    pub(crate) fn new(config: &'h KernelVmConfig, machine: &'h Machine, files: S) -> Self {
+        Self { config, machine, files, error: None, panic: None, last_path: String::new() }
     }
 
     fn guarded(
@@ -71,7 +84,7 @@ impl<'h, S: Files> Asked<'h, S> {
         let Some(op) = operation_of(operation) else { return HostAnswer::Result(0) };
         let path = text(&path.0);
         let subject = format!("{op:?} '{path}'");
-        let request = FsAccessRequest { vm_id: self.vm_id.to_owned(), op, path };
+        let request = FsAccessRequest { vm_id: self.config.vm_id.clone(), op, path };
         let decision = self.machine.permissions().decide_fs(&request);
         self.decide(&decision, &subject)
     }
@@ -82,7 +95,7 @@ impl<'h, S: Files> Asked<'h, S> {
         let mut words = argv.iter().map(|word| text(&word.0));
         let command = words.next().unwrap_or_default();
         let request = CommandAccessRequest {
-            vm_id: self.vm_id.to_owned(),
+            vm_id: self.config.vm_id.clone(),
             args: words.collect(),
             cwd: Some(text(&cwd.0)),
             env: env_of(env),
@@ -96,7 +109,14 @@ impl<'h, S: Files> Asked<'h, S> {
     fn ask_files(&mut self, call: &Bytes) -> HostAnswer {
         // It was encoded by the kernel: it decodes.
         let Ok(call) = Call::get(&mut WireReader::new(&call.0)) else { return HostAnswer::Absent };
-        match self.files.act(&call) {
+        if let Some(path) = path_asked(&call) {
+            self.last_path = text(path);
+        }
+        let answer = match call {
+            Call::FsUsage {} => self.files.usage_at(&self.last_path),
+            ref other => self.files.act(other, &self.config.resources),
+        };
+        match answer {
             Ok(answer) => HostAnswer::Answer(answer),
             Err(error) => {
                 let errno = errno_of(&error);
@@ -155,22 +175,51 @@ fn operation_of(number: u32) -> Option<FsOperation> {
 }
 
 /// Every call, on a file system that may be changed.
-impl<F: VirtualFileSystem> Files for &mut PermissionedFileSystem<DeviceLayer<F>> {
-    fn act(&mut self, call: &Call<'_>) -> VfsResult<Answer> {
+impl<F: VirtualFileSystem + 'static> Files for &mut PermissionedFileSystem<DeviceLayer<F>> {
+    fn act(&mut self, call: &Call<'_>, limits: &ResourceLimits) -> VfsResult<Answer> {
         let files = self.inner_mut().inner_mut();
+        if let Call::FsRename { oldpath, newpath, .. } = *call {
+            mounts::check_rename(files, path(oldpath)?, path(newpath)?, limits)?;
+        }
         match look(files, call) {
             Some(answer) => answer,
             None => change(files, call),
         }
     }
+
+    fn usage_at(&mut self, path: &str) -> VfsResult<Answer> {
+        let files = self.inner_mut().inner_mut();
+        if let Some(answer) = mounts::usage_at(files, path) {
+            return answer;
+        }
+        let usage = measure_filesystem_usage(files)?;
+        let inodes = i64::try_from(usage.inode_count).unwrap_or(i64::MAX);
+        let bytes = i64::try_from(usage.total_bytes).unwrap_or(i64::MAX);
+        Ok(Answer { value: bytes, payload: Payload::Number(inodes) })
+    }
+}
+
+/// The path that a question which looks is about.
+fn path_asked<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
+    match *call {
+        Call::FsStat { path, .. } | Call::FsExists { path, .. } => Some(path),
+        _ => None,
+    }
 }
 
 /// Calls of methods that only look: what a method of the virtual machine with `&self` can ask.
 impl<F: VirtualFileSystem> Files for &PermissionedFileSystem<DeviceLayer<F>> {
-    fn act(&mut self, call: &Call<'_>) -> VfsResult<Answer> {
-        let unsupported = || VfsError::unsupported("this call changes the file system");
+    fn act(&mut self, call: &Call<'_>, _: &ResourceLimits) -> VfsResult<Answer> {
         look(self.inner().inner(), call).unwrap_or_else(|| Err(unsupported()))
     }
+
+    fn usage_at(&mut self, _: &str) -> VfsResult<Answer> {
+        Err(unsupported())
+    }
+}
+
+fn unsupported() -> VfsError {
+    VfsError::unsupported("this call changes the file system")
 }
 
 fn path(bytes: &[u8]) -> VfsResult<&str> {
@@ -206,7 +255,7 @@ fn look(files: &impl VirtualFileSystem, call: &Call<'_>) -> Option<VfsResult<Ans
 }
 
 /// All others.
-fn change(files: &mut impl VirtualFileSystem, call: &Call<'_>) -> VfsResult<Answer> {
+fn change<F: VirtualFileSystem + 'static>(files: &mut F, call: &Call<'_>) -> VfsResult<Answer> {
     match *call {
         Call::FsRead { path: at, .. } => files.read_file(path(at)?).map(Answer::data),
         Call::FsPread { path: at, count, offset, .. } => {
@@ -225,12 +274,6 @@ fn change(files: &mut impl VirtualFileSystem, call: &Call<'_>) -> VfsResult<Answ
         Call::FsUtimes { path: at, atime, mtime, follow, .. } => {
             let (atime, mtime) = (from_timespec(atime), from_timespec(mtime));
             done(files.utimes_spec(path(at)?, atime, mtime, follow != 0))
-        }
-        Call::FsUsage {} => {
-            let usage = measure_filesystem_usage(files)?;
-            let inodes = i64::try_from(usage.inode_count).unwrap_or(i64::MAX);
-            let bytes = i64::try_from(usage.total_bytes).unwrap_or(i64::MAX);
-            Ok(Answer { value: bytes, payload: Payload::Number(inodes) })
         }
         ref other => change_names(files, other),
     }
@@ -282,9 +325,23 @@ fn write(
     })
 }
 
-/// Names with types: `DT_DIR`, `DT_LNK`, `DT_REG`.
-fn list(files: &mut impl VirtualFileSystem, at: &str, max: u64) -> VfsResult<Answer> {
+/// Names, with types (`DT_DIR`, `DT_LNK`, `DT_REG`) where one question gives both.
+fn list<F: VirtualFileSystem + 'static>(files: &mut F, at: &str, max: u64) -> VfsResult<Answer> {
     let max = usize::try_from(max).unwrap_or(usize::MAX);
+    if let Some(entries) = mounts::typed(files, at) {
+        let entries = entries?;
+        check_entry_count(at, entries.len(), max)?;
+        let entry = |entry: VirtualDirEntry| {
+            let kind = match (entry.is_directory, entry.is_symbolic_link) {
+                (true, _) => DT_DIR,
+                (false, true) => DT_LNK,
+                (false, false) => DT_REG,
+            };
+            Dirent { ino: 0, off: 0, kind, name: Bytes(entry.name.into_bytes()) }
+        };
+        let entries: Vec<Dirent> = entries.into_iter().map(entry).collect();
+        return Ok(Answer { value: entries.len() as i64, payload: Payload::Dirents(entries) });
+    }
     let names = files.read_dir_limited(at, max)?;
     let entry = |name: String| Dirent { ino: 0, off: 0, kind: 0, name: Bytes(name.into_bytes()) };
     let entries: Vec<Dirent> = names.into_iter().map(entry).collect();

@@ -8,6 +8,7 @@
 //! - `hosts.rs` answers the kernel's questions; `convert.rs` types;
 //! - `life.rs` drivers, processes and their ends; `signals.rs` signals, groups, identity;
 //! - `descriptors.rs` descriptors; `files.rs` files by path; `look.rs` what there is to see;
+//! - `mounts.rs` file systems of ours below a machine, mounting;
 //! - `handle.rs` process handles; `shared.rs` one machine for several threads.
 
 mod config;
@@ -18,6 +19,7 @@ mod handle;
 mod hosts;
 mod life;
 mod look;
+mod mounts;
 mod shared;
 mod signals;
 
@@ -94,6 +96,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         if let Some(native) = (&mut filesystem as &mut dyn Any).downcast_mut::<MemoryFileSystem>() {
             native.attach(Arc::clone(&machine));
         }
+        mounts::follow(&mut filesystem, config.profile);
         let user = super::user::UserManager::from_config(config.user.clone());
         let ending = Ending { machine: Arc::clone(&machine), clones: Arc::new(()) };
         Self { machine, filesystem: layers(filesystem, &config), config, user, ending }
@@ -181,10 +184,10 @@ fn open_owned<'m>(
 /// Who answers for a machine: its callbacks, and its file system as the method can reach it.
 macro_rules! host_of {
     ($vm:ident) => {
-        $crate::face::vm::hosts::Asked::new(&$vm.config.vm_id, &$vm.machine, &mut $vm.filesystem)
+        $crate::face::vm::hosts::Asked::new(&$vm.config, &$vm.machine, &mut $vm.filesystem)
     };
     (ref $vm:ident) => {
-        $crate::face::vm::hosts::Asked::new(&$vm.config.vm_id, &$vm.machine, &$vm.filesystem)
+        $crate::face::vm::hosts::Asked::new(&$vm.config, &$vm.machine, &$vm.filesystem)
     };
 }
 use host_of;
