@@ -154,6 +154,41 @@ fn pairs_and_names_that_a_short_limit_cuts_are_known_all_the_same() {
 }
 
 #[test]
+fn names_and_null_pointers_of_the_abbreviated_style_are_known() {
+    agrees(
+        r#"1 openat(AT_FDCWD, "/tmp/f", O_RDWR|O_CREAT|O_EXCL, 0644) = 3
+1 fallocate(3, FALLOC_FL_KEEP_SIZE, 0, 8192) = 0
+1 fallocate(3, FALLOC_FL_KEEP_SIZE|FALLOC_FL_PUNCH_HOLE, 0, 4096) = 0
+1 fallocate(3, 0, 0, 100) = 0
+1 lseek(3, 0, SEEK_END) = 100
+1 pipe2([4, 5], 0) = 0
+1 fcntl(4, F_SETSIG, SIGUSR1) = 0
+1 fcntl(4, F_GETSIG) = 10 (SIGUSR1)
+1 setgroups(0, NULL) = 0
+1 getgroups(0, NULL) = 0
+1 mkdir("/tmp/m", 0755) = 0
+1 mount("x", "/tmp/m", "tmpfs", 0, NULL) = 0
+1 umount2("/tmp/m", MNT_EXPIRE) = -1 EAGAIN (Resource temporarily unavailable)
+1 umount2("/tmp/m", MNT_EXPIRE) = 0
+1 rmdir("/tmp/m") = 0
+1 rt_sigaction(SIGUSR1, {sa_handler=0x55, sa_mask=[], sa_flags=SA_RESTORER, sa_restorer=0x7f}, NULL, 8) = 0
+1 clone(child_stack=0x7f, flags=CLONE_VM|SIGUSR1) = 2
+2 exit_group(5) = ?
+2 +++ exited with 5 +++
+1 --- SIGUSR1 {si_signo=SIGUSR1, si_code=0x1, si_pid=2, si_uid=0, si_int=5, si_ptr=0x5} ---
+1 rt_sigreturn({mask=[]}) = 0
+1 wait4(2, [{WIFEXITED(s) && WEXITSTATUS(s) == 5}], __WALL, NULL) = 2
+1 clone(child_stack=NULL, flags=0x46) = 3
+3 exit_group(1) = ?
+3 +++ exited with 1 +++
+1 wait4(3, [{WIFEXITED(s) && WEXITSTATUS(s) == 1}], __WCLONE, NULL) = 3
+"#,
+        0,
+        0,
+    );
+}
+
+#[test]
 fn a_link_is_as_long_as_it_was_where_its_target_is_cut() {
     agrees(
         r#"1 readlink("/home/link", "/usr/sha"..., 64) = 35

@@ -108,6 +108,17 @@ fn the_certificates_of_the_kept_sessions_hold() {
     }
 }
 
+/// Lines of a folder's files count as those of one file: of several tasks, too.
+#[test]
+fn the_certificate_of_a_folder_holds() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strace_fixtures/ff");
+    let (text, trace) = imported(&path);
+    let found = check(&text, &trace).unwrap();
+    assert!(found.valid, "{:?}", found.fault);
+    assert_eq!(found.calls, text.calls.count());
+    assert!(found.ordered > 50, "{}", found.ordered);
+}
+
 #[test]
 fn writing_a_trace_again_changes_nothing_that_is_checked() {
     let (text, trace) = session();

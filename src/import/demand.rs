@@ -156,6 +156,10 @@ impl Order<'_> {
     /// finds it (wait(2)).
     fn supply_end(&mut self, tid: u32, other: u32, call: &Call<'_>, want: &Want) -> bool {
         let (Call::ExitGroup { status } | Call::Exit { status }) = call else { return false };
+        // What the others of its process have open it does not close.
+        if matches!(call, Call::Exit { .. }) && self.has_threads(other) {
+            return false;
+        }
         let holds = match want {
             Want::NoWriter(id) => self.holds_end(other, *id, true),
             Want::NoReader(id) => self.holds_end(other, *id, false),
@@ -176,6 +180,13 @@ impl Order<'_> {
             self.emit(&Event::Call { task: other, call: all }, Some(forced), None);
         }
         holds || is_watched
+    }
+
+    /// Whether the process of a task has others that live.
+    fn has_threads(&self, tid: u32) -> bool {
+        let process = self.kernel.process_of_task(tid);
+        let same = |other: &u32| self.kernel.process_of_task(*other) == process;
+        self.tasks.keys().filter(|other| **other != tid).any(same)
     }
 
     /// What takes an end of a pipe away; a reader that is before this one in the pipe's bytes.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::flags::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
-use tickernel_systems::abi::{Dirent, Errno, PollFd, SigInfo, Stat, Timespec};
+use tickernel_systems::abi::{Dirent, Errno, PollFd, SigInfo, Signal, Stat, Timespec};
 use tickernel_systems::event::{Answer, Call, Payload};
 
 use super::cookies::Cookies;
@@ -359,6 +359,10 @@ pub fn info(recorded: &SigInfo, simulated: &SigInfo) -> Verdict {
     let senderless = recorded.code == tickernel_systems::abi::signal::SI_KERNEL;
     // How late a timer's signal is delivered moves with the machine's speed.
     let late = recorded.code == tickernel_systems::abi::signal::SI_TIMER;
+    // Only of SIGCHLD strace prints the status.
+    let of_child = recorded.signo == i32::from(Signal::SIGCHLD.number());
+    let status = if of_child { simulated.status } else { recorded.status };
+    let simulated = &SigInfo { status, ..*simulated };
     let simulated = if late {
         SigInfo { uid: recorded.uid, ..*simulated }
     } else if senderless {

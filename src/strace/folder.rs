@@ -48,9 +48,10 @@ struct Queue {
 /// Calls that return in another task's file, with their numbers among all, by that task.
 type Moved = BTreeMap<u32, (u64, Call)>;
 
-/// Reads a folder of `NAME.PID` files; other files in it are left alone. Line numbers of the events
-/// count in the file of their task. A damaged file ends early and gives the error; the others are
-/// read on. All are read side by side, a piece of each at a time, and none stays open.
+/// Reads a folder of `NAME.PID` files; other files in it are left alone. The events of all files
+/// are numbered in the order in which they are put: those are their lines, as if one file had them.
+/// Errors name the line in its own file. A damaged file ends early and gives the error; the others
+/// are read on. All are read side by side, a piece of each at a time, and none stays open.
 pub fn read_dir_of_pids(folder: &Path) -> Result<Recording, Error> {
     let tasks = tasks(folder)?;
     let base = base(&tasks)?;
@@ -267,25 +268,63 @@ fn merge(queues: &mut [Queue]) -> (Keeper, Option<Error>) {
     let (mut count, mut moved) = (0, Moved::new());
     let heads = queues.iter_mut().enumerate().filter_map(|(place, queue)| queue.head(place));
     let mut heads: BinaryHeap<_> = heads.collect();
+    let mut lines = Numbered::default();
     while let Some(Reverse((_, _, place))) = heads.pop() {
         let Some(queue) = queues.get_mut(place) else { continue };
-        let Some((event, over)) = queue.pop(&mut count, &mut moved) else { continue };
+        let Some((mut event, mut over)) = queue.pop(&mut count, &mut moved) else { continue };
         heads.extend(queue.head(place));
+        lines.number(&mut event, over.as_mut());
         if let Err(why) = keeper.keep(&event, over.as_ref()) {
             return (keeper, Some(Error::whole(Reason::NoRoom(why))));
         }
     }
     for (number, call) in moved.values() {
-        keeper.keep_open(*number, call);
+        keeper.keep_open(*number, &lines.entered(*number, call.clone()));
     }
     for queue in queues {
         for (local, number) in std::mem::take(&mut queue.numbers) {
             if let Some(call) = queue.stream.calls_mut().take(local) {
-                keeper.keep_open(number, &named(call, queue.tid));
+                keeper.keep_open(number, &lines.entered(number, named(call, queue.tid)));
             }
         }
     }
     (keeper, None)
+}
+
+/// Lines of the one file that the folder's files would be.
+#[derive(Default)]
+struct Numbered {
+    /// The last one.
+    last: u64,
+    /// Those of the entries of calls that have not returned, by the call's number.
+    entries: BTreeMap<u64, u64>,
+}
+
+impl Numbered {
+    /// Gives the next line to an event, and to the call that it ends.
+    fn number(&mut self, event: &mut Event, over: Option<&mut Call>) {
+        self.last += 1;
+        event.line = self.last;
+        match event.kind {
+            EventKind::Entry { call } => {
+                self.entries.insert(call, self.last);
+            }
+            EventKind::Exit { call } => {
+                let entry_line = self.entries.remove(&call);
+                if let Some(over) = over {
+                    (over.entry_line, over.exit_line) = (entry_line, Some(self.last));
+                }
+            }
+            EventKind::Signal { .. } | EventKind::Stopped { .. } | EventKind::Exited { .. } => {}
+            EventKind::Killed { .. } | EventKind::Superseded { .. } => {}
+            EventKind::Detached | EventKind::Notice(_) => {}
+        }
+    }
+
+    /// A call that never returns.
+    fn entered(&self, number: u64, call: Call) -> Call {
+        Call { entry_line: self.entries.get(&number).copied(), ..call }
+    }
 }
 
 /// A file that is opened for each piece that is read: thousands of them can be read side by side.

@@ -11,6 +11,7 @@ use crate::event::{Answer, FcntlArg};
 use crate::fs::{Kind, Place};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
+use crate::tables::pids::PID_MAX;
 use alloc::vec::Vec;
 
 /// So many descriptor tables of ended processes are kept.
@@ -410,7 +411,7 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let number = owner.unsigned_abs();
-        let known = number == 0 || !self.pids.is_free(number);
+        let known = number == 0 || number < PID_MAX && !self.pids.is_free(number);
         if !known {
             return Err(Errno::ESRCH.into());
         }

@@ -465,7 +465,6 @@ fn check_flags(flags: u64) -> Result<(), Errno> {
         || has(CLONE_NEWUSER) && has(CLONE_FS)
         || has(CLONE_SIGHAND) && has(CLONE_CLEAR_SIGHAND)
         || has(CLONE_PIDFD) && has(CLONE_DETACHED)
-        || has(CLONE_THREAD) && (has(CLONE_NEWUSER) || has(CLONE_NEWPID))
-        || flags & CSIGNAL > 64;
+        || has(CLONE_THREAD) && (has(CLONE_NEWUSER) || has(CLONE_NEWPID));
     if bad { Err(Errno::EINVAL) } else { Ok(()) }
 }

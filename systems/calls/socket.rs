@@ -34,6 +34,7 @@ impl Kernel {
         protocol: u32,
     ) -> CallResult {
         let (kind, flags) = of_type(kind)?;
+        check_numbers(domain, kind)?;
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,
             AF_INET | AF_INET6 | AF_NETLINK if self.config.ask_unmodelled => {}
@@ -226,6 +227,17 @@ pub(super) fn of_type(kind: u32) -> Result<(u32, u32), Errno> {
     let flags = kind & (SOCK_CLOEXEC | SOCK_NONBLOCK);
     let kind = kind & !flags;
     if kind & !0xf != 0 { Err(Errno::EINVAL) } else { Ok((kind, flags)) }
+}
+
+/// What is looked at before the family: that there can be such a family, and such a type.
+pub(super) fn check_numbers(domain: u32, kind: u32) -> Result<(), Errno> {
+    /// Families that Linux counts, modules that are not there included.
+    const NPROTO: u32 = 46;
+    const SOCK_MAX: u32 = 11;
+    if domain >= NPROTO {
+        return Err(Errno::EAFNOSUPPORT);
+    }
+    if kind >= SOCK_MAX { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 /// What unix(7) offers.

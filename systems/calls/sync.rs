@@ -23,7 +23,7 @@ impl Kernel {
     /// posix_fadvise(2): advice changes nothing.
     pub(crate) fn fadvise(&self, task: TaskRow, fd: i32, len: i64, advice: u32) -> CallResult {
         let row = self.open_fd(task, fd)?;
-        if !matches!(self.rows[row].target, Target::File(_) | Target::Object(_)) {
+        if matches!(self.rows[row].target, Target::Pipe(..)) {
             return Err(Errno::ESPIPE.into());
         }
         if len < 0 || advice > POSIX_FADV_NOREUSE {

@@ -9,7 +9,7 @@
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
-use crate::calls::socket::{check_unix, of_type};
+use crate::calls::socket::{check_numbers, check_unix, of_type};
 use crate::components::socket::{
     Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_BYTES, SNDBUF_RESERVE_BYTES,
     stream_packet_bytes,
@@ -43,6 +43,7 @@ impl Kernel {
         let (kind, flags) = of_type(kind)?;
         let first = self.free_fd_below_limit(task, 0)?;
         let second = self.free_fd_below_limit(task, first + 1)?;
+        check_numbers(domain, kind)?;
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,
             // Of these families no two sockets are a pair.

@@ -2,7 +2,6 @@
 
 use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, WAITS_ALWAYS};
 use crate::abi::Signal;
-use crate::abi::signal::SIGRTMIN;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
@@ -96,11 +95,9 @@ impl<'a> Wire<'a> for Pending {
     fn get(from: &mut crate::wire::WireReader<'a>) -> Result<Self, crate::wire::WireError> {
         let mut pending = Pending::default();
         for queued in Vec::<Queued>::get(from)? {
-            let standard = queued.signal.number() < SIGRTMIN;
-            if !(standard && pending.set.contains(queued.signal)) {
-                pending.set.insert(queued.signal);
-                pending.queue.push_back(queued);
-            }
+            // A standard one twice, too: a timer's, or what was the leader's of a zombie.
+            pending.set.insert(queued.signal);
+            pending.queue.push_back(queued);
         }
         Ok(pending)
     }

@@ -55,6 +55,29 @@ fn a_thread_that_executes_a_program_goes_on_in_another_file() {
     assert_eq!((report.mismatched, report.unsupported), (0, 0), "{:?}", report.by_call);
 }
 
+/// A thread's end closes nothing of its process, whoever asks for the other end of a pipe.
+#[test]
+fn a_thread_that_ends_leaves_the_descriptors() {
+    agrees(
+        r#"10 execve("./t", ["t"], 0x7ffd /* 3 vars */) = 0
+10 pipe2([3, 4], 0) = 0
+10 clone3({flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM, child_tid=0x7f, parent_tid=0x7f, exit_signal=0, stack=0x7f, stack_size=0x7fff, tls=0x7f} => {parent_tid=[11]}, 88) = 11
+10 poll([{fd=3, events=POLLIN}], 1, -1 <unfinished ...>
+11 write(4, "x", 1 <unfinished ...>
+11 <... write resumed>) = 1
+11 exit(0 <unfinished ...>
+10 <... poll resumed>) = 1 ([{fd=3, revents=POLLIN}])
+11 <... exit resumed>) = ?
+11 +++ exited with 0 +++
+10 read(3, "x", 9) = 1
+10 write(4, "y", 1) = 1
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#,
+        0,
+    );
+}
+
 /// Two threads: what came first is told by the numbers alone.
 fn race(lines: &str) -> String {
     let before = r#"10 execve("./t", ["t"], 0x7ffd /* 3 vars */) = 0

@@ -76,16 +76,21 @@ fn contents(args: &Args<'_>) -> Option<Vec<u8>> {
         "fchdir" => Call::Fchdir { fd: args.fd(0)? },
         // What failed changed nothing; what of it the machine allows is its own.
         "mount" if args.succeeded() => return mount(args),
-        "umount2" | "umount" if args.succeeded() => Call::Umount2 {
-            target: args.path(0)?,
-            flags: args.get(1).map_or(Some(0), |flags| numbers::bits32(flags, UMOUNT_FLAGS))?,
-        },
+        "umount2" | "umount" => {
+            let flags = args.get(1).map_or(Some(0), |it| numbers::bits32(it, UMOUNT_FLAGS))?;
+            // EAGAIN of MNT_EXPIRE leaves its mark.
+            let marks = flags & MNT_EXPIRE != 0 && args.failed_with(Errno::EAGAIN);
+            if !args.succeeded() && !marks {
+                return None;
+            }
+            Call::Umount2 { target: args.path(0)?, flags }
+        }
         "chroot" => Call::Chroot { path: args.path(0)? },
         "truncate" => Call::Truncate { path: args.path(0)?, length: args.long(1)? },
         "ftruncate" => Call::Ftruncate { fd: args.fd(0)?, length: args.long(1)? },
         "fallocate" => Call::Fallocate {
             fd: args.fd(0)?,
-            mode: args.size(1)? as u32,
+            mode: args.flags(1, FALLOCATE_MODES)?,
             offset: args.long(2)?,
             len: args.long(3)?,
         },

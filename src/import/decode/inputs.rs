@@ -129,6 +129,9 @@ fn fcntl(args: &Args<'_>) -> Option<Vec<u8>> {
             }
             _ => lock(value.before())?,
         }),
+        Some(value) if cmd == F_SETSIG => {
+            FcntlArg::Number(i64::from(numbers::signal_number(value)?))
+        }
         Some(value) => {
             let table = match cmd {
                 F_SETFL => OPEN_FLAGS,

@@ -13,6 +13,7 @@ pub use inputs::asked_lock;
 
 use std::rc::Rc;
 
+use tickernel_systems::abi::Errno;
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
@@ -87,7 +88,7 @@ pub fn decode(call: &strace::Call) -> Decoded {
     if let Recorded::Value(value) = recorded {
         outputs::outputs(&args, value, &mut expected);
     }
-    let fault = recorded == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT);
+    let fault = recorded == Recorded::Errno(Errno::EFAULT);
     // strace -e inject: the kernel was not asked.
     let injected = call.result.as_ref().is_some_and(|result| result.says("INJECTED"));
     // Of such a call perhaps not even the arguments are known.
@@ -258,7 +259,7 @@ impl<'a> Args<'a> {
     /// Whether an address among the arguments is told to be bad; else strace did not print what
     /// stands there (`-e raw`, `-e verbose=none`).
     fn is_fault(&self) -> bool {
-        recorded(self.call) == Recorded::Errno(tickernel_systems::abi::Errno::EFAULT)
+        recorded(self.call) == Recorded::Errno(Errno::EFAULT)
     }
 
     /// Data that the call was given, `count` bytes of it; a cut string is filled with zeros.
@@ -344,6 +345,10 @@ impl<'a> Args<'a> {
     /// Whether the recorded call succeeded.
     pub(super) fn succeeded(&self) -> bool {
         matches!(recorded(self.call), Recorded::Value(value) if value >= 0)
+    }
+
+    pub(super) fn failed_with(&self, errno: Errno) -> bool {
+        recorded(self.call) == Recorded::Errno(errno)
     }
 
     pub(super) fn done(&self, call: &Call<'_>) -> Option<Vec<u8>> {

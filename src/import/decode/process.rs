@@ -53,7 +53,10 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "getresgid" => Call::Getresgid {},
         "getgroups" => Call::Getgroups { size: args.int(0)? },
         "setgroups" => {
-            let groups = args.get(1)?.items()?.iter().map(Value::as_i64).collect::<Option<_>>()?;
+            let list = args.get(1)?;
+            // NULL for none.
+            let items = if list.is_null() { &[] } else { list.items()? };
+            let groups = items.iter().map(Value::as_i64).collect::<Option<_>>()?;
             Call::Setgroups { groups }
         }
         "capset" => return capset(args),
