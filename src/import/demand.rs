@@ -157,7 +157,7 @@ impl Order<'_> {
     fn supply_end(&mut self, tid: u32, other: u32, call: &Call<'_>, want: &Want) -> bool {
         let (Call::ExitGroup { status } | Call::Exit { status }) = call else { return false };
         // What the others of its process have open it does not close.
-        if matches!(call, Call::Exit { .. }) && self.has_threads(other) {
+        if matches!(call, Call::Exit { .. }) && !self.siblings(other).is_empty() {
             return false;
         }
         let holds = match want {
@@ -180,13 +180,6 @@ impl Order<'_> {
             self.emit(&Event::Call { task: other, call: all }, Some(forced), None);
         }
         holds || is_watched
-    }
-
-    /// Whether the process of a task has others that live.
-    fn has_threads(&self, tid: u32) -> bool {
-        let process = self.kernel.process_of_task(tid);
-        let same = |other: &u32| self.kernel.process_of_task(*other) == process;
-        self.tasks.keys().filter(|other| **other != tid).any(same)
     }
 
     /// What takes an end of a pipe away; a reader that is before this one in the pipe's bytes.

@@ -263,6 +263,7 @@ impl Order<'_> {
                 _ => false,
             }
         };
+        self.end_before(tid);
         let siblings = self.siblings(tid);
         let leader = siblings.iter().copied().find(|other| is_exit(self, *other, true));
         let own = is_exit(self, tid, false);
@@ -288,6 +289,22 @@ impl Order<'_> {
             };
             let forced = Expected::only(Role::Force, name);
             self.emit(&Event::Call { task: tid, call }, Some(forced), lines);
+        }
+    }
+
+    /// Threads that entered exit(2) before this one ended: of a leader the line that says so comes
+    /// last, and the status of its process is that of the last to end.
+    fn end_before(&mut self, tid: u32) {
+        let entered = |order: &Self, tid: u32| {
+            let pending = order.tasks.get(&tid)?.pending.as_ref()?;
+            let exits = matches!(pending.decoded.parsed(), Some(Call::Exit { .. }));
+            (exits && pending.item.is_none()).then_some(pending.entry_line)
+        };
+        let Some(own) = entered(self, tid) else { return };
+        for other in self.siblings(tid) {
+            if entered(self, other).is_some_and(|line| line < own) {
+                self.run_call(other);
+            }
         }
     }
 

@@ -55,6 +55,27 @@ fn a_thread_that_executes_a_program_goes_on_in_another_file() {
     assert_eq!((report.mismatched, report.unsupported), (0, 0), "{:?}", report.by_call);
 }
 
+/// The status of a process is that of its last thread, whose end is printed before the leader's.
+#[test]
+fn a_leader_ends_before_its_last_thread() {
+    agrees(
+        r#"9 execve("./t", ["t"], 0x7ffd /* 3 vars */) = 0
+9 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 10
+10 clone3({flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM, child_tid=0x7f, parent_tid=0x7f, exit_signal=0, stack=0x7f, stack_size=0x7fff, tls=0x7f} => {parent_tid=[11]}, 88) = 11
+10 exit(3) = ?
+11 getpid() = 10
+11 exit(9) = ?
+11 +++ exited with 9 +++
+10 +++ exited with 9 +++
+9 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=10, si_uid=0, si_status=9, si_utime=0, si_stime=0} ---
+9 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 9}], 0, NULL) = 10
+9 exit_group(0) = ?
+9 +++ exited with 0 +++
+"#,
+        0,
+    );
+}
+
 /// A thread's end closes nothing of its process, whoever asks for the other end of a pipe.
 #[test]
 fn a_thread_that_ends_leaves_the_descriptors() {
