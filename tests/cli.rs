@@ -384,6 +384,9 @@ fn a_damaged_trace_gives_what_stands_before() {
     assert_eq!(verified.json()["damage"]["line"], session.text.split(|b| *b == b'\n').count() - 1);
     // What it holds is no certificate, and what it does not hold nobody knows.
     let cut = session.put("cut.trace", &whole[..whole.len() / 2]);
+    let told = tickernel(&["verify", &file, &trace]);
+    assert_eq!((told.status, told.out.as_str()), (Some(0), ""), "{}", told.err);
+    assert!(told.err.ends_with("\nvalid\n"), "{}", told.err);
     let verified = tickernel(&["verify", &file, &cut, "--json"]);
     assert_eq!(verified.status, Some(2), "{}{}", verified.out, verified.err);
     assert_eq!(verified.json()["damaged"], true);

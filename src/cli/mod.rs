@@ -116,6 +116,16 @@ fn print_line(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Prints a report for people, on standard error.
+fn print_report(text: &str) -> Result<(), Failure> {
+    match io::stderr().lock().write_all(text.as_bytes()) {
+        // Whoever read it has gone; the exit status is still asked for.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::new(format_args!("standard error: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
 /// One line on standard error. Where that cannot be written the exit status still says it
 /// (`eprintln!` would panic).
 fn complain(text: &str) {

@@ -3,7 +3,6 @@
 use super::{Failure, Progress, Verdict, complain, read_input, replay_input};
 use crate::replay::{Options, Replayed};
 use clap::Args;
-use std::io::Write;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -48,12 +47,7 @@ pub(super) fn print(replayed: &Replayed, json: bool) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    match std::io::stderr().lock().write_all(report.to_text().as_bytes()) {
-        // Whoever read it has gone; the exit status is still asked for.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::new(format_args!("standard error: {error}"))),
-        Ok(()) => Ok(()),
-    }
+    super::print_report(&report.to_text())
 }
 
 /// Damaged input is 2, a disagreement 1.

@@ -1,9 +1,9 @@
 //! `tickernel verify`: whether an imported trace is what its recording says.
 
-use super::{Failure, Verdict, complain, print_line};
-use crate::verify::verify;
+use super::{Failure, Verdict, complain, print_line, print_report};
+use crate::verify::{Certificate, verify};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -21,23 +21,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     if arguments.json {
         print_line(&serde_json::to_string(&found).map_err(Failure::new)?)?;
     } else {
-        print_line(&format!(
-            "{}: {} calls, {} events; {} effects in order, {} answers as recorded, {} fed",
-            arguments.trace.display(),
-            found.calls,
-            found.events,
-            found.ordered,
-            found.compared,
-            found.fed
-        ))?;
-        match &found.fault {
-            None => print_line("valid")?,
-            Some(fault) => {
-                let line = fault.line.map(|line| format!("line {line}, ")).unwrap_or_default();
-                let seq = fault.seq.map(|seq| format!("event {seq}: ")).unwrap_or_default();
-                print_line(&format!("not valid: {line}{seq}{}", fault.why))?;
-            }
-        }
+        print_report(&report(&arguments.trace, &found))?;
     }
     if let Some(damage) = &found.damage {
         let (file, why) = (arguments.recording.display(), damage.why.replace('\n', " "));
@@ -48,4 +32,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         (true, false) => Verdict::Agrees,
         (false, false) => Verdict::Differs,
     })
+}
+
+/// What was checked, and whether it holds.
+fn report(trace: &Path, found: &Certificate) -> String {
+    let Certificate { calls, events, ordered, compared, fed, .. } = found;
+    let verdict = match &found.fault {
+        None => "valid".to_owned(),
+        Some(fault) => {
+            let line = fault.line.map(|line| format!("line {line}, ")).unwrap_or_default();
+            let seq = fault.seq.map(|seq| format!("event {seq}: ")).unwrap_or_default();
+            format!("not valid: {line}{seq}{}", fault.why)
+        }
+    };
+    format!(
+        "{}: {calls} calls, {events} events; {ordered} effects in order, {compared} answers as recorded, \
+         {fed} fed\n{verdict}\n",
+        trace.display()
+    )
 }

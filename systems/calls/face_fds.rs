@@ -516,9 +516,9 @@ impl Kernel {
         whence: u32,
     ) -> CallResult {
         let size = match object {
-            Object::Epoll | Object::Inotify | Object::Pidfd(_) => return Err(Errno::ESPIPE.into()),
-            // It stays where it is (`noop_llseek`).
-            Object::Event(_) => return Ok(Answer::value(0)),
+            Object::Pidfd(_) => return Err(Errno::ESPIPE.into()),
+            // They stay where they are (`noop_llseek`).
+            Object::Epoll | Object::Event(_) | Object::Inotify => return Ok(Answer::value(0)),
             Object::Device(_) => 0,
             Object::Foreign(_) if whence != SEEK_END => 0,
             Object::Foreign(number) => {
