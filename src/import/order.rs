@@ -470,6 +470,7 @@ impl<'a> Order<'a> {
     /// strace was attached in the middle of it: its arguments are not known, so that it is answered
     /// as recorded.
     fn exit_without_entry(&mut self, tid: u32, index: u64, call: Arc<strace::Call>) {
+        self.leave_open_call(tid);
         let mut decoded = decode::decode(&call);
         if decoded.expected.role == Role::OutOfScope || !self.is_known(tid) {
             if decoded.expected.role != Role::OutOfScope {
