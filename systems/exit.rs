@@ -374,10 +374,6 @@ impl Kernel {
 
     /// Removes a zombie from every list: its number is free if no group or session has it.
     pub(crate) fn reap(&mut self, process: ProcessRow) {
-        // By the face, a birth may name a zombie as the parent.
-        if self.rows[process].children.next != 0 {
-            self.orphan_children(process);
-        }
         self.leave_lists(process);
         let row = &self.rows[process];
         let (pid, driver, requester) = (row.pid, row.driver, row.requester);

@@ -402,7 +402,9 @@ impl Kernel {
         for (_, row) in ProcessRow::all(&self.rows) {
             let process = &self.rows[row];
             let parent = self.pids.process(process.parent);
-            must(process.parent == 0 || parent.is_some(), "the parent of a process is gone")?;
+            // By the face a birth may name a zombie: the number stays when that is waited for.
+            let may_be_gone = process.parent == 0 || self.bends.first_adopts;
+            must(may_be_gone || parent.is_some(), "the parent of a process is gone")?;
             let lends = process.vfork_parent == 0 || process.life == Life::Alive;
             must(lends, "a dead process holds its parent in vfork")?;
         }
