@@ -141,7 +141,9 @@ impl MemoryFileSystem {
         all
     }
 
-    /// The whole tree as a value. It has the times from before its files were read for it.
+    /// The whole tree as a value. It has the times from before its files were read for it. A file
+    /// that `read_file` refuses with `ENOMEM`, for the length of its holes, stands in it empty: the
+    /// contract's signature has no error.
     pub fn snapshot(&self) -> MemoryFileSystemSnapshot {
         let mut path_index = BTreeMap::new();
         let mut inodes = BTreeMap::new();
