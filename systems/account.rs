@@ -4,7 +4,7 @@
 
 use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::calls::transfer::Sending;
-use crate::components::socket::{Packet, Peer};
+use crate::components::socket::Peer;
 use crate::components::{Interrupted, Life, Object, Target, Wait, Waiting};
 use crate::kernel::Kernel;
 use crate::memory;
@@ -142,11 +142,17 @@ impl Kernel {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
             | Waiting::SocketRead { description, .. }
-            | Waiting::SocketWrite { description, .. }
+            | Waiting::Connect { description, .. }
+            | Waiting::Accept { description, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. }
             | Waiting::RecordLock { description, .. }
             | Waiting::Flock { description, .. } => held(*description),
+            Waiting::SocketWrite { description, with, .. } => {
+                held(*description);
+                let rights = with.as_deref().map_or(&[][..], |with| &with.rights);
+                rights.iter().for_each(|row| held(*row));
+            }
             Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
             }
@@ -264,19 +270,53 @@ impl Kernel {
     }
 
     fn audit_sockets(&self, uses: &mut Uses) -> Result<(), Defect> {
+        let mut sent: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut flights: BTreeMap<u64, u32> = BTreeMap::new();
         for (_, row) in SocketRow::all(&self.rows) {
             let socket = &self.rows[row];
-            let lengths = socket.queue.iter().map(|packet| packet.bytes.len() as u64);
-            uses.held_bytes += lengths.clone().map(memory::packet_bytes).sum::<u64>();
-            let cost: u64 = lengths.map(|length| socket.cost_bytes(length)).sum();
-            must(cost == socket.queue_cost_bytes, "what lies in a socket is counted wrongly")?;
-            let whole = |packet: &Packet| u64::from(packet.read) <= packet.bytes.len() as u64;
-            must(socket.queue.iter().all(whole), "a packet is read beyond its end")?;
-            if let Peer::At(other) = socket.peer {
-                must(other.is_live(&self.rows), "the other end of a socket is gone")?;
-                let back = self.rows[other].peer == Peer::At(row);
-                must(back && self.rows[other].kind == socket.kind, "a socket is no pair")?;
+            for packet in &socket.queue {
+                uses.held_bytes += memory::packet_bytes(packet);
+                *sent.entry(packet.sender.id).or_default() += u64::from(packet.cost_bytes);
+                let whole = u64::from(packet.read) <= packet.bytes.len() as u64;
+                must(whole, "a packet is read beyond its end")?;
+                for right in packet.rights() {
+                    must(right.is_live(&self.rows), "a description in a message is gone")?;
+                    let id = right.own_id(&self.rows);
+                    *uses.descriptions.entry(id).or_default() += 1;
+                    *flights.entry(id).or_default() += 1;
+                }
             }
+            if let Some(more) = &socket.more {
+                let names = memory::name_bytes(&more.name) + memory::name_bytes(&more.remote);
+                uses.held_bytes += names + memory::OPTION_BYTES * more.options.len() as u64;
+            }
+            self.audit_peer(row)?;
+        }
+        for (id, row) in SocketRow::all(&self.rows) {
+            let on_the_way = sent.get(&id).copied().unwrap_or(0);
+            let counted = self.rows[row].sent_bytes == on_the_way;
+            must(counted, "what a socket has on the way is counted wrongly")?;
+        }
+        let known = |(id, count): (&u64, &u32)| self.flights_of(*id) == *count;
+        let all = flights.values().map(|count| u64::from(*count)).sum::<u64>();
+        let counted = flights.iter().all(known) && all == self.flights.len();
+        must(counted, "descriptions in messages are counted wrongly")
+    }
+
+    /// A connection has two ends; a datagram socket's peer has it for a peer, or lists it.
+    fn audit_peer(&self, row: SocketRow) -> Result<(), Defect> {
+        let socket = &self.rows[row];
+        if let Peer::At(other) = socket.peer {
+            must(other.is_live(&self.rows), "the other end of a socket is gone")?;
+            let other = &self.rows[other];
+            let lists = |more: &crate::components::socket::More| more.senders.contains(&row);
+            let listed = !socket.is_connection() && other.more.as_deref().is_some_and(lists);
+            let back = other.peer == Peer::At(row) || listed;
+            must(back && other.kind == socket.kind, "a socket is no pair")?;
+        }
+        for sender in socket.more.iter().flat_map(|more| &more.senders) {
+            must(sender.is_live(&self.rows), "who sends to a socket is gone")?;
+            must(self.rows[*sender].peer == Peer::At(row), "who sends to a socket does not")?;
         }
         Ok(())
     }

@@ -162,6 +162,8 @@ impl Kernel {
             record_locks: BTreeMap::new(),
             inotify: Default::default(),
             pidfds: BTreeMap::new(),
+            sockets: crate::tables::SocketNames::default(),
+            flights: crate::calls::rights::Flights::default(),
             timers: crate::tables::timers::Timers::default(),
             tick: 0,
             counters: Counters::default(),

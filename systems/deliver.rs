@@ -228,12 +228,11 @@ impl Kernel {
 
     /// A call that a stop interrupted is made again: it waits at the end of the queues.
     fn wait_again(&mut self, row: TaskRow) {
-        let Some(wait) = &self.rows[row].wait else { return };
-        let (tid, restart) = (self.rows[row].tid, wait.restart);
-        if let Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. } = wait.on
-            && written > 0
-        {
-            return self.complete_late(row, Completed::Done(Answer::value(written as i64)));
+        let tid = self.rows[row].tid;
+        let Some(wait) = &mut self.rows[row].wait else { return };
+        let restart = wait.restart;
+        if let Some(answer) = wait.on.partial() {
+            return self.complete_late(row, Completed::Done(answer));
         }
         match restart {
             Restart::NeverAtAll => self.complete_late(row, Completed::Failed(Errno::EINTR)),
@@ -499,17 +498,13 @@ impl Kernel {
             Restart::Uninterruptible => true,
         };
         // What it has done counts: a blocking write that wrote some says how much (write(2)).
-        let result = match &wait.on {
-            Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. }
-                if *written > 0 =>
-            {
-                Completed::Done(Answer::value(*written as i64))
-            }
-            _ if again => {
+        let result = match wait.on.partial() {
+            Some(answer) => Completed::Done(answer),
+            None if again => {
                 self.park_open(row, &mut wait);
                 return Some(Interrupted::Again(wait));
             }
-            _ => Completed::Failed(Errno::EINTR),
+            None => Completed::Failed(Errno::EINTR),
         };
         self.forget_wait(&wait.on);
         self.let_go(row, &wait.on);

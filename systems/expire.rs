@@ -39,7 +39,10 @@ impl Kernel {
 }
 
 /// What a call gives when its deadline is reached.
-pub(crate) fn expired_result(on: &Waiting) -> Completed {
+pub(crate) fn expired_result(on: &mut Waiting) -> Completed {
+    if let Some(answer) = on.partial() {
+        return Completed::Done(answer);
+    }
     match on {
         Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
         Waiting::Select { sets, fds, .. } => {
@@ -47,13 +50,16 @@ pub(crate) fn expired_result(on: &Waiting) -> Completed {
         }
         // Only reads of the face have a deadline.
         Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
+        // SO_RCVTIMEO, SO_SNDTIMEO (socket(7)).
+        Waiting::SocketRead { .. }
+        | Waiting::SocketWrite { .. }
+        | Waiting::Connect { .. }
+        | Waiting::Accept { .. } => Completed::Failed(Errno::EAGAIN),
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)
         | Waiting::Finished(_)
         | Waiting::PipeWrite { .. }
-        | Waiting::SocketRead { .. }
-        | Waiting::SocketWrite { .. }
         | Waiting::EventRead { .. }
         | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)

@@ -169,6 +169,8 @@ pub(crate) enum Changed {
     Pipe(PipeRow),
     /// What lies in a socket, its room or its other end.
     Socket(SocketRow),
+    /// Room in the queue of a socket, or in its list of connections.
+    Room(SocketRow),
     /// A counter of eventfd(2).
     Event(EventRow),
     /// The end of what a pidfd refers to.
@@ -215,6 +217,10 @@ pub struct Kernel {
     pub(crate) pidfds: BTreeMap<u32, PidfdRow>,
     /// Instances of inotify(7).
     pub(crate) inotify: crate::calls::inotify::Inotify,
+    /// Who has which name among sockets.
+    pub(crate) sockets: crate::tables::SocketNames,
+    /// Descriptors that travel in messages.
+    pub(crate) flights: crate::calls::rights::Flights,
     /// The timers of timer_create(2).
     pub(crate) timers: crate::tables::timers::Timers,
     pub(crate) now_ns: u64,

@@ -26,7 +26,8 @@
 //!
 //! Not here: RLIMIT_NPROC, which counts by user (`tables/users.rs`), and RLIMIT_SIGPENDING.
 
-use crate::abi::{Errno, SigAction, Signal};
+use crate::abi::{Address, Errno, SigAction, Signal};
+use crate::components::socket::{Attached, More, Packet};
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Interrupted, Pidfd, Pipe, Process,
     ProcessText, Queued, Socket, Task, Text, Wait, Waiting,
@@ -49,8 +50,10 @@ pub(crate) const DESCRIPTION_BYTES: u64 = 256;
 pub(crate) const PIPE_BYTES: u64 = 1536;
 /// A slot of a pipe beyond those (`F_SETPIPE_SZ`).
 pub(crate) const SLOT_BYTES: u64 = 64;
-/// A socket.
-pub(crate) const SOCKET_BYTES: u64 = 256;
+/// A socket, with what few have: a name's place, a peer, an option's.
+pub(crate) const SOCKET_BYTES: u64 = 1024;
+/// An option of a socket that was set.
+pub(crate) const OPTION_BYTES: u64 = 64;
 /// A counter of eventfd(2).
 pub(crate) const EVENT_BYTES: u64 = 256;
 /// What a pidfd refers to, with its place in the index.
@@ -91,7 +94,8 @@ const _: () = {
     let segment = size_of::<crate::components::Segment>();
     fits(PIPE_BYTES, row + size_of::<Pipe>() + 16 * segment + 512);
     fits(SLOT_BYTES, segment);
-    fits(SOCKET_BYTES, row + size_of::<Socket>());
+    fits(SOCKET_BYTES, row + size_of::<Socket>() + size_of::<More>() + 256);
+    fits(ATTACHED_BYTES, size_of::<Attached>());
     fits(EVENT_BYTES, row + size_of::<Event>());
     fits(PIDFD_BYTES, row + size_of::<Pidfd>() + 32);
     fits(FD_BYTES, size_of::<Option<crate::components::FdSlot>>());
@@ -172,10 +176,28 @@ impl Kernel {
 }
 
 /// What a packet in a socket takes beside its row.
-pub(crate) const fn packet_bytes(length: u64) -> u64 {
+pub(crate) fn packet_bytes(packet: &Packet) -> u64 {
     /// The entry of the queue, and its buffer's own.
-    const ENTRY_BYTES: u64 = 64;
-    length + ENTRY_BYTES
+    const ENTRY_BYTES: u64 = 128;
+    let with = packet.with.as_deref();
+    let with = with.map_or(0, |with| ATTACHED_BYTES + name_bytes(&with.from) + rights_bytes(with.rights.len()));
+    packet.bytes.len() as u64 + ENTRY_BYTES + with
+}
+
+/// What travels with a packet, beside its sender's name and descriptors.
+const ATTACHED_BYTES: u64 = 128;
+
+/// Descriptors that travel with a packet: each with its place in the table of those in flight.
+pub(crate) const fn rights_bytes(count: usize) -> u64 {
+    64 * count as u64
+}
+
+/// What the name of a socket takes, wherever it lies; that of an abstract one in the table too.
+pub(crate) fn name_bytes(name: &Address) -> u64 {
+    match name {
+        Address::Unix(name) | Address::Abstract(name) => 64 + 2 * name.0.len() as u64,
+        Address::Unnamed | Address::Inet(..) | Address::Inet6(..) | Address::Other(_) => 0,
+    }
 }
 
 /// What the words of a process take.
@@ -187,13 +209,20 @@ pub(crate) fn text_bytes<'w>(words: impl Iterator<Item = &'w [u8]>) -> u64 {
 pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
     match on {
         Waiting::Parked(call) => call.0.len() as u64,
-        Waiting::PipeWrite { data, .. } | Waiting::SocketWrite { data, .. } => data.0.len() as u64,
+        Waiting::PipeWrite { data, .. } => data.0.len() as u64,
+        Waiting::SocketWrite { data, with, .. } => {
+            let with = with.as_deref();
+            let rights = with.map_or(0, |with| ATTACHED_BYTES + rights_bytes(with.rights.len()));
+            data.0.len() as u64 + rights
+        }
+        Waiting::Connect { address, .. } => name_bytes(address),
         Waiting::Poll { fds, .. } | Waiting::Select { fds, .. } => fds.len() as u64 * POLLED_BYTES,
         // Parked and opening take turns: the same bytes.
-        Waiting::FifoOpen { again, .. } => again.0.len() as u64,
+        Waiting::FifoOpen { again, .. } | Waiting::Accept { again, .. } => again.0.len() as u64,
         Waiting::Finished(result) => completed_bytes(result),
+        // It grows while it waits, up to what its caller has room for; the socket held it before.
+        Waiting::SocketRead { .. } => 0,
         Waiting::PipeRead { .. }
-        | Waiting::SocketRead { .. }
         | Waiting::EventRead { .. }
         | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)

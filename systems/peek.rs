@@ -161,7 +161,7 @@ impl Kernel {
 
     fn socket_view(&self, socket: SocketRow) -> Option<SocketView> {
         let state = &self.rows[socket];
-        if !state.is_used() {
+        if !state.is_connected() && state.shut == 0 {
             return None;
         }
         let id = match state.peer {

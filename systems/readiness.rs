@@ -9,6 +9,7 @@
 use crate::abi::flags::{__WNOTHREAD, O_NONBLOCK};
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
+use crate::components::socket::SocketRef;
 use crate::components::{ChildSelect, Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
@@ -23,13 +24,19 @@ use smallvec::SmallVec;
 impl Kernel {
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        !self.changed.is_empty() || !self.signalled.is_empty() || self.fs.has_told()
+        !self.changed.is_empty()
+            || !self.signalled.is_empty()
+            || self.fs.has_told()
+            || self.flights.has_work()
     }
 
     /// Runs the phases until nothing is left to do.
     pub(crate) fn settle(&mut self) {
         if self.fs.has_told() {
             self.tell_watchers();
+        }
+        if self.flights.has_work() {
+            self.settle_flights();
         }
         if self.config.wake == WakeMode::OnDemand {
             self.changed.clear();
@@ -43,6 +50,8 @@ impl Kernel {
                 self.wake(object);
             } else if self.fs.has_told() {
                 self.tell_watchers();
+            } else if self.flights.has_work() {
+                self.settle_flights();
             } else {
                 return;
             }
@@ -50,19 +59,15 @@ impl Kernel {
     }
 
     /// Puts a task to sleep in a call.
-    pub(crate) fn block(&mut self, tick: u64, row: TaskRow, block: Block) -> Outcome {
+    pub(crate) fn block(&mut self, tick: u64, row: TaskRow, mut block: Block) -> Outcome {
         let call = CallId(tick);
         let bytes = memory::wait_bytes(&block.on);
         if bytes > 0 && !self.has_memory(bytes) {
             self.let_go(row, &block.on);
             self.end_temporary_mask(row);
-            return match block.on {
-                Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. }
-                    if written > 0 =>
-                {
-                    Outcome::Done(Answer::value(written as i64))
-                }
-                _ => Outcome::Failed(Errno::ENOMEM),
+            return match block.on.partial() {
+                Some(answer) => Outcome::Done(answer),
+                None => Outcome::Failed(Errno::ENOMEM),
             };
         }
         self.hold_bytes(bytes);
@@ -150,10 +155,21 @@ impl Kernel {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
             | Waiting::SocketRead { description, .. }
-            | Waiting::SocketWrite { description, .. }
+            | Waiting::Accept { description, over: false, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
+            }
+            Waiting::Accept { over: true, .. } => {}
+            Waiting::SocketWrite { description, with, .. } => {
+                self.watch_description(*description, since, tid, enter);
+                if let Some(at) = with.as_deref().and_then(|with| with.at) {
+                    self.watch_room(at, since, tid, enter);
+                }
+            }
+            Waiting::Connect { description, at, .. } => {
+                self.watch_description(*description, since, tid, enter);
+                self.watch_room(*at, since, tid, enter);
             }
             Waiting::Splice(splicing) => {
                 for description in splicing.held() {
@@ -205,6 +221,13 @@ impl Kernel {
         if enter { queue.add(since, tid) } else { queue.remove(since) }
     }
 
+    /// Enters or removes a wait for room in a socket's queue, which may be gone.
+    fn watch_room(&mut self, socket: SocketRef, since: u64, tid: u32, enter: bool) {
+        let Some(socket) = self.live_socket(socket) else { return };
+        let queue = &mut self.rows[socket].more_mut().room_waiters;
+        if enter { queue.add(since, tid) } else { queue.remove(since) }
+    }
+
     fn watch_pipe(&mut self, pipe: PipeRow, since: u64, tid: u32, enter: bool) {
         if !self.pipe_is_live(pipe) {
             return;
@@ -247,7 +270,15 @@ impl Kernel {
             Changed::Socket(socket) if socket.is_live(&self.rows) => {
                 SmallVec::from_slice(&self.rows[socket].waiters.0)
             }
-            Changed::Pipe(_) | Changed::Event(_) | Changed::Pidfd(_) | Changed::Socket(_) => return,
+            Changed::Room(socket) if socket.is_live(&self.rows) => {
+                let more = self.rows[socket].more.as_deref();
+                SmallVec::from_slice(more.map_or(&[], |more| &more.room_waiters.0))
+            }
+            Changed::Pipe(_)
+            | Changed::Event(_)
+            | Changed::Pidfd(_)
+            | Changed::Socket(_)
+            | Changed::Room(_) => return,
             Changed::Children { parent, child, group, maker } => {
                 let Some(process) = self.pids.process(parent) else { return };
                 let waiters = self.rows[process].child_waiters.0.iter().copied();
@@ -429,11 +460,25 @@ impl Kernel {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
             | Waiting::SocketRead { description, .. }
-            | Waiting::SocketWrite { description, .. }
+            | Waiting::Connect { description, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. }
             | Waiting::RecordLock { description, .. }
             | Waiting::Flock { description, .. } => self.release(*description),
+            Waiting::SocketWrite { description, with, .. } => {
+                let rights = with.as_deref().map(|with| with.rights.as_slice());
+                for right in rights.unwrap_or_default() {
+                    self.release(*right);
+                }
+                self.release(*description);
+            }
+            Waiting::Accept { description, fd, over, .. } => {
+                if !over {
+                    let files = self.rows[row].files;
+                    self.rows[files].unreserve(*fd);
+                }
+                self.release(*description);
+            }
             Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                 for description in held.iter().flatten() {
                     self.release(*description);
@@ -470,6 +515,7 @@ impl Kernel {
             return Some(result.clone());
         }
         let expired = wait.deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
+        let since = wait.since;
         let tried = match &mut wait.on {
             Waiting::PipeRead { description, count } => {
                 self.try_pipe_read(*description, *count).transpose()
@@ -483,12 +529,23 @@ impl Kernel {
                     && self.config.wake == WakeMode::Auto;
                 tried.or_else(|| leaves.then_some(Ok(Answer::value(*written as i64))))
             }
-            Waiting::SocketRead { description, count } => {
-                self.try_socket_read(*description, *count).transpose()
+            Waiting::SocketRead { description, receiving } => {
+                self.try_socket_read(row, *description, receiving).transpose()
             }
-            Waiting::SocketWrite { description, data, written } => {
-                self.try_socket_write(row, *description, &data.0, written).transpose()
+            Waiting::SocketWrite { description, data, written, with } => {
+                let before = with.as_deref().and_then(|with| with.at);
+                let tried = self.try_socket_write(row, *description, &data.0, written, with);
+                let after = with.as_deref().and_then(|with| with.at);
+                self.wait_elsewhere(row, since, before, after);
+                tried.transpose()
             }
+            Waiting::Connect { description, address, at } => {
+                let before = *at;
+                let tried = self.try_connect(row, *description, address, at);
+                self.wait_elsewhere(row, since, Some(before), Some(*at));
+                tried.transpose()
+            }
+            Waiting::Accept { .. } => self.try_accept(row, &mut wait.on).transpose(),
             Waiting::EventRead { description } => self.try_event(*description, None).map(Ok),
             Waiting::EventWrite { description, value } => {
                 self.try_event(*description, Some(*value)).map(Ok)
@@ -524,8 +581,28 @@ impl Kernel {
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
             Some(Err(errno)) => Some(Completed::Failed(errno)),
-            None if expired => Some(crate::expire::expired_result(&wait.on)),
+            None if expired => Some(crate::expire::expired_result(&mut wait.on)),
             None => None,
+        }
+    }
+
+    /// A call that waits for room in a queue may have found another one full.
+    fn wait_elsewhere(
+        &mut self,
+        row: TaskRow,
+        since: u64,
+        before: Option<SocketRef>,
+        after: Option<SocketRef>,
+    ) {
+        if before == after {
+            return;
+        }
+        let tid = self.rows[row].tid;
+        if let Some(before) = before {
+            self.watch_room(before, since, tid, false);
+        }
+        if let Some(after) = after {
+            self.watch_room(after, since, tid, true);
         }
     }
 
@@ -556,16 +633,11 @@ impl Kernel {
 
     /// A call is over as a signal would end it: a write that wrote some says how much (write(2)).
     fn give_up(&mut self, row: TaskRow) -> Outcome {
-        let wait = self.rows[row].wait.as_ref();
-        let Some(
-            Waiting::PipeWrite { written: written @ 1.., .. }
-            | Waiting::SocketWrite { written: written @ 1.., .. },
-        ) = wait.map(|wait| &wait.on)
-        else {
+        let wait = self.rows[row].wait.as_mut();
+        let Some(answer) = wait.and_then(|wait| wait.on.partial()) else {
             self.complete(row, Completed::Failed(Errno::EINTR));
             return Outcome::Failed(Errno::EINTR);
         };
-        let answer = Answer::value(*written as i64);
         self.complete(row, Completed::Done(answer.clone()));
         Outcome::Done(answer)
     }

@@ -6,6 +6,7 @@ use crate::abi::flags::LOCK_SH;
 use crate::account::{Defect, must};
 use crate::calls::record_lock::{LockOwner, LockedObject};
 use crate::calls::transfer::Sending;
+use crate::components::socket::SocketRef;
 use crate::components::{Frame, Interrupted, Life, Object, Target, Task, Wait, Waiting};
 use crate::fs::{InodeId, Place};
 use crate::kernel::{Kernel, WakeMode};
@@ -31,6 +32,8 @@ enum Queue {
     Flock(InodeId),
     Records(LockedObject),
     Inotify(u64),
+    Socket(u64),
+    Room(u64),
 }
 
 /// A call's place in a queue: which, since when, whose.
@@ -104,11 +107,20 @@ impl Kernel {
                 Waiting::PipeRead { description, .. }
                 | Waiting::PipeWrite { description, .. }
                 | Waiting::SocketRead { description, .. }
-                | Waiting::SocketWrite { description, .. }
+                | Waiting::Accept { description, over: false, .. }
                 | Waiting::EventRead { description }
                 | Waiting::EventWrite { description, .. }
                 | Waiting::Sendfile(Sending { to: description, .. }) => {
                     stand(self.queue_of(*description));
+                }
+                Waiting::Accept { over: true, .. } => {}
+                Waiting::SocketWrite { description, with, .. } => {
+                    stand(self.queue_of(*description));
+                    stand(with.as_deref().and_then(|with| self.room_of(with.at?)));
+                }
+                Waiting::Connect { description, at, .. } => {
+                    stand(self.queue_of(*description));
+                    stand(self.room_of(*at));
                 }
                 Waiting::Splice(splicing) => {
                     splicing.held().into_iter().for_each(|row| stand(self.queue_of(row)));
@@ -148,8 +160,14 @@ impl Kernel {
             Target::Object(Object::Event(event)) => Some(Queue::Event(event.own_id(&self.rows))),
             Target::Object(Object::Pidfd(pidfd)) => Some(Queue::Pidfd(pidfd.own_id(&self.rows))),
             Target::Object(Object::Inotify) => Some(Queue::Inotify(row.own_id(&self.rows))),
-            Target::File(_) | Target::Socket(_) | Target::Object(_) => None,
+            Target::Socket(socket) => Some(Queue::Socket(socket.own_id(&self.rows))),
+            Target::File(_) | Target::Object(_) => None,
         }
+    }
+
+    /// The queue of those who wait for room in a socket's queue, if it is still there.
+    fn room_of(&self, socket: SocketRef) -> Option<Queue> {
+        self.live_socket(socket).map(|_| Queue::Room(socket.id))
     }
 
     fn inode_of(&self, row: DescriptionRow) -> Option<InodeId> {
@@ -164,6 +182,12 @@ impl Kernel {
         };
         for (id, row) in PipeRow::all(&self.rows) {
             add(Queue::Pipe(id), &self.rows[row].waiters.0);
+        }
+        for (id, row) in SocketRow::all(&self.rows) {
+            let socket = &self.rows[row];
+            add(Queue::Socket(id), &socket.waiters.0);
+            let room = socket.more.as_deref().map(|more| more.room_waiters.0.as_slice());
+            add(Queue::Room(id), room.unwrap_or_default());
         }
         for (id, row) in EventRow::all(&self.rows) {
             add(Queue::Event(id), &self.rows[row].waiters.0);
@@ -195,7 +219,9 @@ impl Kernel {
             must(calls == self.blocked_calls, "the index of blocked calls names others")?;
         }
         for (task, wait) in self.all_waits() {
-            if let Waiting::FifoOpen { fd, over: false, .. } = &wait.on {
+            if let Waiting::FifoOpen { fd, over: false, .. }
+            | Waiting::Accept { fd, over: false, .. } = &wait.on
+            {
                 reserved.push((task.files.own_id(&self.rows), *fd));
             }
         }
@@ -238,6 +264,12 @@ impl Kernel {
                 Target::Socket(socket) => {
                     must(socket.is_live(&self.rows), "a description's socket is gone")?;
                     sockets.insert(socket.own_id(&self.rows));
+                    let more = self.rows[socket].more.as_deref();
+                    let pending = more.map(|more| more.pending.iter());
+                    for embryo in pending.into_iter().flatten() {
+                        must(embryo.is_live(&self.rows), "a connection that waits is gone")?;
+                        sockets.insert(embryo.own_id(&self.rows));
+                    }
                 }
                 Target::File(_) | Target::Object(_) => {}
             }
@@ -372,6 +404,9 @@ impl Kernel {
                 Target::Pipe(_, place) => held.extend(place),
                 Target::Socket(_) | Target::Object(_) => {}
             }
+        }
+        for (_, row) in SocketRow::all(&self.rows) {
+            held.extend(self.rows[row].more.as_deref().and_then(|more| more.place));
         }
         for (_, row) in ProcessRow::all(&self.rows) {
             run.extend(self.rows[row].exe);

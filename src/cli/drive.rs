@@ -47,7 +47,7 @@ fn form(style: Style, kind: &FieldValue<'_>) -> &'static str {
     match (style, kind) {
         (Style::Octal, _) => "mode",
         (Style::Flags(_) | Style::OptionalFlags(_), _) => "flags",
-        (Style::Choice(_) | Style::OptionalChoice(_), _) => "name",
+        (Style::Choice(_) | Style::OptionalChoice(_) | Style::SocketOption, _) => "name",
         (Style::Signal, _) => "signal",
         (Style::Dirfd, _) => "descriptor or AT_FDCWD",
         (Style::Plain | Style::Optional, FieldValue::Number(_) | FieldValue::Null) => "number",
@@ -70,6 +70,10 @@ fn form(style: Style, kind: &FieldValue<'_>) -> &'static str {
         }
         (Style::Plain | Style::Optional, FieldValue::Address(_)) => "{family, ...}",
         (Style::Plain | Style::Optional, FieldValue::AltStack(_)) => "{ss_sp, ss_flags, ss_size}",
+        (Style::Plain | Style::Optional, FieldValue::Cred(_)) => "{pid, uid, gid}",
+        (Style::Plain | Style::Optional, FieldValue::OptionValue(_)) => {
+            "number, {onoff, linger} or {sec, usec}"
+        }
     }
 }
 
@@ -81,7 +85,12 @@ fn calls() -> String {
             Style::Optional | Style::OptionalFlags(_) | Style::OptionalChoice(_) | Style::Dirfd => {
                 format!("[{field}: {}]", form(*style, kind))
             }
-            Style::Plain | Style::Octal | Style::Flags(_) | Style::Choice(_) | Style::Signal => {
+            Style::Plain
+            | Style::Octal
+            | Style::Flags(_)
+            | Style::Choice(_)
+            | Style::SocketOption
+            | Style::Signal => {
                 format!("{field}: {}", form(*style, kind))
             }
         });

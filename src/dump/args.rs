@@ -213,6 +213,8 @@ fn field_text(style: Style, value: &FieldValue<'_>) -> String {
         FieldValue::Winsize(size) => structs::winsize(*size),
         FieldValue::Address(address) => structs::address(address).0,
         FieldValue::AltStack(stack) => structs::alt_stack(*stack),
+        FieldValue::Cred(cred) => structs::cred(*cred),
+        FieldValue::OptionValue(value) => structs::option_value(value),
     }
 }
 

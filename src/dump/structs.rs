@@ -1,6 +1,7 @@
 //! Structures as strace prints them with `-v -X verbose`: their fields by the names of the man
 //! pages' structs, in the order of strace. The way back is `import/numbers.rs`.
 
+use tickernel_systems::abi::socket::{OptionValue, Ucred};
 use tickernel_systems::abi::flags::{
     ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, LOCK_KINDS, POLL_EVENTS, SA_FLAGS,
     SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS, STATX_MASKS, UTIME_SPECIALS, WHENCES, major, minor,
@@ -285,5 +286,23 @@ pub(super) fn address(address: &Address) -> (String, u64) {
         Address::Other(number) => {
             (format!("{}, sa_data={}}}", family(u32::from(*number)), raw(&[0; 14])), 16)
         }
+    }
+}
+
+/// `{pid=…, uid=…, gid=…}`
+pub(super) fn cred(cred: Ucred) -> String {
+    format!("{{pid={}, uid={}, gid={}}}", cred.pid, cred.uid, cred.gid)
+}
+
+/// The value of a socket's option.
+pub(super) fn option_value(value: &OptionValue) -> String {
+    match value {
+        OptionValue::Number(number) => format!("[{number}]"),
+        OptionValue::Linger(on, seconds) => format!("{{l_onoff={on}, l_linger={seconds}}}"),
+        OptionValue::Time(seconds, microseconds) => {
+            format!("{{tv_sec={seconds}, tv_usec={microseconds}}}")
+        }
+        OptionValue::Cred(who) => cred(*who),
+        OptionValue::Text(bytes) => text(&bytes.0),
     }
 }

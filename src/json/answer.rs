@@ -3,7 +3,10 @@
 
 use super::files::{read_entries, read_stat, read_statfs, show_entries, show_stat, show_statfs};
 use super::names;
-use super::socket::{read_address, read_alt_stack, show_address, show_alt_stack};
+use super::socket::{
+    put_received, read_address, read_alt_stack, read_option_value, read_received, show_address,
+    show_alt_stack, show_option_value,
+};
 use super::structs::{
     Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_status,
     read_termios, read_time, read_timer, read_winsize, show_action, show_coarse_timer, show_info,
@@ -28,7 +31,7 @@ const AFTER: &str = "_after";
 /// Names of a call's results: those of its man page's pointers.
 fn result_name(call: &str, payload: &Payload) -> &'static str {
     match payload {
-        Payload::None | Payload::Select(_) | Payload::Offsets(..) => "",
+        Payload::None | Payload::Select(_) | Payload::Offsets(..) | Payload::Received(_) => "",
         Payload::Data(_) => "data",
         Payload::Stat(_) => "stat",
         Payload::Statfs(_) => "statfs",
@@ -48,6 +51,7 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Timer(_) => "old_value",
         Payload::Address(_) => "addr",
         Payload::AltStack(_) => "old_ss",
+        Payload::OptionValue(_) => "optval",
         Payload::Change(..) => "change",
         Payload::Conf(_) => "value",
         Payload::Number(_) if call == "timer_create" => "timerid",
@@ -68,6 +72,10 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Data(bytes) => return put_bytes(object, &name, &bytes.0),
         Payload::Select(sets) => return put_sets(object, call, sets),
         Payload::Offsets(input, output) => return put_offsets(object, call, *input, *output),
+        Payload::Received(received) => {
+            let name = |object: &Object, name| free_name(object, call, name);
+            return put_received(object, received, name);
+        }
         Payload::Stat(stat) => show_stat(stat, lossless),
         Payload::Statfs(statfs) => show_statfs(statfs),
         Payload::Status(status) => show_status(*status, lossless),
@@ -88,6 +96,7 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Winsize(size) => show_winsize(*size),
         Payload::Address(address) => show_address(address),
         Payload::AltStack(stack) => show_alt_stack(*stack),
+        Payload::OptionValue(value) => show_option_value(value),
         Payload::Number(number) => Value::from(*number),
         Payload::Conf(value) => value.map_or_else(|| UNLIMITED.into(), Value::from),
         Payload::Change(event, status) => show_numbers([i128::from(*event), i128::from(*status)]),
@@ -282,6 +291,8 @@ impl<'a> FieldSource<'a> for FieldNames {
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
             FieldValue::Address(address) => FieldValue::Address(address.clone()),
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
+            FieldValue::Cred(cred) => FieldValue::Cred(*cred),
+            FieldValue::OptionValue(value) => FieldValue::OptionValue(value.clone()),
         })
     }
 
@@ -295,6 +306,10 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
     if !results.request.0.contains(&"data")
         && let Some(bytes) = take_bytes(object, "data", "the answer")?
     {
+        if matches!(call, "recvfrom" | "recvmsg") {
+            let received = read_received(bytes, |name| results.get(name))?;
+            return Ok(Payload::Received(Box::new(received)));
+        }
         return Ok(Payload::Data(Bytes(bytes)));
     }
     if let Some(sets) = read_sets(&results)? {
@@ -312,7 +327,8 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
+    "optval",
     "value",
     "change",
     "addr",
@@ -374,6 +390,7 @@ fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
         "old_limit" | "rlim" => Payload::Limit(read_limit(value, name)?),
         "addr" => Payload::Address(Box::new(read_address(value, name)?)),
         "old_ss" => Payload::AltStack(read_alt_stack(value, name)?),
+        "optval" => Payload::OptionValue(Box::new(read_option_value(value, name)?)),
         "entries" => Payload::Dirents(read_entries(value, name)?),
         "rem" => Payload::Time(read_time(value, name)?),
         "old_value" | "curr_value" => Payload::Timer(read_timer(value, name)?),

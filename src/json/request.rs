@@ -4,7 +4,7 @@
 //! has fields beside those of its call; a request to `drive` may not.
 
 use super::names;
-use super::socket::{read_address, read_alt_stack};
+use super::socket::{read_address, read_alt_stack, read_cred, read_option_value};
 use super::structs::{
     Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_sigevent,
     read_termios, read_time, read_timer, read_winsize,
@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tickernel_systems::abi::Signal;
+use tickernel_systems::abi::socket::{OPTION_LEVELS, option_names};
 use tickernel_systems::abi::flags::{
     AT_FDCWD, FD_FLAGS, LOCK_KINDS, Names, O_CREAT, O_TMPFILE, OPEN_FLAGS, SEALS, number_of,
 };
@@ -267,7 +268,12 @@ impl<'a> Source<'a> {
             }
             Style::Dirfd => Ok(FieldValue::Number(AT_FDCWD.into())),
             Style::Octal if self.opens_what_exists() => Ok(FieldValue::Null),
-            Style::Plain | Style::Octal | Style::Flags(_) | Style::Choice(_) | Style::Signal => {
+            Style::Plain
+            | Style::Octal
+            | Style::Flags(_)
+            | Style::Choice(_)
+            | Style::SocketOption
+            | Style::Signal => {
                 Err(JsonError::missing(name, self.call))
             }
         }
@@ -309,6 +315,10 @@ impl<'a> Source<'a> {
             FieldValue::Winsize(_) => FieldValue::Winsize(read_winsize(value, name)?),
             FieldValue::Address(_) => FieldValue::Address(read_address(value, name)?),
             FieldValue::AltStack(_) => FieldValue::AltStack(read_alt_stack(value, name)?),
+            FieldValue::Cred(_) => FieldValue::Cred(read_cred(value, name)?),
+            FieldValue::OptionValue(_) => {
+                FieldValue::OptionValue(read_option_value(value, name)?)
+            }
             FieldValue::Termios(_) => self.ioctl_arg(name, value)?,
             FieldValue::Null | FieldValue::Bytes(_) | FieldValue::List(_) => {
                 return Err(self.wrong(name, "what the call takes"));
@@ -337,6 +347,9 @@ impl<'a> Source<'a> {
                 (names::choice(value, table), "a number, or a name that the man page has")
             }
             Style::Signal => (names::signal_number(value), "the name of a signal, or a number"),
+            Style::SocketOption => {
+                (self.option(value), "a number, or the name of an option of that level")
+            }
             Style::Dirfd => {
                 let here = value.as_str() == Some("AT_FDCWD");
                 let number = if here { Some(AT_FDCWD.into()) } else { names::plain(value) };
@@ -344,6 +357,13 @@ impl<'a> Source<'a> {
             }
         };
         number.ok_or_else(|| self.wrong(name, wanted))
+    }
+
+    /// The option of that name at the call's level.
+    fn option(&self, value: &Value) -> Option<i128> {
+        let level = self.request.object.get("level");
+        let level = level.and_then(|level| names::choice(level, OPTION_LEVELS))?;
+        names::choice(value, option_names(u32::try_from(level).unwrap_or(u32::MAX)))
     }
 
     /// fcntl(2)'s argument where it is no lock: F_SETFL and F_SETFD take flags, F_SETSIG a signal,

@@ -2,7 +2,7 @@
 
 use super::Object;
 use super::names::{self, show_flags, show_number};
-use super::socket::{show_address, show_alt_stack};
+use super::socket::{show_address, show_alt_stack, show_cred, show_option_value};
 use super::structs::{
     show_action, show_info, show_limit, show_lock, show_numbers, show_poll, show_sigevent,
     show_termios, show_time, show_timer, show_winsize,
@@ -11,6 +11,7 @@ use super::text::{put_bytes, put_list};
 use serde_json::Value;
 use tickernel_systems::abi::Signal;
 use tickernel_systems::abi::flags::{AT_FDCWD, Names};
+use tickernel_systems::abi::socket::{OPTION_LEVELS, option_names};
 use tickernel_systems::event::{Call, FieldSink, FieldValue, Style};
 
 /// The request that this call is: `pid`, `call` and its fields. Flags that may be left out and are
@@ -74,6 +75,8 @@ impl FieldSink for Sink<'_> {
             FieldValue::Winsize(size) => show_winsize(size),
             FieldValue::Address(address) => show_address(&address),
             FieldValue::AltStack(stack) => show_alt_stack(stack),
+            FieldValue::Cred(cred) => show_cred(cred),
+            FieldValue::OptionValue(value) => show_option_value(&value),
         };
         self.object.insert(name.into(), shown);
     }
@@ -89,9 +92,16 @@ impl Sink<'_> {
                 names::show_choice(number, table)
             }
             Style::Signal => names::show_signal(number),
+            Style::SocketOption => names::show_choice(number, self.option_names()),
             Style::Dirfd if number == i128::from(AT_FDCWD) => "AT_FDCWD".into(),
             Style::Dirfd => show_number(number),
         }
+    }
+
+    /// The names of the options of the level that was shown before.
+    fn option_names(&self) -> Names {
+        let level = self.object.get("level").and_then(|level| names::choice(level, OPTION_LEVELS));
+        option_names(level.and_then(|level| u32::try_from(level).ok()).unwrap_or(u32::MAX))
     }
 
     fn flags(&self, number: i128, table: Names) -> Value {

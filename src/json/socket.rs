@@ -1,12 +1,14 @@
-//! Socket addresses and alternate stacks as JSON, both ways (CLI.md, "An address is …").
+//! Socket addresses, messages, options and alternate stacks as JSON, both ways (CLI.md, "An address
+//! is …").
 
 use super::names::{self, show_flags};
-use super::structs::Fields;
+use super::structs::{Fields, read_numbers, show_numbers};
 use super::text::{put_bytes, take_bytes};
 use super::{JsonError, Object};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use tickernel_systems::abi::flags::{ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, SS_FLAGS};
+use tickernel_systems::abi::socket::{MESSAGE_FLAGS, OptionValue, Received, Ucred};
 use tickernel_systems::abi::{Address, AltStack};
 use tickernel_systems::wire::Bytes;
 
@@ -81,5 +83,96 @@ pub(super) fn read_alt_stack(value: &Value, of: &str) -> Result<AltStack, JsonEr
         sp: fields.or_zero("ss_sp")?,
         flags: fields.by("ss_flags", |value| names::table_flags(value, SS_FLAGS))?,
         size: fields.or_zero("ss_size")?,
+    })
+}
+
+pub(super) fn show_cred(cred: Ucred) -> Value {
+    json!({ "pid": cred.pid, "uid": cred.uid, "gid": cred.gid })
+}
+
+pub(super) fn read_cred(value: &Value, of: &str) -> Result<Ucred, JsonError> {
+    let fields = Fields::new(value, of)?;
+    let [pid, uid, gid] = ["pid", "uid", "gid"].map(|name| fields.number(name));
+    Ok(Ucred { pid: pid?, uid: uid?, gid: gid? })
+}
+
+pub(super) fn show_option_value(value: &OptionValue) -> Value {
+    match value {
+        OptionValue::Number(number) => (*number).into(),
+        OptionValue::Linger(on, seconds) => json!({ "onoff": on, "linger": seconds }),
+        OptionValue::Time(seconds, microseconds) => json!({ "sec": seconds, "usec": microseconds }),
+        OptionValue::Cred(cred) => show_cred(*cred),
+        OptionValue::Text(text) => {
+            let mut object = Object::new();
+            put_bytes(&mut object, "text", &text.0);
+            Value::Object(object)
+        }
+    }
+}
+
+/// A number, or an object whose fields tell which structure it is.
+pub(super) fn read_option_value(value: &Value, of: &str) -> Result<OptionValue, JsonError> {
+    let Some(object) = value.as_object() else {
+        let number = names::plain(value).and_then(|number| i64::try_from(number).ok());
+        return number.map(OptionValue::Number).ok_or_else(|| {
+            JsonError::wrong(of, "the call", "a number, {onoff, linger}, {sec, usec} or {text}")
+        });
+    };
+    let fields = Fields::new(value, of)?;
+    if object.contains_key("onoff") {
+        return Ok(OptionValue::Linger(fields.number("onoff")?, fields.number("linger")?));
+    }
+    if object.contains_key("sec") {
+        return Ok(OptionValue::Time(fields.number("sec")?, fields.or_zero("usec")?));
+    }
+    if object.contains_key("pid") {
+        return Ok(OptionValue::Cred(read_cred(value, of)?));
+    }
+    match take_bytes(object, "text", of)? {
+        Some(text) => Ok(OptionValue::Text(Bytes(text))),
+        None => Err(JsonError::wrong(of, "the call", "a structure of an option")),
+    }
+}
+
+/// What recvfrom(2) or recvmsg(2) gave: `name` says how a field is called beside the request's.
+pub(super) fn put_received(
+    object: &mut Object,
+    received: &Received,
+    name: impl Fn(&Object, &'static str) -> String,
+) {
+    put_bytes(object, "data", &received.data.0);
+    let mut put = |field: &'static str, value: Value| {
+        let name = name(object, field);
+        object.insert(name, value);
+    };
+    if let Some(address) = &received.addr {
+        put("addr", show_address(address));
+    }
+    if let Some(flags) = received.flags {
+        put("flags", show_flags(flags.into(), MESSAGE_FLAGS, ""));
+    }
+    if !received.fds.is_empty() {
+        put("fds", show_numbers(received.fds.iter().map(|fd| (*fd).into())));
+    }
+    if let Some(cred) = received.cred {
+        put("cred", show_cred(cred));
+    }
+}
+
+/// The same back; `get` finds a field of the answer.
+pub(super) fn read_received<'o>(
+    data: Vec<u8>,
+    get: impl Fn(&str) -> Option<&'o Value>,
+) -> Result<Received, JsonError> {
+    let flags = |value: &Value| {
+        let bits = names::table_flags(value, MESSAGE_FLAGS).and_then(|bits| u32::try_from(bits).ok());
+        bits.ok_or_else(|| JsonError::wrong("flags", "the answer", "flags of recvmsg(2)"))
+    };
+    Ok(Received {
+        data: Bytes(data),
+        addr: get("addr").map(|value| read_address(value, "addr")).transpose()?,
+        flags: get("flags").map(flags).transpose()?,
+        fds: get("fds").map(|value| read_numbers(value, "fds")).transpose()?.unwrap_or_default(),
+        cred: get("cred").map(|value| read_cred(value, "cred")).transpose()?,
     })
 }

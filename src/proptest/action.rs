@@ -25,7 +25,7 @@ pub enum Subject {
     Mounts,
     /// Counters, pidfds, files of memory, pages from pipe to pipe.
     Objects,
-    /// Connected sockets.
+    /// Sockets of unix(7).
     Sockets,
 }
 
@@ -96,6 +96,8 @@ actions! {
         3 PidfdWait, 3 Memfd, 3 Seal, 6 Splice, 3 Tee,
     }
     Sockets {
-        4 Socketpair, 8 SocketWrite, 8 SocketRead, 3 Shutdown, 1 SocketName, 2 SocketQueue,
+        4 Socketpair, 5 Socket, 6 Bind, 5 Listen, 7 Connect, 7 Accept, 7 SocketWrite, 7 SocketRead,
+        6 Sendto, 5 Recvfrom, 7 Sendmsg, 7 Recvmsg, 3 Shutdown, 2 SocketName, 2 SocketQueue,
+        3 Getsockopt, 4 Setsockopt,
     }
 }

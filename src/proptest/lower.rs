@@ -57,7 +57,7 @@ pub(super) fn may_be_directory(path: &str, flags: &str) -> bool {
 
 pub(super) struct Lowering<'p> {
     player: &'p Player,
-    pid: i64,
+    pub(super) pid: i64,
     pub(super) choices: [u8; 4],
     /// Nobody else can speak: what waits would end the program.
     pub(super) alone: bool,

@@ -119,8 +119,16 @@ impl Player {
                 self.known.remove(&pid);
             } else if let Some(process) = self.known.get_mut(&pid) {
                 process.blocked = None;
+                let is_message = line.contains_key("data");
                 if let Some(Value::Array(fds)) = line.get("fds") {
-                    note_ends(process, fds, [Kind::Reader, Kind::Writer]);
+                    let kind = if is_message { Kind::File } else { Kind::Reader };
+                    note_ends(process, fds, [kind, Kind::Writer]);
+                }
+                // Only accept(2) tells of an address and of no bytes.
+                if let (true, false, Some(fd)) =
+                    (line.contains_key("addr"), is_message, line.get("ok").and_then(Value::as_i64))
+                {
+                    process.fds.insert(fd, Kind::Socket);
                 }
             }
         } else if let Some(pid) = line.get("signal").and_then(|signal| signal.get("pid"))
@@ -208,6 +216,8 @@ impl Player {
                 let (first, last) = (number("first").unwrap_or(0), number("last").unwrap_or(0));
                 process.fds.retain(|fd, _| !(first..=last).contains(fd));
             }
+            "socket" | "accept" | "accept4" => drop(process.fds.insert(value, Kind::Socket)),
+            "recvmsg" => note_pair(process, answer, [Kind::File, Kind::Socket]),
             "socketpair" => note_pair(process, answer, [Kind::Socket, Kind::Socket]),
             "pipe" | "pipe2" => note_pair(process, answer, [Kind::Reader, Kind::Writer]),
             _ => {}

@@ -1,4 +1,4 @@
-//! What the choices of actions on connected sockets choose among.
+//! What the choices of actions on unix sockets choose among.
 
 use super::Action;
 use super::lower::Lowering;
@@ -8,6 +8,39 @@ use serde_json::{Value, json};
 /// Lengths around what Linux takes another buffer or another page for (`components/socket.rs`).
 const LENGTHS: [usize; 16] =
     [1, 5, 100, 192, 193, 705, 1729, 3776, 3777, 4096, 8192, 40_000, 100_000, 220_000, 0, 64];
+
+/// Names: few, so that they meet.
+const PATHS: [&str; 6] = ["/tmp/s", "/tmp/t", "/tmp/d/s", "/tmp/a", "s", "/none/s"];
+const ABSTRACT: [&str; 3] = ["x", "y", ""];
+const FLAGS: [&str; 8] = [
+    "",
+    "MSG_DONTWAIT",
+    "MSG_PEEK",
+    "MSG_TRUNC",
+    "MSG_WAITALL",
+    "MSG_NOSIGNAL",
+    "MSG_CMSG_CLOEXEC",
+    "MSG_OOB",
+];
+/// Options that Linux keeps, tells of or refuses in the same way everywhere.
+const OPTIONS: [&str; 16] = [
+    "SO_ERROR",
+    "SO_PASSCRED",
+    "SO_PEERCRED",
+    "SO_ACCEPTCONN",
+    "SO_TYPE",
+    "SO_SNDBUF",
+    "SO_RCVBUF",
+    "SO_DOMAIN",
+    "SO_PROTOCOL",
+    "SO_LINGER",
+    "SO_RCVTIMEO",
+    "SO_REUSEADDR",
+    "SO_KEEPALIVE",
+    "SO_RCVLOWAT",
+    "SO_REUSEPORT",
+    "SO_PRIORITY",
+];
 
 impl Lowering<'_> {
     pub(super) fn socket(&self, action: Action) -> Value {
@@ -37,8 +70,103 @@ impl Lowering<'_> {
             Action::SocketName => {
                 json!({"call": self.pick(1, &["getsockname", "getpeername"]), "sockfd": fd})
             }
-            _ => json!({"call": "ioctl", "fd": fd,
+            Action::SocketQueue => json!({"call": "ioctl", "fd": fd,
                 "request": self.pick(1, &["FIONREAD", "TIOCOUTQ"])}),
+            Action::Getsockopt => {
+                let level = self.pick(2, &["SOL_SOCKET", "SOL_SOCKET", "SOL_SOCKET", "IPPROTO_IP"]);
+                json!({"call": "getsockopt", "sockfd": fd, "level": level,
+                    "optname": if level == "SOL_SOCKET" { json!(self.pick(1, &OPTIONS)) } else { 1.into() }})
+            }
+            Action::Setsockopt => self.setsockopt(fd),
+            _ => self.named_socket(action, fd),
+        }
+    }
+
+    fn setsockopt(&self, fd: i64) -> Value {
+        let number = self.pick(2, &[1, 0, 5, 4608, -1, 100_000]);
+        let (option, value) = match self.choices[1] % 10 {
+            0..=3 => ("SO_PASSCRED", json!(number)),
+            4 => ("SO_SNDBUF", json!(number)),
+            5 => ("SO_LINGER", json!({"onoff": number, "linger": 3})),
+            6 => ("SO_RCVLOWAT", json!(number)),
+            7 => ("SO_TYPE", json!(1)),
+            8 => ("SO_REUSEPORT", json!(number)),
+            _ => ("SO_REUSEADDR", json!(number)),
+        };
+        json!({"call": "setsockopt", "sockfd": fd, "level": "SOL_SOCKET", "optname": option,
+            "optval": value})
+    }
+
+    fn named_socket(&self, action: Action, fd: i64) -> Value {
+        match action {
+            Action::Socket => {
+                let types = ["SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET", "SOCK_DGRAM"];
+                let flags = self.pick(1, &["|SOCK_NONBLOCK", "", "|SOCK_CLOEXEC", ""]);
+                let flags = if self.alone { "|SOCK_NONBLOCK" } else { flags };
+                json!({"call": "socket", "domain": "AF_UNIX",
+                    "type": format!("{}{flags}", self.pick(0, &types)), "protocol": 0})
+            }
+            Action::Bind => {
+                json!({"call": "bind", "sockfd": fd, "addr": self.unix_address(1, 2)})
+            }
+            Action::Connect => {
+                json!({"call": "connect", "sockfd": fd, "addr": self.unix_address(1, 2)})
+            }
+            Action::Listen => {
+                json!({"call": "listen", "sockfd": fd, "backlog": self.pick(1, &[1, 0, 5, -1])})
+            }
+            Action::Accept => {
+                let flags = self.pick(1, &["SOCK_NONBLOCK", "", "SOCK_CLOEXEC", "1"]);
+                let flags = if self.alone { "SOCK_NONBLOCK" } else { flags };
+                json!({"call": "accept4", "sockfd": fd, "flags": flags})
+            }
+            Action::Recvfrom | Action::Recvmsg => {
+                let call = if action == Action::Recvmsg { "recvmsg" } else { "recvfrom" };
+                json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS),
+                    "flags": self.message_flags(2)})
+            }
+            _ => self.send(action, fd),
+        }
+    }
+
+    fn send(&self, action: Action, fd: i64) -> Value {
+        let letter = char::from(b'a' + self.choices[3] % 26);
+        let data = letter.to_string().repeat(self.pick(1, &LENGTHS));
+        let flags = self.message_flags(2);
+        let mut request = json!({"call": "sendto", "sockfd": fd, "data": data, "flags": flags});
+        if self.choices[3] % 3 == 0 {
+            request["addr"] = self.unix_address(1, 3);
+        }
+        if action == Action::Sendto {
+            return request;
+        }
+        request["call"] = "sendmsg".into();
+        match self.choices[2] % 6 {
+            0..=2 => request["fds"] = json!([self.any_fd(1)]),
+            3 => request["fds"] = json!([self.fd(1, &[Kind::Socket]), self.fd(3, &[Kind::Socket])]),
+            4 => request["cred"] = self.credentials_of(self.choices[1]),
+            _ => {}
+        }
+        request
+    }
+
+    fn credentials_of(&self, choice: u8) -> Value {
+        let pid = if choice % 4 == 3 { 1 } else { self.pid };
+        json!({"pid": pid, "uid": if choice % 3 == 2 { 1000 } else { 0 }, "gid": 0})
+    }
+
+    fn message_flags(&self, choice: usize) -> &'static str {
+        let flags = self.pick(choice, &FLAGS);
+        if self.alone && flags.is_empty() { "MSG_DONTWAIT" } else { flags }
+    }
+
+    fn unix_address(&self, choice: usize, kind: usize) -> Value {
+        match self.choices[kind] % 16 {
+            0..=9 => json!({"family": "AF_UNIX", "path": self.pick(choice, &PATHS)}),
+            10..=13 => json!({"family": "AF_UNIX", "abstract": self.pick(choice, &ABSTRACT)}),
+            14 => json!({"family": "AF_UNIX"}),
+            _ if self.choices[choice] % 2 == 0 => json!({"family": "AF_UNSPEC"}),
+            _ => json!({"family": "AF_INET", "addr": "127.0.0.1", "port": 80}),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod errno;
 pub mod flags;
 pub mod signal;
+pub mod socket;
 pub mod structs;
 pub mod termios;
 

@@ -114,6 +114,15 @@ impl Kernel {
         self.counters.open_fds += 1;
     }
 
+    /// Takes a number for a call that will give it when it is through.
+    pub(crate) fn reserve_fd(&mut self, task: TaskRow, fd: u32) {
+        let files = self.rows[task].files;
+        let before = self.rows[files].slots.len();
+        self.rows[files].reserve(fd);
+        let longer = (self.rows[files].slots.len() - before) as u64;
+        self.hold_bytes(longer * crate::memory::FD_BYTES);
+    }
+
     /// Gives up one use of a description; the last one closes it.
     #[inline]
     pub(crate) fn release(&mut self, row: DescriptionRow) {
@@ -121,6 +130,8 @@ impl Kernel {
         description.refs -= 1;
         if description.refs == 0 {
             self.end_description(row);
+        } else {
+            self.suspect(row);
         }
     }
 

@@ -71,7 +71,7 @@ impl Kernel {
                 self.fifo_read(row, &result);
                 result
             }
-            Target::Socket(socket) => self.read_socket(row, socket, count),
+            Target::Socket(socket) => self.read_socket(task, row, socket, count),
             Target::Object(object) => self.read_object(row, object, count),
             Target::File(place) => {
                 let (offset, counts) = (description.offset, description.flags & O_NOATIME == 0);

@@ -48,7 +48,7 @@ impl Kernel {
                     | Object::Foreign(_),
                 ) => Err(Errno::ENOTTY.into()),
                 Target::Socket(socket) => {
-                    let bytes = self.readable_bytes(socket);
+                    let bytes = self.readable_bytes(socket)?;
                     Ok(Answer::with(Payload::Number(bytes as i64)))
                 }
                 Target::Object(Object::Inotify) => {

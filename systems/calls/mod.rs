@@ -29,7 +29,12 @@ pub(crate) mod poll;
 mod process;
 pub(crate) mod record_lock;
 mod signal;
+mod message;
+pub(crate) mod rights;
 mod socket;
+mod socket_options;
+mod unix_connect;
+mod unix_names;
 pub(crate) mod splice;
 mod sync;
 mod time;
@@ -43,8 +48,11 @@ mod wait;
 use crate::abi::flags::*;
 use crate::abi::{AltStack, Errno, Timespec};
 use crate::event::{Answer, Call, HostAnswer, Question};
+use crate::components::message::{Form, Receiving};
 use crate::kernel::{CallResult, Kernel};
+use message::Outgoing;
 use crate::rows::TaskRow;
+use alloc::vec::Vec;
 pub use face_fds::FaceFd;
 pub use face_files::DEVICES;
 use ids::Kind;
@@ -174,10 +182,44 @@ impl Kernel {
             Call::Socketpair { domain, r#type, protocol } => {
                 self.socketpair(task, domain, r#type, protocol)
             }
+            ref other => self.dispatch_sockets(task, other),
+        }
+    }
+
+    fn dispatch_sockets(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
+        match *call {
+            Call::Sendto { sockfd, data, flags, ref addr } => {
+                let to = addr.as_ref();
+                let message = Outgoing { data, flags, to, fds: &[], cred: None };
+                self.sendmsg(task, sockfd, call.number(), message)
+            }
+            Call::Sendmsg { sockfd, data, flags, ref addr, ref fds, cred } => {
+                let (to, fds) = (addr.as_ref(), fds.as_deref().unwrap_or_default());
+                let message = Outgoing { data, flags, to, fds, cred };
+                self.sendmsg(task, sockfd, call.number(), message)
+            }
+            Call::Recvfrom { sockfd, count, flags } => {
+                let receiving = Receiving { count, flags, form: Form::From, taken: Vec::new() };
+                self.recvmsg(task, sockfd, call.number(), receiving)
+            }
+            Call::Recvmsg { sockfd, count, flags } => {
+                let receiving = Receiving { count, flags, form: Form::Message, taken: Vec::new() };
+                self.recvmsg(task, sockfd, call.number(), receiving)
+            }
+            Call::Bind { sockfd, ref addr } => self.bind(task, sockfd, addr),
             Call::Connect { sockfd, ref addr } => self.connect(task, sockfd, addr),
+            Call::Listen { sockfd, backlog } => self.listen(task, sockfd, backlog),
+            Call::Accept { sockfd } => self.accept(task, sockfd, 0, call),
+            Call::Accept4 { sockfd, flags } => self.accept(task, sockfd, flags, call),
             Call::Getsockname { sockfd } => self.getsockname(task, sockfd),
             Call::Getpeername { sockfd } => self.getpeername(task, sockfd),
             Call::Shutdown { sockfd, how } => self.shutdown(task, sockfd, how),
+            Call::Setsockopt { sockfd, level, optname, ref optval, optlen } => {
+                self.setsockopt(task, sockfd, (level, optname), optval.as_ref(), optlen)
+            }
+            Call::Getsockopt { sockfd, level, optname, optlen } => {
+                self.getsockopt(task, sockfd, (level, optname), optlen)
+            }
             ref other => self.dispatch_waits(task, other),
         }
     }

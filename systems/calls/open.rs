@@ -251,11 +251,7 @@ impl Kernel {
         if alone && !nonblock {
             let flags = flags | if cloexec { O_CLOEXEC } else { 0 };
             let place = place.ok_or(Errno::ENXIO)?;
-            let files = self.rows[task].files;
-            let before = self.rows[files].slots.len();
-            self.rows[files].reserve(fd);
-            let longer = (self.rows[files].slots.len() - before) as u64;
-            self.hold_bytes(longer * crate::memory::FD_BYTES);
+            self.reserve_fd(task, fd);
             let again = Bytes::default();
             return Err(Stop::Block(Box::new(Block {
                 on: Waiting::FifoOpen { pipe, place, fd, flags, seen, over: false, again },
@@ -323,9 +319,10 @@ impl Kernel {
         result.map(|_| Some(Answer::value(i64::from(fd))))
     }
 
-    /// An open that was interrupted, and will be made again: Linux gives its end and number back.
+    /// An open or accept that was interrupted, and will be made again: Linux gives its end and
+    /// number back.
     pub(crate) fn park_open(&mut self, row: TaskRow, wait: &mut Wait) {
-        if let Waiting::FifoOpen { again, .. } = &mut wait.on
+        if let Waiting::FifoOpen { again, .. } | Waiting::Accept { again, .. } = &mut wait.on
             && self.config.wake == WakeMode::Auto
         {
             let parked = Waiting::Parked(core::mem::take(again));
@@ -338,7 +335,9 @@ impl Kernel {
     pub(crate) fn park_opens(&mut self, process: ProcessRow) {
         for tid in self.rows[process].threads.clone() {
             let Some(row) = self.pids.task(tid) else { continue };
-            let opens = |wait: &Wait| matches!(wait.on, Waiting::FifoOpen { .. });
+            let opens = |wait: &Wait| {
+                matches!(wait.on, Waiting::FifoOpen { .. } | Waiting::Accept { .. })
+            };
             if self.rows[row].wait.as_deref().is_some_and(opens)
                 && let Some(mut wait) = self.unsleep(row)
             {

@@ -319,12 +319,24 @@ impl Kernel {
         device: u64,
     ) -> CallResult {
         fs::check_mknod_mode(mode)?;
+        self.make_node(task, dirfd, path, mode, device)?;
+        Ok(Answer::default())
+    }
+
+    /// Makes an inode of a type of mknod(2), or of a socket that gets a name.
+    pub(crate) fn make_node(
+        &mut self,
+        task: TaskRow,
+        dirfd: i32,
+        path: Path<'_>,
+        mode: u32,
+        device: u64,
+    ) -> Result<Place, Errno> {
         let at = self.walk_to_parent(task, dirfd, path)?;
         let umask = self.rows[self.rows[task].context].umask;
         let now = self.stamp();
         caller!(self, task => caller);
-        self.fs.mknod(&caller, &at, mode & !umask, device, now)?;
-        Ok(Answer::default())
+        self.fs.mknod(&caller, &at, mode & !umask, device, now)
     }
 
     /// unlink(2), rmdir(2), unlinkat(2).

@@ -1,19 +1,16 @@
-//! Sockets: socket(2), connect(2) to a unix name where nobody listens, and what the
-//! other calls say of an unconnected socket (unix(7)). Programs ask so for name services that are
-//! not there.
+//! Sockets: socket(2), socketpair(2), and the calls that each family answers in its own way.
 //!
-//! Not here yet: bind(2), listen(2), accept(2). Data is `unix.rs`'s. What is asked of a socket of
-//! another family than AF_UNIX is a question to the host, or EAFNOSUPPORT.
+//! What unix(7) does lies in `unix.rs` (bytes), `unix_names.rs`, `unix_connect.rs`; messages in
+//! `message.rs`, options in `socket_options.rs`. What is asked of a socket of another family is a
+//! question to the host, or EAFNOSUPPORT.
 
 use crate::abi::flags::*;
 use crate::abi::{Address, Errno, Stat};
-use crate::calls::path::Spot;
 use crate::components::socket::Peer;
-use crate::components::{Restart, Socket, Target, Waiting};
+use crate::components::{Socket, Target};
 use crate::event::{Answer, Payload};
-use crate::fs::MAY_WRITE;
-use crate::kernel::{Block, CallResult, Kernel, Stop};
-use crate::procview::caller;
+use crate::kernel::{CallResult, Kernel};
+use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
 use alloc::boxed::Box;
 
@@ -21,8 +18,6 @@ use alloc::boxed::Box;
 const SOCKFS_DEVICE: u64 = 0x8;
 /// `PF_UNIX`, the only protocol of unix(7) besides 0.
 const PF_UNIX: u32 = 1;
-/// Longest `sun_path`.
-const SUN_PATH_BYTES: usize = 108;
 
 impl Kernel {
     /// socket(2).
@@ -55,6 +50,44 @@ impl Kernel {
         }
     }
 
+    /// socketpair(2).
+    pub(crate) fn socketpair(
+        &mut self,
+        task: TaskRow,
+        domain: u32,
+        kind: u32,
+        protocol: u32,
+    ) -> CallResult {
+        let (kind, flags) = of_type(kind)?;
+        let first = self.free_fd_below_limit(task, 0)?;
+        let second = self.free_fd_below_limit(task, first + 1)?;
+        check_numbers(domain, kind)?;
+        match domain {
+            AF_UNIX => check_unix(kind, protocol)?,
+            // Of these families no two sockets are a pair.
+            AF_INET | AF_INET6 if kind == SOCK_SEQPACKET => {
+                return Err(Errno::ESOCKTNOSUPPORT.into());
+            }
+            AF_INET | AF_INET6 | AF_NETLINK => return Err(Errno::EOPNOTSUPP.into()),
+            _ => return Err(Errno::EAFNOSUPPORT.into()),
+        }
+        self.room_for_fd(task, second)?;
+        self.room_for_descriptions(2, 2 * memory::SOCKET_BYTES)?;
+        let ends = [(); 2].map(|()| self.new_socket(task, domain, kind, protocol));
+        let [a, b] = ends;
+        let cred = self.own_cred(task);
+        for (end, other) in [(a, b), (b, a)] {
+            let state = &mut self.rows[end];
+            (state.peer, state.peer_cred) = (Peer::At(other), cred);
+        }
+        let status = O_RDWR | if flags & SOCK_NONBLOCK != 0 { O_NONBLOCK } else { 0 };
+        for (fd, socket) in [first, second].into_iter().zip(ends) {
+            let description = self.new_description(Target::Socket(socket), status);
+            self.install(task, fd, description, flags & SOCK_CLOEXEC != 0);
+        }
+        Ok(Answer::with(Payload::Fds([first as i32, second as i32])))
+    }
+
     /// A socket that is connected to nothing, and no description's yet.
     pub(crate) fn new_socket(
         &mut self,
@@ -73,65 +106,88 @@ impl Kernel {
     }
 
     /// The socket behind a descriptor: EBADF, ENOTSOCK.
-    fn socket_of(&self, task: TaskRow, fd: i32) -> Result<SocketRow, Errno> {
+    pub(super) fn socket_of(&self, task: TaskRow, fd: i32) -> Result<SocketRow, Errno> {
+        self.socket_at(task, fd).map(|(_, socket)| socket)
+    }
+
+    /// The same with its description.
+    pub(super) fn socket_at(
+        &self,
+        task: TaskRow,
+        fd: i32,
+    ) -> Result<(DescriptionRow, SocketRow), Errno> {
         let row = self.open_fd(task, fd)?;
-        match self.rows[row].target {
-            Target::Socket(socket) => Ok(socket),
-            Target::File(_) | Target::Pipe(..) | Target::Object(_) => Err(Errno::ENOTSOCK),
+        self.socket_behind(row).map(|socket| (row, socket)).ok_or(Errno::ENOTSOCK)
+    }
+
+    /// Whether what a socket does is the host's to say.
+    pub(super) fn asks_host(&self, socket: SocketRow) -> bool {
+        self.config.ask_unmodelled && self.rows[socket].domain != AF_UNIX
+    }
+
+    /// bind(2).
+    pub(crate) fn bind(&mut self, task: TaskRow, fd: i32, address: &Address) -> CallResult {
+        let socket = self.socket_of(task, fd)?;
+        match self.rows[socket].domain {
+            AF_UNIX => self.bind_unix(task, socket, address),
+            _ => self.unmodelled(BIND),
         }
     }
 
-    /// connect(2). Nobody can listen yet: every name is refused in its own way.
+    /// connect(2).
     pub(crate) fn connect(&mut self, task: TaskRow, fd: i32, address: &Address) -> CallResult {
-        let socket = &self.rows[self.socket_of(task, fd)?];
-        if socket.domain != AF_UNIX {
-            return self.unmodelled(CONNECT);
-        }
-        match address {
-            Address::Unix(path) if path.0.len() > SUN_PATH_BYTES => Err(Errno::EINVAL.into()),
-            Address::Unix(path) => self.refuse(task, &path.0),
-            Address::Abstract(_) => Err(Errno::ECONNREFUSED.into()),
-            // A datagram socket is disconnected by AF_UNSPEC.
-            Address::Other(0) if socket.kind == SOCK_DGRAM => Ok(Answer::default()),
-            Address::Unnamed | Address::Inet(..) | Address::Inet6(..) | Address::Other(_) => {
-                Err(Errno::EINVAL.into())
-            }
+        let (row, socket) = self.socket_at(task, fd)?;
+        match self.rows[socket].domain {
+            AF_UNIX => self.connect_unix(task, row, socket, address),
+            _ => self.unmodelled(CONNECT),
         }
     }
 
-    /// The error of a unix path: of the walk, of the right to write, then that nobody listens
-    /// there.
-    fn refuse(&mut self, task: TaskRow, path: &[u8]) -> CallResult {
-        let spot = self.spot(task, AT_FDCWD, Some(path), 0)?;
-        if let Spot::Place(place) = spot {
-            caller!(self, task => caller);
-            self.fs.permission(&caller, place, MAY_WRITE)?;
+    /// listen(2).
+    pub(crate) fn listen(&mut self, task: TaskRow, fd: i32, backlog: i32) -> CallResult {
+        let socket = self.socket_of(task, fd)?;
+        match self.rows[socket].domain {
+            AF_UNIX => self.listen_unix(task, socket, backlog),
+            _ => self.unmodelled(LISTEN),
         }
-        Err(Errno::ECONNREFUSED.into())
     }
 
-    /// getsockname(2): it has no name.
+    /// getsockname(2).
     pub(crate) fn getsockname(&mut self, task: TaskRow, fd: i32) -> CallResult {
         let socket = self.socket_of(task, fd)?;
-        if self.rows[socket].domain != AF_UNIX {
-            return self.unmodelled(GETSOCKNAME);
+        match self.rows[socket].domain {
+            AF_UNIX => {
+                let name = self.rows[socket].name().clone();
+                Ok(Answer::with(Payload::Address(Box::new(name))))
+            }
+            _ => self.unmodelled(GETSOCKNAME),
         }
-        Ok(Answer::with(Payload::Address(Box::default())))
     }
 
-    /// getpeername(2): who has a peer has one without a name.
+    /// getpeername(2).
     pub(crate) fn getpeername(&mut self, task: TaskRow, fd: i32) -> CallResult {
         let socket = self.socket_of(task, fd)?;
         if self.rows[socket].domain != AF_UNIX {
             return self.unmodelled(GETPEERNAME);
         }
-        match self.rows[socket].peer {
-            Peer::None => Err(Errno::ENOTCONN.into()),
-            Peer::At(_) | Peer::Gone => Ok(Answer::with(Payload::Address(Box::default()))),
+        if self.rows[socket].peer == Peer::None {
+            return Err(Errno::ENOTCONN.into());
+        }
+        Ok(Answer::with(Payload::Address(Box::new(self.remote_name(socket)))))
+    }
+
+    /// The name of a socket's other end, which may be gone.
+    pub(super) fn remote_name(&self, socket: SocketRow) -> Address {
+        let state = &self.rows[socket];
+        match state.peer {
+            Peer::At(other) => self.rows[other].name().clone(),
+            Peer::None | Peer::Gone => {
+                state.more.as_deref().map(|more| more.remote.clone()).unwrap_or_default()
+            }
         }
     }
 
-    /// shutdown(2): of an unconnected unix socket it changes nothing that shows.
+    /// shutdown(2).
     pub(crate) fn shutdown(&mut self, task: TaskRow, fd: i32, how: u32) -> CallResult {
         let socket = self.socket_of(task, fd)?;
         if how > SHUT_RDWR {
@@ -140,62 +196,13 @@ impl Kernel {
         if self.rows[socket].domain != AF_UNIX {
             return self.unmodelled(SHUTDOWN);
         }
-        if self.rows[socket].peer != Peer::None {
-            self.shutdown_connected(socket, how);
-        }
+        self.shutdown_unix(socket, how);
         Ok(Answer::default())
-    }
-
-    /// read(2).
-    pub(crate) fn read_socket(
-        &mut self,
-        row: DescriptionRow,
-        socket: SocketRow,
-        count: u64,
-    ) -> CallResult {
-        let is_used = self.rows[socket].is_used();
-        if is_used {
-            return self.read_connected(row, socket, count);
-        }
-        let socket = &self.rows[socket];
-        match socket.kind {
-            _ if socket.domain != AF_UNIX => self.unmodelled(READ),
-            SOCK_STREAM => Err(Errno::EINVAL.into()),
-            SOCK_SEQPACKET => Err(Errno::ENOTCONN.into()),
-            _ if self.rows[row].nonblocking() => Err(Errno::EAGAIN.into()),
-            // Nobody knows its name: no datagram ever comes.
-            _ => Err(Stop::Block(Box::new(Block {
-                on: Waiting::Pause,
-                deadline_ns: None,
-                restart: Restart::WithFlag,
-            }))),
-        }
-    }
-
-    /// write(2).
-    pub(crate) fn write_socket(
-        &mut self,
-        task: TaskRow,
-        row: DescriptionRow,
-        socket: SocketRow,
-        data: &[u8],
-    ) -> CallResult {
-        if self.rows[socket].domain != AF_UNIX {
-            return self.unmodelled(WRITE);
-        }
-        self.write_connected(task, row, socket, data)
     }
 
     /// What poll(2) says of a socket.
     pub(crate) fn poll_socket(&self, socket: SocketRow) -> u32 {
-        if self.rows[socket].is_used() {
-            return self.poll_connected(socket);
-        }
-        let writable = POLLOUT | POLLWRNORM | POLLWRBAND;
-        match self.rows[socket].kind {
-            SOCK_STREAM | SOCK_SEQPACKET => writable | POLLHUP,
-            _ => writable,
-        }
+        self.poll_unix(socket)
     }
 
     /// fstat(2) of a socket.
@@ -215,9 +222,9 @@ impl Kernel {
     }
 }
 
-const READ: u32 = 0;
-const WRITE: u32 = 1;
 const CONNECT: u32 = 42;
+const BIND: u32 = 49;
+const LISTEN: u32 = 50;
 const SHUTDOWN: u32 = 48;
 const GETSOCKNAME: u32 = 51;
 const GETPEERNAME: u32 = 52;

@@ -1,326 +1,387 @@
-//! Connected unix sockets (unix(7)): socketpair(2), and what goes through the pair: reads, writes,
-//! shutdown(2), poll(2), the end of one side.
+//! Bytes and packets of unix sockets (unix(7)): what is sent, received, shut and lost.
 //!
 //! Checks and their order, room and wake-ups are Linux 6.18's, found by experiment: a packet counts
 //! against its sender until it is read (`components/socket.rs`), who has more on the way than
-//! the buffer holds waits, and is woken when three quarters are free. Not here: names, addresses,
-//! descriptors and credentials that travel with a packet, options; splice(2) from and to a socket
-//! is EINVAL.
+//! the buffer holds waits, and is woken when three quarters are free. Not here: names
+//! (`unix_names.rs`), connections (`unix_connect.rs`), out-of-band bytes, which are refused;
+//! splice(2) from and to a socket is EINVAL.
 
+use super::unix_names::check_address;
 use crate::abi::flags::*;
-use crate::abi::{Errno, Signal};
-use crate::calls::socket::{check_numbers, check_unix, of_type};
-use crate::components::socket::{
-    Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_BYTES, SNDBUF_RESERVE_BYTES,
-    stream_packet_bytes,
-};
-use crate::components::{Restart, Target, Waiting};
-use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::abi::socket::*;
+use crate::abi::{Address, Errno, Signal};
+use crate::components::message::{Receiving, Manner, Taken};
+use crate::components::socket::{Attached, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_RESERVE_BYTES};
+use crate::kernel::{Changed, Kernel};
 use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
-use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// What a try to send came to.
-enum Sent {
-    /// The call is over.
-    All,
-    /// There is no room for the rest.
-    Full,
-}
+/// `net.unix.max_dgram_qlen`: so many packets lie in a datagram socket, and one more.
+const MAX_DGRAM_QLEN: usize = 10;
 
 impl Kernel {
-    /// socketpair(2).
-    pub(crate) fn socketpair(
-        &mut self,
-        task: TaskRow,
-        domain: u32,
-        kind: u32,
-        protocol: u32,
-    ) -> CallResult {
-        let (kind, flags) = of_type(kind)?;
-        let first = self.free_fd_below_limit(task, 0)?;
-        let second = self.free_fd_below_limit(task, first + 1)?;
-        check_numbers(domain, kind)?;
-        match domain {
-            AF_UNIX => check_unix(kind, protocol)?,
-            // Of these families no two sockets are a pair.
-            AF_INET | AF_INET6 if kind == SOCK_SEQPACKET => {
-                return Err(Errno::ESOCKTNOSUPPORT.into());
-            }
-            AF_INET | AF_INET6 | AF_NETLINK => return Err(Errno::EOPNOTSUPP.into()),
-            _ => return Err(Errno::EAFNOSUPPORT.into()),
-        }
-        self.room_for_fd(task, second)?;
-        self.room_for_descriptions(2, 2 * memory::SOCKET_BYTES)?;
-        let ends = [(); 2].map(|()| self.new_socket(task, domain, kind, protocol));
-        let [a, b] = ends;
-        (self.rows[a].peer, self.rows[b].peer) = (Peer::At(b), Peer::At(a));
-        let status = O_RDWR | if flags & SOCK_NONBLOCK != 0 { O_NONBLOCK } else { 0 };
-        for (fd, socket) in [first, second].into_iter().zip(ends) {
-            let description = self.new_description(Target::Socket(socket), status);
-            self.install(task, fd, description, flags & SOCK_CLOEXEC != 0);
-        }
-        Ok(Answer::with(Payload::Fds([first as i32, second as i32])))
-    }
-
-    /// read(2).
-    pub(crate) fn read_connected(
-        &mut self,
-        row: DescriptionRow,
-        socket: SocketRow,
-        count: u64,
-    ) -> CallResult {
-        if count == 0 {
-            return Ok(Answer::data(Vec::new()));
-        }
-        if let Some(bytes) = self.take_from_socket(socket, count)? {
-            return Ok(Answer::data(bytes));
-        }
-        if self.rows[row].nonblocking() {
-            // Only a datagram socket could be written to again by another.
-            let over = self.has_shut(socket, RCV_SHUTDOWN) && self.rows[socket].is_connection();
-            return if over { Ok(Answer::data(Vec::new())) } else { Err(Errno::EAGAIN.into()) };
-        }
-        if self.has_shut(socket, RCV_SHUTDOWN) {
-            return Ok(Answer::data(Vec::new()));
-        }
-        Err(self.wait_for_socket(row, Waiting::SocketRead { description: row, count }))
-    }
-
-    /// A read that waits tries again.
-    pub(crate) fn try_socket_read(
-        &mut self,
-        row: DescriptionRow,
-        count: u64,
-    ) -> Result<Option<Answer>, Errno> {
-        let Target::Socket(socket) = self.rows[row].target else { return Err(Errno::EBADF) };
-        let taken = self.take_from_socket(socket, count)?;
-        let over = self.has_shut(socket, RCV_SHUTDOWN);
-        Ok(taken.or_else(|| over.then(Vec::new)).map(Answer::data))
-    }
-
-    /// What lies in a socket, or its error; `None` if nothing does. A stream's error comes behind
-    /// the bytes, that of packets before them.
-    fn take_from_socket(
-        &mut self,
-        socket: SocketRow,
-        count: u64,
-    ) -> Result<Option<Vec<u8>>, Errno> {
-        let state = &mut self.rows[socket];
-        if !state.is_stream() || state.queue.is_empty() {
-            state.error.take().map_or(Ok(()), Err)?;
-        }
-        if state.queue.is_empty() {
-            return Ok(None);
-        }
-        let count = count.min(self.max_bytes);
-        let bytes = if state.is_stream() {
-            self.take_stream(socket, count)
-        } else {
-            self.take_packet(socket, count)
-        };
-        Ok(Some(bytes))
-    }
-
-    fn take_stream(&mut self, socket: SocketRow, count: u64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while let Some(packet) = self.rows[socket].queue.front_mut() {
-            let wanted = (count - bytes.len() as u64).min(packet.left()) as usize;
-            let from = packet.read as usize;
-            bytes.extend_from_slice(packet.bytes.get(from..from + wanted).unwrap_or_default());
-            packet.read += wanted as u32;
-            if packet.left() > 0 {
-                break;
-            }
-            self.drop_packet(socket);
-        }
-        bytes
-    }
-
-    /// What does not fit is lost (recv(2), MSG_TRUNC).
-    fn take_packet(&mut self, socket: SocketRow, count: u64) -> Vec<u8> {
-        let mut bytes = self.drop_packet(socket);
-        bytes.truncate(count as usize);
-        bytes
-    }
-
-    /// The oldest packet is read: its sender has room again.
-    fn drop_packet(&mut self, socket: SocketRow) -> Vec<u8> {
-        let state = &mut self.rows[socket];
-        let Some(packet) = state.queue.pop_front() else { return Vec::new() };
-        let bytes = packet.bytes.len() as u64;
-        state.queue_cost_bytes -= state.cost_bytes(bytes);
-        let (peer, cost) = (state.peer, state.queue_cost_bytes);
-        self.unhold_bytes(memory::packet_bytes(bytes));
-        if let Peer::At(sender) = peer
-            && is_writable(cost)
-        {
-            self.socket_changed(sender);
-        }
-        packet.bytes
-    }
-
-    /// write(2).
-    pub(crate) fn write_connected(
-        &mut self,
-        task: TaskRow,
-        row: DescriptionRow,
-        socket: SocketRow,
-        data: &[u8],
-    ) -> CallResult {
-        let stream = self.rows[socket].is_stream();
-        if stream && self.has_shut(socket, SEND_SHUTDOWN) {
-            return Err(self.broken_pipe(task).into());
-        }
-        if self.rows[socket].peer == Peer::None {
-            return Err(Errno::ENOTCONN.into());
-        }
-        if self.rows[socket].kind == SOCK_SEQPACKET {
-            self.rows[socket].error.take().map_or(Ok(()), Err)?;
-        }
-        if !stream && data.len() as u64 > SNDBUF_BYTES - SNDBUF_RESERVE_BYTES {
-            return Err(Errno::EMSGSIZE.into());
-        }
-        let mut written = 0;
-        match self.send_bytes(task, socket, data, &mut written)? {
-            Sent::All => Ok(Answer::value(written as i64)),
-            Sent::Full if self.rows[row].nonblocking() && written > 0 => {
-                Ok(Answer::value(written as i64))
-            }
-            Sent::Full if self.rows[row].nonblocking() => Err(Errno::EAGAIN.into()),
-            Sent::Full => {
-                let data = Bytes(data.to_vec());
-                let on = Waiting::SocketWrite { description: row, data, written };
-                Err(self.wait_for_socket(row, on))
-            }
-        }
-    }
-
-    /// A write that waits tries again.
-    pub(crate) fn try_socket_write(
-        &mut self,
-        task: TaskRow,
-        row: DescriptionRow,
-        data: &[u8],
-        written: &mut u64,
-    ) -> Result<Option<Answer>, Errno> {
-        let Target::Socket(socket) = self.rows[row].target else { return Err(Errno::EBADF) };
-        Ok(match self.send_bytes(task, socket, data, written)? {
-            Sent::All => Some(Answer::value(*written as i64)),
-            Sent::Full => None,
-        })
-    }
-
-    /// Sends as much as there is room for. What is sent already hides an error behind it.
-    fn send_bytes(
+    /// What is wrong with a message whatever the room.
+    pub(super) fn check_send_unix(
         &mut self,
         task: TaskRow,
         socket: SocketRow,
         data: &[u8],
-        written: &mut u64,
-    ) -> Result<Sent, Errno> {
-        let stream = self.rows[socket].is_stream();
-        if stream && data.is_empty() {
-            return Ok(Sent::All);
+        manner: &mut Manner,
+    ) -> Result<(), Errno> {
+        if manner.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP);
         }
-        let most = written.saturating_add(self.max_bytes);
-        loop {
-            let rest = data.get(*written as usize..).unwrap_or_default();
-            let length = if stream {
-                stream_packet_bytes(rest.len() as u64).min(most - *written)
-            } else {
-                rest.len() as u64
-            };
-            if stream && length == 0 {
-                return Ok(Sent::Full);
+        let state = &self.rows[socket];
+        let (kind, peer) = (state.kind, state.peer);
+        let limit = u64::from(state.sndbuf_bytes).saturating_sub(SNDBUF_RESERVE_BYTES);
+        match kind {
+            SOCK_STREAM if manner.to.is_some() => {
+                return Err(if peer == Peer::None { Errno::EOPNOTSUPP } else { Errno::EISCONN });
             }
-            match self.send_packet(task, socket, &rest[..length as usize], *written == 0) {
-                Ok(true) => *written += length,
-                Ok(false) => return Ok(Sent::Full),
-                Err(_) if *written > 0 => return Ok(Sent::All),
-                Err(errno) => return Err(errno),
+            SOCK_STREAM if self.has_shut(socket, SEND_SHUTDOWN) => {
+                return Err(self.broken_pipe(task, manner.flags));
             }
-            if *written == data.len() as u64 {
-                return Ok(Sent::All);
+            SOCK_SEQPACKET => {
+                self.rows[socket].error.take().map_or(Ok(()), Err)?;
+                manner.to = None;
+            }
+            _ => {}
+        }
+        match &manner.to {
+            Some(address) => check_address(address)?,
+            None if peer == Peer::None => return Err(Errno::ENOTCONN),
+            None => {}
+        }
+        if kind != SOCK_STREAM {
+            self.autobind_if_passing(socket)?;
+            if data.len() as u64 > limit {
+                return Err(Errno::EMSGSIZE);
             }
         }
+        Ok(())
     }
 
     /// One packet; false if there is no room for it.
-    fn send_packet(
+    pub(super) fn send_packet(
         &mut self,
         task: TaskRow,
         socket: SocketRow,
         bytes: &[u8],
         first: bool,
+        manner: &mut Manner,
     ) -> Result<bool, Errno> {
         let state = &mut self.rows[socket];
         state.error.take().map_or(Ok(()), Err)?;
         if state.shut & SEND_SHUTDOWN != 0 {
             return Err(Errno::EPIPE);
         }
-        let (kind, peer) = (state.kind, state.peer);
-        let on_the_way = self.sent_bytes(socket);
-        if on_the_way >= SNDBUF_BYTES {
+        let kind = state.kind;
+        if state.sent_bytes >= u64::from(state.sndbuf_bytes) {
             return Ok(false);
         }
-        let Peer::At(other) = peer else {
-            // Who sent to one that is gone has no peer any more, and loses what it was sent.
-            self.rows[socket].peer = Peer::None;
-            self.drop_queue(socket);
-            return Err(if peer == Peer::None { Errno::ENOTCONN } else { Errno::ECONNREFUSED });
-        };
+        let other = self.receiver(task, socket, manner)?;
+        if kind == SOCK_DGRAM && !self.may_send(socket, other) {
+            return Err(Errno::EPERM);
+        }
         if self.has_shut(other, RCV_SHUTDOWN) {
             let signals = kind == SOCK_STREAM && first;
-            return Err(if signals { self.broken_pipe(task) } else { Errno::EPIPE });
+            let errno = || Errno::EPIPE;
+            return Err(if signals { self.broken_pipe(task, manner.flags) } else { errno() });
         }
-        let held = memory::packet_bytes(bytes.len() as u64);
+        manner.at = None;
+        if kind == SOCK_DGRAM && self.is_full_for(socket, other) {
+            manner.at = Some(self.socket_ref(other));
+            return Ok(false);
+        }
+        let packet = self.packet(task, socket, other, bytes, manner);
+        let held = memory::packet_bytes(&packet);
         if !self.has_memory(held) {
+            manner.rights = packet.with.map(|with| with.rights).unwrap_or_default();
             return Err(Errno::ENOBUFS);
         }
         self.hold_bytes(held);
-        let receiver = &mut self.rows[other];
-        receiver.queue_cost_bytes += receiver.cost_bytes(bytes.len() as u64);
-        receiver.queue.push_back(Packet { bytes: bytes.to_vec(), read: 0 });
+        self.launch(packet.rights());
+        self.rows[socket].sent_bytes += u64::from(packet.cost_bytes);
+        self.rows[other].queue.push_back(packet);
         self.socket_changed(other);
         Ok(true)
     }
 
-    /// EPIPE, with its signal.
-    fn broken_pipe(&mut self, task: TaskRow) -> Errno {
-        let info = self.own_info(task, Signal::SIGPIPE);
-        self.post_to_task(task, Signal::SIGPIPE, info);
-        Errno::EPIPE
-    }
-
-    /// What a socket has on the way, by what it costs.
-    fn sent_bytes(&self, socket: SocketRow) -> u64 {
+    /// Who gets a message. Who sent to one that is gone has no peer any more, and loses what it was
+    /// sent.
+    fn receiver(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        manner: &Manner,
+    ) -> Result<SocketRow, Errno> {
+        if let Some(address) = &manner.to {
+            return self.find_unix(task, SOCK_DGRAM, address);
+        }
         match self.rows[socket].peer {
-            Peer::At(other) => self.rows[other].queue_cost_bytes,
-            Peer::None | Peer::Gone => 0,
+            Peer::At(other) => Ok(other),
+            Peer::None => Err(Errno::ENOTCONN),
+            Peer::Gone => {
+                self.rows[socket].peer = Peer::None;
+                self.drop_queue(socket);
+                Err(Errno::ECONNREFUSED)
+            }
         }
     }
 
-    fn has_shut(&self, socket: SocketRow, side: u32) -> bool {
+    /// Whether the queue of a socket that is not connected to this one is full.
+    fn is_full_for(&self, socket: SocketRow, other: SocketRow) -> bool {
+        let state = &self.rows[other];
+        other != socket && state.peer != Peer::At(socket) && state.queue.len() > MAX_DGRAM_QLEN
+    }
+
+    /// The packet with what travels with it; credentials do if either end asks for them.
+    fn packet(
+        &self,
+        task: TaskRow,
+        socket: SocketRow,
+        other: SocketRow,
+        bytes: &[u8],
+        manner: &mut Manner,
+    ) -> Packet {
+        let state = &self.rows[socket];
+        // Nobody has said what a connection asks for that is not accepted yet.
+        let asked = state.passes_cred || self.rows[other].passes_cred || self.is_pending(other);
+        let cred = manner.cred.or_else(|| asked.then(|| self.real_cred(task)));
+        let rights = core::mem::take(&mut manner.rights);
+        let has_more = cred.is_some() || !rights.is_empty() || state.is_named();
+        let with = has_more
+            .then(|| Box::new(Attached { from: state.name().clone(), cred, rights }));
+        let cost_bytes = state.cost_bytes(bytes.len() as u64) as u32;
+        let sender = self.socket_ref(socket);
+        Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with }
+    }
+
+    /// Whether a connection has not been accepted: it is in nobody's hands.
+    fn is_pending(&self, socket: SocketRow) -> bool {
+        self.rows[socket].more.as_deref().is_some_and(|more| more.is_pending)
+    }
+
+    /// Who a task is in messages.
+    fn real_cred(&self, task: TaskRow) -> Ucred {
+        let state = &self.rows[task];
+        let pid = self.rows[state.process].pid;
+        Ucred { pid, uid: state.credentials.uid, gid: state.credentials.gid }
+    }
+
+    /// EPIPE, with its signal unless the message says no.
+    pub(super) fn broken_pipe(&mut self, task: TaskRow, flags: u32) -> Errno {
+        if flags & MSG_NOSIGNAL == 0 {
+            let info = self.own_info(task, Signal::SIGPIPE);
+            self.post_to_task(task, Signal::SIGPIPE, info);
+        }
+        Errno::EPIPE
+    }
+
+    /// What is wrong with a call that receives.
+    pub(super) fn check_receive_unix(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
+        let state = &self.rows[socket];
+        match state.kind {
+            SOCK_STREAM if !state.is_connected() || flags & MSG_OOB != 0 => Err(Errno::EINVAL),
+            SOCK_SEQPACKET if !state.is_connected() => Err(Errno::ENOTCONN),
+            SOCK_STREAM => Ok(()),
+            _ if flags & MSG_OOB != 0 => Err(Errno::EOPNOTSUPP),
+            _ => Ok(()),
+        }
+    }
+
+    /// What lies in a socket, or that it is over; an error; nothing if the call must wait.
+    pub(super) fn take_unix(
+        &mut self,
+        socket: SocketRow,
+        waits: bool,
+        receiving: &mut Receiving,
+    ) -> Result<Option<Taken>, Errno> {
+        let state = &mut self.rows[socket];
+        if state.is_stream() {
+            return self.take_from_stream(socket, receiving);
+        }
+        state.error.take().map_or(Ok(()), Err)?;
+        if state.queue.is_empty() {
+            // A datagram socket may be written to again by another: only who waits is told.
+            let told = waits || state.is_connection();
+            let over = state.shut & RCV_SHUTDOWN != 0 && told;
+            return Ok(over.then(Taken::default));
+        }
+        Ok(Some(self.take_packet(socket, receiving)))
+    }
+
+    /// A stream's error comes behind the bytes, that of packets before them.
+    fn take_from_stream(
+        &mut self,
+        socket: SocketRow,
+        receiving: &mut Receiving,
+    ) -> Result<Option<Taken>, Errno> {
+        let peeks = receiving.flags & MSG_PEEK != 0;
+        let before = if peeks { 0 } else { receiving.taken.len() as u64 };
+        let count = (receiving.count - before).min(self.max_bytes);
+        let any = !self.rows[socket].queue.is_empty();
+        let taken = self.take_stream(socket, count, peeks);
+        let got = before + taken.bytes.len() as u64;
+        let state = &mut self.rows[socket];
+        let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
+        let all = receiving.flags & MSG_WAITALL != 0 && self.max_bytes == u64::MAX;
+        let target = if all { receiving.count } else { lowat.min(receiving.count).max(1) };
+        if got >= target || taken.stops || any && receiving.count == 0 {
+            return Ok(Some(taken));
+        }
+        let error = state.error.take();
+        if error.is_some() || state.shut & RCV_SHUTDOWN != 0 {
+            // What came hides the error.
+            return if got == 0 { error.map_or(Ok(Some(taken)), Err) } else { Ok(Some(taken)) };
+        }
+        if !peeks {
+            receiving.taken.extend_from_slice(&taken.bytes);
+        }
+        Ok(None)
+    }
+
+    /// Bytes of one sender, up to a packet that brings descriptors.
+    fn take_stream(&mut self, socket: SocketRow, count: u64, peeks: bool) -> Taken {
+        let passes = self.rows[socket].passes_cred;
+        let mut taken = Taken::default();
+        let mut at = 0;
+        while let Some(packet) = self.rows[socket].queue.get(at) {
+            let cred = packet.with.as_deref().and_then(|with| with.cred).unwrap_or(UNKNOWN);
+            if passes && taken.cred.is_some_and(|first| first != cred) {
+                // It is another sender's.
+                taken.stops = true;
+                break;
+            }
+            if passes {
+                taken.cred = Some(cred);
+            }
+            if taken.from.is_none() {
+                taken.from = self.sender_name(packet);
+            }
+            let packet = &mut self.rows[socket].queue[at];
+            let wanted = (count - taken.bytes.len() as u64).min(packet.left()) as usize;
+            let from = packet.read as usize;
+            taken.bytes.extend_from_slice(packet.bytes.get(from..from + wanted).unwrap_or_default());
+            if peeks {
+                taken.rights = packet.rights().to_vec();
+                at += 1;
+            } else {
+                packet.read += wanted as u32;
+                let is_left = packet.left() > 0;
+                taken.rights = self.detach_rights(socket, at);
+                if is_left {
+                    break;
+                }
+                self.drop_packet(socket);
+            }
+            if !taken.rights.is_empty() || taken.bytes.len() as u64 == count {
+                break;
+            }
+        }
+        taken.stops |= !taken.rights.is_empty();
+        if peeks {
+            self.hold_descriptions(&taken.rights);
+        }
+        taken
+    }
+
+    /// What does not fit is lost (recv(2), MSG_TRUNC).
+    fn take_packet(&mut self, socket: SocketRow, receiving: &Receiving) -> Taken {
+        let Some(packet) = self.rows[socket].queue.front() else { return Taken::default() };
+        let passes = self.rows[socket].passes_cred;
+        let cred = packet.with.as_deref().and_then(|with| with.cred).unwrap_or(UNKNOWN);
+        let from = self.sender_name(packet);
+        let whole = packet.bytes.len() as u64;
+        let count = receiving.count.min(self.max_bytes);
+        let (bytes, rights) = if receiving.flags & MSG_PEEK != 0 {
+            let bytes = packet.bytes.iter().copied().take(count as usize).collect();
+            (bytes, packet.rights().to_vec())
+        } else {
+            let rights = self.detach_rights(socket, 0);
+            let mut bytes = self.drop_packet(socket);
+            bytes.truncate(count as usize);
+            (bytes, rights)
+        };
+        if receiving.flags & MSG_PEEK != 0 {
+            self.hold_descriptions(&rights);
+        }
+        let cut_from = (whole > count).then_some(whole);
+        Taken { bytes, cut_from, from, cred: passes.then_some(cred), rights, stops: true }
+    }
+
+    fn hold_descriptions(&mut self, rights: &[DescriptionRow]) {
+        for row in rights {
+            self.rows[*row].refs += 1;
+        }
+    }
+
+    /// The name of who sent a packet, that it has by now.
+    fn sender_name(&self, packet: &Packet) -> Option<Address> {
+        let name = match (self.live_socket(packet.sender), packet.with.as_deref()) {
+            (Some(sender), _) => self.rows[sender].name(),
+            (None, Some(with)) => &with.from,
+            (None, None) => return None,
+        };
+        (*name != Address::Unnamed).then(|| name.clone())
+    }
+
+    /// The descriptions that travel with a packet, out of it.
+    fn detach_rights(&mut self, socket: SocketRow, at: usize) -> Vec<DescriptionRow> {
+        let with = self.rows[socket].queue.get_mut(at).and_then(|packet| packet.with.as_mut());
+        let rights = with.map(|with| core::mem::take(&mut with.rights)).unwrap_or_default();
+        self.unhold_bytes(memory::rights_bytes(rights.len()));
+        self.land(&rights);
+        rights
+    }
+
+    /// The oldest packet is read: its sender has room again.
+    pub(super) fn drop_packet(&mut self, socket: SocketRow) -> Vec<u8> {
+        let state = &mut self.rows[socket];
+        let Some(packet) = state.queue.pop_front() else { return Vec::new() };
+        let was_full = state.kind == SOCK_DGRAM && state.queue.len() == MAX_DGRAM_QLEN;
+        self.unhold_bytes(memory::packet_bytes(&packet));
+        self.give_room(&packet);
+        if was_full {
+            self.tell_senders(socket);
+        }
+        packet.bytes
+    }
+
+    /// A packet does not count against its sender any more.
+    fn give_room(&mut self, packet: &Packet) {
+        if let Some(sender) = self.live_socket(packet.sender) {
+            let state = &mut self.rows[sender];
+            state.sent_bytes -= u64::from(packet.cost_bytes);
+            if state.has_room() {
+                self.socket_changed(sender);
+            }
+        }
+    }
+
+    /// Who found this socket's queue full may send to it.
+    fn tell_senders(&mut self, socket: SocketRow) {
+        self.room_changed(socket);
+        let more = self.rows[socket].more.as_deref();
+        for sender in more.map(|more| more.senders.clone()).unwrap_or_default() {
+            self.socket_changed(sender);
+        }
+    }
+
+    pub(super) fn has_shut(&self, socket: SocketRow, side: u32) -> bool {
         self.rows[socket].shut & side != 0
     }
 
-    fn wait_for_socket(&mut self, row: DescriptionRow, on: Waiting) -> Stop {
-        self.rows[row].refs += 1;
-        Stop::Block(Box::new(Block { on, deadline_ns: None, restart: Restart::WithFlag }))
-    }
-
-    fn socket_changed(&mut self, socket: SocketRow) {
+    pub(super) fn socket_changed(&mut self, socket: SocketRow) {
         if !self.rows[socket].waiters.is_empty() {
             self.note(Changed::Socket(socket));
         }
     }
 
-    /// shutdown(2) of one that is connected. Of a connection the other end sees it.
-    pub(crate) fn shutdown_connected(&mut self, socket: SocketRow, how: u32) {
+    /// shutdown(2). Of a connection the other end sees it.
+    pub(crate) fn shutdown_unix(&mut self, socket: SocketRow, how: u32) {
         let sides = how + 1;
         self.rows[socket].shut |= sides;
         self.socket_changed(socket);
@@ -335,69 +396,122 @@ impl Kernel {
 
     /// The last descriptor of a socket is closed.
     pub(crate) fn close_socket(&mut self, socket: SocketRow) {
-        let state = &self.rows[socket];
-        let (peer, unread, connection) =
-            (state.peer, !state.queue.is_empty(), state.is_connection());
-        self.drop_queue(socket);
-        socket.remove(&mut self.rows);
-        let Peer::At(other) = peer else { return };
-        let state = &mut self.rows[other];
-        state.peer = Peer::Gone;
-        if connection {
-            state.shut = RCV_SHUTDOWN | SEND_SHUTDOWN;
-            if unread {
-                state.error = Some(Errno::ECONNRESET);
-            }
+        let mut more = self.rows[socket].more.take();
+        let pending = more.as_mut().map(|more| core::mem::take(&mut more.pending));
+        self.rows[socket].more = more;
+        for embryo in pending.into_iter().flatten() {
+            self.close_one(embryo, true);
         }
-        self.socket_changed(other);
+        self.close_one(socket, false);
     }
 
-    fn drop_queue(&mut self, socket: SocketRow) {
-        let state = &mut self.rows[socket];
-        let packets = core::mem::take(&mut state.queue);
-        state.queue_cost_bytes = 0;
-        let lengths = packets.iter().map(|packet| packet.bytes.len() as u64);
-        self.unhold_bytes(lengths.map(memory::packet_bytes).sum());
-    }
-
-    /// What poll(2) says of one that is connected, or was.
-    pub(crate) fn poll_connected(&self, socket: SocketRow) -> u32 {
+    fn close_one(&mut self, socket: SocketRow, embryo: bool) {
         let state = &self.rows[socket];
+        let unread = !state.queue.is_empty() || embryo;
+        let connection = state.is_connection();
+        self.drop_queue(socket);
+        self.forget_name(socket);
+        if connection {
+            self.leave_connection(socket, unread);
+        } else {
+            self.leave_datagrams(socket);
+        }
+        let more = self.rows[socket].more.take();
+        for (_, tid) in more.map(|more| more.room_waiters.0).unwrap_or_default() {
+            self.note(Changed::Task(tid));
+        }
+        socket.remove(&mut self.rows);
+    }
+
+    /// The other end of a connection sees the end, and an error if something was not read.
+    fn leave_connection(&mut self, socket: SocketRow, unread: bool) {
+        let Peer::At(other) = self.rows[socket].peer else { return };
+        self.lose_peer(other, socket);
+        let state = &mut self.rows[other];
+        state.shut = RCV_SHUTDOWN | SEND_SHUTDOWN;
+        if unread {
+            state.error = Some(Errno::ECONNRESET);
+        }
+    }
+
+    /// Who is connected to a datagram socket finds out when it sends.
+    fn leave_datagrams(&mut self, socket: SocketRow) {
+        self.set_peer(socket, Peer::None);
+        let more = self.rows[socket].more.as_mut();
+        for sender in more.map(|more| core::mem::take(&mut more.senders)).unwrap_or_default() {
+            self.lose_peer(sender, socket);
+        }
+    }
+
+    /// A socket's peer is gone; its name is remembered (getpeername(2)).
+    fn lose_peer(&mut self, socket: SocketRow, gone: SocketRow) {
+        self.rows[socket].peer = Peer::Gone;
+        if self.rows[gone].is_named() {
+            let name = self.rows[gone].name().clone();
+            self.set_remote(socket, name);
+        }
+        self.socket_changed(socket);
+    }
+
+    /// Remembers the name of the other end.
+    fn set_remote(&mut self, socket: SocketRow, name: Address) {
+        let held = memory::name_bytes(&name);
+        let old = core::mem::replace(&mut self.rows[socket].more_mut().remote, name);
+        self.hold_bytes(held);
+        self.unhold_bytes(memory::name_bytes(&old));
+    }
+
+    pub(super) fn drop_queue(&mut self, socket: SocketRow) {
+        for packet in core::mem::take(&mut self.rows[socket].queue) {
+            self.unhold_bytes(memory::packet_bytes(&packet));
+            self.give_room(&packet);
+            self.lose(packet);
+        }
+    }
+
+    /// What poll(2) says.
+    pub(crate) fn poll_unix(&self, socket: SocketRow) -> u32 {
+        let state = &self.rows[socket];
+        let listens = state.backlog().is_some();
         let mut events = 0;
         if state.error.is_some() {
             events |= POLLERR;
         }
-        if state.shut == RCV_SHUTDOWN | SEND_SHUTDOWN {
+        let idle = state.is_connection() && !state.is_connected() && !listens;
+        if state.shut == RCV_SHUTDOWN | SEND_SHUTDOWN || idle {
             events |= POLLHUP;
         }
         if state.shut & RCV_SHUTDOWN != 0 {
             events |= POLLRDHUP | POLLIN | POLLRDNORM;
         }
-        if !state.queue.is_empty() {
+        if !state.queue.is_empty() || state.pending() > 0 {
             events |= POLLIN | POLLRDNORM;
         }
-        if is_writable(self.sent_bytes(socket)) {
+        let full = |other| state.kind == SOCK_DGRAM && self.is_full_for(socket, other);
+        let is_full = matches!(state.peer, Peer::At(other) if full(other));
+        if state.has_room() && !listens && !is_full {
             events |= POLLOUT | POLLWRNORM | POLLWRBAND;
         }
         events
     }
 
     /// FIONREAD: all bytes of a connection, those of the next datagram (unix(7), "Ioctls").
-    pub(crate) fn readable_bytes(&self, socket: SocketRow) -> u64 {
+    pub(crate) fn readable_bytes(&self, socket: SocketRow) -> Result<u64, Errno> {
         let state = &self.rows[socket];
-        match state.is_connection() {
+        if state.backlog().is_some() {
+            return Err(Errno::EINVAL);
+        }
+        Ok(match state.is_connection() {
             true => state.queued_bytes(),
             false => state.queue.front().map_or(0, Packet::left),
-        }
+        })
     }
 
     /// TIOCOUTQ: what is on the way, by what it costs.
     pub(crate) fn unread_bytes(&self, socket: SocketRow) -> u64 {
-        self.sent_bytes(socket)
+        self.rows[socket].sent_bytes
     }
 }
 
-/// Whether who waits for room is told of it: three quarters are free.
-const fn is_writable(on_the_way: u64) -> bool {
-    4 * on_the_way <= SNDBUF_BYTES
-}
+/// Who sent a packet that nobody had asked about.
+const UNKNOWN: Ucred = Ucred { pid: 0, uid: 65_534, gid: 65_534 };

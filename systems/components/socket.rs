@@ -2,14 +2,17 @@
 //!
 //! A packet lies with its receiver and counts against its sender's buffer until it is read, by what
 //! Linux takes for it and not by its length: so a writer waits after as many writes as there.
-//! Not here yet: names, listening, addresses and descriptors that travel with a packet.
+//! What only some sockets have (a name, a queue of connections, options) lies apart, in [`More`].
 
-use crate::abi::Errno;
 use crate::abi::flags::{SOCK_SEQPACKET, SOCK_STREAM};
+use crate::abi::socket::Ucred;
+use crate::abi::{Address, Errno};
 use crate::components::pipe::PAGE_BYTES;
 use crate::components::{TextDefault, WaitQueue};
-use crate::rows::SocketRow;
-use alloc::collections::VecDeque;
+use crate::fs::Place;
+use crate::rows::{DescriptionRow, SocketRow};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 /// What a socket may have on the way: `net.core.wmem_default` (socket(7), SO_SNDBUF).
@@ -40,12 +43,18 @@ pub const RCV_SHUTDOWN: u32 = 1;
 pub const SEND_SHUTDOWN: u32 = 2;
 
 /// Bytes that one write left: `read` of them are gone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Packet {
     /// The bytes, those read already included.
     pub bytes: Vec<u8>,
     /// How many are read.
     pub read: u32,
+    /// What it counts as, in bytes, against its sender.
+    pub cost_bytes: u32,
+    /// Whom it counts against, if that is still there.
+    pub sender: SocketRef,
+    /// What travels with it.
+    pub with: Option<Box<Attached>>,
 }
 
 impl Packet {
@@ -53,6 +62,31 @@ impl Packet {
     pub fn left(&self) -> u64 {
         self.bytes.len() as u64 - u64::from(self.read)
     }
+
+    /// The descriptors that travel with it (`SCM_RIGHTS`).
+    pub fn rights(&self) -> &[DescriptionRow] {
+        self.with.as_deref().map_or(&[], |with| &with.rights)
+    }
+}
+
+/// What travels with a packet beside its bytes (unix(7), "Ancillary messages").
+#[derive(Debug, Default)]
+pub struct Attached {
+    /// The name of its sender.
+    pub from: Address,
+    /// Who its sender says to be (`SCM_CREDENTIALS`).
+    pub cred: Option<Ucred>,
+    /// Open descriptions, held (`SCM_RIGHTS`).
+    pub rights: Vec<DescriptionRow>,
+}
+
+/// A socket that may be gone by now. Own ids are never given twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketRef {
+    /// Its row, if it was there.
+    pub row: Option<SocketRow>,
+    /// Its own id.
+    pub id: u64,
 }
 
 /// The other end.
@@ -65,6 +99,44 @@ pub enum Peer {
     At(SocketRow),
     /// It was closed.
     Gone,
+}
+
+/// What a socket does beside what its peer says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// listen(2): so many connections may wait, and one more.
+    Listening {
+        /// `backlog`.
+        backlog: u32,
+    },
+}
+
+/// What a socket has that most do not.
+#[derive(Debug, Default)]
+pub struct More {
+    /// Its own name (bind(2)).
+    pub name: Address,
+    /// The name is the listener's that it was accepted from: nobody finds it by that.
+    pub is_borrowed: bool,
+    /// The inode of a name that is a path, held.
+    pub place: Option<Place>,
+    /// The name of a peer that is gone.
+    pub remote: Address,
+    /// Whether it listens.
+    pub state: State,
+    /// It is a connection that nobody has accepted.
+    pub is_pending: bool,
+    /// Connections that nobody has accepted, oldest first.
+    pub pending: VecDeque<SocketRow>,
+    /// Who waits for room in its queue, or in that of its connections.
+    pub room_waiters: WaitQueue,
+    /// Datagram sockets that are connected to it while it is not to them, by own id.
+    pub senders: Vec<SocketRow>,
+    /// Options that were set, by level and number.
+    pub options: BTreeMap<(u32, u32), i64>,
 }
 
 /// A socket.
@@ -88,14 +160,22 @@ pub struct Socket {
     pub peer: Peer,
     /// What came and was not read, oldest first. Those of a stream are not empty.
     pub queue: VecDeque<Packet>,
-    /// What the packets in it cost their sender, in bytes.
-    pub queue_cost_bytes: u64,
+    /// What it has sent and nobody has read, by what it costs, in bytes.
+    pub sent_bytes: u64,
+    /// `SO_SNDBUF` in bytes.
+    pub sndbuf_bytes: u32,
     /// `SO_ERROR`: told once.
     pub error: Option<Errno>,
     /// `RCV_SHUTDOWN`, `SEND_SHUTDOWN`.
     pub shut: u32,
+    /// `SO_PASSCRED`.
+    pub passes_cred: bool,
+    /// `SO_PEERCRED`.
+    pub peer_cred: Ucred,
     /// Calls that wait for it.
     pub waiters: WaitQueue,
+    /// What few have.
+    pub more: Option<Box<More>>,
 }
 
 impl Socket {
@@ -115,10 +195,14 @@ impl Socket {
             mode: SOCKET_MODE,
             peer: Peer::None,
             queue: VecDeque::new(),
-            queue_cost_bytes: 0,
+            sent_bytes: 0,
+            sndbuf_bytes: SNDBUF_BYTES as u32,
             error: None,
             shut: 0,
+            passes_cred: false,
+            peer_cred: Ucred::NOBODY,
             waiters: WaitQueue(Vec::new()),
+            more: None,
         }
     }
 
@@ -132,14 +216,51 @@ impl Socket {
         self.kind == SOCK_STREAM || self.kind == SOCK_SEQPACKET
     }
 
-    /// Whether it is connected, or was: what it has lies in it, and not with the host.
-    pub const fn is_used(&self) -> bool {
-        self.shut != 0 || !matches!(self.peer, Peer::None)
+    /// Whether it is connected, or was.
+    pub const fn is_connected(&self) -> bool {
+        !matches!(self.peer, Peer::None)
     }
 
     /// Whether it is as it was made, but for its owner.
     pub fn is_fresh(&self) -> bool {
-        !self.is_used() && self.waiters.is_empty() && self.mode == SOCKET_MODE
+        let alone = !self.is_connected() && self.waiters.is_empty() && self.queue.is_empty();
+        let plain = self.shut == 0 && self.error.is_none() && self.sent_bytes == 0;
+        let unset = !self.passes_cred && u64::from(self.sndbuf_bytes) == SNDBUF_BYTES;
+        alone && plain && unset && self.mode == SOCKET_MODE && self.more.is_none()
+    }
+
+    /// Its own name.
+    pub fn name(&self) -> &Address {
+        const UNNAMED: &Address = &Address::Unnamed;
+        self.more.as_deref().map_or(UNNAMED, |more| &more.name)
+    }
+
+    /// Whether bind(2) gave it a name.
+    pub fn is_named(&self) -> bool {
+        *self.name() != Address::Unnamed
+    }
+
+    /// What few sockets have, made if it is not there.
+    pub fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// How many connections may wait, if it listens.
+    pub fn backlog(&self) -> Option<u32> {
+        match self.more.as_deref()?.state {
+            State::Idle => None,
+            State::Listening { backlog } => Some(backlog),
+        }
+    }
+
+    /// Connections that nobody has accepted.
+    pub fn pending(&self) -> usize {
+        self.more.as_deref().map_or(0, |more| more.pending.len())
+    }
+
+    /// The value that an option was set to.
+    pub fn option(&self, level: u32, name: u32) -> Option<i64> {
+        self.more.as_deref()?.options.get(&(level, name)).copied()
     }
 
     /// Bytes that lie in it.
@@ -151,18 +272,25 @@ impl Socket {
     pub const fn cost_bytes(&self, length: u64) -> u64 {
         if self.is_stream() { stream_cost_bytes(length) } else { datagram_cost_bytes(length) }
     }
+
+    /// How much of so many bytes goes into one packet of a stream.
+    pub fn packet_bytes(&self, length: u64) -> u64 {
+        let half = u64::from(self.sndbuf_bytes) / 2 - HALF_RESERVE_BYTES;
+        length.min(LINEAR_BYTES + PAGED_BYTES).min(half)
+    }
+
+    /// Whether who waits for room is told of it: three quarters are free.
+    pub const fn has_room(&self) -> bool {
+        4 * self.sent_bytes <= self.sndbuf_bytes as u64
+    }
 }
 
 impl TextDefault for Socket {
     type Cold = ();
 }
 
-/// How much of `length` bytes goes into one packet of a stream.
-pub const fn stream_packet_bytes(length: u64) -> u64 {
-    // Half the buffer is less than this only where SO_SNDBUF made it smaller.
-    let most = LINEAR_BYTES + PAGED_BYTES;
-    if length < most { length } else { most }
-}
+/// Room that a packet of a stream leaves in half its sender's buffer.
+const HALF_RESERVE_BYTES: u64 = 64;
 
 /// A stream's packet fills its further pages first, whole if they are all it needs.
 const fn stream_cost_bytes(length: u64) -> u64 {

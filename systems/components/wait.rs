@@ -1,13 +1,16 @@
 //! Blocked calls: what they wait for is a value, never a stack.
 
-use crate::abi::{PollFd, SelectSets, SigSet};
+use super::message::{Manner, Receiving};
+use super::socket::SocketRef;
+use crate::abi::{Address, PollFd, SelectSets, SigSet};
 use crate::calls::record_lock::{LockedObject, RecordLock};
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
-use crate::event::{CallId, Completed};
+use crate::event::{Answer, CallId, Completed};
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, PipeRow};
 use crate::wire::Bytes;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A blocked call of a task.
@@ -63,8 +66,8 @@ pub enum Waiting {
     SocketRead {
         /// The description.
         description: DescriptionRow,
-        /// How many bytes at most.
-        count: u64,
+        /// What is wanted, and what is there of it.
+        receiving: Receiving,
     },
     /// Room in a socket.
     SocketWrite {
@@ -74,6 +77,31 @@ pub enum Waiting {
         data: Bytes,
         /// How many are sent.
         written: u64,
+        /// How, if not as write(2) does.
+        with: Option<Box<Manner>>,
+    },
+    /// Room in a listener's list: connect(2).
+    Connect {
+        /// The description.
+        description: DescriptionRow,
+        /// To whom.
+        address: Box<Address>,
+        /// The listener.
+        at: SocketRef,
+    },
+    /// A connection: accept(2).
+    Accept {
+        /// The description of the listener.
+        description: DescriptionRow,
+        /// The number that the descriptor will have, taken already.
+        fd: u32,
+        /// `SOCK_*` flags.
+        flags: u32,
+        /// The number is the descriptor's by now.
+        over: bool,
+        /// The call, encoded, as it is made again after a stop or a handler: Linux gives the
+        /// number back meanwhile. Empty in wake mode OnDemand.
+        again: Bytes,
     },
     /// A counter of eventfd(2) that is not 0.
     EventRead {
@@ -169,6 +197,21 @@ pub enum Waiting {
         /// `LOCK_SH` or `LOCK_EX`.
         operation: u32,
     },
+}
+
+impl Waiting {
+    /// The answer of a call that ends before it is through, if it has done something: a write that
+    /// wrote some says how much, a read that waited for all gives what came (write(2), recv(2)).
+    pub(crate) fn partial(&mut self) -> Option<Answer> {
+        match self {
+            Waiting::PipeWrite { written: written @ 1.., .. }
+            | Waiting::SocketWrite { written: written @ 1.., .. } => {
+                Some(Answer::value(*written as i64))
+            }
+            Waiting::SocketRead { receiving, .. } => receiving.partial(),
+            _ => None,
+        }
+    }
 }
 
 /// Which children a wait is for.

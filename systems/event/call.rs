@@ -7,6 +7,7 @@
 
 use super::field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
 use crate::abi::flags::*;
+use crate::abi::socket::{MESSAGE_FLAGS, OPTION_LEVELS, OptionValue, Ucred};
 use crate::abi::{
     Address, AltStack, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Timespec,
 };
@@ -157,6 +158,7 @@ fn read_field<'a, T: Field<'a>, S: FieldSource<'a>>(
 
 use Style::{
     Choice, Dirfd, Flags, Octal, Optional, OptionalChoice, OptionalFlags, Plain, Signal as Sig,
+    SocketOption,
 };
 
 calls! {
@@ -197,11 +199,29 @@ calls! {
     41 socket Socket { domain: u32 [Choice(ADDRESS_FAMILIES)], r#type: u32 [Flags(SOCKET_TYPES)],
         protocol: u32 [Optional] }
     42 connect Connect { sockfd: i32 [Plain], addr: Address [Plain] }
+    43 accept Accept { sockfd: i32 [Plain] }
+    44 sendto Sendto { sockfd: i32 [Plain], data: &'a [u8] [Plain],
+        flags: u32 [OptionalFlags(MESSAGE_FLAGS)], addr: Option<Address> [Optional] }
+    45 recvfrom Recvfrom { sockfd: i32 [Plain], count: u64 [Plain],
+        flags: u32 [OptionalFlags(MESSAGE_FLAGS)] }
+    46 sendmsg Sendmsg { sockfd: i32 [Plain], data: &'a [u8] [Plain],
+        flags: u32 [OptionalFlags(MESSAGE_FLAGS)], addr: Option<Address> [Optional],
+        fds: Option<Vec<i64>> [Optional], cred: Option<Ucred> [Optional] }
+    47 recvmsg Recvmsg { sockfd: i32 [Plain], count: u64 [Plain],
+        flags: u32 [OptionalFlags(MESSAGE_FLAGS)] }
     48 shutdown Shutdown { sockfd: i32 [Plain], how: u32 [Choice(SHUTDOWNS)] }
+    49 bind Bind { sockfd: i32 [Plain], addr: Address [Plain] }
+    50 listen Listen { sockfd: i32 [Plain], backlog: i32 [Plain] }
     51 getsockname Getsockname { sockfd: i32 [Plain] }
     52 getpeername Getpeername { sockfd: i32 [Plain] }
     53 socketpair Socketpair { domain: u32 [Choice(ADDRESS_FAMILIES)],
         r#type: u32 [Flags(SOCKET_TYPES)], protocol: u32 [Optional] }
+    54 setsockopt Setsockopt { sockfd: i32 [Plain], level: u32 [Choice(OPTION_LEVELS)],
+        optname: u32 [SocketOption], optval: Option<OptionValue> [Optional],
+        optlen: Option<i64> [Optional] }
+    55 getsockopt Getsockopt { sockfd: i32 [Plain], level: u32 [Choice(OPTION_LEVELS)],
+        optname: u32 [SocketOption], optlen: Option<i64> [Optional] }
+    288 accept4 Accept4 { sockfd: i32 [Plain], flags: u32 [OptionalFlags(SOCKET_TYPES)] }
     56 clone Clone { flags: u64 [Flags(CLONE_FLAGS)], set_tid: u32 [Optional] }
     57 fork Fork {}
     58 vfork Vfork {}

@@ -4,6 +4,7 @@
 //! it becomes is the shell's business.
 
 use crate::abi::flags::Names;
+use crate::abi::socket::{OptionValue, Ucred};
 use crate::abi::{
     Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Termios,
     Timespec, Winsize,
@@ -36,6 +37,8 @@ pub enum Style {
     OptionalFlags(Names),
     /// One name, or left out for 0.
     OptionalChoice(Names),
+    /// The name of a socket's option: which names there are, the field `level` says.
+    SocketOption,
 }
 
 /// A field in its common form.
@@ -77,6 +80,10 @@ pub enum FieldValue<'a> {
     Address(Address),
     /// An alternate signal stack.
     AltStack(AltStack),
+    /// Who somebody is: `SCM_CREDENTIALS`.
+    Cred(Ucred),
+    /// The value of a socket's option.
+    OptionValue(OptionValue),
 }
 
 /// Takes the fields of a call, in order.
@@ -160,7 +167,7 @@ macro_rules! plain_fields {
 }
 plain_fields!(crate::abi::Itimer: Timer, SigSet: Set, Timespec: Time, SigAction: Action,
     SigInfo: Info, SigEvent: SigEvent, Rlimit: Limit,
-    Address: Address, AltStack: AltStack,
+    Address: Address, AltStack: AltStack, Ucred: Cred, OptionValue: OptionValue,
     Vec<i64>: Numbers, Vec<PollFd>: Poll);
 
 impl<'a> Field<'a> for &'a [u8] {

@@ -4,6 +4,7 @@ use crate::abi::{
     Address, AltStack, Dirent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo,
     SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
 };
+use crate::abi::socket::{OptionValue, Received};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -91,6 +92,10 @@ pub enum Payload {
     Change(u32, i32),
     /// The value of pathconf(3); `None` is "unlimited".
     Conf(Option<u64>),
+    /// recvfrom(2), recvmsg(2).
+    Received(Box<Received>),
+    /// getsockopt(2).
+    OptionValue(Box<OptionValue>),
 }
 
 crate::wire_struct!(Answer { value, payload });
@@ -100,5 +105,5 @@ crate::wire_enum!(Payload {
     12 Ids(ids), 13 Limit(limit), 14 Dirents(entries), 15 Lock(lock), 16 Time(time),
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
     21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status),
-    25 Conf(value)
+    25 Conf(value), 30 Received(received), 31 OptionValue(value)
 });

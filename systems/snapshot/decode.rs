@@ -1,7 +1,7 @@
 //! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
 //! an error here, so that it is no panic later.
 
-use super::encode::SOCKET_IS_USED;
+use super::sockets::get_manner;
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, MAGIC, Refs, RestoreError, Row,
     VERSION, WAITS_ALWAYS,
@@ -9,10 +9,9 @@ use super::{
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
-use crate::components::socket::{Packet, Peer};
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Limits, Object, Pipe,
-    Process, ProcessText, Reportable, Restart, Segment, Socket, Target, Task, Wait, Waiting,
+    Process, ProcessText, Reportable, Restart, Segment, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
@@ -20,7 +19,7 @@ use crate::fs::Fs;
 use crate::kernel::{Asking, Config, Kernel, WakeMode};
 use crate::memory;
 use crate::rows::{
-    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, SocketRow, TaskRow,
+    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, TaskRow,
 };
 use crate::tables::deadlines::Due;
 use crate::tables::users::PerUser;
@@ -93,7 +92,7 @@ impl Kernel {
 
     fn get_rows(&mut self, from: From<'_, '_>) -> Result<Refs, RestoreError> {
         let mut refs = Refs::default();
-        let mut peers = Vec::new();
+        let mut sockets = Vec::new();
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::PIPE_BYTES)?;
@@ -103,14 +102,9 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::SOCKET_BYTES)?;
-            let (socket, peer) = get_socket(id, from)?;
-            let row = SocketRow::spawn(&mut self.rows, id, socket);
-            refs.sockets.insert(id, row);
-            peers.extend(peer.map(|peer| (row, peer)));
-        }
-        for (row, peer) in peers {
-            let other = refs.sockets.get(&peer).copied().ok_or(DANGLING)?;
-            self.rows[row].peer = Peer::At(other);
+            let socket = self.get_socket(id, from)?;
+            refs.sockets.insert(id, socket.row);
+            sockets.push(socket);
         }
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
@@ -122,6 +116,7 @@ impl Kernel {
             self.index_flock(row, flock)?;
             refs.descriptions.insert(id, row);
         }
+        self.tie_sockets(sockets, &refs)?;
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::TASK_BYTES / 4)?;
@@ -216,7 +211,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn check_place(&self, place: crate::fs::Place) -> Result<(), RestoreError> {
+    pub(super) fn check_place(&self, place: crate::fs::Place) -> Result<(), RestoreError> {
         if self.fs.is_place(place) {
             Ok(())
         } else {
@@ -271,6 +266,10 @@ impl Kernel {
                 Waiting::Flock { description, .. } => Some(*description),
                 _ => None,
             };
+            let accepts = match &wait.on {
+                Waiting::Accept { fd, over: false, .. } => Some(*fd),
+                _ => None,
+            };
             let opens = match &wait.on {
                 Waiting::FifoOpen { pipe, place, fd, over, .. } => {
                     Some((*pipe, *place, *fd, *over))
@@ -282,6 +281,10 @@ impl Kernel {
             }
             if self.config.wake == WakeMode::OnDemand {
                 self.blocked_calls.insert(call, tid);
+            }
+            if let Some(fd) = accepts {
+                let files = self.rows[row].files;
+                self.rows[files].reserve(fd);
             }
             if let Some(description) = locks_on {
                 self.watch_lock(description, since, tid, true);
@@ -342,33 +345,6 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
     })
 }
 
-/// A socket, and the id of the one that it is connected to.
-fn get_socket(id: u64, from: From<'_, '_>) -> Result<(Socket, Option<u64>), WireError> {
-    let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
-    let mut socket =
-        Socket::unconnected(id, [domain, kind & !SOCKET_IS_USED, protocol], [uid, gid]);
-    if kind & SOCKET_IS_USED == 0 {
-        return Ok((socket, None));
-    }
-    let error = from.error("who a socket is connected to");
-    let mut peer = None;
-    match from.byte()? {
-        0 => {}
-        1 => socket.peer = Peer::Gone,
-        2 => peer = Some(u64::get(from)?),
-        _ => return Err(error),
-    }
-    for _ in 0..from.count()? {
-        from.charge(memory::packet_bytes(0))?;
-        let bytes = Bytes::get(from)?.0;
-        socket.queue_cost_bytes += socket.cost_bytes(bytes.len() as u64);
-        socket.queue.push_back(Packet { bytes, read: Wire::get(from)? });
-    }
-    (socket.error, [socket.shut, socket.mode]) = Wire::get(from)?;
-    socket.waiters = Wire::get(from)?;
-    Ok((socket, peer))
-}
-
 fn get_description(
     kernel: &mut Kernel,
     from: From<'_, '_>,
@@ -415,7 +391,7 @@ fn get_object(
     })
 }
 
-const DANGLING: RestoreError = RestoreError::Inconsistent("a reference that leads nowhere");
+pub(super) const DANGLING: RestoreError = RestoreError::Inconsistent("a reference that leads nowhere");
 
 fn get_files(from: From<'_, '_>, refs: &Refs) -> Result<Files, RestoreError> {
     let mut files = Files { refs: u32::get(from)?, ..Files::default() };
@@ -606,19 +582,31 @@ fn get_held(from: From<'_, '_>, refs: &Refs) -> Result<Vec<Option<DescriptionRow
     .collect()
 }
 
-/// A read of a socket that waits, or a write.
+/// A call of a socket that waits.
 fn get_socket_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
-    let [description, number] = Wire::get(from)?;
-    let description = refs.descriptions.get(&description).copied().ok_or(DANGLING)?;
-    if tag == 19 {
-        return Ok(Waiting::SocketRead { description, count: number });
-    }
-    let error = from.error("a write that is not beyond its end");
-    let data = Bytes::get(from)?;
-    if number > data.0.len() as u64 {
-        return Err(error.into());
-    }
-    Ok(Waiting::SocketWrite { description, data, written: number })
+    let description = refs.descriptions.get(&u64::get(from)?).copied().ok_or(DANGLING)?;
+    Ok(match tag {
+        61 => Waiting::SocketRead { description, receiving: Wire::get(from)? },
+        62 => {
+            let error = from.error("a write that is not beyond its end");
+            let written = u64::get(from)?;
+            let data = Bytes::get(from)?;
+            if written > data.0.len() as u64 {
+                return Err(error.into());
+            }
+            let has_more = bool::get(from)?;
+            let with = has_more.then(|| get_manner(from, refs).map(Box::new)).transpose()?;
+            Waiting::SocketWrite { description, data, written, with }
+        }
+        63 => {
+            let at = refs.socket(Wire::get(from)?);
+            Waiting::Connect { description, address: Box::new(Wire::get(from)?), at }
+        }
+        _ => {
+            let ([fd, flags], over) = Wire::get(from)?;
+            Waiting::Accept { description, fd, flags, over, again: Wire::get(from)? }
+        }
+    })
 }
 
 fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
@@ -666,7 +654,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let (from, to) = (described(from_id)?, described(to_id)?);
             Waiting::Splice(Splicing { from, to, offset, count, keeps })
         }
-        tag @ (19 | 20) => return get_socket_waiting(tag, from, refs),
+        tag @ 61..=64 => return get_socket_waiting(tag, from, refs),
         15 => Waiting::Finished(Wire::get(from)?),
         16 => Waiting::EventRead { description: described(u64::get(from)?)? },
         17 => {

@@ -1,11 +1,10 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
+use super::sockets::put_manner;
 use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, WAITS_ALWAYS};
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
-use crate::components::Socket;
-use crate::components::socket::Peer;
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Hold, Interrupted, Life, Object, Pending,
     Pidfd, Pipe, Process, Queued, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
@@ -121,32 +120,6 @@ impl Encode for Pipe {
         }
         [self.slots, self.readers, self.writers, self.uid, self.gid, self.mode].put(out);
         [self.reader_opens, self.writer_opens, self.changed_ns].put(out);
-        self.waiters.put(out);
-    }
-}
-
-/// Bit of a socket's encoded type that says that what it has had to do with others follows.
-pub(super) const SOCKET_IS_USED: u32 = 1 << 8;
-
-impl Encode for Socket {
-    fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
-        let used = !self.is_fresh();
-        let kind = self.kind | if used { SOCKET_IS_USED } else { 0 };
-        [self.domain, kind, self.protocol, self.uid, self.gid].put(out);
-        if !used {
-            return;
-        }
-        match self.peer {
-            Peer::None => out.push(0),
-            Peer::Gone => out.push(1),
-            Peer::At(other) => (2u8, other.own_id(rows)).put(out),
-        }
-        put_varint(out, self.queue.len() as u64);
-        for packet in &self.queue {
-            packet.bytes.as_slice().put(out);
-            packet.read.put(out);
-        }
-        (self.error, [self.shut, self.mode]).put(out);
         self.waiters.put(out);
     }
 }
@@ -408,12 +381,26 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (12u8, description.own_id(rows)).put(out);
             (*object, *lock).put(out);
         }
-        Waiting::SocketRead { description, count } => {
-            (19u8, [description.own_id(rows), *count]).put(out);
+        Waiting::SocketRead { description, receiving } => {
+            (61u8, description.own_id(rows)).put(out);
+            receiving.put(out);
         }
-        Waiting::SocketWrite { description, data, written } => {
-            (20u8, [description.own_id(rows), *written]).put(out);
+        Waiting::SocketWrite { description, data, written, with } => {
+            (62u8, [description.own_id(rows), *written]).put(out);
             data.put(out);
+            with.is_some().put(out);
+            if let Some(with) = with {
+                put_manner(with, rows, out);
+            }
+        }
+        Waiting::Connect { description, address, at } => {
+            (63u8, [description.own_id(rows), at.id]).put(out);
+            address.put(out);
+        }
+        Waiting::Accept { description, fd, flags, over, again } => {
+            (64u8, description.own_id(rows)).put(out);
+            ([*fd, *flags], *over).put(out);
+            again.put(out);
         }
         Waiting::EventRead { description } => (16u8, description.own_id(rows)).put(out),
         Waiting::EventWrite { description, value } => {

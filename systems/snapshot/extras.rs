@@ -14,6 +14,8 @@ impl Kernel {
     pub(super) fn put_extras(&self, out: &mut Vec<u8>) {
         let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows);
         let watches = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
+        let sections = self.sections();
+        let watches = watches || !sections.is_empty();
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
@@ -26,6 +28,31 @@ impl Kernel {
         if watches {
             self.put_inotify(out);
         }
+        for (tag, bytes) in sections {
+            (tag, bytes.as_slice()).put(out);
+        }
+    }
+
+    /// Parts that came later: each a number and bytes, in the order of the numbers, none if there is
+    /// nothing in it.
+    fn sections(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut sections = Vec::new();
+        if self.sockets.next_auto > 0 {
+            let mut bytes = Vec::new();
+            self.sockets.next_auto.put(&mut bytes);
+            sections.push((SOCKETS, bytes));
+        }
+        sections
+    }
+
+    fn get_section(&mut self, tag: u8, bytes: &[u8]) -> Result<(), RestoreError> {
+        let from = &mut WireReader::new(bytes);
+        match tag {
+            SOCKETS => self.sockets.next_auto = Wire::get(from)?,
+            _ => return Err(RestoreError::Inconsistent("a part of a later version")),
+        }
+        from.finish()?;
+        Ok(())
     }
 
     /// Instances of inotify(7).
@@ -85,6 +112,10 @@ impl Kernel {
         if from.left() > 0 {
             self.get_inotify(from)?;
         }
+        while from.left() > 0 {
+            let (tag, bytes): (u8, &[u8]) = Wire::get(from)?;
+            self.get_section(tag, bytes)?;
+        }
         let armed: Vec<(u32, u32)> = self.timers.by_number.keys().copied().collect();
         armed.into_iter().for_each(|key| self.arm_timer(key));
         self.check_extras(refs, events, pidfds)
@@ -100,6 +131,9 @@ impl Kernel {
         }
     }
 }
+
+/// The number in the next name of a socket that nobody chose.
+const SOCKETS: u8 = 1;
 
 const UNUSED: RestoreError =
     RestoreError::Inconsistent("a counter or pidfd without a description, or the reverse");

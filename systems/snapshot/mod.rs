@@ -9,6 +9,7 @@
 mod decode;
 mod encode;
 mod extras;
+mod sockets;
 
 use crate::abi::{Errno, Timespec};
 use crate::components::Life;

@@ -4,8 +4,10 @@ pub mod deadlines;
 pub mod family;
 pub mod headed;
 pub mod pids;
+pub mod sockets;
 pub mod timers;
 pub(crate) mod users;
 
 pub use deadlines::Deadlines;
 pub use pids::PidTable;
+pub use sockets::SocketNames;

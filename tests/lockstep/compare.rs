@@ -53,6 +53,7 @@ impl Normal {
                 "blocked" | "done" => self.wait(value),
                 "error" => self.refusal(value.as_str().unwrap_or_default()),
                 "entries" => sorted_entries(value),
+                "addr" => unchosen(value),
                 _ => masked(name, value),
             };
             normal.insert(name.clone(), value);
@@ -115,6 +116,17 @@ fn masked(name: &str, value: &Value) -> Value {
         Value::Array(items) => items.iter().map(|item| masked("", item)).collect(),
         other => other.clone(),
     }
+}
+
+/// A name that nobody chose is a random one (unix(7), "Autobind feature").
+fn unchosen(address: &Value) -> Value {
+    let name = address.get("abstract").and_then(Value::as_str).unwrap_or_default();
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let mut address = masked("addr", address);
+    if name.len() == 5 && name.bytes().all(is_digit) {
+        address["abstract"] = Value::Null;
+    }
+    address
 }
 
 /// Flags have no order.

@@ -1,0 +1,147 @@
+//! What socket calls take beside addresses: flags of messages, levels and options (socket(7),
+//! unix(7), ip(7), ipv6(7), tcp(7), udp(7)), credentials, and what a message brings.
+
+use super::Address;
+use super::flags::{Names, constants};
+use crate::wire::Bytes;
+use alloc::vec::Vec;
+
+constants! {
+    /// Flags of send(2) and recv(2).
+    MESSAGE_FLAGS: u32 {
+        MSG_OOB = 1, MSG_PEEK = 2, MSG_DONTROUTE = 4, MSG_CTRUNC = 8, MSG_PROBE = 0x10,
+        MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, MSG_EOR = 0x80, MSG_WAITALL = 0x100,
+        MSG_FIN = 0x200, MSG_SYN = 0x400, MSG_CONFIRM = 0x800, MSG_RST = 0x1000,
+        MSG_ERRQUEUE = 0x2000, MSG_NOSIGNAL = 0x4000, MSG_MORE = 0x8000,
+        MSG_WAITFORONE = 0x10000, MSG_BATCH = 0x40000, MSG_ZEROCOPY = 0x4000000,
+        MSG_FASTOPEN = 0x20000000, MSG_CMSG_CLOEXEC = 0x40000000,
+    }
+}
+
+constants! {
+    /// Levels of getsockopt(2).
+    OPTION_LEVELS: u32 {
+        SOL_SOCKET = 1, SOL_TCP = 6, SOL_UDP = 17, SOL_IP = 0, SOL_IPV6 = 41, SOL_NETLINK = 270,
+        IPPROTO_IP = 0, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_IPV6 = 41,
+    }
+}
+
+constants! {
+    /// Options of `SOL_SOCKET` (socket(7)).
+    SOCKET_OPTIONS: u32 {
+        SO_DEBUG = 1, SO_REUSEADDR = 2, SO_TYPE = 3, SO_ERROR = 4, SO_DONTROUTE = 5,
+        SO_BROADCAST = 6, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_KEEPALIVE = 9, SO_OOBINLINE = 10,
+        SO_NO_CHECK = 11, SO_PRIORITY = 12, SO_LINGER = 13, SO_BSDCOMPAT = 14, SO_REUSEPORT = 15,
+        SO_PASSCRED = 16, SO_PEERCRED = 17, SO_RCVLOWAT = 18, SO_SNDLOWAT = 19, SO_RCVTIMEO = 20,
+        SO_SNDTIMEO = 21, SO_BINDTODEVICE = 25, SO_TIMESTAMP = 29, SO_ACCEPTCONN = 30,
+        SO_PEERSEC = 31, SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE = 33, SO_PASSSEC = 34,
+        SO_TIMESTAMPNS = 35, SO_MARK = 36, SO_TIMESTAMPING = 37, SO_PROTOCOL = 38,
+        SO_DOMAIN = 39, SO_RXQ_OVFL = 40, SO_PEEK_OFF = 42, SO_LOCK_FILTER = 44,
+        SO_BUSY_POLL = 46, SO_INCOMING_CPU = 49, SO_PEERGROUPS = 59, SO_ZEROCOPY = 60,
+    }
+}
+
+constants! {
+    /// Options of `SOL_TCP` (tcp(7)).
+    TCP_OPTIONS: u32 {
+        TCP_NODELAY = 1, TCP_MAXSEG = 2, TCP_CORK = 3, TCP_KEEPIDLE = 4, TCP_KEEPINTVL = 5,
+        TCP_KEEPCNT = 6, TCP_SYNCNT = 7, TCP_LINGER2 = 8, TCP_DEFER_ACCEPT = 9,
+        TCP_WINDOW_CLAMP = 10, TCP_INFO = 11, TCP_QUICKACK = 12, TCP_CONGESTION = 13,
+        TCP_USER_TIMEOUT = 18, TCP_FASTOPEN = 23, TCP_NOTSENT_LOWAT = 25,
+        TCP_FASTOPEN_CONNECT = 30,
+    }
+}
+
+constants! {
+    /// Options of `SOL_IP` (ip(7)).
+    IP_OPTIONS: u32 {
+        IP_TOS = 1, IP_TTL = 2, IP_HDRINCL = 3, IP_OPTIONS_OPTION = 4, IP_RECVOPTS = 6,
+        IP_RETOPTS = 7, IP_PKTINFO = 8, IP_MTU_DISCOVER = 10, IP_RECVERR = 11, IP_RECVTTL = 12,
+        IP_RECVTOS = 13, IP_MTU = 14, IP_FREEBIND = 15, IP_TRANSPARENT = 19,
+        IP_BIND_ADDRESS_NO_PORT = 24, IP_MULTICAST_IF = 32, IP_MULTICAST_TTL = 33,
+        IP_MULTICAST_LOOP = 34, IP_ADD_MEMBERSHIP = 35, IP_DROP_MEMBERSHIP = 36,
+        IP_MULTICAST_ALL = 49,
+    }
+}
+
+constants! {
+    /// Options of `SOL_IPV6` (ipv6(7)).
+    IPV6_OPTIONS: u32 {
+        IPV6_UNICAST_HOPS = 16, IPV6_MULTICAST_IF = 17, IPV6_MULTICAST_HOPS = 18,
+        IPV6_MULTICAST_LOOP = 19, IPV6_ADD_MEMBERSHIP = 20, IPV6_DROP_MEMBERSHIP = 21,
+        IPV6_MTU_DISCOVER = 23, IPV6_MTU = 24, IPV6_RECVERR = 25, IPV6_V6ONLY = 26,
+        IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_TCLASS = 67,
+    }
+}
+
+/// The names of a level's options; none for a level without.
+pub fn option_names(level: u32) -> Names {
+    match level {
+        SOL_SOCKET => SOCKET_OPTIONS,
+        SOL_TCP => TCP_OPTIONS,
+        SOL_IP => IP_OPTIONS,
+        SOL_IPV6 => IPV6_OPTIONS,
+        _ => &[],
+    }
+}
+
+/// `struct ucred` (unix(7)): who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Ucred {
+    /// Its process.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+crate::wire_struct!(Ucred { pid, uid, gid });
+
+impl Ucred {
+    /// What is told of nobody.
+    pub const NOBODY: Self = Self { pid: 0, uid: u32::MAX, gid: u32::MAX };
+}
+
+/// The value of an option (getsockopt(2)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OptionValue {
+    /// An `int`.
+    Number(i64),
+    /// `struct linger` of `SO_LINGER`: on or off, seconds.
+    Linger(i32, i32),
+    /// `struct timeval` of `SO_RCVTIMEO`: seconds, microseconds.
+    Time(i64, i64),
+    /// `SO_PEERCRED`.
+    Cred(Ucred),
+    /// A text: `TCP_CONGESTION`, `SO_BINDTODEVICE`.
+    Text(Bytes),
+}
+
+impl Default for OptionValue {
+    fn default() -> Self {
+        Self::Number(0)
+    }
+}
+
+crate::wire_enum!(OptionValue {
+    0 Number(number), 1 Linger(on, seconds), 2 Time(seconds, microseconds), 3 Cred(cred),
+    4 Text(text)
+});
+
+/// What recvfrom(2) or recvmsg(2) gave.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Received {
+    /// The bytes.
+    pub data: Bytes,
+    /// From whom, if that has a name.
+    pub addr: Option<Address>,
+    /// `msg_flags`; `None` for recvfrom(2).
+    pub flags: Option<u32>,
+    /// `SCM_RIGHTS`: the new descriptors.
+    pub fds: Vec<i32>,
+    /// `SCM_CREDENTIALS`.
+    pub cred: Option<Ucred>,
+}
+
+crate::wire_struct!(Received { data, addr, flags, fds, cred });

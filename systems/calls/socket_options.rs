@@ -1,0 +1,306 @@
+//! Options of sockets: getsockopt(2), setsockopt(2) (socket(7), unix(7)).
+//!
+//! Most options of `SOL_SOCKET` are kept and given back and do nothing else; those that do are read
+//! where they count. Options of inet sockets: `inet_options.rs`.
+
+use crate::abi::Errno;
+use crate::abi::credentials::{CAP_NET_ADMIN, CAP_NET_RAW};
+use crate::abi::flags::*;
+use crate::abi::socket::*;
+use crate::components::socket::SNDBUF_BYTES;
+use crate::event::{Answer, Payload};
+use crate::kernel::{CallResult, Kernel};
+use crate::memory;
+use crate::rows::{SocketRow, TaskRow};
+use crate::wire::Bytes;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// `net.core.wmem_max`, `rmem_max`: what may be asked for, half of what is given.
+const BUFFER_MAX_BYTES: i64 = 212_992;
+/// Least that is given.
+const SNDBUF_MIN_BYTES: i64 = 4_608;
+const RCVBUF_MIN_BYTES: i64 = 2_304;
+/// Longer time-outs are for ever.
+const FOREVER_SECONDS: i64 = i64::MAX / 1_000_000_000;
+const NS_PER_SECOND: i64 = 1_000_000_000;
+
+/// Options that are on or off.
+const SWITCHES: [u32; 17] = [
+    SO_DEBUG,
+    SO_REUSEADDR,
+    SO_REUSEPORT,
+    SO_DONTROUTE,
+    SO_BROADCAST,
+    SO_KEEPALIVE,
+    SO_OOBINLINE,
+    SO_NO_CHECK,
+    SO_TIMESTAMP,
+    SO_TIMESTAMPNS,
+    SO_RXQ_OVFL,
+    SO_PASSSEC,
+    SO_PASSCRED,
+    SO_LOCK_FILTER,
+    SO_TIMESTAMPING,
+    SO_ZEROCOPY,
+    SO_BUSY_POLL,
+];
+
+impl Kernel {
+    /// setsockopt(2).
+    pub(crate) fn setsockopt(
+        &mut self,
+        task: TaskRow,
+        fd: i32,
+        (level, name): (u32, u32),
+        value: Option<&OptionValue>,
+        length: Option<i64>,
+    ) -> CallResult {
+        if length.is_some_and(|length| length < 0) {
+            return Err(Errno::EINVAL.into());
+        }
+        let socket = self.socket_of(task, fd)?;
+        if self.asks_host(socket) {
+            return self.unmodelled(SETSOCKOPT);
+        }
+        match level {
+            SOL_SOCKET => self.set_option(task, socket, name, value, length)?,
+            // unix(7) has no level of its own.
+            _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
+            _ => return Err(Errno::ENOPROTOOPT.into()),
+        }
+        Ok(Answer::default())
+    }
+
+    fn set_option(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        name: u32,
+        value: Option<&OptionValue>,
+        length: Option<i64>,
+    ) -> Result<(), Errno> {
+        if name == SO_BINDTODEVICE {
+            return self.bind_to_device(task, value);
+        }
+        let number = first_number(value, length)?;
+        if !self.has_memory(2 * memory::OPTION_BYTES) {
+            return Err(Errno::ENOBUFS);
+        }
+        let is_on = i64::from(number != 0);
+        match name {
+            SO_TYPE | SO_PROTOCOL | SO_DOMAIN | SO_ERROR => return Err(Errno::ENOPROTOOPT),
+            SO_DEBUG if number != 0 && !self.may_administer(task) => return Err(Errno::EACCES),
+            SO_REUSEPORT if number != 0 && !self.has_ports(socket) => {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            SO_PASSCRED if self.rows[socket].domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
+            SO_PASSCRED => self.rows[socket].passes_cred = number != 0,
+            SO_SNDBUF | SO_SNDBUFFORCE => self.set_sndbuf(task, socket, name, number)?,
+            SO_RCVBUF | SO_RCVBUFFORCE => {
+                let bytes = self.buffer(task, name == SO_RCVBUFFORCE, number)?;
+                self.keep(socket, SO_RCVBUF, bytes.max(RCVBUF_MIN_BYTES));
+            }
+            SO_PRIORITY if !(0..=6).contains(&number) && !self.may_mark(task) => {
+                return Err(Errno::EPERM);
+            }
+            SO_LINGER => self.set_linger(socket, value, length)?,
+            SO_RCVLOWAT => {
+                let number = if number < 0 { i64::from(i32::MAX) } else { number.max(1) };
+                self.keep(socket, name, number);
+            }
+            SO_RCVTIMEO | SO_SNDTIMEO => self.set_timeout(socket, name, value, length)?,
+            SO_MARK if !self.may_mark(task) => return Err(Errno::EPERM),
+            SO_PEEK_OFF if self.rows[socket].domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
+            SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU => self.keep(socket, name, number),
+            SO_BSDCOMPAT => {}
+            name if SWITCHES.contains(&name) => self.keep(socket, name, is_on),
+            _ => return Err(Errno::ENOPROTOOPT),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, socket: SocketRow, name: u32, value: i64) {
+        self.keep_option(socket, SOL_SOCKET, name, value);
+    }
+
+    /// Remembers the value of an option.
+    fn keep_option(&mut self, socket: SocketRow, level: u32, name: u32, value: i64) {
+        if self.rows[socket].more_mut().options.insert((level, name), value).is_none() {
+            self.hold_bytes(memory::OPTION_BYTES);
+        }
+    }
+
+    fn may_administer(&self, task: TaskRow) -> bool {
+        self.rows[task].credentials.capable(CAP_NET_ADMIN)
+    }
+
+    fn may_mark(&self, task: TaskRow) -> bool {
+        self.may_administer(task) || self.rows[task].credentials.capable(CAP_NET_RAW)
+    }
+
+    fn has_ports(&self, socket: SocketRow) -> bool {
+        matches!(self.rows[socket].domain, AF_INET | AF_INET6)
+    }
+
+    /// What a buffer gets of what is asked for: twice of it (socket(7), SO_SNDBUF).
+    fn buffer(&self, task: TaskRow, force: bool, asked: i64) -> Result<i64, Errno> {
+        if force && !self.may_administer(task) {
+            return Err(Errno::EPERM);
+        }
+        // As an unsigned number: a negative one is large. Forced ones end where doubling would.
+        let asked = if force {
+            asked.clamp(0, i64::from(i32::MAX / 2))
+        } else {
+            i64::from(asked as u32).min(BUFFER_MAX_BYTES)
+        };
+        Ok(2 * asked)
+    }
+
+    fn set_sndbuf(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        name: u32,
+        number: i64,
+    ) -> Result<(), Errno> {
+        let bytes = self.buffer(task, name == SO_SNDBUFFORCE, number)?;
+        self.rows[socket].sndbuf_bytes = bytes.max(SNDBUF_MIN_BYTES) as u32;
+        self.socket_changed(socket);
+        Ok(())
+    }
+
+    fn set_linger(
+        &mut self,
+        socket: SocketRow,
+        value: Option<&OptionValue>,
+        length: Option<i64>,
+    ) -> Result<(), Errno> {
+        let Some(OptionValue::Linger(on, seconds)) = value else { return Err(Errno::EINVAL) };
+        if length.is_some_and(|length| length < 8) {
+            return Err(Errno::EINVAL);
+        }
+        self.keep(socket, SO_LINGER, i64::from(*on != 0));
+        if *on != 0 {
+            self.keep(socket, LINGER_SECONDS, i64::from(*seconds));
+        }
+        Ok(())
+    }
+
+    fn set_timeout(
+        &mut self,
+        socket: SocketRow,
+        name: u32,
+        value: Option<&OptionValue>,
+        length: Option<i64>,
+    ) -> Result<(), Errno> {
+        let Some(OptionValue::Time(seconds, microseconds)) = value else {
+            return Err(Errno::EINVAL);
+        };
+        if length.is_some_and(|length| length < 16) {
+            return Err(Errno::EINVAL);
+        }
+        if !(0..1_000_000).contains(microseconds) {
+            return Err(Errno::EDOM);
+        }
+        let ns = match *seconds {
+            // Linux does not wait at all then, and tells of 0.
+            ..0 => 0,
+            seconds if seconds >= FOREVER_SECONDS => 0,
+            seconds => seconds * NS_PER_SECOND + microseconds * 1000,
+        };
+        self.keep(socket, name, ns);
+        Ok(())
+    }
+
+    /// There is one device, and it needs no capability to be bound to unless it is bound to another.
+    fn bind_to_device(&self, task: TaskRow, value: Option<&OptionValue>) -> Result<(), Errno> {
+        let name: &[u8] = match value {
+            Some(OptionValue::Text(name)) => &name.0,
+            Some(_) => return Err(Errno::ENODEV),
+            None => return Err(Errno::EFAULT),
+        };
+        let _ = task;
+        let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+        if matches!(&name[..end], b"" | b"lo") { Ok(()) } else { Err(Errno::ENODEV) }
+    }
+
+    /// getsockopt(2).
+    pub(crate) fn getsockopt(
+        &mut self,
+        task: TaskRow,
+        fd: i32,
+        (level, name): (u32, u32),
+        length: Option<i64>,
+    ) -> CallResult {
+        let socket = self.socket_of(task, fd)?;
+        if self.asks_host(socket) {
+            return self.unmodelled(GETSOCKOPT);
+        }
+        if length.is_some_and(|length| length < 0) {
+            return Err(Errno::EINVAL.into());
+        }
+        let value = match level {
+            SOL_SOCKET => self.get_option(socket, name)?,
+            _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
+            _ => return Err(Errno::ENOPROTOOPT.into()),
+        };
+        Ok(Answer::with(Payload::OptionValue(Box::new(value))))
+    }
+
+    fn get_option(&mut self, socket: SocketRow, name: u32) -> Result<OptionValue, Errno> {
+        let state = &mut self.rows[socket];
+        let kept = |name| state.option(SOL_SOCKET, name);
+        Ok(OptionValue::Number(match name {
+            SO_TYPE => state.kind.into(),
+            SO_PROTOCOL => state.protocol.into(),
+            SO_DOMAIN => state.domain.into(),
+            SO_ERROR => state.error.take().map_or(0, |errno| errno.0.into()),
+            SO_ACCEPTCONN => state.backlog().is_some().into(),
+            SO_SNDBUF => state.sndbuf_bytes.into(),
+            SO_RCVBUF => kept(SO_RCVBUF).unwrap_or(SNDBUF_BYTES as i64),
+            SO_PASSCRED => state.passes_cred.into(),
+            SO_PEERCRED => return Ok(OptionValue::Cred(state.peer_cred)),
+            SO_LINGER => {
+                let on = kept(SO_LINGER).unwrap_or(0) as i32;
+                let seconds = kept(LINGER_SECONDS).unwrap_or(0) as i32;
+                return Ok(OptionValue::Linger(on, seconds));
+            }
+            SO_RCVTIMEO | SO_SNDTIMEO => {
+                let ns = kept(name).unwrap_or(0);
+                return Ok(OptionValue::Time(ns / NS_PER_SECOND, ns % NS_PER_SECOND / 1000));
+            }
+            SO_RCVLOWAT | SO_SNDLOWAT => kept(name).unwrap_or(1),
+            SO_PEEK_OFF if state.domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
+            SO_PEEK_OFF | SO_INCOMING_CPU => kept(name).unwrap_or(-1),
+            SO_BINDTODEVICE => return Ok(OptionValue::Text(Bytes(Vec::new()))),
+            SO_PRIORITY | SO_MARK | SO_BSDCOMPAT => kept(name).unwrap_or(0),
+            name if SWITCHES.contains(&name) => kept(name).unwrap_or(0),
+            _ => return Err(Errno::ENOPROTOOPT),
+        }))
+    }
+}
+
+/// The place of `SO_LINGER`'s time among the options.
+const LINGER_SECONDS: u32 = 1 << 16;
+const SETSOCKOPT: u32 = 54;
+const GETSOCKOPT: u32 = 55;
+
+/// The `int` that every option begins with: EINVAL if it is too short, EFAULT if it is nowhere.
+fn first_number(value: Option<&OptionValue>, length: Option<i64>) -> Result<i64, Errno> {
+    if length.is_some_and(|length| length < 4) {
+        return Err(Errno::EINVAL);
+    }
+    match value {
+        Some(OptionValue::Number(number)) => Ok(i64::from(*number as i32)),
+        Some(OptionValue::Linger(first, _)) => Ok(i64::from(*first)),
+        Some(OptionValue::Time(first, _)) => Ok(i64::from(*first as i32)),
+        Some(OptionValue::Cred(cred)) => Ok(i64::from(cred.pid as i32)),
+        Some(OptionValue::Text(text)) => {
+            let first = text.0.first_chunk::<4>().ok_or(Errno::EINVAL)?;
+            Ok(i64::from(i32::from_le_bytes(*first)))
+        }
+        None if length.is_none_or(|length| length == 0) => Err(Errno::EINVAL),
+        None => Err(Errno::EFAULT),
+    }
+}

@@ -1,0 +1,113 @@
+//! Messages on their way between a call and a socket (send(2), recv(2)): what a blocked call keeps.
+
+use crate::abi::socket::{Received, Ucred};
+use crate::abi::{Address, Errno};
+use crate::event::{Answer, Payload};
+use crate::components::socket::SocketRef;
+use crate::rows::DescriptionRow;
+use crate::wire::Bytes;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// How a message is sent, beside its bytes.
+#[derive(Debug, Default)]
+pub struct Manner {
+    /// `MSG_*`.
+    pub flags: u32,
+    /// To whom, if not to the peer.
+    pub to: Option<Address>,
+    /// The open descriptions that go with it, held.
+    pub rights: Vec<DescriptionRow>,
+    /// Who the sender says to be.
+    pub cred: Option<Ucred>,
+    /// The socket whose queue is full, while the call waits for it.
+    pub at: Option<SocketRef>,
+}
+
+impl Manner {
+    /// Whether it is what write(2) does.
+    pub fn is_plain(&self) -> bool {
+        let bare = self.flags == 0 && self.to.is_none() && self.cred.is_none();
+        bare && self.rights.is_empty() && self.at.is_none()
+    }
+}
+
+/// Which call receives: what its answer looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// read(2).
+    Read,
+    /// recvfrom(2).
+    From,
+    /// recvmsg(2).
+    Message,
+}
+
+crate::wire_enum!(Form { 0 Read, 1 From, 2 Message });
+
+/// How a message is received.
+#[derive(Clone, Debug)]
+pub struct Receiving {
+    /// How many bytes at most.
+    pub count: u64,
+    /// `MSG_*`.
+    pub flags: u32,
+    /// By which call.
+    pub form: Form,
+    /// What came so far, of a call that waits for all (`MSG_WAITALL`).
+    pub taken: Vec<u8>,
+}
+
+crate::wire_struct!(Receiving { count, flags, form, taken });
+
+/// What was taken out of a socket for one call.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The length of the whole packet, if it did not fit.
+    pub cut_from: Option<u64>,
+    /// The name of the sender.
+    pub from: Option<Address>,
+    /// Who the sender says to be.
+    pub cred: Option<Ucred>,
+    /// Open descriptions that came along, held.
+    pub rights: Vec<DescriptionRow>,
+    /// What comes behind is for another call.
+    pub stops: bool,
+}
+
+impl Receiving {
+    /// read(2) of so many bytes.
+    pub const fn read(count: u64) -> Self {
+        Self { count, flags: 0, form: Form::Read, taken: Vec::new() }
+    }
+
+    /// The answer of the call that got this.
+    pub fn answer(&self, value: i64, received: Received) -> Answer {
+        let payload = match self.form {
+            Form::Read => Payload::Data(received.data),
+            Form::From | Form::Message => Payload::Received(Box::new(received)),
+        };
+        Answer { value, payload }
+    }
+
+    /// The answer of a call that ends with what it has.
+    pub fn partial(&mut self) -> Option<Answer> {
+        if self.taken.is_empty() {
+            return None;
+        }
+        let bytes = core::mem::take(&mut self.taken);
+        Some(self.of_bytes(bytes))
+    }
+
+    /// The answer of a call that got bytes and nothing else.
+    pub fn of_bytes(&self, bytes: Vec<u8>) -> Answer {
+        let flags = (self.form == Form::Message).then_some(0);
+        let value = bytes.len() as i64;
+        self.answer(value, Received { data: Bytes(bytes), flags, ..Received::default() })
+    }
+}
+
+/// What a try to receive came to if it is over: an answer or an errno; nothing if it must wait.
+pub type Tried = Result<Option<Answer>, Errno>;

@@ -1,0 +1,220 @@
+//! Sockets in a snapshot: what one holds, and to whom its parts lead, tied when all rows are there.
+//!
+//! Who sends to a socket that has another peer follows from the peers, who has which name from the
+//! names: neither is written.
+
+use super::decode::DANGLING;
+use super::{Refs, RestoreError};
+use crate::components::message::Manner;
+use crate::components::socket::{Attached, More, Packet, Peer, Socket, SocketRef, State};
+use crate::kernel::Kernel;
+use crate::memory;
+use crate::rows::{Encode, RowKind, Rows, SocketRow};
+use crate::wire::{Bytes, Wire, WireError, WireReader, put_varint};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Bit of a socket's encoded type that says that what it has had to do with others follows.
+const IS_USED: u32 = 1 << 8;
+
+impl Encode for Socket {
+    fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
+        let used = !self.is_fresh();
+        let kind = self.kind | if used { IS_USED } else { 0 };
+        [self.domain, kind, self.protocol, self.uid, self.gid].put(out);
+        if !used {
+            return;
+        }
+        match self.peer {
+            Peer::None => out.push(0),
+            Peer::Gone => out.push(1),
+            Peer::At(other) => (2u8, other.own_id(rows)).put(out),
+        }
+        put_varint(out, self.queue.len() as u64);
+        for packet in &self.queue {
+            put_packet(packet, rows, out);
+        }
+        (self.error, [self.shut, self.mode]).put(out);
+        self.waiters.put(out);
+        (self.sent_bytes, self.sndbuf_bytes).put(out);
+        (self.passes_cred, self.peer_cred).put(out);
+        self.more.is_some().put(out);
+        if let Some(more) = &self.more {
+            put_more(more, rows, out);
+        }
+    }
+}
+
+fn put_packet(packet: &Packet, rows: &Rows, out: &mut Vec<u8>) {
+    packet.bytes.as_slice().put(out);
+    [packet.read, packet.cost_bytes].put(out);
+    packet.sender.id.put(out);
+    packet.with.is_some().put(out);
+    if let Some(with) = &packet.with {
+        (with.from.clone(), with.cred).put(out);
+        let rights = with.rights.iter().map(|row| row.own_id(rows));
+        rights.collect::<Vec<u64>>().put(out);
+    }
+}
+
+fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
+    (more.name.clone(), more.remote.clone()).put(out);
+    more.place.put(out);
+    [more.is_borrowed, more.is_pending].put(out);
+    match more.state {
+        State::Idle => out.push(0),
+        State::Listening { backlog } => (1u8, backlog).put(out),
+    }
+    let pending = more.pending.iter().map(|row| row.own_id(rows));
+    pending.collect::<Vec<u64>>().put(out);
+    more.room_waiters.put(out);
+    let options: Vec<([u32; 2], i64)> =
+        more.options.iter().map(|((level, name), value)| ([*level, *name], *value)).collect();
+    options.put(out);
+}
+
+/// To whom a socket's parts lead, by own ids.
+pub(super) struct Links {
+    pub(super) row: SocketRow,
+    peer: Option<u64>,
+    pending: Vec<u64>,
+    /// Of each packet: its descriptions.
+    rights: Vec<Vec<u64>>,
+}
+
+impl Kernel {
+    pub(super) fn get_socket(
+        &mut self,
+        id: u64,
+        from: &mut WireReader<'_>,
+    ) -> Result<Links, WireError> {
+        let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
+        let mut socket = Socket::unconnected(id, [domain, kind & !IS_USED, protocol], [uid, gid]);
+        let (mut peer, mut pending, mut rights) = (None, Vec::new(), Vec::new());
+        if kind & IS_USED != 0 {
+            let error = from.error("who a socket is connected to");
+            match from.byte()? {
+                0 => {}
+                1 => socket.peer = Peer::Gone,
+                2 => peer = Some(u64::get(from)?),
+                _ => return Err(error),
+            }
+            for _ in 0..from.count()? {
+                let (packet, with) = get_packet(from)?;
+                socket.queue.push_back(packet);
+                rights.push(with);
+            }
+            (socket.error, [socket.shut, socket.mode]) = Wire::get(from)?;
+            socket.waiters = Wire::get(from)?;
+            (socket.sent_bytes, socket.sndbuf_bytes) = Wire::get(from)?;
+            (socket.passes_cred, socket.peer_cred) = Wire::get(from)?;
+            if bool::get(from)? {
+                let (more, embryos) = get_more(from)?;
+                (socket.more, pending) = (Some(Box::new(more)), embryos);
+            }
+        }
+        let row = SocketRow::spawn(&mut self.rows, id, socket);
+        Ok(Links { row, peer, pending, rights })
+    }
+
+    /// Ties what leads to other rows, and enters names.
+    pub(super) fn tie_sockets(&mut self, all: Vec<Links>, refs: &Refs) -> Result<(), RestoreError> {
+        let socket = |id: &u64| refs.sockets.get(id).copied().ok_or(DANGLING);
+        for links in &all {
+            if let Some(peer) = &links.peer {
+                self.rows[links.row].peer = Peer::At(socket(peer)?);
+            }
+            let pending = links.pending.iter().map(socket).collect::<Result<_, _>>()?;
+            if let Some(more) = &mut self.rows[links.row].more {
+                more.pending = pending;
+            }
+            for (packet, rights) in self.rows[links.row].queue.iter_mut().zip(&links.rights) {
+                packet.sender.row = refs.sockets.get(&packet.sender.id).copied();
+                let rights = rights.iter().map(|id| refs.descriptions.get(id).copied());
+                if let Some(with) = &mut packet.with {
+                    with.rights = rights.collect::<Option<_>>().ok_or(DANGLING)?;
+                }
+            }
+        }
+        for links in &all {
+            if let Some(place) = self.rows[links.row].more.as_deref().and_then(|more| more.place) {
+                self.check_place(place)?;
+            }
+            if !self.index_name(links.row) {
+                return Err(RestoreError::Inconsistent("two sockets have one name"));
+            }
+            let state = &self.rows[links.row];
+            if let Peer::At(other) = state.peer
+                && !state.is_connection()
+                && other != links.row
+                && self.rows[other].peer != Peer::At(links.row)
+            {
+                self.list_sender(other, links.row);
+            }
+        }
+        self.count_flights();
+        Ok(())
+    }
+}
+
+/// A packet, and the ids of the descriptions that travel with it.
+fn get_packet(from: &mut WireReader<'_>) -> Result<(Packet, Vec<u64>), WireError> {
+    from.charge(memory::packet_bytes(&Packet::default()))?;
+    let bytes = Bytes::get(from)?.0;
+    let [read, cost_bytes] = Wire::get(from)?;
+    let sender = SocketRef { row: None, id: Wire::get(from)? };
+    let (mut with, mut rights) = (None, Vec::new());
+    if bool::get(from)? {
+        let (name, cred) = Wire::get(from)?;
+        rights = Wire::get(from)?;
+        from.charge(memory::rights_bytes(rights.len()))?;
+        with = Some(Box::new(Attached { from: name, cred, rights: Vec::new() }));
+    }
+    Ok((Packet { bytes, read, cost_bytes, sender, with }, rights))
+}
+
+fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
+    let mut more = More::default();
+    (more.name, more.remote) = Wire::get(from)?;
+    more.place = Wire::get(from)?;
+    [more.is_borrowed, more.is_pending] = Wire::get(from)?;
+    let error = from.error("whether a socket listens");
+    more.state = match from.byte()? {
+        0 => State::Idle,
+        1 => State::Listening { backlog: Wire::get(from)? },
+        _ => return Err(error),
+    };
+    let pending = Wire::get(from)?;
+    more.room_waiters = Wire::get(from)?;
+    let options: Vec<([u32; 2], i64)> = Wire::get(from)?;
+    from.charge(memory::OPTION_BYTES * options.len() as u64)?;
+    more.options = options.into_iter().map(|([level, name], value)| ((level, name), value)).collect();
+    Ok((more, pending))
+}
+
+/// How a blocked call sends, beside its bytes.
+pub(super) fn put_manner(manner: &Manner, rows: &Rows, out: &mut Vec<u8>) {
+    (manner.flags, manner.to.clone()).put(out);
+    let rights = manner.rights.iter().map(|row| row.own_id(rows));
+    rights.collect::<Vec<u64>>().put(out);
+    (manner.cred, manner.at.map(|at| at.id)).put(out);
+}
+
+pub(super) fn get_manner(
+    from: &mut WireReader<'_>,
+    refs: &Refs,
+) -> Result<Manner, RestoreError> {
+    let (flags, to) = Wire::get(from)?;
+    let rights: Vec<u64> = Wire::get(from)?;
+    let rights = rights.iter().map(|id| refs.descriptions.get(id).copied());
+    let rights = rights.collect::<Option<_>>().ok_or(DANGLING)?;
+    let (cred, at): (_, Option<u64>) = Wire::get(from)?;
+    Ok(Manner { flags, to, rights, cred, at: at.map(|id| refs.socket(id)) })
+}
+
+impl Refs {
+    /// A socket that may be gone.
+    pub(super) fn socket(&self, id: u64) -> SocketRef {
+        SocketRef { row: self.sockets.get(&id).copied(), id }
+    }
+}
