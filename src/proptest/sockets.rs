@@ -12,6 +12,7 @@ const LENGTHS: [usize; 16] =
 /// Names: few, so that they meet.
 const PATHS: [&str; 6] = ["/tmp/s", "/tmp/t", "/tmp/d/s", "/tmp/a", "s", "/none/s"];
 const ABSTRACT: [&str; 3] = ["x", "y", ""];
+/// Not `MSG_OOB`: the kernel has no out-of-band bytes.
 const FLAGS: [&str; 8] = [
     "",
     "MSG_DONTWAIT",
@@ -20,7 +21,7 @@ const FLAGS: [&str; 8] = [
     "MSG_WAITALL",
     "MSG_NOSIGNAL",
     "MSG_CMSG_CLOEXEC",
-    "MSG_OOB",
+    "MSG_EOR",
 ];
 /// Options that Linux keeps, tells of or refuses in the same way everywhere.
 const OPTIONS: [&str; 16] = [

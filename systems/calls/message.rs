@@ -47,6 +47,9 @@ impl Kernel {
             return self.unmodelled(number);
         }
         let is_unix = self.rows[socket].domain == AF_UNIX;
+        if is_unix {
+            self.check_packets(socket)?;
+        }
         if let Some(cred) = message.cred.filter(|_| is_unix) {
             self.check_cred(task, cred)?;
         }

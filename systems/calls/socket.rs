@@ -99,6 +99,7 @@ impl Kernel {
         let who = &self.rows[task].credentials;
         let (uid, gid) = (who.fsuid, who.fsgid);
         let id = self.next_id();
+        let protocol = if domain == AF_UNIX { 0 } else { protocol };
         // A raw unix socket is a datagram socket (unix(7)).
         let kind = if domain == AF_UNIX && kind == SOCK_RAW { SOCK_DGRAM } else { kind };
         let socket = Socket::unconnected(id, [domain, kind, protocol], [uid, gid]);

@@ -22,6 +22,16 @@ use alloc::vec::Vec;
 const MAX_DGRAM_QLEN: usize = 10;
 
 impl Kernel {
+    /// Packets in order are sent by who is connected; all else comes later.
+    pub(super) fn check_packets(&mut self, socket: SocketRow) -> Result<(), Errno> {
+        let state = &mut self.rows[socket];
+        if state.kind != SOCK_SEQPACKET {
+            return Ok(());
+        }
+        state.error.take().map_or(Ok(()), Err)?;
+        if state.is_connected() { Ok(()) } else { Err(Errno::ENOTCONN) }
+    }
+
     /// What is wrong with a message whatever the room.
     pub(super) fn check_send_unix(
         &mut self,
@@ -30,9 +40,6 @@ impl Kernel {
         data: &[u8],
         manner: &mut Manner,
     ) -> Result<(), Errno> {
-        if manner.flags & MSG_OOB != 0 {
-            return Err(Errno::EOPNOTSUPP);
-        }
         let state = &self.rows[socket];
         let (kind, peer) = (state.kind, state.peer);
         let limit = u64::from(state.sndbuf_bytes).saturating_sub(SNDBUF_RESERVE_BYTES);
@@ -40,19 +47,21 @@ impl Kernel {
             SOCK_STREAM if manner.to.is_some() => {
                 return Err(if peer == Peer::None { Errno::EOPNOTSUPP } else { Errno::EISCONN });
             }
+            SOCK_STREAM if peer == Peer::None => return Err(Errno::ENOTCONN),
             SOCK_STREAM if self.has_shut(socket, SEND_SHUTDOWN) => {
                 return Err(self.broken_pipe(task, manner.flags));
             }
             SOCK_SEQPACKET => {
-                self.rows[socket].error.take().map_or(Ok(()), Err)?;
+                self.check_packets(socket)?;
                 manner.to = None;
             }
             _ => {}
         }
-        match &manner.to {
-            Some(address) => check_address(address)?,
-            None if peer == Peer::None => return Err(Errno::ENOTCONN),
-            None => {}
+        if manner.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if let Some(address) = &manner.to {
+            check_address(address)?;
         }
         if kind != SOCK_STREAM {
             self.autobind_if_passing(socket)?;
@@ -228,14 +237,20 @@ impl Kernel {
         let state = &mut self.rows[socket];
         let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
         let all = receiving.flags & MSG_WAITALL != 0 && self.max_bytes == u64::MAX;
-        let target = if all { receiving.count } else { lowat.min(receiving.count).max(1) };
+        let target = if all { receiving.count } else { lowat.min(receiving.count) }.max(1);
         if got >= target || taken.stops || any && receiving.count == 0 {
             return Ok(Some(taken));
         }
         let error = state.error.take();
         if error.is_some() || state.shut & RCV_SHUTDOWN != 0 {
             // What came hides the error.
-            return if got == 0 { error.map_or(Ok(Some(taken)), Err) } else { Ok(Some(taken)) };
+            if got > 0 {
+                return Ok(Some(taken));
+            }
+            // Who asks is told of somebody even then.
+            let passes = self.rows[socket].passes_cred;
+            let cred = passes.then(Ucred::default);
+            return error.map_or(Ok(Some(Taken { cred, ..taken })), Err);
         }
         if !peeks {
             receiving.taken.extend_from_slice(&taken.bytes);

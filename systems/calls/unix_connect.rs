@@ -244,12 +244,12 @@ impl Kernel {
         flags: u32,
         again: &crate::event::Call<'_>,
     ) -> CallResult {
+        let row = self.open_fd(task, fd)?;
         if flags & !(SOCK_CLOEXEC | SOCK_NONBLOCK) != 0 {
             return Err(Errno::EINVAL.into());
         }
-        let row = self.open_fd(task, fd)?;
-        let socket = self.socket_of(task, fd)?;
         let new = self.free_fd(task, 0)?;
+        let socket = self.socket_of(task, fd)?;
         if self.asks_host(socket) {
             return self.unmodelled(again.number());
         }

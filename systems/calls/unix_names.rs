@@ -75,7 +75,9 @@ impl Kernel {
         }
         self.hold_bytes(memory::name_bytes(address));
         self.sockets.abstracts.insert(key, socket);
-        self.rows[socket].more_mut().name = address.clone();
+        // The empty one is shown as a path, which it is as much.
+        let name = if name.is_empty() { Address::Unix(Bytes::default()) } else { address.clone() };
+        self.rows[socket].more_mut().name = name;
         Ok(())
     }
 
