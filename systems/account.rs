@@ -2,7 +2,7 @@
 //! and compares; `references.rs` does the same for what refers to what. Run by restore, by the
 //! fuzzer's invariants and by tests, never by a tick.
 
-use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
+use crate::abi::flags::{AF_UNIX, O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::calls::transfer::Sending;
 use crate::components::socket::Peer;
 use crate::components::{Interrupted, Life, Object, Target, Wait, Waiting};
@@ -290,6 +290,10 @@ impl Kernel {
                 let names = memory::name_bytes(&more.name) + memory::name_bytes(&more.remote);
                 uses.held_bytes += names + memory::OPTION_BYTES * more.options.len() as u64;
             }
+            let lies = socket.queue.iter().map(|packet| u64::from(packet.cost_bytes)).sum::<u64>();
+            let counts = socket.domain != AF_UNIX && !socket.is_stream();
+            let right = socket.received_bytes == if counts { lies } else { 0 };
+            must(right, "what lies in a socket is counted wrongly")?;
             self.audit_peer(row)?;
         }
         for (id, row) in SocketRow::all(&self.rows) {

@@ -29,7 +29,7 @@ use tickernel::proptest::{Program, Subject, programs, programs_about};
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 40;
 /// Tests that share the number of programs.
-const TESTS: u64 = 12;
+const TESTS: u64 = 13;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
 /// The same where the sides differ in nothing but the order in which waiting processes went on: on
@@ -325,6 +325,11 @@ fn objects() {
 #[test]
 fn sockets() {
     run("sockets", &programs_about(Subject::Sockets, REQUESTS_MAX));
+}
+
+#[test]
+fn internet() {
+    run("internet", &programs_about(Subject::Internet, REQUESTS_MAX));
 }
 
 #[test]

@@ -82,6 +82,7 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         Subject::Mounts => lowering.mounts(action),
         Subject::Objects => lowering.object(action),
         Subject::Sockets => lowering.socket(action),
+        Subject::Internet => lowering.internet(action),
     };
     let mut request = Object::new();
     request.insert("pid".into(), pid.into());

@@ -20,6 +20,7 @@
 
 mod action;
 mod lower;
+mod internet;
 mod mounts;
 mod objects;
 mod opens;

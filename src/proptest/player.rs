@@ -30,8 +30,10 @@ pub(super) enum Kind {
     Reader,
     /// The end of a pipe that is written.
     Writer,
-    /// A socket.
+    /// A socket of unix(7).
     Socket,
+    /// A socket of tcp(7) or udp(7).
+    Net,
 }
 
 /// What is known of a process.
@@ -128,7 +130,9 @@ impl Player {
                 if let (true, false, Some(fd)) =
                     (line.contains_key("addr"), is_message, line.get("ok").and_then(Value::as_i64))
                 {
-                    process.fds.insert(fd, Kind::Socket);
+                    let family = line.get("addr").and_then(|addr| addr.get("family"));
+                    let is_unix = family.and_then(Value::as_str) == Some("AF_UNIX");
+                    process.fds.insert(fd, if is_unix { Kind::Socket } else { Kind::Net });
                 }
             }
         } else if let Some(pid) = line.get("signal").and_then(|signal| signal.get("pid"))
@@ -216,7 +220,13 @@ impl Player {
                 let (first, last) = (number("first").unwrap_or(0), number("last").unwrap_or(0));
                 process.fds.retain(|fd, _| !(first..=last).contains(fd));
             }
-            "socket" | "accept" | "accept4" => drop(process.fds.insert(value, Kind::Socket)),
+            "socket" | "accept" | "accept4" => {
+                let is_net = |family: &Value| family.as_str() != Some("AF_UNIX");
+                let family = request.get("domain");
+                let family = family.or_else(|| answer.get("addr").and_then(|it| it.get("family")));
+                let kind = if family.is_some_and(is_net) { Kind::Net } else { Kind::Socket };
+                process.fds.insert(value, kind);
+            }
             "recvmsg" => note_pair(process, answer, [Kind::File, Kind::Socket]),
             "socketpair" => note_pair(process, answer, [Kind::Socket, Kind::Socket]),
             "pipe" | "pipe2" => note_pair(process, answer, [Kind::Reader, Kind::Writer]),

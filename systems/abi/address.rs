@@ -20,6 +20,19 @@ pub enum Address {
     Other(u16),
 }
 
+impl Address {
+    /// How long it is in memory, a path with its NUL. One of an unknown family is taken to be
+    /// nothing but that.
+    pub fn length_bytes(&self) -> u64 {
+        match self {
+            Address::Unnamed | Address::Other(_) => 2,
+            Address::Unix(name) | Address::Abstract(name) => 3 + name.0.len() as u64,
+            Address::Inet(..) => 16,
+            Address::Inet6(..) => 28,
+        }
+    }
+}
+
 crate::wire_enum!(Address {
     0 Unnamed, 1 Unix(path), 2 Abstract(name), 3 Inet(host, port), 4 Inet6(host, port),
     5 Other(family)

@@ -88,7 +88,7 @@ impl Kernel {
     ) -> CallResult {
         let mut written = 0;
         let mut tried = self.check_send(task, socket, data, &mut manner);
-        if tried.is_ok() {
+        if matches!(tried, Ok(Sent::All)) {
             tried = self.send_bytes(task, socket, data, &mut written, &mut manner);
         }
         match tried {
@@ -145,9 +145,34 @@ impl Kernel {
     ) -> Result<Sent, Errno> {
         match self.rows[socket].domain {
             AF_UNIX => self.check_send_unix(task, socket, data, manner)?,
+            AF_INET | AF_INET6 if self.rows[socket].is_stream() => {
+                if self.check_send_tcp(task, socket, manner)? {
+                    return Ok(Sent::Full);
+                }
+            }
+            AF_INET | AF_INET6 => self.check_send_udp(socket, data, manner)?,
             _ => return Err(Errno::EOPNOTSUPP),
         }
         Ok(Sent::All)
+    }
+
+    /// One packet; false if there is no room for it.
+    fn send_packet(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        bytes: &[u8],
+        first: bool,
+        manner: &mut Manner,
+    ) -> Result<bool, Errno> {
+        match self.rows[socket].domain {
+            AF_UNIX => self.send_unix(task, socket, bytes, first, manner),
+            _ if !self.rows[socket].is_stream() => self.send_datagram(socket, bytes, manner),
+            _ => match self.check_send_tcp(task, socket, manner)? {
+                true => Ok(false),
+                false => self.send_segment(socket, bytes),
+            },
+        }
     }
 
     /// Sends as much as there is room for. What is sent already hides an error behind it.
@@ -253,6 +278,7 @@ impl Kernel {
     fn check_receive(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
         match self.rows[socket].domain {
             AF_UNIX => self.check_receive_unix(socket, flags),
+            AF_INET | AF_INET6 => Ok(()),
             _ => Err(Errno::EOPNOTSUPP),
         }
     }
@@ -265,7 +291,12 @@ impl Kernel {
         waits: bool,
         receiving: &mut Receiving,
     ) -> Tried {
-        let Some(taken) = self.take_unix(socket, waits, receiving)? else { return Ok(None) };
+        let taken = match self.rows[socket].domain {
+            AF_UNIX => self.take_unix(socket, waits, receiving)?,
+            _ if self.rows[socket].is_stream() => self.take_tcp(socket, receiving)?,
+            _ => self.take_udp(socket, waits, receiving)?,
+        };
+        let Some(taken) = taken else { return Ok(None) };
         Ok(Some(self.received(task, receiving, taken)))
     }
 

@@ -26,13 +26,14 @@ impl Kernel {
         task: TaskRow,
         domain: u32,
         kind: u32,
-        protocol: u32,
+        mut protocol: u32,
     ) -> CallResult {
         let (kind, flags) = of_type(kind)?;
         check_numbers(domain, kind)?;
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,
             AF_INET | AF_INET6 | AF_NETLINK if self.config.ask_unmodelled => {}
+            AF_INET | AF_INET6 => protocol = self.inet_protocol(task, kind, protocol)?,
             _ => return Err(Errno::EAFNOSUPPORT.into()),
         }
         let fd = self.free_fd(task, 0)?;
@@ -131,6 +132,7 @@ impl Kernel {
         let socket = self.socket_of(task, fd)?;
         match self.rows[socket].domain {
             AF_UNIX => self.bind_unix(task, socket, address),
+            AF_INET | AF_INET6 if !self.asks_host(socket) => self.bind_inet(task, socket, address),
             _ => self.unmodelled(BIND),
         }
     }
@@ -140,6 +142,11 @@ impl Kernel {
         let (row, socket) = self.socket_at(task, fd)?;
         match self.rows[socket].domain {
             AF_UNIX => self.connect_unix(task, row, socket, address),
+            AF_INET | AF_INET6 if self.asks_host(socket) => self.unmodelled(CONNECT),
+            AF_INET | AF_INET6 if self.rows[socket].is_stream() => {
+                self.connect_tcp(task, row, socket, address)
+            }
+            AF_INET | AF_INET6 => self.connect_udp(socket, address),
             _ => self.unmodelled(CONNECT),
         }
     }
@@ -149,6 +156,11 @@ impl Kernel {
         let socket = self.socket_of(task, fd)?;
         match self.rows[socket].domain {
             AF_UNIX => self.listen_unix(task, socket, backlog),
+            AF_INET | AF_INET6 if self.asks_host(socket) => self.unmodelled(LISTEN),
+            AF_INET | AF_INET6 if self.rows[socket].is_stream() => {
+                self.listen_tcp(task, socket, backlog)
+            }
+            AF_INET | AF_INET6 => Err(Errno::EOPNOTSUPP.into()),
             _ => self.unmodelled(LISTEN),
         }
     }
@@ -161,6 +173,10 @@ impl Kernel {
                 let name = self.rows[socket].name().clone();
                 Ok(Answer::with(Payload::Address(Box::new(name))))
             }
+            AF_INET | AF_INET6 if !self.asks_host(socket) => {
+                let name = self.shown(socket, self.endpoint(socket));
+                Ok(Answer::with(Payload::Address(Box::new(name))))
+            }
             _ => self.unmodelled(GETSOCKNAME),
         }
     }
@@ -168,10 +184,17 @@ impl Kernel {
     /// getpeername(2).
     pub(crate) fn getpeername(&mut self, task: TaskRow, fd: i32) -> CallResult {
         let socket = self.socket_of(task, fd)?;
-        if self.rows[socket].domain != AF_UNIX {
+        if self.asks_host(socket) {
             return self.unmodelled(GETPEERNAME);
         }
-        if self.rows[socket].peer == Peer::None {
+        let state = &self.rows[socket];
+        let is_udp = state.domain != AF_UNIX && !state.is_stream();
+        let has_peer = if is_udp {
+            self.remote_endpoint(socket).is_some()
+        } else {
+            state.is_connected()
+        };
+        if !has_peer {
             return Err(Errno::ENOTCONN.into());
         }
         Ok(Answer::with(Payload::Address(Box::new(self.remote_name(socket)))))
@@ -181,8 +204,8 @@ impl Kernel {
     pub(super) fn remote_name(&self, socket: SocketRow) -> Address {
         let state = &self.rows[socket];
         match state.peer {
-            Peer::At(other) => self.rows[other].name().clone(),
-            Peer::None | Peer::Gone => {
+            Peer::At(other) if state.domain == AF_UNIX => self.rows[other].name().clone(),
+            Peer::At(_) | Peer::None | Peer::Gone => {
                 state.more.as_deref().map(|more| more.remote.clone()).unwrap_or_default()
             }
         }
@@ -194,16 +217,24 @@ impl Kernel {
         if how > SHUT_RDWR {
             return Err(Errno::EINVAL.into());
         }
-        if self.rows[socket].domain != AF_UNIX {
+        if self.asks_host(socket) {
             return self.unmodelled(SHUTDOWN);
         }
-        self.shutdown_unix(socket, how);
+        match self.rows[socket].domain {
+            AF_UNIX => self.shutdown_unix(socket, how),
+            _ if self.rows[socket].is_stream() => self.shutdown_tcp(socket, how)?,
+            _ => self.shutdown_udp(socket, how)?,
+        }
         Ok(Answer::default())
     }
 
     /// What poll(2) says of a socket.
     pub(crate) fn poll_socket(&self, socket: SocketRow) -> u32 {
-        self.poll_unix(socket)
+        match self.rows[socket].domain {
+            AF_UNIX => self.poll_unix(socket),
+            AF_INET | AF_INET6 if self.rows[socket].is_stream() => self.poll_tcp(socket),
+            _ => self.poll_udp(socket),
+        }
     }
 
     /// fstat(2) of a socket.

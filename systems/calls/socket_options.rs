@@ -21,6 +21,10 @@ const BUFFER_MAX_BYTES: i64 = 212_992;
 /// Least that is given.
 const SNDBUF_MIN_BYTES: i64 = 4_608;
 const RCVBUF_MIN_BYTES: i64 = 2_304;
+/// `SO_SNDBUF` and `SO_RCVBUF` of a stream of tcp(7) as long as it is new (`net.ipv4.tcp_wmem`,
+/// `tcp_rmem`). Linux lets them grow with what goes through.
+const TCP_SNDBUF_BYTES: i64 = 16_384;
+const TCP_RCVBUF_BYTES: i64 = 131_072;
 /// Longer time-outs are for ever.
 const FOREVER_SECONDS: i64 = i64::MAX / 1_000_000_000;
 const NS_PER_SECOND: i64 = 1_000_000_000;
@@ -67,7 +71,13 @@ impl Kernel {
             SOL_SOCKET => self.set_option(task, socket, name, value, length)?,
             // unix(7) has no level of its own.
             _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
-            _ => return Err(Errno::ENOPROTOOPT.into()),
+            _ => {
+                let number = first_number(value, length)?;
+                if !self.has_memory(memory::OPTION_BYTES) {
+                    return Err(Errno::ENOBUFS.into());
+                }
+                self.set_inet_option(socket, (level, name), number)?;
+            }
         }
         Ok(Answer::default())
     }
@@ -94,7 +104,9 @@ impl Kernel {
             SO_REUSEPORT if number != 0 && !self.has_ports(socket) => {
                 return Err(Errno::EOPNOTSUPP);
             }
-            SO_PASSCRED if self.rows[socket].domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
+            SO_PASSCRED | SO_PASSSEC if self.rows[socket].domain != AF_UNIX => {
+                return Err(Errno::EOPNOTSUPP);
+            }
             SO_PASSCRED => self.rows[socket].passes_cred = number != 0,
             SO_SNDBUF | SO_SNDBUFFORCE => self.set_sndbuf(task, socket, name, number)?,
             SO_RCVBUF | SO_RCVBUFFORCE => {
@@ -125,7 +137,7 @@ impl Kernel {
     }
 
     /// Remembers the value of an option.
-    fn keep_option(&mut self, socket: SocketRow, level: u32, name: u32, value: i64) {
+    pub(super) fn keep_option(&mut self, socket: SocketRow, level: u32, name: u32, value: i64) {
         if self.rows[socket].more_mut().options.insert((level, name), value).is_none() {
             self.hold_bytes(memory::OPTION_BYTES);
         }
@@ -165,7 +177,9 @@ impl Kernel {
         number: i64,
     ) -> Result<(), Errno> {
         let bytes = self.buffer(task, name == SO_SNDBUFFORCE, number)?;
-        self.rows[socket].sndbuf_bytes = bytes.max(SNDBUF_MIN_BYTES) as u32;
+        let bytes = bytes.max(SNDBUF_MIN_BYTES);
+        self.rows[socket].sndbuf_bytes = bytes as u32;
+        self.keep(socket, SO_SNDBUF, bytes);
         self.socket_changed(socket);
         Ok(())
     }
@@ -243,13 +257,14 @@ impl Kernel {
         let value = match level {
             SOL_SOCKET => self.get_option(socket, name)?,
             _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
-            _ => return Err(Errno::ENOPROTOOPT.into()),
+            _ => self.get_inet_option(socket, (level, name))?,
         };
         Ok(Answer::with(Payload::OptionValue(Box::new(value))))
     }
 
     fn get_option(&mut self, socket: SocketRow, name: u32) -> Result<OptionValue, Errno> {
         let state = &mut self.rows[socket];
+        let is_tcp = state.domain != AF_UNIX && state.is_stream();
         let kept = |name| state.option(SOL_SOCKET, name);
         Ok(OptionValue::Number(match name {
             SO_TYPE => state.kind.into(),
@@ -257,8 +272,17 @@ impl Kernel {
             SO_DOMAIN => state.domain.into(),
             SO_ERROR => state.error.take().map_or(0, |errno| errno.0.into()),
             SO_ACCEPTCONN => state.backlog().is_some().into(),
-            SO_SNDBUF => state.sndbuf_bytes.into(),
-            SO_RCVBUF => kept(SO_RCVBUF).unwrap_or(SNDBUF_BYTES as i64),
+            SO_SNDBUF => match kept(SO_SNDBUF) {
+                Some(bytes) => bytes,
+                None if is_tcp => TCP_SNDBUF_BYTES,
+                None => SNDBUF_BYTES as i64,
+            },
+            SO_RCVBUF => match kept(SO_RCVBUF) {
+                Some(bytes) => bytes,
+                None if is_tcp => TCP_RCVBUF_BYTES,
+                None => SNDBUF_BYTES as i64,
+            },
+            SO_PASSCRED | SO_PASSSEC if state.domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
             SO_PASSCRED => state.passes_cred.into(),
             SO_PEERCRED => return Ok(OptionValue::Cred(state.peer_cred)),
             SO_LINGER => {
@@ -271,7 +295,6 @@ impl Kernel {
                 return Ok(OptionValue::Time(ns / NS_PER_SECOND, ns % NS_PER_SECOND / 1000));
             }
             SO_RCVLOWAT | SO_SNDLOWAT => kept(name).unwrap_or(1),
-            SO_PEEK_OFF if state.domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
             SO_PEEK_OFF | SO_INCOMING_CPU => kept(name).unwrap_or(-1),
             SO_BINDTODEVICE => return Ok(OptionValue::Text(Bytes(Vec::new()))),
             SO_PRIORITY | SO_MARK | SO_BSDCOMPAT => kept(name).unwrap_or(0),
@@ -282,7 +305,7 @@ impl Kernel {
 }
 
 /// The place of `SO_LINGER`'s time among the options.
-const LINGER_SECONDS: u32 = 1 << 16;
+pub(super) const LINGER_SECONDS: u32 = 1 << 16;
 const SETSOCKOPT: u32 = 54;
 const GETSOCKOPT: u32 = 55;
 

@@ -11,7 +11,7 @@ use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno, Signal};
 use crate::components::message::{Receiving, Manner, Taken};
-use crate::components::socket::{Attached, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_RESERVE_BYTES};
+use crate::components::socket::{Attached, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_RESERVE_BYTES, SocketRef};
 use crate::kernel::{Changed, Kernel};
 use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
@@ -73,7 +73,7 @@ impl Kernel {
     }
 
     /// One packet; false if there is no room for it.
-    pub(super) fn send_packet(
+    pub(super) fn send_unix(
         &mut self,
         task: TaskRow,
         socket: SocketRow,
@@ -356,7 +356,7 @@ impl Kernel {
     pub(super) fn drop_packet(&mut self, socket: SocketRow) -> Vec<u8> {
         let state = &mut self.rows[socket];
         let Some(packet) = state.queue.pop_front() else { return Vec::new() };
-        let was_full = state.kind == SOCK_DGRAM && state.queue.len() == MAX_DGRAM_QLEN;
+        let was_full = state.domain == AF_UNIX && state.kind == SOCK_DGRAM && state.queue.len() == MAX_DGRAM_QLEN;
         self.unhold_bytes(memory::packet_bytes(&packet));
         self.give_room(&packet);
         if was_full {
@@ -367,9 +367,14 @@ impl Kernel {
 
     /// A packet does not count against its sender any more.
     fn give_room(&mut self, packet: &Packet) {
-        if let Some(sender) = self.live_socket(packet.sender) {
+        self.give_bytes(packet.sender, u64::from(packet.cost_bytes));
+    }
+
+    /// So much does not count against a sender any more.
+    pub(super) fn give_bytes(&mut self, sender: SocketRef, bytes: u64) {
+        if let Some(sender) = self.live_socket(sender) {
             let state = &mut self.rows[sender];
-            state.sent_bytes -= u64::from(packet.cost_bytes);
+            state.sent_bytes -= bytes;
             if state.has_room() {
                 self.socket_changed(sender);
             }
@@ -411,6 +416,9 @@ impl Kernel {
 
     /// The last descriptor of a socket is closed.
     pub(crate) fn close_socket(&mut self, socket: SocketRow) {
+        if self.rows[socket].domain != AF_UNIX {
+            return self.close_inet(socket);
+        }
         let mut more = self.rows[socket].more.take();
         let pending = more.as_mut().map(|more| core::mem::take(&mut more.pending));
         self.rows[socket].more = more;
@@ -435,6 +443,14 @@ impl Kernel {
         for (_, tid) in more.map(|more| more.room_waiters.0).unwrap_or_default() {
             self.note(Changed::Task(tid));
         }
+        socket.remove(&mut self.rows);
+    }
+
+    fn close_inet(&mut self, socket: SocketRow) {
+        if self.rows[socket].is_stream() {
+            return self.end_tcp(socket, false);
+        }
+        self.end_udp(socket);
         socket.remove(&mut self.rows);
     }
 

@@ -60,6 +60,9 @@ impl Kernel {
         at: &mut SocketRef,
     ) -> Result<Option<Answer>, Errno> {
         let Some(socket) = self.socket_behind(row) else { return Err(Errno::EBADF) };
+        if self.rows[socket].domain != AF_UNIX {
+            return Ok(self.try_connection(socket)?.then(Answer::default));
+        }
         match self.try_connect_unix(task, socket, address)? {
             Tried::Connected => Ok(Some(Answer::default())),
             Tried::Full(listener) => {
@@ -289,6 +292,7 @@ impl Kernel {
             return if is_over { Err(Errno::EINVAL) } else { Ok(None) };
         };
         self.room_changed(listener);
+        self.let_in(task, listener);
         let status = O_RDWR | if flags & SOCK_NONBLOCK != 0 { O_NONBLOCK } else { 0 };
         let description = match self.describe(crate::components::Target::Socket(new), status) {
             Ok(description) => description,

@@ -6,6 +6,7 @@ pub mod description;
 pub mod inotify;
 pub mod pipe;
 pub mod process;
+pub mod inet;
 pub mod message;
 pub mod socket;
 pub mod task;

@@ -37,9 +37,12 @@ impl Kernel {
     /// nothing in it.
     fn sections(&self) -> Vec<(u8, Vec<u8>)> {
         let mut sections = Vec::new();
-        if self.sockets.next_auto > 0 {
+        let names = &self.sockets;
+        if names.next_auto > 0 || names.last_port > 0 || names.last_kept > 0 {
             let mut bytes = Vec::new();
-            self.sockets.next_auto.put(&mut bytes);
+            (names.next_auto, names.last_port).put(&mut bytes);
+            names.last_kept.put(&mut bytes);
+            names.kept.put(&mut bytes);
             sections.push((SOCKETS, bytes));
         }
         sections
@@ -48,7 +51,12 @@ impl Kernel {
     fn get_section(&mut self, tag: u8, bytes: &[u8]) -> Result<(), RestoreError> {
         let from = &mut WireReader::new(bytes);
         match tag {
-            SOCKETS => self.sockets.next_auto = Wire::get(from)?,
+            SOCKETS => {
+                let names = &mut self.sockets;
+                (names.next_auto, names.last_port) = Wire::get(from)?;
+                names.last_kept = Wire::get(from)?;
+                names.kept = Wire::get(from)?;
+            }
             _ => return Err(RestoreError::Inconsistent("a part of a later version")),
         }
         from.finish()?;

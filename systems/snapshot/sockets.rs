@@ -7,6 +7,7 @@ use super::decode::DANGLING;
 use super::{Refs, RestoreError};
 use crate::components::message::Manner;
 use crate::components::socket::{Attached, More, Packet, Peer, Socket, SocketRef, State};
+use crate::abi::flags::AF_UNIX;
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{Encode, RowKind, Rows, SocketRow};
@@ -36,7 +37,7 @@ impl Encode for Socket {
         }
         (self.error, [self.shut, self.mode]).put(out);
         self.waiters.put(out);
-        (self.sent_bytes, self.sndbuf_bytes).put(out);
+        ([self.sent_bytes, self.received_bytes], self.sndbuf_bytes).put(out);
         (self.passes_cred, self.peer_cred).put(out);
         self.more.is_some().put(out);
         if let Some(more) = &self.more {
@@ -64,7 +65,11 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     match more.state {
         State::Idle => out.push(0),
         State::Listening { backlog } => (1u8, backlog).put(out),
+        State::Connecting => out.push(2),
     }
+    more.link.put(out);
+    [more.is_host_chosen, more.is_port_chosen].put(out);
+    more.knocking.iter().map(|socket| socket.id).collect::<Vec<u64>>().put(out);
     let pending = more.pending.iter().map(|row| row.own_id(rows));
     pending.collect::<Vec<u64>>().put(out);
     more.room_waiters.put(out);
@@ -106,7 +111,7 @@ impl Kernel {
             }
             (socket.error, [socket.shut, socket.mode]) = Wire::get(from)?;
             socket.waiters = Wire::get(from)?;
-            (socket.sent_bytes, socket.sndbuf_bytes) = Wire::get(from)?;
+            ([socket.sent_bytes, socket.received_bytes], socket.sndbuf_bytes) = Wire::get(from)?;
             (socket.passes_cred, socket.peer_cred) = Wire::get(from)?;
             if bool::get(from)? {
                 let (more, embryos) = get_more(from)?;
@@ -127,6 +132,9 @@ impl Kernel {
             let pending = links.pending.iter().map(socket).collect::<Result<_, _>>()?;
             if let Some(more) = &mut self.rows[links.row].more {
                 more.pending = pending;
+                for waiting in &mut more.knocking {
+                    waiting.row = refs.sockets.get(&waiting.id).copied();
+                }
             }
             for (packet, rights) in self.rows[links.row].queue.iter_mut().zip(&links.rights) {
                 packet.sender.row = refs.sockets.get(&packet.sender.id).copied();
@@ -139,6 +147,10 @@ impl Kernel {
         for links in &all {
             if let Some(place) = self.rows[links.row].more.as_deref().and_then(|more| more.place) {
                 self.check_place(place)?;
+            }
+            if self.rows[links.row].domain != AF_UNIX {
+                self.index_port(links.row);
+                continue;
             }
             if !self.index_name(links.row) {
                 return Err(RestoreError::Inconsistent("two sockets have one name"));
@@ -182,8 +194,13 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     more.state = match from.byte()? {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
+        2 => State::Connecting,
         _ => return Err(error),
     };
+    more.link = Wire::get(from)?;
+    [more.is_host_chosen, more.is_port_chosen] = Wire::get(from)?;
+    let knocking: Vec<u64> = Wire::get(from)?;
+    more.knocking = knocking.into_iter().map(|id| SocketRef { row: None, id }).collect();
     let pending = Wire::get(from)?;
     more.room_waiters = Wire::get(from)?;
     let options: Vec<([u32; 2], i64)> = Wire::get(from)?;

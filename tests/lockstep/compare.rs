@@ -118,11 +118,16 @@ fn masked(name: &str, value: &Value) -> Value {
     }
 }
 
-/// A name that nobody chose is a random one (unix(7), "Autobind feature").
+/// A name that nobody chose is a random one (unix(7), "Autobind feature"; ip(7),
+/// ip_local_port_range).
 fn unchosen(address: &Value) -> Value {
     let name = address.get("abstract").and_then(Value::as_str).unwrap_or_default();
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     let mut address = masked("addr", address);
+    // Nor is such a port.
+    if address.get("port").and_then(Value::as_u64).is_some_and(|port| port >= 32_768) {
+        address["port"] = Value::Null;
+    }
     if name.len() == 5 && name.bytes().all(is_digit) {
         address["abstract"] = Value::Null;
     }

@@ -1,0 +1,147 @@
+//! What the choices of actions on internet sockets choose among.
+//!
+//! Few hosts and ports, so that they meet. Sizes are small: how much a connection holds before its
+//! sender waits is the host's own (`TCP_ROOM_BYTES`).
+
+use super::Action;
+use super::lower::Lowering;
+use super::player::Kind;
+use serde_json::{Value, json};
+
+const LENGTHS: [usize; 8] = [1, 5, 100, 1000, 4096, 0, 20_000, 64];
+const PORTS: [u16; 6] = [5001, 5002, 5003, 5001, 80, 0];
+const HOSTS: [&str; 8] = [
+    "127.0.0.1",
+    "127.0.0.1",
+    "127.0.0.1",
+    "0.0.0.0",
+    "127.0.0.2",
+    "127.255.255.255",
+    "10.1.2.3",
+    "224.0.0.1",
+];
+const HOSTS6: [&str; 5] = ["::1", "::", "::ffff:127.0.0.1", "::1", "2001:db8::1"];
+const FLAGS: [&str; 8] = [
+    "",
+    "MSG_DONTWAIT",
+    "MSG_PEEK",
+    "MSG_TRUNC",
+    "MSG_WAITALL",
+    "MSG_NOSIGNAL",
+    "",
+    "MSG_DONTWAIT",
+];
+/// Level and option, and values that are set.
+const OPTIONS: [(&str, &str); 14] = [
+    ("SOL_SOCKET", "SO_REUSEADDR"),
+    ("SOL_SOCKET", "SO_REUSEADDR"),
+    ("SOL_SOCKET", "SO_REUSEPORT"),
+    ("SOL_SOCKET", "SO_BROADCAST"),
+    ("SOL_SOCKET", "SO_KEEPALIVE"),
+    ("SOL_SOCKET", "SO_ERROR"),
+    ("SOL_SOCKET", "SO_TYPE"),
+    ("SOL_SOCKET", "SO_PROTOCOL"),
+    ("SOL_SOCKET", "SO_ACCEPTCONN"),
+    ("SOL_SOCKET", "SO_PASSCRED"),
+    ("IPPROTO_TCP", "TCP_NODELAY"),
+    ("IPPROTO_TCP", "TCP_KEEPIDLE"),
+    ("IPPROTO_TCP", "TCP_KEEPCNT"),
+    ("SOL_SOCKET", "SO_DOMAIN"),
+];
+
+impl Lowering<'_> {
+    pub(super) fn internet(&self, action: Action) -> Value {
+        let fd = self.fd(0, &[Kind::Net]);
+        match action {
+            Action::NetSocket => {
+                let kinds = ["SOCK_STREAM", "SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET"];
+                let flags = self.pick(1, &["|SOCK_NONBLOCK", "", "|SOCK_CLOEXEC", ""]);
+                let flags = if self.alone { "|SOCK_NONBLOCK" } else { flags };
+                let domain = self.pick(2, &["AF_INET", "AF_INET", "AF_INET", "AF_INET6"]);
+                let protocol = self.pick(3, &[0, 0, 0, 0, 0, 0, 6, 17]);
+                json!({"call": "socket", "domain": domain,
+                    "type": format!("{}{flags}", self.pick(0, &kinds)), "protocol": protocol})
+            }
+            Action::NetBind => json!({"call": "bind", "sockfd": fd, "addr": self.net_address(1, 2)}),
+            Action::NetConnect => {
+                json!({"call": "connect", "sockfd": fd, "addr": self.net_address(1, 2)})
+            }
+            Action::NetListen => {
+                json!({"call": "listen", "sockfd": fd, "backlog": self.pick(1, &[5, 1, 3, -1])})
+            }
+            Action::NetAccept => {
+                let flags = self.pick(1, &["SOCK_NONBLOCK", "", "SOCK_CLOEXEC", ""]);
+                let flags = if self.alone { "SOCK_NONBLOCK" } else { flags };
+                json!({"call": "accept4", "sockfd": fd, "flags": flags})
+            }
+            Action::NetSend => self.net_send(fd),
+            Action::NetReceive => {
+                let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);
+                if call == "read" {
+                    return json!({"call": "read", "fd": fd, "count": self.pick(1, &LENGTHS)});
+                }
+                json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS),
+                    "flags": self.net_flags(2)})
+            }
+            Action::NetShutdown => {
+                let how = ["SHUT_WR", "SHUT_RD", "SHUT_RDWR", "3"];
+                json!({"call": "shutdown", "sockfd": fd, "how": self.pick(1, &how)})
+            }
+            Action::NetName => {
+                json!({"call": self.pick(1, &["getsockname", "getpeername"]), "sockfd": fd})
+            }
+            Action::NetQueue => json!({"call": "ioctl", "fd": fd, "request": "FIONREAD"}),
+            Action::NetGetOption => {
+                let (level, option) = self.pick(1, &OPTIONS);
+                json!({"call": "getsockopt", "sockfd": fd, "level": level, "optname": option})
+            }
+            Action::NetPoll => {
+                let all = "POLLIN|POLLOUT|POLLRDHUP|POLLPRI";
+                json!({"call": "poll", "fds": [{"fd": fd, "events": all}], "timeout": 0})
+            }
+            _ => self.net_set_option(fd),
+        }
+    }
+
+    fn net_set_option(&self, fd: i64) -> Value {
+        if self.choices[3] % 6 == 0 {
+            return json!({"call": "setsockopt", "sockfd": fd, "level": "SOL_SOCKET",
+                "optname": "SO_LINGER", "optval": {"onoff": self.pick(1, &[1, 0]), "linger": 0}});
+        }
+        let (level, option) = self.pick(1, &OPTIONS);
+        json!({"call": "setsockopt", "sockfd": fd, "level": level, "optname": option,
+            "optval": self.pick(2, &[1, 0, 5, -1, 100])})
+    }
+
+    fn net_send(&self, fd: i64) -> Value {
+        let letter = char::from(b'a' + self.choices[3] % 26);
+        let data = letter.to_string().repeat(self.pick(1, &LENGTHS));
+        if self.choices[3] % 4 == 3 {
+            return json!({"call": "write", "fd": fd, "data": data});
+        }
+        let flags = self.net_flags(2);
+        let mut request = json!({"call": "sendto", "sockfd": fd, "data": data, "flags": flags});
+        if self.choices[3] % 3 == 0 {
+            request["addr"] = self.net_address(1, 3);
+        }
+        request
+    }
+
+    fn net_flags(&self, choice: usize) -> &'static str {
+        let flags = self.pick(choice, &FLAGS);
+        if self.alone && flags.is_empty() { "MSG_DONTWAIT" } else { flags }
+    }
+
+    fn net_address(&self, choice: usize, kind: usize) -> Value {
+        let port = self.pick(choice, &PORTS);
+        let host = usize::from(self.choices[kind]);
+        match self.choices[kind] % 16 {
+            0..=10 => json!({"family": "AF_INET", "addr": HOSTS[host % HOSTS.len()], "port": port}),
+            11..=13 => {
+                json!({"family": "AF_INET6", "addr": HOSTS6[host % HOSTS6.len()], "port": port})
+            }
+            14 => json!({"family": "AF_UNIX", "path": "/tmp/s"}),
+            _ => json!({"family": "AF_UNSPEC"}),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Names of internet sockets over a loopback device: bind(2), ports that nobody chose, who listens
+//! or receives at an address (ip(7), ipv6(7)).
+//!
+//! The kernel has one device, `lo`: its hosts are 127.0.0.0/8 and ::1, and no way leads elsewhere
+//! (ENETUNREACH). Not here: connections (`tcp.rs`), datagrams (`udp.rs`).
+
+use crate::abi::credentials::{CAP_NET_BIND_SERVICE, CAP_NET_RAW};
+use crate::abi::flags::*;
+use crate::abi::socket::*;
+use crate::abi::{Address, Errno};
+use crate::components::inet::{ANY4, ANY6, Endpoint, Host, LOOPBACK4, LOOPBACK6, Reach, as_ipv4, reach};
+use crate::event::Answer;
+use crate::kernel::{CallResult, Kernel};
+use crate::rows::{RowKind, SocketRow, TaskRow};
+use crate::tables::sockets::{KeptPort, Ports};
+
+/// `net.ipv4.ip_local_port_range`: ports that nobody chose.
+const FIRST_PORT: u16 = 32_768;
+const PORTS: u16 = 28_232;
+/// Ports below need `CAP_NET_BIND_SERVICE`.
+const FIRST_FREE_PORT: u16 = 1024;
+/// How long the end that closed first keeps its port: `TCP_TIMEWAIT_LEN`.
+const TIME_WAIT_NS: u64 = 60_000_000_000;
+
+impl Kernel {
+    /// The protocol of an internet socket of this type: 6 or 17.
+    pub(super) fn inet_protocol(
+        &self,
+        task: TaskRow,
+        kind: u32,
+        protocol: u32,
+    ) -> Result<u32, Errno> {
+        const TCP: u32 = 6;
+        const UDP: u32 = 17;
+        match (kind, protocol) {
+            (SOCK_STREAM, 0 | TCP) => Ok(TCP),
+            (SOCK_DGRAM, 0 | UDP) => Ok(UDP),
+            (SOCK_STREAM | SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
+            (SOCK_RAW, 0) => Err(Errno::EPROTONOSUPPORT),
+            // Raw sockets are not modelled: who may make them is told that there are none.
+            (SOCK_RAW, _) if self.rows[task].credentials.capable(CAP_NET_RAW) => {
+                Err(Errno::ESOCKTNOSUPPORT)
+            }
+            (SOCK_RAW, _) => Err(Errno::EPERM),
+            _ => Err(Errno::ESOCKTNOSUPPORT),
+        }
+    }
+
+    pub(super) fn ports_of(&self, socket: SocketRow) -> Ports {
+        if self.rows[socket].is_stream() { Ports::Tcp } else { Ports::Udp }
+    }
+
+    fn is_ipv6(&self, socket: SocketRow) -> bool {
+        self.rows[socket].domain == AF_INET6
+    }
+
+    /// Where a socket is bound; any host and no port if it is not.
+    pub(super) fn endpoint(&self, socket: SocketRow) -> Endpoint {
+        let nowhere = if self.is_ipv6(socket) { ANY6 } else { ANY4 };
+        let bound = Endpoint::of(self.rows[socket].name());
+        bound.unwrap_or(Endpoint { host: nowhere, port: 0 })
+    }
+
+    /// Where the other end is.
+    pub(super) fn remote_endpoint(&self, socket: SocketRow) -> Option<Endpoint> {
+        self.rows[socket].more.as_deref().and_then(|more| Endpoint::of(&more.remote))
+    }
+
+    /// An endpoint as a socket shows it.
+    pub(super) fn shown(&self, socket: SocketRow, at: Endpoint) -> Address {
+        at.shown(self.is_ipv6(socket))
+    }
+
+    /// bind(2) of an internet socket.
+    pub(super) fn bind_inet(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        address: &Address,
+    ) -> CallResult {
+        let at = self.own_family(socket, address, true)?;
+        if reach(at.host) == Reach::Foreign {
+            return Err(Errno::EADDRNOTAVAIL.into());
+        }
+        let low = (1..FIRST_FREE_PORT).contains(&at.port);
+        if low && !self.rows[task].credentials.capable(CAP_NET_BIND_SERVICE) {
+            return Err(Errno::EACCES.into());
+        }
+        let state = &self.rows[socket];
+        if self.endpoint(socket).port != 0 || state.is_connected() || state.backlog().is_some() {
+            return Err(Errno::EINVAL.into());
+        }
+        self.take_port(socket, at)?;
+        let more = self.rows[socket].more_mut();
+        (more.is_host_chosen, more.is_port_chosen) = (!at.is_any(), at.port != 0);
+        Ok(Answer::default())
+    }
+
+    /// An address of the socket's own family: EINVAL, EAFNOSUPPORT.
+    pub(super) fn own_family(
+        &self,
+        socket: SocketRow,
+        address: &Address,
+        binds: bool,
+    ) -> Result<Endpoint, Errno> {
+        let is_ipv6 = self.is_ipv6(socket);
+        // What is too short is not looked at (`struct sockaddr_in`, SIN6_LEN_RFC2133).
+        let least_bytes = if is_ipv6 { 24 } else { 16 };
+        let sends_ipv4 = matches!(address, Address::Inet(..)) && !binds;
+        if address.length_bytes() < least_bytes && !(sends_ipv4 && !self.rows[socket].is_stream()) {
+            return Err(Errno::EINVAL);
+        }
+        match address {
+            Address::Inet(..) if !is_ipv6 => {}
+            Address::Inet6(host, _) if is_ipv6 => {
+                // ::ffff:0:0 stands for hosts that a socket for IPv6 alone has nothing to do with.
+                if as_ipv4(*host).is_some() && self.is_ipv6_alone(socket) {
+                    return Err(if binds { Errno::EINVAL } else { Errno::ENETUNREACH });
+                }
+            }
+            // A datagram socket of IPv6 sends to hosts of IPv4 by their own addresses too.
+            Address::Inet(..) if !binds && !self.is_ipv6_alone(socket) => {}
+            _ => return Err(Errno::EAFNOSUPPORT),
+        }
+        Endpoint::of(address).ok_or(Errno::EAFNOSUPPORT)
+    }
+
+    fn is_ipv6_alone(&self, socket: SocketRow) -> bool {
+        self.is_ipv6(socket) && self.rows[socket].option(SOL_IPV6, IPV6_V6ONLY).unwrap_or(0) != 0
+    }
+
+    /// Binds to a host and a port, or to a port that nobody chose: EADDRINUSE.
+    fn take_port(&mut self, socket: SocketRow, mut at: Endpoint) -> Result<(), Errno> {
+        if at.port == 0 {
+            at.port = self.unused_port(socket)?;
+        } else if self.is_taken(socket, at) {
+            return Err(Errno::EADDRINUSE);
+        }
+        self.set_port(socket, at);
+        Ok(())
+    }
+
+    fn set_port(&mut self, socket: SocketRow, at: Endpoint) {
+        let name = self.shown(socket, at);
+        self.rows[socket].more_mut().name = name;
+        let key = (self.ports_of(socket), at.port, socket.own_id(&self.rows));
+        self.sockets.ports.insert(key, socket);
+    }
+
+    /// A port for who never asked for one.
+    pub(super) fn autobind_inet(&mut self, socket: SocketRow) -> Result<(), Errno> {
+        if self.endpoint(socket).port != 0 {
+            return Ok(());
+        }
+        let host = self.endpoint(socket).host;
+        self.take_port(socket, Endpoint { host, port: 0 }).map_err(|_| Errno::EAGAIN)
+    }
+
+    fn unused_port(&mut self, socket: SocketRow) -> Result<u16, Errno> {
+        let ports = self.ports_of(socket);
+        for _ in 0..PORTS {
+            self.sockets.last_port = (self.sockets.last_port + 1) % PORTS;
+            let port = FIRST_PORT + self.sockets.last_port;
+            let kept = ports == Ports::Tcp && self.sockets.kept(port, self.now_ns).next().is_some();
+            if !kept && self.sockets.at(ports, port).next().is_none() {
+                return Ok(port);
+            }
+        }
+        Err(Errno::EADDRINUSE)
+    }
+
+    /// Whether somebody else has this port in a way that this socket cannot share.
+    pub(super) fn is_taken(&self, socket: SocketRow, at: Endpoint) -> bool {
+        let ports = self.ports_of(socket);
+        let reuse = self.shares(socket, SO_REUSEADDR);
+        let alone = self.is_ipv6_alone(socket);
+        let mut others = self.sockets.at(ports, at.port).filter(|other| *other != socket);
+        let taken = others.any(|other| {
+            let there = self.endpoint(other);
+            overlap((at.host, alone), (there.host, self.is_ipv6_alone(other)))
+                && !self.may_share(socket, other)
+        });
+        let kept = |kept: &KeptPort| {
+            overlap((at.host, alone), (kept.host, false)) && !(reuse && kept.reuse)
+        };
+        taken || ports == Ports::Tcp && self.sockets.kept(at.port, self.now_ns).any(kept)
+    }
+
+    fn shares(&self, socket: SocketRow, option: u32) -> bool {
+        self.rows[socket].option(SOL_SOCKET, option).unwrap_or(0) != 0
+    }
+
+    /// Whether two sockets may have one port (socket(7), SO_REUSEADDR, SO_REUSEPORT).
+    fn may_share(&self, socket: SocketRow, other: SocketRow) -> bool {
+        let both = |option| self.shares(socket, option) && self.shares(other, option);
+        let (own, there) = (&self.rows[socket], &self.rows[other]);
+        let listens = own.is_stream() && there.backlog().is_some();
+        both(SO_REUSEADDR) && !listens || both(SO_REUSEPORT) && own.uid == there.uid
+    }
+
+    /// The socket's port is free, or kept for a while.
+    pub(super) fn leave_port(&mut self, socket: SocketRow) {
+        let port = self.endpoint(socket).port;
+        if port != 0 {
+            let id = socket.own_id(&self.rows);
+            self.sockets.ports.remove(&(self.ports_of(socket), port, id));
+            self.sockets.listeners.remove(&(port, id));
+        }
+    }
+
+    /// The port of the end of a connection that closed first is kept.
+    pub(super) fn keep_port(&mut self, socket: SocketRow) {
+        let at = self.endpoint(socket);
+        let reuse = self.shares(socket, SO_REUSEADDR);
+        let until_ns = self.now_ns.saturating_add(TIME_WAIT_NS);
+        self.sockets.keep(at.port, KeptPort { host: at.host, reuse, until_ns }, self.now_ns);
+    }
+
+    /// Puts the port of a socket that was restored into the tables.
+    pub(crate) fn index_port(&mut self, socket: SocketRow) {
+        let port = self.endpoint(socket).port;
+        if port != 0 {
+            let id = socket.own_id(&self.rows);
+            self.sockets.ports.insert((self.ports_of(socket), port, id), socket);
+            if self.rows[socket].backlog().is_some() {
+                self.sockets.listeners.insert((port, id), socket);
+            }
+        }
+    }
+
+    /// Who of these is meant by a host: the one that is bound to it before one that is bound to
+    /// every host; among equals the first.
+    pub(super) fn best(
+        &self,
+        candidates: impl Iterator<Item = SocketRow>,
+        host: Host,
+        score: impl Fn(SocketRow) -> Option<u32>,
+    ) -> Option<SocketRow> {
+        let mut best: Option<(u32, SocketRow)> = None;
+        for candidate in candidates {
+            let bound = self.endpoint(candidate).host;
+            let exact = u32::from(bound == host);
+            if exact == 0 && !overlap((host, true), (bound, self.is_ipv6_alone(candidate))) {
+                continue;
+            }
+            let own_family = u32::from(self.is_ipv6(candidate) == as_ipv4(host).is_none());
+            let Some(more) = score(candidate) else { continue };
+            let score = 8 * more + 2 * exact + own_family;
+            if best.is_none_or(|(other, _)| score > other) {
+                best = Some((score, candidate));
+            }
+        }
+        best.map(|(_, socket)| socket)
+    }
+
+    /// Where a message to an address goes, and from which host: any host is the loopback's own.
+    pub(super) fn route(&self, to: Endpoint) -> Result<(Endpoint, Host), Errno> {
+        let is_ipv4 = as_ipv4(to.host).is_some();
+        let own = if is_ipv4 { LOOPBACK4 } else { LOOPBACK6 };
+        match reach(to.host) {
+            Reach::Any => Ok((Endpoint { host: own, ..to }, own)),
+            Reach::Local | Reach::Broadcast => Ok((to, own)),
+            Reach::Group | Reach::Foreign => Err(Errno::ENETUNREACH),
+        }
+    }
+}
+
+/// Whether two bound hosts mean one host in common; with each whether it is for IPv6 alone.
+fn overlap(one: (Host, bool), other: (Host, bool)) -> bool {
+    one.0 == other.0 || covers(one, other) || covers(other, one)
+}
+
+/// Whether the first stands for every host of a family to which the other belongs.
+fn covers((any, alone): (Host, bool), (host, host_alone): (Host, bool)) -> bool {
+    let is_ipv4 = as_ipv4(host).is_some();
+    match any {
+        ANY4 => is_ipv4 || host == ANY6 && !host_alone,
+        ANY6 => !is_ipv4 || !alone,
+        _ => false,
+    }
+}

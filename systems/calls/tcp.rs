@@ -1,0 +1,489 @@
+//! Connections of tcp(7) over the loopback device: connect(2), listen(2), what is sent, shut, reset.
+//!
+//! Nothing takes time on the way: an end sees at once what the other does. A connection is made when
+//! it is asked for, if the listener's list has room; else it is being made until it has. What Linux
+//! does later (the reset that answers bytes to an end that is closed) is done with the call that
+//! causes it. Not here: names (`inet.rs`), urgent bytes, which are refused; time-outs of the
+//! protocol.
+
+use crate::abi::flags::*;
+use crate::abi::socket::*;
+use crate::abi::{Address, Errno};
+use crate::components::inet::{ANY4, ANY6, Endpoint, Reach, reach};
+use crate::components::message::{Manner, Receiving, Taken};
+use crate::components::socket::{Link, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SocketRef, State};
+use crate::components::Waiting;
+use crate::event::Answer;
+use crate::kernel::{CallResult, Kernel};
+use crate::memory;
+use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// `net.core.somaxconn`.
+const SOMAXCONN: u32 = 4096;
+/// A segment that is appended to while it lies unread.
+const MERGED_BYTES: usize = 16 << 10;
+
+/// This end has said that it sends no more.
+const FIN_SENT: u32 = 4;
+/// The other end has.
+const FIN_GOT: u32 = 8;
+const BOTH: u32 = RCV_SHUTDOWN | SEND_SHUTDOWN;
+
+impl Kernel {
+    fn link(&self, socket: SocketRow) -> Link {
+        self.rows[socket].more.as_deref().map_or(Link::Unconnected, |more| more.link)
+    }
+
+    fn set_link(&mut self, socket: SocketRow, link: Link) {
+        self.rows[socket].more_mut().link = link;
+    }
+
+    /// Whether a connection is asked for and not there.
+    fn is_connecting(&self, socket: SocketRow) -> bool {
+        let state = self.rows[socket].more.as_deref().map(|more| more.state);
+        state == Some(State::Connecting)
+    }
+
+    /// connect(2).
+    pub(super) fn connect_tcp(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        socket: SocketRow,
+        address: &Address,
+    ) -> CallResult {
+        if *address == Address::Other(AF_UNSPEC as u16) {
+            self.disconnect(socket);
+            return Ok(Answer::default());
+        }
+        let waits = !self.rows[row].nonblocking();
+        match self.link(socket) {
+            Link::Connected => return Err(Errno::EISCONN.into()),
+            Link::Connecting => {}
+            Link::Unconnected if self.rows[socket].backlog().is_some() => {
+                return Err(Errno::EISCONN.into());
+            }
+            Link::Unconnected => {
+                self.ask_for_connection(task, socket, address)?;
+                if !waits {
+                    return Err(Errno::EINPROGRESS.into());
+                }
+            }
+        }
+        match self.try_connection(socket)? {
+            true => Ok(Answer::default()),
+            false if !waits => Err(Errno::EALREADY.into()),
+            false => {
+                let (address, at) = (Box::new(address.clone()), SocketRef::default());
+                let on = Waiting::Connect { description: row, address, at };
+                Err(self.wait_to_send(row, socket, on))
+            }
+        }
+    }
+
+    /// Whether the connection that was asked for is there; the error if it will never be.
+    pub(crate) fn try_connection(&mut self, socket: SocketRow) -> Result<bool, Errno> {
+        if self.is_connecting(socket) {
+            return Ok(false);
+        }
+        if self.rows[socket].is_connected() {
+            self.set_link(socket, Link::Connected);
+            return Ok(true);
+        }
+        let error = self.rows[socket].error.take();
+        self.disconnect(socket);
+        Err(error.unwrap_or(Errno::ECONNABORTED))
+    }
+
+    /// Sends for a connection: it is there, refused, or waits for room in the listener's list.
+    fn ask_for_connection(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        address: &Address,
+    ) -> Result<(), Errno> {
+        let to = self.own_family(socket, address, false)?;
+        let (to, own) = self.route(to)?;
+        if reach(to.host) == Reach::Broadcast {
+            return Err(Errno::ENETUNREACH);
+        }
+        self.autobind_inet(socket).map_err(|_| Errno::EADDRNOTAVAIL)?;
+        let mut at = self.endpoint(socket);
+        if at.is_any() {
+            at.host = own;
+        }
+        let (name, remote) = (self.shown(socket, at), self.shown(socket, to));
+        let more = self.rows[socket].more_mut();
+        (more.name, more.remote, more.link) = (name, remote, Link::Connecting);
+        self.rows[socket].shut = 0;
+        self.knock(task, socket, to);
+        Ok(())
+    }
+
+    /// At the listener's door.
+    fn knock(&mut self, task: TaskRow, socket: SocketRow, to: Endpoint) {
+        let listening = self.sockets.listening(to.port);
+        let Some(listener) = self.best(listening, to.host, |_| Some(0)) else {
+            return self.reset(socket, Errno::ECONNREFUSED);
+        };
+        let state = &self.rows[listener];
+        let is_full = state.pending() as u64 > u64::from(state.backlog().unwrap_or(0));
+        if !is_full && self.has_memory(2 * memory::SOCKET_BYTES) {
+            return self.establish(task, socket, listener);
+        }
+        self.rows[socket].more_mut().state = State::Connecting;
+        let waiting = self.socket_ref(socket);
+        self.rows[listener].more_mut().knocking.push_back(waiting);
+    }
+
+    /// Makes the other end, which waits to be accepted.
+    fn establish(&mut self, task: TaskRow, socket: SocketRow, listener: SocketRow) {
+        let state = &self.rows[listener];
+        let (domain, kind, protocol) = (state.domain, state.kind, state.protocol);
+        let options = state.more.as_deref().map(|more| more.options.clone()).unwrap_or_default();
+        self.hold_bytes(memory::OPTION_BYTES * options.len() as u64);
+        let new = self.new_socket(task, domain, kind, protocol);
+        let remote = self.remote_endpoint(socket).unwrap_or_default();
+        let (name, peer) = (self.shown(new, remote), self.shown(new, self.endpoint(socket)));
+        let made = &mut self.rows[new];
+        made.peer = Peer::At(socket);
+        let more = made.more_mut();
+        (more.name, more.remote, more.options) = (name, peer, options);
+        (more.link, more.is_pending) = (Link::Connected, true);
+        self.index_port(new);
+        let own = &mut self.rows[socket];
+        own.peer = Peer::At(new);
+        own.more_mut().state = State::Idle;
+        self.rows[listener].more_mut().pending.push_back(new);
+        self.socket_changed(listener);
+        self.socket_changed(socket);
+    }
+
+    /// A listener has room: who waited longest gets it.
+    pub(super) fn let_in(&mut self, task: TaskRow, listener: SocketRow) {
+        loop {
+            let state = &mut self.rows[listener];
+            if state.pending() as u64 > u64::from(state.backlog().unwrap_or(0)) {
+                return;
+            }
+            let more = state.more.as_mut();
+            let Some(next) = more.and_then(|more| more.knocking.pop_front()) else { return };
+            if let Some(socket) = self.live_socket(next)
+                && self.is_connecting(socket)
+            {
+                self.establish(task, socket, listener);
+            }
+        }
+    }
+
+    /// Back to where no connection was asked for. The port stays.
+    fn disconnect(&mut self, socket: SocketRow) {
+        self.stop_listening(socket);
+        if let Peer::At(other) = self.rows[socket].peer {
+            self.reset_by_peer(other);
+        }
+        let nowhere = if self.rows[socket].domain == AF_INET6 { ANY6 } else { ANY4 };
+        let mut at = self.endpoint(socket);
+        let more = self.rows[socket].more_mut();
+        if !more.is_host_chosen {
+            at.host = nowhere;
+        }
+        more.remote = Address::Unnamed;
+        (more.link, more.state) = (Link::Unconnected, State::Idle);
+        let name = if at.port == 0 { Address::Unnamed } else { self.shown(socket, at) };
+        self.rows[socket].more_mut().name = name;
+        self.drop_queue(socket);
+        let state = &mut self.rows[socket];
+        (state.peer, state.shut, state.error) = (Peer::None, 0, None);
+        self.socket_changed(socket);
+    }
+
+    /// listen(2).
+    pub(super) fn listen_tcp(&mut self, task: TaskRow, socket: SocketRow, backlog: i32) -> CallResult {
+        let state = &self.rows[socket];
+        if state.backlog().is_none() {
+            let idle = self.link(socket) == Link::Unconnected && !state.is_connected();
+            if !idle {
+                return Err(Errno::EINVAL.into());
+            }
+            self.autobind_inet(socket).map_err(|_| Errno::EADDRINUSE)?;
+            if self.is_taken(socket, self.endpoint(socket)) {
+                return Err(Errno::EADDRINUSE.into());
+            }
+        }
+        let backlog = (backlog as u32).min(SOMAXCONN);
+        let port = self.endpoint(socket).port;
+        self.sockets.listeners.insert((port, socket.own_id(&self.rows)), socket);
+        self.rows[socket].more_mut().state = State::Listening { backlog };
+        self.rows[socket].shut = 0;
+        self.let_in(task, socket);
+        self.socket_changed(socket);
+        Ok(Answer::default())
+    }
+
+    /// Connections that nobody accepted are reset, and who waits for one is refused.
+    fn stop_listening(&mut self, socket: SocketRow) {
+        if self.rows[socket].backlog().is_none() {
+            return;
+        }
+        let port = self.endpoint(socket).port;
+        self.sockets.listeners.remove(&(port, socket.own_id(&self.rows)));
+        let more = self.rows[socket].more_mut();
+        more.state = State::Idle;
+        let (pending, knocking) =
+            (core::mem::take(&mut more.pending), core::mem::take(&mut more.knocking));
+        for embryo in pending {
+            self.end_tcp(embryo, true);
+        }
+        for waiting in knocking {
+            if let Some(other) = self.live_socket(waiting)
+                && self.is_connecting(other)
+            {
+                self.reset(other, Errno::ECONNREFUSED);
+            }
+        }
+        self.socket_changed(socket);
+    }
+
+    /// A connection ends with an error; what came before can still be read.
+    fn reset(&mut self, socket: SocketRow, errno: Errno) {
+        let state = &mut self.rows[socket];
+        (state.peer, state.error) = (Peer::None, Some(errno));
+        state.shut |= BOTH;
+        state.more_mut().state = State::Idle;
+        self.socket_changed(socket);
+    }
+
+    /// The other end threw the connection away: who had heard that it sends no more learns that it
+    /// does not receive either.
+    fn reset_by_peer(&mut self, socket: SocketRow) {
+        let heard = self.rows[socket].shut & FIN_GOT != 0;
+        self.reset(socket, if heard { Errno::EPIPE } else { Errno::ECONNRESET });
+    }
+
+    /// An end sends no more. When both do the connection is over, and the port of the first is kept.
+    fn send_fin(&mut self, socket: SocketRow) {
+        if self.rows[socket].shut & FIN_SENT != 0 {
+            return;
+        }
+        self.rows[socket].shut |= FIN_SENT | SEND_SHUTDOWN;
+        match self.rows[socket].peer {
+            Peer::None => {}
+            Peer::Gone => self.finish(socket),
+            Peer::At(other) => {
+                self.rows[other].shut |= RCV_SHUTDOWN | FIN_GOT;
+                if self.rows[other].shut & FIN_SENT != 0 {
+                    self.keep_port(other);
+                    self.finish(other);
+                    self.finish(socket);
+                }
+                self.socket_changed(other);
+            }
+        }
+        self.socket_changed(socket);
+    }
+
+    fn finish(&mut self, socket: SocketRow) {
+        let state = &mut self.rows[socket];
+        state.peer = Peer::None;
+        state.shut |= BOTH;
+    }
+
+    /// shutdown(2).
+    pub(super) fn shutdown_tcp(&mut self, socket: SocketRow, how: u32) -> Result<(), Errno> {
+        let sides = how + 1;
+        if self.rows[socket].backlog().is_some() || self.is_connecting(socket) {
+            if sides & RCV_SHUTDOWN != 0 {
+                self.stop_listening(socket);
+                self.disconnect(socket);
+            }
+            return Ok(());
+        }
+        let open = self.rows[socket].is_connected();
+        self.rows[socket].shut |= sides;
+        if open && sides & SEND_SHUTDOWN != 0 {
+            self.send_fin(socket);
+        }
+        self.socket_changed(socket);
+        if open { Ok(()) } else { Err(Errno::ENOTCONN) }
+    }
+
+    /// The last descriptor is closed: what was not read is a reset, and so is `SO_LINGER` with 0.
+    pub(super) fn end_tcp(&mut self, socket: SocketRow, embryo: bool) {
+        self.stop_listening(socket);
+        let linger = |name| self.rows[socket].option(SOL_SOCKET, name);
+        let throws = linger(SO_LINGER) == Some(1)
+            && linger(super::socket_options::LINGER_SECONDS).unwrap_or(0) == 0;
+        let unread = !self.rows[socket].queue.is_empty();
+        if let Peer::At(other) = self.rows[socket].peer {
+            if unread || throws || embryo {
+                self.reset_by_peer(other);
+            } else {
+                self.send_fin(socket);
+                // It is over already if the other had sent its own.
+                if self.rows[socket].is_connected() {
+                    self.keep_port(socket);
+                    self.rows[other].peer = Peer::Gone;
+                }
+            }
+        } else {
+            self.send_fin(socket);
+        }
+        self.drop_queue(socket);
+        self.leave_port(socket);
+        self.forget_name(socket);
+        socket.remove(&mut self.rows);
+    }
+
+    /// What is wrong with a call that sends. True if it must wait for its connection.
+    pub(super) fn check_send_tcp(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        manner: &Manner,
+    ) -> Result<bool, Errno> {
+        if manner.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if self.is_connecting(socket) {
+            return Ok(true);
+        }
+        let state = &mut self.rows[socket];
+        let is_open = state.is_connected() && state.shut & SEND_SHUTDOWN == 0;
+        if is_open && state.error.is_none() {
+            return Ok(false);
+        }
+        match state.error.take() {
+            None | Some(Errno::EPIPE) => Err(self.broken_pipe(task, manner.flags)),
+            Some(errno) => Err(errno),
+        }
+    }
+
+    /// Bytes for the other end. One that is closed answers with a reset.
+    pub(super) fn send_segment(&mut self, socket: SocketRow, bytes: &[u8]) -> Result<bool, Errno> {
+        let Peer::At(other) = self.rows[socket].peer else {
+            self.reset(socket, Errno::EPIPE);
+            return Ok(true);
+        };
+        let length = bytes.len() as u64;
+        let sender = self.socket_ref(socket);
+        let last = self.rows[other].queue.back();
+        let merges = last.is_some_and(|last| {
+            last.sender == sender && last.bytes.len() + bytes.len() <= MERGED_BYTES
+        });
+        let fresh = Packet { cost_bytes: length as u32, sender, ..Packet::default() };
+        let held = length + if merges { 0 } else { memory::packet_bytes(&fresh) };
+        if !self.has_memory(held) {
+            return Err(Errno::ENOBUFS);
+        }
+        self.hold_bytes(held);
+        let queue = &mut self.rows[other].queue;
+        match queue.back_mut().filter(|_| merges) {
+            Some(last) => {
+                last.bytes.extend_from_slice(bytes);
+                last.cost_bytes += length as u32;
+            }
+            None => queue.push_back(Packet { bytes: bytes.to_vec(), ..fresh }),
+        }
+        self.rows[socket].sent_bytes += length;
+        self.socket_changed(other);
+        Ok(true)
+    }
+
+    /// What came, or that it is over; an error; nothing if the call must wait.
+    pub(super) fn take_tcp(
+        &mut self,
+        socket: SocketRow,
+        receiving: &mut Receiving,
+    ) -> Result<Option<Taken>, Errno> {
+        if self.rows[socket].backlog().is_some() {
+            return Err(Errno::ENOTCONN);
+        }
+        if receiving.flags & MSG_OOB != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let peeks = receiving.flags & MSG_PEEK != 0;
+        let before = if peeks { 0 } else { receiving.taken.len() as u64 };
+        let count = (receiving.count - before).min(self.max_bytes);
+        let bytes = self.take_segments(socket, count, receiving.flags);
+        let got = before + bytes.len() as u64;
+        let all = receiving.flags & MSG_WAITALL != 0 && self.max_bytes == u64::MAX;
+        let connecting = self.is_connecting(socket);
+        let state = &mut self.rows[socket];
+        let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
+        let target = if all { receiving.count } else { lowat.min(receiving.count) }.max(1);
+        let any = receiving.count == 0 && !state.queue.is_empty();
+        let is_closed = !state.is_connected() && !connecting;
+        let over = state.shut & RCV_SHUTDOWN != 0 || is_closed || state.error.is_some();
+        if got >= target || any || got > 0 && over {
+            return Ok(Some(Taken { bytes, ..Taken::default() }));
+        }
+        if got == 0 && over {
+            if state.shut & FIN_GOT == 0 {
+                state.error.take().map_or(Ok(()), Err)?;
+            }
+            let ended = state.shut & (RCV_SHUTDOWN | FIN_GOT) != 0;
+            return if ended { Ok(Some(Taken::default())) } else { Err(Errno::ENOTCONN) };
+        }
+        if !peeks {
+            receiving.taken.extend_from_slice(&bytes);
+        }
+        Ok(None)
+    }
+
+    fn take_segments(&mut self, socket: SocketRow, count: u64, flags: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut at = 0;
+        while let Some(packet) = self.rows[socket].queue.get_mut(at) {
+            let wanted = (count - bytes.len() as u64).min(packet.left()) as usize;
+            if wanted == 0 {
+                break;
+            }
+            let from = packet.read as usize;
+            bytes.extend_from_slice(packet.bytes.get(from..from + wanted).unwrap_or_default());
+            if flags & MSG_PEEK != 0 {
+                at += 1;
+                continue;
+            }
+            packet.read += wanted as u32;
+            packet.cost_bytes -= wanted as u32;
+            let (is_read, sender) = (packet.left() == 0, packet.sender);
+            self.give_bytes(sender, wanted as u64);
+            if is_read {
+                self.drop_packet(socket);
+            }
+        }
+        bytes
+    }
+
+    /// What poll(2) says.
+    pub(super) fn poll_tcp(&self, socket: SocketRow) -> u32 {
+        let state = &self.rows[socket];
+        if state.backlog().is_some() {
+            return if state.pending() > 0 { POLLIN | POLLRDNORM } else { 0 };
+        }
+        let connecting = self.is_connecting(socket);
+        let mut events = 0;
+        if state.shut & BOTH == BOTH || !state.is_connected() && !connecting {
+            events |= POLLHUP;
+        }
+        if state.shut & RCV_SHUTDOWN != 0 {
+            events |= POLLIN | POLLRDNORM | POLLRDHUP;
+        }
+        if !connecting {
+            let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
+            if !state.queue.is_empty() && (lowat <= 1 || state.queued_bytes() >= lowat) {
+                events |= POLLIN | POLLRDNORM;
+            }
+            if state.shut & SEND_SHUTDOWN != 0 || state.has_room() {
+                events |= POLLOUT | POLLWRNORM;
+            }
+        }
+        if state.error.is_some() {
+            events |= POLLERR;
+        }
+        events
+    }
+}

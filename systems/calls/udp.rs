@@ -1,0 +1,227 @@
+//! Datagrams of udp(7) over the loopback device: connect(2), what is sent, who receives it.
+//!
+//! A datagram is with its receiver at once, or lost: when nobody has the port, which a sender that
+//! is connected is told (ECONNREFUSED), and when the receiver's buffer is full, which nobody is
+//! told. Not here: names (`inet.rs`), groups.
+
+use crate::abi::flags::*;
+use crate::abi::socket::*;
+use crate::abi::{Address, Errno};
+use crate::components::inet::{ANY4, ANY6, Endpoint, Host, Reach, reach};
+use crate::components::message::{Manner, Receiving, Taken};
+use crate::components::socket::{
+    Attached, Packet, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_BYTES, SocketRef, udp_cost_bytes,
+};
+use crate::event::Answer;
+use crate::kernel::{CallResult, Kernel};
+use crate::memory;
+use crate::rows::SocketRow;
+use crate::tables::sockets::Ports;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Longest that the length of an IP packet can say, and what the headers take of it.
+const LENGTH_MAX: usize = 65_535;
+const HEADERS: usize = 28;
+
+impl Kernel {
+    /// connect(2): whom it sends to, and from whom it receives.
+    pub(super) fn connect_udp(&mut self, socket: SocketRow, address: &Address) -> CallResult {
+        if *address == Address::Other(AF_UNSPEC as u16) {
+            self.disconnect_udp(socket);
+            return Ok(Answer::default());
+        }
+        self.autobind_inet(socket)?;
+        let to = self.own_family(socket, address, false)?;
+        let (to, own) = self.route(to)?;
+        self.may_broadcast(socket, to.host)?;
+        let mut at = self.endpoint(socket);
+        if at.is_any() {
+            at.host = own;
+        }
+        let (name, remote) = (self.shown(socket, at), self.shown(socket, to));
+        let more = self.rows[socket].more_mut();
+        (more.name, more.remote) = (name, remote);
+        Ok(Answer::default())
+    }
+
+    /// What bind(2) was not told is forgotten.
+    fn disconnect_udp(&mut self, socket: SocketRow) {
+        let nowhere = if self.rows[socket].domain == AF_INET6 { ANY6 } else { ANY4 };
+        let mut at = self.endpoint(socket);
+        let more = self.rows[socket].more_mut();
+        let (keeps_host, keeps_port) = (more.is_host_chosen, more.is_port_chosen);
+        more.remote = Address::Unnamed;
+        if !keeps_port {
+            self.leave_port(socket);
+            at.port = 0;
+        }
+        if !keeps_host {
+            at.host = nowhere;
+        }
+        let unnamed = at.port == 0 && !keeps_host;
+        let name = if unnamed { Address::Unnamed } else { self.shown(socket, at) };
+        self.rows[socket].more_mut().name = name;
+    }
+
+    fn may_broadcast(&self, socket: SocketRow, host: Host) -> Result<(), Errno> {
+        let allowed = self.rows[socket].option(SOL_SOCKET, SO_BROADCAST).unwrap_or(0) != 0;
+        if reach(host) == Reach::Broadcast && !allowed { Err(Errno::EACCES) } else { Ok(()) }
+    }
+
+    /// What is wrong with a datagram whatever becomes of it.
+    pub(super) fn check_send_udp(
+        &mut self,
+        socket: SocketRow,
+        data: &[u8],
+        manner: &Manner,
+    ) -> Result<(), Errno> {
+        self.autobind_inet(socket)?;
+        if data.len() > LENGTH_MAX {
+            return Err(Errno::EMSGSIZE);
+        }
+        if manner.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let to = match &manner.to {
+            Some(address) => self.own_family(socket, address, false)?,
+            None => self.remote_endpoint(socket).ok_or(Errno::EDESTADDRREQ)?,
+        };
+        if manner.to.is_some() && to.port == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let (to, _) = self.route(to)?;
+        self.may_broadcast(socket, to.host)?;
+        if data.len() > LENGTH_MAX - HEADERS {
+            return Err(Errno::EMSGSIZE);
+        }
+        let state = &mut self.rows[socket];
+        state.error.take().map_or(Ok(()), Err)?;
+        if state.shut & SEND_SHUTDOWN != 0 { Err(Errno::EPIPE) } else { Ok(()) }
+    }
+
+    /// A datagram that is in order goes to who has the port.
+    pub(super) fn send_datagram(
+        &mut self,
+        socket: SocketRow,
+        bytes: &[u8],
+        manner: &Manner,
+    ) -> Result<bool, Errno> {
+        let to = manner.to.as_ref().and_then(Endpoint::of);
+        let to = to.or(self.remote_endpoint(socket)).ok_or(Errno::EDESTADDRREQ)?;
+        let (to, own) = self.route(to)?;
+        let mut from = self.endpoint(socket);
+        if from.is_any() {
+            from.host = own;
+        }
+        if reach(to.host) == Reach::Broadcast {
+            let all: Vec<SocketRow> = self.sockets.at(Ports::Udp, to.port).collect();
+            for other in all {
+                if self.endpoint(other).is_any() || self.endpoint(other).host == to.host {
+                    self.give_datagram(other, bytes, from);
+                }
+            }
+            return Ok(true);
+        }
+        match self.receiver_of(to, from) {
+            Some(other) => self.give_datagram(other, bytes, from),
+            None if self.remote_endpoint(socket).is_some() => {
+                self.rows[socket].error = Some(Errno::ECONNREFUSED);
+                self.socket_changed(socket);
+            }
+            None => {}
+        }
+        Ok(true)
+    }
+
+    /// Who has the port: first who is connected to the sender, then who is bound to the host.
+    fn receiver_of(&self, to: Endpoint, from: Endpoint) -> Option<SocketRow> {
+        let candidates = self.sockets.at(Ports::Udp, to.port);
+        self.best(candidates, to.host, |candidate| match self.remote_endpoint(candidate) {
+            None => Some(0),
+            Some(remote) => (remote == from).then_some(1),
+        })
+    }
+
+    /// It lies with its receiver, unless that has no room.
+    fn give_datagram(&mut self, other: SocketRow, bytes: &[u8], from: Endpoint) {
+        let buffer = self.rows[other].option(SOL_SOCKET, SO_RCVBUF).unwrap_or(SNDBUF_BYTES as i64);
+        let cost_bytes = udp_cost_bytes(bytes.len() as u64) as u32;
+        let from = self.shown(other, from);
+        let with = Some(Box::new(Attached { from, ..Attached::default() }));
+        let sender = SocketRef::default();
+        let packet = Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with };
+        let held = memory::packet_bytes(&packet);
+        let state = &mut self.rows[other];
+        let lain = state.received_bytes;
+        if lain + u64::from(cost_bytes) > buffer.unsigned_abs() || !self.has_memory(held) {
+            return;
+        }
+        self.hold_bytes(held);
+        let state = &mut self.rows[other];
+        state.received_bytes += u64::from(cost_bytes);
+        state.queue.push_back(packet);
+        self.socket_changed(other);
+    }
+
+    /// The oldest datagram; an error; that it is over, for who would wait; nothing.
+    pub(super) fn take_udp(
+        &mut self,
+        socket: SocketRow,
+        waits: bool,
+        receiving: &Receiving,
+    ) -> Result<Option<Taken>, Errno> {
+        let state = &mut self.rows[socket];
+        state.error.take().map_or(Ok(()), Err)?;
+        let Some(packet) = state.queue.front() else {
+            let over = state.shut & RCV_SHUTDOWN != 0 && waits;
+            return Ok(over.then(Taken::default));
+        };
+        let whole = packet.bytes.len() as u64;
+        let count = receiving.count.min(self.max_bytes);
+        let from = packet.with.as_deref().map(|with| with.from.clone());
+        let cost = u64::from(packet.cost_bytes);
+        let mut bytes = if receiving.flags & MSG_PEEK != 0 {
+            packet.bytes.clone()
+        } else {
+            state.received_bytes -= cost;
+            self.drop_packet(socket)
+        };
+        bytes.truncate(count as usize);
+        let cut_from = (whole > count).then_some(whole);
+        Ok(Some(Taken { bytes, cut_from, from, ..Taken::default() }))
+    }
+
+    /// shutdown(2): of one that is not connected it says so, and shuts it.
+    pub(super) fn shutdown_udp(&mut self, socket: SocketRow, how: u32) -> Result<(), Errno> {
+        self.rows[socket].shut |= how + 1;
+        self.socket_changed(socket);
+        self.remote_endpoint(socket).map(|_| ()).ok_or(Errno::ENOTCONN)
+    }
+
+    /// The last descriptor is closed.
+    pub(super) fn end_udp(&mut self, socket: SocketRow) {
+        self.drop_queue(socket);
+        self.leave_port(socket);
+        self.forget_name(socket);
+    }
+
+    /// What poll(2) says.
+    pub(super) fn poll_udp(&self, socket: SocketRow) -> u32 {
+        let state = &self.rows[socket];
+        let mut events = POLLOUT | POLLWRNORM | POLLWRBAND;
+        if state.shut & RCV_SHUTDOWN != 0 {
+            events |= POLLIN | POLLRDNORM | POLLRDHUP;
+        }
+        if state.shut == RCV_SHUTDOWN | SEND_SHUTDOWN {
+            events |= POLLHUP;
+        }
+        if !state.queue.is_empty() {
+            events |= POLLIN | POLLRDNORM;
+        }
+        if state.error.is_some() {
+            events |= POLLERR;
+        }
+        events
+    }
+}
