@@ -252,6 +252,8 @@ impl<'a> FieldSource<'a> for Plain {
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
             FieldValue::Address(_) => FieldValue::Address(Address::Unix(Bytes(b"/s".to_vec()))),
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
+            FieldValue::Cred(cred) => FieldValue::Cred(*cred),
+            FieldValue::OptionValue(value) => FieldValue::OptionValue(value.clone()),
         })
     }
 
@@ -362,7 +364,10 @@ proptest! {
     #[test]
     fn a_dumped_program_imports_again(mut program in programs(40)) {
         // What a recording mounts is out of scope (CLI.md).
-        program.steps.retain(|step| step.action.subject() != Subject::Mounts);
+        // What sockets of the network do is not replayed yet: such a call is answered as it was.
+        program.steps.retain(|step| {
+            !matches!(step.action.subject(), Subject::Mounts | Subject::Internet)
+        });
         let trace = trace_of(&program.events());
         check_twin(&trace);
         let (text, side) = dumped(&trace);

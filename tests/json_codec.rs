@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use std::borrow::Cow;
 use tickernel::json::{self, Form, Object, Request};
+use tickernel_systems::abi::socket::{OptionValue, Received, Ucred};
 use tickernel_systems::abi::*;
 use tickernel_systems::event::*;
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
@@ -136,6 +137,14 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
             },
             FieldValue::Winsize(_) => FieldValue::Winsize(self.wired(4)),
             FieldValue::AltStack(_) => FieldValue::AltStack(self.wired(3)),
+            FieldValue::Cred(_) => FieldValue::Cred(self.wired(3)),
+            FieldValue::OptionValue(_) => FieldValue::OptionValue(match self.byte() % 5 {
+                0 => OptionValue::Number(self.wide() as i64),
+                1 => OptionValue::Linger(self.wide() as i32, self.wide() as i32),
+                2 => OptionValue::Time(self.wide() as i64, self.wide() as i64),
+                3 => OptionValue::Cred(self.wired(3)),
+                _ => OptionValue::Text(Bytes(self.string(true).to_vec())),
+            }),
             FieldValue::Address(_) => FieldValue::Address(self.address()),
             FieldValue::Termios(_) => match self.byte() % 3 {
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
@@ -366,10 +375,35 @@ fn small_payload() -> impl Strategy<Value = (&'static str, Payload)> {
         any::<(u64, u32, u64)>().prop_map(|(sp, flags, size)| {
             ("sigaltstack", Payload::AltStack(AltStack { sp, flags, size }))
         }),
+        received().prop_map(|told| ("recvfrom", Payload::Received(Box::new(told)))),
+        (received(), any::<u32>()).prop_map(|(mut told, flags)| {
+            told.flags = Some(flags);
+            ("recvmsg", Payload::Received(Box::new(told)))
+        }),
+        any::<(i32, i32)>().prop_map(|(on, seconds)| {
+            ("getsockopt", Payload::OptionValue(Box::new(OptionValue::Linger(on, seconds))))
+        }),
+        any::<i64>().prop_map(|number| {
+            ("getsockopt", Payload::OptionValue(Box::new(OptionValue::Number(number))))
+        }),
         any::<(Option<i64>, Option<i64>)>()
             .prop_map(|(a, b)| ("copy_file_range", Payload::Offsets(a, b))),
         any::<(Option<i64>, Option<i64>)>().prop_map(|(a, b)| ("sendfile", Payload::Offsets(a, b))),
     ]
+}
+
+/// What a message brought, of a call that tells no flags.
+fn received() -> impl Strategy<Value = Received> {
+    let cred = prop::option::of(any::<[u32; 3]>());
+    (bytes(), prop::option::of(bytes()), any::<Vec<i32>>(), cred).prop_map(
+        |(data, name, fds, cred)| Received {
+            data,
+            addr: name.map(Address::Abstract),
+            flags: None,
+            fds,
+            cred: cred.map(|[pid, uid, gid]| Ucred { pid, uid, gid }),
+        },
+    )
 }
 
 fn outcome(answer: Answer) -> impl Strategy<Value = Outcome> {

@@ -25,6 +25,7 @@ mod results;
 mod session;
 mod side;
 mod signals;
+mod sockets;
 mod structs;
 #[cfg(test)]
 mod tests;

@@ -70,7 +70,9 @@ pub(super) fn as_recorded(
     let known = told.flags & (IGNORE_PAYLOAD | CUT) == 0;
     let payload = end.as_ref().map(|answer| &answer.payload);
     let same_bytes = match (&told.payload, payload) {
-        (Payload::Data(_) | Payload::Status(_), Ok(payload)) => *payload == told.payload,
+        (Payload::Data(_) | Payload::Status(_) | Payload::Received(_), Ok(payload)) => {
+            *payload == told.payload
+        }
         (_, _) => true,
     };
     if same_value && (same_bytes || !known) {
@@ -94,6 +96,8 @@ fn makes_descriptor(call: &Call<'_>) -> bool {
             | Call::Dup2 { .. }
             | Call::Dup3 { .. }
             | Call::Socket { .. }
+            | Call::Accept { .. }
+            | Call::Accept4 { .. }
             | Call::Eventfd { .. }
             | Call::Eventfd2 { .. }
             | Call::EpollCreate { .. }

@@ -1,4 +1,4 @@
-//! Arguments of calls about signals, time and timers, sockets and the objects of anonymous inodes.
+//! Arguments of calls about signals, time and timers, and the objects of anonymous inodes.
 
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Itimer, SigSet};
@@ -6,7 +6,7 @@ use tickernel_systems::event::{Call, Payload};
 
 use super::args::Args;
 use super::structs;
-use super::values::{self, choice, flags, hex, sigset};
+use super::values::{self, hex, sigset};
 
 pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
     match call {
@@ -108,26 +108,6 @@ fn objects(args: &mut Args<'_>, call: &Call<'_>) {
         Call::PidfdGetfd { pidfd, targetfd, flags } => {
             args.fd(*pidfd).number(*targetfd).put(hex(u64::from(*flags)));
         }
-        Call::Socket { domain, r#type, protocol } => socket(args, *domain, *r#type, *protocol),
-        Call::Socketpair { domain, r#type, protocol } => {
-            socket(args, *domain, *r#type, *protocol);
-            super::io::ends(args);
-        }
-        Call::Connect { sockfd, addr } => {
-            let (text, length) = structs::address(addr);
-            args.fd(*sockfd).put(text).number(length);
-        }
-        Call::Getsockname { sockfd } | Call::Getpeername { sockfd } => {
-            args.fd(*sockfd);
-            let told = match args.payload() {
-                Some(Payload::Address(address)) => Some(structs::address(address)),
-                _ => None,
-            };
-            match told {
-                Some((text, length)) => args.put_output(text).put(format!("[128 => {length}]")),
-                None => args.put_output(values::ADDRESS).put("[128]"),
-            };
-        }
         Call::Sigaltstack { ss } => {
             args.optional(ss, |stack| structs::alt_stack(*stack));
             args.optional_output(|payload| match payload {
@@ -135,16 +115,10 @@ fn objects(args: &mut Args<'_>, call: &Call<'_>) {
                 _ => None,
             });
         }
-        other => args.plain(other),
+        other => {
+            if !super::sockets::args(args, other) {
+                args.plain(other);
+            }
+        }
     }
-}
-
-fn socket(args: &mut Args<'_>, domain: u32, kind: u32, protocol: u32) {
-    const KIND: u32 = 0xf;
-    let name = choice(kind & KIND, SOCKET_TYPES);
-    let kind = match kind & !KIND {
-        0 => name,
-        bits => format!("{name}|{}", flags(bits, SOCKET_TYPES)),
-    };
-    args.choice(domain, ADDRESS_FAMILIES).put(kind).number(protocol);
 }

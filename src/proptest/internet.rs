@@ -51,7 +51,7 @@ const OPTIONS: [(&str, &str); 14] = [
 
 impl Lowering<'_> {
     pub(super) fn internet(&self, action: Action) -> Value {
-        let fd = self.fd(0, &[Kind::Net]);
+        let fd = self.fd(0, &[Kind::Net, Kind::Net6]);
         match action {
             Action::NetSocket => {
                 let kinds = ["SOCK_STREAM", "SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET"];
@@ -62,9 +62,9 @@ impl Lowering<'_> {
                 json!({"call": "socket", "domain": domain,
                     "type": format!("{}{flags}", self.pick(0, &kinds)), "protocol": protocol})
             }
-            Action::NetBind => json!({"call": "bind", "sockfd": fd, "addr": self.net_address(1, 2)}),
+            Action::NetBind => json!({"call": "bind", "sockfd": fd, "addr": self.net_address(fd, 1, 2)}),
             Action::NetConnect => {
-                json!({"call": "connect", "sockfd": fd, "addr": self.net_address(1, 2)})
+                json!({"call": "connect", "sockfd": fd, "addr": self.net_address(fd, 1, 2)})
             }
             Action::NetListen => {
                 json!({"call": "listen", "sockfd": fd, "backlog": self.pick(1, &[5, 1, 3, -1])})
@@ -122,7 +122,7 @@ impl Lowering<'_> {
         let flags = self.net_flags(2);
         let mut request = json!({"call": "sendto", "sockfd": fd, "data": data, "flags": flags});
         if self.choices[3] % 3 == 0 {
-            request["addr"] = self.net_address(1, 3);
+            request["addr"] = self.net_address(fd, 1, 3);
         }
         request
     }
@@ -132,16 +132,20 @@ impl Lowering<'_> {
         if self.alone && flags.is_empty() { "MSG_DONTWAIT" } else { flags }
     }
 
-    fn net_address(&self, choice: usize, kind: usize) -> Value {
+    /// Mostly of the socket's own family. To a host of IPv4 from a socket of IPv6 that is bound to
+    /// one of its own Linux knows no way or a strange one.
+    fn net_address(&self, fd: i64, choice: usize, kind: usize) -> Value {
         let port = self.pick(choice, &PORTS);
         let host = usize::from(self.choices[kind]);
+        let is_ipv6 = self.kind_of(fd) == Some(Kind::Net6);
         match self.choices[kind] % 16 {
-            0..=10 => json!({"family": "AF_INET", "addr": HOSTS[host % HOSTS.len()], "port": port}),
-            11..=13 => {
+            13 if !is_ipv6 => json!({"family": "AF_INET6", "addr": "::1", "port": port}),
+            14 => json!({"family": "AF_UNIX", "path": "/tmp/s"}),
+            15 => json!({"family": "AF_UNSPEC"}),
+            _ if is_ipv6 => {
                 json!({"family": "AF_INET6", "addr": HOSTS6[host % HOSTS6.len()], "port": port})
             }
-            14 => json!({"family": "AF_UNIX", "path": "/tmp/s"}),
-            _ => json!({"family": "AF_UNSPEC"}),
+            _ => json!({"family": "AF_INET", "addr": HOSTS[host % HOSTS.len()], "port": port}),
         }
     }
 }

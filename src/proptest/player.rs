@@ -32,8 +32,10 @@ pub(super) enum Kind {
     Writer,
     /// A socket of unix(7).
     Socket,
-    /// A socket of tcp(7) or udp(7).
+    /// A socket of tcp(7) or udp(7) over IPv4.
     Net,
+    /// One over IPv6.
+    Net6,
 }
 
 /// What is known of a process.
@@ -131,8 +133,7 @@ impl Player {
                     (line.contains_key("addr"), is_message, line.get("ok").and_then(Value::as_i64))
                 {
                     let family = line.get("addr").and_then(|addr| addr.get("family"));
-                    let is_unix = family.and_then(Value::as_str) == Some("AF_UNIX");
-                    process.fds.insert(fd, if is_unix { Kind::Socket } else { Kind::Net });
+                    process.fds.insert(fd, kind_of_family(family));
                 }
             }
         } else if let Some(pid) = line.get("signal").and_then(|signal| signal.get("pid"))
@@ -221,17 +222,23 @@ impl Player {
                 process.fds.retain(|fd, _| !(first..=last).contains(fd));
             }
             "socket" | "accept" | "accept4" => {
-                let is_net = |family: &Value| family.as_str() != Some("AF_UNIX");
                 let family = request.get("domain");
                 let family = family.or_else(|| answer.get("addr").and_then(|it| it.get("family")));
-                let kind = if family.is_some_and(is_net) { Kind::Net } else { Kind::Socket };
-                process.fds.insert(value, kind);
+                process.fds.insert(value, kind_of_family(family));
             }
             "recvmsg" => note_pair(process, answer, [Kind::File, Kind::Socket]),
             "socketpair" => note_pair(process, answer, [Kind::Socket, Kind::Socket]),
             "pipe" | "pipe2" => note_pair(process, answer, [Kind::Reader, Kind::Writer]),
             _ => {}
         }
+    }
+}
+
+fn kind_of_family(family: Option<&Value>) -> Kind {
+    match family.and_then(Value::as_str) {
+        Some("AF_INET") => Kind::Net,
+        Some("AF_INET6") => Kind::Net6,
+        _ => Kind::Socket,
     }
 }
 

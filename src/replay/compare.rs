@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::flags::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use tickernel_systems::abi::socket::Received;
 use tickernel_systems::abi::{Dirent, Errno, PollFd, SigInfo, Signal, Stat, Timespec};
 use tickernel_systems::event::{Answer, Call, Payload};
 
@@ -168,6 +169,9 @@ impl Bindings {
                     }
                     verdict => verdict,
                 }
+            }
+            (Payload::Received(recorded), Payload::Received(simulated)) => {
+                received(recorded, simulated)
             }
             (Payload::Lock(recorded), Payload::Lock(simulated)) => {
                 let same = recorded.kind == simulated.kind
@@ -349,6 +353,19 @@ fn poll(recorded: &[PollFd], simulated: &[PollFd]) -> Verdict {
         Verdict::Compared
     } else {
         mismatch(format!("ready (fd, revents) {recorded:?}, simulated {simulated:?}"))
+    }
+}
+
+/// What a message brought. A name that the caller did not ask for is not told.
+fn received(recorded: &Received, simulated: &Received) -> Verdict {
+    let name = recorded.addr.is_none() || recorded.addr == simulated.addr;
+    let control = recorded.fds == simulated.fds && recorded.cred == simulated.cred;
+    let flags = recorded.flags.is_none() || recorded.flags == simulated.flags;
+    match data(&recorded.data.0, &simulated.data.0) {
+        Verdict::Compared if !name => mismatch("another sender"),
+        Verdict::Compared if !control => mismatch("other descriptors or credentials"),
+        Verdict::Compared if !flags => mismatch("other flags"),
+        verdict => verdict,
     }
 }
 

@@ -53,6 +53,16 @@ constants! {
 }
 
 constants! {
+    /// Types of control messages of `SOL_SOCKET` (unix(7)).
+    CONTROL_TYPES: u32 { SCM_RIGHTS = 1, SCM_CREDENTIALS = 2 }
+}
+
+constants! {
+    /// Options of `SOL_UDP` (udp(7)).
+    UDP_OPTIONS: u32 { UDP_CORK = 1, UDP_SEGMENT = 103, UDP_GRO = 104 }
+}
+
+constants! {
     /// Options of `SOL_IP` (ip(7)).
     IP_OPTIONS: u32 {
         IP_TOS = 1, IP_TTL = 2, IP_HDRINCL = 3, IP_OPTIONS_OPTION = 4, IP_RECVOPTS = 6,
@@ -79,6 +89,7 @@ pub fn option_names(level: u32) -> Names {
     match level {
         SOL_SOCKET => SOCKET_OPTIONS,
         SOL_TCP => TCP_OPTIONS,
+        SOL_UDP => UDP_OPTIONS,
         SOL_IP => IP_OPTIONS,
         SOL_IPV6 => IPV6_OPTIONS,
         _ => &[],
@@ -116,6 +127,19 @@ pub enum OptionValue {
     Cred(Ucred),
     /// A text: `TCP_CONGESTION`, `SO_BINDTODEVICE`.
     Text(Bytes),
+}
+
+impl OptionValue {
+    /// How long it is in memory.
+    pub fn length_bytes(&self) -> i64 {
+        match self {
+            OptionValue::Number(_) => 4,
+            OptionValue::Linger(..) => 8,
+            OptionValue::Time(..) => 16,
+            OptionValue::Cred(_) => 12,
+            OptionValue::Text(text) => text.0.len() as i64,
+        }
+    }
 }
 
 impl Default for OptionValue {

@@ -79,16 +79,26 @@ impl Kernel {
         address: &Address,
     ) -> CallResult {
         let at = self.own_family(socket, address, true)?;
-        if reach(at.host) == Reach::Foreign {
+        let state = &self.rows[socket];
+        let is_used = self.has_port(socket) || state.is_connected() || state.backlog().is_some();
+        let is_ipv6 = self.is_ipv6(socket);
+        if is_ipv6 && state.is_stream() && reach(at.host) == Reach::Group {
+            return Err(Errno::EINVAL.into());
+        }
+        // IPv4 looks at the host first, IPv6 at the port and the socket.
+        let is_foreign = reach(at.host) == Reach::Foreign;
+        if is_foreign && !is_ipv6 {
             return Err(Errno::EADDRNOTAVAIL.into());
         }
         let low = (1..FIRST_FREE_PORT).contains(&at.port);
         if low && !self.rows[task].credentials.capable(CAP_NET_BIND_SERVICE) {
             return Err(Errno::EACCES.into());
         }
-        let state = &self.rows[socket];
-        if self.endpoint(socket).port != 0 || state.is_connected() || state.backlog().is_some() {
+        if is_used {
             return Err(Errno::EINVAL.into());
+        }
+        if is_foreign {
+            return Err(Errno::EADDRNOTAVAIL.into());
         }
         self.take_port(socket, at)?;
         let more = self.rows[socket].more_mut();
@@ -142,14 +152,15 @@ impl Kernel {
 
     fn set_port(&mut self, socket: SocketRow, at: Endpoint) {
         let name = self.shown(socket, at);
-        self.rows[socket].more_mut().name = name;
+        let more = self.rows[socket].more_mut();
+        (more.name, more.has_port) = (name, true);
         let key = (self.ports_of(socket), at.port, socket.own_id(&self.rows));
         self.sockets.ports.insert(key, socket);
     }
 
     /// A port for who never asked for one.
     pub(super) fn autobind_inet(&mut self, socket: SocketRow) -> Result<(), Errno> {
-        if self.endpoint(socket).port != 0 {
+        if self.has_port(socket) {
             return Ok(());
         }
         let host = self.endpoint(socket).host;
@@ -198,10 +209,23 @@ impl Kernel {
         both(SO_REUSEADDR) && !listens || both(SO_REUSEPORT) && own.uid == there.uid
     }
 
+    /// Whether a socket has a port by now.
+    pub(super) fn has_port(&self, socket: SocketRow) -> bool {
+        self.rows[socket].more.as_deref().is_some_and(|more| more.has_port)
+    }
+
+    /// The port of a connection that is over, if nobody chose it.
+    pub(super) fn leave_unchosen_port(&mut self, socket: SocketRow) {
+        if self.rows[socket].more.as_deref().is_some_and(|more| !more.is_port_chosen) {
+            self.leave_port(socket);
+        }
+    }
+
     /// The socket's port is free, or kept for a while.
     pub(super) fn leave_port(&mut self, socket: SocketRow) {
-        let port = self.endpoint(socket).port;
-        if port != 0 {
+        if self.has_port(socket) {
+            self.rows[socket].more_mut().has_port = false;
+            let port = self.endpoint(socket).port;
             let id = socket.own_id(&self.rows);
             self.sockets.ports.remove(&(self.ports_of(socket), port, id));
             self.sockets.listeners.remove(&(port, id));
@@ -218,8 +242,8 @@ impl Kernel {
 
     /// Puts the port of a socket that was restored into the tables.
     pub(crate) fn index_port(&mut self, socket: SocketRow) {
-        let port = self.endpoint(socket).port;
-        if port != 0 {
+        if self.has_port(socket) {
+            let port = self.endpoint(socket).port;
             let id = socket.own_id(&self.rows);
             self.sockets.ports.insert((self.ports_of(socket), port, id), socket);
             if self.rows[socket].backlog().is_some() {

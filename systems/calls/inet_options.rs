@@ -31,7 +31,10 @@ const COUNT_MAX: i64 = 127;
 const LOOPBACK_MAXSEG: i64 = 65_483;
 const LOOPBACK_MTU: i64 = 65_536;
 
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 35] = [
+    (SOL_UDP, UDP_CORK, 0, Form::Switch),
+    (SOL_UDP, UDP_SEGMENT, 0, Form::Range(0, 65_535)),
+    (SOL_UDP, UDP_GRO, 0, Form::Switch),
     (SOL_TCP, TCP_NODELAY, 0, Form::Switch),
     (SOL_TCP, TCP_MAXSEG, 536, Form::Range(88, SECONDS_MAX)),
     (SOL_TCP, TCP_CORK, 0, Form::Switch),
@@ -72,6 +75,7 @@ impl Kernel {
         match level {
             SOL_TCP => self.rows[socket].is_stream(),
             SOL_IP => true,
+            SOL_UDP => !self.rows[socket].is_stream(),
             SOL_IPV6 => self.rows[socket].domain == AF_INET6,
             _ => false,
         }
@@ -116,8 +120,8 @@ impl Kernel {
         (level, name): (u32, u32),
     ) -> Result<OptionValue, Errno> {
         if !self.has_level(socket, level) {
-            let other = level == SOL_IPV6 || level == SOL_UDP;
-            return Err(if other { Errno::ENOPROTOOPT } else { Errno::EOPNOTSUPP });
+            let is_ipv6 = self.rows[socket].domain == AF_INET6;
+            return Err(if is_ipv6 { Errno::ENOPROTOOPT } else { Errno::EOPNOTSUPP });
         }
         let connected = self.remote_endpoint(socket);
         match (level, name) {

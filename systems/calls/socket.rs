@@ -190,7 +190,7 @@ impl Kernel {
         let state = &self.rows[socket];
         let is_udp = state.domain != AF_UNIX && !state.is_stream();
         let has_peer = if is_udp {
-            self.remote_endpoint(socket).is_some()
+            self.remote_endpoint(socket).is_some_and(|remote| remote.port != 0)
         } else {
             state.is_connected()
         };

@@ -151,7 +151,7 @@ impl Kernel {
         made.peer = Peer::At(socket);
         let more = made.more_mut();
         (more.name, more.remote, more.options) = (name, peer, options);
-        (more.link, more.is_pending) = (Link::Connected, true);
+        (more.link, more.is_pending, more.has_port) = (Link::Connected, true, true);
         self.index_port(new);
         let own = &mut self.rows[socket];
         own.peer = Peer::At(new);
@@ -185,6 +185,7 @@ impl Kernel {
             self.reset_by_peer(other);
         }
         let nowhere = if self.rows[socket].domain == AF_INET6 { ANY6 } else { ANY4 };
+        self.leave_unchosen_port(socket);
         let mut at = self.endpoint(socket);
         let more = self.rows[socket].more_mut();
         if !more.is_host_chosen {
@@ -253,6 +254,7 @@ impl Kernel {
         (state.peer, state.error) = (Peer::None, Some(errno));
         state.shut |= BOTH;
         state.more_mut().state = State::Idle;
+        self.leave_unchosen_port(socket);
         self.socket_changed(socket);
     }
 
@@ -289,6 +291,7 @@ impl Kernel {
         let state = &mut self.rows[socket];
         state.peer = Peer::None;
         state.shut |= BOTH;
+        self.leave_unchosen_port(socket);
     }
 
     /// shutdown(2).

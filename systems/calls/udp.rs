@@ -7,7 +7,7 @@
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
-use crate::components::inet::{ANY4, ANY6, Endpoint, Host, Reach, reach};
+use crate::components::inet::{ANY4, ANY6, Endpoint, Host, Reach, as_ipv4, reach};
 use crate::components::message::{Manner, Receiving, Taken};
 use crate::components::socket::{
     Attached, Packet, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_BYTES, SocketRef, udp_cost_bytes,
@@ -87,7 +87,10 @@ impl Kernel {
             Some(address) => self.own_family(socket, address, false)?,
             None => self.remote_endpoint(socket).ok_or(Errno::EDESTADDRREQ)?,
         };
-        if manner.to.is_some() && to.port == 0 {
+        // A host of IPv4 that a socket of IPv6 is connected to is taken as if it were given.
+        let is_given = manner.to.is_some()
+            || self.rows[socket].domain == AF_INET6 && as_ipv4(to.host).is_some();
+        if is_given && to.port == 0 {
             return Err(Errno::EINVAL);
         }
         let (to, _) = self.route(to)?;

@@ -163,6 +163,9 @@ pub struct More {
     pub is_host_chosen: bool,
     /// bind(2) was told the port.
     pub is_port_chosen: bool,
+    /// It has the port of its name: one that nobody chose is given back when a connection is over,
+    /// and the name stays.
+    pub has_port: bool,
     /// Options that were set, by level and number.
     pub options: BTreeMap<(u32, u32), i64>,
 }

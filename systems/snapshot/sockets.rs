@@ -68,7 +68,7 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
         State::Connecting => out.push(2),
     }
     more.link.put(out);
-    [more.is_host_chosen, more.is_port_chosen].put(out);
+    [more.is_host_chosen, more.is_port_chosen, more.has_port].put(out);
     more.knocking.iter().map(|socket| socket.id).collect::<Vec<u64>>().put(out);
     let pending = more.pending.iter().map(|row| row.own_id(rows));
     pending.collect::<Vec<u64>>().put(out);
@@ -198,7 +198,7 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
         _ => return Err(error),
     };
     more.link = Wire::get(from)?;
-    [more.is_host_chosen, more.is_port_chosen] = Wire::get(from)?;
+    [more.is_host_chosen, more.is_port_chosen, more.has_port] = Wire::get(from)?;
     let knocking: Vec<u64> = Wire::get(from)?;
     more.knocking = knocking.into_iter().map(|id| SocketRef { row: None, id }).collect();
     let pending = Wire::get(from)?;

@@ -1,12 +1,14 @@
 //! Arguments and answers of calls on sockets, alternate stacks, extended attributes.
 
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::socket::*;
 use tickernel_systems::abi::{Address, AltStack};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::wire::Bytes;
 
-use super::Args;
+use super::{Args, cut};
 use crate::import::numbers;
+use crate::replay::{Expected, Recorded};
 use crate::strace::Value;
 
 /// The encoded call; `None` if it is of another family, or the text says too little.
@@ -25,6 +27,28 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             protocol: args.get(2)?.resolve(&protocol).and_then(|it| u32::try_from(it).ok())?,
         },
         "connect" => Call::Connect { sockfd: args.fd(0)?, addr: address(args.get(1)?)? },
+        "bind" => Call::Bind { sockfd: args.fd(0)?, addr: address(args.get(1)?)? },
+        "listen" => Call::Listen { sockfd: args.fd(0)?, backlog: args.int(1)? },
+        "accept" => Call::Accept { sockfd: args.fd(0)? },
+        "accept4" => Call::Accept4 { sockfd: args.fd(0)?, flags: args.flags(3, SOCKET_TYPES)? },
+        "sendto" => {
+            let data = args.data(1, args.size(2))?;
+            let addr = optional_address(args.get(4)?)?;
+            let flags = args.flags(3, MESSAGE_FLAGS)?;
+            return args.done(&Call::Sendto { sockfd: args.fd(0)?, data: &data, flags, addr });
+        }
+        "sendmsg" => return sendmsg(args),
+        "recvfrom" => Call::Recvfrom {
+            sockfd: args.fd(0)?,
+            count: args.size(2)?,
+            flags: args.flags(3, MESSAGE_FLAGS)?,
+        },
+        "recvmsg" => Call::Recvmsg {
+            sockfd: args.fd(0)?,
+            count: room(args.get(1)?.field("msg_iov")?)?,
+            flags: args.flags(2, MESSAGE_FLAGS)?,
+        },
+        "getsockopt" | "setsockopt" => return option(args),
         "eventfd" => Call::Eventfd { initval: args.size(0)? as u32 },
         "eventfd2" => {
             Call::Eventfd2 { initval: args.size(0)? as u32, flags: args.flags(1, EVENTFD_FLAGS)? }
@@ -106,6 +130,122 @@ fn address(value: &Value) -> Option<Address> {
     })
 }
 
+/// NULL, or an address.
+fn optional_address(value: &Value) -> Option<Option<Address>> {
+    if value.is_null() { Some(None) } else { address(value).map(Some) }
+}
+
+/// The room of the buffers of a message.
+fn room(buffers: &Value) -> Option<u64> {
+    let mut items = buffers.items()?.iter();
+    items.try_fold(0_u64, |sum, item| sum.checked_add(item.field("iov_len")?.as_u64()?))
+}
+
+/// The bytes of the buffers of a message that were printed, and whether all were.
+fn bytes(buffers: &Value) -> Option<(Vec<u8>, bool)> {
+    let mut bytes = Vec::new();
+    let mut whole = !buffers.as_array()?.more;
+    for item in buffers.items()? {
+        match item.field("iov_base")?.as_text() {
+            Some(text) => {
+                bytes.extend_from_slice(&text.bytes);
+                whole &= !text.cut;
+            }
+            None if item.field("iov_len")?.as_u64()? == 0 => {}
+            None => whole = false,
+        }
+    }
+    Some((bytes, whole))
+}
+
+fn sendmsg(args: &Args<'_>) -> Option<Vec<u8>> {
+    let message = args.get(1)?;
+    let (data, whole) = bytes(message.field("msg_iov")?)?;
+    if !whole {
+        return None;
+    }
+    let addr = match message.field("msg_name") {
+        Some(name) => optional_address(name.before())?,
+        None => None,
+    };
+    let (fds, cred) = control(message)?;
+    args.done(&Call::Sendmsg {
+        sockfd: args.fd(0)?,
+        data: &data,
+        flags: args.flags(2, MESSAGE_FLAGS)?,
+        addr,
+        fds: (!fds.is_empty()).then_some(fds),
+        cred,
+    })
+}
+
+/// Descriptors and credentials of a message; `None` if another control message is there.
+fn control(message: &Value) -> Option<(Vec<i64>, Option<Ucred>)> {
+    let (mut fds, mut cred) = (Vec::new(), None);
+    let Some(list) = message.field("msg_control").and_then(Value::items) else {
+        return Some((fds, cred));
+    };
+    for one in list {
+        let data = one.field("cmsg_data");
+        match numbers::bits32(one.field("cmsg_type")?, CONTROL_TYPES)? {
+            SCM_RIGHTS => {
+                for fd in data?.items()? {
+                    fds.push(i64::from(fd.as_i32()?));
+                }
+            }
+            SCM_CREDENTIALS => cred = Some(credentials(data?)?),
+            _ => return None,
+        }
+    }
+    Some((fds, cred))
+}
+
+fn credentials(value: &Value) -> Option<Ucred> {
+    let number = |name: &str| value.field(name)?.as_i64().map(|number| number as u32);
+    Some(Ucred { pid: number("pid")?, uid: number("uid")?, gid: number("gid")? })
+}
+
+fn option(args: &Args<'_>) -> Option<Vec<u8>> {
+    let sockfd = args.fd(0)?;
+    let level = args.flags(1, OPTION_LEVELS)?;
+    let optname = option_name(args.get(2)?, level)?;
+    if args.name() == "getsockopt" {
+        return args.done(&Call::Getsockopt { sockfd, level, optname, optlen: None });
+    }
+    let value = args.get(3)?;
+    let optval = if value.is_null() { None } else { Some(option_value(value)?) };
+    let own = optval.as_ref().map_or(0, OptionValue::length_bytes);
+    let optlen = args.long(4).filter(|length| *length != own);
+    args.done(&Call::Setsockopt { sockfd, level, optname, optval, optlen })
+}
+
+/// The time-outs have two names: of the old and of the new structure, the same on 64 bits.
+fn option_name(value: &Value, level: u32) -> Option<u32> {
+    match value.name() {
+        Some("SO_RCVTIMEO_OLD") => Some(SO_RCVTIMEO),
+        Some("SO_SNDTIMEO_OLD") => Some(SO_SNDTIMEO),
+        _ => numbers::bits32(value, option_names(level)),
+    }
+}
+
+fn option_value(value: &Value) -> Option<OptionValue> {
+    let number = |name: &str| value.field(name).and_then(Value::as_i64);
+    if let Some(on) = number("l_onoff") {
+        return Some(OptionValue::Linger(on as i32, number("l_linger")? as i32));
+    }
+    if let Some(seconds) = number("tv_sec") {
+        return Some(OptionValue::Time(seconds, number("tv_usec")?));
+    }
+    if value.field("pid").is_some() {
+        return credentials(value).map(OptionValue::Cred);
+    }
+    if let Some(text) = value.as_text() {
+        return (!text.cut).then(|| OptionValue::Text(Bytes(text.bytes.clone())));
+    }
+    let [number] = value.items()? else { return None };
+    number.as_i64().map(OptionValue::Number)
+}
+
 /// `{ss_sp=…, ss_flags=…, ss_size=…}`
 fn stack(value: &Value) -> Option<AltStack> {
     Some(AltStack {
@@ -115,9 +255,49 @@ fn stack(value: &Value) -> Option<AltStack> {
     })
 }
 
+/// The count that a call returned.
+fn value_of(args: &Args<'_>) -> Option<usize> {
+    match super::recorded(args.call) {
+        Recorded::Value(value) => usize::try_from(value).ok(),
+        Recorded::Errno(_) | Recorded::Never => None,
+    }
+}
+
 /// What a successful call of these families wrote.
-pub(super) fn outputs(args: &Args<'_>) -> Option<Payload> {
+pub(super) fn outputs(args: &Args<'_>, expected: &mut Expected) -> Option<Payload> {
     match args.name() {
+        "accept" | "accept4" => {
+            let found = args.get(1).and_then(address)?;
+            Some(Payload::Address(Box::new(found)))
+        }
+        "recvfrom" => {
+            let text = args.get(1)?.as_text()?;
+            if text.cut {
+                cut(expected);
+            }
+            let addr = args.get(4).and_then(address);
+            let data = Bytes(text.bytes.clone());
+            Some(Payload::Received(Box::new(Received { data, addr, ..Received::default() })))
+        }
+        "recvmsg" => {
+            let message = args.get(1)?;
+            let (data, whole) = bytes(message.field("msg_iov")?)?;
+            if !whole {
+                cut(expected);
+            }
+            let (fds, cred) = control(message)?;
+            let addr = message.field("msg_name").and_then(|name| address(name.after()));
+            let flags = numbers::bits32(message.field("msg_flags")?, MESSAGE_FLAGS);
+            let fds = fds.into_iter().filter_map(|fd| i32::try_from(fd).ok()).collect();
+            let mut data = data;
+            data.truncate(value_of(args)?);
+            let data = Bytes(data);
+            Some(Payload::Received(Box::new(Received { data, addr, flags, fds, cred })))
+        }
+        "getsockopt" => {
+            let found = option_value(args.get(3)?)?;
+            Some(Payload::OptionValue(Box::new(found)))
+        }
         "getsockname" | "getpeername" => {
             let found = args.get(1).and_then(address)?;
             Some(Payload::Address(Box::new(found)))

@@ -3,6 +3,7 @@
 
 use arbitrary::Unstructured;
 use std::borrow::Cow;
+use tickernel_systems::abi::socket::{OptionValue, SOCKET_OPTIONS, Ucred};
 use tickernel_systems::abi::*;
 use tickernel_systems::event::{Call, FieldSource, FieldValue, Style};
 use tickernel_systems::wire::Bytes;
@@ -254,6 +255,7 @@ impl<'u, 'k> Chooser<'u, 'k> {
             Style::Choice(table) | Style::OptionalChoice(table) => self.named(table, false),
             Style::Dirfd if self.byte() < 128 => -100,
             Style::Signal => self.signal().into(),
+            Style::SocketOption => self.named(SOCKET_OPTIONS, false),
             Style::Dirfd | Style::Plain | Style::Octal | Style::Optional => self.number(name),
         }
     }
@@ -314,10 +316,15 @@ impl<'u, 'k> Chooser<'u, 'k> {
     }
 
     fn address(&mut self) -> Address {
-        match self.byte() % 4 {
+        match self.byte() % 6 {
             0 => Address::Unix(Bytes(self.pick(&PATHS).to_vec())),
             1 => Address::Abstract(Bytes(self.pick(&NAMES).to_vec())),
-            2 => Address::Inet([127, 0, 0, 1], 80),
+            2 => {
+                let host = self.pick(&[[127, 0, 0, 1], [0, 0, 0, 0], [127, 255, 255, 255]]);
+                Address::Inet(host, self.pick(&[80, 0, 5001]))
+            }
+            3 => Address::Inet6([0; 16], self.pick(&[80, 0, 5001])),
+            4 => Address::Other(self.pick(&[0, 99])),
             _ => Address::Unnamed,
         }
     }
@@ -374,6 +381,18 @@ impl FieldSource<'static> for Chooser<'_, '_> {
                 _ => FieldValue::Lock(self.lock()),
             },
             (FieldValue::AltStack(_), _) => FieldValue::AltStack(self.alt_stack()),
+            (FieldValue::Cred(_), _) => FieldValue::Cred(Ucred {
+                pid: self.pid(),
+                uid: self.pick(&[0, 1000]),
+                gid: self.pick(&[0, 1000]),
+            }),
+            (FieldValue::OptionValue(_), _) => FieldValue::OptionValue(match self.byte() % 8 {
+                0 => OptionValue::Linger(self.pick(&[0, 1]), self.pick(&[0, 1, -1])),
+                1 => OptionValue::Time(self.pick(&[0, 1, -1]), self.pick(&[0, 1000, 1_000_000])),
+                2 => OptionValue::Text(Bytes(self.pick(&NAMES).to_vec())),
+                3 => OptionValue::Cred(Ucred::NOBODY),
+                _ => OptionValue::Number(self.argument()),
+            }),
             (FieldValue::Address(_), _) => FieldValue::Address(self.address()),
             (FieldValue::Termios(_) | FieldValue::Winsize(_), _) => match self.byte() % 3 {
                 0 => FieldValue::Number(self.argument().into()),
