@@ -180,7 +180,9 @@ pub(crate) fn packet_bytes(packet: &Packet) -> u64 {
     /// The entry of the queue, and its buffer's own.
     const ENTRY_BYTES: u64 = 128;
     let with = packet.with.as_deref();
-    let with = with.map_or(0, |with| ATTACHED_BYTES + name_bytes(&with.from) + rights_bytes(with.rights.len()));
+    let with = with.map_or(0, |with| {
+        ATTACHED_BYTES + name_bytes(&with.from) + rights_bytes(with.rights.len())
+    });
     packet.bytes.len() as u64 + ENTRY_BYTES + with
 }
 

@@ -1,7 +1,6 @@
 //! Structures as strace prints them with `-v -X verbose`: their fields by the names of the man
 //! pages' structs, in the order of strace. The way back is `import/numbers.rs`.
 
-use tickernel_systems::abi::socket::{OptionValue, Ucred};
 use tickernel_systems::abi::flags::{
     ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, LOCK_KINDS, POLL_EVENTS, SA_FLAGS,
     SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS, STATX_MASKS, UTIME_SPECIALS, WHENCES, major, minor,
@@ -10,6 +9,7 @@ use tickernel_systems::abi::flags::{
 use tickernel_systems::abi::signal::{
     CHILD_CODES, CLD_EXITED, SI_CODES, SI_KERNEL, SI_QUEUE, SI_TIMER, SIG_DFL, SIG_IGN,
 };
+use tickernel_systems::abi::socket::{OptionValue, Ucred};
 use tickernel_systems::abi::{
     Address, AltStack, Dirent, Flock, Itimer, Rlimit, SigAction, SigEvent, SigInfo, Signal, Stat,
     Statfs, Termios, Timespec, WaitStatus, Winsize,

@@ -15,10 +15,10 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tickernel_systems::abi::Signal;
-use tickernel_systems::abi::socket::{OPTION_LEVELS, option_names};
 use tickernel_systems::abi::flags::{
     AT_FDCWD, FD_FLAGS, LOCK_KINDS, Names, O_CREAT, O_TMPFILE, OPEN_FLAGS, SEALS, number_of,
 };
+use tickernel_systems::abi::socket::{OPTION_LEVELS, option_names};
 use tickernel_systems::event::{Call, FieldSource, FieldValue, Style};
 
 /// Fields that are bytes with a length; every other string is C's and ends at a NUL.
@@ -273,9 +273,7 @@ impl<'a> Source<'a> {
             | Style::Flags(_)
             | Style::Choice(_)
             | Style::SocketOption
-            | Style::Signal => {
-                Err(JsonError::missing(name, self.call))
-            }
+            | Style::Signal => Err(JsonError::missing(name, self.call)),
         }
     }
 
@@ -316,9 +314,7 @@ impl<'a> Source<'a> {
             FieldValue::Address(_) => FieldValue::Address(read_address(value, name)?),
             FieldValue::AltStack(_) => FieldValue::AltStack(read_alt_stack(value, name)?),
             FieldValue::Cred(_) => FieldValue::Cred(read_cred(value, name)?),
-            FieldValue::OptionValue(_) => {
-                FieldValue::OptionValue(read_option_value(value, name)?)
-            }
+            FieldValue::OptionValue(_) => FieldValue::OptionValue(read_option_value(value, name)?),
             FieldValue::Termios(_) => self.ioctl_arg(name, value)?,
             FieldValue::Null | FieldValue::Bytes(_) | FieldValue::List(_) => {
                 return Err(self.wrong(name, "what the call takes"));

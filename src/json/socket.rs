@@ -165,7 +165,8 @@ pub(super) fn read_received<'o>(
     get: impl Fn(&str) -> Option<&'o Value>,
 ) -> Result<Received, JsonError> {
     let flags = |value: &Value| {
-        let bits = names::table_flags(value, MESSAGE_FLAGS).and_then(|bits| u32::try_from(bits).ok());
+        let bits =
+            names::table_flags(value, MESSAGE_FLAGS).and_then(|bits| u32::try_from(bits).ok());
         bits.ok_or_else(|| JsonError::wrong("flags", "the answer", "flags of recvmsg(2)"))
     };
     Ok(Received {

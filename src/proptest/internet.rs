@@ -62,7 +62,9 @@ impl Lowering<'_> {
                 json!({"call": "socket", "domain": domain,
                     "type": format!("{}{flags}", self.pick(0, &kinds)), "protocol": protocol})
             }
-            Action::NetBind => json!({"call": "bind", "sockfd": fd, "addr": self.net_address(fd, 1, 2)}),
+            Action::NetBind => {
+                json!({"call": "bind", "sockfd": fd, "addr": self.net_address(fd, 1, 2)})
+            }
             Action::NetConnect => {
                 json!({"call": "connect", "sockfd": fd, "addr": self.net_address(fd, 1, 2)})
             }

@@ -19,8 +19,8 @@
 //! ```
 
 mod action;
-mod lower;
 mod internet;
+mod lower;
 mod mounts;
 mod objects;
 mod opens;

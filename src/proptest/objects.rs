@@ -97,7 +97,11 @@ impl Lowering<'_> {
 
     /// Pages from and to sockets are not in the kernel yet.
     pub(super) fn no_socket(&self, fd: i64) -> i64 {
-        if matches!(self.kind_of(fd), Some(Kind::Socket | Kind::Net | Kind::Net6)) { -1 } else { fd }
+        if matches!(self.kind_of(fd), Some(Kind::Socket | Kind::Net | Kind::Net6)) {
+            -1
+        } else {
+            fd
+        }
     }
 
     /// From a pipe, or of bytes that never change: what lies in a pipe would change with the file

@@ -8,7 +8,9 @@ use crate::abi::credentials::{CAP_NET_BIND_SERVICE, CAP_NET_RAW};
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
-use crate::components::inet::{ANY4, ANY6, Endpoint, Host, LOOPBACK4, LOOPBACK6, Reach, as_ipv4, reach};
+use crate::components::inet::{
+    ANY4, ANY6, Endpoint, Host, LOOPBACK4, LOOPBACK6, Reach, as_ipv4, reach,
+};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{RowKind, SocketRow, TaskRow};

@@ -6,7 +6,7 @@
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
-use crate::components::message::{Form, Receiving, Manner, Taken, Tried};
+use crate::components::message::{Form, Manner, Receiving, Taken, Tried};
 use crate::components::{Target, Waiting};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};

@@ -335,9 +335,8 @@ impl Kernel {
     pub(crate) fn park_opens(&mut self, process: ProcessRow) {
         for tid in self.rows[process].threads.clone() {
             let Some(row) = self.pids.task(tid) else { continue };
-            let opens = |wait: &Wait| {
-                matches!(wait.on, Waiting::FifoOpen { .. } | Waiting::Accept { .. })
-            };
+            let opens =
+                |wait: &Wait| matches!(wait.on, Waiting::FifoOpen { .. } | Waiting::Accept { .. });
             if self.rows[row].wait.as_deref().is_some_and(opens)
                 && let Some(mut wait) = self.unsleep(row)
             {

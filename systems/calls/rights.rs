@@ -6,9 +6,9 @@
 //! nothing else. What a queue loses is closed at the end of the tick (`settle`), one after the
 //! other, so that a chain of sockets in sockets takes no stack.
 
-use crate::abi::credentials::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_SETGID, CAP_SETUID};
-use crate::abi::flags::{AF_UNIX, RLIMIT_NOFILE};
 use crate::abi::Errno;
+use crate::abi::credentials::{CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
+use crate::abi::flags::{AF_UNIX, RLIMIT_NOFILE};
 use crate::abi::socket::Ucred;
 use crate::components::Target;
 use crate::components::socket::Packet;

@@ -124,7 +124,9 @@ impl Kernel {
             SO_RCVTIMEO | SO_SNDTIMEO => self.set_timeout(socket, name, value, length)?,
             SO_MARK if !self.may_mark(task) => return Err(Errno::EPERM),
             SO_PEEK_OFF if self.rows[socket].domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
-            SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU => self.keep(socket, name, number),
+            SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU => {
+                self.keep(socket, name, number)
+            }
             SO_BSDCOMPAT => {}
             name if SWITCHES.contains(&name) => self.keep(socket, name, is_on),
             _ => return Err(Errno::ENOPROTOOPT),

@@ -9,10 +9,12 @@
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
+use crate::components::Waiting;
 use crate::components::inet::{ANY4, ANY6, Endpoint, Reach, reach};
 use crate::components::message::{Manner, Receiving, Taken};
-use crate::components::socket::{Link, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SocketRef, State};
-use crate::components::Waiting;
+use crate::components::socket::{
+    Link, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SocketRef, State,
+};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
 use crate::memory;
@@ -202,7 +204,12 @@ impl Kernel {
     }
 
     /// listen(2).
-    pub(super) fn listen_tcp(&mut self, task: TaskRow, socket: SocketRow, backlog: i32) -> CallResult {
+    pub(super) fn listen_tcp(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        backlog: i32,
+    ) -> CallResult {
         let state = &self.rows[socket];
         if state.backlog().is_none() {
             let idle = self.link(socket) == Link::Unconnected && !state.is_connected();

@@ -10,8 +10,10 @@ use super::unix_names::check_address;
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno, Signal};
-use crate::components::message::{Receiving, Manner, Taken};
-use crate::components::socket::{Attached, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_RESERVE_BYTES, SocketRef};
+use crate::components::message::{Manner, Receiving, Taken};
+use crate::components::socket::{
+    Attached, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_RESERVE_BYTES, SocketRef,
+};
 use crate::kernel::{Changed, Kernel};
 use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
@@ -161,8 +163,8 @@ impl Kernel {
         let cred = manner.cred.or_else(|| asked.then(|| self.real_cred(task)));
         let rights = core::mem::take(&mut manner.rights);
         let has_more = cred.is_some() || !rights.is_empty() || state.is_named();
-        let with = has_more
-            .then(|| Box::new(Attached { from: state.name().clone(), cred, rights }));
+        let with =
+            has_more.then(|| Box::new(Attached { from: state.name().clone(), cred, rights }));
         let cost_bytes = state.cost_bytes(bytes.len() as u64) as u32;
         let sender = self.socket_ref(socket);
         Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with }
@@ -279,7 +281,9 @@ impl Kernel {
             let packet = &mut self.rows[socket].queue[at];
             let wanted = (count - taken.bytes.len() as u64).min(packet.left()) as usize;
             let from = packet.read as usize;
-            taken.bytes.extend_from_slice(packet.bytes.get(from..from + wanted).unwrap_or_default());
+            taken
+                .bytes
+                .extend_from_slice(packet.bytes.get(from..from + wanted).unwrap_or_default());
             if peeks {
                 taken.rights = packet.rights().to_vec();
                 at += 1;
@@ -356,7 +360,9 @@ impl Kernel {
     pub(super) fn drop_packet(&mut self, socket: SocketRow) -> Vec<u8> {
         let state = &mut self.rows[socket];
         let Some(packet) = state.queue.pop_front() else { return Vec::new() };
-        let was_full = state.domain == AF_UNIX && state.kind == SOCK_DGRAM && state.queue.len() == MAX_DGRAM_QLEN;
+        let was_full = state.domain == AF_UNIX
+            && state.kind == SOCK_DGRAM
+            && state.queue.len() == MAX_DGRAM_QLEN;
         self.unhold_bytes(memory::packet_bytes(&packet));
         self.give_room(&packet);
         if was_full {

@@ -204,9 +204,8 @@ impl Kernel {
     pub(crate) fn list_sender(&mut self, socket: SocketRow, sender: SocketRow) {
         let id = sender.own_id(&self.rows);
         let senders = &self.rows[socket].more.as_deref();
-        let at = senders.map_or(0, |more| {
-            more.senders.partition_point(|other| other.own_id(&self.rows) < id)
-        });
+        let at = senders
+            .map_or(0, |more| more.senders.partition_point(|other| other.own_id(&self.rows) < id));
         self.rows[socket].more_mut().senders.insert(at, sender);
     }
 
@@ -217,7 +216,12 @@ impl Kernel {
     }
 
     /// listen(2) of a unix socket.
-    pub(super) fn listen_unix(&mut self, task: TaskRow, socket: SocketRow, backlog: i32) -> CallResult {
+    pub(super) fn listen_unix(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        backlog: i32,
+    ) -> CallResult {
         let state = &self.rows[socket];
         if !state.is_connection() {
             return Err(Errno::EOPNOTSUPP.into());
@@ -273,8 +277,7 @@ impl Kernel {
         if self.config.wake == WakeMode::Auto {
             again.put(&mut call.0);
         }
-        let on =
-            Waiting::Accept { description: row, fd: new, flags, over: false, again: call };
+        let on = Waiting::Accept { description: row, fd: new, flags, over: false, again: call };
         Err(self.wait_to_receive(row, socket, on))
     }
 
@@ -309,10 +312,7 @@ impl Kernel {
         made.more_mut().is_pending = false;
         self.install(task, fd, description, flags & SOCK_CLOEXEC != 0);
         let address = self.remote_name(new);
-        Ok(Some(Answer {
-            value: i64::from(fd),
-            payload: Payload::Address(Box::new(address)),
-        }))
+        Ok(Some(Answer { value: i64::from(fd), payload: Payload::Address(Box::new(address)) }))
     }
 
     /// An accept that waits tries again.

@@ -6,12 +6,12 @@
 use crate::abi::flags::*;
 use crate::abi::{Address, Errno};
 use crate::calls::path::Spot;
+use crate::event::Answer;
 use crate::fs::MAY_WRITE;
 use crate::kernel::{CallResult, Kernel};
-use crate::procview::caller;
 use crate::memory;
+use crate::procview::caller;
 use crate::rows::{SocketRow, TaskRow};
-use crate::event::Answer;
 use crate::wire::Bytes;
 use alloc::format;
 

@@ -2,8 +2,8 @@
 
 use crate::abi::socket::{Received, Ucred};
 use crate::abi::{Address, Errno};
-use crate::event::{Answer, Payload};
 use crate::components::socket::SocketRef;
+use crate::event::{Answer, Payload};
 use crate::rows::DescriptionRow;
 use crate::wire::Bytes;
 use alloc::boxed::Box;

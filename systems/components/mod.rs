@@ -3,11 +3,11 @@
 
 pub mod anonymous;
 pub mod description;
+pub mod inet;
 pub mod inotify;
+pub mod message;
 pub mod pipe;
 pub mod process;
-pub mod inet;
-pub mod message;
 pub mod socket;
 pub mod task;
 pub mod wait;

@@ -1,10 +1,10 @@
 //! What a finished call gives back: a value and, for some calls, data.
 
+use crate::abi::socket::{OptionValue, Received};
 use crate::abi::{
     Address, AltStack, Dirent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo,
     SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
 };
-use crate::abi::socket::{OptionValue, Received};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;

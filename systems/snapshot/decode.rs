@@ -18,9 +18,7 @@ use crate::event::CallId;
 use crate::fs::Fs;
 use crate::kernel::{Asking, Config, Kernel, WakeMode};
 use crate::memory;
-use crate::rows::{
-    ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, TaskRow,
-};
+use crate::rows::{ContextRow, DescriptionRow, FilesRow, HandlersRow, PipeRow, RowKind, TaskRow};
 use crate::tables::deadlines::Due;
 use crate::tables::users::PerUser;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
@@ -391,7 +389,8 @@ fn get_object(
     })
 }
 
-pub(super) const DANGLING: RestoreError = RestoreError::Inconsistent("a reference that leads nowhere");
+pub(super) const DANGLING: RestoreError =
+    RestoreError::Inconsistent("a reference that leads nowhere");
 
 fn get_files(from: From<'_, '_>, refs: &Refs) -> Result<Files, RestoreError> {
     let mut files = Files { refs: u32::get(from)?, ..Files::default() };

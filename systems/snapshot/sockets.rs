@@ -5,9 +5,9 @@
 
 use super::decode::DANGLING;
 use super::{Refs, RestoreError};
+use crate::abi::flags::AF_UNIX;
 use crate::components::message::Manner;
 use crate::components::socket::{Attached, More, Packet, Peer, Socket, SocketRef, State};
-use crate::abi::flags::AF_UNIX;
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{Encode, RowKind, Rows, SocketRow};
@@ -205,7 +205,8 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     more.room_waiters = Wire::get(from)?;
     let options: Vec<([u32; 2], i64)> = Wire::get(from)?;
     from.charge(memory::OPTION_BYTES * options.len() as u64)?;
-    more.options = options.into_iter().map(|([level, name], value)| ((level, name), value)).collect();
+    more.options =
+        options.into_iter().map(|([level, name], value)| ((level, name), value)).collect();
     Ok((more, pending))
 }
 
@@ -217,10 +218,7 @@ pub(super) fn put_manner(manner: &Manner, rows: &Rows, out: &mut Vec<u8>) {
     (manner.cred, manner.at.map(|at| at.id)).put(out);
 }
 
-pub(super) fn get_manner(
-    from: &mut WireReader<'_>,
-    refs: &Refs,
-) -> Result<Manner, RestoreError> {
+pub(super) fn get_manner(from: &mut WireReader<'_>, refs: &Refs) -> Result<Manner, RestoreError> {
     let (flags, to) = Wire::get(from)?;
     let rights: Vec<u64> = Wire::get(from)?;
     let rights = rights.iter().map(|id| refs.descriptions.get(id).copied());
