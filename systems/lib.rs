@@ -47,6 +47,8 @@ mod short;
 mod snapshot;
 mod tables;
 mod unmasked;
+mod watched;
+mod watchers;
 
 pub use account::Defect;
 pub use boot::{Boot, BootFd, BootTarget};

@@ -196,7 +196,7 @@ impl Kernel {
         let files = self.rows[task].files;
         let view = |entry: &PollFd| {
             let slot = if entry.fd < 0 { None } else { self.rows[files].get(entry.fd) };
-            let revents = self.poll_entry(entry, slot.map(|slot| slot.description));
+            let revents = self.view_entry(task, entry, slot.map(|slot| slot.description));
             PollFd { revents: revents as u16, ..*entry }
         };
         fds.iter().map(view).collect()

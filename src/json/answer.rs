@@ -5,8 +5,8 @@ use super::files::{read_entries, read_stat, read_statfs, show_entries, show_stat
 use super::names;
 use super::socket::{read_address, read_alt_stack, show_address, show_alt_stack};
 use super::structs::{
-    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_status,
-    read_termios, read_time, read_timer, read_winsize, show_action, show_coarse_timer, show_info,
+    Fields, read_action, read_epoll, read_info, read_limit, read_lock, read_numbers, read_poll, read_status,
+    read_termios, read_time, read_timer, read_winsize, show_action, show_coarse_timer, show_epoll, show_info,
     show_limit, show_lock, show_numbers, show_poll, show_status, show_termios, show_time,
     show_timer, show_winsize,
 };
@@ -44,12 +44,13 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Limit(_) => "old_limit",
         Payload::Dirents(_) => "entries",
         Payload::Time(_) => "rem",
-        Payload::Timer(_) if matches!(call, "getitimer" | "timer_gettime") => "curr_value",
+        Payload::Timer(_) if call.ends_with("_gettime") || call == "getitimer" => "curr_value",
         Payload::Timer(_) => "old_value",
         Payload::Address(_) => "addr",
         Payload::AltStack(_) => "old_ss",
         Payload::Change(..) => "change",
         Payload::Conf(_) => "value",
+        Payload::Epoll(_) => "events",
         Payload::Number(_) if call == "timer_create" => "timerid",
         Payload::Number(_) if call == "clone" => "pidfd",
         Payload::Lock(_) | Payload::Termios(_) | Payload::Winsize(_) | Payload::Number(_) => "arg",
@@ -76,6 +77,7 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Set(set) => names::show_set(*set),
         Payload::Fds(fds) => show_numbers(fds.iter().map(|&fd| fd.into())),
         Payload::Poll(fds) => show_poll(fds, true),
+        Payload::Epoll(events) => show_epoll(events),
         Payload::Groups(groups) => show_numbers(groups.iter().map(|&group| group.into())),
         Payload::Ids(ids) => show_numbers(ids.iter().map(|&id| id.into())),
         Payload::Limit(limit) => show_limit(*limit),
@@ -312,7 +314,7 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
     "value",
     "change",
     "addr",
@@ -336,6 +338,7 @@ const NAMES: [&str; 23] = [
     "arg",
     "timerid",
     "pidfd",
+    "events",
 ];
 
 fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
@@ -360,6 +363,7 @@ fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
             })?)
         }
         "fds" => read_fds(name, value)?,
+        "events" => Payload::Epoll(read_epoll(value, name)?),
         "groups" => Payload::Groups(read_numbers(value, name)?),
         "change" => {
             let [event, status]: [i64; 2] = read_numbers::<i64>(value, name)?

@@ -6,6 +6,7 @@
 use crate::abi::Errno;
 use crate::abi::credentials::{CAP_FOWNER, CAP_LEASE};
 use crate::abi::flags::*;
+use crate::components::epoll::WatchedBy;
 use crate::components::{Description, FdSlot, Object, Target};
 use crate::event::{Answer, FcntlArg};
 use crate::fs::{Kind, Place};
@@ -53,6 +54,7 @@ impl Kernel {
             owner_signal: 0,
             flock: 0,
             waits_always: false,
+            watched_by: WatchedBy::NOBODY,
         };
         if let (Target::File(place), true) = (target, description.writable()) {
             self.fs.begin_write(place);
@@ -129,11 +131,16 @@ impl Kernel {
             self.unlock_description(row);
         }
         self.forget_description_locks(row);
+        if !self.rows[row].watched_by.is_empty() {
+            self.drop_watching_items(row);
+        }
         let description = &self.rows[row];
         let (target, flags) = (description.target, description.flags);
         let writable = description.writable();
-        if let Target::Object(Object::Inotify) = target {
-            self.drop_inotify(row.own_id(&self.rows));
+        match target {
+            Target::Object(Object::Inotify) => self.drop_inotify(row.own_id(&self.rows)),
+            Target::Object(Object::Timer) => self.drop_timerfd(row.own_id(&self.rows)),
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {}
         }
         row.remove(&mut self.rows);
         match target {

@@ -41,7 +41,9 @@ impl Kernel {
                     Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
                 }
                 Target::Object(
-                    Object::Epoll
+                    Object::Epoll(_)
+                    | Object::Timer
+                    | Object::Signals(_)
                     | Object::Event(_)
                     | Object::Pidfd(_)
                     | Object::Device(_)

@@ -12,8 +12,9 @@ use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
 use crate::components::{Object, Restart, Segment, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::{Kind, Node, Pages, Place};
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
+use crate::watchers::READERS;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -392,8 +393,8 @@ impl Kernel {
         }
         state.bytes += data.len() as u64;
         self.counters.pipe_bytes += data.len() as u64;
-        if !data.is_empty() && !self.rows[pipe].waiters.is_empty() {
-            self.note(Changed::Pipe(pipe));
+        if !data.is_empty() {
+            self.pipe_woken(pipe, READERS, 0);
         }
         Ok(Some(self.sent(sending, data.len() as u64)))
     }

@@ -19,6 +19,7 @@ use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
 use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
+use crate::watchers::Wake;
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -158,7 +159,7 @@ impl Kernel {
         if let Peer::At(sender) = peer
             && is_writable(cost)
         {
-            self.socket_changed(sender);
+            self.socket_woken(sender, Wake::of(POLLOUT | POLLWRNORM | POLLWRBAND));
         }
         packet.bytes
     }
@@ -285,7 +286,7 @@ impl Kernel {
         let receiver = &mut self.rows[other];
         receiver.queue_cost_bytes += receiver.cost_bytes(bytes.len() as u64);
         receiver.queue.push_back(Packet { bytes: bytes.to_vec(), read: 0 });
-        self.socket_changed(other);
+        self.socket_woken(other, Wake::of(POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND));
         Ok(true)
     }
 
@@ -314,8 +315,13 @@ impl Kernel {
     }
 
     fn socket_changed(&mut self, socket: SocketRow) {
+        self.socket_woken(socket, Wake::ALL);
+    }
+
+    /// A socket changed: which events have just come true, as Linux tells them.
+    pub(crate) fn socket_woken(&mut self, socket: SocketRow, wake: Wake) {
         if !self.rows[socket].waiters.is_empty() {
-            self.note(Changed::Socket(socket));
+            self.woken(Changed::Socket(socket), wake);
         }
     }
 

@@ -205,5 +205,5 @@ impl Kernel {
 
 /// Whether what is open can be neither read nor written, whatever its access mode.
 const fn moves_nothing(target: Target) -> bool {
-    matches!(target, Target::Object(Object::Pidfd(_) | Object::Epoll))
+    matches!(target, Target::Object(Object::Pidfd(_) | Object::Epoll(_)))
 }

@@ -118,7 +118,7 @@ impl Socket {
             queue_cost_bytes: 0,
             error: None,
             shut: 0,
-            waiters: WaitQueue(Vec::new()),
+            waiters: WaitQueue::EMPTY,
         }
     }
 

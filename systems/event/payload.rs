@@ -1,7 +1,7 @@
 //! What a finished call gives back: a value and, for some calls, data.
 
 use crate::abi::{
-    Address, AltStack, Dirent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo,
+    Address, AltStack, Dirent, EpollEvent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo,
     SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
 };
 use crate::wire::Bytes;
@@ -91,6 +91,8 @@ pub enum Payload {
     Change(u32, i32),
     /// The value of pathconf(3); `None` is "unlimited".
     Conf(Option<u64>),
+    /// epoll_wait(2).
+    Epoll(Vec<EpollEvent>),
 }
 
 crate::wire_struct!(Answer { value, payload });
@@ -100,5 +102,5 @@ crate::wire_enum!(Payload {
     12 Ids(ids), 13 Limit(limit), 14 Dirents(entries), 15 Lock(lock), 16 Time(time),
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
     21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status),
-    25 Conf(value)
+    25 Conf(value), 26 Epoll(events)
 });

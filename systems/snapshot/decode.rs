@@ -9,6 +9,7 @@ use super::{
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
+use crate::components::epoll::WatchedBy;
 use crate::components::socket::{Packet, Peer};
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Limits, Object, Pipe,
@@ -86,6 +87,7 @@ impl Kernel {
         from.finish()?;
         kernel.user_signals = PerUser::of_all(kernel.signals_by_user());
         kernel.index_waits();
+        kernel.stand_again();
         kernel.fs.count_users(&kernel.used_places().0);
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
         Ok(kernel)
@@ -115,10 +117,13 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::DESCRIPTION_BYTES)?;
-            let description = get_description(self, from, &mut refs)?;
+            let description = get_description(self, id, from, &mut refs)?;
             self.index_description(&description)?;
             let flock = description.flock;
             let row = DescriptionRow::spawn(&mut self.rows, id, description);
+            if let Some(epoll) = refs.epolls.get(&id) {
+                self.rows[*epoll].own = Some(row);
+            }
             self.index_flock(row, flock)?;
             refs.descriptions.insert(id, row);
         }
@@ -371,6 +376,7 @@ fn get_socket(id: u64, from: From<'_, '_>) -> Result<(Socket, Option<u64>), Wire
 
 fn get_description(
     kernel: &mut Kernel,
+    id: u64,
     from: From<'_, '_>,
     refs: &mut Refs,
 ) -> Result<Description, RestoreError> {
@@ -382,24 +388,41 @@ fn get_description(
             Target::Pipe(pipe, Wire::get(from)?)
         }
         2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
-        3 => Target::Object(get_object(kernel, from, refs)?),
+        3 => Target::Object(get_object(kernel, id, from, refs)?),
         _ => return Err(error.into()),
     };
     let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
     let (flock, waits_always) = (kinds & !WAITS_ALWAYS, kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
     let [owner, owner_signal] = Wire::get(from)?;
-    Ok(Description { target, flags, offset, refs, owner, owner_signal, flock, waits_always })
+    let watched_by = WatchedBy::NOBODY;
+    Ok(Description {
+        target,
+        flags,
+        offset,
+        refs,
+        owner,
+        owner_signal,
+        flock,
+        waits_always,
+        watched_by,
+    })
 }
 
 fn get_object(
     kernel: &mut Kernel,
+    id: u64,
     from: From<'_, '_>,
     refs: &mut Refs,
 ) -> Result<Object, RestoreError> {
     let error = from.error("an object without a name");
     Ok(match from.byte()? {
-        0 => Object::Epoll,
+        0 => {
+            from.charge(memory::EPOLL_BYTES)?;
+            let epoll = kernel.bare_epoll(id);
+            refs.epolls.insert(id, epoll);
+            Object::Epoll(epoll)
+        }
         1 => Object::Inotify,
         2 => Object::Device(Wire::get(from)?),
         3 => Object::Foreign(Wire::get(from)?),
@@ -411,6 +434,8 @@ fn get_object(
             from.charge(memory::PIDFD_BYTES)?;
             Object::Pidfd(refs.pidfd(kernel, Wire::get(from)?))
         }
+        66 => Object::Timer,
+        67 => Object::Signals(Wire::get(from)?),
         _ => return Err(error.into()),
     })
 }
@@ -639,6 +664,10 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let select = Wire::get(from)?;
             let (options, info) = Wire::get(from)?;
             Waiting::Child { select, options, info }
+        }
+        81 => {
+            let description = described(Wire::get(from)?)?;
+            Waiting::Epoll { description, max_events: Wire::get(from)? }
         }
         5 => Waiting::Poll { fds: Wire::get(from)?, held: get_held(from, refs)? },
         6 => Waiting::Select {

@@ -5,6 +5,7 @@ use crate::abi::Signal;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::Socket;
+use crate::components::epoll::Watchers;
 use crate::components::socket::Peer;
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Hold, Interrupted, Life, Object, Pending,
@@ -103,12 +104,13 @@ impl<'a> Wire<'a> for Pending {
     }
 }
 
+/// Items of epoll(7) are not written: their instances know what they watch.
 impl<'a> Wire<'a> for WaitQueue {
     fn put(&self, out: &mut Vec<u8>) {
         self.0.put(out);
     }
     fn get(from: &mut crate::wire::WireReader<'a>) -> Result<Self, crate::wire::WireError> {
-        Ok(WaitQueue(Wire::get(from)?))
+        Ok(WaitQueue(Wire::get(from)?, Watchers::NONE))
     }
 }
 
@@ -180,12 +182,14 @@ impl Encode for Description {
 fn put_object(object: Object, rows: &Rows, out: &mut Vec<u8>) {
     out.push(3);
     match object {
-        Object::Epoll => out.push(0),
+        Object::Epoll(_) => out.push(0),
         Object::Inotify => out.push(1),
         Object::Device(device) => (2u8, device).put(out),
         Object::Foreign(path) => (3u8, path).put(out),
         Object::Event(event) => (4u8, event.own_id(rows)).put(out),
         Object::Pidfd(pidfd) => (5u8, pidfd.own_id(rows)).put(out),
+        Object::Timer => out.push(66),
+        Object::Signals(mask) => (67u8, mask).put(out),
     }
 }
 
@@ -414,6 +418,10 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
         Waiting::SocketWrite { description, data, written } => {
             (20u8, [description.own_id(rows), *written]).put(out);
             data.put(out);
+        }
+        Waiting::Epoll { description, max_events } => {
+            (81u8, description.own_id(rows)).put(out);
+            max_events.put(out);
         }
         Waiting::EventRead { description } => (16u8, description.own_id(rows)).put(out),
         Waiting::EventWrite { description, value } => {

@@ -13,7 +13,10 @@ impl Kernel {
     /// Counters of eventfd(2), what pidfds refer to, timers.
     pub(super) fn put_extras(&self, out: &mut Vec<u8>) {
         let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows);
-        let watches = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
+        let waiting = self.has_waiting_part();
+        // What stands before a part that is there is there, too.
+        let watches =
+            waiting || !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
@@ -25,6 +28,9 @@ impl Kernel {
         }
         if watches {
             self.put_inotify(out);
+        }
+        if waiting {
+            self.put_waiting_part(out);
         }
     }
 
@@ -84,6 +90,9 @@ impl Kernel {
         }
         if from.left() > 0 {
             self.get_inotify(from)?;
+        }
+        if from.left() > 0 {
+            self.get_waiting_part(from, refs)?;
         }
         let armed: Vec<(u32, u32)> = self.timers.by_number.keys().copied().collect();
         armed.into_iter().for_each(|key| self.arm_timer(key));
