@@ -11,9 +11,7 @@ use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
 };
 use crate::fs::{Fs, InodeId};
-use crate::rows::{
-    EpollRow, EventRow, HandlersRow, PidfdRow, PipeRow, Rows, SocketRow, TaskRow,
-};
+use crate::rows::{EpollRow, EventRow, HandlersRow, PidfdRow, PipeRow, Rows, SocketRow, TaskRow};
 use crate::tables::{Deadlines, PidTable};
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::collections::{BTreeMap, VecDeque};

@@ -10,8 +10,8 @@ use crate::components::{Frame, Interrupted, Life, Object, Target, Task, Wait, Wa
 use crate::fs::{InodeId, Place};
 use crate::kernel::{Kernel, WakeMode};
 use crate::rows::{
-    ContextRow, DescriptionRow, EpollRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow, ProcessRow,
-    RowKind, Rows, SocketRow, TaskRow,
+    ContextRow, DescriptionRow, EpollRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow,
+    ProcessRow, RowKind, Rows, SocketRow, TaskRow,
 };
 use crate::tables::deadlines::Due;
 use crate::tables::family::Club;

@@ -23,8 +23,8 @@
 )]
 
 use crate::components::{
-    ColdText, Context, Description, Epoll, Event, Files, Handlers, Pidfd, Pipe, Process, ProcessText,
-    Socket, Task, Text, TextDefault,
+    ColdText, Context, Description, Epoll, Event, Files, Handlers, Pidfd, Pipe, Process,
+    ProcessText, Socket, Task, Text, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
 use crate::wire::Wire;

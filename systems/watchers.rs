@@ -155,7 +155,11 @@ impl Kernel {
             self.rows[handlers].signal_waiters.get_or_insert_default();
         }
         let Some(queue) = self.queue_mut(object) else { return };
-        if enter { queue.add(since, tid) } else { queue.remove(since) }
+        if enter {
+            queue.add(since, tid)
+        } else {
+            queue.remove(since)
+        }
         self.tidy(object);
     }
 
@@ -257,7 +261,8 @@ impl Kernel {
         let waits = !self.rows[epoll].waiters.0.is_empty();
         self.tell_epoll(epoll);
         // One that names both reading and writing is for nobody alone.
-        waits && (events & IN_OUT == 0 || events & IN_OUT != IN_OUT && events & IN_OUT & wanted != 0)
+        waits
+            && (events & IN_OUT == 0 || events & IN_OUT != IN_OUT && events & IN_OUT & wanted != 0)
     }
 
     /// Something entered a ready list: one call that waits for it is woken, and all who poll it.

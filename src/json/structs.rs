@@ -6,16 +6,15 @@ use super::{CAUGHT, JsonError, Object};
 use serde_json::{Value, json};
 use tickernel_systems::abi::flags::{
     EPOLL_EVENTS, LOCK_KINDS, Names, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, UTIME_NOW, UTIME_OMIT,
-    UTIME_SPECIALS,
-    WHENCES, name_of, number_of,
+    UTIME_SPECIALS, WHENCES, name_of, number_of,
 };
 use tickernel_systems::abi::signal::{SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, SIG_DFL, SIG_IGN};
 use tickernel_systems::abi::termios::{
     TERMIOS_CC, TERMIOS_CFLAGS, TERMIOS_IFLAGS, TERMIOS_LFLAGS, TERMIOS_OFLAGS,
 };
 use tickernel_systems::abi::{
-    EpollEvent, Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios, Timespec,
-    WaitStatus, Winsize,
+    EpollEvent, Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios,
+    Timespec, WaitStatus, Winsize,
 };
 
 /// The fields of one object, asked for by name; errors name the field and what it belongs to.

@@ -32,6 +32,14 @@ pub(super) enum Kind {
     Writer,
     /// A socket.
     Socket,
+    /// An instance of epoll(7).
+    Epoll,
+    /// A timer of timerfd_create(2).
+    Timer,
+    /// Signals by signalfd(2).
+    Signals,
+    /// An instance of inotify(7).
+    Notices,
 }
 
 /// What is known of a process.
@@ -191,6 +199,10 @@ impl Player {
                 process.fds.insert(value, kind);
             }
             "eventfd2" => drop(process.fds.insert(value, Kind::Counter)),
+            "epoll_create1" => drop(process.fds.insert(value, Kind::Epoll)),
+            "timerfd_create" => drop(process.fds.insert(value, Kind::Timer)),
+            "signalfd4" => drop(process.fds.insert(value, Kind::Signals)),
+            "inotify_init1" => drop(process.fds.insert(value, Kind::Notices)),
             "pidfd_open" => drop(process.fds.insert(value, Kind::Process)),
             "memfd_create" => drop(process.fds.insert(value, Kind::Memory)),
             "dup" | "dup2" | "dup3" => {

@@ -258,7 +258,8 @@ impl Kernel {
             return *length;
         }
         let above = self.rows[row].watched_by.all();
-        let above: Vec<DescriptionRow> = above.filter_map(|(epoll, _)| self.rows[epoll].own).collect();
+        let above: Vec<DescriptionRow> =
+            above.filter_map(|(epoll, _)| self.rows[epoll].own).collect();
         let lengths = above.into_iter().map(|own| self.depth_above(own, known) + 1);
         let most = lengths.max().unwrap_or(0);
         known.insert(id, most);
@@ -293,7 +294,9 @@ impl Kernel {
         self.rows[row].watched_by.all().all(|(epoll, _)| {
             let own = self.rows[epoll].own;
             match own.filter(|own| !self.rows[*own].watched_by.is_empty()) {
-                Some(own) => length + 1 < PATHS_MAX.len() && self.count_paths(own, length + 1, counts),
+                Some(own) => {
+                    length + 1 < PATHS_MAX.len() && self.count_paths(own, length + 1, counts)
+                }
                 None => {
                     counts[length] += 1;
                     counts[length] <= PATHS_MAX[length]
@@ -322,7 +325,9 @@ impl Kernel {
         timeout_ms: i32,
         sigmask: Option<SigSet>,
     ) -> CallResult {
-        self.with_mask(task, sigmask, |kernel| kernel.epoll_wait(task, epfd, max_events, timeout_ms))
+        self.with_mask(task, sigmask, |kernel| {
+            kernel.epoll_wait(task, epfd, max_events, timeout_ms)
+        })
     }
 
     /// epoll_pwait2(2).

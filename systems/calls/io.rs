@@ -59,7 +59,11 @@ impl Kernel {
             // A length of the face's has no address that could be wrong.
             _ if self.config.face.present => MAX_RW_COUNT,
             // What cannot be read at all says so before it looks at the buffer.
-            _ if matches!(description.target, Target::Object(Object::Pidfd(_) | Object::Epoll(_))) => {
+            _ if matches!(
+                description.target,
+                Target::Object(Object::Pidfd(_) | Object::Epoll(_))
+            ) =>
+            {
                 0
             }
             _ => readable_count(count)?,

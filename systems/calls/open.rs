@@ -246,8 +246,8 @@ impl Kernel {
         state.writers += u32::from(access != O_RDONLY);
         state.writer_opens += u64::from(access != O_RDONLY);
         let state = &self.rows[pipe];
-        let first = access != O_WRONLY && state.readers == 1
-            || access != O_RDONLY && state.writers == 1;
+        let first =
+            access != O_WRONLY && state.readers == 1 || access != O_RDONLY && state.writers == 1;
         match first {
             true => self.woken(Changed::Pipe(pipe), Wake::ALL.at(READERS)),
             false => self.pipe_changed(pipe),

@@ -292,7 +292,8 @@ impl Kernel {
 /// select(2)'s answer: of the descriptors asked for (`fds`, set by set) those that are `ready`, and
 /// what lies beyond the words that were looked at.
 pub(crate) fn selected(sets: &SelectSets, fds: &[PollFd], ready: &[bool]) -> Answer {
-    let mut asked = fds.iter().zip(ready.iter().copied().chain(core::iter::repeat(false))).peekable();
+    let mut asked =
+        fds.iter().zip(ready.iter().copied().chain(core::iter::repeat(false))).peekable();
     let mut value = 0;
     let mut pick = |list: &Option<Vec<i32>>| {
         let mut kept = list.clone()?;

@@ -220,8 +220,14 @@ impl Kernel {
         let append = self.rows[to].flags & O_APPEND != 0;
         let place = match self.rows[from].target {
             Target::File(place) => Some(place),
-            // Of nothing a counter is not asked.
-            Target::Object(Object::Event(_)) if count == 0 => None,
+            // Of nothing an object is not asked.
+            Target::Object(
+                Object::Event(_)
+                | Object::Epoll(_)
+                | Object::Inotify
+                | Object::Timer
+                | Object::Signals(_),
+            ) if count == 0 => None,
             Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
                 return Err(Errno::EINVAL.into());
             }

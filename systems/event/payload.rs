@@ -1,8 +1,8 @@
 //! What a finished call gives back: a value and, for some calls, data.
 
 use crate::abi::{
-    Address, AltStack, Dirent, EpollEvent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo,
-    SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
+    Address, AltStack, Dirent, EpollEvent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction,
+    SigInfo, SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
 };
 use crate::wire::Bytes;
 use alloc::boxed::Box;

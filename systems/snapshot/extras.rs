@@ -15,8 +15,7 @@ impl Kernel {
         let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows);
         let waiting = self.has_waiting_part();
         // What stands before a part that is there is there, too.
-        let watches =
-            waiting || !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
+        let watches = waiting || !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
