@@ -424,7 +424,10 @@ impl<'a> Order<'a> {
             Call::Poll { .. }
             | Call::Ppoll { .. }
             | Call::Select { .. }
-            | Call::Pselect6 { .. } => {
+            | Call::Pselect6 { .. }
+            | Call::EpollWait { .. }
+            | Call::EpollPwait { .. }
+            | Call::EpollPwait2 { .. } => {
                 interrupted || (times_out && self.probe(tid) == Probe::Right)
             }
             _ => false,
@@ -558,6 +561,7 @@ fn times_out(call: &strace::Call, decoded: &Decoded) -> bool {
     let Some(result) = &call.result else { return false };
     match (&*call.name, decoded.expected.recorded) {
         ("poll" | "ppoll" | "select" | "pselect6", Recorded::Value(0)) => true,
+        ("epoll_wait" | "epoll_pwait" | "epoll_pwait2", Recorded::Value(0)) => true,
         ("nanosleep" | "clock_nanosleep", Recorded::Value(0)) => true,
         ("restart_syscall", Recorded::Value(0)) => true,
         ("rt_sigtimedwait", Recorded::Errno(Errno::EAGAIN)) => true,

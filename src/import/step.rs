@@ -1,5 +1,6 @@
 //! One call handed to the kernel: facts before it, the host's answers to it, what it leaves behind.
 
+use tickernel_systems::WaitsView;
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::makedev;
 use tickernel_systems::event::{Call, CallId, Event, HostAnswer, Outcome, Payload, Question};
@@ -116,6 +117,7 @@ impl Order<'_> {
             | Call::Preadv { fd, .. } => {
                 let place = view(fd).and_then(|view| view.place);
                 self.mark_mapped(place, expected);
+                self.treat_count(tid, fd, expected);
                 if place.is_some_and(|place| matches!(place.node, Node::Proc(_))) {
                     expected.flags |= FED | FED_PROC;
                 }
@@ -135,6 +137,18 @@ impl Order<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// How often a timer went off until it was read follows from the machine's speed where the
+    /// clock that the recording tells does not say it.
+    fn treat_count(&self, tid: u32, fd: i32, expected: &mut Expected) {
+        let waits = self.kernel.fd_view(tid, fd).and_then(|view| view.waits);
+        if let (Some(WaitsView::Timer { count, .. }), Payload::Data(data)) =
+            (waits, &expected.payload)
+            && data.0 != count.to_le_bytes()
+        {
+            expected.flags |= FED;
         }
     }
 
@@ -285,6 +299,10 @@ fn is_timed(call: &Call<'_>) -> bool {
             | Call::Ppoll { .. }
             | Call::Select { .. }
             | Call::Pselect6 { .. }
+            | Call::EpollWait { .. }
+            | Call::EpollPwait { .. }
+            | Call::EpollPwait2 { .. }
+            | Call::TimerfdSettime { .. }
             | Call::Alarm { .. }
             | Call::Setitimer { .. }
             | Call::TimerSettime { .. }

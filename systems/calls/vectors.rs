@@ -52,7 +52,7 @@ impl Kernel {
         if !description.writable() {
             return Err(Errno::EBADF.into());
         }
-        if moves_nothing(description.target) {
+        if moves_nothing(description.target) || is_only_read(description.target) {
             return Err(Errno::EINVAL.into());
         }
         Ok(Answer::default())
