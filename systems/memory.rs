@@ -59,7 +59,7 @@ pub(crate) const PIDFD_BYTES: u64 = 256;
 /// An instance of epoll(7).
 pub(crate) const EPOLL_BYTES: u64 = 320;
 /// An item of one, with its places in the index, at its object and at its description.
-pub(crate) const ITEM_BYTES: u64 = 192;
+pub(crate) const ITEM_BYTES: u64 = 320;
 /// A timer of timerfd_create(2), with its deadline.
 pub(crate) const TIMERFD_BYTES: u64 = 256;
 /// A number in a descriptor table, open or not.
@@ -103,7 +103,7 @@ const _: () = {
     fits(PIDFD_BYTES, row + size_of::<Pidfd>() + 32);
     fits(EPOLL_BYTES, row + size_of::<Epoll>());
     let watcher = size_of::<crate::components::epoll::Watcher>();
-    fits(ITEM_BYTES, size_of::<crate::components::epoll::Item>() + watcher + 96);
+    fits(ITEM_BYTES, 2 * (size_of::<crate::components::epoll::Item>() + 2 * watcher) + 96);
     fits(TIMERFD_BYTES, size_of::<crate::components::Timerfd>() + 96);
     fits(FD_BYTES, size_of::<Option<crate::components::FdSlot>>());
     fits(SIGNAL_BYTES, size_of::<Queued>());

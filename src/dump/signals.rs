@@ -99,9 +99,8 @@ fn epoll(args: &mut Args<'_>, call: &Call<'_>) {
         }
         Call::EpollCtl { epfd, op, fd, events, data } => {
             args.fd(*epfd).choice(*op, EPOLL_OPS).fd(*fd);
-            let data = data.unwrap_or(u64::from(fd.cast_unsigned()));
             args.optional(events, |events| {
-                structs::epoll_event(EpollEvent { events: *events, data })
+                structs::epoll_event(EpollEvent { events: *events, data: *data })
             });
         }
         Call::EpollWait { epfd, maxevents, timeout } => {

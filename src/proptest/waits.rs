@@ -107,10 +107,14 @@ impl Lowering<'_> {
             request["timeout"] = timeout.into();
         }
         if call != "epoll_wait" && self.choices[3] > 127 {
-            request["sigmask"] =
-                json!(self.pick(3, &[&["SIGUSR1"][..], &[], &["SIGCHLD", "SIGUSR2"]]));
+            request["sigmask"] = self.sigmask();
         }
         request
+    }
+
+    /// What is held back while a call waits.
+    fn sigmask(&self) -> Value {
+        json!(self.pick(3, &[&["SIGUSR1"][..], &[], &["SIGCHLD", "SIGUSR2"]]))
     }
 
     fn timerfd_settime(&self) -> Value {
@@ -179,8 +183,14 @@ impl Lowering<'_> {
         if self.choices[2] > 220 {
             fds.push(item(self.pick(2, &[-1, 77]), 1));
         }
-        let timeout = if self.alone || self.choices[3].is_multiple_of(2) { 0 } else { -1 };
-        json!({"call": "poll", "fds": fds, "timeout": timeout})
+        let waits = !self.alone && !self.choices[3].is_multiple_of(2);
+        if self.choices[1].is_multiple_of(3) {
+            let time = json!({"sec": 0, "nsec": 0});
+            let timeout = if waits { Value::Null } else { time };
+            let sigmask = self.sigmask();
+            return json!({"call": "ppoll", "fds": fds, "timeout": timeout, "sigmask": sigmask});
+        }
+        json!({"call": "poll", "fds": fds, "timeout": if waits { -1 } else { 0 }})
     }
 
     fn select(&self) -> Value {
@@ -209,8 +219,13 @@ impl Lowering<'_> {
         if self.choices[1] > 240 {
             request["writefds"] = Value::Null;
         }
-        if self.alone || self.choices[2].is_multiple_of(2) {
-            request["timeout"] = json!({"sec": 0, "usec": 0});
+        let waits = !self.alone && !self.choices[2].is_multiple_of(2);
+        if self.choices[2] % 3 == 1 {
+            request["call"] = "pselect6".into();
+            request["sigmask"] = self.sigmask();
+        }
+        if !waits {
+            request["timeout"] = json!({"sec": 0, "nsec": 0});
         }
         request
     }

@@ -35,8 +35,7 @@ pub(super) struct Ctl {
     pub(super) fd: i32,
     /// `None` is a NULL pointer.
     pub(super) events: Option<u32>,
-    /// As the number where nothing else is said.
-    pub(super) data: Option<u64>,
+    pub(super) data: u64,
 }
 
 impl Kernel {
@@ -100,7 +99,6 @@ impl Kernel {
         }
         let key = (other.own_id(&self.rows), ctl.fd);
         let known = self.rows[epoll].find(key);
-        let data = ctl.data.unwrap_or(u64::from(ctl.fd as u32));
         let events = events | ALWAYS;
         match (ctl.op, known) {
             (EPOLL_CTL_ADD, None) => {
@@ -108,7 +106,7 @@ impl Kernel {
                     description: other,
                     fd: ctl.fd,
                     events,
-                    data,
+                    data: ctl.data,
                     since: 0,
                     handlers: self.handlers_watched(task, other),
                 };
@@ -116,7 +114,7 @@ impl Kernel {
             }
             (EPOLL_CTL_ADD, Some(_)) => return Err(Errno::EEXIST.into()),
             (EPOLL_CTL_DEL, Some(_)) => self.drop_item(epoll, other, ctl.fd),
-            (EPOLL_CTL_MOD, Some(at)) => self.change_item(task, epoll, at, (events, data))?,
+            (EPOLL_CTL_MOD, Some(at)) => self.change_item(task, epoll, at, (events, ctl.data))?,
             (EPOLL_CTL_DEL | EPOLL_CTL_MOD, None) => return Err(Errno::ENOENT.into()),
             _ => return Err(Errno::EINVAL.into()),
         }

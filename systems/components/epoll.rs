@@ -262,7 +262,7 @@ impl Watchers {
 
     /// Adds one; `since` is higher than all before it, or it is put in order.
     pub fn add(&mut self, watcher: Watcher) {
-        let list = self.0.get_or_insert_default();
+        let list = self.0.get_or_insert_with(|| Box::new(Vec::with_capacity(1)));
         let at = list.partition_point(|other| other.since <= watcher.since);
         list.insert(at, watcher);
     }
@@ -280,9 +280,20 @@ impl Watchers {
     }
 }
 
-/// The items that watch a description: they go with it.
+/// The items that watch a description, in the order in which they were added: they go with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WatchedBy(Option<Box<BTreeMap<u64, (EpollRow, i32)>>>);
+pub struct WatchedBy(Option<Box<Vec<Watching>>>);
+
+/// An item that watches a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watching {
+    /// Its place in the order of waiting.
+    since: u64,
+    /// Whose item.
+    epoll: EpollRow,
+    /// The number that it was added under.
+    fd: i32,
+}
 
 impl WatchedBy {
     /// Nobody.
@@ -296,26 +307,31 @@ impl WatchedBy {
 
     /// Adds the item with this place in the order of waiting, which was added under a number.
     pub fn add(&mut self, since: u64, epoll: EpollRow, fd: i32) {
-        self.0.get_or_insert_default().insert(since, (epoll, fd));
+        let list = self.0.get_or_insert_with(|| Box::new(Vec::with_capacity(1)));
+        let at = list.partition_point(|other| other.since <= since);
+        list.insert(at, Watching { since, epoll, fd });
     }
 
     /// Removes it.
     pub fn remove(&mut self, since: u64) {
         let Some(list) = &mut self.0 else { return };
-        list.remove(&since);
+        let at = list.partition_point(|other| other.since < since);
+        if list.get(at).is_some_and(|other| other.since == since) {
+            list.remove(at);
+        }
         if list.is_empty() {
             self.0 = None;
         }
     }
 
-    /// All, in the order in which they were added.
+    /// All, each its instance and the number that it was added under.
     pub fn all(&self) -> impl Iterator<Item = (EpollRow, i32)> {
-        self.0.iter().flat_map(|list| list.values().copied())
+        self.0.iter().flat_map(|list| list.iter().map(|one| (one.epoll, one.fd)))
     }
 
     /// Takes all.
     pub fn take(&mut self) -> Vec<(EpollRow, i32)> {
         let list = self.0.take().unwrap_or_default();
-        list.into_values().collect()
+        list.into_iter().map(|one| (one.epoll, one.fd)).collect()
     }
 }

@@ -282,7 +282,7 @@ calls! {
     217 getdents64 Getdents64 { fd: i32 [Plain], count: u64 [Plain] }
     213 epoll_create EpollCreate { size: i32 [Plain] }
     233 epoll_ctl EpollCtl { epfd: i32 [Plain], op: u32 [Choice(EPOLL_OPS)], fd: i32 [Plain],
-        events: Option<u32> [OptionalFlags(EPOLL_EVENTS)], data: Option<u64> [Optional] }
+        events: Option<u32> [OptionalFlags(EPOLL_EVENTS)], data: u64 [Optional] }
     232 epoll_wait EpollWait { epfd: i32 [Plain], maxevents: i32 [Plain], timeout: i32 [Plain] }
     281 epoll_pwait EpollPwait { epfd: i32 [Plain], maxevents: i32 [Plain], timeout: i32 [Plain],
         sigmask: Option<SigSet> [Optional] }

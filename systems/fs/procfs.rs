@@ -41,6 +41,10 @@ pub trait ProcView {
     fn descriptors(&self, pid: u32, tid: u32) -> Vec<u32>;
     /// An open descriptor.
     fn descriptor(&self, pid: u32, tid: u32, fd: u32) -> Option<ProcDescriptor>;
+    /// What `fdinfo/N` of an open descriptor shows beyond what all have.
+    fn descriptor_lines(&self, _pid: u32, _tid: u32, _fd: u32) -> Vec<u8> {
+        Vec::new()
+    }
     /// What does not belong to a process.
     fn system(&self) -> ProcSystem;
 }

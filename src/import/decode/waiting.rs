@@ -16,14 +16,11 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "epoll_create1" => Call::EpollCreate1 { flags: args.flags(0, EPOLL_CREATE_FLAGS)? },
         "epoll_ctl" => {
             let op = args.flags(1, EPOLL_OPS)?;
-            let event = event_asked(args.get(3), op)?;
-            Call::EpollCtl {
-                epfd: args.fd(0)?,
-                op,
-                fd: args.fd(2)?,
-                events: event.map(|event| event.events),
-                data: event.map(|event| event.data),
-            }
+            let (fd, event) = (args.fd(2)?, event_asked(args.get(3), op)?);
+            // As a line of the JSON twin has it that does not say.
+            let data = event.map_or(u64::from(fd.cast_unsigned()), |event| event.data);
+            let events = event.map(|event| event.events);
+            Call::EpollCtl { epfd: args.fd(0)?, op, fd, events, data }
         }
         "epoll_wait" => {
             Call::EpollWait { epfd: args.fd(0)?, maxevents: args.int(2)?, timeout: args.int(3)? }
