@@ -10,6 +10,8 @@ use tickernel_systems::event::{Answer, Call, CallId, Event, Outcome, Payload};
 use tickernel_systems::{Config, Kernel, WakeMode};
 
 const SECOND_NS: u64 = 1_000_000_000;
+/// Nothing is ready.
+const NONE: [u64; 0] = [];
 
 fn value(outcome: Outcome) -> i32 {
     match outcome {
@@ -80,7 +82,7 @@ fn one_ready_of_ten_thousand_is_told_alone_and_in_the_order_of_becoming_ready() 
     for fd in &counters {
         assert_eq!(value(add(&mut kernel, epfd, *fd, EPOLLIN | EPOLLET)), 0);
     }
-    assert_eq!(ready(&mut kernel, epfd), []);
+    assert_eq!(ready(&mut kernel, epfd), NONE);
     for fd in [counters[9_000], counters[5], counters[700]] {
         bump(&mut kernel, fd);
     }
@@ -88,7 +90,7 @@ fn one_ready_of_ten_thousand_is_told_alone_and_in_the_order_of_becoming_ready() 
     let told = [counters[9_000], counters[5], counters[700]].map(|fd| fd as u64);
     assert_eq!(ready(&mut kernel, epfd), told);
     assert_eq!(ready(&mut copy, epfd), told);
-    assert_eq!(ready(&mut kernel, epfd), []);
+    assert_eq!(ready(&mut kernel, epfd), NONE);
     value(kernel.call(1, Call::CloseRange { first: 3, last: u32::MAX, flags: 0 }));
     kernel.audit().expect("balanced books");
     // The table of descriptors stays as long as it was.
@@ -131,7 +133,7 @@ fn an_item_lives_as_long_as_its_description() {
     let call = Call::EpollCtl { epfd, op: EPOLL_CTL_DEL, fd, events: None, data: 0 };
     assert_eq!(kernel.call(1, call), Outcome::Failed(Errno::EBADF));
     value(kernel.call(1, Call::Close { fd: copy }));
-    assert_eq!(ready(&mut kernel, epfd), []);
+    assert_eq!(ready(&mut kernel, epfd), NONE);
     kernel.audit().expect("balanced books");
 }
 
@@ -250,7 +252,7 @@ fn a_period_is_one_edge_until_it_is_read() {
     pass(&mut kernel, SECOND_NS);
     assert_eq!(ready(&mut kernel, epfd), [fd as u64]);
     pass(&mut kernel, 3 * SECOND_NS);
-    assert_eq!(ready(&mut kernel, epfd), []);
+    assert_eq!(ready(&mut kernel, epfd), NONE);
     assert_eq!(count(&mut kernel, fd), Some(4));
     pass(&mut kernel, SECOND_NS);
     assert_eq!(ready(&mut kernel, epfd), [fd as u64]);
@@ -335,7 +337,7 @@ fn instances_do_not_watch_each_other_in_circles_or_too_deep() {
     assert_eq!(ready(&mut kernel, chain[4]), [chain[3] as u64]);
     assert_eq!(ready(&mut copy, chain[4]), [chain[3] as u64]);
     value(kernel.call(1, Call::Read { fd, count: 8 }));
-    assert_eq!(ready(&mut kernel, chain[4]), []);
+    assert_eq!(ready(&mut kernel, chain[4]), NONE);
 }
 
 /// Layers of instances that all watch each other have more ways than can be walked: each is
