@@ -126,8 +126,8 @@ impl Kernel {
         }
     }
 
-    /// What is waited for where a description is polled; of signals by the dispositions of who does.
-    /// `None` for what is always ready, and for a table of dispositions that is gone.
+    /// What is waited for where a description is polled; of signals by the dispositions of who
+    /// does. `None` for what is always ready, and for a table of dispositions that is gone.
     pub(crate) fn watched(
         &self,
         row: DescriptionRow,

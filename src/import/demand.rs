@@ -310,6 +310,13 @@ impl Order<'_> {
         same && self.run_other(other)
     }
 
+    /// What is behind polled descriptors, and what instances of epoll(7) among them watch.
+    fn objects_of(&self, tid: u32, polled: &[i32]) -> Vec<u64> {
+        let own = polled.iter().filter_map(|fd| self.object_of(tid, *fd));
+        let items = polled.iter().flat_map(|fd| self.kernel.epoll_items(tid, *fd));
+        own.chain(items.flat_map(|item| item.objects)).collect()
+    }
+
     /// The pipe, counter or process behind a descriptor.
     fn object_of(&self, tid: u32, fd: i32) -> Option<u64> {
         self.kernel.fd_view(tid, fd)?.object()
@@ -423,11 +430,7 @@ impl Order<'_> {
         let Ok(mine) = Call::get(&mut WireReader::new(&bytes)) else { return false };
         let polled = probe::polled(&mine);
         if !polled.is_empty() {
-            let mut ids: Vec<u64> =
-                polled.iter().filter_map(|fd| self.object_of(tid, *fd)).collect();
-            let items = polled.iter().flat_map(|fd| self.kernel.epoll_items(tid, *fd));
-            ids.extend(items.flat_map(|item| item.objects));
-            return self.supply(tid, &Want::Ready(ids));
+            return self.supply(tid, &Want::Ready(self.objects_of(tid, &polled)));
         }
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };

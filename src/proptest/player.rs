@@ -181,6 +181,10 @@ impl Player {
             _ => {}
         }
         let Some(process) = self.known.get_mut(&pid) else { return };
+        if let Some(kind) = made_by(call) {
+            process.fds.insert(value, kind);
+            return;
+        }
         let number = |name: &str| request.get(name).and_then(Value::as_i64);
         match call {
             "setuid" | "setreuid" | "setresuid" => process.other_user = true,
@@ -198,13 +202,6 @@ impl Player {
                 };
                 process.fds.insert(value, kind);
             }
-            "eventfd2" => drop(process.fds.insert(value, Kind::Counter)),
-            "epoll_create1" => drop(process.fds.insert(value, Kind::Epoll)),
-            "timerfd_create" => drop(process.fds.insert(value, Kind::Timer)),
-            "signalfd4" => drop(process.fds.insert(value, Kind::Signals)),
-            "inotify_init1" => drop(process.fds.insert(value, Kind::Notices)),
-            "pidfd_open" => drop(process.fds.insert(value, Kind::Process)),
-            "memfd_create" => drop(process.fds.insert(value, Kind::Memory)),
             "dup" | "dup2" | "dup3" => {
                 let old = number("oldfd").and_then(|fd| process.fds.get(&fd).copied());
                 process.fds.insert(value, old.unwrap_or(Kind::File));
@@ -225,6 +222,20 @@ impl Player {
             _ => {}
         }
     }
+}
+
+/// What a call makes that makes but one kind of thing.
+fn made_by(call: &str) -> Option<Kind> {
+    Some(match call {
+        "eventfd2" => Kind::Counter,
+        "epoll_create1" => Kind::Epoll,
+        "timerfd_create" => Kind::Timer,
+        "signalfd4" => Kind::Signals,
+        "inotify_init1" => Kind::Notices,
+        "pidfd_open" => Kind::Process,
+        "memfd_create" => Kind::Memory,
+        _ => return None,
+    })
 }
 
 fn is_dup(command: &str) -> bool {

@@ -6,7 +6,6 @@
 use crate::abi::Errno;
 use crate::abi::credentials::{CAP_FOWNER, CAP_LEASE};
 use crate::abi::flags::*;
-use crate::components::epoll::WatchedBy;
 use crate::components::{Description, FdSlot, Object, Target};
 use crate::event::{Answer, FcntlArg};
 use crate::fs::{Kind, Place};
@@ -45,17 +44,7 @@ impl Kernel {
     /// The same where its room is sure.
     pub(crate) fn new_description(&mut self, target: Target, flags: u32) -> DescriptionRow {
         let id = self.next_id();
-        let description = Description {
-            target,
-            flags,
-            offset: 0,
-            refs: 1,
-            owner: 0,
-            owner_signal: 0,
-            flock: 0,
-            waits_always: false,
-            watched_by: WatchedBy::NOBODY,
-        };
+        let description = Description::new(target, flags);
         if let (Target::File(place), true) = (target, description.writable()) {
             self.fs.begin_write(place);
         }

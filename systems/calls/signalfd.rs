@@ -2,8 +2,8 @@
 //!
 //! A descriptor has no signals of its own: whoever reads or polls it finds those that are pending
 //! for himself and are in its set, and who waits is told of each signal of those with whom he
-//! shares the table of dispositions. What the calls answer, and in which order they check, was found
-//! by experiment on Linux 6.18.
+//! shares the table of dispositions. What the calls answer, and in which order they check, was
+//! found by experiment on Linux 6.18.
 
 use crate::abi::flags::*;
 use crate::abi::signal::{SI_KERNEL, SI_TIMER, SI_USER};

@@ -103,6 +103,21 @@ pub struct Description {
 }
 
 impl Description {
+    /// One that is open once, at its beginning.
+    pub const fn new(target: Target, flags: u32) -> Self {
+        Self {
+            target,
+            flags,
+            offset: 0,
+            refs: 1,
+            owner: 0,
+            owner_signal: 0,
+            flock: 0,
+            waits_always: false,
+            watched_by: WatchedBy::NOBODY,
+        }
+    }
+
     /// Whether it may be read.
     pub const fn readable(&self) -> bool {
         use crate::abi::flags::*;

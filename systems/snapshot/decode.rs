@@ -9,7 +9,6 @@ use super::{
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
-use crate::components::epoll::WatchedBy;
 use crate::components::socket::{Packet, Peer};
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Limits, Object, Pipe,
@@ -117,13 +116,11 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::DESCRIPTION_BYTES)?;
-            let description = get_description(self, id, from, &mut refs)?;
+            refs.description = id;
+            let description = get_description(self, from, &mut refs)?;
             self.index_description(&description)?;
             let flock = description.flock;
             let row = DescriptionRow::spawn(&mut self.rows, id, description);
-            if let Some(epoll) = refs.epolls.get(&id) {
-                self.rows[*epoll].own = Some(row);
-            }
             self.index_flock(row, flock)?;
             refs.descriptions.insert(id, row);
         }
@@ -376,7 +373,6 @@ fn get_socket(id: u64, from: From<'_, '_>) -> Result<(Socket, Option<u64>), Wire
 
 fn get_description(
     kernel: &mut Kernel,
-    id: u64,
     from: From<'_, '_>,
     refs: &mut Refs,
 ) -> Result<Description, RestoreError> {
@@ -388,41 +384,27 @@ fn get_description(
             Target::Pipe(pipe, Wire::get(from)?)
         }
         2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
-        3 => Target::Object(get_object(kernel, id, from, refs)?),
+        3 => Target::Object(get_object(kernel, from, refs)?),
         _ => return Err(error.into()),
     };
     let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
     let (flock, waits_always) = (kinds & !WAITS_ALWAYS, kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
-    let [owner, owner_signal] = Wire::get(from)?;
-    let watched_by = WatchedBy::NOBODY;
-    Ok(Description {
-        target,
-        flags,
-        offset,
-        refs,
-        owner,
-        owner_signal,
-        flock,
-        waits_always,
-        watched_by,
-    })
+    let mut description = Description::new(target, flags);
+    (description.refs, description.offset) = (refs, offset);
+    (description.flock, description.waits_always) = (flock, waits_always);
+    [description.owner, description.owner_signal] = Wire::get(from)?;
+    Ok(description)
 }
 
 fn get_object(
     kernel: &mut Kernel,
-    id: u64,
     from: From<'_, '_>,
     refs: &mut Refs,
 ) -> Result<Object, RestoreError> {
     let error = from.error("an object without a name");
     Ok(match from.byte()? {
-        0 => {
-            from.charge(memory::EPOLL_BYTES)?;
-            let epoll = kernel.bare_epoll(id);
-            refs.epolls.insert(id, epoll);
-            Object::Epoll(epoll)
-        }
+        0 => Object::Epoll(refs.epoll(kernel, from)?),
         1 => Object::Inotify,
         2 => Object::Device(Wire::get(from)?),
         3 => Object::Foreign(Wire::get(from)?),
@@ -665,10 +647,6 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let (options, info) = Wire::get(from)?;
             Waiting::Child { select, options, info }
         }
-        81 => {
-            let description = described(Wire::get(from)?)?;
-            Waiting::Epoll { description, max_events: Wire::get(from)? }
-        }
         5 => Waiting::Poll { fds: Wire::get(from)?, held: get_held(from, refs)? },
         6 => Waiting::Select {
             sets: Wire::get(from)?,
@@ -696,6 +674,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             Waiting::Splice(Splicing { from, to, offset, count, keeps })
         }
         tag @ (19 | 20) => return get_socket_waiting(tag, from, refs),
+        81 => return super::waiting::get_epoll_wait(from, refs),
         15 => Waiting::Finished(Wire::get(from)?),
         16 => Waiting::EventRead { description: described(u64::get(from)?)? },
         17 => {

@@ -361,6 +361,8 @@ struct Refs {
     descriptions: BTreeMap<u64, DescriptionRow>,
     events: BTreeMap<u64, EventRow>,
     epolls: BTreeMap<u64, EpollRow>,
+    /// The description that is read.
+    description: u64,
     pidfds: BTreeMap<u64, PidfdRow>,
     files: BTreeMap<u64, FilesRow>,
     contexts: BTreeMap<u64, ContextRow>,

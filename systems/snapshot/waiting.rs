@@ -112,6 +112,11 @@ impl Kernel {
     /// Calls that wait for an instance of epoll(7), or for signals by signalfd(2), enter their
     /// queues: only they know of it.
     pub(super) fn stand_again(&mut self) {
+        for (_, row) in DescriptionRow::all(&self.rows) {
+            if let Target::Object(Object::Epoll(epoll)) = self.rows[row].target {
+                self.rows[epoll].own = Some(row);
+            }
+        }
         for (_, row) in TaskRow::all(&self.rows) {
             let (tid, handlers) = (self.rows[row].tid, self.rows[row].handlers);
             let Some(wait) = &self.rows[row].wait else { continue };
@@ -137,11 +142,31 @@ impl Kernel {
             }
         }
     }
+}
 
-    /// The row of an instance that a description refers to, to be filled later.
-    pub(super) fn bare_epoll(&mut self, id: u64) -> EpollRow {
-        EpollRow::spawn(&mut self.rows, id, Epoll::new(0))
+impl Refs {
+    /// The instance of the description that is read, to be filled later.
+    pub(super) fn epoll(
+        &mut self,
+        kernel: &mut Kernel,
+        from: &mut WireReader<'_>,
+    ) -> Result<EpollRow, RestoreError> {
+        from.charge(memory::EPOLL_BYTES)?;
+        let id = self.description;
+        let epoll = EpollRow::spawn(&mut kernel.rows, id, Epoll::new(0));
+        self.epolls.insert(id, epoll);
+        Ok(epoll)
     }
+}
+
+/// A call of epoll_wait(2).
+pub(super) fn get_epoll_wait(
+    from: &mut WireReader<'_>,
+    refs: &Refs,
+) -> Result<Waiting, RestoreError> {
+    let id = u64::get(from)?;
+    let description = refs.descriptions.get(&id).copied().ok_or(NO_INSTANCE)?;
+    Ok(Waiting::Epoll { description, max_events: Wire::get(from)? })
 }
 
 const NO_INSTANCE: RestoreError = RestoreError::Inconsistent("an instance of epoll is nobody's");

@@ -66,7 +66,7 @@ fn signals_that_are_read_are_those_that_were_sent() {
     let zeros = "\\0".repeat(64);
     let info = |signo: &str, code: &str, pid: &str, status: &str, stime: &str| {
         let words = format!("{signo}\\0\\0\\0\\0\\0\\0\\0{code}{pid}\\0\\0\\0");
-        let rest = "\\0".repeat(24);
+        let rest = "\\0".repeat(20);
         let times = format!("\\0\\0\\0\\0\\0\\0\\0\\0{stime}\\0\\0\\0\\0\\0\\0\\0");
         let more = "\\0".repeat(12);
         format!("\"{words}{rest}{status}\\0\\0\\0{more}{times}{}\"", &zeros[..2 * 56])
