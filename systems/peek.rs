@@ -55,7 +55,7 @@ pub enum WaitsView {
     Epoll,
     /// A timer of timerfd_create(2): when it goes off next, how often it has, its period.
     Timer {
-        /// When it goes off, in ns of the kernel's clock, if it is set and has not.
+        /// When it goes off next, in ns of the kernel's clock.
         deadline_ns: Option<u64>,
         /// What a read would give now; 0 = it would wait.
         count: u64,
@@ -212,7 +212,7 @@ impl Kernel {
             Target::Object(Object::Signals(_)) => Some(WaitsView::Signals),
             Target::Object(Object::Timer) => {
                 let timer = self.timerfds.get(&row.own_id(&self.rows))?;
-                let (deadline_ns, interval_ns) = (timer.deadline_ns(), timer.interval_ns);
+                let (deadline_ns, interval_ns) = (timer.next_ns(self.now_ns), timer.interval_ns);
                 let count = timer.clone().take(self.now_ns).unwrap_or(0);
                 Some(WaitsView::Timer { deadline_ns, count, interval_ns })
             }

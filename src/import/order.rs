@@ -526,7 +526,10 @@ impl<'a> Order<'a> {
             let Some(pending) = pending.filter(|pending| Some(pending.call) == own) else { return };
             let Some(item) = pending.item else { return };
             if self.pass_deadline(tid) || !self.supply_blocked(tid) {
-                self.resume(tid, item, u64::MAX);
+                let pending = self.task(tid).pending.as_ref();
+                if pending.is_some_and(|pending| Some(pending.call) == own) {
+                    self.resume(tid, item, u64::MAX);
+                }
                 break;
             }
             self.resume(tid, item, u64::MAX);

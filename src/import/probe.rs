@@ -123,7 +123,7 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
     }
     match view.waits {
         Some(WaitsView::Timer { deadline_ns, count, interval_ns }) => {
-            return read_timer(kernel.now_ns(), (deadline_ns, count, interval_ns), expected);
+            return read_timer((deadline_ns, count, interval_ns), expected);
         }
         Some(WaitsView::Signals) => return read_signals(kernel, tid, fd, expected),
         Some(WaitsView::Epoll) | None => {}
@@ -175,7 +175,6 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
 
 /// A read of a timer: how often it went off tells how late it is.
 fn read_timer(
-    now_ns: u64,
     (deadline_ns, count, interval_ns): (Option<u64>, u64, u64),
     expected: &Expected,
 ) -> Probe {
@@ -191,9 +190,6 @@ fn read_timer(
         Some(at) => {
             let rest = interval_ns.saturating_mul(missing - 1);
             Probe::Wants(Want::Time(at.saturating_add(rest)))
-        }
-        None if interval_ns > 0 => {
-            Probe::Wants(Want::Time(now_ns.saturating_add(interval_ns.saturating_mul(missing))))
         }
         None => Probe::Unknown,
     }

@@ -2,7 +2,7 @@
 
 use tickernel_systems::WaitsView;
 use tickernel_systems::abi::Errno;
-use tickernel_systems::abi::flags::makedev;
+use tickernel_systems::abi::flags::{CLOCK_REALTIME, TIMER_ABSTIME, makedev};
 use tickernel_systems::event::{Call, CallId, Event, HostAnswer, Outcome, Payload, Question};
 use tickernel_systems::fs::{Kind, Node};
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
@@ -263,11 +263,28 @@ impl Order<'_> {
         let Some(deadline) = self.kernel.deadline_of(tid).filter(|_| times_out) else {
             return false;
         };
+        if self.sleeps_by_boot_time(tid) && self.kernel.next_deadline() < Some(deadline) {
+            // The machine's clock began before the recording's: what else is due waits for that.
+            let item = self.task(tid).pending.as_ref().and_then(|pending| pending.item);
+            self.clock(1);
+            if let Some(item) = item {
+                self.resume(tid, item, 0);
+            }
+            return true;
+        }
         let delta_ns = deadline.saturating_sub(self.kernel.now_ns());
         if delta_ns > 0 {
             self.emit(&Event::Clock { delta_ns }, None, None);
         }
         true
+    }
+
+    /// Whether a task sleeps until a time of a clock that began when the machine was started.
+    fn sleeps_by_boot_time(&mut self, tid: u32) -> bool {
+        let pending = self.task(tid).pending.as_ref();
+        let call = pending.and_then(|pending| pending.decoded.parsed());
+        matches!(call, Some(Call::ClockNanosleep { clockid, flags: TIMER_ABSTIME, .. })
+            if clockid != CLOCK_REALTIME)
     }
 
     /// A pending call becomes one that only waits: it was never seen to return.

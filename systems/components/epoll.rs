@@ -242,6 +242,7 @@ pub struct Watcher {
 /// The items that watch one object, in the order in which they were added. Nothing is taken where
 /// there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::box_collection, reason = "one word in every row, most of which have none")]
 pub struct Watchers(Option<Box<Vec<Watcher>>>);
 
 impl Watchers {
@@ -282,6 +283,7 @@ impl Watchers {
 
 /// The items that watch a description, in the order in which they were added: they go with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::box_collection, reason = "one word in every row, most of which have none")]
 pub struct WatchedBy(Option<Box<Vec<Watching>>>);
 
 /// An item that watches a description.

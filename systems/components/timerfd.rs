@@ -32,6 +32,13 @@ impl Timerfd {
         if self.at_ns != 0 && !self.expired { Some(self.at_ns) } else { None }
     }
 
+    /// The next time that it goes off, or would if it were looked at.
+    pub fn next_ns(&self, now_ns: u64) -> Option<u64> {
+        let mut timer = self.clone();
+        timer.go_on(now_ns);
+        timer.deadline_ns()
+    }
+
     /// Its time has come.
     pub fn go_off(&mut self) {
         self.expired = true;
