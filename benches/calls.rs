@@ -34,7 +34,7 @@ fn calls(criterion: &mut Criterion) {
                     WallTime.end(begin)
                 });
             });
-        } else if Host::can(operation) {
+        } else if host.can(operation) {
             group.bench_function("Linux", |bench| bench.iter(|| host.run(black_box(operation))));
         }
         group.finish();

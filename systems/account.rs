@@ -80,11 +80,12 @@ impl Kernel {
         uses.held_bytes += timers.len() as u64 * memory::TIMER_BYTES;
         let owned = timers.keys().all(|(pid, _)| self.pids.process(*pid).is_some());
         must(owned, "a timer belongs to nobody")?;
-        must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
         let signals = self.count_signals();
         must(signals == self.queued_signals, "pending signals are counted wrongly")?;
         let by_user = self.signals_by_user() == self.user_signals.all();
         must(by_user, "pending signals of a user are counted wrongly")?;
+        self.audit_waiting(&mut uses.held_bytes)?;
+        must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
         must(self.fs.is_counted(), "what files take is counted wrongly")?;
         self.audit_references()
     }
@@ -146,6 +147,7 @@ impl Kernel {
             | Waiting::Accept { description, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. }
+            | Waiting::Epoll { description, .. }
             | Waiting::RecordLock { description, .. }
             | Waiting::Flock { description, .. } => held(*description),
             Waiting::SocketWrite { description, with, .. } => {

@@ -161,6 +161,8 @@ impl Kernel {
             locks: BTreeMap::new(),
             record_locks: BTreeMap::new(),
             inotify: Default::default(),
+            timerfds: Default::default(),
+            user_watches: Default::default(),
             pidfds: BTreeMap::new(),
             sockets: crate::tables::SocketNames::default(),
             flights: crate::calls::rights::Flights::default(),

@@ -63,6 +63,7 @@ impl Kernel {
         }
         let posted = self.enqueue(process, chosen, scope, (signal, info));
         if posted == Posted::Pending {
+            self.signals_woken(self.rows[chosen].handlers);
             self.posted(process, chosen, signal);
         }
         posted
@@ -550,14 +551,30 @@ impl Kernel {
 
     /// A pending signal of the set, for sigtimedwait(2).
     pub(crate) fn take_signal_of(&mut self, row: TaskRow, set: SigSet) -> Option<Answer> {
-        let process = self.rows[row].process;
-        let private = self.rows[row].pending.set.intersection(set).first();
-        let shared = self.rows[process].pending.set.intersection(set).first();
-        let signal = private.or(shared)?;
-        let Some(info) = self.take_pending(row, signal) else {
-            return self.take_signal_of(row, set);
-        };
+        let (signal, info) = self.dequeue_signal(row, set)?;
         Some(Answer { value: i64::from(signal.number()), payload: Payload::Info(Box::new(info)) })
+    }
+
+    /// Takes a pending signal of the set: of the task before of the process, faults first, then the
+    /// lowest.
+    pub(crate) fn dequeue_signal(
+        &mut self,
+        row: TaskRow,
+        set: SigSet,
+    ) -> Option<(Signal, SigInfo)> {
+        loop {
+            let task = &self.rows[row];
+            let pending = [task.pending.set, self.rows[task.process].pending.set];
+            let first = |pending: SigSet| {
+                let wanted = pending.intersection(set);
+                wanted.intersection(SYNCHRONOUS).first().or(wanted.first())
+            };
+            let signal = pending.into_iter().find_map(first)?;
+            // Else it was a timer's that has been set anew.
+            if let Some(info) = self.take_pending(row, signal) {
+                return Some((signal, info));
+            }
+        }
     }
 
     /// `Deliver`: one pending signal, at the place that a recording shows (OnDemand).

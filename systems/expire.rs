@@ -8,6 +8,7 @@ use crate::components::Waiting;
 use crate::event::{Answer, Completed, Payload};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::tables::deadlines::Due;
+use alloc::vec::Vec;
 
 impl Kernel {
     /// Handles every deadline up to now.
@@ -29,6 +30,10 @@ impl Kernel {
                     self.timer_is_due(pid, number);
                     self.settle();
                 }
+                Due::Timerfd(id) => {
+                    self.timerfd_is_due(id);
+                    self.settle();
+                }
                 Due::Alarm(pid) => {
                     self.ring(pid);
                     self.settle();
@@ -46,8 +51,9 @@ pub(crate) fn expired_result(on: &mut Waiting) -> Completed {
     match on {
         Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
         Waiting::Select { sets, fds, .. } => {
-            Completed::Done(crate::calls::poll::selected(sets, fds, |_| false))
+            Completed::Done(crate::calls::poll::selected(sets, fds, &[]))
         }
+        Waiting::Epoll { .. } => Completed::Done(Answer::with(Payload::Epoll(Vec::new()))),
         // Only reads of the face have a deadline.
         Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
         // SO_RCVTIMEO, SO_SNDTIMEO (socket(7)).

@@ -11,7 +11,7 @@ use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
 };
 use crate::fs::{Fs, InodeId};
-use crate::rows::{EventRow, PidfdRow, PipeRow, Rows, SocketRow, TaskRow};
+use crate::rows::{EpollRow, EventRow, HandlersRow, PidfdRow, PipeRow, Rows, SocketRow, TaskRow};
 use crate::tables::{Deadlines, PidTable};
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -192,6 +192,14 @@ pub(crate) enum Changed {
     Records(LockedObject),
     /// The queue of this instance of inotify(7).
     Inotify(u64),
+    /// A timer of timerfd_create(2).
+    Timer(u64),
+    /// Signals of who has these dispositions, for signalfd(2).
+    Signals(HandlersRow),
+    /// The ready list of this instance of epoll(7), for who polls it.
+    Epoll(EpollRow),
+    /// The call of epoll_wait(2) that is woken, if it is still the same.
+    Waiter { tid: u32, since: u64 },
 }
 
 /// A virtual POSIX kernel.
@@ -223,6 +231,10 @@ pub struct Kernel {
     pub(crate) flights: crate::calls::rights::Flights,
     /// The timers of timer_create(2).
     pub(crate) timers: crate::tables::timers::Timers,
+    /// Those of timerfd_create(2), by the ids of their descriptions.
+    pub(crate) timerfds: BTreeMap<u64, crate::components::Timerfd>,
+    /// Items of epoll(7) by the real user of their instance; follows from the rows.
+    pub(crate) user_watches: crate::tables::users::PerUser,
     pub(crate) now_ns: u64,
     pub(crate) tick: Tick,
     pub(crate) counters: Counters,

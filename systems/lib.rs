@@ -47,6 +47,8 @@ mod short;
 mod snapshot;
 mod tables;
 mod unmasked;
+mod watched;
+mod watchers;
 
 pub use account::Defect;
 pub use boot::{Boot, BootFd, BootTarget};
@@ -55,7 +57,9 @@ pub use components::ProcessText;
 pub use face::{FaceConfig, FaceLimits, Policy};
 pub use faceview::{FaceCounts, FaceProcess};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
-pub use peek::{ChildView, CounterView, FdView, FrameView, PipeView, SocketView};
+pub use peek::{
+    ChildView, CounterView, FdView, FrameView, ItemView, PipeView, SocketView, WaitsView,
+};
 pub use profile::{Bends, Profile};
 pub use rules::{FILE_OPERATIONS, Refusal, glob_matches};
 pub use snapshot::{ProcessRow, ProcessState, RestoreError, TreeRow};

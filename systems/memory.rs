@@ -15,6 +15,7 @@
 //! | pipe(2), open(2), socket(2), eventfd(2), pidfd_open(2) … | `ENFILE` |
 //! | dup(2), dup2(2), `F_DUPFD`: a longer table | `EMFILE` |
 //! | write(2) into a pipe | `ENOMEM`, as Linux without a page for it |
+//! | epoll_ctl(2): an item | `ENOMEM` |
 //! | write(2) into a socket | `ENOBUFS` |
 //! | `F_SETPIPE_SZ` | `EPERM`, as beyond pipe-user-pages-hard (pipe(7)) |
 //! | a call that would wait: poll(2), select(2), write(2) | `ENOMEM` |
@@ -29,13 +30,13 @@
 use crate::abi::{Address, Errno, SigAction, Signal};
 use crate::components::socket::{Attached, More, Packet};
 use crate::components::{
-    Context, Description, Event, Files, Frame, Handlers, Interrupted, Pidfd, Pipe, Process,
+    Context, Description, Epoll, Event, Files, Frame, Handlers, Interrupted, Pidfd, Pipe, Process,
     ProcessText, Queued, Socket, Task, Text, Wait, Waiting,
 };
 use crate::event::{Completed, Payload};
 use crate::kernel::{Config, Counters, Kernel};
 use crate::rows::{
-    DescriptionRow, EventRow, PidfdRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow,
+    DescriptionRow, EpollRow, EventRow, PidfdRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow,
 };
 
 /// What a row takes beside its value: generation, own id, digest, entity, its place in an index.
@@ -58,6 +59,12 @@ pub(crate) const OPTION_BYTES: u64 = 64;
 pub(crate) const EVENT_BYTES: u64 = 256;
 /// What a pidfd refers to, with its place in the index.
 pub(crate) const PIDFD_BYTES: u64 = 256;
+/// An instance of epoll(7).
+pub(crate) const EPOLL_BYTES: u64 = 320;
+/// An item of one, with its places in the index, at its object and at its description.
+pub(crate) const ITEM_BYTES: u64 = 320;
+/// A timer of timerfd_create(2), with its deadline.
+pub(crate) const TIMERFD_BYTES: u64 = 256;
 /// A number in a descriptor table, open or not.
 pub(crate) const FD_BYTES: u64 = 16;
 /// A word of a command line or environment, beside its bytes.
@@ -98,6 +105,10 @@ const _: () = {
     fits(ATTACHED_BYTES, size_of::<Attached>());
     fits(EVENT_BYTES, row + size_of::<Event>());
     fits(PIDFD_BYTES, row + size_of::<Pidfd>() + 32);
+    fits(EPOLL_BYTES, row + size_of::<Epoll>());
+    let watcher = size_of::<crate::components::epoll::Watcher>();
+    fits(ITEM_BYTES, 2 * (size_of::<crate::components::epoll::Item>() + 2 * watcher) + 96);
+    fits(TIMERFD_BYTES, size_of::<crate::components::Timerfd>() + 96);
     fits(FD_BYTES, size_of::<Option<crate::components::FdSlot>>());
     fits(SIGNAL_BYTES, size_of::<Queued>());
     fits(FRAME_BYTES, size_of::<Frame>() + size_of::<Wait>());
@@ -121,6 +132,7 @@ impl Kernel {
             + SocketRow::live(rows) * SOCKET_BYTES
             + EventRow::live(rows) * EVENT_BYTES
             + PidfdRow::live(rows) * PIDFD_BYTES
+            + EpollRow::live(rows) * EPOLL_BYTES
     }
 
     /// The counters.
@@ -226,6 +238,7 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         Waiting::SocketRead { .. } => 0,
         Waiting::PipeRead { .. }
         | Waiting::EventRead { .. }
+        | Waiting::Epoll { .. }
         | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)
         | Waiting::Splice(_)

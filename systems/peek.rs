@@ -7,7 +7,8 @@
 //! the start.
 
 use crate::abi::flags::AT_FDCWD;
-use crate::abi::{Credentials, Errno, PollFd, SigSet, Signal};
+use crate::abi::{Credentials, EpollEvent, Errno, PollFd, SigSet, Signal};
+use crate::components::epoll::PRIVATE_BITS;
 use crate::components::socket::{Packet, Peer, RCV_SHUTDOWN};
 use crate::components::{
     ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target, Waiting,
@@ -16,7 +17,7 @@ use crate::event::{CallId, Completed};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
-use crate::rows::{RowKind, SocketRow, TaskRow};
+use crate::rows::{DescriptionRow, EpollRow, RowKind, SocketRow, TaskRow};
 use crate::tables::timers::{Notify, Timer};
 use alloc::vec::Vec;
 
@@ -37,12 +38,45 @@ pub struct FdView {
     pub process: Option<(u64, Option<u32>)>,
     /// It reads of inotify(7) what happens to files.
     pub notices: bool,
+    /// It is waited with, or waited for alone: an instance of epoll(7), a timer, pending signals.
+    pub waits: Option<WaitsView>,
     /// Access mode and status flags.
     pub flags: u32,
     /// Offset in bytes.
     pub offset: u64,
     /// Descriptors and calls that share the description.
     pub uses: u32,
+}
+
+/// What descriptors are that only wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsView {
+    /// An instance of epoll(7).
+    Epoll,
+    /// A timer of timerfd_create(2): when it goes off next, how often it has, its period.
+    Timer {
+        /// When it goes off next, in ns of the kernel's clock.
+        deadline_ns: Option<u64>,
+        /// What a read would give now; 0 = it would wait.
+        count: u64,
+        /// Its period; 0 = once.
+        interval_ns: u64,
+    },
+    /// Signals of signalfd(2).
+    Signals,
+}
+
+/// An item of epoll(7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemView {
+    /// What is told with it.
+    pub data: u64,
+    /// What it has to tell now.
+    pub events: u32,
+    /// Own ids of what it waits for.
+    pub objects: Vec<u64>,
+    /// When a timer that it waits for goes off.
+    pub deadline_ns: Option<u64>,
 }
 
 /// The state of a counter of eventfd(2).
@@ -71,7 +105,7 @@ impl FdView {
     /// Own id of the pipe, connection, counter or process behind it: what a wait for it waits for.
     pub fn object(&self) -> Option<u64> {
         let pipe = self.pipe.map(|pipe| pipe.id).or(self.socket.map(|socket| socket.id));
-        let pipe = pipe.or(self.notices.then_some(self.id));
+        let pipe = pipe.or((self.notices || self.waits.is_some()).then_some(self.id));
         pipe.or(self.counter.map(|counter| counter.id)).or(self.process.map(|process| process.0))
     }
 }
@@ -156,7 +190,102 @@ impl Kernel {
         let notices = matches!(description.target, Target::Object(Object::Inotify));
         let (flags, offset, uses) = (description.flags, description.offset, description.refs);
         let id = row.own_id(&self.rows);
-        Some(FdView { id, place, pipe, socket, counter, process, notices, flags, offset, uses })
+        let waits = self.waits_view(row);
+        Some(FdView {
+            id,
+            place,
+            pipe,
+            socket,
+            counter,
+            process,
+            notices,
+            waits,
+            flags,
+            offset,
+            uses,
+        })
+    }
+
+    fn waits_view(&self, row: DescriptionRow) -> Option<WaitsView> {
+        match self.rows[row].target {
+            Target::Object(Object::Epoll(_)) => Some(WaitsView::Epoll),
+            Target::Object(Object::Signals(_)) => Some(WaitsView::Signals),
+            Target::Object(Object::Timer) => {
+                let timer = self.timerfds.get(&row.own_id(&self.rows))?;
+                let (deadline_ns, interval_ns) = (timer.next_ns(self.now_ns), timer.interval_ns);
+                let count = timer.clone().take(self.now_ns).unwrap_or(0);
+                Some(WaitsView::Timer { deadline_ns, count, interval_ns })
+            }
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => None,
+        }
+    }
+
+    fn epoll_behind(&self, tid: u32, fd: i32) -> Option<(TaskRow, EpollRow)> {
+        let task = self.pids.task(tid)?;
+        let row = self.rows[self.rows[task].files].get(fd)?.description;
+        match self.rows[row].target {
+            Target::Object(Object::Epoll(epoll)) => Some((task, epoll)),
+            _ => None,
+        }
+    }
+
+    /// What epoll_wait(2) would give now; `None` if the descriptor is no instance.
+    pub fn epoll_view(&self, tid: u32, fd: i32, max_events: usize) -> Option<Vec<EpollEvent>> {
+        let (task, epoll) = self.epoll_behind(tid, fd)?;
+        let ready = self.rows[epoll].ready_places().into_iter();
+        let events = ready.filter_map(|at| {
+            let item = self.rows[epoll].item(at)?;
+            let events = self.events_of(task, item.description) & item.events & !PRIVATE_BITS;
+            (events != 0).then_some(EpollEvent { events, data: item.data })
+        });
+        Some(events.take(max_events).collect())
+    }
+
+    /// The items of an instance.
+    pub fn epoll_items(&self, tid: u32, fd: i32) -> Vec<ItemView> {
+        let Some((task, epoll)) = self.epoll_behind(tid, fd) else { return Vec::new() };
+        let items = self.rows[epoll].items().map(|(_, _, item)| {
+            let mut view = ItemView {
+                data: item.data,
+                events: self.events_of(task, item.description) & item.events & !PRIVATE_BITS,
+                objects: Vec::new(),
+                deadline_ns: None,
+            };
+            self.add_objects(item.description, &mut view);
+            view
+        });
+        items.collect()
+    }
+
+    /// What is behind a description, and behind the items of an instance that it is.
+    fn add_objects(&self, row: DescriptionRow, view: &mut ItemView) {
+        let id = match self.rows[row].target {
+            Target::Pipe(pipe, _) => pipe.own_id(&self.rows),
+            Target::Socket(socket) => match self.socket_view(socket) {
+                Some(socket) => socket.id,
+                None => return,
+            },
+            Target::Object(Object::Event(event)) => event.own_id(&self.rows),
+            Target::Object(Object::Pidfd(pidfd)) => pidfd.own_id(&self.rows),
+            Target::Object(_) => row.own_id(&self.rows),
+            Target::File(_) => return,
+        };
+        view.objects.push(id);
+        if let Some(WaitsView::Timer { deadline_ns: Some(at), .. }) = self.waits_view(row) {
+            view.deadline_ns = Some(view.deadline_ns.map_or(at, |other| other.min(at)));
+        }
+        if let Target::Object(Object::Epoll(epoll)) = self.rows[row].target {
+            for (_, _, item) in self.rows[epoll].items() {
+                self.add_objects(item.description, view);
+            }
+        }
+    }
+
+    /// Whether a task's process is the child of another's.
+    pub fn is_child_of(&self, child: u32, parent: u32) -> bool {
+        let process = |tid: u32| self.pids.task(tid).map(|task| self.rows[task].process);
+        let (Some(child), Some(parent)) = (process(child), process(parent)) else { return false };
+        self.rows[child].parent == self.rows[parent].pid
     }
 
     fn socket_view(&self, socket: SocketRow) -> Option<SocketView> {
@@ -196,7 +325,7 @@ impl Kernel {
         let files = self.rows[task].files;
         let view = |entry: &PollFd| {
             let slot = if entry.fd < 0 { None } else { self.rows[files].get(entry.fd) };
-            let revents = self.poll_entry(entry, slot.map(|slot| slot.description));
+            let revents = self.view_entry(task, entry, slot.map(|slot| slot.description));
             PollFd { revents: revents as u16, ..*entry }
         };
         fds.iter().map(view).collect()

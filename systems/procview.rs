@@ -3,11 +3,11 @@
 //! Owns the answers to [`ProcView`]; names, modes and texts are `fs/procfs.rs` and
 //! `fs/proc_text.rs`.
 
-use crate::components::{Life, Target};
+use crate::components::{Life, Object, Target};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
 use crate::fs::{Caller, ProcView};
 use crate::kernel::{Config, Counters, Kernel};
-use crate::rows::{RowKind, Rows, TaskRow};
+use crate::rows::{EpollRow, RowKind, Rows, TaskRow};
 use crate::tables::PidTable;
 use alloc::format;
 use alloc::vec::Vec;
@@ -64,6 +64,20 @@ impl<'k> View<'k> {
             text.push(0);
         }
         text
+    }
+}
+
+impl View<'_> {
+    /// The items of an instance of epoll(7), as `fdinfo/N` shows them.
+    fn item_lines(&self, epoll: EpollRow) -> Vec<u8> {
+        let items = self.rows[epoll].items().map(|((id, fd), _, item)| {
+            let (events, data) = (item.events, item.data);
+            let line = format!(
+                "tfd: {fd:8} events: {events:8x} data: {data:16x}  pos:0 ino:{id:x} sdev:f\n"
+            );
+            line.into_bytes()
+        });
+        items.collect::<Vec<_>>().concat()
     }
 }
 
@@ -213,6 +227,21 @@ impl ProcView for View<'_> {
             Target::File(_) | Target::Pipe(_, Some(_)) | Target::Object(_) => 0,
         };
         Some(ProcDescriptor { flags: description.flags, pos: description.offset, ino })
+    }
+
+    fn descriptor_lines(&self, pid: u32, tid: u32, fd: u32) -> Vec<u8> {
+        let row = self.task_row(pid, tid).filter(|row| !self.rows[*row].exited);
+        let slot = row.and_then(|row| {
+            let files = &self.rows[self.rows[row].files];
+            files.get(i32::try_from(fd).ok()?)
+        });
+        match slot.map(|slot| self.rows[slot.description].target) {
+            Some(Target::Object(Object::Epoll(epoll))) => self.item_lines(epoll),
+            Some(Target::Object(Object::Signals(mask))) => {
+                format!("sigmask:\t{:016x}\n", mask.0).into_bytes()
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn system(&self) -> ProcSystem {

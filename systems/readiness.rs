@@ -14,7 +14,7 @@ use crate::components::{ChildSelect, Interrupted, Object, Restart, Target, Wait,
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
-use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
+use crate::rows::{RowKind, DescriptionRow, PipeRow, TaskRow};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::boxed::Box;
@@ -185,6 +185,12 @@ impl Kernel {
                     self.watch_description(*description, since, tid, enter);
                 }
             }
+            Waiting::Epoll { description, .. } => {
+                if let Target::Object(Object::Epoll(epoll)) = self.rows[*description].target {
+                    let queue = &mut self.rows[epoll].waiters;
+                    if enter { queue.add(since, tid) } else { queue.remove(since) }
+                }
+            }
             Waiting::Child { .. } => {
                 let process = self.rows[row].process;
                 let queue = &mut self.rows[process].child_waiters;
@@ -204,21 +210,10 @@ impl Kernel {
     }
 
     fn watch_description(&mut self, row: DescriptionRow, since: u64, tid: u32, enter: bool) {
-        let queue = match self.rows[row].target {
-            Target::Pipe(pipe, _) => return self.watch_pipe(pipe, since, tid, enter),
-            Target::Object(Object::Event(event)) => &mut self.rows[event].waiters,
-            Target::Object(Object::Pidfd(pidfd)) => &mut self.rows[pidfd].waiters,
-            Target::Socket(socket) => &mut self.rows[socket].waiters,
-            Target::Object(Object::Inotify) => {
-                let id = row.own_id(&self.rows);
-                match self.inotify.instances.get_mut(&id) {
-                    Some(instance) => &mut instance.waiters,
-                    None => return,
-                }
-            }
-            Target::File(_) | Target::Object(_) => return,
-        };
-        if enter { queue.add(since, tid) } else { queue.remove(since) }
+        let handlers = self.pids.task(tid).map(|task| self.rows[task].handlers);
+        if let Some(object) = self.watched(row, handlers) {
+            self.stand(object, (since, tid), enter);
+        }
     }
 
     /// Enters or removes a wait for room in a socket's queue, which may be gone.
@@ -236,10 +231,10 @@ impl Kernel {
         if enter { queue.add(since, tid) } else { queue.remove(since) }
     }
 
-    /// Notes that a pipe changed, if anybody waits for it.
+    /// Notes that a pipe changed, if a call waits for it.
     #[inline]
     pub(crate) fn pipe_changed(&mut self, pipe: PipeRow) {
-        if !self.rows[pipe].waiters.is_empty() {
+        if !self.rows[pipe].waiters.0.is_empty() {
             self.note(Changed::Pipe(pipe));
         }
     }
@@ -261,24 +256,22 @@ impl Kernel {
                 }
                 waiters
             }
-            Changed::Event(event) if event.is_live(&self.rows) => {
-                SmallVec::from_slice(&self.rows[event].waiters.0)
-            }
-            Changed::Pidfd(pidfd) if pidfd.is_live(&self.rows) => {
-                SmallVec::from_slice(&self.rows[pidfd].waiters.0)
-            }
-            Changed::Socket(socket) if socket.is_live(&self.rows) => {
-                SmallVec::from_slice(&self.rows[socket].waiters.0)
-            }
             Changed::Room(socket) if socket.is_live(&self.rows) => {
                 let more = self.rows[socket].more.as_deref();
                 SmallVec::from_slice(more.map_or(&[], |more| &more.room_waiters.0))
             }
+            Changed::Room(_) => return,
             Changed::Pipe(_)
+            | Changed::Socket(_)
             | Changed::Event(_)
             | Changed::Pidfd(_)
-            | Changed::Socket(_)
-            | Changed::Room(_) => return,
+            | Changed::Inotify(_)
+            | Changed::Timer(_)
+            | Changed::Signals(_)
+            | Changed::Epoll(_) => match self.queue(object) {
+                Some(queue) => SmallVec::from_slice(&queue.0),
+                None => return,
+            },
             Changed::Children { parent, child, group, maker } => {
                 let Some(process) = self.pids.process(parent) else { return };
                 let waiters = self.rows[process].child_waiters.0.iter().copied();
@@ -288,10 +281,11 @@ impl Kernel {
             }
             Changed::Locks(inode) => self.lock_waiters(inode).into(),
             Changed::Records(object) => self.record_waiters(object).into(),
-            Changed::Inotify(id) => match self.inotify.instances.get(&id) {
-                Some(instance) => SmallVec::from_slice(&instance.waiters.0),
-                None => return,
-            },
+            Changed::Waiter { tid, since } => {
+                self.retry(tid, Some(since));
+                self.wait_for_more(tid, since);
+                return;
+            }
             Changed::Task(tid) => {
                 self.retry(tid, None);
                 return;
@@ -463,6 +457,7 @@ impl Kernel {
             | Waiting::Connect { description, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. }
+            | Waiting::Epoll { description, .. }
             | Waiting::RecordLock { description, .. }
             | Waiting::Flock { description, .. } => self.release(*description),
             Waiting::SocketWrite { description, with, .. } => {
@@ -518,7 +513,7 @@ impl Kernel {
         let since = wait.since;
         let tried = match &mut wait.on {
             Waiting::PipeRead { description, count } => {
-                self.try_pipe_read(*description, *count).transpose()
+                self.try_pipe_read(row, *description, *count).transpose()
             }
             Waiting::PipeWrite { description, data, written } => {
                 let before = *written;
@@ -558,9 +553,11 @@ impl Kernel {
             }
             // The numbers are looked up anew: another task of the table may have closed one.
             Waiting::Poll { fds, .. } => {
-                let files = &self.rows[self.rows[row].files];
-                let found = |at: usize| Some(files.get(fds.get(at)?.fd)?.description);
-                self.try_poll(fds, found).map(Ok)
+                let behind = self.behind(row, fds);
+                self.try_poll(row, fds, &behind).map(Ok)
+            }
+            Waiting::Epoll { description, max_events } => {
+                self.try_epoll_wait(row, *description, *max_events).map(Ok)
             }
             Waiting::Select { sets, fds, .. } => self.try_select(row, sets, fds).map(Ok),
             Waiting::Flock { description, operation } => {

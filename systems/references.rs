@@ -11,8 +11,8 @@ use crate::components::{Frame, Interrupted, Life, Object, Target, Task, Wait, Wa
 use crate::fs::{InodeId, Place};
 use crate::kernel::{Kernel, WakeMode};
 use crate::rows::{
-    ContextRow, DescriptionRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow, ProcessRow,
-    RowKind, Rows, SocketRow, TaskRow,
+    ContextRow, DescriptionRow, EpollRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow,
+    ProcessRow, RowKind, Rows, SocketRow, TaskRow,
 };
 use crate::tables::deadlines::Due;
 use crate::tables::family::Club;
@@ -34,6 +34,12 @@ enum Queue {
     Inotify(u64),
     Socket(u64),
     Room(u64),
+    Timer(u64),
+    Signals(u64),
+    /// Who polls an instance of epoll(7).
+    Pollers(u64),
+    /// Calls of epoll_wait(2).
+    Epoll(u64),
 }
 
 /// A call's place in a queue: which, since when, whose.
@@ -111,22 +117,25 @@ impl Kernel {
                 | Waiting::EventRead { description }
                 | Waiting::EventWrite { description, .. }
                 | Waiting::Sendfile(Sending { to: description, .. }) => {
-                    stand(self.queue_of(*description));
+                    stand(self.queue_of(task, *description));
                 }
                 Waiting::Accept { over: true, .. } => {}
                 Waiting::SocketWrite { description, with, .. } => {
-                    stand(self.queue_of(*description));
+                    stand(self.queue_of(task, *description));
                     stand(with.as_deref().and_then(|with| self.room_of(with.at?)));
                 }
                 Waiting::Connect { description, at, .. } => {
-                    stand(self.queue_of(*description));
+                    stand(self.queue_of(task, *description));
                     stand(self.room_of(*at));
                 }
                 Waiting::Splice(splicing) => {
-                    splicing.held().into_iter().for_each(|row| stand(self.queue_of(row)));
+                    splicing.held().into_iter().for_each(|row| stand(self.queue_of(task, row)));
                 }
                 Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
-                    held.iter().flatten().for_each(|row| stand(self.queue_of(*row)));
+                    held.iter().flatten().for_each(|row| stand(self.queue_of(task, *row)));
+                }
+                Waiting::Epoll { description, .. } => {
+                    stand(Some(Queue::Epoll(description.own_id(&self.rows))));
                 }
                 Waiting::FifoOpen { pipe, .. } => {
                     let live = pipe.is_live(&self.rows);
@@ -154,12 +163,17 @@ impl Kernel {
     }
 
     /// The queue of what a description is open on.
-    fn queue_of(&self, row: DescriptionRow) -> Option<Queue> {
+    fn queue_of(&self, task: &Task, row: DescriptionRow) -> Option<Queue> {
         match self.rows[row].target {
             Target::Pipe(pipe, _) => Some(Queue::Pipe(pipe.own_id(&self.rows))),
             Target::Object(Object::Event(event)) => Some(Queue::Event(event.own_id(&self.rows))),
             Target::Object(Object::Pidfd(pidfd)) => Some(Queue::Pidfd(pidfd.own_id(&self.rows))),
             Target::Object(Object::Inotify) => Some(Queue::Inotify(row.own_id(&self.rows))),
+            Target::Object(Object::Timer) => Some(Queue::Timer(row.own_id(&self.rows))),
+            Target::Object(Object::Signals(_)) => {
+                Some(Queue::Signals(task.handlers.own_id(&self.rows)))
+            }
+            Target::Object(Object::Epoll(epoll)) => Some(Queue::Pollers(epoll.own_id(&self.rows))),
             Target::Socket(socket) => Some(Queue::Socket(socket.own_id(&self.rows))),
             Target::File(_) | Target::Object(_) => None,
         }
@@ -201,6 +215,18 @@ impl Kernel {
         self.locks.iter().for_each(|(inode, locks)| add(Queue::Flock(*inode), &locks.waiters.0));
         for (object, locks) in &self.record_locks {
             add(Queue::Records(*object), &locks.waiters.0);
+        }
+        for (id, timer) in &self.timerfds {
+            add(Queue::Timer(*id), &timer.waiters.0);
+        }
+        for (id, row) in HandlersRow::all(&self.rows) {
+            if let Some(queue) = &self.rows[row].signal_waiters {
+                add(Queue::Signals(id), &queue.0);
+            }
+        }
+        for (id, row) in EpollRow::all(&self.rows) {
+            add(Queue::Epoll(id), &self.rows[row].waiters.0);
+            add(Queue::Pollers(id), &self.rows[row].pollers.0);
         }
         for (id, instance) in &self.inotify.instances {
             add(Queue::Inotify(*id), &instance.waiters.0);
@@ -363,6 +389,9 @@ impl Kernel {
             let at = self.timer_deadline((*pid, *number));
             wanted.extend(at.map(|at| (at, Due::Timer(*pid, *number))));
         }
+        for (id, timer) in &self.timerfds {
+            wanted.extend(timer.deadline_ns().map(|at| (at, Due::Timerfd(*id))));
+        }
         // One that has passed while its call could not look stays with the call alone.
         let open = |entry: &(u64, Due)| entry.0 > self.now_ns || !self.is_held_up(entry.1);
         let wanted: BTreeSet<_> = wanted.into_iter().filter(open).collect();
@@ -464,7 +493,8 @@ impl Kernel {
         own.extend(ids::<EventRow>(rows).chain(ids::<PidfdRow>(rows)));
         let counters = &self.counters;
         must(come_once(own, counters.next_id), "an own id stands twice or is still to come")?;
-        let waits = self.all_waits().map(|(_, wait)| wait.since).collect();
+        let mut waits: Vec<u64> = self.all_waits().map(|(_, wait)| wait.since).collect();
+        waits.extend(self.all_items().map(|(_, item)| item.since));
         must(come_once(waits, counters.next_since), "a place in the order of waiting is wrong")?;
         let growing = [counters.next_id, counters.next_since, counters.next_birth, self.tick];
         let ends = growing.into_iter().any(|number| number > COUNTER_MAX);

@@ -23,8 +23,8 @@
 )]
 
 use crate::components::{
-    ColdText, Context, Description, Event, Files, Handlers, Pidfd, Pipe, Process, ProcessText,
-    Socket, Task, Text, TextDefault,
+    ColdText, Context, Description, Epoll, Event, Files, Handlers, Pidfd, Pipe, Process,
+    ProcessText, Socket, Task, Text, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
 use crate::wire::Wire;
@@ -112,7 +112,7 @@ impl<T: TextDefault> Column<T> {
         true
     }
 
-    /// What a row adds to the digest: nothing if it is free.
+    /// What a row adds to the digest: nothing if it is free, or says nothing of itself.
     fn share(&self, rows: &Rows, at: u32, salt: u64, bytes: &mut Vec<u8>) -> u64
     where
         T: Encode,
@@ -121,6 +121,9 @@ impl<T: TextDefault> Column<T> {
         let Some(value) = &row.value else { return 0 };
         bytes.clear();
         value.encode(rows, bytes);
+        if bytes.is_empty() {
+            return 0;
+        }
         hash64(hash_number(salt, row.own_id), bytes)
     }
 
@@ -335,6 +338,8 @@ kinds! {
     EventRow events: Event 0x6576656e,
     /// What a pidfd refers to.
     PidfdRow pidfds: Pidfd 0x70696466,
+    /// An instance of epoll(7).
+    EpollRow epolls: Epoll 0x65706f6c,
 }
 
 impl Default for Rows {

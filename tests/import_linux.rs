@@ -7,6 +7,8 @@ mod support;
 
 #[path = "import_linux/attached.rs"]
 mod attached;
+#[path = "import_linux/epoll.rs"]
+mod epoll;
 #[path = "import_linux/evidence.rs"]
 mod evidence;
 #[path = "import_linux/threads.rs"]

@@ -2,12 +2,13 @@
 //! comparison. What a blocked read costs there depends on its scheduler: that one is left out.
 //! fork(2) costs what its process is large: a small one, made before anything else, does it.
 
-use crate::operations::{GROUP, Operation, PIPES, WRITES};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::operations::{GROUP, ONE, Operation, PIPES, WATCHED, WRITES};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
 use rustix::io::{dup, read, write};
 use rustix::pipe::pipe;
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, setpgid, waitpid,
+    Pid, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, kill_process_group, setpgid,
+    setrlimit, waitpid,
 };
 use std::fs::{File, remove_file};
 use std::hint::black_box;
@@ -28,6 +29,8 @@ pub(crate) struct Host {
     folder: TempDir,
     data: Vec<u8>,
     buffer: Vec<u8>,
+    /// An instance of epoll(7) and what it watches; nothing where that may not be so many.
+    watch: Option<(OwnedFd, Vec<OwnedFd>)>,
 }
 
 impl Host {
@@ -50,12 +53,17 @@ impl Host {
             folder: tempfile::tempdir().expect("a folder"),
             data: vec![7; 65_536],
             buffer: vec![0; 65_536],
+            watch: watch(),
         }
     }
 
     /// Whether it can be measured here.
-    pub(crate) fn can(operation: Operation) -> bool {
-        operation != Operation::PipeWake
+    pub(crate) fn can(&self, operation: Operation) -> bool {
+        match operation {
+            Operation::PipeWake => false,
+            Operation::EpollReady | Operation::EpollTold => self.watch.is_some(),
+            _ => true,
+        }
     }
 
     /// Has a small process fork a child, wait for its end, and that `times` over.
@@ -84,6 +92,14 @@ impl Host {
             }
             Operation::Poll1 => self.poll(PIPES - 1),
             Operation::Poll64 => self.poll(0),
+            Operation::EpollReady => self.watch(1),
+            Operation::EpollTold => {
+                let other = self.watch.as_ref().and_then(|(_, counters)| counters.last());
+                let other = other.expect("counters");
+                write(other, &ONE).expect("room");
+                self.watch(2);
+                read(other, &mut [0; 8]).expect("a count");
+            }
         }
     }
 
@@ -110,12 +126,35 @@ impl Host {
         remove_file(&path).expect("a file of ours");
     }
 
+    fn watch(&self, ready: usize) {
+        let (epfd, _) = self.watch.as_ref().expect("counters");
+        let mut events = [const { std::mem::MaybeUninit::uninit() }; 64];
+        let (events, _) =
+            epoll::wait(epfd, &mut events, Some(&Timespec::default())).expect("an instance");
+        assert_eq!(events.len(), ready);
+    }
+
     fn poll(&self, from: usize) {
         let ends = self.polled[from..].iter();
         let mut fds: Vec<_> = ends.map(|ends| PollFd::new(&ends.0, PollFlags::IN)).collect();
         let ready = poll(&mut fds, Some(&Timespec::default())).expect("descriptors");
         assert_eq!(ready, 1);
     }
+}
+
+/// As `operations::Watch`; `None` without the right to so many descriptors.
+fn watch() -> Option<(OwnedFd, Vec<OwnedFd>)> {
+    let limit = Some(2 * WATCHED);
+    setrlimit(Resource::Nofile, Rlimit { current: limit, maximum: limit }).ok()?;
+    let epfd = epoll::create(epoll::CreateFlags::empty()).ok()?;
+    let mut counters = Vec::new();
+    for at in 0..WATCHED {
+        let counter = eventfd(u32::from(at == 0), EventfdFlags::NONBLOCK).ok()?;
+        let data = epoll::EventData::new_u64(at);
+        epoll::add(&epfd, &counter, data, epoll::EventFlags::IN).ok()?;
+        counters.push(counter);
+    }
+    Some((epfd, counters))
 }
 
 impl Drop for Host {

@@ -2,8 +2,10 @@
 //! `instructions` counts their instructions. Each leaves the kernel as it found it, so that it
 //! can be repeated.
 
-use tickernel_systems::abi::PollFd;
-use tickernel_systems::abi::flags::{O_CREAT, O_RDWR, POLLIN};
+use tickernel_systems::abi::flags::{
+    EFD_NONBLOCK, EPOLL_CTL_ADD, EPOLLIN, O_CREAT, O_RDWR, POLLIN, RLIMIT_NOFILE,
+};
+use tickernel_systems::abi::{PollFd, Rlimit};
 use tickernel_systems::event::{Answer, Call, Outcome, Payload};
 use tickernel_systems::{Config, Kernel};
 
@@ -15,6 +17,10 @@ pub(crate) const GROUP: usize = 100;
 pub(crate) const PIPES: usize = 64;
 /// Writes of 64 bytes until the pipe is emptied by one read: it holds 1,024.
 pub(crate) const WRITES: u32 = 1000;
+/// Counters that one instance of epoll(7) watches.
+pub(crate) const WATCHED: u64 = 10_000;
+/// What a write to one gives.
+pub(crate) const ONE: [u8; 8] = 1u64.to_le_bytes();
 /// One operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -44,11 +50,15 @@ pub(crate) enum Operation {
     Poll1,
     /// poll(2) of 64 pipes, of which the last is ready.
     Poll64,
+    /// epoll_wait(2) of 10,000 counters of eventfd(2), of which one is ready.
+    EpollReady,
+    /// write(2) to another of them, epoll_wait(2) that tells of both, read(2).
+    EpollTold,
 }
 
 impl Operation {
     /// All, in the order of the reports.
-    pub(crate) const ALL: [Operation; 13] = [
+    pub(crate) const ALL: [Operation; 15] = [
         Operation::Getpid,
         Operation::DupClose,
         Operation::PipeClose,
@@ -62,6 +72,8 @@ impl Operation {
         Operation::KillGroup,
         Operation::Poll1,
         Operation::Poll64,
+        Operation::EpollReady,
+        Operation::EpollTold,
     ];
 
     /// Its name in reports.
@@ -80,6 +92,8 @@ impl Operation {
             Operation::KillGroup => "kill a group of 100",
             Operation::Poll1 => "poll 1 pipe",
             Operation::Poll64 => "poll 64 pipes",
+            Operation::EpollReady => "epoll_wait, 1 ready of 10,000",
+            Operation::EpollTold => "eventfd write + epoll_wait + read",
         }
     }
 }
@@ -103,6 +117,15 @@ pub(crate) struct Scene {
     writes: u32,
     data: Vec<u8>,
     polled: Vec<PollFd>,
+    watch: Watch,
+}
+
+/// A process with an instance of epoll(7) that watches many counters, of which the first is ready.
+struct Watch {
+    process: u32,
+    epfd: i32,
+    /// Another counter.
+    other: i32,
 }
 
 impl Scene {
@@ -127,6 +150,7 @@ impl Scene {
         }
         let (polled, last) = Self::pipes(&mut kernel, active);
         done(&mut kernel, active, Call::Write { fd: last, data: b"x" });
+        let watch = Watch::new(&mut kernel);
         Self {
             kernel,
             active,
@@ -139,6 +163,7 @@ impl Scene {
             writes: 0,
             data: vec![7; 65_536],
             polled,
+            watch,
         }
     }
 
@@ -189,6 +214,13 @@ impl Scene {
                 let all = self.polled.clone();
                 self.done(Call::Poll { fds: all, timeout: 0 });
             }
+            Operation::EpollReady => self.watch.wait(&mut self.kernel, 1),
+            Operation::EpollTold => {
+                let Watch { process, other: fd, .. } = self.watch;
+                done(&mut self.kernel, process, Call::Write { fd, data: &ONE });
+                self.watch.wait(&mut self.kernel, 2);
+                done(&mut self.kernel, process, Call::Read { fd, count: 8 });
+            }
         }
     }
 
@@ -236,6 +268,31 @@ impl Scene {
         kernel.call(child as u32, Call::ExitGroup { status: 0 });
         assert_eq!(done(kernel, spawner, Call::Wait4 { wpid: -1, options: 0 }), child);
         while self.kernel.poll_output().is_some() {}
+    }
+}
+
+impl Watch {
+    fn new(kernel: &mut Kernel) -> Self {
+        let process = done(kernel, 1, Call::Fork {}) as u32;
+        let (cur, max) = (2 * WATCHED, 2 * WATCHED);
+        let new_limit = Some(Rlimit { cur, max });
+        done(kernel, process, Call::Prlimit64 { target: 0, resource: RLIMIT_NOFILE, new_limit });
+        let epfd = done(kernel, process, Call::EpollCreate1 { flags: 0 }) as i32;
+        let mut other = -1;
+        for at in 0..WATCHED {
+            let initval = u32::from(at == 0);
+            let call = Call::Eventfd2 { initval, flags: EFD_NONBLOCK };
+            other = done(kernel, process, call) as i32;
+            let (op, fd, events) = (EPOLL_CTL_ADD, other, Some(EPOLLIN));
+            done(kernel, process, Call::EpollCtl { epfd, op, fd, events, data: at });
+        }
+        Self { process, epfd, other }
+    }
+
+    #[inline]
+    fn wait(&self, kernel: &mut Kernel, ready: i64) {
+        let call = Call::EpollWait { epfd: self.epfd, maxevents: 64, timeout: 0 };
+        assert_eq!(done(kernel, self.process, call), ready);
     }
 }
 

@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
-use tickernel_systems::Kernel;
 use tickernel_systems::abi::flags::{AT_FDCWD, Names, major, minor};
 use tickernel_systems::abi::{Errno, SigSet};
 use tickernel_systems::event::{Answer, Call, FieldSink, FieldValue, Payload, Style};
 use tickernel_systems::fs::{Kind, Place};
+use tickernel_systems::{Kernel, WaitsView};
 
 use super::structs;
 use super::values::{self, ADDRESS};
@@ -245,7 +245,12 @@ impl Look<'_> {
             (None, Some(_), _) => "<anon_inode:[eventfd]>".to_owned(),
             (None, None, Some((_, Some(pid)))) => format!("<pid:{pid}>"),
             (None, None, Some((_, None))) => "<pid:-1>".to_owned(),
-            (None, None, None) => return None,
+            (None, None, None) if view.notices => "<anon_inode:inotify>".to_owned(),
+            (None, None, None) => match view.waits? {
+                WaitsView::Epoll => "<anon_inode:[eventpoll]>".to_owned(),
+                WaitsView::Timer { .. } => "<anon_inode:[timerfd]>".to_owned(),
+                WaitsView::Signals => "<anon_inode:[signalfd]>".to_owned(),
+            },
         })
     }
 

@@ -30,6 +30,7 @@ mod structs;
 #[cfg(test)]
 mod tests;
 mod values;
+mod waiting;
 
 use std::io::{Read, Write};
 

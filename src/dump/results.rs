@@ -102,6 +102,9 @@ fn makes_descriptor(call: &Call<'_>) -> bool {
             | Call::Eventfd2 { .. }
             | Call::EpollCreate { .. }
             | Call::EpollCreate1 { .. }
+            | Call::TimerfdCreate { .. }
+            | Call::Signalfd { .. }
+            | Call::Signalfd4 { .. }
             | Call::InotifyInit {}
             | Call::InotifyInit1 { .. }
             | Call::MemfdCreate { .. }
@@ -183,7 +186,10 @@ pub(super) enum Broken {
 /// How the call breaks off when a signal comes.
 pub(super) fn broken(call: &Call<'_>) -> Broken {
     match call {
-        Call::RtSigtimedwait { .. } => Broken::AtOnce,
+        Call::RtSigtimedwait { .. }
+        | Call::EpollWait { .. }
+        | Call::EpollPwait { .. }
+        | Call::EpollPwait2 { .. } => Broken::AtOnce,
         Call::Pause {}
         | Call::RtSigsuspend { .. }
         | Call::Select { .. }

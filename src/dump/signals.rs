@@ -70,7 +70,7 @@ pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) {
             args.choice(*clockid, CLOCKS).flags(*flags, TIMER_FLAGS);
             args.put(structs::timespec(*request)).put_output("NULL");
         }
-        other => objects(args, other),
+        other => super::waiting::args(args, other),
     }
 }
 
@@ -81,20 +81,17 @@ fn told_set(payload: &Payload) -> Option<String> {
     }
 }
 
-fn told_timer(fine: bool) -> impl Fn(&Payload) -> Option<String> {
+pub(super) fn told_timer(fine: bool) -> impl Fn(&Payload) -> Option<String> {
     move |payload| match payload {
         Payload::Timer(timer) => Some(structs::itimer(*timer, fine)),
         _ => None,
     }
 }
 
-fn objects(args: &mut Args<'_>, call: &Call<'_>) {
+pub(super) fn objects(args: &mut Args<'_>, call: &Call<'_>) {
     match call {
         Call::Eventfd2 { initval, flags } => {
             args.number(*initval).flags(*flags, EVENTFD_FLAGS);
-        }
-        Call::EpollCreate1 { flags } => {
-            args.flags(*flags, EPOLL_CREATE_FLAGS);
         }
         Call::InotifyInit1 { flags } => {
             args.flags(*flags, INOTIFY_INIT_FLAGS);

@@ -2,17 +2,17 @@
 //! pages' structs, in the order of strace. The way back is `import/numbers.rs`.
 
 use tickernel_systems::abi::flags::{
-    ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, LOCK_KINDS, POLL_EVENTS, SA_FLAGS,
-    SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS, STATX_MASKS, UTIME_SPECIALS, WHENCES, major, minor,
-    name_of,
+    ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, EPOLL_EVENTS, LOCK_KINDS,
+    POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS, STATX_MASKS, UTIME_SPECIALS,
+    WHENCES, major, minor, name_of,
 };
 use tickernel_systems::abi::signal::{
     CHILD_CODES, CLD_EXITED, SI_CODES, SI_KERNEL, SI_QUEUE, SI_TIMER, SIG_DFL, SIG_IGN,
 };
 use tickernel_systems::abi::socket::{OptionValue, Ucred};
 use tickernel_systems::abi::{
-    Address, AltStack, Dirent, Flock, Itimer, Rlimit, SigAction, SigEvent, SigInfo, Signal, Stat,
-    Statfs, Termios, Timespec, WaitStatus, Winsize,
+    Address, AltStack, Dirent, EpollEvent, Flock, Itimer, Rlimit, SigAction, SigEvent, SigInfo,
+    Signal, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
 };
 
 use super::values::{choice, flags, hex, list, mode, raw, signal, sigset, text};
@@ -214,6 +214,12 @@ pub(super) fn lock(lock: &Flock, with_holder: bool) -> String {
 /// `0x1 /* POLLIN */`
 pub(super) fn poll_events(events: u16) -> String {
     flags(events, POLL_EVENTS)
+}
+
+/// `{events=…, data={u32=…, u64=…}}`
+pub(super) fn epoll_event(event: EpollEvent) -> String {
+    let EpollEvent { events, data } = event;
+    format!("{{events={}, data={{u32={}, u64={data}}}}}", flags(events, EPOLL_EVENTS), data as u32)
 }
 
 /// `{ws_row=…, …}`

@@ -3,10 +3,11 @@
 
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
-use tickernel_systems::abi::{Signal, WaitStatus};
+use tickernel_systems::abi::{SigInfo, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
+use tickernel_systems::{FdView, WaitsView};
 
 use super::order::Order;
 use super::paths;
@@ -55,6 +56,9 @@ impl Order<'_> {
 
     /// Runs one other call that can supply what is missing; false if there is none.
     pub(super) fn supply(&mut self, tid: u32, want: &Want) -> bool {
+        if let Want::Time(at_ns) = want {
+            return self.pass_time(*at_ns);
+        }
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
             let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
@@ -79,8 +83,14 @@ impl Order<'_> {
                 Want::Ready(ids) => {
                     !started
                         && (self.supply_pipes(other, &call, ids, true)
-                            || self.supply_notice(tid, other, &call, ids))
+                            || self.supply_notice(tid, other, &call, ids)
+                            || kills(&call)
+                                && self.reads_signals(tid, ids)
+                                && self.run_other(other))
                 }
+                Want::Signals(_) => kills(&call) && !started && self.run_other(other),
+                // The clock's, not another call's.
+                Want::Time(_) => false,
                 Want::File(inode) => !started && self.supply_size(other, &call, *inode),
                 Want::Child | Want::Continue => kills(&call) && self.run_other(other),
                 Want::Name(name) => {
@@ -94,7 +104,43 @@ impl Order<'_> {
                 return true;
             }
         }
+        if let Want::Signals(fd) = want {
+            return self.signal_from_outside(tid, *fd);
+        }
         self.supply_silent_end(tid, want)
+    }
+
+    /// A timer goes off: the recording shows that it has, whatever its lines say of the time.
+    fn pass_time(&mut self, at_ns: u64) -> bool {
+        let delta_ns = at_ns.saturating_sub(self.kernel.now_ns());
+        if delta_ns > 0 {
+            self.emit(&Event::Clock { delta_ns }, None, None);
+        }
+        delta_ns > 0
+    }
+
+    /// Whether a task has one of these open as signalfd(2).
+    fn reads_signals(&self, tid: u32, ids: &[u64]) -> bool {
+        (0..LOOKED_AT_FDS).any(|fd| {
+            let view = self.kernel.fd_view(tid, fd);
+            let signals = |view: &FdView| view.waits == Some(WaitsView::Signals);
+            view.is_some_and(|view| signals(&view) && ids.contains(&view.id))
+        })
+    }
+
+    /// What a read of signals tells, and nobody in the recording sent.
+    fn signal_from_outside(&mut self, tid: u32, _fd: i32) -> bool {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
+        let expected = &pending.decoded.expected;
+        let (Payload::Data(data), true) = (&expected.payload, expected.flags & CUT == 0) else {
+            return false;
+        };
+        let infos: Vec<SigInfo> = data.0.chunks_exact(INFO_BYTES).map(info_of).collect();
+        let Some(target) = self.kernel.process_of_task(tid) else { return false };
+        for info in &infos {
+            self.emit(&Event::Signal { target, info: *info }, None, None);
+        }
+        !infos.is_empty()
     }
 
     /// The child that a wait was told of ended, where no line says so.
@@ -169,7 +215,11 @@ impl Order<'_> {
             _ => false,
         };
         let is_watched = match want {
-            Want::Ready(ids) => ids.iter().any(|id| self.watches(tid, *id, other)),
+            Want::Ready(ids) => {
+                ids.iter().any(|id| self.watches(tid, *id, other))
+                    || self.kernel.is_child_of(other, tid) && self.reads_signals(tid, ids)
+            }
+            Want::Signals(_) => self.kernel.is_child_of(other, tid),
             _ => false,
         };
         if is_watched {
@@ -258,6 +308,13 @@ impl Order<'_> {
         let place = self.kernel.fd_view(other, fd).and_then(|view| view.place);
         let same = place.and_then(|place| self.kernel.fs().inode_id(place)) == Some(inode);
         same && self.run_other(other)
+    }
+
+    /// What is behind polled descriptors, and what instances of epoll(7) among them watch.
+    fn objects_of(&self, tid: u32, polled: &[i32]) -> Vec<u64> {
+        let own = polled.iter().filter_map(|fd| self.object_of(tid, *fd));
+        let items = polled.iter().flat_map(|fd| self.kernel.epoll_items(tid, *fd));
+        own.chain(items.flat_map(|item| item.objects)).collect()
     }
 
     /// The pipe, counter or process behind a descriptor.
@@ -373,8 +430,7 @@ impl Order<'_> {
         let Ok(mine) = Call::get(&mut WireReader::new(&bytes)) else { return false };
         let polled = probe::polled(&mine);
         if !polled.is_empty() {
-            let ids = polled.iter().filter_map(|fd| self.object_of(tid, *fd)).collect();
-            return self.supply(tid, &Want::Ready(ids));
+            return self.supply(tid, &Want::Ready(self.objects_of(tid, &polled)));
         }
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
@@ -454,6 +510,25 @@ impl Order<'_> {
 }
 
 /// Calls that send a signal.
+/// Bytes of `struct signalfd_siginfo`.
+const INFO_BYTES: usize = 128;
+
+/// The fields of `struct signalfd_siginfo` that the kernel knows.
+fn info_of(bytes: &[u8]) -> SigInfo {
+    let word = |at: usize| {
+        let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
+        u32::from_le_bytes(word.unwrap_or_default())
+    };
+    SigInfo {
+        signo: word(0).cast_signed(),
+        code: word(8).cast_signed(),
+        pid: word(12),
+        uid: word(16),
+        status: word(40).cast_signed(),
+        value: u64::from(word(48)) | u64::from(word(52)) << 32,
+    }
+}
+
 fn kills(call: &Call<'_>) -> bool {
     matches!(
         call,

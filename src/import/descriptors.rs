@@ -624,7 +624,12 @@ pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> b
             | Call::Openat2 { flags, .. }
             | Call::Pipe2 { flags },
         ) => flags & O_CLOEXEC != 0,
-        Some(Call::EpollCreate1 { flags } | Call::InotifyInit1 { flags }) => flags & O_CLOEXEC != 0,
+        Some(
+            Call::EpollCreate1 { flags }
+            | Call::InotifyInit1 { flags }
+            | Call::TimerfdCreate { flags, .. }
+            | Call::Signalfd4 { flags, .. },
+        ) => flags & O_CLOEXEC != 0,
         Some(Call::Socket { r#type, .. } | Call::Socketpair { r#type, .. }) => {
             r#type & SOCK_CLOEXEC != 0
         }

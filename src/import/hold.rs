@@ -62,7 +62,10 @@ impl Order<'_> {
                 Call::Poll { .. }
                 | Call::Ppoll { .. }
                 | Call::Select { .. }
-                | Call::Pselect6 { .. } => named.is_empty(),
+                | Call::Pselect6 { .. }
+                | Call::EpollWait { .. }
+                | Call::EpollPwait { .. }
+                | Call::EpollPwait2 { .. } => named.is_empty(),
                 Call::Wait4 { .. } | Call::Waitid { .. } => named.is_empty(),
                 Call::Fstat { .. } | Call::Newfstatat { .. } if is_write => true,
                 _ => paths::uses(&theirs).iter().any(|one| {

@@ -8,7 +8,7 @@ use tickernel_systems::abi::flags::{
     CLONE_FLAGS, CLONE_PIDFD, DIRENT_TYPES, FILE_TYPES, MODE_BITS, Names, POLL_EVENTS, SA_FLAGS,
     SIGEV_NOTIFY, makedev, number_of,
 };
-use tickernel_systems::abi::signal::SI_TIMER;
+use tickernel_systems::abi::signal::{SI_QUEUE, SI_TIMER};
 use tickernel_systems::abi::{
     Errno, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Signal, Stat, Timespec,
     WaitStatus,
@@ -212,13 +212,18 @@ pub fn siginfo(value: &Value) -> Option<SigInfo> {
         Some(status) => signal_number(status)?,
         None => 0,
     };
+    // Of sigqueue(3): the pointer is the whole word, the number its lower half.
+    let value = match code {
+        SI_QUEUE => value.field("si_ptr").and_then(|word| word.as_u64().or(word.as_pointer())),
+        _ => None,
+    };
     Some(SigInfo {
         signo,
         code,
         pid: small(pid).unwrap_or(0),
         uid: small(uid).unwrap_or(0),
         status,
-        value: 0,
+        value: value.unwrap_or(0),
     })
 }
 

@@ -424,7 +424,10 @@ impl<'a> Order<'a> {
             Call::Poll { .. }
             | Call::Ppoll { .. }
             | Call::Select { .. }
-            | Call::Pselect6 { .. } => {
+            | Call::Pselect6 { .. }
+            | Call::EpollWait { .. }
+            | Call::EpollPwait { .. }
+            | Call::EpollPwait2 { .. } => {
                 interrupted || (times_out && self.probe(tid) == Probe::Right)
             }
             _ => false,
@@ -523,7 +526,10 @@ impl<'a> Order<'a> {
             let Some(pending) = pending.filter(|pending| Some(pending.call) == own) else { return };
             let Some(item) = pending.item else { return };
             if self.pass_deadline(tid) || !self.supply_blocked(tid) {
-                self.resume(tid, item, u64::MAX);
+                let pending = self.task(tid).pending.as_ref();
+                if pending.is_some_and(|pending| Some(pending.call) == own) {
+                    self.resume(tid, item, u64::MAX);
+                }
                 break;
             }
             self.resume(tid, item, u64::MAX);
@@ -558,6 +564,7 @@ fn times_out(call: &strace::Call, decoded: &Decoded) -> bool {
     let Some(result) = &call.result else { return false };
     match (&*call.name, decoded.expected.recorded) {
         ("poll" | "ppoll" | "select" | "pselect6", Recorded::Value(0)) => true,
+        ("epoll_wait" | "epoll_pwait" | "epoll_pwait2", Recorded::Value(0)) => true,
         ("nanosleep" | "clock_nanosleep", Recorded::Value(0)) => true,
         ("restart_syscall", Recorded::Value(0)) => true,
         ("rt_sigtimedwait", Recorded::Errno(Errno::EAGAIN)) => true,

@@ -2,10 +2,10 @@
 //! (IMPORT.md section 1, rule "lazy with demand".) Looks only; runs nothing.
 
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::{Errno, PollFd, SelectSets};
+use tickernel_systems::abi::{EpollEvent, Errno, PollFd, SelectSets};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{InodeId, Pages, Place};
-use tickernel_systems::{ChildView, CounterView, Kernel, SocketView};
+use tickernel_systems::{ChildView, CounterView, Kernel, SocketView, WaitsView};
 
 use super::paths;
 use crate::replay::{CUT, Expected, Recorded, stat_bits};
@@ -30,6 +30,10 @@ pub enum Want {
     Room(u64),
     /// Another value of a counter of eventfd(2).
     Counter(u64),
+    /// A later time: a timer goes off then.
+    Time(u64),
+    /// Signals that are read: their descriptor, and what they were.
+    Signals(i32),
     /// The last writer of a pipe gone.
     NoWriter(u64),
     /// The last reader of a pipe gone.
@@ -69,6 +73,11 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
         }
         Call::Poll { ref fds, .. } | Call::Ppoll { ref fds, .. } => {
             poll(kernel, tid, fds, expected)
+        }
+        Call::EpollWait { epfd, maxevents, .. }
+        | Call::EpollPwait { epfd, maxevents, .. }
+        | Call::EpollPwait2 { epfd, maxevents, .. } => {
+            epoll(kernel, tid, epfd, maxevents, expected)
         }
         Call::Select { .. } | Call::Pselect6 { .. } => select(kernel, tid, call, expected),
         Call::Wait4 { wpid, options } => child(kernel, tid, wpid, options | WEXITED, expected),
@@ -111,6 +120,13 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
     let Some(view) = kernel.fd_view(tid, fd) else { return Probe::Unknown };
     if let Some(counter) = view.counter {
         return read_counter(&counter, expected);
+    }
+    match view.waits {
+        Some(WaitsView::Timer { deadline_ns, count, interval_ns }) => {
+            return read_timer((deadline_ns, count, interval_ns), expected);
+        }
+        Some(WaitsView::Signals) => return read_signals(kernel, tid, fd, expected),
+        Some(WaitsView::Epoll) | None => {}
     }
     if let Some(socket) = view.socket {
         return read_socket(&socket, count, expected);
@@ -155,6 +171,63 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
         Recorded::Errno(Errno::EAGAIN) if pipe.bytes == 0 && pipe.writers > 0 => Probe::Right,
         Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
     }
+}
+
+/// A read of a timer: how often it went off tells how late it is.
+fn read_timer(
+    (deadline_ns, count, interval_ns): (Option<u64>, u64, u64),
+    expected: &Expected,
+) -> Probe {
+    let (Payload::Data(data), Recorded::Value(_)) = (&expected.payload, expected.recorded) else {
+        return Probe::Unknown;
+    };
+    let Ok(read) = <[u8; 8]>::try_from(data.0.as_slice()).map(u64::from_le_bytes) else {
+        return Probe::Unknown;
+    };
+    let missing = read.saturating_sub(count);
+    match deadline_ns {
+        _ if missing == 0 => Probe::Right,
+        Some(at) => {
+            let rest = interval_ns.saturating_mul(missing - 1);
+            Probe::Wants(Want::Time(at.saturating_add(rest)))
+        }
+        None => Probe::Unknown,
+    }
+}
+
+/// A read of signalfd(2): whether anything is pending that it takes.
+fn read_signals(kernel: &Kernel, tid: u32, fd: i32, expected: &Expected) -> Probe {
+    let asked = PollFd { fd, events: POLLIN as u16, revents: 0 };
+    let ready = kernel.poll_view(tid, &[asked]).iter().any(|entry| entry.revents != 0);
+    match expected.recorded {
+        Recorded::Value(_) if !ready => Probe::Wants(Want::Signals(fd)),
+        Recorded::Errno(Errno::EAGAIN) if !ready => Probe::Right,
+        Recorded::Value(_) | Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
+    }
+}
+
+/// What epoll_wait(2) told, in any order: which of two was ready first shows nowhere.
+fn epoll(kernel: &Kernel, tid: u32, epfd: i32, most: i32, expected: &Expected) -> Probe {
+    let Payload::Epoll(recorded) = &expected.payload else { return Probe::Unknown };
+    let most = usize::try_from(most).unwrap_or(0);
+    let Some(now) = kernel.epoll_view(tid, epfd, most) else { return Probe::Unknown };
+    let sorted = |list: &[EpollEvent]| {
+        let mut list: Vec<(u64, u32)> = list.iter().map(|it| (it.data, it.events)).collect();
+        list.sort_unstable();
+        list
+    };
+    if sorted(&now) == sorted(recorded) {
+        return Probe::Right;
+    }
+    let missing = recorded.iter().filter(|event| !now.contains(event));
+    let missing: Vec<u64> = missing.map(|event| event.data).collect();
+    let items = kernel.epoll_items(tid, epfd);
+    let wanted = || items.iter().filter(|item| missing.contains(&item.data));
+    if let Some(at) = wanted().filter_map(|item| item.deadline_ns).min() {
+        return Probe::Wants(Want::Time(at));
+    }
+    let objects: Vec<u64> = wanted().flat_map(|item| item.objects.iter().copied()).collect();
+    if objects.is_empty() { Probe::Unknown } else { Probe::Wants(Want::Ready(objects)) }
 }
 
 /// A read of eventfd(2): its value tells what was written before.
@@ -232,7 +305,17 @@ fn objects(kernel: &Kernel, tid: u32, fds: impl Iterator<Item = i32>) -> Want {
 fn poll(kernel: &Kernel, tid: u32, fds: &[PollFd], expected: &Expected) -> Probe {
     let Payload::Poll(recorded) = &expected.payload else { return Probe::Unknown };
     if ready(&kernel.poll_view(tid, fds)) == ready(recorded) {
-        Probe::Right
+        return Probe::Right;
+    }
+    let timers =
+        recorded.iter().filter(|entry| entry.revents != 0).filter_map(|entry| {
+            match kernel.fd_view(tid, entry.fd)?.waits? {
+                WaitsView::Timer { deadline_ns, count: 0, .. } => deadline_ns,
+                WaitsView::Timer { .. } | WaitsView::Epoll | WaitsView::Signals => None,
+            }
+        });
+    if let Some(at) = timers.min() {
+        Probe::Wants(Want::Time(at))
     } else {
         Probe::Wants(objects(kernel, tid, fds.iter().map(|entry| entry.fd)))
     }
@@ -247,6 +330,9 @@ pub(super) fn polled(call: &Call<'_>) -> Vec<i32> {
             let sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
             sets.filter_map(|fd| i32::try_from(*fd).ok()).collect()
         }
+        Call::EpollWait { epfd, .. }
+        | Call::EpollPwait { epfd, .. }
+        | Call::EpollPwait2 { epfd, .. } => Vec::from([*epfd]),
         _ => Vec::new(),
     }
 }

@@ -59,9 +59,13 @@ fn looks_at(call: &Call<'_>, fd: i32) -> (bool, bool) {
     match call {
         Call::Close { .. } | Call::CloseRange { .. } => (false, false),
         Call::Dup2 { oldfd, .. } | Call::Dup3 { oldfd, .. } => (*oldfd == fd, false),
-        Call::Poll { .. } | Call::Ppoll { .. } | Call::Select { .. } | Call::Pselect6 { .. } => {
-            (polled(call).contains(&fd), true)
-        }
+        Call::Poll { .. }
+        | Call::Ppoll { .. }
+        | Call::Select { .. }
+        | Call::Pselect6 { .. }
+        | Call::EpollWait { .. }
+        | Call::EpollPwait { .. }
+        | Call::EpollPwait2 { .. } => (polled(call).contains(&fd), true),
         other => (used(other).contains(&fd), false),
     }
 }

@@ -220,6 +220,10 @@ impl Order<'_> {
                 let numbers: Vec<i32> = fds.iter().map(|entry| entry.fd).collect();
                 self.waits_for(tid, &numbers).or_else(|| self.polls_printed(tid, call))
             }
+            // What is not modelled cannot be an item: the instance is answered for, too.
+            Call::EpollCtl { epfd, fd, .. } => self
+                .waits_for(tid, &[*epfd, *fd])
+                .or_else(|| self.stand_in_at(tid, call.arg(2)?.as_fd()?)),
             Call::Select { readfds, writefds, exceptfds, .. }
             | Call::Pselect6 { readfds, writefds, exceptfds, .. } => {
                 let sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
@@ -322,6 +326,11 @@ impl Order<'_> {
             _ if pending.decoded.expected.role == Role::Unsupported => StandIn::Unknown,
             _ => StandIn::Peer,
         };
+        if &*call.name == "epoll_ctl"
+            && let Some(view) = call.arg(0).and_then(|fd| self.kernel.fd_view(tid, fd.as_i32()?))
+        {
+            self.stand_ins.entry(view.id).or_insert(why);
+        }
         let cloexec = if makes_cloexec(call, None) { O_CLOEXEC } else { 0 };
         let mut made = made_fds(call, value);
         // Of a pair that was not printed whole: the lowest numbers, as Linux gives them.

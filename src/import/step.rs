@@ -1,7 +1,8 @@
 //! One call handed to the kernel: facts before it, the host's answers to it, what it leaves behind.
 
+use tickernel_systems::WaitsView;
 use tickernel_systems::abi::Errno;
-use tickernel_systems::abi::flags::makedev;
+use tickernel_systems::abi::flags::{CLOCK_REALTIME, TIMER_ABSTIME, makedev};
 use tickernel_systems::event::{Call, CallId, Event, HostAnswer, Outcome, Payload, Question};
 use tickernel_systems::fs::{Kind, Node};
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
@@ -116,6 +117,7 @@ impl Order<'_> {
             | Call::Preadv { fd, .. } => {
                 let place = view(fd).and_then(|view| view.place);
                 self.mark_mapped(place, expected);
+                self.treat_count(tid, fd, expected);
                 if place.is_some_and(|place| matches!(place.node, Node::Proc(_))) {
                     expected.flags |= FED | FED_PROC;
                 }
@@ -135,6 +137,18 @@ impl Order<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// How often a timer went off until it was read follows from the machine's speed where the
+    /// clock that the recording tells does not say it.
+    fn treat_count(&self, tid: u32, fd: i32, expected: &mut Expected) {
+        let waits = self.kernel.fd_view(tid, fd).and_then(|view| view.waits);
+        if let (Some(WaitsView::Timer { count, .. }), Payload::Data(data)) =
+            (waits, &expected.payload)
+            && data.0 != count.to_le_bytes()
+        {
+            expected.flags |= FED;
         }
     }
 
@@ -249,11 +263,28 @@ impl Order<'_> {
         let Some(deadline) = self.kernel.deadline_of(tid).filter(|_| times_out) else {
             return false;
         };
+        if self.sleeps_by_boot_time(tid) && self.kernel.next_deadline() < Some(deadline) {
+            // The machine's clock began before the recording's: what else is due waits for that.
+            let item = self.task(tid).pending.as_ref().and_then(|pending| pending.item);
+            self.clock(1);
+            if let Some(item) = item {
+                self.resume(tid, item, 0);
+            }
+            return true;
+        }
         let delta_ns = deadline.saturating_sub(self.kernel.now_ns());
         if delta_ns > 0 {
             self.emit(&Event::Clock { delta_ns }, None, None);
         }
         true
+    }
+
+    /// Whether a task sleeps until a time of a clock that began when the machine was started.
+    fn sleeps_by_boot_time(&mut self, tid: u32) -> bool {
+        let pending = self.task(tid).pending.as_ref();
+        let call = pending.and_then(|pending| pending.decoded.parsed());
+        matches!(call, Some(Call::ClockNanosleep { clockid, flags: TIMER_ABSTIME, .. })
+            if clockid != CLOCK_REALTIME)
     }
 
     /// A pending call becomes one that only waits: it was never seen to return.
@@ -285,6 +316,10 @@ fn is_timed(call: &Call<'_>) -> bool {
             | Call::Ppoll { .. }
             | Call::Select { .. }
             | Call::Pselect6 { .. }
+            | Call::EpollWait { .. }
+            | Call::EpollPwait { .. }
+            | Call::EpollPwait2 { .. }
+            | Call::TimerfdSettime { .. }
             | Call::Alarm { .. }
             | Call::Setitimer { .. }
             | Call::TimerSettime { .. }

@@ -8,10 +8,10 @@ use super::socket::{
     show_alt_stack, show_option_value,
 };
 use super::structs::{
-    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_status,
-    read_termios, read_time, read_timer, read_winsize, show_action, show_coarse_timer, show_info,
-    show_limit, show_lock, show_numbers, show_poll, show_status, show_termios, show_time,
-    show_timer, show_winsize,
+    Fields, read_action, read_epoll, read_info, read_limit, read_lock, read_numbers, read_poll,
+    read_status, read_termios, read_time, read_timer, read_winsize, show_action, show_coarse_timer,
+    show_epoll, show_info, show_limit, show_lock, show_numbers, show_poll, show_status,
+    show_termios, show_time, show_timer, show_winsize,
 };
 use super::text::{put_bytes, take_bytes};
 use super::{Form, JsonError, Object};
@@ -47,13 +47,14 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Limit(_) => "old_limit",
         Payload::Dirents(_) => "entries",
         Payload::Time(_) => "rem",
-        Payload::Timer(_) if matches!(call, "getitimer" | "timer_gettime") => "curr_value",
+        Payload::Timer(_) if call.ends_with("_gettime") || call == "getitimer" => "curr_value",
         Payload::Timer(_) => "old_value",
         Payload::Address(_) => "addr",
         Payload::AltStack(_) => "old_ss",
         Payload::OptionValue(_) => "optval",
         Payload::Change(..) => "change",
         Payload::Conf(_) => "value",
+        Payload::Epoll(_) => "events",
         Payload::Number(_) if call == "timer_create" => "timerid",
         Payload::Number(_) if call == "clone" => "pidfd",
         Payload::Lock(_) | Payload::Termios(_) | Payload::Winsize(_) | Payload::Number(_) => "arg",
@@ -84,6 +85,7 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Set(set) => names::show_set(*set),
         Payload::Fds(fds) => show_numbers(fds.iter().map(|&fd| fd.into())),
         Payload::Poll(fds) => show_poll(fds, true),
+        Payload::Epoll(events) => show_epoll(events),
         Payload::Groups(groups) => show_numbers(groups.iter().map(|&group| group.into())),
         Payload::Ids(ids) => show_numbers(ids.iter().map(|&id| id.into())),
         Payload::Limit(limit) => show_limit(*limit),
@@ -327,7 +329,7 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "optval",
     "value",
     "change",
@@ -352,6 +354,7 @@ const NAMES: [&str; 24] = [
     "arg",
     "timerid",
     "pidfd",
+    "events",
 ];
 
 fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
@@ -376,6 +379,7 @@ fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
             })?)
         }
         "fds" => read_fds(name, value)?,
+        "events" => Payload::Epoll(read_epoll(value, name)?),
         "groups" => Payload::Groups(read_numbers(value, name)?),
         "change" => {
             let [event, status]: [i64; 2] = read_numbers::<i64>(value, name)?

@@ -262,6 +262,11 @@ impl<'a> Source<'a> {
     /// What a field is when the line does not have it.
     fn left_out(&self, name: &'static str, style: Style) -> Result<FieldValue<'a>, JsonError> {
         match style {
+            // Most programs give the number that they watch.
+            Style::Optional if name == "data" && self.call == "epoll_ctl" => {
+                let fd: i128 = self.request.number("fd")?;
+                Ok(FieldValue::Number(i128::from(fd as u32)))
+            }
             Style::Optional if name == "size" => Ok(FieldValue::Number(SIZE_MAX.into())),
             Style::Optional | Style::OptionalFlags(_) | Style::OptionalChoice(_) => {
                 Ok(FieldValue::Null)

@@ -49,8 +49,10 @@ struct Sink<'o> {
 impl FieldSink for Sink<'_> {
     fn field(&mut self, name: &'static str, style: Style, value: FieldValue<'_>) {
         let shown = match value {
+            // That there are none of epoll_ctl(2) is not that there is no pointer to them.
             FieldValue::Number(0)
-                if matches!(style, Style::OptionalFlags(_) | Style::OptionalChoice(_)) =>
+                if matches!(style, Style::OptionalFlags(_) | Style::OptionalChoice(_))
+                    && name != "events" =>
             {
                 return;
             }

@@ -5,16 +5,16 @@ use super::names::{self, show_flags, show_number};
 use super::{CAUGHT, JsonError, Object};
 use serde_json::{Value, json};
 use tickernel_systems::abi::flags::{
-    LOCK_KINDS, Names, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, UTIME_NOW, UTIME_OMIT, UTIME_SPECIALS,
-    WHENCES, name_of, number_of,
+    EPOLL_EVENTS, LOCK_KINDS, Names, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, UTIME_NOW, UTIME_OMIT,
+    UTIME_SPECIALS, WHENCES, name_of, number_of,
 };
 use tickernel_systems::abi::signal::{SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, SIG_DFL, SIG_IGN};
 use tickernel_systems::abi::termios::{
     TERMIOS_CC, TERMIOS_CFLAGS, TERMIOS_IFLAGS, TERMIOS_LFLAGS, TERMIOS_OFLAGS,
 };
 use tickernel_systems::abi::{
-    Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios, Timespec,
-    WaitStatus, Winsize,
+    EpollEvent, Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios,
+    Timespec, WaitStatus, Winsize,
 };
 
 /// The fields of one object, asked for by name; errors name the field and what it belongs to.
@@ -250,6 +250,27 @@ pub(super) fn read_poll(value: &Value, of: &str) -> Result<Vec<PollFd>, JsonErro
             Some(_) => fields.by("revents", bits)?,
         };
         Ok(PollFd { fd: fields.number("fd")?, events: fields.by("events", bits)?, revents })
+    };
+    items.iter().map(read).collect()
+}
+
+/// epoll_wait(2)'s list.
+pub(super) fn show_epoll(events: &[EpollEvent]) -> Value {
+    let show = |event: &EpollEvent| {
+        let events = show_flags(event.events.into(), EPOLL_EVENTS, "");
+        json!({"events": events, "data": event.data})
+    };
+    events.iter().map(show).collect::<Vec<_>>().into()
+}
+
+pub(super) fn read_epoll(value: &Value, of: &str) -> Result<Vec<EpollEvent>, JsonError> {
+    let items = value.as_array().ok_or_else(|| {
+        JsonError(format!("the field \"{of}\" must be a list of {{\"events\":…,\"data\":…}}"))
+    })?;
+    let read = |item| {
+        let fields = Fields::new(item, of)?;
+        let events = fields.by("events", |value| names::table_flags(value, EPOLL_EVENTS))?;
+        Ok(EpollEvent { events, data: fields.number("data")? })
     };
     items.iter().map(read).collect()
 }

@@ -75,7 +75,9 @@ actions! {
         10 Pipe, 5 Pipe2, 6 Mkfifo,
     }
     Waiting {
-        8 Poll, 4 Select,
+        8 Poll, 4 Select, 5 EpollCreate, 14 EpollCtl, 12 EpollWait, 3 TimerfdCreate,
+        4 TimerfdSettime, 1 TimerfdGettime, 4 Signalfd, 2 InotifyInit, 3 InotifyAddWatch, 8 Feed,
+        6 Drain,
     }
     Bytes {
         22 Read, 22 Write, 3 Pread, 3 Pwrite, 2 Readv, 2 Writev, 2 Preadv2, 2 Pwritev2,

@@ -74,8 +74,7 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         Subject::Signals => lowering.signal(action),
         Subject::Descriptors => lowering.descriptor(action),
         Subject::Pipes => lowering.pipe(action),
-        Subject::Waiting if action == Action::Select => lowering.select(),
-        Subject::Waiting => lowering.poll(),
+        Subject::Waiting => lowering.wait(action),
         Subject::Bytes => lowering.bytes(action),
         Subject::Names => lowering.names(action),
         Subject::Attributes => lowering.attributes(action),
@@ -143,6 +142,11 @@ impl Lowering<'_> {
             Kind::Counter,
             Kind::Process,
             Kind::Memory,
+            Kind::Socket,
+            Kind::Epoll,
+            Kind::Timer,
+            Kind::Signals,
+            Kind::Notices,
         ];
         self.fd(choice, &kinds)
     }

@@ -13,7 +13,7 @@ const SPLICE_FLAGS: [&str; 5] =
     ["0", "SPLICE_F_NONBLOCK", "0", "SPLICE_F_MOVE|SPLICE_F_MORE", "0x100"];
 
 /// Eight bytes in base 64 (RFC 4648).
-fn counter_bytes(value: u64) -> String {
+pub(super) fn counter_bytes(value: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bits = u128::from(value.swap_bytes()) << 8;
     let letter = |at: u32| char::from(LETTERS[(bits >> (66 - 6 * at)) as usize & 63]);

@@ -36,6 +36,14 @@ pub(super) enum Kind {
     Net,
     /// One over IPv6.
     Net6,
+    /// An instance of epoll(7).
+    Epoll,
+    /// A timer of timerfd_create(2).
+    Timer,
+    /// Signals by signalfd(2).
+    Signals,
+    /// An instance of inotify(7).
+    Notices,
 }
 
 /// What is known of a process.
@@ -186,6 +194,10 @@ impl Player {
             _ => {}
         }
         let Some(process) = self.known.get_mut(&pid) else { return };
+        if let Some(kind) = made_by(call) {
+            process.fds.insert(value, kind);
+            return;
+        }
         let number = |name: &str| request.get(name).and_then(Value::as_i64);
         match call {
             "setuid" | "setreuid" | "setresuid" => process.other_user = true,
@@ -203,9 +215,6 @@ impl Player {
                 };
                 process.fds.insert(value, kind);
             }
-            "eventfd2" => drop(process.fds.insert(value, Kind::Counter)),
-            "pidfd_open" => drop(process.fds.insert(value, Kind::Process)),
-            "memfd_create" => drop(process.fds.insert(value, Kind::Memory)),
             "dup" | "dup2" | "dup3" => {
                 let old = number("oldfd").and_then(|fd| process.fds.get(&fd).copied());
                 process.fds.insert(value, old.unwrap_or(Kind::File));
@@ -240,6 +249,20 @@ fn kind_of_family(family: Option<&Value>) -> Kind {
         Some("AF_INET6") => Kind::Net6,
         _ => Kind::Socket,
     }
+}
+
+/// What a call makes that makes but one kind of thing.
+fn made_by(call: &str) -> Option<Kind> {
+    Some(match call {
+        "eventfd2" => Kind::Counter,
+        "epoll_create1" => Kind::Epoll,
+        "timerfd_create" => Kind::Timer,
+        "signalfd4" => Kind::Signals,
+        "inotify_init1" => Kind::Notices,
+        "pidfd_open" => Kind::Process,
+        "memfd_create" => Kind::Memory,
+        _ => return None,
+    })
 }
 
 fn is_dup(command: &str) -> bool {

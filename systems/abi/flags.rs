@@ -313,6 +313,30 @@ constants! {
     EPOLL_CREATE_FLAGS: u32 { EPOLL_CLOEXEC = 0o2000000 }
 }
 constants! {
+    /// Operations of epoll_ctl(2).
+    EPOLL_OPS: u32 { EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3 }
+}
+constants! {
+    /// Events of epoll_ctl(2): those of poll(2), and how they are told.
+    EPOLL_EVENTS: u32 {
+        EPOLLIN = 1, EPOLLPRI = 2, EPOLLOUT = 4, EPOLLRDNORM = 0x40, EPOLLRDBAND = 0x80,
+        EPOLLWRNORM = 0x100, EPOLLWRBAND = 0x200, EPOLLMSG = 0x400, EPOLLERR = 8, EPOLLHUP = 0x10,
+        EPOLLRDHUP = 0x2000, EPOLLEXCLUSIVE = 0x10000000, EPOLLWAKEUP = 0x20000000,
+        EPOLLONESHOT = 0x40000000, EPOLLET = 0x80000000,
+    }
+}
+constants! {
+    /// Flags of timerfd_create(2) and timerfd_settime(2).
+    TIMERFD_FLAGS: u32 {
+        TFD_TIMER_ABSTIME = 1, TFD_TIMER_CANCEL_ON_SET = 2, TFD_CLOEXEC = 0o2000000,
+        TFD_NONBLOCK = 0o4000,
+    }
+}
+constants! {
+    /// Flags of signalfd4(2).
+    SIGNALFD_FLAGS: u32 { SFD_CLOEXEC = 0o2000000, SFD_NONBLOCK = 0o4000 }
+}
+constants! {
     /// Flags of inotify_init1(2).
     INOTIFY_INIT_FLAGS: u32 { IN_CLOEXEC = 0o2000000, IN_NONBLOCK = 0o4000 }
 }

@@ -116,6 +116,15 @@ pub struct PollFd {
     pub revents: u16,
 }
 
+/// `struct epoll_event` of epoll_ctl(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct EpollEvent {
+    /// `EPOLL*` bits.
+    pub events: u32,
+    /// What was given with the descriptor.
+    pub data: u64,
+}
+
 /// `struct rlimit` of getrlimit(2); `u64::MAX` = `RLIM_INFINITY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rlimit {
@@ -306,6 +315,7 @@ crate::wire_struct!(Stat {
 crate::wire_struct!(Statfs { kind, bsize, blocks, bfree, bavail, files, ffree, namelen, flags });
 crate::wire_struct!(Dirent { ino, off, kind, name });
 crate::wire_struct!(PollFd { fd, events, revents });
+crate::wire_struct!(EpollEvent { events, data });
 crate::wire_struct!(Rlimit { cur, max });
 crate::wire_struct!(Flock { kind, whence, start, len, pid });
 crate::wire_struct!(Itimer { value_ns, interval_ns });

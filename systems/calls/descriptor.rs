@@ -44,16 +44,7 @@ impl Kernel {
     /// The same where its room is sure.
     pub(crate) fn new_description(&mut self, target: Target, flags: u32) -> DescriptionRow {
         let id = self.next_id();
-        let description = Description {
-            target,
-            flags,
-            offset: 0,
-            refs: 1,
-            owner: 0,
-            owner_signal: 0,
-            flock: 0,
-            waits_always: false,
-        };
+        let description = Description::new(target, flags);
         if let (Target::File(place), true) = (target, description.writable()) {
             self.fs.begin_write(place);
         }
@@ -140,11 +131,16 @@ impl Kernel {
             self.unlock_description(row);
         }
         self.forget_description_locks(row);
+        if !self.rows[row].watched_by.is_empty() {
+            self.drop_watching_items(row);
+        }
         let description = &self.rows[row];
         let (target, flags) = (description.target, description.flags);
         let writable = description.writable();
-        if let Target::Object(Object::Inotify) = target {
-            self.drop_inotify(row.own_id(&self.rows));
+        match target {
+            Target::Object(Object::Inotify) => self.drop_inotify(row.own_id(&self.rows)),
+            Target::Object(Object::Timer) => self.drop_timerfd(row.own_id(&self.rows)),
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {}
         }
         row.remove(&mut self.rows);
         match target {

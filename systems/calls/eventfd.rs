@@ -8,6 +8,7 @@ use crate::components::{Event, Object, Restart, Target, WaitQueue, Waiting};
 use crate::event::Answer;
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
 use crate::rows::{DescriptionRow, EventRow, RowKind, TaskRow};
+use crate::watchers::Wake;
 use alloc::boxed::Box;
 
 /// Bytes of the counter: what a read needs room for, and all that a write may give.
@@ -50,7 +51,7 @@ impl Kernel {
 
     fn take_event(&mut self, event: EventRow) -> Option<Answer> {
         let taken = self.rows[event].take()?;
-        self.event_changed(event);
+        self.event_changed(event, POLLOUT);
         Some(Answer::data(taken.to_le_bytes().to_vec()))
     }
 
@@ -76,7 +77,7 @@ impl Kernel {
         if !self.rows[event].add(value) {
             return None;
         }
-        self.event_changed(event);
+        self.event_changed(event, POLLIN);
         Some(Answer::value(COUNTER_BYTES as i64))
     }
 
@@ -94,9 +95,9 @@ impl Kernel {
         }
     }
 
-    fn event_changed(&mut self, event: EventRow) {
+    fn event_changed(&mut self, event: EventRow, events: u32) {
         if !self.rows[event].waiters.is_empty() {
-            self.note(Changed::Event(event));
+            self.woken(Changed::Event(event), Wake::of(events));
         }
     }
 

@@ -246,7 +246,8 @@ impl Kernel {
                 event.remove(&mut self.rows);
             }
             Object::Pidfd(pidfd) => self.drop_pidfd(pidfd),
-            Object::Epoll | Object::Inotify | Object::Device(_) => {}
+            Object::Epoll(epoll) => self.drop_epoll(epoll),
+            Object::Inotify | Object::Timer | Object::Signals(_) | Object::Device(_) => {}
         }
     }
 
@@ -396,13 +397,16 @@ impl Kernel {
 
     pub(crate) fn read_object(
         &mut self,
+        task: TaskRow,
         row: DescriptionRow,
         object: Object,
         count: u64,
     ) -> CallResult {
         match object {
-            Object::Epoll | Object::Pidfd(_) => Err(Errno::EINVAL.into()),
+            Object::Epoll(_) | Object::Pidfd(_) => Err(Errno::EINVAL.into()),
             Object::Event(event) => self.read_event(row, event, count),
+            Object::Timer => self.read_timerfd(row, count),
+            Object::Signals(_) => self.read_signals(task, row, count),
             Object::Inotify => self.read_inotify(row, count),
             Object::Device(_) | Object::Foreign(_) => {
                 let offset = self.rows[row].offset;
@@ -422,7 +426,11 @@ impl Kernel {
     ) -> CallResult {
         match object {
             Object::Pidfd(_) => Err(Errno::EINVAL.into()),
-            Object::Epoll | Object::Inotify | Object::Event(_) => Err(Errno::ESPIPE.into()),
+            Object::Epoll(_)
+            | Object::Inotify
+            | Object::Event(_)
+            | Object::Timer
+            | Object::Signals(_) => Err(Errno::ESPIPE.into()),
             Object::Device(device) => {
                 self.face_read_limit(count)?;
                 if !is_stream(device) {
@@ -451,7 +459,11 @@ impl Kernel {
         data: &[u8],
     ) -> CallResult {
         match object {
-            Object::Epoll | Object::Inotify | Object::Pidfd(_) => Err(Errno::EINVAL.into()),
+            Object::Epoll(_)
+            | Object::Inotify
+            | Object::Pidfd(_)
+            | Object::Timer
+            | Object::Signals(_) => Err(Errno::EINVAL.into()),
             Object::Event(event) => self.write_event(row, event, data),
             Object::Device(device) => {
                 let offset = self.rows[row].offset;
@@ -487,7 +499,11 @@ impl Kernel {
     ) -> CallResult {
         match object {
             Object::Pidfd(_) => Err(Errno::EINVAL.into()),
-            Object::Epoll | Object::Inotify | Object::Event(_) => Err(Errno::ESPIPE.into()),
+            Object::Epoll(_)
+            | Object::Inotify
+            | Object::Event(_)
+            | Object::Timer
+            | Object::Signals(_) => Err(Errno::ESPIPE.into()),
             Object::Device(device) => {
                 let path = device_path(device);
                 if is_stream(device) {
@@ -518,7 +534,11 @@ impl Kernel {
         let size = match object {
             Object::Pidfd(_) => return Err(Errno::ESPIPE.into()),
             // They stay where they are (`noop_llseek`).
-            Object::Epoll | Object::Event(_) | Object::Inotify => return Ok(Answer::value(0)),
+            Object::Epoll(_)
+            | Object::Event(_)
+            | Object::Inotify
+            | Object::Timer
+            | Object::Signals(_) => return Ok(Answer::value(0)),
             Object::Device(_) => 0,
             Object::Foreign(_) if whence != SEEK_END => 0,
             Object::Foreign(number) => {
@@ -560,7 +580,12 @@ impl Kernel {
             Target::Object(Object::Foreign(path)) => (0, self.face.path(path).to_vec()),
             Target::Socket(_)
             | Target::Object(
-                Object::Epoll | Object::Inotify | Object::Event(_) | Object::Pidfd(_),
+                Object::Epoll(_)
+                | Object::Inotify
+                | Object::Event(_)
+                | Object::Pidfd(_)
+                | Object::Timer
+                | Object::Signals(_),
             ) => (0, Vec::new()),
         };
         Some(FaceFd { kind, flags: flags & KEPT, path, id: description_id(self, row) })

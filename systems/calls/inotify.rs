@@ -15,6 +15,7 @@ use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
 use crate::memory::{INSTANCE_BYTES, NOTICE_BYTES, WATCH_BYTES};
 use crate::procview::caller;
 use crate::rows::{DescriptionRow, RowKind, TaskRow};
+use crate::watchers::Wake;
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -314,7 +315,7 @@ impl Kernel {
         }
         let instance = self.inotify.instances.get(&id);
         if instance.is_some_and(|instance| !instance.waiters.is_empty()) {
-            self.note(Changed::Inotify(id));
+            self.woken(Changed::Inotify(id), Wake::ANY);
         }
     }
 

@@ -59,7 +59,11 @@ impl Kernel {
             // A length of the face's has no address that could be wrong.
             _ if self.config.face.present => MAX_RW_COUNT,
             // What cannot be read at all says so before it looks at the buffer.
-            _ if matches!(description.target, Target::Object(Object::Pidfd(_) | Object::Epoll)) => {
+            _ if matches!(
+                description.target,
+                Target::Object(Object::Pidfd(_) | Object::Epoll(_))
+            ) =>
+            {
                 0
             }
             _ => readable_count(count)?,
@@ -72,7 +76,7 @@ impl Kernel {
                 result
             }
             Target::Socket(socket) => self.read_socket(task, row, socket, count),
-            Target::Object(object) => self.read_object(row, object, count),
+            Target::Object(object) => self.read_object(task, row, object, count),
             Target::File(place) => {
                 let (offset, counts) = (description.offset, description.flags & O_NOATIME == 0);
                 self.face_read_limit(count)?;

@@ -40,8 +40,10 @@ impl Kernel {
                 Target::Pipe(pipe, _) => {
                     Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
                 }
+                Target::Object(Object::Epoll(_)) => Err(Errno::EINVAL.into()),
                 Target::Object(
-                    Object::Epoll
+                    Object::Timer
+                    | Object::Signals(_)
                     | Object::Event(_)
                     | Object::Pidfd(_)
                     | Object::Device(_)
@@ -67,9 +69,14 @@ impl Kernel {
                     let bytes = self.unread_bytes(socket);
                     Ok(Answer::with(Payload::Number(bytes as i64)))
                 }
+                Target::Object(Object::Epoll(_)) => Err(Errno::EINVAL.into()),
                 Target::File(_) | Target::Pipe(..) | Target::Object(_) => Err(Errno::ENOTTY.into()),
             },
             FICLONE => self.clone_file(task, row, number),
+            // It has requests of its own, and knows no others.
+            _ if matches!(self.rows[row].target, Target::Object(Object::Epoll(_))) => {
+                Err(Errno::EINVAL.into())
+            }
             _ => Err(Errno::ENOTTY.into()),
         }
     }

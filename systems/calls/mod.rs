@@ -3,6 +3,7 @@
 
 mod capability;
 mod descriptor;
+mod epoll;
 mod eventfd;
 mod exec;
 mod face_fds;
@@ -33,6 +34,7 @@ mod process;
 pub(crate) mod record_lock;
 pub(crate) mod rights;
 mod signal;
+mod signalfd;
 mod socket;
 mod socket_options;
 pub(crate) mod splice;
@@ -40,6 +42,7 @@ mod sync;
 mod tcp;
 mod time;
 pub(crate) mod timer;
+mod timerfd;
 pub(crate) mod transfer;
 mod udp;
 mod unix;
@@ -164,7 +167,17 @@ impl Kernel {
             Call::Sync {} => Ok(Answer::default()),
             Call::EpollCreate { size } => self.epoll_create(task, size),
             Call::EpollCreate1 { flags } => self.epoll_create1(task, flags),
+            Call::EpollCtl { epfd, op, fd, events, data } => {
+                self.epoll_ctl(task, epfd, epoll::Ctl { op, fd, events, data })
+            }
             Call::MemfdCreate { name, flags } => self.memfd_create(task, name, flags),
+            Call::TimerfdCreate { clockid, flags } => self.timerfd_create(task, clockid, flags),
+            Call::TimerfdSettime { fd, flags, new_value } => {
+                self.timerfd_settime(task, fd, flags, new_value)
+            }
+            Call::TimerfdGettime { fd } => self.timerfd_gettime(task, fd),
+            Call::Signalfd { fd, mask } => self.signalfd(task, fd, mask, 0),
+            Call::Signalfd4 { fd, mask, flags } => self.signalfd(task, fd, mask, flags),
             Call::Eventfd { initval } => self.eventfd(task, initval, 0),
             Call::Eventfd2 { initval, flags } => self.eventfd(task, initval, flags),
             Call::PidfdOpen { target, flags } => self.pidfd_open(task, target, flags),
@@ -230,6 +243,15 @@ impl Kernel {
 
     fn dispatch_waits(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match call {
+            Call::EpollWait { epfd, maxevents, timeout } => {
+                self.epoll_wait(task, *epfd, *maxevents, *timeout)
+            }
+            Call::EpollPwait { epfd, maxevents, timeout, sigmask } => {
+                self.epoll_pwait(task, (*epfd, *maxevents), *timeout, *sigmask)
+            }
+            Call::EpollPwait2 { epfd, maxevents, timeout, sigmask } => {
+                self.epoll_pwait2(task, (*epfd, *maxevents), *timeout, *sigmask)
+            }
             Call::Poll { fds, timeout } => self.poll(task, fds, *timeout),
             Call::Ppoll { fds, timeout, sigmask } => self.ppoll(task, fds, *timeout, *sigmask),
             Call::Select { nfds, readfds, writefds, exceptfds, timeout } => {

@@ -6,9 +6,10 @@ use crate::calls::path::path_bytes;
 use crate::components::{Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, Path};
 use crate::fs::{self, Kind, Place};
-use crate::kernel::{Block, CallResult, Kernel, Stop, WakeMode};
+use crate::kernel::{Block, CallResult, Changed, Kernel, Stop, WakeMode};
 use crate::procview::caller;
 use crate::rows::{DescriptionRow, PipeRow, ProcessRow, TaskRow};
+use crate::watchers::{READERS, Wake};
 use crate::wire::{Bytes, Wire};
 use alloc::boxed::Box;
 
@@ -244,7 +245,13 @@ impl Kernel {
         state.reader_opens += u64::from(access != O_WRONLY);
         state.writers += u32::from(access != O_RDONLY);
         state.writer_opens += u64::from(access != O_RDONLY);
-        self.pipe_changed(pipe);
+        let state = &self.rows[pipe];
+        let first =
+            access != O_WRONLY && state.readers == 1 || access != O_RDONLY && state.writers == 1;
+        match first {
+            true => self.woken(Changed::Pipe(pipe), Wake::ALL.at(READERS)),
+            false => self.pipe_changed(pipe),
+        }
         if let Some(place) = place {
             self.fs.hold(place);
         }

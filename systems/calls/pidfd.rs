@@ -14,6 +14,7 @@ use crate::event::Answer;
 use crate::kernel::{CallResult, Changed, Kernel};
 use crate::rows::{DescriptionRow, PidfdRow, ProcessRow, RowKind, TaskRow};
 use crate::tables::family::Club;
+use crate::watchers::Wake;
 
 impl Kernel {
     /// pidfd_open(2).
@@ -232,16 +233,20 @@ impl Kernel {
 
     /// A process or thread has ended, or been reaped: who polls a pidfd of it looks again.
     pub(crate) fn pidfd_ended(&mut self, pid: u32) {
+        self.pidfd_woken(pid, POLLIN | POLLRDNORM);
+    }
+
+    fn pidfd_woken(&mut self, pid: u32, events: u32) {
         if let Some(pidfd) = self.pidfds.get(&pid).copied()
             && !self.rows[pidfd].waiters.is_empty()
         {
-            self.note(Changed::Pidfd(pidfd));
+            self.woken(Changed::Pidfd(pidfd), Wake::of(events).for_all());
         }
     }
 
     /// A number no longer stands for the process or thread that had it.
     pub(crate) fn pidfd_gone(&mut self, pid: u32) {
-        self.pidfd_ended(pid);
+        self.pidfd_woken(pid, 0);
         if let Some(pidfd) = self.pidfds.remove(&pid) {
             self.rows[pidfd].gone = true;
         }

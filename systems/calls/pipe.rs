@@ -7,11 +7,12 @@
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
 use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
-use crate::components::{Description, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
+use crate::components::{Description, Object, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
 use crate::event::{Answer, Payload};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
 use crate::memory;
 use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
+use crate::watchers::{READERS, WRITERS, Wake};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -136,15 +137,24 @@ impl Kernel {
     /// What is in a pipe, or its end; `None` if a reader must wait.
     pub(crate) fn try_pipe_read(
         &mut self,
+        task: TaskRow,
         row: DescriptionRow,
         count: u64,
     ) -> Result<Option<Answer>, Errno> {
         let pipe = match self.rows[row].target {
             Target::Pipe(pipe, _) => pipe,
+            Target::Object(Object::Timer) => return Ok(self.try_timerfd_read(row)),
+            Target::Object(Object::Signals(_)) => {
+                return Ok(self.try_signals_read(task, row, count));
+            }
             Target::Object(_) => return self.try_inotify_read(row, count),
             Target::File(_) | Target::Socket(_) => return Err(Errno::EBADF),
         };
         let Some(bytes) = self.take_from_pipe(pipe, count) else { return Ok(None) };
+        // Who had to wait passes on what it leaves.
+        if self.rows[pipe].bytes > 0 {
+            self.pipe_items_woken(pipe, READERS, POLLIN | POLLRDNORM);
+        }
         let answer = Ok(Answer::data(bytes));
         self.fifo_read(row, &answer);
         Ok(answer.ok())
@@ -157,11 +167,11 @@ impl Kernel {
         if state.bytes == 0 {
             return (state.writers == 0).then(Vec::new);
         }
-        let before = state.bytes;
+        let (before, slots) = (state.bytes, state.used_slots);
         let bytes = take_bytes(state, count, &mut self.counters.pipe_pages);
         self.counters.pipe_bytes -= before - state.bytes;
         if !state.waiters.is_empty() {
-            self.note(Changed::Pipe(pipe));
+            self.pipe_was_read(pipe, slots);
         }
         Some(bytes)
     }
@@ -184,9 +194,7 @@ impl Kernel {
         let state = &mut self.rows[pipe];
         if whole && state.readers > 0 && state.append(data) {
             self.counters.pipe_bytes += written;
-            if !state.waiters.is_empty() {
-                self.note(Changed::Pipe(pipe));
-            }
+            self.pipe_woken(pipe, READERS, POLLIN | POLLRDNORM);
             return Ok(Answer::value(written as i64));
         }
         written = 0;
@@ -197,6 +205,8 @@ impl Kernel {
             if written > 0 {
                 return Ok(Answer::value(written as i64));
             }
+            // Linux tells of a write that wrote nothing, too.
+            self.pipe_items_woken(pipe, READERS, POLLIN | POLLRDNORM);
             return Err(Errno::EAGAIN.into());
         }
         self.rows[row].refs += 1;
@@ -221,6 +231,9 @@ impl Kernel {
         let over = self.put_into_pipe(task, (pipe, flags), data, written, false)?;
         let answer = Ok(Answer::value(*written as i64));
         if over {
+            if self.rows[pipe].has_room() {
+                self.pipe_items_woken(pipe, WRITERS, POLLOUT | POLLWRNORM);
+            }
             self.fifo_written(row, &answer);
         }
         Ok(answer.ok().filter(|_| over))
@@ -238,7 +251,9 @@ impl Kernel {
         first: bool,
     ) -> Result<bool, Errno> {
         let state = &mut self.rows[pipe];
+        let was_empty = state.bytes == 0;
         if state.readers == 0 {
+            self.pipe_items_woken(pipe, READERS, POLLIN | POLLRDNORM);
             let info = self.own_info(task, Signal::SIGPIPE);
             self.post_to_task(task, Signal::SIGPIPE, info);
             return if *written > 0 { Ok(true) } else { Err(Errno::EPIPE) };
@@ -253,10 +268,15 @@ impl Kernel {
         };
         self.counters.pipe_pages += pages;
         self.counters.pipe_bytes += put;
-        if put > 0 && !state.waiters.is_empty() {
-            self.note(Changed::Pipe(pipe));
-        }
+        let waiting = put > 0 && !state.waiters.is_empty();
         *written += put;
+        if waiting {
+            let over = *written == data.len() as u64 || flags & O_NONBLOCK != 0;
+            match over || was_empty {
+                true => self.pipe_woken(pipe, READERS, POLLIN | POLLRDNORM),
+                false => self.pipe_changed(pipe),
+            }
+        }
         if *written == data.len() as u64 {
             return Ok(true);
         }
@@ -265,6 +285,22 @@ impl Kernel {
         match starved {
             true if *written == 0 => Err(Errno::ENOMEM),
             starved => Ok(starved),
+        }
+    }
+
+    /// Somebody read where others wait: those who write are told if it was full before.
+    fn pipe_was_read(&mut self, pipe: PipeRow, slots: u32) {
+        let state = &self.rows[pipe];
+        match slots >= state.slots && state.used_slots < slots {
+            true => self.pipe_woken(pipe, WRITERS, POLLOUT | POLLWRNORM),
+            false => self.pipe_changed(pipe),
+        }
+    }
+
+    /// Tells the items of epoll(7) alone: no call has more to look for.
+    fn pipe_items_woken(&mut self, pipe: PipeRow, sides: u8, events: u32) {
+        if !self.rows[pipe].waiters.1.is_empty() {
+            self.pipe_woken(pipe, sides, events);
         }
     }
 
@@ -281,7 +317,12 @@ impl Kernel {
             state.readers -= u32::from(access != O_WRONLY);
             state.writers -= u32::from(access != O_RDONLY);
         }
-        self.pipe_changed(pipe);
+        let state = &self.rows[pipe];
+        if (state.readers == 0) != (state.writers == 0) {
+            self.woken(Changed::Pipe(pipe), Wake::ALL);
+        } else {
+            self.pipe_changed(pipe);
+        }
         self.drop_pipe_if_unused(pipe, place);
         if let Some(place) = place {
             self.fs.release(place);
@@ -340,7 +381,7 @@ impl Kernel {
             self.unhold_bytes(self.rows[pipe].slots_beyond() * memory::SLOT_BYTES);
             self.rows[pipe].slots = slots;
             self.hold_bytes(self.rows[pipe].slots_beyond() * memory::SLOT_BYTES);
-            self.pipe_changed(pipe);
+            self.pipe_woken(pipe, WRITERS, 0);
         }
         Ok(Answer::value(i64::from(self.rows[pipe].slots) * PAGE_BYTES as i64))
     }

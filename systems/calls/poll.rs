@@ -1,13 +1,18 @@
-//! poll(2), ppoll(2), select(2), pselect6(2) on pipes, files and devices.
+//! poll(2), ppoll(2), select(2), pselect6(2), and what each thing is ready for.
 
 use crate::abi::flags::*;
 use crate::abi::{Errno, PollFd, SelectSets, SigSet, Timespec};
 use crate::components::{Description, Object, Restart, Target, Waiting};
 use crate::event::{Answer, Payload};
+use crate::fs::{Node, Place};
 use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, TaskRow};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use smallvec::SmallVec;
+
+/// The description behind each entry of a list.
+pub(crate) type Behind = SmallVec<[Option<DescriptionRow>; 64]>;
 
 /// What poll(2) reports whether asked for or not.
 const ALWAYS: u32 = POLLERR | POLLHUP | POLLNVAL;
@@ -42,32 +47,43 @@ impl Kernel {
         if fds.len() as u64 > u64::from(self.max_fds(task)) {
             return Err(Errno::EINVAL.into());
         }
-        let files = &self.rows[self.rows[task].files];
-        // A negative number is never open.
-        let behind = |at: usize| files.get(fds.get(at)?.fd).map(|slot| slot.description);
-        if let Some(answer) = self.try_poll(fds, behind) {
+        let held = self.behind(task, fds);
+        if let Some(answer) = self.try_poll(task, fds, &held) {
             return Ok(answer);
         }
-        let held: Vec<_> = (0..fds.len()).map(behind).collect();
         let fds = fds.iter().map(|entry| PollFd { revents: 0, ..*entry }).collect::<Vec<_>>();
         if timeout_ns == Some(0) {
             return Ok(Answer::with(Payload::Poll(fds)));
         }
         self.hold_all(&held);
-        Err(self.wait_until(Waiting::Poll { fds, held }, timeout_ns))
+        Err(self.wait_until(Waiting::Poll { fds, held: held.into_vec() }, timeout_ns))
     }
 
-    /// The events of each entry, whose descriptions `behind` says by its place; `None` if there are
-    /// none at all.
+    /// The description behind each entry.
+    pub(crate) fn behind(&self, task: TaskRow, fds: &[PollFd]) -> Behind {
+        let files = &self.rows[self.rows[task].files];
+        // A negative number is never open.
+        fds.iter().map(|entry| files.get(entry.fd).map(|slot| slot.description)).collect()
+    }
+
+    /// The events of each entry, behind which a description is; `None` if there are none at all.
     pub(crate) fn try_poll(
-        &self,
+        &mut self,
+        task: TaskRow,
         fds: &[PollFd],
-        behind: impl Fn(usize) -> Option<DescriptionRow>,
+        behind: &[Option<DescriptionRow>],
     ) -> Option<Answer> {
         let mut ready = 0;
         let mut answer: Option<Vec<PollFd>> = None;
-        for (at, entry) in fds.iter().enumerate() {
-            let revents = self.poll_entry(entry, behind(at));
+        for (at, (entry, description)) in fds.iter().zip(behind).enumerate() {
+            let revents = match description {
+                _ if entry.fd < 0 => continue,
+                None => POLLNVAL,
+                Some(row) => {
+                    let events = self.poll_description(task, *row);
+                    events & (u32::from(entry.events) | ALWAYS)
+                }
+            };
             if revents != 0 {
                 ready += 1;
                 let list = answer.get_or_insert_with(|| {
@@ -80,18 +96,36 @@ impl Kernel {
         Some(Answer { value: ready, payload: Payload::Poll(list) })
     }
 
-    pub(crate) fn poll_entry(&self, entry: &PollFd, description: Option<DescriptionRow>) -> u32 {
+    /// What an entry would have now, by a look that changes nothing.
+    pub(crate) fn view_entry(
+        &self,
+        task: TaskRow,
+        entry: &PollFd,
+        description: Option<DescriptionRow>,
+    ) -> u32 {
         if entry.fd < 0 {
             return 0;
         }
         match description {
             None => POLLNVAL,
-            Some(row) => self.events_of(row) & (u32::from(entry.events) | ALWAYS),
+            Some(row) => self.events_of(task, row) & (u32::from(entry.events) | ALWAYS),
         }
     }
 
-    /// What a description is ready for now.
-    pub(crate) fn events_of(&self, row: DescriptionRow) -> u32 {
+    /// What a description is ready for now, to a task. An instance of epoll(7) forgets what it
+    /// finds not to be ready.
+    #[inline]
+    pub(crate) fn poll_description(&mut self, task: TaskRow, row: DescriptionRow) -> u32 {
+        match self.rows[row].target {
+            Target::Object(Object::Epoll(epoll)) => self.poll_epoll(task, epoll),
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                self.events_of(task, row)
+            }
+        }
+    }
+
+    /// The same by a look that changes nothing.
+    pub(crate) fn events_of(&self, task: TaskRow, row: DescriptionRow) -> u32 {
         let description = &self.rows[row];
         if description.flags & O_PATH != 0 {
             return POLLNVAL;
@@ -99,18 +133,34 @@ impl Kernel {
         match description.target {
             Target::Pipe(pipe, _) => self.poll_pipe(pipe, description),
             Target::Socket(socket) => self.poll_socket(socket),
-            Target::Object(Object::Epoll) => 0,
+            Target::Object(Object::Epoll(epoll)) => self.view_epoll(task, epoll),
             Target::Object(Object::Inotify) => self.poll_inotify(row),
             Target::Object(Object::Event(event)) => self.poll_event(event),
+            Target::Object(Object::Timer) => self.poll_timerfd(row),
+            Target::Object(Object::Signals(mask)) => self.poll_signals(task, mask),
             Target::Object(Object::Pidfd(pidfd)) => self.poll_pidfd(pidfd, description.flags),
             Target::Object(Object::Device(_) | Object::Foreign(_)) | Target::File(_)
                 if self.bends.files_are_ready_by_mode =>
             {
                 self.ready_by_mode(description)
             }
-            Target::Object(Object::Device(_) | Object::Foreign(_)) | Target::File(_) => {
-                ALWAYS_READY
-            }
+            Target::Object(Object::Device(_) | Object::Foreign(_)) => ALWAYS_READY,
+            Target::File(place) => self.poll_file(place).unwrap_or(ALWAYS_READY),
+        }
+    }
+
+    /// What a file that has a way to say so is ready for (`f_op->poll` of Linux); `None` for all
+    /// others, which epoll(7) does not take.
+    pub(crate) fn poll_file(&self, place: Place) -> Option<u32> {
+        if let Node::Proc(node) = place.node {
+            return node.id.poll_events();
+        }
+        let rdev = self.device_of(place)?;
+        match (major(rdev), minor(rdev)) {
+            // /dev/random always has some.
+            (1, 8) => Some(POLLIN | POLLRDNORM),
+            (5, _) | (136..=143, _) => Some(ALWAYS_READY),
+            _ => None,
         }
     }
 
@@ -197,7 +247,7 @@ impl Kernel {
             return Ok(answer);
         }
         if timeout_ns == Some(0) {
-            return Ok(selected(&sets, &fds, |_| false));
+            return Ok(selected(&sets, &fds, &[]));
         }
         self.hold_all(&held);
         Err(self.wait_until(Waiting::Select { sets, fds, held }, timeout_ns))
@@ -206,22 +256,22 @@ impl Kernel {
     /// The members that are ready; `None` if there are none. The numbers are looked up anew each
     /// time: one that another task has closed is ready for everything.
     pub(crate) fn try_select(
-        &self,
+        &mut self,
         task: TaskRow,
         sets: &SelectSets,
         fds: &[PollFd],
     ) -> Option<Answer> {
-        let files = &self.rows[self.rows[task].files];
-        let is_ready = |entry: &PollFd| {
-            let events = files.get(entry.fd).map(|slot| self.events_of(slot.description));
-            events.unwrap_or(POLLNVAL) & u32::from(entry.events) != 0
-        };
-        let any = fds.iter().any(is_ready);
-        any.then(|| selected(sets, fds, is_ready))
+        let mut ready = Vec::with_capacity(fds.len());
+        for (entry, description) in fds.iter().zip(self.behind(task, fds)) {
+            let events = description.map(|row| self.poll_description(task, row));
+            ready.push(events.unwrap_or(POLLNVAL) & u32::from(entry.events) != 0);
+        }
+        let any = ready.contains(&true);
+        any.then(|| selected(sets, fds, &ready))
     }
 
     /// Runs a call that may wait under another signal mask (ppoll(2), pselect(2)).
-    fn with_mask(
+    pub(super) fn with_mask(
         &mut self,
         task: TaskRow,
         sigmask: Option<SigSet>,
@@ -239,21 +289,17 @@ impl Kernel {
     }
 }
 
-/// select(2)'s answer: of the descriptors asked for (`fds`, set by set) those that are ready, and
+/// select(2)'s answer: of the descriptors asked for (`fds`, set by set) those that are `ready`, and
 /// what lies beyond the words that were looked at.
-pub(crate) fn selected(
-    sets: &SelectSets,
-    fds: &[PollFd],
-    is_ready: impl Fn(&PollFd) -> bool,
-) -> Answer {
-    let mut asked = fds.iter().peekable();
+pub(crate) fn selected(sets: &SelectSets, fds: &[PollFd], ready: &[bool]) -> Answer {
+    let mut asked =
+        fds.iter().zip(ready.iter().copied().chain(core::iter::repeat(false))).peekable();
     let mut value = 0;
     let mut pick = |list: &Option<Vec<i32>>| {
         let mut kept = list.clone()?;
-        kept.retain(|fd| match asked.next_if(|entry| entry.fd == *fd) {
+        kept.retain(|fd| match asked.next_if(|(entry, _)| entry.fd == *fd) {
             None => true,
-            Some(entry) => {
-                let ready = is_ready(entry);
+            Some((_, ready)) => {
                 value += i64::from(ready);
                 ready
             }
@@ -266,7 +312,7 @@ pub(crate) fn selected(
 }
 
 /// A time-out as a length in ns; EINVAL if it is not one.
-fn interval(timeout: Option<Timespec>) -> Result<Option<u64>, Errno> {
+pub(super) fn interval(timeout: Option<Timespec>) -> Result<Option<u64>, Errno> {
     match timeout {
         None => Ok(None),
         Some(time) => time.interval_ns().map(Some).ok_or(Errno::EINVAL),

@@ -146,9 +146,13 @@ impl Kernel {
                 Some(LockedObject::Pipe(pidfd.own_id(&self.rows)))
             }
             // All share one inode.
-            Target::Object(Object::Event(_) | Object::Epoll | Object::Inotify) => {
-                Some(LockedObject::Pipe(0))
-            }
+            Target::Object(
+                Object::Event(_)
+                | Object::Epoll(_)
+                | Object::Inotify
+                | Object::Timer
+                | Object::Signals(_),
+            ) => Some(LockedObject::Pipe(0)),
             Target::Object(Object::Device(_) | Object::Foreign(_)) => None,
             Target::Pipe(pipe, None) => Some(LockedObject::Pipe(pipe.own_id(&self.rows))),
         }

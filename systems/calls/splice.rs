@@ -12,6 +12,7 @@ use crate::components::{Object, Target, Waiting};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
+use crate::watchers::{READERS, WRITERS};
 use alloc::vec::Vec;
 
 /// A splice(2) or tee(2) after its checks.
@@ -206,9 +207,9 @@ impl Kernel {
         }
         if moved > 0 {
             if !keeps {
-                self.pipe_changed(from);
+                self.pipe_woken(from, WRITERS, 0);
             }
-            self.pipe_changed(to);
+            self.pipe_woken(to, READERS, 0);
         }
         Ok(Some(moved))
     }
@@ -240,7 +241,7 @@ impl Kernel {
             self.counters.pipe_bytes -= piece.left();
             left -= piece.left();
         }
-        self.pipe_changed(from);
+        self.pipe_woken(from, WRITERS, 0);
         Ok(Some(written))
     }
 

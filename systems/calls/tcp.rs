@@ -18,6 +18,7 @@ use crate::components::socket::{
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
 use crate::memory;
+use crate::watchers::Wake;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -398,7 +399,7 @@ impl Kernel {
             None => queue.push_back(Packet { bytes: bytes.to_vec(), ..fresh }),
         }
         self.rows[socket].sent_bytes += length;
-        self.socket_changed(other);
+        self.socket_woken(other, Wake::READABLE);
         Ok(true)
     }
 

@@ -12,8 +12,9 @@ use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
 use crate::components::{Object, Restart, Segment, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::{Kind, Node, Pages, Place};
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::kernel::{Block, CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
+use crate::watchers::READERS;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -219,8 +220,14 @@ impl Kernel {
         let append = self.rows[to].flags & O_APPEND != 0;
         let place = match self.rows[from].target {
             Target::File(place) => Some(place),
-            // Of nothing a counter is not asked.
-            Target::Object(Object::Event(_)) if count == 0 => None,
+            // Of nothing an object is not asked.
+            Target::Object(
+                Object::Event(_)
+                | Object::Epoll(_)
+                | Object::Inotify
+                | Object::Timer
+                | Object::Signals(_),
+            ) if count == 0 => None,
             Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
                 return Err(Errno::EINVAL.into());
             }
@@ -392,8 +399,8 @@ impl Kernel {
         }
         state.bytes += data.len() as u64;
         self.counters.pipe_bytes += data.len() as u64;
-        if !data.is_empty() && !self.rows[pipe].waiters.is_empty() {
-            self.note(Changed::Pipe(pipe));
+        if !data.is_empty() {
+            self.pipe_woken(pipe, READERS, 0);
         }
         Ok(Some(self.sent(sending, data.len() as u64)))
     }

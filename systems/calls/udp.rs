@@ -15,6 +15,7 @@ use crate::components::socket::{
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
 use crate::memory;
+use crate::watchers::Wake;
 use crate::rows::SocketRow;
 use crate::tables::sockets::Ports;
 use alloc::boxed::Box;
@@ -164,7 +165,7 @@ impl Kernel {
         let state = &mut self.rows[other];
         state.received_bytes += u64::from(cost_bytes);
         state.queue.push_back(packet);
-        self.socket_changed(other);
+        self.socket_woken(other, Wake::READABLE);
     }
 
     /// The oldest datagram; an error; that it is over, for who would wait; nothing.

@@ -17,6 +17,7 @@ use crate::components::socket::{
 use crate::kernel::{Changed, Kernel};
 use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
+use crate::watchers::Wake;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -116,7 +117,7 @@ impl Kernel {
         self.launch(packet.rights());
         self.rows[socket].sent_bytes += u64::from(packet.cost_bytes);
         self.rows[other].queue.push_back(packet);
-        self.socket_changed(other);
+        self.socket_woken(other, Wake::READABLE);
         Ok(true)
     }
 
@@ -380,9 +381,11 @@ impl Kernel {
     pub(super) fn give_bytes(&mut self, sender: SocketRef, bytes: u64) {
         if let Some(sender) = self.live_socket(sender) {
             let state = &mut self.rows[sender];
+            // A stream of tcp(7) tells of room only who had none.
+            let tells = state.domain == AF_UNIX || !state.has_room();
             state.sent_bytes -= bytes;
-            if state.has_room() {
-                self.socket_changed(sender);
+            if tells && state.has_room() {
+                self.socket_woken(sender, Wake::WRITABLE);
             }
         }
     }
@@ -401,8 +404,13 @@ impl Kernel {
     }
 
     pub(super) fn socket_changed(&mut self, socket: SocketRow) {
+        self.socket_woken(socket, Wake::ALL);
+    }
+
+    /// A socket changed: which events have just come true, as Linux tells them.
+    pub(crate) fn socket_woken(&mut self, socket: SocketRow, wake: Wake) {
         if !self.rows[socket].waiters.is_empty() {
-            self.note(Changed::Socket(socket));
+            self.woken(Changed::Socket(socket), wake);
         }
     }
 

@@ -52,7 +52,7 @@ impl Kernel {
         if !description.writable() {
             return Err(Errno::EBADF.into());
         }
-        if moves_nothing(description.target) {
+        if moves_nothing(description.target) || is_only_read(description.target) {
             return Err(Errno::EINVAL.into());
         }
         Ok(Answer::default())
@@ -132,7 +132,8 @@ impl Kernel {
     ) -> CallResult {
         let writes = matches!(plain, Call::Writev { .. } | Call::Pwritev { .. });
         let seeks_where_none_can = offset != OWN_OFFSET && self.rows[row].target.has_no_offset();
-        if seeks_where_none_can || moves_nothing(self.rows[row].target) {
+        let unwritten = writes && is_only_read(self.rows[row].target);
+        if seeks_where_none_can || unwritten || moves_nothing(self.rows[row].target) {
             return self.dispatch(task, plain);
         }
         self.check_flags(row, flags, writes)?;
@@ -203,7 +204,12 @@ impl Kernel {
     }
 }
 
+/// Whether what is open cannot be written, whatever its access mode.
+const fn is_only_read(target: Target) -> bool {
+    matches!(target, Target::Object(Object::Timer | Object::Signals(_)))
+}
+
 /// Whether what is open can be neither read nor written, whatever its access mode.
 const fn moves_nothing(target: Target) -> bool {
-    matches!(target, Target::Object(Object::Pidfd(_) | Object::Epoll))
+    matches!(target, Target::Object(Object::Pidfd(_) | Object::Epoll(_)))
 }

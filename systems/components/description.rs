@@ -1,8 +1,10 @@
 //! Open file descriptions, descriptor tables, and the context of paths.
 
+use crate::abi::SigSet;
 use crate::components::TextDefault;
+use crate::components::epoll::WatchedBy;
 use crate::fs::Place;
-use crate::rows::{DescriptionRow, EventRow, PidfdRow, PipeRow, SocketRow};
+use crate::rows::{DescriptionRow, EpollRow, EventRow, PidfdRow, PipeRow, SocketRow};
 use alloc::vec::Vec;
 
 /// What a description is open on.
@@ -23,7 +25,13 @@ impl Target {
     pub(crate) const fn has_no_offset(self) -> bool {
         match self {
             Target::Pipe(..) | Target::Socket(_) => true,
-            Target::Object(Object::Epoll | Object::Inotify | Object::Event(_)) => true,
+            Target::Object(
+                Object::Epoll(_)
+                | Object::Inotify
+                | Object::Event(_)
+                | Object::Timer
+                | Object::Signals(_),
+            ) => true,
             Target::File(_)
             | Target::Object(Object::Device(_) | Object::Foreign(_) | Object::Pidfd(_)) => false,
         }
@@ -52,8 +60,8 @@ crate::wire_enum!(Device { 0 Null, 1 Zero, 2 Stdin, 3 Stdout, 4 Stderr, 5 Urando
 /// What is open without being an inode of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
-    /// epoll(7): nothing can be added yet.
-    Epoll,
+    /// An instance of epoll(7): it has the description's id.
+    Epoll(EpollRow),
     /// An instance of inotify(7): it has the description's id.
     Inotify,
     /// A device of the face's, which is no file of any tree.
@@ -64,6 +72,10 @@ pub enum Object {
     Event(EventRow),
     /// A process or thread, by pidfd_open(2).
     Pidfd(PidfdRow),
+    /// A timer of timerfd_create(2): it has the description's id.
+    Timer,
+    /// Pending signals of this set, of whoever reads: signalfd(2).
+    Signals(SigSet),
 }
 
 /// An open file description (open(2)): what descriptors share.
@@ -86,9 +98,26 @@ pub struct Description {
     /// RWF_NOWAIT is refused: a pipe that was opened by a name or spliced (preadv2(2); Linux 6.18
     /// takes the mode away at the splice).
     pub waits_always: bool,
+    /// The items of epoll(7) that watch it.
+    pub watched_by: WatchedBy,
 }
 
 impl Description {
+    /// One that is open once, at its beginning.
+    pub const fn new(target: Target, flags: u32) -> Self {
+        Self {
+            target,
+            flags,
+            offset: 0,
+            refs: 1,
+            owner: 0,
+            owner_signal: 0,
+            flock: 0,
+            waits_always: false,
+            watched_by: WatchedBy::NOBODY,
+        }
+    }
+
     /// Whether it may be read.
     pub const fn readable(&self) -> bool {
         use crate::abi::flags::*;

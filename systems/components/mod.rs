@@ -4,22 +4,26 @@
 pub mod anonymous;
 pub mod description;
 pub mod inet;
+pub mod epoll;
 pub mod inotify;
 pub mod message;
 pub mod pipe;
 pub mod process;
 pub mod socket;
 pub mod task;
+pub mod timerfd;
 pub mod wait;
 
 use alloc::sync::Arc;
 
 pub use anonymous::{Event, Pidfd};
 pub use description::{Context, Description, Device, FdSlot, Files, Object, Target};
+pub use epoll::Epoll;
 pub use pipe::{Pipe, Segment};
 pub use process::{Life, Limits, Link, Process, ProcessText, Reportable, Text};
 pub use socket::Socket;
 pub use task::{Frame, Handlers, Hold, Interrupted, Pending, Queued, Task};
+pub use timerfd::Timerfd;
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
 
 /// The texts of processes, lent to who looks at them (DESIGN section 7; the count shows nowhere).

@@ -235,7 +235,7 @@ impl Socket {
             shut: 0,
             passes_cred: false,
             peer_cred: Ucred::NOBODY,
-            waiters: WaitQueue(Vec::new()),
+            waiters: WaitQueue::EMPTY,
             more: None,
         }
     }

@@ -1,7 +1,7 @@
 //! A task (thread), its handler frames and pending signals; the table of dispositions.
 
 use crate::abi::{AltStack, Credentials, SigAction, SigInfo, SigSet, Signal};
-use crate::components::{TextDefault, Wait};
+use crate::components::{TextDefault, Wait, WaitQueue};
 use crate::event::{CallId, Completed};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow};
 use alloc::boxed::Box;
@@ -160,6 +160,9 @@ pub struct Handlers {
     pub ignored: SigSet,
     /// Caught signals, and defaults that carry flags or a mask, in ascending order.
     pub actions: SmallVec<[(Signal, SigAction); 4]>,
+    /// Who reads or polls signals by signalfd(2), and items of epoll(7) that watch one: they are
+    /// told of each signal of those who share the table. Nothing where there is nobody.
+    pub signal_waiters: Option<Box<WaitQueue>>,
 }
 
 impl Handlers {

@@ -7,6 +7,7 @@ use crate::calls::record_lock::{LockedObject, RecordLock};
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::event::{Answer, CallId, Completed};
+use crate::components::epoll::Watchers;
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, PipeRow};
 use crate::wire::Bytes;
@@ -153,6 +154,13 @@ pub enum Waiting {
         /// The description behind each, held.
         held: Vec<Option<DescriptionRow>>,
     },
+    /// An item in the ready list of an instance of epoll(7).
+    Epoll {
+        /// The description of the instance.
+        description: DescriptionRow,
+        /// How many events at most.
+        max_events: u32,
+    },
     /// select(2).
     Select {
         /// What is asked.
@@ -230,11 +238,15 @@ crate::wire_enum!(ChildSelect { 0 Any, 1 Pid(pid), 2 Group(pgid) });
 /// Room for so many waiters is kept when they are gone.
 const KEPT_WAITERS: usize = 64;
 
-/// Calls that wait for one object, in the order in which they began: (since, tid).
+/// Calls that wait for one object, in the order in which they began: (since, tid). And the items of
+/// epoll(7) that watch it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WaitQueue(pub Vec<(u64, u32)>);
+pub struct WaitQueue(pub Vec<(u64, u32)>, pub Watchers);
 
 impl WaitQueue {
+    /// Nobody waits.
+    pub const EMPTY: Self = Self(Vec::new(), Watchers::NONE);
+
     /// Adds one; `since` is higher than all before it, or it is put in order.
     pub fn add(&mut self, since: u64, tid: u32) {
         let at = self.0.partition_point(|entry| entry.0 <= since);
@@ -254,7 +266,7 @@ impl WaitQueue {
 
     /// Whether nobody waits.
     #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty() && self.1.is_empty()
     }
 }

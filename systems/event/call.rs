@@ -301,6 +301,21 @@ calls! {
     200 tkill Tkill { tid: i32 [Plain], sig: i32 [Sig] }
     217 getdents64 Getdents64 { fd: i32 [Plain], count: u64 [Plain] }
     213 epoll_create EpollCreate { size: i32 [Plain] }
+    233 epoll_ctl EpollCtl { epfd: i32 [Plain], op: u32 [Choice(EPOLL_OPS)], fd: i32 [Plain],
+        events: Option<u32> [OptionalFlags(EPOLL_EVENTS)], data: u64 [Optional] }
+    232 epoll_wait EpollWait { epfd: i32 [Plain], maxevents: i32 [Plain], timeout: i32 [Plain] }
+    281 epoll_pwait EpollPwait { epfd: i32 [Plain], maxevents: i32 [Plain], timeout: i32 [Plain],
+        sigmask: Option<SigSet> [Optional] }
+    441 epoll_pwait2 EpollPwait2 { epfd: i32 [Plain], maxevents: i32 [Plain],
+        timeout: Option<Timespec> [Optional], sigmask: Option<SigSet> [Optional] }
+    283 timerfd_create TimerfdCreate { clockid: u32 [Choice(CLOCKS)],
+        flags: u32 [OptionalFlags(TIMERFD_FLAGS)] }
+    286 timerfd_settime TimerfdSettime { fd: i32 [Plain], flags: u32 [OptionalFlags(TIMERFD_FLAGS)],
+        new_value: Option<Itimer> [Optional] }
+    287 timerfd_gettime TimerfdGettime { fd: i32 [Plain] }
+    282 signalfd Signalfd { fd: i32 [Plain], mask: Option<SigSet> [Optional] }
+    289 signalfd4 Signalfd4 { fd: i32 [Plain], mask: Option<SigSet> [Optional],
+        flags: u32 [OptionalFlags(SIGNALFD_FLAGS)] }
     253 inotify_init InotifyInit {}
     319 memfd_create MemfdCreate { name: Path<'a> [Plain], flags: u32 [OptionalFlags(MEMFD_FLAGS)] }
     284 eventfd Eventfd { initval: u32 [Optional] }

@@ -2,8 +2,8 @@
 
 use crate::abi::socket::{OptionValue, Received};
 use crate::abi::{
-    Address, AltStack, Dirent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction, SigInfo,
-    SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
+    Address, AltStack, Dirent, EpollEvent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction,
+    SigInfo, SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
 };
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -96,6 +96,8 @@ pub enum Payload {
     Received(Box<Received>),
     /// getsockopt(2).
     OptionValue(Box<OptionValue>),
+    /// epoll_wait(2).
+    Epoll(Vec<EpollEvent>),
 }
 
 crate::wire_struct!(Answer { value, payload });
@@ -105,5 +107,5 @@ crate::wire_enum!(Payload {
     12 Ids(ids), 13 Limit(limit), 14 Dirents(entries), 15 Lock(lock), 16 Time(time),
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
     21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status),
-    25 Conf(value), 30 Received(received), 31 OptionValue(value)
+    25 Conf(value), 26 Epoll(events), 30 Received(received), 31 OptionValue(value)
 });

@@ -79,7 +79,8 @@ impl Fs {
             ProcId::Mountinfo => self.mountinfo_text(caller),
             ProcId::FdinfoNumber => {
                 let open = view.descriptor(pid, tid, node.fd).ok_or(Errno::ENOENT)?;
-                fdinfo(&open).into_bytes()
+                let more = view.descriptor_lines(pid, tid, node.fd);
+                [fdinfo(&open).into_bytes(), more].concat()
             }
             ProcId::Pid | ProcId::Task | ProcId::Tid | ProcId::Fd | ProcId::Fdinfo => {
                 return Err(Errno::EISDIR);

@@ -6,7 +6,10 @@
 
 use super::permission::Attributes;
 use super::{Name, Place};
-use crate::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY, S_IFDIR, S_IFLNK, S_IFREG};
+use crate::abi::flags::{
+    O_ACCMODE, O_RDONLY, O_WRONLY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFDIR, S_IFLNK,
+    S_IFREG,
+};
 use crate::abi::{Credentials, Errno, SigSet};
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader};
@@ -38,6 +41,10 @@ pub trait ProcView {
     fn descriptors(&self, pid: u32, tid: u32) -> Vec<u32>;
     /// An open descriptor.
     fn descriptor(&self, pid: u32, tid: u32, fd: u32) -> Option<ProcDescriptor>;
+    /// What `fdinfo/N` of an open descriptor shows beyond what all have.
+    fn descriptor_lines(&self, _pid: u32, _tid: u32, _fd: u32) -> Vec<u8> {
+        Vec::new()
+    }
     /// What does not belong to a process.
     fn system(&self) -> ProcSystem;
 }
@@ -239,6 +246,37 @@ proc_table! {
     44 MaxQueuedEvents in SysInotify, fixed("max_queued_events"), Text 0o644;
     45 MaxUserInstances in SysInotify, fixed("max_user_instances"), Text 0o644;
     46 MaxUserWatches in SysInotify, fixed("max_user_watches"), Text 0o644;
+}
+
+impl ProcId {
+    /// What it is ready for to poll(2), if it has a way to say so: files of the whole system have,
+    /// and of a process the lists of mounts.
+    pub(crate) const fn poll_events(self) -> Option<u32> {
+        match self {
+            ProcId::Cpuinfo
+            | ProcId::Filesystems
+            | ProcId::Loadavg
+            | ProcId::Meminfo
+            | ProcId::Stat
+            | ProcId::Uptime
+            | ProcId::Version
+            | ProcId::Domainname
+            | ProcId::Hostname
+            | ProcId::CapLastCap
+            | ProcId::NgroupsMax
+            | ProcId::Osrelease
+            | ProcId::Ostype
+            | ProcId::PidMax
+            | ProcId::PipeMaxSize
+            | ProcId::NrOpen
+            | ProcId::MountMax
+            | ProcId::MaxQueuedEvents
+            | ProcId::MaxUserInstances
+            | ProcId::MaxUserWatches => Some(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM),
+            ProcId::TaskMounts | ProcId::Mountinfo => Some(POLLIN | POLLRDNORM),
+            _ => None,
+        }
+    }
 }
 
 /// A node below /proc: a row of the table and the numbers that single it out; unused ones are 0.

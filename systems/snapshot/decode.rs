@@ -83,6 +83,7 @@ impl Kernel {
         from.finish()?;
         kernel.user_signals = PerUser::of_all(kernel.signals_by_user());
         kernel.index_waits();
+        kernel.stand_again();
         kernel.fs.count_users(&kernel.used_places().0);
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
         Ok(kernel)
@@ -107,6 +108,7 @@ impl Kernel {
         for _ in 0..from.count()? {
             let id = u64::get(from)?;
             from.charge(memory::DESCRIPTION_BYTES)?;
+            refs.description = id;
             let description = get_description(self, from, &mut refs)?;
             self.index_description(&description)?;
             let flock = description.flock;
@@ -362,8 +364,11 @@ fn get_description(
     let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
     let (flock, waits_always) = (kinds & !WAITS_ALWAYS, kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
-    let [owner, owner_signal] = Wire::get(from)?;
-    Ok(Description { target, flags, offset, refs, owner, owner_signal, flock, waits_always })
+    let mut description = Description::new(target, flags);
+    (description.refs, description.offset) = (refs, offset);
+    (description.flock, description.waits_always) = (flock, waits_always);
+    [description.owner, description.owner_signal] = Wire::get(from)?;
+    Ok(description)
 }
 
 fn get_object(
@@ -373,7 +378,7 @@ fn get_object(
 ) -> Result<Object, RestoreError> {
     let error = from.error("an object without a name");
     Ok(match from.byte()? {
-        0 => Object::Epoll,
+        0 => Object::Epoll(refs.epoll(kernel, from)?),
         1 => Object::Inotify,
         2 => Object::Device(Wire::get(from)?),
         3 => Object::Foreign(Wire::get(from)?),
@@ -385,6 +390,8 @@ fn get_object(
             from.charge(memory::PIDFD_BYTES)?;
             Object::Pidfd(refs.pidfd(kernel, Wire::get(from)?))
         }
+        66 => Object::Timer,
+        67 => Object::Signals(Wire::get(from)?),
         _ => return Err(error.into()),
     })
 }
@@ -654,6 +661,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             Waiting::Splice(Splicing { from, to, offset, count, keeps })
         }
         tag @ 61..=64 => return get_socket_waiting(tag, from, refs),
+        81 => return super::waiting::get_epoll_wait(from, refs),
         15 => Waiting::Finished(Wire::get(from)?),
         16 => Waiting::EventRead { description: described(u64::get(from)?)? },
         17 => {

@@ -5,6 +5,7 @@ use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, WAITS_ALWAY
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
+use crate::components::epoll::Watchers;
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Hold, Interrupted, Life, Object, Pending,
     Pidfd, Pipe, Process, Queued, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
@@ -102,12 +103,13 @@ impl<'a> Wire<'a> for Pending {
     }
 }
 
+/// Items of epoll(7) are not written: their instances know what they watch.
 impl<'a> Wire<'a> for WaitQueue {
     fn put(&self, out: &mut Vec<u8>) {
         self.0.put(out);
     }
     fn get(from: &mut crate::wire::WireReader<'a>) -> Result<Self, crate::wire::WireError> {
-        Ok(WaitQueue(Wire::get(from)?))
+        Ok(WaitQueue(Wire::get(from)?, Watchers::NONE))
     }
 }
 
@@ -153,12 +155,14 @@ impl Encode for Description {
 fn put_object(object: Object, rows: &Rows, out: &mut Vec<u8>) {
     out.push(3);
     match object {
-        Object::Epoll => out.push(0),
+        Object::Epoll(_) => out.push(0),
         Object::Inotify => out.push(1),
         Object::Device(device) => (2u8, device).put(out),
         Object::Foreign(path) => (3u8, path).put(out),
         Object::Event(event) => (4u8, event.own_id(rows)).put(out),
         Object::Pidfd(pidfd) => (5u8, pidfd.own_id(rows)).put(out),
+        Object::Timer => out.push(66),
+        Object::Signals(mask) => (67u8, mask).put(out),
     }
 }
 
@@ -401,6 +405,10 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (64u8, description.own_id(rows)).put(out);
             ([*fd, *flags], *over).put(out);
             again.put(out);
+        }
+        Waiting::Epoll { description, max_events } => {
+            (81u8, description.own_id(rows)).put(out);
+            max_events.put(out);
         }
         Waiting::EventRead { description } => (16u8, description.own_id(rows)).put(out),
         Waiting::EventWrite { description, value } => {

@@ -13,9 +13,11 @@ impl Kernel {
     /// Counters of eventfd(2), what pidfds refer to, timers.
     pub(super) fn put_extras(&self, out: &mut Vec<u8>) {
         let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows);
-        let watches = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
-        let sections = self.sections();
-        let watches = watches || !sections.is_empty();
+        let waiting = self.has_waiting_part();
+        let names = !self.sockets.is_untouched();
+        // What stands before a part that is there is there, too.
+        let notices = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
+        let watches = waiting || names || notices;
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
@@ -28,39 +30,44 @@ impl Kernel {
         if watches {
             self.put_inotify(out);
         }
-        for (tag, bytes) in sections {
-            (tag, bytes.as_slice()).put(out);
+        if names {
+            self.put_names(out);
+        }
+        if waiting {
+            self.put_waiting_part(out);
         }
     }
 
-    /// Parts that came later: each a number and bytes, in the order of the numbers, none if there is
-    /// nothing in it.
-    fn sections(&self) -> Vec<(u8, Vec<u8>)> {
-        let mut sections = Vec::new();
+    /// What names of sockets keep beside the rows: the next that nobody chose, ports that ended
+    /// connections have.
+    fn put_names(&self, out: &mut Vec<u8>) {
         let names = &self.sockets;
-        if names.next_auto > 0 || names.last_port > 0 || names.last_kept > 0 {
-            let mut bytes = Vec::new();
-            (names.next_auto, names.last_port).put(&mut bytes);
-            names.last_kept.put(&mut bytes);
-            names.kept.put(&mut bytes);
-            sections.push((SOCKETS, bytes));
-        }
-        sections
+        out.push(NAMES_PART);
+        (names.next_auto, names.last_port).put(out);
+        names.last_kept.put(out);
+        names.kept.put(out);
     }
 
-    fn get_section(&mut self, tag: u8, bytes: &[u8]) -> Result<(), RestoreError> {
-        let from = &mut WireReader::new(bytes);
-        match tag {
-            SOCKETS => {
-                let names = &mut self.sockets;
-                (names.next_auto, names.last_port) = Wire::get(from)?;
-                names.last_kept = Wire::get(from)?;
-                names.kept = Wire::get(from)?;
-            }
-            _ => return Err(RestoreError::Inconsistent("a part of a later version")),
-        }
-        from.finish()?;
+    fn get_names(&mut self, from: &mut WireReader<'_>) -> Result<(), RestoreError> {
+        let names = &mut self.sockets;
+        (names.next_auto, names.last_port) = Wire::get(from)?;
+        names.last_kept = Wire::get(from)?;
+        names.kept = Wire::get(from)?;
         Ok(())
+    }
+
+    /// A part that came later: its number has been read.
+    fn get_part(
+        &mut self,
+        part: u8,
+        from: &mut WireReader<'_>,
+        refs: &Refs,
+    ) -> Result<(), RestoreError> {
+        match part {
+            NAMES_PART => self.get_names(from),
+            WAITING_PART => self.get_waiting_part(from, refs),
+            _ => Err(RestoreError::Inconsistent("a part of a later version")),
+        }
     }
 
     /// Instances of inotify(7).
@@ -121,8 +128,8 @@ impl Kernel {
             self.get_inotify(from)?;
         }
         while from.left() > 0 {
-            let (tag, bytes): (u8, &[u8]) = Wire::get(from)?;
-            self.get_section(tag, bytes)?;
+            let part = from.byte()?;
+            self.get_part(part, from, refs)?;
         }
         let armed: Vec<(u32, u32)> = self.timers.by_number.keys().copied().collect();
         armed.into_iter().for_each(|key| self.arm_timer(key));
@@ -140,8 +147,9 @@ impl Kernel {
     }
 }
 
-/// The number in the next name of a socket that nobody chose.
-const SOCKETS: u8 = 1;
+/// Numbers of parts, in whose order they stand.
+const NAMES_PART: u8 = 40;
+pub(super) const WAITING_PART: u8 = 60;
 
 const UNUSED: RestoreError =
     RestoreError::Inconsistent("a counter or pidfd without a description, or the reverse");

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod extras;
 mod sockets;
+mod waiting;
 
 use crate::abi::{Errno, Timespec};
 use crate::components::Life;
@@ -18,7 +19,7 @@ use crate::fs::{Caller, Kind};
 use crate::kernel::Kernel;
 use crate::procview::View;
 use crate::rows::{
-    ContextRow, DescriptionRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow,
+    ContextRow, DescriptionRow, EpollRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow,
     ProcessRow as Row, RowKind, SocketRow, TaskRow,
 };
 use crate::wire::{Bytes, Wire, WireError, put_varint};
@@ -182,7 +183,8 @@ impl Kernel {
                 "descriptions",
                 DescriptionRow::digest(rows)
                     .wrapping_add(EventRow::digest(rows))
-                    .wrapping_add(PidfdRow::digest(rows)),
+                    .wrapping_add(PidfdRow::digest(rows))
+                    .wrapping_add(EpollRow::digest(rows)),
             ),
             ("descriptors", FilesRow::digest(rows)),
             ("files", self.fs.digest()),
@@ -214,7 +216,8 @@ impl Kernel {
                 "descriptions",
                 DescriptionRow::digest_walk(rows)
                     .wrapping_add(EventRow::digest_walk(rows))
-                    .wrapping_add(PidfdRow::digest_walk(rows)),
+                    .wrapping_add(PidfdRow::digest_walk(rows))
+                    .wrapping_add(EpollRow::digest_walk(rows)),
             ),
             ("descriptors", FilesRow::digest_walk(rows)),
             ("files", self.fs.digest_walk()),
@@ -253,6 +256,9 @@ impl Kernel {
         }
         if !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0 {
             self.put_inotify(&mut out);
+        }
+        if !self.timerfds.is_empty() {
+            self.timerfds.put(&mut out);
         }
         hash64(0, &out)
     }
@@ -355,6 +361,9 @@ struct Refs {
     sockets: BTreeMap<u64, SocketRow>,
     descriptions: BTreeMap<u64, DescriptionRow>,
     events: BTreeMap<u64, EventRow>,
+    epolls: BTreeMap<u64, EpollRow>,
+    /// The description that is read.
+    description: u64,
     pidfds: BTreeMap<u64, PidfdRow>,
     files: BTreeMap<u64, FilesRow>,
     contexts: BTreeMap<u64, ContextRow>,

@@ -13,6 +13,8 @@ pub enum Due {
     Zombie(u32),
     /// A timer of timer_create(2): its process and number.
     Timer(u32, u32),
+    /// A timer of timerfd_create(2): the id of its description.
+    Timerfd(u64),
 }
 
 /// All deadlines: (ns, what).

@@ -55,6 +55,11 @@ pub struct SocketNames {
 }
 
 impl SocketNames {
+    /// Whether nothing is kept beside the rows.
+    pub fn is_untouched(&self) -> bool {
+        self.next_auto == 0 && self.last_port == 0 && self.last_kept == 0
+    }
+
     /// Sockets with this port, by own id.
     pub fn at(&self, ports: Ports, port: u16) -> impl Iterator<Item = SocketRow> + '_ {
         self.ports.range((ports, port, 0)..=(ports, port, u64::MAX)).map(|(_, row)| *row)

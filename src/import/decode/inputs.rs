@@ -99,7 +99,8 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         _ => {
             return super::files::inputs(args)
                 .or_else(|| super::process::inputs(args))
-                .or_else(|| super::sockets::inputs(args));
+                .or_else(|| super::sockets::inputs(args))
+                .or_else(|| super::waiting::inputs(args));
         }
     };
     args.done(&call)

@@ -8,6 +8,7 @@ mod inputs;
 mod outputs;
 mod process;
 mod sockets;
+mod waiting;
 
 pub use inputs::asked_lock;
 

@@ -56,8 +56,6 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "memfd_create" => {
             Call::MemfdCreate { name: args.path(0)?, flags: args.flags(1, MEMFD_FLAGS)? }
         }
-        "epoll_create" => Call::EpollCreate { size: args.int(0)? },
-        "epoll_create1" => Call::EpollCreate1 { flags: args.flags(0, EPOLL_CREATE_FLAGS)? },
         "inotify_init" => Call::InotifyInit {},
         "inotify_init1" => Call::InotifyInit1 { flags: args.flags(0, INOTIFY_INIT_FLAGS)? },
         "inotify_add_watch" => Call::InotifyAddWatch {

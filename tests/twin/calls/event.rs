@@ -24,6 +24,7 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "epoll_ctl" => epoll_ctl(f, area),
         "epoll_wait" => epoll_wait(libc::SYS_epoll_wait, f, area),
         "epoll_pwait" => epoll_wait(libc::SYS_epoll_pwait, f, area),
+        "epoll_pwait2" => epoll_wait(libc::SYS_epoll_pwait2, f, area),
         "eventfd2" => eventfd2(f),
         "alarm" => f.number("seconds").map(|seconds| Plan::new(libc::SYS_alarm, &[seconds])),
         "setitimer" => itimer(true, f, area),
@@ -150,7 +151,11 @@ fn epoll_wait(number: i64, f: &Fields<'_>, area: &mut Area) -> Planned {
         return Err("field maxevents: more than the host twin's buffer holds".into());
     }
     let list = area.room(room * 12)?;
-    let (timeout, mask) = (f.number_or("timeout", u64::MAX)?, sigmask(f, area)?);
+    let timeout = match number {
+        libc::SYS_epoll_pwait2 => f.timespec("timeout", area)?,
+        _ => f.number_or("timeout", u64::MAX)?,
+    };
+    let mask = sigmask(f, area)?;
     let plan = Plan::new(number, &[f.number("epfd")?, list, most, timeout, mask, SET_BYTES]);
     Ok(plan.replying(move |count, answer| {
         let event = |index: u64| {
