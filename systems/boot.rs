@@ -162,6 +162,7 @@ impl Kernel {
             record_locks: BTreeMap::new(),
             inotify: Default::default(),
             pidfds: BTreeMap::new(),
+            terminals: BTreeMap::new(),
             timers: crate::tables::timers::Timers::default(),
             tick: 0,
             counters: Counters::default(),

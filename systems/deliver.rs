@@ -16,6 +16,7 @@ use crate::event::{Answer, Completed, Effect, Outcome, Payload, Refusal};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::memory;
 use crate::queue::{Posted, Scope};
+use crate::readiness::done_so_far;
 use crate::rows::{ProcessRow, TaskRow};
 use alloc::boxed::Box;
 
@@ -230,10 +231,8 @@ impl Kernel {
     fn wait_again(&mut self, row: TaskRow) {
         let Some(wait) = &self.rows[row].wait else { return };
         let (tid, restart) = (self.rows[row].tid, wait.restart);
-        if let Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. } = wait.on
-            && written > 0
-        {
-            return self.complete_late(row, Completed::Done(Answer::value(written as i64)));
+        if let Some(answer) = done_so_far(&wait.on) {
+            return self.complete_late(row, Completed::Done(answer));
         }
         match restart {
             Restart::NeverAtAll => self.complete_late(row, Completed::Failed(Errno::EINTR)),
@@ -499,17 +498,13 @@ impl Kernel {
             Restart::Uninterruptible => true,
         };
         // What it has done counts: a blocking write that wrote some says how much (write(2)).
-        let result = match &wait.on {
-            Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. }
-                if *written > 0 =>
-            {
-                Completed::Done(Answer::value(*written as i64))
-            }
-            _ if again => {
+        let result = match done_so_far(&wait.on) {
+            Some(answer) => Completed::Done(answer),
+            None if again => {
                 self.park_open(row, &mut wait);
                 return Some(Interrupted::Again(wait));
             }
-            _ => Completed::Failed(Errno::EINTR),
+            None => Completed::Failed(Errno::EINTR),
         };
         self.forget_wait(&wait.on);
         self.let_go(row, &wait.on);

@@ -47,6 +47,10 @@ pub(crate) fn expired_result(on: &Waiting) -> Completed {
         }
         // Only reads of the face have a deadline.
         Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
+        // What a read with VTIME has by then.
+        Waiting::TerminalRead(reading) => {
+            Completed::Done(Answer::data(reading.data.0.clone()))
+        }
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)
@@ -54,6 +58,8 @@ pub(crate) fn expired_result(on: &Waiting) -> Completed {
         | Waiting::PipeWrite { .. }
         | Waiting::SocketRead { .. }
         | Waiting::SocketWrite { .. }
+        | Waiting::TerminalWrite(_)
+        | Waiting::TerminalTurn { .. }
         | Waiting::EventRead { .. }
         | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)

@@ -27,6 +27,7 @@
 //! Not here: RLIMIT_NPROC, which counts by user (`tables/users.rs`), and RLIMIT_SIGPENDING.
 
 use crate::abi::{Errno, SigAction, Signal};
+use crate::components::terminal;
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Interrupted, Pidfd, Pipe, Process,
     ProcessText, Queued, Socket, Task, Text, Wait, Waiting,
@@ -34,7 +35,7 @@ use crate::components::{
 use crate::event::{Completed, Payload};
 use crate::kernel::{Config, Counters, Kernel};
 use crate::rows::{
-    DescriptionRow, EventRow, PidfdRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow,
+    DescriptionRow, EventRow, PidfdRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow, TerminalRow,
 };
 
 /// What a row takes beside its value: generation, own id, digest, entity, its place in an index.
@@ -51,6 +52,8 @@ pub(crate) const PIPE_BYTES: u64 = 1536;
 pub(crate) const SLOT_BYTES: u64 = 64;
 /// A socket.
 pub(crate) const SOCKET_BYTES: u64 = 256;
+/// A pseudo-terminal: the input and echoes of both ends, and what is on the way between them.
+pub(crate) const TERMINAL_BYTES: u64 = 64 << 10;
 /// A counter of eventfd(2).
 pub(crate) const EVENT_BYTES: u64 = 256;
 /// What a pidfd refers to, with its place in the index.
@@ -73,6 +76,10 @@ pub(crate) const INSTANCE_BYTES: u64 = 256;
 pub(crate) const WATCH_BYTES: u64 = 128;
 /// An event that has not been read, beside its name.
 pub(crate) const NOTICE_BYTES: u64 = 96;
+/// A read of a terminal that waits, with what it has taken.
+pub(crate) const READING_BYTES: u64 = 256;
+/// A write to a terminal that waits, beside its bytes.
+pub(crate) const WRITING_BYTES: u64 = 96;
 /// A record lock.
 pub(crate) const LOCK_BYTES: u64 = 128;
 
@@ -101,6 +108,13 @@ const _: () = {
     fits(INSTANCE_BYTES, size_of::<crate::components::inotify::Instance>() + 64);
     fits(WATCH_BYTES, size_of::<crate::components::inotify::Watch>() + 64);
     fits(NOTICE_BYTES, size_of::<crate::components::inotify::Notice>());
+    let reading = size_of::<crate::calls::terminal_io::Reading>();
+    fits(READING_BYTES, reading + crate::calls::terminal_io::READ_PART_BYTES as usize);
+    fits(WRITING_BYTES, size_of::<crate::calls::terminal_io::Writing>());
+    // The largest that buffers on the way can be is beyond their limit by one.
+    let [input, echo, port] =
+        [terminal::INPUT_BYTES, terminal::ECHO_BYTES, 3 * terminal::PORT_BYTES];
+    fits(TERMINAL_BYTES - 2 * (input + echo + port) + echo, size_of::<terminal::Terminal>());
     fits(LOCK_BYTES, 2 * size_of::<crate::calls::record_lock::RecordLock>());
 };
 
@@ -115,6 +129,7 @@ impl Kernel {
             + DescriptionRow::live(rows) * DESCRIPTION_BYTES
             + PipeRow::live(rows) * PIPE_BYTES
             + SocketRow::live(rows) * SOCKET_BYTES
+            + TerminalRow::live(rows) * TERMINAL_BYTES
             + EventRow::live(rows) * EVENT_BYTES
             + PidfdRow::live(rows) * PIDFD_BYTES
     }
@@ -192,6 +207,9 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         // Parked and opening take turns: the same bytes.
         Waiting::FifoOpen { again, .. } => again.0.len() as u64,
         Waiting::Finished(result) => completed_bytes(result),
+        Waiting::TerminalRead(_) => READING_BYTES,
+        Waiting::TerminalWrite(writing) => WRITING_BYTES + writing.data.0.len() as u64,
+        Waiting::TerminalTurn { call, .. } => call.0.len() as u64,
         Waiting::PipeRead { .. }
         | Waiting::SocketRead { .. }
         | Waiting::EventRead { .. }

@@ -9,6 +9,7 @@
 use crate::abi::flags::{__WNOTHREAD, O_NONBLOCK};
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
+use crate::components::terminal::Side;
 use crate::components::{ChildSelect, Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
@@ -56,13 +57,9 @@ impl Kernel {
         if bytes > 0 && !self.has_memory(bytes) {
             self.let_go(row, &block.on);
             self.end_temporary_mask(row);
-            return match block.on {
-                Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. }
-                    if written > 0 =>
-                {
-                    Outcome::Done(Answer::value(written as i64))
-                }
-                _ => Outcome::Failed(Errno::ENOMEM),
+            return match done_so_far(&block.on) {
+                Some(answer) => Outcome::Done(answer),
+                None => Outcome::Failed(Errno::ENOMEM),
             };
         }
         self.hold_bytes(bytes);
@@ -155,6 +152,15 @@ impl Kernel {
             | Waiting::EventWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
             }
+            Waiting::TerminalRead(reading) => {
+                self.watch_terminal(reading.description, (true, false), since, tid, enter);
+            }
+            Waiting::TerminalWrite(writing) => {
+                self.watch_terminal(writing.description, (false, true), since, tid, enter);
+            }
+            Waiting::TerminalTurn { description, reads, .. } => {
+                self.watch_terminal(*description, (*reads, !*reads), since, tid, enter);
+            }
             Waiting::Splice(splicing) => {
                 for description in splicing.held() {
                     self.watch_description(description, since, tid, enter);
@@ -200,9 +206,27 @@ impl Kernel {
                     None => return,
                 }
             }
-            Target::File(_) | Target::Object(_) => return,
+            Target::File(_) => return self.watch_terminal(row, (true, true), since, tid, enter),
+            Target::Object(_) => return,
         };
         if enter { queue.add(since, tid) } else { queue.remove(since) }
+    }
+
+    /// The queues of an end of a terminal: of who waits for input, of who waits for room.
+    fn watch_terminal(
+        &mut self,
+        row: DescriptionRow,
+        (input, room): (bool, bool),
+        since: u64,
+        tid: u32,
+        enter: bool,
+    ) {
+        let Some(Side { terminal, end, .. }) = self.rows[row].terminal else { return };
+        let line = &mut self.rows[terminal].lines[end.at()];
+        let queues = [(input, &mut line.readers), (room, &mut line.writers)];
+        for (_, queue) in queues.into_iter().filter(|entry| entry.0) {
+            if enter { queue.add(since, tid) } else { queue.remove(since) }
+        }
     }
 
     fn watch_pipe(&mut self, pipe: PipeRow, since: u64, tid: u32, enter: bool) {
@@ -247,7 +271,16 @@ impl Kernel {
             Changed::Socket(socket) if socket.is_live(&self.rows) => {
                 SmallVec::from_slice(&self.rows[socket].waiters.0)
             }
-            Changed::Pipe(_) | Changed::Event(_) | Changed::Pidfd(_) | Changed::Socket(_) => return,
+            Changed::Terminal { terminal, end, input } if terminal.is_live(&self.rows) => {
+                let line = &self.rows[terminal].lines[end.at()];
+                let queue = if input { &line.readers } else { &line.writers };
+                SmallVec::from_slice(&queue.0)
+            }
+            Changed::Pipe(_)
+            | Changed::Event(_)
+            | Changed::Pidfd(_)
+            | Changed::Socket(_)
+            | Changed::Terminal { .. } => return,
             Changed::Children { parent, child, group, maker } => {
                 let Some(process) = self.pids.process(parent) else { return };
                 let waiters = self.rows[process].child_waiters.0.iter().copied();
@@ -324,12 +357,22 @@ impl Kernel {
     /// Tries the blocked call of a task; completes it if it is done.
     pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
         let mut wait = self.rows[row].wait.take()?;
-        if let Waiting::Parked(call) = &wait.on {
-            let call = call.clone();
+        let again = match &wait.on {
+            Waiting::Parked(call) => Some(call.clone()),
+            Waiting::TerminalTurn { description, reads, call } => {
+                self.is_unlocked(*description, *reads).then(|| call.clone())
+            }
+            _ => None,
+        };
+        if let Some(call) = again {
             self.rows[row].wait = Some(wait);
             return self.make_again(row, &call);
         }
+        let before_ns = wait.deadline_ns;
         let done = self.progress(row, &mut wait);
+        if wait.deadline_ns != before_ns {
+            self.move_deadline(self.rows[row].tid, before_ns, wait.deadline_ns);
+        }
         let uninterruptible = wait.restart == Restart::Uninterruptible;
         self.rows[row].wait = Some(wait);
         let result = done?;
@@ -338,6 +381,16 @@ impl Kernel {
         }
         self.complete(row, result.clone());
         Some(result)
+    }
+
+    /// A call gives up at another time than it would have.
+    fn move_deadline(&mut self, tid: u32, from_ns: Option<u64>, to_ns: Option<u64>) {
+        if let Some(at_ns) = from_ns {
+            self.deadlines.remove(at_ns, Due::Call(tid));
+        }
+        if let Some(at_ns) = to_ns {
+            self.deadlines.add(at_ns, Due::Call(tid));
+        }
     }
 
     /// Ends a task's blocked call.
@@ -439,6 +492,15 @@ impl Kernel {
                     self.release(*description);
                 }
             }
+            Waiting::TerminalRead(reading) => {
+                self.unlock_terminal(reading.description, true);
+                self.release(reading.description);
+            }
+            Waiting::TerminalWrite(writing) => {
+                self.unlock_terminal(writing.description, false);
+                self.release(writing.description);
+            }
+            Waiting::TerminalTurn { description, .. } => self.release(*description),
             Waiting::Splice(splicing) => {
                 for description in splicing.held() {
                     self.release(description);
@@ -489,6 +551,14 @@ impl Kernel {
             Waiting::SocketWrite { description, data, written } => {
                 self.try_socket_write(row, *description, &data.0, written).transpose()
             }
+            Waiting::TerminalRead(reading) => {
+                match self.try_terminal_read(reading, &mut wait.deadline_ns) {
+                    Ok(true) => Some(Ok(Answer::data(core::mem::take(&mut reading.data.0)))),
+                    Ok(false) => None,
+                    Err(errno) => Some(Err(errno)),
+                }
+            }
+            Waiting::TerminalWrite(writing) => self.go_on_writing(row, writing).transpose(),
             Waiting::EventRead { description } => self.try_event(*description, None).map(Ok),
             Waiting::EventWrite { description, value } => {
                 self.try_event(*description, Some(*value)).map(Ok)
@@ -517,9 +587,11 @@ impl Kernel {
                 let child = *child;
                 self.vfork_is_over(row, child).then(|| Ok(self.made_task(row, child, true)))
             }
-            Waiting::Parked(_) | Waiting::Finished(_) | Waiting::Sleep { .. } | Waiting::Pause => {
-                None
-            }
+            Waiting::Parked(_)
+            | Waiting::TerminalTurn { .. }
+            | Waiting::Finished(_)
+            | Waiting::Sleep { .. }
+            | Waiting::Pause => None,
         };
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
@@ -557,15 +629,10 @@ impl Kernel {
     /// A call is over as a signal would end it: a write that wrote some says how much (write(2)).
     fn give_up(&mut self, row: TaskRow) -> Outcome {
         let wait = self.rows[row].wait.as_ref();
-        let Some(
-            Waiting::PipeWrite { written: written @ 1.., .. }
-            | Waiting::SocketWrite { written: written @ 1.., .. },
-        ) = wait.map(|wait| &wait.on)
-        else {
+        let Some(answer) = wait.and_then(|wait| done_so_far(&wait.on)) else {
             self.complete(row, Completed::Failed(Errno::EINTR));
             return Outcome::Failed(Errno::EINTR);
         };
-        let answer = Answer::value(*written as i64);
         self.complete(row, Completed::Done(answer.clone()));
         Outcome::Done(answer)
     }
@@ -578,11 +645,12 @@ impl Kernel {
             Err(Stop::Fail(errno)) => Completed::Failed(errno),
             Err(Stop::Block(block)) => {
                 let mut wait = self.unsleep(row)?;
-                (wait.on, wait.restart) = (block.on, block.restart);
+                self.change_wait(row, &mut wait, block.on);
+                (wait.restart, wait.deadline_ns) = (block.restart, block.deadline_ns);
                 self.sleep(row, wait);
                 return None;
             }
-            // Only open(2) is made again so: it does neither.
+            // Only open(2) and calls on terminals are made again so: they do neither.
             Err(Stop::Ended | Stop::Ask(_)) => return None,
         };
         self.complete(row, result.clone());
@@ -670,5 +738,21 @@ impl Kernel {
                 result: Completed::Gone(status),
             }));
         }
+    }
+}
+
+/// What a call answers that has done a part of its work when it is interrupted (write(2), signal(7)).
+pub(crate) fn done_so_far(on: &Waiting) -> Option<Answer> {
+    match on {
+        Waiting::PipeWrite { written, .. } | Waiting::SocketWrite { written, .. } => {
+            (*written > 0).then(|| Answer::value(*written as i64))
+        }
+        Waiting::TerminalWrite(writing) => {
+            (writing.written > 0).then(|| Answer::value(writing.written as i64))
+        }
+        Waiting::TerminalRead(reading) => {
+            (!reading.data.0.is_empty()).then(|| Answer::data(reading.data.0.clone()))
+        }
+        _ => None,
     }
 }

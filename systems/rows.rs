@@ -24,7 +24,7 @@
 
 use crate::components::{
     ColdText, Context, Description, Event, Files, Handlers, Pidfd, Pipe, Process, ProcessText,
-    Socket, Task, Text, TextDefault,
+    Socket, Task, Terminal, Text, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
 use crate::wire::Wire;
@@ -335,6 +335,8 @@ kinds! {
     EventRow events: Event 0x6576656e,
     /// What a pidfd refers to.
     PidfdRow pidfds: Pidfd 0x70696466,
+    /// A pseudo-terminal.
+    TerminalRow terminals: Terminal 0x7465726d,
 }
 
 impl Default for Rows {

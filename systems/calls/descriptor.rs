@@ -53,6 +53,7 @@ impl Kernel {
             owner_signal: 0,
             flock: 0,
             waits_always: false,
+            terminal: None,
         };
         if let (Target::File(place), true) = (target, description.writable()) {
             self.fs.begin_write(place);
@@ -130,7 +131,7 @@ impl Kernel {
         }
         self.forget_description_locks(row);
         let description = &self.rows[row];
-        let (target, flags) = (description.target, description.flags);
+        let (target, flags, side) = (description.target, description.flags, description.terminal);
         let writable = description.writable();
         if let Target::Object(Object::Inotify) = target {
             self.drop_inotify(row.own_id(&self.rows));
@@ -143,6 +144,9 @@ impl Kernel {
                     self.fs.end_write(place);
                 }
                 self.fs.release(place);
+                if let Some(side) = side {
+                    self.close_terminal(side);
+                }
             }
             Target::Socket(socket) => self.close_socket(socket),
             Target::Object(object) => self.drop_object(object),

@@ -3,6 +3,7 @@
 
 mod capability;
 mod descriptor;
+pub(crate) mod discipline;
 mod eventfd;
 mod exec;
 mod face_fds;
@@ -16,6 +17,7 @@ mod ids;
 pub(crate) mod inotify;
 mod io;
 mod ioctl;
+pub(crate) mod job_control;
 pub(crate) mod lock;
 mod memfd;
 mod mount;
@@ -32,6 +34,9 @@ mod signal;
 mod socket;
 pub(crate) mod splice;
 mod sync;
+pub(crate) mod terminal;
+pub(crate) mod terminal_io;
+mod terminal_ioctl;
 mod time;
 pub(crate) mod timer;
 pub(crate) mod transfer;

@@ -96,6 +96,9 @@ impl Kernel {
         if description.flags & O_PATH != 0 {
             return POLLNVAL;
         }
+        if let Some(side) = description.terminal {
+            return self.poll_terminal(side);
+        }
         match description.target {
             Target::Pipe(pipe, _) => self.poll_pipe(pipe, description),
             Target::Socket(socket) => self.poll_socket(socket),

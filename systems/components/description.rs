@@ -86,6 +86,8 @@ pub struct Description {
     /// RWF_NOWAIT is refused: a pipe that was opened by a name or spliced (preadv2(2); Linux 6.18
     /// takes the mode away at the splice).
     pub waits_always: bool,
+    /// Which end of which terminal it is open on, if its inode is a terminal's device.
+    pub terminal: Option<super::terminal::Side>,
 }
 
 impl Description {

@@ -8,6 +8,7 @@ pub mod pipe;
 pub mod process;
 pub mod socket;
 pub mod task;
+pub mod terminal;
 pub mod wait;
 
 use alloc::sync::Arc;
@@ -18,6 +19,7 @@ pub use pipe::{Pipe, Segment};
 pub use process::{Life, Limits, Link, Process, ProcessText, Reportable, Text};
 pub use socket::Socket;
 pub use task::{Frame, Handlers, Hold, Interrupted, Pending, Queued, Task};
+pub use terminal::Terminal;
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
 
 /// The texts of processes, lent to who looks at them (DESIGN section 7; the count shows nowhere).

@@ -3,11 +3,13 @@
 use crate::abi::{PollFd, SelectSets, SigSet};
 use crate::calls::record_lock::{LockedObject, RecordLock};
 use crate::calls::splice::Splicing;
+use crate::calls::terminal_io::{Reading, Writing};
 use crate::calls::transfer::Sending;
 use crate::event::{CallId, Completed};
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, PipeRow};
 use crate::wire::Bytes;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A blocked call of a task.
@@ -74,6 +76,19 @@ pub enum Waiting {
         data: Bytes,
         /// How many are sent.
         written: u64,
+    },
+    /// Input of a terminal.
+    TerminalRead(Box<Reading>),
+    /// Room in a terminal.
+    TerminalWrite(Box<Writing>),
+    /// The end of another call that reads or writes the terminal: then the call is made.
+    TerminalTurn {
+        /// The description.
+        description: DescriptionRow,
+        /// It waits for a reader and not for a writer.
+        reads: bool,
+        /// The call, encoded.
+        call: Bytes,
     },
     /// A counter of eventfd(2) that is not 0.
     EventRead {

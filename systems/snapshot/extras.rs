@@ -1,19 +1,24 @@
 //! The last part of a snapshot: what few kernels hold. Nothing is written where there is none of
 //! it, so that older snapshots read as they are.
 
+use super::terminals::TERMINALS;
 use super::{Refs, RestoreError};
 use crate::components::{Event, Pidfd, WaitQueue};
 use crate::kernel::Kernel;
 use crate::memory;
-use crate::rows::{EventRow, PidfdRow, RowKind};
+use crate::rows::{EventRow, PidfdRow, RowKind, TerminalRow};
 use crate::wire::{Wire, WireReader};
 use alloc::vec::Vec;
 
 impl Kernel {
     /// Counters of eventfd(2), what pidfds refer to, timers.
     pub(super) fn put_extras(&self, out: &mut Vec<u8>) {
-        let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows);
-        let watches = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
+        let terminals = TerminalRow::live(&self.rows);
+        let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows) + terminals;
+        // What follows needs all that stands before it.
+        let watches = terminals > 0
+            || !self.inotify.instances.is_empty()
+            || self.inotify.last_cookie > 0;
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
@@ -26,6 +31,7 @@ impl Kernel {
         if watches {
             self.put_inotify(out);
         }
+        self.put_terminals(out);
     }
 
     /// Instances of inotify(7).
@@ -53,7 +59,8 @@ impl Kernel {
         refs: &Refs,
     ) -> Result<(), RestoreError> {
         if from.left() == 0 {
-            return self.check_extras(refs, 0, 0);
+            let none = refs.terminals.is_empty();
+            return if none { self.check_extras(refs, 0, 0) } else { Err(UNUSED) };
         }
         let events = from.count()?;
         for _ in 0..events {
@@ -84,6 +91,17 @@ impl Kernel {
         }
         if from.left() > 0 {
             self.get_inotify(from)?;
+        }
+        let error = from.error("the tag of a part that is known");
+        let mut terminals = 0;
+        if from.left() > 0 {
+            match from.byte()? {
+                TERMINALS => terminals = self.get_terminals(from, refs)?,
+                _ => return Err(error.into()),
+            }
+        }
+        if terminals != refs.terminals.len() {
+            return Err(UNUSED);
         }
         let armed: Vec<(u32, u32)> = self.timers.by_number.keys().copied().collect();
         armed.into_iter().for_each(|key| self.arm_timer(key));
