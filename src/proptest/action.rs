@@ -27,6 +27,8 @@ pub enum Subject {
     Objects,
     /// Connected sockets.
     Sockets,
+    /// Pseudo-terminals, their settings, job control.
+    Terminals,
 }
 
 macro_rules! actions {
@@ -97,5 +99,9 @@ actions! {
     }
     Sockets {
         4 Socketpair, 8 SocketWrite, 8 SocketRead, 3 Shutdown, 1 SocketName, 2 SocketQueue,
+    }
+    Terminals {
+        4 Ptmx, 4 Unlock, 5 OpenSlave, 10 Type, 4 Print, 9 TerminalRead, 4 Settings, 4 Foreground,
+        4 TerminalAsk, 4 TerminalControl,
     }
 }

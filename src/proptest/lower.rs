@@ -82,6 +82,7 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         Subject::Mounts => lowering.mounts(action),
         Subject::Objects => lowering.object(action),
         Subject::Sockets => lowering.socket(action),
+        Subject::Terminals => lowering.terminal(action),
     };
     let mut request = Object::new();
     request.insert("pid".into(), pid.into());
@@ -115,7 +116,12 @@ impl Lowering<'_> {
     pub(super) fn fd(&self, choice: usize, wanted: &[Kind]) -> i64 {
         let byte = self.choices[choice];
         let Some(known) = self.player.known.get(&self.pid) else { return 0 };
-        let open: Vec<i64> = known.fds.keys().copied().collect();
+        // Terminals only where they are meant: what goes through one depends on how fast a machine
+        // is, if there is more of it than has room.
+        let is_terminal = |kind: &Kind| matches!(kind, Kind::Master | Kind::Slave);
+        let unmeant = |kind: &Kind| is_terminal(kind) && !wanted.iter().any(is_terminal);
+        let open = known.fds.iter().filter(|(_, kind)| !unmeant(kind));
+        let open: Vec<i64> = open.map(|(fd, _)| *fd).collect();
         let fit: Vec<i64> = known
             .fds
             .iter()
@@ -142,6 +148,8 @@ impl Lowering<'_> {
             Kind::Counter,
             Kind::Process,
             Kind::Memory,
+            Kind::Master,
+            Kind::Slave,
         ];
         self.fd(choice, &kinds)
     }

@@ -32,6 +32,10 @@ pub(super) enum Kind {
     Writer,
     /// A socket.
     Socket,
+    /// The master of a terminal.
+    Master,
+    /// The slave of one.
+    Slave,
 }
 
 /// What is known of a process.
@@ -185,10 +189,17 @@ impl Player {
                     Kind::Directory
                 } else if path == "/dev/zero" {
                     Kind::Zeros
+                } else if path == "/dev/ptmx" {
+                    Kind::Master
+                } else if path.starts_with("/dev/pts/") || path == "/dev/tty" {
+                    Kind::Slave
                 } else {
                     Kind::File
                 };
                 process.fds.insert(value, kind);
+            }
+            "ioctl" if request.get("request").is_some_and(|name| name == super::terminals::PEER) => {
+                process.fds.insert(value, Kind::Slave);
             }
             "eventfd2" => drop(process.fds.insert(value, Kind::Counter)),
             "pidfd_open" => drop(process.fds.insert(value, Kind::Process)),

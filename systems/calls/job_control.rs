@@ -254,7 +254,8 @@ impl Kernel {
             return Err(Errno::ENOTTY.into());
         }
         let group = group as u32;
-        let entry = self.pids.get(group).ok_or(Errno::ESRCH)?;
+        let known = self.pids.get(group).filter(|_| group != 0 && !self.pids.is_free(group));
+        let entry = known.ok_or(Errno::ESRCH)?;
         // A number that is no group's counts as its process's.
         let member = self.pids.process(entry.group_head).or(entry.process).or_else(|| {
             let task = entry.task?;

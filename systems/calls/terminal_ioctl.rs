@@ -122,6 +122,7 @@ impl Kernel {
             TIOCGPGRP => self.foreground(task, terminal, end),
             TIOCSPGRP => self.set_foreground(task, terminal, number, || own.call()),
             TIOCGSID => self.session_of(task, terminal, end),
+            TIOCGPTPEER if end == End::Slave => Err(Errno::EIO.into()),
             _ if end == End::Master => self.master_ioctl(&own),
             _ => Err(Errno::ENOTTY.into()),
         }
