@@ -274,7 +274,11 @@ impl Kernel {
             Changed::Terminal { terminal, end, input } if terminal.is_live(&self.rows) => {
                 let line = &self.rows[terminal].lines[end.at()];
                 let queue = if input { &line.readers } else { &line.writers };
-                SmallVec::from_slice(&queue.0)
+                let mut waiters = SmallVec::from_slice(&queue.0);
+                if waiters.len() > 1 {
+                    self.put_latest_first(&mut waiters);
+                }
+                waiters
             }
             Changed::Pipe(_)
             | Changed::Event(_)
@@ -316,6 +320,20 @@ impl Kernel {
         waiters.sort_by_key(|(since, tid)| match moves(*tid) {
             true => (0, u64::MAX - since),
             false => (1, *since),
+        });
+    }
+
+    /// Who waits for a terminal stands at the head of its queue, the last that came first; who
+    /// waits for its turn stands in line behind (as in Linux).
+    #[cold]
+    fn put_latest_first(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
+        let in_line = |tid: u32| {
+            let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
+            wait.is_some_and(|wait| matches!(wait.on, Waiting::TerminalTurn { .. }))
+        };
+        waiters.sort_by_key(|(since, tid)| match in_line(*tid) {
+            false => (0, u64::MAX - since),
+            true => (1, *since),
         });
     }
 

@@ -108,6 +108,11 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether a process is in a call that waits.
+    pub(super) fn anybody_waits(&self) -> bool {
+        self.player.known.values().any(super::player::Known::waits)
+    }
+
     pub(super) fn pick<T: Copy>(&self, choice: usize, from: &[T]) -> T {
         from[usize::from(self.choices[choice]) % from.len()]
     }

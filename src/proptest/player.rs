@@ -51,6 +51,13 @@ pub(super) struct Known {
     pub(super) other_user: bool,
 }
 
+impl Known {
+    /// Whether it is in a call that waits.
+    pub(super) const fn waits(&self) -> bool {
+        self.blocked.is_some()
+    }
+}
+
 /// Turns steps into requests while it watches the answers.
 #[derive(Clone, Debug)]
 pub struct Player {

@@ -159,7 +159,7 @@ impl Lowering<'_> {
             Action::Type => {
                 let keys = KEYS[usize::from(self.choices[1]) % KEYS.len()];
                 let keys = match self.choices[2] {
-                    250.. => keys.repeat(900).chars().take(2000).collect(),
+                    250.. => keys.repeat(900).chars().take(800).collect(),
                     240..=249 => "k".repeat(usize::from(self.choices[3]) + 4000),
                     _ => keys.to_owned(),
                 };
@@ -228,7 +228,13 @@ impl Lowering<'_> {
             cc.insert((*name).to_owned(), (*byte).into());
         }
         let [a, b, c] = [self.choices[1], self.choices[2], self.choices[3]].map(usize::from);
-        let request = ["TCSETS", "TCSETS", "TCSETSW", "TCSETSF"][(a + c) % 4];
+        // Linux turns round and round in a TCSETSW that waits for a writer and gets a signal: nothing
+        // can end it (6.18, `set_termios`).
+        let request = match (a + c) % 4 {
+            2 if !self.anybody_waits() => "TCSETSW",
+            3 if !self.anybody_waits() => "TCSETSF",
+            _ => "TCSETS",
+        };
         json!({"call": "ioctl", "fd": self.end(1), "request": request, "arg": {
             "iflag": INPUT_MODES[(a + b) % INPUT_MODES.len()],
             "oflag": OUTPUT_MODES[b % OUTPUT_MODES.len()],

@@ -85,8 +85,7 @@ fn get_line(from: &mut WireReader<'_>) -> Result<Line, RestoreError> {
     let in_order = ends.iter().zip(ends.iter().skip(1)).all(|(one, next)| one < next);
     let inside = ends.iter().all(|at| (tail..head).contains(at));
     if !fits(tail, head, input.0.len(), INPUT_BYTES)
-        || !(tail..=head).contains(&canon)
-        || !(tail..=head).contains(&commit)
+        || canon.max(commit) > head
         || echo_head < echo_tail
         || echo.0.len() as u64 != (echo_head - echo_tail).min(ECHO_BYTES)
         || echo_commit.max(echo_mark) > echo_head
@@ -171,6 +170,11 @@ impl Kernel {
             }
             for port in &mut terminal.ports {
                 *port = get_port(from)?;
+            }
+            // Only where lines count are they kept up with.
+            let line = &terminal.lines[End::Slave.at()];
+            if terminal.reads_lines(End::Slave) && line.canon < line.tail {
+                return Err(WRONG);
             }
             if self.terminals.insert(number, row).is_some() {
                 return Err(RestoreError::Inconsistent("two terminals have one number"));

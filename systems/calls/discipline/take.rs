@@ -15,7 +15,7 @@ impl Terminal {
         if self.reads_lines(end) {
             line.canon != line.tail
         } else {
-            line.commit - line.tail >= least
+            line.commit.saturating_sub(line.tail) >= least
         }
     }
 
@@ -36,7 +36,7 @@ impl Terminal {
 
     fn take_line(&mut self, end: End, room: u64, out: &mut Vec<u8>) -> bool {
         let line = self.line_mut(end);
-        let count = room.min(line.canon - line.tail);
+        let count = room.min(line.canon.saturating_sub(line.tail));
         if count == 0 {
             return false;
         }
@@ -72,7 +72,7 @@ impl Terminal {
         let skips = end == End::Slave && self.l(EXTPROC) && self.l(ICANON);
         let end_of_file = self.character(VEOF);
         let line = self.line_mut(end);
-        let count = room.min(line.commit - line.tail);
+        let count = room.min(line.commit.saturating_sub(line.tail));
         if count == 0 {
             return false;
         }
@@ -90,7 +90,8 @@ impl Terminal {
     pub(crate) fn unthrottle(&mut self, end: End, happened: &mut Happened) {
         let lines = end == End::Slave && self.l(ICANON);
         let line = self.line(end);
-        let ready = if lines { line.canon } else { line.commit } - line.tail;
+        // Where bytes are read and lines are not, their end is far behind: a huge number, as in Linux.
+        let ready = if lines { line.canon } else { line.commit }.wrapping_sub(line.tail);
         if ready <= LOW_BYTES {
             self.hand_over_if_waiting(end, happened);
             happened.writable[end.other().at()] = true;
