@@ -80,7 +80,7 @@ fn get_line(from: &mut WireReader<'_>) -> Result<Line, RestoreError> {
     let (input, echo): (Bytes, Bytes) = (Wire::get(from)?, Wire::get(from)?);
     let ends: VecDeque<u64> = Vec::<u64>::get(from)?.into();
     let fits = |tail: u64, head: u64, kept: usize, most: u64| {
-        head >= tail && head - tail <= most + 2 && kept as u64 == (head - tail).min(most)
+        head >= tail && head - tail <= 2 * most && kept as u64 == (head - tail).min(most)
     };
     let in_order = ends.iter().zip(ends.iter().skip(1)).all(|(one, next)| one < next);
     let inside = ends.iter().all(|at| (tail..head).contains(at));

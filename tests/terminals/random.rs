@@ -90,12 +90,16 @@ fn settings(random: &mut Random, fd: i64) -> Value {
     }})
 }
 
-fn typed(random: &mut Random) -> Vec<u8> {
-    match random.below(24) {
+fn typed(random: &mut Random, long: &mut bool) -> Vec<u8> {
+    if *long {
+        return vec![random.of(b"\n\x04x\r")];
+    }
+    match random.below(40) {
         // A whole line more than there is room for: plain bytes only, so that it does not matter in
-        // which pieces they are handed over.
-        0 => vec![b'k'; 4000 + random.below(300) as usize],
-        1 => (0..random.below(700)).map(|_| random.of(&KEYS)).collect(),
+        // which pieces they are handed over; and little behind it (no erasing of all of it), since
+        // what Linux still has room for depends on how many buffers there were at a time.
+        0 if !core::mem::replace(long, true) => vec![b'k'; 4000 + random.below(300) as usize],
+        1 => (0..random.below(300)).map(|_| random.of(&KEYS)).collect(),
         2 => b"word another\tlast".to_vec(),
         _ => (0..=random.below(14)).map(|_| random.of(&KEYS)).collect(),
     }
@@ -114,11 +118,12 @@ pub(crate) fn program(seed: u64) -> Vec<Value> {
         ioctl(master, "TIOCGPTPEER", (0o402 | 0o4000).into()),
         settings(random, slave),
     ];
+    let mut long = false;
     for _ in 0..10 + random.below(14) {
         let fd = random.of(&[master, slave]);
         all.push(match random.below(18) {
             0..=5 => json!({"pid": 1, "call": "write", "fd": master,
-                "data_b64": BASE64_STANDARD.encode(typed(random))}),
+                "data_b64": BASE64_STANDARD.encode(typed(random, &mut long))}),
             6 | 7 => {
                 let bytes: Vec<u8> = (0..random.below(20)).map(|_| random.of(&KEYS)).collect();
                 json!({"pid": 1, "call": "write", "fd": slave,

@@ -87,8 +87,9 @@ impl Terminal {
                 let lines = to == End::Slave && self.l(ICANON);
                 let line = self.line_mut(to);
                 overflow = lines && line.canon == line.tail;
+                // By as much as doubled marks have made it too long.
                 if overflow && room < 0 {
-                    line.head -= 1;
+                    line.head -= (line.unread() + 1).saturating_sub(INPUT_BYTES).max(1);
                 }
                 room = i64::from(overflow);
                 line.no_room = !overflow;

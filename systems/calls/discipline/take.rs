@@ -79,6 +79,9 @@ impl Terminal {
         let (from, to) = (line.tail, line.tail + count);
         let single = count == 1 && line.byte(from) == end_of_file;
         line.tail = to;
+        while line.ends.front().is_some_and(|at| *at < to) {
+            line.ends.pop_front();
+        }
         if skips && single && line.commit == to {
             return false;
         }
