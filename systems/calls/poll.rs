@@ -4,7 +4,7 @@ use crate::abi::flags::*;
 use crate::abi::{Errno, PollFd, SelectSets, SigSet, Timespec};
 use crate::components::{Description, Object, Restart, Target, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{Block, CallResult, Kernel, Stop, WakeMode};
 use crate::rows::{DescriptionRow, TaskRow};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -42,6 +42,7 @@ impl Kernel {
         if fds.len() as u64 > u64::from(self.max_fds(task)) {
             return Err(Errno::EINVAL.into());
         }
+        self.hand_over_polled(task, fds.iter().map(|entry| entry.fd));
         let files = &self.rows[self.rows[task].files];
         // A negative number is never open.
         let behind = |at: usize| files.get(fds.get(at)?.fd).map(|slot| slot.description);
@@ -131,6 +132,19 @@ impl Kernel {
         events
     }
 
+    /// Who looks at a terminal has what is on its way to it handed over first (OnDemand: in Auto
+    /// all has arrived).
+    fn hand_over_polled(&mut self, task: TaskRow, fds: impl Iterator<Item = i32>) {
+        if self.config.wake == WakeMode::Auto || self.terminals.is_empty() {
+            return;
+        }
+        for fd in fds {
+            if let Some(slot) = self.rows[self.rows[task].files].get(fd) {
+                self.hand_over_to(slot.description);
+            }
+        }
+    }
+
     fn hold_all(&mut self, held: &[Option<DescriptionRow>]) {
         for row in held.iter().flatten() {
             self.rows[*row].refs += 1;
@@ -196,6 +210,7 @@ impl Kernel {
                 held.push(slot.map(|slot| slot.description));
             }
         }
+        self.hand_over_polled(task, fds.iter().map(|entry| entry.fd));
         if let Some(answer) = self.try_select(task, &sets, &fds) {
             return Ok(answer);
         }

@@ -87,7 +87,7 @@ impl Kernel {
         let who = &self.rows[task].credentials;
         let owner = (who.fsuid, who.fsgid);
         let id = self.next_id();
-        let mut terminal = Terminal::new(id, number, None);
+        let mut terminal = Terminal::new(number, None);
         let now = self.stamp();
         terminal.node = Some(self.fs.add_slave(number, terminal.device(), owner, now)?);
         let terminal = TerminalRow::spawn(&mut self.rows, id, terminal);

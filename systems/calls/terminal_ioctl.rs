@@ -216,6 +216,9 @@ impl Kernel {
         }
         state.speeds = speeds(&new, given);
         state.set_termios(new, &mut happened);
+        if when == When::Flushed {
+            state.let_in(End::Slave, &mut happened);
+        }
         self.settle_terminal(terminal, &mut happened);
         self.after_terminal(terminal, happened);
         Ok(Answer::default())
@@ -257,6 +260,7 @@ impl Kernel {
         let state = &mut self.rows[terminal];
         if what != TCOFLUSH {
             state.flush_input(end, &mut happened);
+            state.let_in(end, &mut happened);
             happened.writable[end.other().at()] = true;
         }
         if what != TCIFLUSH {

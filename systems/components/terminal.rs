@@ -105,11 +105,6 @@ impl Port {
         PORT_BYTES.saturating_sub(self.size_bytes)
     }
 
-    /// Whether nothing waits to be handed over.
-    pub fn is_empty(&self) -> bool {
-        self.chunks.iter().all(|chunk| chunk.read == chunk.bytes.len() as u64)
-    }
-
     /// Puts bytes in; gives how many fitted.
     pub fn insert(&mut self, data: &[u8]) -> usize {
         let mut done = 0;
@@ -271,8 +266,6 @@ impl Line {
 /// A pseudo-terminal.
 #[derive(Debug)]
 pub struct Terminal {
-    /// Own id.
-    pub id: u64,
     /// The number of /dev/pts/N.
     pub number: u32,
     /// The node, until the master is closed.
@@ -323,9 +316,8 @@ pub const NEW_SPEED: u32 = 38_400;
 
 impl Terminal {
     /// A new pair, whose slave cannot be opened yet.
-    pub fn new(id: u64, number: u32, node: Option<Place>) -> Self {
+    pub fn new(number: u32, node: Option<Place>) -> Self {
         Self {
-            id,
             number,
             node,
             locked: true,

@@ -46,7 +46,8 @@ impl Encode for Terminal {
 fn put_line(line: &Line, out: &mut Vec<u8>) {
     [line.tail, line.head, line.canon, line.commit].put(out);
     [line.echo_tail, line.echo_head, line.echo_commit, line.echo_mark].put(out);
-    let input: Vec<u8> = (line.head.saturating_sub(INPUT_BYTES).max(line.tail)..line.head)
+    let end = line.head.max(line.commit);
+    let input: Vec<u8> = (end.saturating_sub(INPUT_BYTES).max(line.tail)..end)
         .map(|at| line.byte(at))
         .collect();
     input.as_slice().put(out);
@@ -79,13 +80,17 @@ fn get_line(from: &mut WireReader<'_>) -> Result<Line, RestoreError> {
     let [echo_tail, echo_head, echo_commit, echo_mark]: [u64; 4] = Wire::get(from)?;
     let (input, echo): (Bytes, Bytes) = (Wire::get(from)?, Wire::get(from)?);
     let ends: VecDeque<u64> = Vec::<u64>::get(from)?.into();
+    // A line that is too long has lost its last byte, but who reads bytes is given it.
+    let end = head.max(commit);
     let fits = |tail: u64, head: u64, kept: usize, most: u64| {
         head >= tail && head - tail <= 2 * most && kept as u64 == (head - tail).min(most)
     };
     let in_order = ends.iter().zip(ends.iter().skip(1)).all(|(one, next)| one < next);
     let inside = ends.iter().all(|at| (tail..head).contains(at));
-    if !fits(tail, head, input.0.len(), INPUT_BYTES)
-        || canon.max(commit) > head
+    if !fits(tail, end, input.0.len(), INPUT_BYTES)
+        || end - head > 1
+        || head < tail
+        || canon > head
         || echo_head < echo_tail
         || echo.0.len() as u64 != (echo_head - echo_tail).min(ECHO_BYTES)
         || echo_commit.max(echo_mark) > echo_head
@@ -95,8 +100,9 @@ fn get_line(from: &mut WireReader<'_>) -> Result<Line, RestoreError> {
         return Err(WRONG);
     }
     let mut line = Line { tail, canon, commit, ends, ..Line::default() };
-    line.head = head - input.0.len() as u64;
+    line.head = end - input.0.len() as u64;
     input.0.iter().for_each(|byte| line.put(*byte));
+    line.head = head;
     (line.echo_tail, line.echo_commit, line.echo_mark) = (echo_tail, echo_commit, echo_mark);
     line.echo_head = echo_head - echo.0.len() as u64;
     echo.0.iter().for_each(|byte| line.put_echo(*byte));
@@ -152,7 +158,7 @@ impl Kernel {
             let id = u64::get(from)?;
             let row = *refs.terminals.get(&id).ok_or(WRONG)?;
             let [number, session, foreground, slaves, hangups] = Wire::get(from)?;
-            let mut terminal = Terminal::new(id, number, Wire::get(from)?);
+            let mut terminal = Terminal::new(number, Wire::get(from)?);
             (terminal.session, terminal.foreground) = (session, foreground);
             (terminal.slaves, terminal.hangups) = (slaves, hangups);
             if let Some(node) = terminal.node {
@@ -196,7 +202,7 @@ impl Refs {
             (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
         if !self.terminals.contains_key(&id) {
             from.charge(memory::TERMINAL_BYTES)?;
-            let row = TerminalRow::spawn(&mut kernel.rows, id, Terminal::new(id, 0, None));
+            let row = TerminalRow::spawn(&mut kernel.rows, id, Terminal::new(0, None));
             self.terminals.insert(id, row);
         }
         let terminal = *self.terminals.get(&id).ok_or(WRONG)?;

@@ -160,10 +160,10 @@ impl Terminal {
         }
     }
 
-    /// What has arrived at an end is thrown away (TCIFLUSH); what waits on the way comes after it.
+    /// What has arrived at an end is thrown away (TCIFLUSH); what waits on the way can come in
+    /// (`let_in`), under the settings that hold then.
     pub(crate) fn flush_input(&mut self, end: End, happened: &mut Happened) {
         self.line_mut(end).reset();
-        self.hand_over_if_waiting(end, happened);
         if end == End::Slave {
             self.tell_master(TIOCPKT_FLUSHREAD, happened);
         }

@@ -2,7 +2,7 @@
 
 use super::Happened;
 use crate::abi::termios::*;
-use crate::components::terminal::{End, Terminal};
+use crate::components::terminal::{End, INPUT_BYTES, Terminal};
 use alloc::vec::Vec;
 
 /// Input at which a reader that goes on lets the other side write more.
@@ -101,7 +101,7 @@ impl Terminal {
         }
     }
 
-    /// At the end of a read that took something.
+    /// What waits on the way comes in: at the end of a read, after a flush.
     pub(crate) fn let_in(&mut self, end: End, happened: &mut Happened) {
         self.hand_over_if_waiting(end, happened);
     }
@@ -112,8 +112,13 @@ impl Terminal {
         if !self.reads_lines(end) {
             return line.unread();
         }
+        let ready = line.canon.saturating_sub(line.tail);
+        // Linux does not look for VEOF in input that is full.
+        if ready.is_multiple_of(INPUT_BYTES) {
+            return ready;
+        }
         let ends = line.ends.iter().filter(|at| **at < line.canon && line.byte(**at) == 0);
-        line.canon - line.tail - ends.count() as u64
+        ready - ends.count() as u64
     }
 }
 
