@@ -158,6 +158,9 @@ impl Kernel {
             Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
             }
+            Waiting::TerminalRead(reading) => held(reading.description),
+            Waiting::TerminalWrite(writing) => held(writing.description),
+            Waiting::TerminalTurn { description, .. } => held(*description),
             Waiting::Splice(splicing) => splicing.held().into_iter().for_each(held),
             Waiting::Sendfile(Sending { from, to, .. }) => {
                 held(*from);

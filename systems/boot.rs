@@ -166,6 +166,7 @@ impl Kernel {
             pidfds: BTreeMap::new(),
             sockets: crate::tables::SocketNames::default(),
             flights: crate::calls::rights::Flights::default(),
+            terminals: BTreeMap::new(),
             timers: crate::tables::timers::Timers::default(),
             tick: 0,
             counters: Counters::default(),

@@ -34,11 +34,11 @@ impl Kernel {
             }
         }
         self.drop_timers(process, true);
+        if self.rows[process].sid == pid {
+            self.leader_ended(process);
+        }
         let row = &mut self.rows[process];
         row.last_uid = uid;
-        if row.sid == pid {
-            row.tty = 0;
-        }
         row.cpu_timers = None;
         let alarm_ns = core::mem::take(&mut row.alarm_ns);
         let (exe, stopped) = (row.exe.take(), row.stopped.take());

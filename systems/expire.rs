@@ -61,11 +61,15 @@ pub(crate) fn expired_result(on: &mut Waiting) -> Completed {
         | Waiting::SocketWrite { .. }
         | Waiting::Connect { .. }
         | Waiting::Accept { .. } => Completed::Failed(Errno::EAGAIN),
+        // What a read with VTIME has by then.
+        Waiting::TerminalRead(reading) => Completed::Done(Answer::data(reading.data.0.clone())),
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)
         | Waiting::Finished(_)
         | Waiting::PipeWrite { .. }
+        | Waiting::TerminalWrite(_)
+        | Waiting::TerminalTurn { .. }
         | Waiting::EventRead { .. }
         | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)

@@ -6,12 +6,15 @@
 
 use crate::abi::Errno;
 use crate::calls::record_lock::{LockedObject, RecordLocks};
+use crate::components::terminal::End;
 use crate::components::{FdSlot, Limits, Waiting};
 use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
 };
 use crate::fs::{Fs, InodeId};
-use crate::rows::{EpollRow, EventRow, HandlersRow, PidfdRow, PipeRow, Rows, SocketRow, TaskRow};
+use crate::rows::{
+    EpollRow, EventRow, HandlersRow, PidfdRow, PipeRow, Rows, SocketRow, TaskRow, TerminalRow,
+};
 use crate::tables::{Deadlines, PidTable};
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -175,6 +178,8 @@ pub(crate) enum Changed {
     Event(EventRow),
     /// The end of what a pidfd refers to.
     Pidfd(PidfdRow),
+    /// Input of an end of a terminal, or room for its output.
+    Terminal { terminal: TerminalRow, end: End, input: bool },
     /// Something that this process's waits could report.
     Children {
         parent: u32,
@@ -223,6 +228,8 @@ pub struct Kernel {
     pub(crate) record_locks: BTreeMap<LockedObject, RecordLocks>,
     /// What pidfds refer to, by number, as long as it has not been reaped.
     pub(crate) pidfds: BTreeMap<u32, PidfdRow>,
+    /// Terminals by the number of their slave.
+    pub(crate) terminals: BTreeMap<u32, TerminalRow>,
     /// Instances of inotify(7).
     pub(crate) inotify: crate::calls::inotify::Inotify,
     /// Who has which name among sockets.
@@ -435,6 +442,7 @@ impl Kernel {
             }
             Event::Answer(answer) => self.answered(answer),
             Event::Signal { target, info } => self.signal_from_outside(target, info),
+            Event::Carry { terminal, end } => self.carry(terminal, end),
         }
     }
 

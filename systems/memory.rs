@@ -29,6 +29,7 @@
 
 use crate::abi::{Address, Errno, SigAction, Signal};
 use crate::components::socket::{Attached, More, Packet};
+use crate::components::terminal;
 use crate::components::{
     Context, Description, Epoll, Event, Files, Frame, Handlers, Interrupted, Pidfd, Pipe, Process,
     ProcessText, Queued, Socket, Task, Text, Wait, Waiting,
@@ -37,6 +38,7 @@ use crate::event::{Completed, Payload};
 use crate::kernel::{Config, Counters, Kernel};
 use crate::rows::{
     DescriptionRow, EpollRow, EventRow, PidfdRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow,
+    TerminalRow,
 };
 
 /// What a row takes beside its value: generation, own id, digest, entity, its place in an index.
@@ -53,6 +55,8 @@ pub(crate) const PIPE_BYTES: u64 = 1536;
 pub(crate) const SLOT_BYTES: u64 = 64;
 /// A socket, with what few have: a name's place, a peer, an option's.
 pub(crate) const SOCKET_BYTES: u64 = 1024;
+/// A pseudo-terminal: the input and echoes of both ends, and what is on the way between them.
+pub(crate) const TERMINAL_BYTES: u64 = 64 << 10;
 /// An option of a socket that was set.
 pub(crate) const OPTION_BYTES: u64 = 64;
 /// A counter of eventfd(2).
@@ -83,6 +87,10 @@ pub(crate) const INSTANCE_BYTES: u64 = 256;
 pub(crate) const WATCH_BYTES: u64 = 128;
 /// An event that has not been read, beside its name.
 pub(crate) const NOTICE_BYTES: u64 = 96;
+/// A read of a terminal that waits, with what it has taken.
+pub(crate) const READING_BYTES: u64 = 256;
+/// A write to a terminal that waits, beside its bytes.
+pub(crate) const WRITING_BYTES: u64 = 96;
 /// A record lock.
 pub(crate) const LOCK_BYTES: u64 = 128;
 
@@ -116,6 +124,13 @@ const _: () = {
     fits(INSTANCE_BYTES, size_of::<crate::components::inotify::Instance>() + 64);
     fits(WATCH_BYTES, size_of::<crate::components::inotify::Watch>() + 64);
     fits(NOTICE_BYTES, size_of::<crate::components::inotify::Notice>());
+    let reading = size_of::<crate::calls::terminal_io::Reading>();
+    fits(READING_BYTES, reading + crate::calls::terminal_io::READ_PART_BYTES as usize);
+    fits(WRITING_BYTES, size_of::<crate::calls::terminal_io::Writing>());
+    // The largest that buffers on the way can be is beyond their limit by one.
+    let [input, echo, port] =
+        [terminal::INPUT_BYTES, terminal::ECHO_BYTES, 3 * terminal::PORT_BYTES];
+    fits(TERMINAL_BYTES - 2 * (input + echo + port) + echo, size_of::<terminal::Terminal>());
     fits(LOCK_BYTES, 2 * size_of::<crate::calls::record_lock::RecordLock>());
 };
 
@@ -130,6 +145,7 @@ impl Kernel {
             + DescriptionRow::live(rows) * DESCRIPTION_BYTES
             + PipeRow::live(rows) * PIPE_BYTES
             + SocketRow::live(rows) * SOCKET_BYTES
+            + TerminalRow::live(rows) * TERMINAL_BYTES
             + EventRow::live(rows) * EVENT_BYTES
             + PidfdRow::live(rows) * PIDFD_BYTES
             + EpollRow::live(rows) * EPOLL_BYTES
@@ -236,6 +252,9 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         Waiting::Finished(result) => completed_bytes(result),
         // It grows while it waits, up to what its caller has room for; the socket held it before.
         Waiting::SocketRead { .. } => 0,
+        Waiting::TerminalRead(_) => READING_BYTES,
+        Waiting::TerminalWrite(writing) => WRITING_BYTES + writing.data.0.len() as u64,
+        Waiting::TerminalTurn { call, .. } => call.0.len() as u64,
         Waiting::PipeRead { .. }
         | Waiting::EventRead { .. }
         | Waiting::Epoll { .. }

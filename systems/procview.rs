@@ -7,8 +7,9 @@ use crate::components::{Life, Object, Target};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
 use crate::fs::{Caller, ProcView};
 use crate::kernel::{Config, Counters, Kernel};
-use crate::rows::{EpollRow, RowKind, Rows, TaskRow};
+use crate::rows::{EpollRow, RowKind, Rows, TaskRow, TerminalRow};
 use crate::tables::PidTable;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -18,6 +19,7 @@ pub(crate) struct View<'k> {
     pub(crate) pids: &'k PidTable,
     pub(crate) config: &'k Config,
     pub(crate) counters: &'k Counters,
+    pub(crate) terminals: &'k BTreeMap<u32, TerminalRow>,
     pub(crate) now_ns: u64,
     pub(crate) task: TaskRow,
 }
@@ -30,6 +32,7 @@ macro_rules! caller {
             pids: &$kernel.pids,
             config: &$kernel.config,
             counters: &$kernel.counters,
+            terminals: &$kernel.terminals,
             now_ns: $kernel.now_ns,
             task: $task,
         };
@@ -50,6 +53,13 @@ impl<'k> View<'k> {
             resolve: 0,
             proc: self,
         }
+    }
+
+    /// The foreground group of a controlling terminal; -1 = there is no terminal.
+    fn foreground_of(&self, device: u64) -> i32 {
+        let number = crate::components::terminal::number_of(device);
+        let found = number.and_then(|number| self.terminals.get(&number));
+        found.map_or(-1, |row| self.rows[*row].foreground as i32)
     }
 
     fn task_row(&self, pid: u32, tid: u32) -> Option<TaskRow> {
@@ -131,7 +141,7 @@ impl ProcView for View<'_> {
             pgrp: process.pgid,
             session: process.sid,
             tty: process.tty,
-            tpgid: -1,
+            tpgid: self.foreground_of(process.tty),
             threads: (process.threads.len() as u32).max(1),
             exit_signal: i32::from(process.exit_signal),
             shared_pending: process.pending.set,

@@ -10,11 +10,12 @@ use crate::abi::flags::{__WNOTHREAD, O_NONBLOCK};
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
 use crate::components::socket::SocketRef;
+use crate::components::terminal::Side;
 use crate::components::{ChildSelect, Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
-use crate::rows::{RowKind, DescriptionRow, PipeRow, TaskRow};
+use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::boxed::Box;
@@ -80,8 +81,11 @@ impl Kernel {
             on: block.on,
         });
         self.counters.blocked += 1;
+        // What is made again after a signal that it caused itself does not wait either.
+        let caused = matches!(wait.on, Waiting::Parked(_));
         self.sleep(row, wait);
-        let unmasked = self.config.wake == WakeMode::Auto && self.rows[row].saved_mask.is_some();
+        let unmasked =
+            self.config.wake == WakeMode::Auto && (caused || self.rows[row].saved_mask.is_some());
         if unmasked && self.has_deliverable(row) {
             return self.interrupted_at_once(row, call);
         }
@@ -171,6 +175,15 @@ impl Kernel {
                 self.watch_description(*description, since, tid, enter);
                 self.watch_room(*at, since, tid, enter);
             }
+            Waiting::TerminalRead(reading) => {
+                self.watch_terminal(reading.description, (true, false), since, tid, enter);
+            }
+            Waiting::TerminalWrite(writing) => {
+                self.watch_terminal(writing.description, (false, true), since, tid, enter);
+            }
+            Waiting::TerminalTurn { description, reads, .. } => {
+                self.watch_terminal(*description, (*reads, !*reads), since, tid, enter);
+            }
             Waiting::Splice(splicing) => {
                 for description in splicing.held() {
                     self.watch_description(description, since, tid, enter);
@@ -210,6 +223,9 @@ impl Kernel {
     }
 
     fn watch_description(&mut self, row: DescriptionRow, since: u64, tid: u32, enter: bool) {
+        if self.rows[row].terminal.is_some() {
+            return self.watch_terminal(row, (true, true), since, tid, enter);
+        }
         let handlers = self.pids.task(tid).map(|task| self.rows[task].handlers);
         if let Some(object) = self.watched(row, handlers) {
             self.stand(object, (since, tid), enter);
@@ -221,6 +237,23 @@ impl Kernel {
         let Some(socket) = self.live_socket(socket) else { return };
         let queue = &mut self.rows[socket].more_mut().room_waiters;
         if enter { queue.add(since, tid) } else { queue.remove(since) }
+    }
+
+    /// The queues of an end of a terminal: of who waits for input, of who waits for room.
+    fn watch_terminal(
+        &mut self,
+        row: DescriptionRow,
+        (input, room): (bool, bool),
+        since: u64,
+        tid: u32,
+        enter: bool,
+    ) {
+        let Some(Side { terminal, end, .. }) = self.rows[row].terminal else { return };
+        let line = &mut self.rows[terminal].lines[end.at()];
+        let queues = [(input, &mut line.readers), (room, &mut line.writers)];
+        for (_, queue) in queues.into_iter().filter(|entry| entry.0) {
+            if enter { queue.add(since, tid) } else { queue.remove(since) }
+        }
     }
 
     fn watch_pipe(&mut self, pipe: PipeRow, since: u64, tid: u32, enter: bool) {
@@ -260,6 +293,16 @@ impl Kernel {
                 let more = self.rows[socket].more.as_deref();
                 SmallVec::from_slice(more.map_or(&[], |more| &more.room_waiters.0))
             }
+            Changed::Terminal { .. } => match self.queue(object) {
+                Some(queue) => {
+                    let mut waiters = SmallVec::from_slice(&queue.0);
+                    if waiters.len() > 1 {
+                        self.put_latest_first(&mut waiters);
+                    }
+                    waiters
+                }
+                None => return,
+            },
             Changed::Room(_) => return,
             Changed::Pipe(_)
             | Changed::Socket(_)
@@ -311,6 +354,20 @@ impl Kernel {
         });
     }
 
+    /// Who waits for a terminal stands at the head of its queue, the last that came first; who
+    /// waits for its turn stands in line behind (as in Linux).
+    #[cold]
+    fn put_latest_first(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
+        let in_line = |tid: u32| {
+            let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
+            wait.is_some_and(|wait| matches!(wait.on, Waiting::TerminalTurn { .. }))
+        };
+        waiters.sort_by_key(|(since, tid)| match in_line(*tid) {
+            false => (0, u64::MAX - since),
+            true => (1, *since),
+        });
+    }
+
     /// Whether the wait of a task is for this child: others are not even woken, so that the end of
     /// one that is not waited for tells nobody that there is no child left (wait(2)).
     fn waits_for(&self, tid: u32, child: u32, group: u32, own: bool) -> bool {
@@ -349,12 +406,22 @@ impl Kernel {
     /// Tries the blocked call of a task; completes it if it is done.
     pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
         let mut wait = self.rows[row].wait.take()?;
-        if let Waiting::Parked(call) = &wait.on {
-            let call = call.clone();
+        let again = match &wait.on {
+            Waiting::Parked(call) => Some(call.clone()),
+            Waiting::TerminalTurn { description, reads, call } => {
+                self.is_unlocked(*description, *reads).then(|| call.clone())
+            }
+            _ => None,
+        };
+        if let Some(call) = again {
             self.rows[row].wait = Some(wait);
             return self.make_again(row, &call);
         }
+        let before_ns = wait.deadline_ns;
         let done = self.progress(row, &mut wait);
+        if wait.deadline_ns != before_ns {
+            self.move_deadline(self.rows[row].tid, before_ns, wait.deadline_ns);
+        }
         let uninterruptible = wait.restart == Restart::Uninterruptible;
         self.rows[row].wait = Some(wait);
         let result = done?;
@@ -363,6 +430,16 @@ impl Kernel {
         }
         self.complete(row, result.clone());
         Some(result)
+    }
+
+    /// A call gives up at another time than it would have.
+    fn move_deadline(&mut self, tid: u32, from_ns: Option<u64>, to_ns: Option<u64>) {
+        if let Some(at_ns) = from_ns {
+            self.deadlines.remove(at_ns, Due::Call(tid));
+        }
+        if let Some(at_ns) = to_ns {
+            self.deadlines.add(at_ns, Due::Call(tid));
+        }
     }
 
     /// Ends a task's blocked call.
@@ -479,6 +556,15 @@ impl Kernel {
                     self.release(*description);
                 }
             }
+            Waiting::TerminalRead(reading) => {
+                self.unlock_terminal(reading.description, true);
+                self.release(reading.description);
+            }
+            Waiting::TerminalWrite(writing) => {
+                self.unlock_terminal(writing.description, false);
+                self.release(writing.description);
+            }
+            Waiting::TerminalTurn { description, .. } => self.release(*description),
             Waiting::Splice(splicing) => {
                 for description in splicing.held() {
                     self.release(description);
@@ -541,6 +627,14 @@ impl Kernel {
                 tried.transpose()
             }
             Waiting::Accept { .. } => self.try_accept(row, &mut wait.on).transpose(),
+            Waiting::TerminalRead(reading) => {
+                match self.try_terminal_read(reading, &mut wait.deadline_ns) {
+                    Ok(true) => Some(Ok(Answer::data(core::mem::take(&mut reading.data.0)))),
+                    Ok(false) => None,
+                    Err(errno) => Some(Err(errno)),
+                }
+            }
+            Waiting::TerminalWrite(writing) => self.go_on_writing(row, writing).transpose(),
             Waiting::EventRead { description } => self.try_event(*description, None).map(Ok),
             Waiting::EventWrite { description, value } => {
                 self.try_event(*description, Some(*value)).map(Ok)
@@ -571,9 +665,11 @@ impl Kernel {
                 let child = *child;
                 self.vfork_is_over(row, child).then(|| Ok(self.made_task(row, child, true)))
             }
-            Waiting::Parked(_) | Waiting::Finished(_) | Waiting::Sleep { .. } | Waiting::Pause => {
-                None
-            }
+            Waiting::Parked(_)
+            | Waiting::TerminalTurn { .. }
+            | Waiting::Finished(_)
+            | Waiting::Sleep { .. }
+            | Waiting::Pause => None,
         };
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
@@ -647,11 +743,12 @@ impl Kernel {
             Err(Stop::Fail(errno)) => Completed::Failed(errno),
             Err(Stop::Block(block)) => {
                 let mut wait = self.unsleep(row)?;
-                (wait.on, wait.restart) = (block.on, block.restart);
+                self.change_wait(row, &mut wait, block.on);
+                (wait.restart, wait.deadline_ns) = (block.restart, block.deadline_ns);
                 self.sleep(row, wait);
                 return None;
             }
-            // Only open(2) is made again so: it does neither.
+            // Only open(2) and calls on terminals are made again so: they do neither.
             Err(Stop::Ended | Stop::Ask(_)) => return None,
         };
         self.complete(row, result.clone());

@@ -7,12 +7,13 @@ use crate::account::{Defect, must};
 use crate::calls::record_lock::{LockOwner, LockedObject};
 use crate::calls::transfer::Sending;
 use crate::components::socket::SocketRef;
+use crate::components::terminal::{End, Side};
 use crate::components::{Frame, Interrupted, Life, Object, Target, Task, Wait, Waiting};
 use crate::fs::{InodeId, Place};
 use crate::kernel::{Kernel, WakeMode};
 use crate::rows::{
     ContextRow, DescriptionRow, EpollRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow,
-    ProcessRow, RowKind, Rows, SocketRow, TaskRow,
+    ProcessRow, RowKind, Rows, SocketRow, TaskRow, TerminalRow,
 };
 use crate::tables::deadlines::Due;
 use crate::tables::family::Club;
@@ -40,6 +41,7 @@ enum Queue {
     Pollers(u64),
     /// Calls of epoll_wait(2).
     Epoll(u64),
+    Terminal(u64, End, bool),
 }
 
 /// A call's place in a queue: which, since when, whose.
@@ -52,6 +54,7 @@ impl Kernel {
         self.audit_queues()?;
         self.audit_blocked()?;
         self.audit_pipe_users()?;
+        self.audit_terminals()?;
         self.audit_flocks()?;
         self.audit_records()?;
         self.audit_deadlines()?;
@@ -128,11 +131,24 @@ impl Kernel {
                     stand(self.queue_of(task, *description));
                     stand(self.room_of(*at));
                 }
+                Waiting::TerminalRead(reading) => {
+                    stand(self.line_of(reading.description, true));
+                }
+                Waiting::TerminalWrite(writing) => {
+                    stand(self.line_of(writing.description, false));
+                }
+                Waiting::TerminalTurn { description, reads, .. } => {
+                    stand(self.line_of(*description, *reads));
+                }
                 Waiting::Splice(splicing) => {
                     splicing.held().into_iter().for_each(|row| stand(self.queue_of(task, row)));
                 }
                 Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
-                    held.iter().flatten().for_each(|row| stand(self.queue_of(task, *row)));
+                    for row in held.iter().flatten() {
+                        stand(self.queue_of(task, *row));
+                        stand(self.line_of(*row, true));
+                        stand(self.line_of(*row, false));
+                    }
                 }
                 Waiting::Epoll { description, .. } => {
                     stand(Some(Queue::Epoll(description.own_id(&self.rows))));
@@ -184,6 +200,12 @@ impl Kernel {
         self.live_socket(socket).map(|_| Queue::Room(socket.id))
     }
 
+    /// The queue of who waits for input of an end of a terminal, or for room.
+    fn line_of(&self, row: DescriptionRow, input: bool) -> Option<Queue> {
+        let Side { terminal, end, .. } = self.rows[row].terminal?;
+        Some(Queue::Terminal(terminal.own_id(&self.rows), end, input))
+    }
+
     fn inode_of(&self, row: DescriptionRow) -> Option<InodeId> {
         self.fs.inode_id(self.place_of(row)?)
     }
@@ -205,6 +227,13 @@ impl Kernel {
         }
         for (id, row) in EventRow::all(&self.rows) {
             add(Queue::Event(id), &self.rows[row].waiters.0);
+        }
+        for (id, row) in TerminalRow::all(&self.rows) {
+            for end in [End::Master, End::Slave] {
+                let line = &self.rows[row].lines[end.at()];
+                add(Queue::Terminal(id, end, true), &line.readers.0);
+                add(Queue::Terminal(id, end, false), &line.writers.0);
+            }
         }
         for (id, row) in PidfdRow::all(&self.rows) {
             add(Queue::Pidfd(id), &self.rows[row].waiters.0);
@@ -313,6 +342,44 @@ impl Kernel {
         let socket = SocketRow::all(&self.rows).into_iter().find(|(id, _)| !sockets.contains(id));
         must(socket.is_none(), "a socket is left that nobody has open")?;
         must(fifos == self.fifos, "the index of open FIFOs names others")
+    }
+
+    /// Every terminal is open as often as it says, and in the index; who has a lock waits.
+    fn audit_terminals(&self) -> Result<(), Defect> {
+        let mut ends: BTreeMap<(u64, End), u32> = BTreeMap::new();
+        for (_, row) in DescriptionRow::all(&self.rows) {
+            let Some(side) = self.rows[row].terminal else { continue };
+            must(side.terminal.is_live(&self.rows), "a description's terminal is gone")?;
+            *ends.entry((side.terminal.own_id(&self.rows), side.end)).or_default() += 1;
+        }
+        let mut locks: BTreeSet<(u64, End, bool)> = BTreeSet::new();
+        for (_, wait) in self.all_waits() {
+            let (row, reads) = match &wait.on {
+                Waiting::TerminalRead(reading) => (reading.description, true),
+                Waiting::TerminalWrite(writing) => (writing.description, false),
+                _ => continue,
+            };
+            let side = self.rows[row].terminal;
+            let side = side.ok_or(Defect { what: "a read of a terminal that is none" })?;
+            let first = locks.insert((side.terminal.own_id(&self.rows), side.end, reads));
+            must(first || self.config.wake == WakeMode::OnDemand, "two calls read a terminal")?;
+        }
+        for (id, row) in TerminalRow::all(&self.rows) {
+            let terminal = &self.rows[row];
+            let opens = |end| ends.get(&(id, end)).copied().unwrap_or(0);
+            let master = u32::from(terminal.master_open);
+            must(opens(End::Master) == master, "masters of a terminal are counted wrongly")?;
+            must(opens(End::Slave) == terminal.slaves, "slaves are counted wrongly")?;
+            must(master + terminal.slaves > 0, "a terminal is left that nobody has open")?;
+            must(self.terminals.get(&terminal.number) == Some(&row), "a terminal is not indexed")?;
+            for end in [End::Master, End::Slave] {
+                let line = &terminal.lines[end.at()];
+                let held = [true, false].map(|reads| locks.contains(&(id, end, reads)));
+                must(held == [line.read_locked, line.write_locked], "a lock is nobody's")?;
+            }
+        }
+        let indexed = self.terminals.len() as u64 == TerminalRow::live(&self.rows);
+        must(indexed, "the index of terminals names others")
     }
 
     fn audit_flocks(&self) -> Result<(), Defect> {
@@ -436,6 +503,9 @@ impl Kernel {
         }
         for (_, row) in SocketRow::all(&self.rows) {
             held.extend(self.rows[row].more.as_deref().and_then(|more| more.place));
+        }
+        for (_, row) in TerminalRow::all(&self.rows) {
+            held.extend(self.rows[row].node);
         }
         for (_, row) in ProcessRow::all(&self.rows) {
             run.extend(self.rows[row].exe);

@@ -24,7 +24,7 @@
 
 use crate::components::{
     ColdText, Context, Description, Epoll, Event, Files, Handlers, Pidfd, Pipe, Process,
-    ProcessText, Socket, Task, Text, TextDefault,
+    ProcessText, Socket, Task, Terminal, Text, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
 use crate::wire::Wire;
@@ -340,6 +340,8 @@ kinds! {
     PidfdRow pidfds: Pidfd 0x70696466,
     /// An instance of epoll(7).
     EpollRow epolls: Epoll 0x65706f6c,
+    /// A pseudo-terminal.
+    TerminalRow terminals: Terminal 0x7465726d,
 }
 
 impl Default for Rows {

@@ -15,9 +15,10 @@ use crate::abi::flags::{
     POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM,
 };
 use crate::components::epoll::{Item, PRIVATE_BITS, Watcher};
+use crate::components::terminal::{End, Side};
 use crate::components::{Object, Target, WaitQueue, Waiting};
 use crate::kernel::{Changed, Kernel, WakeMode};
-use crate::rows::{DescriptionRow, EpollRow, HandlersRow, PipeRow, RowKind, TaskRow};
+use crate::rows::{DescriptionRow, EpollRow, HandlersRow, PipeRow, RowKind, TaskRow, TerminalRow};
 
 /// Events that only one waiter can take.
 const IN_OUT: u32 = EPOLLIN | EPOLLOUT;
@@ -89,6 +90,15 @@ impl Kernel {
         }
     }
 
+    /// The items of an end of a terminal hear of room.
+    pub(crate) fn tell_of_terminal(&mut self, terminal: TerminalRow, end: End) {
+        let object = Changed::Terminal { terminal, end, input: true };
+        let items = self.rows[terminal].lines[end.at()].readers.1.all().len();
+        if items > 0 {
+            self.tell_items(object, items, Wake::ANY);
+        }
+    }
+
     /// The queue of an object in which calls and items stand.
     pub(crate) fn queue(&self, object: Changed) -> Option<&WaitQueue> {
         match object {
@@ -105,6 +115,11 @@ impl Kernel {
             }
             Changed::Inotify(id) => Some(&self.inotify.instances.get(&id)?.waiters),
             Changed::Timer(id) => Some(&self.timerfds.get(&id)?.waiters),
+            Changed::Terminal { terminal, end, input } => {
+                let live = terminal.is_live(&self.rows);
+                let line = &self.rows[live.then_some(terminal)?].lines[end.at()];
+                Some(if input { &line.readers } else { &line.writers })
+            }
             Changed::Children { .. }
             | Changed::Task(_)
             | Changed::Waiter { .. }
@@ -126,6 +141,10 @@ impl Kernel {
             Changed::Signals(handlers) => self.rows[handlers].signal_waiters.as_deref_mut(),
             Changed::Inotify(id) => Some(&mut self.inotify.instances.get_mut(&id)?.waiters),
             Changed::Timer(id) => Some(&mut self.timerfds.get_mut(&id)?.waiters),
+            Changed::Terminal { terminal, end, input } => {
+                let line = &mut self.rows[terminal].lines[end.at()];
+                Some(if input { &mut line.readers } else { &mut line.writers })
+            }
             Changed::Children { .. }
             | Changed::Task(_)
             | Changed::Waiter { .. }
@@ -142,6 +161,9 @@ impl Kernel {
         row: DescriptionRow,
         handlers: Option<HandlersRow>,
     ) -> Option<Changed> {
+        if let Some(Side { terminal, end, .. }) = self.rows[row].terminal {
+            return Some(Changed::Terminal { terminal, end, input: true });
+        }
         match self.rows[row].target {
             Target::Pipe(pipe, _) => Some(Changed::Pipe(pipe)),
             Target::Socket(socket) => Some(Changed::Socket(socket)),

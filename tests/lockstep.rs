@@ -4,7 +4,7 @@
 //!
 //! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many in all tests together (300),
 //! `TICKERNEL_LOCKSTEP_SEED` which (0), `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out
-//! (`Select,Fcntl`). A failure is cut down and written as a JSON twin with Linux's lines beside
+//! (`Select,Fcntl`), `TICKERNEL_LOCKSTEP_SHRINKS` how often a failure is tried to be cut (1000). A failure is cut down and written as a JSON twin with Linux's lines beside
 //! each request; it goes to traces/ as a kept case once it passes.
 
 #[path = "lockstep/compare.rs"]
@@ -32,6 +32,12 @@ const REQUESTS_MAX: usize = 40;
 const TESTS: u64 = 13;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
+/// What goes through a terminal is handed over by threads of Linux's own: the first look waits until
+/// they have begun (`tests/twin/barrier.rs`), the next ones so many milliseconds longer each, at
+/// every request. Linux itself may answer otherwise in between (a read that finds no echo yet, a
+/// signal that comes one call later); once all is handed over there is one answer, and that is
+/// compared.
+const PATIENCE_MS: [u64; 4] = [0, 2, 10, 40];
 /// The same where the sides differ in nothing but the order in which waiting processes went on: on
 /// two processors neither is first by right, but ours must be one of Linux's orders.
 const LOOKS_AT_ORDER: u32 = 40;
@@ -89,8 +95,11 @@ fn same_lines(left: &[Value], right: &[Value]) -> bool {
     sorted(left) == sorted(right)
 }
 
-fn difference(ours: &Transcript, host: &mut Host) -> Option<Difference> {
+fn difference(ours: &Transcript, host: &mut Host, look: usize) -> Option<Difference> {
     host.ask(r#"{"op":"reset"}"#);
+    let uses_terminals = ours.iter().any(|(request, _)| request.contains("/dev/ptmx"));
+    let ms = if uses_terminals { PATIENCE_MS[look.min(PATIENCE_MS.len() - 1)] } else { 0 };
+    host.ask(&format!(r#"{{"op":"patience","ns":{}}}"#, ms * 1_000_000));
     let (mut our_form, mut host_form) = (Normal::default(), Normal::default());
     let mut linux = Transcript::new();
     for (request, our_lines) in ours {
@@ -111,11 +120,13 @@ fn difference(ours: &Transcript, host: &mut Host) -> Option<Difference> {
 
 /// A difference that stays when the host is asked again, and whether it was asked again at all.
 fn lasting_difference(ours: &Transcript, host: &mut Host) -> (Option<Difference>, bool) {
-    let Some(mut found) = difference(ours, host) else { return (None, false) };
+    let Some(mut found) = difference(ours, host, 0) else { return (None, false) };
     let mut looks = 0;
-    while looks < if found.only_order { LOOKS_AT_ORDER } else { SECOND_LOOKS } {
+    let uses_terminals = ours.iter().any(|(request, _)| request.contains("/dev/ptmx"));
+    let again = if uses_terminals { PATIENCE_MS.len() as u32 - 1 } else { SECOND_LOOKS };
+    while looks < if found.only_order { LOOKS_AT_ORDER } else { again } {
         looks += 1;
-        match difference(ours, host) {
+        match difference(ours, host, looks as usize) {
             Some(again) => found = again,
             None => return (None, true),
         }
@@ -230,7 +241,7 @@ fn run(name: &str, programs: &impl Strategy<Value = Program>) {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
         cases: u32::try_from(all.div_ceil(TESTS)).unwrap_or(u32::MAX),
-        max_shrink_iters: 1000,
+        max_shrink_iters: number("TICKERNEL_LOCKSTEP_SHRINKS", 1000) as u32,
         failure_persistence: None,
         ..Config::default()
     };

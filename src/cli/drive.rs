@@ -65,9 +65,10 @@ fn form(style: Style, kind: &FieldValue<'_>) -> &'static str {
         (Style::Plain | Style::Optional, FieldValue::Lock(_)) => {
             "number, or {type, whence, start, len}"
         }
-        (Style::Plain | Style::Optional, FieldValue::Termios(_) | FieldValue::Winsize(_)) => {
-            "number, termios or {ws_row, ...}"
-        }
+        (
+            Style::Plain | Style::Optional,
+            FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_),
+        ) => "number, termios or {ws_row, ...}",
         (Style::Plain | Style::Optional, FieldValue::Address(_)) => "{family, ...}",
         (Style::Plain | Style::Optional, FieldValue::AltStack(_)) => "{ss_sp, ss_flags, ss_size}",
         (Style::Plain | Style::Optional, FieldValue::Cred(_)) => "{pid, uid, gid}",

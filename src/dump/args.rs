@@ -210,6 +210,7 @@ fn field_text(style: Style, value: &FieldValue<'_>) -> String {
         FieldValue::SigEvent(event) => structs::sigevent(event),
         FieldValue::Lock(lock) => structs::lock(lock, false),
         FieldValue::Termios(termios) => structs::termios(termios),
+        FieldValue::Termios2(termios) => structs::termios2(termios),
         FieldValue::Winsize(size) => structs::winsize(*size),
         FieldValue::Address(address) => structs::address(address).0,
         FieldValue::AltStack(stack) => structs::alt_stack(*stack),

@@ -185,17 +185,24 @@ fn ioctl(args: &mut Args<'_>, request: u64, arg: &IoctlArg) {
             args.put(structs::termios(termios));
             return;
         }
+        IoctlArg::Termios2(termios) => {
+            args.put(structs::termios2(termios));
+            return;
+        }
         IoctlArg::Number(number) => *number,
     };
     match request {
-        FIONBIO | FIOASYNC | TIOCSPGRP | TIOCPKT | TIOCSPTLCK => {
+        FIONBIO | FIOASYNC | TIOCSPGRP | TIOCPKT | TIOCSPTLCK | TIOCSETD => {
             args.put(format!("[{number}]"));
         }
-        FIOCLEX | FIONCLEX | TIOCNOTTY | TIOCEXCL | TIOCNXCL => {}
-        TCGETS | TIOCGWINSZ | FIONREAD | TIOCGPGRP | TIOCGSID | TIOCOUTQ | TIOCGPTN | FIOQSIZE => {
+        FIOCLEX | FIONCLEX | TIOCNOTTY | TIOCEXCL | TIOCNXCL | TIOCSBRK | TIOCCBRK
+        | TIOCVHANGUP => {}
+        TCGETS | TCGETS2 | TCGETA | TIOCGWINSZ | FIONREAD | TIOCGPGRP | TIOCGSID | TIOCOUTQ
+        | TIOCGPTN | TIOCGPTLCK | TIOCGPKT | TIOCGEXCL | TIOCGDEV | TIOCGETD | FIOQSIZE => {
             args.output(|payload| match payload {
                 Payload::Number(number) => Some(format!("[{number}]")),
                 Payload::Termios(termios) => Some(structs::termios(termios)),
+                Payload::Termios2(termios) => Some(structs::termios2(termios)),
                 Payload::Winsize(size) => Some(structs::winsize(*size)),
                 _ => None,
             });

@@ -194,7 +194,7 @@ impl<W: Write> Session<W> {
                 }
                 true
             }
-            Event::Signal { .. } => {
+            Event::Signal { .. } | Event::Carry { .. } => {
                 self.take(event.clone());
                 true
             }

@@ -12,7 +12,7 @@ use tickernel_systems::abi::signal::{
 use tickernel_systems::abi::socket::{OptionValue, Ucred};
 use tickernel_systems::abi::{
     Address, AltStack, Dirent, EpollEvent, Flock, Itimer, Rlimit, SigAction, SigEvent, SigInfo,
-    Signal, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
+    Signal, Stat, Statfs, Termios, Termios2, Timespec, WaitStatus, Winsize,
 };
 
 use super::values::{choice, flags, hex, list, mode, raw, signal, sigset, text};
@@ -240,6 +240,13 @@ pub(super) fn termios(termios: &Termios) -> String {
         bits(termios.lflag),
         termios.line
     )
+}
+
+/// The same with the speeds behind.
+pub(super) fn termios2(termios: &Termios2) -> String {
+    let mut text = self::termios(&termios.termios);
+    text.pop();
+    format!("{text}, c_ispeed={}, c_ospeed={}}}", termios.ispeed, termios.ospeed)
 }
 
 /// `{sigev_value={…}, sigev_signo=…, sigev_notify=…}`

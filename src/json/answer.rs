@@ -9,9 +9,9 @@ use super::socket::{
 };
 use super::structs::{
     Fields, read_action, read_epoll, read_info, read_limit, read_lock, read_numbers, read_poll,
-    read_status, read_termios, read_time, read_timer, read_winsize, show_action, show_coarse_timer,
-    show_epoll, show_info, show_limit, show_lock, show_numbers, show_poll, show_status,
-    show_termios, show_time, show_timer, show_winsize,
+    read_status, read_termios, read_termios2, read_time, read_timer, read_winsize, show_action,
+    show_coarse_timer, show_epoll, show_info, show_limit, show_lock, show_numbers, show_poll,
+    show_status, show_termios, show_termios2, show_time, show_timer, show_winsize,
 };
 use super::text::{put_bytes, take_bytes};
 use super::{Form, JsonError, Object};
@@ -57,7 +57,11 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Epoll(_) => "events",
         Payload::Number(_) if call == "timer_create" => "timerid",
         Payload::Number(_) if call == "clone" => "pidfd",
-        Payload::Lock(_) | Payload::Termios(_) | Payload::Winsize(_) | Payload::Number(_) => "arg",
+        Payload::Lock(_)
+        | Payload::Termios(_)
+        | Payload::Termios2(_)
+        | Payload::Winsize(_)
+        | Payload::Number(_) => "arg",
     }
 }
 
@@ -95,6 +99,7 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Timer(timer) if call.ends_with("itimer") => show_coarse_timer(*timer),
         Payload::Timer(timer) => show_timer(*timer),
         Payload::Termios(termios) => show_termios(termios),
+        Payload::Termios2(termios) => show_termios2(termios),
         Payload::Winsize(size) => show_winsize(*size),
         Payload::Address(address) => show_address(address),
         Payload::AltStack(stack) => show_alt_stack(*stack),
@@ -290,6 +295,7 @@ impl<'a> FieldSource<'a> for FieldNames {
             FieldValue::SigEvent(event) => FieldValue::SigEvent(*event),
             FieldValue::Lock(lock) => FieldValue::Lock(*lock),
             FieldValue::Termios(termios) => FieldValue::Termios(*termios),
+            FieldValue::Termios2(termios) => FieldValue::Termios2(*termios),
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
             FieldValue::Address(address) => FieldValue::Address(address.clone()),
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
@@ -418,6 +424,9 @@ fn read_arg(name: &str, value: &Value) -> Result<Payload, JsonError> {
     let has = |field: &str| value.get(field).is_some();
     if has("whence") {
         return Ok(Payload::Lock(read_lock(value, name)?));
+    }
+    if has("ispeed") {
+        return Ok(Payload::Termios2(Box::new(read_termios2(value, name)?)));
     }
     if has("cc") {
         return Ok(Payload::Termios(Box::new(read_termios(value, name)?)));

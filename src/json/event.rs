@@ -1,14 +1,14 @@
 //! Events and effects as JSON objects, both ways: the lines of the text twin.
 //!
 //! A call is a request as `drive` takes it. Every other event says with `event` what it is:
-//! `park` (a request too), `resume`, `deliver`, `clock`, `answer`, `signal`.
+//! `park` (a request too), `resume`, `deliver`, `clock`, `answer`, `signal`, `carry`.
 
 use super::show::show_call;
 use super::structs::{Fields, read_info, read_status, show_info, show_status};
 use super::text::put_bytes;
 use super::{JsonError, Object, Request, names};
 use tickernel_systems::abi::Signal;
-use tickernel_systems::event::{CallId, Effect, Event, HostAnswer};
+use tickernel_systems::event::{CallId, Effect, Event, HostAnswer, TerminalEnd};
 use tickernel_systems::wire::Bytes;
 
 /// An event as an object.
@@ -47,6 +47,12 @@ pub fn show_event(event: &Event<'_>) -> Object {
         Event::Answer(answer) => {
             let mut object = kind("answer");
             show_host_answer(&mut object, answer);
+            object
+        }
+        Event::Carry { terminal, end } => {
+            let mut object = kind("carry");
+            object.insert("terminal".into(), (*terminal).into());
+            object.insert("end".into(), end_name(*end).into());
             object
         }
         Event::Signal { target, info } => {
@@ -97,8 +103,23 @@ pub fn read_event(line: &Request) -> Result<Event<'_>, JsonError> {
             let info = Fields::over(line.object(), "the line").get("info")?;
             Event::Signal { target: line.number("target")?, info: read_info(info, "info")? }
         }
+        "carry" => {
+            let end = [TerminalEnd::Master, TerminalEnd::Slave].into_iter();
+            let wanted = line.text("end")?;
+            let end = end.into_iter().find(|end| end_name(*end) == wanted);
+            let end = end.ok_or_else(|| JsonError::wrong("end", "the line", "master or slave"))?;
+            Event::Carry { terminal: line.number("terminal")?, end }
+        }
         other => return Err(JsonError(format!("there is no event \"{other}\""))),
     })
+}
+
+/// How an end of a terminal is called.
+fn end_name(end: TerminalEnd) -> &'static str {
+    match end {
+        TerminalEnd::Master => "master",
+        TerminalEnd::Slave => "slave",
+    }
 }
 
 fn read_signal(line: &Request) -> Result<Signal, JsonError> {

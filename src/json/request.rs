@@ -7,7 +7,7 @@ use super::names;
 use super::socket::{read_address, read_alt_stack, read_cred, read_option_value};
 use super::structs::{
     Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_sigevent,
-    read_termios, read_time, read_timer, read_winsize,
+    read_termios, read_termios2, read_time, read_timer, read_winsize,
 };
 use super::text::{B64, c_string, decode};
 use super::{JsonError, Object, parse_object};
@@ -321,6 +321,7 @@ impl<'a> Source<'a> {
             FieldValue::Cred(_) => FieldValue::Cred(read_cred(value, name)?),
             FieldValue::OptionValue(_) => FieldValue::OptionValue(read_option_value(value, name)?),
             FieldValue::Termios(_) => self.ioctl_arg(name, value)?,
+            FieldValue::Termios2(_) => FieldValue::Termios2(read_termios2(value, name)?),
             FieldValue::Null | FieldValue::Bytes(_) | FieldValue::List(_) => {
                 return Err(self.wrong(name, "what the call takes"));
             }
@@ -382,6 +383,9 @@ impl<'a> Source<'a> {
     /// ioctl(2)'s argument: which structure it is shows in its fields.
     fn ioctl_arg(&self, name: &str, value: &Value) -> Result<FieldValue<'a>, JsonError> {
         match value.as_object() {
+            Some(object) if object.contains_key("ispeed") => {
+                Ok(FieldValue::Termios2(read_termios2(value, name)?))
+            }
             Some(object) if object.contains_key("cc") => {
                 Ok(FieldValue::Termios(read_termios(value, name)?))
             }

@@ -14,7 +14,7 @@ use tickernel_systems::abi::termios::{
 };
 use tickernel_systems::abi::{
     EpollEvent, Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios,
-    Timespec, WaitStatus, Winsize,
+    Termios2, Timespec, WaitStatus, Winsize,
 };
 
 /// The fields of one object, asked for by name; errors name the field and what it belongs to.
@@ -354,6 +354,20 @@ pub(super) fn read_termios(value: &Value, of: &str) -> Result<Termios, JsonError
         }
     }
     Ok(termios)
+}
+
+/// The same with the speeds, which tell that they are meant.
+pub(super) fn show_termios2(termios: &Termios2) -> Value {
+    let mut shown = show_termios(&termios.termios);
+    shown["ispeed"] = termios.ispeed.into();
+    shown["ospeed"] = termios.ospeed.into();
+    shown
+}
+
+pub(super) fn read_termios2(value: &Value, of: &str) -> Result<Termios2, JsonError> {
+    let fields = Fields::new(value, of)?;
+    let (ispeed, ospeed) = (fields.number("ispeed")?, fields.number("ospeed")?);
+    Ok(Termios2 { termios: read_termios(value, of)?, ispeed, ospeed })
 }
 
 pub(super) fn show_winsize(size: Winsize) -> Value {

@@ -88,7 +88,10 @@ impl Waiting {
             Event::Resume { call, .. } => self.name(*call),
             // A question stops everything else: it is the last call's.
             Event::Answer(_) => self.asking,
-            Event::Deliver { .. } | Event::Clock { .. } | Event::Signal { .. } => "",
+            Event::Deliver { .. }
+            | Event::Clock { .. }
+            | Event::Signal { .. }
+            | Event::Carry { .. } => "",
         }
     }
 

@@ -29,6 +29,8 @@ pub enum Subject {
     Sockets,
     /// Sockets of tcp(7) and udp(7) over the loopback device.
     Internet,
+    /// Pseudo-terminals, their settings, job control.
+    Terminals,
 }
 
 macro_rules! actions {
@@ -107,5 +109,9 @@ actions! {
     Internet {
         6 NetSocket, 6 NetBind, 8 NetConnect, 6 NetListen, 8 NetAccept, 8 NetSend, 8 NetReceive,
         4 NetShutdown, 3 NetName, 3 NetQueue, 2 NetGetOption, 3 NetSetOption, 3 NetPoll,
+    }
+    Terminals {
+        4 Ptmx, 4 Unlock, 5 OpenSlave, 10 Type, 4 Print, 9 TerminalRead, 4 Settings, 4 Foreground,
+        4 TerminalAsk, 4 TerminalControl,
     }
 }

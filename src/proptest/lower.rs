@@ -82,6 +82,7 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         Subject::Objects => lowering.object(action),
         Subject::Sockets => lowering.socket(action),
         Subject::Internet => lowering.internet(action),
+        Subject::Terminals => lowering.terminal(action),
     };
     let mut request = Object::new();
     request.insert("pid".into(), pid.into());
@@ -107,6 +108,11 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether a process is in a call that waits.
+    pub(super) fn anybody_waits(&self) -> bool {
+        self.player.known.values().any(super::player::Known::waits)
+    }
+
     pub(super) fn pick<T: Copy>(&self, choice: usize, from: &[T]) -> T {
         from[usize::from(self.choices[choice]) % from.len()]
     }
@@ -115,7 +121,12 @@ impl Lowering<'_> {
     pub(super) fn fd(&self, choice: usize, wanted: &[Kind]) -> i64 {
         let byte = self.choices[choice];
         let Some(known) = self.player.known.get(&self.pid) else { return 0 };
-        let open: Vec<i64> = known.fds.keys().copied().collect();
+        // Terminals only where they are meant: what goes through one depends on how fast a machine
+        // is, if there is more of it than has room.
+        let is_terminal = |kind: &Kind| matches!(kind, Kind::Master | Kind::Slave);
+        let unmeant = |kind: &Kind| is_terminal(kind) && !wanted.iter().any(is_terminal);
+        let open = known.fds.iter().filter(|(_, kind)| !unmeant(kind));
+        let open: Vec<i64> = open.map(|(fd, _)| *fd).collect();
         let fit: Vec<i64> = known
             .fds
             .iter()
@@ -147,6 +158,8 @@ impl Lowering<'_> {
             Kind::Timer,
             Kind::Signals,
             Kind::Notices,
+            Kind::Master,
+            Kind::Slave,
         ];
         self.fd(choice, &kinds)
     }

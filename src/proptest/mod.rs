@@ -26,6 +26,7 @@ mod objects;
 mod opens;
 mod player;
 mod sockets;
+mod terminals;
 mod waits;
 
 pub use action::{Action, Subject};
@@ -84,7 +85,14 @@ fn weighted(about: Option<Subject>, most: usize) -> impl Strategy<Value = Progra
         action,
         choices,
     });
-    vec(step, 1..=most.max(1)).prop_map(|steps| Program { steps })
+    (vec(step, 1..=most.max(1)), any::<u8>()).prop_map(move |(steps, bits)| {
+        let mut all = match about {
+            Some(Subject::Terminals) => terminals::beginning(bits),
+            Some(_) | None => Vec::new(),
+        };
+        all.extend(steps);
+        Program { steps: all }
+    })
 }
 
 impl Program {

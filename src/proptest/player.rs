@@ -44,6 +44,10 @@ pub(super) enum Kind {
     Signals,
     /// An instance of inotify(7).
     Notices,
+    /// The master of a terminal.
+    Master,
+    /// The slave of one.
+    Slave,
 }
 
 /// What is known of a process.
@@ -57,6 +61,13 @@ pub(super) struct Known {
     pub(super) handlers: u32,
     /// It has changed its ids: perhaps it is not root any more.
     pub(super) other_user: bool,
+}
+
+impl Known {
+    /// Whether it is in a call that waits.
+    pub(super) const fn waits(&self) -> bool {
+        self.blocked.is_some()
+    }
 }
 
 /// Turns steps into requests while it watches the answers.
@@ -210,10 +221,19 @@ impl Player {
                     Kind::Directory
                 } else if path == "/dev/zero" {
                     Kind::Zeros
+                } else if path == "/dev/ptmx" {
+                    Kind::Master
+                } else if path.starts_with("/dev/pts/") || path == "/dev/tty" {
+                    Kind::Slave
                 } else {
                     Kind::File
                 };
                 process.fds.insert(value, kind);
+            }
+            "ioctl"
+                if request.get("request").is_some_and(|name| name == super::terminals::PEER) =>
+            {
+                process.fds.insert(value, Kind::Slave);
             }
             "dup" | "dup2" | "dup3" => {
                 let old = number("oldfd").and_then(|fd| process.fds.get(&fd).copied());

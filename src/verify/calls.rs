@@ -240,7 +240,8 @@ impl<'a> Texts<'a> {
             | Event::Answer(_)
             | Event::Deliver { .. }
             | Event::Clock { .. }
-            | Event::Signal { .. } => false,
+            | Event::Signal { .. }
+            | Event::Carry { .. } => false,
         };
         forced && ends
     }

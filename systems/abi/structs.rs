@@ -282,6 +282,17 @@ pub struct Termios {
     pub cc: [u8; 19],
 }
 
+/// `struct termios2` of ioctl_tty(2): the settings with their speeds as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Termios2 {
+    /// The settings.
+    pub termios: Termios,
+    /// Speed of input, in bits a second.
+    pub ispeed: u32,
+    /// Speed of output.
+    pub ospeed: u32,
+}
+
 /// `struct winsize` of ioctl_tty(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Winsize {
@@ -325,4 +336,5 @@ crate::wire_enum!(WaitStatus {
     0 Exited(code), 1 Signaled(signal, core), 2 Stopped(signal), 3 Continued
 });
 crate::wire_struct!(Termios { iflag, oflag, cflag, lflag, line, cc });
+crate::wire_struct!(Termios2 { termios, ispeed, ospeed });
 crate::wire_struct!(Winsize { row, col, xpixel, ypixel });

@@ -53,3 +53,10 @@ constants! {
         VLNEXT = 15, VEOL2 = 16,
     }
 }
+constants! {
+    /// What a master in packet mode is told (ioctl_tty(2), TIOCPKT).
+    PACKET_STATUS: u8 {
+        TIOCPKT_FLUSHREAD = 1, TIOCPKT_FLUSHWRITE = 2, TIOCPKT_STOP = 4, TIOCPKT_START = 8,
+        TIOCPKT_NOSTOP = 16, TIOCPKT_DOSTOP = 32, TIOCPKT_IOCTL = 64,
+    }
+}

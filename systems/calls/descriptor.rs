@@ -135,7 +135,7 @@ impl Kernel {
             self.drop_watching_items(row);
         }
         let description = &self.rows[row];
-        let (target, flags) = (description.target, description.flags);
+        let (target, flags, side) = (description.target, description.flags, description.terminal);
         let writable = description.writable();
         match target {
             Target::Object(Object::Inotify) => self.drop_inotify(row.own_id(&self.rows)),
@@ -150,6 +150,9 @@ impl Kernel {
                     self.fs.end_write(place);
                 }
                 self.fs.release(place);
+                if let Some(side) = side {
+                    self.close_terminal(side);
+                }
             }
             Target::Socket(socket) => self.close_socket(socket),
             Target::Object(object) => self.drop_object(object),

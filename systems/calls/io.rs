@@ -78,6 +78,9 @@ impl Kernel {
             Target::Socket(socket) => self.read_socket(task, row, socket, count),
             Target::Object(object) => self.read_object(task, row, object, count),
             Target::File(place) => {
+                if let Some(side) = description.terminal {
+                    return self.read_device_of(task, fd, row, (side, place), count);
+                }
                 let (offset, counts) = (description.offset, description.flags & O_NOATIME == 0);
                 self.face_read_limit(count)?;
                 self.face_permit_file(READ, place)?;
@@ -109,7 +112,7 @@ impl Kernel {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
         let target = self.rows[row].target;
-        if target.has_no_offset() {
+        if target.has_no_offset() || self.rows[row].terminal.is_some() {
             return Err(Errno::ESPIPE.into());
         }
         self.face_read_limit(count)?;
@@ -251,6 +254,9 @@ impl Kernel {
             Target::Socket(socket) => self.write_socket(task, row, socket, data),
             Target::Object(object) => self.write_object(row, object, data),
             Target::File(place) => {
+                if let Some(side) = description.terminal {
+                    return self.write_device_of(task, fd, row, (side, place), data);
+                }
                 let append = description.flags & O_APPEND != 0;
                 let offset = description.offset;
                 self.check_area(offset, data.len() as u64)?;
@@ -288,7 +294,7 @@ impl Kernel {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let row = self.open_fd(task, fd)?;
         let target = self.rows[row].target;
-        if target.has_no_offset() {
+        if target.has_no_offset() || self.rows[row].terminal.is_some() {
             return Err(Errno::ESPIPE.into());
         }
         if self.bends.limits_come_first {
@@ -360,6 +366,9 @@ impl Kernel {
     /// lseek(2).
     pub(crate) fn lseek(&mut self, task: TaskRow, fd: i32, offset: i64, whence: u32) -> CallResult {
         let row = self.open_fd(task, fd)?;
+        if self.rows[row].terminal.is_some() {
+            return Err(Errno::ESPIPE.into());
+        }
         let is_pipe = matches!(self.rows[row].target, Target::Pipe(..));
         if whence > SEEK_HOLE && !(is_pipe && self.bends.any_offset) {
             return Err(Errno::EINVAL.into());

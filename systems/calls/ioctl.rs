@@ -1,5 +1,5 @@
-//! ioctl(2) on pipes, files and devices: FIONREAD, FIONBIO, FIOCLEX; terminals' requests get ENOTTY
-//! from all that is no terminal.
+//! ioctl(2) on pipes, files and devices: FIONREAD, FIONBIO, FIOCLEX; terminals' requests
+//! (`calls/terminal_ioctl.rs`) get ENOTTY from all that is no terminal.
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
@@ -21,7 +21,7 @@ impl Kernel {
         let row = self.open_fd(task, fd)?;
         let number = match arg {
             IoctlArg::Number(number) => number,
-            IoctlArg::Winsize(_) | IoctlArg::Termios(_) => 0,
+            IoctlArg::Winsize(_) | IoctlArg::Termios(_) | IoctlArg::Termios2(_) => 0,
         };
         match request {
             FIOCLEX | FIONCLEX => {
@@ -35,6 +35,9 @@ impl Kernel {
                 let flags = &mut self.rows[row].flags;
                 *flags = *flags & !O_NONBLOCK | if number != 0 { O_NONBLOCK } else { 0 };
                 Ok(Answer::default())
+            }
+            _ if let Some(side) = self.rows[row].terminal => {
+                self.terminal_ioctl(task, row, side, (fd, request, arg))
             }
             FIONREAD => match self.rows[row].target {
                 Target::Pipe(pipe, _) => {

@@ -3,6 +3,7 @@
 
 mod capability;
 mod descriptor;
+pub(crate) mod discipline;
 mod epoll;
 mod eventfd;
 mod exec;
@@ -19,6 +20,7 @@ mod inet_options;
 pub(crate) mod inotify;
 mod io;
 mod ioctl;
+pub(crate) mod job_control;
 pub(crate) mod lock;
 mod memfd;
 mod message;
@@ -40,6 +42,9 @@ mod socket_options;
 pub(crate) mod splice;
 mod sync;
 mod tcp;
+pub(crate) mod terminal;
+pub(crate) mod terminal_io;
+mod terminal_ioctl;
 mod time;
 pub(crate) mod timer;
 mod timerfd;

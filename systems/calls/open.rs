@@ -3,10 +3,12 @@
 use crate::abi::Errno;
 use crate::abi::flags::*;
 use crate::calls::path::path_bytes;
+use crate::calls::terminal::Opening;
 use crate::components::{Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, Path};
 use crate::fs::{self, Kind, Place};
 use crate::kernel::{Block, CallResult, Changed, Kernel, Stop, WakeMode};
+use crate::memory;
 use crate::procview::caller;
 use crate::rows::{DescriptionRow, PipeRow, ProcessRow, TaskRow};
 use crate::watchers::{READERS, Wake};
@@ -133,7 +135,11 @@ impl Kernel {
                     return self.open_fifo(task, (fd, place), kept, cloexec, &how);
                 }
                 Some(Kind::CharDevice(rdev)) => {
-                    self.may_open_device(task, *rdev)?;
+                    let (rdev, opening) = (*rdev, Opening { fd, place, flags, kept });
+                    if let Some(opened) = self.open_terminal(task, rdev, opening) {
+                        return opened;
+                    }
+                    self.may_open_device(task, rdev)?;
                     may_be_direct(flags)?;
                 }
                 Some(Kind::BlockDevice(_)) => return Err(Errno::ENXIO.into()),
@@ -326,24 +332,58 @@ impl Kernel {
         result.map(|_| Some(Answer::value(i64::from(fd))))
     }
 
-    /// An open or accept that was interrupted, and will be made again: Linux gives its end and
-    /// number back.
+    /// A call that was interrupted, and will be made again from its beginning: an open of a FIFO,
+    /// whose end and number Linux gives back, a call on a terminal, which looks anew whose turn it
+    /// is.
     pub(crate) fn park_open(&mut self, row: TaskRow, wait: &mut Wait) {
-        if let Waiting::FifoOpen { again, .. } | Waiting::Accept { again, .. } = &mut wait.on
-            && self.config.wake == WakeMode::Auto
-        {
-            let parked = Waiting::Parked(core::mem::take(again));
-            let open = core::mem::replace(&mut wait.on, parked);
-            self.let_go(row, &open);
+        if self.config.wake != WakeMode::Auto {
+            return;
         }
+        let mut parked = Bytes::default();
+        match &mut wait.on {
+            Waiting::FifoOpen { again, .. } | Waiting::Accept { again, .. } => {
+                parked = core::mem::take(again);
+            }
+            Waiting::TerminalRead(reading) if reading.data.0.is_empty() => {
+                reading.call().put(&mut parked.0);
+            }
+            Waiting::TerminalWrite(writing) if writing.written == 0 => {
+                writing.call().put(&mut parked.0);
+            }
+            Waiting::TerminalTurn { call, .. } => parked.clone_from(call),
+            _ => return,
+        }
+        wait.deadline_ns = None;
+        self.change_wait(row, wait, Waiting::Parked(parked));
     }
 
-    /// The open FIFOs of a process that stops.
+    /// A call waits for something else, and lets go of what it held; its bytes are counted anew.
+    pub(crate) fn change_wait(&mut self, row: TaskRow, wait: &mut Wait, on: Waiting) {
+        let more = memory::wait_bytes(&on);
+        let old = core::mem::replace(&mut wait.on, on);
+        self.hold_bytes(more);
+        // Of an open the call was taken over: it is counted once.
+        let less = match (&old, &wait.on) {
+            (Waiting::FifoOpen { .. }, Waiting::Parked(_)) => more,
+            _ => memory::wait_bytes(&old),
+        };
+        self.unhold_bytes(less);
+        self.let_go(row, &old);
+    }
+
+    /// The calls of a process that stops which begin anew when it goes on.
     pub(crate) fn park_opens(&mut self, process: ProcessRow) {
         for tid in self.rows[process].threads.clone() {
             let Some(row) = self.pids.task(tid) else { continue };
-            let opens =
-                |wait: &Wait| matches!(wait.on, Waiting::FifoOpen { .. } | Waiting::Accept { .. });
+            let is_auto = self.config.wake == WakeMode::Auto;
+            let opens = |wait: &Wait| match wait.on {
+                Waiting::FifoOpen { .. }
+                | Waiting::Accept { .. }
+                | Waiting::TerminalTurn { .. } => true,
+                Waiting::TerminalRead(ref reading) => is_auto && reading.data.0.is_empty(),
+                Waiting::TerminalWrite(ref writing) => is_auto && writing.written == 0,
+                _ => false,
+            };
             if self.rows[row].wait.as_deref().is_some_and(opens)
                 && let Some(mut wait) = self.unsleep(row)
             {

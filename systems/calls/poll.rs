@@ -5,7 +5,7 @@ use crate::abi::{Errno, PollFd, SelectSets, SigSet, Timespec};
 use crate::components::{Description, Object, Restart, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::{Node, Place};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{Block, CallResult, Kernel, Stop, WakeMode};
 use crate::rows::{DescriptionRow, TaskRow};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -47,6 +47,7 @@ impl Kernel {
         if fds.len() as u64 > u64::from(self.max_fds(task)) {
             return Err(Errno::EINVAL.into());
         }
+        self.hand_over_polled(task, fds.iter().map(|entry| entry.fd));
         let held = self.behind(task, fds);
         if let Some(answer) = self.try_poll(task, fds, &held) {
             return Ok(answer);
@@ -130,6 +131,9 @@ impl Kernel {
         if description.flags & O_PATH != 0 {
             return POLLNVAL;
         }
+        if let Some(side) = description.terminal {
+            return self.poll_terminal(side);
+        }
         match description.target {
             Target::Pipe(pipe, _) => self.poll_pipe(pipe, description),
             Target::Socket(socket) => self.poll_socket(socket),
@@ -176,6 +180,19 @@ impl Kernel {
             events |= POLLOUT | POLLWRNORM;
         }
         events
+    }
+
+    /// Who looks at a terminal has what is on its way to it handed over first (OnDemand: in Auto
+    /// all has arrived).
+    fn hand_over_polled(&mut self, task: TaskRow, fds: impl Iterator<Item = i32>) {
+        if self.config.wake == WakeMode::Auto || self.terminals.is_empty() {
+            return;
+        }
+        for fd in fds {
+            if let Some(slot) = self.rows[self.rows[task].files].get(fd) {
+                self.hand_over_to(slot.description);
+            }
+        }
     }
 
     fn hold_all(&mut self, held: &[Option<DescriptionRow>]) {
@@ -243,6 +260,7 @@ impl Kernel {
                 held.push(slot.map(|slot| slot.description));
             }
         }
+        self.hand_over_polled(task, fds.iter().map(|entry| entry.fd));
         if let Some(answer) = self.try_select(task, &sets, &fds) {
             return Ok(answer);
         }

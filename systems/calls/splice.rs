@@ -50,6 +50,10 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let (from, to) = (self.open_fd(task, input.0)?, self.open_fd(task, output.0)?);
+        // Linux can move pages from and to a terminal; here nothing does.
+        if [from, to].iter().any(|row| self.rows[*row].terminal.is_some()) {
+            return Err(Errno::EINVAL.into());
+        }
         let (from_pipe, to_pipe) = (self.pipe_behind(from), self.pipe_behind(to));
         // Each pipe loses RWF_NOWAIT as it is looked at.
         for (row, pipe, offset) in [(from, from_pipe, input.1), (to, to_pipe, output.1)] {

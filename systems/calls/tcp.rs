@@ -18,8 +18,8 @@ use crate::components::socket::{
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
 use crate::memory;
-use crate::watchers::Wake;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
+use crate::watchers::Wake;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

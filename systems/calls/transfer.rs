@@ -193,6 +193,9 @@ impl Kernel {
         if offset.is_some() && !is_file && !is_pidfd {
             return Err(Errno::ESPIPE.into());
         }
+        if self.rows[from].terminal.is_some() {
+            return Err(if offset.is_some() { Errno::ESPIPE } else { Errno::EINVAL }.into());
+        }
         let own = if is_file { self.rows[from].offset as i64 } else { 0 };
         let start = offset.unwrap_or(own);
         verify_area(start, count)?;
@@ -200,6 +203,10 @@ impl Kernel {
         let to = self.open_fd(task, out_fd)?;
         if !self.rows[to].writable() {
             return Err(Errno::EBADF.into());
+        }
+        // To a terminal Linux can write so; here nothing does.
+        if self.rows[to].terminal.is_some() {
+            return Err(Errno::EINVAL.into());
         }
         let largest = self.largest_of_target(from).min(self.largest_of_target(to));
         let at = start as u64;

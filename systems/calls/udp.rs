@@ -15,9 +15,9 @@ use crate::components::socket::{
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
 use crate::memory;
-use crate::watchers::Wake;
 use crate::rows::SocketRow;
 use crate::tables::sockets::Ports;
+use crate::watchers::Wake;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

@@ -100,6 +100,8 @@ pub struct Description {
     pub waits_always: bool,
     /// The items of epoll(7) that watch it.
     pub watched_by: WatchedBy,
+    /// Which end of which terminal it is open on, if its inode is a terminal's device.
+    pub terminal: Option<super::terminal::Side>,
 }
 
 impl Description {
@@ -114,6 +116,7 @@ impl Description {
             owner_signal: 0,
             flock: 0,
             waits_always: false,
+            terminal: None,
             watched_by: WatchedBy::NOBODY,
         }
     }

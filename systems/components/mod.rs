@@ -3,14 +3,15 @@
 
 pub mod anonymous;
 pub mod description;
-pub mod inet;
 pub mod epoll;
+pub mod inet;
 pub mod inotify;
 pub mod message;
 pub mod pipe;
 pub mod process;
 pub mod socket;
 pub mod task;
+pub mod terminal;
 pub mod timerfd;
 pub mod wait;
 
@@ -23,6 +24,7 @@ pub use pipe::{Pipe, Segment};
 pub use process::{Life, Limits, Link, Process, ProcessText, Reportable, Text};
 pub use socket::Socket;
 pub use task::{Frame, Handlers, Hold, Interrupted, Pending, Queued, Task};
+pub use terminal::Terminal;
 pub use timerfd::Timerfd;
 pub use wait::{ChildSelect, Restart, Wait, WaitQueue, Waiting};
 

@@ -103,6 +103,9 @@ pub struct Process {
     pub text_bytes: u64,
     /// It has a controlling terminal (device number); 0 = none.
     pub tty: u64,
+    /// The group that was in the foreground when its terminal was hung up, if it leads a session; 0
+    /// = none.
+    pub old_foreground: u32,
     /// The driver of the face that owns it, a number of its table of names; 0 = none.
     pub driver: u32,
     /// Who asked the face for it, and owns it too; 0 = none.
@@ -150,6 +153,7 @@ impl Process {
             text: None,
             text_bytes: 0,
             tty: 0,
+            old_foreground: 0,
             driver: 0,
             requester: 0,
             exit_code: 0,

@@ -5,9 +5,10 @@ use super::socket::SocketRef;
 use crate::abi::{Address, PollFd, SelectSets, SigSet};
 use crate::calls::record_lock::{LockedObject, RecordLock};
 use crate::calls::splice::Splicing;
+use crate::calls::terminal_io::{Reading, Writing};
 use crate::calls::transfer::Sending;
-use crate::event::{Answer, CallId, Completed};
 use crate::components::epoll::Watchers;
+use crate::event::{Answer, CallId, Completed};
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, PipeRow};
 use crate::wire::Bytes;
@@ -103,6 +104,19 @@ pub enum Waiting {
         /// The call, encoded, as it is made again after a stop or a handler: Linux gives the
         /// number back meanwhile. Empty in wake mode OnDemand.
         again: Bytes,
+    },
+    /// Input of a terminal.
+    TerminalRead(Box<Reading>),
+    /// Room in a terminal.
+    TerminalWrite(Box<Writing>),
+    /// The end of another call that reads or writes the terminal: then the call is made.
+    TerminalTurn {
+        /// The description.
+        description: DescriptionRow,
+        /// It waits for a reader and not for a writer.
+        reads: bool,
+        /// The call, encoded.
+        call: Bytes,
     },
     /// A counter of eventfd(2) that is not 0.
     EventRead {
@@ -217,6 +231,13 @@ impl Waiting {
                 Some(Answer::value(*written as i64))
             }
             Waiting::SocketRead { receiving, .. } => receiving.partial(),
+            Waiting::TerminalWrite(writing) => {
+                (writing.written > 0).then(|| Answer::value(writing.written as i64))
+            }
+            Waiting::TerminalRead(reading) => {
+                let bytes = core::mem::take(&mut reading.data.0);
+                (!bytes.is_empty()).then(|| Answer::data(bytes))
+            }
             _ => None,
         }
     }

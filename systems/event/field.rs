@@ -7,7 +7,7 @@ use crate::abi::flags::Names;
 use crate::abi::socket::{OptionValue, Ucred};
 use crate::abi::{
     Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Termios,
-    Timespec, Winsize,
+    Termios2, Timespec, Winsize,
 };
 use crate::wire::Wire;
 use alloc::borrow::Cow;
@@ -74,6 +74,8 @@ pub enum FieldValue<'a> {
     Lock(Flock),
     /// Terminal settings.
     Termios(Termios),
+    /// The same with their speeds.
+    Termios2(Termios2),
     /// A window size.
     Winsize(Winsize),
     /// A socket's address.
@@ -257,6 +259,8 @@ pub enum IoctlArg {
     Winsize(Winsize),
     /// Terminal settings.
     Termios(Termios),
+    /// The same with their speeds.
+    Termios2(Termios2),
 }
 
 impl<'a> Field<'a> for IoctlArg {
@@ -268,6 +272,7 @@ impl<'a> Field<'a> for IoctlArg {
             IoctlArg::Number(number) => FieldValue::Number(i128::from(*number)),
             IoctlArg::Winsize(size) => FieldValue::Winsize(*size),
             IoctlArg::Termios(termios) => FieldValue::Termios(*termios),
+            IoctlArg::Termios2(termios) => FieldValue::Termios2(*termios),
         }
     }
     fn read(value: FieldValue<'a>) -> Option<Self> {
@@ -276,10 +281,11 @@ impl<'a> Field<'a> for IoctlArg {
             FieldValue::Null => Some(IoctlArg::Number(0)),
             FieldValue::Winsize(size) => Some(IoctlArg::Winsize(size)),
             FieldValue::Termios(termios) => Some(IoctlArg::Termios(termios)),
+            FieldValue::Termios2(termios) => Some(IoctlArg::Termios2(termios)),
             _ => None,
         }
     }
 }
 
 crate::wire_enum!(FcntlArg { 0 Number(number), 1 Lock(lock) });
-crate::wire_enum!(IoctlArg { 0 Number(number), 1 Winsize(size), 2 Termios(termios) });
+crate::wire_enum!(IoctlArg { 0 Number(number), 1 Winsize(size), 2 Termios(termios), 23 Termios2(termios) });

@@ -5,6 +5,7 @@ mod call;
 mod field;
 mod payload;
 
+pub use crate::components::terminal::End as TerminalEnd;
 pub use call::{Call, FieldForm};
 pub use field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
 pub use payload::{Answer, Payload};
@@ -66,6 +67,14 @@ pub enum Event<'a> {
         target: u32,
         /// What is sent.
         info: SigInfo,
+    },
+    /// What is on its way to an end of a terminal arrives there (OnDemand): Linux does this in a
+    /// worker of its own.
+    Carry {
+        /// The number of its slave.
+        terminal: u32,
+        /// Which end.
+        end: TerminalEnd,
     },
 }
 
@@ -287,6 +296,7 @@ impl<'a> Wire<'a> for Event<'a> {
                 answer.put(out);
             }
             Event::Signal { target, info } => (6u8, *target).put_with(out, info),
+            Event::Carry { terminal, end } => (27u8, *terminal).put_with(out, end),
         }
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
@@ -299,6 +309,7 @@ impl<'a> Wire<'a> for Event<'a> {
             4 => Event::Clock { delta_ns: u64::get(from)? },
             5 => Event::Answer(HostAnswer::get(from)?),
             6 => Event::Signal { target: u32::get(from)?, info: SigInfo::get(from)? },
+            27 => Event::Carry { terminal: u32::get(from)?, end: TerminalEnd::get(from)? },
             _ => return Err(error),
         })
     }

@@ -3,7 +3,7 @@
 use crate::abi::socket::{OptionValue, Received};
 use crate::abi::{
     Address, AltStack, Dirent, EpollEvent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction,
-    SigInfo, SigSet, Stat, Statfs, Termios, Timespec, WaitStatus, Winsize,
+    SigInfo, SigSet, Stat, Statfs, Termios, Termios2, Timespec, WaitStatus, Winsize,
 };
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -77,6 +77,8 @@ pub enum Payload {
     Timer(Itimer),
     /// tcgetattr(3).
     Termios(Box<Termios>),
+    /// The same with its speeds: TCGETS2.
+    Termios2(Box<Termios2>),
     /// TIOCGWINSZ.
     Winsize(Winsize),
     /// A number written through a pointer: FIONREAD, TIOCGPGRP, F_GETOWN_EX …
@@ -107,5 +109,5 @@ crate::wire_enum!(Payload {
     12 Ids(ids), 13 Limit(limit), 14 Dirents(entries), 15 Lock(lock), 16 Time(time),
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
     21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status),
-    25 Conf(value), 26 Epoll(events), 30 Received(received), 31 OptionValue(value)
+    25 Conf(value), 26 Epoll(events), 28 Termios2(termios), 30 Received(received), 31 OptionValue(value)
 });

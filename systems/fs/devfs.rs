@@ -3,9 +3,10 @@
 //! What reading and writing a device does is the caller's business; here it is a number.
 
 use super::builder::Meta;
-use super::{Fs, Kind, Place, VolumeKind};
-use crate::abi::Timespec;
-use crate::abi::flags::makedev;
+use super::{Fs, Kind, MountId, Name, Place, VolumeKind};
+use crate::abi::flags::{IN_CREATE, IN_DELETE, makedev};
+use crate::abi::{Errno, Timespec};
+use alloc::format;
 
 enum Node {
     Char(u32, u32),
@@ -44,4 +45,62 @@ impl Fs {
             }
         }
     }
+
+    /// The directory of the file system for slaves of pseudo-terminals (pts(4)), if one is mounted.
+    fn slaves(&self) -> Option<Place> {
+        let is_devpts = |volume: &super::Volume| volume.kind == VolumeKind::Devpts;
+        let at = self.volumes.iter().position(is_devpts)?;
+        let node = self.volumes[at].root;
+        let mut mounts = self.mounts.iter();
+        let found = mounts.find(|(_, mount)| {
+            mount.volume.0 as usize == at && mount.root == node && mount.at.is_some()
+        });
+        found.map(|(id, _)| Place { mount: MountId(id), node })
+    }
+
+    /// Whether a place lies there: a device with such a number elsewhere is no terminal.
+    pub fn is_slave(&self, place: Place) -> bool {
+        self.volume(place).kind == VolumeKind::Devpts
+    }
+
+    /// The node of a new slave, held.
+    ///
+    /// # Errors
+    /// `ENODEV` where none can be, `ENOSPC`.
+    pub fn add_slave(
+        &mut self,
+        number: u32,
+        device: u64,
+        (uid, gid): (u32, u32),
+        now: Timespec,
+    ) -> Result<Place, Errno> {
+        let parent = self.slaves().ok_or(Errno::ENODEV)?;
+        let kind = Kind::CharDevice(device);
+        self.room_for_inode(parent, &kind)?;
+        let name = format!("{number}");
+        let meta = Meta { uid, gid, ..Meta::mode(SLAVE_MODE) };
+        let place = self.build(parent, name.as_bytes(), kind, meta, now);
+        self.hold(place);
+        if let Some(directory) = self.inode_id(parent) {
+            self.tell_name(directory, &Name::from_slice(name.as_bytes()), false, IN_CREATE);
+        }
+        Ok(place)
+    }
+
+    /// The master is closed: the name goes, and the node with its last holder.
+    pub fn remove_slave(&mut self, place: Place, now: Timespec) {
+        if let Ok((entry, inode)) = self.stored(place)
+            && self.entry(entry).linked
+        {
+            let name = self.entry(entry).name.clone();
+            let above = self.entry(self.entry(entry).parent).inode;
+            self.lost_name(inode, now);
+            self.unlist(entry);
+            self.tell_name(above, &name, false, IN_DELETE);
+        }
+        self.release(place);
+    }
 }
+
+/// Permission bits of a slave, as distributions mount devpts (`mode=620`).
+const SLAVE_MODE: u32 = 0o620;

@@ -2,12 +2,14 @@
 //! an error here, so that it is no panic later.
 
 use super::sockets::get_manner;
+use super::terminals::HAS_TERMINAL;
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, MAGIC, Refs, RestoreError, Row,
-    VERSION, WAITS_ALWAYS,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, MAGIC, Refs,
+    RestoreError, Row, VERSION, WAITS_ALWAYS,
 };
 use crate::abi::Itimer;
 use crate::calls::splice::Splicing;
+use crate::calls::terminal_io::{READ_PART_BYTES, Reading, Writing};
 use crate::calls::transfer::Sending;
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Limits, Object, Pipe,
@@ -348,26 +350,29 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
 fn get_description(
     kernel: &mut Kernel,
     from: From<'_, '_>,
-    refs: &mut Refs,
+    known: &mut Refs,
 ) -> Result<Description, RestoreError> {
     let error = from.error("what a description is open on");
     let target = match from.byte()? {
         0 => Target::File(Wire::get(from)?),
         1 => {
-            let pipe = *refs.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
+            let pipe = *known.pipes.get(&u64::get(from)?).ok_or(DANGLING)?;
             Target::Pipe(pipe, Wire::get(from)?)
         }
-        2 => Target::Socket(*refs.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
-        3 => Target::Object(get_object(kernel, from, refs)?),
+        2 => Target::Socket(*known.sockets.get(&u64::get(from)?).ok_or(DANGLING)?),
+        3 => Target::Object(get_object(kernel, from, known)?),
         _ => return Err(error.into()),
     };
     let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
-    let (flock, waits_always) = (kinds & !WAITS_ALWAYS, kinds & WAITS_ALWAYS != 0);
+    let (flock, waits_always) = (kinds & !(WAITS_ALWAYS | HAS_TERMINAL), kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
     let mut description = Description::new(target, flags);
     (description.refs, description.offset) = (refs, offset);
     (description.flock, description.waits_always) = (flock, waits_always);
     [description.owner, description.owner_signal] = Wire::get(from)?;
+    if kinds & HAS_TERMINAL != 0 {
+        description.terminal = Some(known.side(kernel, from)?);
+    }
     Ok(description)
 }
 
@@ -446,7 +451,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, cpu_timers, death_signal, maker) = get_rare(from)?;
+    let (limits, cpu_timers, death_signal, maker, old_foreground) = get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -484,6 +489,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         text_bytes: 0,
         last_uid,
         tty,
+        old_foreground,
         driver,
         requester,
         exit_code,
@@ -491,20 +497,23 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     })
 }
 
-/// Limits and CPU timers of its own, the signal of the parent's end, the thread whose child it is.
-type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8, u32);
+/// Limits and CPU timers of its own, the signal of the parent's end, the thread whose child it is,
+/// the group that was in the foreground.
+type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8, u32, u32);
 
 fn get_rare(from: From<'_, '_>) -> Result<Rare, WireError> {
     let error = from.error("a byte of what few processes have");
     let which = u8::get(from)?;
-    if which & !(HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL | HAS_MAKER) != 0 {
+    let known = HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL | HAS_MAKER | HAS_OLD_FOREGROUND;
+    if which & !known != 0 {
         return Err(error);
     }
     let limits = if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None };
     let timers = if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None };
     let death_signal = if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 };
     let maker = if which & HAS_MAKER != 0 { Wire::get(from)? } else { 0 };
-    Ok((limits, timers, death_signal, maker))
+    let foreground = if which & HAS_OLD_FOREGROUND != 0 { Wire::get(from)? } else { 0 };
+    Ok((limits, timers, death_signal, maker, foreground))
 }
 
 fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreError> {
@@ -615,6 +624,34 @@ fn get_socket_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waitin
     })
 }
 
+/// A read of a terminal that waits, a write, or a call that waits for the end of one.
+fn get_terminal_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
+    let error = from.error("a call on a terminal that is not beyond its end");
+    let description = u64::get(from)?;
+    let description = refs.descriptions.get(&description).copied().ok_or(DANGLING)?;
+    if tag == 43 {
+        let (reads, call) = (Wire::get(from)?, Wire::get(from)?);
+        return Ok(Waiting::TerminalTurn { description, reads, call });
+    }
+    let number = u64::get(from)?;
+    let fd = Wire::get(from)?;
+    if tag == 41 {
+        let (packet, data): (bool, Bytes) = (Wire::get(from)?, Wire::get(from)?);
+        let [least, time_ns] = Wire::get(from)?;
+        if data.0.len() as u64 > number.min(READ_PART_BYTES) {
+            return Err(error.into());
+        }
+        let count = number;
+        let reading = Reading { description, fd, count, data, least, time_ns, packet };
+        return Ok(Waiting::TerminalRead(Box::new(reading)));
+    }
+    let data = Bytes::get(from)?;
+    if number > data.0.len() as u64 {
+        return Err(error.into());
+    }
+    Ok(Waiting::TerminalWrite(Box::new(Writing { description, fd, data, written: number })))
+}
+
 fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
     let described = |id: u64| refs.descriptions.get(&id).copied().ok_or(DANGLING);
     let error = from.error("what a call waits for");
@@ -662,6 +699,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
         }
         tag @ 61..=64 => return get_socket_waiting(tag, from, refs),
         81 => return super::waiting::get_epoll_wait(from, refs),
+        tag @ 41..=43 => return get_terminal_waiting(tag, from, refs),
         15 => Waiting::Finished(Wire::get(from)?),
         16 => Waiting::EventRead { description: described(u64::get(from)?)? },
         17 => {

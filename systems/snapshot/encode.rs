@@ -1,7 +1,10 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
 use super::sockets::put_manner;
-use super::{HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, WAITS_ALWAYS};
+use super::terminals::HAS_TERMINAL;
+use super::{
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, WAITS_ALWAYS,
+};
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
@@ -145,10 +148,17 @@ impl Encode for Description {
             Target::Object(object) => put_object(object, rows, out),
         }
         // flock(2) has two bits; the rest of its word is free.
-        let kinds = self.flock | if self.waits_always { WAITS_ALWAYS } else { 0 };
+        let has = |there: bool, bit: u32| if there { bit } else { 0 };
+        let kinds = self.flock
+            | has(self.waits_always, WAITS_ALWAYS)
+            | has(self.terminal.is_some(), HAS_TERMINAL);
         [self.flags, self.refs, kinds].put(out);
         self.offset.put(out);
         [self.owner, self.owner_signal].put(out);
+        if let Some(side) = self.terminal {
+            side.terminal.own_id(rows).put(out);
+            (side.end, side.hangups).put(out);
+        }
     }
 }
 
@@ -255,7 +265,8 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
         has(process.limits.is_some(), HAS_LIMITS)
             | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
             | has(process.death_signal != 0, HAS_DEATH_SIGNAL)
-            | has(process.maker != 0, HAS_MAKER),
+            | has(process.maker != 0, HAS_MAKER)
+            | has(process.old_foreground != 0, HAS_OLD_FOREGROUND),
     );
     if let Some(limits) = &process.limits {
         limits.put(out);
@@ -268,6 +279,9 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     }
     if process.maker != 0 {
         process.maker.put(out);
+    }
+    if process.old_foreground != 0 {
+        process.old_foreground.put(out);
     }
 }
 
@@ -409,6 +423,22 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
         Waiting::Epoll { description, max_events } => {
             (81u8, description.own_id(rows)).put(out);
             max_events.put(out);
+        }
+        Waiting::TerminalRead(reading) => {
+            (41u8, [reading.description.own_id(rows), reading.count]).put(out);
+            (reading.fd, reading.packet).put(out);
+            reading.data.put(out);
+            [reading.least, reading.time_ns].put(out);
+        }
+        Waiting::TerminalWrite(writing) => {
+            (42u8, [writing.description.own_id(rows), writing.written]).put(out);
+            writing.fd.put(out);
+            writing.data.put(out);
+        }
+        Waiting::TerminalTurn { description, reads, call } => {
+            (43u8, description.own_id(rows)).put(out);
+            reads.put(out);
+            call.put(out);
         }
         Waiting::EventRead { description } => (16u8, description.own_id(rows)).put(out),
         Waiting::EventWrite { description, value } => {

@@ -1,11 +1,12 @@
 //! The last part of a snapshot: what few kernels hold. Nothing is written where there is none of
 //! it, so that older snapshots read as they are.
 
+use super::terminals::TERMINALS;
 use super::{Refs, RestoreError};
 use crate::components::{Event, Pidfd, WaitQueue};
 use crate::kernel::Kernel;
 use crate::memory;
-use crate::rows::{EventRow, PidfdRow, RowKind};
+use crate::rows::{EventRow, PidfdRow, RowKind, TerminalRow};
 use crate::wire::{Wire, WireReader};
 use alloc::vec::Vec;
 
@@ -13,11 +14,12 @@ impl Kernel {
     /// Counters of eventfd(2), what pidfds refer to, timers.
     pub(super) fn put_extras(&self, out: &mut Vec<u8>) {
         let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows);
+        let terminals = TerminalRow::live(&self.rows) > 0;
         let waiting = self.has_waiting_part();
         let names = !self.sockets.is_untouched();
         // What stands before a part that is there is there, too.
         let notices = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
-        let watches = waiting || names || notices;
+        let watches = waiting || names || terminals || notices;
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
@@ -30,6 +32,7 @@ impl Kernel {
         if watches {
             self.put_inotify(out);
         }
+        self.put_terminals(out);
         if names {
             self.put_names(out);
         }
@@ -64,6 +67,10 @@ impl Kernel {
         refs: &Refs,
     ) -> Result<(), RestoreError> {
         match part {
+            TERMINALS => match self.get_terminals(from, refs)? == refs.terminals.len() {
+                true => Ok(()),
+                false => Err(UNUSED),
+            },
             NAMES_PART => self.get_names(from),
             WAITING_PART => self.get_waiting_part(from, refs),
             _ => Err(RestoreError::Inconsistent("a part of a later version")),
@@ -95,7 +102,8 @@ impl Kernel {
         refs: &Refs,
     ) -> Result<(), RestoreError> {
         if from.left() == 0 {
-            return self.check_extras(refs, 0, 0);
+            let none = refs.terminals.is_empty();
+            return if none { self.check_extras(refs, 0, 0) } else { Err(UNUSED) };
         }
         let events = from.count()?;
         for _ in 0..events {

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod extras;
 mod sockets;
+mod terminals;
 mod waiting;
 
 use crate::abi::{Errno, Timespec};
@@ -20,7 +21,7 @@ use crate::kernel::Kernel;
 use crate::procview::View;
 use crate::rows::{
     ContextRow, DescriptionRow, EpollRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow,
-    ProcessRow as Row, RowKind, SocketRow, TaskRow,
+    ProcessRow as Row, RowKind, SocketRow, TaskRow, TerminalRow,
 };
 use crate::wire::{Bytes, Wire, WireError, put_varint};
 use alloc::collections::BTreeMap;
@@ -37,6 +38,8 @@ const HAS_CPU_TIMERS: u8 = 2;
 const HAS_DEATH_SIGNAL: u8 = 4;
 /// A process is the child of a thread that is not its parent's leader.
 const HAS_MAKER: u8 = 8;
+/// A leader of a session whose terminal was hung up knows who was in the foreground.
+const HAS_OLD_FOREGROUND: u8 = 16;
 /// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
 const WAITS_ALWAYS: u32 = 0x100;
 const MAGIC: &[u8; 8] = b"tkstate\0";
@@ -182,6 +185,7 @@ impl Kernel {
             (
                 "descriptions",
                 DescriptionRow::digest(rows)
+                    .wrapping_add(TerminalRow::digest(rows))
                     .wrapping_add(EventRow::digest(rows))
                     .wrapping_add(PidfdRow::digest(rows))
                     .wrapping_add(EpollRow::digest(rows)),
@@ -215,6 +219,7 @@ impl Kernel {
             (
                 "descriptions",
                 DescriptionRow::digest_walk(rows)
+                    .wrapping_add(TerminalRow::digest_walk(rows))
                     .wrapping_add(EventRow::digest_walk(rows))
                     .wrapping_add(PidfdRow::digest_walk(rows))
                     .wrapping_add(EpollRow::digest_walk(rows)),
@@ -310,6 +315,7 @@ impl Kernel {
             pids: &self.pids,
             config: &self.config,
             counters: &self.counters,
+            terminals: &self.terminals,
             now_ns: self.now_ns,
             task: first,
         };
@@ -365,6 +371,7 @@ struct Refs {
     /// The description that is read.
     description: u64,
     pidfds: BTreeMap<u64, PidfdRow>,
+    terminals: BTreeMap<u64, TerminalRow>,
     files: BTreeMap<u64, FilesRow>,
     contexts: BTreeMap<u64, ContextRow>,
     handlers: BTreeMap<u64, HandlersRow>,

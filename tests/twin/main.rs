@@ -7,6 +7,7 @@
 //! without, it says so and ends with 77. What cannot be on a real machine: `advance` sleeps,
 //! `digest` is an error, and time stamps are the real ones.
 
+mod barrier;
 mod calls;
 mod exec;
 mod fields;
@@ -197,6 +198,10 @@ fn operate(
             // A little more, so that timers set before have run out.
             watch::let_pass(Duration::from_nanos(ns) + Duration::from_millis(1));
             session.settle();
+            json!({})
+        }),
+        Some("patience") => Fields(request).number("ns").map(|ns| {
+            session.set_patience(Duration::from_nanos(ns));
             json!({})
         }),
         Some("processes") => Ok(inspect::processes(session)),

@@ -69,10 +69,8 @@ pub(super) fn outputs(args: &Args<'_>, value: i64, expected: &mut Expected) {
         }
         "setitimer" => args.get(2).and_then(numbers::itimer).map(Payload::Timer),
         "getitimer" => args.get(1).and_then(numbers::itimer).map(Payload::Timer),
-        _ => {
-            super::sockets::outputs(args, expected)
-                .or_else(|| super::waiting::outputs(args, value, expected))
-        }
+        _ => super::sockets::outputs(args, expected)
+            .or_else(|| super::waiting::outputs(args, value, expected)),
     };
     expected.payload = found.unwrap_or(Payload::None);
 }

@@ -11,9 +11,11 @@ use super::alphabet::{Chooser, SPANS};
 use std::collections::BTreeMap;
 use tickernel::json::{self, Form, Object, Request};
 use tickernel::proptest::{Action, Player, Step};
+use tickernel_systems::abi::flags::{O_NOCTTY, O_RDWR, TIOCGPTPEER, TIOCSPTLCK};
 use tickernel_systems::abi::{Errno, SigInfo, Signal, Timespec};
 use tickernel_systems::event::{
-    Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Refusal,
+    Answer, Call, CallId, Effect, Event, HostAnswer, IoctlArg, Outcome, Output, Refusal,
+    TerminalEnd,
 };
 use tickernel_systems::fs::Fs;
 use tickernel_systems::wire::Bytes;
@@ -139,7 +141,7 @@ impl Session {
         session
     }
 
-    /// What programs find: a program file, a directory; a process of the face.
+    /// What programs find: a program file, a directory, a terminal; a process of the face.
     fn prologue(&mut self) {
         let by_face = [
             Call::FaceRegisterDriver { driver: b"d", commands: vec![b"sh"] },
@@ -158,6 +160,9 @@ impl Session {
             Call::Write { fd: 3, data: b"\x7fELF" },
             Call::Close { fd: 3 },
             Call::Mkdir { path: Some(b"/tmp/d"), mode: 0o777 },
+            Call::Open { path: Some(b"/dev/ptmx"), flags: O_RDWR | O_NOCTTY, mode: 0 },
+            Call::Ioctl { fd: 3, request: TIOCSPTLCK, arg: IoctlArg::Number(0) },
+            Call::Ioctl { fd: 3, request: TIOCGPTPEER, arg: IoctlArg::Number(O_RDWR.into()) },
         ];
         if self.face {
             by_face.into_iter().for_each(|call| self.call(0, call));
@@ -212,6 +217,11 @@ impl Session {
                 }
             }
             251 => self.misplaced(&mut choose),
+            252..=253 => {
+                let end = choose.pick(&[TerminalEnd::Slave, TerminalEnd::Master]);
+                let terminal = choose.pick(&[0, 0, 0, 1, 7]);
+                self.event(Event::Carry { terminal, end });
+            }
             181..=199 => self.step(&mut choose),
             200..=255 => self.speak(&mut choose, false),
         }
@@ -277,7 +287,10 @@ impl Session {
                 Asked { request: Object::new(), name }
             }
             Event::Answer(_) => self.asking.take().unwrap_or_default(),
-            Event::Deliver { .. } | Event::Clock { .. } | Event::Signal { .. } => Asked::default(),
+            Event::Deliver { .. }
+            | Event::Clock { .. }
+            | Event::Signal { .. }
+            | Event::Carry { .. } => Asked::default(),
         };
         let outcome = self.kernel.take(event);
         let mut lines = self.drain();

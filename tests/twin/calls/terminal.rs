@@ -9,6 +9,9 @@ use crate::shared::{Area, get};
 
 /// `struct termios` of the kernel: four flag words, the line discipline, 19 control characters.
 const TERMIOS_BYTES: usize = 36;
+/// The same with two speeds behind it, and `struct termio` of half words and eight characters.
+const TERMIOS2_BYTES: usize = 44;
+const TERMIO_BYTES: usize = 18;
 const CONTROL_CHARACTERS: usize = 19;
 const FLAG_WORDS: [(&str, Table); 4] = [
     ("iflag", names::IFLAGS),
@@ -22,12 +25,28 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
 }
 
 fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
-    let (fd, request) = (f.number("fd")?, f.flags("request", names::IOCTLS)?);
+    let (fd, request) = (f.number("fd")?, request(f)?);
     let plan = |argument| Plan::new(libc::SYS_ioctl, &[fd, request, argument]);
     Ok(match request {
         libc::TCGETS => {
             let at = area.room(TERMIOS_BYTES)?;
             plan(at).replying(move |_, answer| put(answer, shown_termios(&get(at))))
+        }
+        libc::TCGETS2 => {
+            let at = area.room(TERMIOS2_BYTES)?;
+            plan(at).replying(move |_, answer| {
+                let bytes: [u8; TERMIOS2_BYTES] = get(at);
+                let mut shown = shown_termios(bytes.first_chunk().unwrap_or(&[0; TERMIOS_BYTES]));
+                for (name, word) in ["ispeed", "ospeed"].iter().zip(bytes[36..].chunks_exact(4)) {
+                    let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+                    shown[*name] = word.into();
+                }
+                put(answer, shown);
+            })
+        }
+        libc::TCGETA => {
+            let at = area.room(TERMIO_BYTES)?;
+            plan(at).replying(move |_, answer| put(answer, shown_termio(&get(at))))
         }
         libc::TCSETS | libc::TCSETSW | libc::TCSETSF => plan(termios(f, area)?),
         libc::TIOCGWINSZ => {
@@ -39,20 +58,56 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
             })
         }
         libc::TIOCSWINSZ => plan(window_size(f, area)?),
-        libc::FIONREAD | libc::TIOCGPGRP | libc::TIOCGSID | libc::TIOCOUTQ | libc::TIOCGPTN => {
+        libc::FIONREAD
+        | libc::TIOCGPGRP
+        | libc::TIOCGSID
+        | libc::TIOCOUTQ
+        | libc::TIOCGPTN
+        | libc::TIOCGEXCL
+        | libc::TIOCGETD
+        | TIOCGDEV
+        | TIOCGPKT
+        | TIOCGPTLCK => {
             let at = area.room(8)?;
             plan(at).replying(move |_, answer| put(answer, get::<i32>(at).into()))
         }
-        libc::TIOCSPGRP | libc::FIONBIO | libc::FIOASYNC | libc::TIOCSPTLCK | libc::TIOCPKT => {
-            plan(area.put(&(f.number("arg")? as i32))?)
-        }
+        libc::TIOCSPGRP
+        | libc::FIONBIO
+        | libc::FIOASYNC
+        | libc::TIOCSPTLCK
+        | libc::TIOCPKT
+        | libc::TIOCSETD => plan(area.put(&(f.number("arg")? as i32))?),
         libc::TIOCSTI => plan(area.put(&(f.number("arg")? as u8))?),
         libc::TIOCSCTTY | libc::TIOCNOTTY | libc::FIOCLEX | libc::FIONCLEX | libc::TIOCEXCL => {
             plan(f.number_or("arg", 0)?)
         }
-        libc::TIOCNXCL | libc::TCSBRK | libc::TCXONC | libc::TCFLSH => plan(f.number_or("arg", 0)?),
+        libc::TIOCNXCL
+        | libc::TCSBRK
+        | libc::TCXONC
+        | libc::TCFLSH
+        | libc::TIOCGPTPEER
+        | libc::TIOCSBRK
+        | libc::TIOCCBRK
+        | libc::TCSBRKP
+        | libc::TIOCVHANGUP
+        | TIOCSIG => plan(f.number_or("arg", 0)?),
         _ => return Err(format!("field request: the host twin does not pass on {request:#x}")),
     })
+}
+
+/// Requests that the C library has no names for (asm-generic/ioctls.h).
+const TIOCGDEV: u64 = 0x8004_5432;
+const TIOCSIG: u64 = 0x4004_5436;
+const TIOCGPKT: u64 = 0x8004_5438;
+const TIOCGPTLCK: u64 = 0x8004_5439;
+
+/// A request by its name or number.
+fn request(f: &Fields<'_>) -> Result<u64, String> {
+    let name = f.value("request").and_then(Value::as_str);
+    match name.and_then(|name| names::value(names::MORE_IOCTLS, name)) {
+        Some(number) => Ok(number),
+        None => f.flags("request", names::IOCTLS),
+    }
 }
 
 fn put(answer: &mut Object, argument: Value) {
@@ -84,6 +139,15 @@ fn termios(f: &Fields<'_>, area: &mut Area) -> Result<u64, String> {
     }
     bytes.extend(characters);
     area.bytes(&bytes)
+}
+
+fn shown_termio(bytes: &[u8; TERMIO_BYTES]) -> Value {
+    let mut wide = [0; TERMIOS_BYTES];
+    for (word, half) in wide.chunks_exact_mut(4).zip(bytes[..8].chunks_exact(2)) {
+        word[..2].copy_from_slice(half);
+    }
+    wide[16..25].copy_from_slice(&bytes[8..17]);
+    shown_termios(&wide)
 }
 
 fn shown_termios(bytes: &[u8; TERMIOS_BYTES]) -> Value {

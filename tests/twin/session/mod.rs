@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::barrier::Barrier;
 use crate::calls::{self, Kind};
 use crate::exec;
 use crate::fields::{Fields, Object};
@@ -30,9 +31,12 @@ pub(crate) static ENDING: AtomicBool = AtomicBool::new(false);
 /// How long one sleep between looks lasts at most.
 const LOOK_US: u32 = 300;
 
-/// How long the kernel's own threads get for bytes on their way: nothing tells when they have
+/// How long the kernel's own threads get for packets on their way: nothing tells when they have
 /// arrived.
 const DEFERRED_WORK: Duration = Duration::from_millis(2);
+/// Turns of the kernel's own threads for what goes into a terminal: its input, its echo, and what
+/// goes on when that has room.
+const TERMINAL_TURNS: usize = 3;
 
 /// The request that is being carried out.
 struct Current {
@@ -55,6 +59,10 @@ pub(crate) struct Session {
     /// comes out of its other side by work of the kernel's own.
     terminals: bool,
     internet: bool,
+    /// What goes through a terminal is waited for by one of the twin's own.
+    barrier: Option<Barrier>,
+    /// And so much longer.
+    patience: Duration,
     current: Option<Current>,
     /// Slots of children that were made but have not told so yet.
     awaited: Vec<usize>,
@@ -77,6 +85,8 @@ impl Session {
             blocked: 0,
             terminals: false,
             internet: false,
+            barrier: Barrier::new(),
+            patience: Duration::ZERO,
             current: None,
             awaited: Vec::new(),
             deaths: Vec::new(),
@@ -250,14 +260,33 @@ impl Session {
         self.current = Some(Current { pid, request, kind, answer: None, child: None });
         shared::send(slot, &Order { operation, request, number, arguments, child: child_slot });
         let mut looks = self.settle();
-        // What goes into a terminal may be echoed: two ways for bytes, each by its own work.
-        let rounds = if self.terminals { 2 } else { usize::from(self.internet) };
-        for _ in 0..rounds {
-            self.flush_terminals();
+        if self.terminals {
+            for _ in 0..TERMINAL_TURNS {
+                self.let_terminals_work();
+                looks = self.settle();
+            }
+        } else if self.internet {
             watch::let_pass(DEFERRED_WORK);
             looks = self.settle();
         }
         self.answer_current(&looks)
+    }
+
+    /// Whoever finds a difference asks again, and gives the machine so much more time.
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// One turn of the threads that hand over what was written to terminals.
+    fn let_terminals_work(&mut self) {
+        self.flush_terminals();
+        match &mut self.barrier {
+            Some(barrier) => barrier.pass(),
+            None => watch::let_pass(DEFERRED_WORK),
+        }
+        if self.patience > Duration::ZERO {
+            watch::let_pass(self.patience);
+        }
     }
 
     /// A call of the twin's own, of which nothing is told; its result unless it fails.

@@ -1,0 +1,135 @@
+//! What a read takes out of the input (termios(3)): a line or a part of it, or bytes.
+
+use super::Happened;
+use crate::abi::termios::*;
+use crate::components::terminal::{End, INPUT_BYTES, Terminal};
+use alloc::vec::Vec;
+
+/// Input at which a reader that goes on lets the other side write more.
+const LOW_BYTES: u64 = 128;
+
+impl Terminal {
+    /// Whether there is something to read: a line, or so many bytes.
+    pub(crate) fn has_input(&self, end: End, least: u64) -> bool {
+        let line = self.line(end);
+        if self.reads_lines(end) {
+            line.canon != line.tail
+        } else {
+            line.commit.saturating_sub(line.tail) >= least
+        }
+    }
+
+    /// How many bytes poll(2) wants before it says that there is input.
+    pub(crate) fn polled_bytes(&self, end: End) -> u64 {
+        let [least, time] = [VMIN, VTIME].map(|place| self.character(place));
+        if end == End::Slave && time == 0 && least > 0 { u64::from(least) } else { 1 }
+    }
+
+    /// Takes up to `room` bytes; whether the same read may go on with what is left.
+    pub(crate) fn take(&mut self, end: End, room: u64, out: &mut Vec<u8>) -> bool {
+        if self.reads_lines(end) {
+            self.take_line(end, room, out)
+        } else {
+            self.take_bytes(end, room, out)
+        }
+    }
+
+    fn take_line(&mut self, end: End, room: u64, out: &mut Vec<u8>) -> bool {
+        let line = self.line_mut(end);
+        let count = room.min(line.canon.saturating_sub(line.tail));
+        if count == 0 {
+            return false;
+        }
+        let found = line.ends.front().copied().filter(|at| *at < line.tail + count);
+        let last = found.unwrap_or(line.tail + count - 1);
+        // A byte 0 that ends a line is VEOF: it is read past and not given.
+        let given = if found.is_some() && line.byte(last) == 0 { last } else { last + 1 };
+        out.extend((line.tail..given).map(|at| line.byte(at)));
+        line.tail = last + 1;
+        if found.is_some() {
+            line.ends.pop_front();
+            return false;
+        }
+        line.tail != line.canon
+    }
+
+    /// A read that is full takes the VEOF behind it along.
+    pub(crate) fn skip_end_of_file(&mut self, end: End) {
+        if !self.reads_lines(end) {
+            return;
+        }
+        let line = self.line_mut(end);
+        let is_end = line.tail != line.canon
+            && line.ends.front() == Some(&line.tail)
+            && line.byte(line.tail) == 0;
+        if is_end {
+            line.ends.pop_front();
+            line.tail += 1;
+        }
+    }
+
+    fn take_bytes(&mut self, end: End, room: u64, out: &mut Vec<u8>) -> bool {
+        let skips = end == End::Slave && self.l(EXTPROC) && self.l(ICANON);
+        let end_of_file = self.character(VEOF);
+        let line = self.line_mut(end);
+        let count = room.min(line.commit.saturating_sub(line.tail));
+        if count == 0 {
+            return false;
+        }
+        let (from, to) = (line.tail, line.tail + count);
+        let single = count == 1 && line.byte(from) == end_of_file;
+        line.tail = to;
+        while line.ends.front().is_some_and(|at| *at < to) {
+            line.ends.pop_front();
+        }
+        if skips && single && line.commit == to {
+            return false;
+        }
+        out.extend((from..to).map(|at| line.byte(at)));
+        line.commit != to
+    }
+
+    /// After something was taken: what waits on the way comes in, and who writes goes on.
+    pub(crate) fn unthrottle(&mut self, end: End, happened: &mut Happened) {
+        let lines = end == End::Slave && self.l(ICANON);
+        let line = self.line(end);
+        // Where bytes are read and lines are not, their end is far behind: a huge number, as in Linux.
+        let ready = if lines { line.canon } else { line.commit }.wrapping_sub(line.tail);
+        if ready <= LOW_BYTES {
+            self.hand_over_if_waiting(end, happened);
+            happened.writable[end.other().at()] = true;
+        }
+    }
+
+    /// What waits on the way comes in: at the end of a read, after a flush.
+    pub(crate) fn let_in(&mut self, end: End, happened: &mut Happened) {
+        self.hand_over_if_waiting(end, happened);
+    }
+
+    /// FIONREAD: lines that are whole, or all bytes.
+    pub(crate) fn readable_bytes(&self, end: End) -> u64 {
+        let line = self.line(end);
+        if !self.reads_lines(end) {
+            return line.unread();
+        }
+        let ready = line.canon.saturating_sub(line.tail);
+        // Linux does not look for VEOF in input that is full.
+        if ready.is_multiple_of(INPUT_BYTES) {
+            return ready;
+        }
+        let ends = line.ends.iter().filter(|at| **at < line.canon && line.byte(**at) == 0);
+        ready - ends.count() as u64
+    }
+}
+
+impl Terminal {
+    /// A read that goes on takes another part; whether there may be more.
+    pub(crate) fn take_rest(&mut self, end: End, count: u64, out: &mut Vec<u8>) -> bool {
+        let left = count - out.len() as u64;
+        if left == 0 {
+            self.skip_end_of_file(end);
+            return false;
+        }
+        self.take(end, left.min(crate::calls::terminal_io::READ_PART_BYTES), out)
+    }
+}
