@@ -90,9 +90,11 @@ pub fn decode(call: &strace::Call) -> Decoded {
     }
     let fault = recorded == Recorded::Errno(Errno::EFAULT);
     // strace -e inject: the kernel was not asked.
-    let injected = call.result.as_ref().is_some_and(|result| result.says("INJECTED"));
-    // Of such a call perhaps not even the arguments are known.
-    let is_answered = injected && !scope && call_bytes.is_none() && call.args.is_empty();
+    let says = |word| call.result.as_ref().is_some_and(|result| result.says(word));
+    let injected = says("INJECTED");
+    // Of such a call perhaps not even the arguments are known, but that what it made closes on exec.
+    let is_bare = call.args.iter().all(|arg| arg.name() == Some("O_CLOEXEC"));
+    let is_answered = injected && !scope && call_bytes.is_none() && is_bare;
     let unreadable = !scope
         && !is_answered
         && (injected
@@ -106,7 +108,12 @@ pub fn decode(call: &strace::Call) -> Decoded {
         expected.role = Role::Call;
         expected.flags |= FED;
     }
-    let call = match call_bytes {
+    // `dump --strace` of a call that the kernel did not know.
+    let is_unsupported = says("UNSUPPORTED") && !scope && !unreadable;
+    if is_unsupported {
+        expected.role = Role::Unsupported;
+    }
+    let call = match call_bytes.filter(|_| !is_unsupported) {
         Some(bytes) => Some(bytes.into()),
         None if !scope && !unreadable => Some(unmodelled(&call.name).into()),
         None => None,
