@@ -20,6 +20,8 @@ const MAX_FD: i32 = 4096;
 const OWN_FDS: &[u8] = b"/proc/self/fd/";
 /// The device that has no room for anything, as strace prints it.
 const FULL: &[u8] = b"char 1:7";
+/// Sights of an offset that are kept of one descriptor.
+const MAX_PLACES: usize = 64;
 /// Numbers that one new descriptor may show as open.
 const MAX_GAP: i32 = 256;
 
@@ -42,6 +44,8 @@ pub struct SeenFd {
     pub flags_set: bool,
     /// Where lseek(2) found it, and the moves before.
     pub offset: Option<(u64, usize)>,
+    /// The same each time, the first ones, while nobody had set it.
+    pub places: Vec<(u64, usize)>,
     /// Its offset was set.
     pub offset_set: bool,
     /// lseek(2) says that it is a pipe, a socket or the like.
@@ -75,6 +79,23 @@ pub struct Descriptors {
     highest: i32,
     /// A call found that limit reached.
     has_met_limit: bool,
+}
+
+impl SeenFd {
+    /// Whether both stand at one place whenever that is seen at one time, and not only at the
+    /// start: one description.
+    pub fn moves_with(&self, other: &SeenFd) -> bool {
+        let mut together = false;
+        for (offset, at) in &self.places {
+            for (theirs, _) in other.places.iter().filter(|(_, their)| their == at) {
+                if theirs != offset {
+                    return false;
+                }
+                together |= *offset > 0;
+            }
+        }
+        together
+    }
 }
 
 impl Descriptors {
@@ -235,10 +256,12 @@ impl Descriptors {
                 let at = self.moves.len();
                 let Some(seen) = self.at(task, *fd) else { return };
                 if let (SEEK_CUR, Ok(found)) = (*whence, u64::try_from(value - *offset))
-                    && seen.offset.is_none()
                     && !seen.offset_set
                 {
-                    seen.offset = Some((found, at));
+                    seen.offset.get_or_insert((found, at));
+                    if seen.places.len() < MAX_PLACES && seen.places.last() != Some(&(found, at)) {
+                        seen.places.push((found, at));
+                    }
                 }
                 seen.offset_set |= *whence != SEEK_CUR || *offset != 0;
             }
