@@ -2,12 +2,13 @@
 //! strace did not print (`unknown.rs`), and whether what the reads gave is what was recorded.
 
 use tickernel_systems::FdView;
-use tickernel_systems::abi::flags::O_TRUNC;
+use tickernel_systems::abi::flags::{AT_FDCWD, O_TRUNC};
 use tickernel_systems::event::{Answer, Call, Payload};
-use tickernel_systems::fs::Place;
+use tickernel_systems::fs::{Kind, Place};
 
 use super::decode;
 use super::order::Order;
+use super::programs::PROGRAM;
 use super::task::Pending;
 use super::unknown::Home;
 use crate::replay::{CUT, FED, Recorded};
@@ -215,6 +216,28 @@ impl Order<'_> {
         }
         for learnt in self.unknown.read(home, start, &recorded.0) {
             self.items.write(learnt.item, learnt.at, learnt.bytes);
+        }
+    }
+
+    /// A file ran of which strace cut how it begins: like a program.
+    pub(super) fn has_run(&mut self, tid: u32, call: &Call<'_>, recorded: Recorded) {
+        let (Call::Execve { path: Some(path), .. }, Recorded::Value(0)) = (call, recorded) else {
+            return;
+        };
+        let place = self.kernel.resolve(tid, AT_FDCWD, path, true).ok().flatten();
+        let inode = place.and_then(|place| self.kernel.fs().inode_id(place));
+        let (Some(place), Some(inode)) = (place, inode) else { return };
+        for learnt in self.unknown.read(Home::File(inode), 0, PROGRAM) {
+            self.items.write(learnt.item, learnt.at, learnt.bytes);
+            let at = PROGRAM.len() as u64 - learnt.bytes.len() as u64;
+            self.kernel
+                .describe_tree()
+                .describe_kind(place, |kind| {
+                    if let Kind::Regular(pages) = kind {
+                        pages.write(at, learnt.bytes);
+                    }
+                })
+                .unwrap_or(());
         }
     }
 

@@ -8,10 +8,20 @@ use super::initial::{Initial, Shape, live_meta};
 use super::ranges::gaps;
 use crate::replay::stat_bits;
 
+/// How a program begins (elf(5)).
+pub(super) const PROGRAM: &[u8] = b"\x7fELF";
+
 impl Initial {
     /// A file that ran: executable, and a program if nothing else is known.
     pub fn see_program(&mut self, fs: &mut Fs, place: Place) {
-        let Some(id) = self.of(fs, place) else { return };
+        let head = fs.pages(place).map(|pages| pages.read(0, 4)).unwrap_or_default();
+        let Some(id) = self.of(fs, place) else {
+            // Perhaps a copy of one that nobody has read.
+            if head == [0; PROGRAM.len()] {
+                self.see_bytes(fs, place, 0, PROGRAM);
+            }
+            return;
+        };
         if let Some(node) = self.nodes.get_mut(id) {
             node.executed = true;
             if node.known & stat_bits::MODE == 0 {
@@ -22,17 +32,16 @@ impl Initial {
                 }
             }
         }
-        let head = fs.pages(place).map(|pages| pages.read(0, 4)).unwrap_or_default();
-        if !head.starts_with(b"#!") && !head.starts_with(b"\x7fELF") {
+        if !head.starts_with(b"#!") && !head.starts_with(PROGRAM) {
             if let Some(node) = self.nodes.get_mut(id) {
                 if gaps(&node.ranges, 0, 4).is_empty() {
                     return;
                 }
-                node.pages.write(0, b"\x7fELF");
+                node.pages.write(0, PROGRAM);
             }
             fs.describe_kind(place, |kind| {
                 if let Kind::Regular(pages) = kind {
-                    pages.write(0, b"\x7fELF");
+                    pages.write(0, PROGRAM);
                 }
             })
             .unwrap_or(());

@@ -36,6 +36,7 @@ impl Order<'_> {
         let mut expected = pending.decoded.expected.clone();
         let made = pending.decoded.with_flags(&call);
         self.treat(tid, &call, &mut expected);
+        self.has_run(tid, &call, expected.recorded);
         let mut facts = Facts {
             kernel: &mut self.kernel,
             initial: &mut self.initial,
