@@ -13,6 +13,7 @@ use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal, WaitStatu
 use tickernel_systems::event::{Call, Payload};
 
 use super::before::{Before, Prelude, Shown};
+use super::climb::Climb;
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
@@ -73,7 +74,8 @@ impl Inherited {
         let found = Self { root, ..Self::default() };
         let (tasks, stats) = (BTreeMap::new(), BTreeMap::new());
         let (races, before) = (Races::default(), Before::default());
-        let mut walk = Walk { found, tasks, stats, races, before, unmasked: None };
+        let climb = Climb::default();
+        let mut walk = Walk { found, tasks, stats, climb, races, before, unmasked: None };
         for (at, event) in (0..).zip(&recording.events) {
             walk.event(recording, at, &event);
         }
@@ -131,6 +133,8 @@ struct Walk {
     /// The last stat of an absolute path that each task made: bash(1) and pwd(1) compare `$PWD`
     /// with `.`.
     stats: BTreeMap<u32, (Vec<u8>, Value)>,
+    /// How the root finds out where it is.
+    climb: Climb,
     races: Races,
     before: Before,
     /// Who just set its first mask, where the one before was not asked for.
@@ -390,6 +394,11 @@ impl Walk {
     /// The working directory, by what shows it.
     fn places(&mut self, tid: u32, call: &strace::Call, parsed: &Call<'_>, decoded: &Decoded) {
         let old = self.is_old(tid, facts::CWD);
+        if tid == self.found.root
+            && let Some(path) = self.climb.see(parsed)
+        {
+            self.found.see_cwd(2, &path);
+        }
         match parsed {
             Call::Chdir { .. } | Call::Fchdir { .. } | Call::Chroot { .. } => {
                 self.task(tid).touched |= facts::CWD;
@@ -411,7 +420,9 @@ impl Walk {
                     && old
                     && of == *stat
                 {
-                    self.found.see_cwd(2, &same);
+                    // Two directories may be alike as far as strace shows them without -v.
+                    let doubt = if stat.field("st_ino").is_some() { 2 } else { 4 };
+                    self.found.see_cwd(doubt, &same);
                 }
             }
             Call::Execve { envp, .. } if tid == self.found.root && old => {

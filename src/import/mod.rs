@@ -8,6 +8,7 @@
 mod arrivals;
 mod before;
 mod borders;
+mod climb;
 mod created;
 mod cut_links;
 mod decode;
@@ -17,6 +18,7 @@ mod facts;
 mod fates;
 mod flow;
 mod force;
+mod ghosts;
 mod hidden;
 mod hints;
 mod hold;

@@ -19,6 +19,7 @@ use super::before::{Prelude, Shown};
 use super::decode::{self, Decoded};
 use super::fates::{self, Fate};
 use super::flow::Stream;
+use super::ghosts;
 use super::hints::Hints;
 use super::initial::Initial;
 use super::items::Items;
@@ -64,6 +65,8 @@ pub struct Order<'a> {
     pub(super) ends: BTreeMap<u32, Vec<u64>>,
     /// What becomes of the tasks that get the signals still to come.
     fates: IntoIter<Fate>,
+    /// Calls of which what is printed is not so, by number.
+    ghosts: BTreeSet<u64>,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
     /// Bytes taken out of each pipe so far.
@@ -127,6 +130,7 @@ impl<'a> Order<'a> {
             depth: 0,
             ends: ends(recording, boot.pid),
             fates: fates::of_signals(recording).into_iter(),
+            ghosts: ghosts::of(recording),
             written: BTreeMap::new(),
             taken: BTreeMap::new(),
             unknown: Unknown::default(),
@@ -290,6 +294,9 @@ impl<'a> Order<'a> {
         }
         self.leave_open_call(tid);
         let mut decoded = decode::decode(&call);
+        if self.ghosts.contains(&index) && !decode::is_scopeless(&call) {
+            decoded.expected = Expected::only(Role::Call, &call.name);
+        }
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
         let carried = decoded.call.is_some() && scope::is_carried_out(&call.name);
@@ -443,6 +450,9 @@ impl<'a> Order<'a> {
         let Some(call) = self.recording.calls.get(index) else { return };
         if call.entry_line.is_none() {
             return self.exit_without_entry(tid, index, call);
+        }
+        if self.ghosts.contains(&index) {
+            return;
         }
         let tid = self.executing(tid, index, &call);
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
