@@ -9,6 +9,8 @@ mod support;
 mod attached;
 #[path = "import_linux/evidence.rs"]
 mod evidence;
+#[path = "import_linux/found.rs"]
+mod found;
 #[path = "import_linux/threads.rs"]
 mod threads;
 #[path = "import_linux/waits.rs"]

@@ -28,7 +28,22 @@ impl Order<'_> {
         if fate == Fate::Lives && ends && action.handler == SIG_DFL {
             return;
         }
+        if fate == Fate::Lives && self.is_taken_back(tid, signal, &recorded) {
+            return;
+        }
         self.deliver(tid, signal, recorded);
+    }
+
+    /// A stop signal that its task had taken when SIGCONT came: it does not stop (signal(7)).
+    fn is_taken_back(&mut self, tid: u32, signal: Signal, info: &SigInfo) -> bool {
+        if signal.default_action() != DefaultAction::Stop
+            || !self.is_known(tid)
+            || self.kernel.action_of(tid, signal).unwrap_or_default().handler != SIG_DFL
+        {
+            return false;
+        }
+        self.bring(tid, signal, info);
+        !self.kernel.has_pending(tid, signal) && self.is_known(info.pid)
     }
 
     pub(super) fn deliver(&mut self, tid: u32, signal: Signal, recorded: SigInfo) {
