@@ -64,7 +64,8 @@ impl Order<'_> {
             let ran = match want {
                 Want::Bytes(id, _, _) if self.comes_later(tid, other, &call, *id) => false,
                 Want::Bytes(id, missing, exact) => {
-                    let missing = if *exact { *missing } else { u64::MAX };
+                    let missing =
+                        if *exact { *missing } else { self.most_missing(tid, *id, *missing) };
                     self.supply_bytes(other, &call, *id, missing)
                 }
                 _ if recorded == Recorded::Never => {
@@ -139,6 +140,17 @@ impl Order<'_> {
                 };
                 self.pipe_of(third, fd) == Some(id) && self.fits(third, data, &coming) == Some(true)
             })
+    }
+
+    /// How much of a larger write a read of which the rest is `missing` may bring about.
+    fn most_missing(&self, tid: u32, id: u64, missing: u64) -> u64 {
+        let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let read = match pending.map(|pending| pending.decoded.expected.recorded) {
+            Some(Recorded::Value(value)) => u64::try_from(value).unwrap_or(0),
+            _ => return u64::MAX,
+        };
+        let here = read.saturating_sub(missing);
+        self.before_dry(id).map_or(u64::MAX, |most| most.saturating_sub(here).max(missing))
     }
 
     fn supply_bytes(&mut self, other: u32, call: &Call<'_>, id: u64, missing: u64) -> bool {

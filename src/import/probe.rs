@@ -10,6 +10,9 @@ use tickernel_systems::{ChildView, CounterView, Kernel, SocketView};
 use super::paths;
 use crate::replay::{CUT, Expected, Recorded, stat_bits};
 
+/// Bytes of a page of a pipe (pipe(7)).
+const PAGE_BYTES: u64 = 4096;
+
 /// What a look at a call finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
@@ -199,10 +202,18 @@ fn stat(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Prob
 }
 
 fn write(kernel: &Kernel, tid: u32, fd: i32, len: u64, expected: &Expected) -> Probe {
-    let Some(pipe) = kernel.fd_view(tid, fd).and_then(|view| view.pipe) else {
-        return Probe::Unknown;
-    };
+    let Some(view) = kernel.fd_view(tid, fd) else { return Probe::Unknown };
+    let Some(pipe) = view.pipe else { return Probe::Unknown };
     match expected.recorded {
+        Recorded::Value(value) if is_part_of(view.flags, len, value) && pipe.readers > 0 => {
+            // All that there was room for, the rest of the last page with it.
+            let value = value.cast_unsigned();
+            match value.checked_sub(pipe.free_bytes) {
+                None => Probe::Unknown,
+                Some(0..PAGE_BYTES) => Probe::Right,
+                Some(PAGE_BYTES..) => Probe::Wants(Want::Room(pipe.id)),
+            }
+        }
         Recorded::Value(value) if pipe.readers > 0 => {
             let fits = len <= pipe.free_bytes || value.cast_unsigned() < len;
             if fits { Probe::Right } else { Probe::Wants(Want::Room(pipe.id)) }
@@ -212,6 +223,11 @@ fn write(kernel: &Kernel, tid: u32, fd: i32, len: u64, expected: &Expected) -> P
         Recorded::Errno(Errno::EAGAIN) if !pipe.has_room => Probe::Right,
         Recorded::Value(_) | Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
     }
+}
+
+/// Whether a write that does not wait put only a part of its data.
+pub(super) fn is_part_of(flags: u32, len: u64, value: i64) -> bool {
+    flags & O_NONBLOCK != 0 && u64::try_from(value).is_ok_and(|value| value < len)
 }
 
 fn ready(list: &[PollFd]) -> Vec<(i32, u16)> {

@@ -6,7 +6,8 @@ use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::fates::Fate;
-use super::order::{CLOCK_STEP_NS, Order};
+use super::order::{CLOCK_STEP_NS, MAX_DEMANDS, Order};
+use super::probe::Want;
 use super::task::Task;
 use super::{decode, numbers};
 use crate::replay::{Expected, FED, Recorded, Role};
@@ -34,7 +35,8 @@ impl Order<'_> {
         self.deliver(tid, signal, recorded);
     }
 
-    /// A stop signal that its task had taken when SIGCONT came: it does not stop (signal(7)).
+    /// A stop signal that its task had taken when SIGCONT came: it does not stop (signal(7)), and
+    /// no line says that it did.
     fn is_taken_back(&mut self, tid: u32, signal: Signal, info: &SigInfo) -> bool {
         if signal.default_action() != DefaultAction::Stop
             || !self.is_known(tid)
@@ -43,7 +45,14 @@ impl Order<'_> {
             return false;
         }
         self.bring(tid, signal, info);
-        !self.kernel.has_pending(tid, signal) && self.is_known(info.pid)
+        // Who sends the other has begun to, perhaps.
+        for _ in 0..MAX_DEMANDS {
+            if !self.kernel.has_pending(tid, signal) || !self.supply(tid, &Want::Continue) {
+                break;
+            }
+        }
+        // Or it comes while the tracer still holds the task; until then the signal stays.
+        self.is_known(info.pid)
     }
 
     pub(super) fn deliver(&mut self, tid: u32, signal: Signal, recorded: SigInfo) {
