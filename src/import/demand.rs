@@ -187,11 +187,22 @@ impl Order<'_> {
         if is_watched {
             self.end(other, status.cast_unsigned(), None);
         } else if holds {
-            let all = Call::CloseRange { first: 0, last: u32::MAX, flags: 0 };
-            let forced = Expected::only(Role::Force, all.name());
-            self.emit(&Event::Call { task: other, call: all }, Some(forced), None);
+            // The lowest goes first: a poll may have seen that, and not the next.
+            let last = match want {
+                Want::Ready(ids) => self.first_end(other, ids).unwrap_or(u32::MAX),
+                _ => u32::MAX,
+            };
+            let some = Call::CloseRange { first: 0, last, flags: 0 };
+            let forced = Expected::only(Role::Force, some.name());
+            self.emit(&Event::Call { task: other, call: some }, Some(forced), None);
         }
         holds || is_watched
+    }
+
+    /// A task's lowest descriptor of some objects.
+    fn first_end(&self, tid: u32, ids: &[u64]) -> Option<u32> {
+        let is_one = |fd: &i32| self.object_of(tid, *fd).is_some_and(|id| ids.contains(&id));
+        (0..LOOKED_AT_FDS).find(is_one).map(i32::cast_unsigned)
     }
 
     /// What takes an end of a pipe away; a reader that is before this one in the pipe's bytes.

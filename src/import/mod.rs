@@ -29,6 +29,7 @@ mod items;
 mod lineage;
 mod mapped;
 mod meta;
+mod modes;
 mod numbers;
 mod openings;
 mod order;
@@ -280,6 +281,11 @@ pub fn read_text(path: &Path) -> Result<Option<Text>, ImportError> {
 /// What the text says of a call's answer.
 pub fn decode_answer(call: &crate::strace::Call) -> Expected {
     decode::decode(call).expected
+}
+
+/// Whether strace cut an argument of the call.
+pub(crate) fn is_cut(call: &crate::strace::Call) -> bool {
+    decode::known_in_part(call)
 }
 
 /// The siginfo of a signal's line.

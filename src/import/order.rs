@@ -84,6 +84,8 @@ pub struct Order<'a> {
     pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
     /// When a name was taken away last, by the kernel's clock.
     pub(super) removed_ns: Option<u64>,
+    /// Files whose mode a call may have changed that strace cut.
+    pub(super) loose_modes: BTreeSet<InodeId>,
     /// Files that are mapped shared and writable.
     pub(super) mapped: BTreeSet<InodeId>,
     /// No line tells that a task exited (`strace -qqq`).
@@ -140,6 +142,7 @@ impl<'a> Order<'a> {
             disorder: 0,
             earlier: BTreeMap::new(),
             removed_ns: None,
+            loose_modes: BTreeSet::new(),
             mapped: BTreeSet::new(),
             no_ends: !recording
                 .events

@@ -82,7 +82,15 @@ impl Initial {
     /// Scripts that ran: their interpreters were there.
     pub fn add_interpreters(&mut self, fs: &mut Fs, hints: &Hints) {
         for id in 0..self.nodes.len() {
-            let Some(node) = self.nodes.get(id).filter(|node| node.executed) else { continue };
+            let Some(node) = self.nodes.get_mut(id).filter(|node| node.executed) else { continue };
+            // What was read of it after it ran may end before its first line does.
+            let known = gaps(&node.ranges, 0, LINE_BYTES).first().map_or(LINE_BYTES, |gap| gap.0);
+            let start = node.pages.read(0, known);
+            if start.starts_with(b"#")
+                && let Some(rest) = rest_of_program(&start)
+            {
+                node.pages.write(known, &rest);
+            }
             let head = node.pages.read(0, 256);
             let Some(line) = head.strip_prefix(b"#!") else { continue };
             let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();

@@ -37,6 +37,7 @@ impl Order<'_> {
         let made = pending.decoded.with_flags(&call);
         self.treat(tid, &call, &mut expected);
         self.has_run(tid, &call, expected.recorded);
+        self.take_mode(tid, &call, &expected);
         let mut facts = Facts {
             kernel: &mut self.kernel,
             initial: &mut self.initial,

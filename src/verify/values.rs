@@ -6,7 +6,7 @@ use tickernel_systems::event::Payload;
 
 use super::calls::Found;
 use super::{Certificate, Fault, Seen};
-use crate::import::{decode_answer, signal_info};
+use crate::import::{decode_answer, is_cut, signal_info};
 use crate::replay::{Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Role};
 use crate::strace::{Call, Value};
 
@@ -112,7 +112,8 @@ pub(super) fn check(
         certificate.fed += 1;
         let name = expected.name();
         let listed = MAY_BE_FED.iter().any(|(allowed, _)| *allowed == name);
-        let allowed = expected.flags & FED_PROC != 0 && machine.allow(call) || listed;
+        let allowed =
+            expected.flags & FED_PROC != 0 && machine.allow(call) || listed || is_cut(call);
         if !allowed {
             let why = format!("{name} was fed, which nothing that it answers may be");
             return Err(seen.fault(Some(found.entry), why));

@@ -94,7 +94,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
     let injected = says("INJECTED");
     // Of such a call perhaps not even the arguments are known, but that what it made closes on exec.
     let is_bare = call.args.iter().all(|arg| arg.name() == Some("O_CLOEXEC"));
-    let is_answered = injected && !scope && call_bytes.is_none() && is_bare;
+    let is_unreadable = injected && is_bare || known_in_part(call);
+    let is_answered = is_unreadable && !scope && call_bytes.is_none();
     let unreadable = !scope
         && !is_answered
         && (injected
@@ -120,6 +121,16 @@ pub fn decode(call: &strace::Call) -> Decoded {
     };
     let vector_flags = inputs::vector_flags(&args);
     Decoded { call, expected, unreadable, vector_flags }
+}
+
+/// Whether strace cut an argument of a call that the kernel knows (`-s`): what that was it cannot
+/// know.
+pub fn known_in_part(call: &strace::Call) -> bool {
+    let is_cut = |value: &Value| {
+        value.as_text().is_some_and(|text| text.cut)
+            || value.as_array().is_some_and(|list| list.more)
+    };
+    is_known(&call.name) && call.args.iter().any(is_cut)
 }
 
 /// Whether the kernel has a call of this name.
