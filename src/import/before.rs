@@ -23,6 +23,8 @@ pub(super) struct Before {
     made: BTreeSet<u32>,
     /// Children that somebody waited for, or was told of, and by whom; none of them was made.
     waited_for: BTreeMap<u32, u32>,
+    /// Those of which only a signal told.
+    only_told: BTreeSet<u32>,
     /// Processes that were made and not taken away by a wait.
     unreaped: u64,
     /// Calls that make a task and are never seen to return: those that speak next came of them.
@@ -82,7 +84,30 @@ impl Before {
     pub(super) fn child(&mut self, parent: u32, pid: u32) {
         if pid > 0 && !self.made.contains(&pid) && self.waited_for.len() < MAX_TASKS {
             self.waited_for.entry(pid).or_insert(parent);
+            self.only_told.remove(&pid);
         }
+    }
+
+    /// A signal told of a child's end. Who waited for it did so perhaps before.
+    pub(super) fn told(&mut self, parent: u32, pid: u32) {
+        if !self.waited_for.contains_key(&pid) {
+            self.child(parent, pid);
+            if self.waited_for.contains_key(&pid) {
+                self.only_told.insert(pid);
+            }
+        }
+    }
+
+    /// A wait found no child: those of which only a signal told were waited for before.
+    pub(super) fn has_none(&mut self, parent: u32) {
+        let (told, waited_for) = (&mut self.only_told, &mut self.waited_for);
+        told.retain(|pid| {
+            let is_its = waited_for.get(pid) == Some(&parent);
+            if is_its {
+                waited_for.remove(pid);
+            }
+            !is_its
+        });
     }
 
     /// A task enters or leaves a call.

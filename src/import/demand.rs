@@ -394,7 +394,7 @@ impl Order<'_> {
     pub(super) fn supply_blocked(&mut self, tid: u32) -> bool {
         let Some(bytes) = self.call_bytes(tid) else { return false };
         let Ok(mine) = Call::get(&mut WireReader::new(&bytes)) else { return false };
-        let polled = probe::polled(&mine);
+        let polled = super::polls::polled(&mine);
         if !polled.is_empty() {
             let ids = polled.iter().filter_map(|fd| self.object_of(tid, *fd)).collect();
             return self.supply(tid, &Want::Ready(ids));

@@ -10,7 +10,7 @@ use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, Payload, S
 
 use super::created::Created;
 use super::lineage::{Lineage, Slot};
-use super::probe::polled;
+use super::polls::polled;
 use crate::replay::{Expected, Recorded, stat_bits};
 use crate::strace::{self, Fd, Value};
 
@@ -30,6 +30,8 @@ const MAX_GAP: i32 = 256;
 pub struct SeenFd {
     /// Whether it was open; `None` if nothing tells.
     pub open: Option<bool>,
+    /// It closes on exec: after one its number was free.
+    pub cloexec: bool,
     /// What strace printed for it, or a link in /proc/PID/fd.
     pub text: Option<Vec<u8>>,
     /// The device that strace printed with it.
@@ -79,6 +81,8 @@ pub struct Descriptors {
     highest: i32,
     /// A call found that limit reached.
     has_met_limit: bool,
+    /// The root executed a program: it has nothing more that closes on exec.
+    pub(super) root_executed: bool,
 }
 
 impl SeenFd {
@@ -501,7 +505,9 @@ impl Descriptors {
                 seen.open.get_or_insert(true);
             }
         }
+        let closes = task.has_executed && !self.root_executed;
         if let Some(seen) = self.at(task, made) {
+            seen.cloexec |= closes && seen.open == Some(true);
             seen.open.get_or_insert(false);
         }
     }

@@ -75,7 +75,8 @@ impl Inherited {
         let (tasks, stats) = (BTreeMap::new(), BTreeMap::new());
         let (races, before) = (Races::default(), Before::default());
         let climb = Climb::default();
-        let mut walk = Walk { found, tasks, stats, climb, races, before, unmasked: None };
+        let mut walk =
+            Walk { found, tasks, stats, climb, races, before, unmasked: None, in_handler: None };
         for (at, event) in (0..).zip(&recording.events) {
             walk.event(recording, at, &event);
         }
@@ -139,6 +140,8 @@ struct Walk {
     before: Before,
     /// Who just set its first mask, where the one before was not asked for.
     unmasked: Option<u32>,
+    /// Who is in a handler that came under its first mask: its return tells that.
+    in_handler: Option<u32>,
 }
 
 impl Walk {
@@ -212,7 +215,7 @@ impl Walk {
             self.found.mask.get_or_insert(SigSet::of(signal));
         }
         if (CLD_EXITED..=CLD_DUMPED).contains(&info.code) {
-            self.before.child(tid, info.pid);
+            self.before.told(tid, info.pid);
         }
         let child = if info.code >= CLD_EXITED { self.tasks.get(&info.pid) } else { None };
         if child.is_some_and(|child| child.touched & facts::UIDS == 0) {
@@ -221,6 +224,8 @@ impl Walk {
         // A signal that would end the task, and did not: it was ignored.
         let Some(signal) = Signal::from_name(name) else { return };
         // A handler runs with another mask.
+        let is_first = self.task(tid).touched & facts::MASK == 0;
+        self.in_handler = Some(tid).filter(|_| is_first).or(self.in_handler);
         self.task(tid).touched |= facts::MASK;
         let ends =
             matches!(signal.default_action(), DefaultAction::Terminate | DefaultAction::Core);
@@ -242,12 +247,23 @@ impl Walk {
         let task = self.tasks.entry(tid).or_default();
         self.found.fds.see(task, call, parsed.as_ref(), &decoded.expected);
         let Some(parsed) = parsed else { return };
+        if matches!(parsed, Call::RtSigreturn {}) && self.in_handler == Some(tid) {
+            self.in_handler = None;
+            let mask = call.arg(0).and_then(|frame| frame.field("mask"));
+            if let Some(mask) = mask.and_then(numbers::sigset) {
+                self.found.mask.get_or_insert(mask);
+            }
+        }
         if let Recorded::Value(value) = decoded.expected.recorded {
             self.ids(tid, &parsed, &decoded, value);
             self.places(tid, call, &parsed, &decoded);
             self.signals_and_limits(tid, &parsed, &decoded);
             self.created(tid, &parsed, &decoded);
             self.waited(tid, &parsed, &decoded, value);
+        } else if decoded.expected.recorded == Recorded::Errno(Errno::ECHILD) {
+            if let Call::Wait4 { wpid: -1, .. } = parsed {
+                self.before.has_none(tid);
+            }
         } else if decoded.expected.recorded == Recorded::Errno(Errno::EPERM) {
             self.refused(tid, &parsed);
         } else if decoded.expected.recorded == Recorded::Errno(Errno::EACCES) {
@@ -257,6 +273,7 @@ impl Walk {
             && matches!(decoded.expected.recorded, Recorded::Value(0))
         {
             self.races.leave(tid);
+            self.found.fds.root_executed |= tid == self.found.root;
             self.task(tid).exec();
         }
     }
@@ -465,9 +482,10 @@ impl Walk {
                 }
                 if set.is_some() {
                     task.touched |= facts::MASK;
+                    self.in_handler = self.in_handler.filter(|other| *other != tid);
                 }
             }
-            Call::RtSigsuspend { .. } | Call::RtSigreturn {} => task.touched |= facts::MASK,
+            Call::RtSigreturn {} => task.touched |= facts::MASK,
             Call::Prlimit64 { target, resource, new_limit } if (0..32).contains(resource) => {
                 let own = *target == 0 || u32::try_from(*target) == Ok(tid);
                 let bit = 1 << *resource;

@@ -34,6 +34,7 @@ mod numbers;
 mod openings;
 mod order;
 mod paths;
+mod polls;
 mod probe;
 mod programs;
 mod races;

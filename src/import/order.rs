@@ -94,6 +94,8 @@ pub struct Order<'a> {
     pub(super) no_signals: bool,
     /// Ends of tasks of which no call tells (`strace -z`).
     pub(super) silent_ends: SilentEnds,
+    /// Children that were there before the first line, and whose they are.
+    pub(super) earlier_children: BTreeMap<u32, u32>,
     /// Tasks that have lines of their own: without `-f` children have none.
     pub(super) traced: BTreeSet<u32>,
     /// Descriptions in whose place the kernel has another.
@@ -153,6 +155,7 @@ impl<'a> Order<'a> {
                 .iter()
                 .any(|event| matches!(event.kind, EventKind::Signal { .. })),
             silent_ends: SilentEnds::default(),
+            earlier_children: BTreeMap::new(),
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
@@ -172,6 +175,9 @@ impl<'a> Order<'a> {
         }
         for (task, bytes) in prelude {
             let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { continue };
+            if let Call::Clone { set_tid, .. } = call {
+                self.earlier_children.insert(set_tid, *task);
+            }
             let forced = Expected::only(Role::Force, call.name());
             self.emit(&Event::Call { task: *task, call }, Some(forced), None);
         }

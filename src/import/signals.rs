@@ -1,7 +1,7 @@
 //! Signals at their lines and the ends of tasks (IMPORT.md section 3).
 
 use tickernel_systems::abi::signal::{DefaultAction, SIG_DFL, SIG_IGN};
-use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal, WaitStatus};
+use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal, Timespec, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
@@ -212,6 +212,8 @@ impl Order<'_> {
         if is_told && leaving.is_none() && self.task(pid).fatal.is_none() {
             return false;
         }
+        let parent = self.earlier_children.get(&pid).copied();
+        let untold = parent.filter(|parent| !self.kernel.has_pending(*parent, Signal::SIGCHLD));
         match (leaving, status) {
             (Some(status), _) => self.exited(pid, status.cast_unsigned(), None),
             (None, Some(WaitStatus::Exited(status))) => self.exited(pid, u32::from(status), None),
@@ -225,7 +227,23 @@ impl Order<'_> {
             }
             (None, _) => return false,
         }
+        if let Some(parent) = untold {
+            self.take_back_end(parent);
+        }
         true
+    }
+
+    /// When a child ended that was there before the first line nobody knows: its parent was
+    /// perhaps told long ago, and if not, a line will say so.
+    fn take_back_end(&mut self, parent: u32) {
+        let told = Signal::SIGCHLD;
+        if !self.kernel.has_pending(parent, told) {
+            return;
+        }
+        let call =
+            Call::RtSigtimedwait { set: SigSet::of(told), timeout: Some(Timespec::default()) };
+        let forced = Expected::only(Role::Force, call.name());
+        self.emit(&Event::Call { task: parent, call }, Some(forced), None);
     }
 
     /// The call that a handler interrupts must be waiting in the kernel.

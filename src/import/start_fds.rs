@@ -88,7 +88,7 @@ pub fn inferred(
             BootTarget::Pipe(_) if seen.flags.is_none() => flags & !O_LARGEFILE,
             _ => flags,
         };
-        let mut made = BootFd { fd, target, flags, offset: 0, cloexec: false };
+        let mut made = BootFd { fd, target, flags, offset: 0, cloexec: seen.cloexec };
         if same.is_none() {
             made.offset = measure(*number, seen, &all, known, &made, initial, fs);
         }

@@ -36,6 +36,7 @@ impl Order<'_> {
         let mut expected = pending.decoded.expected.clone();
         let made = pending.decoded.with_flags(&call);
         self.treat(tid, &call, &mut expected);
+        self.treat_poll(tid, &call, &mut expected);
         self.has_run(tid, &call, expected.recorded);
         self.take_mode(tid, &call, &expected);
         let mut facts = Facts {
