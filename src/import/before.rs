@@ -16,6 +16,9 @@ use crate::strace;
 /// Most tasks and children that are looked at.
 const MAX_TASKS: usize = 1 << 20;
 
+/// An address that stands for a handler that nobody saw.
+const HANDLER: u64 = 0x1000;
+
 /// What is collected.
 #[derive(Debug, Default)]
 pub(super) struct Before {
@@ -43,6 +46,8 @@ pub(super) struct Before {
     pub(super) shown: Shown,
     /// What was done on signals.
     actions: BTreeMap<u8, SigAction>,
+    /// Signals from whose handlers the first task returned, and nothing else tells of.
+    caught: BTreeSet<u8>,
 }
 
 /// Which calls a recording shows.
@@ -83,7 +88,11 @@ impl Before {
     /// A child was waited for, or its end told.
     pub(super) fn child(&mut self, parent: u32, pid: u32) {
         if pid > 0 && !self.made.contains(&pid) && self.waited_for.len() < MAX_TASKS {
-            self.waited_for.entry(pid).or_insert(parent);
+            self.waited_for.entry(pid).or_insert_with(|| {
+                // It is what an earlier wait found.
+                self.with_another.remove(&parent);
+                parent
+            });
             self.only_told.remove(&pid);
         }
     }
@@ -144,6 +153,11 @@ impl Before {
         self.actions.entry(signal.number()).or_insert(action);
     }
 
+    /// A handler of the first task returned that no call of it had set.
+    pub(super) fn caught(&mut self, signal: Signal) {
+        self.caught.insert(signal.number());
+    }
+
     /// The calls with which the walk begins.
     pub(super) fn finish(&self, root: u32) -> Prelude {
         let mut prelude = Prelude::new();
@@ -152,7 +166,13 @@ impl Before {
             call.put(&mut bytes);
             prelude.push((tid, bytes.into()));
         };
-        for (signum, action) in &self.actions {
+        let mut actions = self.actions.clone();
+        for signum in &self.caught {
+            actions
+                .entry(*signum)
+                .or_insert(SigAction { handler: HANDLER, ..SigAction::default() });
+        }
+        for (signum, action) in &actions {
             put(root, Call::RtSigaction { signum: i32::from(*signum), act: Some(*action) });
         }
         let thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND;

@@ -75,8 +75,17 @@ impl Inherited {
         let (tasks, stats) = (BTreeMap::new(), BTreeMap::new());
         let (races, before) = (Races::default(), Before::default());
         let climb = Climb::default();
-        let mut walk =
-            Walk { found, tasks, stats, climb, races, before, unmasked: None, in_handler: None };
+        let mut walk = Walk {
+            found,
+            tasks,
+            stats,
+            climb,
+            races,
+            before,
+            unmasked: None,
+            told: Vec::new(),
+            in_handler: None,
+        };
         for (at, event) in (0..).zip(&recording.events) {
             walk.event(recording, at, &event);
         }
@@ -127,6 +136,9 @@ pub(super) fn line_of_pid(recording: &Recording, pid: u32) -> Option<u64> {
     found.map(|event| event.line)
 }
 
+/// Most handlers that run inside each other.
+const MAX_NESTED: usize = 64;
+
 /// The walk over a recording.
 struct Walk {
     found: Inherited,
@@ -140,6 +152,8 @@ struct Walk {
     before: Before,
     /// Who just set its first mask, where the one before was not asked for.
     unmasked: Option<u32>,
+    /// Signals that the root was told of and that no handler returned from yet.
+    told: Vec<Signal>,
     /// Who is in a handler that came under its first mask: its return tells that.
     in_handler: Option<u32>,
 }
@@ -223,6 +237,9 @@ impl Walk {
         }
         // A signal that would end the task, and did not: it was ignored.
         let Some(signal) = Signal::from_name(name) else { return };
+        if tid == self.found.root && self.told.len() < MAX_NESTED {
+            self.told.push(signal);
+        }
         // A handler runs with another mask.
         let is_first = self.task(tid).touched & facts::MASK == 0;
         self.in_handler = Some(tid).filter(|_| is_first).or(self.in_handler);
@@ -247,6 +264,15 @@ impl Walk {
         let task = self.tasks.entry(tid).or_default();
         self.found.fds.see(task, call, parsed.as_ref(), &decoded.expected);
         let Some(parsed) = parsed else { return };
+        if matches!(parsed, Call::RtSigreturn {})
+            && tid == self.found.root
+            && let Some(signal) = self.told.pop()
+            && !self.task(tid).has_executed
+            && !self.task(tid).signals.contains(signal)
+        {
+            self.before.caught(signal);
+            self.found.ignored.remove(signal);
+        }
         if matches!(parsed, Call::RtSigreturn {}) && self.in_handler == Some(tid) {
             self.in_handler = None;
             let mask = call.arg(0).and_then(|frame| frame.field("mask"));
