@@ -57,6 +57,8 @@ pub(super) struct Shown {
     pub(super) ends: bool,
     /// Returns of handlers.
     pub(super) returns: bool,
+    /// Calls that failed.
+    pub(super) failures: bool,
 }
 
 /// A call of a task that brings about what was there.
@@ -126,6 +128,7 @@ impl Before {
         self.shows_tasks |= matches!(name, "futex" | "exit_group" | "wait4");
         self.shown.ends |= matches!(name, "exit_group" | "exit");
         self.shown.returns |= name == "rt_sigreturn";
+        self.shown.failures |= call.result.as_ref().is_some_and(|result| result.errno.is_some());
         let makes = matches!(name, "clone" | "clone3" | "fork" | "vfork");
         if makes && call.result.as_ref().is_none_or(|result| result.value.is_none()) {
             self.unreturned += 1;

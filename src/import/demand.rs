@@ -2,7 +2,7 @@
 //! one runs first, as little of it as is needed.
 
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
-use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
+use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use tickernel_systems::abi::{Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::fs::InodeId;
@@ -95,7 +95,29 @@ impl Order<'_> {
                 return true;
             }
         }
-        self.supply_silent_end(tid, want)
+        self.supply_silent_end(tid, want) || self.supply_death(tid, want)
+    }
+
+    /// A process of which a pidfd told that it is over, before its end was printed: a signal that
+    /// it has taken, or SIGKILL, ends it.
+    fn supply_death(&mut self, tid: u32, want: &Want) -> bool {
+        let Want::Ready(ids) = want else { return false };
+        let watched = |fd: i32| self.kernel.fd_view(tid, fd).and_then(|view| view.process);
+        let pids: Vec<u32> = (0..LOOKED_AT_FDS)
+            .filter_map(watched)
+            .filter(|(own, _)| ids.contains(own))
+            .filter_map(|(_, pid)| pid)
+            .collect();
+        for pid in pids.into_iter().filter(|pid| self.kernel.is_alive(*pid)).collect::<Vec<_>>() {
+            let taken = self.task(pid).fatal.map(|(signal, _)| signal);
+            let kill = Some(Signal::SIGKILL).filter(|kill| self.kernel.has_pending(pid, *kill));
+            if let Some(signal) = taken.or(kill) {
+                self.task(pid).fatal = None;
+                self.killed(pid, signal, None);
+                return true;
+            }
+        }
+        false
     }
 
     /// The child that a wait was told of ended, where no line says so.
@@ -113,18 +135,23 @@ impl Order<'_> {
                 let status = match (info.code, by) {
                     (CLD_EXITED, _) => Some(WaitStatus::Exited(info.status as u8)),
                     (CLD_KILLED | CLD_DUMPED, Some(by)) => Some(WaitStatus::Signaled(by, false)),
+                    (CLD_STOPPED, Some(by)) => Some(WaitStatus::Stopped(by)),
                     _ => None,
                 };
                 (Some(info.pid), status)
             }
             (Payload::Status(status), Recorded::Value(pid)) => {
-                let ends = matches!(status, WaitStatus::Exited(_) | WaitStatus::Signaled(..));
-                (u32::try_from(pid).ok().filter(|_| ends), Some(*status))
+                let is_told = !matches!(status, WaitStatus::Continued);
+                (u32::try_from(pid).ok().filter(|_| is_told), Some(*status))
             }
             (_, Recorded::Value(pid)) => (u32::try_from(pid).ok(), None),
             _ => (None, None),
         };
-        pid.is_some_and(|pid| self.end_unseen(pid, status))
+        match (pid, status) {
+            (Some(pid), Some(WaitStatus::Stopped(by))) => self.stop_unseen(pid, by),
+            (Some(pid), status) => self.end_unseen(pid, status),
+            (None, _) => false,
+        }
     }
 
     /// Whether what a reader got first is another task's pending write and not this one.

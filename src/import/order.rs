@@ -92,6 +92,12 @@ pub struct Order<'a> {
     pub(super) no_ends: bool,
     /// No line tells of a signal (`strace -e signal=none`).
     pub(super) no_signals: bool,
+    /// No line tells of a signal, nor that one ended a task.
+    pub(super) no_kills: bool,
+    /// Children of whose ends a signal's line tells, where no other does.
+    pub(super) told_of: BTreeSet<u32>,
+    /// No call that failed is printed (`strace -z`).
+    pub(super) no_failures: bool,
     /// Ends of tasks of which no call tells (`strace -z`).
     pub(super) silent_ends: SilentEnds,
     /// Children that were there before the first line, and whose they are.
@@ -154,6 +160,11 @@ impl<'a> Order<'a> {
                 .events
                 .iter()
                 .any(|event| matches!(event.kind, EventKind::Signal { .. })),
+            no_kills: !recording.events.iter().any(|event| {
+                matches!(event.kind, EventKind::Signal { .. } | EventKind::Killed { .. })
+            }),
+            told_of: BTreeSet::new(),
+            no_failures: false,
             silent_ends: SilentEnds::default(),
             earlier_children: BTreeMap::new(),
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
@@ -163,6 +174,9 @@ impl<'a> Order<'a> {
             choices: None,
         };
         order.note_inherited(boot);
+        if order.no_ends {
+            order.told_of = fates::children_told_of(recording);
+        }
         order
     }
 
@@ -170,6 +184,7 @@ impl<'a> Order<'a> {
     pub(super) fn begin(&mut self, prelude: &Prelude, shown: Shown) {
         // Handlers return, and nothing tells that they began.
         self.no_signals &= shown.returns;
+        self.no_failures = !shown.failures;
         if !shown.ends {
             self.silent_ends = SilentEnds::of(self.recording, self.root);
         }

@@ -208,11 +208,17 @@ impl Order<'_> {
                 Ok(Call::ExitGroup { status } | Call::Exit { status }) => Some(status),
                 _ => None,
             });
-        let is_told = !self.no_ends && self.traced.contains(&pid);
+        let is_killed = matches!(status, Some(WaitStatus::Signaled(..)));
+        let is_told = !self.no_ends && self.traced.contains(&pid) && !(is_killed && self.no_kills);
         if is_told && leaving.is_none() && self.task(pid).fatal.is_none() {
             return false;
         }
         let parent = self.earlier_children.get(&pid).copied();
+        // Nor does a line tell its parent of it where one before was not taken yet.
+        let parent = parent.or_else(|| {
+            let is_merged = self.no_ends && !self.no_kills && !self.told_of.contains(&pid);
+            self.kernel.parent_of(pid).filter(|_| is_merged)
+        });
         let untold = parent.filter(|parent| !self.kernel.has_pending(*parent, Signal::SIGCHLD));
         match (leaving, status) {
             (Some(status), _) => self.exited(pid, status.cast_unsigned(), None),
@@ -230,6 +236,25 @@ impl Order<'_> {
         if let Some(parent) = untold {
             self.take_back_end(parent);
         }
+        true
+    }
+
+    /// A child stopped, and no line says so (`-e signal=none`): its parent was told.
+    pub(super) fn stop_unseen(&mut self, pid: u32, by: Signal) -> bool {
+        let goes_on = self.kernel.is_alive(pid) && !self.kernel.is_stopped(pid);
+        if !self.no_kills || !goes_on {
+            return false;
+        }
+        for _ in 0..MAX_DEMANDS {
+            if self.kernel.has_pending(pid, by) || !self.supply(pid, &Want::Continue) {
+                break;
+            }
+        }
+        if !self.kernel.has_pending(pid, by) {
+            let info = SigInfo { signo: i32::from(by.number()), ..SigInfo::default() };
+            self.emit(&Event::Signal { target: pid, info }, None, None);
+        }
+        self.emit(&Event::Deliver { task: pid, signal: by }, None, None);
         true
     }
 

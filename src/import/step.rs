@@ -39,6 +39,7 @@ impl Order<'_> {
         self.treat_poll(tid, &call, &mut expected);
         self.has_run(tid, &call, expected.recorded);
         self.take_mode(tid, &call, &expected);
+        self.take_mask(tid, &call, &mut expected);
         let mut facts = Facts {
             kernel: &mut self.kernel,
             initial: &mut self.initial,

@@ -50,6 +50,7 @@ const MAY_BE_FED: &[(&str, &str)] = &[
     ("rt_sigqueueinfo", "processes outside the recording"),
     ("rt_tgsigqueueinfo", "the same"),
     ("rt_sigtimedwait", "signals from outside"),
+    ("rt_sigprocmask", "masks of calls that are not printed (strace -z)"),
 ];
 
 /// Descriptors of files of /proc or /sys, by the numbers that fed calls gave: where descriptors are
