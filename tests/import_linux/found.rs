@@ -176,7 +176,7 @@ fn a_pipe_that_ran_dry_bounds_the_write_before() {
 #[test]
 fn scripts_run_though_strace_cut_their_first_line() {
     agrees(
-        r#"7 execve("/usr/bin/git", ["git"], 0x7ffd /* 3 vars */) = 0
+        r##"7 execve("/usr/bin/git", ["git"], 0x7ffd /* 3 vars */) = 0
 7 openat(AT_FDCWD, "hook", O_WRONLY|O_CREAT|O_EXCL, 0755) = 3
 7 write(3, "#!/bin/s"..., 20) = 20
 7 close(3) = 0
@@ -191,7 +191,7 @@ fn scripts_run_though_strace_cut_their_first_line() {
 8 +++ exited with 0 +++
 7 exit_group(0) = ?
 7 +++ exited with 0 +++
-"#,
+"##,
         0,
     );
 }
