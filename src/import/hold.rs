@@ -73,7 +73,12 @@ impl Order<'_> {
             };
             if sensitive && self.probe(other) == Probe::Right {
                 wrote |= matches!(theirs, Call::Write { .. } | Call::Writev { .. });
+                // A write that does not wait comes before the read that makes room.
+                let (first, was_busy) =
+                    (self.is_part_before(tid, call, other, &theirs), self.task(tid).busy);
+                self.task(tid).busy |= first;
                 self.run_other(other);
+                self.task(tid).busy = was_busy;
             }
         }
         wrote
