@@ -1,7 +1,7 @@
-//! Calls that were not made as they are printed: SIGKILL takes a task out of a ptrace stop, and what
-//! strace then reads of its registers is what stood there before (ptrace(2), "ESRCH" and "Death
-//! under ptrace"). Found before the walk (`order.rs`): the last call of a task that SIGKILL ended,
-//! of a number that Linux has not, or with a result that no call has.
+//! Calls that were not made as they are printed: SIGKILL takes a task out of a ptrace stop, and
+//! what strace then reads of its registers is what stood there before (ptrace(2), "ESRCH" and
+//! "Death under ptrace"). Found before the walk (`order.rs`): the last call of a task that SIGKILL
+//! ended, of a number that Linux has not, or with a result that no call has.
 
 use std::collections::{BTreeMap, BTreeSet};
 

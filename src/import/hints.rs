@@ -10,6 +10,7 @@ use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, numbe
 use tickernel_systems::fs::PATH_MAX;
 
 use super::cut_links::CutLinks;
+use super::dotted::Dotted;
 use super::identity::{Identities, Sights};
 use super::initial::Shape;
 use super::openings::Openings;
@@ -24,9 +25,8 @@ pub struct Hints {
     pub(super) has_mounted: bool,
     /// Links of which only the beginning was printed.
     pub(super) cut_links: CutLinks,
-    /// What was opened by paths with `..`: where those lead if no link is before that, and where
-    /// the files were.
-    by_dots: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What was opened by paths with `..`.
+    pub(super) dotted: Dotted,
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
@@ -122,18 +122,6 @@ impl Hints {
         hints.identities.hidden = hidden::home_in(&hints.not_listed());
         hints.sights = Sights::default();
         hints
-    }
-
-    /// Names that a list shows as links, and that were opened by a path with `..`.
-    fn see_links_by_dots(&mut self) {
-        for (path, real) in std::mem::take(&mut self.by_dots) {
-            if let Some(Shape::Link(text)) = self.shapes.get_mut(&path)
-                && text.is_empty()
-                && path != real
-            {
-                *text = real;
-            }
-        }
     }
 
     /// A child begins with its parent's descriptors (fork(2)).
@@ -375,8 +363,8 @@ impl Hints {
                 let nofollow = flags.is_some_and(|flags| flags & O_NOFOLLOW != 0);
                 let path = call.arg(at).and_then(Value::as_bytes);
                 let made = call.result.as_ref().and_then(|result| result.value.as_ref());
-                if let (Some(path), Some(real)) = (path.and_then(without_dots), printed(made)) {
-                    self.by_dots.insert(path, real);
+                if let (Some(path), Some(real)) = (path, printed(made)) {
+                    self.dotted.see(path, real);
                 }
                 let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
                 let created = path.as_ref().and_then(|path| self.created.get(path).copied());
@@ -680,24 +668,6 @@ fn join(directory: &[u8], path: &[u8]) -> Option<Vec<u8>> {
     whole.push(b'/');
     whole.extend_from_slice(path);
     plain(&whole)
-}
-
-/// Where an absolute path with `..` leads if no link is on the way to one.
-fn without_dots(path: &[u8]) -> Option<Vec<u8>> {
-    let mut names: Vec<&[u8]> = Vec::new();
-    let mut has_dots = false;
-    for part in path.strip_prefix(b"/")?.split(|byte| *byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                has_dots = true;
-                names.pop();
-            }
-            part => names.push(part),
-        }
-    }
-    let whole = names.iter().flat_map(|name| [b"/", *name].concat()).collect();
-    has_dots.then_some(whole)
 }
 
 /// A path without empty components and dots; `None` where `..` makes it depend on links.

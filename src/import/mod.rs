@@ -14,6 +14,7 @@ mod cut_links;
 mod decode;
 mod demand;
 mod descriptors;
+mod dotted;
 mod facts;
 mod fates;
 mod flow;

@@ -1,6 +1,6 @@
-//! What poll(2) and select(2) show, beside what the kernel would say now. They look at one descriptor
-//! after the other: what becomes ready meanwhile behind them they do not tell, so that a result may
-//! be less than was ready at any one time. That counts as fed.
+//! What poll(2) and select(2) show, beside what the kernel would say now. They look at one
+//! descriptor after the other: what becomes ready meanwhile behind them they do not tell, so that a
+//! result may be less than was ready at any one time. That counts as fed.
 
 use tickernel_systems::Kernel;
 use tickernel_systems::abi::flags::*;

@@ -1,5 +1,6 @@
-//! Ends of tasks, and masks, of which no call tells: `strace -z` prints no exit_group(2), for that does not
-//! return. A task that says nothing more closed its files some time before its end is printed.
+//! Ends of tasks, and masks, of which no call tells: `strace -z` prints no exit_group(2), for that
+//! does not return. A task that says nothing more closed its files some time before its end is
+//! printed.
 
 use std::collections::BTreeMap;
 

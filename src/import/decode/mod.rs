@@ -92,7 +92,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
     // strace -e inject: the kernel was not asked.
     let says = |word| call.result.as_ref().is_some_and(|result| result.says(word));
     let injected = says("INJECTED");
-    // Of such a call perhaps not even the arguments are known, but that what it made closes on exec.
+    // Of such a call perhaps not even the arguments are known, but that what it made closes on
+    // exec.
     let is_bare = call.args.iter().all(|arg| arg.name() == Some("O_CLOEXEC"));
     let is_unreadable = injected && is_bare || known_in_part(call);
     let is_answered = is_unreadable && !scope && call_bytes.is_none();
