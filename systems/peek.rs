@@ -395,6 +395,12 @@ impl Kernel {
         Some(self.rows[self.rows[task].context].umask)
     }
 
+    /// The signals that a task blocks.
+    pub fn blocked_of(&self, tid: u32) -> Option<SigSet> {
+        let task = self.pids.task(tid)?;
+        Some(self.rows[task].mask)
+    }
+
     /// Where a path that starts at `dirfd` begins; `None` if `dirfd` is no directory.
     pub fn start_place(&self, tid: u32, dirfd: i32) -> Option<Place> {
         if dirfd == AT_FDCWD {
@@ -407,6 +413,12 @@ impl Kernel {
     pub fn process_of_task(&self, tid: u32) -> Option<u32> {
         let task = self.pids.task(tid)?;
         Some(self.rows[self.rows[task].process].pid)
+    }
+
+    /// The process that made a task's process; `None` for one outside.
+    pub fn parent_of(&self, tid: u32) -> Option<u32> {
+        let task = self.pids.task(tid)?;
+        Some(self.rows[self.rows[task].process].parent).filter(|parent| *parent != 0)
     }
 
     /// Whether the task is there and its process lives.

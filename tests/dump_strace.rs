@@ -167,6 +167,37 @@ fn a_recording_that_differs_is_dumped_as_it_stands() {
     assert_eq!((after.mismatched, after.calls), (3, 8), "{text}");
 }
 
+/// What the kernel does not support stays that in the text: neither fed nor compared, whatever
+/// its name is.
+#[test]
+fn what_is_unsupported_is_dumped_as_that() {
+    const TEXT: &str = "\
+7 0.1 execve(\"/bin/x\", [\"x\"], []) = 0
+7 0.2 openat(AT_FDCWD, \"/dev/tty\", O_RDWR|O_CLOEXEC) = 3</dev/tty>
+7 0.3 ioctl(3</dev/tty>, TIOCGPGRP, [7]) = 0
+7 0.4 read(3</dev/tty>, \"x\\n\", 100) = 2
+7 0.5 userfaultfd(0) = 4
+7 0.6 inotify_init() = -1 EMFILE (Too many open files) (UNSUPPORTED)
+7 0.7 execve(\"/bin/y\", [\"y\"], []) = 0
+7 0.8 openat(AT_FDCWD, \"/etc/f\", O_RDONLY) = 3</etc/f>
+7 0.9 exit_group(0) = ?
+7 1.0 +++ exited with 0 +++
+";
+    let recording = Events::new(TEXT.as_bytes()).read_all();
+    let recording = import::import(&recording, &SideFile::default()).expect("imported");
+    let written = tickernel::replay::write(&recording, "session".to_owned(), Vec::new());
+    let (trace, before) = written.expect("written");
+    let before = before.report;
+    let (text, side) = dumped(&trace);
+    let after = replayed(&text, &side);
+    let counts = |report: &Report| {
+        (report.calls, report.compared, report.fed, report.mismatched, report.unsupported)
+    };
+    assert_eq!(counts(&before), (9, 4, 0, 0, 5));
+    assert_eq!(counts(&after), counts(&before), "{text}");
+    assert!(!text.contains("INJECTED"), "{text}");
+}
+
 /// The JSON lines of a trace.
 fn twin_of(trace: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();

@@ -11,6 +11,10 @@ mod attached;
 mod epoll;
 #[path = "import_linux/evidence.rs"]
 mod evidence;
+#[path = "import_linux/found.rs"]
+mod found;
+#[path = "import_linux/silenced.rs"]
+mod silenced;
 #[path = "import_linux/threads.rs"]
 mod threads;
 #[path = "import_linux/waits.rs"]

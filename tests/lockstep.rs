@@ -29,7 +29,7 @@ use tickernel::proptest::{Program, Subject, programs, programs_about};
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 40;
 /// Tests that share the number of programs.
-const TESTS: u64 = 13;
+const TESTS: u64 = 14;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
 /// What goes through a terminal is handed over by threads of Linux's own: the first look waits until
@@ -341,6 +341,11 @@ fn sockets() {
 #[test]
 fn internet() {
     run("internet", &programs_about(Subject::Internet, REQUESTS_MAX));
+}
+
+#[test]
+fn terminals() {
+    run("terminals", &programs_about(Subject::Terminals, REQUESTS_MAX));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //! puts a call where it took effect, which is where it returned as a rule. What is known of them
 //! beforehand is printed where they were entered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use tickernel_systems::abi::flags::O_CLOEXEC;
 use tickernel_systems::event::{Call, Event};
 use tickernel_systems::wire::{Wire, WireReader};
 
@@ -32,12 +33,15 @@ pub(super) struct Known {
     pub(super) late: BTreeMap<u64, Late>,
     /// Who makes the first call.
     pub(super) root: Option<u32>,
+    /// Calls that are answered as recorded and made a descriptor that closes on exec, by the line
+    /// on which they were entered: something stands there that an event right behind opens.
+    pub(super) closing: BTreeSet<u64>,
 }
 
 /// Looks through a trace.
 pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpError> {
     let mut known = Known::default();
-    let (mut reached, mut bytes) = (0, 0);
+    let (mut reached, mut bytes, mut answered) = (0, 0, None);
     while let Some(item) = reader.next_item()? {
         let event = match item {
             Item::Event(event) => event,
@@ -48,6 +52,16 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
         let parsed = Event::get(&mut WireReader::new(event.record.event));
         if let Ok(Event::Call { task, .. } | Event::Park { task, .. }) = parsed {
             known.root.get_or_insert(task);
+        }
+        match &parsed {
+            Ok(Event::Call { task, call: Call::Unmodelled { .. } }) => {
+                answered = event.record.lines.map(|lines| (*task, lines.0));
+            }
+            Ok(Event::Call { task, call }) => {
+                let made = answered.take().filter(|(by, _)| by == task && closes_on_exec(call));
+                known.closing.extend(made.map(|(_, line)| line));
+            }
+            _ => {}
         }
         let Some((entry, _)) = event.record.lines else { continue };
         if entry >= reached {
@@ -65,6 +79,11 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
         known.late.insert(entry, late);
     }
     Ok(known)
+}
+
+/// What an import opens in the place of a descriptor that is not modelled.
+fn closes_on_exec(call: &Call<'_>) -> bool {
+    matches!(call, Call::Openat { path: Some(b"/dev/null"), flags, .. } if flags & O_CLOEXEC != 0)
 }
 
 impl Late {

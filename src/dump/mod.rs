@@ -8,8 +8,8 @@
 //! what is left of a time-out is 0; vectors are joined to one piece; lines of signals that a
 //! process ignores are missing in native traces; a call that an import only counts is printed with
 //! its name and result alone, for the task that spoke last; one that it answers as recorded says
-//! `(INJECTED)`. The calls of the face are no system calls: they are printed with the names of
-//! their fields, for pid 0.
+//! `(INJECTED)`, or `(UNSUPPORTED)` if the kernel does not know it. The calls of the face are no
+//! system calls: they are printed with the names of their fields, for pid 0.
 //!
 //! What strace never prints (the working directory, limits, ids, open descriptors, the tree before
 //! the first line) goes to a side file of its own: [`side_file`].

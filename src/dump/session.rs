@@ -28,8 +28,10 @@ pub(super) struct Open {
     pub(super) name: String,
     pub(super) since_ns: u64,
     pub(super) seen: Seen,
-    /// The kernel was not asked: an import answers it as recorded.
-    injected: bool,
+    /// The kernel was not asked: what the result says of that.
+    answered: Option<&'static str>,
+    /// What it made closes on exec.
+    closes: bool,
     /// What the recording says of it, where the kernel was asked.
     told: Option<Box<Expected>>,
     /// Of the recording: where it was entered and where it returned.
@@ -80,7 +82,9 @@ pub(super) struct Session<W> {
     line: Option<u64>,
     /// Calls that were entered before their events, by line.
     late: BTreeMap<u64, Late>,
-    /// When they were printed.
+    /// Calls that made what closes on exec, where nothing else tells, by line.
+    closing: BTreeSet<u64>,
+    /// When the late ones were printed.
     entered: BTreeMap<u64, u64>,
 }
 
@@ -99,6 +103,11 @@ pub(super) type Told = Result<(), SessionError>;
 
 /// What strace says of a result that it put there itself.
 const INJECTED: &str = " (INJECTED)";
+/// The one argument that is known of a call that is answered as recorded.
+const CLOEXEC: &str = "O_CLOEXEC";
+/// What stands behind the result of a call that the kernel does not support; strace says no such
+/// thing, the importer reads it.
+const UNSUPPORTED: &str = " (UNSUPPORTED)";
 
 impl<W: Write> Session<W> {
     pub(super) fn new(mut kernel: Kernel, imported: bool, known: Known, out: W) -> Self {
@@ -120,6 +129,7 @@ impl<W: Write> Session<W> {
             reached: None,
             line: None,
             late: known.late,
+            closing: known.closing,
             entered: BTreeMap::new(),
         }
     }
@@ -240,8 +250,13 @@ impl<W: Write> Session<W> {
             Some(_) => process::as_made(call, &name),
             None => call.clone(),
         };
-        let injected = told.is_some_and(|told| told.flags & FED != 0);
-        let injected = injected && matches!(call, Call::Unmodelled { .. });
+        let answered = match (call, told) {
+            (Call::Unmodelled { .. }, Some(told)) if told.role == Role::Unsupported => {
+                Some(UNSUPPORTED)
+            }
+            (Call::Unmodelled { .. }, Some(told)) if told.flags & FED != 0 => Some(INJECTED),
+            _ => None,
+        };
         let half = halves(&name, &shown, None, self.look(tid)).entry;
         let now_ns = self.kernel.now_ns();
         let frame = self.kernel.frames_of(tid).pop();
@@ -267,7 +282,9 @@ impl<W: Write> Session<W> {
         shown.put(&mut bytes);
         let id = self.tick;
         let told = told.filter(|told| told.role == Role::Call).cloned().map(Box::new);
-        let open = Open { id, bytes, name, since_ns, seen: Seen::Half, injected, told, lines };
+        let closes = entry.is_some_and(|line| self.closing.contains(&line));
+        let seen = Seen::Half;
+        let open = Open { id, bytes, name, since_ns, seen, answered, closes, told, lines };
         self.task(tid).open = Some(open);
         if let (Call::RtSigreturn {}, Outcome::Done(_)) = (call, &outcome) {
             return self.returned(tid, frame);
@@ -323,12 +340,11 @@ impl<W: Write> Session<W> {
         let look = self.look(leader);
         let shown = open.told.as_deref().and_then(|told| as_recorded(told, &end));
         let shown = shown.as_ref().unwrap_or(&end);
-        let half = halves(&open.name, &call, Some(shown), look).exit;
+        let mut half = halves(&open.name, &call, Some(shown), look).exit;
+        half.push_str(if open.closes { CLOEXEC } else { "" });
         let mut result =
             if self.kills(leader) { "?".to_owned() } else { result(&call, shown, look) };
-        if open.injected {
-            result.push_str(INJECTED);
-        }
+        result.push_str(open.answered.unwrap_or_default());
         // A call that ends its task does not return.
         let ends = matches!(call, Call::Exit { .. } | Call::ExitGroup { .. });
         let line = open.lines.map(|lines| if ends { lines.0 } else { lines.1 });

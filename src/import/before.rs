@@ -16,6 +16,9 @@ use crate::strace;
 /// Most tasks and children that are looked at.
 const MAX_TASKS: usize = 1 << 20;
 
+/// An address that stands for a handler that nobody saw.
+const HANDLER: u64 = 0x1000;
+
 /// What is collected.
 #[derive(Debug, Default)]
 pub(super) struct Before {
@@ -23,6 +26,8 @@ pub(super) struct Before {
     made: BTreeSet<u32>,
     /// Children that somebody waited for, or was told of, and by whom; none of them was made.
     waited_for: BTreeMap<u32, u32>,
+    /// Those of which only a signal told.
+    only_told: BTreeSet<u32>,
     /// Processes that were made and not taken away by a wait.
     unreaped: u64,
     /// Calls that make a task and are never seen to return: those that speak next came of them.
@@ -41,6 +46,8 @@ pub(super) struct Before {
     pub(super) shown: Shown,
     /// What was done on signals.
     actions: BTreeMap<u8, SigAction>,
+    /// Signals from whose handlers the first task returned, and nothing else tells of.
+    caught: BTreeSet<u8>,
 }
 
 /// Which calls a recording shows.
@@ -50,6 +57,8 @@ pub(super) struct Shown {
     pub(super) ends: bool,
     /// Returns of handlers.
     pub(super) returns: bool,
+    /// Calls that failed.
+    pub(super) failures: bool,
 }
 
 /// A call of a task that brings about what was there.
@@ -81,8 +90,35 @@ impl Before {
     /// A child was waited for, or its end told.
     pub(super) fn child(&mut self, parent: u32, pid: u32) {
         if pid > 0 && !self.made.contains(&pid) && self.waited_for.len() < MAX_TASKS {
-            self.waited_for.entry(pid).or_insert(parent);
+            self.waited_for.entry(pid).or_insert_with(|| {
+                // It is what an earlier wait found.
+                self.with_another.remove(&parent);
+                parent
+            });
+            self.only_told.remove(&pid);
         }
+    }
+
+    /// A signal told of a child's end. Who waited for it did so perhaps before.
+    pub(super) fn told(&mut self, parent: u32, pid: u32) {
+        if !self.waited_for.contains_key(&pid) {
+            self.child(parent, pid);
+            if self.waited_for.contains_key(&pid) {
+                self.only_told.insert(pid);
+            }
+        }
+    }
+
+    /// A wait found no child: those of which only a signal told were waited for before.
+    pub(super) fn has_none(&mut self, parent: u32) {
+        let (told, waited_for) = (&mut self.only_told, &mut self.waited_for);
+        told.retain(|pid| {
+            let is_its = waited_for.get(pid) == Some(&parent);
+            if is_its {
+                waited_for.remove(pid);
+            }
+            !is_its
+        });
     }
 
     /// A task enters or leaves a call.
@@ -92,6 +128,7 @@ impl Before {
         self.shows_tasks |= matches!(name, "futex" | "exit_group" | "wait4");
         self.shown.ends |= matches!(name, "exit_group" | "exit");
         self.shown.returns |= name == "rt_sigreturn";
+        self.shown.failures |= call.result.as_ref().is_some_and(|result| result.errno.is_some());
         let makes = matches!(name, "clone" | "clone3" | "fork" | "vfork");
         if makes && call.result.as_ref().is_none_or(|result| result.value.is_none()) {
             self.unreturned += 1;
@@ -119,6 +156,11 @@ impl Before {
         self.actions.entry(signal.number()).or_insert(action);
     }
 
+    /// A handler of the first task returned that no call of it had set.
+    pub(super) fn caught(&mut self, signal: Signal) {
+        self.caught.insert(signal.number());
+    }
+
     /// The calls with which the walk begins.
     pub(super) fn finish(&self, root: u32) -> Prelude {
         let mut prelude = Prelude::new();
@@ -127,7 +169,13 @@ impl Before {
             call.put(&mut bytes);
             prelude.push((tid, bytes.into()));
         };
-        for (signum, action) in &self.actions {
+        let mut actions = self.actions.clone();
+        for signum in &self.caught {
+            actions
+                .entry(*signum)
+                .or_insert(SigAction { handler: HANDLER, ..SigAction::default() });
+        }
+        for (signum, action) in &actions {
             put(root, Call::RtSigaction { signum: i32::from(*signum), act: Some(*action) });
         }
         let thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND;

@@ -2,7 +2,7 @@
 //! one runs first, as little of it as is needed.
 
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
-use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
+use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use tickernel_systems::abi::{SigInfo, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::fs::InodeId;
@@ -68,7 +68,8 @@ impl Order<'_> {
             let ran = match want {
                 Want::Bytes(id, _, _) if self.comes_later(tid, other, &call, *id) => false,
                 Want::Bytes(id, missing, exact) => {
-                    let missing = if *exact { *missing } else { u64::MAX };
+                    let missing =
+                        if *exact { *missing } else { self.most_missing(tid, *id, *missing) };
                     self.supply_bytes(other, &call, *id, missing)
                 }
                 _ if recorded == Recorded::Never => {
@@ -107,7 +108,29 @@ impl Order<'_> {
         if let Want::Signals(fd) = want {
             return self.signal_from_outside(tid, *fd);
         }
-        self.supply_silent_end(tid, want)
+        self.supply_silent_end(tid, want) || self.supply_death(tid, want)
+    }
+
+    /// A process of which a pidfd told that it is over, before its end was printed: a signal that
+    /// it has taken, or SIGKILL, ends it.
+    fn supply_death(&mut self, tid: u32, want: &Want) -> bool {
+        let Want::Ready(ids) = want else { return false };
+        let watched = |fd: i32| self.kernel.fd_view(tid, fd).and_then(|view| view.process);
+        let pids: Vec<u32> = (0..LOOKED_AT_FDS)
+            .filter_map(watched)
+            .filter(|(own, _)| ids.contains(own))
+            .filter_map(|(_, pid)| pid)
+            .collect();
+        for pid in pids.into_iter().filter(|pid| self.kernel.is_alive(*pid)).collect::<Vec<_>>() {
+            let taken = self.task(pid).fatal.map(|(signal, _)| signal);
+            let kill = Some(Signal::SIGKILL).filter(|kill| self.kernel.has_pending(pid, *kill));
+            if let Some(signal) = taken.or(kill) {
+                self.task(pid).fatal = None;
+                self.killed(pid, signal, None);
+                return true;
+            }
+        }
+        false
     }
 
     /// A timer goes off: the recording shows that it has, whatever its lines say of the time.
@@ -158,18 +181,23 @@ impl Order<'_> {
                 let status = match (info.code, by) {
                     (CLD_EXITED, _) => Some(WaitStatus::Exited(info.status as u8)),
                     (CLD_KILLED | CLD_DUMPED, Some(by)) => Some(WaitStatus::Signaled(by, false)),
+                    (CLD_STOPPED, Some(by)) => Some(WaitStatus::Stopped(by)),
                     _ => None,
                 };
                 (Some(info.pid), status)
             }
             (Payload::Status(status), Recorded::Value(pid)) => {
-                let ends = matches!(status, WaitStatus::Exited(_) | WaitStatus::Signaled(..));
-                (u32::try_from(pid).ok().filter(|_| ends), Some(*status))
+                let is_told = !matches!(status, WaitStatus::Continued);
+                (u32::try_from(pid).ok().filter(|_| is_told), Some(*status))
             }
             (_, Recorded::Value(pid)) => (u32::try_from(pid).ok(), None),
             _ => (None, None),
         };
-        pid.is_some_and(|pid| self.end_unseen(pid, status))
+        match (pid, status) {
+            (Some(pid), Some(WaitStatus::Stopped(by))) => self.stop_unseen(pid, by),
+            (Some(pid), status) => self.end_unseen(pid, status),
+            (None, _) => false,
+        }
     }
 
     /// Whether what a reader got first is another task's pending write and not this one.
@@ -185,6 +213,17 @@ impl Order<'_> {
                 };
                 self.pipe_of(third, fd) == Some(id) && self.fits(third, data, &coming) == Some(true)
             })
+    }
+
+    /// How much of a larger write a read of which the rest is `missing` may bring about.
+    fn most_missing(&self, tid: u32, id: u64, missing: u64) -> u64 {
+        let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let read = match pending.map(|pending| pending.decoded.expected.recorded) {
+            Some(Recorded::Value(value)) => u64::try_from(value).unwrap_or(0),
+            _ => return u64::MAX,
+        };
+        let here = read.saturating_sub(missing);
+        self.before_dry(id).map_or(u64::MAX, |most| most.saturating_sub(here).max(missing))
     }
 
     fn supply_bytes(&mut self, other: u32, call: &Call<'_>, id: u64, missing: u64) -> bool {
@@ -225,11 +264,22 @@ impl Order<'_> {
         if is_watched {
             self.end(other, status.cast_unsigned(), None);
         } else if holds {
-            let all = Call::CloseRange { first: 0, last: u32::MAX, flags: 0 };
-            let forced = Expected::only(Role::Force, all.name());
-            self.emit(&Event::Call { task: other, call: all }, Some(forced), None);
+            // The lowest goes first: a poll may have seen that, and not the next.
+            let last = match want {
+                Want::Ready(ids) => self.first_end(other, ids).unwrap_or(u32::MAX),
+                _ => u32::MAX,
+            };
+            let some = Call::CloseRange { first: 0, last, flags: 0 };
+            let forced = Expected::only(Role::Force, some.name());
+            self.emit(&Event::Call { task: other, call: some }, Some(forced), None);
         }
         holds || is_watched
+    }
+
+    /// A task's lowest descriptor of some objects.
+    fn first_end(&self, tid: u32, ids: &[u64]) -> Option<u32> {
+        let is_one = |fd: &i32| self.object_of(tid, *fd).is_some_and(|id| ids.contains(&id));
+        (0..LOOKED_AT_FDS).find(is_one).map(i32::cast_unsigned)
     }
 
     /// What takes an end of a pipe away; a reader that is before this one in the pipe's bytes.
@@ -428,7 +478,7 @@ impl Order<'_> {
     pub(super) fn supply_blocked(&mut self, tid: u32) -> bool {
         let Some(bytes) = self.call_bytes(tid) else { return false };
         let Ok(mine) = Call::get(&mut WireReader::new(&bytes)) else { return false };
-        let polled = probe::polled(&mine);
+        let polled = super::polls::polled(&mine);
         if !polled.is_empty() {
             return self.supply(tid, &Want::Ready(self.objects_of(tid, &polled)));
         }

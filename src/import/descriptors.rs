@@ -10,7 +10,7 @@ use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, Payload, S
 
 use super::created::Created;
 use super::lineage::{Lineage, Slot};
-use super::probe::polled;
+use super::polls::polled;
 use crate::replay::{Expected, Recorded, stat_bits};
 use crate::strace::{self, Fd, Value};
 
@@ -20,6 +20,8 @@ const MAX_FD: i32 = 4096;
 const OWN_FDS: &[u8] = b"/proc/self/fd/";
 /// The device that has no room for anything, as strace prints it.
 const FULL: &[u8] = b"char 1:7";
+/// Sights of an offset that are kept of one descriptor.
+const MAX_PLACES: usize = 64;
 /// Numbers that one new descriptor may show as open.
 const MAX_GAP: i32 = 256;
 
@@ -28,6 +30,8 @@ const MAX_GAP: i32 = 256;
 pub struct SeenFd {
     /// Whether it was open; `None` if nothing tells.
     pub open: Option<bool>,
+    /// It closes on exec: after one its number was free.
+    pub cloexec: bool,
     /// What strace printed for it, or a link in /proc/PID/fd.
     pub text: Option<Vec<u8>>,
     /// The device that strace printed with it.
@@ -42,6 +46,8 @@ pub struct SeenFd {
     pub flags_set: bool,
     /// Where lseek(2) found it, and the moves before.
     pub offset: Option<(u64, usize)>,
+    /// The same each time, the first ones, while nobody had set it.
+    pub places: Vec<(u64, usize)>,
     /// Its offset was set.
     pub offset_set: bool,
     /// lseek(2) says that it is a pipe, a socket or the like.
@@ -75,6 +81,25 @@ pub struct Descriptors {
     highest: i32,
     /// A call found that limit reached.
     has_met_limit: bool,
+    /// The root executed a program: it has nothing more that closes on exec.
+    pub(super) root_executed: bool,
+}
+
+impl SeenFd {
+    /// Whether both stand at one place whenever that is seen at one time, and not only at the
+    /// start: one description.
+    pub fn moves_with(&self, other: &SeenFd) -> bool {
+        let mut together = false;
+        for (offset, at) in &self.places {
+            for (theirs, _) in other.places.iter().filter(|(_, their)| their == at) {
+                if theirs != offset {
+                    return false;
+                }
+                together |= *offset > 0;
+            }
+        }
+        together
+    }
 }
 
 impl Descriptors {
@@ -235,10 +260,12 @@ impl Descriptors {
                 let at = self.moves.len();
                 let Some(seen) = self.at(task, *fd) else { return };
                 if let (SEEK_CUR, Ok(found)) = (*whence, u64::try_from(value - *offset))
-                    && seen.offset.is_none()
                     && !seen.offset_set
                 {
-                    seen.offset = Some((found, at));
+                    seen.offset.get_or_insert((found, at));
+                    if seen.places.len() < MAX_PLACES && seen.places.last() != Some(&(found, at)) {
+                        seen.places.push((found, at));
+                    }
                 }
                 seen.offset_set |= *whence != SEEK_CUR || *offset != 0;
             }
@@ -478,7 +505,9 @@ impl Descriptors {
                 seen.open.get_or_insert(true);
             }
         }
+        let closes = task.has_executed && !self.root_executed;
         if let Some(seen) = self.at(task, made) {
+            seen.cloexec |= closes && seen.open == Some(true);
             seen.open.get_or_insert(false);
         }
     }

@@ -2,10 +2,11 @@
 //! walk (`order.rs`), which comes to the signals in the same order. signal(7): only some of them
 //! end a task, and whether this one did its next line says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::Signal;
 
+use super::numbers;
 use crate::strace::{EventKind, Recording};
 
 /// What becomes of a task after a signal.
@@ -57,4 +58,13 @@ pub(super) fn of_signals(recording: &Recording) -> Vec<Fate> {
         }
     }
     fates
+}
+
+/// Children of whose ends SIGCHLD told: one signal stands for all that ended before it was taken.
+pub(super) fn children_told_of(recording: &Recording) -> BTreeSet<u32> {
+    let info = |event: crate::strace::Event| match &event.kind {
+        EventKind::Signal { info, .. } => numbers::siginfo(info).map(|info| info.pid),
+        _ => None,
+    };
+    recording.events.iter().filter_map(info).collect()
 }

@@ -2,12 +2,13 @@
 //! strace did not print (`unknown.rs`), and whether what the reads gave is what was recorded.
 
 use tickernel_systems::FdView;
-use tickernel_systems::abi::flags::O_TRUNC;
+use tickernel_systems::abi::flags::{AT_FDCWD, O_TRUNC};
 use tickernel_systems::event::{Answer, Call, Payload};
-use tickernel_systems::fs::Place;
+use tickernel_systems::fs::{Kind, Place};
 
 use super::decode;
 use super::order::Order;
+use super::programs::rest_of_program;
 use super::task::Pending;
 use super::unknown::Home;
 use crate::replay::{CUT, FED, Recorded};
@@ -15,12 +16,19 @@ use crate::replay::{CUT, FED, Recorded};
 /// Most bytes of what was read from pipes that are kept for a second walk.
 const MAX_STREAM_BYTES: usize = 64 << 20;
 
+/// Most times that a pipe ran dry that are kept.
+const MAX_DRY: usize = 1 << 20;
+
 /// What the reads of a pipe gave, in their order.
 #[derive(Debug, Default)]
 pub struct Stream {
     bytes: Vec<u8>,
     /// Something was not printed: nothing more is known.
     cut: bool,
+    /// How many bytes were read.
+    count: u64,
+    /// After how many of them a read got less than it asked for: there was no more.
+    dry: Vec<u64>,
 }
 
 /// A descriptor's side of a copy.
@@ -202,7 +210,16 @@ impl Order<'_> {
             let known = !is_cut && !self.unknown.touches(home, start, end);
             let differs = known && answer.payload != expected.payload;
             self.disorder += u64::from(value != answer.value || differs);
+            let asked = match pending.decoded.parsed() {
+                Some(Call::Read { count, .. } | Call::Readv { count, .. }) => count,
+                _ => 0,
+            };
             let stream = self.streams.entry(id).or_default();
+            let got = u64::try_from(value).unwrap_or(0);
+            stream.count = stream.count.saturating_add(got);
+            if got > 0 && got < asked && stream.dry.len() < MAX_DRY {
+                stream.dry.push(stream.count);
+            }
             stream.cut |= is_list && is_cut || self.stream_bytes > MAX_STREAM_BYTES;
             if !stream.cut {
                 stream.bytes.extend_from_slice(&recorded.0);
@@ -216,6 +233,34 @@ impl Order<'_> {
         for learnt in self.unknown.read(home, start, &recorded.0) {
             self.items.write(learnt.item, learnt.at, learnt.bytes);
         }
+    }
+
+    /// A file ran of which strace cut how it begins: like a program.
+    pub(super) fn has_run(&mut self, tid: u32, call: &Call<'_>, recorded: Recorded) {
+        let (Call::Execve { path: Some(path), .. }, Recorded::Value(0)) = (call, recorded) else {
+            return;
+        };
+        let place = self.kernel.resolve(tid, AT_FDCWD, path, true).ok().flatten();
+        let inode = place.and_then(|place| self.kernel.fs().inode_id(place));
+        let (Some(place), Some(inode)) = (place, inode) else { return };
+        // A file that was there may have the number of one that is gone.
+        if self.initial.of(self.kernel.fs(), place).is_some() {
+            return;
+        }
+        let Some((known, _)) = self.unknown.first(Home::File(inode)) else { return };
+        let head = self.kernel.fs().pages(place).map(|pages| pages.read(0, known));
+        let Some(rest) = head.and_then(|head| rest_of_program(&head)) else { return };
+        for learnt in self.unknown.read(Home::File(inode), known, &rest) {
+            self.items.write(learnt.item, learnt.at, learnt.bytes);
+        }
+        self.kernel
+            .describe_tree()
+            .describe_kind(place, |kind| {
+                if let Kind::Regular(pages) = kind {
+                    pages.write(known, &rest);
+                }
+            })
+            .unwrap_or(());
     }
 
     /// What the readers of a pipe get after what was written to it: from a walk before this one, or
@@ -243,6 +288,15 @@ impl Order<'_> {
             found = Some(rest.unwrap_or_default().to_vec());
         }
         found
+    }
+
+    /// How many bytes a pipe may hold before it runs dry, where a walk before this one found that
+    /// it does.
+    pub(super) fn before_dry(&self, id: u64) -> Option<u64> {
+        let taken = self.taken.get(&id).copied().unwrap_or(0);
+        let dry = &self.known_streams.get(&id)?.dry;
+        let next = dry.get(dry.partition_point(|at| *at <= taken))?;
+        next.checked_sub(taken)
     }
 
     /// Whether a task's pending write begins with what comes; `None` if nothing can be said.

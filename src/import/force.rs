@@ -20,6 +20,7 @@ impl Order<'_> {
         }
         if matches!(call, Call::Unmodelled { .. }) {
             self.stand_in_for(tid, pending);
+            self.note_loose_mode(tid, pending);
             return;
         }
         let right = match (pending.decoded.expected.recorded, result) {

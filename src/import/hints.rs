@@ -10,6 +10,7 @@ use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, numbe
 use tickernel_systems::fs::PATH_MAX;
 
 use super::cut_links::CutLinks;
+use super::dotted::Dotted;
 use super::identity::{Identities, Sights};
 use super::initial::Shape;
 use super::openings::Openings;
@@ -24,6 +25,8 @@ pub struct Hints {
     pub(super) has_mounted: bool,
     /// Links of which only the beginning was printed.
     pub(super) cut_links: CutLinks,
+    /// What was opened by paths with `..`.
+    pub(super) dotted: Dotted,
     /// All that was read from each pipe, by its printed name.
     streams: BTreeMap<Vec<u8>, Vec<u8>>,
     stream_bytes: usize,
@@ -111,6 +114,7 @@ impl Hints {
         }
         hints.openings.finish();
         hints.see_cut_links();
+        hints.see_links_by_dots();
         hints.identities = hints.sights.conclude(&hints.shapes);
         for (link, target) in hints.identities.links.clone() {
             hints.shapes.insert(link, Shape::Link(target));
@@ -358,6 +362,10 @@ impl Hints {
                 let flags = call.arg(at + 1).and_then(|flags| numbers::bits32(flags, table));
                 let nofollow = flags.is_some_and(|flags| flags & O_NOFOLLOW != 0);
                 let path = call.arg(at).and_then(Value::as_bytes);
+                let made = call.result.as_ref().and_then(|result| result.value.as_ref());
+                if let (Some(path), Some(real)) = (path, printed(made)) {
+                    self.dotted.see(path, real);
+                }
                 let path = self.absolute(call.arg(0).filter(|_| at == 1), path);
                 let created = path.as_ref().and_then(|path| self.created.get(path).copied());
                 let opened = created.unwrap_or(index);

@@ -7,7 +7,7 @@ use tickernel_systems::wire::{Wire, WireReader};
 
 use super::order::Order;
 use super::paths;
-use super::probe::Probe;
+use super::probe::{Probe, is_part_of};
 use crate::replay::Recorded;
 
 /// Most rounds for one call: each runs a pending write.
@@ -56,6 +56,7 @@ impl Order<'_> {
                 }
                 Call::Write { fd, .. } | Call::Writev { fd, .. } => {
                     matches!(pending.decoded.expected.recorded, Recorded::Errno(_))
+                        || self.is_part_before(tid, call, other, &theirs)
                         || self.is_last_reader(tid, call, other, *fd)
                         || self.is_written_before(tid, call, other, *fd, &theirs)
                 }
@@ -75,7 +76,12 @@ impl Order<'_> {
             };
             if sensitive && self.probe(other) == Probe::Right {
                 wrote |= matches!(theirs, Call::Write { .. } | Call::Writev { .. });
+                // A write that does not wait comes before the read that makes room.
+                let (first, was_busy) =
+                    (self.is_part_before(tid, call, other, &theirs), self.task(tid).busy);
+                self.task(tid).busy |= first;
                 self.run_other(other);
+                self.task(tid).busy = was_busy;
             }
         }
         wrote
@@ -99,6 +105,24 @@ impl Order<'_> {
         }
         self.resume(writer, item, missing);
         self.kernel.written_so_far(writer) != Some(written)
+    }
+
+    /// Whether another task's write, which did not wait, put what there was room for before this
+    /// call made more of it.
+    fn is_part_before(&self, tid: u32, call: &Call<'_>, other: u32, theirs: &Call<'_>) -> bool {
+        let (Call::Read { fd: from, .. } | Call::Readv { fd: from, .. }) = *call else {
+            return false;
+        };
+        let (Call::Write { fd, data } | Call::Writev { fd, data }) = theirs else { return false };
+        let pending = self.tasks.get(&other).and_then(|task| task.pending.as_ref());
+        let recorded = pending.map(|pending| pending.decoded.expected.recorded);
+        let (Some(Recorded::Value(value)), Some(to)) = (recorded, self.kernel.fd_view(other, *fd))
+        else {
+            return false;
+        };
+        let pipe = self.kernel.fd_view(tid, from).and_then(|view| view.pipe);
+        is_part_of(to.flags, data.len() as u64, value)
+            && pipe.zip(to.pipe).is_some_and(|(one, other)| one.id == other.id)
     }
 
     /// Whether a call closes the last reading end of the pipe that another task's write goes to.

@@ -13,6 +13,7 @@ use tickernel_systems::abi::{Errno, Rlimit, SigAction, SigSet, Signal, WaitStatu
 use tickernel_systems::event::{Call, Payload};
 
 use super::before::{Before, Prelude, Shown};
+use super::climb::Climb;
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
@@ -73,7 +74,18 @@ impl Inherited {
         let found = Self { root, ..Self::default() };
         let (tasks, stats) = (BTreeMap::new(), BTreeMap::new());
         let (races, before) = (Races::default(), Before::default());
-        let mut walk = Walk { found, tasks, stats, races, before, unmasked: None };
+        let climb = Climb::default();
+        let mut walk = Walk {
+            found,
+            tasks,
+            stats,
+            climb,
+            races,
+            before,
+            unmasked: None,
+            told: Vec::new(),
+            in_handler: None,
+        };
         for (at, event) in (0..).zip(&recording.events) {
             walk.event(recording, at, &event);
         }
@@ -124,6 +136,9 @@ pub(super) fn line_of_pid(recording: &Recording, pid: u32) -> Option<u64> {
     found.map(|event| event.line)
 }
 
+/// Most handlers that run inside each other.
+const MAX_NESTED: usize = 64;
+
 /// The walk over a recording.
 struct Walk {
     found: Inherited,
@@ -131,10 +146,16 @@ struct Walk {
     /// The last stat of an absolute path that each task made: bash(1) and pwd(1) compare `$PWD`
     /// with `.`.
     stats: BTreeMap<u32, (Vec<u8>, Value)>,
+    /// How the root finds out where it is.
+    climb: Climb,
     races: Races,
     before: Before,
     /// Who just set its first mask, where the one before was not asked for.
     unmasked: Option<u32>,
+    /// Signals that the root was told of and that no handler returned from yet.
+    told: Vec<Signal>,
+    /// Who is in a handler that came under its first mask: its return tells that.
+    in_handler: Option<u32>,
 }
 
 impl Walk {
@@ -208,7 +229,7 @@ impl Walk {
             self.found.mask.get_or_insert(SigSet::of(signal));
         }
         if (CLD_EXITED..=CLD_DUMPED).contains(&info.code) {
-            self.before.child(tid, info.pid);
+            self.before.told(tid, info.pid);
         }
         let child = if info.code >= CLD_EXITED { self.tasks.get(&info.pid) } else { None };
         if child.is_some_and(|child| child.touched & facts::UIDS == 0) {
@@ -216,7 +237,12 @@ impl Walk {
         }
         // A signal that would end the task, and did not: it was ignored.
         let Some(signal) = Signal::from_name(name) else { return };
+        if tid == self.found.root && self.told.len() < MAX_NESTED {
+            self.told.push(signal);
+        }
         // A handler runs with another mask.
+        let is_first = self.task(tid).touched & facts::MASK == 0;
+        self.in_handler = Some(tid).filter(|_| is_first).or(self.in_handler);
         self.task(tid).touched |= facts::MASK;
         let ends =
             matches!(signal.default_action(), DefaultAction::Terminate | DefaultAction::Core);
@@ -238,12 +264,32 @@ impl Walk {
         let task = self.tasks.entry(tid).or_default();
         self.found.fds.see(task, call, parsed.as_ref(), &decoded.expected);
         let Some(parsed) = parsed else { return };
+        if matches!(parsed, Call::RtSigreturn {})
+            && tid == self.found.root
+            && let Some(signal) = self.told.pop()
+            && !self.task(tid).has_executed
+            && !self.task(tid).signals.contains(signal)
+        {
+            self.before.caught(signal);
+            self.found.ignored.remove(signal);
+        }
+        if matches!(parsed, Call::RtSigreturn {}) && self.in_handler == Some(tid) {
+            self.in_handler = None;
+            let mask = call.arg(0).and_then(|frame| frame.field("mask"));
+            if let Some(mask) = mask.and_then(numbers::sigset) {
+                self.found.mask.get_or_insert(mask);
+            }
+        }
         if let Recorded::Value(value) = decoded.expected.recorded {
             self.ids(tid, &parsed, &decoded, value);
             self.places(tid, call, &parsed, &decoded);
             self.signals_and_limits(tid, &parsed, &decoded);
             self.created(tid, &parsed, &decoded);
             self.waited(tid, &parsed, &decoded, value);
+        } else if decoded.expected.recorded == Recorded::Errno(Errno::ECHILD) {
+            if let Call::Wait4 { wpid: -1, .. } = parsed {
+                self.before.has_none(tid);
+            }
         } else if decoded.expected.recorded == Recorded::Errno(Errno::EPERM) {
             self.refused(tid, &parsed);
         } else if decoded.expected.recorded == Recorded::Errno(Errno::EACCES) {
@@ -253,6 +299,7 @@ impl Walk {
             && matches!(decoded.expected.recorded, Recorded::Value(0))
         {
             self.races.leave(tid);
+            self.found.fds.root_executed |= tid == self.found.root;
             self.task(tid).exec();
         }
     }
@@ -390,6 +437,11 @@ impl Walk {
     /// The working directory, by what shows it.
     fn places(&mut self, tid: u32, call: &strace::Call, parsed: &Call<'_>, decoded: &Decoded) {
         let old = self.is_old(tid, facts::CWD);
+        if tid == self.found.root
+            && let Some(path) = self.climb.see(parsed)
+        {
+            self.found.see_cwd(2, &path);
+        }
         match parsed {
             Call::Chdir { .. } | Call::Fchdir { .. } | Call::Chroot { .. } => {
                 self.task(tid).touched |= facts::CWD;
@@ -411,7 +463,9 @@ impl Walk {
                     && old
                     && of == *stat
                 {
-                    self.found.see_cwd(2, &same);
+                    // Two directories may be alike as far as strace shows them without -v.
+                    let doubt = if stat.field("st_ino").is_some() { 2 } else { 4 };
+                    self.found.see_cwd(doubt, &same);
                 }
             }
             Call::Execve { envp, .. } if tid == self.found.root && old => {
@@ -454,9 +508,10 @@ impl Walk {
                 }
                 if set.is_some() {
                     task.touched |= facts::MASK;
+                    self.in_handler = self.in_handler.filter(|other| *other != tid);
                 }
             }
-            Call::RtSigsuspend { .. } | Call::RtSigreturn {} => task.touched |= facts::MASK,
+            Call::RtSigreturn {} => task.touched |= facts::MASK,
             Call::Prlimit64 { target, resource, new_limit } if (0..32).contains(resource) => {
                 let own = *target == 0 || u32::try_from(*target) == Ok(tid);
                 let bit = 1 << *resource;

@@ -8,15 +8,18 @@
 mod arrivals;
 mod before;
 mod borders;
+mod climb;
 mod created;
 mod cut_links;
 mod decode;
 mod demand;
 mod descriptors;
+mod dotted;
 mod facts;
 mod fates;
 mod flow;
 mod force;
+mod ghosts;
 mod hidden;
 mod hints;
 mod hold;
@@ -27,10 +30,12 @@ mod items;
 mod lineage;
 mod mapped;
 mod meta;
+mod modes;
 mod numbers;
 mod openings;
 mod order;
 mod paths;
+mod polls;
 mod probe;
 mod programs;
 mod races;
@@ -278,6 +283,11 @@ pub fn read_text(path: &Path) -> Result<Option<Text>, ImportError> {
 /// What the text says of a call's answer.
 pub fn decode_answer(call: &crate::strace::Call) -> Expected {
     decode::decode(call).expected
+}
+
+/// Whether strace cut an argument of the call.
+pub(crate) fn is_cut(call: &crate::strace::Call) -> bool {
+    decode::known_in_part(call)
 }
 
 /// The siginfo of a signal's line.

@@ -19,6 +19,7 @@ use super::before::{Prelude, Shown};
 use super::decode::{self, Decoded};
 use super::fates::{self, Fate};
 use super::flow::Stream;
+use super::ghosts;
 use super::hints::Hints;
 use super::initial::Initial;
 use super::items::Items;
@@ -64,6 +65,8 @@ pub struct Order<'a> {
     pub(super) ends: BTreeMap<u32, Vec<u64>>,
     /// What becomes of the tasks that get the signals still to come.
     fates: IntoIter<Fate>,
+    /// Calls of which what is printed is not so, by number.
+    ghosts: BTreeSet<u64>,
     /// Bytes written to each pipe so far.
     pub(super) written: BTreeMap<u64, u64>,
     /// Bytes taken out of each pipe so far.
@@ -81,14 +84,24 @@ pub struct Order<'a> {
     pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
     /// When a name was taken away last, by the kernel's clock.
     pub(super) removed_ns: Option<u64>,
+    /// Files whose mode a call may have changed that strace cut.
+    pub(super) loose_modes: BTreeSet<InodeId>,
     /// Files that are mapped shared and writable.
     pub(super) mapped: BTreeSet<InodeId>,
     /// No line tells that a task exited (`strace -qqq`).
     pub(super) no_ends: bool,
     /// No line tells of a signal (`strace -e signal=none`).
     pub(super) no_signals: bool,
+    /// No line tells of a signal, nor that one ended a task.
+    pub(super) no_kills: bool,
+    /// Children of whose ends a signal's line tells, where no other does.
+    pub(super) told_of: BTreeSet<u32>,
+    /// No call that failed is printed (`strace -z`).
+    pub(super) no_failures: bool,
     /// Ends of tasks of which no call tells (`strace -z`).
     pub(super) silent_ends: SilentEnds,
+    /// Children that were there before the first line, and whose they are.
+    pub(super) earlier_children: BTreeMap<u32, u32>,
     /// Tasks that have lines of their own: without `-f` children have none.
     pub(super) traced: BTreeSet<u32>,
     /// Descriptions in whose place the kernel has another.
@@ -127,6 +140,7 @@ impl<'a> Order<'a> {
             depth: 0,
             ends: ends(recording, boot.pid),
             fates: fates::of_signals(recording).into_iter(),
+            ghosts: ghosts::of(recording),
             written: BTreeMap::new(),
             taken: BTreeMap::new(),
             unknown: Unknown::default(),
@@ -136,6 +150,7 @@ impl<'a> Order<'a> {
             disorder: 0,
             earlier: BTreeMap::new(),
             removed_ns: None,
+            loose_modes: BTreeSet::new(),
             mapped: BTreeSet::new(),
             no_ends: !recording
                 .events
@@ -145,7 +160,13 @@ impl<'a> Order<'a> {
                 .events
                 .iter()
                 .any(|event| matches!(event.kind, EventKind::Signal { .. })),
+            no_kills: !recording.events.iter().any(|event| {
+                matches!(event.kind, EventKind::Signal { .. } | EventKind::Killed { .. })
+            }),
+            told_of: BTreeSet::new(),
+            no_failures: false,
             silent_ends: SilentEnds::default(),
+            earlier_children: BTreeMap::new(),
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
@@ -153,6 +174,9 @@ impl<'a> Order<'a> {
             choices: None,
         };
         order.note_inherited(boot);
+        if order.no_ends {
+            order.told_of = fates::children_told_of(recording);
+        }
         order
     }
 
@@ -160,11 +184,15 @@ impl<'a> Order<'a> {
     pub(super) fn begin(&mut self, prelude: &Prelude, shown: Shown) {
         // Handlers return, and nothing tells that they began.
         self.no_signals &= shown.returns;
+        self.no_failures = !shown.failures;
         if !shown.ends {
             self.silent_ends = SilentEnds::of(self.recording, self.root);
         }
         for (task, bytes) in prelude {
             let Ok(call) = Call::get(&mut WireReader::new(bytes)) else { continue };
+            if let Call::Clone { set_tid, .. } = call {
+                self.earlier_children.insert(set_tid, *task);
+            }
             let forced = Expected::only(Role::Force, call.name());
             self.emit(&Event::Call { task: *task, call }, Some(forced), None);
         }
@@ -290,6 +318,9 @@ impl<'a> Order<'a> {
         }
         self.leave_open_call(tid);
         let mut decoded = decode::decode(&call);
+        if self.ghosts.contains(&index) && !decode::is_scopeless(&call) {
+            decoded.expected = Expected::only(Role::Call, &call.name);
+        }
         let exit_line = call.exit_line;
         let lines = (self.line, exit_line.unwrap_or(self.line));
         let carried = decoded.call.is_some() && scope::is_carried_out(&call.name);
@@ -446,6 +477,9 @@ impl<'a> Order<'a> {
         let Some(call) = self.recording.calls.get(index) else { return };
         if call.entry_line.is_none() {
             return self.exit_without_entry(tid, index, call);
+        }
+        if self.ghosts.contains(&index) {
+            return;
         }
         let tid = self.executing(tid, index, &call);
         let Some(pending) = self.task(tid).pending.as_mut() else { return };

@@ -2,13 +2,16 @@
 //! (IMPORT.md section 1, rule "lazy with demand".) Looks only; runs nothing.
 
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::{EpollEvent, Errno, PollFd, SelectSets};
+use tickernel_systems::abi::{EpollEvent, Errno, PollFd};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{InodeId, Pages, Place};
 use tickernel_systems::{ChildView, CounterView, Kernel, SocketView, WaitsView};
 
-use super::paths;
+use super::{paths, polls};
 use crate::replay::{CUT, Expected, Recorded, stat_bits};
+
+/// Bytes of a page of a pipe (pipe(7)).
+const PAGE_BYTES: u64 = 4096;
 
 /// What a look at a call finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,14 +75,14 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
             write(kernel, tid, fd, data.len() as u64, expected)
         }
         Call::Poll { ref fds, .. } | Call::Ppoll { ref fds, .. } => {
-            poll(kernel, tid, fds, expected)
+            polls::poll(kernel, tid, fds, expected)
         }
         Call::EpollWait { epfd, maxevents, .. }
         | Call::EpollPwait { epfd, maxevents, .. }
         | Call::EpollPwait2 { epfd, maxevents, .. } => {
             epoll(kernel, tid, epfd, maxevents, expected)
         }
-        Call::Select { .. } | Call::Pselect6 { .. } => select(kernel, tid, call, expected),
+        Call::Select { .. } | Call::Pselect6 { .. } => polls::select(kernel, tid, call, expected),
         Call::Wait4 { wpid, options } => child(kernel, tid, wpid, options | WEXITED, expected),
         Call::Waitid { idtype, id, options } => {
             let wpid = match idtype {
@@ -272,10 +275,18 @@ fn stat(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Prob
 }
 
 fn write(kernel: &Kernel, tid: u32, fd: i32, len: u64, expected: &Expected) -> Probe {
-    let Some(pipe) = kernel.fd_view(tid, fd).and_then(|view| view.pipe) else {
-        return Probe::Unknown;
-    };
+    let Some(view) = kernel.fd_view(tid, fd) else { return Probe::Unknown };
+    let Some(pipe) = view.pipe else { return Probe::Unknown };
     match expected.recorded {
+        Recorded::Value(value) if is_part_of(view.flags, len, value) && pipe.readers > 0 => {
+            // All that there was room for, the rest of the last page with it.
+            let value = value.cast_unsigned();
+            match value.checked_sub(pipe.free_bytes) {
+                None => Probe::Unknown,
+                Some(0..PAGE_BYTES) => Probe::Right,
+                Some(PAGE_BYTES..) => Probe::Wants(Want::Room(pipe.id)),
+            }
+        }
         Recorded::Value(value) if pipe.readers > 0 => {
             let fits = len <= pipe.free_bytes || value.cast_unsigned() < len;
             if fits { Probe::Right } else { Probe::Wants(Want::Room(pipe.id)) }
@@ -287,92 +298,9 @@ fn write(kernel: &Kernel, tid: u32, fd: i32, len: u64, expected: &Expected) -> P
     }
 }
 
-fn ready(list: &[PollFd]) -> Vec<(i32, u16)> {
-    let mut ready: Vec<_> = list
-        .iter()
-        .filter(|entry| entry.revents != 0)
-        .map(|entry| (entry.fd, entry.revents))
-        .collect();
-    ready.sort_unstable();
-    ready
-}
-
-fn objects(kernel: &Kernel, tid: u32, fds: impl Iterator<Item = i32>) -> Want {
-    let ids = fds.filter_map(|fd| kernel.fd_view(tid, fd)?.object());
-    Want::Ready(ids.collect())
-}
-
-fn poll(kernel: &Kernel, tid: u32, fds: &[PollFd], expected: &Expected) -> Probe {
-    let Payload::Poll(recorded) = &expected.payload else { return Probe::Unknown };
-    if ready(&kernel.poll_view(tid, fds)) == ready(recorded) {
-        return Probe::Right;
-    }
-    let timers =
-        recorded.iter().filter(|entry| entry.revents != 0).filter_map(|entry| {
-            match kernel.fd_view(tid, entry.fd)?.waits? {
-                WaitsView::Timer { deadline_ns, count: 0, .. } => deadline_ns,
-                WaitsView::Timer { .. } | WaitsView::Epoll | WaitsView::Signals => None,
-            }
-        });
-    if let Some(at) = timers.min() {
-        Probe::Wants(Want::Time(at))
-    } else {
-        Probe::Wants(objects(kernel, tid, fds.iter().map(|entry| entry.fd)))
-    }
-}
-
-/// The descriptors that a call polls.
-pub(super) fn polled(call: &Call<'_>) -> Vec<i32> {
-    match call {
-        Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => fds.iter().map(|it| it.fd).collect(),
-        Call::Select { readfds, writefds, exceptfds, .. }
-        | Call::Pselect6 { readfds, writefds, exceptfds, .. } => {
-            let sets = [readfds, writefds, exceptfds].into_iter().flatten().flatten();
-            sets.filter_map(|fd| i32::try_from(*fd).ok()).collect()
-        }
-        Call::EpollWait { epfd, .. }
-        | Call::EpollPwait { epfd, .. }
-        | Call::EpollPwait2 { epfd, .. } => Vec::from([*epfd]),
-        _ => Vec::new(),
-    }
-}
-
-fn select(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Probe {
-    let (Call::Select { readfds, writefds, exceptfds, .. }
-    | Call::Pselect6 { readfds, writefds, exceptfds, .. }) = call
-    else {
-        return Probe::Unknown;
-    };
-    let Payload::Select(recorded) = &expected.payload else { return Probe::Unknown };
-    // What select(2) counts as readable, writable, exceptional: poll(2) says the same.
-    const IN: u32 = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
-    const OUT: u32 = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR;
-    let mut asked = Vec::new();
-    let mut pick = |list: &Option<Vec<i64>>, events: u32| {
-        list.as_ref().map(|list| {
-            let fds: Vec<PollFd> = list
-                .iter()
-                .filter_map(|fd| i32::try_from(*fd).ok())
-                .map(|fd| PollFd { fd, events: events as u16, revents: 0 })
-                .collect();
-            asked.extend(fds.iter().map(|entry| entry.fd));
-            let seen = kernel.poll_view(tid, &fds);
-            let seen = seen.into_iter().filter(|entry| u32::from(entry.revents) & events != 0);
-            let mut seen: Vec<i32> = seen.map(|entry| entry.fd).collect();
-            seen.sort_unstable();
-            seen
-        })
-    };
-    let now = SelectSets {
-        read: pick(readfds, IN),
-        write: pick(writefds, OUT),
-        except: pick(exceptfds, POLLPRI),
-    };
-    if now == **recorded {
-        Probe::Right
-    } else {
-        Probe::Wants(objects(kernel, tid, asked.into_iter()))
-    }
+/// Whether a write that does not wait put only a part of its data.
+pub(super) fn is_part_of(flags: u32, len: u64, value: i64) -> bool {
+    flags & O_NONBLOCK != 0 && u64::try_from(value).is_ok_and(|value| value < len)
 }
 
 fn child(kernel: &mut Kernel, tid: u32, wpid: i32, options: u32, expected: &Expected) -> Probe {

@@ -4,14 +4,43 @@
 use tickernel_systems::fs::{Fs, Kind, Meta, Place};
 
 use super::hints::Hints;
-use super::initial::{Initial, Shape, live_meta};
+use super::initial::{Initial, NodeId, Shape, live_meta};
 use super::ranges::gaps;
 use crate::replay::stat_bits;
+
+/// How a program begins (elf(5)).
+pub(super) const PROGRAM: &[u8] = b"\x7fELF";
+
+/// Most of a first line that execve(2) looks at.
+const LINE_BYTES: u64 = 255;
+
+/// How a program goes on of which only the beginning is known; `None` if that is enough.
+pub(super) fn rest_of_program(known: &[u8]) -> Option<Vec<u8>> {
+    if let Some(rest) = PROGRAM.strip_prefix(known) {
+        return Some(rest.to_vec()).filter(|rest| !rest.is_empty());
+    }
+    let first = known.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let is_whole = first.len() < known.len() || known.len() as u64 >= LINE_BYTES;
+    match first.strip_prefix(b"#!") {
+        _ if is_whole => None,
+        None if first == b"#" => Some(b"!/bin/sh\n".to_vec()),
+        None => None,
+        Some(path) if path.contains(&b'/') => Some(b"?\n".to_vec()),
+        Some(_) => Some(b"/bin/sh\n".to_vec()),
+    }
+}
 
 impl Initial {
     /// A file that ran: executable, and a program if nothing else is known.
     pub fn see_program(&mut self, fs: &mut Fs, place: Place) {
-        let Some(id) = self.of(fs, place) else { return };
+        let head = fs.pages(place).map(|pages| pages.read(0, 4)).unwrap_or_default();
+        let Some(id) = self.of(fs, place) else {
+            // Perhaps a copy of one that nobody has read.
+            if head == [0; PROGRAM.len()] {
+                self.see_bytes(fs, place, 0, PROGRAM);
+            }
+            return;
+        };
         if let Some(node) = self.nodes.get_mut(id) {
             node.executed = true;
             if node.known & stat_bits::MODE == 0 {
@@ -22,27 +51,46 @@ impl Initial {
                 }
             }
         }
-        let head = fs.pages(place).map(|pages| pages.read(0, 4)).unwrap_or_default();
-        if !head.starts_with(b"#!") && !head.starts_with(b"\x7fELF") {
+        if head.starts_with(b"#") {
+            self.complete_script(fs, place, id);
+        } else if !head.starts_with(PROGRAM) {
             if let Some(node) = self.nodes.get_mut(id) {
                 if gaps(&node.ranges, 0, 4).is_empty() {
                     return;
                 }
-                node.pages.write(0, b"\x7fELF");
+                node.pages.write(0, PROGRAM);
             }
             fs.describe_kind(place, |kind| {
                 if let Kind::Regular(pages) = kind {
-                    pages.write(0, b"\x7fELF");
+                    pages.write(0, PROGRAM);
                 }
             })
             .unwrap_or(());
         }
     }
 
+    /// A script of which strace cut the first line.
+    fn complete_script(&mut self, fs: &mut Fs, place: Place, id: NodeId) {
+        let Some(node) = self.nodes.get(id) else { return };
+        let known = gaps(&node.ranges, 0, LINE_BYTES).first().map_or(LINE_BYTES, |gap| gap.0);
+        let head = node.pages.read(0, known);
+        if let Some(rest) = rest_of_program(&head) {
+            self.see_bytes(fs, place, known, &rest);
+        }
+    }
+
     /// Scripts that ran: their interpreters were there.
     pub fn add_interpreters(&mut self, fs: &mut Fs, hints: &Hints) {
         for id in 0..self.nodes.len() {
-            let Some(node) = self.nodes.get(id).filter(|node| node.executed) else { continue };
+            let Some(node) = self.nodes.get_mut(id).filter(|node| node.executed) else { continue };
+            // What was read of it after it ran may end before its first line does.
+            let known = gaps(&node.ranges, 0, LINE_BYTES).first().map_or(LINE_BYTES, |gap| gap.0);
+            let start = node.pages.read(0, known);
+            if start.starts_with(b"#")
+                && let Some(rest) = rest_of_program(&start)
+            {
+                node.pages.write(known, &rest);
+            }
             let head = node.pages.read(0, 256);
             let Some(line) = head.strip_prefix(b"#!") else { continue };
             let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();

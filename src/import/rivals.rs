@@ -6,7 +6,8 @@ use tickernel_systems::event::Call;
 
 use super::descriptors::used;
 use super::order::Order;
-use super::probe::{Probe, polled};
+use super::polls::polled;
+use super::probe::Probe;
 use crate::replay::Recorded;
 
 impl Order<'_> {

@@ -1,12 +1,13 @@
 //! Signals at their lines and the ends of tasks (IMPORT.md section 3).
 
 use tickernel_systems::abi::signal::{DefaultAction, SIG_DFL, SIG_IGN};
-use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal, WaitStatus};
+use tickernel_systems::abi::{Errno, SigInfo, SigSet, Signal, Timespec, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::fates::Fate;
-use super::order::{CLOCK_STEP_NS, Order};
+use super::order::{CLOCK_STEP_NS, MAX_DEMANDS, Order};
+use super::probe::Want;
 use super::task::Task;
 use super::{decode, numbers};
 use crate::replay::{Expected, FED, Recorded, Role};
@@ -28,7 +29,30 @@ impl Order<'_> {
         if fate == Fate::Lives && ends && action.handler == SIG_DFL {
             return;
         }
+        if fate == Fate::Lives && self.is_taken_back(tid, signal, &recorded) {
+            return;
+        }
         self.deliver(tid, signal, recorded);
+    }
+
+    /// A stop signal that its task had taken when SIGCONT came: it does not stop (signal(7)), and
+    /// no line says that it did.
+    fn is_taken_back(&mut self, tid: u32, signal: Signal, info: &SigInfo) -> bool {
+        if signal.default_action() != DefaultAction::Stop
+            || !self.is_known(tid)
+            || self.kernel.action_of(tid, signal).unwrap_or_default().handler != SIG_DFL
+        {
+            return false;
+        }
+        self.bring(tid, signal, info);
+        // Who sends the other has begun to, perhaps.
+        for _ in 0..MAX_DEMANDS {
+            if !self.kernel.has_pending(tid, signal) || !self.supply(tid, &Want::Continue) {
+                break;
+            }
+        }
+        // Or it comes while the tracer still holds the task; until then the signal stays.
+        self.is_known(info.pid)
     }
 
     pub(super) fn deliver(&mut self, tid: u32, signal: Signal, recorded: SigInfo) {
@@ -184,10 +208,18 @@ impl Order<'_> {
                 Ok(Call::ExitGroup { status } | Call::Exit { status }) => Some(status),
                 _ => None,
             });
-        let is_told = !self.no_ends && self.traced.contains(&pid);
+        let is_killed = matches!(status, Some(WaitStatus::Signaled(..)));
+        let is_told = !self.no_ends && self.traced.contains(&pid) && !(is_killed && self.no_kills);
         if is_told && leaving.is_none() && self.task(pid).fatal.is_none() {
             return false;
         }
+        let parent = self.earlier_children.get(&pid).copied();
+        // Nor does a line tell its parent of it where one before was not taken yet.
+        let parent = parent.or_else(|| {
+            let is_merged = self.no_ends && !self.no_kills && !self.told_of.contains(&pid);
+            self.kernel.parent_of(pid).filter(|_| is_merged)
+        });
+        let untold = parent.filter(|parent| !self.kernel.has_pending(*parent, Signal::SIGCHLD));
         match (leaving, status) {
             (Some(status), _) => self.exited(pid, status.cast_unsigned(), None),
             (None, Some(WaitStatus::Exited(status))) => self.exited(pid, u32::from(status), None),
@@ -201,7 +233,42 @@ impl Order<'_> {
             }
             (None, _) => return false,
         }
+        if let Some(parent) = untold {
+            self.take_back_end(parent);
+        }
         true
+    }
+
+    /// A child stopped, and no line says so (`-e signal=none`): its parent was told.
+    pub(super) fn stop_unseen(&mut self, pid: u32, by: Signal) -> bool {
+        let goes_on = self.kernel.is_alive(pid) && !self.kernel.is_stopped(pid);
+        if !self.no_kills || !goes_on {
+            return false;
+        }
+        for _ in 0..MAX_DEMANDS {
+            if self.kernel.has_pending(pid, by) || !self.supply(pid, &Want::Continue) {
+                break;
+            }
+        }
+        if !self.kernel.has_pending(pid, by) {
+            let info = SigInfo { signo: i32::from(by.number()), ..SigInfo::default() };
+            self.emit(&Event::Signal { target: pid, info }, None, None);
+        }
+        self.emit(&Event::Deliver { task: pid, signal: by }, None, None);
+        true
+    }
+
+    /// When a child ended that was there before the first line nobody knows: its parent was
+    /// perhaps told long ago, and if not, a line will say so.
+    fn take_back_end(&mut self, parent: u32) {
+        let told = Signal::SIGCHLD;
+        if !self.kernel.has_pending(parent, told) {
+            return;
+        }
+        let call =
+            Call::RtSigtimedwait { set: SigSet::of(told), timeout: Some(Timespec::default()) };
+        let forced = Expected::only(Role::Force, call.name());
+        self.emit(&Event::Call { task: parent, call }, Some(forced), None);
     }
 
     /// The call that a handler interrupts must be waiting in the kernel.

@@ -1,10 +1,15 @@
-//! Ends of tasks of which no call tells: `strace -z` prints no exit_group(2), for that does not
-//! return. A task that says nothing more closed its files some time before its end is printed.
+//! Ends of tasks, and masks, of which no call tells: `strace -z` prints no exit_group(2), for that
+//! does not return. A task that says nothing more closed its files some time before its end is
+//! printed.
 
 use std::collections::BTreeMap;
 
+use tickernel_systems::abi::flags::SIG_SETMASK;
+use tickernel_systems::event::{Call, Event, Payload};
+
 use super::order::Order;
 use super::probe::Want;
+use crate::replay::{Expected, FED, Role};
 use crate::strace::{EventKind, Recording};
 
 /// The end of a task.
@@ -51,6 +56,21 @@ impl SilentEnds {
 }
 
 impl Order<'_> {
+    /// Where no call is printed that failed, none that waits for a signal is: in a handler the mask
+    /// may be one that nothing tells of, rt_sigsuspend(2)'s for one.
+    pub(super) fn take_mask(&mut self, tid: u32, call: &Call<'_>, expected: &mut Expected) {
+        let (Call::RtSigprocmask { .. }, Payload::Set(old)) = (call, &expected.payload) else {
+            return;
+        };
+        if !self.no_failures || self.kernel.blocked_of(tid).is_none_or(|blocked| blocked == *old) {
+            return;
+        }
+        let call = Call::RtSigprocmask { how: SIG_SETMASK, set: Some(*old) };
+        let forced = Expected::only(Role::Force, call.name());
+        self.emit(&Event::Call { task: tid, call }, Some(forced), None);
+        expected.flags |= FED;
+    }
+
     /// The end of a task that holds what another one waits for to be closed.
     pub(super) fn supply_silent_end(&mut self, tid: u32, want: &Want) -> bool {
         let (Want::NoWriter(id) | Want::NoReader(id)) = *want else { return false };

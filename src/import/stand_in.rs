@@ -233,6 +233,9 @@ impl Order<'_> {
             _ => {
                 let (fds, is_fstat) = fds_of(parsed);
                 let known = fds.iter().find_map(|fd| self.stand_in_of(tid, *fd));
+                let uses = paths::uses(parsed);
+                let mut below = uses.iter().filter(|one| one.path.first() != Some(&b'/'));
+                let known = known.or_else(|| below.find_map(|it| self.stand_in_of(tid, it.dirfd)));
                 // The node in its place has what a stat shows of it.
                 let shown = is_fstat && fds.first().is_some_and(|fd| self.has_node(tid, *fd));
                 let known = known.filter(|_| !shown);

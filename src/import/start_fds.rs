@@ -88,7 +88,7 @@ pub fn inferred(
             BootTarget::Pipe(_) if seen.flags.is_none() => flags & !O_LARGEFILE,
             _ => flags,
         };
-        let mut made = BootFd { fd, target, flags, offset: 0, cloexec: false };
+        let mut made = BootFd { fd, target, flags, offset: 0, cloexec: seen.cloexec };
         if same.is_none() {
             made.offset = measure(*number, seen, &all, known, &made, initial, fs);
         }
@@ -102,8 +102,7 @@ fn is_same_file(one: &SeenFd, other: &SeenFd) -> bool {
     let names = (one.stat.as_ref().and_then(file_name), other.stat.as_ref().and_then(file_name));
     match names {
         (Some(one), Some(other)) => one == other,
-        // At one place at one time, and not at the start: one description.
-        _ if one.offset.is_some_and(|(offset, _)| offset > 0) && one.offset == other.offset => true,
+        _ if one.moves_with(other) => true,
         _ => one.text.is_some() && one.text == other.text,
     }
 }
@@ -175,7 +174,7 @@ fn target(
         _ if path.is_some() => Shape::File,
         _ if seen.text.is_some() => return null(),
         _ if seen.is_stream => Shape::Fifo,
-        _ if seen.offset.is_some_and(|(offset, _)| offset > 0) => Shape::File,
+        _ if seen.places.iter().any(|(offset, _)| *offset > 0) => Shape::File,
         // lseek(2) of /dev/null gives 0 too, but nothing can be read there.
         _ if seen.was_read && seen.offset.is_some() => Shape::File,
         _ if seen.was_read => Shape::Fifo,

@@ -37,6 +37,10 @@ impl Order<'_> {
         let mut expected = pending.decoded.expected.clone();
         let made = pending.decoded.with_flags(&call);
         self.treat(tid, &call, &mut expected);
+        self.treat_poll(tid, &call, &mut expected);
+        self.has_run(tid, &call, expected.recorded);
+        self.take_mode(tid, &call, &expected);
+        self.take_mask(tid, &call, &mut expected);
         let mut facts = Facts {
             kernel: &mut self.kernel,
             initial: &mut self.initial,
@@ -232,8 +236,12 @@ impl Order<'_> {
             }
             (Recorded::Value(_), Some(Question::Entropy { .. } | Question::HostFile { .. })) => {
                 expected.flags |= FED;
-                match &expected.payload {
-                    Payload::Data(data) => {
+                match (&expected.payload, expected.recorded) {
+                    // Their number is all that strace printed (`-e raw=read`).
+                    (Payload::None, Recorded::Value(value @ 0..=0x100_0000)) => {
+                        HostAnswer::Bytes(Bytes(vec![0; value as usize]))
+                    }
+                    (Payload::Data(data), _) => {
                         let mut bytes = data.0.clone();
                         // A cut text still has its whole length.
                         if let Recorded::Value(value @ 0..=0x100_0000) = expected.recorded {

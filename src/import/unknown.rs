@@ -70,6 +70,11 @@ impl Unknown {
         gaps.into_iter().any(|gap| gap.within(start, end).is_some())
     }
 
+    /// The first unknown bytes.
+    pub fn first(&self, home: Home) -> Option<(u64, u64)> {
+        self.gaps.get(&home)?.iter().map(|gap| (gap.start, gap.end)).min()
+    }
+
     fn put(&mut self, home: Home, gap: Gap) {
         if self.count < MAX_GAPS && gap.start < gap.end {
             self.gaps.entry(home).or_default().push(gap);

@@ -321,11 +321,23 @@ pub(super) fn judge_bytes(
 
 /// The kind and number of an object that has no path.
 fn object(text: &[u8]) -> Option<(&[u8], u64)> {
+    if let Some(name) = text.strip_suffix(b" (deleted)")
+        && let Some(at) = name.iter().rposition(|byte| *byte == b'#')
+        && let (Some(above), Some(number)) = (name.get(..at), name.get(at + 1..))
+        && above.starts_with(b"/")
+        && above.ends_with(b"/")
+    {
+        let number: u64 = std::str::from_utf8(number).ok()?.parse().ok()?;
+        return Some((above, number | UNNAMED));
+    }
     let kinds: [&[u8]; 2] = [b"pipe:[", b"socket:["];
     let kind = kinds.into_iter().find(|kind| text.starts_with(kind))?;
     let number = text.get(kind.len()..)?.strip_suffix(b"]")?;
     Some((kind, std::str::from_utf8(number).ok()?.parse().ok()?))
 }
+
+/// Keeps the numbers of files without a name apart from those of pipes.
+const UNNAMED: u64 = 1 << 63;
 
 /// The first entries that the other side lacks.
 fn only<'a>(entries: impl Iterator<Item = &'a Entry>, is_there: impl Fn(&Entry) -> bool) -> String {

@@ -25,6 +25,7 @@ use crate::strace::Recording;
 use crate::trace::{Item, TraceError, TraceReader};
 use calls::Texts;
 use order::Order;
+use values::MachineFds;
 
 /// Why a certificate is not valid: the first thing found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -135,7 +136,8 @@ fn check_from<R: Read>(text: &Recording, trace: R) -> Result<Certificate, Option
         damage,
         ..Certificate::default()
     };
-    let mut checks = Checks { texts: Texts::new(text), order: Order::default() };
+    let machine = MachineFds::default();
+    let mut checks = Checks { texts: Texts::new(text), order: Order::default(), machine };
     let mut fault = None;
     while let Some(item) = reader.next_item()? {
         match item {
@@ -177,6 +179,7 @@ fn take_apart<'a>(seq: u64, record: &crate::trace::Record<'a>) -> Result<Seen<'a
 struct Checks<'a> {
     texts: Texts<'a>,
     order: Order,
+    machine: MachineFds,
 }
 
 impl Checks<'_> {
@@ -186,7 +189,7 @@ impl Checks<'_> {
             certificate.ordered += 1;
         }
         if let (Some(found), Some(expected)) = (&found, &seen.expected) {
-            values::check(seen, expected, found, certificate)?;
+            values::check(seen, expected, found, &mut self.machine, certificate)?;
         }
         Ok(())
     }

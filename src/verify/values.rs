@@ -1,12 +1,14 @@
 //! Whether what is compared is what the text says, and what was fed is of a kind that may be.
 
+use std::collections::BTreeSet;
+
 use tickernel_systems::event::Payload;
 
 use super::calls::Found;
 use super::{Certificate, Fault, Seen};
-use crate::import::{decode_answer, signal_info};
+use crate::import::{decode_answer, is_cut, signal_info};
 use crate::replay::{Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, Recorded, Role};
-use crate::strace::Call;
+use crate::strace::{Call, Value};
 
 /// Calls whose answer may be taken from the recording, and why (IMPORT.md: INPUT).
 const MAY_BE_FED: &[(&str, &str)] = &[
@@ -48,7 +50,29 @@ const MAY_BE_FED: &[(&str, &str)] = &[
     ("rt_sigqueueinfo", "processes outside the recording"),
     ("rt_tgsigqueueinfo", "the same"),
     ("rt_sigtimedwait", "signals from outside"),
+    ("rt_sigprocmask", "masks of calls that are not printed (strace -z)"),
 ];
+
+/// Descriptors of files of /proc or /sys, by the numbers that fed calls gave: where descriptors are
+/// printed without text, a path below one tells nothing else.
+#[derive(Debug, Default)]
+pub(super) struct MachineFds(BTreeSet<i32>);
+
+impl MachineFds {
+    /// Whether a fed call is about the machine's own files.
+    fn allow(&mut self, call: &Call) -> bool {
+        let below = call.arg(0).and_then(Value::as_i32).is_some_and(|fd| self.0.contains(&fd));
+        let allowed = is_about_the_machine(call) || below;
+        let result = call.result.as_ref().and_then(|result| result.value.as_ref());
+        if let Some(made) = result.and_then(Value::as_i32)
+            && allowed
+            && call.name.starts_with("open")
+        {
+            self.0.insert(made);
+        }
+        allowed
+    }
+}
 
 /// Whether a call names a file of /proc or /sys, by path or by the text beside a descriptor.
 fn is_about_the_machine(call: &Call) -> bool {
@@ -65,6 +89,7 @@ pub(super) fn check(
     seen: &Seen<'_>,
     expected: &Expected,
     found: &Found,
+    machine: &mut MachineFds,
     certificate: &mut Certificate,
 ) -> Result<(), Fault> {
     if let Some(info) = &found.info {
@@ -88,7 +113,8 @@ pub(super) fn check(
         certificate.fed += 1;
         let name = expected.name();
         let listed = MAY_BE_FED.iter().any(|(allowed, _)| *allowed == name);
-        let allowed = listed || expected.flags & FED_PROC != 0 && is_about_the_machine(call);
+        let allowed =
+            expected.flags & FED_PROC != 0 && machine.allow(call) || listed || is_cut(call);
         if !allowed {
             let why = format!("{name} was fed, which nothing that it answers may be");
             return Err(seen.fault(Some(found.entry), why));

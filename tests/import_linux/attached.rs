@@ -90,3 +90,44 @@ fn inherited_descriptors_by_their_errors() {
         10 openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY) = 4\n";
     agrees(&session(limit), 0);
 }
+
+/// bash(1): when the children that were there ended nobody knows, one of them was waited for before
+/// (SIGCHLD comes late), and what was open at 3 was not so after execve(2).
+#[test]
+fn earlier_children_end_without_a_word_and_descriptors_close_on_exec() {
+    agrees(
+        r#"7 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 5
+7 rt_sigprocmask(SIG_SETMASK, [CHLD], NULL, 8) = 0
+7 rt_sigprocmask(SIG_SETMASK, [], NULL, 8) = 0
+7 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=4, si_uid=0, si_status=0, si_utime=0, si_stime=0} ---
+7 wait4(-1, 0x7ffe, WNOHANG, NULL) = -1 ECHILD (No child processes)
+7 rt_sigreturn({mask=[]}) = 0
+7 getppid() = 1
+7 pipe2([4, 5], 0) = 0
+7 clone(child_stack=NULL, flags=SIGCHLD) = 8
+8 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+8 openat(AT_FDCWD, "/etc/f", O_RDONLY) = 3
+8 exit_group(0) = ?
+8 +++ exited with 0 +++
+7 exit_group(0) = ?
+7 +++ exited with 0 +++
+"#,
+        0,
+    );
+}
+
+/// zsh(1) in rt_sigsuspend(2).
+#[test]
+fn handlers_and_masks_from_before_are_told_by_a_return() {
+    agrees(
+        r#"7 rt_sigsuspend([], 8) = ? ERESTARTNOHAND (To be restarted if no handler)
+7 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=5, si_uid=0, si_status=0, si_utime=0, si_stime=0} ---
+7 rt_sigreturn({mask=[CHLD WINCH]}) = -1 EINTR (Interrupted system call)
+7 rt_sigprocmask(SIG_BLOCK, [CHLD], [CHLD WINCH], 8) = 0
+7 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], WNOHANG, NULL) = 5
+7 exit_group(0) = ?
+7 +++ exited with 0 +++
+"#,
+        0,
+    );
+}

@@ -140,6 +140,8 @@ fn unchosen(address: &Value) -> Value {
         address["abstract"] = Value::Null;
     }
     address
+}
+
 /// What is left of a timer: the real clock runs. Programs set none that ends soon.
 fn roughly(timer: &Value) -> Value {
     /// Seconds that no test takes, and no machine has run.

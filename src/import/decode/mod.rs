@@ -91,9 +91,13 @@ pub fn decode(call: &strace::Call) -> Decoded {
     }
     let fault = recorded == Recorded::Errno(Errno::EFAULT);
     // strace -e inject: the kernel was not asked.
-    let injected = call.result.as_ref().is_some_and(|result| result.says("INJECTED"));
-    // Of such a call perhaps not even the arguments are known.
-    let is_answered = injected && !scope && call_bytes.is_none() && call.args.is_empty();
+    let says = |word| call.result.as_ref().is_some_and(|result| result.says(word));
+    let injected = says("INJECTED");
+    // Of such a call perhaps not even the arguments are known, but that what it made closes on
+    // exec.
+    let is_bare = call.args.iter().all(|arg| arg.name() == Some("O_CLOEXEC"));
+    let is_unreadable = injected && is_bare || known_in_part(call);
+    let is_answered = is_unreadable && !scope && call_bytes.is_none();
     let unreadable = !scope
         && !is_answered
         && (injected
@@ -107,13 +111,28 @@ pub fn decode(call: &strace::Call) -> Decoded {
         expected.role = Role::Call;
         expected.flags |= FED;
     }
-    let call = match call_bytes {
+    // `dump --strace` of a call that the kernel did not know.
+    let is_unsupported = says("UNSUPPORTED") && !scope && !unreadable;
+    if is_unsupported {
+        expected.role = Role::Unsupported;
+    }
+    let call = match call_bytes.filter(|_| !is_unsupported) {
         Some(bytes) => Some(bytes.into()),
         None if !scope && !unreadable => Some(unmodelled(&call.name).into()),
         None => None,
     };
     let vector_flags = inputs::vector_flags(&args);
     Decoded { call, expected, unreadable, vector_flags }
+}
+
+/// Whether strace cut an argument of a call that the kernel knows (`-s`): what that was it cannot
+/// know.
+pub fn known_in_part(call: &strace::Call) -> bool {
+    let is_cut = |value: &Value| {
+        value.as_text().is_some_and(|text| text.cut)
+            || value.as_array().is_some_and(|list| list.more)
+    };
+    is_known(&call.name) && call.args.iter().any(is_cut)
 }
 
 /// Whether the kernel has a call of this name.
