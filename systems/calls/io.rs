@@ -385,6 +385,10 @@ impl Kernel {
                         Ok(from) if from < end => end,
                         Ok(_) | Err(_) => return Err(Errno::ENXIO.into()),
                     },
+                    // A list in memory has no end to count from.
+                    SEEK_END if !has_holes && self.fs.inode_id(place).is_some() => {
+                        return Err(Errno::EINVAL.into());
+                    }
                     _ => seek_from(old, end, largest, offset, whence)?,
                 }
             }

@@ -424,7 +424,7 @@ impl Kernel {
             }
             Call::Fgetxattr { fd, name, size } => {
                 Self::check_xattr(name, None)?;
-                let spot = self.open_spot(task, fd)?;
+                let spot = self.xattr_spot(task, fd)?;
                 self.xattr(task, &spot, Some(name), size)
             }
             Call::Listxattr { path, size } => {
@@ -436,7 +436,7 @@ impl Kernel {
                 self.xattr(task, &spot, None, size)
             }
             Call::Flistxattr { fd, size } => {
-                let spot = self.open_spot(task, fd)?;
+                let spot = self.xattr_spot(task, fd)?;
                 self.xattr(task, &spot, None, size)
             }
             ref other => self.dispatch_xattrs(task, other),
@@ -457,7 +457,7 @@ impl Kernel {
             }
             Call::Fsetxattr { fd, name, value, flags } => {
                 Self::check_xattr(name, Some((value, flags)))?;
-                let spot = self.open_spot(task, fd)?;
+                let spot = self.xattr_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, Some((value, flags)))
             }
             Call::Removexattr { path, name } => {
@@ -472,7 +472,7 @@ impl Kernel {
             }
             Call::Fremovexattr { fd, name } => {
                 Self::check_xattr(name, None)?;
-                let spot = self.open_spot(task, fd)?;
+                let spot = self.xattr_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, None)
             }
             Call::Unmodelled { number } => self.unmodelled(number),

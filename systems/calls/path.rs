@@ -189,11 +189,15 @@ impl Kernel {
             | AT_EMPTY_PATH
             | AT_STATX_FORCE_SYNC
             | AT_STATX_DONT_SYNC;
+        // These alone take NULL for the empty path, and of a descriptor no flag is looked at.
+        let path = if flags & AT_EMPTY_PATH != 0 { path.or(Some(b"")) } else { path };
+        let is_empty = path.is_some_and(|path| path.first().is_none_or(|byte| *byte == 0));
+        if flags & AT_EMPTY_PATH != 0 && is_empty && dirfd >= 0 {
+            return self.fstat(task, dirfd);
+        }
         if flags & !known != 0 {
             return Err(Errno::EINVAL.into());
         }
-        // These alone take NULL for the empty path.
-        let path = if flags & AT_EMPTY_PATH != 0 { path.or(Some(b"")) } else { path };
         let spot = self.spot(task, dirfd, path, flags)?;
         Ok(self.stat_of(task, &spot))
     }
@@ -383,11 +387,12 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
-        let place = match self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)? {
-            Spot::Place(place) => place,
-            Spot::Open(_) => return Err(Errno::EXDEV.into()),
-        };
+        let spot = self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)?;
         let at = self.walk_to_parent(task, new.0, new.1)?;
+        let Spot::Place(place) = spot else {
+            self.fs.may_name(&at)?;
+            return Err(Errno::EXDEV.into());
+        };
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.link(&caller, place, &at, now)?;
@@ -467,6 +472,14 @@ impl Kernel {
     pub(crate) fn open_spot(&self, task: TaskRow, fd: i32) -> Result<Spot, Errno> {
         self.open_fd(task, fd)?;
         self.spot_of_fd(task, fd)
+    }
+
+    /// The object of an f- call of xattr(7): AT_FDCWD is the working directory (Linux 6.13).
+    pub(crate) fn xattr_spot(&self, task: TaskRow, fd: i32) -> Result<Spot, Errno> {
+        if fd == AT_FDCWD {
+            return Ok(Spot::Place(self.rows[self.rows[task].context].cwd));
+        }
+        self.open_spot(task, fd)
     }
 
     /// utimensat(2); a NULL path is the descriptor itself.
@@ -600,14 +613,13 @@ impl Kernel {
         name: Option<Path<'_>>,
         size: u64,
     ) -> CallResult {
-        let place = match spot {
-            Spot::Place(place) => place,
-            Spot::Open(row) => return self.xattr_unnamed(*row, name),
-        };
         caller!(self, task => caller);
-        let text = match name {
-            Some(name) => self.fs.getxattr(&caller, *place, name.ok_or(Errno::EFAULT)?)?,
-            None => self.fs.listxattr(&caller, *place),
+        let text = match (spot, name) {
+            (Spot::Open(row), name) => self.xattr_unnamed(*row, name)?,
+            (Spot::Place(place), Some(name)) => {
+                self.fs.getxattr(&caller, *place, name.ok_or(Errno::EFAULT)?)?
+            }
+            (Spot::Place(place), None) => self.fs.listxattr(&caller, *place),
         };
         let length = text.len() as u64;
         if size == 0 {

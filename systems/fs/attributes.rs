@@ -8,9 +8,9 @@ use super::volume::mount_flags::{
     MOUNT_READ_ONLY, MOUNT_STRICTATIME,
 };
 use super::{Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
-use crate::abi::credentials::CAP_CHOWN;
+use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::abi::flags::{
-    IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_ISGID, ST_MANDLOCK, ST_NOATIME,
+    IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_IFLNK, S_IFMT, S_ISGID, ST_MANDLOCK, ST_NOATIME,
     ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME,
     ST_SYNCHRONOUS, ST_VALID, UTIME_NOW, UTIME_OMIT,
 };
@@ -177,7 +177,9 @@ impl Fs {
         for (_, shown) in own.iter().filter(|(flag, _)| mount.is(*flag)) {
             flags |= shown;
         }
-        if !mount.is(MOUNT_NOATIME | MOUNT_STRICTATIME) {
+        // That of the files of memory has no flags at all.
+        let is_own = mount.at.is_none() && place.mount != self.root().mount;
+        if !mount.is(MOUNT_NOATIME | MOUNT_STRICTATIME) && !(is_own && mount.flags == 0) {
             flags |= ST_RELATIME;
         }
         if volume.read_only {
@@ -202,10 +204,10 @@ impl Fs {
         now: Timespec,
     ) -> Result<(), Errno> {
         self.writable(place)?;
-        let (_, inode) = self.stored(place)?;
-        if let Kind::Symlink(_) = self.inodes.at(inode.0).kind {
+        if self.attributes(caller, place).mode & S_IFMT == S_IFLNK {
             return Err(Errno::EOPNOTSUPP);
         }
+        let (_, inode) = self.stored(place)?;
         if !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
         }
@@ -235,17 +237,23 @@ impl Fs {
         now: Timespec,
     ) -> Result<(), Errno> {
         self.writable(place)?;
-        let (_, inode) = self.stored(place)?;
-        let row = self.inodes.at(inode.0);
-        let is_owner = row.uid == caller.cred.fsuid;
+        let old = self.attributes(caller, place);
+        let is_owner = old.uid == caller.cred.fsuid;
         let may = caller.cred.capable(CAP_CHOWN);
-        if uid.is_some_and(|uid| !(may || is_owner && uid == row.uid)) {
+        if uid.is_some_and(|uid| !(may || is_owner && uid == old.uid)) {
             return Err(Errno::EPERM);
         }
-        let own_group = |gid: u32| gid == row.gid || caller.cred.in_group(gid);
+        let own_group = |gid: u32| gid == old.gid || caller.cred.in_group(gid);
         if gid.is_some_and(|gid| !(may || is_owner && own_group(gid))) {
             return Err(Errno::EPERM);
         }
+        if let Node::Proc(node) = place.node {
+            // The kernel forgets it at the next look: a task's files are its own user's.
+            let kept = (uid.is_some() || gid.is_some()) && node.is_immutable();
+            return if kept { Err(Errno::EPERM) } else { Ok(()) };
+        }
+        let (_, inode) = self.stored(place)?;
+        let row = self.inodes.at(inode.0);
         let dropped = match row.kind {
             Kind::Directory(_) => 0,
             _ => self.dropped_set_ids(caller, inode),
@@ -281,8 +289,18 @@ impl Fs {
     ) -> Result<(), Errno> {
         change.check()?;
         self.writable(place)?;
+        let uid = self.attributes(caller, place).uid;
+        let owner = uid == caller.cred.fsuid || caller.cred.capable(CAP_FOWNER);
+        if let Node::Proc(node) = place.node {
+            return match change {
+                _ if node.is_immutable() => Err(Errno::EPERM),
+                TimeChange::Touch if !owner => self.permission(caller, place, MAY_WRITE),
+                TimeChange::Set { .. } if !owner => Err(Errno::EPERM),
+                // No time of /proc is shown.
+                TimeChange::Touch | TimeChange::Set { .. } => Ok(()),
+            };
+        }
         let (_, inode) = self.stored(place)?;
-        let owner = self.owner_or_capable(caller, inode);
         let (atime, mtime) = match change {
             TimeChange::Touch => {
                 if !owner {
@@ -297,7 +315,7 @@ impl Fs {
         let stamp = |time: FileTime, old: Timespec| match time {
             FileTime::Now => now,
             FileTime::Omit => old,
-            FileTime::At(time) if time.sec < first => Timespec { sec: first, nsec: 0 },
+            FileTime::At(time) if time.sec <= first => Timespec { sec: first, nsec: 0 },
             FileTime::At(time) if time.sec >= last => Timespec { sec: last, nsec: 0 },
             FileTime::At(time) => time,
         };

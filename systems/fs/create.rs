@@ -25,6 +25,14 @@ pub fn check_mknod_mode(mode: u32) -> Result<(), Errno> {
 }
 
 impl Fs {
+    /// Whether a path can be the new name of what is no directory, permissions aside.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOENT`, `EROFS`, and those of the walk to it.
+    pub fn may_name(&self, at: &Walked) -> Result<(), Errno> {
+        self.new_name(at, false)
+    }
+
     /// Whether a path can be a new name: what the kernel checks before it asks for permission.
     fn new_name(&self, at: &Walked, directory: bool) -> Result<(), Errno> {
         if at.last != Last::Name || at.place?.is_some() {
@@ -139,9 +147,11 @@ impl Fs {
         if row.nlink >= self.volume(old).kind.facts().max_links {
             return Err(Errno::EMLINK);
         }
+        let nlink = row.nlink + 1;
+        self.room_for_link(inode)?;
         self.room_for_name(at.parent)?;
+        self.set_links(inode, nlink);
         let row = self.inode_mut(inode);
-        row.nlink += 1;
         row.linkable = false;
         row.ctime = now;
         let entry = self.add_entry(parent, at.name.clone(), inode);

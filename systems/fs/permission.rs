@@ -69,7 +69,14 @@ impl Fs {
         if mask & MAY_WRITE != 0 && content && self.volume(place).read_only {
             return Err(Errno::EROFS);
         }
-        if attributes.allow(caller.cred, mask) { Ok(()) } else { Err(Errno::EACCES) }
+        let own = match place.node {
+            Node::Proc(node) if mask & MAY_WRITE != 0 && node.is_immutable() => {
+                return Err(Errno::EPERM);
+            }
+            Node::Proc(node) => node.lists_descriptors_of(caller.proc),
+            Node::Entry(_) => false,
+        };
+        if own || attributes.allow(caller.cred, mask) { Ok(()) } else { Err(Errno::EACCES) }
     }
 
     pub(super) fn mount_is(&self, place: Place, flag: u32) -> bool {

@@ -74,14 +74,12 @@ impl Fs {
 
     /// Counts one name less; a directory has only one, and its `.` goes with it.
     pub(super) fn lost_name(&mut self, inode: InodeId, now: Timespec) {
-        let row = self.inode_mut(inode);
-        row.nlink = match row.kind {
+        let row = self.inodes.at(inode.0);
+        let nlink = match row.kind {
             Kind::Directory(_) => 0,
-            Kind::Regular(_) | Kind::Symlink(_) | Kind::Fifo | Kind::Socket => {
-                row.nlink.saturating_sub(1)
-            }
-            Kind::CharDevice(_) | Kind::BlockDevice(_) => row.nlink.saturating_sub(1),
+            _ => row.nlink.saturating_sub(1),
         };
-        row.ctime = now;
+        self.set_links(inode, nlink);
+        self.inode_mut(inode).ctime = now;
     }
 }

@@ -2,7 +2,7 @@
 //! with the link counts of the directories above.
 
 use super::walk::{Last, Walked};
-use super::{Caller, EntryId, Fs, Kind, MAY_WRITE, Name, Place};
+use super::{Caller, EntryId, Fs, Kind, MAY_WRITE, Name, Node, Place};
 use crate::abi::flags::{
     IN_ATTRIB, IN_MOVE_SELF, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT,
 };
@@ -80,7 +80,10 @@ impl Fs {
     }
 
     fn same_inode(&self, a: Place, b: Place) -> bool {
-        self.inode_id(a).is_some() && self.inode_id(a) == self.inode_id(b)
+        match (a.node, b.node) {
+            (Node::Proc(a), Node::Proc(b)) => a == b,
+            _ => self.inode_id(a).is_some() && self.inode_id(a) == self.inode_id(b),
+        }
     }
 
     /// The checks that need no credentials, from the names to the shape of the tree.

@@ -78,7 +78,7 @@ pub struct KindFacts {
     pub dir_bytes: (u64, u64),
     /// The cookie behind the last entry of a directory.
     pub end_of_directory: i64,
-    /// Whether a directory answers SEEK_DATA and SEEK_HOLE (lseek(2)).
+    /// Whether a directory answers SEEK_DATA and SEEK_HOLE, and SEEK_END (lseek(2)).
     pub seeks_holes_of_directories: bool,
     /// Whether RWF_DONTCACHE, and of reads RWF_NOWAIT, are taken (preadv2(2)).
     pub drops_cache: bool,
@@ -93,6 +93,11 @@ pub struct KindFacts {
     pub max_xattr_bytes: usize,
     /// Whether `user.` attributes exist.
     pub user_xattrs: bool,
+    /// Whether each further link of a file counts as an inode (`nr_inodes` of tmpfs(5)).
+    pub links_are_inodes: bool,
+    /// Whether its files can have seals, as files of memory (fcntl(2)); those with a name are
+    /// sealed against seals.
+    pub has_seals: bool,
     /// Whether it needs no device (`nodev` in proc_filesystems(5)).
     pub nodev: bool,
 }
@@ -113,6 +118,8 @@ const TMPFS: KindFacts = KindFacts {
     empty_reads_count: true,
     max_xattr_bytes: 128 * 1024,
     user_xattrs: true,
+    links_are_inodes: true,
+    has_seals: true,
     nodev: true,
 };
 
@@ -145,6 +152,8 @@ impl VolumeKind {
                 empty_reads_count: false,
                 max_xattr_bytes: 4096 - 36,
                 user_xattrs: true,
+                links_are_inodes: false,
+                has_seals: false,
                 nodev: false,
             },
             VolumeKind::Tmpfs => &TMPFS,
@@ -161,6 +170,8 @@ impl VolumeKind {
                 dir_bytes: (0, 0),
                 max_xattr_bytes: 0,
                 user_xattrs: false,
+                links_are_inodes: false,
+                has_seals: false,
                 ..TMPFS
             },
         }
