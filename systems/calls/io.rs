@@ -377,7 +377,7 @@ impl Kernel {
             Thing::Directory => {
                 let largest = i64::MAX as u64;
                 let end = if self.bends.any_offset { self.tree_stat(place).size } else { largest };
-                let has_holes = self.fs.volume(place).kind.facts().seeks_holes_of_directories;
+                let has_holes = self.fs.list_kind(place).facts().seeks_holes_of_directories;
                 match whence {
                     // All of it is data, up to the end.
                     SEEK_DATA | SEEK_HOLE if has_holes => match u64::try_from(offset) {

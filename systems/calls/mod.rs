@@ -19,6 +19,7 @@ mod ioctl;
 pub(crate) mod lock;
 mod memfd;
 mod mount;
+mod overlay;
 pub(crate) mod object;
 mod open;
 mod path;
@@ -436,7 +437,7 @@ impl Kernel {
                 self.xattr(task, &spot, None, size)
             }
             Call::Flistxattr { fd, size } => {
-                let spot = self.xattr_spot(task, fd)?;
+                let spot = self.open_spot(task, fd)?;
                 self.xattr(task, &spot, None, size)
             }
             ref other => self.dispatch_xattrs(task, other),
@@ -472,7 +473,7 @@ impl Kernel {
             }
             Call::Fremovexattr { fd, name } => {
                 Self::check_xattr(name, None)?;
-                let spot = self.xattr_spot(task, fd)?;
+                let spot = self.open_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, None)
             }
             Call::Unmodelled { number } => self.unmodelled(number),

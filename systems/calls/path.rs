@@ -474,7 +474,7 @@ impl Kernel {
         self.spot_of_fd(task, fd)
     }
 
-    /// The object of an f- call of xattr(7): AT_FDCWD is the working directory (Linux 6.13).
+    /// The object of fgetxattr(2) and fsetxattr(2): AT_FDCWD is the working directory (Linux 6.13).
     pub(crate) fn xattr_spot(&self, task: TaskRow, fd: i32) -> Result<Spot, Errno> {
         if fd == AT_FDCWD {
             return Ok(Spot::Place(self.rows[self.rows[task].context].cwd));
@@ -621,7 +621,11 @@ impl Kernel {
             }
             (Spot::Place(place), None) => self.fs.listxattr(&caller, *place),
         };
-        let length = text.len() as u64;
+        let of_layer = match (spot, name) {
+            (Spot::Place(place), None) => self.fs.listed_in_layer(*place),
+            _ => None,
+        };
+        let length = of_layer.unwrap_or(text.len() as u64);
         if size == 0 {
             return Ok(Answer::value(length as i64));
         }

@@ -10,7 +10,7 @@ use super::volume::mount_flags::{
 use super::{Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
 use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::abi::flags::{
-    IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_IFLNK, S_IFMT, S_ISGID, ST_MANDLOCK, ST_NOATIME,
+    IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID, ST_MANDLOCK, ST_NOATIME,
     ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME,
     ST_SYNCHRONOUS, ST_VALID, UTIME_NOW, UTIME_OMIT,
 };
@@ -83,7 +83,8 @@ impl TimeChange {
 impl Fs {
     /// stat(2) of a place.
     pub fn stat(&self, caller: &Caller<'_>, place: Place) -> Stat {
-        let volume = self.volume(place);
+        let overlay = self.overlay_at(place);
+        let volume = overlay.map_or(self.volume(place), |id| &self.volumes[id.0 as usize]);
         let attributes = self.attributes(caller, place);
         let mut stat = Stat {
             dev: volume.dev,
@@ -94,7 +95,14 @@ impl Fs {
             ..Stat::default()
         };
         match place.node {
-            Node::Entry(entry) => self.stat_inode(self.entry(entry).inode, &mut stat),
+            Node::Entry(entry) => {
+                self.stat_inode(self.entry(entry).inode, &mut stat);
+                // A directory of several layers does not count its subdirectories.
+                let is_dir = attributes.mode & S_IFMT == S_IFDIR && stat.nlink > 0;
+                if overlay.is_some_and(|overlay| is_dir && self.is_merged(overlay, entry)) {
+                    stat.nlink = 1;
+                }
+            }
             Node::Proc(node) => {
                 stat.ino = node.ino();
                 stat.nlink = procfs::nlink(node);
@@ -142,8 +150,14 @@ impl Fs {
 
     /// statfs(2) of a place.
     pub fn statfs(&self, place: Place) -> Statfs {
-        let volume = self.volume(place);
-        let facts = volume.kind.facts();
+        let overlay = self.overlay_at(place);
+        let facts = match overlay {
+            Some(_) => VolumeKind::Overlay.facts(),
+            None => self.volume(place).kind.facts(),
+        };
+        // An overlay has the room of its upper layer.
+        let upper = overlay.and_then(|overlay| self.upper_volume(overlay));
+        let volume = upper.map_or(self.volume(place), |id| &self.volumes[id.0 as usize]);
         let mut statfs = Statfs {
             kind: facts.magic,
             bsize: PAGE_BYTES,
@@ -162,8 +176,8 @@ impl Fs {
     }
 
     fn statfs_flags(&self, place: Place) -> u64 {
-        let volume = self.volume(place);
         let mount = self.mounts.at(place.mount.0);
+        let volume = &self.volumes[mount.volume.0 as usize];
         let own = [
             (MOUNT_READ_ONLY, ST_RDONLY),
             (MOUNT_NOSUID, ST_NOSUID),
@@ -214,12 +228,14 @@ impl Fs {
         if self.mode_is_sealed(inode, mode) {
             return Err(Errno::EPERM);
         }
+        self.to_change(place, now)?;
         let row = self.inode_mut(inode);
         row.mode = mode & 0o7777;
         if !in_group_or_capable(caller.cred, row.gid) {
             row.mode &= !S_ISGID;
         }
         row.ctime = now;
+        self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
     }
@@ -261,6 +277,7 @@ impl Fs {
         if dropped != 0 && !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
         }
+        self.to_change(place, now)?;
         let row = self.inode_mut(inode);
         row.uid = uid.unwrap_or(row.uid);
         row.gid = gid.unwrap_or(row.gid);
@@ -269,6 +286,7 @@ impl Fs {
             row.mode &= !S_ISGID;
         }
         row.ctime = now;
+        self.mirror(place);
         if uid.is_some() || gid.is_some() || dropped != 0 {
             self.tell(place, IN_ATTRIB);
         }
@@ -311,7 +329,7 @@ impl Fs {
             TimeChange::Set { .. } if !owner => return Err(Errno::EPERM),
             TimeChange::Set { atime, mtime } => (atime, mtime),
         };
-        let (first, last) = self.volume(place).kind.facts().seconds;
+        let (first, last) = self.kept_on(place).facts().seconds;
         let stamp = |time: FileTime, old: Timespec| match time {
             FileTime::Now => now,
             FileTime::Omit => old,
@@ -319,9 +337,11 @@ impl Fs {
             FileTime::At(time) if time.sec >= last => Timespec { sec: last, nsec: 0 },
             FileTime::At(time) => time,
         };
+        self.to_change(place, now)?;
         let row = self.inode_mut(inode);
         (row.atime, row.mtime) = (stamp(atime, row.atime), stamp(mtime, row.mtime));
         row.ctime = now;
+        self.mirror(place);
         self.tell(
             place,
             match (atime, mtime) {
@@ -337,6 +357,10 @@ impl Fs {
     /// link.
     pub fn accessed(&mut self, place: Place, now: Timespec) {
         let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) else { return };
+        // What lies in a lower layer is read there, and without a trace.
+        if self.is_lower(place) {
+            return;
+        }
         let mount = self.mounts.at(place.mount.0);
         let off = mount.is(MOUNT_NOATIME) || mount.is(MOUNT_NODIRATIME) && self.is_directory(place);
         if mount.is(MOUNT_STRICTATIME) && !off {
@@ -346,6 +370,7 @@ impl Fs {
         } else if !off {
             self.touch(inode, now);
         }
+        self.mirror(place);
     }
 
     /// [`Fs::accessed`] for the links that a walk followed.

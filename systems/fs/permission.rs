@@ -66,7 +66,7 @@ impl Fs {
     pub fn permission(&self, caller: &Caller<'_>, place: Place, mask: u32) -> Result<(), Errno> {
         let attributes = self.attributes(caller, place);
         let content = matches!(attributes.mode & S_IFMT, S_IFREG | S_IFDIR | S_IFLNK);
-        if mask & MAY_WRITE != 0 && content && self.volume(place).read_only {
+        if mask & MAY_WRITE != 0 && content && self.is_read_only(place) {
             return Err(Errno::EROFS);
         }
         let own = match place.node {

@@ -65,7 +65,7 @@ impl Volume {
     }
 
     /// How many of its inodes one takes, with its further links if they count.
-    fn inodes_of(&self, inode: &Inode) -> u64 {
+    pub(super) fn inodes_of(&self, inode: &Inode) -> u64 {
         if self.kind.facts().links_are_inodes { 1 + inode.further_links() } else { 1 }
     }
 

@@ -6,10 +6,12 @@
 
 use super::PAGE_BYTES;
 use super::inode::{EntryId, id};
+use super::overlay::Layers;
 use super::procfs::ProcNode;
 use super::usage::{DEFAULT_BYTES, DEFAULT_INODES};
 use crate::abi::flags::makedev;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 id! {
@@ -57,9 +59,13 @@ pub enum VolumeKind {
     Proc,
     /// A tmpfs without limits and without extended attributes.
     Ramfs,
+    /// Layers seen as one tree (`overlay.rs`).
+    Overlay,
 }
 
-crate::wire_enum!(VolumeKind { 0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs });
+crate::wire_enum!(VolumeKind {
+    0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs, 6 Overlay
+});
 
 /// What is true of every volume of a kind.
 #[derive(Debug)]
@@ -125,13 +131,14 @@ const TMPFS: KindFacts = KindFacts {
 
 impl VolumeKind {
     /// The kinds in the order of proc_filesystems(5).
-    pub const ALL: [VolumeKind; 6] = [
+    pub const ALL: [VolumeKind; 7] = [
         VolumeKind::Tmpfs,
         VolumeKind::Proc,
         VolumeKind::Devtmpfs,
         VolumeKind::Ramfs,
         VolumeKind::Devpts,
         VolumeKind::Ext4,
+        VolumeKind::Overlay,
     ];
 
     /// What is true of every volume of this kind.
@@ -157,6 +164,13 @@ impl VolumeKind {
                 nodev: false,
             },
             VolumeKind::Tmpfs => &TMPFS,
+            VolumeKind::Overlay => &KindFacts {
+                name: "overlay",
+                magic: 0x794c_7630,
+                links_are_inodes: false,
+                has_seals: false,
+                ..TMPFS
+            },
             VolumeKind::Devtmpfs => &KindFacts { name: "devtmpfs", ..TMPFS },
             VolumeKind::Devpts => {
                 &KindFacts { name: "devpts", magic: 0x1cd1, max_xattr_bytes: 0, ..TMPFS }
@@ -203,6 +217,8 @@ pub struct Volume {
     pub max_pages: u64,
     /// What mount(2) was told; `None` for a volume of the first image.
     pub options: Option<VolumeOptions>,
+    /// What an overlay is made of.
+    pub layers: Option<Box<Layers>>,
 }
 
 /// What was given when a volume was mounted (mount(2), tmpfs(5)).
@@ -226,13 +242,17 @@ crate::wire_struct!(VolumeOptions { flags, pages, inodes, mode, uid, gid });
 
 /// In the place of "read-only" in the encoding of a volume: its options follow.
 const HAS_OPTIONS: u8 = 2;
+/// The layers of an overlay follow, last of all.
+const HAS_LAYERS: u8 = 4;
 
 impl<'a> Wire<'a> for Volume {
     fn put(&self, out: &mut Vec<u8>) {
         self.kind.put(out);
         self.dev.put(out);
         self.source.put(out);
-        out.push(u8::from(self.read_only) | self.options.map_or(0, |_| HAS_OPTIONS));
+        let options = self.options.map_or(0, |_| HAS_OPTIONS);
+        let layers = self.layers.as_ref().map_or(0, |_| HAS_LAYERS);
+        out.push(u8::from(self.read_only) | options | layers);
         self.root.put(out);
         let numbers = [self.inodes, self.max_inodes, self.pages, self.held_bytes, self.max_pages];
         for number in numbers {
@@ -241,18 +261,23 @@ impl<'a> Wire<'a> for Volume {
         if let Some(options) = &self.options {
             options.put(out);
         }
+        if let Some(layers) = &self.layers {
+            layers.as_ref().put(out);
+        }
     }
 
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
         let kind = VolumeKind::get(from)?;
         let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
         let bits = from.byte()?;
-        if bits > 1 | HAS_OPTIONS {
-            return Err(from.error("0 to 3 for what is known of a volume"));
+        let is_overlay = bits & HAS_LAYERS != 0;
+        if bits > 1 | HAS_OPTIONS | HAS_LAYERS || is_overlay != (kind == VolumeKind::Overlay) {
+            return Err(from.error("0 to 7 for what is known of a volume, layers of an overlay"));
         }
         let root = Node::get(from)?;
         let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
         let options = if bits & HAS_OPTIONS == 0 { None } else { Some(VolumeOptions::get(from)?) };
+        let layers = if is_overlay { Some(Box::new(Layers::get(from)?)) } else { None };
         let read_only = bits & 1 != 0;
         Ok(Self {
             kind,
@@ -266,6 +291,7 @@ impl<'a> Wire<'a> for Volume {
             held_bytes,
             max_pages,
             options,
+            layers,
         })
     }
 }
@@ -363,6 +389,7 @@ impl Volume {
             VolumeKind::Devpts => (makedev(0, number), b"devpts"),
             VolumeKind::Proc => (makedev(0, number), b"proc"),
             VolumeKind::Ramfs => (makedev(0, number), b"ramfs"),
+            VolumeKind::Overlay => (makedev(0, number), b"overlay"),
         };
         Self {
             kind,
@@ -376,6 +403,7 @@ impl Volume {
             held_bytes: 0,
             max_pages: DEFAULT_BYTES / PAGE_BYTES,
             options: None,
+            layers: None,
         }
     }
 
