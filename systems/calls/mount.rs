@@ -2,7 +2,8 @@
 //! What is done to the tree of mounts: `fs/mounts.rs`.
 //!
 //! Not here: propagation between mounts (they are private; `MS_SHARED` and its like are checked),
-//! file systems on devices, devpts and devtmpfs, mount namespaces.
+//! file systems on devices, devpts and devtmpfs, mount namespaces. An overlay's options:
+//! `overlay.rs`.
 
 use crate::abi::credentials::CAP_SYS_ADMIN;
 use crate::abi::flags::*;

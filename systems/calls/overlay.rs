@@ -60,9 +60,8 @@ impl Kernel {
                 (b"" | b"ro" | b"rw" | b"default_permissions" | b"volatile", _) => continue,
                 _ => {
                     let known = HARMLESS.iter().find(|(name, _)| *name == key);
-                    let fits = known.is_some_and(|(_, all)| {
-                        value.is_some_and(|value| all.contains(&value))
-                    });
+                    let fits = known
+                        .is_some_and(|(_, all)| value.is_some_and(|value| all.contains(&value)));
                     if !fits {
                         return Err(Errno::EINVAL);
                     }

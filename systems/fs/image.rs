@@ -9,8 +9,8 @@ use super::inode::Entry;
 use super::table::Table;
 use super::volume::mount_flags::MOUNT_DETACHED;
 use super::{
-    EntryId, Fs, Inode, InodeId, Kind, MOUNTS_MAX, Mount, MountId, Node, Place, Protected, Volume, VolumeId,
-    VolumeKind,
+    EntryId, Fs, Inode, InodeId, Kind, MOUNTS_MAX, Mount, MountId, Node, Place, Protected, Volume,
+    VolumeId, VolumeKind,
 };
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader};

@@ -243,17 +243,17 @@ impl Fs {
         self.set_source(id, Bytes(new.source.to_vec()), options);
         let keep = |fs: &mut Fs, place: Place| {
             let volume = fs.mounts.at(place.mount.0).volume;
-            fs.insert_mount(Mount {
-                flags: MOUNT_DETACHED,
-                ..Mount::new(volume, place.node, None)
-            })
+            fs.insert_mount(Mount { flags: MOUNT_DETACHED, ..Mount::new(volume, place.node, None) })
         };
         let upper = places.upper.map(|place| keep(self, place));
         let lowers = places.lowers.iter().map(|place| keep(self, *place)).collect();
         let volume = &mut self.volumes[id.0 as usize];
         volume.read_only = upper.is_none() || new.volume_flags & MS_RDONLY != 0;
-        volume.layers =
-            Some(alloc::boxed::Box::new(Layers { upper, lowers, text: Bytes(places.text.clone()) }));
+        volume.layers = Some(alloc::boxed::Box::new(Layers {
+            upper,
+            lowers,
+            text: Bytes(places.text.clone()),
+        }));
         let root = volume.root;
         let built = self.merge_layers(id, now);
         let (flags, order) = (new.flags, self.next_turn());
@@ -284,8 +284,8 @@ impl Fs {
             (None, _) => all.retain(|place| places.lowers.contains(place)),
             (Some(_), None) => return Err(Errno::EINVAL),
             (Some(upper), Some(work)) => {
-                let apart = !self.is_below(upper.node, work.node)
-                    && !self.is_below(work.node, upper.node);
+                let apart =
+                    !self.is_below(upper.node, work.node) && !self.is_below(work.node, upper.node);
                 let closed = self.mounts.at(upper.mount.0).is(MOUNT_READ_ONLY);
                 if upper.mount != work.mount || !apart || closed || self.is_read_only(upper) {
                     return Err(Errno::EINVAL);

@@ -236,8 +236,7 @@ impl Fs {
         exchanged: Option<EntryId>,
         now: Timespec,
     ) -> Result<(), Errno> {
-        let (old_parent, old_name) =
-            (self.entry(source).parent, self.entry(source).name.clone());
+        let (old_parent, old_name) = (self.entry(source).parent, self.entry(source).name.clone());
         for entry in core::iter::once(source).chain(exchanged) {
             if !self.is_dir_entry(entry) {
                 self.copy_up(overlay, entry, now)?;
@@ -315,7 +314,8 @@ impl Fs {
         let (Some(overlay), Node::Entry(entry)) = (self.overlay_at(place), place.node) else {
             return;
         };
-        if !self.is_dir_entry(entry) || !self.entry(entry).linked && self.entry(entry).parent != entry
+        if !self.is_dir_entry(entry)
+            || !self.entry(entry).linked && self.entry(entry).parent != entry
         {
             return;
         }
@@ -337,9 +337,7 @@ impl Fs {
     /// The name by which an attribute lies in the layers.
     pub(super) fn layer_name<'n>(&self, place: Place, name: &'n [u8]) -> Cow<'n, [u8]> {
         match name.strip_prefix(PRIVATE) {
-            Some(rest) if self.overlay_at(place).is_some() => {
-                Cow::Owned([ESCAPED, rest].concat())
-            }
+            Some(rest) if self.overlay_at(place).is_some() => Cow::Owned([ESCAPED, rest].concat()),
             Some(_) | None => Cow::Borrowed(name),
         }
     }
