@@ -40,6 +40,7 @@ mod unix;
 mod unnamed;
 mod vectors;
 mod wait;
+mod xattr;
 
 use crate::abi::flags::*;
 use crate::abi::{AltStack, Errno, Timespec};
