@@ -83,8 +83,8 @@ impl TimeChange {
 impl Fs {
     /// stat(2) of a place.
     pub fn stat(&self, caller: &Caller<'_>, place: Place) -> Stat {
-        let overlay = self.overlay_at(place);
-        let volume = overlay.map_or(self.volume(place), |id| &self.volumes[id.0 as usize]);
+        let volume = self.mounted_volume(place);
+        let is_layered = volume.layers.is_some();
         let attributes = self.attributes(caller, place);
         let mut stat = Stat {
             dev: volume.dev,
@@ -98,8 +98,8 @@ impl Fs {
             Node::Entry(entry) => {
                 self.stat_inode(self.entry(entry).inode, &mut stat);
                 // A directory of several layers does not count its subdirectories.
-                let is_dir = attributes.mode & S_IFMT == S_IFDIR && stat.nlink > 0;
-                if overlay.is_some_and(|overlay| is_dir && self.is_merged(overlay, entry)) {
+                let is_dir = is_layered && attributes.mode & S_IFMT == S_IFDIR && stat.nlink > 0;
+                if is_dir && self.is_merged_at(place, entry) {
                     stat.nlink = 1;
                 }
             }
@@ -192,8 +192,8 @@ impl Fs {
             flags |= shown;
         }
         // That of the files of memory has no flags at all.
-        let is_own = mount.at.is_none() && place.mount != self.root().mount;
-        if !mount.is(MOUNT_NOATIME | MOUNT_STRICTATIME) && !(is_own && mount.flags == 0) {
+        let is_own = mount.flags == 0 && mount.at.is_none() && place.mount != self.root().mount;
+        if !is_own && !mount.is(MOUNT_NOATIME | MOUNT_STRICTATIME) {
             flags |= ST_RELATIME;
         }
         if volume.read_only {
@@ -228,7 +228,7 @@ impl Fs {
         if self.mode_is_sealed(inode, mode) {
             return Err(Errno::EPERM);
         }
-        self.to_change(place, now)?;
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         row.mode = mode & 0o7777;
         if !in_group_or_capable(caller.cred, row.gid) {
@@ -277,7 +277,7 @@ impl Fs {
         if dropped != 0 && !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
         }
-        self.to_change(place, now)?;
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         row.uid = uid.unwrap_or(row.uid);
         row.gid = gid.unwrap_or(row.gid);
@@ -337,7 +337,7 @@ impl Fs {
             FileTime::At(time) if time.sec >= last => Timespec { sec: last, nsec: 0 },
             FileTime::At(time) => time,
         };
-        self.to_change(place, now)?;
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         (row.atime, row.mtime) = (stamp(atime, row.atime), stamp(mtime, row.mtime));
         row.ctime = now;

@@ -154,7 +154,7 @@ impl Fs {
         self.room_for_link(inode)?;
         self.room_for_name(at.parent)?;
         if let Some(overlay) = overlay {
-            self.to_change(old, now)?;
+            self.changeable(old, now)?;
             self.link_on_overlay(overlay, (parent, &at.name), inode, now)?;
         }
         self.set_links(inode, self.inodes.at(inode.0).nlink + 1);

@@ -192,7 +192,7 @@ impl Fs {
             return Err(Errno::EFBIG);
         }
         self.may_resize_sealed(inode, old, size)?;
-        self.to_change(place, now)?;
+        self.changeable(place, now)?;
         let dropped = if self.drop_set_ids(caller, inode) { IN_ATTRIB } else { 0 };
         if let Some(pages) = self.pages_mut(inode) {
             pages.truncate(size);

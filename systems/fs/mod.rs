@@ -372,9 +372,14 @@ impl Fs {
         &self.volumes[id.0 as usize]
     }
 
+    /// The volume that is mounted at a place: an overlay, and not the layer of a file in it.
+    fn mounted_volume(&self, place: Place) -> &Volume {
+        &self.volumes[self.mounts.at(place.mount.0).volume.0 as usize]
+    }
+
     /// Whether nothing may change on the file system of a place.
     fn is_read_only(&self, place: Place) -> bool {
-        self.volumes[self.mounts.at(place.mount.0).volume.0 as usize].read_only
+        self.mounted_volume(place).read_only
     }
 
     /// `EROFS` where nothing may change.

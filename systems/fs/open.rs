@@ -114,7 +114,7 @@ impl Fs {
         }
         let changes = access_mask(flags) & MAY_WRITE != 0 && flags & O_PATH == 0;
         if changes && self.pages(place).is_some() {
-            self.to_change(place, now)?;
+            self.changeable(place, now)?;
         }
         if flags & (O_TRUNC | O_PATH) == O_TRUNC && self.pages(place).is_some() {
             self.truncate(caller, place, 0, now)?;

@@ -211,7 +211,9 @@ impl Fs {
     }
 
     /// Whether a directory of an overlay shows more than one: its link count is then 1.
-    pub(super) fn is_merged(&self, overlay: VolumeId, directory: EntryId) -> bool {
+    #[cold]
+    pub(super) fn is_merged_at(&self, place: Place, directory: EntryId) -> bool {
+        let Some(overlay) = self.overlay_at(place) else { return false };
         let under = self.under(overlay, directory);
         under.lowers.len() + usize::from(under.upper.is_some()) > 1
     }

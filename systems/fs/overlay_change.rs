@@ -28,7 +28,7 @@ impl Fs {
     ///
     /// # Errors
     /// `EPERM` below /proc, `ENOSPC`, `EROFS`.
-    pub(super) fn to_change(&mut self, place: Place, now: Timespec) -> Result<InodeId, Errno> {
+    pub(super) fn changeable(&mut self, place: Place, now: Timespec) -> Result<InodeId, Errno> {
         let (entry, inode) = self.stored(place)?;
         let Some(overlay) = self.overlay_at(place) else { return Ok(inode) };
         if self.is_dir_entry(entry) {

@@ -172,7 +172,7 @@ impl Fs {
         let before = present.map_or(0, |old| xattr_bytes(name, old));
         let after = xattr_bytes(name, value);
         self.room_for_bytes(place, after.saturating_sub(before))?;
-        self.to_change(place, now)?;
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         row.xattrs.get_or_insert_default().insert(name.into(), value.into());
         row.ctime = now;
@@ -208,7 +208,7 @@ impl Fs {
         let name = name.as_ref();
         let old = self.xattr(inode, name).ok_or(Errno::ENODATA)?;
         let bytes = xattr_bytes(name, old);
-        self.to_change(place, now)?;
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         if let Some(xattrs) = &mut row.xattrs {
             xattrs.remove(name);
