@@ -207,10 +207,12 @@ impl Fs {
             let is_there =
                 |at: Place| self.mounts.get(at.mount.0).is_some() && node_exists(at.node);
             let on_volume = match mount.root {
-                Node::Entry(entry) => self
-                    .entries
-                    .get(entry.0)
-                    .is_some_and(|entry| self.inodes.at(entry.inode.0).volume == mount.volume),
+                Node::Entry(entry) => self.entries.get(entry.0).is_some_and(|entry| {
+                    // A file of an overlay may be its layer's; its directory is not.
+                    let above = self.entries.at(entry.parent.0);
+                    let on = |inode: InodeId| self.inodes.at(inode.0).volume == mount.volume;
+                    on(entry.inode) || on(above.inode)
+                }),
                 Node::Proc(_) => true,
             };
             if !mount.at.is_none_or(is_there) || !on_volume || !self.is_volume(mount.volume) {
