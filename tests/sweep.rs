@@ -25,6 +25,8 @@ mod handles;
 mod locks;
 #[path = "sweep/opens.rs"]
 mod opens;
+#[path = "sweep/overlays.rs"]
+mod overlays;
 #[path = "sweep/renames.rs"]
 mod renames;
 #[path = "sweep/rights.rs"]
@@ -138,4 +140,9 @@ fn inotify() {
 #[test]
 fn attributes_of_users() {
     sweep(xattrs::xattrs, 47);
+}
+
+#[test]
+fn overlays() {
+    sweep(overlays::overlays, 211);
 }

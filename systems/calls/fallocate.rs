@@ -147,9 +147,11 @@ impl Kernel {
             }
             let now = self.stamp();
             self.fs.punch(place, range.offset, range.len, now);
-        } else if mode & FALLOC_FL_KEEP_SIZE != 0 {
-            self.fs.may_provide(place, range.end())?;
-        } else if range.end() > self.end_of(place) {
+            return Ok(Answer::default());
+        }
+        let keeps = mode & FALLOC_FL_KEEP_SIZE != 0;
+        self.fs.may_provide(place, (range.offset, range.len))?;
+        if !keeps && range.end() > self.end_of(place) {
             return self.truncate_place(task, place, range.end());
         }
         Ok(Answer::default())

@@ -390,7 +390,7 @@ impl Kernel {
             Thing::Directory => {
                 let largest = i64::MAX as u64;
                 let end = if self.bends.any_offset { self.tree_stat(place).size } else { largest };
-                let has_holes = self.fs.volume(place).kind.facts().seeks_holes_of_directories;
+                let has_holes = self.fs.list_kind(place).facts().seeks_holes_of_directories;
                 match whence {
                     // All of it is data, up to the end.
                     SEEK_DATA | SEEK_HOLE if has_holes => match u64::try_from(offset) {
@@ -398,6 +398,10 @@ impl Kernel {
                         Ok(from) if from < end => end,
                         Ok(_) | Err(_) => return Err(Errno::ENXIO.into()),
                     },
+                    // A list in memory has no end to count from.
+                    SEEK_END if !has_holes && self.fs.inode_id(place).is_some() => {
+                        return Err(Errno::EINVAL.into());
+                    }
                     _ => seek_from(old, end, largest, offset, whence)?,
                 }
             }

@@ -27,6 +27,7 @@ mod message;
 mod mount;
 pub(crate) mod object;
 mod open;
+mod overlay;
 mod path;
 mod pathconf;
 mod pidfd;
@@ -56,6 +57,7 @@ mod unix_names;
 mod unnamed;
 mod vectors;
 mod wait;
+mod xattr;
 
 use crate::abi::flags::*;
 use crate::abi::{AltStack, Errno, Timespec};
@@ -497,7 +499,7 @@ impl Kernel {
             }
             Call::Fgetxattr { fd, name, size } => {
                 Self::check_xattr(name, None)?;
-                let spot = self.open_spot(task, fd)?;
+                let spot = self.xattr_spot(task, fd)?;
                 self.xattr(task, &spot, Some(name), size)
             }
             Call::Listxattr { path, size } => {
@@ -530,7 +532,7 @@ impl Kernel {
             }
             Call::Fsetxattr { fd, name, value, flags } => {
                 Self::check_xattr(name, Some((value, flags)))?;
-                let spot = self.open_spot(task, fd)?;
+                let spot = self.xattr_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, Some((value, flags)))
             }
             Call::Removexattr { path, name } => {

@@ -2,7 +2,8 @@
 //! What is done to the tree of mounts: `fs/mounts.rs`.
 //!
 //! Not here: propagation between mounts (they are private; `MS_SHARED` and its like are checked),
-//! file systems on devices, devpts and devtmpfs, mount namespaces.
+//! file systems on devices, devpts and devtmpfs, mount namespaces. An overlay's options:
+//! `overlay.rs`.
 
 use crate::abi::credentials::CAP_SYS_ADMIN;
 use crate::abi::flags::*;
@@ -121,11 +122,14 @@ impl Kernel {
             VolumeKind::Ext4 => return Err(self.device_error(task, source)),
             // They are where they are and nowhere else.
             VolumeKind::Devtmpfs | VolumeKind::Devpts => return Err(Errno::ENODEV),
-            VolumeKind::Tmpfs | VolumeKind::Ramfs | VolumeKind::Proc => {}
+            VolumeKind::Tmpfs | VolumeKind::Ramfs | VolumeKind::Proc | VolumeKind::Overlay => {}
         }
         let source = source.unwrap_or(b"none");
         let (volume_flags, flags) = (flags, mount_flags(flags));
         let new = NewMount { kind, source, data, volume_flags, flags };
+        if kind == VolumeKind::Overlay {
+            return self.mount_overlay(task, at, &new);
+        }
         let now: Timespec = self.stamp();
         caller!(self, task => caller);
         self.fs.mount_new(&caller, at, &new, now)

@@ -189,11 +189,15 @@ impl Kernel {
             | AT_EMPTY_PATH
             | AT_STATX_FORCE_SYNC
             | AT_STATX_DONT_SYNC;
+        // These alone take NULL for the empty path, and of a descriptor no flag is looked at.
+        let path = if flags & AT_EMPTY_PATH != 0 { path.or(Some(b"")) } else { path };
+        let is_empty = path.is_some_and(|path| path.first().is_none_or(|byte| *byte == 0));
+        if flags & AT_EMPTY_PATH != 0 && is_empty && dirfd >= 0 {
+            return self.fstat(task, dirfd);
+        }
         if flags & !known != 0 {
             return Err(Errno::EINVAL.into());
         }
-        // These alone take NULL for the empty path.
-        let path = if flags & AT_EMPTY_PATH != 0 { path.or(Some(b"")) } else { path };
         let spot = self.spot(task, dirfd, path, flags)?;
         Ok(self.stat_of(task, &spot))
     }
@@ -395,11 +399,12 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
-        let place = match self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)? {
-            Spot::Place(place) => place,
-            Spot::Open(_) => return Err(Errno::EXDEV.into()),
-        };
+        let spot = self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)?;
         let at = self.walk_to_parent(task, new.0, new.1)?;
+        let Spot::Place(place) = spot else {
+            self.fs.may_name(&at)?;
+            return Err(Errno::EXDEV.into());
+        };
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.link(&caller, place, &at, now)?;
@@ -591,68 +596,6 @@ impl Kernel {
             },
         };
         Ok(Answer::with(Payload::Statfs(Box::new(statfs))))
-    }
-
-    /// The name of an attribute, checked with the new value (and flags) before the file is looked
-    /// for; a value that is only asked for or removed is none.
-    pub(crate) fn check_xattr(name: Path<'_>, value: Option<(&[u8], u32)>) -> Result<(), Errno> {
-        let (bytes, flags) = value.map_or((0, 0), |(value, flags)| (value.len(), flags));
-        // The flags come before the name is copied.
-        fs::xattr::check_new(b"-", bytes.min(1), flags)?;
-        let name = name.ok_or(Errno::EFAULT)?;
-        let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-        fs::xattr::check_new(&name[..end], bytes, flags)
-    }
-
-    /// getxattr(2) and listxattr(2): a size of 0 asks for the length only.
-    pub(crate) fn xattr(
-        &mut self,
-        task: TaskRow,
-        spot: &Spot,
-        name: Option<Path<'_>>,
-        size: u64,
-    ) -> CallResult {
-        let place = match spot {
-            Spot::Place(place) => place,
-            Spot::Open(row) => return self.xattr_unnamed(*row, name),
-        };
-        caller!(self, task => caller);
-        let text = match name {
-            Some(name) => self.fs.getxattr(&caller, *place, name.ok_or(Errno::EFAULT)?)?,
-            None => self.fs.listxattr(&caller, *place),
-        };
-        let length = text.len() as u64;
-        if size == 0 {
-            return Ok(Answer::value(length as i64));
-        }
-        if size < length {
-            return Err(Errno::ERANGE.into());
-        }
-        Ok(Answer::data(text))
-    }
-
-    /// setxattr(2) with a value and flags, removexattr(2) without.
-    pub(crate) fn set_xattr(
-        &mut self,
-        task: TaskRow,
-        spot: &Spot,
-        name: Path<'_>,
-        value: Option<(&[u8], u32)>,
-    ) -> CallResult {
-        let name = name.ok_or(Errno::EFAULT)?;
-        let place = match spot {
-            Spot::Place(place) => place,
-            Spot::Open(row) => return self.set_xattr_unnamed(*row, Some(name)),
-        };
-        let now = self.stamp();
-        caller!(self, task => caller);
-        match value {
-            Some((value, flags)) => {
-                self.fs.setxattr(&caller, *place, (name, value), flags, now)?;
-            }
-            None => self.fs.removexattr(&caller, *place, name, now)?,
-        }
-        Ok(Answer::default())
     }
 
     /// truncate(2).

@@ -20,7 +20,7 @@ impl Kernel {
             Spot::Place(place) => Some(*place),
             Spot::Open(_) => None,
         };
-        let kind = place.map(|place| self.fs.volume(place).kind);
+        let kind = place.map(|place| self.fs.kind_at(place));
         let is_ext4 = kind == Some(VolumeKind::Ext4);
         let is_regular = || {
             let inode = place.and_then(|place| self.fs.inode(place));

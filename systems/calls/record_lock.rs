@@ -172,10 +172,13 @@ impl Kernel {
         let kind = flock.kind as u32;
         // The descriptor's access mode is looked at before the rest of an OFD lock.
         let owned = ofd && flock.pid != 0;
-        if kind > F_UNLCK || asks && owned || cmd == F_GETLK && kind == F_UNLCK {
+        if cmd == F_GETLK && kind >= F_UNLCK {
             return Err(Errno::EINVAL.into());
         }
         let (start, end) = self.lock_range(row, &flock)?;
+        if kind > F_UNLCK || asks && owned {
+            return Err(Errno::EINVAL.into());
+        }
         let owner = if ofd {
             LockOwner::Description(row.own_id(&self.rows))
         } else {

@@ -13,6 +13,8 @@ use alloc::vec::Vec;
 
 /// Names of attributes that only regular files and directories may have (xattr(7)).
 const USER: &[u8] = b"user.";
+/// What a socket says of its protocol.
+const PROTOCOL: &[u8] = b"system.sockprotoname";
 
 impl Kernel {
     /// Mode, owner and group of the inode of an unnamed pipe or a socket; EOPNOTSUPP for an
@@ -84,13 +86,28 @@ impl Kernel {
         }
     }
 
-    /// fgetxattr(2), flistxattr(2): there is none. A `user.` name is not asked for where it could
-    /// not be; a pidfd is a regular file in its own file system, which has no such names.
-    pub(super) fn xattr_unnamed(&self, row: DescriptionRow, name: Option<Path<'_>>) -> CallResult {
-        let Some(name) = name else { return Ok(Answer::data(Vec::new())) };
+    /// fgetxattr(2), flistxattr(2): there is none but a socket's protocol. A `user.` name is not
+    /// asked for where it could not be; a pidfd is a regular file in its own file system, which has
+    /// no such names.
+    pub(super) fn xattr_unnamed(
+        &self,
+        row: DescriptionRow,
+        name: Option<Path<'_>>,
+    ) -> Result<Vec<u8>, Errno> {
+        let protocol = match self.rows[row].target {
+            Target::Socket(socket) => self.rows[socket].protocol_name(),
+            Target::File(_) | Target::Pipe(..) | Target::Object(_) => None,
+        };
+        let Some(name) = name else {
+            let listed = protocol.map_or(Vec::new(), |_| [PROTOCOL, b"\0"].concat());
+            return Ok(listed);
+        };
         let name = attribute_name(name)?;
+        if let (Some(protocol), PROTOCOL) = (protocol, name) {
+            return Ok([protocol.as_bytes(), b"\0"].concat());
+        }
         let excluded = name.starts_with(USER) && !self.is_pidfd(row);
-        Err(if excluded { Errno::ENODATA } else { Errno::EOPNOTSUPP }.into())
+        Err(if excluded { Errno::ENODATA } else { Errno::EOPNOTSUPP })
     }
 
     /// fsetxattr(2), fremovexattr(2).

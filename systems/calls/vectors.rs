@@ -189,7 +189,7 @@ impl Kernel {
     }
 
     fn flags_of_file(&self, place: Place, takes: u32, writes: bool) -> u32 {
-        let facts = self.fs.volume(place).kind.facts();
+        let facts = self.fs.kind_at(place).facts();
         let is_full = self.device_of(place) == Some(makedev(1, 7));
         match place.node {
             _ if self.fs.is_directory(place) => RWF_HIPRI,

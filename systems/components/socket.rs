@@ -4,7 +4,9 @@
 //! Linux takes for it and not by its length: so a writer waits after as many writes as there.
 //! What only some sockets have (a name, a queue of connections, options) lies apart, in [`More`].
 
-use crate::abi::flags::{AF_UNIX, SOCK_SEQPACKET, SOCK_STREAM};
+use crate::abi::flags::{
+    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM,
+};
 use crate::abi::socket::Ucred;
 use crate::abi::{Address, Errno};
 use crate::components::pipe::PAGE_BYTES;
@@ -212,6 +214,21 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// What `system.sockprotoname` says (xattr(7) does not name it): the name of its protocol in
+    /// /proc/net/protocols.
+    pub fn protocol_name(&self) -> Option<&'static str> {
+        Some(match (self.domain, self.kind) {
+            (AF_UNIX, SOCK_STREAM) => "UNIX-STREAM",
+            (AF_UNIX, _) => "UNIX",
+            (AF_INET, SOCK_STREAM) => "TCP",
+            (AF_INET, SOCK_DGRAM) => "UDP",
+            (AF_INET6, SOCK_STREAM) => "TCPv6",
+            (AF_INET6, SOCK_DGRAM) => "UDPv6",
+            (AF_NETLINK, _) => "NETLINK",
+            _ => return None,
+        })
+    }
+
     /// One that is connected to nothing: domain, type and protocol, and its owner and group.
     pub const fn unconnected(
         id: u64,

@@ -8,11 +8,11 @@ use super::volume::mount_flags::{
     MOUNT_READ_ONLY, MOUNT_STRICTATIME,
 };
 use super::{Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
-use crate::abi::credentials::CAP_CHOWN;
+use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::abi::flags::{
-    IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_ISGID, ST_MANDLOCK, ST_NOATIME,
-    ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME,
-    ST_SYNCHRONOUS, ST_VALID, UTIME_NOW, UTIME_OMIT,
+    IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_IFDIR, S_IFLNK, S_IFMT,
+    S_ISGID, ST_MANDLOCK, ST_NOATIME, ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID,
+    ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME, ST_SYNCHRONOUS, ST_VALID, UTIME_NOW, UTIME_OMIT,
 };
 use crate::abi::{Errno, Stat, Statfs, Timespec};
 
@@ -83,7 +83,8 @@ impl TimeChange {
 impl Fs {
     /// stat(2) of a place.
     pub fn stat(&self, caller: &Caller<'_>, place: Place) -> Stat {
-        let volume = self.volume(place);
+        let volume = self.mounted_volume(place);
+        let is_layered = volume.layers.is_some();
         let attributes = self.attributes(caller, place);
         let mut stat = Stat {
             dev: volume.dev,
@@ -94,7 +95,14 @@ impl Fs {
             ..Stat::default()
         };
         match place.node {
-            Node::Entry(entry) => self.stat_inode(self.entry(entry).inode, &mut stat),
+            Node::Entry(entry) => {
+                self.stat_inode(self.entry(entry).inode, &mut stat);
+                // A directory of several layers does not count its subdirectories.
+                let is_dir = is_layered && attributes.mode & S_IFMT == S_IFDIR && stat.nlink > 0;
+                if is_dir && self.is_merged_at(place, entry) {
+                    stat.nlink = 1;
+                }
+            }
             Node::Proc(node) => {
                 stat.ino = node.ino();
                 stat.nlink = procfs::nlink(node);
@@ -142,8 +150,14 @@ impl Fs {
 
     /// statfs(2) of a place.
     pub fn statfs(&self, place: Place) -> Statfs {
-        let volume = self.volume(place);
-        let facts = volume.kind.facts();
+        let overlay = self.overlay_at(place);
+        let facts = match overlay {
+            Some(_) => VolumeKind::Overlay.facts(),
+            None => self.volume(place).kind.facts(),
+        };
+        // An overlay has the room of its upper layer.
+        let upper = overlay.and_then(|overlay| self.upper_volume(overlay));
+        let volume = upper.map_or(self.volume(place), |id| &self.volumes[id.0 as usize]);
         let mut statfs = Statfs {
             kind: facts.magic,
             bsize: PAGE_BYTES,
@@ -162,8 +176,8 @@ impl Fs {
     }
 
     fn statfs_flags(&self, place: Place) -> u64 {
-        let volume = self.volume(place);
         let mount = self.mounts.at(place.mount.0);
+        let volume = &self.volumes[mount.volume.0 as usize];
         let own = [
             (MOUNT_READ_ONLY, ST_RDONLY),
             (MOUNT_NOSUID, ST_NOSUID),
@@ -177,7 +191,9 @@ impl Fs {
         for (_, shown) in own.iter().filter(|(flag, _)| mount.is(*flag)) {
             flags |= shown;
         }
-        if !mount.is(MOUNT_NOATIME | MOUNT_STRICTATIME) {
+        // That of the files of memory has no flags at all.
+        let is_own = mount.flags == 0 && mount.at.is_none() && place.mount != self.root().mount;
+        if !is_own && !mount.is(MOUNT_NOATIME | MOUNT_STRICTATIME) {
             flags |= ST_RELATIME;
         }
         if volume.read_only {
@@ -202,22 +218,24 @@ impl Fs {
         now: Timespec,
     ) -> Result<(), Errno> {
         self.writable(place)?;
-        let (_, inode) = self.stored(place)?;
-        if let Kind::Symlink(_) = self.inodes.at(inode.0).kind {
+        if self.attributes(caller, place).mode & S_IFMT == S_IFLNK {
             return Err(Errno::EOPNOTSUPP);
         }
+        let (_, inode) = self.stored(place)?;
         if !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
         }
         if self.mode_is_sealed(inode, mode) {
             return Err(Errno::EPERM);
         }
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         row.mode = mode & 0o7777;
         if !in_group_or_capable(caller.cred, row.gid) {
             row.mode &= !S_ISGID;
         }
         row.ctime = now;
+        self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
     }
@@ -235,17 +253,23 @@ impl Fs {
         now: Timespec,
     ) -> Result<(), Errno> {
         self.writable(place)?;
-        let (_, inode) = self.stored(place)?;
-        let row = self.inodes.at(inode.0);
-        let is_owner = row.uid == caller.cred.fsuid;
+        let old = self.attributes(caller, place);
+        let is_owner = old.uid == caller.cred.fsuid;
         let may = caller.cred.capable(CAP_CHOWN);
-        if uid.is_some_and(|uid| !(may || is_owner && uid == row.uid)) {
+        if uid.is_some_and(|uid| !(may || is_owner && uid == old.uid)) {
             return Err(Errno::EPERM);
         }
-        let own_group = |gid: u32| gid == row.gid || caller.cred.in_group(gid);
+        let own_group = |gid: u32| gid == old.gid || caller.cred.in_group(gid);
         if gid.is_some_and(|gid| !(may || is_owner && own_group(gid))) {
             return Err(Errno::EPERM);
         }
+        if let Node::Proc(node) = place.node {
+            // The kernel forgets it at the next look: a task's files are its own user's.
+            let kept = (uid.is_some() || gid.is_some()) && node.is_immutable();
+            return if kept { Err(Errno::EPERM) } else { Ok(()) };
+        }
+        let (_, inode) = self.stored(place)?;
+        let row = self.inodes.at(inode.0);
         let dropped = match row.kind {
             Kind::Directory(_) => 0,
             _ => self.dropped_set_ids(caller, inode),
@@ -253,6 +277,7 @@ impl Fs {
         if dropped != 0 && !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
         }
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         row.uid = uid.unwrap_or(row.uid);
         row.gid = gid.unwrap_or(row.gid);
@@ -261,6 +286,7 @@ impl Fs {
             row.mode &= !S_ISGID;
         }
         row.ctime = now;
+        self.mirror(place);
         if uid.is_some() || gid.is_some() || dropped != 0 {
             self.tell(place, IN_ATTRIB);
         }
@@ -281,8 +307,18 @@ impl Fs {
     ) -> Result<(), Errno> {
         change.check()?;
         self.writable(place)?;
+        let uid = self.attributes(caller, place).uid;
+        let owner = uid == caller.cred.fsuid || caller.cred.capable(CAP_FOWNER);
+        if let Node::Proc(node) = place.node {
+            return match change {
+                _ if node.is_immutable() => Err(Errno::EPERM),
+                TimeChange::Touch if !owner => self.permission(caller, place, MAY_WRITE),
+                TimeChange::Set { .. } if !owner => Err(Errno::EPERM),
+                // No time of /proc is shown.
+                TimeChange::Touch | TimeChange::Set { .. } => Ok(()),
+            };
+        }
         let (_, inode) = self.stored(place)?;
-        let owner = self.owner_or_capable(caller, inode);
         let (atime, mtime) = match change {
             TimeChange::Touch => {
                 if !owner {
@@ -293,17 +329,19 @@ impl Fs {
             TimeChange::Set { .. } if !owner => return Err(Errno::EPERM),
             TimeChange::Set { atime, mtime } => (atime, mtime),
         };
-        let (first, last) = self.volume(place).kind.facts().seconds;
+        let (first, last) = self.kept_on(place).facts().seconds;
         let stamp = |time: FileTime, old: Timespec| match time {
             FileTime::Now => now,
             FileTime::Omit => old,
-            FileTime::At(time) if time.sec < first => Timespec { sec: first, nsec: 0 },
+            FileTime::At(time) if time.sec <= first => Timespec { sec: first, nsec: 0 },
             FileTime::At(time) if time.sec >= last => Timespec { sec: last, nsec: 0 },
             FileTime::At(time) => time,
         };
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         (row.atime, row.mtime) = (stamp(atime, row.atime), stamp(mtime, row.mtime));
         row.ctime = now;
+        self.mirror(place);
         self.tell(
             place,
             match (atime, mtime) {
@@ -319,6 +357,10 @@ impl Fs {
     /// link.
     pub fn accessed(&mut self, place: Place, now: Timespec) {
         let (Some(inode), Ok(())) = (self.inode_id(place), self.writable(place)) else { return };
+        // What lies in a lower layer is read there, and without a trace.
+        if self.is_lower(place) {
+            return;
+        }
         let mount = self.mounts.at(place.mount.0);
         let off = mount.is(MOUNT_NOATIME) || mount.is(MOUNT_NODIRATIME) && self.is_directory(place);
         if mount.is(MOUNT_STRICTATIME) && !off {
@@ -328,6 +370,7 @@ impl Fs {
         } else if !off {
             self.touch(inode, now);
         }
+        self.mirror(place);
     }
 
     /// [`Fs::accessed`] for the links that a walk followed.

@@ -47,8 +47,6 @@ impl Fs {
         let Node::Entry(above) = parent.node else { return parent };
         let volume = self.inodes.at(self.entry(above).inode.0).volume;
         let name = Name::from_slice(name);
-        let pages = if let Kind::Regular(pages) = &kind { pages.present() } else { 0 };
-        self.volumes[volume.0 as usize].pages += pages;
         let owner = (meta.uid, meta.gid);
         let entry = self.attach(above, name, volume, kind, meta.mode & 0o7777, owner, now);
         let place = Place { mount: parent.mount, node: Node::Entry(entry) };
@@ -62,7 +60,9 @@ impl Fs {
         row.atime = meta.atime.unwrap_or(row.atime);
         row.mtime = meta.mtime.unwrap_or(row.mtime);
         row.ctime = meta.ctime.unwrap_or(row.ctime);
-        row.nlink = meta.nlink.unwrap_or(row.nlink);
+        if let Some(nlink) = meta.nlink {
+            self.set_links(inode, nlink);
+        }
     }
 
     /// Makes an inode at an absolute path (components as they are: no link is followed), with the
@@ -119,7 +119,8 @@ impl Fs {
         if self.inodes.at(above.0).volume != self.inodes.at(inode.0).volume {
             return Err(Errno::EXDEV);
         }
-        self.inode_mut(inode).nlink += 1;
+        let nlink = self.inodes.at(inode.0).nlink + 1;
+        self.set_links(inode, nlink);
         let entry = self.add_entry(parent, Name::from_slice(name), inode);
         Ok(Place { mount: at.mount, node: Node::Entry(entry) })
     }
@@ -161,7 +162,8 @@ impl Fs {
         if self.inodes.at(above.0).volume != self.inodes.at(inode.0).volume {
             return Err(Errno::EXDEV);
         }
-        self.inode_mut(inode).nlink += 1;
+        let nlink = self.inodes.at(inode.0).nlink + 1;
+        self.set_links(inode, nlink);
         let entry = self.add_entry(parent, Name::from_slice(name), inode);
         Ok(Place { mount: directory.mount, node: Node::Entry(entry) })
     }

@@ -25,6 +25,14 @@ pub fn check_mknod_mode(mode: u32) -> Result<(), Errno> {
 }
 
 impl Fs {
+    /// Whether a path can be the new name of what is no directory, permissions aside.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOENT`, `EROFS`, and those of the walk to it.
+    pub fn may_name(&self, at: &Walked) -> Result<(), Errno> {
+        self.new_name(at, false)
+    }
+
     /// Whether a path can be a new name: what the kernel checks before it asks for permission.
     fn new_name(&self, at: &Walked, directory: bool) -> Result<(), Errno> {
         if at.last != Last::Name || at.place?.is_some() {
@@ -78,6 +86,9 @@ impl Fs {
         let is_device = matches!(kind, Kind::CharDevice(_) | Kind::BlockDevice(_));
         // Whoever may make a file may leave a whiteout, which opens nothing.
         let whiteout = matches!(kind, Kind::CharDevice(0));
+        if whiteout && self.overlay_at(at.parent).is_some() {
+            return Err(Errno::EPERM);
+        }
         if is_device && !whiteout && !caller.cred.capable(CAP_MKNOD) {
             return Err(Errno::EPERM);
         }
@@ -127,7 +138,8 @@ impl Fs {
         let (_, inode) = self.stored(old)?;
         let (parent, directory) = self.stored(at.parent)?;
         let row = self.inodes.at(inode.0);
-        if row.volume != self.inodes.at(directory.0).volume {
+        let overlay = self.overlay_at(at.parent);
+        if overlay.is_none() && row.volume != self.inodes.at(directory.0).volume {
             return Err(Errno::EXDEV);
         }
         if let Kind::Directory(_) = row.kind {
@@ -139,9 +151,14 @@ impl Fs {
         if row.nlink >= self.volume(old).kind.facts().max_links {
             return Err(Errno::EMLINK);
         }
+        self.room_for_link(inode)?;
         self.room_for_name(at.parent)?;
+        if let Some(overlay) = overlay {
+            self.changeable(old, now)?;
+            self.link_on_overlay(overlay, (parent, &at.name), inode, now)?;
+        }
+        self.set_links(inode, self.inodes.at(inode.0).nlink + 1);
         let row = self.inode_mut(inode);
-        row.nlink += 1;
         row.linkable = false;
         row.ctime = now;
         let entry = self.add_entry(parent, at.name.clone(), inode);
@@ -196,7 +213,12 @@ impl Fs {
         self.room_for_inode(directory, &kind)?;
         let (volume, mode, gid) = self.inherited(caller, above, &kind, mode);
         let owner = (caller.cred.fsuid, gid);
-        let entry = self.attach(parent, name.clone(), volume, kind, mode, owner, now);
+        let entry = match self.overlay_at(directory) {
+            None => self.attach(parent, name.clone(), volume, kind, mode, owner, now),
+            Some(overlay) => {
+                self.make_on_overlay(overlay, (parent, name), kind, mode, owner, now)?
+            }
+        };
         self.changed(above, now);
         Ok(Place { mount: directory.mount, node: Node::Entry(entry) })
     }

@@ -188,10 +188,11 @@ impl Fs {
         let pages = self.pages(place).ok_or(Errno::EINVAL)?;
         let (_, inode) = self.stored(place)?;
         let (old, before) = (pages.size(), pages.present());
-        if size > self.volume(place).kind.facts().max_file_bytes && size != old {
+        if size > self.kept_on(place).facts().max_file_bytes && size != old {
             return Err(Errno::EFBIG);
         }
         self.may_resize_sealed(inode, old, size)?;
+        self.changeable(place, now)?;
         let dropped = if self.drop_set_ids(caller, inode) { IN_ATTRIB } else { 0 };
         if let Some(pages) = self.pages_mut(inode) {
             pages.truncate(size);

@@ -9,7 +9,8 @@ use super::inode::Entry;
 use super::table::Table;
 use super::volume::mount_flags::MOUNT_DETACHED;
 use super::{
-    EntryId, Fs, Inode, InodeId, Kind, MOUNTS_MAX, Mount, Node, Place, Protected, Volume, VolumeId,
+    EntryId, Fs, Inode, InodeId, Kind, MOUNTS_MAX, Mount, MountId, Node, Place, Protected, Volume,
+    VolumeId, VolumeKind,
 };
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader};
@@ -98,7 +99,14 @@ impl Fs {
             let above = entry(row.parent).ok_or("the parent of an entry")?;
             let inode = self.inodes.get(row.inode.0).ok_or("the inode of an entry")?;
             let above = self.inodes.get(above.inode.0).ok_or("the inode of a parent")?;
-            if !matches!(above.kind, Kind::Directory(_)) || above.volume != inode.volume {
+            // What is no directory may be another layer's in an overlay.
+            let is_layered = self
+                .volumes
+                .get(above.volume.0 as usize)
+                .is_some_and(|volume| volume.kind == VolumeKind::Overlay)
+                && !matches!(inode.kind, Kind::Directory(_));
+            let fits = above.volume == inode.volume || is_layered;
+            if !matches!(above.kind, Kind::Directory(_)) || !fits {
                 return Err("a directory of the same volume as the parent");
             }
             names[row.inode.0 as usize] += 1;
@@ -199,10 +207,12 @@ impl Fs {
             let is_there =
                 |at: Place| self.mounts.get(at.mount.0).is_some() && node_exists(at.node);
             let on_volume = match mount.root {
-                Node::Entry(entry) => self
-                    .entries
-                    .get(entry.0)
-                    .is_some_and(|entry| self.inodes.at(entry.inode.0).volume == mount.volume),
+                Node::Entry(entry) => self.entries.get(entry.0).is_some_and(|entry| {
+                    // A file of an overlay may be its layer's; its directory is not.
+                    let above = self.entries.at(entry.parent.0);
+                    let on = |inode: InodeId| self.inodes.at(inode.0).volume == mount.volume;
+                    on(entry.inode) || on(above.inode)
+                }),
                 Node::Proc(_) => true,
             };
             if !mount.at.is_none_or(is_there) || !on_volume || !self.is_volume(mount.volume) {
@@ -217,6 +227,18 @@ impl Fs {
             }
             if let Some(Place { node: Node::Entry(entry), .. }) = mount.at {
                 *on_entry.entry(entry.0).or_default() += 1;
+            }
+        }
+        let is_layer = |id: &MountId| {
+            self.mounts.get(id.0).is_some_and(|mount| {
+                mount.is(MOUNT_DETACHED) && matches!(mount.root, Node::Entry(_))
+            })
+        };
+        let layers = self.volumes.iter().filter_map(|volume| volume.layers.as_ref());
+        for layers in layers {
+            let all = layers.lowers.iter().chain(&layers.upper).all(is_layer);
+            if !all || layers.lowers.is_empty() {
+                return Err("layers of an overlay as mounts that lie nowhere");
             }
         }
         self.check_stacks()?;

@@ -5,7 +5,7 @@
 
 use super::volume::Mount;
 use super::volume::mount_flags::MOUNT_DETACHED;
-use super::{Caller, Fs, InodeId, Kind, MountId, Name, Node, Pages, Place, VolumeKind};
+use super::{Caller, Fs, InodeId, Kind, MountId, Name, Node, PAGE_BYTES, Pages, Place, VolumeKind};
 use crate::abi::flags::{
     F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE,
 };
@@ -66,7 +66,15 @@ impl Fs {
     /// # Errors
     /// `EINVAL` for a file that cannot have any.
     pub fn seals(&self, place: Place) -> Result<u32, Errno> {
-        self.inode(place).and_then(|inode| inode.seals).map(u32::from).ok_or(Errno::EINVAL)
+        let inode = self.inode(place).ok_or(Errno::EINVAL)?;
+        match inode.seals {
+            Some(seals) => Ok(u32::from(seals)),
+            // A named file of tmpfs can have no more than this.
+            None if self.volume(place).kind.facts().has_seals && self.pages(place).is_some() => {
+                Ok(F_SEAL_SEAL)
+            }
+            None => Err(Errno::EINVAL),
+        }
     }
 
     /// F_ADD_SEALS.
@@ -127,15 +135,20 @@ impl Fs {
         if barred { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    /// Whether fallocate(2) may provide room to an end beyond the size, which a file of memory
-    /// counts as growth even if the size stays.
+    /// Whether fallocate(2) may provide room, which to an end beyond the size counts as growth of
+    /// a file of memory even if the size stays.
     ///
     /// # Errors
-    /// `EPERM`.
-    pub fn may_provide(&self, place: Place, end: u64) -> Result<(), Errno> {
+    /// `EPERM`; `ENOSPC` for more than the whole file system has.
+    pub fn may_provide(&self, place: Place, (offset, len): (u64, u64)) -> Result<(), Errno> {
         let Some(inode) = self.inode_id(place) else { return Ok(()) };
         let Kind::Regular(pages) = &self.inodes.at(inode.0).kind else { return Ok(()) };
-        self.may_resize_sealed(inode, pages.size(), end.max(pages.size()))
+        let end = offset.saturating_add(len);
+        self.may_resize_sealed(inode, pages.size(), end.max(pages.size()))?;
+        let volume = self.volume(place);
+        let blocks = end.div_ceil(PAGE_BYTES) - offset / PAGE_BYTES;
+        let is_limited = volume.options.is_some();
+        if is_limited && blocks > volume.max_pages { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 
     /// Whether the seals let x bits change.

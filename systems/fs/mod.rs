@@ -7,7 +7,7 @@
 //! operation's cost grows with the number of files, and nothing recurses over the depth of the
 //! tree.
 //!
-//! Not here yet: overlays, quotas.
+//! Not here yet: quotas.
 
 mod acl;
 mod attributes;
@@ -27,6 +27,8 @@ mod mount_text;
 mod mounts;
 mod notify;
 mod open;
+mod overlay;
+mod overlay_change;
 mod pages;
 mod paths;
 mod permission;
@@ -48,6 +50,7 @@ pub use inode::{EntryId, Inode, InodeId, Kind, Name};
 pub use mounts::{MOUNTS_MAX, NewMount};
 pub use notify::Told;
 pub use open::{Opened, check_open_flags};
+pub use overlay::{LOWER_LAYERS_MAX, LayerPlaces, Layers};
 pub use pages::{PAGE_BYTES, Pages, Shift};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 pub use plain::Plain;
@@ -369,10 +372,20 @@ impl Fs {
         &self.volumes[id.0 as usize]
     }
 
+    /// The volume that is mounted at a place: an overlay, and not the layer of a file in it.
+    fn mounted_volume(&self, place: Place) -> &Volume {
+        &self.volumes[self.mounts.at(place.mount.0).volume.0 as usize]
+    }
+
+    /// Whether nothing may change on the file system of a place.
+    fn is_read_only(&self, place: Place) -> bool {
+        self.mounted_volume(place).read_only
+    }
+
     /// `EROFS` where nothing may change.
     fn writable(&self, place: Place) -> Result<(), Errno> {
         let of_mount = self.mounts.at(place.mount.0).is(mount_flags::MOUNT_READ_ONLY);
-        let read_only = of_mount || self.volume(place).read_only;
+        let read_only = of_mount || self.is_read_only(place);
         if read_only { Err(Errno::EROFS) } else { Ok(()) }
     }
 

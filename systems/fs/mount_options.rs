@@ -51,6 +51,8 @@ impl Options {
                 VolumeKind::Proc if key == b"gid" => self.gid = Some(id(value)?),
                 // What ramfs does not know it has always passed over.
                 VolumeKind::Ramfs => {}
+                // Those of an overlay are read when it is mounted; they stay.
+                VolumeKind::Overlay => {}
                 VolumeKind::Ext4 | VolumeKind::Devtmpfs | VolumeKind::Devpts | VolumeKind::Proc => {
                     return Err(Errno::EINVAL);
                 }

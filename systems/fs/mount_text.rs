@@ -118,6 +118,9 @@ fn given(volume: &Volume) -> String {
             text.push_str(&option);
         }
     };
+    if let Some(layers) = &volume.layers {
+        return String::from_utf8_lossy(&escaped(&layers.text.0)).into_owned();
+    }
     let is_tmpfs = volume.kind == VolumeKind::Tmpfs;
     let stored = is_tmpfs || volume.kind == VolumeKind::Ramfs;
     add(options.pages != 0, format!("size={}k", options.pages * (PAGE_BYTES / 1024)));

@@ -109,7 +109,7 @@ impl Fs {
     }
 
     /// Takes a mount from its place.
-    fn take_off(&mut self, id: MountId) {
+    pub(super) fn take_off(&mut self, id: MountId) {
         let Some(at) = self.mounts.at_mut(id.0).at.take() else { return };
         self.mounted.remove(&at);
         if let Node::Entry(entry) = at.node {
@@ -174,7 +174,7 @@ impl Fs {
         all.filter(|(_, id)| !self.is_hidden(*id)).map(|(_, id)| (*id, self.mounts.at(id.0)))
     }
 
-    fn next_turn(&self) -> u64 {
+    pub(super) fn next_turn(&self) -> u64 {
         self.mount_index.turns.last().map_or(1, |(turn, _)| turn + 1)
     }
 
@@ -213,13 +213,13 @@ impl Fs {
     }
 
     /// Where something is mounted that is to lie on a place: on top of what lies there already.
-    fn to_cover(&self, place: Place) -> Result<Place, Errno> {
+    pub(super) fn to_cover(&self, place: Place) -> Result<Place, Errno> {
         let place = self.top_mount(place);
         let gone = self.is_deleted(place) || self.is_hidden(place.mount);
         if gone { Err(Errno::ENOENT) } else { Ok(place) }
     }
 
-    fn room_for_mounts(&self, count: usize) -> Result<(), Errno> {
+    pub(super) fn room_for_mounts(&self, count: usize) -> Result<(), Errno> {
         let all = self.mounts.live() + count as u64;
         if all <= MOUNTS_MAX { Ok(()) } else { Err(Errno::ENOSPC) }
     }
@@ -328,7 +328,7 @@ impl Fs {
     }
 
     /// Whether a node is another or lies below it, on one volume.
-    fn is_below(&self, above: Node, mut node: Node) -> bool {
+    pub(super) fn is_below(&self, above: Node, mut node: Node) -> bool {
         loop {
             if node == above {
                 return true;
@@ -516,7 +516,7 @@ impl Fs {
         }
     }
 
-    fn drop_mount(&mut self, id: MountId) {
+    pub(super) fn drop_mount(&mut self, id: MountId) {
         // The first one stays, even if it is reached no more.
         if id == self.root.mount {
             return;
@@ -548,18 +548,24 @@ impl Fs {
                 }
             }
             for entry in found.into_iter().rev() {
-                self.drop_entry(id, entry, entry == top);
+                self.drop_entry(entry, entry == top);
             }
         }
         self.uncount_volume(id);
-        self.volumes[id.0 as usize] = Volume::vacant();
+        let gone = core::mem::replace(&mut self.volumes[id.0 as usize], Volume::vacant());
         self.mount_index.vacant.insert(id);
+        if let Some(layers) = gone.layers {
+            for mount in layers.upper.into_iter().chain(layers.lowers) {
+                self.drop_mount(mount);
+            }
+        }
     }
 
-    fn drop_entry(&mut self, volume: VolumeId, id: EntryId, is_top: bool) {
+    fn drop_entry(&mut self, id: EntryId, is_top: bool) {
         if !is_top {
             self.unindex_entry(id);
-            self.uncount_name(volume);
+            let inode = self.entry(id).inode;
+            self.uncount_name(self.inodes.at(inode.0).volume);
         }
         let Some(row) = self.entries.remove(id.0) else { return };
         let inode = self.inodes.at_mut(row.inode.0);
@@ -575,6 +581,7 @@ pub(super) const fn default_mode(kind: VolumeKind) -> u32 {
     match kind {
         VolumeKind::Tmpfs => 0o1777,
         VolumeKind::Proc => 0o555,
-        VolumeKind::Ext4 | VolumeKind::Devtmpfs | VolumeKind::Devpts | VolumeKind::Ramfs => 0o755,
+        VolumeKind::Ext4 | VolumeKind::Devtmpfs | VolumeKind::Devpts => 0o755,
+        VolumeKind::Ramfs | VolumeKind::Overlay => 0o755,
     }
 }

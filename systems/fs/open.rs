@@ -112,6 +112,10 @@ impl Fs {
         if flags & O_PATH == 0 && (self.pages(place).is_some() || self.is_directory(place)) {
             self.tell_of_open(place, IN_OPEN);
         }
+        let changes = access_mask(flags) & MAY_WRITE != 0 && flags & O_PATH == 0;
+        if changes && self.pages(place).is_some() {
+            self.changeable(place, now)?;
+        }
         if flags & (O_TRUNC | O_PATH) == O_TRUNC && self.pages(place).is_some() {
             self.truncate(caller, place, 0, now)?;
         }
@@ -267,7 +271,11 @@ impl Fs {
         let Ok((parent, above)) = self.stored(place) else { return Err(Errno::EOPNOTSUPP) };
         let kind = Kind::Regular(Pages::default());
         self.room_for_inode(place, &kind)?;
-        let (volume, mode, gid) = self.inherited(caller, above, &kind, mode & 0o7777);
+        let (mut volume, mode, gid) = self.inherited(caller, above, &kind, mode & 0o7777);
+        if let Some(overlay) = self.overlay_at(place) {
+            self.upper_directory(overlay, parent, now)?;
+            volume = self.upper_volume(overlay).ok_or(Errno::EROFS)?;
+        }
         let inode = self.add_inode(volume, kind, mode, (caller.cred.fsuid, gid), now);
         let row = self.inode_mut(inode);
         (row.nlink, row.linkable) = (0, flags & O_EXCL == 0);

@@ -66,10 +66,17 @@ impl Fs {
     pub fn permission(&self, caller: &Caller<'_>, place: Place, mask: u32) -> Result<(), Errno> {
         let attributes = self.attributes(caller, place);
         let content = matches!(attributes.mode & S_IFMT, S_IFREG | S_IFDIR | S_IFLNK);
-        if mask & MAY_WRITE != 0 && content && self.volume(place).read_only {
+        if mask & MAY_WRITE != 0 && content && self.is_read_only(place) {
             return Err(Errno::EROFS);
         }
-        if attributes.allow(caller.cred, mask) { Ok(()) } else { Err(Errno::EACCES) }
+        let own = match place.node {
+            Node::Proc(node) if mask & MAY_WRITE != 0 && node.is_immutable() => {
+                return Err(Errno::EPERM);
+            }
+            Node::Proc(node) => node.lists_descriptors_of(caller.proc),
+            Node::Entry(_) => false,
+        };
+        if own || attributes.allow(caller.cred, mask) { Ok(()) } else { Err(Errno::EACCES) }
     }
 
     pub(super) fn mount_is(&self, place: Place, flag: u32) -> bool {

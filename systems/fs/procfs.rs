@@ -319,6 +319,16 @@ impl ProcNode {
         if self.tid == 0 { self.pid } else { self.tid }
     }
 
+    /// Whether nobody may change it, root neither: the directory of a process or thread.
+    pub(super) fn is_immutable(self) -> bool {
+        matches!(self.id, ProcId::Pid | ProcId::Tid)
+    }
+
+    /// Whether it is the list of the descriptors of whoever looks, who may do all with it.
+    pub(super) fn lists_descriptors_of(self, view: &dyn ProcView) -> bool {
+        self.id == ProcId::Fd && self.pid == view.current().0
+    }
+
     /// Inode number: a function of what it is, so that it is the same whenever it is seen.
     pub fn ino(self) -> u64 {
         if self == Self::ROOT {

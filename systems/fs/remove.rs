@@ -1,7 +1,7 @@
 //! What takes names away: unlink(2), rmdir(2).
 
 use super::walk::{Last, Walked};
-use super::{Caller, Fs, InodeId, Kind, Place};
+use super::{Caller, EntryId, Fs, InodeId, Kind, Place};
 use crate::abi::flags::{IN_ATTRIB, IN_DELETE};
 use crate::abi::{Errno, Timespec};
 
@@ -25,7 +25,7 @@ impl Fs {
             return Err(Errno::EBUSY);
         }
         let above = self.entry(self.entry(entry).parent).inode;
-        self.lost_name(inode, now);
+        self.lose_name(entry, inode, now)?;
         self.changed(above, now);
         self.tell_inode(inode, IN_ATTRIB);
         self.unlist(entry);
@@ -56,7 +56,7 @@ impl Fs {
             return Err(Errno::ENOTEMPTY);
         }
         let above = self.entry(self.entry(entry).parent).inode;
-        self.lost_name(inode, now);
+        self.lose_name(entry, inode, now)?;
         self.drop_subdirectory(above);
         self.changed(above, now);
         self.unlist(entry);
@@ -72,16 +72,26 @@ impl Fs {
         }
     }
 
+    /// Counts one name less of what loses it, in the layers of an overlay too.
+    fn lose_name(&mut self, entry: EntryId, inode: InodeId, now: Timespec) -> Result<(), Errno> {
+        let is_counted = match self.overlay_of(entry) {
+            Some(overlay) => self.hide(overlay, entry, now)?,
+            None => false,
+        };
+        if !is_counted {
+            self.lost_name(inode, now);
+        }
+        Ok(())
+    }
+
     /// Counts one name less; a directory has only one, and its `.` goes with it.
     pub(super) fn lost_name(&mut self, inode: InodeId, now: Timespec) {
-        let row = self.inode_mut(inode);
-        row.nlink = match row.kind {
+        let row = self.inodes.at(inode.0);
+        let nlink = match row.kind {
             Kind::Directory(_) => 0,
-            Kind::Regular(_) | Kind::Symlink(_) | Kind::Fifo | Kind::Socket => {
-                row.nlink.saturating_sub(1)
-            }
-            Kind::CharDevice(_) | Kind::BlockDevice(_) => row.nlink.saturating_sub(1),
+            _ => row.nlink.saturating_sub(1),
         };
-        row.ctime = now;
+        self.set_links(inode, nlink);
+        self.inode_mut(inode).ctime = now;
     }
 }

@@ -2,7 +2,7 @@
 //! with the link counts of the directories above.
 
 use super::walk::{Last, Walked};
-use super::{Caller, EntryId, Fs, Kind, MAY_WRITE, Name, Place};
+use super::{Caller, EntryId, Fs, Kind, MAY_WRITE, Name, Node, Place};
 use crate::abi::flags::{
     IN_ATTRIB, IN_MOVE_SELF, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT,
 };
@@ -51,11 +51,21 @@ impl Fs {
             return Ok(());
         }
         self.may_rename(caller, old, new, &step)?;
+        let overlay = self.overlay_at(old.parent);
         let (source, _) = self.stored(step.source)?;
         let target = step.target.map(|target| self.stored(target)).transpose()?;
         let busy = |entry: EntryId| self.entry(entry).mounts > 0;
         if busy(source) || target.is_some_and(|(entry, _)| busy(entry)) {
             return Err(Errno::EBUSY);
+        }
+        if let Some(overlay) = overlay {
+            if flags & RENAME_WHITEOUT != 0 {
+                return Err(Errno::EINVAL);
+            }
+            self.may_move_on_overlay(overlay, source)?;
+            if let Some((target, _)) = target.filter(|_| step.exchange) {
+                self.may_move_on_overlay(overlay, target)?;
+            }
         }
         if let Some(target) = step.target.filter(|_| !step.exchange && step.target_is_dir)
             && !self.is_empty(target)
@@ -65,6 +75,11 @@ impl Fs {
         let whiteout = flags & RENAME_WHITEOUT != 0;
         if whiteout && self.room_for_inode(old.parent, &Kind::CharDevice(0)).is_err() {
             return Err(Errno::ENOSPC);
+        }
+        if let Some(overlay) = overlay {
+            let exchanged = target.map(|(target, _)| target).filter(|_| step.exchange);
+            let (parent, _) = self.stored(new.parent)?;
+            self.move_on_overlay(overlay, source, (parent, &new.name), exchanged, now)?;
         }
         match target {
             Some((target, _)) if step.exchange => self.exchange(source, target, &step, now),
@@ -80,7 +95,10 @@ impl Fs {
     }
 
     fn same_inode(&self, a: Place, b: Place) -> bool {
-        self.inode_id(a).is_some() && self.inode_id(a) == self.inode_id(b)
+        match (a.node, b.node) {
+            (Node::Proc(a), Node::Proc(b)) => a == b,
+            _ => self.inode_id(a).is_some() && self.inode_id(a) == self.inode_id(b),
+        }
     }
 
     /// The checks that need no credentials, from the names to the shape of the tree.
@@ -201,7 +219,11 @@ impl Fs {
             Some(target) => {
                 self.list_entry_in_place(source, target);
                 let replaced = self.entry(target).inode;
-                self.lost_name(replaced, now);
+                // What lies in an overlay's upper layer has lost its name there.
+                let volume = self.inodes.at(replaced.0).volume;
+                if volume == self.inodes.at(new_above.0).volume {
+                    self.lost_name(replaced, now);
+                }
                 self.entries.at_mut(new_parent.0).holds += 1;
                 self.drop_if_unused(target);
             }

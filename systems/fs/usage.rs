@@ -64,6 +64,11 @@ impl Volume {
         self.options.is_some_and(|options| options.pages != 0)
     }
 
+    /// How many of its inodes one takes, with its further links if they count.
+    pub(super) fn inodes_of(&self, inode: &Inode) -> u64 {
+        if self.kind.facts().links_are_inodes { 1 + inode.further_links() } else { 1 }
+    }
+
     /// What it takes itself: its source is as long as a program says.
     fn own_bytes(&self) -> u64 {
         self.options.map_or(0, |_| self.source.0.len() as u64)
@@ -128,6 +133,26 @@ impl Fs {
         self.room_for_bytes(directory, INODE_BYTES + ENTRY_BYTES + target_bytes(kind))
     }
 
+    /// `ENOSPC` if a further link of an inode counts as one and its volume has none left.
+    pub(super) fn room_for_link(&self, inode: InodeId) -> Result<(), Errno> {
+        let row = self.inodes.at(inode.0);
+        let volume = &self.volumes[row.volume.0 as usize];
+        let counts = volume.kind.facts().links_are_inodes && row.nlink > 0;
+        if counts && volume.inodes >= volume.max_inodes { Err(Errno::ENOSPC) } else { Ok(()) }
+    }
+
+    /// Gives an inode another number of links, and counts those that are inodes of the volume.
+    pub(super) fn set_links(&mut self, inode: InodeId, nlink: u32) {
+        let row = self.inode_mut(inode);
+        let (before, at) = (row.further_links(), row.volume.0 as usize);
+        row.nlink = nlink;
+        let after = row.further_links();
+        let volume = &mut self.volumes[at];
+        if volume.kind.facts().links_are_inodes {
+            volume.inodes = volume.inodes + after - before;
+        }
+    }
+
     /// `ENOMEM` unless the top of a new volume and the name of its source fit.
     pub(super) fn room_for_volume(&self, source: &[u8]) -> Result<(), Errno> {
         let bytes = self.usage.bytes + INODE_BYTES + source.len() as u64;
@@ -176,7 +201,8 @@ impl Fs {
 
     /// Counts a new inode.
     pub(super) fn count_inode(&mut self, inode: &Inode) {
-        self.volumes[inode.volume.0 as usize].inodes += 1;
+        let volume = &mut self.volumes[inode.volume.0 as usize];
+        volume.inodes += volume.inodes_of(inode);
         self.usage.inodes += 1;
         self.usage.sizes = self.usage.sizes.wrapping_add(inode.kind.size());
         self.count_bytes(inode.volume, 0, inode.held_bytes());
@@ -187,7 +213,8 @@ impl Fs {
 
     /// Counts an inode less.
     pub(super) fn uncount_inode(&mut self, inode: &Inode) {
-        self.volumes[inode.volume.0 as usize].inodes -= 1;
+        let volume = &mut self.volumes[inode.volume.0 as usize];
+        volume.inodes -= volume.inodes_of(inode);
         self.usage.inodes -= 1;
         self.usage.sizes = self.usage.sizes.wrapping_sub(inode.kind.size());
         self.count_bytes(inode.volume, inode.held_bytes(), 0);
@@ -214,11 +241,12 @@ impl Fs {
         for volume in &mut volumes {
             (volume.inodes, volume.pages, volume.held_bytes) = (0, 0, volume.own_bytes());
         }
-        let mut sizes = 0u64;
+        let (mut sizes, mut inodes) = (0u64, 0);
         for (_, inode) in self.inodes.iter() {
             sizes = sizes.wrapping_add(inode.kind.size());
+            inodes += 1;
             let volume = &mut volumes[inode.volume.0 as usize];
-            volume.inodes += 1;
+            volume.inodes += volume.inodes_of(inode);
             volume.pages += inode.kind.present();
             volume.held_bytes += inode.held_bytes();
         }
@@ -231,7 +259,6 @@ impl Fs {
         }
         let bytes =
             volumes.iter().map(|volume| volume.pages * PAGE_BYTES + volume.held_bytes).sum();
-        let inodes = volumes.iter().map(|volume| volume.inodes).sum();
         (volumes, Usage { bytes, inodes, sizes, ..self.usage })
     }
 }
@@ -257,6 +284,14 @@ impl Kind {
 }
 
 impl Inode {
+    /// Links beside the first; a directory has none, whatever it counts.
+    fn further_links(&self) -> u64 {
+        match self.kind {
+            Kind::Directory(_) => 0,
+            _ => u64::from(self.nlink.saturating_sub(1)),
+        }
+    }
+
     /// What it takes beside its data and its names.
     pub(super) fn held_bytes(&self) -> u64 {
         let xattrs = self.xattrs.iter().flat_map(|map| map.iter());

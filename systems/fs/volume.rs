@@ -6,10 +6,12 @@
 
 use super::PAGE_BYTES;
 use super::inode::{EntryId, id};
+use super::overlay::Layers;
 use super::procfs::ProcNode;
 use super::usage::{DEFAULT_BYTES, DEFAULT_INODES};
 use crate::abi::flags::makedev;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 id! {
@@ -57,9 +59,13 @@ pub enum VolumeKind {
     Proc,
     /// A tmpfs without limits and without extended attributes.
     Ramfs,
+    /// Layers seen as one tree (`overlay.rs`).
+    Overlay,
 }
 
-crate::wire_enum!(VolumeKind { 0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs });
+crate::wire_enum!(VolumeKind {
+    0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs, 6 Overlay
+});
 
 /// What is true of every volume of a kind.
 #[derive(Debug)]
@@ -78,7 +84,7 @@ pub struct KindFacts {
     pub dir_bytes: (u64, u64),
     /// The cookie behind the last entry of a directory.
     pub end_of_directory: i64,
-    /// Whether a directory answers SEEK_DATA and SEEK_HOLE (lseek(2)).
+    /// Whether a directory answers SEEK_DATA and SEEK_HOLE, and SEEK_END (lseek(2)).
     pub seeks_holes_of_directories: bool,
     /// Whether RWF_DONTCACHE, and of reads RWF_NOWAIT, are taken (preadv2(2)).
     pub drops_cache: bool,
@@ -93,6 +99,11 @@ pub struct KindFacts {
     pub max_xattr_bytes: usize,
     /// Whether `user.` attributes exist.
     pub user_xattrs: bool,
+    /// Whether each further link of a file counts as an inode (`nr_inodes` of tmpfs(5)).
+    pub links_are_inodes: bool,
+    /// Whether its files can have seals, as files of memory (fcntl(2)); those with a name are
+    /// sealed against seals.
+    pub has_seals: bool,
     /// Whether it needs no device (`nodev` in proc_filesystems(5)).
     pub nodev: bool,
 }
@@ -113,18 +124,21 @@ const TMPFS: KindFacts = KindFacts {
     empty_reads_count: true,
     max_xattr_bytes: 128 * 1024,
     user_xattrs: true,
+    links_are_inodes: true,
+    has_seals: true,
     nodev: true,
 };
 
 impl VolumeKind {
     /// The kinds in the order of proc_filesystems(5).
-    pub const ALL: [VolumeKind; 6] = [
+    pub const ALL: [VolumeKind; 7] = [
         VolumeKind::Tmpfs,
         VolumeKind::Proc,
         VolumeKind::Devtmpfs,
         VolumeKind::Ramfs,
         VolumeKind::Devpts,
         VolumeKind::Ext4,
+        VolumeKind::Overlay,
     ];
 
     /// What is true of every volume of this kind.
@@ -145,9 +159,18 @@ impl VolumeKind {
                 empty_reads_count: false,
                 max_xattr_bytes: 4096 - 36,
                 user_xattrs: true,
+                links_are_inodes: false,
+                has_seals: false,
                 nodev: false,
             },
             VolumeKind::Tmpfs => &TMPFS,
+            VolumeKind::Overlay => &KindFacts {
+                name: "overlay",
+                magic: 0x794c_7630,
+                links_are_inodes: false,
+                has_seals: false,
+                ..TMPFS
+            },
             VolumeKind::Devtmpfs => &KindFacts { name: "devtmpfs", ..TMPFS },
             VolumeKind::Devpts => {
                 &KindFacts { name: "devpts", magic: 0x1cd1, max_xattr_bytes: 0, ..TMPFS }
@@ -161,6 +184,8 @@ impl VolumeKind {
                 dir_bytes: (0, 0),
                 max_xattr_bytes: 0,
                 user_xattrs: false,
+                links_are_inodes: false,
+                has_seals: false,
                 ..TMPFS
             },
         }
@@ -192,6 +217,8 @@ pub struct Volume {
     pub max_pages: u64,
     /// What mount(2) was told; `None` for a volume of the first image.
     pub options: Option<VolumeOptions>,
+    /// What an overlay is made of.
+    pub layers: Option<Box<Layers>>,
 }
 
 /// What was given when a volume was mounted (mount(2), tmpfs(5)).
@@ -215,13 +242,17 @@ crate::wire_struct!(VolumeOptions { flags, pages, inodes, mode, uid, gid });
 
 /// In the place of "read-only" in the encoding of a volume: its options follow.
 const HAS_OPTIONS: u8 = 2;
+/// The layers of an overlay follow, last of all.
+const HAS_LAYERS: u8 = 4;
 
 impl<'a> Wire<'a> for Volume {
     fn put(&self, out: &mut Vec<u8>) {
         self.kind.put(out);
         self.dev.put(out);
         self.source.put(out);
-        out.push(u8::from(self.read_only) | self.options.map_or(0, |_| HAS_OPTIONS));
+        let options = self.options.map_or(0, |_| HAS_OPTIONS);
+        let layers = self.layers.as_ref().map_or(0, |_| HAS_LAYERS);
+        out.push(u8::from(self.read_only) | options | layers);
         self.root.put(out);
         let numbers = [self.inodes, self.max_inodes, self.pages, self.held_bytes, self.max_pages];
         for number in numbers {
@@ -230,18 +261,23 @@ impl<'a> Wire<'a> for Volume {
         if let Some(options) = &self.options {
             options.put(out);
         }
+        if let Some(layers) = &self.layers {
+            layers.as_ref().put(out);
+        }
     }
 
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
         let kind = VolumeKind::get(from)?;
         let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
         let bits = from.byte()?;
-        if bits > 1 | HAS_OPTIONS {
-            return Err(from.error("0 to 3 for what is known of a volume"));
+        let is_overlay = bits & HAS_LAYERS != 0;
+        if bits > 1 | HAS_OPTIONS | HAS_LAYERS || is_overlay != (kind == VolumeKind::Overlay) {
+            return Err(from.error("0 to 7 for what is known of a volume, layers of an overlay"));
         }
         let root = Node::get(from)?;
         let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
         let options = if bits & HAS_OPTIONS == 0 { None } else { Some(VolumeOptions::get(from)?) };
+        let layers = if is_overlay { Some(Box::new(Layers::get(from)?)) } else { None };
         let read_only = bits & 1 != 0;
         Ok(Self {
             kind,
@@ -255,6 +291,7 @@ impl<'a> Wire<'a> for Volume {
             held_bytes,
             max_pages,
             options,
+            layers,
         })
     }
 }
@@ -352,6 +389,7 @@ impl Volume {
             VolumeKind::Devpts => (makedev(0, number), b"devpts"),
             VolumeKind::Proc => (makedev(0, number), b"proc"),
             VolumeKind::Ramfs => (makedev(0, number), b"ramfs"),
+            VolumeKind::Overlay => (makedev(0, number), b"overlay"),
         };
         Self {
             kind,
@@ -365,6 +403,7 @@ impl Volume {
             held_bytes: 0,
             max_pages: DEFAULT_BYTES / PAGE_BYTES,
             options: None,
+            layers: None,
         }
     }
 

@@ -113,7 +113,7 @@ impl Fs {
         }
         self.may_use_xattr(caller, place, name, false)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
-        let value = self.xattr(inode, name).ok_or(Errno::ENODATA)?;
+        let value = self.xattr(inode, &self.layer_name(place, name)).ok_or(Errno::ENODATA)?;
         if name == CAPABILITY && !is_capability(value) {
             return Err(Errno::EINVAL);
         }
@@ -148,6 +148,8 @@ impl Fs {
         }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
+        let name = self.layer_name(place, name);
+        let name = name.as_ref();
         let present = self.xattr(inode, name);
         if flags & XATTR_REPLACE != 0 && present.is_none() {
             return Err(Errno::ENODATA);
@@ -164,17 +166,19 @@ impl Fs {
                 + value.len().next_multiple_of(4)
         };
         let used: usize = others.map(|(name, value)| bytes(name, value)).sum();
-        if used + bytes(name, value) > self.volume(place).kind.facts().max_xattr_bytes {
+        if used + bytes(name, value) > self.kept_on(place).facts().max_xattr_bytes {
             return Err(Errno::ENOSPC);
         }
         let before = present.map_or(0, |old| xattr_bytes(name, old));
         let after = xattr_bytes(name, value);
         self.room_for_bytes(place, after.saturating_sub(before))?;
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         row.xattrs.get_or_insert_default().insert(name.into(), value.into());
         row.ctime = now;
         let volume = row.volume;
         self.count_bytes(volume, before, after);
+        self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
     }
@@ -200,8 +204,11 @@ impl Fs {
         }
         self.may_use_xattr(caller, place, name, true)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
+        let name = self.layer_name(place, name);
+        let name = name.as_ref();
         let old = self.xattr(inode, name).ok_or(Errno::ENODATA)?;
         let bytes = xattr_bytes(name, old);
+        self.changeable(place, now)?;
         let row = self.inode_mut(inode);
         if let Some(xattrs) = &mut row.xattrs {
             xattrs.remove(name);
@@ -212,6 +219,7 @@ impl Fs {
         row.ctime = now;
         let volume = row.volume;
         self.count_bytes(volume, bytes, 0);
+        self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
     }
@@ -221,8 +229,9 @@ impl Fs {
         let mut list = Vec::new();
         let xattrs = self.inode(place).and_then(|inode| inode.xattrs.as_ref());
         for name in xattrs.iter().flat_map(|map| map.keys()) {
-            if space(name) != Some(Space::Trusted) || caller.cred.capable(CAP_SYS_ADMIN) {
-                list.extend_from_slice(name);
+            let Some(name) = self.seen_name(place, name) else { continue };
+            if space(&name) != Some(Space::Trusted) || caller.cred.capable(CAP_SYS_ADMIN) {
+                list.extend_from_slice(&name);
                 list.push(0);
             }
         }

@@ -168,9 +168,11 @@ fn optional(name: &str, f: &Fields<'_>, area: &mut Area) -> Result<u64, String> 
 fn mount(f: &Fields<'_>, area: &mut Area) -> Planned {
     let flags = f.flags_or_0("mountflags", names::MOUNT)?;
     let kind = if f.has_bytes("filesystemtype") { f.bytes("filesystemtype")? } else { None };
-    let harmless: [&[u8]; 3] = [b"tmpfs", b"proc", b"devpts"];
+    let harmless: [&[u8]; 4] = [b"tmpfs", b"proc", b"devpts", b"overlay"];
     if kind.as_deref().is_some_and(|kind| !kind.is_empty() && !harmless.contains(&kind)) {
-        return Err("field filesystemtype: the host twin mounts tmpfs, proc and devpts".into());
+        return Err(
+            "field filesystemtype: the host twin mounts tmpfs, proc, devpts and overlay".into()
+        );
     }
     let source = optional("source", f, area)?;
     let target = f.path("target", area)?;
