@@ -146,7 +146,7 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
                 _ => OptionValue::Text(Bytes(self.string(true).to_vec())),
             }),
             FieldValue::Address(_) => FieldValue::Address(self.address()),
-            FieldValue::Termios(_) => match self.byte() % 3 {
+            FieldValue::Termios(_) | FieldValue::Termios2(_) => match self.byte() % 3 {
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
                 1 => FieldValue::Winsize(self.wired(4)),
                 _ => FieldValue::Termios(self.termios()),

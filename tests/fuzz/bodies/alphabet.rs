@@ -394,11 +394,13 @@ impl FieldSource<'static> for Chooser<'_, '_> {
                 _ => OptionValue::Number(self.argument()),
             }),
             (FieldValue::Address(_), _) => FieldValue::Address(self.address()),
-            (FieldValue::Termios(_) | FieldValue::Winsize(_), _) => match self.byte() % 3 {
-                0 => FieldValue::Number(self.argument().into()),
-                1 => FieldValue::Winsize(Winsize::default()),
-                _ => FieldValue::Termios(Termios::default()),
-            },
+            (FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_), _) => {
+                match self.byte() % 3 {
+                    0 => FieldValue::Number(self.argument().into()),
+                    1 => FieldValue::Winsize(Winsize::default()),
+                    _ => FieldValue::Termios(Termios::default()),
+                }
+            }
         })
     }
 
