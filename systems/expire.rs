@@ -48,9 +48,7 @@ pub(crate) fn expired_result(on: &Waiting) -> Completed {
         // Only reads of the face have a deadline.
         Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
         // What a read with VTIME has by then.
-        Waiting::TerminalRead(reading) => {
-            Completed::Done(Answer::data(reading.data.0.clone()))
-        }
+        Waiting::TerminalRead(reading) => Completed::Done(Answer::data(reading.data.0.clone())),
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)

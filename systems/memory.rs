@@ -35,7 +35,8 @@ use crate::components::{
 use crate::event::{Completed, Payload};
 use crate::kernel::{Config, Counters, Kernel};
 use crate::rows::{
-    DescriptionRow, EventRow, PidfdRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow, TerminalRow,
+    DescriptionRow, EventRow, PidfdRow, PipeRow, ProcessRow, RowKind, SocketRow, TaskRow,
+    TerminalRow,
 };
 
 /// What a row takes beside its value: generation, own id, digest, entity, its place in an index.

@@ -75,8 +75,8 @@ impl Kernel {
         // What is made again after a signal that it caused itself does not wait either.
         let caused = matches!(wait.on, Waiting::Parked(_));
         self.sleep(row, wait);
-        let unmasked = self.config.wake == WakeMode::Auto
-            && (caused || self.rows[row].saved_mask.is_some());
+        let unmasked =
+            self.config.wake == WakeMode::Auto && (caused || self.rows[row].saved_mask.is_some());
         if unmasked && self.has_deliverable(row) {
             return self.interrupted_at_once(row, call);
         }

@@ -65,6 +65,10 @@ impl<'a> Entropy<'a> {
         }
     }
 
+    fn termios2(&mut self) -> Termios2 {
+        Termios2 { termios: self.termios(), ispeed: self.wide() as u32, ospeed: self.wide() as u32 }
+    }
+
     fn wired<T: for<'w> Wire<'w> + Default>(&mut self, fields: usize) -> T {
         let mut bytes = Vec::new();
         for _ in 0..fields {
@@ -137,7 +141,9 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
             FieldValue::Winsize(_) => FieldValue::Winsize(self.wired(4)),
             FieldValue::AltStack(_) => FieldValue::AltStack(self.wired(3)),
             FieldValue::Address(_) => FieldValue::Address(self.address()),
-            FieldValue::Termios(_) => match self.byte() % 3 {
+            FieldValue::Termios2(_) => FieldValue::Termios2(self.termios2()),
+            FieldValue::Termios(_) => match self.byte() % 4 {
+                3 => FieldValue::Termios2(self.termios2()),
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
                 1 => FieldValue::Winsize(self.wired(4)),
                 _ => FieldValue::Termios(self.termios()),

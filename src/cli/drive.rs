@@ -68,9 +68,7 @@ fn form(style: Style, kind: &FieldValue<'_>) -> &'static str {
         (
             Style::Plain | Style::Optional,
             FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_),
-        ) => {
-            "number, termios or {ws_row, ...}"
-        }
+        ) => "number, termios or {ws_row, ...}",
         (Style::Plain | Style::Optional, FieldValue::Address(_)) => "{family, ...}",
         (Style::Plain | Style::Optional, FieldValue::AltStack(_)) => "{ss_sp, ss_flags, ss_size}",
     }

@@ -6,9 +6,9 @@ use super::names;
 use super::socket::{read_address, read_alt_stack, show_address, show_alt_stack};
 use super::structs::{
     Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_status,
-    read_termios, read_termios2, read_time, read_timer, read_winsize, show_action, show_coarse_timer, show_info,
-    show_limit, show_lock, show_numbers, show_poll, show_status, show_termios, show_termios2, show_time,
-    show_timer, show_winsize,
+    read_termios, read_termios2, read_time, read_timer, read_winsize, show_action,
+    show_coarse_timer, show_info, show_limit, show_lock, show_numbers, show_poll, show_status,
+    show_termios, show_termios2, show_time, show_timer, show_winsize,
 };
 use super::text::{put_bytes, take_bytes};
 use super::{Form, JsonError, Object};

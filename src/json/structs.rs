@@ -13,8 +13,8 @@ use tickernel_systems::abi::termios::{
     TERMIOS_CC, TERMIOS_CFLAGS, TERMIOS_IFLAGS, TERMIOS_LFLAGS, TERMIOS_OFLAGS,
 };
 use tickernel_systems::abi::{
-    Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios, Termios2, Timespec,
-    WaitStatus, Winsize,
+    Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios, Termios2,
+    Timespec, WaitStatus, Winsize,
 };
 
 /// The fields of one object, asked for by name; errors name the field and what it belongs to.

@@ -205,7 +205,9 @@ impl Player {
                 };
                 process.fds.insert(value, kind);
             }
-            "ioctl" if request.get("request").is_some_and(|name| name == super::terminals::PEER) => {
+            "ioctl"
+                if request.get("request").is_some_and(|name| name == super::terminals::PEER) =>
+            {
                 process.fds.insert(value, Kind::Slave);
             }
             "eventfd2" => drop(process.fds.insert(value, Kind::Counter)),

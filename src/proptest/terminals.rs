@@ -3,9 +3,9 @@
 //!
 //! VTIME is long where it is not 0: no program may depend on how fast a machine is.
 
-use super::{Action, Step};
 use super::lower::Lowering;
 use super::player::Kind;
+use super::{Action, Step};
 use serde_json::{Value, json};
 
 /// What is typed: lines, editing, signals, flow control, bytes that only some settings mean.
@@ -45,19 +45,62 @@ const KEYS: [&str; 32] = [
 ];
 /// What programs write.
 const OUTPUT: [&str; 14] = [
-    "hello\n", "a", "\tb\n", "1234\r", "x\u{8}y", "a\r\nb\n", "", "ÄÖü é\n", "12345678\t9\t\n",
-    "low Up\n", "\r\r\n", "\u{1b}[1m$ ", "\u{7}", "end",
+    "hello\n",
+    "a",
+    "\tb\n",
+    "1234\r",
+    "x\u{8}y",
+    "a\r\nb\n",
+    "",
+    "ÄÖü é\n",
+    "12345678\t9\t\n",
+    "low Up\n",
+    "\r\r\n",
+    "\u{1b}[1m$ ",
+    "\u{7}",
+    "end",
 ];
 const INPUT_MODES: [&str; 22] = [
-    "ICRNL|IXON", "0", "ICRNL", "INLCR", "IGNCR", "IXON|IXANY", "ISTRIP", "IUCLC|ICRNL",
-    "ICRNL|IUTF8|IXON", "PARMRK", "IXOFF|IXON|ICRNL", "IGNBRK|INPCK", "BRKINT|ICRNL|IMAXBEL",
-    "IUTF8", "ICRNL|IXON", "ICRNL|IXON|IUTF8", "IGNCR|INLCR", "PARMRK|ISTRIP", "ICRNL|INLCR",
-    "IGNPAR|ICRNL", "ICRNL|IXON", "0",
+    "ICRNL|IXON",
+    "0",
+    "ICRNL",
+    "INLCR",
+    "IGNCR",
+    "IXON|IXANY",
+    "ISTRIP",
+    "IUCLC|ICRNL",
+    "ICRNL|IUTF8|IXON",
+    "PARMRK",
+    "IXOFF|IXON|ICRNL",
+    "IGNBRK|INPCK",
+    "BRKINT|ICRNL|IMAXBEL",
+    "IUTF8",
+    "ICRNL|IXON",
+    "ICRNL|IXON|IUTF8",
+    "IGNCR|INLCR",
+    "PARMRK|ISTRIP",
+    "ICRNL|INLCR",
+    "IGNPAR|ICRNL",
+    "ICRNL|IXON",
+    "0",
 ];
 const OUTPUT_MODES: [&str; 16] = [
-    "OPOST|ONLCR", "0", "OPOST", "OPOST|OCRNL", "OPOST|ONLCR|TAB3", "OPOST|ONOCR", "OPOST|ONLRET",
-    "OPOST|OLCUC|ONLCR", "OPOST|ONLCR|ONLRET", "OPOST|OCRNL|ONOCR", "ONLCR", "OPOST|ONLCR",
-    "OPOST|OCRNL|ONLRET", "OPOST|ONLCR|ONOCR|TAB3", "OPOST|ONLCR", "OPOST|TAB3|OCRNL",
+    "OPOST|ONLCR",
+    "0",
+    "OPOST",
+    "OPOST|OCRNL",
+    "OPOST|ONLCR|TAB3",
+    "OPOST|ONOCR",
+    "OPOST|ONLRET",
+    "OPOST|OLCUC|ONLCR",
+    "OPOST|ONLCR|ONLRET",
+    "OPOST|OCRNL|ONOCR",
+    "ONLCR",
+    "OPOST|ONLCR",
+    "OPOST|OCRNL|ONLRET",
+    "OPOST|ONLCR|ONOCR|TAB3",
+    "OPOST|ONLCR",
+    "OPOST|TAB3|OCRNL",
 ];
 const LOCAL_MODES: [&str; 22] = [
     "ISIG|ICANON|ECHO|ECHOE|ECHOK|ECHOCTL|ECHOKE|IEXTEN",
@@ -183,9 +226,20 @@ impl Lowering<'_> {
             Action::Foreground => self.foreground(),
             Action::TerminalAsk => {
                 let requests = [
-                    "TCGETS", "FIONREAD", "TIOCGPGRP", "TIOCGWINSZ", "TIOCGSID", "TIOCOUTQ",
-                    "TIOCGPTN", "TIOCGPKT", "TIOCGPTLCK", "TIOCGEXCL", "TCGETS2", "TIOCGETD",
-                    "TIOCGDEV", "TCGETA",
+                    "TCGETS",
+                    "FIONREAD",
+                    "TIOCGPGRP",
+                    "TIOCGWINSZ",
+                    "TIOCGSID",
+                    "TIOCOUTQ",
+                    "TIOCGPTN",
+                    "TIOCGPKT",
+                    "TIOCGPTLCK",
+                    "TIOCGEXCL",
+                    "TCGETS2",
+                    "TIOCGETD",
+                    "TIOCGDEV",
+                    "TCGETA",
                 ];
                 json!({"call": "ioctl", "fd": self.end(0), "request": self.pick(1, &requests)})
             }
@@ -259,9 +313,7 @@ impl Lowering<'_> {
 
     fn control(&self) -> Value {
         let fd = self.end(0);
-        let request = |request: &str, arg: Value| {
-            json!({"call": "ioctl", "fd": fd, "request": request, "arg": arg})
-        };
+        let request = |request: &str, arg: Value| json!({"call": "ioctl", "fd": fd, "request": request, "arg": arg});
         let small = self.pick(2, &[0, 1, 2, 3, 7]);
         match self.choices[1] % 16 {
             0..=2 => request("TIOCSWINSZ", json!({"ws_row": small, "ws_col": 80})),

@@ -5,9 +5,9 @@ mod call;
 mod field;
 mod payload;
 
+pub use crate::components::terminal::End as TerminalEnd;
 pub use call::{Call, FieldForm};
 pub use field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
-pub use crate::components::terminal::End as TerminalEnd;
 pub use payload::{Answer, Payload};
 
 use crate::abi::{Errno, SigInfo, Signal, WaitStatus};

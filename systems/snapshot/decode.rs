@@ -388,8 +388,7 @@ fn get_description(
         _ => return Err(error.into()),
     };
     let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
-    let (flock, waits_always) =
-        (kinds & !(WAITS_ALWAYS | HAS_TERMINAL), kinds & WAITS_ALWAYS != 0);
+    let (flock, waits_always) = (kinds & !(WAITS_ALWAYS | HAS_TERMINAL), kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
     let [owner, owner_signal] = Wire::get(from)?;
     let terminal = match kinds & HAS_TERMINAL {
@@ -643,11 +642,7 @@ fn get_socket_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waitin
 }
 
 /// A read of a terminal that waits, a write, or a call that waits for the end of one.
-fn get_terminal_waiting(
-    tag: u8,
-    from: From<'_, '_>,
-    refs: &Refs,
-) -> Result<Waiting, RestoreError> {
+fn get_terminal_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
     let error = from.error("a call on a terminal that is not beyond its end");
     let description = u64::get(from)?;
     let description = refs.descriptions.get(&description).copied().ok_or(DANGLING)?;

@@ -16,9 +16,8 @@ impl Kernel {
         let terminals = TerminalRow::live(&self.rows);
         let rows = EventRow::live(&self.rows) + PidfdRow::live(&self.rows) + terminals;
         // What follows needs all that stands before it.
-        let watches = terminals > 0
-            || !self.inotify.instances.is_empty()
-            || self.inotify.last_cookie > 0;
+        let watches =
+            terminals > 0 || !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }

@@ -2,7 +2,9 @@
 //! It stands behind its tag at the end, and only if there are any.
 
 use super::{Refs, RestoreError};
-use crate::components::terminal::{Chunk, ECHO_BYTES, End, INPUT_BYTES, Line, Port, Side, Terminal};
+use crate::components::terminal::{
+    Chunk, ECHO_BYTES, End, INPUT_BYTES, Line, Port, Side, Terminal,
+};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{Encode, RowKind, Rows, TerminalRow};
@@ -47,9 +49,8 @@ fn put_line(line: &Line, out: &mut Vec<u8>) {
     [line.tail, line.head, line.canon, line.commit].put(out);
     [line.echo_tail, line.echo_head, line.echo_commit, line.echo_mark].put(out);
     let end = line.head.max(line.commit);
-    let input: Vec<u8> = (end.saturating_sub(INPUT_BYTES).max(line.tail)..end)
-        .map(|at| line.byte(at))
-        .collect();
+    let input: Vec<u8> =
+        (end.saturating_sub(INPUT_BYTES).max(line.tail)..end).map(|at| line.byte(at)).collect();
     input.as_slice().put(out);
     let echo: Vec<u8> = (line.echo_head.saturating_sub(ECHO_BYTES).max(line.echo_tail)
         ..line.echo_head)

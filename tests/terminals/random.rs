@@ -56,19 +56,21 @@ const CHARACTERS: [(&str, u8); 16] = [
 ];
 /// Bytes that mean something, and some that do not.
 const KEYS: [u8; 48] = [
-    3, 28, 127, 21, 4, 17, 19, 26, 18, 15, 23, 22, b'\n', b'\r', b'\t', 8, 0, 255, 27, 7, 0xc3, 0xa4,
-    0x80, 0xbf, b'a', b'b', b'C', b'D', b' ', b'_', b'1', b';', b'!', 0xe4, 0xc4, 0xdf, 0xf7, 0xd7, 1,
-    127, 127, 23, b'\n', b'x', b'y', b'\t', 0xff, b'z',
+    3, 28, 127, 21, 4, 17, 19, 26, 18, 15, 23, 22, b'\n', b'\r', b'\t', 8, 0, 255, 27, 7, 0xc3,
+    0xa4, 0x80, 0xbf, b'a', b'b', b'C', b'D', b' ', b'_', b'1', b';', b'!', 0xe4, 0xc4, 0xdf, 0xf7,
+    0xd7, 1, 127, 127, 23, b'\n', b'x', b'y', b'\t', 0xff, b'z',
 ];
 
 fn settings(random: &mut Random, fd: i64) -> Value {
     let iflag = random.flags(
         &["ICRNL", "IXON"],
-        &["INLCR", "IGNCR", "ISTRIP", "IUCLC", "IXANY", "IXOFF", "IUTF8", "PARMRK", "IGNPAR",
-            "INPCK", "BRKINT", "IGNBRK", "IMAXBEL"],
+        &[
+            "INLCR", "IGNCR", "ISTRIP", "IUCLC", "IXANY", "IXOFF", "IUTF8", "PARMRK", "IGNPAR",
+            "INPCK", "BRKINT", "IGNBRK", "IMAXBEL",
+        ],
     );
-    let oflag = random
-        .flags(&["OPOST", "ONLCR"], &["OCRNL", "ONOCR", "ONLRET", "TAB3", "OLCUC", "OFILL"]);
+    let oflag =
+        random.flags(&["OPOST", "ONLCR"], &["OCRNL", "ONOCR", "ONLRET", "TAB3", "OLCUC", "OFILL"]);
     let lflag = random.flags(
         &["ISIG", "ICANON", "ECHO", "ECHOE", "ECHOK", "ECHOCTL", "ECHOKE", "IEXTEN"],
         &["ECHONL", "NOFLSH", "TOSTOP", "ECHOPRT", "EXTPROC", "PENDIN", "XCASE"],
@@ -109,9 +111,7 @@ fn typed(random: &mut Random, long: &mut bool) -> Vec<u8> {
 pub(crate) fn program(seed: u64) -> Vec<Value> {
     let random = &mut Random(seed);
     let (master, slave) = (3, 4);
-    let ioctl = |fd: i64, request: &str, arg: Value| {
-        json!({"pid": 1, "call": "ioctl", "fd": fd, "request": request, "arg": arg})
-    };
+    let ioctl = |fd: i64, request: &str, arg: Value| json!({"pid": 1, "call": "ioctl", "fd": fd, "request": request, "arg": arg});
     let mut all = vec![
         json!({"pid": 1, "call": "open", "path": "/dev/ptmx", "flags": "O_RDWR|O_NOCTTY|O_NONBLOCK"}),
         ioctl(master, "TIOCSPTLCK", 0.into()),

@@ -53,8 +53,13 @@ fn advance(ns: u64) -> Value {
 }
 
 fn raw(pid: i64, fd: i64, vmin: u8, vtime: u8) -> Value {
-    ioctl(pid, fd, "TCSETS", json!({"iflag": "0", "oflag": "0", "cflag": "B38400|CS8|CREAD",
-        "lflag": "0", "cc": {"VMIN": vmin, "VTIME": vtime}}))
+    ioctl(
+        pid,
+        fd,
+        "TCSETS",
+        json!({"iflag": "0", "oflag": "0", "cflag": "B38400|CS8|CREAD",
+        "lflag": "0", "cc": {"VMIN": vmin, "VTIME": vtime}}),
+    )
 }
 
 /// A pair at 3 (master) and 4 of process 1, without a session.
@@ -249,8 +254,11 @@ fn of_life() -> Vec<Scene> {
                 plain(1, "fork"),
                 close(3, 3),
                 read(2, 4, 3),
-                call(3, json!({"call": "poll", "fds": [{"fd": 4, "events": "POLLIN"}],
-                    "timeout": -1})),
+                call(
+                    3,
+                    json!({"call": "poll", "fds": [{"fd": 4, "events": "POLLIN"}],
+                    "timeout": -1}),
+                ),
                 close(1, 3),
                 read(2, 4, 3),
             ],
@@ -258,8 +266,14 @@ fn of_life() -> Vec<Scene> {
         scene(
             "a reader of the master when the slave goes",
             pair(),
-            vec![plain(1, "fork"), close(2, 4), read(2, 3, 9), write(1, 4, "a"), read(2, 3, 9),
-                close(1, 4)],
+            vec![
+                plain(1, "fork"),
+                close(2, 4),
+                read(2, 3, 9),
+                write(1, 4, "a"),
+                read(2, 3, 9),
+                close(1, 4),
+            ],
         ),
         scene(
             "what no terminal can do",
@@ -305,8 +319,11 @@ fn of_life() -> Vec<Scene> {
 
 fn of_sessions() -> Vec<Scene> {
     let caught = |pid: i64, signal: &str, flags: &str| {
-        call(pid, json!({"call": "rt_sigaction", "signum": signal,
-            "act": {"handler": "caught", "mask": [], "flags": flags}}))
+        call(
+            pid,
+            json!({"call": "rt_sigaction", "signum": signal,
+            "act": {"handler": "caught", "mask": [], "flags": flags}}),
+        )
     };
     vec![
         scene(
@@ -404,16 +421,29 @@ fn of_sessions() -> Vec<Scene> {
 }
 
 fn of_jobs() -> Vec<Scene> {
-    let wait = |pid: i64| call(pid, json!({"call": "wait4", "wpid": -1,
-        "options": "WUNTRACED|WCONTINUED|WNOHANG"}));
+    let wait = |pid: i64| {
+        call(
+            pid,
+            json!({"call": "wait4", "wpid": -1,
+        "options": "WUNTRACED|WCONTINUED|WNOHANG"}),
+        )
+    };
     let action = |pid: i64, signal: &str, handler: &str, flags: &str| {
-        call(pid, json!({"call": "rt_sigaction", "signum": signal,
-            "act": {"handler": handler, "mask": [], "flags": flags}}))
+        call(
+            pid,
+            json!({"call": "rt_sigaction", "signum": signal,
+            "act": {"handler": handler, "mask": [], "flags": flags}}),
+        )
     };
     let tostop = |pid: i64| {
-        ioctl(pid, 4, "TCSETS", json!({"iflag": "ICRNL", "oflag": "OPOST|ONLCR",
+        ioctl(
+            pid,
+            4,
+            "TCSETS",
+            json!({"iflag": "ICRNL", "oflag": "OPOST|ONLCR",
             "cflag": "B38400|CS8|CREAD", "lflag": "ISIG|ICANON|TOSTOP", "cc": {"VSUSP": 26,
-            "VINTR": 3}}))
+            "VINTR": 3}}),
+        )
     };
     vec![
         scene(
@@ -536,8 +566,13 @@ fn of_limits() -> Vec<Scene> {
             "a line of more than 4,096 bytes",
             pair(),
             vec![
-                ioctl(1, 4, "TCSETS", json!({"iflag": "ICRNL", "oflag": "0",
-                    "cflag": "B38400|CS8|CREAD", "lflag": "ICANON", "cc": {}})),
+                ioctl(
+                    1,
+                    4,
+                    "TCSETS",
+                    json!({"iflag": "ICRNL", "oflag": "0",
+                    "cflag": "B38400|CS8|CREAD", "lflag": "ICANON", "cc": {}}),
+                ),
                 write(1, 3, &long(1700)),
                 write(1, 3, &long(1700)),
                 write(1, 3, &long(690)),
@@ -552,8 +587,13 @@ fn of_limits() -> Vec<Scene> {
             "lines until nothing more has room",
             pair(),
             vec![
-                ioctl(1, 4, "TCSETS", json!({"iflag": "ICRNL", "oflag": "0",
-                    "cflag": "B38400|CS8|CREAD", "lflag": "ICANON", "cc": {}})),
+                ioctl(
+                    1,
+                    4,
+                    "TCSETS",
+                    json!({"iflag": "ICRNL", "oflag": "0",
+                    "cflag": "B38400|CS8|CREAD", "lflag": "ICANON", "cc": {}}),
+                ),
                 write(1, 3, &format!("{}\n", long(1500))),
                 write(1, 3, &format!("{}\n", long(1500))),
                 write(1, 3, &format!("{}\n", long(1500))),

@@ -58,23 +58,39 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
             })
         }
         libc::TIOCSWINSZ => plan(window_size(f, area)?),
-        libc::FIONREAD | libc::TIOCGPGRP | libc::TIOCGSID | libc::TIOCOUTQ | libc::TIOCGPTN
-        | libc::TIOCGEXCL | libc::TIOCGETD | TIOCGDEV | TIOCGPKT | TIOCGPTLCK => {
+        libc::FIONREAD
+        | libc::TIOCGPGRP
+        | libc::TIOCGSID
+        | libc::TIOCOUTQ
+        | libc::TIOCGPTN
+        | libc::TIOCGEXCL
+        | libc::TIOCGETD
+        | TIOCGDEV
+        | TIOCGPKT
+        | TIOCGPTLCK => {
             let at = area.room(8)?;
             plan(at).replying(move |_, answer| put(answer, get::<i32>(at).into()))
         }
-        libc::TIOCSPGRP | libc::FIONBIO | libc::FIOASYNC | libc::TIOCSPTLCK | libc::TIOCPKT
-        | libc::TIOCSETD => {
-            plan(area.put(&(f.number("arg")? as i32))?)
-        }
+        libc::TIOCSPGRP
+        | libc::FIONBIO
+        | libc::FIOASYNC
+        | libc::TIOCSPTLCK
+        | libc::TIOCPKT
+        | libc::TIOCSETD => plan(area.put(&(f.number("arg")? as i32))?),
         libc::TIOCSTI => plan(area.put(&(f.number("arg")? as u8))?),
         libc::TIOCSCTTY | libc::TIOCNOTTY | libc::FIOCLEX | libc::FIONCLEX | libc::TIOCEXCL => {
             plan(f.number_or("arg", 0)?)
         }
-        libc::TIOCNXCL | libc::TCSBRK | libc::TCXONC | libc::TCFLSH | libc::TIOCGPTPEER
-        | libc::TIOCSBRK | libc::TIOCCBRK | libc::TCSBRKP | libc::TIOCVHANGUP | TIOCSIG => {
-            plan(f.number_or("arg", 0)?)
-        }
+        libc::TIOCNXCL
+        | libc::TCSBRK
+        | libc::TCXONC
+        | libc::TCFLSH
+        | libc::TIOCGPTPEER
+        | libc::TIOCSBRK
+        | libc::TIOCCBRK
+        | libc::TCSBRKP
+        | libc::TIOCVHANGUP
+        | TIOCSIG => plan(f.number_or("arg", 0)?),
         _ => return Err(format!("field request: the host twin does not pass on {request:#x}")),
     })
 }
