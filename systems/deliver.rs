@@ -16,8 +16,8 @@ use crate::event::{Answer, Completed, Effect, Outcome, Payload, Refusal};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::memory;
 use crate::queue::{Posted, Scope};
-use crate::readiness::done_so_far;
 use crate::rows::{ProcessRow, TaskRow};
+use crate::turns::done_so_far;
 use alloc::boxed::Box;
 
 /// Signals of faults: taken before all others.

@@ -46,6 +46,7 @@ mod rules;
 mod short;
 mod snapshot;
 mod tables;
+mod turns;
 mod unmasked;
 
 pub use account::Defect;

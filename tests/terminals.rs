@@ -7,7 +7,8 @@
 //!
 //! Linux hands over what is written in a thread of its own. The host twin waits until that is done;
 //! a difference is looked at again with more patience before it counts (`tests/twin/barrier.rs`).
-//! No more is written at once than Linux hands over in one go: in between it could answer otherwise.
+//! No more is written at once than Linux hands over in one go: in between it could answer
+//! otherwise.
 
 #[path = "lockstep/compare.rs"]
 mod compare;
@@ -16,6 +17,8 @@ mod host;
 #[path = "lockstep/ours.rs"]
 mod ours;
 
+#[path = "terminals/jobs.rs"]
+mod jobs;
 #[path = "terminals/random.rs"]
 mod random;
 #[path = "terminals/scenes.rs"]
