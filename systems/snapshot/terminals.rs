@@ -204,12 +204,14 @@ impl Refs {
     ) -> Result<Side, RestoreError> {
         let (id, end, hangups): (u64, End, u32) =
             (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
-        if !self.terminals.contains_key(&id) {
-            from.charge(memory::TERMINAL_BYTES)?;
-            let row = TerminalRow::spawn(&mut kernel.rows, id, Terminal::new(0, None));
-            self.terminals.insert(id, row);
-        }
-        let terminal = *self.terminals.get(&id).ok_or(WRONG)?;
+        let terminal = match self.terminals.get(&id) {
+            Some(row) => *row,
+            None => {
+                from.charge(memory::TERMINAL_BYTES)?;
+                TerminalRow::spawn(&mut kernel.rows, id, Terminal::new(0, None))
+            }
+        };
+        self.terminals.insert(id, terminal);
         Ok(Side { terminal, end, hangups })
     }
 }

@@ -1,4 +1,4 @@
-//! Scenes of job control: who reads, writes and sets in the background, and what the keyboard sends.
+//! Scenes of job control: who reads, writes and sets in the background, what the keyboard sends.
 
 use crate::scenes::{Scene, action, ask, call, ioctl, kill, plain, read, scene, with_job, write};
 use serde_json::{Value, json};
