@@ -92,11 +92,11 @@ fn report(
 /// A line with its bytes as text, cut if it is long.
 fn shown(line: &Value) -> String {
     let mut line = line.clone();
-    if let Some(object) = line.as_object_mut() {
-        if let Some(data) = object.get("data_b64").and_then(Value::as_str) {
-            let bytes = BASE64_STANDARD.decode(data).unwrap_or_default();
-            object.insert("data_b64".into(), bytes.escape_ascii().to_string().into());
-        }
+    if let Some(object) = line.as_object_mut()
+        && let Some(data) = object.get("data_b64").and_then(Value::as_str)
+    {
+        let bytes = BASE64_STANDARD.decode(data).unwrap_or_default();
+        object.insert("data_b64".into(), bytes.escape_ascii().to_string().into());
     }
     let text = line.to_string();
     text.char_indices().nth(400).map_or(text.clone(), |(end, _)| text[..end].to_owned())
