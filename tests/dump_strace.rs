@@ -361,8 +361,6 @@ proptest! {
     /// Random programs import again by their text, and the text of that import is the same.
     #[test]
     fn a_dumped_program_imports_again(mut program in programs(40)) {
-        // The importer stands in for terminals, and does not play them yet.
-        program.steps.retain(|step| step.action.subject() != Subject::Terminals);
         // What a recording mounts is out of scope (CLI.md).
         program.steps.retain(|step| step.action.subject() != Subject::Mounts);
         let trace = trace_of(&program.events());
