@@ -46,6 +46,7 @@ mod rules;
 mod short;
 mod snapshot;
 mod tables;
+mod turns;
 mod unmasked;
 mod watched;
 mod watchers;

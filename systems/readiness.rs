@@ -6,12 +6,11 @@
 //! wait, as Linux's wait queues do. What each kind of call does when it is tried lies with its
 //! family in `calls/`.
 
-use crate::abi::flags::{__WNOTHREAD, O_NONBLOCK};
+use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
 use crate::components::socket::SocketRef;
-use crate::components::terminal::Side;
-use crate::components::{ChildSelect, Interrupted, Object, Restart, Target, Wait, Waiting};
+use crate::components::{Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
@@ -239,23 +238,6 @@ impl Kernel {
         if enter { queue.add(since, tid) } else { queue.remove(since) }
     }
 
-    /// The queues of an end of a terminal: of who waits for input, of who waits for room.
-    fn watch_terminal(
-        &mut self,
-        row: DescriptionRow,
-        (input, room): (bool, bool),
-        since: u64,
-        tid: u32,
-        enter: bool,
-    ) {
-        let Some(Side { terminal, end, .. }) = self.rows[row].terminal else { return };
-        let line = &mut self.rows[terminal].lines[end.at()];
-        let queues = [(input, &mut line.readers), (room, &mut line.writers)];
-        for (_, queue) in queues.into_iter().filter(|entry| entry.0) {
-            if enter { queue.add(since, tid) } else { queue.remove(since) }
-        }
-    }
-
     fn watch_pipe(&mut self, pipe: PipeRow, since: u64, tid: u32, enter: bool) {
         if !self.pipe_is_live(pipe) {
             return;
@@ -339,52 +321,6 @@ impl Kernel {
         }
     }
 
-    /// Calls that move pages wait for a pipe beside the readers and writers and not in their row:
-    /// Linux wakes them first, the last that came before the others (waiters that
-    /// are not exclusive stand at the head of the queue).
-    #[cold]
-    fn put_movers_first(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
-        let moves = |tid: u32| {
-            let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
-            wait.is_some_and(|wait| matches!(wait.on, Waiting::Sendfile(_) | Waiting::Splice(_)))
-        };
-        waiters.sort_by_key(|(since, tid)| match moves(*tid) {
-            true => (0, u64::MAX - since),
-            false => (1, *since),
-        });
-    }
-
-    /// Who waits for a terminal stands at the head of its queue, the last that came first; who
-    /// waits for its turn stands in line behind (as in Linux).
-    #[cold]
-    fn put_latest_first(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
-        let in_line = |tid: u32| {
-            let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
-            wait.is_some_and(|wait| matches!(wait.on, Waiting::TerminalTurn { .. }))
-        };
-        waiters.sort_by_key(|(since, tid)| match in_line(*tid) {
-            false => (0, u64::MAX - since),
-            true => (1, *since),
-        });
-    }
-
-    /// Whether the wait of a task is for this child: others are not even woken, so that the end of
-    /// one that is not waited for tells nobody that there is no child left (wait(2)).
-    fn waits_for(&self, tid: u32, child: u32, group: u32, own: bool) -> bool {
-        let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
-        let Some(Waiting::Child { select, options, .. }) = wait.map(|wait| &wait.on) else {
-            return true;
-        };
-        if options & __WNOTHREAD != 0 && !own {
-            return false;
-        }
-        match select {
-            ChildSelect::Any => true,
-            ChildSelect::Pid(pid) => *pid == child,
-            ChildSelect::Group(pgid) => *pgid == group,
-        }
-    }
-
     /// Tries a task's blocked call once; only if it is the wait of that place in the order.
     fn retry(&mut self, tid: u32, since: Option<u64>) {
         let Some(row) = self.pids.task(tid) else { return };
@@ -430,16 +366,6 @@ impl Kernel {
         }
         self.complete(row, result.clone());
         Some(result)
-    }
-
-    /// A call gives up at another time than it would have.
-    fn move_deadline(&mut self, tid: u32, from_ns: Option<u64>, to_ns: Option<u64>) {
-        if let Some(at_ns) = from_ns {
-            self.deadlines.remove(at_ns, Due::Call(tid));
-        }
-        if let Some(at_ns) = to_ns {
-            self.deadlines.add(at_ns, Due::Call(tid));
-        }
     }
 
     /// Ends a task's blocked call.
@@ -628,11 +554,7 @@ impl Kernel {
             }
             Waiting::Accept { .. } => self.try_accept(row, &mut wait.on).transpose(),
             Waiting::TerminalRead(reading) => {
-                match self.try_terminal_read(reading, &mut wait.deadline_ns) {
-                    Ok(true) => Some(Ok(Answer::data(core::mem::take(&mut reading.data.0)))),
-                    Ok(false) => None,
-                    Err(errno) => Some(Err(errno)),
-                }
+                self.go_on_reading(reading, &mut wait.deadline_ns).transpose()
             }
             Waiting::TerminalWrite(writing) => self.go_on_writing(row, writing).transpose(),
             Waiting::EventRead { description } => self.try_event(*description, None).map(Ok),

@@ -66,6 +66,10 @@ impl<'a> Entropy<'a> {
         }
     }
 
+    fn termios2(&mut self) -> Termios2 {
+        Termios2 { termios: self.termios(), ispeed: self.wide() as u32, ospeed: self.wide() as u32 }
+    }
+
     fn wired<T: for<'w> Wire<'w> + Default>(&mut self, fields: usize) -> T {
         let mut bytes = Vec::new();
         for _ in 0..fields {
@@ -146,7 +150,9 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
                 _ => OptionValue::Text(Bytes(self.string(true).to_vec())),
             }),
             FieldValue::Address(_) => FieldValue::Address(self.address()),
-            FieldValue::Termios(_) | FieldValue::Termios2(_) => match self.byte() % 3 {
+            FieldValue::Termios2(_) => FieldValue::Termios2(self.termios2()),
+            FieldValue::Termios(_) => match self.byte() % 4 {
+                3 => FieldValue::Termios2(self.termios2()),
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
                 1 => FieldValue::Winsize(self.wired(4)),
                 _ => FieldValue::Termios(self.termios()),

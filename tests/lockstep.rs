@@ -4,7 +4,8 @@
 //!
 //! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many in all tests together (300),
 //! `TICKERNEL_LOCKSTEP_SEED` which (0), `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out
-//! (`Select,Fcntl`), `TICKERNEL_LOCKSTEP_SHRINKS` how often a failure is tried to be cut (1000). A failure is cut down and written as a JSON twin with Linux's lines beside
+//! (`Select,Fcntl`), `TICKERNEL_LOCKSTEP_SHRINKS` how often it is tried to cut a failure (1000).
+//! A failure is cut down and written as a JSON twin with Linux's lines beside
 //! each request; it goes to traces/ as a kept case once it passes.
 
 #[path = "lockstep/compare.rs"]
@@ -32,8 +33,8 @@ const REQUESTS_MAX: usize = 40;
 const TESTS: u64 = 14;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
-/// What goes through a terminal is handed over by threads of Linux's own: the first look waits until
-/// they have begun (`tests/twin/barrier.rs`), the next ones so many milliseconds longer each, at
+/// What goes through a terminal is handed over by threads of Linux's own: the first look waits
+/// until they have begun (`tests/twin/barrier.rs`), the next ones so many milliseconds longer at
 /// every request. Linux itself may answer otherwise in between (a read that finds no echo yet, a
 /// signal that comes one call later); once all is handed over there is one answer, and that is
 /// compared.

@@ -7,7 +7,8 @@
 //!
 //! Linux hands over what is written in a thread of its own. The host twin waits until that is done;
 //! a difference is looked at again with more patience before it counts (`tests/twin/barrier.rs`).
-//! No more is written at once than Linux hands over in one go: in between it could answer otherwise.
+//! No more is written at once than Linux hands over in one go: in between it could answer
+//! otherwise.
 
 #[path = "lockstep/compare.rs"]
 mod compare;
@@ -16,6 +17,8 @@ mod host;
 #[path = "lockstep/ours.rs"]
 mod ours;
 
+#[path = "terminals/jobs.rs"]
+mod jobs;
 #[path = "terminals/random.rs"]
 mod random;
 #[path = "terminals/scenes.rs"]
@@ -89,11 +92,11 @@ fn report(
 /// A line with its bytes as text, cut if it is long.
 fn shown(line: &Value) -> String {
     let mut line = line.clone();
-    if let Some(object) = line.as_object_mut() {
-        if let Some(data) = object.get("data_b64").and_then(Value::as_str) {
-            let bytes = BASE64_STANDARD.decode(data).unwrap_or_default();
-            object.insert("data_b64".into(), bytes.escape_ascii().to_string().into());
-        }
+    if let Some(object) = line.as_object_mut()
+        && let Some(data) = object.get("data_b64").and_then(Value::as_str)
+    {
+        let bytes = BASE64_STANDARD.decode(data).unwrap_or_default();
+        object.insert("data_b64".into(), bytes.escape_ascii().to_string().into());
     }
     let text = line.to_string();
     text.char_indices().nth(400).map_or(text.clone(), |(end, _)| text[..end].to_owned())

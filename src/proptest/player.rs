@@ -217,17 +217,7 @@ impl Player {
             "open" | "openat" | "creat" => {
                 let flags = request.get("flags").and_then(Value::as_str).unwrap_or("");
                 let path = request.get("path").and_then(Value::as_str).unwrap_or("");
-                let kind = if super::lower::may_be_directory(path, flags) {
-                    Kind::Directory
-                } else if path == "/dev/zero" {
-                    Kind::Zeros
-                } else if path == "/dev/ptmx" {
-                    Kind::Master
-                } else if path.starts_with("/dev/pts/") || path == "/dev/tty" {
-                    Kind::Slave
-                } else {
-                    Kind::File
-                };
+                let kind = opened_kind(path, flags);
                 process.fds.insert(value, kind);
             }
             "ioctl"
@@ -283,6 +273,21 @@ fn made_by(call: &str) -> Option<Kind> {
         "memfd_create" => Kind::Memory,
         _ => return None,
     })
+}
+
+/// What a descriptor that was opened so is.
+fn opened_kind(path: &str, flags: &str) -> Kind {
+    if super::lower::may_be_directory(path, flags) {
+        Kind::Directory
+    } else if path == "/dev/zero" {
+        Kind::Zeros
+    } else if path == "/dev/ptmx" {
+        Kind::Master
+    } else if path.starts_with("/dev/pts/") || path == "/dev/tty" {
+        Kind::Slave
+    } else {
+        Kind::File
+    }
 }
 
 fn is_dup(command: &str) -> bool {

@@ -282,8 +282,8 @@ impl Lowering<'_> {
             cc.insert((*name).to_owned(), (*byte).into());
         }
         let [a, b, c] = [self.choices[1], self.choices[2], self.choices[3]].map(usize::from);
-        // Linux turns round and round in a TCSETSW that waits for a writer and gets a signal: nothing
-        // can end it (6.18, `set_termios`).
+        // Linux turns round and round in a TCSETSW that waits for a writer and gets a signal, and
+        // nothing can end it (6.18).
         let request = match (a + c) % 4 {
             2 if !self.anybody_waits() => "TCSETSW",
             3 if !self.anybody_waits() => "TCSETSF",
@@ -313,7 +313,7 @@ impl Lowering<'_> {
 
     fn control(&self) -> Value {
         let fd = self.end(0);
-        let request = |request: &str, arg: Value| json!({"call": "ioctl", "fd": fd, "request": request, "arg": arg});
+        let request = |name: &str, arg: Value| json!({"call": "ioctl", "fd": fd, "request": name, "arg": arg});
         let small = self.pick(2, &[0, 1, 2, 3, 7]);
         match self.choices[1] % 16 {
             0..=2 => request("TIOCSWINSZ", json!({"ws_row": small, "ws_col": 80})),

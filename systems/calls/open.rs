@@ -136,10 +136,9 @@ impl Kernel {
                 }
                 Some(Kind::CharDevice(rdev)) => {
                     let (rdev, opening) = (*rdev, Opening { fd, place, flags, kept });
-                    if let Some(opened) = self.open_terminal(task, rdev, opening) {
-                        return opened;
+                    if let Some(opened) = self.open_device(task, rdev, opening)? {
+                        return Ok(opened);
                     }
-                    self.may_open_device(task, rdev)?;
                     may_be_direct(flags)?;
                 }
                 Some(Kind::BlockDevice(_)) => return Err(Errno::ENXIO.into()),
@@ -161,6 +160,20 @@ impl Kernel {
         };
         self.install(task, fd, row, cloexec);
         Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// A device: a terminal opens at once, another is only looked at.
+    fn open_device(
+        &mut self,
+        task: TaskRow,
+        rdev: u64,
+        opening: Opening,
+    ) -> Result<Option<Answer>, Stop> {
+        if let Some(opened) = self.open_terminal(task, rdev, opening) {
+            return opened.map(Some);
+        }
+        self.may_open_device(task, rdev)?;
+        Ok(None)
     }
 
     /// Devices that open: memory devices, /dev/tty of a session that has a terminal.

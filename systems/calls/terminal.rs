@@ -1,5 +1,5 @@
-//! The life of pseudo-terminals (pty(7), pts(4)): /dev/ptmx, /dev/pts/N, /dev/tty, the last close of
-//! an end, hang-ups.
+//! The life of pseudo-terminals (pty(7), pts(4)): /dev/ptmx, /dev/pts/N, /dev/tty, the last close
+//! of an end, hang-ups.
 //!
 //! What goes through one is `calls/terminal_io.rs`'s, its requests are `calls/terminal_ioctl.rs`'s,
 //! sessions and groups `calls/job_control.rs`'s. Not here: terminals of other kinds, and the node

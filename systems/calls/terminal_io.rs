@@ -351,6 +351,16 @@ impl Kernel {
         }
     }
 
+    /// A read that waits tries again.
+    pub(crate) fn go_on_reading(
+        &mut self,
+        reading: &mut Reading,
+        deadline_ns: &mut Option<u64>,
+    ) -> Result<Option<Answer>, Errno> {
+        let over = self.try_terminal_read(reading, deadline_ns)?;
+        Ok(over.then(|| Answer::data(core::mem::take(&mut reading.data.0))))
+    }
+
     /// A write that waits tries again.
     pub(crate) fn go_on_writing(
         &mut self,
@@ -436,6 +446,23 @@ impl Kernel {
         let Some(Side { terminal, end, .. }) = self.rows[row].terminal else { return true };
         let line = &self.rows[terminal].lines[end.at()];
         if reads { !line.read_locked } else { !line.write_locked }
+    }
+
+    /// The queues of an end of a terminal: of who waits for input, of who waits for room.
+    pub(crate) fn watch_terminal(
+        &mut self,
+        row: DescriptionRow,
+        (input, room): (bool, bool),
+        since: u64,
+        tid: u32,
+        enter: bool,
+    ) {
+        let Some(Side { terminal, end, .. }) = self.rows[row].terminal else { return };
+        let line = &mut self.rows[terminal].lines[end.at()];
+        let queues = [(input, &mut line.readers), (room, &mut line.writers)];
+        for (_, queue) in queues.into_iter().filter(|entry| entry.0) {
+            if enter { queue.add(since, tid) } else { queue.remove(since) }
+        }
     }
 
     /// What poll(2) says of an end.

@@ -288,4 +288,6 @@ impl<'a> Field<'a> for IoctlArg {
 }
 
 crate::wire_enum!(FcntlArg { 0 Number(number), 1 Lock(lock) });
-crate::wire_enum!(IoctlArg { 0 Number(number), 1 Winsize(size), 2 Termios(termios), 23 Termios2(termios) });
+crate::wire_enum!(IoctlArg {
+    0 Number(number), 1 Winsize(size), 2 Termios(termios), 23 Termios2(termios)
+});

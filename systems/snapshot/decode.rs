@@ -3,17 +3,12 @@
 
 use super::sockets::get_manner;
 use super::terminals::HAS_TERMINAL;
-use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, MAGIC, Refs,
-    RestoreError, Row, VERSION, WAITS_ALWAYS,
-};
-use crate::abi::Itimer;
+use super::{MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS};
 use crate::calls::splice::Splicing;
-use crate::calls::terminal_io::{READ_PART_BYTES, Reading, Writing};
 use crate::calls::transfer::Sending;
 use crate::components::{
-    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Limits, Object, Pipe,
-    Process, ProcessText, Reportable, Restart, Segment, Target, Task, Wait, Waiting,
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Object, Pipe, Process,
+    ProcessText, Reportable, Restart, Segment, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
@@ -451,7 +446,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, cpu_timers, death_signal, maker, old_foreground) = get_rare(from)?;
+    let (limits, cpu_timers, death_signal, maker, old_foreground) = super::extras::get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -495,25 +490,6 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         exit_code,
         goes_ns,
     })
-}
-
-/// Limits and CPU timers of its own, the signal of the parent's end, the thread whose child it is,
-/// the group that was in the foreground.
-type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8, u32, u32);
-
-fn get_rare(from: From<'_, '_>) -> Result<Rare, WireError> {
-    let error = from.error("a byte of what few processes have");
-    let which = u8::get(from)?;
-    let known = HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL | HAS_MAKER | HAS_OLD_FOREGROUND;
-    if which & !known != 0 {
-        return Err(error);
-    }
-    let limits = if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None };
-    let timers = if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None };
-    let death_signal = if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 };
-    let maker = if which & HAS_MAKER != 0 { Wire::get(from)? } else { 0 };
-    let foreground = if which & HAS_OLD_FOREGROUND != 0 { Wire::get(from)? } else { 0 };
-    Ok((limits, timers, death_signal, maker, foreground))
 }
 
 fn get_task(tid: u32, from: From<'_, '_>, refs: &Refs) -> Result<Task, RestoreError> {
@@ -624,34 +600,6 @@ fn get_socket_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waitin
     })
 }
 
-/// A read of a terminal that waits, a write, or a call that waits for the end of one.
-fn get_terminal_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
-    let error = from.error("a call on a terminal that is not beyond its end");
-    let description = u64::get(from)?;
-    let description = refs.descriptions.get(&description).copied().ok_or(DANGLING)?;
-    if tag == 43 {
-        let (reads, call) = (Wire::get(from)?, Wire::get(from)?);
-        return Ok(Waiting::TerminalTurn { description, reads, call });
-    }
-    let number = u64::get(from)?;
-    let fd = Wire::get(from)?;
-    if tag == 41 {
-        let (packet, data): (bool, Bytes) = (Wire::get(from)?, Wire::get(from)?);
-        let [least, time_ns] = Wire::get(from)?;
-        if data.0.len() as u64 > number.min(READ_PART_BYTES) {
-            return Err(error.into());
-        }
-        let count = number;
-        let reading = Reading { description, fd, count, data, least, time_ns, packet };
-        return Ok(Waiting::TerminalRead(Box::new(reading)));
-    }
-    let data = Bytes::get(from)?;
-    if number > data.0.len() as u64 {
-        return Err(error.into());
-    }
-    Ok(Waiting::TerminalWrite(Box::new(Writing { description, fd, data, written: number })))
-}
-
 fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
     let described = |id: u64| refs.descriptions.get(&id).copied().ok_or(DANGLING);
     let error = from.error("what a call waits for");
@@ -699,7 +647,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
         }
         tag @ 61..=64 => return get_socket_waiting(tag, from, refs),
         81 => return super::waiting::get_epoll_wait(from, refs),
-        tag @ 41..=43 => return get_terminal_waiting(tag, from, refs),
+        tag @ 41..=43 => return super::terminals::get_waiting(tag, from, refs),
         15 => Waiting::Finished(Wire::get(from)?),
         16 => Waiting::EventRead { description: described(u64::get(from)?)? },
         17 => {

@@ -424,21 +424,8 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (81u8, description.own_id(rows)).put(out);
             max_events.put(out);
         }
-        Waiting::TerminalRead(reading) => {
-            (41u8, [reading.description.own_id(rows), reading.count]).put(out);
-            (reading.fd, reading.packet).put(out);
-            reading.data.put(out);
-            [reading.least, reading.time_ns].put(out);
-        }
-        Waiting::TerminalWrite(writing) => {
-            (42u8, [writing.description.own_id(rows), writing.written]).put(out);
-            writing.fd.put(out);
-            writing.data.put(out);
-        }
-        Waiting::TerminalTurn { description, reads, call } => {
-            (43u8, description.own_id(rows)).put(out);
-            reads.put(out);
-            call.put(out);
+        Waiting::TerminalRead(_) | Waiting::TerminalWrite(_) | Waiting::TerminalTurn { .. } => {
+            super::terminals::put_waiting(on, rows, out);
         }
         Waiting::EventRead { description } => (16u8, description.own_id(rows)).put(out),
         Waiting::EventWrite { description, value } => {

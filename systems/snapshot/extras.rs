@@ -2,12 +2,16 @@
 //! it, so that older snapshots read as they are.
 
 use super::terminals::TERMINALS;
-use super::{Refs, RestoreError};
-use crate::components::{Event, Pidfd, WaitQueue};
+use super::{
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, Refs, RestoreError,
+};
+use crate::abi::Itimer;
+use crate::components::{Event, Limits, Pidfd, WaitQueue};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{EventRow, PidfdRow, RowKind, TerminalRow};
-use crate::wire::{Wire, WireReader};
+use crate::wire::{Wire, WireError, WireReader};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 impl Kernel {
@@ -179,4 +183,23 @@ impl Refs {
             PidfdRow::spawn(&mut kernel.rows, id, new)
         })
     }
+}
+
+/// Limits and CPU timers of its own, the signal of the parent's end, the thread whose child it is,
+/// the group that was in the foreground.
+pub(super) type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8, u32, u32);
+
+pub(super) fn get_rare(from: &mut WireReader<'_>) -> Result<Rare, WireError> {
+    let error = from.error("a byte of what few processes have");
+    let which = u8::get(from)?;
+    let known = HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL | HAS_MAKER | HAS_OLD_FOREGROUND;
+    if which & !known != 0 {
+        return Err(error);
+    }
+    let limits = if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None };
+    let timers = if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None };
+    let death_signal = if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 };
+    let maker = if which & HAS_MAKER != 0 { Wire::get(from)? } else { 0 };
+    let foreground = if which & HAS_OLD_FOREGROUND != 0 { Wire::get(from)? } else { 0 };
+    Ok((limits, timers, death_signal, maker, foreground))
 }

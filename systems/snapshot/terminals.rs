@@ -2,6 +2,8 @@
 //! It stands behind its tag at the end, and only if there are any.
 
 use super::{Refs, RestoreError};
+use crate::calls::terminal_io::{READ_PART_BYTES, Reading, Writing};
+use crate::components::Waiting;
 use crate::components::terminal::{
     Chunk, ECHO_BYTES, End, INPUT_BYTES, Line, Port, Side, Terminal,
 };
@@ -9,6 +11,7 @@ use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{Encode, RowKind, Rows, TerminalRow};
 use crate::wire::{Bytes, Wire, WireReader, put_varint};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -201,12 +204,69 @@ impl Refs {
     ) -> Result<Side, RestoreError> {
         let (id, end, hangups): (u64, End, u32) =
             (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
-        if !self.terminals.contains_key(&id) {
-            from.charge(memory::TERMINAL_BYTES)?;
-            let row = TerminalRow::spawn(&mut kernel.rows, id, Terminal::new(0, None));
-            self.terminals.insert(id, row);
-        }
-        let terminal = *self.terminals.get(&id).ok_or(WRONG)?;
+        let terminal = match self.terminals.get(&id) {
+            Some(row) => *row,
+            None => {
+                from.charge(memory::TERMINAL_BYTES)?;
+                TerminalRow::spawn(&mut kernel.rows, id, Terminal::new(0, None))
+            }
+        };
+        self.terminals.insert(id, terminal);
         Ok(Side { terminal, end, hangups })
     }
+}
+
+/// A call on a terminal that waits.
+pub(super) fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
+    match on {
+        Waiting::TerminalRead(reading) => {
+            (41u8, [reading.description.own_id(rows), reading.count]).put(out);
+            (reading.fd, reading.packet).put(out);
+            reading.data.put(out);
+            [reading.least, reading.time_ns].put(out);
+        }
+        Waiting::TerminalWrite(writing) => {
+            (42u8, [writing.description.own_id(rows), writing.written]).put(out);
+            writing.fd.put(out);
+            writing.data.put(out);
+        }
+        Waiting::TerminalTurn { description, reads, call } => {
+            (43u8, description.own_id(rows)).put(out);
+            reads.put(out);
+            call.put(out);
+        }
+        _ => {}
+    }
+}
+
+/// A read of a terminal that waits, a write, or a call that waits for the end of one.
+pub(super) fn get_waiting(
+    tag: u8,
+    from: &mut WireReader<'_>,
+    refs: &Refs,
+) -> Result<Waiting, RestoreError> {
+    let error = from.error("a call on a terminal that is not beyond its end");
+    let description = u64::get(from)?;
+    let description = refs.descriptions.get(&description).copied().ok_or(WRONG)?;
+    if tag == 43 {
+        let (reads, call) = (Wire::get(from)?, Wire::get(from)?);
+        return Ok(Waiting::TerminalTurn { description, reads, call });
+    }
+    let number = u64::get(from)?;
+    let fd = Wire::get(from)?;
+    if tag == 41 {
+        let (packet, data): (bool, Bytes) = (Wire::get(from)?, Wire::get(from)?);
+        let [least, time_ns] = Wire::get(from)?;
+        if data.0.len() as u64 > number.min(READ_PART_BYTES) {
+            return Err(error.into());
+        }
+        let count = number;
+        let reading = Reading { description, fd, count, data, least, time_ns, packet };
+        return Ok(Waiting::TerminalRead(Box::new(reading)));
+    }
+    let data = Bytes::get(from)?;
+    if number > data.0.len() as u64 {
+        return Err(error.into());
+    }
+    Ok(Waiting::TerminalWrite(Box::new(Writing { description, fd, data, written: number })))
 }

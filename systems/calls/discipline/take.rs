@@ -93,7 +93,7 @@ impl Terminal {
     pub(crate) fn unthrottle(&mut self, end: End, happened: &mut Happened) {
         let lines = end == End::Slave && self.l(ICANON);
         let line = self.line(end);
-        // Where bytes are read and lines are not, their end is far behind: a huge number, as in Linux.
+        // Where bytes are read and no lines, their end is far behind: a huge number, as in Linux.
         let ready = if lines { line.canon } else { line.commit }.wrapping_sub(line.tail);
         if ready <= LOW_BYTES {
             self.hand_over_if_waiting(end, happened);

@@ -277,6 +277,17 @@ impl<'u, 'k> Chooser<'u, 'k> {
         }
     }
 
+    /// Settings of random bits, with characters that collide.
+    fn termios(&mut self) -> Termios {
+        let mut word = || u32::from(self.byte()) | u32::from(self.byte()) << 8;
+        let (iflag, oflag, cflag, lflag) = (word(), word(), word(), word());
+        let cc = std::array::from_fn(|at| match at % 3 {
+            0 => self.byte(),
+            _ => at as u8,
+        });
+        Termios { iflag, oflag, cflag, lflag, line: 0, cc }
+    }
+
     fn alt_stack(&mut self) -> AltStack {
         AltStack {
             sp: 0x7000,
@@ -395,10 +406,14 @@ impl FieldSource<'static> for Chooser<'_, '_> {
             }),
             (FieldValue::Address(_), _) => FieldValue::Address(self.address()),
             (FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_), _) => {
-                match self.byte() % 3 {
+                match self.byte() % 4 {
                     0 => FieldValue::Number(self.argument().into()),
                     1 => FieldValue::Winsize(Winsize::default()),
-                    _ => FieldValue::Termios(Termios::default()),
+                    2 => FieldValue::Termios(self.termios()),
+                    _ => {
+                        let termios = self.termios();
+                        FieldValue::Termios2(Termios2 { termios, ispeed: 0, ospeed: 38_400 })
+                    }
                 }
             }
         })
