@@ -568,10 +568,7 @@ impl Kernel {
                 self.try_wait(row, *select, *options, *info).transpose()
             }
             // The numbers are looked up anew: another task of the table may have closed one.
-            Waiting::Poll { fds, .. } => {
-                let behind = self.behind(row, fds);
-                self.try_poll(row, fds, &behind).map(Ok)
-            }
+            Waiting::Poll { fds, .. } => self.try_poll(row, fds).map(Ok),
             Waiting::Epoll { description, max_events } => {
                 self.try_epoll_wait(row, *description, *max_events).map(Ok)
             }

@@ -348,6 +348,10 @@ fn payload() -> impl Strategy<Value = (&'static str, Payload)> {
     ];
     let second = prop_oneof![
         prop::collection::vec(poll, 0..3).prop_map(|fds| ("ppoll", Payload::Poll(fds))),
+        prop::collection::vec(any::<(u32, u64)>(), 0..3).prop_map(|list| {
+            let event = |(events, data)| EpollEvent { events, data };
+            ("epoll_wait", Payload::Epoll(list.into_iter().map(event).collect()))
+        }),
         lists.prop_map(|(read, write, except)| {
             ("select", Payload::Select(Box::new(SelectSets { read, write, except })))
         }),

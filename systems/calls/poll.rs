@@ -48,10 +48,10 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         self.hand_over_polled(task, fds.iter().map(|entry| entry.fd));
-        let held = self.behind(task, fds);
-        if let Some(answer) = self.try_poll(task, fds, &held) {
+        if let Some(answer) = self.try_poll(task, fds) {
             return Ok(answer);
         }
+        let held = self.behind(task, fds);
         let fds = fds.iter().map(|entry| PollFd { revents: 0, ..*entry }).collect::<Vec<_>>();
         if timeout_ns == Some(0) {
             return Ok(Answer::with(Payload::Poll(fds)));
@@ -67,21 +67,18 @@ impl Kernel {
         fds.iter().map(|entry| files.get(entry.fd).map(|slot| slot.description)).collect()
     }
 
-    /// The events of each entry, behind which a description is; `None` if there are none at all.
-    pub(crate) fn try_poll(
-        &mut self,
-        task: TaskRow,
-        fds: &[PollFd],
-        behind: &[Option<DescriptionRow>],
-    ) -> Option<Answer> {
+    /// The events of each entry, whose numbers are looked up anew each time; `None` if there are
+    /// none at all.
+    pub(crate) fn try_poll(&mut self, task: TaskRow, fds: &[PollFd]) -> Option<Answer> {
+        let files = self.rows[task].files;
         let mut ready = 0;
         let mut answer: Option<Vec<PollFd>> = None;
-        for (at, (entry, description)) in fds.iter().zip(behind).enumerate() {
-            let revents = match description {
+        for (at, entry) in fds.iter().enumerate() {
+            let revents = match self.rows[files].get(entry.fd) {
                 _ if entry.fd < 0 => continue,
                 None => POLLNVAL,
-                Some(row) => {
-                    let events = self.poll_description(task, *row);
+                Some(slot) => {
+                    let events = self.poll_description(task, slot.description);
                     events & (u32::from(entry.events) | ALWAYS)
                 }
             };

@@ -147,6 +147,58 @@ fn signals_and_times() {
 }
 
 #[test]
+fn what_is_waited_with() {
+    let events = Some(EPOLLIN | EPOLLRDHUP | EPOLLET);
+    same(
+        "epoll_ctl(3, 0x1 /* EPOLL_CTL_ADD */, 4, {events=0x80002001 /* EPOLLIN|EPOLLRDHUP|EPOLLET */, data={u32=878082192, u64=78187493520}}) = 0",
+        &Call::EpollCtl { epfd: 3, op: EPOLL_CTL_ADD, fd: 4, events, data: 78_187_493_520 },
+        value(0),
+    );
+    same(
+        "epoll_ctl(3, 0x2 /* EPOLL_CTL_DEL */, 4, NULL) = -1 ENOENT (No such file or directory)",
+        &Call::EpollCtl { epfd: 3, op: EPOLL_CTL_DEL, fd: 4, events: None, data: 4 },
+        Err(Errno::ENOENT),
+    );
+    let event = |events, data| EpollEvent { events, data };
+    let two = vec![event(EPOLLOUT, 1 << 32), event(EPOLLIN | EPOLLHUP, 5)];
+    same(
+        "epoll_wait(3, [{events=0x4 /* EPOLLOUT */, data={u32=0, u64=4294967296}}, {events=0x11 /* EPOLLIN|EPOLLHUP */, data={u32=5, u64=5}}], 8, -1) = 2",
+        &Call::EpollWait { epfd: 3, maxevents: 8, timeout: -1 },
+        Ok(Answer { value: 2, payload: Payload::Epoll(two) }),
+    );
+    same(
+        "epoll_pwait2(3, [], 8, {tv_sec=0, tv_nsec=1000000}, [10 /* USR1 */ 17 /* CHLD */], 8) = 0",
+        &Call::EpollPwait2 {
+            epfd: 3,
+            maxevents: 8,
+            timeout: Some(time(0, 1_000_000)),
+            sigmask: Some(SigSet(1 << 9 | 1 << 16)),
+        },
+        with(Payload::Epoll(Vec::new())),
+    );
+    same(
+        "timerfd_create(0x1 /* CLOCK_MONOTONIC */, 0x80800 /* TFD_CLOEXEC|TFD_NONBLOCK */) = 6",
+        &Call::TimerfdCreate { clockid: CLOCK_MONOTONIC, flags: TFD_CLOEXEC | TFD_NONBLOCK },
+        value(6),
+    );
+    let timer = Itimer { value_ns: 1_000_000, interval_ns: 5_000_000 };
+    same(
+        "timerfd_settime(6, 0x1 /* TFD_TIMER_ABSTIME */, {it_interval={tv_sec=0, tv_nsec=5000000}, it_value={tv_sec=0, tv_nsec=1000000}}, {it_interval={tv_sec=0, tv_nsec=0}, it_value={tv_sec=0, tv_nsec=0}}) = 0",
+        &Call::TimerfdSettime { fd: 6, flags: TFD_TIMER_ABSTIME, new_value: Some(timer) },
+        with(Payload::Timer(Itimer::default())),
+    );
+    same(
+        "signalfd4(-1, [10 /* USR1 */ 17 /* CHLD */], 8, 0x80800 /* SFD_CLOEXEC|SFD_NONBLOCK */) = 7",
+        &Call::Signalfd4 {
+            fd: -1,
+            mask: Some(SigSet(1 << 9 | 1 << 16)),
+            flags: SFD_CLOEXEC | SFD_NONBLOCK,
+        },
+        value(7),
+    );
+}
+
+#[test]
 fn objects_and_sockets() {
     same(
         "eventfd2(3, 0x80800 /* EFD_CLOEXEC|EFD_NONBLOCK */) = 15<anon_inode:[eventfd]>",
