@@ -58,9 +58,10 @@ impl Kernel {
         let mut uses = Uses::default();
         self.audit_tasks(&mut uses)?;
         self.audit_files(&mut uses)?;
+        // What lies in messages is used, too.
+        self.audit_sockets(&mut uses)?;
         self.audit_descriptions(&mut uses)?;
         self.audit_pipes(&mut uses)?;
-        self.audit_sockets(&mut uses)?;
         self.audit_processes(&mut uses)?;
         must(uses.user_tasks == self.user_tasks.all(), "tasks of a user are counted wrongly")?;
         must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")?;

@@ -30,6 +30,8 @@ pub struct FdView {
     pub place: Option<Place>,
     /// The pipe, of a FIFO too.
     pub pipe: Option<PipeView>,
+    /// Whether it is a socket.
+    pub is_socket: bool,
     /// The socket, if it is connected or was.
     pub socket: Option<SocketView>,
     /// The counter of eventfd(2).
@@ -183,6 +185,7 @@ impl Kernel {
                 free_bytes: free * crate::components::pipe::PAGE_BYTES,
             }
         });
+        let is_socket = matches!(description.target, Target::Socket(_));
         let socket = match description.target {
             Target::Socket(socket) => self.socket_view(socket),
             Target::File(_) | Target::Pipe(..) | Target::Object(_) => None,
@@ -196,6 +199,7 @@ impl Kernel {
             place,
             pipe,
             socket,
+            is_socket,
             counter,
             process,
             notices,

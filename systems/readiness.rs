@@ -9,7 +9,6 @@
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
-use crate::components::socket::SocketRef;
 use crate::components::{Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
@@ -231,13 +230,6 @@ impl Kernel {
         }
     }
 
-    /// Enters or removes a wait for room in a socket's queue, which may be gone.
-    fn watch_room(&mut self, socket: SocketRef, since: u64, tid: u32, enter: bool) {
-        let Some(socket) = self.live_socket(socket) else { return };
-        let queue = &mut self.rows[socket].more_mut().room_waiters;
-        if enter { queue.add(since, tid) } else { queue.remove(since) }
-    }
-
     fn watch_pipe(&mut self, pipe: PipeRow, since: u64, tid: u32, enter: bool) {
         if !self.pipe_is_live(pipe) {
             return;
@@ -451,71 +443,6 @@ impl Kernel {
         self.unhold_bytes(memory::wait_bytes(on));
     }
 
-    /// Releases what a wait holds.
-    pub(crate) fn let_go(&mut self, row: TaskRow, on: &Waiting) {
-        match on {
-            Waiting::PipeRead { description, .. }
-            | Waiting::PipeWrite { description, .. }
-            | Waiting::SocketRead { description, .. }
-            | Waiting::Connect { description, .. }
-            | Waiting::EventRead { description }
-            | Waiting::EventWrite { description, .. }
-            | Waiting::Epoll { description, .. }
-            | Waiting::RecordLock { description, .. }
-            | Waiting::Flock { description, .. } => self.release(*description),
-            Waiting::SocketWrite { description, with, .. } => {
-                let rights = with.as_deref().map(|with| with.rights.as_slice());
-                for right in rights.unwrap_or_default() {
-                    self.release(*right);
-                }
-                self.release(*description);
-            }
-            Waiting::Accept { description, fd, over, .. } => {
-                if !over {
-                    let files = self.rows[row].files;
-                    self.rows[files].unreserve(*fd);
-                }
-                self.release(*description);
-            }
-            Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
-                for description in held.iter().flatten() {
-                    self.release(*description);
-                }
-            }
-            Waiting::TerminalRead(reading) => {
-                self.unlock_terminal(reading.description, true);
-                self.release(reading.description);
-            }
-            Waiting::TerminalWrite(writing) => {
-                self.unlock_terminal(writing.description, false);
-                self.release(writing.description);
-            }
-            Waiting::TerminalTurn { description, .. } => self.release(*description),
-            Waiting::Splice(splicing) => {
-                for description in splicing.held() {
-                    self.release(description);
-                }
-            }
-            Waiting::Sendfile(Sending { from, to, .. }) => {
-                self.release(*from);
-                self.release(*to);
-            }
-            Waiting::FifoOpen { over: true, .. } => {}
-            Waiting::FifoOpen { pipe, place, fd, flags, over: false, .. } => {
-                let files = self.rows[row].files;
-                self.rows[files].unreserve(*fd);
-                self.close_pipe_end(*pipe, Some(*place), *flags);
-            }
-            Waiting::Child { .. }
-            | Waiting::Parked(_)
-            | Waiting::Finished(_)
-            | Waiting::Sleep { .. }
-            | Waiting::Pause
-            | Waiting::Signal { .. }
-            | Waiting::Vfork { .. } => {}
-        }
-    }
-
     /// One try of a blocked call: its result if it is done.
     fn progress(&mut self, row: TaskRow, wait: &mut Wait) -> Option<Completed> {
         if let Waiting::Finished(result) = &wait.on {
@@ -536,23 +463,10 @@ impl Kernel {
                     && self.config.wake == WakeMode::Auto;
                 tried.or_else(|| leaves.then_some(Ok(Answer::value(*written as i64))))
             }
-            Waiting::SocketRead { description, receiving } => {
-                self.try_socket_read(row, *description, receiving).transpose()
-            }
-            Waiting::SocketWrite { description, data, written, with } => {
-                let before = with.as_deref().and_then(|with| with.at);
-                let tried = self.try_socket_write(row, *description, &data.0, written, with);
-                let after = with.as_deref().and_then(|with| with.at);
-                self.wait_elsewhere(row, since, before, after);
-                tried.transpose()
-            }
-            Waiting::Connect { description, address, at } => {
-                let before = *at;
-                let tried = self.try_connect(row, *description, address, at);
-                self.wait_elsewhere(row, since, Some(before), Some(*at));
-                tried.transpose()
-            }
-            Waiting::Accept { .. } => self.try_accept(row, &mut wait.on).transpose(),
+            Waiting::SocketRead { .. }
+            | Waiting::SocketWrite { .. }
+            | Waiting::Connect { .. }
+            | Waiting::Accept { .. } => self.try_socket_call(row, since, &mut wait.on).transpose(),
             Waiting::TerminalRead(reading) => {
                 self.go_on_reading(reading, &mut wait.deadline_ns).transpose()
             }
@@ -595,26 +509,6 @@ impl Kernel {
             Some(Err(errno)) => Some(Completed::Failed(errno)),
             None if expired => Some(crate::expire::expired_result(&mut wait.on)),
             None => None,
-        }
-    }
-
-    /// A call that waits for room in a queue may have found another one full.
-    fn wait_elsewhere(
-        &mut self,
-        row: TaskRow,
-        since: u64,
-        before: Option<SocketRef>,
-        after: Option<SocketRef>,
-    ) {
-        if before == after {
-            return;
-        }
-        let tid = self.rows[row].tid;
-        if let Some(before) = before {
-            self.watch_room(before, since, tid, false);
-        }
-        if let Some(after) = after {
-            self.watch_room(after, since, tid, true);
         }
     }
 

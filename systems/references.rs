@@ -122,7 +122,6 @@ impl Kernel {
                 | Waiting::Sendfile(Sending { to: description, .. }) => {
                     stand(self.queue_of(task, *description));
                 }
-                Waiting::Accept { over: true, .. } => {}
                 Waiting::SocketWrite { description, with, .. } => {
                     stand(self.queue_of(task, *description));
                     stand(with.as_deref().and_then(|with| self.room_of(with.at?)));
@@ -164,7 +163,8 @@ impl Kernel {
                     stand(self.inode_of(*description).map(Queue::Flock));
                 }
                 Waiting::RecordLock { object, .. } => stand(Some(Queue::Records(*object))),
-                Waiting::Parked(_)
+                Waiting::Accept { over: true, .. }
+                | Waiting::Parked(_)
                 | Waiting::Finished(_)
                 | Waiting::Sleep { .. }
                 | Waiting::Pause

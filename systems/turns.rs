@@ -1,8 +1,11 @@
-//! Who of those that wait is woken first. Part of the third phase (`readiness.rs`); nothing here tries a call.
+//! Who of those that wait is woken first, and what a call that waits gives back when it is over.
+//! Part of the third phase (`readiness.rs`); nothing here tries a call.
 
 use crate::abi::flags::__WNOTHREAD;
+use crate::calls::transfer::Sending;
 use crate::components::{ChildSelect, Waiting};
 use crate::kernel::Kernel;
+use crate::rows::TaskRow;
 use crate::tables::deadlines::Due;
 use smallvec::SmallVec;
 
@@ -60,6 +63,71 @@ impl Kernel {
         }
         if let Some(at_ns) = to_ns {
             self.deadlines.add(at_ns, Due::Call(tid));
+        }
+    }
+
+    /// Releases what a wait holds.
+    pub(crate) fn let_go(&mut self, row: TaskRow, on: &Waiting) {
+        match on {
+            Waiting::PipeRead { description, .. }
+            | Waiting::PipeWrite { description, .. }
+            | Waiting::SocketRead { description, .. }
+            | Waiting::Connect { description, .. }
+            | Waiting::EventRead { description }
+            | Waiting::EventWrite { description, .. }
+            | Waiting::Epoll { description, .. }
+            | Waiting::RecordLock { description, .. }
+            | Waiting::Flock { description, .. } => self.release(*description),
+            Waiting::SocketWrite { description, with, .. } => {
+                let rights = with.as_deref().map(|with| with.rights.as_slice());
+                for right in rights.unwrap_or_default() {
+                    self.release(*right);
+                }
+                self.release(*description);
+            }
+            Waiting::Accept { description, fd, over, .. } => {
+                if !over {
+                    let files = self.rows[row].files;
+                    self.rows[files].unreserve(*fd);
+                }
+                self.release(*description);
+            }
+            Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
+                for description in held.iter().flatten() {
+                    self.release(*description);
+                }
+            }
+            Waiting::TerminalRead(reading) => {
+                self.unlock_terminal(reading.description, true);
+                self.release(reading.description);
+            }
+            Waiting::TerminalWrite(writing) => {
+                self.unlock_terminal(writing.description, false);
+                self.release(writing.description);
+            }
+            Waiting::TerminalTurn { description, .. } => self.release(*description),
+            Waiting::Splice(splicing) => {
+                for description in splicing.held() {
+                    self.release(description);
+                }
+            }
+            Waiting::Sendfile(Sending { from, to, .. }) => {
+                self.release(*from);
+                self.release(*to);
+            }
+            Waiting::FifoOpen { over: true, .. } => {}
+            Waiting::FifoOpen { pipe, place, fd, flags, over: false, .. } => {
+                let files = self.rows[row].files;
+                self.rows[files].unreserve(*fd);
+                self.close_pipe_end(*pipe, Some(*place), *flags);
+            }
+            Waiting::Child { .. }
+            | Waiting::Parked(_)
+            | Waiting::Finished(_)
+            | Waiting::Sleep { .. }
+            | Waiting::Pause
+            | Waiting::Signal { .. }
+            | Waiting::Vfork { .. } => {}
         }
     }
 }

@@ -70,6 +70,16 @@ impl<'a> Entropy<'a> {
         Termios2 { termios: self.termios(), ispeed: self.wide() as u32, ospeed: self.wide() as u32 }
     }
 
+    fn option_value(&mut self) -> OptionValue {
+        match self.byte() % 5 {
+            0 => OptionValue::Number(self.wide() as i64),
+            1 => OptionValue::Linger(self.wide() as i32, self.wide() as i32),
+            2 => OptionValue::Time(self.wide() as i64, self.wide() as i64),
+            3 => OptionValue::Cred(self.wired(3)),
+            _ => OptionValue::Text(Bytes(self.string(true).to_vec())),
+        }
+    }
+
     fn wired<T: for<'w> Wire<'w> + Default>(&mut self, fields: usize) -> T {
         let mut bytes = Vec::new();
         for _ in 0..fields {
@@ -142,13 +152,7 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
             FieldValue::Winsize(_) => FieldValue::Winsize(self.wired(4)),
             FieldValue::AltStack(_) => FieldValue::AltStack(self.wired(3)),
             FieldValue::Cred(_) => FieldValue::Cred(self.wired(3)),
-            FieldValue::OptionValue(_) => FieldValue::OptionValue(match self.byte() % 5 {
-                0 => OptionValue::Number(self.wide() as i64),
-                1 => OptionValue::Linger(self.wide() as i32, self.wide() as i32),
-                2 => OptionValue::Time(self.wide() as i64, self.wide() as i64),
-                3 => OptionValue::Cred(self.wired(3)),
-                _ => OptionValue::Text(Bytes(self.string(true).to_vec())),
-            }),
+            FieldValue::OptionValue(_) => FieldValue::OptionValue(self.option_value()),
             FieldValue::Address(_) => FieldValue::Address(self.address()),
             FieldValue::Termios2(_) => FieldValue::Termios2(self.termios2()),
             FieldValue::Termios(_) => match self.byte() % 4 {

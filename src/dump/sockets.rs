@@ -15,6 +15,9 @@ use super::values::{self, ADDRESS, choice, flags, list, text};
 /// Room for an address that a call writes.
 const ROOM: u64 = 128;
 
+/// Room for the value of an option, where the caller does not say how much it has.
+const OPTION_ROOM: i64 = 256;
+
 /// Prints the arguments of a call on sockets; false if it is none.
 pub(super) fn args(args: &mut Args<'_>, call: &Call<'_>) -> bool {
     match call {
@@ -99,7 +102,9 @@ fn messages(args: &mut Args<'_>, call: &Call<'_>) -> bool {
         Call::Recvmsg { sockfd, count, flags } => {
             args.fd(*sockfd);
             let text = received(args).map(|told| received_message(told, *count));
-            args.put_output(text.as_deref().unwrap_or(ADDRESS)).flags(*flags, MESSAGE_FLAGS);
+            // Of a call that failed strace prints the room for a name.
+            args.put_output(text.as_deref().unwrap_or("{msg_namelen=0}"));
+            args.flags(*flags, MESSAGE_FLAGS);
         }
         other => return options(args, other),
     }
@@ -182,9 +187,13 @@ fn options(args: &mut Args<'_>, call: &Call<'_>) -> bool {
                 }
                 _ => None,
             };
+            let room = optlen.unwrap_or(OPTION_ROOM);
             match told {
-                Some((text, length)) => args.put_output(text).put(format!("[{length}]")),
-                None => args.put_output(ADDRESS).put(format!("[{}]", optlen.unwrap_or(256))),
+                Some((text, length)) if length == room => {
+                    args.put_output(text).put(format!("[{length}]"))
+                }
+                Some((text, length)) => args.put_output(text).put(format!("[{room} => {length}]")),
+                None => args.put_output(ADDRESS).put(format!("[{room}]")),
             };
         }
         _ => return false,

@@ -346,6 +346,11 @@ impl Walk {
         {
             self.found.pgid.get_or_insert(tid);
         }
+        // Of /proc not even root changes everything.
+        let of_proc = |path: &[u8]| path.starts_with(b"/proc/");
+        if paths::uses(call).iter().any(|one| of_proc(one.path)) {
+            return;
+        }
         let capability = match call {
             Call::Prlimit64 { .. } | Call::Setrlimit { .. } => CAP_SYS_RESOURCE,
             Call::Chroot { .. } => CAP_SYS_CHROOT,

@@ -240,10 +240,33 @@ impl Order<'_> {
                 let shown = is_fstat && fds.first().is_some_and(|fd| self.has_node(tid, *fd));
                 let known = known.filter(|_| !shown);
                 known
+                    .or_else(|| self.is_other_socket(tid, parsed, recorded))
                     .or_else(|| self.passes_outside(tid, parsed, recorded))
                     .or_else(|| self.stand_in_at(tid, call.arg(0)?.as_fd()?))
             }
         }
+    }
+
+    /// A call that only a socket takes went well, and the descriptor is something else here: what it
+    /// was when strace came is not known.
+    fn is_other_socket(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<StandIn> {
+        let fd = match *call {
+            Call::Accept { sockfd }
+            | Call::Accept4 { sockfd, .. }
+            | Call::Bind { sockfd, .. }
+            | Call::Listen { sockfd, .. }
+            | Call::Connect { sockfd, .. }
+            | Call::Sendto { sockfd, .. }
+            | Call::Sendmsg { sockfd, .. }
+            | Call::Recvfrom { sockfd, .. }
+            | Call::Recvmsg { sockfd, .. }
+            | Call::Setsockopt { sockfd, .. }
+            | Call::Getsockopt { sockfd, .. } => sockfd,
+            _ => return None,
+        };
+        let view = self.kernel.fd_view(tid, fd)?;
+        let went_well = matches!(recorded, Recorded::Value(_));
+        (went_well && !view.is_socket).then_some(StandIn::Unknown)
     }
 
     fn stand_in_of(&self, tid: u32, fd: i32) -> Option<StandIn> {

@@ -241,9 +241,7 @@ impl Player {
                 process.fds.retain(|fd, _| !(first..=last).contains(fd));
             }
             "socket" | "accept" | "accept4" => {
-                let family = request.get("domain");
-                let family = family.or_else(|| answer.get("addr").and_then(|it| it.get("family")));
-                process.fds.insert(value, kind_of_family(family));
+                process.fds.insert(value, kind_of_socket(request, answer));
             }
             "recvmsg" => note_pair(process, answer, [Kind::File, Kind::Socket]),
             "socketpair" => note_pair(process, answer, [Kind::Socket, Kind::Socket]),
@@ -251,6 +249,12 @@ impl Player {
             _ => {}
         }
     }
+}
+
+/// What socket(2) or accept(2) made.
+fn kind_of_socket(request: &Object, answer: &Object) -> Kind {
+    let told = || answer.get("addr").and_then(|it| it.get("family"));
+    kind_of_family(request.get("domain").or_else(told))
 }
 
 fn kind_of_family(family: Option<&Value>) -> Kind {

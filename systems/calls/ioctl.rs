@@ -67,20 +67,25 @@ impl Kernel {
                     Ok(Answer::with(Payload::Number(i64::from(left as i32))))
                 }
             },
-            TIOCOUTQ => match self.rows[row].target {
-                Target::Socket(socket) => {
-                    let bytes = self.unread_bytes(socket);
-                    Ok(Answer::with(Payload::Number(bytes as i64)))
-                }
-                Target::Object(Object::Epoll(_)) => Err(Errno::EINVAL.into()),
-                Target::File(_) | Target::Pipe(..) | Target::Object(_) => Err(Errno::ENOTTY.into()),
-            },
+            TIOCOUTQ => self.unsent(row),
             FICLONE => self.clone_file(task, row, number),
             // It has requests of its own, and knows no others.
             _ if matches!(self.rows[row].target, Target::Object(Object::Epoll(_))) => {
                 Err(Errno::EINVAL.into())
             }
             _ => Err(Errno::ENOTTY.into()),
+        }
+    }
+
+    /// TIOCOUTQ: what a socket has on the way.
+    fn unsent(&self, row: DescriptionRow) -> CallResult {
+        match self.rows[row].target {
+            Target::Socket(socket) => {
+                let bytes = self.unread_bytes(socket);
+                Ok(Answer::with(Payload::Number(bytes as i64)))
+            }
+            Target::Object(Object::Epoll(_)) => Err(Errno::EINVAL.into()),
+            Target::File(_) | Target::Pipe(..) | Target::Object(_) => Err(Errno::ENOTTY.into()),
         }
     }
 

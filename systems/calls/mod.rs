@@ -40,6 +40,7 @@ mod signal;
 mod signalfd;
 mod socket;
 mod socket_options;
+mod socket_waits;
 pub(crate) mod splice;
 mod sync;
 mod tcp;

@@ -229,7 +229,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// There is one device, and it needs no capability to be bound to unless it is bound to another.
+    /// There is one device, and to be bound to it needs no capability.
     fn bind_to_device(&self, task: TaskRow, value: Option<&OptionValue>) -> Result<(), Errno> {
         let name: &[u8] = match value {
             Some(OptionValue::Text(name)) => &name.0,

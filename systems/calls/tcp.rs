@@ -1,7 +1,8 @@
-//! Connections of tcp(7) over the loopback device: connect(2), listen(2), what is sent, shut, reset.
+//! Connections of tcp(7) over the loopback device: connect(2), listen(2), what is sent, shut,
+//! reset.
 //!
-//! Nothing takes time on the way: an end sees at once what the other does. A connection is made when
-//! it is asked for, if the listener's list has room; else it is being made until it has. What Linux
+//! Nothing takes time on the way: an end sees at once what the other does. A connection is made
+//! when it is asked for, if the listener's list has room; else it is being made until it has. What Linux
 //! does later (the reset that answers bytes to an end that is closed) is done with the call that
 //! causes it. Not here: names (`inet.rs`), urgent bytes, which are refused; time-outs of the
 //! protocol.
@@ -266,14 +267,15 @@ impl Kernel {
         self.socket_changed(socket);
     }
 
-    /// The other end threw the connection away: who had heard that it sends no more learns that it
-    /// does not receive either.
+    /// The other end threw the connection away: who had heard that it sends no more learns that
+    /// it does not receive either.
     fn reset_by_peer(&mut self, socket: SocketRow) {
         let heard = self.rows[socket].shut & FIN_GOT != 0;
         self.reset(socket, if heard { Errno::EPIPE } else { Errno::ECONNRESET });
     }
 
-    /// An end sends no more. When both do the connection is over, and the port of the first is kept.
+    /// An end sends no more. When both do the connection is over, and the port of the first is
+    /// kept.
     fn send_fin(&mut self, socket: SocketRow) {
         if self.rows[socket].shut & FIN_SENT != 0 {
             return;

@@ -554,7 +554,8 @@ impl Kernel {
 
     /// TIOCOUTQ: what is on the way, by what it costs.
     pub(crate) fn unread_bytes(&self, socket: SocketRow) -> u64 {
-        self.rows[socket].sent_bytes
+        // What is with the other end's kernel has arrived (tcp(7), SIOCOUTQ).
+        if self.rows[socket].domain == AF_UNIX { self.rows[socket].sent_bytes } else { 0 }
     }
 }
 

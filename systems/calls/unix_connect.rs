@@ -350,7 +350,8 @@ impl Kernel {
         }
     }
 
-    /// A call that waits for what comes; with `SO_RCVTIMEO` not for ever, and no handler restarts it.
+    /// A call that waits for what comes; with `SO_RCVTIMEO` not for ever, and no handler restarts
+    /// it.
     pub(super) fn wait_to_receive(
         &mut self,
         row: DescriptionRow,

@@ -1,7 +1,7 @@
 //! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
 //! an error here, so that it is no panic later.
 
-use super::sockets::get_manner;
+use super::sockets::get_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS};
 use crate::calls::splice::Splicing;
@@ -573,31 +573,13 @@ fn get_held(from: From<'_, '_>, refs: &Refs) -> Result<Vec<Option<DescriptionRow
     .collect()
 }
 
-/// A call of a socket that waits.
-fn get_socket_waiting(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
-    let description = refs.descriptions.get(&u64::get(from)?).copied().ok_or(DANGLING)?;
-    Ok(match tag {
-        61 => Waiting::SocketRead { description, receiving: Wire::get(from)? },
-        62 => {
-            let error = from.error("a write that is not beyond its end");
-            let written = u64::get(from)?;
-            let data = Bytes::get(from)?;
-            if written > data.0.len() as u64 {
-                return Err(error.into());
-            }
-            let has_more = bool::get(from)?;
-            let with = has_more.then(|| get_manner(from, refs).map(Box::new)).transpose()?;
-            Waiting::SocketWrite { description, data, written, with }
-        }
-        63 => {
-            let at = refs.socket(Wire::get(from)?);
-            Waiting::Connect { description, address: Box::new(Wire::get(from)?), at }
-        }
-        _ => {
-            let ([fd, flags], over) = Wire::get(from)?;
-            Waiting::Accept { description, fd, flags, over, again: Wire::get(from)? }
-        }
-    })
+fn get_splice(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
+    let described = |id: u64| refs.descriptions.get(&id).copied().ok_or(DANGLING);
+    let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
+    let (offset, count) = Wire::get(from)?;
+    let keeps = Wire::get(from)?;
+    let (from, to) = (described(from_id)?, described(to_id)?);
+    Ok(Waiting::Splice(Splicing { from, to, offset, count, keeps }))
 }
 
 fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
@@ -638,13 +620,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let (object, lock) = Wire::get(from)?;
             Waiting::RecordLock { description, object, lock }
         }
-        18 => {
-            let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
-            let (offset, count) = Wire::get(from)?;
-            let keeps = Wire::get(from)?;
-            let (from, to) = (described(from_id)?, described(to_id)?);
-            Waiting::Splice(Splicing { from, to, offset, count, keeps })
-        }
+        18 => return get_splice(from, refs),
         tag @ 61..=64 => return get_socket_waiting(tag, from, refs),
         81 => return super::waiting::get_epoll_wait(from, refs),
         tag @ 41..=43 => return super::terminals::get_waiting(tag, from, refs),

@@ -1,6 +1,6 @@
 //! Rows to bytes: what digests hash and snapshots write. References become own ids.
 
-use super::sockets::put_manner;
+use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, WAITS_ALWAYS,
@@ -399,27 +399,10 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (12u8, description.own_id(rows)).put(out);
             (*object, *lock).put(out);
         }
-        Waiting::SocketRead { description, receiving } => {
-            (61u8, description.own_id(rows)).put(out);
-            receiving.put(out);
-        }
-        Waiting::SocketWrite { description, data, written, with } => {
-            (62u8, [description.own_id(rows), *written]).put(out);
-            data.put(out);
-            with.is_some().put(out);
-            if let Some(with) = with {
-                put_manner(with, rows, out);
-            }
-        }
-        Waiting::Connect { description, address, at } => {
-            (63u8, [description.own_id(rows), at.id]).put(out);
-            address.put(out);
-        }
-        Waiting::Accept { description, fd, flags, over, again } => {
-            (64u8, description.own_id(rows)).put(out);
-            ([*fd, *flags], *over).put(out);
-            again.put(out);
-        }
+        Waiting::SocketRead { .. }
+        | Waiting::SocketWrite { .. }
+        | Waiting::Connect { .. }
+        | Waiting::Accept { .. } => put_socket_waiting(on, rows, out),
         Waiting::Epoll { description, max_events } => {
             (81u8, description.own_id(rows)).put(out);
             max_events.put(out);

@@ -6,6 +6,7 @@
 use super::decode::DANGLING;
 use super::{Refs, RestoreError};
 use crate::abi::flags::AF_UNIX;
+use crate::components::Waiting;
 use crate::components::message::Manner;
 use crate::components::socket::{Attached, More, Packet, Peer, Socket, SocketRef, State};
 use crate::kernel::Kernel;
@@ -210,21 +211,80 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     Ok((more, pending))
 }
 
+/// A call of a socket that waits.
+pub(super) fn put_socket_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
+    match on {
+        Waiting::SocketRead { description, receiving } => {
+            (61u8, description.own_id(rows)).put(out);
+            receiving.put(out);
+        }
+        Waiting::SocketWrite { description, data, written, with } => {
+            (62u8, [description.own_id(rows), *written]).put(out);
+            data.put(out);
+            with.is_some().put(out);
+            if let Some(with) = with {
+                put_manner(with, rows, out);
+            }
+        }
+        Waiting::Connect { description, address, at } => {
+            (63u8, [description.own_id(rows), at.id]).put(out);
+            address.put(out);
+        }
+        Waiting::Accept { description, fd, flags, over, again } => {
+            (64u8, description.own_id(rows)).put(out);
+            ([*fd, *flags], *over).put(out);
+            again.put(out);
+        }
+        _ => {}
+    }
+}
+
 /// How a blocked call sends, beside its bytes.
-pub(super) fn put_manner(manner: &Manner, rows: &Rows, out: &mut Vec<u8>) {
+fn put_manner(manner: &Manner, rows: &Rows, out: &mut Vec<u8>) {
     (manner.flags, manner.to.clone()).put(out);
     let rights = manner.rights.iter().map(|row| row.own_id(rows));
     rights.collect::<Vec<u64>>().put(out);
     (manner.cred, manner.at.map(|at| at.id)).put(out);
 }
 
-pub(super) fn get_manner(from: &mut WireReader<'_>, refs: &Refs) -> Result<Manner, RestoreError> {
+fn get_manner(from: &mut WireReader<'_>, refs: &Refs) -> Result<Manner, RestoreError> {
     let (flags, to) = Wire::get(from)?;
     let rights: Vec<u64> = Wire::get(from)?;
     let rights = rights.iter().map(|id| refs.descriptions.get(id).copied());
     let rights = rights.collect::<Option<_>>().ok_or(DANGLING)?;
     let (cred, at): (_, Option<u64>) = Wire::get(from)?;
     Ok(Manner { flags, to, rights, cred, at: at.map(|id| refs.socket(id)) })
+}
+
+/// A call of a socket that waits.
+pub(super) fn get_socket_waiting(
+    tag: u8,
+    from: &mut WireReader<'_>,
+    refs: &Refs,
+) -> Result<Waiting, RestoreError> {
+    let description = refs.descriptions.get(&u64::get(from)?).copied().ok_or(DANGLING)?;
+    Ok(match tag {
+        61 => Waiting::SocketRead { description, receiving: Wire::get(from)? },
+        62 => {
+            let error = from.error("a write that is not beyond its end");
+            let written = u64::get(from)?;
+            let data = Bytes::get(from)?;
+            if written > data.0.len() as u64 {
+                return Err(error.into());
+            }
+            let has_more = bool::get(from)?;
+            let with = has_more.then(|| get_manner(from, refs).map(Box::new)).transpose()?;
+            Waiting::SocketWrite { description, data, written, with }
+        }
+        63 => {
+            let at = refs.socket(Wire::get(from)?);
+            Waiting::Connect { description, address: Box::new(Wire::get(from)?), at }
+        }
+        _ => {
+            let ([fd, flags], over) = Wire::get(from)?;
+            Waiting::Accept { description, fd, flags, over, again: Wire::get(from)? }
+        }
+    })
 }
 
 impl Refs {

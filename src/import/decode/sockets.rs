@@ -13,7 +13,6 @@ use crate::strace::Value;
 
 /// The encoded call; `None` if it is of another family, or the text says too little.
 pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
-    let xattr = |index: usize| -> Option<Vec<u8>> { args.data(index, args.size(index + 1)) };
     let call = match args.name() {
         "socket" => Call::Socket {
             domain: args.flags(0, ADDRESS_FAMILIES)?,
@@ -45,10 +44,33 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         },
         "recvmsg" => Call::Recvmsg {
             sockfd: args.fd(0)?,
-            count: room(args.get(1)?.field("msg_iov")?)?,
+            count: match args.get(1)?.field("msg_iov") {
+                Some(buffers) => room(buffers)?,
+                // Of a call that failed only the room for a name is printed.
+                None => 1,
+            },
             flags: args.flags(2, MESSAGE_FLAGS)?,
         },
         "getsockopt" | "setsockopt" => return option(args),
+        "shutdown" => Call::Shutdown { sockfd: args.fd(0)?, how: args.flags(1, SHUTDOWNS)? },
+        "getsockname" => Call::Getsockname { sockfd: args.fd(0)? },
+        "getpeername" => Call::Getpeername { sockfd: args.fd(0)? },
+        "sigaltstack" => Call::Sigaltstack {
+            ss: match args.get(0)? {
+                value if value.as_struct().is_some() => Some(stack(value)?),
+                value if value.is_null() => None,
+                _ => return None,
+            },
+        },
+        _ => return objects(args),
+    };
+    args.done(&call)
+}
+
+/// Objects without a name, and extended attributes.
+fn objects(args: &Args<'_>) -> Option<Vec<u8>> {
+    let xattr = |index: usize| -> Option<Vec<u8>> { args.data(index, args.size(index + 1)) };
+    let call = match args.name() {
         "eventfd" => Call::Eventfd { initval: args.size(0)? as u32 },
         "eventfd2" => {
             Call::Eventfd2 { initval: args.size(0)? as u32, flags: args.flags(1, EVENTFD_FLAGS)? }
@@ -64,16 +86,6 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             mask: args.flags(2, INOTIFY_FLAGS)?,
         },
         "inotify_rm_watch" => Call::InotifyRmWatch { fd: args.fd(0)?, wd: args.int(1)? },
-        "shutdown" => Call::Shutdown { sockfd: args.fd(0)?, how: args.flags(1, SHUTDOWNS)? },
-        "getsockname" => Call::Getsockname { sockfd: args.fd(0)? },
-        "getpeername" => Call::Getpeername { sockfd: args.fd(0)? },
-        "sigaltstack" => Call::Sigaltstack {
-            ss: match args.get(0)? {
-                value if value.as_struct().is_some() => Some(stack(value)?),
-                value if value.is_null() => None,
-                _ => return None,
-            },
-        },
         "setxattr" | "lsetxattr" => {
             let value = xattr(2)?;
             let (path, name) = (args.path(0)?, args.path(1)?);
@@ -97,6 +109,9 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
     };
     args.done(&call)
 }
+
+/// Room for the value of an option as a dump prints it that says nothing of it.
+const OPTION_ROOM: i64 = 256;
 
 /// Protocols by name; the core knows none of them by number.
 fn protocol(name: &str) -> Option<i128> {
@@ -208,7 +223,10 @@ fn option(args: &Args<'_>) -> Option<Vec<u8>> {
     let level = args.flags(1, OPTION_LEVELS)?;
     let optname = option_name(args.get(2)?, level)?;
     if args.name() == "getsockopt" {
-        return args.done(&Call::Getsockopt { sockfd, level, optname, optlen: None });
+        let given = args.get(4)?.before();
+        let room = given.as_i64().or_else(|| given.items()?.first()?.as_i64());
+        let optlen = room.filter(|room| *room != OPTION_ROOM);
+        return args.done(&Call::Getsockopt { sockfd, level, optname, optlen });
     }
     let value = args.get(3)?;
     let optval = if value.is_null() { None } else { Some(option_value(value)?) };

@@ -326,6 +326,16 @@ impl<'u, 'k> Chooser<'u, 'k> {
         }
     }
 
+    fn option_value(&mut self) -> OptionValue {
+        match self.byte() % 8 {
+            0 => OptionValue::Linger(self.pick(&[0, 1]), self.pick(&[0, 1, -1])),
+            1 => OptionValue::Time(self.pick(&[0, 1, -1]), self.pick(&[0, 1000, 1_000_000])),
+            2 => OptionValue::Text(Bytes(self.pick(&NAMES).to_vec())),
+            3 => OptionValue::Cred(Ucred::NOBODY),
+            _ => OptionValue::Number(self.argument()),
+        }
+    }
+
     fn address(&mut self) -> Address {
         match self.byte() % 6 {
             0 => Address::Unix(Bytes(self.pick(&PATHS).to_vec())),
@@ -397,13 +407,7 @@ impl FieldSource<'static> for Chooser<'_, '_> {
                 uid: self.pick(&[0, 1000]),
                 gid: self.pick(&[0, 1000]),
             }),
-            (FieldValue::OptionValue(_), _) => FieldValue::OptionValue(match self.byte() % 8 {
-                0 => OptionValue::Linger(self.pick(&[0, 1]), self.pick(&[0, 1, -1])),
-                1 => OptionValue::Time(self.pick(&[0, 1, -1]), self.pick(&[0, 1000, 1_000_000])),
-                2 => OptionValue::Text(Bytes(self.pick(&NAMES).to_vec())),
-                3 => OptionValue::Cred(Ucred::NOBODY),
-                _ => OptionValue::Number(self.argument()),
-            }),
+            (FieldValue::OptionValue(_), _) => FieldValue::OptionValue(self.option_value()),
             (FieldValue::Address(_), _) => FieldValue::Address(self.address()),
             (FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_), _) => {
                 match self.byte() % 4 {
