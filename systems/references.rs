@@ -130,9 +130,7 @@ impl Kernel {
                     stand(self.queue_of(task, *description));
                     stand(self.room_of(*at));
                 }
-                Waiting::TerminalRead(reading) => {
-                    stand(self.line_of(reading.description, true));
-                }
+                Waiting::TerminalRead(reading) => stand(self.line_of(reading.description, true)),
                 Waiting::TerminalWrite(writing) => {
                     stand(self.line_of(writing.description, false));
                 }

@@ -70,6 +70,15 @@ impl<'a> Entropy<'a> {
         Termios2 { termios: self.termios(), ispeed: self.wide() as u32, ospeed: self.wide() as u32 }
     }
 
+    fn sig_event(&mut self) -> SigEvent {
+        SigEvent {
+            notify: self.wide() as u32,
+            signo: self.wide() as i32,
+            value: self.wide(),
+            thread: self.wide() as i32,
+        }
+    }
+
     fn option_value(&mut self) -> OptionValue {
         match self.byte() % 5 {
             0 => OptionValue::Number(self.wide() as i64),
@@ -101,7 +110,8 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
         let optional = matches!(style, Style::Optional) && !matches!(kind, FieldValue::Number(_));
         let path = matches!(kind, FieldValue::Bytes(_)) && !matches!(name, "data" | "value");
         // The face's paths are strings of Rust's: never NULL.
-        if (optional || path && !self.face) && self.byte().is_multiple_of(4) {
+        let may_lack = optional || path && !self.face;
+        if may_lack && self.byte().is_multiple_of(4) {
             return Ok(FieldValue::Null);
         }
         Ok(match kind {
@@ -124,12 +134,7 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
                 flags: self.wide() as u32,
             }),
             FieldValue::Info(_) => FieldValue::Info(self.wired(6)),
-            FieldValue::SigEvent(_) => FieldValue::SigEvent(SigEvent {
-                notify: self.wide() as u32,
-                signo: self.wide() as i32,
-                value: self.wide(),
-                thread: self.wide() as i32,
-            }),
+            FieldValue::SigEvent(_) => FieldValue::SigEvent(self.sig_event()),
             FieldValue::Poll(_) => FieldValue::Poll(
                 (0..self.byte() % 3)
                     .map(|_| PollFd {

@@ -247,8 +247,8 @@ impl Order<'_> {
         }
     }
 
-    /// A call that only a socket takes went well, and the descriptor is something else here: what it
-    /// was when strace came is not known.
+    /// A call that only a socket takes went well, and the descriptor is something else here: what
+    /// it was when strace came is not known.
     fn is_other_socket(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<StandIn> {
         let fd = match *call {
             Call::Accept { sockfd }

@@ -229,19 +229,17 @@ impl Player {
                 let old = number("oldfd").and_then(|fd| process.fds.get(&fd).copied());
                 process.fds.insert(value, old.unwrap_or(Kind::File));
             }
+            "close" => drop(number("fd").and_then(|fd| process.fds.remove(&fd))),
             "fcntl" if request.get("cmd").and_then(Value::as_str).is_some_and(is_dup) => {
                 let old = number("fd").and_then(|fd| process.fds.get(&fd).copied());
                 process.fds.insert(value, old.unwrap_or(Kind::File));
-            }
-            "close" => {
-                number("fd").and_then(|fd| process.fds.remove(&fd));
             }
             "close_range" => {
                 let (first, last) = (number("first").unwrap_or(0), number("last").unwrap_or(0));
                 process.fds.retain(|fd, _| !(first..=last).contains(fd));
             }
             "socket" | "accept" | "accept4" => {
-                process.fds.insert(value, kind_of_socket(request, answer));
+                drop(process.fds.insert(value, kind_of_socket(request, answer)));
             }
             "recvmsg" => note_pair(process, answer, [Kind::File, Kind::Socket]),
             "socketpair" => note_pair(process, answer, [Kind::Socket, Kind::Socket]),

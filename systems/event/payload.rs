@@ -109,5 +109,6 @@ crate::wire_enum!(Payload {
     12 Ids(ids), 13 Limit(limit), 14 Dirents(entries), 15 Lock(lock), 16 Time(time),
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
     21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status),
-    25 Conf(value), 26 Epoll(events), 28 Termios2(termios), 30 Received(received), 31 OptionValue(value)
+    25 Conf(value), 26 Epoll(events), 28 Termios2(termios), 30 Received(received),
+    31 OptionValue(value)
 });
