@@ -303,11 +303,14 @@ impl Order<'_> {
         let touches =
             |order: &Self, fd: i32| order.object_of(other, fd).is_some_and(|id| ids.contains(&id));
         match call {
-            Call::Read { fd, .. } | Call::Readv { fd, .. } => {
-                touches(self, *fd) && self.run_if_right(other)
-            }
+            Call::Read { fd, .. }
+            | Call::Readv { fd, .. }
+            | Call::Recvfrom { sockfd: fd, .. }
+            | Call::Recvmsg { sockfd: fd, .. } => touches(self, *fd) && self.run_if_right(other),
             Call::Write { fd, .. }
             | Call::Writev { fd, .. }
+            | Call::Sendto { sockfd: fd, .. }
+            | Call::Sendmsg { sockfd: fd, .. }
             | Call::Close { fd }
             | Call::Shutdown { sockfd: fd, .. } => {
                 all && touches(self, *fd) && self.run_other(other)

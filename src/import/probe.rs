@@ -62,6 +62,10 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
         Call::Read { fd, count } | Call::Readv { fd, count } => {
             read(kernel, tid, fd, count, expected)
         }
+        Call::Recvfrom { sockfd, count, .. } | Call::Recvmsg { sockfd, count, .. } => {
+            let socket = kernel.fd_view(tid, sockfd).and_then(|view| view.socket);
+            socket.map_or(Probe::Unknown, |socket| read_socket(&socket, count, expected))
+        }
         // Room is needed too, of which this says nothing.
         Call::Splice { fd_in, len, .. } | Call::Tee { fd_in, len, .. }
             if kernel.fd_view(tid, fd_in).is_some_and(|view| view.pipe.is_some()) =>

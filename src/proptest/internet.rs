@@ -106,7 +106,7 @@ impl Lowering<'_> {
     }
 
     fn net_set_option(&self, fd: i64) -> Value {
-        if self.choices[3] % 6 == 0 {
+        if self.choices[3].is_multiple_of(6) {
             return json!({"call": "setsockopt", "sockfd": fd, "level": "SOL_SOCKET",
                 "optname": "SO_LINGER", "optval": {"onoff": self.pick(1, &[1, 0]), "linger": 0}});
         }
@@ -123,7 +123,7 @@ impl Lowering<'_> {
         }
         let flags = self.net_flags(2);
         let mut request = json!({"call": "sendto", "sockfd": fd, "data": data, "flags": flags});
-        if self.choices[3] % 3 == 0 {
+        if self.choices[3].is_multiple_of(3) {
             request["addr"] = self.net_address(fd, 1, 3);
         }
         request

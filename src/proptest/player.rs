@@ -239,7 +239,7 @@ impl Player {
                 process.fds.retain(|fd, _| !(first..=last).contains(fd));
             }
             "socket" | "accept" | "accept4" => {
-                drop(process.fds.insert(value, kind_of_socket(request, answer)));
+                process.fds.insert(value, kind_of_socket(request, answer));
             }
             "recvmsg" => note_pair(process, answer, [Kind::File, Kind::Socket]),
             "socketpair" => note_pair(process, answer, [Kind::Socket, Kind::Socket]),

@@ -135,7 +135,7 @@ impl Lowering<'_> {
         let data = letter.to_string().repeat(self.pick(1, &LENGTHS));
         let flags = self.message_flags(2);
         let mut request = json!({"call": "sendto", "sockfd": fd, "data": data, "flags": flags});
-        if self.choices[3] % 3 == 0 {
+        if self.choices[3].is_multiple_of(3) {
             request["addr"] = self.unix_address(1, 3);
         }
         if action == Action::Sendto {
@@ -166,7 +166,7 @@ impl Lowering<'_> {
             0..=9 => json!({"family": "AF_UNIX", "path": self.pick(choice, &PATHS)}),
             10..=13 => json!({"family": "AF_UNIX", "abstract": self.pick(choice, &ABSTRACT)}),
             14 => json!({"family": "AF_UNIX"}),
-            _ if self.choices[choice] % 2 == 0 => json!({"family": "AF_UNSPEC"}),
+            _ if self.choices[choice].is_multiple_of(2) => json!({"family": "AF_UNSPEC"}),
             _ => json!({"family": "AF_INET", "addr": "127.0.0.1", "port": 80}),
         }
     }

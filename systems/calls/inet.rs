@@ -118,8 +118,9 @@ impl Kernel {
         let is_ipv6 = self.is_ipv6(socket);
         // What is too short is not looked at (`struct sockaddr_in`, SIN6_LEN_RFC2133).
         let least_bytes = if is_ipv6 { 24 } else { 16 };
-        let sends_ipv4 = matches!(address, Address::Inet(..)) && !binds;
-        if address.length_bytes() < least_bytes && !(sends_ipv4 && !self.rows[socket].is_stream()) {
+        let is_stream = self.rows[socket].is_stream();
+        let sends_ipv4 = matches!(address, Address::Inet(..)) && !binds && !is_stream;
+        if address.length_bytes() < least_bytes && !sends_ipv4 {
             return Err(Errno::EINVAL);
         }
         match address {
