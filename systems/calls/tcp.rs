@@ -2,10 +2,10 @@
 //! reset.
 //!
 //! Nothing takes time on the way: an end sees at once what the other does. A connection is made
-//! when it is asked for, if the listener's list has room; else it is being made until it has. What
-//! Linux does later (the reset that answers bytes to an end that is closed) is done with the call that
-//! causes it. Not here: names (`inet.rs`), urgent bytes, which are refused; time-outs of the
-//! protocol.
+//! when it is asked for, if the listener's list has room; else it is being made until it has.
+//! What Linux does later (the reset that answers bytes to an end that is closed) is done with the
+//! call that causes it. Not here: names (`inet.rs`), urgent bytes, which are refused; time-outs of
+//! the protocol.
 
 use crate::abi::flags::*;
 use crate::abi::socket::*;
