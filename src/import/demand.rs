@@ -562,7 +562,6 @@ impl Order<'_> {
     }
 }
 
-/// Calls that send a signal.
 /// Bytes of `struct signalfd_siginfo`.
 const INFO_BYTES: usize = 128;
 
@@ -582,6 +581,7 @@ fn info_of(bytes: &[u8]) -> SigInfo {
     }
 }
 
+/// Calls that send a signal.
 fn kills(call: &Call<'_>) -> bool {
     matches!(
         call,

@@ -91,7 +91,7 @@ impl Kernel {
         length: Option<i64>,
     ) -> Result<(), Errno> {
         if name == SO_BINDTODEVICE {
-            return self.bind_to_device(task, value);
+            return bind_to_device(value);
         }
         let number = first_number(value, length)?;
         if !self.has_memory(2 * memory::OPTION_BYTES) {
@@ -229,18 +229,6 @@ impl Kernel {
         Ok(())
     }
 
-    /// There is one device, and to be bound to it needs no capability.
-    fn bind_to_device(&self, task: TaskRow, value: Option<&OptionValue>) -> Result<(), Errno> {
-        let name: &[u8] = match value {
-            Some(OptionValue::Text(name)) => &name.0,
-            Some(_) => return Err(Errno::ENODEV),
-            None => return Err(Errno::EFAULT),
-        };
-        let _ = task;
-        let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-        if matches!(&name[..end], b"" | b"lo") { Ok(()) } else { Err(Errno::ENODEV) }
-    }
-
     /// getsockopt(2).
     pub(crate) fn getsockopt(
         &mut self,
@@ -328,4 +316,15 @@ fn first_number(value: Option<&OptionValue>, length: Option<i64>) -> Result<i64,
         None if length.is_none_or(|length| length == 0) => Err(Errno::EINVAL),
         None => Err(Errno::EFAULT),
     }
+}
+
+/// There is one device, and to be bound to it needs no capability.
+fn bind_to_device(value: Option<&OptionValue>) -> Result<(), Errno> {
+    let name: &[u8] = match value {
+        Some(OptionValue::Text(name)) => &name.0,
+        Some(_) => return Err(Errno::ENODEV),
+        None => return Err(Errno::EFAULT),
+    };
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    if matches!(&name[..end], b"" | b"lo") { Ok(()) } else { Err(Errno::ENODEV) }
 }
