@@ -110,8 +110,8 @@ impl Kernel {
         }
     }
 
-    /// What a description is ready for at this moment, to a task. An instance of epoll(7) drops from
-    /// its list what it finds not to be ready.
+    /// What a description is ready for at this moment, to a task. An instance of epoll(7) drops
+    /// from its list what it finds not to be ready.
     #[inline]
     pub(crate) fn poll_description(&mut self, task: TaskRow, row: DescriptionRow) -> u32 {
         match self.rows[row].target {
