@@ -59,7 +59,8 @@ pub use face::{FaceConfig, FaceLimits, Policy};
 pub use faceview::{FaceCounts, FaceProcess};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
 pub use peek::{
-    ChildView, CounterView, FdView, FrameView, ItemView, PipeView, SocketView, WaitsView,
+    ChildView, CounterView, FdView, FrameView, ItemView, PipeView, SocketView, TerminalView,
+    WaitsView,
 };
 pub use profile::{Bends, Profile};
 pub use rules::{FILE_OPERATIONS, Refusal, glob_matches};

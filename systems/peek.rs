@@ -7,9 +7,10 @@
 //! the start.
 
 use crate::abi::flags::AT_FDCWD;
-use crate::abi::{Credentials, EpollEvent, Errno, PollFd, SigSet, Signal};
+use crate::abi::{Credentials, EpollEvent, Errno, PollFd, SigSet, Signal, Termios, Winsize};
 use crate::components::epoll::PRIVATE_BITS;
 use crate::components::socket::{Packet, Peer, RCV_SHUTDOWN};
+use crate::components::terminal::{End, Side};
 use crate::components::{
     ChildSelect, Event, Frame, Interrupted, Life, Object, Pidfd, Target, Waiting,
 };
@@ -17,7 +18,7 @@ use crate::event::{CallId, Completed};
 use crate::fs::{self, Fs, Place};
 use crate::kernel::Kernel;
 use crate::procview::caller;
-use crate::rows::{DescriptionRow, EpollRow, RowKind, SocketRow, TaskRow};
+use crate::rows::{DescriptionRow, EpollRow, RowKind, SocketRow, TaskRow, TerminalRow};
 use crate::tables::timers::{Notify, Timer};
 use alloc::vec::Vec;
 
@@ -34,6 +35,8 @@ pub struct FdView {
     pub is_socket: bool,
     /// The socket, if it is connected or was.
     pub socket: Option<SocketView>,
+    /// The end of a terminal.
+    pub terminal: Option<TerminalView>,
     /// The counter of eventfd(2).
     pub counter: Option<CounterView>,
     /// Own id and pid of what a pidfd refers to; no pid once it has been reaped.
@@ -92,6 +95,25 @@ pub struct CounterView {
     pub semaphore: bool,
 }
 
+/// An end of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalView {
+    /// Own id of the pair.
+    pub id: u64,
+    /// The number of its slave.
+    pub number: u32,
+    /// Which end.
+    pub end: End,
+    /// What a writer finds room for, in bytes.
+    pub room_bytes: u64,
+    /// Bytes that have been written to this end and have not arrived at it.
+    pub coming_bytes: u64,
+    /// The settings.
+    pub termios: Termios,
+    /// The size.
+    pub winsize: Winsize,
+}
+
 /// The state of a connected socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketView {
@@ -104,9 +126,10 @@ pub struct SocketView {
 }
 
 impl FdView {
-    /// Own id of the pipe, connection, counter or process behind it: what a wait for it waits for.
+    /// Own id of the pipe, connection, terminal, counter or process behind it: what a wait for it waits for.
     pub fn object(&self) -> Option<u64> {
         let pipe = self.pipe.map(|pipe| pipe.id).or(self.socket.map(|socket| socket.id));
+        let pipe = pipe.or(self.terminal.map(|terminal| terminal.id));
         let pipe = pipe.or((self.notices || self.waits.is_some()).then_some(self.id));
         pipe.or(self.counter.map(|counter| counter.id)).or(self.process.map(|process| process.0))
     }
@@ -194,10 +217,12 @@ impl Kernel {
         let (flags, offset, uses) = (description.flags, description.offset, description.refs);
         let id = row.own_id(&self.rows);
         let waits = self.waits_view(row);
+        let terminal = description.terminal.map(|side| self.terminal_view(side));
         Some(FdView {
             id,
             place,
             pipe,
+            terminal,
             socket,
             is_socket,
             counter,
@@ -208,6 +233,67 @@ impl Kernel {
             offset,
             uses,
         })
+    }
+
+    fn terminal_view(&self, side: Side) -> TerminalView {
+        let state = &self.rows[side.terminal];
+        let chunks = state.ports[side.end.at()].chunks.iter();
+        TerminalView {
+            id: side.terminal.own_id(&self.rows),
+            number: state.number,
+            end: side.end,
+            room_bytes: state.room(side.end),
+            coming_bytes: chunks.map(|chunk| chunk.bytes.len() as u64 - chunk.read).sum(),
+            termios: state.termios,
+            winsize: state.winsize,
+        }
+    }
+
+    /// What a read of a terminal would give now: `Some(Ok(None))` if it would wait, `None` if the
+    /// descriptor is no terminal's.
+    pub fn terminal_read(
+        &self,
+        tid: u32,
+        fd: i32,
+        count: u64,
+    ) -> Option<Result<Option<Vec<u8>>, Errno>> {
+        let task = self.pids.task(tid)?;
+        let row = self.rows[self.rows[task].files].get(fd)?.description;
+        Some(self.terminal_read_view(row, self.rows[row].terminal?, count))
+    }
+
+    /// Whether anybody has the slave with this number open, or as controlling terminal.
+    pub fn terminal_in_use(&self, number: u32) -> bool {
+        let state = self.terminals.get(&number).map(|row| &self.rows[*row]);
+        state.is_some_and(|state| state.slaves > 0 || state.session != 0)
+    }
+
+    /// Own id of the terminal with this number.
+    pub fn terminal_id(&self, number: u32) -> Option<u64> {
+        Some(self.terminals.get(&number)?.own_id(&self.rows))
+    }
+
+    /// The number of a task's controlling terminal.
+    pub fn controlling_terminal(&self, tid: u32) -> Option<u32> {
+        let task = self.pids.task(tid)?;
+        let terminal = self.terminal_of_device(self.rows[self.rows[task].process].tty)?;
+        Some(self.rows[terminal].number)
+    }
+
+    /// Numbers of the slaves that there are.
+    pub fn terminal_numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.terminals.keys().copied()
+    }
+
+    /// Terminals and which of their ends bytes are on their way to.
+    pub fn terminals_with_mail(&self) -> Vec<(u32, End)> {
+        let mail = |terminal: &TerminalRow, end: End| {
+            let mut chunks = self.rows[*terminal].ports[end.at()].chunks.iter();
+            chunks.any(|chunk| chunk.read < chunk.bytes.len() as u64)
+        };
+        let ends = [End::Slave, End::Master];
+        let all = self.terminals.iter().flat_map(|it| ends.map(|end| (it, end)));
+        all.filter(|((_, row), end)| mail(row, *end)).map(|((n, _), end)| (*n, end)).collect()
     }
 
     fn waits_view(&self, row: DescriptionRow) -> Option<WaitsView> {
@@ -272,7 +358,10 @@ impl Kernel {
             Target::Object(Object::Event(event)) => event.own_id(&self.rows),
             Target::Object(Object::Pidfd(pidfd)) => pidfd.own_id(&self.rows),
             Target::Object(_) => row.own_id(&self.rows),
-            Target::File(_) => return,
+            Target::File(_) => match self.rows[row].terminal {
+                Some(side) => side.terminal.own_id(&self.rows),
+                None => return,
+            },
         };
         view.objects.push(id);
         if let Some(WaitsView::Timer { deadline_ns: Some(at), .. }) = self.waits_view(row) {

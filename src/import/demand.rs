@@ -59,6 +59,11 @@ impl Order<'_> {
         if let Want::Time(at_ns) = want {
             return self.pass_time(*at_ns);
         }
+        if let Want::Ready(ids) = want
+            && self.carry_to(Some(ids))
+        {
+            return true;
+        }
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
             let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
@@ -107,6 +112,11 @@ impl Order<'_> {
         }
         if let Want::Signals(fd) = want {
             return self.signal_from_outside(tid, *fd);
+        }
+        if let Want::Ready(ids) = want
+            && self.supply_typed(tid, ids)
+        {
+            return true;
         }
         self.supply_silent_end(tid, want) || self.supply_death(tid, want)
     }
@@ -312,6 +322,7 @@ impl Order<'_> {
             | Call::Sendto { sockfd: fd, .. }
             | Call::Sendmsg { sockfd: fd, .. }
             | Call::Close { fd }
+            | Call::Ioctl { fd, .. }
             | Call::Shutdown { sockfd: fd, .. } => {
                 all && touches(self, *fd) && self.run_other(other)
             }
@@ -406,7 +417,8 @@ impl Order<'_> {
                 let access = view.flags & O_ACCMODE;
                 let fits = if writing { access != O_RDONLY } else { access != O_WRONLY };
                 let pipe = fits && view.pipe.is_some_and(|pipe| pipe.id == id);
-                pipe || view.socket.is_some_and(|socket| socket.id == id)
+                let terminal = view.terminal.is_some_and(|terminal| terminal.id == id);
+                pipe || terminal || view.socket.is_some_and(|socket| socket.id == id)
             })
         })
     }
@@ -504,8 +516,7 @@ impl Order<'_> {
                     Call::Write { fd, .. } | Call::Writev { fd, .. },
                     Call::Read { fd: theirs, .. },
                 ) => {
-                    let pipe = |tid: u32, fd: i32| Some(self.kernel.fd_view(tid, fd)?.pipe?.id);
-                    let same = pipe(tid, *fd) == pipe(other, *theirs);
+                    let same = self.object_of(tid, *fd) == self.object_of(other, *theirs);
                     same && ends
                         && !started
                         && self.probe(other) != Probe::Unknown
@@ -515,8 +526,7 @@ impl Order<'_> {
                     Call::Read { fd, .. },
                     Call::Write { fd: theirs, .. } | Call::Writev { fd: theirs, .. },
                 ) => {
-                    let pipe = |tid: u32, fd: i32| Some(self.kernel.fd_view(tid, fd)?.pipe?.id);
-                    let same = pipe(tid, *fd) == pipe(other, *theirs);
+                    let same = self.object_of(tid, *fd) == self.object_of(other, *theirs);
                     same && self.run_other(other)
                 }
                 (Call::Read { .. }, Call::Close { .. }) => ends && self.run_other(other),
@@ -548,13 +558,24 @@ impl Order<'_> {
 
     /// Runs a pending kill of the sender.
     pub(super) fn supply_signal(&mut self, tid: u32, sender: u32) -> bool {
+        // The terminal sends it (SI_KERNEL): something was typed, or its size was set.
+        if sender == 0 && self.carry_to(None) {
+            return true;
+        }
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
             let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { continue };
             let from = self.kernel.process_of_task(other) == Some(sender);
             let kills = kills(&call);
-            let closes = matches!(call, Call::Close { .. }) && sender == 0;
-            if (from && kills) || closes {
+            let by_kernel = sender == 0
+                && match call {
+                    Call::Close { .. } => true,
+                    Call::Write { fd, .. } | Call::Writev { fd, .. } | Call::Ioctl { fd, .. } => {
+                        self.kernel.fd_view(other, fd).is_some_and(|view| view.terminal.is_some())
+                    }
+                    _ => false,
+                };
+            if (from && kills) || by_kernel {
                 return self.run_other(other);
             }
         }

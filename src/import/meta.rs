@@ -44,6 +44,8 @@ pub struct SideFile {
     pub rlimits: BTreeMap<String, [i64; 2]>,
     /// Descriptors by number.
     pub initial_fds: BTreeMap<String, SideFd>,
+    /// Rows and columns of its terminal.
+    pub winsize: Option<[u16; 2]>,
     /// The first process.
     pub root_pid: Option<u32>,
     /// Whether it leads its session.

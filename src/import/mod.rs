@@ -52,6 +52,8 @@ mod start;
 mod start_fds;
 mod step;
 mod task;
+mod terminals;
+mod typed;
 mod unknown;
 mod wander;
 
@@ -443,6 +445,7 @@ fn walk(
     order.known_streams = how.streams;
     order.choices = how.choices;
     order.earlier = begun.earlier;
+    order.begin_terminals(&begun.terminals);
     order.begin(&begun.prelude, begun.shown);
     order.run();
     order.items.finish();

@@ -29,6 +29,7 @@ use super::scope;
 use super::silent::SilentEnds;
 use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
+use super::terminals::Terminals;
 use super::unknown::Unknown;
 use super::wander::Choices;
 use crate::replay::{Expected, FED, Recorded, Role};
@@ -108,6 +109,8 @@ pub struct Order<'a> {
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
     pub(super) outside: BTreeMap<u64, Outside>,
+    /// Who is at the other side of terminals.
+    pub(super) terminals: Terminals,
     /// At which line there was no room for more events.
     pub(super) no_room: Option<(u64, io::Error)>,
     /// Which of the legal orders; `None` for the lazy one.
@@ -170,6 +173,7 @@ impl<'a> Order<'a> {
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
+            terminals: Terminals::default(),
             no_room: None,
             choices: None,
         };

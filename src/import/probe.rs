@@ -138,6 +138,9 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
     if let Some(socket) = view.socket {
         return read_socket(&socket, count, expected);
     }
+    if let Some(terminal) = view.terminal {
+        return read_terminal(kernel, (tid, fd, count), terminal.id, expected);
+    }
     let Some(pipe) = view.pipe else {
         let (Some(place), Recorded::Value(value)) = (view.place, expected.recorded) else {
             return Probe::Unknown;
@@ -177,6 +180,36 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
         }
         Recorded::Errno(Errno::EAGAIN) if pipe.bytes == 0 && pipe.writers > 0 => Probe::Right,
         Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
+    }
+}
+
+/// A read of a terminal: the bytes that it got, and perhaps not yet those behind them.
+fn read_terminal(
+    kernel: &Kernel,
+    (tid, fd, count): (u32, i32, u64),
+    id: u64,
+    expected: &Expected,
+) -> Probe {
+    let wants = || Probe::Wants(Want::Ready(Vec::from([id])));
+    let Some(now) = kernel.terminal_read(tid, fd, count) else { return Probe::Unknown };
+    match (expected.recorded, now) {
+        (Recorded::Value(0), Ok(Some(data))) if data.is_empty() => Probe::Right,
+        (Recorded::Value(0), Ok(None)) => wants(),
+        (Recorded::Value(value), now) => {
+            let now = now.ok().flatten().unwrap_or_default();
+            let read = usize::try_from(value).unwrap_or(0);
+            match (now.get(..read), &expected.payload) {
+                (None, _) => wants(),
+                (Some(now), Payload::Data(data)) if expected.flags & CUT == 0 && data.0 != now => {
+                    Probe::Unknown
+                }
+                (Some(_), _) => Probe::Right,
+            }
+        }
+        (Recorded::Errno(Errno::EAGAIN), Ok(None)) => Probe::Right,
+        (Recorded::Errno(Errno::EIO), Err(Errno::EIO)) => Probe::Right,
+        (Recorded::Errno(Errno::EIO), Ok(_)) => wants(),
+        (Recorded::Errno(_) | Recorded::Never, _) => Probe::Unknown,
     }
 }
 

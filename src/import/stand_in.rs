@@ -1,5 +1,5 @@
 //! Files and objects that the kernel does not model, but that the session has open: a file of the
-//! host's /proc or /sys (IMPORT.md section 13), a terminal, an object of a call that is unknown.
+//! host's /proc or /sys (IMPORT.md section 13), a terminal of a host, an object of a call that is unknown.
 //! `/dev/null` or a bare node stands in its place, and what is asked of it is answered as recorded.
 //!
 //! Also pipes whose other end is held by somebody who was not recorded: what comes from there is an
@@ -52,15 +52,20 @@ fn is_network(text: &[u8]) -> bool {
         .any(|kind| text.starts_with(kind))
 }
 
-/// Names of devices that the kernel has no driver for: terminals.
+/// Names of terminals.
 fn is_terminal_path(path: &[u8]) -> bool {
-    matches!(path, b"/dev/tty" | b"/dev/ptmx" | b"/dev/console") || path.starts_with(b"/dev/pts/")
+    matches!(path, b"/dev/tty" | b"/dev/console") || path.starts_with(b"/dev/pts/")
 }
 
 /// Whether the kernel answers for a file of that kind.
 fn is_modelled(kind: &Kind) -> bool {
     match kind {
-        Kind::CharDevice(rdev) => major(*rdev) == 1 && matches!(minor(*rdev), 3 | 5 | 7 | 8 | 9),
+        Kind::CharDevice(rdev) => match major(*rdev) {
+            1 => matches!(minor(*rdev), 3 | 5 | 7 | 8 | 9),
+            5 => matches!(minor(*rdev), 0 | 2),
+            136..=143 => true,
+            _ => false,
+        },
         Kind::Socket | Kind::BlockDevice(_) => false,
         Kind::Regular(_) | Kind::Directory(_) | Kind::Symlink(_) | Kind::Fifo => true,
     }
@@ -145,7 +150,7 @@ impl Order<'_> {
         opens
             && matches!(recorded, Recorded::Value(_))
             && paths::uses(call).iter().any(|one| {
-                is_terminal_path(one.path)
+                is_terminal_path(one.path) && !self.has_terminal(tid, one.path)
                     || self.kernel.resolve(tid, one.dirfd, one.path, true).is_ok_and(|place| {
                         let inode = place.and_then(|place| self.kernel.fs().inode(place));
                         matches!(
@@ -155,6 +160,17 @@ impl Order<'_> {
                         )
                     })
             })
+    }
+
+    /// Whether the kernel has the terminal with a name.
+    fn has_terminal(&self, tid: u32, path: &[u8]) -> bool {
+        let number = match path.strip_prefix(b"/dev/pts/") {
+            Some(b"ptmx") => return true,
+            Some(name) => std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()),
+            None if path == b"/dev/tty" => self.kernel.controlling_terminal(tid),
+            None => None,
+        };
+        number.is_some_and(|number: u32| self.kernel.terminal_numbers().any(|it| it == number))
     }
 
     /// A name below /proc that is there in the recording and not in the kernel, or the list of

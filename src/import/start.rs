@@ -20,6 +20,7 @@ use super::initial::{Initial, Shape};
 use super::meta::{self, SideFile, SideRow};
 use super::races::Earlier;
 use super::start_fds;
+use super::terminals;
 use crate::replay::stat_bits;
 use crate::strace::Recording;
 
@@ -42,6 +43,8 @@ pub struct Start {
     pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
     /// Calls that bring about what was there before strace was attached.
     pub(super) prelude: Prelude,
+    /// Its descriptors that are terminals'.
+    pub(super) terminals: Vec<terminals::Inherited>,
     /// Which calls the recording shows.
     pub(super) shown: Shown,
 }
@@ -69,7 +72,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
     for row in &side.pre {
         link_row(&mut initial, &mut fs, &cwd, row, &mut hard_links);
     }
-    let fds = if side.initial_fds.is_empty() {
+    let (fds, terminals) = if side.initial_fds.is_empty() {
         start_fds::inferred(&found.fds, &hints.identities, &mut initial, &mut fs)
     } else {
         start_fds::given(side, &mut initial, &mut fs)
@@ -94,7 +97,7 @@ pub fn start(recording: &Recording, side: &SideFile) -> Start {
     };
     let (earlier, prelude) =
         (std::mem::take(&mut found.earlier), std::mem::take(&mut found.prelude));
-    Start { boot, initial, fs, hints, start_ns, earlier, prelude, shown: found.shown }
+    Start { boot, initial, fs, hints, start_ns, earlier, prelude, terminals, shown: found.shown }
 }
 
 /// A working directory that nothing tells.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use tickernel_systems::abi::Winsize;
 use tickernel_systems::abi::flags::{
     O_ACCMODE, O_APPEND, O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY, major, makedev, minor,
 };
@@ -14,6 +15,7 @@ use super::descriptors::{Descriptors, SeenFd, file_name};
 use super::identity::Identities;
 use super::initial::{Initial, Shape};
 use super::meta::{self, SideFile};
+use super::terminals::Inherited;
 use crate::replay::stat_bits;
 
 /// Numbers of pipes of which only the descriptor is known.
@@ -21,16 +23,31 @@ const UNNAMED_PIPES: u32 = 1 << 30;
 
 /// Major number of the slaves of pseudo-terminals (pts(4)).
 const PTS_MAJOR: u32 = 136;
+/// How many major numbers they have.
+const PTS_MAJORS: u32 = 8;
 
 /// What the side file lists.
-pub fn given(side: &SideFile, initial: &mut Initial, fs: &mut Fs) -> Vec<BootFd> {
+pub fn given(side: &SideFile, initial: &mut Initial, fs: &mut Fs) -> (Vec<BootFd>, Vec<Inherited>) {
     let mut found: BTreeMap<u32, BootFd> = BTreeMap::new();
+    let mut terminals = Vec::new();
     for (number, fd) in &side.initial_fds {
         let Ok(number) = number.parse::<u32>() else { continue };
         let path = fd.path.clone().unwrap_or_else(|| "/dev/null".to_owned());
-        // openpty(3) does not open its terminal by name: no O_LARGEFILE.
-        let large = if path.starts_with("/dev/pts/") { 0 } else { O_LARGEFILE };
-        let flags = fd.flags.as_deref().map_or(O_RDWR, meta::open_flags) | large;
+        let flags = fd.flags.as_deref().map_or(O_RDWR, meta::open_flags);
+        if let Some(terminal) = terminal_of(path.as_bytes()) {
+            let [row, col] = side.winsize.unwrap_or_default();
+            let size = Winsize { row, col, ..Winsize::default() };
+            terminals.push(Inherited {
+                fd: number,
+                number: terminal,
+                flags,
+                cloexec: false,
+                winsize: side.winsize.map(|_| size),
+            });
+            found.insert(number, stands_for(number, flags, false));
+            continue;
+        }
+        let flags = flags | O_LARGEFILE;
         let shared = fd.same.filter(|same| *same < number && found.contains_key(same));
         let target = match shared {
             Some(same) => BootTarget::Same(same),
@@ -40,7 +57,17 @@ pub fn given(side: &SideFile, initial: &mut Initial, fs: &mut Fs) -> Vec<BootFd>
         found.insert(number, BootFd { fd: number, target, flags, offset, cloexec: false });
     }
     // Else two descriptors of one file stay two descriptions: what they share nobody can tell.
-    found.into_values().collect()
+    (found.into_values().collect(), terminals)
+}
+
+/// The number of the terminal whose slave has this name (pts(4)).
+fn terminal_of(path: &[u8]) -> Option<u32> {
+    std::str::from_utf8(path.strip_prefix(b"/dev/pts/")?).ok()?.parse().ok()
+}
+
+/// Until a terminal is opened there.
+fn stands_for(fd: u32, flags: u32, cloexec: bool) -> BootFd {
+    BootFd { fd, target: null(), flags, offset: 0, cloexec }
 }
 
 /// What a descriptor's text names.
@@ -48,16 +75,11 @@ fn named(number: u32, text: &[u8], initial: &mut Initial, fs: &mut Fs) -> BootTa
     if let Some(pipe) = pipe_of(text) {
         return pipe;
     }
-    let terminal = text.strip_prefix(b"/dev/pts/").and_then(|name| std::str::from_utf8(name).ok());
-    let shape = match (terminal.and_then(|name| name.parse().ok()), text) {
-        (Some(minor), _) => Shape::Char(makedev(PTS_MAJOR, minor)),
-        (None, b"/dev/null") => return null(),
-        (None, _) if text.first() == Some(&b'/') => Shape::File,
-        (None, _) => return null(),
-    };
-    let mode = if let Shape::Char(_) = shape { 0o620 } else { 0o644 };
+    if text.first() != Some(&b'/') || text == b"/dev/null" {
+        return null();
+    }
     let number = i32::try_from(number).unwrap_or(0);
-    node(number, Some(text.to_vec()), &shape, mode, initial, fs)
+    node(number, Some(text.to_vec()), &Shape::File, 0o644, initial, fs)
 }
 
 /// What the recording shows. A standard descriptor of which nothing is known is open.
@@ -66,7 +88,7 @@ pub fn inferred(
     identities: &Identities,
     initial: &mut Initial,
     fs: &mut Fs,
-) -> Vec<BootFd> {
+) -> (Vec<BootFd>, Vec<Inherited>) {
     let nothing = SeenFd::default();
     let standard = (0..3).filter(|fd| !known.seen.contains_key(fd)).map(|fd| (fd, &nothing));
     let mut all: Vec<(i32, &SeenFd)> =
@@ -74,9 +96,16 @@ pub fn inferred(
     all.sort_by_key(|(fd, _)| *fd);
     all.retain(|(fd, seen)| seen.open.unwrap_or((0..3).contains(fd)));
     let mut done: Vec<BootFd> = Vec::new();
+    let mut terminals = Vec::new();
     for (number, seen) in &all {
         let Ok(fd) = u32::try_from(*number) else { continue };
         let flags = flags(*number, seen, &all);
+        if let Some(terminal) = terminal_at(seen, &all) {
+            let (flags, cloexec) = (flags & !O_LARGEFILE, seen.cloexec);
+            terminals.push(Inherited { fd, number: terminal, flags, cloexec, winsize: None });
+            done.push(stands_for(fd, flags, cloexec));
+            continue;
+        }
         let same = all.iter().take_while(|(other, _)| other < number).find(|(other, earlier)| {
             is_same_file(seen, earlier) && self::flags(*other, earlier, &all) == flags
         });
@@ -94,7 +123,29 @@ pub fn inferred(
         }
         done.push(made);
     }
-    done
+    (done, terminals)
+}
+
+/// The number of the terminal that a descriptor is open on, by its name or its device, or by those
+/// of others that are the same.
+fn terminal_at(seen: &SeenFd, all: &[(i32, &SeenFd)]) -> Option<u32> {
+    let of = |seen: &SeenFd| {
+        let device = || device_number(seen.device.as_deref()?);
+        let shown = || seen.stat.as_ref().map(|(stat, _)| stat.rdev);
+        let by_name = seen.text.as_deref().and_then(terminal_of);
+        by_name.or_else(|| slave_number(device().or_else(shown)?))
+    };
+    let others = || all.iter().filter(|(_, other)| is_same_file(seen, other));
+    let shown = of(seen).or_else(|| others().find_map(|(_, other)| of(other)));
+    let other = seen.text.as_ref().is_some_and(|text| terminal_of(text).is_none());
+    let other = other || seen.device.is_some() || seen.stat.is_some();
+    shown.or((seen.is_tty && !other).then_some(0))
+}
+
+/// The number of the slave with a device number.
+fn slave_number(device: u64) -> Option<u32> {
+    let above = major(device).checked_sub(PTS_MAJOR).filter(|above| *above < PTS_MAJORS)?;
+    Some(above << 8 | minor(device) & 0xff)
 }
 
 /// Whether two descriptors are open on one file, as far as that is shown.
@@ -169,7 +220,6 @@ fn target(
     let shape = match (mode, &seen.device) {
         (Some((stat, _)), _) => Shape::of(stat.mode, stat.rdev),
         (None, Some(device)) => device_number(device).map_or(Shape::File, Shape::Char),
-        _ if seen.is_tty => Shape::Char(makedev(PTS_MAJOR, 0)),
         _ if seen.is_directory => Shape::Directory,
         _ if path.is_some() => Shape::File,
         _ if seen.text.is_some() => return null(),
@@ -185,13 +235,6 @@ fn target(
         Shape::Char(rdev) if rdev == makedev(1, 3) => return null(),
         _ => {}
     }
-    // The slave of a terminal is a file of devpts (pts(4)).
-    let path = path.or(match shape {
-        Shape::Char(rdev) if major(rdev) == PTS_MAJOR => {
-            Some(format!("/dev/pts/{}", minor(rdev)).into_bytes())
-        }
-        _ => None,
-    });
     let permissions = mode.map_or(0o644, |(stat, _)| stat.mode & 0o7777);
     node(number, path, &shape, permissions, initial, fs)
 }

@@ -38,6 +38,7 @@ impl Order<'_> {
         let made = pending.decoded.with_flags(&call);
         self.treat(tid, &call, &mut expected);
         self.treat_poll(tid, &call, &mut expected);
+        self.attend_terminal(tid, &call, &mut expected);
         self.has_run(tid, &call, expected.recorded);
         self.take_mode(tid, &call, &expected);
         self.take_mask(tid, &call, &mut expected);
@@ -77,12 +78,18 @@ impl Order<'_> {
         self.after(tid, outcome);
     }
 
-    /// How far a read of /dev/zero came before a signal that its task takes next: that is decided
-    /// after each page.
+    /// How far a read came: of a terminal, to which more has been written since; of /dev/zero, before
+    /// a signal that its task takes next, which is decided after each page.
     fn cut_short(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<u64> {
         let (Call::Read { fd, count }, Recorded::Value(value)) = (call, recorded) else {
             return None;
         };
+        if let Some(Ok(Some(now))) = self.kernel.terminal_read(tid, *fd, *count) {
+            // What is behind had not come yet.
+            return u64::try_from(value)
+                .ok()
+                .filter(|value| *value > 0 && *value < now.len() as u64);
+        }
         let value = u64::try_from(value).ok().filter(|value| *value > 0 && value < count)?;
         let place = self.kernel.fd_view(tid, *fd)?.place?;
         let kind = &self.kernel.fs().inode(place)?.kind;

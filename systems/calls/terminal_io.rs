@@ -10,6 +10,7 @@ use crate::abi::Signal;
 use crate::abi::flags::*;
 use crate::abi::termios::*;
 use crate::calls::discipline::Happened;
+use crate::calls::discipline::take::Look;
 use crate::calls::job_control::Turn;
 use crate::components::terminal::{End, Side};
 use crate::components::{Restart, Waiting};
@@ -25,8 +26,6 @@ use alloc::vec::Vec;
 pub(crate) const READ_PART_BYTES: u64 = 64;
 /// Bytes of one part of a write.
 const WRITE_PART_BYTES: u64 = 2048;
-/// The unit of VTIME.
-const TENTH_NS: u64 = 100_000_000;
 
 /// A read that waits, or is about to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,26 +146,8 @@ impl Kernel {
             };
         }
         let state = &self.rows[terminal];
-        let lines = end == End::Slave && state.l(ICANON);
-        let [least, time] = match end {
-            End::Slave if lines => [0, 0],
-            End::Slave => [VMIN, VTIME].map(|place| u64::from(state.character(place))),
-            End::Master => [1, 0],
-        };
-        let time_ns = time * TENTH_NS;
-        let mut deadline_ns = None;
-        let mut reading = Reading {
-            description: row,
-            fd,
-            count: count.min(self.max_bytes),
-            data: Bytes::default(),
-            least: if lines { 0 } else { least.max(1) },
-            time_ns: if least > 0 { time_ns } else { 0 },
-            packet: state.packet && end == End::Master,
-        };
-        if !lines && least == 0 {
-            deadline_ns = Some(self.now_ns.saturating_add(time_ns));
-        }
+        let mut reading = state.reading(row, end, (fd, count.min(self.max_bytes)));
+        let mut deadline_ns = state.deadline_ns(end, self.now_ns);
         match self.try_terminal_read(&mut reading, &mut deadline_ns) {
             Ok(true) => Ok(Answer::data(reading.data.0)),
             Ok(false) if !nonblock => {
@@ -209,51 +190,39 @@ impl Kernel {
         deadline_ns: &mut Option<u64>,
         happened: &mut Happened,
     ) -> Result<bool, Errno> {
-        let end = side.end;
-        let hung_up = self.is_hung_up(side);
-        let (now_ns, expired) = (self.now_ns, deadline_ns.is_some_and(|at| at <= self.now_ns));
-        let state = &mut self.rows[side.terminal];
-        let gone = match end {
-            End::Master => state.slave_left,
-            End::Slave => !state.master_open,
-        };
-        let part = reading.count.min(READ_PART_BYTES);
-        let data = &mut reading.data.0;
-        while (data.len() as u64) < part {
-            if reading.packet && state.status != 0 {
-                if data.is_empty() {
-                    data.push(core::mem::take(&mut state.status));
-                }
-                return Ok(true);
-            }
-            if !state.has_input(end, 1) {
-                state.hand_over(end, happened);
-            }
-            if !state.has_input(end, 1) {
-                return match () {
-                    () if gone => Err(Errno::EIO),
-                    () => Ok(hung_up || expired),
-                };
-            }
-            if reading.packet && data.is_empty() {
-                data.push(0);
-            }
-            let lines = state.reads_lines(end);
-            let more = state.take(end, part - data.len() as u64, data);
-            if more && (lines || data.len() as u64 >= reading.least) {
-                while state.take_rest(end, reading.count, data) {}
-                state.unthrottle(end, happened);
-                return Ok(true);
-            }
-            state.unthrottle(end, happened);
-            if data.len() as u64 >= reading.least {
-                return Ok(true);
-            }
-            if reading.time_ns > 0 {
-                *deadline_ns = Some(now_ns.saturating_add(reading.time_ns));
-            }
+        let look = Look { hung_up: self.is_hung_up(side), now_ns: self.now_ns };
+        self.rows[side.terminal].take_parts(side.end, look, reading, deadline_ns, happened)
+    }
+
+    /// What a read of so many bytes would give now; `None` if it would wait.
+    ///
+    /// # Errors
+    /// Those of read(2) on an end whose other side is gone.
+    pub(crate) fn terminal_read_view(
+        &self,
+        row: DescriptionRow,
+        side: Side,
+        count: u64,
+    ) -> Result<Option<Vec<u8>>, Errno> {
+        let Side { terminal, end, .. } = side;
+        if self.is_hung_up(side) {
+            return Ok(Some(Vec::new()));
         }
-        Ok(true)
+        if end == End::Slave && self.rows[terminal].slave_failed {
+            return Err(Errno::EIO);
+        }
+        let mut state = self.rows[terminal].clone();
+        let look = Look { hung_up: false, now_ns: self.now_ns };
+        let mut reading = state.reading(row, end, (-1, count));
+        let mut deadline_ns = state.deadline_ns(end, self.now_ns);
+        let over =
+            state.take_parts(end, look, &mut reading, &mut deadline_ns, &mut Happened::default());
+        match over {
+            Ok(false) => Ok(None),
+            Ok(true) => Ok(Some(reading.data.0)),
+            Err(errno) if reading.data.0.is_empty() => Err(errno),
+            Err(_) => Ok(Some(reading.data.0)),
+        }
     }
 
     /// write(2).

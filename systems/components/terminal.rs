@@ -264,7 +264,7 @@ impl Line {
 }
 
 /// A pseudo-terminal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Terminal {
     /// The number of /dev/pts/N.
     pub number: u32,

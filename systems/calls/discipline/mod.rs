@@ -11,7 +11,7 @@ mod edit;
 mod input;
 mod output;
 mod settings;
-mod take;
+pub(crate) mod take;
 
 use crate::abi::Signal;
 use crate::abi::termios::*;

@@ -1,12 +1,18 @@
 //! What a read takes out of the input (termios(3)): a line or a part of it, or bytes.
 
 use super::Happened;
+use crate::abi::Errno;
 use crate::abi::termios::*;
+use crate::calls::terminal_io::{READ_PART_BYTES, Reading};
 use crate::components::terminal::{End, INPUT_BYTES, Terminal};
+use crate::rows::DescriptionRow;
+use crate::wire::Bytes;
 use alloc::vec::Vec;
 
 /// Input at which a reader that goes on lets the other side write more.
 const LOW_BYTES: u64 = 128;
+/// The unit of VTIME.
+const TENTH_NS: u64 = 100_000_000;
 
 impl Terminal {
     /// Whether there is something to read: a line, or so many bytes.
@@ -130,6 +136,113 @@ impl Terminal {
             self.skip_end_of_file(end);
             return false;
         }
-        self.take(end, left.min(crate::calls::terminal_io::READ_PART_BYTES), out)
+        self.take(end, left.min(READ_PART_BYTES), out)
+    }
+}
+
+/// When and how a read looks at an end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// The slave was hung up after it was opened.
+    pub(crate) hung_up: bool,
+    /// The clock.
+    pub(crate) now_ns: u64,
+}
+
+impl Terminal {
+    /// VMIN of an end.
+    fn least(&self, end: End) -> u64 {
+        match end {
+            End::Slave => u64::from(self.character(VMIN)),
+            End::Master => 1,
+        }
+    }
+
+    /// VTIME of an end in ns.
+    fn time_ns(&self, end: End) -> u64 {
+        match end {
+            End::Slave => u64::from(self.character(VTIME)) * TENTH_NS,
+            End::Master => 0,
+        }
+    }
+
+    /// When a read that begins now is over whatever comes: with VMIN 0 VTIME counts from the start.
+    pub(crate) fn deadline_ns(&self, end: End, now_ns: u64) -> Option<u64> {
+        let lines = end == End::Slave && self.l(ICANON);
+        let from_start = !lines && self.least(end) == 0;
+        from_start.then(|| now_ns.saturating_add(self.time_ns(end)))
+    }
+
+    /// A read of an end that begins now.
+    pub(crate) fn reading(
+        &self,
+        row: DescriptionRow,
+        end: End,
+        (fd, count): (i32, u64),
+    ) -> Reading {
+        let lines = end == End::Slave && self.l(ICANON);
+        let least = if lines { 0 } else { self.least(end) };
+        Reading {
+            description: row,
+            fd,
+            count,
+            data: Bytes::default(),
+            least: if lines { 0 } else { least.max(1) },
+            time_ns: if least > 0 { self.time_ns(end) } else { 0 },
+            packet: self.packet && end == End::Master,
+        }
+    }
+
+    /// Takes what is there; whether the read is over.
+    pub(crate) fn take_parts(
+        &mut self,
+        end: End,
+        look: Look,
+        reading: &mut Reading,
+        deadline_ns: &mut Option<u64>,
+        happened: &mut Happened,
+    ) -> Result<bool, Errno> {
+        let expired = deadline_ns.is_some_and(|at| at <= look.now_ns);
+        let gone = match end {
+            End::Master => self.slave_left,
+            End::Slave => !self.master_open,
+        };
+        let part = reading.count.min(READ_PART_BYTES);
+        let data = &mut reading.data.0;
+        while (data.len() as u64) < part {
+            if reading.packet && self.status != 0 {
+                if data.is_empty() {
+                    data.push(core::mem::take(&mut self.status));
+                }
+                return Ok(true);
+            }
+            if !self.has_input(end, 1) {
+                self.hand_over(end, happened);
+            }
+            if !self.has_input(end, 1) {
+                return match () {
+                    () if gone => Err(Errno::EIO),
+                    () => Ok(look.hung_up || expired),
+                };
+            }
+            if reading.packet && data.is_empty() {
+                data.push(0);
+            }
+            let lines = self.reads_lines(end);
+            let more = self.take(end, part - data.len() as u64, data);
+            if more && (lines || data.len() as u64 >= reading.least) {
+                while self.take_rest(end, reading.count, data) {}
+                self.unthrottle(end, happened);
+                return Ok(true);
+            }
+            self.unthrottle(end, happened);
+            if data.len() as u64 >= reading.least {
+                return Ok(true);
+            }
+            if reading.time_ns > 0 {
+                *deadline_ns = Some(look.now_ns.saturating_add(reading.time_ns));
+            }
+        }
+        Ok(true)
     }
 }

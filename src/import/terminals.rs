@@ -1,0 +1,390 @@
+//! The other side of terminals that the session came with (IMPORT.md section 11): a task that was
+//! not recorded, the driver, holds their masters. It sets them up before the first line, takes what
+//! is written to them, and types what the session is seen to read (`typed.rs`).
+//!
+//! It also keeps the numbers of terminals that others have on the recorded machine, so that
+//! /dev/ptmx gives the one that the recording shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tickernel_systems::TerminalView;
+use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::{Signal, Termios, Winsize};
+use tickernel_systems::event::{Call, Event, IoctlArg, Outcome, Payload, TerminalEnd};
+
+use super::meta::MAX_PID;
+use super::order::Order;
+use super::paths;
+use crate::replay::{Expected, FED, Recorded, Role};
+use crate::strace::{self, EventKind, Recording};
+
+/// The driver: a number that no session has.
+const DRIVER: u32 = MAX_PID - 2;
+/// Output beyond which the driver reads, in bytes of room that is left.
+const LITTLE_ROOM_BYTES: u64 = 6144;
+/// Most terminals that are held for others.
+const MAX_HELD: u32 = 256;
+/// Calls that are looked through for the number of a new terminal.
+const LOOKED_AT_CALLS: u64 = 4096;
+
+/// A descriptor of the first process that is a terminal's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// Its number.
+    pub fd: u32,
+    /// The number of the terminal.
+    pub number: u32,
+    /// Access mode and status flags.
+    pub flags: u32,
+    /// It closes on exec.
+    pub cloexec: bool,
+    /// The size that the side file tells.
+    pub winsize: Option<Winsize>,
+}
+
+/// A terminal whose master the driver holds.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    /// The driver's descriptor.
+    master: i32,
+    /// Its settings have been seen or set.
+    has_settings: bool,
+    /// The same of its size.
+    has_size: bool,
+}
+
+/// What the driver has.
+#[derive(Debug, Default)]
+pub struct Terminals {
+    /// Whether there is a driver.
+    is_there: bool,
+    /// By the number of the slave.
+    held: BTreeMap<u32, Held>,
+    /// Own ids of terminals whose nodes have been looked at or changed.
+    seen_nodes: BTreeSet<u64>,
+}
+
+/// Whether a session needs a driver: it came with terminals, or makes some.
+pub fn are_used(recording: &Recording, inherited: &[Inherited]) -> bool {
+    !inherited.is_empty()
+        || recording.events.iter().any(|event| {
+            let EventKind::Entry { call } = event.kind else { return false };
+            recording.calls.get(call).is_some_and(|call| opens_master(&call))
+        })
+}
+
+fn opens_master(call: &strace::Call) -> bool {
+    let path = match &*call.name {
+        "open" => call.arg(0),
+        "openat" | "openat2" => call.arg(1),
+        _ => None,
+    };
+    path.and_then(strace::Value::as_text).is_some_and(|text| is_master_path(&text.bytes))
+}
+
+/// Names of the device that makes terminals.
+fn is_master_path(path: &[u8]) -> bool {
+    matches!(path, b"/dev/ptmx" | b"/dev/pts/ptmx")
+}
+
+impl Order<'_> {
+    /// The first process opens what it came with; then the driver comes and takes the masters.
+    pub(super) fn begin_terminals(&mut self, inherited: &[Inherited]) {
+        if !are_used(self.recording, inherited) {
+            return;
+        }
+        let root = self.root;
+        let mut done: Vec<Inherited> = Vec::new();
+        for one in inherited {
+            self.hold_up_to(root, one.number);
+            let same = done.iter().find(|it| it.number == one.number && it.flags == one.flags);
+            self.inherit(one, same.map(|same| same.fd));
+            done.push(*one);
+        }
+        if let Some(first) = inherited.iter().find(|one| one.flags & O_ACCMODE != O_WRONLY) {
+            let (fd, arg) = (first.fd.cast_signed(), IoctlArg::Number(0));
+            self.act(root, Call::Ioctl { fd, request: TIOCSCTTY, arg });
+        }
+        let flags = CLONE_PARENT | u64::from(Signal::SIGCHLD.number());
+        let made = self.act(root, Call::Clone { flags, set_tid: DRIVER });
+        self.terminals.is_there = matches!(made, Outcome::Done(_));
+        if !self.terminals.is_there {
+            // Pid 1 cannot have a sibling (clone(2)): it keeps them itself.
+            return;
+        }
+        self.act(DRIVER, Call::Setsid {});
+        let mut masters: Vec<i32> = self.terminals.held.values().map(|held| held.master).collect();
+        masters.sort_unstable();
+        let mut first = 0;
+        for fd in masters {
+            self.act(root, Call::Close { fd });
+            if let Some(last) = fd.cast_unsigned().checked_sub(1).filter(|last| *last >= first) {
+                self.act(DRIVER, Call::CloseRange { first, last, flags: 0 });
+            }
+            first = fd.cast_unsigned() + 1;
+        }
+        self.act(DRIVER, Call::CloseRange { first, last: u32::MAX, flags: 0 });
+    }
+
+    /// One of the first process's descriptors.
+    fn inherit(&mut self, one: &Inherited, same: Option<u32>) {
+        let root = self.root;
+        let newfd = one.fd.cast_signed();
+        let cloexec = if one.cloexec { O_CLOEXEC } else { 0 };
+        if let Some(same) = same {
+            let oldfd = same.cast_signed();
+            self.act(root, Call::Dup3 { oldfd, newfd, flags: cloexec });
+            return;
+        }
+        let Some(held) = self.terminals.held.get_mut(&one.number) else { return };
+        let (fd, flags) = (held.master, one.flags & !O_CLOEXEC | O_NOCTTY);
+        held.has_size = one.winsize.is_some();
+        if let Some(size) = one.winsize {
+            let arg = IoctlArg::Winsize(size);
+            self.act(root, Call::Ioctl { fd, request: TIOCSWINSZ, arg });
+        }
+        let path = format!("/dev/pts/{}", one.number).into_bytes();
+        // openpty(3) does not open it by name: then O_LARGEFILE is not there.
+        let opened = if flags & O_LARGEFILE != 0 {
+            self.act(root, Call::Openat { dirfd: AT_FDCWD, path: Some(&path), flags, mode: 0 })
+        } else {
+            let arg = IoctlArg::Number(i64::from(flags));
+            self.act(root, Call::Ioctl { fd, request: TIOCGPTPEER, arg })
+        };
+        let Outcome::Done(answer) = opened else { return };
+        let Ok(oldfd) = i32::try_from(answer.value) else { return };
+        if oldfd != newfd {
+            self.act(root, Call::Dup3 { oldfd, newfd, flags: cloexec });
+            self.act(root, Call::Close { fd: oldfd });
+        }
+    }
+
+    /// A call that no line shows.
+    pub(super) fn act(&mut self, task: u32, call: Call<'_>) -> Outcome {
+        let forced = Expected::only(Role::Force, call.name());
+        self.emit(&Event::Call { task, call }, Some(forced), None)
+    }
+
+    /// Somebody opens terminals until this one is there.
+    fn hold_up_to(&mut self, tid: u32, number: u32) {
+        for _ in 0..=number.min(MAX_HELD) {
+            if self.kernel.terminal_numbers().any(|it| it == number) {
+                return;
+            }
+            if self.hold_next(tid).is_none_or(|made| made >= number) {
+                return;
+            }
+        }
+    }
+
+    /// Somebody opens one more.
+    fn hold_next(&mut self, tid: u32) -> Option<u32> {
+        let before: Vec<u32> = self.kernel.terminal_numbers().collect();
+        let flags = O_RDWR | O_NOCTTY | O_NONBLOCK;
+        let path = Some(&b"/dev/ptmx"[..]);
+        let opening = Call::Openat { dirfd: AT_FDCWD, path, flags, mode: 0 };
+        let Outcome::Done(answer) = self.act(tid, opening) else { return None };
+        let master = i32::try_from(answer.value).ok()?;
+        let arg = IoctlArg::Number(0);
+        self.act(tid, Call::Ioctl { fd: master, request: TIOCSPTLCK, arg });
+        let number = self.kernel.terminal_numbers().find(|it| !before.contains(it))?;
+        let held = Held { master, has_settings: false, has_size: false };
+        self.terminals.held.insert(number, held);
+        Some(number)
+    }
+
+    /// Before a call opens /dev/ptmx: the number that it got is the lowest free one.
+    pub(super) fn arrange_number(&mut self, tid: u32, call: &Call<'_>) {
+        let opens = matches!(call, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. });
+        let names_it = || paths::uses(call).iter().any(|one| is_master_path(one.path));
+        if !self.terminals.is_there || !opens || !names_it() {
+            return;
+        }
+        let Some(number) = self.number_of_new(tid) else { return };
+        // One that is held for others and not in use makes room.
+        if let Some(held) = self.terminals.held.get(&number).copied()
+            && !self.kernel.terminal_in_use(number)
+        {
+            self.terminals.held.remove(&number);
+            self.act(DRIVER, Call::Close { fd: held.master });
+        }
+        for _ in 0..number.min(MAX_HELD) {
+            let numbers: Vec<u32> = self.kernel.terminal_numbers().collect();
+            let lowest = (0..).find(|it| !numbers.contains(it)).unwrap_or(number);
+            if lowest >= number || self.hold_next(DRIVER).is_none() {
+                break;
+            }
+        }
+    }
+
+    /// The number that the terminal of a call that opens /dev/ptmx turns out to have.
+    fn number_of_new(&self, tid: u32) -> Option<u32> {
+        let pending = self.tasks.get(&tid)?.pending.as_ref()?;
+        let Recorded::Value(fd) = pending.decoded.expected.recorded else { return None };
+        let fd = i32::try_from(fd).ok()?;
+        let calls = pending.call + 1..pending.call.saturating_add(LOOKED_AT_CALLS);
+        calls.map_while(|at| self.recording.calls.get(at)).find_map(|call| {
+            let asks = &*call.name == "ioctl"
+                && call.arg(0).and_then(strace::Value::as_i32) == Some(fd)
+                && call.arg(1)?.name() == Some("TIOCGPTN");
+            let number = call.arg(2).filter(|_| asks)?.pointee()?.after().as_i64()?;
+            u32::try_from(number).ok()
+        })
+    }
+
+    /// The terminal of a descriptor if the driver holds its master.
+    pub(super) fn outside_terminal(&self, tid: u32, fd: i32) -> Option<TerminalView> {
+        self.kernel.fd_view(tid, fd)?.terminal.filter(|view| {
+            view.end == TerminalEnd::Slave && self.terminals.held.contains_key(&view.number)
+        })
+    }
+
+    /// What is on its way to the slaves of terminals among these objects arrives there, with what
+    /// comes of it: echoes, signals.
+    pub(super) fn carry_to(&mut self, ids: Option<&[u64]>) -> bool {
+        let mail = self.kernel.terminals_with_mail().into_iter();
+        let mail = mail.filter(|(number, end)| {
+            *end == TerminalEnd::Slave
+                && self
+                    .kernel
+                    .terminal_id(*number)
+                    .is_some_and(|id| ids.is_none_or(|ids| ids.contains(&id)))
+        });
+        let mut moved = false;
+        for (terminal, end) in mail.collect::<Vec<_>>() {
+            self.emit(&Event::Carry { terminal, end }, None, None);
+            moved |= !self.kernel.terminals_with_mail().contains(&(terminal, end));
+        }
+        moved
+    }
+
+    /// The driver's descriptor of a terminal.
+    pub(super) fn master_of(&self, number: u32) -> Option<i32> {
+        self.terminals.held.get(&number).map(|held| held.master)
+    }
+
+    /// The driver writes.
+    pub(super) fn type_in(&mut self, number: u32, data: &[u8]) -> bool {
+        let Some(fd) = self.master_of(number).filter(|_| !data.is_empty()) else { return false };
+        matches!(self.act(DRIVER, Call::Write { fd, data }), Outcome::Done(_))
+    }
+
+    /// The driver reads all that is there.
+    fn drain(&mut self, number: u32) {
+        let Some(fd) = self.master_of(number) else { return };
+        let count = 1 << 16;
+        while let Some(Ok(Some(bytes))) = self.kernel.terminal_read(DRIVER, fd, count)
+            && !bytes.is_empty()
+        {
+            self.act(DRIVER, Call::Read { fd, count });
+        }
+    }
+
+    /// The driver closes its end.
+    pub(super) fn hang_up(&mut self, number: u32) -> bool {
+        let Some(held) = self.terminals.held.remove(&number) else { return false };
+        self.act(DRIVER, Call::Close { fd: held.master });
+        true
+    }
+
+    /// Before a call on a terminal of the driver's: there is room, and its settings, size and node
+    /// are those that are seen.
+    pub(super) fn attend_terminal(&mut self, tid: u32, call: &Call<'_>, expected: &mut Expected) {
+        self.arrange_number(tid, call);
+        match *call {
+            Call::Write { fd, .. } | Call::Writev { fd, .. } => {
+                let view = self.outside_terminal(tid, fd);
+                if let Some(view) = view.filter(|view| view.room_bytes < LITTLE_ROOM_BYTES) {
+                    self.drain(view.number);
+                }
+            }
+            Call::Ioctl { fd, request, .. } => {
+                if let Some(view) = self.outside_terminal(tid, fd) {
+                    self.attend_request(&view, request, expected);
+                }
+            }
+            Call::Fstat { .. }
+            | Call::Stat { .. }
+            | Call::Newfstatat { .. }
+            | Call::Statx { .. } => self.attend_stat(tid, call, expected),
+            Call::Chmod { .. }
+            | Call::Fchmod { .. }
+            | Call::Fchmodat { .. }
+            | Call::Chown { .. }
+            | Call::Fchown { .. }
+            | Call::Fchownat { .. } => {
+                let named = self.terminal_named(tid, call);
+                self.terminals.seen_nodes.extend(named.map(|(id, _)| id));
+            }
+            _ => {}
+        }
+    }
+
+    fn attend_request(&mut self, view: &TerminalView, request: u64, expected: &mut Expected) {
+        let number = view.number;
+        let Some(held) = self.terminals.held.get_mut(&number) else { return };
+        let fd = held.master;
+        match (request, &expected.payload) {
+            (TCGETS, Payload::Termios(seen)) => {
+                let is_first = !std::mem::replace(&mut held.has_settings, true);
+                if is_first && **seen != view.termios {
+                    let arg = IoctlArg::Termios(Termios { ..**seen });
+                    self.act(DRIVER, Call::Ioctl { fd, request: TCSETS, arg });
+                }
+            }
+            (TIOCGWINSZ, Payload::Winsize(seen)) => {
+                let is_first = !std::mem::replace(&mut held.has_size, true);
+                if *seen != view.winsize {
+                    let arg = IoctlArg::Winsize(*seen);
+                    self.act(DRIVER, Call::Ioctl { fd, request: TIOCSWINSZ, arg });
+                    // Whoever made it so was not recorded.
+                    expected.flags |= if is_first { 0 } else { FED };
+                }
+            }
+            (TCSETS, _) => held.has_settings = true,
+            (TCSETSW | TCSETSF | TCSBRK, _) => {
+                held.has_settings |= request != TCSBRK;
+                self.drain(number);
+            }
+            _ => {}
+        }
+    }
+
+    /// Who owns the node of a terminal and who may use it follows from how devpts is mounted on the
+    /// recorded machine.
+    fn attend_stat(&mut self, tid: u32, call: &Call<'_>, expected: &Expected) {
+        use crate::replay::stat_bits::{GID, MODE, UID};
+        let Payload::Stat(seen) = &expected.payload else { return };
+        let Some((id, number)) = self.terminal_named(tid, call) else { return };
+        if !self.terminals.is_there || !self.terminals.seen_nodes.insert(id) {
+            return;
+        }
+        let path = format!("/dev/pts/{number}").into_bytes();
+        let path = Some(&path[..]);
+        let id = |bit: u32, id: u32| if expected.members & bit == 0 { -1 } else { i64::from(id) };
+        let (uid, gid) = (id(UID, seen.uid), id(GID, seen.gid));
+        self.act(DRIVER, Call::Chown { path, uid, gid });
+        if expected.members & MODE != 0 {
+            self.act(DRIVER, Call::Chmod { path, mode: seen.mode & 0o7777 });
+        }
+    }
+
+    /// The terminal whose slave's node a call names: its own id and its number.
+    fn terminal_named(&self, tid: u32, call: &Call<'_>) -> Option<(u64, u32)> {
+        let of = |fd: i32| {
+            let view = self.kernel.fd_view(tid, fd)?.terminal?;
+            (view.end == TerminalEnd::Slave).then_some((view.id, view.number))
+        };
+        match *call {
+            Call::Fstat { fd } | Call::Fchmod { fd, .. } | Call::Fchown { fd, .. } => of(fd),
+            _ => match paths::uses(call).first()? {
+                one if one.path.is_empty() => of(one.dirfd),
+                one => {
+                    let name = one.path.strip_prefix(b"/dev/pts/")?;
+                    let number = std::str::from_utf8(name).ok()?.parse().ok()?;
+                    Some((self.kernel.terminal_id(number)?, number))
+                }
+            },
+        }
+    }
+}
