@@ -108,6 +108,8 @@ pub struct TerminalView {
     pub room_bytes: u64,
     /// Bytes that have been written to this end and have not arrived at it.
     pub coming_bytes: u64,
+    /// What FIONREAD says, in bytes.
+    pub readable_bytes: u64,
     /// The settings.
     pub termios: Termios,
     /// The size.
@@ -244,6 +246,7 @@ impl Kernel {
             end: side.end,
             room_bytes: state.room(side.end),
             coming_bytes: chunks.map(|chunk| chunk.bytes.len() as u64 - chunk.read).sum(),
+            readable_bytes: state.readable_bytes(side.end),
             termios: state.termios,
             winsize: state.winsize,
         }

@@ -4,7 +4,7 @@
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use tickernel_systems::abi::{SigInfo, Signal, WaitStatus};
-use tickernel_systems::event::{Call, Event, Payload};
+use tickernel_systems::event::{Call, Event, Payload, TerminalEnd};
 use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{FdView, WaitsView};
@@ -60,7 +60,9 @@ impl Order<'_> {
             return self.pass_time(*at_ns);
         }
         if let Want::Ready(ids) = want
-            && self.carry_to(Some(ids))
+            && [TerminalEnd::Master, TerminalEnd::Slave]
+                .into_iter()
+                .any(|end| self.carry_to(end, Some(ids)))
         {
             return true;
         }
@@ -559,7 +561,7 @@ impl Order<'_> {
     /// Runs a pending kill of the sender.
     pub(super) fn supply_signal(&mut self, tid: u32, sender: u32) -> bool {
         // The terminal sends it (SI_KERNEL): something was typed, or its size was set.
-        if sender == 0 && self.carry_to(None) {
+        if sender == 0 && self.carry_to(TerminalEnd::Slave, None) {
             return true;
         }
         for other in self.others(tid) {

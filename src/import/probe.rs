@@ -87,6 +87,17 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
             epoll(kernel, tid, epfd, maxevents, expected)
         }
         Call::Select { .. } | Call::Pselect6 { .. } => polls::select(kernel, tid, call, expected),
+        Call::Ioctl { fd, request: FIONREAD, .. } => {
+            let view = kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+            match (view, &expected.payload) {
+                (Some(view), Payload::Number(told))
+                    if i64::try_from(view.readable_bytes) != Ok(*told) =>
+                {
+                    Probe::Wants(Want::Ready(Vec::from([view.id])))
+                }
+                _ => Probe::Unknown,
+            }
+        }
         Call::Wait4 { wpid, options } => child(kernel, tid, wpid, options | WEXITED, expected),
         Call::Waitid { idtype, id, options } => {
             let wpid = match idtype {

@@ -239,19 +239,17 @@ impl Order<'_> {
         })
     }
 
-    /// What is on its way to the slaves of terminals among these objects arrives there, with what
-    /// comes of it: echoes, signals.
-    pub(super) fn carry_to(&mut self, ids: Option<&[u64]>) -> bool {
+    /// What is on its way to an end of terminals arrives there, with what comes of it: echoes,
+    /// signals. Of these objects, or of all.
+    pub(super) fn carry_to(&mut self, end: TerminalEnd, ids: Option<&[u64]>) -> bool {
+        let is_one = |number: u32| {
+            let id = self.kernel.terminal_id(number);
+            ids.is_none_or(|ids| id.is_some_and(|id| ids.contains(&id)))
+        };
         let mail = self.kernel.terminals_with_mail().into_iter();
-        let mail = mail.filter(|(number, end)| {
-            *end == TerminalEnd::Slave
-                && self
-                    .kernel
-                    .terminal_id(*number)
-                    .is_some_and(|id| ids.is_none_or(|ids| ids.contains(&id)))
-        });
+        let mail: Vec<_> = mail.filter(|it| it.1 == end && is_one(it.0)).collect();
         let mut moved = false;
-        for (terminal, end) in mail.collect::<Vec<_>>() {
+        for (terminal, end) in mail {
             self.emit(&Event::Carry { terminal, end }, None, None);
             moved |= !self.kernel.terminals_with_mail().contains(&(terminal, end));
         }
@@ -299,6 +297,11 @@ impl Order<'_> {
                 }
             }
             Call::Ioctl { fd, request, .. } => {
+                let view = self.kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+                // What was typed before was taken by the settings of then: it arrives at once.
+                if let (Some(view), TCSETS | TCSETSW | TCSETSF) = (view, request) {
+                    self.carry_to(TerminalEnd::Slave, Some(&[view.id]));
+                }
                 if let Some(view) = self.outside_terminal(tid, fd) {
                     self.attend_request(&view, request, expected);
                 }
