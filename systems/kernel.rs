@@ -10,6 +10,7 @@ use crate::components::terminal::End;
 use crate::components::{FdSlot, Limits, Waiting};
 use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
+    Unchosen,
 };
 use crate::fs::{Fs, InodeId};
 use crate::rows::{
@@ -443,6 +444,8 @@ impl Kernel {
             Event::Answer(answer) => self.answered(answer),
             Event::Signal { target, info } => self.signal_from_outside(target, info),
             Event::Carry { terminal, end } => self.carry(terminal, end),
+            Event::Unchosen { what: Unchosen::Port, number } => self.set_next_port(number),
+            Event::Unchosen { what: Unchosen::Name, number } => self.set_next_name(number),
         }
     }
 

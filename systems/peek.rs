@@ -6,9 +6,12 @@
 //! kernel whose first tree is still being found out takes on a fact as if it had been there from
 //! the start.
 
-use crate::abi::flags::AT_FDCWD;
-use crate::abi::{Credentials, EpollEvent, Errno, PollFd, SigSet, Signal, Termios, Winsize};
+use crate::abi::flags::{AF_UNIX, AT_FDCWD};
+use crate::abi::{
+    Address, Credentials, EpollEvent, Errno, PollFd, SigSet, Signal, Termios, Winsize,
+};
 use crate::components::epoll::PRIVATE_BITS;
+use crate::components::inet::Endpoint;
 use crate::components::socket::{Packet, Peer, RCV_SHUTDOWN};
 use crate::components::terminal::{End, Side};
 use crate::components::{
@@ -33,7 +36,7 @@ pub struct FdView {
     pub pipe: Option<PipeView>,
     /// Whether it is a socket.
     pub is_socket: bool,
-    /// The socket, if it is connected or was.
+    /// The socket.
     pub socket: Option<SocketView>,
     /// The end of a terminal.
     pub terminal: Option<TerminalView>,
@@ -116,15 +119,28 @@ pub struct TerminalView {
     pub winsize: Winsize,
 }
 
-/// The state of a connected socket.
+/// The state of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketView {
-    /// The own id of that end of its connection which has the lower one.
+    /// What who waits for it waits for: the own id of that end of its connection which has the
+    /// lower one, its own without one.
     pub id: u64,
     /// Bytes in it: of packets those of the next.
     pub bytes: u64,
+    /// Whether there is a packet, perhaps an empty one.
+    pub has_packet: bool,
+    /// Bytes come one by one and not in packets.
+    pub is_stream: bool,
     /// Nothing more comes.
     pub is_over: bool,
+    /// An error waits to be told.
+    pub has_error: bool,
+    /// Connections that wait to be accepted, if it listens.
+    pub pending: Option<u64>,
+    /// It has a name: an address, or a port.
+    pub is_named: bool,
+    /// Whether somebody outside of the kernel may reach it: it is of tcp(7) or udp(7).
+    pub is_inet: bool,
 }
 
 impl FdView {
@@ -212,7 +228,7 @@ impl Kernel {
         });
         let is_socket = matches!(description.target, Target::Socket(_));
         let socket = match description.target {
-            Target::Socket(socket) => self.socket_view(socket),
+            Target::Socket(socket) => Some(self.socket_view(socket)),
             Target::File(_) | Target::Pipe(..) | Target::Object(_) => None,
         };
         let notices = matches!(description.target, Target::Object(Object::Inotify));
@@ -354,10 +370,7 @@ impl Kernel {
     fn add_objects(&self, row: DescriptionRow, view: &mut ItemView) {
         let id = match self.rows[row].target {
             Target::Pipe(pipe, _) => pipe.own_id(&self.rows),
-            Target::Socket(socket) => match self.socket_view(socket) {
-                Some(socket) => socket.id,
-                None => return,
-            },
+            Target::Socket(socket) => self.socket_view(socket).id,
             Target::Object(Object::Event(event)) => event.own_id(&self.rows),
             Target::Object(Object::Pidfd(pidfd)) => pidfd.own_id(&self.rows),
             Target::Object(_) => row.own_id(&self.rows),
@@ -384,21 +397,70 @@ impl Kernel {
         self.rows[child].parent == self.rows[parent].pid
     }
 
-    fn socket_view(&self, socket: SocketRow) -> Option<SocketView> {
+    fn socket_view(&self, socket: SocketRow) -> SocketView {
         let state = &self.rows[socket];
-        if !state.is_connected() && state.shut == 0 {
-            return None;
-        }
         let id = match state.peer {
-            Peer::At(other) => state.id.min(self.rows[other].id),
-            Peer::None | Peer::Gone => state.id,
+            Peer::At(other) if state.is_stream() || state.domain == AF_UNIX => {
+                state.id.min(self.rows[other].id)
+            }
+            Peer::At(_) | Peer::None | Peer::Gone => state.id,
         };
         let bytes = match state.is_stream() {
             true => state.queued_bytes(),
             false => state.queue.front().map_or(0, Packet::left),
         };
-        let is_over = state.queue.is_empty() && state.shut & RCV_SHUTDOWN != 0;
-        Some(SocketView { id, bytes, is_over })
+        SocketView {
+            id,
+            bytes,
+            has_packet: !state.queue.is_empty(),
+            is_stream: state.is_stream(),
+            is_over: state.queue.is_empty() && state.shut & RCV_SHUTDOWN != 0,
+            has_error: state.error.is_some(),
+            pending: state.backlog().map(|_| state.pending() as u64),
+            is_named: state.is_named() || self.has_port(socket),
+            is_inet: state.domain != AF_UNIX,
+        }
+    }
+
+    /// The first bytes that a read of a stream would give, at most `count`.
+    pub fn socket_bytes(&self, tid: u32, fd: i32, count: u64) -> Option<Vec<u8>> {
+        let task = self.pids.task(tid)?;
+        let row = self.rows[self.rows[task].files].get(fd)?.description;
+        let Target::Socket(socket) = self.rows[row].target else { return None };
+        let mut out = Vec::new();
+        for packet in &self.rows[socket].queue {
+            let left = count.saturating_sub(out.len() as u64).min(packet.left()) as usize;
+            let start = packet.read as usize;
+            out.extend_from_slice(packet.bytes.get(start..start + left)?);
+        }
+        Some(out)
+    }
+
+    /// What a connect(2) to an address reaches, or a message that is sent there: the listener, the
+    /// receiver; without an address who is connected.
+    pub fn reached_by(&self, tid: u32, fd: i32, to: Option<&Address>) -> Option<u64> {
+        let task = self.pids.task(tid)?;
+        let row = self.rows[self.rows[task].files].get(fd)?.description;
+        let Target::Socket(socket) = self.rows[row].target else { return None };
+        let state = &self.rows[socket];
+        let reached = match to {
+            Some(Address::Unix(path)) if !path.0.is_empty() => {
+                let place = self.resolve(tid, AT_FDCWD, &path.0, true).ok()??;
+                *self.sockets.paths.get(&self.fs.inode_id(place)?)?
+            }
+            Some(Address::Abstract(name)) => {
+                *self.sockets.abstracts.get(&(state.kind, name.0.clone()))?
+            }
+            Some(address) => self.reached_inet(socket, Endpoint::of(address)?)?,
+            None if state.domain != AF_UNIX && !state.is_stream() => {
+                self.reached_inet(socket, self.remote_endpoint(socket)?)?
+            }
+            None => match state.peer {
+                Peer::At(other) => other,
+                Peer::None | Peer::Gone => return None,
+            },
+        };
+        Some(self.socket_view(reached).id)
     }
 
     /// The first bytes in the pipe behind a descriptor, at most `count`.

@@ -204,7 +204,7 @@ impl<W: Write> Session<W> {
                 }
                 true
             }
-            Event::Signal { .. } | Event::Carry { .. } => {
+            Event::Signal { .. } | Event::Carry { .. } | Event::Unchosen { .. } => {
                 self.take(event.clone());
                 true
             }

@@ -3,7 +3,7 @@
 
 use tickernel_systems::abi::flags::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use tickernel_systems::abi::signal::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
-use tickernel_systems::abi::{SigInfo, Signal, WaitStatus};
+use tickernel_systems::abi::{Address, SigInfo, Signal, WaitStatus};
 use tickernel_systems::event::{Call, Event, Payload, TerminalEnd};
 use tickernel_systems::fs::InodeId;
 use tickernel_systems::wire::{Wire, WireReader};
@@ -319,17 +319,28 @@ impl Order<'_> {
             | Call::Readv { fd, .. }
             | Call::Recvfrom { sockfd: fd, .. }
             | Call::Recvmsg { sockfd: fd, .. } => touches(self, *fd) && self.run_if_right(other),
-            Call::Write { fd, .. }
-            | Call::Writev { fd, .. }
-            | Call::Sendto { sockfd: fd, .. }
-            | Call::Sendmsg { sockfd: fd, .. }
-            | Call::Close { fd }
-            | Call::Ioctl { fd, .. }
-            | Call::Shutdown { sockfd: fd, .. } => {
+            Call::Connect { sockfd, addr } => {
+                all && self.reaches((other, *sockfd), Some(addr), ids) && self.run_other(other)
+            }
+            Call::Sendto { sockfd, addr, .. } | Call::Sendmsg { sockfd, addr, .. } => {
+                all && (touches(self, *sockfd)
+                    || self.reaches((other, *sockfd), addr.as_ref(), ids))
+                    && self.run_other(other)
+            }
+            Call::Write { fd, .. } | Call::Writev { fd, .. } => {
+                all && (touches(self, *fd) || self.reaches((other, *fd), None, ids))
+                    && self.run_other(other)
+            }
+            Call::Close { fd } | Call::Ioctl { fd, .. } | Call::Shutdown { sockfd: fd, .. } => {
                 all && touches(self, *fd) && self.run_other(other)
             }
             _ => false,
         }
+    }
+
+    /// Whether what a socket sends, or asks for, reaches one of these objects.
+    fn reaches(&self, (tid, fd): (u32, i32), to: Option<&Address>, ids: &[u64]) -> bool {
+        self.kernel.reached_by(tid, fd, to).is_some_and(|id| ids.contains(&id))
     }
 
     /// What happens to files, where one of the objects tells of that (inotify(7)).

@@ -23,6 +23,7 @@ use super::ghosts;
 use super::hints::Hints;
 use super::initial::Initial;
 use super::items::Items;
+use super::names;
 use super::probe::Probe;
 use super::races::Earlier;
 use super::scope;
@@ -109,6 +110,8 @@ pub struct Order<'a> {
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
     pub(super) outside: BTreeMap<u64, Outside>,
+    /// Ports that sockets got which did not choose them.
+    pub(super) given_ports: names::Given,
     /// Who is at the other side of terminals.
     pub(super) terminals: Terminals,
     /// At which line there was no room for more events.
@@ -173,6 +176,7 @@ impl<'a> Order<'a> {
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
+            given_ports: names::Given::default(),
             terminals: Terminals::default(),
             no_room: None,
             choices: None,
@@ -341,6 +345,7 @@ impl<'a> Order<'a> {
         }
         self.task(tid).passed_over = false;
         if self.is_known(tid) {
+            self.note_peer(tid, index, &decoded);
             self.substitute(tid, &call, &mut decoded);
         }
         // What goes on was interrupted before strace was attached.
@@ -552,11 +557,13 @@ impl<'a> Order<'a> {
                 Probe::Right | Probe::Unknown => break,
                 Probe::Wants(want) => {
                     if !self.supply(tid, &want) {
+                        self.feed_from_outside(tid, &want);
                         break;
                     }
                 }
             }
         }
+        self.put_off(tid);
         self.run_call(tid);
         for _ in 0..MAX_DEMANDS {
             // A handler that returned brings back the call that it interrupted: that one goes on.

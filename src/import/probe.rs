@@ -64,7 +64,12 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
         }
         Call::Recvfrom { sockfd, count, .. } | Call::Recvmsg { sockfd, count, .. } => {
             let socket = kernel.fd_view(tid, sockfd).and_then(|view| view.socket);
-            socket.map_or(Probe::Unknown, |socket| read_socket(&socket, count, expected))
+            let asked = (tid, sockfd, count);
+            socket.map_or(Probe::Unknown, |socket| read_socket(kernel, asked, &socket, expected))
+        }
+        Call::Accept { sockfd } | Call::Accept4 { sockfd, .. } => {
+            let socket = kernel.fd_view(tid, sockfd).and_then(|view| view.socket);
+            socket.map_or(Probe::Unknown, |it| super::peers::accept(&it, expected.recorded))
         }
         // Room is needed too, of which this says nothing.
         Call::Splice { fd_in, len, .. } | Call::Tee { fd_in, len, .. }
@@ -124,14 +129,39 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
 }
 
 /// Whether a read of a socket gives what it gave.
-fn read_socket(socket: &SocketView, count: u64, expected: &Expected) -> Probe {
-    let Recorded::Value(value) = expected.recorded else { return Probe::Unknown };
-    let wanted = u64::try_from(value).unwrap_or(0);
-    let is_right = match wanted {
-        0 => count == 0 || socket.is_over,
-        wanted => socket.bytes >= wanted,
+fn read_socket(
+    kernel: &Kernel,
+    (tid, fd, count): (u32, i32, u64),
+    socket: &SocketView,
+    expected: &Expected,
+) -> Probe {
+    let wants = || Probe::Wants(Want::Ready(Vec::from([socket.id])));
+    let is_quiet = !socket.has_packet && !socket.has_error && !socket.is_over;
+    let value = match expected.recorded {
+        Recorded::Value(value) => u64::try_from(value).unwrap_or(0),
+        Recorded::Errno(Errno::EAGAIN) if is_quiet => return Probe::Right,
+        Recorded::Errno(Errno::ECONNRESET | Errno::ECONNREFUSED) if !socket.has_error => {
+            return wants();
+        }
+        Recorded::Errno(_) | Recorded::Never => return Probe::Unknown,
     };
-    if is_right { Probe::Unknown } else { Probe::Wants(Want::Ready(Vec::from([socket.id]))) }
+    match value {
+        _ if !socket.is_stream && socket.has_packet => Probe::Unknown,
+        0 if count == 0 || socket.is_over => Probe::Right,
+        0 => wants(),
+        wanted if socket.bytes < wanted => wants(),
+        wanted => match (kernel.socket_bytes(tid, fd, wanted), &expected.payload) {
+            (Some(here), Payload::Data(data)) if expected.flags & CUT == 0 && data.0 == here => {
+                Probe::Right
+            }
+            (Some(here), Payload::Received(told))
+                if expected.flags & CUT == 0 && told.data.0 == here =>
+            {
+                Probe::Right
+            }
+            _ => Probe::Unknown,
+        },
+    }
 }
 
 fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> Probe {
@@ -147,7 +177,7 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
         Some(WaitsView::Epoll) | None => {}
     }
     if let Some(socket) = view.socket {
-        return read_socket(&socket, count, expected);
+        return read_socket(kernel, (tid, fd, count), &socket, expected);
     }
     if let Some(terminal) = view.terminal {
         return read_terminal(kernel, (tid, fd, count), terminal.id, expected);
@@ -324,6 +354,15 @@ fn stat(kernel: &Kernel, tid: u32, call: &Call<'_>, expected: &Expected) -> Prob
 
 fn write(kernel: &Kernel, tid: u32, fd: i32, len: u64, expected: &Expected) -> Probe {
     let Some(view) = kernel.fd_view(tid, fd) else { return Probe::Unknown };
+    if let Some(socket) = view.socket {
+        let broken = matches!(expected.recorded, Recorded::Errno(Errno::EPIPE | Errno::ECONNRESET));
+        let waits = broken && !socket.is_over && !socket.has_error;
+        return if waits {
+            Probe::Wants(Want::Ready(Vec::from([socket.id])))
+        } else {
+            Probe::Unknown
+        };
+    }
     let Some(pipe) = view.pipe else { return Probe::Unknown };
     match expected.recorded {
         Recorded::Value(value) if is_part_of(view.flags, len, value) && pipe.readers > 0 => {

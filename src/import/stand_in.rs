@@ -345,7 +345,8 @@ impl Order<'_> {
         }
         let view = self.kernel.fd_view(tid, number)?;
         // What comes from a peer that was not recorded is an input (IMPORT.md section 12).
-        let peer = is_network(&fd.text);
+        let here = view.socket.is_some() && !self.stand_ins.contains_key(&view.id);
+        let peer = is_network(&fd.text) && !here;
         if peer && view.place.is_none() && view.pipe.is_none() {
             return Some(StandIn::Peer);
         }

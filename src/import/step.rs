@@ -39,6 +39,7 @@ impl Order<'_> {
         self.treat(tid, &call, &mut expected);
         self.treat_poll(tid, &call, &mut expected);
         self.attend_terminal(tid, &call, &mut expected);
+        self.choose_name(tid, &call);
         self.has_run(tid, &call, expected.recorded);
         self.take_mode(tid, &call, &expected);
         self.take_mask(tid, &call, &mut expected);
@@ -81,6 +82,9 @@ impl Order<'_> {
     /// How far a read came: of a terminal, to which more has been written since; of /dev/zero, before
     /// a signal that its task takes next, which is decided after each page.
     fn cut_short(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<u64> {
+        if let Some(bytes) = self.part_of_socket(tid, call, recorded) {
+            return Some(bytes);
+        }
         let (Call::Read { fd, count }, Recorded::Value(value)) = (call, recorded) else {
             return None;
         };
@@ -96,6 +100,25 @@ impl Order<'_> {
         let zero = matches!(kind, Kind::CharDevice(rdev) if *rdev == makedev(1, 5));
         let cut = zero && value % PAGE_BYTES == 0 && !self.kernel.due_signals(tid).is_empty();
         cut.then_some(value)
+    }
+
+    /// How much of what lies in a stream's socket a read got, how much of what it was given a
+    /// write that does not wait put there: how it was cut up follows from the machine.
+    fn part_of_socket(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<u64> {
+        let Recorded::Value(value) = recorded else { return None };
+        let value = u64::try_from(value).ok().filter(|value| *value > 0)?;
+        let (fd, most, writes) = match *call {
+            Call::Read { fd, count } => (fd, count, false),
+            Call::Recvfrom { sockfd, count, .. } | Call::Recvmsg { sockfd, count, .. } => {
+                (sockfd, count, false)
+            }
+            Call::Write { fd, data } | Call::Writev { fd, data } => (fd, data.len() as u64, true),
+            Call::Sendto { sockfd, data, .. } => (sockfd, data.len() as u64, true),
+            _ => return None,
+        };
+        let socket = self.kernel.fd_view(tid, fd)?.socket.filter(|socket| socket.is_stream)?;
+        let there = if writes { most } else { most.min(socket.bytes) };
+        (value < there).then_some(value)
     }
 
     /// A new file may get the inode number of one that is gone: then the time of its birth is

@@ -8,7 +8,7 @@ use super::structs::{Fields, read_info, read_status, show_info, show_status};
 use super::text::put_bytes;
 use super::{JsonError, Object, Request, names};
 use tickernel_systems::abi::Signal;
-use tickernel_systems::event::{CallId, Effect, Event, HostAnswer, TerminalEnd};
+use tickernel_systems::event::{CallId, Effect, Event, HostAnswer, TerminalEnd, Unchosen};
 use tickernel_systems::wire::Bytes;
 
 /// An event as an object.
@@ -53,6 +53,12 @@ pub fn show_event(event: &Event<'_>) -> Object {
             let mut object = kind("carry");
             object.insert("terminal".into(), (*terminal).into());
             object.insert("end".into(), end_name(*end).into());
+            object
+        }
+        Event::Unchosen { what, number } => {
+            let mut object = kind("unchosen");
+            object.insert("what".into(), unchosen_name(*what).into());
+            object.insert("number".into(), (*number).into());
             object
         }
         Event::Signal { target, info } => {
@@ -110,8 +116,23 @@ pub fn read_event(line: &Request) -> Result<Event<'_>, JsonError> {
             let end = end.ok_or_else(|| JsonError::wrong("end", "the line", "master or slave"))?;
             Event::Carry { terminal: line.number("terminal")?, end }
         }
+        "unchosen" => {
+            let wanted = line.text("what")?;
+            let all = [Unchosen::Port, Unchosen::Name];
+            let what = all.into_iter().find(|what| unchosen_name(*what) == wanted);
+            let what = what.ok_or_else(|| JsonError::wrong("what", "the line", "port or name"))?;
+            Event::Unchosen { what, number: line.number("number")? }
+        }
         other => return Err(JsonError(format!("there is no event \"{other}\""))),
     })
+}
+
+/// How what nobody chose is called.
+fn unchosen_name(what: Unchosen) -> &'static str {
+    match what {
+        Unchosen::Port => "port",
+        Unchosen::Name => "name",
+    }
 }
 
 /// How an end of a terminal is called.

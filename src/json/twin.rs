@@ -91,7 +91,8 @@ impl Waiting {
             Event::Deliver { .. }
             | Event::Clock { .. }
             | Event::Signal { .. }
-            | Event::Carry { .. } => "",
+            | Event::Carry { .. }
+            | Event::Unchosen { .. } => "",
         }
     }
 

@@ -241,7 +241,8 @@ impl<'a> Texts<'a> {
             | Event::Deliver { .. }
             | Event::Clock { .. }
             | Event::Signal { .. }
-            | Event::Carry { .. } => false,
+            | Event::Carry { .. }
+            | Event::Unchosen { .. } => false,
         };
         forced && ends
     }

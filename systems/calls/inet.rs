@@ -11,7 +11,7 @@ use crate::abi::{Address, Errno};
 use crate::components::inet::{
     ANY4, ANY6, Endpoint, Host, LOOPBACK4, LOOPBACK6, Reach, as_ipv4, reach,
 };
-use crate::event::Answer;
+use crate::event::{Answer, Outcome, Refusal};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{RowKind, SocketRow, TaskRow};
 use crate::tables::sockets::{KeptPort, Ports};
@@ -64,7 +64,7 @@ impl Kernel {
     }
 
     /// Where the other end is.
-    pub(super) fn remote_endpoint(&self, socket: SocketRow) -> Option<Endpoint> {
+    pub(crate) fn remote_endpoint(&self, socket: SocketRow) -> Option<Endpoint> {
         self.rows[socket].more.as_deref().and_then(|more| Endpoint::of(&more.remote))
     }
 
@@ -170,6 +170,16 @@ impl Kernel {
         self.take_port(socket, Endpoint { host, port: 0 }).map_err(|_| Errno::EAGAIN)
     }
 
+    /// [`Event::Unchosen`](crate::event::Event::Unchosen): the port that is tried first.
+    pub(crate) fn set_next_port(&mut self, port: u32) -> Outcome {
+        let place = port.checked_sub(u32::from(FIRST_PORT)).and_then(|at| u16::try_from(at).ok());
+        let Some(place) = place.filter(|place| *place < PORTS) else {
+            return Outcome::Refused(Refusal::Misplaced);
+        };
+        self.sockets.last_port = place.checked_sub(1).unwrap_or(PORTS - 1);
+        Outcome::Done(Answer::default())
+    }
+
     fn unused_port(&mut self, socket: SocketRow) -> Result<u16, Errno> {
         let ports = self.ports_of(socket);
         for _ in 0..PORTS {
@@ -213,7 +223,7 @@ impl Kernel {
     }
 
     /// Whether a socket has a port by now.
-    pub(super) fn has_port(&self, socket: SocketRow) -> bool {
+    pub(crate) fn has_port(&self, socket: SocketRow) -> bool {
         self.rows[socket].more.as_deref().is_some_and(|more| more.has_port)
     }
 

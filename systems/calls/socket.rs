@@ -19,6 +19,14 @@ const SOCKFS_DEVICE: u64 = 0x8;
 /// `PF_UNIX`, the only protocol of unix(7) besides 0.
 const PF_UNIX: u32 = 1;
 
+/// Sockets that the kernel does not model, and that a host may answer for.
+const fn is_hosts(domain: u32, kind: u32) -> bool {
+    match domain {
+        AF_INET | AF_INET6 => !matches!(kind, SOCK_STREAM | SOCK_DGRAM),
+        domain => domain == AF_NETLINK,
+    }
+}
+
 impl Kernel {
     /// socket(2).
     pub(crate) fn socket(
@@ -32,7 +40,7 @@ impl Kernel {
         check_numbers(domain, kind)?;
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,
-            AF_INET | AF_INET6 | AF_NETLINK if self.config.ask_unmodelled => {}
+            _ if self.config.ask_unmodelled && is_hosts(domain, kind) => {}
             AF_INET | AF_INET6 => protocol = self.inet_protocol(task, kind, protocol)?,
             _ => return Err(Errno::EAFNOSUPPORT.into()),
         }
@@ -124,7 +132,8 @@ impl Kernel {
 
     /// Whether what a socket does is the host's to say.
     pub(super) fn asks_host(&self, socket: SocketRow) -> bool {
-        self.config.ask_unmodelled && self.rows[socket].domain != AF_UNIX
+        let state = &self.rows[socket];
+        self.config.ask_unmodelled && is_hosts(state.domain, state.kind)
     }
 
     /// bind(2).

@@ -138,6 +138,19 @@ impl Kernel {
         Ok(true)
     }
 
+    /// Who gets what a socket sends to an address, or listens there.
+    pub(crate) fn reached_inet(&self, socket: SocketRow, to: Endpoint) -> Option<SocketRow> {
+        let (to, own) = self.route(to).ok()?;
+        if self.rows[socket].is_stream() {
+            return self.best(self.sockets.listening(to.port), to.host, |_| Some(0));
+        }
+        let mut from = self.endpoint(socket);
+        if from.is_any() {
+            from.host = own;
+        }
+        self.receiver_of(to, from)
+    }
+
     /// Who has the port: first who is connected to the sender, then who is bound to the host.
     fn receiver_of(&self, to: Endpoint, from: Endpoint) -> Option<SocketRow> {
         let candidates = self.sockets.at(Ports::Udp, to.port);

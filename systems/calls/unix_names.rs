@@ -6,7 +6,7 @@
 use crate::abi::flags::*;
 use crate::abi::{Address, Errno};
 use crate::calls::path::Spot;
-use crate::event::Answer;
+use crate::event::{Answer, Outcome, Refusal};
 use crate::fs::MAY_WRITE;
 use crate::kernel::{CallResult, Kernel};
 use crate::memory;
@@ -79,6 +79,15 @@ impl Kernel {
         let name = if name.is_empty() { Address::Unix(Bytes::default()) } else { address.clone() };
         self.rows[socket].more_mut().name = name;
         Ok(())
+    }
+
+    /// [`Event::Unchosen`](crate::event::Event::Unchosen): the name that is tried first.
+    pub(crate) fn set_next_name(&mut self, number: u32) -> Outcome {
+        if number >= AUTO_NAMES {
+            return Outcome::Refused(Refusal::Misplaced);
+        }
+        self.sockets.next_auto = number;
+        Outcome::Done(Answer::default())
     }
 
     /// A name that nobody chose; one that is there stays.

@@ -76,7 +76,25 @@ pub enum Event<'a> {
         /// Which end.
         end: TerminalEnd,
     },
+    /// What the machine gives to the next who does not choose himself.
+    Unchosen {
+        /// Of what.
+        what: Unchosen,
+        /// The port, or the number in the name. One that is taken then is passed over.
+        number: u32,
+    },
 }
+
+/// What a socket gets of which nobody said which (ip(7), unix(7), "Autobind feature").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unchosen {
+    /// A port.
+    Port,
+    /// An abstract name.
+    Name,
+}
+
+crate::wire_enum!(Unchosen { 0 Port, 1 Name });
 
 crate::wire_enum!(HostAnswer {
     0 Bytes(bytes), 1 Result(value), 2 Error(errno), 3 Absent, 4 Answer(answer)
@@ -297,6 +315,7 @@ impl<'a> Wire<'a> for Event<'a> {
             }
             Event::Signal { target, info } => (6u8, *target).put_with(out, info),
             Event::Carry { terminal, end } => (27u8, *terminal).put_with(out, end),
+            Event::Unchosen { what, number } => (28u8, *number).put_with(out, what),
         }
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
@@ -310,6 +329,7 @@ impl<'a> Wire<'a> for Event<'a> {
             5 => Event::Answer(HostAnswer::get(from)?),
             6 => Event::Signal { target: u32::get(from)?, info: SigInfo::get(from)? },
             27 => Event::Carry { terminal: u32::get(from)?, end: TerminalEnd::get(from)? },
+            28 => Event::Unchosen { number: u32::get(from)?, what: Unchosen::get(from)? },
             _ => return Err(error),
         })
     }

@@ -217,6 +217,11 @@ impl Session {
                 }
             }
             251 => self.misplaced(&mut choose),
+            251 => {
+                let what = choose.pick(&[Unchosen::Port, Unchosen::Name]);
+                let number = choose.pick(&[0, 1, 32_768, 40_000, 60_999, u32::MAX]);
+                self.event(Event::Unchosen { what, number });
+            }
             252..=253 => {
                 let end = choose.pick(&[TerminalEnd::Slave, TerminalEnd::Master]);
                 let terminal = choose.pick(&[0, 0, 0, 1, 7]);
@@ -290,7 +295,8 @@ impl Session {
             Event::Deliver { .. }
             | Event::Clock { .. }
             | Event::Signal { .. }
-            | Event::Carry { .. } => Asked::default(),
+            | Event::Carry { .. }
+            | Event::Unchosen { .. } => Asked::default(),
         };
         let outcome = self.kernel.take(event);
         let mut lines = self.drain();

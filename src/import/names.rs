@@ -1,0 +1,144 @@
+//! Ports and names of sockets that nobody chose (ip(7), unix(7)): the machine's next ones, as the
+//! recording shows them later, by what strace prints of a descriptor, getsockname(2), or the
+//! address that an accept(2) or a receiver was told.
+
+use std::collections::BTreeSet;
+
+use tickernel_systems::SocketView;
+use tickernel_systems::abi::Address;
+use tickernel_systems::event::{Call, Event, Payload, Unchosen};
+
+use super::decode;
+use super::order::Order;
+use crate::replay::Recorded;
+use crate::strace::{self, Fd, Value};
+
+/// Calls that are looked through for a name.
+const LOOKED_AT_CALLS: u64 = 4096;
+/// Most ports that are remembered as given.
+const MAX_GIVEN: usize = 1 << 16;
+
+/// Ports that the walk has given to sockets.
+pub type Given = BTreeSet<u16>;
+
+impl Order<'_> {
+    /// Before a call that gives a socket a name that its caller does not choose.
+    pub(super) fn choose_name(&mut self, tid: u32, call: &Call<'_>) {
+        let (fd, remote) = match call {
+            Call::Bind { sockfd, addr } => match addr {
+                Address::Inet(_, 0) | Address::Inet6(_, 0) | Address::Unnamed => (*sockfd, None),
+                _ => return,
+            },
+            Call::Listen { sockfd, .. } => (*sockfd, None),
+            Call::Connect { sockfd, addr } => (*sockfd, port_of(addr)),
+            Call::Sendto { sockfd, addr: Some(addr), .. }
+            | Call::Sendmsg { sockfd, addr: Some(addr), .. } => (*sockfd, port_of(addr)),
+            _ => return,
+        };
+        let view = self.kernel.fd_view(tid, fd).and_then(|view| view.socket);
+        let Some(view) = view.filter(|view| !view.is_named) else { return };
+        let Some((what, number)) = self.name_to_be(tid, fd, remote, &view) else { return };
+        if let (Unchosen::Port, Ok(port)) = (what, u16::try_from(number)) {
+            if self.given_ports.len() >= MAX_GIVEN {
+                self.given_ports.clear();
+            }
+            self.given_ports.insert(port);
+        }
+        self.emit(&Event::Unchosen { what, number }, None, None);
+    }
+
+    /// The name that the socket of a pending call turns out to have.
+    fn name_to_be(
+        &self,
+        tid: u32,
+        fd: i32,
+        remote: Option<u16>,
+        view: &SocketView,
+    ) -> Option<(Unchosen, u32)> {
+        let own = self.tasks.get(&tid)?.pending.as_ref()?.call;
+        let process = self.kernel.process_of_task(tid);
+        let mut told = None;
+        let calls = own..own.saturating_add(LOOKED_AT_CALLS);
+        for call in calls.map_while(|at| self.recording.calls.get(at)) {
+            let speaker = call.tid.unwrap_or(self.root);
+            if speaker == tid || self.kernel.process_of_task(speaker) == process {
+                if let Some(found) = name_shown(&call, fd) {
+                    return Some(found);
+                }
+                let closes = &*call.name == "close" && number_of(call.arg(0)) == Some(fd);
+                if closes && remote.is_none() {
+                    break;
+                }
+            }
+            if told.is_none() && view.is_inet {
+                told = remote.and_then(|remote| self.peer_told(&call, remote));
+            }
+        }
+        told.map(|port| (Unchosen::Port, u32::from(port)))
+    }
+
+    /// A port that another was told of who spoke to this remote one, and that nobody has yet.
+    fn peer_told(&self, call: &strace::Call, remote: u16) -> Option<u16> {
+        if !matches!(&*call.name, "accept" | "accept4" | "recvfrom" | "recvmsg") {
+            return None;
+        }
+        let expected = decode::decode(call).expected;
+        let address = match (&expected.payload, expected.recorded) {
+            (Payload::Address(address), Recorded::Value(_)) => Some(&**address),
+            (Payload::Received(received), Recorded::Value(_)) => received.addr.as_ref(),
+            _ => None,
+        };
+        let listener = call.arg(0).and_then(Value::as_fd).and_then(|fd| local_port(&fd.text));
+        let fits = listener.is_none_or(|listener| listener == remote);
+        let port = address.and_then(port_of).filter(|_| fits)?;
+        (!self.given_ports.contains(&port)).then_some(port)
+    }
+}
+
+/// The port of an address.
+pub(super) fn port_of(address: &Address) -> Option<u16> {
+    match address {
+        Address::Inet(_, port) | Address::Inet6(_, port) => Some(*port),
+        Address::Unnamed | Address::Unix(_) | Address::Abstract(_) | Address::Other(_) => None,
+    }
+}
+
+fn number_of(value: Option<&Value>) -> Option<i32> {
+    value.and_then(Value::as_i32)
+}
+
+/// What a call shows of the name of its own descriptor.
+fn name_shown(call: &strace::Call, fd: i32) -> Option<(Unchosen, u32)> {
+    let printed = call.args.iter().filter_map(Value::as_fd);
+    let mut printed = printed.filter(|it| it.number.as_i32() == Some(fd));
+    if let Some(port) = printed.find_map(|fd: &Fd| local_port(&fd.text)) {
+        return Some((Unchosen::Port, u32::from(port)));
+    }
+    if &*call.name != "getsockname" || number_of(call.arg(0)) != Some(fd) {
+        return None;
+    }
+    match decode::decode(call).expected.payload {
+        Payload::Address(address) => match &*address {
+            Address::Inet(_, port) | Address::Inet6(_, port) if *port > 0 => {
+                Some((Unchosen::Port, u32::from(*port)))
+            }
+            Address::Abstract(name) => {
+                let text = std::str::from_utf8(&name.0).ok().filter(|text| text.len() == 5)?;
+                Some((Unchosen::Name, u32::from_str_radix(text, 16).ok()?))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The port of a socket's own address in what strace prints of it: `TCP:[127.0.0.1:80->…]`.
+fn local_port(text: &[u8]) -> Option<u16> {
+    let (kind, rest) = text.split_at(text.iter().position(|byte| *byte == b'[')?);
+    if !matches!(kind, b"TCP:" | b"TCPv6:" | b"UDP:" | b"UDPv6:") {
+        return None;
+    }
+    let inner = std::str::from_utf8(rest.get(1..)?.strip_suffix(b"]")?).ok()?;
+    let own = inner.split_once("->").map_or(inner, |(own, _)| own);
+    own.rsplit_once(':')?.1.parse().ok().filter(|port| *port > 0)
+}

@@ -1,0 +1,181 @@
+//! Sockets whose other end was not recorded (IMPORT.md section 12): a connection to somebody who
+//! listens outside, one that came from there, datagrams. What comes from them is an input. And what
+//! Linux delivers later than the kernel does: an EAGAIN that was recorded puts it off.
+
+use tickernel_systems::SocketView;
+use tickernel_systems::abi::{Address, Errno};
+use tickernel_systems::event::{Call, Payload};
+use tickernel_systems::wire::{Wire, WireReader};
+
+use super::decode::{self, Decoded};
+use super::order::Order;
+use super::probe::{Probe, Want};
+use super::stand_in::StandIn;
+use crate::replay::{FED, Recorded, Role};
+use crate::strace;
+
+/// Calls that are looked through for what became of a connection.
+const LOOKED_AT_CALLS: u64 = 1024;
+
+impl Order<'_> {
+    /// A connect(2) that found somebody whom the kernel does not know.
+    pub(super) fn note_peer(&mut self, tid: u32, index: u64, decoded: &Decoded) {
+        let Some(Call::Connect { sockfd, addr }) = decoded.parsed() else { return };
+        let recorded = decoded.expected.recorded;
+        if !matches!(recorded, Recorded::Value(_) | Recorded::Errno(Errno::EINPROGRESS)) {
+            return;
+        }
+        let Some(view) = self.kernel.fd_view(tid, sockfd) else { return };
+        let Some(socket) = view.socket else { return };
+        // Who listens may be in the middle of it.
+        for other in self.others(tid) {
+            let listens = self.call_bytes(other).is_some_and(|bytes| {
+                let call = Call::get(&mut WireReader::new(&bytes));
+                matches!(call, Ok(Call::Listen { .. } | Call::Bind { .. }))
+            });
+            if listens && self.kernel.reached_by(tid, sockfd, Some(&addr)).is_none() {
+                self.run_other(other);
+            }
+        }
+        let names_nobody = matches!(addr, Address::Other(_) | Address::Unnamed);
+        let is_here = self.kernel.reached_by(tid, sockfd, Some(&addr)).is_some();
+        if names_nobody || is_here || self.is_refused(tid, sockfd, index, &socket, recorded) {
+            return;
+        }
+        self.stand_ins.insert(view.id, StandIn::Peer);
+    }
+
+    /// Whether a connection was refused after all, or datagrams were (udp(7)).
+    fn is_refused(
+        &self,
+        tid: u32,
+        fd: i32,
+        index: u64,
+        socket: &SocketView,
+        recorded: Recorded,
+    ) -> bool {
+        if socket.is_stream && recorded == Recorded::Value(0) {
+            return false;
+        }
+        let calls = index + 1..index.saturating_add(LOOKED_AT_CALLS);
+        for call in calls.map_while(|at| self.recording.calls.get(at)) {
+            let is_own = call.tid.unwrap_or(self.root) == tid
+                && call.arg(0).and_then(strace::Value::as_i32) == Some(fd);
+            if !is_own {
+                continue;
+            }
+            let errno = call.result.as_ref().and_then(|result| result.errno.as_deref());
+            if errno == Some("ECONNREFUSED") {
+                return true;
+            }
+            match &*call.name {
+                "close" => return false,
+                "getsockopt" if call.arg(2).is_some_and(|it| it.name() == Some("SO_ERROR")) => {
+                    let told = decode::decode(&call).expected.payload;
+                    let Payload::OptionValue(value) = told else { return false };
+                    let refused = i64::from(Errno::ECONNREFUSED.0);
+                    return *value == tickernel_systems::abi::socket::OptionValue::Number(refused);
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// What a call found that nobody in the recording brought: it is answered as recorded.
+    pub(super) fn feed_from_outside(&mut self, tid: u32, want: &Want) {
+        let Want::Ready(ids) = want else { return };
+        let Some(pending) = self.task(tid).pending.as_ref() else { return };
+        if pending.item.is_some()
+            || !matches!(pending.decoded.expected.recorded, Recorded::Value(_))
+        {
+            return;
+        }
+        let Some(call) = pending.decoded.parsed() else { return };
+        let is_open_to_others = |socket: SocketView| {
+            ids.contains(&socket.id)
+                && socket.is_inet
+                && (socket.pending.is_some() || !socket.is_stream)
+        };
+        let fds: Vec<i32> = match &call {
+            Call::Accept { sockfd }
+            | Call::Accept4 { sockfd, .. }
+            | Call::Recvfrom { sockfd, .. }
+            | Call::Recvmsg { sockfd, .. }
+            | Call::Read { fd: sockfd, .. } => Vec::from([*sockfd]),
+            call => {
+                let polled = super::polls::polled(call);
+                let has_items =
+                    polled.iter().any(|it| !self.kernel.epoll_items(tid, *it).is_empty());
+                if has_items { (0..256).collect() } else { polled }
+            }
+        };
+        let socket = |fd: i32| self.kernel.fd_view(tid, fd).and_then(|view| view.socket);
+        if fds.into_iter().filter_map(socket).any(is_open_to_others) {
+            self.answer_as_recorded(tid);
+        }
+    }
+
+    /// What Linux had not delivered yet: EAGAIN where the kernel has something.
+    pub(super) fn put_off(&mut self, tid: u32) {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return };
+        let again = pending.decoded.expected.recorded == Recorded::Errno(Errno::EAGAIN);
+        if pending.item.is_some() || !again {
+            return;
+        }
+        let Some(call) = pending.decoded.parsed() else { return };
+        let waits = match call {
+            Call::Read { fd, count } => match self.kernel.terminal_read(tid, fd, count) {
+                Some(now) => now != Ok(Some(Vec::new())) && matches!(now, Ok(None)),
+                None => self.has_nothing(tid, fd),
+            },
+            Call::Recvfrom { sockfd, .. }
+            | Call::Recvmsg { sockfd, .. }
+            | Call::Accept { sockfd }
+            | Call::Accept4 { sockfd, .. } => self.has_nothing(tid, sockfd),
+            Call::Write { fd, .. } | Call::Writev { fd, .. } | Call::Sendto { sockfd: fd, .. } => {
+                self.has_no_room(tid, fd)
+            }
+            _ => true,
+        };
+        if !waits {
+            self.answer_as_recorded(tid);
+        }
+    }
+
+    fn has_nothing(&self, tid: u32, fd: i32) -> bool {
+        let socket = self.kernel.fd_view(tid, fd).and_then(|view| view.socket);
+        socket.is_none_or(|socket| match socket.pending {
+            Some(pending) => pending == 0,
+            None => !socket.has_packet && !socket.is_over && !socket.has_error,
+        })
+    }
+
+    fn has_no_room(&self, tid: u32, fd: i32) -> bool {
+        use tickernel_systems::abi::PollFd;
+        use tickernel_systems::abi::flags::POLLOUT;
+        let asked = PollFd { fd, events: POLLOUT as u16, revents: 0 };
+        let is_socket = self.kernel.fd_view(tid, fd).is_some_and(|view| view.socket.is_some());
+        let has_room = || self.kernel.poll_view(tid, &[asked]).iter().any(|it| it.revents != 0);
+        !is_socket || !has_room()
+    }
+
+    /// The pending call becomes one that the recording answers.
+    fn answer_as_recorded(&mut self, tid: u32) {
+        let Some(pending) = self.task(tid).pending.as_mut() else { return };
+        if pending.decoded.expected.role == Role::Call {
+            pending.decoded.call = Some(decode::unmodelled(&pending.printed.name).into());
+            pending.decoded.expected.flags |= FED;
+        }
+    }
+}
+
+/// Whether an accept(2) finds what it found.
+pub(super) fn accept(socket: &SocketView, recorded: Recorded) -> Probe {
+    match (recorded, socket.pending) {
+        (Recorded::Value(_), Some(1..)) => Probe::Right,
+        (Recorded::Value(_), Some(0)) => Probe::Wants(Want::Ready(Vec::from([socket.id]))),
+        (Recorded::Errno(Errno::EAGAIN), Some(0)) => Probe::Right,
+        (Recorded::Value(_) | Recorded::Errno(_) | Recorded::Never, _) => Probe::Unknown,
+    }
+}
