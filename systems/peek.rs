@@ -125,6 +125,10 @@ pub struct SocketView {
     /// What who waits for it waits for: the own id of that end of its connection which has the
     /// lower one, its own without one.
     pub id: u64,
+    /// Its own id.
+    pub own: u64,
+    /// The own id of who gets what it sends, if it is connected.
+    pub peer: Option<u64>,
     /// Bytes in it: of packets those of the next.
     pub bytes: u64,
     /// Whether there is a packet, perhaps an empty one.
@@ -409,8 +413,14 @@ impl Kernel {
             true => state.queued_bytes(),
             false => state.queue.front().map_or(0, Packet::left),
         };
+        let peer = match state.peer {
+            Peer::At(other) => Some(self.rows[other].id),
+            Peer::None | Peer::Gone => None,
+        };
         SocketView {
             id,
+            own: state.id,
+            peer,
             bytes,
             has_packet: !state.queue.is_empty(),
             is_stream: state.is_stream(),
@@ -438,7 +448,7 @@ impl Kernel {
 
     /// What a connect(2) to an address reaches, or a message that is sent there: the listener, the
     /// receiver; without an address who is connected.
-    pub fn reached_by(&self, tid: u32, fd: i32, to: Option<&Address>) -> Option<u64> {
+    pub fn reached_by(&self, tid: u32, fd: i32, to: Option<&Address>) -> Option<SocketView> {
         let task = self.pids.task(tid)?;
         let row = self.rows[self.rows[task].files].get(fd)?.description;
         let Target::Socket(socket) = self.rows[row].target else { return None };
@@ -460,7 +470,7 @@ impl Kernel {
                 Peer::None | Peer::Gone => return None,
             },
         };
-        Some(self.socket_view(reached).id)
+        Some(self.socket_view(reached))
     }
 
     /// The first bytes in the pipe behind a descriptor, at most `count`.

@@ -29,8 +29,13 @@ impl Order<'_> {
         let Some(call) = pending.decoded.parsed() else { return Probe::Unknown };
         let expected = &pending.decoded.expected;
         // Bytes that strace cut cannot be held against what was read.
-        if let (Call::Read { fd, .. }, false) = (&call, self.unknown.is_empty())
-            && let Some(id) = self.pipe_of(tid, *fd)
+        if let (
+            Call::Read { fd, .. }
+            | Call::Recvfrom { sockfd: fd, .. }
+            | Call::Recvmsg { sockfd: fd, .. },
+            false,
+        ) = (&call, self.unknown.is_empty())
+            && let Some(id) = self.stream_of(tid, *fd)
         {
             let at = self.taken.get(&id).copied().unwrap_or(0);
             let len = if let Recorded::Value(len) = expected.recorded { len } else { 0 };
@@ -340,7 +345,7 @@ impl Order<'_> {
 
     /// Whether what a socket sends, or asks for, reaches one of these objects.
     fn reaches(&self, (tid, fd): (u32, i32), to: Option<&Address>, ids: &[u64]) -> bool {
-        self.kernel.reached_by(tid, fd, to).is_some_and(|id| ids.contains(&id))
+        self.kernel.reached_by(tid, fd, to).is_some_and(|socket| ids.contains(&socket.id))
     }
 
     /// What happens to files, where one of the objects tells of that (inotify(7)).
@@ -411,6 +416,12 @@ impl Order<'_> {
     /// The pipe behind a descriptor.
     fn pipe_of(&self, tid: u32, fd: i32) -> Option<u64> {
         Some(self.kernel.fd_view(tid, fd)?.pipe?.id)
+    }
+
+    /// What the bytes that are read of a descriptor came through: a pipe, or the socket itself.
+    fn stream_of(&self, tid: u32, fd: i32) -> Option<u64> {
+        let view = self.kernel.fd_view(tid, fd)?;
+        view.pipe.map(|pipe| pipe.id).or(view.socket.map(|socket| socket.own))
     }
 
     /// The file behind a descriptor.

@@ -3,6 +3,7 @@
 
 use tickernel_systems::FdView;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_TRUNC};
+use tickernel_systems::abi::socket::MSG_PEEK;
 use tickernel_systems::event::{Answer, Call, Payload};
 use tickernel_systems::fs::{Kind, Place};
 
@@ -39,6 +40,9 @@ impl Order<'_> {
         if let Some(pipe) = view.pipe {
             return Some(Home::Pipe(pipe.id));
         }
+        if let Some(socket) = view.socket {
+            return Some(Home::Pipe(socket.own));
+        }
         self.file(view.place?)
     }
 
@@ -51,16 +55,33 @@ impl Order<'_> {
     /// Bytes that a write is about to put into a pipe, all of them: `flow` takes back what did not
     /// get there. Its event is the next.
     pub(super) fn count_written(&mut self, tid: u32, call: &Call<'_>) {
-        let (Call::Write { fd, data } | Call::Writev { fd, data }) = call else { return };
-        let Some(pipe) = self.kernel.fd_view(tid, *fd).and_then(|view| view.pipe) else { return };
-        let (len, item) = (data.len() as u64, self.items.len());
+        let Some((id, len)) = self.sent_to(tid, call) else { return };
+        let item = self.items.len();
         let parts = self.unknown_parts(tid);
-        let at = self.written.entry(pipe.id).or_default();
+        let at = self.written.entry(id).or_default();
         let start = *at;
         *at += len;
         if !parts.is_empty() {
-            self.unknown.wrote(Home::Pipe(pipe.id), start, len, item, &parts);
+            self.unknown.wrote(Home::Pipe(id), start, len, item, &parts);
         }
+    }
+
+    /// The pipe or socket that a call writes to, and how many bytes.
+    fn sent_to(&self, tid: u32, call: &Call<'_>) -> Option<(u64, u64)> {
+        let (fd, data, to) = match call {
+            Call::Write { fd, data } | Call::Writev { fd, data } => (*fd, *data, None),
+            Call::Sendto { sockfd, data, addr, .. } | Call::Sendmsg { sockfd, data, addr, .. } => {
+                (*sockfd, *data, addr.as_ref())
+            }
+            _ => return None,
+        };
+        let view = self.kernel.fd_view(tid, fd)?;
+        let id = match (view.pipe, view.socket) {
+            (Some(pipe), _) => pipe.id,
+            (None, Some(_)) => self.kernel.reached_by(tid, fd, to)?.own,
+            (None, None) => return None,
+        };
+        Some((id, data.len() as u64))
     }
 
     /// The ranges of a pending call's data that were not printed.
@@ -74,7 +95,12 @@ impl Order<'_> {
         let Some(call) = pending.decoded.parsed() else { return };
         let moved = answer.and_then(|answer| u64::try_from(answer.value).ok()).unwrap_or(0);
         match call {
-            Call::Read { fd, .. } | Call::Readv { fd, .. } => {
+            Call::Recvfrom { flags, .. } | Call::Recvmsg { flags, .. } if flags & MSG_PEEK != 0 => {
+            }
+            Call::Read { fd, .. }
+            | Call::Readv { fd, .. }
+            | Call::Recvfrom { sockfd: fd, .. }
+            | Call::Recvmsg { sockfd: fd, .. } => {
                 let Some(view) = self.kernel.fd_view(tid, fd) else { return };
                 let Some(home) = self.home(&view) else { return };
                 let start = match home {
@@ -94,16 +120,20 @@ impl Order<'_> {
                     self.has_read(pending, home, start, answer);
                 }
             }
+            Call::Sendto { data, .. } | Call::Sendmsg { data, .. } => {
+                let missing = (data.len() as u64).saturating_sub(moved);
+                if let Some((id, _)) = self.sent_to(tid, &call).filter(|_| missing > 0) {
+                    self.take_back(id, missing);
+                }
+            }
             Call::Write { fd, data } | Call::Writev { fd, data } => {
                 let Some(view) = self.kernel.fd_view(tid, fd) else { return };
                 let missing = (data.len() as u64).saturating_sub(moved);
                 match self.home(&view) {
-                    Some(Home::Pipe(id)) if missing > 0 => {
-                        let at = self.written.entry(id).or_default();
-                        let end = *at;
-                        *at = at.saturating_sub(missing);
-                        let start = *at;
-                        self.unknown.clear(Home::Pipe(id), start, end);
+                    Some(Home::Pipe(_)) if missing > 0 => {
+                        if let Some((id, _)) = self.sent_to(tid, &call) {
+                            self.take_back(id, missing);
+                        }
                     }
                     Some(home @ Home::File(_)) => {
                         let start = view.offset.saturating_sub(moved);
@@ -120,6 +150,15 @@ impl Order<'_> {
             }
             _ => self.flow_inside(tid, &call, moved),
         }
+    }
+
+    /// The last bytes of a write did not get there.
+    fn take_back(&mut self, id: u64, missing: u64) {
+        let at = self.written.entry(id).or_default();
+        let end = *at;
+        *at = at.saturating_sub(missing);
+        let start = *at;
+        self.unknown.clear(Home::Pipe(id), start, end);
     }
 
     /// Copies and cuts inside the kernel.
@@ -201,7 +240,11 @@ impl Order<'_> {
     /// What a read shows; a read of a pipe that gave something else is out of order.
     fn has_read(&mut self, pending: &Pending, home: Home, start: u64, answer: Option<&Answer>) {
         let expected = &pending.decoded.expected;
-        let Payload::Data(recorded) = &expected.payload else { return };
+        let recorded = match &expected.payload {
+            Payload::Data(data) => data,
+            Payload::Received(received) => &received.data,
+            _ => return,
+        };
         let (Recorded::Value(value), Some(answer)) = (expected.recorded, answer) else { return };
         let is_cut = expected.flags & CUT != 0;
         let is_list = matches!(&*expected.name(), "readv" | "preadv" | "preadv2");

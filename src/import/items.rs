@@ -289,7 +289,9 @@ fn data_place(event: &[u8]) -> Option<usize> {
     | Call::Writev { data, .. }
     | Call::Pwrite64 { data, .. }
     | Call::Pwritev { data, .. }
-    | Call::Pwritev2 { data, .. }) = call
+    | Call::Pwritev2 { data, .. }
+    | Call::Sendto { data, .. }
+    | Call::Sendmsg { data, .. }) = call
     else {
         return None;
     };

@@ -25,10 +25,10 @@ impl Order<'_> {
     /// Before a call that gives a socket a name that its caller does not choose.
     pub(super) fn choose_name(&mut self, tid: u32, call: &Call<'_>) {
         let (fd, remote) = match call {
-            Call::Bind { sockfd, addr } => match addr {
-                Address::Inet(_, 0) | Address::Inet6(_, 0) | Address::Unnamed => (*sockfd, None),
-                _ => return,
-            },
+            Call::Bind {
+                sockfd,
+                addr: Address::Inet(_, 0) | Address::Inet6(_, 0) | Address::Unnamed,
+            } => (*sockfd, None),
             Call::Listen { sockfd, .. } => (*sockfd, None),
             Call::Connect { sockfd, addr } => (*sockfd, port_of(addr)),
             Call::Sendto { sockfd, addr: Some(addr), .. }
@@ -57,7 +57,15 @@ impl Order<'_> {
     ) -> Option<(Unchosen, u32)> {
         let own = self.tasks.get(&tid)?.pending.as_ref()?.call;
         let process = self.kernel.process_of_task(tid);
+        // Who was told of it may wait already.
+        let waiting = self.others(tid).into_iter().filter_map(|other| {
+            let pending = self.tasks.get(&other)?.pending.as_ref()?;
+            Some(std::sync::Arc::clone(&pending.printed))
+        });
         let mut told = None;
+        if let Some(remote) = remote.filter(|_| view.is_inet) {
+            told = waiting.into_iter().find_map(|call| self.peer_told(&call, remote));
+        }
         let calls = own..own.saturating_add(LOOKED_AT_CALLS);
         for call in calls.map_while(|at| self.recording.calls.get(at)) {
             let speaker = call.tid.unwrap_or(self.root);

@@ -232,6 +232,20 @@ impl Order<'_> {
             | Call::Dup3 { .. }
             | Call::CloseRange { .. }
             | Call::Fcntl { cmd: F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD, .. } => None,
+            Call::Read { fd, .. } | Call::Readv { fd, .. } if self.is_blurred(tid, *fd) => {
+                Some(StandIn::Peer)
+            }
+            Call::Ioctl { fd, request: FIONREAD, .. } if self.is_blurred(tid, *fd) => {
+                Some(StandIn::Peer)
+            }
+            Call::EpollWait { epfd, .. }
+            | Call::EpollPwait { epfd, .. }
+            | Call::EpollPwait2 { epfd, .. }
+                if !self.kernel.epoll_items(tid, *epfd).is_empty()
+                    && (0..256).any(|fd| self.is_blurred(tid, fd)) =>
+            {
+                Some(StandIn::Peer)
+            }
             Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => {
                 let numbers: Vec<i32> = fds.iter().map(|entry| entry.fd).collect();
                 self.waits_for(tid, &numbers).or_else(|| self.polls_printed(tid, call))
@@ -298,6 +312,8 @@ impl Order<'_> {
     /// What is waited for is not modelled, or comes from outside.
     fn waits_for(&self, tid: u32, fds: &[i32]) -> Option<StandIn> {
         let known = fds.iter().find_map(|fd| self.stand_in_of(tid, *fd));
+        let is_blurred = fds.iter().any(|fd| self.is_blurred(tid, *fd));
+        let known = known.or(is_blurred.then_some(StandIn::Peer));
         let outside = |fd: &i32| {
             let pipe = self.kernel.fd_view(tid, *fd)?.pipe?;
             let ends = self.outside.get(&pipe.id)?;

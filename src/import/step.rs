@@ -18,6 +18,7 @@ const PAGE_BYTES: u64 = 4096;
 impl Order<'_> {
     /// Runs the pending call of a task.
     pub(super) fn run_call(&mut self, tid: u32) {
+        self.complete_settings(tid);
         let Some(bytes) = self.call_bytes(tid) else { return };
         let Ok(call) = Call::get(&mut WireReader::new(&bytes)) else { return };
         let Some(pending) = &self.task(tid).pending else { return };

@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::TerminalView;
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::{Signal, Termios, Winsize};
+use tickernel_systems::abi::{Signal, Termios, Termios2, Winsize};
 use tickernel_systems::event::{Call, Event, IoctlArg, Outcome, Payload, TerminalEnd};
+use tickernel_systems::wire::Wire;
 
+use super::decode;
 use super::meta::MAX_PID;
 use super::order::Order;
 use super::paths;
@@ -24,6 +26,8 @@ const DRIVER: u32 = MAX_PID - 2;
 const LITTLE_ROOM_BYTES: u64 = 6144;
 /// Most terminals that are held for others.
 const MAX_HELD: u32 = 256;
+/// Most ends of terminals that are remembered as written to by halves.
+const MAX_BLURRED: usize = 1 << 12;
 /// Calls that are looked through for the number of a new terminal.
 const LOOKED_AT_CALLS: u64 = 4096;
 
@@ -60,6 +64,9 @@ pub struct Terminals {
     is_there: bool,
     /// By the number of the slave.
     held: BTreeMap<u32, Held>,
+    /// Own ids of terminals, and which of their ends something was written to that strace cut: what
+    /// comes out of the line discipline there is not known, nor how much it is.
+    blurred: BTreeSet<(u64, bool)>,
     /// Own ids of terminals whose nodes have been looked at or changed.
     seen_nodes: BTreeSet<u64>,
 }
@@ -291,6 +298,7 @@ impl Order<'_> {
         self.arrange_number(tid, call);
         match *call {
             Call::Write { fd, .. } | Call::Writev { fd, .. } => {
+                self.blur(tid, fd);
                 let view = self.outside_terminal(tid, fd);
                 if let Some(view) = view.filter(|view| view.room_bytes < LITTLE_ROOM_BYTES) {
                     self.drain(view.number);
@@ -319,6 +327,73 @@ impl Order<'_> {
                 let named = self.terminal_named(tid, call);
                 self.terminals.seen_nodes.extend(named.map(|(id, _)| id));
             }
+            _ => {}
+        }
+    }
+
+    fn blur(&mut self, tid: u32, fd: i32) {
+        let view = self.kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+        if let Some(view) = view.filter(|_| !self.unknown_parts(tid).is_empty())
+            && self.terminals.blurred.len() < MAX_BLURRED
+        {
+            self.terminals.blurred.insert((view.id, view.end == TerminalEnd::Slave));
+        }
+    }
+
+    /// Whether what a descriptor reads was cut on its way.
+    pub(super) fn is_blurred(&self, tid: u32, fd: i32) -> bool {
+        if self.terminals.blurred.is_empty() {
+            return false;
+        }
+        let view = self.kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+        view.is_some_and(|view| {
+            self.terminals.blurred.contains(&(view.id, view.end == TerminalEnd::Master))
+        })
+    }
+
+    /// A read that the recording answers takes what is there all the same, so that who writes has
+    /// room.
+    pub(super) fn pass_blurred(&mut self, tid: u32) {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return };
+        let reads = matches!(&*pending.printed.name, "read" | "readv");
+        let fd = pending.printed.arg(0).and_then(strace::Value::as_i32).filter(|_| reads);
+        let Some(fd) = fd.filter(|fd| self.is_blurred(tid, *fd)) else { return };
+        let count = 1 << 16;
+        if let Some(Ok(Some(bytes))) = self.kernel.terminal_read(tid, fd, count)
+            && !bytes.is_empty()
+        {
+            self.act(tid, Call::Read { fd, count });
+        }
+    }
+
+    /// The characters of settings of which strace printed only the flags: those that are there.
+    pub(super) fn complete_settings(&mut self, tid: u32) {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return };
+        let printed = pending.printed.arg(2);
+        if &*pending.printed.name != "ioctl"
+            || pending.item.is_some()
+            || printed.is_none_or(|it| it.as_struct().is_none() || decode::has_characters(it))
+        {
+            return;
+        }
+        let Some(Call::Ioctl { fd, request, arg }) = pending.decoded.parsed() else { return };
+        let view = self.kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+        let Some(now) = view.map(|view| view.termios) else { return };
+        let whole = |some: Termios| Termios { line: now.line, cc: now.cc, ..some };
+        let arg = match arg {
+            IoctlArg::Termios(some) => IoctlArg::Termios(whole(some)),
+            IoctlArg::Termios2(some) => {
+                IoctlArg::Termios2(Termios2 { termios: whole(some.termios), ..some })
+            }
+            IoctlArg::Number(_) | IoctlArg::Winsize(_) => arg,
+        };
+        let mut bytes = Vec::new();
+        Call::Ioctl { fd, request, arg }.put(&mut bytes);
+        let Some(pending) = self.task(tid).pending.as_mut() else { return };
+        pending.decoded.call = Some(bytes.into());
+        match &mut pending.decoded.expected.payload {
+            Payload::Termios(some) => **some = whole(**some),
+            Payload::Termios2(some) => some.termios = whole(some.termios),
             _ => {}
         }
     }

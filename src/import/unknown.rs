@@ -2,7 +2,7 @@
 //! later reads tell of them. A cut write is run with zeros; a read that shows the bytes puts them
 //! into its event, so that a replay has them from the start.
 //!
-//! Followed through pipes, files, and copies inside the kernel (sendfile(2), copy_file_range(2),
+//! Followed through pipes, sockets, files, and copies inside the kernel (sendfile(2), copy_file_range(2),
 //! splice(2), tee(2)). Not here: extended attributes; large writes of several writers to one pipe,
 //! whose parts interleave (pipe(7)).
 
@@ -16,7 +16,7 @@ const MAX_GAPS: usize = 1 << 20;
 /// What holds bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Home {
-    /// A pipe: positions count all bytes that ever went through.
+    /// A pipe, or the socket that receives: positions count all bytes that ever went through.
     Pipe(u64),
     /// A file.
     File(InodeId),

@@ -401,10 +401,32 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         // Only what can send SIGIO keeps O_ASYNC.
-        let sends = matches!(target, Target::Pipe(..) | Target::Socket(_))
-            || matches!(target, Target::Object(Object::Inotify));
-        let settable = if sends { SETTABLE } else { SETTABLE & !O_ASYNC };
+        let settable = if self.has_fasync(row) { SETTABLE } else { SETTABLE & !O_ASYNC };
         self.rows[row].flags = old & !settable | wanted & settable;
+        Ok(Answer::default())
+    }
+
+    /// Whether what is open may tell by SIGIO that it is ready (fcntl(2), O_ASYNC).
+    fn has_fasync(&self, row: DescriptionRow) -> bool {
+        match self.rows[row].target {
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(Object::Inotify) => true,
+            Target::Object(_) => false,
+            Target::File(place) => {
+                self.rows[row].terminal.is_some() || self.fs.is_random_device(place)
+            }
+        }
+    }
+
+    /// FIOASYNC: the same as F_SETFL does with O_ASYNC, and ENOTTY where it would change nothing.
+    pub(crate) fn set_async(&mut self, row: DescriptionRow, on: bool) -> CallResult {
+        let flags = self.rows[row].flags;
+        if on == (flags & O_ASYNC != 0) {
+            return Ok(Answer::default());
+        }
+        if !self.has_fasync(row) {
+            return Err(Errno::ENOTTY.into());
+        }
+        self.rows[row].flags = flags & !O_ASYNC | if on { O_ASYNC } else { 0 };
         Ok(Answer::default())
     }
 

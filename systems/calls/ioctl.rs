@@ -36,9 +36,12 @@ impl Kernel {
                 *flags = *flags & !O_NONBLOCK | if number != 0 { O_NONBLOCK } else { 0 };
                 Ok(Answer::default())
             }
+            FIOASYNC => self.set_async(row, number != 0),
             _ if let Some(side) = self.rows[row].terminal => {
                 self.terminal_ioctl(task, row, side, (fd, request, arg))
             }
+            // random(4) has requests of its own, and knows no others.
+            _ if self.is_random_device(row) => Err(Errno::EINVAL.into()),
             FIONREAD => match self.rows[row].target {
                 Target::Pipe(pipe, _) => {
                     Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
@@ -74,6 +77,13 @@ impl Kernel {
                 Err(Errno::EINVAL.into())
             }
             _ => Err(Errno::ENOTTY.into()),
+        }
+    }
+
+    fn is_random_device(&self, row: DescriptionRow) -> bool {
+        match self.rows[row].target {
+            Target::File(place) => self.fs.is_random_device(place),
+            Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => false,
         }
     }
 

@@ -31,6 +31,14 @@ const DEVICES: &[(&str, Node)] = &[
 ];
 
 impl Fs {
+    /// Whether a place is the node of random(4), under either name.
+    pub(crate) fn is_random_device(&self, place: Place) -> bool {
+        use crate::abi::flags::makedev;
+        let kind = self.inode(place).map(|inode| &inode.kind);
+        let devices = [makedev(1, 8), makedev(1, 9)];
+        matches!(kind, Some(Kind::CharDevice(rdev)) if devices.contains(rdev))
+    }
+
     /// Fills /dev and mounts /dev/pts.
     pub(super) fn build_devices(&mut self, dev: Place, now: Timespec) {
         for (name, node) in DEVICES {

@@ -2,9 +2,10 @@
 //! beside.
 
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::{Errno, Flock, Termios, Winsize};
+use tickernel_systems::abi::{Errno, Flock};
 use tickernel_systems::event::{Call, FcntlArg, IoctlArg};
 
+use super::terminal::{termios, termios2, winsize};
 use super::{Args, recorded};
 use crate::import::numbers;
 use crate::replay::Recorded;
@@ -180,6 +181,9 @@ fn ioctl(args: &Args<'_>) -> Option<Vec<u8>> {
             TCSETS | TCSETSW | TCSETSF => {
                 termios(value).map_or(IoctlArg::Number(0), IoctlArg::Termios)
             }
+            TCSETS2 | TCSETSW2 | TCSETSF2 => {
+                termios2(value).map_or(IoctlArg::Number(0), IoctlArg::Termios2)
+            }
             FIONBIO | FIOASYNC | TIOCSPGRP | TIOCPKT | TIOCSPTLCK => {
                 IoctlArg::Number(value.pointee().unwrap_or(value).before().as_i64()?)
             }
@@ -199,36 +203,6 @@ fn request(value: &Value) -> Option<u64> {
     }
     // A name that the core does not know is a request that none of its objects knows either.
     value.name().map(|_| u64::from(u32::MAX))
-}
-
-pub(super) fn winsize(value: &Value) -> Option<Winsize> {
-    let small = |name: &str| value.field(name)?.as_u64().and_then(|n| u16::try_from(n).ok());
-    Some(Winsize {
-        row: small("ws_row")?,
-        col: small("ws_col")?,
-        xpixel: small("ws_xpixel").unwrap_or(0),
-        ypixel: small("ws_ypixel").unwrap_or(0),
-    })
-}
-
-pub(super) fn termios(value: &Value) -> Option<Termios> {
-    let bits = |name: &str| numbers::bits32(value.field(name)?, &[]);
-    let mut termios = Termios {
-        iflag: bits("c_iflag")?,
-        oflag: bits("c_oflag")?,
-        cflag: bits("c_cflag")?,
-        lflag: bits("c_lflag")?,
-        line: bits("c_line").unwrap_or(0) as u8,
-        cc: [0; 19],
-    };
-    for (at, item) in value.field("c_cc")?.items()?.iter().enumerate() {
-        let number = match item {
-            Value::Indexed(pair) => pair.1.as_u64()?,
-            other => other.as_u64()?,
-        };
-        *termios.cc.get_mut(at)? = number as u8;
-    }
-    Some(termios)
 }
 
 fn waiting(args: &Args<'_>) -> Option<Vec<u8>> {

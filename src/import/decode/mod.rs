@@ -8,9 +8,11 @@ mod inputs;
 mod outputs;
 mod process;
 mod sockets;
+mod terminal;
 mod waiting;
 
 pub use inputs::asked_lock;
+pub(super) use terminal::has_characters;
 
 use std::rc::Rc;
 
@@ -183,11 +185,12 @@ pub fn unknown_parts(call: &strace::Call) -> Vec<(u64, u64)> {
     };
     let length = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or(0);
     match &*call.name {
-        "write" | "pwrite64" => {
+        "write" | "pwrite64" | "sendto" => {
             add(call.arg(1), 0, length(call.arg(2)));
         }
-        "writev" | "pwritev" | "pwritev2" => {
-            let list = call.arg(1).and_then(Value::as_array);
+        "writev" | "pwritev" | "pwritev2" | "sendmsg" => {
+            let list = call.arg(1).map(|list| list.field("msg_iov").unwrap_or(list));
+            let list = list.and_then(Value::as_array);
             let mut start = 0_u64;
             for item in list.into_iter().flat_map(|list| &list.items) {
                 let own = length(item.field("iov_len"));

@@ -193,8 +193,11 @@ fn ioctl(args: &Args<'_>) -> Option<Payload> {
     let request = numbers::number(args.get(1)?, IOCTL_REQUESTS)?;
     let value = args.get(2)?;
     match u64::try_from(request).ok()? {
-        TCGETS => inputs::termios(value).map(|termios| Payload::Termios(Box::new(termios))),
-        TIOCGWINSZ => inputs::winsize(value).map(Payload::Winsize),
+        TCGETS2 => super::terminal::termios2(value).map(|it| Payload::Termios2(Box::new(it))),
+        TCGETS => {
+            super::terminal::termios(value).map(|termios| Payload::Termios(Box::new(termios)))
+        }
+        TIOCGWINSZ => super::terminal::winsize(value).map(Payload::Winsize),
         FIONREAD | TIOCGPGRP | TIOCGSID | TIOCOUTQ | TIOCGPTN => {
             value.pointee()?.after().as_i64().map(Payload::Number)
         }

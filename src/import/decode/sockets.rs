@@ -6,7 +6,7 @@ use tickernel_systems::abi::{Address, AltStack};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::wire::Bytes;
 
-use super::{Args, cut};
+use super::{Args, MAX_CUT_BYTES, cut};
 use crate::import::numbers;
 use crate::replay::{Expected, Recorded};
 use crate::strace::Value;
@@ -136,7 +136,9 @@ fn address(value: &Value) -> Option<Address> {
             Address::Inet(value.field("sin_addr")?.as_ipv4()?, value.field("sin_port")?.as_port()?)
         }
         AF_INET6 => {
-            let host = value.field("sin6_addr")?.as_ipv6()?;
+            // Abbreviated, the member has no name: `inet_pton(AF_INET6, "::1", &sin6_addr)`.
+            let unnamed = || value.as_struct()?.members.iter().find_map(|it| it.value.as_ipv6());
+            let host = value.field("sin6_addr").and_then(Value::as_ipv6).or_else(unnamed)?;
             Address::Inet6(host, value.field("sin6_port")?.as_port()?)
         }
         other => Address::Other(u16::try_from(other).ok()?),
@@ -152,6 +154,24 @@ fn optional_address(value: &Value) -> Option<Option<Address>> {
 fn room(buffers: &Value) -> Option<u64> {
     let mut items = buffers.items()?.iter();
     items.try_fold(0_u64, |sum, item| sum.checked_add(item.field("iov_len")?.as_u64()?))
+}
+
+/// The bytes of the buffers of a message, with zeros for those that were not printed, as many as
+/// there is memory for; `None` if even their number is not known.
+fn whole_bytes(buffers: &Value) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for item in buffers.items()? {
+        let length = item.field("iov_len")?.as_u64()?;
+        if length.saturating_add(bytes.len() as u64) > MAX_CUT_BYTES {
+            return None;
+        }
+        let end = bytes.len() + length as usize;
+        if let Some(text) = item.field("iov_base")?.as_text() {
+            bytes.extend_from_slice(&text.bytes);
+        }
+        bytes.resize(end, 0);
+    }
+    (!buffers.as_array()?.more).then_some(bytes)
 }
 
 /// The bytes of the buffers of a message that were printed, and whether all were.
@@ -173,10 +193,7 @@ fn bytes(buffers: &Value) -> Option<(Vec<u8>, bool)> {
 
 fn sendmsg(args: &Args<'_>) -> Option<Vec<u8>> {
     let message = args.get(1)?;
-    let (data, whole) = bytes(message.field("msg_iov")?)?;
-    if !whole {
-        return None;
-    }
+    let data = whole_bytes(message.field("msg_iov")?)?;
     let addr = match message.field("msg_name") {
         Some(name) => optional_address(name.before())?,
         None => None,

@@ -15,7 +15,7 @@ use tickernel_systems::abi::flags::{O_NOCTTY, O_RDWR, TIOCGPTPEER, TIOCSPTLCK};
 use tickernel_systems::abi::{Errno, SigInfo, Signal, Timespec};
 use tickernel_systems::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, IoctlArg, Outcome, Output, Refusal,
-    TerminalEnd,
+    TerminalEnd, Unchosen,
 };
 use tickernel_systems::fs::Fs;
 use tickernel_systems::wire::Bytes;
@@ -217,7 +217,7 @@ impl Session {
                 }
             }
             251 => self.misplaced(&mut choose),
-            251 => {
+            254 => {
                 let what = choose.pick(&[Unchosen::Port, Unchosen::Name]);
                 let number = choose.pick(&[0, 1, 32_768, 40_000, 60_999, u32::MAX]);
                 self.event(Event::Unchosen { what, number });
