@@ -611,7 +611,7 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
         "recvmsg" => return received_fds(call),
         "clone" | "clone3" => return super::numbers::pidfd_of_clone(call).into_iter().collect(),
         // TIOCGPTPEER: no text stands after its number.
-        "ioctl" if call.arg(1).is_some_and(|arg| names(arg, "TIOCGPTPEER")) => {
+        "ioctl" if call.arg(1).and_then(super::decode::request) == Some(TIOCGPTPEER) => {
             return i32::try_from(value).ok().into_iter().collect();
         }
         "ioctl" => {

@@ -66,17 +66,20 @@ impl Order<'_> {
         if let Some(remote) = remote.filter(|_| view.is_inet) {
             told = waiting.into_iter().find_map(|call| self.peer_told(&call, remote));
         }
+        let mut closed = false;
         let calls = own..own.saturating_add(LOOKED_AT_CALLS);
         for call in calls.map_while(|at| self.recording.calls.get(at)) {
             let speaker = call.tid.unwrap_or(self.root);
-            if speaker == tid || self.kernel.process_of_task(speaker) == process {
+            let is_own =
+                !closed && (speaker == tid || self.kernel.process_of_task(speaker) == process);
+            if is_own {
                 if let Some(found) = name_shown(&call, fd) {
                     return Some(found);
                 }
-                let closes = &*call.name == "close" && number_of(call.arg(0)) == Some(fd);
-                if closes && remote.is_none() {
-                    break;
-                }
+                closed = &*call.name == "close" && number_of(call.arg(0)) == Some(fd);
+            }
+            if told.is_some() && closed {
+                break;
             }
             if told.is_none() && view.is_inet {
                 told = remote.and_then(|remote| self.peer_told(&call, remote));

@@ -161,9 +161,9 @@ impl Order<'_> {
     }
 
     /// The pending call becomes one that the recording answers.
-    fn answer_as_recorded(&mut self, tid: u32) {
+    pub(super) fn answer_as_recorded(&mut self, tid: u32) {
         let Some(pending) = self.task(tid).pending.as_mut() else { return };
-        if pending.decoded.expected.role == Role::Call {
+        if pending.item.is_none() && pending.decoded.expected.role == Role::Call {
             pending.decoded.call = Some(decode::unmodelled(&pending.printed.name).into());
             pending.decoded.expected.flags |= FED;
         }

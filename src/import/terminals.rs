@@ -233,7 +233,7 @@ impl Order<'_> {
         calls.map_while(|at| self.recording.calls.get(at)).find_map(|call| {
             let asks = &*call.name == "ioctl"
                 && call.arg(0).and_then(strace::Value::as_i32) == Some(fd)
-                && call.arg(1)?.name() == Some("TIOCGPTN");
+                && decode::request(call.arg(1)?) == Some(TIOCGPTN);
             let number = call.arg(2).filter(|_| asks)?.pointee()?.after().as_i64()?;
             u32::try_from(number).ok()
         })
@@ -358,6 +358,7 @@ impl Order<'_> {
         let reads = matches!(&*pending.printed.name, "read" | "readv");
         let fd = pending.printed.arg(0).and_then(strace::Value::as_i32).filter(|_| reads);
         let Some(fd) = fd.filter(|fd| self.is_blurred(tid, *fd)) else { return };
+        self.answer_as_recorded(tid);
         let count = 1 << 16;
         if let Some(Ok(Some(bytes))) = self.kernel.terminal_read(tid, fd, count)
             && !bytes.is_empty()

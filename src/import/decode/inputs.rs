@@ -197,7 +197,7 @@ fn ioctl(args: &Args<'_>) -> Option<Vec<u8>> {
 }
 
 /// A request; in abbreviated style several names may stand for one number.
-fn request(value: &Value) -> Option<u64> {
+pub(in crate::import) fn request(value: &Value) -> Option<u64> {
     if let Some(number) = numbers::number(value, IOCTL_REQUESTS) {
         return u64::try_from(number).ok();
     }

@@ -12,6 +12,7 @@ mod terminal;
 mod waiting;
 
 pub use inputs::asked_lock;
+pub(super) use inputs::request;
 pub(super) use terminal::has_characters;
 
 use std::rc::Rc;
