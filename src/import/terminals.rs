@@ -299,6 +299,11 @@ impl Order<'_> {
         match *call {
             Call::Write { fd, .. } | Call::Writev { fd, .. } => {
                 self.blur(tid, fd);
+                let own = self.kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+                // What was typed before is echoed before.
+                if let Some(own) = own.filter(|own| own.end == TerminalEnd::Slave) {
+                    self.carry_to(TerminalEnd::Slave, Some(&[own.id]));
+                }
                 let view = self.outside_terminal(tid, fd);
                 if let Some(view) = view.filter(|view| view.room_bytes < LITTLE_ROOM_BYTES) {
                     self.drain(view.number);

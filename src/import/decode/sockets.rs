@@ -157,7 +157,7 @@ fn room(buffers: &Value) -> Option<u64> {
 }
 
 /// The bytes of the buffers of a message, with zeros for those that were not printed, as many as
-/// there is memory for; `None` if even their number is not known.
+/// there is memory for.
 fn whole_bytes(buffers: &Value) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for item in buffers.items()? {
@@ -171,7 +171,7 @@ fn whole_bytes(buffers: &Value) -> Option<Vec<u8>> {
         }
         bytes.resize(end, 0);
     }
-    (!buffers.as_array()?.more).then_some(bytes)
+    Some(bytes)
 }
 
 /// The bytes of the buffers of a message that were printed, and whether all were.
@@ -193,7 +193,13 @@ fn bytes(buffers: &Value) -> Option<(Vec<u8>, bool)> {
 
 fn sendmsg(args: &Args<'_>) -> Option<Vec<u8>> {
     let message = args.get(1)?;
-    let data = whole_bytes(message.field("msg_iov")?)?;
+    let buffers = message.field("msg_iov")?;
+    let mut data = whole_bytes(buffers)?;
+    // Of a list that was cut it is only known how much was taken.
+    if buffers.as_array()?.more {
+        let taken = value_of(args).filter(|taken| *taken as u64 <= MAX_CUT_BYTES)?;
+        data.resize(data.len().max(taken), 0);
+    }
     let addr = match message.field("msg_name") {
         Some(name) => optional_address(name.before())?,
         None => None,
