@@ -454,8 +454,10 @@ impl Descriptors {
                     ) => *path,
                     _ => None,
                 };
+                let own = call.tid.map(|tid| format!("/proc/{tid}/fd").into_bytes());
                 let lists = path.is_some_and(|path| {
-                    path.starts_with(b"/proc/self/fd") && number_of_name(path).is_none()
+                    let path = path.strip_suffix(b"/").unwrap_or(path);
+                    path == b"/proc/self/fd" || own.is_some_and(|own| own == path)
                 });
                 for fd in self.made_pair(task, call, value) {
                     self.taken(task, 0, fd);
