@@ -148,7 +148,8 @@ pub struct SocketView {
 }
 
 impl FdView {
-    /// Own id of the pipe, connection, terminal, counter or process behind it: what a wait for it waits for.
+    /// Own id of the pipe, connection, terminal, counter or process behind it: what a wait for it
+    /// waits for.
     pub fn object(&self) -> Option<u64> {
         let pipe = self.pipe.map(|pipe| pipe.id).or(self.socket.map(|socket| socket.id));
         let pipe = pipe.or(self.terminal.map(|terminal| terminal.id));

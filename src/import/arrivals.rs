@@ -25,6 +25,14 @@ impl Order<'_> {
             };
             self.end_unseen(recorded.pid, status);
         }
+        if signal == Signal::SIGWINCH
+            && recorded.code == SI_KERNEL
+            && !self.kernel.has_pending(tid, signal)
+            && self.resize(tid)
+            && self.kernel.has_pending(tid, signal)
+        {
+            return;
+        }
         for _ in 0..MAX_DEMANDS {
             if self.kernel.has_pending(tid, signal) || !self.supply_signal(tid, recorded.pid) {
                 break;

@@ -332,7 +332,7 @@ pub fn import_with(
         start_ns: begun.start_ns,
         ..Config::default()
     };
-    let boot = begun.boot.clone();
+    let boot = begun.outermost();
     let choices = options.order_seed.map(wander::Choices::new);
     let first = Walk { choices, ..Walk::default() };
     let mut walked = walk(text, begun, config.clone(), first)?;
@@ -441,13 +441,15 @@ fn walk(
     config: Config,
     how: Walk,
 ) -> Result<Walked, ImportError> {
+    let outermost = begun.outermost();
     let boot = begun.boot;
-    let kernel = Kernel::boot(config, begun.fs, &boot).map_err(ImportError::Start)?;
+    let kernel = Kernel::boot(config, begun.fs, &outermost).map_err(ImportError::Start)?;
     let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
     order.known_streams = how.streams;
     order.choices = how.choices;
     order.earlier = begun.earlier;
-    order.begin_terminals(&begun.terminals);
+    order.begin_terminals(&begun.terminals, &boot, outermost.pid);
+    order.note_inherited(&boot);
     order.begin(&begun.prelude, begun.shown);
     order.run();
     order.items.finish();

@@ -110,6 +110,8 @@ pub struct Order<'a> {
     pub(super) stand_ins: BTreeMap<u64, StandIn>,
     /// Pipes of which an end is held outside the recording.
     pub(super) outside: BTreeMap<u64, Outside>,
+    /// The number of the call that was entered last.
+    pub(super) entered: u64,
     /// Ports that sockets got which did not choose them.
     pub(super) given_ports: names::Given,
     /// Who is at the other side of terminals.
@@ -176,12 +178,12 @@ impl<'a> Order<'a> {
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
             stand_ins: BTreeMap::new(),
             outside: BTreeMap::new(),
+            entered: 0,
             given_ports: names::Given::default(),
             terminals: Terminals::default(),
             no_room: None,
             choices: None,
         };
-        order.note_inherited(boot);
         if order.no_ends {
             order.told_of = fates::children_told_of(recording);
         }
@@ -308,6 +310,7 @@ impl<'a> Order<'a> {
     }
 
     pub(super) fn entry(&mut self, tid: u32, index: u64) {
+        self.entered = index;
         let Some(call) = self.recording.calls.get(index) else { return };
         if !self.is_known(tid) {
             self.adopt(tid);

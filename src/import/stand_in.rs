@@ -1,5 +1,5 @@
 //! Files and objects that the kernel does not model, but that the session has open: a file of the
-//! host's /proc or /sys (IMPORT.md section 13), a terminal of a host, an object of a call that is unknown.
+//! host's /proc or /sys (IMPORT.md section 13), a console, an object of a call that is unknown.
 //! `/dev/null` or a bare node stands in its place, and what is asked of it is answered as recorded.
 //!
 //! Also pipes whose other end is held by somebody who was not recorded: what comes from there is an

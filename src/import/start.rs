@@ -49,6 +49,28 @@ pub struct Start {
     pub(super) shown: Shown,
 }
 
+impl Start {
+    /// The process with which the kernel begins: the first one, or who leads its session from
+    /// outside, if that has a terminal. Only a leader can be given one (ioctl_tty(2), TIOCSCTTY).
+    pub fn outermost(&self) -> Boot {
+        let boot = self.boot.clone();
+        if self.terminals.is_empty() || boot.sid == 0 || boot.sid > meta::MAX_PID {
+            return boot;
+        }
+        let leader = boot.sid;
+        let ppid = if leader == boot.pid { boot.ppid } else { 1 };
+        let is_init = leader == 1;
+        Boot {
+            pid: leader,
+            pgid: if leader == boot.pid { boot.pgid } else { leader },
+            ppid,
+            is_init,
+            last_pid: leader,
+            ..boot
+        }
+    }
+}
+
 /// Puts the first state together.
 pub fn start(recording: &Recording, side: &SideFile) -> Start {
     let start_ns =

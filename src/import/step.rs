@@ -80,8 +80,8 @@ impl Order<'_> {
         self.after(tid, outcome);
     }
 
-    /// How far a read came: of a terminal, to which more has been written since; of /dev/zero, before
-    /// a signal that its task takes next, which is decided after each page.
+    /// How far a read came: of a terminal, to which more has been written since; of /dev/zero,
+    /// before a signal that its task takes next, which is decided after each page.
     fn cut_short(&self, tid: u32, call: &Call<'_>, recorded: Recorded) -> Option<u64> {
         if let Some(bytes) = self.part_of_socket(tid, call, recorded) {
             return Some(bytes);

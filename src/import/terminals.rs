@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tickernel_systems::TerminalView;
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Signal, Termios, Termios2, Winsize};
 use tickernel_systems::event::{Call, Event, IoctlArg, Outcome, Payload, TerminalEnd};
 use tickernel_systems::wire::Wire;
+use tickernel_systems::{Boot, TerminalView};
 
 use super::decode;
 use super::meta::MAX_PID;
@@ -28,6 +28,8 @@ const LITTLE_ROOM_BYTES: u64 = 6144;
 const MAX_HELD: u32 = 256;
 /// Most ends of terminals that are remembered as written to by halves.
 const MAX_BLURRED: usize = 1 << 12;
+/// Calls that are looked through for the first size of a terminal.
+const MAX_SIZE_CALLS: usize = 1 << 16;
 /// Calls that are looked through for the number of a new terminal.
 const LOOKED_AT_CALLS: u64 = 4096;
 
@@ -60,8 +62,8 @@ struct Held {
 /// What the driver has.
 #[derive(Debug, Default)]
 pub struct Terminals {
-    /// Whether there is a driver.
-    is_there: bool,
+    /// Who the driver is, if there is one.
+    driver: Option<u32>,
     /// By the number of the slave.
     held: BTreeMap<u32, Held>,
     /// Own ids of terminals, and which of their ends something was written to that strace cut: what
@@ -80,6 +82,23 @@ pub fn are_used(recording: &Recording, inherited: &[Inherited]) -> bool {
         })
 }
 
+/// The size that the first look at a terminal that was there shows.
+fn first_size(recording: &Recording, inherited: &[Inherited]) -> Option<Winsize> {
+    if inherited.is_empty() {
+        return None;
+    }
+    let calls = (0..recording.calls.count()).map_while(|at| recording.calls.get(at));
+    calls.take(MAX_SIZE_CALLS).find_map(|call| {
+        let asks = &*call.name == "ioctl" && decode::request(call.arg(1)?) == Some(TIOCGWINSZ);
+        match decode::decode(&call).expected {
+            Expected { recorded: Recorded::Value(0), payload: Payload::Winsize(size), .. } => {
+                asks.then_some(size)
+            }
+            _ => None,
+        }
+    })
+}
+
 fn opens_master(call: &strace::Call) -> bool {
     let path = match &*call.name {
         "open" => call.arg(0),
@@ -95,33 +114,40 @@ fn is_master_path(path: &[u8]) -> bool {
 }
 
 impl Order<'_> {
-    /// The first process opens what it came with; then the driver comes and takes the masters.
-    pub(super) fn begin_terminals(&mut self, inherited: &[Inherited]) {
+    /// What the first process came with is opened, by itself or by who leads its session; then
+    /// the driver comes and takes the masters, or the leader keeps them.
+    pub(super) fn begin_terminals(&mut self, inherited: &[Inherited], boot: &Boot, leader: u32) {
         if !are_used(self.recording, inherited) {
             return;
         }
-        let root = self.root;
+        let size = first_size(self.recording, inherited);
         let mut done: Vec<Inherited> = Vec::new();
         for one in inherited {
-            self.hold_up_to(root, one.number);
+            self.hold_up_to(leader, one.number);
             let same = done.iter().find(|it| it.number == one.number && it.flags == one.flags);
-            self.inherit(one, same.map(|same| same.fd));
+            self.inherit(leader, one, same.map(|same| same.fd), size);
             done.push(*one);
         }
         if let Some(first) = inherited.iter().find(|one| one.flags & O_ACCMODE != O_WRONLY) {
             let (fd, arg) = (first.fd.cast_signed(), IoctlArg::Number(0));
-            self.act(root, Call::Ioctl { fd, request: TIOCSCTTY, arg });
+            self.act(leader, Call::Ioctl { fd, request: TIOCSCTTY, arg });
         }
+        if leader == boot.pid { self.make_driver() } else { self.make_family(boot, leader) }
+    }
+
+    /// A sibling of the first process, in a session of its own.
+    fn make_driver(&mut self) {
+        let root = self.root;
         let flags = CLONE_PARENT | u64::from(Signal::SIGCHLD.number());
+        // Pid 1 cannot have a sibling (clone(2)): it keeps the masters itself.
         let made = self.act(root, Call::Clone { flags, set_tid: DRIVER });
-        self.terminals.is_there = matches!(made, Outcome::Done(_));
-        if !self.terminals.is_there {
-            // Pid 1 cannot have a sibling (clone(2)): it keeps them itself.
+        if !matches!(made, Outcome::Done(_)) {
+            self.terminals.driver = Some(root);
             return;
         }
+        self.terminals.driver = Some(DRIVER);
         self.act(DRIVER, Call::Setsid {});
-        let mut masters: Vec<i32> = self.terminals.held.values().map(|held| held.master).collect();
-        masters.sort_unstable();
+        let masters = self.masters();
         let mut first = 0;
         for fd in masters {
             self.act(root, Call::Close { fd });
@@ -133,9 +159,40 @@ impl Order<'_> {
         self.act(DRIVER, Call::CloseRange { first, last: u32::MAX, flags: 0 });
     }
 
+    /// From the leader of the session down to the first process.
+    fn make_family(&mut self, boot: &Boot, leader: u32) {
+        let Boot { pid: root, ppid, pgid, .. } = *boot;
+        self.terminals.driver = Some(leader);
+        let flags = u64::from(Signal::SIGCHLD.number());
+        let mut parent = leader;
+        if ppid != leader && ppid > 1 && ppid != root {
+            self.act(leader, Call::Clone { flags, set_tid: ppid });
+            parent = ppid;
+        }
+        if pgid == parent && parent != leader {
+            self.act(parent, Call::Setpgid { target: 0, pgid: 0 });
+        }
+        self.act(parent, Call::Clone { flags, set_tid: root });
+        if pgid == root {
+            self.act(root, Call::Setpgid { target: 0, pgid: 0 });
+        }
+        for fd in self.masters() {
+            self.act(root, Call::Close { fd });
+        }
+        if parent != leader {
+            self.act(parent, Call::CloseRange { first: 0, last: u32::MAX, flags: 0 });
+        }
+    }
+
+    /// The driver's descriptors, in order.
+    fn masters(&self) -> Vec<i32> {
+        let mut masters: Vec<i32> = self.terminals.held.values().map(|held| held.master).collect();
+        masters.sort_unstable();
+        masters
+    }
+
     /// One of the first process's descriptors.
-    fn inherit(&mut self, one: &Inherited, same: Option<u32>) {
-        let root = self.root;
+    fn inherit(&mut self, root: u32, one: &Inherited, same: Option<u32>, size: Option<Winsize>) {
         let newfd = one.fd.cast_signed();
         let cloexec = if one.cloexec { O_CLOEXEC } else { 0 };
         if let Some(same) = same {
@@ -145,8 +202,9 @@ impl Order<'_> {
         }
         let Some(held) = self.terminals.held.get_mut(&one.number) else { return };
         let (fd, flags) = (held.master, one.flags & !O_CLOEXEC | O_NOCTTY);
-        held.has_size = one.winsize.is_some();
-        if let Some(size) = one.winsize {
+        let size = one.winsize.or(size);
+        held.has_size = size.is_some();
+        if let Some(size) = size {
             let arg = IoctlArg::Winsize(size);
             self.act(root, Call::Ioctl { fd, request: TIOCSWINSZ, arg });
         }
@@ -164,6 +222,15 @@ impl Order<'_> {
             self.act(root, Call::Dup3 { oldfd, newfd, flags: cloexec });
             self.act(root, Call::Close { fd: oldfd });
         }
+    }
+
+    fn driver(&self) -> u32 {
+        self.terminals.driver.unwrap_or(DRIVER)
+    }
+
+    /// A call of the driver's.
+    fn drive(&mut self, call: Call<'_>) -> Outcome {
+        self.act(self.driver(), call)
     }
 
     /// A call that no line shows.
@@ -204,7 +271,7 @@ impl Order<'_> {
     pub(super) fn arrange_number(&mut self, tid: u32, call: &Call<'_>) {
         let opens = matches!(call, Call::Open { .. } | Call::Openat { .. } | Call::Openat2 { .. });
         let names_it = || paths::uses(call).iter().any(|one| is_master_path(one.path));
-        if !self.terminals.is_there || !opens || !names_it() {
+        if self.terminals.driver.is_none() || !opens || !names_it() {
             return;
         }
         let Some(number) = self.number_of_new(tid) else { return };
@@ -213,12 +280,12 @@ impl Order<'_> {
             && !self.kernel.terminal_in_use(number)
         {
             self.terminals.held.remove(&number);
-            self.act(DRIVER, Call::Close { fd: held.master });
+            self.drive(Call::Close { fd: held.master });
         }
         for _ in 0..number.min(MAX_HELD) {
             let numbers: Vec<u32> = self.kernel.terminal_numbers().collect();
             let lowest = (0..).find(|it| !numbers.contains(it)).unwrap_or(number);
-            if lowest >= number || self.hold_next(DRIVER).is_none() {
+            if lowest >= number || self.hold_next(self.driver()).is_none() {
                 break;
             }
         }
@@ -271,24 +338,40 @@ impl Order<'_> {
     /// The driver writes.
     pub(super) fn type_in(&mut self, number: u32, data: &[u8]) -> bool {
         let Some(fd) = self.master_of(number).filter(|_| !data.is_empty()) else { return false };
-        matches!(self.act(DRIVER, Call::Write { fd, data }), Outcome::Done(_))
+        matches!(self.drive(Call::Write { fd, data }), Outcome::Done(_))
     }
 
     /// The driver reads all that is there.
     fn drain(&mut self, number: u32) {
         let Some(fd) = self.master_of(number) else { return };
         let count = 1 << 16;
-        while let Some(Ok(Some(bytes))) = self.kernel.terminal_read(DRIVER, fd, count)
+        while let Some(Ok(Some(bytes))) = self.kernel.terminal_read(self.driver(), fd, count)
             && !bytes.is_empty()
         {
-            self.act(DRIVER, Call::Read { fd, count });
+            self.drive(Call::Read { fd, count });
         }
+    }
+
+    /// A terminal got another size, as its session was told (SIGWINCH): the one that the next look
+    /// at it shows. False if that is not known, or it has it.
+    pub(super) fn resize(&mut self, tid: u32) -> bool {
+        let Some(number) = self.kernel.controlling_terminal(tid) else { return false };
+        let Some(fd) = self.master_of(number) else { return false };
+        let later = self.entered + 1..self.entered.saturating_add(LOOKED_AT_CALLS);
+        let mut later = later.map_while(|at| self.recording.calls.get(at));
+        let size = later.find_map(|call| match decode::decode(&call).expected.payload {
+            Payload::Winsize(size) => Some(size),
+            _ => None,
+        });
+        let Some(size) = size else { return false };
+        let arg = IoctlArg::Winsize(size);
+        matches!(self.drive(Call::Ioctl { fd, request: TIOCSWINSZ, arg }), Outcome::Done(_))
     }
 
     /// The driver closes its end.
     pub(super) fn hang_up(&mut self, number: u32) -> bool {
         let Some(held) = self.terminals.held.remove(&number) else { return false };
-        self.act(DRIVER, Call::Close { fd: held.master });
+        self.drive(Call::Close { fd: held.master });
         true
     }
 
@@ -413,14 +496,14 @@ impl Order<'_> {
                 let is_first = !std::mem::replace(&mut held.has_settings, true);
                 if is_first && **seen != view.termios {
                     let arg = IoctlArg::Termios(Termios { ..**seen });
-                    self.act(DRIVER, Call::Ioctl { fd, request: TCSETS, arg });
+                    self.drive(Call::Ioctl { fd, request: TCSETS, arg });
                 }
             }
             (TIOCGWINSZ, Payload::Winsize(seen)) => {
                 let is_first = !std::mem::replace(&mut held.has_size, true);
                 if *seen != view.winsize {
                     let arg = IoctlArg::Winsize(*seen);
-                    self.act(DRIVER, Call::Ioctl { fd, request: TIOCSWINSZ, arg });
+                    self.drive(Call::Ioctl { fd, request: TIOCSWINSZ, arg });
                     // Whoever made it so was not recorded.
                     expected.flags |= if is_first { 0 } else { FED };
                 }
@@ -440,16 +523,16 @@ impl Order<'_> {
         use crate::replay::stat_bits::{GID, MODE, UID};
         let Payload::Stat(seen) = &expected.payload else { return };
         let Some((id, number)) = self.terminal_named(tid, call) else { return };
-        if !self.terminals.is_there || !self.terminals.seen_nodes.insert(id) {
+        if self.terminals.driver.is_none() || !self.terminals.seen_nodes.insert(id) {
             return;
         }
         let path = format!("/dev/pts/{number}").into_bytes();
         let path = Some(&path[..]);
         let id = |bit: u32, id: u32| if expected.members & bit == 0 { -1 } else { i64::from(id) };
         let (uid, gid) = (id(UID, seen.uid), id(GID, seen.gid));
-        self.act(DRIVER, Call::Chown { path, uid, gid });
+        self.drive(Call::Chown { path, uid, gid });
         if expected.members & MODE != 0 {
-            self.act(DRIVER, Call::Chmod { path, mode: seen.mode & 0o7777 });
+            self.drive(Call::Chmod { path, mode: seen.mode & 0o7777 });
         }
     }
 

@@ -1,5 +1,5 @@
-//! Settings and sizes of terminals (ioctl_tty(2), termios(3)) as strace prints them: by numbers or by
-//! names, whole or without what stands behind the flags.
+//! Settings and sizes of terminals (ioctl_tty(2), termios(3)) as strace prints them: by numbers or
+//! by names, whole or without what stands behind the flags.
 
 use tickernel_systems::abi::flags::{Names, number_of};
 use tickernel_systems::abi::termios::*;
@@ -62,6 +62,10 @@ pub(super) fn termios2(value: &Value) -> Option<Termios2> {
 
 fn flags(value: &Value, table: Names) -> Option<u32> {
     let zero = |name: &str| ZEROS.contains(&name).then_some(0);
-    let named = |name: &str| number_of(table, name).map(i128::from).or_else(|| zero(name));
+    // XTABS is what strace calls TAB3.
+    let same = |name: &str| (name == "XTABS").then_some(i128::from(TAB3));
+    let named = |name: &str| {
+        number_of(table, name).map(i128::from).or_else(|| zero(name)).or_else(|| same(name))
+    };
     u32::try_from(value.resolve(&named)?).ok()
 }
