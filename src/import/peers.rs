@@ -3,6 +3,7 @@
 //! Linux delivers later than the kernel does: an EAGAIN that was recorded puts it off.
 
 use tickernel_systems::SocketView;
+use tickernel_systems::abi::flags::WEXITED;
 use tickernel_systems::abi::{Address, Errno};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
@@ -118,6 +119,9 @@ impl Order<'_> {
 
     /// What Linux had not delivered yet: EAGAIN where the kernel has something.
     pub(super) fn put_off(&mut self, tid: u32) {
+        if self.is_about_to_end(tid) {
+            return self.answer_as_recorded(tid);
+        }
         let Some(pending) = self.task(tid).pending.as_ref() else { return };
         let again = pending.decoded.expected.recorded == Recorded::Errno(Errno::EAGAIN);
         if pending.item.is_some() || !again {
@@ -140,6 +144,24 @@ impl Order<'_> {
         };
         if !waits {
             self.answer_as_recorded(tid);
+        }
+    }
+
+    /// A wait that found nothing, where a child has gone on: a signal that it has taken since ends
+    /// it, and until it has it has nothing to tell.
+    fn is_about_to_end(&mut self, tid: u32) -> bool {
+        use tickernel_systems::ChildView;
+        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
+        if pending.item.is_some() || pending.decoded.expected.recorded != Recorded::Value(0) {
+            return false;
+        }
+        let Some(Call::Wait4 { wpid, options }) = pending.decoded.parsed() else { return false };
+        match self.kernel.child_view(tid, wpid, options | WEXITED) {
+            Some(ChildView::Ready(pid)) => {
+                self.kernel.is_alive(pid)
+                    && self.tasks.get(&pid).is_some_and(|task| task.fatal.is_some())
+            }
+            Some(ChildView::Waiting | ChildView::NoChild) | None => false,
         }
     }
 

@@ -139,7 +139,9 @@ fn terminal_at(seen: &SeenFd, all: &[(i32, &SeenFd)]) -> Option<u32> {
     let shown = of(seen).or_else(|| others().find_map(|(_, other)| of(other)));
     let other = seen.text.as_ref().is_some_and(|text| terminal_of(text).is_none());
     let other = other || seen.device.is_some() || seen.stat.is_some();
-    shown.or((seen.is_tty && !other).then_some(0))
+    // Of which nothing is told is most likely the same as the others.
+    let any = || all.iter().find_map(|(_, other)| of(other)).unwrap_or(0);
+    shown.or_else(|| (seen.is_tty && !other).then(any))
 }
 
 /// The number of the slave with a device number.

@@ -95,7 +95,7 @@ impl Order<'_> {
         fds.into_iter().filter_map(view).filter(|(_, view)| ids.contains(&view.id)).collect()
     }
 
-    /// The next read of a descriptor by a task that succeeds, after the call with this number.
+    /// The next read of a descriptor by a task that succeeds, or finds nobody there, after the call with this number.
     fn next_read(&self, tid: u32, fd: i32, after: u64) -> Option<(Expected, u64)> {
         let calls = after + 1..after.saturating_add(LOOKED_AT_CALLS);
         let indexed = |at: u64| Some((at, self.recording.calls.get(at)?));
@@ -106,7 +106,8 @@ impl Order<'_> {
         };
         calls.map_while(indexed).filter(|(_, call)| reads(call)).find_map(|(at, call)| {
             let expected = decode::decode(&call).expected;
-            matches!(expected.recorded, Recorded::Value(_)).then_some((expected, at))
+            let is_over = expected.recorded == Recorded::Errno(Errno::EIO);
+            (is_over || matches!(expected.recorded, Recorded::Value(_))).then_some((expected, at))
         })
     }
 
@@ -118,9 +119,18 @@ impl Order<'_> {
         view: &TerminalView,
         (expected, at): (&Expected, u64),
     ) -> bool {
-        let Recorded::Value(value) = expected.recorded else { return false };
+        let value = match expected.recorded {
+            Recorded::Value(value) => value,
+            Recorded::Errno(Errno::EIO) => return self.hang_up(view.number),
+            Recorded::Errno(_) | Recorded::Never => return false,
+        };
         let termios = view.termios;
-        if termios.lflag & ICANON != 0 {
+        // Nothing, where no VEOF can say so: nobody is there any more.
+        let lines = termios.lflag & ICANON != 0;
+        if value == 0 && !lines && character(&termios, VMIN) > 0 {
+            return self.hang_up(view.number);
+        }
+        if lines {
             let Some(line) = self.line_of(tid, fd, (expected, at), &termios) else { return false };
             return self.type_in(view.number, &line);
         }
