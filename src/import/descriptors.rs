@@ -54,6 +54,8 @@ pub struct SeenFd {
     pub is_stream: bool,
     /// It is a terminal.
     pub is_tty: bool,
+    /// It is none.
+    pub is_no_tty: bool,
     /// It is a directory.
     pub is_directory: bool,
     /// Its link in /proc says that it is open for both.
@@ -192,6 +194,7 @@ impl Descriptors {
         let Some(seen) = self.at(task, fd) else { return };
         match (call, errno) {
             (Call::Lseek { .. }, Errno::ESPIPE) => seen.is_stream = true,
+            (Call::Ioctl { .. }, Errno::ENOTTY) => seen.is_no_tty = true,
             (Call::Read { .. } | Call::Readv { .. }, Errno::EBADF) => seen.cannot_read = true,
             (Call::Write { .. } | Call::Writev { .. }, Errno::EBADF) => seen.cannot_write = true,
             (Call::Read { .. }, Errno::EISDIR) => seen.is_directory = true,

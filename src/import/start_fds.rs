@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tickernel_systems::abi::Winsize;
 use tickernel_systems::abi::flags::{
-    O_ACCMODE, O_APPEND, O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY, major, makedev, minor,
+    O_ACCMODE, O_APPEND, O_LARGEFILE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, major, makedev, minor,
 };
 use tickernel_systems::fs::{Fs, Meta};
 use tickernel_systems::wire::Bytes;
@@ -100,8 +100,11 @@ pub fn inferred(
     for (number, seen) in &all {
         let Ok(fd) = u32::try_from(*number) else { continue };
         let flags = flags(*number, seen, &all);
-        if let Some(terminal) = terminal_at(seen, &all) {
-            let (flags, cloexec) = (flags & !O_LARGEFILE, seen.cloexec);
+        if let Some(terminal) = terminal_at(*number, seen, &all) {
+            // Terminals come blocking: who made them otherwise did so in the session, and perhaps
+            // by a descriptor that was passed on.
+            let flags = seen.flags.map_or(flags & !O_LARGEFILE, |flags| flags & !O_NONBLOCK);
+            let cloexec = seen.cloexec;
             terminals.push(Inherited { fd, number: terminal, flags, cloexec, winsize: None });
             done.push(stands_for(fd, flags, cloexec));
             continue;
@@ -128,7 +131,7 @@ pub fn inferred(
 
 /// The number of the terminal that a descriptor is open on, by its name or its device, or by those
 /// of others that are the same.
-fn terminal_at(seen: &SeenFd, all: &[(i32, &SeenFd)]) -> Option<u32> {
+fn terminal_at(number: i32, seen: &SeenFd, all: &[(i32, &SeenFd)]) -> Option<u32> {
     let of = |seen: &SeenFd| {
         let device = || device_number(seen.device.as_deref()?);
         let shown = || seen.stat.as_ref().map(|(stat, _)| stat.rdev);
@@ -139,9 +142,16 @@ fn terminal_at(seen: &SeenFd, all: &[(i32, &SeenFd)]) -> Option<u32> {
     let shown = of(seen).or_else(|| others().find_map(|(_, other)| of(other)));
     let other = seen.text.as_ref().is_some_and(|text| terminal_of(text).is_none());
     let other = other || seen.device.is_some() || seen.stat.is_some();
+    let other = other || seen.is_no_tty || seen.offset.is_some() || seen.is_directory;
+    // A standard descriptor of which nothing is told is what the others are.
+    let goes_along = !other && !seen.is_tty && (0..3).contains(&number) && {
+        let standard = all.iter().filter(|(fd, _)| (0..3).contains(fd));
+        standard.clone().any(|(_, it)| it.is_tty)
+            && standard.clone().all(|(_, it)| !it.is_no_tty && !it.is_stream)
+    };
     // Of which nothing is told is most likely the same as the others.
     let any = || all.iter().find_map(|(_, other)| of(other)).unwrap_or(0);
-    shown.or_else(|| (seen.is_tty && !other).then(any))
+    shown.or_else(|| (seen.is_tty && !other || goes_along).then(any))
 }
 
 /// The number of the slave with a device number.

@@ -10,11 +10,13 @@ use tickernel_systems::event::{Call, Payload};
 
 use super::decode;
 use super::order::Order;
-use crate::replay::{Expected, Recorded};
+use crate::replay::{CUT, Expected, Recorded};
 use crate::strace;
 
 /// Calls that are looked through for the read that a wait led to.
 const LOOKED_AT_CALLS: u64 = 4096;
+/// What is typed where nobody knows what was.
+const UNKNOWN: u8 = b'?';
 /// Most bytes that are typed at one time: a line is no longer.
 const MAX_TYPED_BYTES: usize = 4095;
 
@@ -139,8 +141,8 @@ impl Order<'_> {
             Some(Ok(Some(there))) => there.len(),
             _ => 0,
         };
-        let Payload::Data(data) = &expected.payload else { return false };
-        let missing = data.0.get(there..).unwrap_or_default();
+        let Some(data) = read_data(expected) else { return false };
+        let missing = data.get(there..).unwrap_or_default();
         let mut bytes = Vec::new();
         missing.iter().take(MAX_TYPED_BYTES).for_each(|byte| put(*byte, &termios, &mut bytes));
         self.type_in(view.number, &bytes)
@@ -158,23 +160,29 @@ impl Order<'_> {
         let mut bytes = Vec::new();
         let mut part = expected.clone();
         loop {
-            let Payload::Data(data) = &part.payload else { return None };
-            for byte in &data.0 {
-                put(*byte, termios, &mut bytes);
-            }
-            let ends = data.0.last().is_some_and(|last| {
-                let ends = [character(termios, VEOL), character(termios, VEOL2)];
-                *last == b'\n' || ends.contains(last) && *last != 0
-            });
+            let mut data = read_data(&part)?;
             let asked = self.recording.calls.get(at).and_then(|call| match &*call.name {
                 "read" => call.arg(2)?.as_u64(),
                 _ => None,
+            });
+            if part.flags & CUT != 0
+                && asked != Some(data.len() as u64)
+                && let Some(last) = data.last_mut()
+            {
+                *last = b'\n';
+            }
+            for byte in &data {
+                put(*byte, termios, &mut bytes);
+            }
+            let ends = data.last().is_some_and(|last| {
+                let ends = [character(termios, VEOL), character(termios, VEOL2)];
+                *last == b'\n' || ends.contains(last) && *last != 0
             });
             if ends {
                 return Some(bytes);
             }
             // Who got all that was asked for got a part of the line.
-            let is_part = asked == Some(data.0.len() as u64) && !data.0.is_empty();
+            let is_part = asked == Some(data.len() as u64) && !data.is_empty();
             match self.next_read(tid, fd, at).filter(|_| is_part && bytes.len() < MAX_TYPED_BYTES) {
                 Some((next, index)) => (part, at) = (next, index),
                 None => {
@@ -184,6 +192,20 @@ impl Order<'_> {
             }
         }
     }
+}
+
+/// What a read got; of what strace cut only the number is known.
+fn read_data(expected: &Expected) -> Option<Vec<u8>> {
+    let (Payload::Data(data), Recorded::Value(value)) = (&expected.payload, expected.recorded)
+    else {
+        return None;
+    };
+    let mut data = data.0.clone();
+    let length = usize::try_from(value).ok().filter(|length| *length <= MAX_TYPED_BYTES);
+    if expected.flags & CUT != 0 {
+        data.resize(length?.max(data.len()), UNKNOWN);
+    }
+    Some(data)
 }
 
 fn character(termios: &Termios, place: u8) -> u8 {
