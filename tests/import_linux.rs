@@ -13,8 +13,12 @@ mod epoll;
 mod evidence;
 #[path = "import_linux/found.rs"]
 mod found;
+#[path = "import_linux/network.rs"]
+mod network;
 #[path = "import_linux/silenced.rs"]
 mod silenced;
+#[path = "import_linux/terminals.rs"]
+mod terminals;
 #[path = "import_linux/threads.rs"]
 mod threads;
 #[path = "import_linux/waits.rs"]

@@ -15,6 +15,7 @@ mod decode;
 mod demand;
 mod descriptors;
 mod dotted;
+mod ends;
 mod facts;
 mod fates;
 mod flow;
@@ -67,7 +68,7 @@ use tickernel_systems::abi::{Errno, SigInfo, Timespec};
 use tickernel_systems::fs::Fs;
 use tickernel_systems::{Boot, Config, Entropy, Kernel, RestoreError, WakeMode};
 
-pub(crate) use decode::asked_lock;
+pub(crate) use decode::{asked_lock, has_characters};
 pub use items::{Encoded, ItemIter, Items};
 pub use meta::{Defect, SideFile};
 pub use scope::is_out_of_scope;

@@ -72,6 +72,9 @@ pub fn sigaction(value: &Value) -> Option<SigAction> {
     let handler = handler.resolve(&|name| match name {
         "SIG_DFL" => Some(0),
         "SIG_IGN" => Some(1),
+        "SIG_HOLD" => Some(2),
+        // -1 as an address, which the kernel takes like any other.
+        "SIG_ERR" => Some(i128::from(u64::MAX)),
         _ => None,
     })?;
     // A word of 64 bits, of which the kernel knows the lower half only.

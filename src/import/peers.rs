@@ -10,7 +10,7 @@ use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode::{self, Decoded};
 use super::order::Order;
-use super::probe::{Probe, Want};
+use super::probe::Want;
 use super::stand_in::StandIn;
 use crate::replay::{FED, Recorded, Role};
 use crate::strace;
@@ -189,15 +189,5 @@ impl Order<'_> {
             pending.decoded.call = Some(decode::unmodelled(&pending.printed.name).into());
             pending.decoded.expected.flags |= FED;
         }
-    }
-}
-
-/// Whether an accept(2) finds what it found.
-pub(super) fn accept(socket: &SocketView, recorded: Recorded) -> Probe {
-    match (recorded, socket.pending) {
-        (Recorded::Value(_), Some(1..)) => Probe::Right,
-        (Recorded::Value(_), Some(0)) => Probe::Wants(Want::Ready(Vec::from([socket.id]))),
-        (Recorded::Errno(Errno::EAGAIN), Some(0)) => Probe::Right,
-        (Recorded::Value(_) | Recorded::Errno(_) | Recorded::Never, _) => Probe::Unknown,
     }
 }

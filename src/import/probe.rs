@@ -5,9 +5,9 @@ use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{EpollEvent, Errno, PollFd};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::fs::{InodeId, Pages, Place};
-use tickernel_systems::{ChildView, CounterView, Kernel, SocketView, WaitsView};
+use tickernel_systems::{ChildView, CounterView, Kernel, WaitsView};
 
-use super::{paths, polls};
+use super::{ends, paths, polls};
 use crate::replay::{CUT, Expected, Recorded, stat_bits};
 
 /// Bytes of a page of a pipe (pipe(7)).
@@ -62,15 +62,11 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
         Call::Read { fd, count } | Call::Readv { fd, count } => {
             read(kernel, tid, fd, count, expected)
         }
-        Call::Recvfrom { sockfd, count, .. } | Call::Recvmsg { sockfd, count, .. } => {
-            let socket = kernel.fd_view(tid, sockfd).and_then(|view| view.socket);
-            let asked = (tid, sockfd, count);
-            socket.map_or(Probe::Unknown, |socket| read_socket(kernel, asked, &socket, expected))
-        }
-        Call::Accept { sockfd } | Call::Accept4 { sockfd, .. } => {
-            let socket = kernel.fd_view(tid, sockfd).and_then(|view| view.socket);
-            socket.map_or(Probe::Unknown, |it| super::peers::accept(&it, expected.recorded))
-        }
+        Call::Recvfrom { .. }
+        | Call::Recvmsg { .. }
+        | Call::Accept { .. }
+        | Call::Accept4 { .. }
+        | Call::Ioctl { request: FIONREAD, .. } => ends::probe(kernel, tid, call, expected),
         // Room is needed too, of which this says nothing.
         Call::Splice { fd_in, len, .. } | Call::Tee { fd_in, len, .. }
             if kernel.fd_view(tid, fd_in).is_some_and(|view| view.pipe.is_some()) =>
@@ -92,17 +88,6 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
             epoll(kernel, tid, epfd, maxevents, expected)
         }
         Call::Select { .. } | Call::Pselect6 { .. } => polls::select(kernel, tid, call, expected),
-        Call::Ioctl { fd, request: FIONREAD, .. } => {
-            let view = kernel.fd_view(tid, fd).and_then(|view| view.terminal);
-            match (view, &expected.payload) {
-                (Some(view), Payload::Number(told))
-                    if i64::try_from(view.readable_bytes) != Ok(*told) =>
-                {
-                    Probe::Wants(Want::Ready(Vec::from([view.id])))
-                }
-                _ => Probe::Unknown,
-            }
-        }
         Call::Wait4 { wpid, options } => child(kernel, tid, wpid, options | WEXITED, expected),
         Call::Waitid { idtype, id, options } => {
             let wpid = match idtype {
@@ -128,42 +113,6 @@ pub fn probe(kernel: &mut Kernel, tid: u32, call: &Call<'_>, expected: &Expected
     }
 }
 
-/// Whether a read of a socket gives what it gave.
-fn read_socket(
-    kernel: &Kernel,
-    (tid, fd, count): (u32, i32, u64),
-    socket: &SocketView,
-    expected: &Expected,
-) -> Probe {
-    let wants = || Probe::Wants(Want::Ready(Vec::from([socket.id])));
-    let is_quiet = !socket.has_packet && !socket.has_error && !socket.is_over;
-    let value = match expected.recorded {
-        Recorded::Value(value) => u64::try_from(value).unwrap_or(0),
-        Recorded::Errno(Errno::EAGAIN) if is_quiet => return Probe::Right,
-        Recorded::Errno(Errno::ECONNRESET | Errno::ECONNREFUSED) if !socket.has_error => {
-            return wants();
-        }
-        Recorded::Errno(_) | Recorded::Never => return Probe::Unknown,
-    };
-    match value {
-        _ if !socket.is_stream && socket.has_packet => Probe::Unknown,
-        0 if count == 0 || socket.is_over => Probe::Right,
-        0 => wants(),
-        wanted if socket.bytes < wanted => wants(),
-        wanted => match (kernel.socket_bytes(tid, fd, wanted), &expected.payload) {
-            (Some(here), Payload::Data(data)) if expected.flags & CUT == 0 && data.0 == here => {
-                Probe::Right
-            }
-            (Some(here), Payload::Received(told))
-                if expected.flags & CUT == 0 && told.data.0 == here =>
-            {
-                Probe::Right
-            }
-            _ => Probe::Unknown,
-        },
-    }
-}
-
 fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> Probe {
     let Some(view) = kernel.fd_view(tid, fd) else { return Probe::Unknown };
     if let Some(counter) = view.counter {
@@ -177,10 +126,10 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
         Some(WaitsView::Epoll) | None => {}
     }
     if let Some(socket) = view.socket {
-        return read_socket(kernel, (tid, fd, count), &socket, expected);
+        return ends::read_socket(kernel, (tid, fd, count), &socket, expected);
     }
     if let Some(terminal) = view.terminal {
-        return read_terminal(kernel, (tid, fd, count), terminal.id, expected);
+        return ends::read_terminal(kernel, (tid, fd, count), terminal.id, expected);
     }
     let Some(pipe) = view.pipe else {
         let (Some(place), Recorded::Value(value)) = (view.place, expected.recorded) else {
@@ -221,36 +170,6 @@ fn read(kernel: &Kernel, tid: u32, fd: i32, count: u64, expected: &Expected) -> 
         }
         Recorded::Errno(Errno::EAGAIN) if pipe.bytes == 0 && pipe.writers > 0 => Probe::Right,
         Recorded::Errno(_) | Recorded::Never => Probe::Unknown,
-    }
-}
-
-/// A read of a terminal: the bytes that it got, and perhaps not yet those behind them.
-fn read_terminal(
-    kernel: &Kernel,
-    (tid, fd, count): (u32, i32, u64),
-    id: u64,
-    expected: &Expected,
-) -> Probe {
-    let wants = || Probe::Wants(Want::Ready(Vec::from([id])));
-    let Some(now) = kernel.terminal_read(tid, fd, count) else { return Probe::Unknown };
-    match (expected.recorded, now) {
-        (Recorded::Value(0), Ok(Some(data))) if data.is_empty() => Probe::Right,
-        (Recorded::Value(0), Ok(None)) => wants(),
-        (Recorded::Value(value), now) => {
-            let now = now.ok().flatten().unwrap_or_default();
-            let read = usize::try_from(value).unwrap_or(0);
-            match (now.get(..read), &expected.payload) {
-                (None, _) => wants(),
-                (Some(now), Payload::Data(data)) if expected.flags & CUT == 0 && data.0 != now => {
-                    Probe::Unknown
-                }
-                (Some(_), _) => Probe::Right,
-            }
-        }
-        (Recorded::Errno(Errno::EAGAIN), Ok(None)) => Probe::Right,
-        (Recorded::Errno(Errno::EIO), Err(Errno::EIO)) => Probe::Right,
-        (Recorded::Errno(Errno::EIO), Ok(_)) => wants(),
-        (Recorded::Errno(_) | Recorded::Never, _) => Probe::Unknown,
     }
 }
 

@@ -13,7 +13,7 @@ mod waiting;
 
 pub use inputs::asked_lock;
 pub(super) use inputs::request;
-pub(super) use terminal::has_characters;
+pub(crate) use terminal::has_characters;
 
 use std::rc::Rc;
 

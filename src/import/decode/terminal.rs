@@ -24,7 +24,7 @@ pub(super) fn winsize(value: &Value) -> Option<Winsize> {
 }
 
 /// Whether the characters of settings were printed.
-pub(in crate::import) fn has_characters(value: &Value) -> bool {
+pub(crate) fn has_characters(value: &Value) -> bool {
     value.field("c_cc").is_some()
 }
 
