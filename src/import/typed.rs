@@ -97,7 +97,8 @@ impl Order<'_> {
         fds.into_iter().filter_map(view).filter(|(_, view)| ids.contains(&view.id)).collect()
     }
 
-    /// The next read of a descriptor by a task that succeeds, or finds nobody there, after the call with this number.
+    /// The next read of a descriptor by a task that succeeds, or finds nobody there, after the call
+    /// with this number.
     fn next_read(&self, tid: u32, fd: i32, after: u64) -> Option<(Expected, u64)> {
         let calls = after + 1..after.saturating_add(LOOKED_AT_CALLS);
         let indexed = |at: u64| Some((at, self.recording.calls.get(at)?));

@@ -3,8 +3,9 @@
 //! into its event, so that a replay has them from the start.
 //!
 //! Followed through pipes, sockets, files, and copies inside the kernel (sendfile(2),
-//! copy_file_range(2), splice(2), tee(2)). Not here: extended attributes; large writes of several writers to one pipe,
-//! whose parts interleave (pipe(7)).
+//! copy_file_range(2), splice(2), tee(2)). Not here: extended attributes; terminals, whose line
+//! discipline changes what goes through (`terminals.rs`); large writes of several writers to one
+//! pipe, whose parts interleave (pipe(7)).
 
 use std::collections::BTreeMap;
 
