@@ -36,6 +36,7 @@ pub mod fs;
 mod kernel;
 mod memory;
 mod peek;
+mod peek_ends;
 mod procview;
 mod profile;
 mod queue;
@@ -58,10 +59,8 @@ pub use components::ProcessText;
 pub use face::{FaceConfig, FaceLimits, Policy};
 pub use faceview::{FaceCounts, FaceProcess};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
-pub use peek::{
-    ChildView, CounterView, FdView, FrameView, ItemView, PipeView, SocketView, TerminalView,
-    WaitsView,
-};
+pub use peek::{ChildView, CounterView, FdView, FrameView, ItemView, PipeView, WaitsView};
+pub use peek_ends::{SocketView, TerminalView};
 pub use profile::{Bends, Profile};
 pub use rules::{FILE_OPERATIONS, Refusal, glob_matches};
 pub use snapshot::{ProcessRow, ProcessState, RestoreError, TreeRow};

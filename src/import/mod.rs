@@ -6,6 +6,7 @@
 //! with what is expected of them; `replay/` takes it from there. Treatments: IMPORT.md.
 
 mod arrivals;
+mod attended;
 mod before;
 mod borders;
 mod climb;
