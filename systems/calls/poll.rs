@@ -5,7 +5,7 @@ use crate::abi::{Errno, PollFd, SelectSets, SigSet, Timespec};
 use crate::components::{Description, Object, Restart, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::{Node, Place};
-use crate::kernel::{Block, CallResult, Kernel, Stop, WakeMode};
+use crate::kernel::{CallResult, Kernel, Stop, WakeMode};
 use crate::rows::{DescriptionRow, EpollRow, TaskRow};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -86,9 +86,9 @@ impl Kernel {
         Some(Answer { value: ready, payload: Payload::Poll(list) })
     }
 
-    /// Tells of each entry what its description is ready for, `POLLNVAL` where there is none: by
-    /// one look over all that changes nothing, and behind it of the instances of epoll(7), which
-    /// change when they are asked. Nobody asks them and the rest in an order that shows.
+    /// Tells of each entry that is ready for anything what that is, `POLLNVAL` where there is no
+    /// description: by one look over all that changes nothing, and behind it of the instances of
+    /// epoll(7), which change when they are asked. That they are asked last shows nowhere.
     #[inline]
     fn each_entry(
         &mut self,
@@ -109,7 +109,10 @@ impl Kernel {
                     epolls.push((at, epoll));
                 }
                 Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
-                    tell(at, entry, self.events_at(task, slot.description, description));
+                    let events = self.events_at(task, slot.description, description);
+                    if events != 0 {
+                        tell(at, entry, events);
+                    }
                 }
             }
         }
@@ -165,7 +168,12 @@ impl Kernel {
     }
 
     #[inline(never)]
-    fn events_of_other(&self, task: TaskRow, row: DescriptionRow, description: &Description) -> u32 {
+    fn events_of_other(
+        &self,
+        task: TaskRow,
+        row: DescriptionRow,
+        description: &Description,
+    ) -> u32 {
         if description.flags & O_PATH != 0 {
             return POLLNVAL;
         }
@@ -240,11 +248,7 @@ impl Kernel {
     }
 
     pub(crate) fn wait_until(&self, on: Waiting, timeout_ns: Option<u64>) -> Stop {
-        Stop::Block(Box::new(Block {
-            on,
-            deadline_ns: timeout_ns.map(|ns| self.now_ns.saturating_add(ns)),
-            restart: Restart::Never,
-        }))
+        Stop::block(on, timeout_ns.map(|ns| self.now_ns.saturating_add(ns)), Restart::Never)
     }
 
     /// select(2) and pselect6(2).
