@@ -2,8 +2,8 @@
 //! 10,000 live processes, polls, sockets and terminals among 100,000 too, beside the same calls on
 //! the Linux underneath.
 //!
-//! `cargo bench --bench calls` takes about a minute and a half. Compare within one run: a noisy machine
-//! moves all three alike.
+//! `cargo bench --bench calls` takes about a minute and a half. Compare within one run: a noisy
+//! machine moves all alike.
 
 #[path = "host/mod.rs"]
 mod host;

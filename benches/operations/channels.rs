@@ -176,9 +176,9 @@ fn terminal(kernel: &mut Kernel, task: u32) -> [i32; 2] {
     let flags = O_RDWR | O_NOCTTY;
     let open = Call::Open { path: Some(b"/dev/ptmx"), flags, mode: 0 };
     let master = done(kernel, task, open) as i32;
-    let unlock = Call::Ioctl { fd: master, request: TIOCSPTLCK.into(), arg: IoctlArg::Number(0) };
+    let unlock = Call::Ioctl { fd: master, request: TIOCSPTLCK, arg: IoctlArg::Number(0) };
     done(kernel, task, unlock);
-    let ask = Call::Ioctl { fd: master, request: TIOCGPTN.into(), arg: IoctlArg::Number(0) };
+    let ask = Call::Ioctl { fd: master, request: TIOCGPTN, arg: IoctlArg::Number(0) };
     let outcome = kernel.call(task, ask);
     let Outcome::Done(Answer { payload: Payload::Number(number), .. }) = outcome else {
         unreachable!("a number: {outcome:?}");
