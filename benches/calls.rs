@@ -1,8 +1,9 @@
 //! Times system calls through [`Kernel::call`](tickernel_systems::Kernel::call), alone and among
-//! 10,000 live processes, beside the same calls on the Linux underneath.
+//! 10,000 live processes, polls, sockets and terminals among 100,000 too, beside the same calls on
+//! the Linux underneath.
 //!
-//! `cargo bench --bench calls` takes about a minute. Compare within one run: a noisy machine
-//! moves all three alike.
+//! `cargo bench --bench calls` takes about a minute and a half. Compare within one run: a noisy
+//! machine moves all alike.
 
 #[path = "host/mod.rs"]
 mod host;
@@ -20,12 +21,20 @@ fn calls(criterion: &mut Criterion) {
     let mut host = Host::new(); // before the process is large
     let mut alone = Scene::new(0);
     let mut crowded = Scene::new(10_000);
+    // Built when it is first needed: `cargo bench --bench calls -- getpid` does without.
+    let mut throng: Option<Scene> = None;
     for operation in Operation::ALL {
         let mut group = criterion.benchmark_group(operation.name());
         group.bench_function("alone", |bench| bench.iter(|| alone.run(black_box(operation))));
         group.bench_function("among 10,000", |bench| {
             bench.iter(|| crowded.run(black_box(operation)));
         });
+        if is_of_many(operation) {
+            group.bench_function("among 100,000", |bench| {
+                let throng = throng.get_or_insert_with(|| Scene::new(100_000));
+                bench.iter(|| throng.run(black_box(operation)));
+            });
+        }
         if operation == Operation::Spawn {
             group.bench_function("Linux", |bench| {
                 bench.iter_custom(|times| {
@@ -39,6 +48,11 @@ fn calls(criterion: &mut Criterion) {
         }
         group.finish();
     }
+}
+
+/// What servers of many clients do: measured among more of them.
+const fn is_of_many(operation: Operation) -> bool {
+    matches!(operation, Operation::Channel(_) | Operation::Poll64 | Operation::EpollReady)
 }
 
 fn short() -> Criterion {

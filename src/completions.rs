@@ -53,7 +53,9 @@ impl Completions {
     #[inline]
     pub fn note_outcome(&mut self, outcome: &Outcome) {
         let short = outcome.short();
-        if short.word_bytes() < 8 && self.format_version > 1 {
+        // Eight bytes alone are one whole word: only in front of others are they these and a rest.
+        let fits = short.word_bytes() < 8 || short.is_whole() && !short.tail().is_empty();
+        if fits && self.format_version > 1 {
             self.add(short.word(), short.word_bytes(), short.tail());
         } else {
             self.note(outcome);
@@ -69,7 +71,7 @@ impl Completions {
         }
     }
 
-    /// An encoding of up to seven bytes in a number, and those behind them.
+    /// An encoding whose first bytes are a number: up to seven, or eight before others.
     #[inline]
     fn add(&mut self, head: u64, head_bytes: u32, tail: &[u8]) {
         let bytes = u64::from(head_bytes) + tail.len() as u64;

@@ -87,6 +87,7 @@ impl Kernel {
         must(by_user, "pending signals of a user are counted wrongly")?;
         self.audit_waiting(&mut uses.held_bytes)?;
         must(uses.held_bytes == self.counters.held_bytes, "held bytes are counted wrongly")?;
+        must(self.row_bytes() == self.rows.bytes(), "bytes of rows are counted wrongly")?;
         must(self.fs.is_counted(), "what files take is counted wrongly")?;
         self.audit_references()
     }

@@ -327,7 +327,7 @@ impl Kernel {
             Some(pipe) => pipe,
             None => {
                 let who = (boot.credentials.fsuid, boot.credentials.fsgid);
-                let pipe = self.new_pipe(who.0, who.1);
+                let pipe = self.new_pipe(who.0, who.1, 0);
                 let ends = boot.fds.iter().filter(|other| other.target == fd.target);
                 let access = |wanted: u32| {
                     move |other: &BootFd| other.flags & crate::abi::flags::O_ACCMODE == wanted

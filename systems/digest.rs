@@ -37,7 +37,7 @@ pub const fn hash64_short(seed: u64, word: u64, length: u64) -> u64 {
 
 /// The hash of eight bytes and more that does not wait for one word after the other: of four lanes
 /// the first takes a word and becomes the last. Words are taken from the end, and what is left in
-/// front is the last one. The bytes are up to seven that are a number already, as in
+/// front is the last one. The bytes are up to eight that are a number already, as in
 /// [`hash64_short`], and those behind them: nothing is joined in memory, and where a word begins
 /// does not depend on those before it.
 pub fn spread64(head: u64, head_bytes: u32, tail: &[u8]) -> u64 {
@@ -59,7 +59,7 @@ pub fn spread64(head: u64, head_bytes: u32, tail: &[u8]) -> u64 {
     for word in &mut words {
         lanes = turn(lanes, word_at(word, 0));
     }
-    // At most seven bytes of each: a whole word, the last ones, if there are so many.
+    // Eight bytes and seven at most: a whole word, the last ones, if there are so many.
     let front = words.remainder();
     let mut joined = u128::from(head) | u128::from(short_word(front)) << (8 * head_bytes);
     if let Some(rest_bytes) = (head_bytes + front.len() as u32).checked_sub(8) {

@@ -7,7 +7,7 @@
 use crate::abi::Errno;
 use crate::calls::record_lock::{LockedObject, RecordLocks};
 use crate::components::terminal::End;
-use crate::components::{FdSlot, Limits, Waiting};
+use crate::components::{FdSlot, Limits, Restart, Wait, Waiting};
 use crate::event::{
     Answer, Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Question, Refusal, Tick,
     Unchosen,
@@ -18,6 +18,7 @@ use crate::rows::{
 };
 use crate::tables::{Deadlines, PidTable};
 use crate::wire::{Bytes, Wire, WireReader};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -133,19 +134,18 @@ pub(crate) enum Stop {
     /// It fails.
     Fail(Errno),
     /// It waits for something, perhaps until a deadline.
-    Block(alloc::boxed::Box<Block>),
+    Block(Box<Wait>),
     /// The host must answer first.
     Ask(Question),
     /// The task is gone, or in another program: the call answers 0 and nothing else of it counts.
     Ended,
 }
 
-/// A call that is about to wait.
-#[derive(Debug)]
-pub(crate) struct Block {
-    pub(crate) on: Waiting,
-    pub(crate) deadline_ns: Option<u64>,
-    pub(crate) restart: crate::components::Restart,
+impl Stop {
+    /// A call that is about to wait. Its number and its place in the order come when it does.
+    pub(crate) fn block(on: Waiting, deadline_ns: Option<u64>, restart: Restart) -> Self {
+        Stop::Block(Box::new(Wait { call: CallId(0), since: 0, deadline_ns, restart, on }))
+    }
 }
 
 impl From<Errno> for Stop {
@@ -465,7 +465,7 @@ impl Kernel {
         match self.dispatch(task, call) {
             Ok(answer) => Outcome::Done(answer),
             Err(Stop::Fail(errno)) => Outcome::Failed(errno),
-            Err(Stop::Block(block)) => self.block(tick, task, *block),
+            Err(Stop::Block(block)) => self.block(tick, task, block),
             Err(Stop::Ask(question)) => self.begin_asking(tick, tid, call, question),
             Err(Stop::Ended) => Outcome::Done(Answer::default()),
         }
@@ -538,12 +538,14 @@ impl Kernel {
         };
         let mut bytes = Vec::new();
         call.put(&mut bytes);
-        let block = Block {
-            on: Waiting::Parked(Bytes(bytes)),
+        let wait = Wait {
+            call: CallId(0),
+            since: 0,
             deadline_ns: None,
-            restart: crate::components::Restart::WithFlag,
+            restart: Restart::WithFlag,
+            on: Waiting::Parked(Bytes(bytes)),
         };
-        self.block(tick, task, block)
+        self.block(tick, task, Box::new(wait))
     }
 
     /// Asks the host, or takes its answer if this is the planning after it.

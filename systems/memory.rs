@@ -4,7 +4,7 @@
 //! Linux refuses when memory runs out; here [`Config`] says when that is, so that no
 //! program, trace or recording makes this process grow without bound. What each thing costs is the
 //! table below: a round number above what it takes, equal on every machine (an assertion holds the
-//! sizes against it). Rows are counted by their tables, what has no fixed size by
+//! sizes against it). Rows are counted as they come and go, what has no fixed size by
 //! `Counters::held_bytes`; nothing walks. Texts that a fork shares are counted once a process, as
 //! Linux counts a stack. What is refused, by the man page of the call:
 //!
@@ -138,9 +138,13 @@ impl Kernel {
     /// Bytes that the kernel keeps for programs, without files and the pages of pipes.
     #[inline]
     pub fn memory_bytes(&self) -> u64 {
+        self.counters.held_bytes + self.rows.bytes()
+    }
+
+    /// What the rows count as by their numbers: the sum that `Rows` keeps.
+    pub(crate) fn row_bytes(&self) -> u64 {
         let rows = &self.rows;
-        self.counters.held_bytes
-            + ProcessRow::live(rows) * PROCESS_BYTES
+        ProcessRow::live(rows) * PROCESS_BYTES
             + TaskRow::live(rows) * TASK_BYTES
             + DescriptionRow::live(rows) * DESCRIPTION_BYTES
             + PipeRow::live(rows) * PIPE_BYTES
@@ -170,6 +174,7 @@ impl Kernel {
     }
 
     /// Whether so much more may be kept.
+    #[inline]
     pub(crate) fn has_memory(&self, more: u64) -> bool {
         self.memory_bytes().saturating_add(more) <= self.config.max_memory_bytes
     }

@@ -11,7 +11,7 @@ use crate::abi::{Errno, WaitStatus};
 use crate::calls::transfer::Sending;
 use crate::components::{Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
-use crate::kernel::{Asking, Block, Changed, Kernel, Stop, WakeMode};
+use crate::kernel::{Asking, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
 use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
 use crate::tables::deadlines::Due;
@@ -58,26 +58,20 @@ impl Kernel {
     }
 
     /// Puts a task to sleep in a call.
-    pub(crate) fn block(&mut self, tick: u64, row: TaskRow, mut block: Block) -> Outcome {
+    pub(crate) fn block(&mut self, tick: u64, row: TaskRow, mut wait: Box<Wait>) -> Outcome {
         let call = CallId(tick);
-        let bytes = memory::wait_bytes(&block.on);
+        let bytes = memory::wait_bytes(&wait.on);
         if bytes > 0 && !self.has_memory(bytes) {
-            self.let_go(row, &block.on);
+            self.let_go(row, &wait.on);
             self.end_temporary_mask(row);
-            return match block.on.partial() {
+            return match wait.on.partial() {
                 Some(answer) => Outcome::Done(answer),
                 None => Outcome::Failed(Errno::ENOMEM),
             };
         }
         self.hold_bytes(bytes);
         self.counters.next_since += 1;
-        let wait = Box::new(Wait {
-            call,
-            since: self.counters.next_since,
-            deadline_ns: block.deadline_ns,
-            restart: block.restart,
-            on: block.on,
-        });
+        (wait.call, wait.since) = (call, self.counters.next_since);
         self.counters.blocked += 1;
         // What is made again after a signal that it caused itself does not wait either.
         let caused = matches!(wait.on, Waiting::Parked(_));
@@ -221,7 +215,11 @@ impl Kernel {
     }
 
     fn watch_description(&mut self, row: DescriptionRow, since: u64, tid: u32, enter: bool) {
-        if self.rows[row].terminal.is_some() {
+        let description = &self.rows[row];
+        if let Target::Pipe(pipe, _) = description.target {
+            return self.watch_pipe(pipe, since, tid, enter);
+        }
+        if description.terminal.is_some() {
             return self.watch_terminal(row, (true, true), since, tid, enter);
         }
         let handlers = self.pids.task(tid).map(|task| self.rows[task].handlers);
@@ -328,11 +326,13 @@ impl Kernel {
             return;
         }
         self.max_bytes = u64::MAX;
-        self.attempt(row);
+        if let Some(result) = self.attempt(row) {
+            self.complete(row, result);
+        }
     }
 
-    /// Tries the blocked call of a task; completes it if it is done.
-    pub(crate) fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
+    /// Tries the blocked call of a task: its result if it is done, and is to be completed.
+    fn attempt(&mut self, row: TaskRow) -> Option<Completed> {
         let mut wait = self.rows[row].wait.take()?;
         let again = match &wait.on {
             Waiting::Parked(call) => Some(call.clone()),
@@ -356,7 +356,6 @@ impl Kernel {
         if uninterruptible && self.config.wake == WakeMode::Auto && self.stops_first(row) {
             return None;
         }
-        self.complete(row, result.clone());
         Some(result)
     }
 
@@ -530,10 +529,12 @@ impl Kernel {
             let bytes = bytes.clone();
             return self.unpark(row, call, &bytes, max_bytes);
         }
-        match self.attempt(row) {
-            Some(Completed::Done(answer)) => Outcome::Done(answer),
-            Some(Completed::Failed(errno)) => Outcome::Failed(errno),
-            Some(Completed::Gone(_)) | None => Outcome::Blocked(call),
+        let Some(result) = self.attempt(row) else { return Outcome::Blocked(call) };
+        self.complete(row, result.clone());
+        match result {
+            Completed::Done(answer) => Outcome::Done(answer),
+            Completed::Failed(errno) => Outcome::Failed(errno),
+            Completed::Gone(_) => Outcome::Blocked(call),
         }
     }
 
@@ -564,7 +565,6 @@ impl Kernel {
             // Only open(2) and calls on terminals are made again so: they do neither.
             Err(Stop::Ended | Stop::Ask(_)) => return None,
         };
-        self.complete(row, result.clone());
         Some(result)
     }
 
@@ -583,7 +583,7 @@ impl Kernel {
                 if let Some(wait) = self.unsleep(row) {
                     self.forget_wait(&wait.on);
                 }
-                return self.block(call.0, row, *block);
+                return self.block(call.0, row, block);
             }
             Err(Stop::Ask(question)) => {
                 let mut event = Vec::new();

@@ -27,6 +27,10 @@ use crate::components::{
     ProcessText, Socket, Task, Terminal, Text, TextDefault,
 };
 use crate::digest::{hash_number, hash64};
+use crate::memory::{
+    DESCRIPTION_BYTES, EPOLL_BYTES, EVENT_BYTES, PIDFD_BYTES, PIPE_BYTES, PROCESS_BYTES,
+    SOCKET_BYTES, TASK_BYTES, TERMINAL_BYTES,
+};
 use crate::wire::Wire;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -183,8 +187,12 @@ pub trait Encode {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>);
 }
 
+/// Rows that are counted with the row that holds them.
+const NO_BYTES: u64 = 0;
+
+/// The table of kinds, each with the salt of its digest and what a row counts as.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $row:ident $column:ident: $value:ident $salt:literal,)*) => {
+    ($($(#[$doc:meta])* $row:ident $column:ident: $value:ident $salt:literal $bytes:ident,)*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,10 +222,13 @@ macro_rules! kinds {
                 #[inline]
                 fn spawn(rows: &mut Rows, own_id: u64, value: $value) -> Self {
                     let (at, generation) = rows.$column.insert(&mut rows.world, own_id, value);
+                    rows.bytes += $bytes;
                     $row { at, generation }
                 }
                 fn remove(self, rows: &mut Rows) -> bool {
-                    rows.$column.remove(&mut rows.world, self.at, self.generation)
+                    let gone = rows.$column.remove(&mut rows.world, self.at, self.generation);
+                    rows.bytes -= if gone { $bytes } else { 0 };
+                    gone
                 }
                 fn own_id(self, rows: &Rows) -> u64 {
                     rows.$column.find(self.at, self.generation).map_or(0, |row| row.own_id)
@@ -264,6 +275,8 @@ macro_rules! kinds {
         pub struct Rows {
             world: World,
             scratch: Vec<u8>,
+            /// What all rows count as (`memory.rs`).
+            bytes: u64,
             $($column: Column<$value>,)*
         }
 
@@ -273,7 +286,7 @@ macro_rules! kinds {
                 let mut world = World::new();
                 $(register_archetype::<$value>(&mut world);)*
                 Self {
-                    world, scratch: Vec::new(),
+                    world, scratch: Vec::new(), bytes: 0,
                     $($column: Column::new(),)*
                 }
             }
@@ -317,31 +330,31 @@ fn register_archetype<V: TextDefault>(world: &mut World) {
 
 kinds! {
     /// A task (thread).
-    TaskRow tasks: Task 0x7461736b,
+    TaskRow tasks: Task 0x7461736b TASK_BYTES,
     /// A process (thread group).
-    ProcessRow processes: Process 0x70726f63,
+    ProcessRow processes: Process 0x70726f63 PROCESS_BYTES,
     /// A descriptor table.
-    FilesRow files: Files 0x66696c65,
+    FilesRow files: Files 0x66696c65 NO_BYTES,
     /// A file system context: cwd, root, umask.
-    ContextRow contexts: Context 0x63747874,
+    ContextRow contexts: Context 0x63747874 NO_BYTES,
     /// A table of signal dispositions.
-    HandlersRow handlers: Handlers 0x68616e64,
+    HandlersRow handlers: Handlers 0x68616e64 NO_BYTES,
     /// An open file description.
-    DescriptionRow descriptions: Description 0x64657363,
+    DescriptionRow descriptions: Description 0x64657363 DESCRIPTION_BYTES,
     /// A pipe or an opened FIFO.
-    PipeRow pipes: Pipe 0x70697065,
+    PipeRow pipes: Pipe 0x70697065 PIPE_BYTES,
     /// A socket.
-    SocketRow sockets: Socket 0x736f636b,
+    SocketRow sockets: Socket 0x736f636b SOCKET_BYTES,
     /// The texts of processes. No digest or snapshot lists them: each process writes its own.
-    TextRow texts: Text 0x74657874,
+    TextRow texts: Text 0x74657874 NO_BYTES,
     /// A counter of eventfd(2).
-    EventRow events: Event 0x6576656e,
+    EventRow events: Event 0x6576656e EVENT_BYTES,
     /// What a pidfd refers to.
-    PidfdRow pidfds: Pidfd 0x70696466,
+    PidfdRow pidfds: Pidfd 0x70696466 PIDFD_BYTES,
     /// An instance of epoll(7).
-    EpollRow epolls: Epoll 0x65706f6c,
+    EpollRow epolls: Epoll 0x65706f6c EPOLL_BYTES,
     /// A pseudo-terminal.
-    TerminalRow terminals: Terminal 0x7465726d,
+    TerminalRow terminals: Terminal 0x7465726d TERMINAL_BYTES,
 }
 
 impl Default for Rows {
@@ -357,6 +370,12 @@ impl core::fmt::Debug for Rows {
 }
 
 impl Rows {
+    /// What all rows count as, in bytes (`memory.rs`).
+    #[inline]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Two tables of dispositions, the second to change.
     #[inline]
     pub fn handlers_pair(

@@ -2,7 +2,10 @@
 //! comparison. What a blocked read costs there depends on its scheduler: that one is left out.
 //! fork(2) costs what its process is large: a small one, made before anything else, does it.
 
+mod channels;
+
 use crate::operations::{GROUP, ONE, Operation, PIPES, WATCHED, WRITES};
+use channels::Channels;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
 use rustix::io::{dup, read, write};
 use rustix::pipe::pipe;
@@ -31,6 +34,7 @@ pub(crate) struct Host {
     buffer: Vec<u8>,
     /// An instance of epoll(7) and what it watches; nothing where that may not be so many.
     watch: Option<(OwnedFd, Vec<OwnedFd>)>,
+    channels: Channels,
 }
 
 impl Host {
@@ -54,6 +58,7 @@ impl Host {
             data: vec![7; 65_536],
             buffer: vec![0; 65_536],
             watch: watch(),
+            channels: Channels::new(),
         }
     }
 
@@ -100,6 +105,7 @@ impl Host {
                 self.watch(2);
                 read(other, &mut [0; 8]).expect("a count");
             }
+            Operation::Channel(channel) => self.channels.run(channel),
         }
     }
 

@@ -2,6 +2,9 @@
 //! `instructions` counts their instructions. Each leaves the kernel as it found it, so that it
 //! can be repeated.
 
+pub(crate) mod channels;
+
+use channels::{Channel, Channels};
 use tickernel_systems::abi::flags::{
     EFD_NONBLOCK, EPOLL_CTL_ADD, EPOLLIN, O_CREAT, O_RDWR, POLLIN, RLIMIT_NOFILE,
 };
@@ -54,11 +57,13 @@ pub(crate) enum Operation {
     EpollReady,
     /// write(2) to another of them, epoll_wait(2) that tells of both, read(2).
     EpollTold,
+    /// What sockets and terminals do.
+    Channel(Channel),
 }
 
 impl Operation {
     /// All, in the order of the reports.
-    pub(crate) const ALL: [Operation; 15] = [
+    pub(crate) const ALL: [Operation; 21] = [
         Operation::Getpid,
         Operation::DupClose,
         Operation::PipeClose,
@@ -74,6 +79,12 @@ impl Operation {
         Operation::Poll64,
         Operation::EpollReady,
         Operation::EpollTold,
+        Operation::Channel(Channel::ALL[0]),
+        Operation::Channel(Channel::ALL[1]),
+        Operation::Channel(Channel::ALL[2]),
+        Operation::Channel(Channel::ALL[3]),
+        Operation::Channel(Channel::ALL[4]),
+        Operation::Channel(Channel::ALL[5]),
     ];
 
     /// Its name in reports.
@@ -94,6 +105,7 @@ impl Operation {
             Operation::Poll64 => "poll 64 pipes",
             Operation::EpollReady => "epoll_wait, 1 ready of 10,000",
             Operation::EpollTold => "eventfd write + epoll_wait + read",
+            Operation::Channel(channel) => channel.name(),
         }
     }
 }
@@ -118,6 +130,7 @@ pub(crate) struct Scene {
     data: Vec<u8>,
     polled: Vec<PollFd>,
     watch: Watch,
+    channels: Channels,
 }
 
 /// A process with an instance of epoll(7) that watches many counters, of which the first is ready.
@@ -132,7 +145,9 @@ impl Scene {
     /// `idle` processes beside those that the operations need. They are there before the others, so
     /// that these do not have the first rows.
     pub(crate) fn new(idle: usize) -> Self {
-        let mut kernel = Kernel::new(Config::default());
+        // Room for a hundred thousand; what is asked of it costs the same.
+        let max_memory_bytes = 1 << 30;
+        let mut kernel = Kernel::new(Config { max_memory_bytes, ..Config::default() });
         for _ in 0..idle {
             done(&mut kernel, 1, Call::Fork {});
         }
@@ -151,6 +166,7 @@ impl Scene {
         let (polled, last) = Self::pipes(&mut kernel, active);
         done(&mut kernel, active, Call::Write { fd: last, data: b"x" });
         let watch = Watch::new(&mut kernel);
+        let channels = Channels::new(&mut kernel);
         Self {
             kernel,
             active,
@@ -164,6 +180,7 @@ impl Scene {
             data: vec![7; 65_536],
             polled,
             watch,
+            channels,
         }
     }
 
@@ -221,6 +238,7 @@ impl Scene {
                 self.watch.wait(&mut self.kernel, 2);
                 done(&mut self.kernel, process, Call::Read { fd, count: 8 });
             }
+            Operation::Channel(channel) => self.channels.run(&mut self.kernel, channel),
         }
     }
 

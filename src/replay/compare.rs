@@ -15,7 +15,7 @@ use tickernel_systems::event::{Answer, Call, Payload};
 
 use super::cookies::Cookies;
 use super::expected::{
-    CUT, Expected, FED, FED_PROC, IGNORE_PAYLOAD, IGNORE_VALUE, MAPPED, Recorded, Told, stat_bits,
+    CUT, Expected, FED, FED_PROC, IGNORE_PAYLOAD, IGNORE_VALUE, MAPPED, Recorded, stat_bits,
 };
 use super::files::{FileName, Files};
 use super::text::payload_text;
@@ -300,12 +300,12 @@ impl Bindings {
 /// Judges a call by the encoding of its outcome alone; `None` where an equal answer is not all that
 /// counts, or it is not equal byte by byte: [`Bindings::judge`] says more.
 pub(super) fn judge_bytes(
-    told: &Told<'_>,
     call: &Call<'_>,
     result: &Result<Answer, Errno>,
-    encoded: &[u8],
+    same: Option<u32>,
 ) -> Option<Verdict> {
     // What later answers are held against is kept by `judge`.
+    let flags = same?;
     let is_kept = match result.as_ref().map(|answer| &answer.payload) {
         Ok(Payload::Stat(_) | Payload::Dirents(_)) => true,
         Ok(Payload::Data(bytes)) => object(&bytes.0).is_some(),
@@ -315,7 +315,6 @@ pub(super) fn judge_bytes(
     if is_kept {
         return None;
     }
-    let flags = told.flags_if_same(encoded)?;
     Some(if flags & FED != 0 { Verdict::Fed(flags & FED_PROC != 0) } else { Verdict::Compared })
 }
 

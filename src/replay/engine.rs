@@ -144,6 +144,19 @@ impl Engine {
         self.completions.note_encoded(&self.scratch);
     }
 
+    /// Notes an outcome, and holds its encoding against what is told of it: the flags if that is
+    /// the same. The bytes that most answers end with are looked at where they lie.
+    fn hold(&mut self, told: &Told<'_>, outcome: &Outcome) -> Option<u32> {
+        let short = outcome.short();
+        if !short.is_whole() {
+            self.note(outcome);
+            return told.flags_if_same(&self.scratch, &[]);
+        }
+        self.completions.note_outcome(outcome);
+        let head = short.word().to_le_bytes();
+        told.flags_if_same(&head[..short.word_bytes() as usize], short.tail())
+    }
+
     /// The rolling hash of all outcomes and outputs so far (traces/README.md, "Hash").
     pub fn completions(&self) -> u64 {
         self.completions.hash()
@@ -189,8 +202,8 @@ impl Engine {
                     Event::Call { task, call } => self.kernel.call_kept(*task, call),
                     other => self.kernel.take(other.clone()),
                 };
-                self.note(&outcome);
-                self.fresh(open, &event, outcome)?;
+                let same = self.hold(&open.told, &outcome);
+                self.fresh(open, &event, outcome, same)?;
                 return self.drain(|_| ());
             }
             self.open.insert(seq, open.into_owned());
@@ -306,13 +319,14 @@ impl Engine {
         })
     }
 
-    /// The outcome of a call or delivery that says what is expected of it; its encoding is what
-    /// was noted last.
+    /// The outcome of a call or delivery that says what is expected of it: the flags of that if it
+    /// is the same.
     fn fresh(
         &mut self,
         open: Open<'_>,
         event: &Event<'_>,
         outcome: Outcome,
+        same: Option<u32>,
     ) -> Result<(), StepError> {
         let result = match outcome {
             Outcome::Done(answer) => Ok(answer),
@@ -330,7 +344,7 @@ impl Engine {
         }
         if let Event::Call { call, .. } = event
             && self.wrong_signals.is_empty()
-            && let Some(verdict) = compare::judge_bytes(&open.told, call, &result, &self.scratch)
+            && let Some(verdict) = compare::judge_bytes(call, &result, same)
         {
             debug_assert_eq!(Some(&verdict), self.judge(&open, call, &result).ok().as_ref());
             self.ended(&open, verdict, result);

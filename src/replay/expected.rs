@@ -175,11 +175,11 @@ impl<'a> Told<'a> {
     }
 
     /// The flags, if value and payload are equal to those of an encoded
-    /// [`Outcome`](tickernel_systems::event::Outcome): `Done` and `Failed` are written as
-    /// [`Recorded::Value`] with its payload and [`Recorded::Errno`] are, and an encoding is the
-    /// prefix of no other. `None` says nothing: take it apart.
-    pub(super) fn flags_if_same(&self, outcome: &[u8]) -> Option<u32> {
-        let rest = self.answer().strip_prefix(outcome)?;
+    /// [`Outcome`](tickernel_systems::event::Outcome), which may stand in two pieces: `Done` and
+    /// `Failed` are written as [`Recorded::Value`] with its payload and [`Recorded::Errno`] are,
+    /// and an encoding is the prefix of no other. `None` says nothing: take it apart.
+    pub(super) fn flags_if_same(&self, outcome: &[u8], tail: &[u8]) -> Option<u32> {
+        let rest = self.answer().strip_prefix(outcome)?.strip_prefix(tail)?;
         let mut reader = WireReader::new(rest);
         if outcome.first() == Some(&1) {
             matches!(Payload::get(&mut reader), Ok(Payload::None)).then_some(())?;

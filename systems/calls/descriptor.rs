@@ -80,10 +80,12 @@ impl Kernel {
         Ok(fd)
     }
 
-    /// The same without a look at whether the table may grow that far.
-    pub(crate) fn free_fd_below_limit(&self, task: TaskRow, from: u32) -> Result<u32, Errno> {
-        let fd = self.rows[self.rows[task].files].lowest_free(from);
-        if fd >= self.max_fds(task) { Err(Errno::EMFILE) } else { Ok(fd) }
+    /// The two lowest free numbers, without a look at whether the table may grow that far.
+    pub(crate) fn two_free_fds(&self, task: TaskRow) -> Result<[u32; 2], Errno> {
+        let files = &self.rows[self.rows[task].files];
+        let first = files.lowest_free(0);
+        let second = files.lowest_free(first + 1);
+        if second >= self.max_fds(task) { Err(Errno::EMFILE) } else { Ok([first, second]) }
     }
 
     /// Puts a description at a free number.
@@ -95,9 +97,15 @@ impl Kernel {
         cloexec: bool,
     ) {
         let files = self.rows[task].files;
+        self.install_in(files, fd, FdSlot { description, cloexec });
+    }
+
+    /// The same in a table.
+    #[inline]
+    pub(crate) fn install_in(&mut self, files: FilesRow, fd: u32, slot: FdSlot) {
         let table = &mut self.rows[files];
         let before = table.slots.len();
-        table.put(fd, FdSlot { description, cloexec });
+        table.put(fd, slot);
         if table.slots.len() > before {
             let longer = (table.slots.len() - before) as u64;
             self.counters.held_bytes += longer * crate::memory::FD_BYTES;
@@ -127,12 +135,10 @@ impl Kernel {
     }
 
     fn end_description(&mut self, row: DescriptionRow) {
-        if self.rows[row].flock != 0 {
-            self.unlock_description(row);
-        }
-        self.forget_description_locks(row);
-        if !self.rows[row].watched_by.is_empty() {
-            self.drop_watching_items(row);
+        let description = &self.rows[row];
+        let has_kept = description.flock != 0 || !description.watched_by.is_empty();
+        if has_kept || !self.record_locks.is_empty() {
+            self.drop_kept(row);
         }
         let description = &self.rows[row];
         let (target, flags, side) = (description.target, description.flags, description.terminal);
@@ -162,6 +168,18 @@ impl Kernel {
                 }
                 self.close_pipe_end(pipe, place, flags);
             }
+        }
+    }
+
+    /// Locks of a description, and items of epoll(7) that watch it, go with it.
+    #[cold]
+    fn drop_kept(&mut self, row: DescriptionRow) {
+        if self.rows[row].flock != 0 {
+            self.unlock_description(row);
+        }
+        self.forget_description_locks(row);
+        if !self.rows[row].watched_by.is_empty() {
+            self.drop_watching_items(row);
         }
     }
 

@@ -9,11 +9,10 @@ use crate::abi::{EpollEvent, Errno, SigSet, Timespec};
 use crate::components::epoll::{Item, PRIVATE_BITS, WATCHES_MAX};
 use crate::components::{Epoll, Object, Restart, Target, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{CallResult, Kernel, Stop};
 use crate::memory::{EPOLL_BYTES, ITEM_BYTES};
 use crate::rows::{DescriptionRow, EpollRow, HandlersRow, RowKind, TaskRow};
 use crate::watchers::ALWAYS;
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -362,11 +361,11 @@ impl Kernel {
             return Ok(answer_of(events));
         }
         self.rows[description].refs += 1;
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::Epoll { description, max_events },
-            deadline_ns: timeout_ns.map(|ns| self.now_ns.saturating_add(ns)),
-            restart: Restart::NeverAtAll,
-        })))
+        Err(Stop::block(
+            Waiting::Epoll { description, max_events },
+            timeout_ns.map(|ns| self.now_ns.saturating_add(ns)),
+            Restart::NeverAtAll,
+        ))
     }
 
     /// A call that waits looks again.

@@ -6,10 +6,9 @@ use crate::abi::flags::*;
 use crate::components::anonymous::EVENT_MAX;
 use crate::components::{Event, Object, Restart, Target, WaitQueue, Waiting};
 use crate::event::Answer;
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::rows::{DescriptionRow, EventRow, RowKind, TaskRow};
 use crate::watchers::Wake;
-use alloc::boxed::Box;
 
 /// Bytes of the counter: what a read needs room for, and all that a write may give.
 const COUNTER_BYTES: u64 = 8;
@@ -83,7 +82,7 @@ impl Kernel {
 
     fn wait_for_event(&mut self, row: DescriptionRow, on: Waiting) -> Stop {
         self.rows[row].refs += 1;
-        Stop::Block(Box::new(Block { on, deadline_ns: None, restart: Restart::WithFlag }))
+        Stop::block(on, None, Restart::WithFlag)
     }
 
     /// A read or, with a value, a write that waits tries again.

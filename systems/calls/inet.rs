@@ -157,8 +157,8 @@ impl Kernel {
         let name = self.shown(socket, at);
         let more = self.rows[socket].more_mut();
         (more.name, more.has_port) = (name, true);
-        let key = (self.ports_of(socket), at.port, socket.own_id(&self.rows));
-        self.sockets.ports.insert(key, socket);
+        let (ports, id) = (self.ports_of(socket), socket.own_id(&self.rows));
+        self.sockets.enter_port(ports, at.port, id, socket);
     }
 
     /// A port for who never asked for one.
@@ -240,8 +240,10 @@ impl Kernel {
             self.rows[socket].more_mut().has_port = false;
             let port = self.endpoint(socket).port;
             let id = socket.own_id(&self.rows);
-            self.sockets.ports.remove(&(self.ports_of(socket), port, id));
-            self.sockets.listeners.remove(&(port, id));
+            self.sockets.leave_port(self.ports_of(socket), port, id);
+            if self.rows[socket].backlog().is_some() {
+                self.sockets.leave_listener(port, id);
+            }
         }
     }
 
@@ -258,9 +260,9 @@ impl Kernel {
         if self.has_port(socket) {
             let port = self.endpoint(socket).port;
             let id = socket.own_id(&self.rows);
-            self.sockets.ports.insert((self.ports_of(socket), port, id), socket);
+            self.sockets.enter_port(self.ports_of(socket), port, id, socket);
             if self.rows[socket].backlog().is_some() {
-                self.sockets.listeners.insert((port, id), socket);
+                self.sockets.enter_listener(port, id, socket);
             }
         }
     }

@@ -11,13 +11,12 @@ use crate::components::inotify::{INSTANCES_MAX, Instance, Notice, Queued, WATCHE
 use crate::components::{Object, Restart, Target, Waiting};
 use crate::event::{Answer, Path};
 use crate::fs::{InodeId, MAY_READ, Told};
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::memory::{INSTANCE_BYTES, NOTICE_BYTES, WATCH_BYTES};
 use crate::procview::caller;
 use crate::rows::{DescriptionRow, RowKind, TaskRow};
 use crate::watchers::Wake;
 use crate::wire::Bytes;
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -328,11 +327,7 @@ impl Kernel {
             return Err(Errno::EAGAIN.into());
         }
         self.rows[row].refs += 1;
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::PipeRead { description: row, count },
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-        })))
+        Err(Stop::block(Waiting::PipeRead { description: row, count }, None, Restart::WithFlag))
     }
 
     /// What a reader gets; `None` if it must wait.

@@ -10,11 +10,10 @@ use crate::abi::{Errno, SigInfo, Signal};
 use crate::components::terminal::End;
 use crate::components::{Restart, Waiting};
 use crate::event::{Answer, Call, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, ProcessRow, TaskRow, TerminalRow};
 use crate::tables::family::Club;
 use crate::wire::{Bytes, Wire};
-use alloc::boxed::Box;
 
 /// Whether a process may do what only the foreground may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl Kernel {
         let mut bytes = Bytes::default();
         call.put(&mut bytes.0);
         let on = Waiting::Parked(bytes);
-        Stop::Block(Box::new(Block { on, deadline_ns: None, restart: Restart::WithFlag }))
+        Stop::block(on, None, Restart::WithFlag)
     }
 
     /// A signal of the kernel's to every member of a group.

@@ -7,9 +7,8 @@ use crate::abi::flags::*;
 use crate::components::{Restart, WaitQueue, Waiting};
 use crate::event::Answer;
 use crate::fs::InodeId;
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::rows::{DescriptionRow, TaskRow};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The flock(2) locks of an inode and the calls that wait for them.
@@ -56,11 +55,11 @@ impl Kernel {
             return Err(Errno::EAGAIN.into());
         }
         self.rows[row].refs += 1;
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::Flock { description: row, operation: kind },
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-        })))
+        Err(Stop::block(
+            Waiting::Flock { description: row, operation: kind },
+            None,
+            Restart::WithFlag,
+        ))
     }
 
     /// Takes the lock if nothing conflicts. A conversion gives the old lock up first (flock(2)).

@@ -49,6 +49,10 @@ impl Kernel {
         let is_unix = self.rows[socket].domain == AF_UNIX;
         if is_unix {
             self.check_packets(socket)?;
+        } else if self.is_udp(socket) {
+            // It goes or does not: nothing is kept for a wait.
+            self.send_udp(socket, message.data, message.flags, message.to)?;
+            return Ok(Answer::value(message.data.len() as i64));
         }
         if let Some(cred) = message.cred.filter(|_| is_unix) {
             self.check_cred(task, cred)?;
@@ -74,6 +78,9 @@ impl Kernel {
     ) -> CallResult {
         if self.asks_host(socket) {
             return self.unmodelled(WRITE);
+        }
+        if let Some(result) = self.write_at_once(socket, data) {
+            return result;
         }
         self.send_message(task, row, socket, data, Manner::default())
     }
@@ -150,7 +157,8 @@ impl Kernel {
                     return Ok(Sent::Full);
                 }
             }
-            AF_INET | AF_INET6 => self.check_send_udp(socket, data, manner)?,
+            // It is sent or not: looked at when it is.
+            AF_INET | AF_INET6 => {}
             _ => return Err(Errno::EOPNOTSUPP),
         }
         Ok(Sent::All)
@@ -167,7 +175,10 @@ impl Kernel {
     ) -> Result<bool, Errno> {
         match self.rows[socket].domain {
             AF_UNIX => self.send_unix(task, socket, bytes, first, manner),
-            _ if !self.rows[socket].is_stream() => self.send_datagram(socket, bytes, manner),
+            _ if !self.rows[socket].is_stream() => {
+                self.send_udp(socket, bytes, manner.flags, manner.to.as_ref())?;
+                Ok(true)
+            }
             _ => match self.check_send_tcp(task, socket, manner)? {
                 true => Ok(false),
                 false => self.send_segment(socket, bytes),
@@ -238,6 +249,11 @@ impl Kernel {
         if self.asks_host(socket) {
             return self.unmodelled(READ);
         }
+        if count > 0
+            && let Some(answer) = self.read_at_once(socket, count)
+        {
+            return Ok(answer);
+        }
         let receiving = Receiving::read(count);
         if count == 0 {
             return Ok(receiving.of_bytes(Vec::new()));
@@ -302,6 +318,9 @@ impl Kernel {
 
     /// The answer to what was taken; descriptors that came along are installed.
     fn received(&mut self, task: TaskRow, receiving: &mut Receiving, taken: Taken) -> Answer {
+        if receiving.form == Form::Read && receiving.taken.is_empty() && taken.rights.is_empty() {
+            return Answer::data(taken.bytes);
+        }
         let mut flags = receiving.flags & MSG_CMSG_CLOEXEC;
         let mut data = core::mem::take(&mut receiving.taken);
         if data.is_empty() {

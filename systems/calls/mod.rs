@@ -42,6 +42,7 @@ mod socket;
 mod socket_options;
 mod socket_waits;
 pub(crate) mod splice;
+mod stream;
 mod sync;
 mod tcp;
 pub(crate) mod terminal;
@@ -101,6 +102,12 @@ impl Kernel {
             Call::Fork {} => self.fork(task),
             Call::ExitGroup { status } => self.exit_group(task, *status),
             Call::Wait4 { wpid, options } => self.wait4(task, *wpid, *options),
+            Call::Pipe {} => self.pipe2(task, 0),
+            Call::Pipe2 { flags } => self.pipe2(task, *flags),
+            // What servers do most goes past the subjects that stand before it.
+            Call::Poll { .. } | Call::EpollWait { .. } => self.dispatch_waits(task, call),
+            Call::Sendto { .. } | Call::Recvfrom { .. } => self.dispatch_sockets(task, call),
+            Call::Connect { .. } | Call::Accept { .. } => self.dispatch_sockets(task, call),
             other => self.dispatch_descriptors(task, other),
         }
     }
@@ -119,8 +126,6 @@ impl Kernel {
             Call::CloseRange { first, last, flags } => self.close_range(task, first, last, flags),
             Call::Fcntl { fd, cmd, arg } => self.fcntl(task, fd, cmd, arg),
             Call::Ioctl { fd, request, arg } => self.ioctl(task, fd, request, arg),
-            Call::Pipe {} => self.pipe2(task, 0),
-            Call::Pipe2 { flags } => self.pipe2(task, flags),
             Call::Preadv { fd, count, offset: 0.. }
                 if is_odd(count) && self.has_place(task, fd) =>
             {

@@ -7,13 +7,12 @@ use crate::calls::terminal::Opening;
 use crate::components::{Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, Path};
 use crate::fs::{self, Kind, Place};
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop, WakeMode};
+use crate::kernel::{CallResult, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
 use crate::procview::caller;
 use crate::rows::{DescriptionRow, PipeRow, ProcessRow, TaskRow};
 use crate::watchers::{READERS, Wake};
 use crate::wire::{Bytes, Wire};
-use alloc::boxed::Box;
 
 /// Flags that F_GETFL shows: those of creation are not kept (open(2)).
 const NOT_KEPT: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
@@ -213,7 +212,7 @@ impl Kernel {
         let pipe = match self.fifos.get(&inode) {
             Some(pipe) => *pipe,
             None => {
-                let pipe = self.new_pipe(0, 0);
+                let pipe = self.new_pipe(0, 0, 0);
                 self.fifos.insert(inode, pipe);
                 pipe
             }
@@ -279,11 +278,11 @@ impl Kernel {
             let place = place.ok_or(Errno::ENXIO)?;
             self.reserve_fd(task, fd);
             let again = Bytes::default();
-            return Err(Stop::Block(Box::new(Block {
-                on: Waiting::FifoOpen { pipe, place, fd, flags, seen, over: false, again },
-                deadline_ns: None,
-                restart: Restart::WithFlag,
-            })));
+            return Err(Stop::block(
+                Waiting::FifoOpen { pipe, place, fd, flags, seen, over: false, again },
+                None,
+                Restart::WithFlag,
+            ));
         }
         let version = if alone { seen } else { 0 };
         let row = self.finish_open(task, fd, (pipe, place), flags, cloexec)?;

@@ -90,15 +90,23 @@ impl Kernel {
             return self.spot_of_fd(task, dirfd);
         }
         let from = self.start_of(task, dirfd, path)?;
-        let now = self.stamp();
         let walked = {
             caller!(self, task => caller);
             self.fs.walk(&caller, from, path, flags & AT_SYMLINK_NOFOLLOW == 0)
         };
-        let found = walked.map_err(|lost| self.fs.leave(&lost, now))?;
+        let found = match walked {
+            Ok(found) => found,
+            Err(lost) => {
+                let now = self.stamp();
+                return Err(self.fs.leave(&lost, now));
+            }
+        };
         match found.target {
             fs::Target::Place(place) => {
-                self.fs.touch_links(&found.followed, now);
+                if !found.followed.is_empty() {
+                    let now = self.stamp();
+                    self.fs.touch_links(&found.followed, now);
+                }
                 self.fs.stay(place.mount);
                 Ok(Spot::Place(place))
             }

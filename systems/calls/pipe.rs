@@ -7,14 +7,15 @@
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
 use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
-use crate::components::{Description, Object, Pipe, Restart, Segment, Target, WaitQueue, Waiting};
+use crate::components::{
+    Description, FdSlot, Object, Pipe, Restart, Segment, Target, WaitQueue, Waiting,
+};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::memory;
 use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
 use crate::watchers::{READERS, WRITERS, Wake};
 use crate::wire::Bytes;
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -36,26 +37,23 @@ impl Kernel {
         if self.counters.open_fds.saturating_add(2) > limits.max_open_fds {
             return Err(Errno::ENFILE.into());
         }
-        let read_fd = self.free_fd_below_limit(task, 0)?;
-        let write_fd = self.free_fd_below_limit(task, read_fd + 1)?;
+        let [read_fd, write_fd] = self.two_free_fds(task)?;
         self.room_for_fd(task, write_fd)?;
         self.room_for_descriptions(2, memory::PIPE_BYTES)?;
-        let (uid, gid) = (self.rows[task].credentials.fsuid, self.rows[task].credentials.fsgid);
-        let pipe = self.new_pipe(uid, gid);
-        self.rows[pipe].readers = 1;
-        self.rows[pipe].writers = 1;
-        self.rows[pipe].reader_opens = 1;
-        self.rows[pipe].writer_opens = 1;
+        let caller = &self.rows[task];
+        let (files, uid, gid) = (caller.files, caller.credentials.fsuid, caller.credentials.fsgid);
+        let pipe = self.new_pipe(uid, gid, 1);
         let status = flags & (O_NONBLOCK | O_DIRECT);
         let reader = self.new_description(Target::Pipe(pipe, None), O_RDONLY | status & !O_DIRECT);
         let writer = self.new_description(Target::Pipe(pipe, None), O_WRONLY | status);
         let cloexec = flags & O_CLOEXEC != 0;
-        self.install(task, read_fd, reader, cloexec);
-        self.install(task, write_fd, writer, cloexec);
+        self.install_in(files, read_fd, FdSlot { description: reader, cloexec });
+        self.install_in(files, write_fd, FdSlot { description: writer, cloexec });
         Ok(Answer::with(Payload::Fds([read_fd as i32, write_fd as i32])))
     }
 
-    pub(crate) fn new_pipe(&mut self, uid: u32, gid: u32) -> PipeRow {
+    /// A pipe that is open so often at each end.
+    pub(crate) fn new_pipe(&mut self, uid: u32, gid: u32, ends: u32) -> PipeRow {
         let id = self.next_id();
         let pipe = Pipe {
             id,
@@ -63,10 +61,10 @@ impl Kernel {
             bytes: 0,
             used_slots: 0,
             slots: PIPE_SLOTS,
-            readers: 0,
-            writers: 0,
-            reader_opens: 0,
-            writer_opens: 0,
+            readers: ends,
+            writers: ends,
+            reader_opens: ends.into(),
+            writer_opens: ends.into(),
             waiters: WaitQueue::default(),
             spare: Vec::new(),
             changed_ns: self.now_ns,
@@ -103,11 +101,11 @@ impl Kernel {
             return Err(Errno::EAGAIN.into());
         }
         self.rows[row].refs += 1;
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::PipeRead { description: row, count },
+        Err(Stop::block(
+            Waiting::PipeRead { description: row, count },
             deadline_ns,
-            restart: Restart::WithFlag,
-        })))
+            Restart::WithFlag,
+        ))
     }
 
     /// What a read of a FIFO does to its inode.
@@ -210,11 +208,11 @@ impl Kernel {
             return Err(Errno::EAGAIN.into());
         }
         self.rows[row].refs += 1;
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::PipeWrite { description: row, data: Bytes(data.to_vec()), written },
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-        })))
+        Err(Stop::block(
+            Waiting::PipeWrite { description: row, data: Bytes(data.to_vec()), written },
+            None,
+            Restart::WithFlag,
+        ))
     }
 
     /// Puts what fits into a pipe; `None` if some is left and the writer must wait. Only a write
@@ -317,11 +315,11 @@ impl Kernel {
             state.readers -= u32::from(access != O_WRONLY);
             state.writers -= u32::from(access != O_RDONLY);
         }
-        let state = &self.rows[pipe];
-        if (state.readers == 0) != (state.writers == 0) {
-            self.woken(Changed::Pipe(pipe), Wake::ALL);
-        } else {
-            self.pipe_changed(pipe);
+        if !state.waiters.is_empty() {
+            match (state.readers == 0) != (state.writers == 0) {
+                true => self.woken(Changed::Pipe(pipe), Wake::ALL),
+                false => self.pipe_changed(pipe),
+            }
         }
         self.drop_pipe_if_unused(pipe, place);
         if let Some(place) = place {
@@ -329,20 +327,24 @@ impl Kernel {
         }
     }
 
+    #[inline]
     pub(crate) fn drop_pipe_if_unused(&mut self, pipe: PipeRow, place: Option<crate::fs::Place>) {
         let state = &self.rows[pipe];
-        if state.readers > 0 || state.writers > 0 {
-            return;
+        if state.readers == 0 && state.writers == 0 {
+            self.drop_pipe(pipe, place);
         }
+    }
+
+    fn drop_pipe(&mut self, pipe: PipeRow, place: Option<crate::fs::Place>) {
         if let Some(inode) = place.and_then(|place| self.fs.inode_id(place)) {
             self.fifos.remove(&inode);
         }
         let state = &self.rows[pipe];
-        let pages: u64 = state.segments.iter().map(Segment::pages).sum();
         let slots = state.slots_beyond();
-        let bytes = state.bytes;
-        self.counters.pipe_pages -= pages;
-        self.counters.pipe_bytes -= bytes;
+        if !state.segments.is_empty() {
+            self.counters.pipe_pages -= state.segments.iter().map(Segment::pages).sum::<u64>();
+            self.counters.pipe_bytes -= state.bytes;
+        }
         self.unhold_bytes(slots * memory::SLOT_BYTES);
         pipe.remove(&mut self.rows);
     }
@@ -387,6 +389,7 @@ impl Kernel {
     }
 
     /// What poll(2) says of an end of a pipe.
+    #[inline]
     pub(crate) fn poll_pipe(&self, pipe: PipeRow, description: &Description) -> u32 {
         let (state, flags) = (&self.rows[pipe], description.flags);
         let mut events = 0;

@@ -5,8 +5,8 @@ use crate::abi::{Errno, PollFd, SelectSets, SigSet, Timespec};
 use crate::components::{Description, Object, Restart, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::{Node, Place};
-use crate::kernel::{Block, CallResult, Kernel, Stop, WakeMode};
-use crate::rows::{DescriptionRow, TaskRow};
+use crate::kernel::{CallResult, Kernel, Stop, WakeMode};
+use crate::rows::{DescriptionRow, EpollRow, TaskRow};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
@@ -51,11 +51,10 @@ impl Kernel {
         if let Some(answer) = self.try_poll(task, fds) {
             return Ok(answer);
         }
-        let held = self.behind(task, fds);
-        let fds = fds.iter().map(|entry| PollFd { revents: 0, ..*entry }).collect::<Vec<_>>();
         if timeout_ns == Some(0) {
-            return Ok(Answer::with(Payload::Poll(fds)));
+            return Ok(Answer::with(Payload::Poll(unready(fds))));
         }
+        let (held, fds) = (self.behind(task, fds), unready(fds));
         self.hold_all(&held);
         Err(self.wait_until(Waiting::Poll { fds, held: held.into_vec() }, timeout_ns))
     }
@@ -70,28 +69,56 @@ impl Kernel {
     /// The events of each entry, whose numbers are looked up anew each time; `None` if there are
     /// none at all.
     pub(crate) fn try_poll(&mut self, task: TaskRow, fds: &[PollFd]) -> Option<Answer> {
-        let files = self.rows[task].files;
         let mut ready = 0;
         let mut answer: Option<Vec<PollFd>> = None;
-        for (at, entry) in fds.iter().enumerate() {
-            let revents = match self.rows[files].get(entry.fd) {
-                _ if entry.fd < 0 => continue,
-                None => POLLNVAL,
-                Some(slot) => {
-                    let events = self.poll_description(task, slot.description);
-                    events & (u32::from(entry.events) | ALWAYS)
-                }
-            };
-            if revents != 0 {
-                ready += 1;
-                let list = answer.get_or_insert_with(|| {
-                    fds.iter().map(|entry| PollFd { revents: 0, ..*entry }).collect()
-                });
-                list[at].revents = revents as u16;
+        self.each_entry(task, fds, |at, entry, events| {
+            let revents = events & (u32::from(entry.events) | ALWAYS);
+            if revents == 0 || entry.fd < 0 {
+                return;
             }
-        }
+            ready += 1;
+            let list = answer.get_or_insert_with(|| unready(fds));
+            if let Some(entry) = list.get_mut(at) {
+                entry.revents = revents as u16;
+            }
+        });
         let list = answer?;
         Some(Answer { value: ready, payload: Payload::Poll(list) })
+    }
+
+    /// Tells of each entry that is ready for anything what that is, `POLLNVAL` where there is no
+    /// description: by one look over all that changes nothing, and behind it of the instances of
+    /// epoll(7), which change when they are asked. That they are asked last shows nowhere.
+    #[inline]
+    fn each_entry(
+        &mut self,
+        task: TaskRow,
+        fds: &[PollFd],
+        mut tell: impl FnMut(usize, &PollFd, u32),
+    ) {
+        let mut epolls: SmallVec<[(usize, EpollRow); 4]> = SmallVec::new();
+        let files = &self.rows[self.rows[task].files];
+        for (at, entry) in fds.iter().enumerate() {
+            let Some(slot) = files.get(entry.fd) else {
+                tell(at, entry, POLLNVAL);
+                continue;
+            };
+            let description = &self.rows[slot.description];
+            match description.target {
+                Target::Object(Object::Epoll(epoll)) if description.flags & O_PATH == 0 => {
+                    epolls.push((at, epoll));
+                }
+                Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                    let events = self.events_at(task, slot.description, description);
+                    if events != 0 {
+                        tell(at, entry, events);
+                    }
+                }
+            }
+        }
+        for (at, epoll) in epolls {
+            tell(at, &fds[at], self.poll_epoll(task, epoll));
+        }
     }
 
     /// What an entry would have now, by a look that changes nothing.
@@ -124,7 +151,29 @@ impl Kernel {
 
     /// The same by a look that changes nothing.
     pub(crate) fn events_of(&self, task: TaskRow, row: DescriptionRow) -> u32 {
-        let description = &self.rows[row];
+        self.events_at(task, row, &self.rows[row])
+    }
+
+    /// The same of a description that was looked up. Pipes are in line: most that is polled.
+    #[inline(always)]
+    fn events_at(&self, task: TaskRow, row: DescriptionRow, description: &Description) -> u32 {
+        match description.target {
+            Target::Pipe(pipe, _) if description.flags & O_PATH == 0 => {
+                self.poll_pipe(pipe, description)
+            }
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                self.events_of_other(task, row, description)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn events_of_other(
+        &self,
+        task: TaskRow,
+        row: DescriptionRow,
+        description: &Description,
+    ) -> u32 {
         if description.flags & O_PATH != 0 {
             return POLLNVAL;
         }
@@ -199,11 +248,7 @@ impl Kernel {
     }
 
     pub(crate) fn wait_until(&self, on: Waiting, timeout_ns: Option<u64>) -> Stop {
-        Stop::Block(Box::new(Block {
-            on,
-            deadline_ns: timeout_ns.map(|ns| self.now_ns.saturating_add(ns)),
-            restart: Restart::Never,
-        }))
+        Stop::block(on, timeout_ns.map(|ns| self.now_ns.saturating_add(ns)), Restart::Never)
     }
 
     /// select(2) and pselect6(2).
@@ -276,11 +321,10 @@ impl Kernel {
         sets: &SelectSets,
         fds: &[PollFd],
     ) -> Option<Answer> {
-        let mut ready = Vec::with_capacity(fds.len());
-        for (entry, description) in fds.iter().zip(self.behind(task, fds)) {
-            let events = description.map(|row| self.poll_description(task, row));
-            ready.push(events.unwrap_or(POLLNVAL) & u32::from(entry.events) != 0);
-        }
+        let mut ready = alloc::vec![false; fds.len()];
+        self.each_entry(task, fds, |at, entry, events| {
+            ready[at] = events & u32::from(entry.events) != 0;
+        });
         let any = ready.contains(&true);
         any.then(|| selected(sets, fds, &ready))
     }
@@ -302,6 +346,11 @@ impl Kernel {
         }
         result
     }
+}
+
+/// What is asked, with nothing ready.
+fn unready(fds: &[PollFd]) -> Vec<PollFd> {
+    fds.iter().map(|entry| PollFd { revents: 0, ..*entry }).collect()
 }
 
 /// select(2)'s answer: of the descriptors asked for (`fds`, set by set) those that are `ready`, and

@@ -10,12 +10,11 @@ use crate::components::{
     Waiting,
 };
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{CallResult, Kernel, Stop};
 use crate::memory;
 use crate::rows::{
     ContextRow, DescriptionRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow,
 };
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The exit signal in clone's flags.
@@ -85,11 +84,7 @@ impl Kernel {
             self.give_pidfd(task, tid, flags)?;
         }
         if flags & CLONE_VFORK != 0 && flags & CLONE_THREAD == 0 {
-            return Err(Stop::Block(Box::new(Block {
-                on: Waiting::Vfork { child: tid },
-                deadline_ns: None,
-                restart: Restart::Uninterruptible,
-            })));
+            return Err(Stop::block(Waiting::Vfork { child: tid }, None, Restart::Uninterruptible));
         }
         Ok(self.made_task(task, tid, flags & CLONE_PIDFD != 0))
     }

@@ -10,11 +10,10 @@ use crate::abi::{Errno, Flock};
 use crate::components::{Object, Restart, Target, WaitQueue, Waiting};
 use crate::event::{Answer, FcntlArg, Payload};
 use crate::fs::InodeId;
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::memory::LOCK_BYTES;
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
 use crate::wire::{Wire, WireError, WireReader};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The last byte that a lock can cover.
@@ -217,11 +216,11 @@ impl Kernel {
             return Err(Errno::EDEADLK.into());
         }
         self.rows[row].refs += 1;
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::RecordLock { description: row, object, lock },
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-        })))
+        Err(Stop::block(
+            Waiting::RecordLock { description: row, object, lock },
+            None,
+            Restart::WithFlag,
+        ))
     }
 
     /// First and last byte of a `struct flock` (fcntl(2)).

@@ -8,7 +8,7 @@ use crate::abi::signal::{SI_TKILL, SI_USER, SIG_IGN};
 use crate::abi::{AltStack, Errno, SigAction, SigInfo, SigSet, Signal, Timespec};
 use crate::components::{Life, Restart, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{CallResult, Kernel, Stop};
 use crate::queue::Posted;
 use crate::rows::{ProcessRow, RowKind, TaskRow};
 use crate::tables::family::Club;
@@ -128,11 +128,11 @@ impl Kernel {
         if timeout_ns == Some(0) {
             return Err(Errno::EAGAIN.into());
         }
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::Signal { set },
-            deadline_ns: timeout_ns.map(|ns| self.now_ns.saturating_add(ns)),
-            restart: Restart::NeverAtAll,
-        })))
+        Err(Stop::block(
+            Waiting::Signal { set },
+            timeout_ns.map(|ns| self.now_ns.saturating_add(ns)),
+            Restart::NeverAtAll,
+        ))
     }
 
     /// kill(2).
@@ -389,5 +389,5 @@ pub(crate) fn refused(posted: Posted) -> Result<(), Errno> {
 }
 
 fn pause_forever() -> Stop {
-    Stop::Block(Box::new(Block { on: Waiting::Pause, deadline_ns: None, restart: Restart::Never }))
+    Stop::block(Waiting::Pause, None, Restart::Never)
 }

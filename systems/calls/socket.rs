@@ -68,8 +68,7 @@ impl Kernel {
         protocol: u32,
     ) -> CallResult {
         let (kind, flags) = of_type(kind)?;
-        let first = self.free_fd_below_limit(task, 0)?;
-        let second = self.free_fd_below_limit(task, first + 1)?;
+        let [first, second] = self.two_free_fds(task)?;
         check_numbers(domain, kind)?;
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,

@@ -225,7 +225,7 @@ impl Kernel {
         }
         let backlog = (backlog as u32).min(SOMAXCONN);
         let port = self.endpoint(socket).port;
-        self.sockets.listeners.insert((port, socket.own_id(&self.rows)), socket);
+        self.sockets.enter_listener(port, socket.own_id(&self.rows), socket);
         self.rows[socket].more_mut().state = State::Listening { backlog };
         self.rows[socket].shut = 0;
         self.let_in(task, socket);
@@ -239,7 +239,7 @@ impl Kernel {
             return;
         }
         let port = self.endpoint(socket).port;
-        self.sockets.listeners.remove(&(port, socket.own_id(&self.rows)));
+        self.sockets.leave_listener(port, socket.own_id(&self.rows));
         let more = self.rows[socket].more_mut();
         more.state = State::Idle;
         let (pending, knocking) =
@@ -455,8 +455,13 @@ impl Kernel {
                 break;
             }
             let from = packet.read as usize;
-            bytes.extend_from_slice(packet.bytes.get(from..from + wanted).unwrap_or_default());
-            if flags & MSG_PEEK != 0 {
+            // The buffer of a segment that is all there is so far is given as it is.
+            let peeks = flags & MSG_PEEK != 0;
+            let is_given = !peeks && bytes.is_empty() && wanted == packet.bytes.len();
+            if !is_given {
+                bytes.extend_from_slice(packet.bytes.get(from..from + wanted).unwrap_or_default());
+            }
+            if peeks {
                 at += 1;
                 continue;
             }
@@ -465,7 +470,10 @@ impl Kernel {
             let (is_read, sender) = (packet.left() == 0, packet.sender);
             self.give_bytes(sender, wanted as u64);
             if is_read {
-                self.drop_packet(socket);
+                let segment = self.drop_packet(socket);
+                if is_given {
+                    bytes = segment;
+                }
             }
         }
         bytes

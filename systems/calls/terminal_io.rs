@@ -16,7 +16,7 @@ use crate::components::terminal::{End, Side};
 use crate::components::{Restart, Waiting};
 use crate::event::{Answer, Call};
 use crate::fs::Place;
-use crate::kernel::{Block, CallResult, Kernel, Stop, WakeMode};
+use crate::kernel::{CallResult, Kernel, Stop, WakeMode};
 use crate::rows::{DescriptionRow, TaskRow};
 use crate::wire::{Bytes, Wire};
 use alloc::boxed::Box;
@@ -154,7 +154,7 @@ impl Kernel {
                 self.rows[row].refs += 1;
                 self.rows[terminal].lines[end.at()].read_locked = true;
                 let on = Waiting::TerminalRead(Box::new(reading));
-                Err(Stop::Block(Box::new(Block { on, deadline_ns, restart: Restart::WithFlag })))
+                Err(Stop::block(on, deadline_ns, Restart::WithFlag))
             }
             Ok(false) if reading.data.0.is_empty() => Err(Errno::EAGAIN.into()),
             Ok(false) => Ok(Answer::data(reading.data.0)),
@@ -257,7 +257,7 @@ impl Kernel {
                 let writing = Writing { description: row, fd, data, written };
                 let on = Waiting::TerminalWrite(Box::new(writing));
                 let restart = Restart::WithFlag;
-                Err(Stop::Block(Box::new(Block { on, deadline_ns: None, restart })))
+                Err(Stop::block(on, None, restart))
             }
         }
     }
@@ -392,7 +392,7 @@ impl Kernel {
         let mut bytes = Bytes::default();
         call.put(&mut bytes.0);
         let on = Waiting::TerminalTurn { description: row, reads, call: bytes };
-        Stop::Block(Box::new(Block { on, deadline_ns: None, restart: Restart::WithFlag }))
+        Stop::block(on, None, Restart::WithFlag)
     }
 
     /// A call that read or wrote is over: the next one may.

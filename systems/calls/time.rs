@@ -8,7 +8,7 @@ use crate::abi::signal::SI_KERNEL;
 use crate::abi::{Errno, Itimer, SigInfo, Signal, Timespec};
 use crate::components::{Restart, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::TaskRow;
 use crate::tables::deadlines::Due;
 use alloc::boxed::Box;
@@ -52,11 +52,7 @@ impl Kernel {
         if at_ns <= self.now_ns {
             return Ok(Answer::default());
         }
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::Sleep { absolute },
-            deadline_ns: Some(at_ns),
-            restart: Restart::Never,
-        })))
+        Err(Stop::block(Waiting::Sleep { absolute }, Some(at_ns), Restart::Never))
     }
 
     /// alarm(2): seconds left of the one before, rounded as Linux does.

@@ -9,12 +9,11 @@ use crate::abi::flags::*;
 use crate::abi::{Errno, Itimer};
 use crate::components::{Object, Restart, Target, Timerfd, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop};
+use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::memory::TIMERFD_BYTES;
 use crate::rows::{DescriptionRow, RowKind, TaskRow};
 use crate::tables::deadlines::Due;
 use crate::watchers::Wake;
-use alloc::boxed::Box;
 
 /// Bytes of the count that a read gives.
 const COUNT_BYTES: u64 = 8;
@@ -154,11 +153,7 @@ impl Kernel {
     /// A read that waits for an object without a name.
     pub(crate) fn wait_for_object(&mut self, row: DescriptionRow, count: u64) -> Stop {
         self.rows[row].refs += 1;
-        Stop::Block(Box::new(Block {
-            on: Waiting::PipeRead { description: row, count },
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-        }))
+        Stop::block(Waiting::PipeRead { description: row, count }, None, Restart::WithFlag)
     }
 
     /// What poll(2) says.

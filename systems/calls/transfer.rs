@@ -12,10 +12,9 @@ use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
 use crate::components::{Object, Restart, Segment, Target, Waiting};
 use crate::event::{Answer, Payload};
 use crate::fs::{Kind, Node, Pages, Place};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
 use crate::watchers::READERS;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Largest offset in pipes, devices and other files without a size of their own.
@@ -347,7 +346,7 @@ impl Kernel {
     ) -> Stop {
         self.rows[from].refs += 1;
         self.rows[to].refs += 1;
-        Stop::Block(Box::new(Block { on, deadline_ns: None, restart: Restart::WithFlag }))
+        Stop::block(on, None, Restart::WithFlag)
     }
 
     /// A sendfile(2) that waits for room in its pipe tries again.

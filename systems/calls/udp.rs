@@ -8,7 +8,7 @@ use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
 use crate::components::inet::{ANY4, ANY6, Endpoint, Host, Reach, as_ipv4, reach};
-use crate::components::message::{Manner, Receiving, Taken};
+use crate::components::message::{Receiving, Taken};
 use crate::components::socket::{
     Attached, Packet, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_BYTES, SocketRef, udp_cost_bytes,
 };
@@ -70,50 +70,54 @@ impl Kernel {
         if reach(host) == Reach::Broadcast && !allowed { Err(Errno::EACCES) } else { Ok(()) }
     }
 
-    /// What is wrong with a datagram whatever becomes of it.
-    pub(super) fn check_send_udp(
+    /// A datagram: what is wrong with it whatever becomes of it, then it is on its way.
+    pub(super) fn send_udp(
         &mut self,
         socket: SocketRow,
         data: &[u8],
-        manner: &Manner,
+        flags: u32,
+        to: Option<&Address>,
     ) -> Result<(), Errno> {
         self.autobind_inet(socket)?;
         if data.len() > LENGTH_MAX {
             return Err(Errno::EMSGSIZE);
         }
-        if manner.flags & MSG_OOB != 0 {
+        if flags & MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP);
         }
-        let to = match &manner.to {
+        let is_given = to.is_some();
+        let to = match to {
             Some(address) => self.own_family(socket, address, false)?,
             None => self.remote_endpoint(socket).ok_or(Errno::EDESTADDRREQ)?,
         };
         // A host of IPv4 that a socket of IPv6 is connected to is taken as if it were given.
-        let is_given = manner.to.is_some()
-            || self.rows[socket].domain == AF_INET6 && as_ipv4(to.host).is_some();
+        let is_given =
+            is_given || self.rows[socket].domain == AF_INET6 && as_ipv4(to.host).is_some();
         if is_given && to.port == 0 {
             return Err(Errno::EINVAL);
         }
-        let (to, _) = self.route(to)?;
+        let (to, own) = self.route(to)?;
         self.may_broadcast(socket, to.host)?;
         if data.len() > LENGTH_MAX - HEADERS {
             return Err(Errno::EMSGSIZE);
         }
         let state = &mut self.rows[socket];
         state.error.take().map_or(Ok(()), Err)?;
-        if state.shut & SEND_SHUTDOWN != 0 { Err(Errno::EPIPE) } else { Ok(()) }
+        if state.shut & SEND_SHUTDOWN != 0 {
+            return Err(Errno::EPIPE);
+        }
+        self.send_datagram(socket, data, (to, own));
+        Ok(())
+    }
+
+    /// Whether it is a socket of udp(7).
+    pub(super) fn is_udp(&self, socket: SocketRow) -> bool {
+        let state = &self.rows[socket];
+        matches!(state.domain, AF_INET | AF_INET6) && !state.is_stream()
     }
 
     /// A datagram that is in order goes to who has the port.
-    pub(super) fn send_datagram(
-        &mut self,
-        socket: SocketRow,
-        bytes: &[u8],
-        manner: &Manner,
-    ) -> Result<bool, Errno> {
-        let to = manner.to.as_ref().and_then(Endpoint::of);
-        let to = to.or(self.remote_endpoint(socket)).ok_or(Errno::EDESTADDRREQ)?;
-        let (to, own) = self.route(to)?;
+    fn send_datagram(&mut self, socket: SocketRow, bytes: &[u8], (to, own): (Endpoint, Host)) {
         let mut from = self.endpoint(socket);
         if from.is_any() {
             from.host = own;
@@ -125,7 +129,7 @@ impl Kernel {
                     self.give_datagram(other, bytes, from);
                 }
             }
-            return Ok(true);
+            return;
         }
         match self.receiver_of(to, from) {
             Some(other) => self.give_datagram(other, bytes, from),
@@ -135,7 +139,6 @@ impl Kernel {
             }
             None => {}
         }
-        Ok(true)
     }
 
     /// Who gets what a socket sends to an address, or listens there.
@@ -169,8 +172,7 @@ impl Kernel {
         let sender = SocketRef::default();
         let packet = Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with };
         let held = memory::packet_bytes(&packet);
-        let state = &mut self.rows[other];
-        let lain = state.received_bytes;
+        let lain = self.rows[other].received_bytes;
         if lain + u64::from(cost_bytes) > buffer.unsigned_abs() || !self.has_memory(held) {
             return;
         }

@@ -282,9 +282,12 @@ impl Kernel {
             let packet = &mut self.rows[socket].queue[at];
             let wanted = (count - taken.bytes.len() as u64).min(packet.left()) as usize;
             let from = packet.read as usize;
-            taken
-                .bytes
-                .extend_from_slice(packet.bytes.get(from..from + wanted).unwrap_or_default());
+            // The buffer of a packet that is all there is so far is given as it is.
+            let is_given = !peeks && taken.bytes.is_empty() && wanted == packet.bytes.len();
+            if !is_given {
+                let bytes = packet.bytes.get(from..from + wanted).unwrap_or_default();
+                taken.bytes.extend_from_slice(bytes);
+            }
             if peeks {
                 taken.rights = packet.rights().to_vec();
                 at += 1;
@@ -295,7 +298,10 @@ impl Kernel {
                 if is_left {
                     break;
                 }
-                self.drop_packet(socket);
+                let bytes = self.drop_packet(socket);
+                if is_given {
+                    taken.bytes = bytes;
+                }
             }
             if !taken.rights.is_empty() || taken.bytes.len() as u64 == count {
                 break;

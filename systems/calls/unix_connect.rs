@@ -11,7 +11,7 @@ use crate::abi::{Address, Errno};
 use crate::components::socket::{Peer, RCV_SHUTDOWN, SocketRef, State};
 use crate::components::{Restart, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Changed, Kernel, Stop, WakeMode};
+use crate::kernel::{CallResult, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
 use crate::wire::{Bytes, Wire};
@@ -383,6 +383,6 @@ impl Kernel {
         let timeout_ns = timeout_ns.filter(|ns| *ns > 0);
         let restart = if timeout_ns.is_some() { Restart::Never } else { Restart::WithFlag };
         let deadline_ns = timeout_ns.map(|ns| self.now_ns.saturating_add(ns as u64));
-        Stop::Block(Box::new(Block { on, deadline_ns, restart }))
+        Stop::block(on, deadline_ns, restart)
     }
 }

@@ -4,7 +4,7 @@ use crate::abi::flags::*;
 use crate::abi::{Errno, Signal, WaitStatus};
 use crate::components::{ChildSelect, Life, Process, Restart, Waiting};
 use crate::event::{Answer, Payload};
-use crate::kernel::{Block, CallResult, Kernel, Stop};
+use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{ProcessRow, TaskRow};
 use crate::tables::family::Club;
 use alloc::boxed::Box;
@@ -84,11 +84,7 @@ impl Kernel {
             let none = Payload::Info(Box::default());
             return Ok(if info { Answer::with(none) } else { Answer::default() });
         }
-        Err(Stop::Block(Box::new(Block {
-            on: Waiting::Child { select, options, info },
-            deadline_ns: None,
-            restart: Restart::WithFlag,
-        })))
+        Err(Stop::block(Waiting::Child { select, options, info }, None, Restart::WithFlag))
     }
 
     /// One look at the children: what can be reported, `None` if nothing yet.

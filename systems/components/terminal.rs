@@ -121,6 +121,19 @@ impl Port {
         done
     }
 
+    /// Puts bytes in as if each came alone: what the last buffer has room for, then buffers of the
+    /// smallest size. What does not fit is lost.
+    pub fn insert_singly(&mut self, data: &[u8]) {
+        let mut rest = data;
+        while !rest.is_empty() && self.make_room(1) > 0 {
+            let Some(last) = self.chunks.back_mut() else { return };
+            let left = (last.size_bytes as usize).saturating_sub(last.bytes.len());
+            let (now, later) = rest.split_at(left.min(rest.len()));
+            last.bytes.extend_from_slice(now);
+            rest = later;
+        }
+    }
+
     /// Room for `wanted` bytes in the last buffer, or what it has if no other can be made.
     fn make_room(&mut self, wanted: usize) -> usize {
         let left = self.chunks.back().map_or(0, |last| last.size_bytes - last.bytes.len() as u64);
@@ -224,20 +237,33 @@ impl Line {
 
     /// Adds a byte of input.
     pub fn put(&mut self, byte: u8) {
-        if self.input.is_empty() {
-            self.input.resize(INPUT_BYTES as usize, 0);
+        self.put_all(&[byte]);
+    }
+
+    /// Adds bytes of input.
+    pub fn put_all(&mut self, bytes: &[u8]) {
+        put_around(&mut self.input, INPUT_BYTES as usize, &mut self.head, bytes);
+    }
+
+    /// Appends the input between two positions, of which there are not more bytes than are kept.
+    pub fn copy_to(&self, from: u64, to: u64, out: &mut Vec<u8>) {
+        let mut from = from;
+        while from < to {
+            let at = (from % INPUT_BYTES) as usize;
+            let end = at.saturating_add((to - from) as usize).min(INPUT_BYTES as usize);
+            out.extend_from_slice(self.input.get(at..end).unwrap_or_default());
+            from += (end - at) as u64;
         }
-        self.input[(self.head % INPUT_BYTES) as usize] = byte;
-        self.head += 1;
     }
 
     /// Adds an echo.
     pub fn put_echo(&mut self, byte: u8) {
-        if self.echo.is_empty() {
-            self.echo.resize(ECHO_BYTES as usize, 0);
-        }
-        self.echo[(self.echo_head % ECHO_BYTES) as usize] = byte;
-        self.echo_head += 1;
+        self.put_echoes(&[byte]);
+    }
+
+    /// Adds echoes.
+    pub fn put_echoes(&mut self, bytes: &[u8]) {
+        put_around(&mut self.echo, ECHO_BYTES as usize, &mut self.echo_head, bytes);
     }
 
     /// The echo at a position.
@@ -261,6 +287,31 @@ impl Line {
     pub const fn reset_echo(&mut self) {
         (self.echo_tail, self.echo_head, self.echo_commit, self.echo_mark) = (0, 0, 0, 0);
     }
+}
+
+/// Puts bytes into a buffer that goes around, from a position on; it is made with the first.
+#[inline]
+fn put_around(buffer: &mut Vec<u8>, size: usize, head: &mut u64, bytes: &[u8]) {
+    if buffer.is_empty() {
+        buffer.resize(size, 0);
+    }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let at = (*head % size as u64) as usize;
+        let (now, later) = rest.split_at(rest.len().min(size - at));
+        buffer[at..at + now.len()].copy_from_slice(now);
+        *head += now.len() as u64;
+        rest = later;
+    }
+}
+
+/// Which bytes of input need a look of their own, for the settings for which it was last asked.
+#[derive(Debug)]
+pub struct Looks {
+    /// The settings.
+    pub of: Option<Termios>,
+    /// Whether a byte does.
+    pub bytes: [bool; 256],
 }
 
 /// A pseudo-terminal.
@@ -300,6 +351,8 @@ pub struct Terminal {
     pub lines: [Line; 2],
     /// What is on the way to each end.
     pub ports: [Port; 2],
+    /// Follows from the settings.
+    pub looks: Looks,
 }
 
 /// The settings of a new slave, as Linux gives them.
@@ -335,6 +388,7 @@ impl Terminal {
             hangups: 0,
             lines: Default::default(),
             ports: Default::default(),
+            looks: Looks { of: None, bytes: [false; 256] },
         }
     }
 

@@ -52,14 +52,14 @@ impl Kernel {
         out.push(NAMES_PART);
         (names.next_auto, names.last_port).put(out);
         names.last_kept.put(out);
-        names.kept.put(out);
+        names.all_kept().put(out);
     }
 
     fn get_names(&mut self, from: &mut WireReader<'_>) -> Result<(), RestoreError> {
         let names = &mut self.sockets;
         (names.next_auto, names.last_port) = Wire::get(from)?;
         names.last_kept = Wire::get(from)?;
-        names.kept = Wire::get(from)?;
+        names.set_kept(Wire::get(from)?);
         Ok(())
     }
 

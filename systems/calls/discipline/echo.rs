@@ -16,7 +16,7 @@ const ERASE_TAB: u8 = 0x82;
 /// Set in that number if it is counted from a tab and not from the beginning of the line.
 const AFTER_TAB: u8 = 0x80;
 /// Echoes are written when so many have come.
-const BLOCK_BYTES: u64 = 256;
+pub(super) const BLOCK_BYTES: u64 = 256;
 /// So many wait at most: the oldest are lost.
 const DISCARD_BYTES: u64 = ECHO_BYTES - (BLOCK_BYTES + 32);
 
@@ -102,6 +102,11 @@ impl Terminal {
         let commit = self.own().echo_commit;
         let mut tail = self.own().echo_tail;
         while tail < commit && tail % ECHO_BYTES != commit % ECHO_BYTES {
+            let run = self.write_plain_echoes(tail, commit, room);
+            if run > 0 {
+                (tail, room) = (tail + run, room - run);
+                continue;
+            }
             let byte = self.own().echo_byte(tail);
             let written = if byte == OPERATION {
                 self.write_operation(&mut tail, room)
@@ -124,6 +129,29 @@ impl Terminal {
             };
         }
         line.echo_tail = tail;
+    }
+
+    /// Writes echoes up to the first that is more than its byte, as `write_echo` would one by one;
+    /// how many those are.
+    fn write_plain_echoes(&mut self, tail: u64, commit: u64, room: u64) -> u64 {
+        let (processes, continues) = (self.o(OPOST), self.i(IUTF8));
+        let waiting = commit - tail;
+        if processes && self.o(OLCUC) || waiting >= ECHO_BYTES {
+            return 0;
+        }
+        let at = tail % ECHO_BYTES;
+        let end = at + waiting.min(room).min(ECHO_BYTES - at);
+        let line = &mut self.lines[End::Slave.at()];
+        let echoes = line.echo.get(at as usize..end as usize).unwrap_or_default();
+        let is_plain = |byte: &&u8| **byte != OPERATION && !is_control(**byte);
+        let run = echoes.iter().take_while(is_plain).count();
+        if processes {
+            let goes_on = |byte: &&u8| **byte & 0xc0 == 0x80;
+            let narrow = if continues { echoes[..run].iter().filter(goes_on).count() } else { 0 };
+            line.column = line.column.wrapping_add((run - narrow) as u32);
+        }
+        self.ports[End::Master.at()].insert_singly(&echoes[..run]);
+        run as u64
     }
 
     fn write_echo(&mut self, byte: u8, room: u64) -> Option<u64> {

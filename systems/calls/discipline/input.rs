@@ -4,10 +4,11 @@
 //! Linux hands over in a worker of its own; here it happens when the kernel says so: at once
 //! (Auto), or at an event `Carry` (OnDemand). Who reads or looks hands over first, as on Linux.
 
-use super::{Happened, to_lower};
+use super::echo::BLOCK_BYTES;
+use super::{Happened, is_control, to_lower};
 use crate::abi::Signal;
 use crate::abi::termios::*;
-use crate::components::terminal::{End, INPUT_BYTES, Terminal};
+use crate::components::terminal::{End, INPUT_BYTES, Looks, Terminal};
 
 impl Terminal {
     /// Hands everything over that has room, on both ways, until nothing moves.
@@ -113,10 +114,16 @@ impl Terminal {
         line.looked -= looked;
         let strips = self.i(ISTRIP) || self.i(IUCLC) && self.l(IEXTEN);
         if to == End::Master || self.is_raw() || self.l(EXTPROC) && !strips {
-            bytes.iter().for_each(|byte| self.line_mut(to).put(*byte));
+            self.line_mut(to).put_all(bytes);
         } else {
-            for (at, byte) in bytes.iter().enumerate() {
-                self.receive_byte(*byte, (at as u64) < looked, happened);
+            self.look_up_bytes();
+            let mut at = 0;
+            while let Some(byte) = bytes.get(at) {
+                let plain = self.receive_run(&bytes[at..]);
+                if plain == 0 {
+                    self.receive_byte(*byte, (at as u64) < looked, happened);
+                }
+                at += plain.max(1);
             }
             self.flush_echoes();
         }
@@ -134,6 +141,47 @@ impl Terminal {
     const fn is_raw(&self) -> bool {
         let looks = ISTRIP | IUCLC | IGNCR | ICRNL | INLCR | IXON | PARMRK;
         !self.i(looks) && !self.l(ICANON | ISIG | ECHO)
+    }
+
+    /// Finds out which bytes need a look with the settings as they are.
+    fn look_up_bytes(&mut self) {
+        if self.looks.of.as_ref() == Some(&self.termios) {
+            return;
+        }
+        let changes = self.i(ISTRIP) || self.i(IUCLC) && self.l(IEXTEN) || self.l(EXTPROC);
+        // 0xff is a mark in echoes, and marked in the input.
+        let looks =
+            |byte: u8| changes || is_control(byte) || byte == u8::MAX || self.is_special(byte);
+        let bytes = core::array::from_fn(|byte| looks(byte as u8));
+        self.looks = Looks { of: Some(self.termios), bytes };
+    }
+
+    /// Takes the bytes up to the first that needs a look, as `receive_byte` would one by one; how
+    /// many those are. None where something else is to be done with the first.
+    fn receive_run(&mut self, bytes: &[u8]) -> usize {
+        let (echoes, looks) = (self.l(ECHO), &self.looks.bytes);
+        let line = &self.lines[End::Slave.at()];
+        if line.literal || line.stopped || line.erasing {
+            return 0;
+        }
+        let mut most = bytes.len();
+        if echoes {
+            // Echoes of a block would be written in between.
+            let waiting = line.echo_head.saturating_sub(line.echo_tail);
+            most = most.min(BLOCK_BYTES.saturating_sub(waiting + 3) as usize);
+        }
+        let run = bytes[..most].iter().take_while(|byte| !looks[usize::from(**byte)]).count();
+        if run == 0 {
+            return 0;
+        }
+        if echoes {
+            self.echo_line_begins();
+            let line = self.own();
+            line.put_echoes(&bytes[..run]);
+            line.echo_mark = line.echo_head;
+        }
+        self.own().put_all(&bytes[..run]);
+        run
     }
 
     fn receive_byte(&mut self, byte: u8, looked: bool, happened: &mut Happened) {

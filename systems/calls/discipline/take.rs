@@ -50,7 +50,7 @@ impl Terminal {
         let last = found.unwrap_or(line.tail + count - 1);
         // A byte 0 that ends a line is VEOF: it is read past and not given.
         let given = if found.is_some() && line.byte(last) == 0 { last } else { last + 1 };
-        out.extend((line.tail..given).map(|at| line.byte(at)));
+        line.copy_to(line.tail, given, out);
         line.tail = last + 1;
         if found.is_some() {
             line.ends.pop_front();
@@ -91,7 +91,7 @@ impl Terminal {
         if skips && single && line.commit == to {
             return false;
         }
-        out.extend((from..to).map(|at| line.byte(at)));
+        line.copy_to(from, to, out);
         line.commit != to
     }
 
