@@ -306,7 +306,7 @@ fn put_around(buffer: &mut Vec<u8>, size: usize, head: &mut u64, bytes: &[u8]) {
 }
 
 /// Which bytes of input need a look of their own, for the settings for which it was last asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Looks {
     /// The settings.
     pub of: Option<Termios>,
