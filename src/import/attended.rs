@@ -1,6 +1,6 @@
 //! Before a call on a terminal: what the driver (`terminals.rs`) does, so that the call finds what
-//! it found. It makes room, and gives settings, size and node as they are seen first; what was typed
-//! arrives before what comes after it.
+//! it found. It makes room, and gives settings, size and node as they are seen first; what was
+//! typed arrives before what comes after it.
 //!
 //! What strace cut on its way through a line discipline is answered as recorded from there on.
 
