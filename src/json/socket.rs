@@ -8,7 +8,7 @@ use super::{JsonError, Object};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use tickernel_systems::abi::flags::{ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, SS_FLAGS};
-use tickernel_systems::abi::socket::{MESSAGE_FLAGS, OptionValue, Received, Ucred};
+use tickernel_systems::abi::socket::{Got, MESSAGE_FLAGS, Message, OptionValue, Received, Ucred};
 use tickernel_systems::abi::{Address, AltStack};
 use tickernel_systems::wire::Bytes;
 
@@ -176,4 +176,70 @@ pub(super) fn read_received<'o>(
         fds: get("fds").map(|value| read_numbers(value, "fds")).transpose()?.unwrap_or_default(),
         cred: get("cred").map(|value| read_cred(value, "cred")).transpose()?,
     })
+}
+
+/// The messages of sendmmsg(2).
+pub(super) fn show_messages(messages: &[Message]) -> Value {
+    let show = |message: &Message| {
+        let mut object = Object::new();
+        put_bytes(&mut object, "data", &message.data.0);
+        if let Some(address) = &message.addr {
+            object.insert("addr".into(), show_address(address));
+        }
+        if let Some(fds) = &message.fds {
+            object.insert("fds".into(), show_numbers(fds.iter().map(|fd| (*fd).into())));
+        }
+        if let Some(cred) = message.cred {
+            object.insert("cred".into(), show_cred(cred));
+        }
+        Value::Object(object)
+    };
+    messages.iter().map(show).collect::<Vec<_>>().into()
+}
+
+/// The same back.
+pub(super) fn read_messages(value: &Value, of: &str) -> Result<Vec<Message>, JsonError> {
+    items(value, of)?.iter().map(|item| read_message(item, of)).collect()
+}
+
+fn read_message(value: &Value, of: &str) -> Result<Message, JsonError> {
+    let object = value.as_object().ok_or_else(|| list_of_objects(of))?;
+    let get = |name: &str| object.get(name).filter(|value| !value.is_null());
+    let data = take_bytes(object, "data", of)?.ok_or_else(|| JsonError::missing("data", of))?;
+    Ok(Message {
+        data: Bytes(data),
+        addr: get("addr").map(|value| read_address(value, "addr")).transpose()?,
+        fds: get("fds").map(|value| read_numbers(value, "fds")).transpose()?,
+        cred: get("cred").map(|value| read_cred(value, "cred")).transpose()?,
+    })
+}
+
+/// What recvmmsg(2) gave: each as recvmsg(2) would tell it, with its length.
+pub(super) fn show_got(got: &[Got]) -> Value {
+    let show = |one: &Got| {
+        let mut object = Object::new();
+        object.insert("len".into(), one.length.into());
+        put_received(&mut object, &one.received, |_, name| name.to_owned());
+        Value::Object(object)
+    };
+    got.iter().map(show).collect::<Vec<_>>().into()
+}
+
+/// The same back.
+pub(super) fn read_got(value: &Value, of: &str) -> Result<Vec<Got>, JsonError> {
+    let read = |item: &Value| {
+        let object = item.as_object().ok_or_else(|| list_of_objects(of))?;
+        let data = take_bytes(object, "data", of)?.ok_or_else(|| JsonError::missing("data", of))?;
+        let length = Fields::over(object, of).number("len")?;
+        Ok(Got { length, received: read_received(data, |name| object.get(name))? })
+    };
+    items(value, of)?.iter().map(read).collect()
+}
+
+fn items<'v>(value: &'v Value, of: &str) -> Result<&'v Vec<Value>, JsonError> {
+    value.as_array().ok_or_else(|| list_of_objects(of))
+}
+
+fn list_of_objects(of: &str) -> JsonError {
+    JsonError::wrong(of, "the call", "a list of objects")
 }

@@ -77,6 +77,18 @@ impl Lowering<'_> {
                 json!({"call": "accept4", "sockfd": fd, "flags": flags})
             }
             Action::NetSend => self.net_send(fd),
+            Action::NetSendMany => {
+                let mut one = self.net_send(fd);
+                let data = one["data"].take();
+                let message = |_| match one.get("addr") {
+                    Some(addr) => json!({"data": data, "addr": addr}),
+                    None => json!({"data": data}),
+                };
+                let messages = (0..self.choices[2] % 4).map(message).collect::<Vec<_>>();
+                json!({"call": "sendmmsg", "sockfd": fd, "messages": messages,
+                    "flags": self.net_flags(2)})
+            }
+            Action::NetReceiveMany => self.receive_many(fd),
             Action::NetReceive => {
                 let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);
                 if call == "read" {

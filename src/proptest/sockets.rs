@@ -126,8 +126,48 @@ impl Lowering<'_> {
                 json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS),
                     "flags": self.message_flags(2)})
             }
+            Action::Sendmmsg => self.send_many(fd),
+            Action::Recvmmsg => self.receive_many(fd),
             _ => self.send(action, fd),
         }
+    }
+
+    /// sendmmsg(2): what one message is, and others of other lengths.
+    fn send_many(&self, fd: i64) -> Value {
+        let first = self.send(Action::Sendmsg, fd);
+        let one = |at: usize| {
+            let mut message = json!({"data": "m".repeat(self.pick(at, &LENGTHS))});
+            for name in ["data", "addr", "fds", "cred"] {
+                let taken = usize::from(self.choices[3]) % 3 == at || name == "addr";
+                if let Some(value) = first.get(name).filter(|_| taken) {
+                    message[name] = value.clone();
+                }
+            }
+            message
+        };
+        let count = usize::from(self.choices[2]) % 4;
+        json!({"call": "sendmmsg", "sockfd": fd, "messages": (0..count).map(one).collect::<Vec<_>>(),
+            "flags": self.message_flags(1)})
+    }
+
+    /// recvmmsg(2). What is left of a time-out is not compared: no time, or too much.
+    pub(super) fn receive_many(&self, fd: i64) -> Value {
+        let count = usize::from(self.choices[3]) % 4;
+        let counts: Vec<usize> = (0..count).map(|at| self.pick(at, &LENGTHS)).collect();
+        let flags = match self.message_flags(2) {
+            "MSG_EOR" | "MSG_WAITALL" => "MSG_WAITFORONE",
+            flags => flags,
+        };
+        let flags = if self.alone { "MSG_DONTWAIT|MSG_WAITFORONE" } else { flags };
+        let mut request =
+            json!({"call": "recvmmsg", "sockfd": fd, "counts": counts, "flags": flags});
+        match self.choices[1] % 8 {
+            0 => request["timeout"] = json!({"sec": 0, "nsec": 0}),
+            1 => request["timeout"] = json!({"sec": 100_000, "nsec": 0}),
+            2 => request["timeout"] = json!({"sec": -1, "nsec": 0}),
+            _ => {}
+        }
+        request
     }
 
     fn send(&self, action: Action, fd: i64) -> Value {

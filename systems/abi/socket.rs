@@ -169,3 +169,29 @@ pub struct Received {
 }
 
 crate::wire_struct!(Received { data, addr, flags, fds, cred });
+
+/// One message of sendmmsg(2).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Message {
+    /// The bytes.
+    pub data: Bytes,
+    /// To whom, if not to the peer.
+    pub addr: Option<Address>,
+    /// `SCM_RIGHTS`: descriptors.
+    pub fds: Option<Vec<i64>>,
+    /// `SCM_CREDENTIALS`.
+    pub cred: Option<Ucred>,
+}
+
+crate::wire_struct!(Message { data, addr, fds, cred });
+
+/// One message that recvmmsg(2) gave.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Got {
+    /// `msg_len`: with `MSG_TRUNC` more than there is data.
+    pub length: u32,
+    /// What it brought.
+    pub received: Received,
+}
+
+crate::wire_struct!(Got { length, received });

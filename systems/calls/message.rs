@@ -46,6 +46,17 @@ impl Kernel {
         if self.asks_host(socket) {
             return self.unmodelled(number);
         }
+        let manner = self.manner_of(task, socket, message)?;
+        self.send_message(task, row, socket, message.data, manner)
+    }
+
+    /// What is looked at before a message, and what goes with it.
+    pub(super) fn manner_of(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        message: Outgoing<'_>,
+    ) -> Result<Manner, Errno> {
         let is_unix = self.rows[socket].domain == AF_UNIX;
         if is_unix {
             self.check_packets(socket)?;
@@ -54,14 +65,13 @@ impl Kernel {
             self.check_cred(task, cred)?;
         }
         let fds = if is_unix { message.fds } else { &[] };
-        let manner = Manner {
+        Ok(Manner {
             flags: message.flags,
             to: message.to.cloned(),
             rights: self.take_rights(task, fds)?,
             cred: message.cred.filter(|_| is_unix),
-            at: None,
-        };
-        self.send_message(task, row, socket, message.data, manner)
+            ..Manner::default()
+        })
     }
 
     /// write(2).
@@ -87,11 +97,7 @@ impl Kernel {
         mut manner: Manner,
     ) -> CallResult {
         let mut written = 0;
-        let mut tried = self.check_send(task, socket, data, &mut manner);
-        if matches!(tried, Ok(Sent::All)) {
-            tried = self.send_bytes(task, socket, data, &mut written, &mut manner);
-        }
-        match tried {
+        match self.start_send(task, socket, data, &mut written, &mut manner) {
             Ok(Sent::Full) if self.waits(row, manner.flags) => {
                 let data = Bytes(data.to_vec());
                 let with = (!manner.is_plain()).then(|| Box::new(manner));
@@ -109,7 +115,22 @@ impl Kernel {
         }
     }
 
-    fn waits(&self, row: DescriptionRow, flags: u32) -> bool {
+    /// The first try of a message.
+    pub(super) fn start_send(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        data: &[u8],
+        written: &mut u64,
+        manner: &mut Manner,
+    ) -> Result<Sent, Errno> {
+        match self.check_send(task, socket, data, manner)? {
+            Sent::All => self.send_bytes(task, socket, data, written, manner),
+            Sent::Full => Ok(Sent::Full),
+        }
+    }
+
+    pub(super) fn waits(&self, row: DescriptionRow, flags: u32) -> bool {
         flags & MSG_DONTWAIT == 0 && !self.rows[row].nonblocking()
     }
 
@@ -176,7 +197,7 @@ impl Kernel {
     }
 
     /// Sends as much as there is room for. What is sent already hides an error behind it.
-    fn send_bytes(
+    pub(super) fn send_bytes(
         &mut self,
         task: TaskRow,
         socket: SocketRow,
@@ -275,7 +296,7 @@ impl Kernel {
         self.try_receive(task, socket, true, receiving)
     }
 
-    fn check_receive(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
+    pub(super) fn check_receive(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
         match self.rows[socket].domain {
             AF_UNIX => self.check_receive_unix(socket, flags),
             AF_INET | AF_INET6 => Ok(()),
@@ -284,7 +305,7 @@ impl Kernel {
     }
 
     /// One try: its answer if it is over.
-    fn try_receive(
+    pub(super) fn try_receive(
         &mut self,
         task: TaskRow,
         socket: SocketRow,

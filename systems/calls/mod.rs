@@ -24,6 +24,7 @@ pub(crate) mod job_control;
 pub(crate) mod lock;
 mod memfd;
 mod message;
+mod messages;
 mod mount;
 pub(crate) mod object;
 mod open;
@@ -66,7 +67,6 @@ use crate::components::message::{Form, Receiving};
 use crate::event::{Answer, Call, HostAnswer, Question};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::TaskRow;
-use alloc::vec::Vec;
 pub use face_fds::FaceFd;
 pub use face_files::DEVICES;
 use ids::Kind;
@@ -224,12 +224,18 @@ impl Kernel {
                 self.sendmsg(task, sockfd, call.number(), message)
             }
             Call::Recvfrom { sockfd, count, flags } => {
-                let receiving = Receiving { count, flags, form: Form::From, taken: Vec::new() };
+                let receiving = Receiving::one(count, flags, Form::From);
                 self.recvmsg(task, sockfd, call.number(), receiving)
             }
             Call::Recvmsg { sockfd, count, flags } => {
-                let receiving = Receiving { count, flags, form: Form::Message, taken: Vec::new() };
+                let receiving = Receiving::one(count, flags, Form::Message);
                 self.recvmsg(task, sockfd, call.number(), receiving)
+            }
+            Call::Sendmmsg { sockfd, ref messages, flags } => {
+                self.sendmmsg(task, sockfd, messages, flags)
+            }
+            Call::Recvmmsg { sockfd, ref counts, flags, timeout } => {
+                self.recvmmsg(task, sockfd, counts, flags, timeout)
             }
             Call::Bind { sockfd, ref addr } => self.bind(task, sockfd, addr),
             Call::Connect { sockfd, ref addr } => self.connect(task, sockfd, addr),

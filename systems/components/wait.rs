@@ -226,6 +226,9 @@ impl Waiting {
     /// wrote some says how much, a read that waited for all gives what came (write(2), recv(2)).
     pub(crate) fn partial(&mut self) -> Option<Answer> {
         match self {
+            Waiting::SocketWrite { written, with: Some(with), .. } if with.batch.is_some() => {
+                with.batch.as_ref().and_then(|batch| batch.partial(*written))
+            }
             Waiting::PipeWrite { written: written @ 1.., .. }
             | Waiting::SocketWrite { written: written @ 1.., .. } => {
                 Some(Answer::value(*written as i64))

@@ -621,7 +621,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             Waiting::RecordLock { description, object, lock }
         }
         18 => return get_splice(from, refs),
-        tag @ 61..=64 => return get_socket_waiting(tag, from, refs),
+        tag @ 61..=66 => return get_socket_waiting(tag, from, refs),
         81 => return super::waiting::get_epoll_wait(from, refs),
         tag @ 41..=43 => return super::terminals::get_waiting(tag, from, refs),
         15 => Waiting::Finished(Wire::get(from)?),

@@ -7,7 +7,7 @@ use super::decode::DANGLING;
 use super::{Refs, RestoreError};
 use crate::abi::flags::AF_UNIX;
 use crate::components::Waiting;
-use crate::components::message::Manner;
+use crate::components::message::{Manner, Receiving};
 use crate::components::socket::{Attached, More, Packet, Peer, Socket, SocketRef, State};
 use crate::kernel::Kernel;
 use crate::memory;
@@ -215,15 +215,25 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
 pub(super) fn put_socket_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
     match on {
         Waiting::SocketRead { description, receiving } => {
-            (61u8, description.own_id(rows)).put(out);
-            receiving.put(out);
+            let batch = receiving.batch.as_deref();
+            (if batch.is_some() { 66u8 } else { 61 }, description.own_id(rows)).put(out);
+            (receiving.count, receiving.flags).put(out);
+            (receiving.form, receiving.taken.clone()).put(out);
+            if let Some(batch) = batch {
+                batch.put(out);
+            }
         }
         Waiting::SocketWrite { description, data, written, with } => {
-            (62u8, [description.own_id(rows), *written]).put(out);
+            let batch = with.as_deref().and_then(|with| with.batch.as_deref());
+            let tag = if batch.is_some() { 65u8 } else { 62 };
+            (tag, [description.own_id(rows), *written]).put(out);
             data.put(out);
             with.is_some().put(out);
             if let Some(with) = with {
                 put_manner(with, rows, out);
+            }
+            if let Some(batch) = batch {
+                batch.put(out);
             }
         }
         Waiting::Connect { description, address, at } => {
@@ -253,7 +263,14 @@ fn get_manner(from: &mut WireReader<'_>, refs: &Refs) -> Result<Manner, RestoreE
     let rights = rights.iter().map(|id| refs.descriptions.get(id).copied());
     let rights = rights.collect::<Option<_>>().ok_or(DANGLING)?;
     let (cred, at): (_, Option<u64>) = Wire::get(from)?;
-    Ok(Manner { flags, to, rights, cred, at: at.map(|id| refs.socket(id)) })
+    let at = at.map(|id| refs.socket(id));
+    Ok(Manner { flags, to, rights, cred, at, batch: None })
+}
+
+fn get_receiving(from: &mut WireReader<'_>) -> Result<Receiving, RestoreError> {
+    let (count, flags) = Wire::get(from)?;
+    let (form, taken) = Wire::get(from)?;
+    Ok(Receiving { taken, ..Receiving::one(count, flags, form) })
 }
 
 /// A call of a socket that waits.
@@ -264,8 +281,14 @@ pub(super) fn get_socket_waiting(
 ) -> Result<Waiting, RestoreError> {
     let description = refs.descriptions.get(&u64::get(from)?).copied().ok_or(DANGLING)?;
     Ok(match tag {
-        61 => Waiting::SocketRead { description, receiving: Wire::get(from)? },
-        62 => {
+        61 | 66 => {
+            let mut receiving = get_receiving(from)?;
+            if tag == 66 {
+                receiving.batch = Some(Box::new(Wire::get(from)?));
+            }
+            Waiting::SocketRead { description, receiving }
+        }
+        62 | 65 => {
             let error = from.error("a write that is not beyond its end");
             let written = u64::get(from)?;
             let data = Bytes::get(from)?;
@@ -273,7 +296,10 @@ pub(super) fn get_socket_waiting(
                 return Err(error.into());
             }
             let has_more = bool::get(from)?;
-            let with = has_more.then(|| get_manner(from, refs).map(Box::new)).transpose()?;
+            let mut with = has_more.then(|| get_manner(from, refs).map(Box::new)).transpose()?;
+            if tag == 65 {
+                with.get_or_insert_default().batch = Some(Box::new(Wire::get(from)?));
+            }
             Waiting::SocketWrite { description, data, written, with }
         }
         63 => {
