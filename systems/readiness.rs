@@ -473,8 +473,8 @@ impl Kernel {
             Waiting::EventWrite { description, value } => {
                 self.try_event(*description, Some(*value)).map(Ok)
             }
-            Waiting::Splice(splicing) => self.try_splice(row, *splicing).transpose(),
-            Waiting::Sendfile(sending) => self.try_send(row, *sending).transpose(),
+            Waiting::Splice(splicing) => self.try_splice(row, splicing).transpose(),
+            Waiting::Sendfile(sending) => self.try_send(row, sending).transpose(),
             Waiting::FifoOpen { .. } => self.try_fifo_open(row, &mut wait.on).transpose(),
             Waiting::Child { select, options, info } => {
                 self.try_wait(row, *select, *options, *info).transpose()

@@ -88,6 +88,8 @@ impl Lowering<'_> {
                 json!({"call": "sendmmsg", "sockfd": fd, "messages": messages,
                     "flags": self.net_flags(2)})
             }
+            Action::NetSplice => self.splice_socket(&[Kind::Net, Kind::Net6]),
+            Action::NetSendfile => self.sendfile_socket(&[Kind::Net, Kind::Net6]),
             Action::NetReceiveMany => self.receive_many(fd),
             Action::NetReceive => {
                 let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);

@@ -126,10 +126,36 @@ impl Lowering<'_> {
                 json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS),
                     "flags": self.message_flags(2)})
             }
+            Action::SocketSplice => self.splice_socket(&[Kind::Socket]),
+            Action::SocketSendfile => self.sendfile_socket(&[Kind::Socket]),
             Action::Sendmmsg => self.send_many(fd),
             Action::Recvmmsg => self.receive_many(fd),
             _ => self.send(action, fd),
         }
+    }
+
+    /// splice(2) between a pipe and a socket.
+    pub(super) fn splice_socket(&self, kinds: &[Kind]) -> Value {
+        let (input, output) = match self.choices[3] % 2 {
+            0 => (self.fd(0, kinds), self.fd(1, &[Kind::Writer])),
+            _ => (self.fd(0, &[Kind::Reader]), self.fd(1, kinds)),
+        };
+        let is_file = |fd: i64| matches!(self.kind_of(fd), Some(Kind::File | Kind::Memory));
+        let input = if is_file(input) { -1 } else { input };
+        json!({"call": "splice", "fd_in": input, "fd_out": output,
+            "len": self.pick(2, &LENGTHS), "flags": self.splice_flags()})
+    }
+
+    /// sendfile(2) to a socket, of bytes that never change, or from one.
+    pub(super) fn sendfile_socket(&self, kinds: &[Kind]) -> Value {
+        let (output, input) = match self.choices[3] % 4 {
+            0 => (self.fd(0, &[Kind::Writer]), self.fd(1, kinds)),
+            _ => (self.fd(0, kinds), self.fd(1, &[Kind::Zeros])),
+        };
+        let is_file = |fd: i64| matches!(self.kind_of(fd), Some(Kind::File | Kind::Memory));
+        let input = if is_file(input) { 0 } else { input };
+        json!({"call": "sendfile", "out_fd": output, "in_fd": input,
+            "count": self.pick(2, &LENGTHS)})
     }
 
     /// sendmmsg(2): what one message is, and others of other lengths.

@@ -91,7 +91,7 @@ impl Kernel {
     fn unsent(&self, row: DescriptionRow) -> CallResult {
         match self.rows[row].target {
             Target::Socket(socket) => {
-                let bytes = self.unread_bytes(socket);
+                let bytes = self.unread_bytes(socket)?;
                 Ok(Answer::with(Payload::Number(bytes as i64)))
             }
             Target::Object(Object::Epoll(_)) => Err(Errno::EINVAL.into()),

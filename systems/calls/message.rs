@@ -212,7 +212,8 @@ impl Kernel {
         let most = written.saturating_add(self.max_bytes);
         loop {
             let rest = data.get(*written as usize..).unwrap_or_default();
-            let length = if stream {
+            let is_one = manner.is_pages && self.rows[socket].domain == AF_UNIX;
+            let length = if stream && !is_one {
                 self.rows[socket].packet_bytes(rest.len() as u64).min(most - *written)
             } else {
                 rest.len() as u64

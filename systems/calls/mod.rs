@@ -43,6 +43,7 @@ mod socket;
 mod socket_options;
 mod socket_waits;
 pub(crate) mod splice;
+mod splice_sockets;
 mod sync;
 mod tcp;
 pub(crate) mod terminal;

@@ -13,6 +13,7 @@ use crate::abi::{Address, Errno, Signal};
 use crate::components::message::{Manner, Receiving, Taken};
 use crate::components::socket::{
     Attached, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_RESERVE_BYTES, SocketRef,
+    pages_cost_bytes,
 };
 use crate::kernel::{Changed, Kernel};
 use crate::memory;
@@ -166,7 +167,11 @@ impl Kernel {
         let has_more = cred.is_some() || !rights.is_empty() || state.is_named();
         let with =
             has_more.then(|| Box::new(Attached { from: state.name().clone(), cred, rights }));
-        let cost_bytes = state.cost_bytes(bytes.len() as u64) as u32;
+        let length = bytes.len() as u64;
+        let cost_bytes = match manner.is_pages && state.is_stream() {
+            true => pages_cost_bytes(length),
+            false => state.cost_bytes(length),
+        } as u32;
         let sender = self.socket_ref(socket);
         Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with }
     }
@@ -262,7 +267,7 @@ impl Kernel {
     }
 
     /// Bytes of one sender, up to a packet that brings descriptors.
-    fn take_stream(&mut self, socket: SocketRow, count: u64, peeks: bool) -> Taken {
+    pub(super) fn take_stream(&mut self, socket: SocketRow, count: u64, peeks: bool) -> Taken {
         let passes = self.rows[socket].passes_cred;
         let mut taken = Taken::default();
         let mut at = 0;
@@ -553,9 +558,14 @@ impl Kernel {
     }
 
     /// TIOCOUTQ: what is on the way, by what it costs.
-    pub(crate) fn unread_bytes(&self, socket: SocketRow) -> u64 {
-        // What is with the other end's kernel has arrived (tcp(7), SIOCOUTQ).
-        if self.rows[socket].domain == AF_UNIX { self.rows[socket].sent_bytes } else { 0 }
+    pub(crate) fn unread_bytes(&self, socket: SocketRow) -> Result<u64, Errno> {
+        let state = &self.rows[socket];
+        match state.domain {
+            AF_UNIX => Ok(state.sent_bytes),
+            _ if state.backlog().is_some() => Err(Errno::EINVAL),
+            // What is with the other end's kernel has arrived (tcp(7), SIOCOUTQ).
+            _ => Ok(0),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Manner {
     pub at: Option<SocketRef>,
     /// The other messages of sendmmsg(2).
     pub batch: Option<Box<Outgoings>>,
+    /// It is made of pages of splice(2) or sendfile(2), which try again themselves.
+    pub is_pages: bool,
 }
 
 /// What sendmmsg(2) has beside the message that is sent this moment.

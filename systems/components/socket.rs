@@ -351,11 +351,18 @@ impl TextDefault for Socket {
 /// Room that a packet of a stream leaves in half its sender's buffer.
 const HALF_RESERVE_BYTES: u64 = 64;
 
+/// How much of a stream's packet lies in further pages.
+const fn stream_paged_bytes(length: u64) -> u64 {
+    if length <= LINEAR_BYTES {
+        return 0;
+    }
+    let paged = (length - LINEAR_BYTES).next_multiple_of(PAGE_BYTES);
+    if paged < length { paged } else { length }
+}
+
 /// A stream's packet fills its further pages first, whole if they are all it needs.
 const fn stream_cost_bytes(length: u64) -> u64 {
-    let paged = length.saturating_sub(LINEAR_BYTES).next_multiple_of(PAGE_BYTES);
-    let in_pages = if paged < length { paged } else { length };
-    let in_pages = if length <= LINEAR_BYTES { 0 } else { in_pages };
+    let in_pages = stream_paged_bytes(length);
     buffer_bytes(length - in_pages) + in_pages.next_multiple_of(PAGE_BYTES)
 }
 
@@ -383,6 +390,39 @@ pub const fn udp_cost_bytes(length: u64) -> u64 {
         } else {
             needed.next_multiple_of(PAGE_BYTES)
         }
+}
+
+/// What pages of splice(2) or sendfile(2) cost the sender of a stream: the head of an empty buffer,
+/// and their bytes.
+pub const fn pages_cost_bytes(length: u64) -> u64 {
+    buffer_bytes(0) + length
+}
+
+/// The parts of a packet that are not read, as they lie in Linux's memory: a buffer, then pages,
+/// as many together as are a power of two. A stream of tcp(7) has pages only.
+pub fn pieces_bytes(domain: u32, packet: &Packet) -> impl Iterator<Item = u64> {
+    let length = packet.bytes.len() as u64;
+    let in_pages = if domain == AF_UNIX { stream_paged_bytes(length) } else { length };
+    let mut gone = u64::from(packet.read);
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        while at < length {
+            let left = length - at;
+            let piece = if at < length - in_pages {
+                length - in_pages
+            } else {
+                let pages = left.div_ceil(PAGE_BYTES).min(PAGED_BYTES / PAGE_BYTES);
+                left.min((1 << pages.ilog2()) * PAGE_BYTES)
+            };
+            at += piece;
+            let skipped = gone.min(piece);
+            gone -= skipped;
+            if skipped < piece {
+                return Some(piece - skipped);
+            }
+        }
+        None
+    })
 }
 
 /// A buffer for so many bytes, which is a power of two, and its head.

@@ -234,6 +234,10 @@ impl Waiting {
                 Some(Answer::value(*written as i64))
             }
             Waiting::SocketRead { receiving, .. } => receiving.partial(),
+            Waiting::Sendfile(sending) => sending.partial(),
+            Waiting::Splice(splicing) if splicing.moved > 0 => {
+                Some(Answer::value(splicing.moved as i64))
+            }
             Waiting::TerminalWrite(writing) => {
                 (writing.written > 0).then(|| Answer::value(writing.written as i64))
             }

@@ -264,7 +264,7 @@ fn get_manner(from: &mut WireReader<'_>, refs: &Refs) -> Result<Manner, RestoreE
     let rights = rights.collect::<Option<_>>().ok_or(DANGLING)?;
     let (cred, at): (_, Option<u64>) = Wire::get(from)?;
     let at = at.map(|id| refs.socket(id));
-    Ok(Manner { flags, to, rights, cred, at, batch: None })
+    Ok(Manner { flags, to, rights, cred, at, batch: None, is_pages: false })
 }
 
 fn get_receiving(from: &mut WireReader<'_>) -> Result<Receiving, RestoreError> {
