@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use tickernel::json::{self, Form, Object, Request};
 use tickernel_systems::abi::socket::{Got, Message, OptionValue, Received, Ucred};
 use tickernel_systems::abi::*;
@@ -80,7 +81,15 @@ impl<'a> Entropy<'a> {
     }
 
     fn option_value(&mut self) -> OptionValue {
-        match self.byte() % 5 {
+        match self.byte() % 6 {
+            5 => {
+                let group = match self.byte() % 2 {
+                    0 => Ipv4Addr::new(224, 0, 0, self.byte()).to_ipv6_mapped(),
+                    _ => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, self.byte().into()),
+                };
+                let interface = [127, 0, 0, self.byte()];
+                OptionValue::Group(group.octets(), interface, self.wide() as i64)
+            }
             0 => OptionValue::Number(self.wide() as i64),
             1 => OptionValue::Linger(self.wide() as i32, self.wide() as i32),
             2 => OptionValue::Time(self.wide() as i64, self.wide() as i64),

@@ -6,7 +6,7 @@ use super::structs::{Fields, read_numbers, show_numbers};
 use super::text::{put_bytes, take_bytes};
 use super::{JsonError, Object};
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tickernel_systems::abi::flags::{ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, SS_FLAGS};
 use tickernel_systems::abi::socket::{Got, MESSAGE_FLAGS, Message, OptionValue, Received, Ucred};
 use tickernel_systems::abi::{Address, AltStack};
@@ -107,6 +107,12 @@ pub(super) fn show_option_value(value: &OptionValue) -> Value {
             put_bytes(&mut object, "text", &text.0);
             Value::Object(object)
         }
+        OptionValue::Group(group, interface, index) => {
+            let host = Ipv6Addr::from(*group);
+            let host = host.to_ipv4_mapped().map_or(host.to_string(), |host| host.to_string());
+            let interface = Ipv4Addr::from(*interface).to_string();
+            json!({ "group": host, "interface": interface, "ifindex": index })
+        }
     }
 }
 
@@ -128,10 +134,27 @@ pub(super) fn read_option_value(value: &Value, of: &str) -> Result<OptionValue, 
     if object.contains_key("pid") {
         return Ok(OptionValue::Cred(read_cred(value, of)?));
     }
+    if object.contains_key("group") {
+        return read_group(object, of);
+    }
     match take_bytes(object, "text", of)? {
         Some(text) => Ok(OptionValue::Text(Bytes(text))),
         None => Err(JsonError::wrong(of, "the call", "a structure of an option")),
     }
+}
+
+fn read_group(object: &Object, of: &str) -> Result<OptionValue, JsonError> {
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    let wrong = |name| JsonError::wrong(name, of, "an address");
+    let group = text("group").and_then(|text| text.parse::<IpAddr>().ok());
+    let group = match group.ok_or_else(|| wrong("group"))? {
+        IpAddr::V4(host) => host.to_ipv6_mapped(),
+        IpAddr::V6(host) => host,
+    };
+    let interface = text("interface").unwrap_or("0.0.0.0").parse::<Ipv4Addr>();
+    let interface = interface.map_err(|_| wrong("interface"))?;
+    let index = Fields::over(object, of).or_zero("ifindex")?;
+    Ok(OptionValue::Group(group.octets(), interface.octets(), index))
 }
 
 /// What recvfrom(2) or recvmsg(2) gave: `name` says how a field is called beside the request's.

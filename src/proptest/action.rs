@@ -109,7 +109,7 @@ actions! {
     }
     Internet {
         6 NetSocket, 6 NetBind, 8 NetConnect, 6 NetListen, 8 NetAccept, 8 NetSend, 8 NetReceive,
-        3 NetSendMany, 3 NetReceiveMany, 3 NetSplice, 1 NetSendfile,
+        3 NetSendMany, 3 NetReceiveMany, 3 NetSplice, 1 NetSendfile, 4 NetGroup,
         4 NetShutdown, 3 NetName, 3 NetQueue, 2 NetGetOption, 3 NetSetOption, 3 NetPoll,
     }
     Terminals {

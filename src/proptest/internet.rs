@@ -18,7 +18,7 @@ const HOSTS: [&str; 8] = [
     "127.0.0.2",
     "127.255.255.255",
     "10.1.2.3",
-    "224.0.0.1",
+    "224.1.1.1",
 ];
 const HOSTS6: [&str; 5] = ["::1", "::", "::ffff:127.0.0.1", "::1", "2001:db8::1"];
 const FLAGS: [&str; 8] = [
@@ -90,6 +90,7 @@ impl Lowering<'_> {
             }
             Action::NetSplice => self.splice_socket(&[Kind::Net, Kind::Net6]),
             Action::NetSendfile => self.sendfile_socket(&[Kind::Net, Kind::Net6]),
+            Action::NetGroup => self.net_group(fd),
             Action::NetReceiveMany => self.receive_many(fd),
             Action::NetReceive => {
                 let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);
@@ -117,6 +118,26 @@ impl Lowering<'_> {
             }
             _ => self.net_set_option(fd),
         }
+    }
+
+    /// Who is a member of a group, and over what its datagrams go.
+    fn net_group(&self, fd: i64) -> Value {
+        let group = self.pick(1, &["224.1.1.1", "224.1.1.1", "224.1.1.2", "10.1.1.1"]);
+        let interface = self.pick(2, &["127.0.0.1", "127.0.0.1", "0.0.0.0", "127.0.0.2"]);
+        let member = json!({"group": group, "interface": interface, "ifindex": 0});
+        let one = json!({"group": group, "interface": "0.0.0.0", "ifindex": 1});
+        let (option, value) = match self.choices[3] % 10 {
+            0..=2 => ("IP_ADD_MEMBERSHIP", member),
+            3 => ("IP_DROP_MEMBERSHIP", member),
+            4 => ("MCAST_JOIN_GROUP", one),
+            5 => ("MCAST_LEAVE_GROUP", one),
+            6 => ("IP_MULTICAST_IF", json!(self.pick(2, &[0x0100_007f, 0, 10]))),
+            7 => ("IP_MULTICAST_ALL", json!(self.pick(2, &[0, 1, 2]))),
+            8 => ("IP_MULTICAST_TTL", json!(self.pick(2, &[-1, 0, 5, 256]))),
+            _ => ("IP_MULTICAST_LOOP", json!(self.pick(2, &[0, 1]))),
+        };
+        json!({"call": "setsockopt", "sockfd": fd, "level": "IPPROTO_IP", "optname": option,
+            "optval": value})
     }
 
     fn net_set_option(&self, fd: i64) -> Value {

@@ -1,7 +1,7 @@
 //! Options of internet sockets beyond `SOL_SOCKET`: tcp(7), ip(7), ipv6(7).
 //!
 //! All are kept and given back as Linux gives them; those that would change what packets look like
-//! change nothing here, where there are none. Not here: groups, `TCP_INFO`.
+//! change nothing here, where there are none. Not here: groups (`groups.rs`), `TCP_INFO`.
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
@@ -31,7 +31,7 @@ const COUNT_MAX: i64 = 127;
 const LOOPBACK_MAXSEG: i64 = 65_483;
 const LOOPBACK_MTU: i64 = 65_536;
 
-const ROWS: [Row; 35] = [
+const ROWS: [Row; 37] = [
     (SOL_UDP, UDP_CORK, 0, Form::Switch),
     (SOL_UDP, UDP_SEGMENT, 0, Form::Range(0, 65_535)),
     (SOL_UDP, UDP_GRO, 0, Form::Switch),
@@ -61,10 +61,12 @@ const ROWS: [Row; 35] = [
     (SOL_IP, IP_BIND_ADDRESS_NO_PORT, 0, Form::Switch),
     (SOL_IP, IP_MULTICAST_TTL, 1, Form::Range(0, 255)),
     (SOL_IP, IP_MULTICAST_LOOP, 1, Form::Switch),
-    (SOL_IP, IP_MULTICAST_ALL, 1, Form::Switch),
+    (SOL_IP, IP_MULTICAST_ALL, 1, Form::Range(0, 1)),
     (SOL_IPV6, IPV6_UNICAST_HOPS, 64, Form::Range(0, 255)),
     (SOL_IPV6, IPV6_MULTICAST_HOPS, 1, Form::Range(0, 255)),
     (SOL_IPV6, IPV6_MULTICAST_LOOP, 1, Form::Range(0, 1)),
+    (SOL_IPV6, IPV6_MULTICAST_IF, 0, Form::Range(0, 1)),
+    (SOL_IPV6, IPV6_MULTICAST_ALL, 1, Form::Switch),
     (SOL_IPV6, IPV6_V6ONLY, 0, Form::Switch),
     (SOL_IPV6, IPV6_RECVPKTINFO, 0, Form::Switch),
 ];
@@ -95,8 +97,22 @@ impl Kernel {
         if name == IPV6_V6ONLY && level == SOL_IPV6 && self.endpoint(socket).port != 0 {
             return Err(Errno::EINVAL);
         }
+        if self.rows[socket].is_stream() {
+            match (level, name) {
+                (SOL_IP, IP_MULTICAST_TTL) => return Err(Errno::EINVAL),
+                (SOL_IPV6, IPV6_MULTICAST_HOPS | IPV6_MULTICAST_IF) => {
+                    return Err(Errno::ENOPROTOOPT);
+                }
+                _ => {}
+            }
+        }
         // -1 asks for what it was at first (ip(7)).
-        let resets = level != SOL_TCP && value == -1;
+        let resets = !matches!(
+            (level, name),
+            (SOL_TCP, _)
+                | (SOL_IP, IP_MULTICAST_ALL)
+                | (SOL_IPV6, IPV6_MULTICAST_LOOP | IPV6_MULTICAST_IF)
+        ) && value == -1;
         let value = match form {
             Form::Switch => i64::from(value != 0),
             Form::Range(..) if resets => *default,
@@ -105,6 +121,9 @@ impl Kernel {
             // 0 asks for what it was at first.
             Form::Range(..) if level == SOL_TCP && name == TCP_MAXSEG && value == 0 => 0,
             Form::Range(least, most) if (*least..=*most).contains(&value) => value,
+            Form::Range(..) if level == SOL_IPV6 && name == IPV6_MULTICAST_IF => {
+                return Err(Errno::ENODEV);
+            }
             Form::Range(..) => return Err(Errno::EINVAL),
             Form::Natural if value >= 0 => value,
             Form::Natural => return Err(Errno::EINVAL),
@@ -130,6 +149,9 @@ impl Kernel {
             }
             (SOL_TCP, TCP_MAXSEG) if connected.is_some() => {
                 return Ok(OptionValue::Number(LOOPBACK_MAXSEG));
+            }
+            (SOL_IP, IP_MULTICAST_IF) => {
+                return Ok(OptionValue::Number(self.group_interface(socket)));
             }
             (SOL_IP, IP_MTU) => {
                 let over_ipv4 = connected.filter(|remote| as_ipv4(remote.host).is_some());

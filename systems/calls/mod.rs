@@ -14,6 +14,7 @@ mod face_process;
 mod face_room;
 mod face_tree;
 mod fallocate;
+mod groups;
 mod ids;
 mod inet;
 mod inet_options;

@@ -174,13 +174,12 @@ impl Kernel {
     }
 
     fn splice_once(&mut self, task: TaskRow, splicing: &mut Splicing) -> Tried {
-        match (self.pipe_behind(splicing.from), self.socket_behind(splicing.to)) {
-            (Some(from), Some(to)) => return self.splice_to_socket(task, from, to, splicing),
-            (_, _) => {}
+        let (from, to) = (self.socket_behind(splicing.from), self.socket_behind(splicing.to));
+        if let (Some(pipe), Some(socket)) = (self.pipe_behind(splicing.from), to) {
+            return self.splice_to_socket(task, pipe, socket, splicing);
         }
-        match (self.socket_behind(splicing.from), self.pipe_behind(splicing.to)) {
-            (Some(from), Some(to)) => return self.splice_from_socket(task, from, to, splicing),
-            (_, _) => {}
+        if let (Some(socket), Some(pipe)) = (from, self.pipe_behind(splicing.to)) {
+            return self.splice_from_socket(task, socket, pipe, splicing);
         }
         let splicing = *splicing;
         match (self.pipe_behind(splicing.from), self.pipe_behind(splicing.to)) {

@@ -109,9 +109,10 @@ impl Kernel {
         address: &Address,
     ) -> Result<(), Errno> {
         let to = self.own_family(socket, address, false)?;
-        let (to, own) = self.route(to)?;
-        if reach(to.host) == Reach::Broadcast {
-            return Err(Errno::ENETUNREACH);
+        let (to, own) = self.route(socket, to)?;
+        match reach(to.host) {
+            Reach::Broadcast | Reach::Everybody | Reach::Group => return Err(Errno::ENETUNREACH),
+            Reach::Any | Reach::Local | Reach::Foreign => {}
         }
         self.autobind_inet(socket).map_err(|_| Errno::EADDRNOTAVAIL)?;
         let mut at = self.endpoint(socket);
@@ -346,6 +347,7 @@ impl Kernel {
         }
         self.drop_queue(socket);
         self.leave_port(socket);
+        self.forget_groups(socket);
         self.forget_name(socket);
         socket.remove(&mut self.rows);
     }

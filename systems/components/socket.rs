@@ -9,12 +9,13 @@ use crate::abi::flags::{
 };
 use crate::abi::socket::Ucred;
 use crate::abi::{Address, Errno};
+use crate::components::inet::Host;
 use crate::components::pipe::PAGE_BYTES;
 use crate::components::{TextDefault, WaitQueue};
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, SocketRow};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 /// What a socket may have on the way: `net.core.wmem_default` (socket(7), SO_SNDBUF).
@@ -170,6 +171,8 @@ pub struct More {
     pub has_port: bool,
     /// Options that were set, by level and number.
     pub options: BTreeMap<(u32, u32), i64>,
+    /// Groups that it is a member of.
+    pub groups: BTreeSet<Host>,
 }
 
 /// A socket.

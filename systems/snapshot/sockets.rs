@@ -7,6 +7,7 @@ use super::decode::DANGLING;
 use super::{Refs, RestoreError};
 use crate::abi::flags::AF_UNIX;
 use crate::components::Waiting;
+use crate::components::inet::Host;
 use crate::components::message::{Manner, Receiving};
 use crate::components::socket::{Attached, More, Packet, Peer, Socket, SocketRef, State};
 use crate::kernel::Kernel;
@@ -18,6 +19,8 @@ use alloc::vec::Vec;
 
 /// Bit of a socket's encoded type that says that what it has had to do with others follows.
 const IS_USED: u32 = 1 << 8;
+/// Bit of a socket's encoded state that says that its groups follow.
+const HAS_GROUPS: u8 = 8;
 
 impl Encode for Socket {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
@@ -63,10 +66,11 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     (more.name.clone(), more.remote.clone()).put(out);
     more.place.put(out);
     [more.is_borrowed, more.is_pending].put(out);
+    let groups = if more.groups.is_empty() { 0 } else { HAS_GROUPS };
     match more.state {
-        State::Idle => out.push(0),
-        State::Listening { backlog } => (1u8, backlog).put(out),
-        State::Connecting => out.push(2),
+        State::Idle => out.push(groups),
+        State::Listening { backlog } => (1 | groups, backlog).put(out),
+        State::Connecting => out.push(2 | groups),
     }
     more.link.put(out);
     [more.is_host_chosen, more.is_port_chosen, more.has_port].put(out);
@@ -77,6 +81,9 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     let options: Vec<([u32; 2], i64)> =
         more.options.iter().map(|((level, name), value)| ([*level, *name], *value)).collect();
     options.put(out);
+    if !more.groups.is_empty() {
+        more.groups.iter().copied().collect::<Vec<_>>().put(out);
+    }
 }
 
 /// To whom a socket's parts lead, by own ids.
@@ -151,6 +158,7 @@ impl Kernel {
             }
             if self.rows[links.row].domain != AF_UNIX {
                 self.index_port(links.row);
+                self.index_groups(links.row);
                 continue;
             }
             if !self.index_name(links.row) {
@@ -192,7 +200,8 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     more.place = Wire::get(from)?;
     [more.is_borrowed, more.is_pending] = Wire::get(from)?;
     let error = from.error("whether a socket listens");
-    more.state = match from.byte()? {
+    let state = from.byte()?;
+    more.state = match state & !HAS_GROUPS {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
         2 => State::Connecting,
@@ -208,6 +217,11 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     from.charge(memory::OPTION_BYTES * options.len() as u64)?;
     more.options =
         options.into_iter().map(|([level, name], value)| ((level, name), value)).collect();
+    if state & HAS_GROUPS != 0 {
+        let groups: Vec<Host> = Wire::get(from)?;
+        from.charge(memory::OPTION_BYTES * groups.len() as u64)?;
+        more.groups = groups.into_iter().collect();
+    }
     Ok((more, pending))
 }
 

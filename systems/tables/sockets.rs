@@ -5,7 +5,7 @@
 use crate::components::inet::Host;
 use crate::fs::InodeId;
 use crate::rows::SocketRow;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// Most ports that ended connections keep at a time.
@@ -46,6 +46,8 @@ pub struct SocketNames {
     pub ports: BTreeMap<(Ports, u16, u64), SocketRow>,
     /// Those of them that listen.
     pub listeners: BTreeMap<(u16, u64), SocketRow>,
+    /// Who is a member of which group, by own id.
+    pub members: BTreeSet<(Host, u64)>,
     /// Ports of ended connections, oldest first within a port.
     pub kept: BTreeMap<(u16, u64), KeptPort>,
     /// How many were ever kept.

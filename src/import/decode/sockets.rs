@@ -287,10 +287,35 @@ fn option(args: &Args<'_>) -> Option<Vec<u8>> {
         return args.done(&Call::Getsockopt { sockfd, level, optname, optlen });
     }
     let value = args.get(3)?;
-    let optval = if value.is_null() { None } else { Some(option_value(value)?) };
+    let optval = match membership(value, args.long(4)) {
+        Some(group) => Some(group),
+        None if value.is_null() => None,
+        None => Some(option_value(value)?),
+    };
     let own = optval.as_ref().map_or(0, OptionValue::length_bytes);
     let optlen = args.long(4).filter(|length| *length != own);
     args.done(&Call::Setsockopt { sockfd, level, optname, optval, optlen })
+}
+
+/// A structure of an option of groups. The index of `struct ip_mreqn` is not printed: there is one
+/// interface.
+fn membership(value: &Value, length: Option<i64>) -> Option<OptionValue> {
+    let mapped = |host: [u8; 4]| std::net::Ipv4Addr::from(host).to_ipv6_mapped().octets();
+    if let Some(group) = value.field("imr_multiaddr") {
+        let interface = value.field("imr_interface")?.as_ipv4()?;
+        let index = i64::from(length == Some(12) && interface == [0; 4]);
+        return Some(OptionValue::Group(mapped(group.as_ipv4()?), interface, index));
+    }
+    let index = |name: &str| value.field(name).and_then(Value::as_i64).unwrap_or(0);
+    if let Some(group) = value.field("ipv6mr_multiaddr") {
+        return Some(OptionValue::Group(group.as_ipv6()?, [0; 4], index("ipv6mr_interface")));
+    }
+    let host = match address(value.field("gr_group")?)? {
+        Address::Inet(host, _) => mapped(host),
+        Address::Inet6(host, _) => host,
+        _ => return None,
+    };
+    Some(OptionValue::Group(host, [0; 4], index("gr_interface")))
 }
 
 /// The time-outs have two names: of the old and of the new structure, the same on 64 bits.

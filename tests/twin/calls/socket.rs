@@ -354,8 +354,12 @@ fn put_control(answer: &mut Object, mut rest: &[u8]) {
 
 fn option(f: &Fields<'_>) -> Result<[u64; 3], String> {
     let level = f.flags("level", names::LEVELS)?;
-    let table =
-        if level == libc::IPPROTO_TCP as u64 { names::TCP_OPTIONS } else { names::SOCKET_OPTIONS };
+    let table = match level as i32 {
+        libc::IPPROTO_TCP => names::TCP_OPTIONS,
+        libc::IPPROTO_IP => names::IP_OPTIONS,
+        libc::IPPROTO_IPV6 => names::IPV6_OPTIONS,
+        _ => names::SOCKET_OPTIONS,
+    };
     Ok([f.number("sockfd")?, level, f.flags("optname", table)?])
 }
 
@@ -381,13 +385,59 @@ fn getsockopt(f: &Fields<'_>, area: &mut Area) -> Planned {
     }))
 }
 
+/// The structure of an option of groups: ip_mreqn, ipv6_mreq or group_req (ip(7), ipv6(7)).
+fn group(level: u64, name: u64, given: &Fields<'_>, area: &mut Area) -> Result<(u64, u64), String> {
+    let index = given.number_or("ifindex", 0)? as u32;
+    let group = given.bytes("group")?.unwrap_or_default();
+    let host: std::net::IpAddr = parse(&group)?;
+    let mut bytes = Vec::new();
+    if matches!(name as i32, libc::MCAST_JOIN_GROUP | libc::MCAST_LEAVE_GROUP) {
+        bytes.extend(u64::from(index).to_le_bytes());
+        match host {
+            std::net::IpAddr::V4(host) => {
+                bytes.extend([libc::AF_INET as u8, 0, 0, 0]);
+                bytes.extend(host.octets());
+            }
+            std::net::IpAddr::V6(host) => {
+                bytes.extend([libc::AF_INET6 as u8, 0, 0, 0, 0, 0, 0, 0]);
+                bytes.extend(host.octets());
+            }
+        }
+        bytes.resize(136, 0);
+    } else if level as i32 == libc::IPPROTO_IPV6 {
+        bytes.extend(match host {
+            std::net::IpAddr::V4(host) => host.to_ipv6_mapped().octets(),
+            std::net::IpAddr::V6(host) => host.octets(),
+        });
+        bytes.extend(index.to_le_bytes());
+    } else {
+        let std::net::IpAddr::V4(host) = host else { return Err("a group of IPv4".to_owned()) };
+        bytes.extend(host.octets());
+        let interface: std::net::Ipv4Addr = match given.bytes("interface")? {
+            Some(text) => parse(&text)?,
+            None => std::net::Ipv4Addr::UNSPECIFIED,
+        };
+        bytes.extend(interface.octets());
+        bytes.extend(index.to_le_bytes());
+    }
+    // Without an index the shorter structure of ip(7) is meant.
+    let is_short = level as i32 == libc::IPPROTO_IP && bytes.len() == 12 && index == 0;
+    let length = if is_short { 8 } else { bytes.len() };
+    Ok((area.bytes(&bytes)?, length as u64))
+}
+
 fn setsockopt(f: &Fields<'_>, area: &mut Area) -> Planned {
     let [sockfd, level, name] = option(f)?;
     let (value, length) = match f.value("optval") {
         None => (0, 0),
         Some(Value::Object(given)) => {
             let given = Fields(given);
-            if given.has("onoff") {
+            if given.has("group") {
+                group(level, name, &given, area)?
+            } else if given.has("text") || given.has("text_b64") {
+                let text = given.bytes("text")?.unwrap_or_default();
+                (area.bytes(&text)?, text.len() as u64)
+            } else if given.has("onoff") {
                 let linger = given.number("onoff")? & 0xffff_ffff | given.number("linger")? << 32;
                 (area.put(&linger)?, 8)
             } else {
