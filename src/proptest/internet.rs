@@ -21,7 +21,7 @@ const HOSTS: [&str; 8] = [
     "224.1.1.1",
 ];
 const HOSTS6: [&str; 5] = ["::1", "::", "::ffff:127.0.0.1", "::1", "2001:db8::1"];
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "",
     "MSG_DONTWAIT",
     "MSG_PEEK",
@@ -30,6 +30,7 @@ const FLAGS: [&str; 8] = [
     "MSG_NOSIGNAL",
     "",
     "MSG_DONTWAIT",
+    "MSG_OOB",
 ];
 /// Level and option, and values that are set.
 const OPTIONS: [(&str, &str); 14] = [
@@ -107,7 +108,8 @@ impl Lowering<'_> {
             Action::NetName => {
                 json!({"call": self.pick(1, &["getsockname", "getpeername"]), "sockfd": fd})
             }
-            Action::NetQueue => json!({"call": "ioctl", "fd": fd, "request": "FIONREAD"}),
+            Action::NetQueue => json!({"call": "ioctl", "fd": fd,
+                "request": self.pick(1, &["FIONREAD", "SIOCATMARK"])}),
             Action::NetGetOption => {
                 let (level, option) = self.pick(1, &OPTIONS);
                 json!({"call": "getsockopt", "sockfd": fd, "level": level, "optname": option})

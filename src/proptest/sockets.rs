@@ -12,8 +12,7 @@ const LENGTHS: [usize; 16] =
 /// Names: few, so that they meet.
 const PATHS: [&str; 6] = ["/tmp/s", "/tmp/t", "/tmp/d/s", "/tmp/a", "s", "/none/s"];
 const ABSTRACT: [&str; 3] = ["x", "y", ""];
-/// Not `MSG_OOB`: the kernel has no out-of-band bytes.
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "",
     "MSG_DONTWAIT",
     "MSG_PEEK",
@@ -22,9 +21,10 @@ const FLAGS: [&str; 8] = [
     "MSG_NOSIGNAL",
     "MSG_CMSG_CLOEXEC",
     "MSG_EOR",
+    "MSG_OOB",
 ];
 /// Options that Linux keeps, tells of or refuses in the same way everywhere.
-const OPTIONS: [&str; 16] = [
+const OPTIONS: [&str; 17] = [
     "SO_ERROR",
     "SO_PASSCRED",
     "SO_PEERCRED",
@@ -41,6 +41,7 @@ const OPTIONS: [&str; 16] = [
     "SO_RCVLOWAT",
     "SO_REUSEPORT",
     "SO_PRIORITY",
+    "SO_OOBINLINE",
 ];
 
 impl Lowering<'_> {
@@ -72,7 +73,7 @@ impl Lowering<'_> {
                 json!({"call": self.pick(1, &["getsockname", "getpeername"]), "sockfd": fd})
             }
             Action::SocketQueue => json!({"call": "ioctl", "fd": fd,
-                "request": self.pick(1, &["FIONREAD", "TIOCOUTQ"])}),
+                "request": self.pick(1, &["FIONREAD", "TIOCOUTQ", "SIOCATMARK"])}),
             Action::Getsockopt => {
                 let level = self.pick(2, &["SOL_SOCKET", "SOL_SOCKET", "SOL_SOCKET", "IPPROTO_IP"]);
                 json!({"call": "getsockopt", "sockfd": fd, "level": level,
@@ -91,7 +92,7 @@ impl Lowering<'_> {
             5 => ("SO_LINGER", json!({"onoff": number, "linger": 3})),
             6 => ("SO_RCVLOWAT", json!(number)),
             7 => ("SO_TYPE", json!(1)),
-            8 => ("SO_REUSEPORT", json!(number)),
+            8 => ("SO_OOBINLINE", json!(number)),
             _ => ("SO_REUSEADDR", json!(number)),
         };
         json!({"call": "setsockopt", "sockfd": fd, "level": "SOL_SOCKET", "optname": option,

@@ -295,7 +295,14 @@ impl Kernel {
 
     /// Where a message to an address goes, and from which host: any host is the loopback's own.
     pub(super) fn route(&self, socket: SocketRow, to: Endpoint) -> Result<(Endpoint, Host), Errno> {
-        let is_ipv4 = as_ipv4(to.host).is_some();
+        // One of IPv6 that is bound to a host of IPv4 reaches no others.
+        let bound = self.endpoint(socket).host;
+        let is_mapped = self.is_ipv6(socket) && as_ipv4(bound).is_some();
+        let is_any = to.host == ANY6 && is_mapped;
+        let is_ipv4 = as_ipv4(to.host).is_some() || is_any;
+        if is_mapped && !is_ipv4 && reach(to.host) == Reach::Local {
+            return Err(Errno::EAFNOSUPPORT);
+        }
         let own = if is_ipv4 { LOOPBACK4 } else { LOOPBACK6 };
         match reach(to.host) {
             Reach::Any => Ok((Endpoint { host: own, ..to }, own)),

@@ -70,6 +70,10 @@ impl Kernel {
                     Ok(Answer::with(Payload::Number(i64::from(left as i32))))
                 }
             },
+            SIOCATMARK if let Target::Socket(socket) = self.rows[row].target => {
+                let is_at = self.is_at_mark(socket)?;
+                Ok(Answer::with(Payload::Number(is_at.into())))
+            }
             TIOCOUTQ => self.unsent(row),
             FICLONE => self.clone_file(task, row, number),
             // It has requests of its own, and knows no others.

@@ -191,7 +191,7 @@ impl Kernel {
             _ if !self.rows[socket].is_stream() => self.send_datagram(socket, bytes, manner),
             _ => match self.check_send_tcp(task, socket, manner)? {
                 true => Ok(false),
-                false => self.send_segment(socket, bytes),
+                false => self.send_segment(socket, bytes, manner.is_urgent),
             },
         }
     }
@@ -212,6 +212,7 @@ impl Kernel {
         let most = written.saturating_add(self.max_bytes);
         loop {
             let rest = data.get(*written as usize..).unwrap_or_default();
+            let is_urgent = stream && manner.flags & MSG_OOB != 0;
             let is_one = manner.is_pages && self.rows[socket].domain == AF_UNIX;
             let length = if stream && !is_one {
                 self.rows[socket].packet_bytes(rest.len() as u64).min(most - *written)
@@ -221,6 +222,11 @@ impl Kernel {
             if stream && length == 0 {
                 return Ok(Sent::Full);
             }
+            // The last byte of an urgent message goes alone.
+            let is_alone = is_urgent && rest.len() == 1;
+            let length =
+                if is_urgent && !is_alone { length.min(rest.len() as u64 - 1) } else { length };
+            manner.is_urgent = is_alone;
             let first = *written == 0;
             match self.send_packet(task, socket, &rest[..length as usize], first, manner) {
                 Ok(true) => *written += length,
@@ -324,14 +330,14 @@ impl Kernel {
 
     /// The answer to what was taken; descriptors that came along are installed.
     fn received(&mut self, task: TaskRow, receiving: &mut Receiving, taken: Taken) -> Answer {
-        let mut flags = receiving.flags & MSG_CMSG_CLOEXEC;
+        let mut flags = receiving.flags & MSG_CMSG_CLOEXEC | taken.flags;
         let mut data = core::mem::take(&mut receiving.taken);
         if data.is_empty() {
             data = taken.bytes;
         } else {
             data.extend_from_slice(&taken.bytes);
         }
-        let mut value = data.len() as u64;
+        let mut value = (data.len() as u64).max(taken.is_urgent.into());
         if let Some(whole) = taken.cut_from {
             flags |= MSG_TRUNC;
             if receiving.flags & MSG_TRUNC != 0 {

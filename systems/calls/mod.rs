@@ -59,6 +59,7 @@ mod unix;
 mod unix_connect;
 mod unix_names;
 mod unnamed;
+mod urgent;
 mod vectors;
 mod wait;
 mod xattr;

@@ -126,7 +126,7 @@ impl Kernel {
         let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
         let slots = u64::from(self.rows[pipe].slots - self.rows[pipe].used_slots);
         let pieces = self.pieces(socket, count, slots);
-        let taken = self.take_stream(socket, pieces.iter().sum(), false);
+        let taken = self.take_stream(socket, pieces.iter().sum(), false, splicing.moved > 0);
         // Descriptors that came along are closed.
         self.put_back(taken.rights);
         self.put_buffers(pipe, &taken.bytes, &pieces);

@@ -177,7 +177,8 @@ impl Kernel {
         let from = self.shown(other, from);
         let with = Some(Box::new(Attached { from, ..Attached::default() }));
         let sender = SocketRef::default();
-        let packet = Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with };
+        let packet =
+            Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with, is_urgent: false };
         let held = memory::packet_bytes(&packet);
         let state = &mut self.rows[other];
         let lain = state.received_bytes;

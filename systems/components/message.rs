@@ -26,6 +26,8 @@ pub struct Manner {
     pub batch: Option<Box<Outgoings>>,
     /// It is made of pages of splice(2) or sendfile(2), which try again themselves.
     pub is_pages: bool,
+    /// The byte that is sent this moment is the last of one with `MSG_OOB`.
+    pub is_urgent: bool,
 }
 
 /// What sendmmsg(2) has beside the message that is sent this moment.
@@ -105,6 +107,10 @@ pub struct Taken {
     pub cred: Option<Ucred>,
     /// Open descriptions that came along, held.
     pub rights: Vec<DescriptionRow>,
+    /// What it says of itself: `MSG_OOB`, `MSG_TRUNC`.
+    pub flags: u32,
+    /// It is an urgent byte of unix(7), which counts even where there is no room for it.
+    pub is_urgent: bool,
     /// What comes behind is for another call.
     pub stops: bool,
 }

@@ -62,7 +62,22 @@ pub struct Packet {
     pub sender: SocketRef,
     /// What travels with it.
     pub with: Option<Box<Attached>>,
+    /// Its one byte is the urgent one of a stream of unix(7). One that was read so stays, empty.
+    pub is_urgent: bool,
 }
+
+/// The urgent byte of an end of a tcp(7) connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Urgent {
+    /// How many bytes lie before it.
+    pub ahead: u64,
+    /// The byte.
+    pub byte: u8,
+    /// It was read (`MSG_OOB`), and lies in its place.
+    pub is_read: bool,
+}
+
+crate::wire_struct!(Urgent { ahead, byte, is_read });
 
 impl Packet {
     /// Bytes not read yet.
@@ -171,6 +186,14 @@ pub struct More {
     pub has_port: bool,
     /// Options that were set, by level and number.
     pub options: BTreeMap<(u32, u32), i64>,
+    /// The urgent byte of tcp(7).
+    pub urgent: Option<Urgent>,
+    /// A packet of unix(7) is urgent.
+    pub has_urgent: bool,
+    /// Urgent bytes of unix(7) that were passed over: Linux goes on counting them.
+    pub passed_bytes: u64,
+    /// Who gets SIGURG (F_SETOWN): a process, or a group below 0.
+    pub owner: i32,
     /// Groups that it is a member of.
     pub groups: BTreeSet<Host>,
 }

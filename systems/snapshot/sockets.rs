@@ -21,6 +21,10 @@ use alloc::vec::Vec;
 const IS_USED: u32 = 1 << 8;
 /// Bit of a socket's encoded state that says that its groups follow.
 const HAS_GROUPS: u8 = 8;
+/// The same of an urgent byte.
+const HAS_URGENT: u8 = 16;
+/// Bit of a packet's that says that it is urgent.
+const IS_URGENT: u8 = 2;
 
 impl Encode for Socket {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
@@ -54,7 +58,7 @@ fn put_packet(packet: &Packet, rows: &Rows, out: &mut Vec<u8>) {
     packet.bytes.as_slice().put(out);
     [packet.read, packet.cost_bytes].put(out);
     packet.sender.id.put(out);
-    packet.with.is_some().put(out);
+    out.push(u8::from(packet.with.is_some()) | if packet.is_urgent { IS_URGENT } else { 0 });
     if let Some(with) = &packet.with {
         (with.from.clone(), with.cred).put(out);
         let rights = with.rights.iter().map(|row| row.own_id(rows));
@@ -66,7 +70,9 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     (more.name.clone(), more.remote.clone()).put(out);
     more.place.put(out);
     [more.is_borrowed, more.is_pending].put(out);
+    let is_urgent = more.urgent.is_some() || more.has_urgent || more.passed_bytes > 0;
     let groups = if more.groups.is_empty() { 0 } else { HAS_GROUPS };
+    let groups = groups | if is_urgent { HAS_URGENT } else { 0 };
     match more.state {
         State::Idle => out.push(groups),
         State::Listening { backlog } => (1 | groups, backlog).put(out),
@@ -83,6 +89,10 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     options.put(out);
     if !more.groups.is_empty() {
         more.groups.iter().copied().collect::<Vec<_>>().put(out);
+    }
+    if is_urgent {
+        (more.urgent, more.has_urgent).put(out);
+        more.passed_bytes.put(out);
     }
 }
 
@@ -173,6 +183,10 @@ impl Kernel {
                 self.list_sender(other, links.row);
             }
         }
+        // The owner is written with the description.
+        for row in refs.descriptions.values() {
+            self.set_socket_owner(*row);
+        }
         self.count_flights();
         Ok(())
     }
@@ -185,13 +199,19 @@ fn get_packet(from: &mut WireReader<'_>) -> Result<(Packet, Vec<u64>), WireError
     let [read, cost_bytes] = Wire::get(from)?;
     let sender = SocketRef { row: None, id: Wire::get(from)? };
     let (mut with, mut rights) = (None, Vec::new());
-    if bool::get(from)? {
+    let error = from.error("what travels with a packet");
+    let bits = from.byte()?;
+    let is_urgent = bits & IS_URGENT != 0;
+    if bits & !(IS_URGENT | 1) != 0 {
+        return Err(error);
+    }
+    if bits & 1 != 0 {
         let (name, cred) = Wire::get(from)?;
         rights = Wire::get(from)?;
         from.charge(memory::rights_bytes(rights.len()))?;
         with = Some(Box::new(Attached { from: name, cred, rights: Vec::new() }));
     }
-    Ok((Packet { bytes, read, cost_bytes, sender, with }, rights))
+    Ok((Packet { bytes, read, cost_bytes, sender, with, is_urgent }, rights))
 }
 
 fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
@@ -201,7 +221,7 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     [more.is_borrowed, more.is_pending] = Wire::get(from)?;
     let error = from.error("whether a socket listens");
     let state = from.byte()?;
-    more.state = match state & !HAS_GROUPS {
+    more.state = match state & !(HAS_GROUPS | HAS_URGENT) {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
         2 => State::Connecting,
@@ -221,6 +241,10 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
         let groups: Vec<Host> = Wire::get(from)?;
         from.charge(memory::OPTION_BYTES * groups.len() as u64)?;
         more.groups = groups.into_iter().collect();
+    }
+    if state & HAS_URGENT != 0 {
+        (more.urgent, more.has_urgent) = Wire::get(from)?;
+        more.passed_bytes = Wire::get(from)?;
     }
     Ok((more, pending))
 }
@@ -278,7 +302,7 @@ fn get_manner(from: &mut WireReader<'_>, refs: &Refs) -> Result<Manner, RestoreE
     let rights = rights.collect::<Option<_>>().ok_or(DANGLING)?;
     let (cred, at): (_, Option<u64>) = Wire::get(from)?;
     let at = at.map(|id| refs.socket(id));
-    Ok(Manner { flags, to, rights, cred, at, batch: None, is_pages: false })
+    Ok(Manner { flags, to, rights, cred, at, batch: None, is_pages: false, is_urgent: false })
 }
 
 fn get_receiving(from: &mut WireReader<'_>) -> Result<Receiving, RestoreError> {

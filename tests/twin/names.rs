@@ -197,6 +197,7 @@ table!(IOCTLS:
     TIOCSETD TIOCSBRK TIOCCBRK TCSBRKP TCGETS2 TCSETS2 TCSETSW2 TCSETSF2 TIOCGEXCL TIOCVHANGUP);
 /// Requests of terminals that the C library has no names for (asm-generic/ioctls.h).
 pub(crate) const MORE_IOCTLS: Table = &[
+    ("SIOCATMARK", 0x8905),
     ("TIOCGDEV", 0x8004_5432),
     ("TIOCSIG", 0x4004_5436),
     ("TIOCGPKT", 0x8004_5438),
