@@ -1,7 +1,8 @@
 //! Options of internet sockets beyond `SOL_SOCKET`: tcp(7), ip(7), ipv6(7).
 //!
 //! All are kept and given back as Linux gives them; those that would change what packets look like
-//! change nothing here, where there are none. Not here: groups (`groups.rs`), `TCP_INFO`.
+//! change nothing here, where there are none. Not here: groups (`groups.rs`),
+//! what tcp(7) makes of some (`tcp_options.rs`).
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
@@ -9,7 +10,6 @@ use crate::abi::socket::*;
 use crate::components::inet::as_ipv4;
 use crate::kernel::Kernel;
 use crate::rows::SocketRow;
-use crate::wire::Bytes;
 
 /// What an option may be.
 enum Form {
@@ -27,8 +27,7 @@ type Row = (u32, u32, i64, Form);
 /// Most of a TCP time-out in seconds, and of a count.
 const SECONDS_MAX: i64 = 32_767;
 const COUNT_MAX: i64 = 127;
-/// Segments over the loopback device.
-const LOOPBACK_MAXSEG: i64 = 65_483;
+/// Packets over the loopback device.
 const LOOPBACK_MTU: i64 = 65_536;
 
 const ROWS: [Row; 37] = [
@@ -73,7 +72,7 @@ const ROWS: [Row; 37] = [
 
 impl Kernel {
     /// Whether a socket has options of this level.
-    fn has_level(&self, socket: SocketRow, level: u32) -> bool {
+    pub(super) fn has_level(&self, socket: SocketRow, level: u32) -> bool {
         match level {
             SOL_TCP => self.rows[socket].is_stream(),
             SOL_IP => true,
@@ -90,6 +89,12 @@ impl Kernel {
         (level, name): (u32, u32),
         value: i64,
     ) -> Result<(), Errno> {
+        if level == SOL_TCP
+            && let Some(kept) = self.tcp_option(socket, name, value)
+        {
+            self.keep_option(socket, level, name, kept?);
+            return Ok(());
+        }
         let row = ROWS.iter().find(|row| (row.0, row.1) == (level, name));
         let Some((_, _, default, form)) = row.filter(|_| self.has_level(socket, level)) else {
             return Err(Errno::ENOPROTOOPT);
@@ -144,12 +149,7 @@ impl Kernel {
         }
         let connected = self.remote_endpoint(socket);
         match (level, name) {
-            (SOL_TCP, TCP_CONGESTION) => {
-                return Ok(OptionValue::Text(Bytes(b"cubic".to_vec())));
-            }
-            (SOL_TCP, TCP_MAXSEG) if connected.is_some() => {
-                return Ok(OptionValue::Number(LOOPBACK_MAXSEG));
-            }
+            (SOL_TCP, _) if let Some(value) = self.tcp_value(socket, name) => return Ok(value),
             (SOL_IP, IP_MULTICAST_IF) => {
                 return Ok(OptionValue::Number(self.group_interface(socket)));
             }

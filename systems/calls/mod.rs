@@ -47,6 +47,7 @@ pub(crate) mod splice;
 mod splice_sockets;
 mod sync;
 mod tcp;
+mod tcp_options;
 pub(crate) mod terminal;
 pub(crate) mod terminal_io;
 mod terminal_ioctl;

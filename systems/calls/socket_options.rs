@@ -71,6 +71,15 @@ impl Kernel {
             // unix(7) has no level of its own.
             _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
             _ => {
+                if level == SOL_TCP {
+                    if !self.has_level(socket, level) {
+                        return Err(Errno::ENOPROTOOPT.into());
+                    }
+                    if name == TCP_CONGESTION {
+                        self.set_algorithm(socket, value, length)?;
+                        return Ok(Answer::default());
+                    }
+                }
                 if let Some(set) = self.set_group_option(socket, (level, name), value, length) {
                     return set.map(|()| Answer::default()).map_err(Into::into);
                 }

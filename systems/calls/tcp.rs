@@ -30,9 +30,9 @@ const SOMAXCONN: u32 = 4096;
 const MERGED_BYTES: usize = 16 << 10;
 
 /// This end has said that it sends no more.
-const FIN_SENT: u32 = 4;
+pub(super) const FIN_SENT: u32 = 4;
 /// The other end has.
-const FIN_GOT: u32 = 8;
+pub(super) const FIN_GOT: u32 = 8;
 const BOTH: u32 = RCV_SHUTDOWN | SEND_SHUTDOWN;
 
 impl Kernel {
@@ -45,7 +45,7 @@ impl Kernel {
     }
 
     /// Whether a connection is asked for and not there.
-    fn is_connecting(&self, socket: SocketRow) -> bool {
+    pub(super) fn is_connecting(&self, socket: SocketRow) -> bool {
         let state = self.rows[socket].more.as_deref().map(|more| more.state);
         state == Some(State::Connecting)
     }
@@ -147,7 +147,9 @@ impl Kernel {
     fn establish(&mut self, task: TaskRow, socket: SocketRow, listener: SocketRow) {
         let state = &self.rows[listener];
         let (domain, kind, protocol) = (state.domain, state.kind, state.protocol);
-        let options = state.more.as_deref().map(|more| more.options.clone()).unwrap_or_default();
+        let mut options =
+            state.more.as_deref().map(|more| more.options.clone()).unwrap_or_default();
+        options.insert((SOL_TCP, super::tcp_options::ACCEPTED), 1);
         self.hold_bytes(memory::OPTION_BYTES * options.len() as u64);
         let new = self.new_socket(task, domain, kind, protocol);
         let remote = self.remote_endpoint(socket).unwrap_or_default();

@@ -67,8 +67,7 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         | libc::TIOCGETD
         | TIOCGDEV
         | SIOCATMARK
-        | TIOCGPKT
-        | TIOCGPTLCK => {
+        | TIOCGPKT..=TIOCGPTLCK => {
             let at = area.room(8)?;
             plan(at).replying(move |_, answer| put(answer, get::<i32>(at).into()))
         }

@@ -417,8 +417,8 @@ fn is_terminal(path: Vec<u8>) -> bool {
 }
 
 /// Linux looks for sockets that are only in one another's messages when somebody closes a socket of
-/// unix(7), whoever it is (unix(7), "SCM_RIGHTS"), and closes what it finds a tick of its clock later
-/// (both found by experiment on Linux 6.18).
+/// unix(7), whoever it is (unix(7), "SCM_RIGHTS"), and closes what it finds a tick of its clock
+/// later (both found by experiment on Linux 6.18).
 fn collect_sockets(patience: Duration) {
     /// A tick of the slowest clock, and what it takes to begin.
     const TICK: Duration = Duration::from_millis(12);
