@@ -177,6 +177,7 @@ impl Kernel {
     fn dispatch_objects(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match *call {
             Call::Sync {} => Ok(Answer::default()),
+            Call::Vhangup {} => self.vhangup(task),
             Call::EpollCreate { size } => self.epoll_create(task, size),
             Call::EpollCreate1 { flags } => self.epoll_create1(task, flags),
             Call::EpollCtl { epfd, op, fd, events, data } => {

@@ -72,7 +72,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// What a number that an option is set to becomes; `None` if the table knows (`inet_options.rs`).
+    /// What a number that an option is set to becomes; `None` if the table knows
+    /// (`inet_options.rs`).
     pub(super) fn tcp_option(
         &self,
         socket: SocketRow,
@@ -120,7 +121,8 @@ impl Kernel {
 
     /// `struct tcp_info`.
     fn tcp_info(&self, socket: SocketRow) -> Vec<u8> {
-        /// `TCPI_OPT_TIMESTAMPS`, `TCPI_OPT_SACK`, `TCPI_OPT_WSCALE`; both windows are shifted by 7.
+        /// `TCPI_OPT_TIMESTAMPS`, `TCPI_OPT_SACK`, `TCPI_OPT_WSCALE`; both windows are shifted
+        /// by 7.
         const AGREED: [u8; 2] = [7, 0x77];
         let state = &self.rows[socket];
         let is_linked = state.is_connected();

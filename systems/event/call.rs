@@ -301,6 +301,7 @@ calls! {
     166 umount2 Umount2 { target: Path<'a> [Plain], flags: u32 [OptionalFlags(UMOUNT_FLAGS)] }
     161 chroot Chroot { path: Path<'a> [Plain] }
     162 sync Sync {}
+    153 vhangup Vhangup {}
     186 gettid Gettid {}
     200 tkill Tkill { tid: i32 [Plain], sig: i32 [Sig] }
     217 getdents64 Getdents64 { fd: i32 [Plain], count: u64 [Plain] }
