@@ -150,7 +150,7 @@ impl Kernel {
 
     /// Who gets what a socket sends to an address, or listens there.
     pub(crate) fn reached_inet(&self, socket: SocketRow, to: Endpoint) -> Option<SocketRow> {
-        let (to, own) = self.route(to).ok()?;
+        let (to, own) = self.route(socket, to).ok()?;
         if self.rows[socket].is_stream() {
             return self.best(self.sockets.listening(to.port), to.host, |_| Some(0));
         }
