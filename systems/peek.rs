@@ -602,12 +602,6 @@ impl Kernel {
         self.pids.task(tid).is_some_and(stopped)
     }
 
-    /// Whether a task's process group is orphaned: no terminal's stop signal stops it (setpgid(2)).
-    pub fn is_orphaned(&self, tid: u32) -> bool {
-        let process = self.pids.task(tid).map(|task| self.rows[task].process);
-        process.is_some_and(|process| self.group_is_orphaned(self.rows[process].pgid, 0))
-    }
-
     /// Whether a process group has members.
     pub fn has_group(&self, pgid: u32) -> bool {
         self.pids.get(pgid).is_some_and(|entry| entry.group_head != 0)

@@ -70,10 +70,7 @@ impl Kernel {
                     Ok(Answer::with(Payload::Number(i64::from(left as i32))))
                 }
             },
-            SIOCATMARK if let Target::Socket(socket) = self.rows[row].target => {
-                let is_at = self.is_at_mark(socket)?;
-                Ok(Answer::with(Payload::Number(is_at.into())))
-            }
+            SIOCATMARK => self.at_mark(row),
             TIOCOUTQ => self.unsent(row),
             FICLONE => self.clone_file(task, row, number),
             // It has requests of its own, and knows no others.
@@ -89,6 +86,17 @@ impl Kernel {
             Target::File(place) => self.fs.is_random_device(place),
             Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => false,
         }
+    }
+
+    /// SIOCATMARK: only sockets have urgent bytes.
+    fn at_mark(&self, row: DescriptionRow) -> CallResult {
+        let socket = self.socket_behind(row).ok_or(match self.rows[row].target {
+            Target::Object(Object::Epoll(_)) => Errno::EINVAL,
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                Errno::ENOTTY
+            }
+        })?;
+        Ok(Answer::with(Payload::Number(self.is_at_mark(socket)?.into())))
     }
 
     /// TIOCOUTQ: what a socket has on the way.
