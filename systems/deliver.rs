@@ -230,9 +230,12 @@ impl Kernel {
     /// A call that a stop interrupted is made again: it waits at the end of the queues.
     fn wait_again(&mut self, row: TaskRow) {
         let tid = self.rows[row].tid;
-        let Some(wait) = &mut self.rows[row].wait else { return };
+        let Some(mut wait) = self.rows[row].wait.take() else { return };
         let restart = wait.restart;
-        if let Some(answer) = wait.on.partial() {
+        self.keep_interruption(&wait);
+        let partial = wait.on.partial();
+        self.rows[row].wait = Some(wait);
+        if let Some(answer) = partial {
             return self.complete_late(row, Completed::Done(answer));
         }
         match restart {
@@ -498,6 +501,7 @@ impl Kernel {
             Restart::Never | Restart::NeverAtAll => false,
             Restart::Uninterruptible => true,
         };
+        self.keep_interruption(&wait);
         // What it has done counts: a blocking write that wrote some says how much (write(2)).
         let result = match wait.on.partial() {
             Some(answer) => Completed::Done(answer),

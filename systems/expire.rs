@@ -60,6 +60,7 @@ pub(crate) fn expired_result(on: &mut Waiting) -> Completed {
         Waiting::SocketRead { .. }
         | Waiting::SocketWrite { .. }
         | Waiting::Connect { .. }
+        | Waiting::Splice(_)
         | Waiting::Accept { .. } => Completed::Failed(Errno::EAGAIN),
         // What a read with VTIME has by then.
         Waiting::TerminalRead(reading) => Completed::Done(Answer::data(reading.data.0.clone())),
@@ -73,7 +74,6 @@ pub(crate) fn expired_result(on: &mut Waiting) -> Completed {
         | Waiting::EventRead { .. }
         | Waiting::EventWrite { .. }
         | Waiting::Sendfile(_)
-        | Waiting::Splice(_)
         | Waiting::FifoOpen { .. }
         | Waiting::Child { .. }
         | Waiting::Vfork { .. }

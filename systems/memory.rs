@@ -27,7 +27,9 @@
 //!
 //! Not here: RLIMIT_NPROC, which counts by user (`tables/users.rs`), and RLIMIT_SIGPENDING.
 
+use crate::abi::socket::{Got, Message};
 use crate::abi::{Address, Errno, SigAction, Signal};
+use crate::components::message::{Incomings, Outgoings};
 use crate::components::socket::{Attached, More, Packet};
 use crate::components::terminal;
 use crate::components::{
@@ -248,7 +250,8 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         Waiting::SocketWrite { data, with, .. } => {
             let with = with.as_deref();
             let rights = with.map_or(0, |with| ATTACHED_BYTES + rights_bytes(with.rights.len()));
-            data.0.len() as u64 + rights
+            let batch = with.and_then(|with| with.batch.as_deref()).map_or(0, outgoing_bytes);
+            data.0.len() as u64 + rights + batch
         }
         Waiting::Connect { address, .. } => name_bytes(address),
         Waiting::Poll { fds, .. } | Waiting::Select { fds, .. } => fds.len() as u64 * POLLED_BYTES,
@@ -256,7 +259,9 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         Waiting::FifoOpen { again, .. } | Waiting::Accept { again, .. } => again.0.len() as u64,
         Waiting::Finished(result) => completed_bytes(result),
         // It grows while it waits, up to what its caller has room for; the socket held it before.
-        Waiting::SocketRead { .. } => 0,
+        Waiting::SocketRead { receiving, .. } => {
+            receiving.batch.as_deref().map_or(0, incoming_bytes)
+        }
         Waiting::TerminalRead(_) => READING_BYTES,
         Waiting::TerminalWrite(writing) => WRITING_BYTES + writing.data.0.len() as u64,
         Waiting::TerminalTurn { call, .. } => call.0.len() as u64,
@@ -274,6 +279,23 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         | Waiting::RecordLock { .. }
         | Waiting::Flock { .. } => 0,
     }
+}
+
+/// What a message of sendmmsg(2) or recvmmsg(2) takes beside its bytes.
+const MESSAGE_BYTES: u64 = 128;
+
+fn outgoing_bytes(batch: &Outgoings) -> u64 {
+    let message = |message: &Message| {
+        let fds = message.fds.as_ref().map_or(0, |fds| fds.len()) as u64;
+        let name = message.addr.as_ref().map_or(0, name_bytes);
+        MESSAGE_BYTES + message.data.0.len() as u64 + 8 * fds + name
+    };
+    4 * batch.lengths.len() as u64 + batch.rest.iter().map(message).sum::<u64>()
+}
+
+fn incoming_bytes(batch: &Incomings) -> u64 {
+    let got = |got: &Got| MESSAGE_BYTES + got.received.data.0.len() as u64;
+    8 * batch.counts.len() as u64 + batch.got.iter().map(got).sum::<u64>()
 }
 
 /// What a handler's frame keeps, the data of a call that it interrupted included.

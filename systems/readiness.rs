@@ -447,8 +447,6 @@ impl Kernel {
         if let Waiting::Finished(result) = &wait.on {
             return Some(result.clone());
         }
-        let expired = wait.deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
-        let since = wait.since;
         let tried = match &mut wait.on {
             Waiting::PipeRead { description, count } => {
                 self.try_pipe_read(row, *description, *count).transpose()
@@ -465,7 +463,7 @@ impl Kernel {
             Waiting::SocketRead { .. }
             | Waiting::SocketWrite { .. }
             | Waiting::Connect { .. }
-            | Waiting::Accept { .. } => self.try_socket_call(row, since, &mut wait.on).transpose(),
+            | Waiting::Accept { .. } => self.try_socket_call(row, wait).transpose(),
             Waiting::TerminalRead(reading) => {
                 self.go_on_reading(reading, &mut wait.deadline_ns).transpose()
             }
@@ -474,8 +472,8 @@ impl Kernel {
             Waiting::EventWrite { description, value } => {
                 self.try_event(*description, Some(*value)).map(Ok)
             }
-            Waiting::Splice(splicing) => self.try_splice(row, *splicing).transpose(),
-            Waiting::Sendfile(sending) => self.try_send(row, *sending).transpose(),
+            Waiting::Splice(splicing) => self.try_splice(row, splicing).transpose(),
+            Waiting::Sendfile(sending) => self.try_send(row, sending).transpose(),
             Waiting::FifoOpen { .. } => self.try_fifo_open(row, &mut wait.on).transpose(),
             Waiting::Child { select, options, info } => {
                 self.try_wait(row, *select, *options, *info).transpose()
@@ -506,7 +504,10 @@ impl Kernel {
         match tried {
             Some(Ok(answer)) => Some(Completed::Done(answer)),
             Some(Err(errno)) => Some(Completed::Failed(errno)),
-            None if expired => Some(crate::expire::expired_result(&mut wait.on)),
+            // It may have another deadline by now.
+            None if wait.deadline_ns.is_some_and(|deadline| deadline <= self.now_ns) => {
+                Some(crate::expire::expired_result(&mut wait.on))
+            }
             None => None,
         }
     }
@@ -540,8 +541,13 @@ impl Kernel {
 
     /// A call is over as a signal would end it: a write that wrote some says how much (write(2)).
     fn give_up(&mut self, row: TaskRow) -> Outcome {
-        let wait = self.rows[row].wait.as_mut();
-        let Some(answer) = wait.and_then(|wait| wait.on.partial()) else {
+        let mut wait = self.rows[row].wait.take();
+        if let Some(wait) = &wait {
+            self.keep_interruption(wait);
+        }
+        let partial = wait.as_mut().and_then(|wait| wait.on.partial());
+        self.rows[row].wait = wait;
+        let Some(answer) = partial else {
             self.complete(row, Completed::Failed(Errno::EINTR));
             return Outcome::Failed(Errno::EINTR);
         };

@@ -15,6 +15,7 @@ use tickernel::replay::{Options, Report};
 use tickernel::strace::Events;
 use tickernel::trace::TraceReader;
 use tickernel_systems::abi::flags::{FIONBIO, O_CREAT};
+use tickernel_systems::abi::socket::Message;
 use tickernel_systems::abi::{Address, Itimer, PollFd, SigEvent, SigInfo, SigSet, Timespec};
 use tickernel_systems::event::{Call, Event, FieldSource, FieldValue, Style};
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
@@ -131,6 +132,12 @@ fn kept_recordings_import_again() {
 fn kept_traces_import_again() {
     let all = kept(".jsonl").into_iter().chain(kept(".trace"));
     for path in all {
+        // strace does not print the index in `struct ip_mreqn`, and the import does not make a read
+        // again that fails, which may have passed an urgent byte over.
+        let name = path.to_string_lossy().into_owned();
+        if name.contains("members-of-groups") || name.contains("urgent-bytes") {
+            continue;
+        }
         let (text, side) = dumped(&trace_in(&path));
         let report = replayed(&text, &side);
         assert_eq!(report.calls, kept_report(&path)["calls"], "{path:?}");
@@ -260,6 +267,8 @@ impl<'a> FieldSource<'a> for Plain {
             FieldValue::Bytes(_) if name == "name" => FieldValue::Bytes(b"user.x"[..].into()),
             FieldValue::Bytes(_) => FieldValue::Bytes(b"/tmp/a"[..].into()),
             FieldValue::List(_) => FieldValue::List(vec![b"word"[..].into()]),
+            // Of a call that failed the room of its messages is not printed.
+            FieldValue::Numbers(_) if name == "counts" => FieldValue::Numbers(vec![1]),
             FieldValue::Numbers(_) => FieldValue::Numbers(vec![0]),
             // What waits forever does not show its time-out.
             FieldValue::Time(_) if self.0 == "rt_sigtimedwait" => {
@@ -285,6 +294,10 @@ impl<'a> FieldSource<'a> for Plain {
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
             FieldValue::Cred(cred) => FieldValue::Cred(*cred),
             FieldValue::OptionValue(value) => FieldValue::OptionValue(value.clone()),
+            FieldValue::Messages(_) => FieldValue::Messages(vec![Message {
+                data: Bytes(b"x".to_vec()),
+                ..Message::default()
+            }]),
         })
     }
 

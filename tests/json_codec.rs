@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use tickernel::json::{self, Form, Object, Request};
-use tickernel_systems::abi::socket::{OptionValue, Received, Ucred};
+use tickernel_systems::abi::socket::{Got, Message, OptionValue, Received, Ucred};
 use tickernel_systems::abi::*;
 use tickernel_systems::event::*;
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
@@ -80,7 +81,15 @@ impl<'a> Entropy<'a> {
     }
 
     fn option_value(&mut self) -> OptionValue {
-        match self.byte() % 5 {
+        match self.byte() % 6 {
+            5 => {
+                let group = match self.byte() % 2 {
+                    0 => Ipv4Addr::new(224, 0, 0, self.byte()).to_ipv6_mapped(),
+                    _ => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, self.byte().into()),
+                };
+                let interface = [127, 0, 0, self.byte()];
+                OptionValue::Group(group.octets(), interface, self.wide() as i64)
+            }
             0 => OptionValue::Number(self.wide() as i64),
             1 => OptionValue::Linger(self.wide() as i32, self.wide() as i32),
             2 => OptionValue::Time(self.wide() as i64, self.wide() as i64),
@@ -95,6 +104,16 @@ impl<'a> Entropy<'a> {
             bytes.push(self.byte() & 0x7f);
         }
         T::get(&mut WireReader::new(&bytes)).unwrap_or_default()
+    }
+
+    fn messages(&mut self) -> Vec<Message> {
+        let message = |from: &mut Self| Message {
+            data: Bytes(from.string(true).to_vec()),
+            addr: from.byte().is_multiple_of(2).then(|| from.address()),
+            fds: from.byte().is_multiple_of(2).then(|| vec![from.wide() as i64]),
+            cred: from.byte().is_multiple_of(2).then(|| from.wired(3)),
+        };
+        (0..self.byte() % 3).map(|_| message(self)).collect()
     }
 }
 
@@ -158,6 +177,7 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
             FieldValue::AltStack(_) => FieldValue::AltStack(self.wired(3)),
             FieldValue::Cred(_) => FieldValue::Cred(self.wired(3)),
             FieldValue::OptionValue(_) => FieldValue::OptionValue(self.option_value()),
+            FieldValue::Messages(_) => FieldValue::Messages(self.messages()),
             FieldValue::Address(_) => FieldValue::Address(self.address()),
             FieldValue::Termios2(_) => FieldValue::Termios2(self.termios2()),
             FieldValue::Termios(_) => match self.byte() % 4 {
@@ -398,6 +418,14 @@ fn small_payload() -> impl Strategy<Value = (&'static str, Payload)> {
         (received(), any::<u32>()).prop_map(|(mut told, flags)| {
             told.flags = Some(flags);
             ("recvmsg", Payload::Received(Box::new(told)))
+        }),
+        any::<Vec<u32>>().prop_map(|lengths| ("sendmmsg", Payload::Lengths(lengths))),
+        prop::collection::vec((any::<u32>(), received(), any::<u32>()), 0..3).prop_map(|list| {
+            let got = list.into_iter().map(|(length, mut received, flags)| {
+                received.flags = Some(flags);
+                Got { length, received }
+            });
+            ("recvmmsg", Payload::Messages(got.collect()))
         }),
         any::<(i32, i32)>().prop_map(|(on, seconds)| {
             ("getsockopt", Payload::OptionValue(Box::new(OptionValue::Linger(on, seconds))))

@@ -75,6 +75,9 @@ fn form(style: Style, kind: &FieldValue<'_>) -> &'static str {
         (Style::Plain | Style::Optional, FieldValue::OptionValue(_)) => {
             "number, {onoff, linger} or {sec, usec}"
         }
+        (Style::Plain | Style::Optional, FieldValue::Messages(_)) => {
+            "list of {data, [addr], [fds], [cred]}"
+        }
     }
 }
 

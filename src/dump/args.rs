@@ -216,6 +216,7 @@ fn field_text(style: Style, value: &FieldValue<'_>) -> String {
         FieldValue::AltStack(stack) => structs::alt_stack(*stack),
         FieldValue::Cred(cred) => structs::cred(*cred),
         FieldValue::OptionValue(value) => structs::option_value(value),
+        FieldValue::Messages(messages) => format!("[{} messages]", messages.len()),
     }
 }
 

@@ -198,7 +198,8 @@ fn ioctl(args: &mut Args<'_>, request: u64, arg: &IoctlArg) {
         FIOCLEX | FIONCLEX | TIOCNOTTY | TIOCEXCL | TIOCNXCL | TIOCSBRK | TIOCCBRK
         | TIOCVHANGUP => {}
         TCGETS | TCGETS2 | TCGETA | TIOCGWINSZ | FIONREAD | TIOCGPGRP | TIOCGSID | TIOCOUTQ
-        | TIOCGPTN | TIOCGPTLCK | TIOCGPKT | TIOCGEXCL | TIOCGDEV | TIOCGETD | FIOQSIZE => {
+        | SIOCATMARK | TIOCGPTN | TIOCGPTLCK | TIOCGPKT | TIOCGEXCL | TIOCGDEV | TIOCGETD
+        | FIOQSIZE => {
             args.output(|payload| match payload {
                 Payload::Number(number) => Some(format!("[{number}]")),
                 Payload::Termios(termios) => Some(structs::termios(termios)),

@@ -3,8 +3,8 @@
 use tickernel_systems::abi::Address;
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::socket::{
-    MESSAGE_FLAGS, OPTION_LEVELS, OptionValue, Received, SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET,
-    Ucred, option_names,
+    MESSAGE_FLAGS, Message, OPTION_LEVELS, OptionValue, Received, SCM_CREDENTIALS, SCM_RIGHTS,
+    SOL_SOCKET, Ucred, option_names,
 };
 use tickernel_systems::event::{Call, Payload};
 
@@ -79,11 +79,40 @@ fn messages(args: &mut Args<'_>, call: &Call<'_>) -> bool {
             args.put(text).number(length);
         }
         Call::Sendmsg { sockfd, data, flags, addr, fds, cred } => {
-            let rights = fds.iter().flatten().map(i64::to_string).collect();
-            let head = name(addr.as_ref(), "");
-            let body = format!("[{{iov_base={}, iov_len={}}}]", text(data), data.len());
-            let control = control(rights, *cred);
-            args.fd(*sockfd).put(message(&head, &body, &control, 0)).flags(*flags, MESSAGE_FLAGS);
+            let message = sent_message(data, addr.as_ref(), fds.as_deref(), *cred);
+            args.fd(*sockfd).put(message).flags(*flags, MESSAGE_FLAGS);
+        }
+        Call::Sendmmsg { sockfd, messages, flags } => {
+            let lengths = match args.payload() {
+                Some(Payload::Lengths(lengths)) => lengths.clone(),
+                _ => Vec::new(),
+            };
+            let shown = messages.iter().take(MESSAGES_MAX).enumerate().map(|(at, message)| {
+                let Message { data, addr, fds, cred } = message;
+                let text = sent_message(&data.0, addr.as_ref(), fds.as_deref(), *cred);
+                match lengths.get(at) {
+                    Some(length) => format!("{{msg_hdr={text}, msg_len={length}}}"),
+                    None => format!("{{msg_hdr={text}}}"),
+                }
+            });
+            args.fd(*sockfd).put(list(shown)).number(messages.len() as u64);
+            args.flags(*flags, MESSAGE_FLAGS);
+        }
+        Call::Recvmmsg { sockfd, counts, flags, timeout } => {
+            args.fd(*sockfd);
+            let told = match args.payload() {
+                Some(Payload::Messages(got)) => {
+                    let shown = got.iter().zip(counts).map(|(one, count)| {
+                        let text = received_message(&one.received, *count as u64);
+                        format!("{{msg_hdr={text}, msg_len={}}}", one.length)
+                    });
+                    Some(list(shown))
+                }
+                _ => None,
+            };
+            args.put_output(told.as_deref().unwrap_or(ADDRESS)).number(counts.len() as u64);
+            args.flags(*flags, MESSAGE_FLAGS);
+            args.optional(timeout, |time| structs::timespec(*time));
         }
         Call::Recvfrom { sockfd, count, flags } => {
             args.fd(*sockfd);
@@ -109,6 +138,20 @@ fn messages(args: &mut Args<'_>, call: &Call<'_>) -> bool {
         other => return options(args, other),
     }
     true
+}
+
+/// What sendmmsg(2) sends at most (`UIO_MAXIOV`); strace prints no more.
+const MESSAGES_MAX: usize = 1024;
+
+fn sent_message(
+    data: &[u8],
+    addr: Option<&Address>,
+    fds: Option<&[i64]>,
+    cred: Option<Ucred>,
+) -> String {
+    let rights = fds.unwrap_or_default().iter().map(i64::to_string).collect();
+    let body = format!("[{{iov_base={}, iov_len={}}}]", text(data), data.len());
+    message(&name(addr, ""), &body, &control(rights, cred), 0)
 }
 
 fn received<'a>(args: &'a Args<'_>) -> Option<&'a Received> {

@@ -1,6 +1,8 @@
 //! Structures as strace prints them with `-v -X verbose`: their fields by the names of the man
 //! pages' structs, in the order of strace. The way back is `import/numbers.rs`.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use tickernel_systems::abi::flags::{
     ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, EPOLL_EVENTS, LOCK_KINDS,
     POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS, STATX_MASKS, UTIME_SPECIALS,
@@ -317,5 +319,19 @@ pub(super) fn option_value(value: &OptionValue) -> String {
         }
         OptionValue::Cred(who) => cred(*who),
         OptionValue::Text(bytes) => text(&bytes.0),
+        OptionValue::Group(host, interface, index) => group(*host, *interface, *index),
     }
+}
+
+/// `struct ip_mreq` or `struct ipv6_mreq`; strace does not print the index of `struct ip_mreqn`.
+fn group(host: [u8; 16], interface: [u8; 4], index: i64) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let host6 = Ipv6Addr::from(host);
+    let Some(host) = host6.to_ipv4_mapped() else {
+        let text = format!("\"{}\" /* inet_pton(AF_INET6, \"{host6}\") */", hex(&host));
+        return format!("{{ipv6mr_multiaddr={text}, ipv6mr_interface={index}}}");
+    };
+    let show = |host: Ipv4Addr| format!("\"{}\" /* inet_addr(\"{host}\") */", hex(&host.octets()));
+    let (group, interface) = (show(host), show(Ipv4Addr::from(interface)));
+    format!("{{imr_multiaddr={group}, imr_interface={interface}}}")
 }

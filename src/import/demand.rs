@@ -323,6 +323,7 @@ impl Order<'_> {
             Call::Read { fd, .. }
             | Call::Readv { fd, .. }
             | Call::Recvfrom { sockfd: fd, .. }
+            | Call::Recvmmsg { sockfd: fd, .. }
             | Call::Recvmsg { sockfd: fd, .. } => touches(self, *fd) && self.run_if_right(other),
             Call::Connect { sockfd, addr } => {
                 all && self.reaches((other, *sockfd), Some(addr), ids) && self.run_other(other)
@@ -332,7 +333,9 @@ impl Order<'_> {
                     || self.reaches((other, *sockfd), addr.as_ref(), ids))
                     && self.run_other(other)
             }
-            Call::Write { fd, .. } | Call::Writev { fd, .. } => {
+            Call::Write { fd, .. }
+            | Call::Writev { fd, .. }
+            | Call::Sendmmsg { sockfd: fd, .. } => {
                 all && (touches(self, *fd) || self.reaches((other, *fd), None, ids))
                     && self.run_other(other)
             }

@@ -114,7 +114,7 @@ impl Descriptors {
         expected: &Expected,
     ) {
         // What these print is what they made.
-        if !matches!(&*call.name, "pipe" | "pipe2" | "socketpair" | "recvmsg") {
+        if !matches!(&*call.name, "pipe" | "pipe2" | "socketpair" | "recvmsg" | "recvmmsg") {
             for fd in call.args.iter().flat_map(printed) {
                 self.text(task, fd);
             }
@@ -613,7 +613,15 @@ pub(super) fn made_fds(call: &strace::Call, value: i64) -> Vec<i32> {
         | "landlock_create_ruleset" => {
             return i32::try_from(value).ok().filter(|fd| *fd >= 0).into_iter().collect();
         }
-        "recvmsg" => return received_fds(call),
+        "recvmsg" => return call.arg(1).map(received_fds).unwrap_or_default(),
+        "recvmmsg" => {
+            let messages = call.arg(1).and_then(Value::items).unwrap_or_default();
+            return messages
+                .iter()
+                .filter_map(|it| it.field("msg_hdr"))
+                .flat_map(received_fds)
+                .collect();
+        }
         "clone" | "clone3" => return super::numbers::pidfd_of_clone(call).into_iter().collect(),
         // TIOCGPTPEER: no text stands after its number.
         "ioctl" if call.arg(1).and_then(super::decode::request) == Some(TIOCGPTPEER) => {
@@ -640,8 +648,8 @@ fn names(value: &Value, name: &str) -> bool {
 }
 
 /// Descriptors that came in a message (SCM_RIGHTS, unix(7)).
-fn received_fds(call: &strace::Call) -> Vec<i32> {
-    let control = call.arg(1).and_then(|message| message.field("msg_control"));
+fn received_fds(message: &Value) -> Vec<i32> {
+    let control = message.field("msg_control");
     let messages = control.and_then(Value::items).unwrap_or_default().iter();
     let rights = messages
         .filter(|it| it.field("cmsg_type").is_some_and(|kind| names(kind, "SCM_RIGHTS")))

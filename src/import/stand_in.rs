@@ -288,6 +288,8 @@ impl Order<'_> {
             | Call::Connect { sockfd, .. }
             | Call::Sendto { sockfd, .. }
             | Call::Sendmsg { sockfd, .. }
+            | Call::Sendmmsg { sockfd, .. }
+            | Call::Recvmmsg { sockfd, .. }
             | Call::Recvfrom { sockfd, .. }
             | Call::Recvmsg { sockfd, .. }
             | Call::Setsockopt { sockfd, .. }

@@ -4,8 +4,8 @@
 use super::files::{read_entries, read_stat, read_statfs, show_entries, show_stat, show_statfs};
 use super::names;
 use super::socket::{
-    put_received, read_address, read_alt_stack, read_option_value, read_received, show_address,
-    show_alt_stack, show_option_value,
+    put_received, read_address, read_alt_stack, read_got, read_option_value, read_received,
+    show_address, show_alt_stack, show_got, show_option_value,
 };
 use super::structs::{
     Fields, read_action, read_epoll, read_info, read_limit, read_lock, read_numbers, read_poll,
@@ -55,6 +55,8 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Change(..) => "change",
         Payload::Conf(_) => "value",
         Payload::Epoll(_) => "events",
+        Payload::Lengths(_) => "lens",
+        Payload::Messages(_) => "messages",
         Payload::Number(_) if call == "timer_create" => "timerid",
         Payload::Number(_) if call == "clone" => "pidfd",
         Payload::Lock(_)
@@ -104,6 +106,8 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Address(address) => show_address(address),
         Payload::AltStack(stack) => show_alt_stack(*stack),
         Payload::OptionValue(value) => show_option_value(value),
+        Payload::Lengths(lengths) => show_numbers(lengths.iter().map(|&length| length.into())),
+        Payload::Messages(got) => show_got(got),
         Payload::Number(number) => Value::from(*number),
         Payload::Conf(value) => value.map_or_else(|| UNLIMITED.into(), Value::from),
         Payload::Change(event, status) => show_numbers([i128::from(*event), i128::from(*status)]),
@@ -301,6 +305,7 @@ impl<'a> FieldSource<'a> for FieldNames {
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
             FieldValue::Cred(cred) => FieldValue::Cred(*cred),
             FieldValue::OptionValue(value) => FieldValue::OptionValue(value.clone()),
+            FieldValue::Messages(_) => FieldValue::Messages(Vec::new()),
         })
     }
 
@@ -335,7 +340,7 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 27] = [
     "optval",
     "value",
     "change",
@@ -361,6 +366,8 @@ const NAMES: [&str; 25] = [
     "timerid",
     "pidfd",
     "events",
+    "lens",
+    "messages",
 ];
 
 fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
@@ -386,6 +393,8 @@ fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
         }
         "fds" => read_fds(name, value)?,
         "events" => Payload::Epoll(read_epoll(value, name)?),
+        "lens" => Payload::Lengths(read_numbers(value, name)?),
+        "messages" => Payload::Messages(read_got(value, name)?),
         "groups" => Payload::Groups(read_numbers(value, name)?),
         "change" => {
             let [event, status]: [i64; 2] = read_numbers::<i64>(value, name)?

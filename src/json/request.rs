@@ -4,7 +4,7 @@
 //! has fields beside those of its call; a request to `drive` may not.
 
 use super::names;
-use super::socket::{read_address, read_alt_stack, read_cred, read_option_value};
+use super::socket::{read_address, read_alt_stack, read_cred, read_messages, read_option_value};
 use super::structs::{
     Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_sigevent,
     read_termios, read_termios2, read_time, read_timer, read_winsize,
@@ -320,6 +320,7 @@ impl<'a> Source<'a> {
             FieldValue::AltStack(_) => FieldValue::AltStack(read_alt_stack(value, name)?),
             FieldValue::Cred(_) => FieldValue::Cred(read_cred(value, name)?),
             FieldValue::OptionValue(_) => FieldValue::OptionValue(read_option_value(value, name)?),
+            FieldValue::Messages(_) => FieldValue::Messages(read_messages(value, name)?),
             FieldValue::Termios(_) => self.ioctl_arg(name, value)?,
             FieldValue::Termios2(_) => FieldValue::Termios2(read_termios2(value, name)?),
             FieldValue::Null | FieldValue::Bytes(_) | FieldValue::List(_) => {

@@ -2,7 +2,7 @@
 
 use super::Object;
 use super::names::{self, show_flags, show_number};
-use super::socket::{show_address, show_alt_stack, show_cred, show_option_value};
+use super::socket::{show_address, show_alt_stack, show_cred, show_messages, show_option_value};
 use super::structs::{
     show_action, show_info, show_limit, show_lock, show_numbers, show_poll, show_sigevent,
     show_termios, show_termios2, show_time, show_timer, show_winsize,
@@ -80,6 +80,7 @@ impl FieldSink for Sink<'_> {
             FieldValue::AltStack(stack) => show_alt_stack(stack),
             FieldValue::Cred(cred) => show_cred(cred),
             FieldValue::OptionValue(value) => show_option_value(&value),
+            FieldValue::Messages(messages) => show_messages(&messages),
         };
         self.object.insert(name.into(), shown);
     }

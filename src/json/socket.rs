@@ -6,9 +6,9 @@ use super::structs::{Fields, read_numbers, show_numbers};
 use super::text::{put_bytes, take_bytes};
 use super::{JsonError, Object};
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tickernel_systems::abi::flags::{ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, SS_FLAGS};
-use tickernel_systems::abi::socket::{MESSAGE_FLAGS, OptionValue, Received, Ucred};
+use tickernel_systems::abi::socket::{Got, MESSAGE_FLAGS, Message, OptionValue, Received, Ucred};
 use tickernel_systems::abi::{Address, AltStack};
 use tickernel_systems::wire::Bytes;
 
@@ -107,6 +107,12 @@ pub(super) fn show_option_value(value: &OptionValue) -> Value {
             put_bytes(&mut object, "text", &text.0);
             Value::Object(object)
         }
+        OptionValue::Group(group, interface, index) => {
+            let host = Ipv6Addr::from(*group);
+            let host = host.to_ipv4_mapped().map_or(host.to_string(), |host| host.to_string());
+            let interface = Ipv4Addr::from(*interface).to_string();
+            json!({ "group": host, "interface": interface, "ifindex": index })
+        }
     }
 }
 
@@ -128,10 +134,27 @@ pub(super) fn read_option_value(value: &Value, of: &str) -> Result<OptionValue, 
     if object.contains_key("pid") {
         return Ok(OptionValue::Cred(read_cred(value, of)?));
     }
+    if object.contains_key("group") {
+        return read_group(object, of);
+    }
     match take_bytes(object, "text", of)? {
         Some(text) => Ok(OptionValue::Text(Bytes(text))),
         None => Err(JsonError::wrong(of, "the call", "a structure of an option")),
     }
+}
+
+fn read_group(object: &Object, of: &str) -> Result<OptionValue, JsonError> {
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    let wrong = |name| JsonError::wrong(name, of, "an address");
+    let group = text("group").and_then(|text| text.parse::<IpAddr>().ok());
+    let group = match group.ok_or_else(|| wrong("group"))? {
+        IpAddr::V4(host) => host.to_ipv6_mapped(),
+        IpAddr::V6(host) => host,
+    };
+    let interface = text("interface").unwrap_or("0.0.0.0").parse::<Ipv4Addr>();
+    let interface = interface.map_err(|_| wrong("interface"))?;
+    let index = Fields::over(object, of).or_zero("ifindex")?;
+    Ok(OptionValue::Group(group.octets(), interface.octets(), index))
 }
 
 /// What recvfrom(2) or recvmsg(2) gave: `name` says how a field is called beside the request's.
@@ -176,4 +199,70 @@ pub(super) fn read_received<'o>(
         fds: get("fds").map(|value| read_numbers(value, "fds")).transpose()?.unwrap_or_default(),
         cred: get("cred").map(|value| read_cred(value, "cred")).transpose()?,
     })
+}
+
+/// The messages of sendmmsg(2).
+pub(super) fn show_messages(messages: &[Message]) -> Value {
+    let show = |message: &Message| {
+        let mut object = Object::new();
+        put_bytes(&mut object, "data", &message.data.0);
+        if let Some(address) = &message.addr {
+            object.insert("addr".into(), show_address(address));
+        }
+        if let Some(fds) = &message.fds {
+            object.insert("fds".into(), show_numbers(fds.iter().map(|fd| (*fd).into())));
+        }
+        if let Some(cred) = message.cred {
+            object.insert("cred".into(), show_cred(cred));
+        }
+        Value::Object(object)
+    };
+    messages.iter().map(show).collect::<Vec<_>>().into()
+}
+
+/// The same back.
+pub(super) fn read_messages(value: &Value, of: &str) -> Result<Vec<Message>, JsonError> {
+    items(value, of)?.iter().map(|item| read_message(item, of)).collect()
+}
+
+fn read_message(value: &Value, of: &str) -> Result<Message, JsonError> {
+    let object = value.as_object().ok_or_else(|| list_of_objects(of))?;
+    let get = |name: &str| object.get(name).filter(|value| !value.is_null());
+    let data = take_bytes(object, "data", of)?.ok_or_else(|| JsonError::missing("data", of))?;
+    Ok(Message {
+        data: Bytes(data),
+        addr: get("addr").map(|value| read_address(value, "addr")).transpose()?,
+        fds: get("fds").map(|value| read_numbers(value, "fds")).transpose()?,
+        cred: get("cred").map(|value| read_cred(value, "cred")).transpose()?,
+    })
+}
+
+/// What recvmmsg(2) gave: each as recvmsg(2) would tell it, with its length.
+pub(super) fn show_got(got: &[Got]) -> Value {
+    let show = |one: &Got| {
+        let mut object = Object::new();
+        object.insert("len".into(), one.length.into());
+        put_received(&mut object, &one.received, |_, name| name.to_owned());
+        Value::Object(object)
+    };
+    got.iter().map(show).collect::<Vec<_>>().into()
+}
+
+/// The same back.
+pub(super) fn read_got(value: &Value, of: &str) -> Result<Vec<Got>, JsonError> {
+    let read = |item: &Value| {
+        let object = item.as_object().ok_or_else(|| list_of_objects(of))?;
+        let data = take_bytes(object, "data", of)?.ok_or_else(|| JsonError::missing("data", of))?;
+        let length = Fields::over(object, of).number("len")?;
+        Ok(Got { length, received: read_received(data, |name| object.get(name))? })
+    };
+    items(value, of)?.iter().map(read).collect()
+}
+
+fn items<'v>(value: &'v Value, of: &str) -> Result<&'v Vec<Value>, JsonError> {
+    value.as_array().ok_or_else(|| list_of_objects(of))
+}
+
+fn list_of_objects(of: &str) -> JsonError {
+    JsonError::wrong(of, "the call", "a list of objects")
 }

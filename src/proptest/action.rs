@@ -103,11 +103,13 @@ actions! {
     }
     Sockets {
         4 Socketpair, 5 Socket, 6 Bind, 5 Listen, 7 Connect, 7 Accept, 7 SocketWrite, 7 SocketRead,
-        6 Sendto, 5 Recvfrom, 7 Sendmsg, 7 Recvmsg, 3 Shutdown, 2 SocketName, 2 SocketQueue,
+        6 Sendto, 5 Recvfrom, 7 Sendmsg, 7 Recvmsg, 4 Sendmmsg, 4 Recvmmsg,
+        3 Shutdown, 2 SocketName, 2 SocketQueue, 4 SocketSplice, 2 SocketSendfile,
         3 Getsockopt, 4 Setsockopt,
     }
     Internet {
         6 NetSocket, 6 NetBind, 8 NetConnect, 6 NetListen, 8 NetAccept, 8 NetSend, 8 NetReceive,
+        3 NetSendMany, 3 NetReceiveMany, 3 NetSplice, 1 NetSendfile, 4 NetGroup,
         4 NetShutdown, 3 NetName, 3 NetQueue, 2 NetGetOption, 3 NetSetOption, 3 NetPoll,
     }
     Terminals {

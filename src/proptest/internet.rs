@@ -18,10 +18,10 @@ const HOSTS: [&str; 8] = [
     "127.0.0.2",
     "127.255.255.255",
     "10.1.2.3",
-    "224.0.0.1",
+    "224.1.1.1",
 ];
 const HOSTS6: [&str; 5] = ["::1", "::", "::ffff:127.0.0.1", "::1", "2001:db8::1"];
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "",
     "MSG_DONTWAIT",
     "MSG_PEEK",
@@ -30,6 +30,7 @@ const FLAGS: [&str; 8] = [
     "MSG_NOSIGNAL",
     "",
     "MSG_DONTWAIT",
+    "MSG_OOB",
 ];
 /// Level and option, and values that are set.
 const OPTIONS: [(&str, &str); 14] = [
@@ -77,6 +78,21 @@ impl Lowering<'_> {
                 json!({"call": "accept4", "sockfd": fd, "flags": flags})
             }
             Action::NetSend => self.net_send(fd),
+            Action::NetSendMany => {
+                let mut one = self.net_send(fd);
+                let data = one["data"].take();
+                let message = |_| match one.get("addr") {
+                    Some(addr) => json!({"data": data, "addr": addr}),
+                    None => json!({"data": data}),
+                };
+                let messages = (0..self.choices[2] % 4).map(message).collect::<Vec<_>>();
+                json!({"call": "sendmmsg", "sockfd": fd, "messages": messages,
+                    "flags": self.net_flags(2)})
+            }
+            Action::NetSplice => self.splice_socket(&[Kind::Net, Kind::Net6]),
+            Action::NetSendfile => self.sendfile_socket(&[Kind::Net, Kind::Net6]),
+            Action::NetGroup => self.net_group(fd),
+            Action::NetReceiveMany => self.receive_many(fd),
             Action::NetReceive => {
                 let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);
                 if call == "read" {
@@ -92,7 +108,8 @@ impl Lowering<'_> {
             Action::NetName => {
                 json!({"call": self.pick(1, &["getsockname", "getpeername"]), "sockfd": fd})
             }
-            Action::NetQueue => json!({"call": "ioctl", "fd": fd, "request": "FIONREAD"}),
+            Action::NetQueue => json!({"call": "ioctl", "fd": fd,
+                "request": self.pick(1, &["FIONREAD", "SIOCATMARK"])}),
             Action::NetGetOption => {
                 let (level, option) = self.pick(1, &OPTIONS);
                 json!({"call": "getsockopt", "sockfd": fd, "level": level, "optname": option})
@@ -103,6 +120,26 @@ impl Lowering<'_> {
             }
             _ => self.net_set_option(fd),
         }
+    }
+
+    /// Who is a member of a group, and over what its datagrams go.
+    fn net_group(&self, fd: i64) -> Value {
+        let group = self.pick(1, &["224.1.1.1", "224.1.1.1", "224.1.1.2", "10.1.1.1"]);
+        let interface = self.pick(2, &["127.0.0.1", "127.0.0.1", "0.0.0.0", "127.0.0.2"]);
+        let member = json!({"group": group, "interface": interface, "ifindex": 0});
+        let one = json!({"group": group, "interface": "0.0.0.0", "ifindex": 1});
+        let (option, value) = match self.choices[3] % 10 {
+            0..=2 => ("IP_ADD_MEMBERSHIP", member),
+            3 => ("IP_DROP_MEMBERSHIP", member),
+            4 => ("MCAST_JOIN_GROUP", one),
+            5 => ("MCAST_LEAVE_GROUP", one),
+            6 => ("IP_MULTICAST_IF", json!(self.pick(2, &[0x0100_007f, 0, 10]))),
+            7 => ("IP_MULTICAST_ALL", json!(self.pick(2, &[0, 1, 2]))),
+            8 => ("IP_MULTICAST_TTL", json!(self.pick(2, &[-1, 0, 5, 256]))),
+            _ => ("IP_MULTICAST_LOOP", json!(self.pick(2, &[0, 1]))),
+        };
+        json!({"call": "setsockopt", "sockfd": fd, "level": "IPPROTO_IP", "optname": option,
+            "optval": value})
     }
 
     fn net_set_option(&self, fd: i64) -> Value {

@@ -496,7 +496,8 @@ impl Lowering<'_> {
         // No end of zeros.
         let count =
             if self.kind_of(input) == Some(Kind::Zeros) && count > 1 << 20 { 9 } else { count };
-        let mut request = json!({"call": "sendfile", "out_fd": out, "in_fd": self.no_socket(input), "count": count});
+        let mut request =
+            json!({"call": "sendfile", "out_fd": out, "in_fd": input, "count": count});
         if self.choices[3] > 100 {
             request["offset"] = self.pick(3, &[0, 1, 5, 4095, -1, 1i64 << 50, i64::MAX]).into();
         }

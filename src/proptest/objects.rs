@@ -90,29 +90,20 @@ impl Lowering<'_> {
         self.fd(choice, &[Kind::Process])
     }
 
-    fn splice_flags(&self) -> &'static str {
+    pub(super) fn splice_flags(&self) -> &'static str {
         let flags = self.pick(3, &SPLICE_FLAGS);
         if self.alone && flags == "0" { "SPLICE_F_NONBLOCK" } else { flags }
-    }
-
-    /// Pages from and to sockets are not in the kernel yet.
-    pub(super) fn no_socket(&self, fd: i64) -> i64 {
-        if matches!(self.kind_of(fd), Some(Kind::Socket | Kind::Net | Kind::Net6)) {
-            -1
-        } else {
-            fd
-        }
     }
 
     /// From a pipe, or of bytes that never change: what lies in a pipe would change with the file
     /// that it came from.
     fn splice(&self) -> Value {
-        let input = self.no_socket(self.fd(0, &[Kind::Reader, Kind::Reader, Kind::Zeros]));
+        let input = self.fd(0, &[Kind::Reader, Kind::Reader, Kind::Zeros, Kind::Socket]);
         let input = match self.kind_of(input) {
             Some(Kind::File | Kind::Memory) => -1,
             _ => input,
         };
-        let output = self.no_socket(self.fd(1, &[Kind::Writer, Kind::File, Kind::Memory]));
+        let output = self.fd(1, &[Kind::Writer, Kind::File, Kind::Memory, Kind::Socket]);
         let len = self.pick(2, &LENGTHS);
         let len = if self.kind_of(input) == Some(Kind::Zeros) { len.min(70_000) } else { len };
         let mut request = json!({"call": "splice", "fd_in": input, "fd_out": output, "len": len,

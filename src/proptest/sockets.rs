@@ -12,8 +12,7 @@ const LENGTHS: [usize; 16] =
 /// Names: few, so that they meet.
 const PATHS: [&str; 6] = ["/tmp/s", "/tmp/t", "/tmp/d/s", "/tmp/a", "s", "/none/s"];
 const ABSTRACT: [&str; 3] = ["x", "y", ""];
-/// Not `MSG_OOB`: the kernel has no out-of-band bytes.
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "",
     "MSG_DONTWAIT",
     "MSG_PEEK",
@@ -22,9 +21,10 @@ const FLAGS: [&str; 8] = [
     "MSG_NOSIGNAL",
     "MSG_CMSG_CLOEXEC",
     "MSG_EOR",
+    "MSG_OOB",
 ];
 /// Options that Linux keeps, tells of or refuses in the same way everywhere.
-const OPTIONS: [&str; 16] = [
+const OPTIONS: [&str; 17] = [
     "SO_ERROR",
     "SO_PASSCRED",
     "SO_PEERCRED",
@@ -41,6 +41,7 @@ const OPTIONS: [&str; 16] = [
     "SO_RCVLOWAT",
     "SO_REUSEPORT",
     "SO_PRIORITY",
+    "SO_OOBINLINE",
 ];
 
 impl Lowering<'_> {
@@ -72,7 +73,7 @@ impl Lowering<'_> {
                 json!({"call": self.pick(1, &["getsockname", "getpeername"]), "sockfd": fd})
             }
             Action::SocketQueue => json!({"call": "ioctl", "fd": fd,
-                "request": self.pick(1, &["FIONREAD", "TIOCOUTQ"])}),
+                "request": self.pick(1, &["FIONREAD", "TIOCOUTQ", "SIOCATMARK"])}),
             Action::Getsockopt => {
                 let level = self.pick(2, &["SOL_SOCKET", "SOL_SOCKET", "SOL_SOCKET", "IPPROTO_IP"]);
                 json!({"call": "getsockopt", "sockfd": fd, "level": level,
@@ -91,7 +92,7 @@ impl Lowering<'_> {
             5 => ("SO_LINGER", json!({"onoff": number, "linger": 3})),
             6 => ("SO_RCVLOWAT", json!(number)),
             7 => ("SO_TYPE", json!(1)),
-            8 => ("SO_REUSEPORT", json!(number)),
+            8 => ("SO_OOBINLINE", json!(number)),
             _ => ("SO_REUSEADDR", json!(number)),
         };
         json!({"call": "setsockopt", "sockfd": fd, "level": "SOL_SOCKET", "optname": option,
@@ -126,8 +127,74 @@ impl Lowering<'_> {
                 json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS),
                     "flags": self.message_flags(2)})
             }
+            Action::SocketSplice => self.splice_socket(&[Kind::Socket]),
+            Action::SocketSendfile => self.sendfile_socket(&[Kind::Socket]),
+            Action::Sendmmsg => self.send_many(fd),
+            Action::Recvmmsg => self.receive_many(fd),
             _ => self.send(action, fd),
         }
+    }
+
+    /// splice(2) between a pipe and a socket.
+    pub(super) fn splice_socket(&self, kinds: &[Kind]) -> Value {
+        let (input, output) = match self.choices[3] % 2 {
+            0 => (self.fd(0, kinds), self.fd(1, &[Kind::Writer])),
+            _ => (self.fd(0, &[Kind::Reader]), self.fd(1, kinds)),
+        };
+        let is_file = |fd: i64| matches!(self.kind_of(fd), Some(Kind::File | Kind::Memory));
+        let input = if is_file(input) { -1 } else { input };
+        json!({"call": "splice", "fd_in": input, "fd_out": output,
+            "len": self.pick(2, &LENGTHS), "flags": self.splice_flags()})
+    }
+
+    /// sendfile(2) to a socket, of bytes that never change, or from one.
+    pub(super) fn sendfile_socket(&self, kinds: &[Kind]) -> Value {
+        let (output, input) = match self.choices[3] % 4 {
+            0 => (self.fd(0, &[Kind::Writer]), self.fd(1, kinds)),
+            _ => (self.fd(0, kinds), self.fd(1, &[Kind::Zeros])),
+        };
+        let is_file = |fd: i64| matches!(self.kind_of(fd), Some(Kind::File | Kind::Memory));
+        let input = if is_file(input) { 0 } else { input };
+        json!({"call": "sendfile", "out_fd": output, "in_fd": input,
+            "count": self.pick(2, &LENGTHS)})
+    }
+
+    /// sendmmsg(2): what one message is, and others of other lengths.
+    fn send_many(&self, fd: i64) -> Value {
+        let first = self.send(Action::Sendmsg, fd);
+        let one = |at: usize| {
+            let mut message = json!({"data": "m".repeat(self.pick(at, &LENGTHS))});
+            for name in ["data", "addr", "fds", "cred"] {
+                let taken = usize::from(self.choices[3]) % 3 == at || name == "addr";
+                if let Some(value) = first.get(name).filter(|_| taken) {
+                    message[name] = value.clone();
+                }
+            }
+            message
+        };
+        let count = usize::from(self.choices[2]) % 4;
+        json!({"call": "sendmmsg", "sockfd": fd, "messages": (0..count).map(one).collect::<Vec<_>>(),
+            "flags": self.message_flags(1)})
+    }
+
+    /// recvmmsg(2). What is left of a time-out is not compared: no time, or too much.
+    pub(super) fn receive_many(&self, fd: i64) -> Value {
+        let count = usize::from(self.choices[3]) % 4;
+        let counts: Vec<usize> = (0..count).map(|at| self.pick(at, &LENGTHS)).collect();
+        let flags = match self.message_flags(2) {
+            "MSG_EOR" | "MSG_WAITALL" => "MSG_WAITFORONE",
+            flags => flags,
+        };
+        let flags = if self.alone { "MSG_DONTWAIT|MSG_WAITFORONE" } else { flags };
+        let mut request =
+            json!({"call": "recvmmsg", "sockfd": fd, "counts": counts, "flags": flags});
+        match self.choices[1] % 8 {
+            0 => request["timeout"] = json!({"sec": 0, "nsec": 0}),
+            1 => request["timeout"] = json!({"sec": 100_000, "nsec": 0}),
+            2 => request["timeout"] = json!({"sec": -1, "nsec": 0}),
+            _ => {}
+        }
+        request
     }
 
     fn send(&self, action: Action, fd: i64) -> Value {

@@ -179,6 +179,19 @@ impl Bindings {
             (Payload::Received(recorded), Payload::Received(simulated)) => {
                 received(recorded, simulated)
             }
+            (Payload::Messages(recorded), Payload::Messages(simulated))
+                if recorded.len() == simulated.len() =>
+            {
+                let pairs = recorded.iter().zip(simulated);
+                let mut verdicts = pairs.map(|(recorded, simulated)| {
+                    if recorded.length != simulated.length {
+                        return mismatch("another length of a message");
+                    }
+                    received(&recorded.received, &simulated.received)
+                });
+                let wrong = verdicts.find(|verdict| matches!(verdict, Verdict::Mismatched(_)));
+                wrong.unwrap_or(Verdict::Compared)
+            }
             // Of none that was ready nothing is printed, not even what lies beyond the table.
             (Payload::Select(recorded), Payload::Select(_)) if is_empty(recorded) => {
                 Verdict::Compared

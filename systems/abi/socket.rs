@@ -3,6 +3,7 @@
 
 use super::Address;
 use super::flags::{Names, constants};
+use crate::components::inet::as_ipv4;
 use crate::wire::Bytes;
 use alloc::vec::Vec;
 
@@ -70,7 +71,7 @@ constants! {
         IP_RECVTOS = 13, IP_MTU = 14, IP_FREEBIND = 15, IP_TRANSPARENT = 19,
         IP_BIND_ADDRESS_NO_PORT = 24, IP_MULTICAST_IF = 32, IP_MULTICAST_TTL = 33,
         IP_MULTICAST_LOOP = 34, IP_ADD_MEMBERSHIP = 35, IP_DROP_MEMBERSHIP = 36,
-        IP_MULTICAST_ALL = 49,
+        MCAST_JOIN_GROUP = 42, MCAST_LEAVE_GROUP = 45, IP_MULTICAST_ALL = 49,
     }
 }
 
@@ -80,7 +81,7 @@ constants! {
         IPV6_UNICAST_HOPS = 16, IPV6_MULTICAST_IF = 17, IPV6_MULTICAST_HOPS = 18,
         IPV6_MULTICAST_LOOP = 19, IPV6_ADD_MEMBERSHIP = 20, IPV6_DROP_MEMBERSHIP = 21,
         IPV6_MTU_DISCOVER = 23, IPV6_MTU = 24, IPV6_RECVERR = 25, IPV6_V6ONLY = 26,
-        IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_TCLASS = 67,
+        IPV6_MULTICAST_ALL = 29, IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_TCLASS = 67,
     }
 }
 
@@ -127,6 +128,9 @@ pub enum OptionValue {
     Cred(Ucred),
     /// A text: `TCP_CONGESTION`, `SO_BINDTODEVICE`.
     Text(Bytes),
+    /// A group of IPv4 (`::ffff:…`) or IPv6, a host of an interface, its index: `struct ip_mreq`,
+    /// `ip_mreqn`, `ipv6_mreq`, `group_req`.
+    Group([u8; 16], [u8; 4], i64),
 }
 
 impl OptionValue {
@@ -138,6 +142,11 @@ impl OptionValue {
             OptionValue::Time(..) => 16,
             OptionValue::Cred(_) => 12,
             OptionValue::Text(text) => text.0.len() as i64,
+            OptionValue::Group(group, _, index) => match (as_ipv4(*group), index) {
+                (None, _) => 20,
+                (Some(_), 0) => 8,
+                (Some(_), _) => 12,
+            },
         }
     }
 }
@@ -150,7 +159,7 @@ impl Default for OptionValue {
 
 crate::wire_enum!(OptionValue {
     0 Number(number), 1 Linger(on, seconds), 2 Time(seconds, microseconds), 3 Cred(cred),
-    4 Text(text)
+    4 Text(text), 5 Group(group, interface, index)
 });
 
 /// What recvfrom(2) or recvmsg(2) gave.
@@ -169,3 +178,29 @@ pub struct Received {
 }
 
 crate::wire_struct!(Received { data, addr, flags, fds, cred });
+
+/// One message of sendmmsg(2).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Message {
+    /// The bytes.
+    pub data: Bytes,
+    /// To whom, if not to the peer.
+    pub addr: Option<Address>,
+    /// `SCM_RIGHTS`: descriptors.
+    pub fds: Option<Vec<i64>>,
+    /// `SCM_CREDENTIALS`.
+    pub cred: Option<Ucred>,
+}
+
+crate::wire_struct!(Message { data, addr, fds, cred });
+
+/// One message that recvmmsg(2) gave.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Got {
+    /// `msg_len`: with `MSG_TRUNC` more than there is data.
+    pub length: u32,
+    /// What it brought.
+    pub received: Received,
+}
+
+crate::wire_struct!(Got { length, received });

@@ -466,7 +466,18 @@ impl Kernel {
             return Err(Errno::ESRCH.into());
         }
         self.rows[row].owner = owner;
+        self.set_socket_owner(row);
         Ok(Answer::default())
+    }
+
+    /// A socket knows the owner of its description: it has but one.
+    pub(crate) fn set_socket_owner(&mut self, row: DescriptionRow) {
+        let owner = self.rows[row].owner;
+        if let Target::Socket(socket) = self.rows[row].target
+            && self.rows[socket].more.as_deref().map_or(0, |more| more.owner) != owner
+        {
+            self.rows[socket].more_mut().owner = owner;
+        }
     }
 
     fn dup_from(&mut self, task: TaskRow, slot: FdSlot, from: i64, cloexec: bool) -> CallResult {

@@ -99,6 +99,9 @@ impl Kernel {
         if is_used {
             return Err(Errno::EINVAL.into());
         }
+        if needs_scope(at.host) {
+            return Err(Errno::EINVAL.into());
+        }
         if is_foreign {
             return Err(Errno::EADDRNOTAVAIL.into());
         }
@@ -138,7 +141,7 @@ impl Kernel {
         Endpoint::of(address).ok_or(Errno::EAFNOSUPPORT)
     }
 
-    fn is_ipv6_alone(&self, socket: SocketRow) -> bool {
+    pub(super) fn is_ipv6_alone(&self, socket: SocketRow) -> bool {
         self.is_ipv6(socket) && self.rows[socket].option(SOL_IPV6, IPV6_V6ONLY).unwrap_or(0) != 0
     }
 
@@ -293,14 +296,34 @@ impl Kernel {
     }
 
     /// Where a message to an address goes, and from which host: any host is the loopback's own.
-    pub(super) fn route(&self, to: Endpoint) -> Result<(Endpoint, Host), Errno> {
-        let is_ipv4 = as_ipv4(to.host).is_some();
+    pub(super) fn route(&self, socket: SocketRow, to: Endpoint) -> Result<(Endpoint, Host), Errno> {
+        // One of IPv6 that is bound to a host of IPv4 reaches no others.
+        let bound = self.endpoint(socket).host;
+        let is_mapped = self.is_ipv6(socket) && as_ipv4(bound).is_some();
+        let is_any = to.host == ANY6 && is_mapped;
+        let is_ipv4 = as_ipv4(to.host).is_some() || is_any;
+        if is_mapped && !is_ipv4 && reach(to.host) == Reach::Local {
+            return Err(Errno::EAFNOSUPPORT);
+        }
         let own = if is_ipv4 { LOOPBACK4 } else { LOOPBACK6 };
         match reach(to.host) {
             Reach::Any => Ok((Endpoint { host: own, ..to }, own)),
             Reach::Local | Reach::Broadcast => Ok((to, own)),
-            Reach::Group | Reach::Foreign => Err(Errno::ENETUNREACH),
+            Reach::Group | Reach::Everybody => {
+                self.group_source(socket, to.host).map(|own| (to, own))
+            }
+            Reach::Foreign => Err(Errno::ENETUNREACH),
         }
+    }
+}
+
+/// Whether an address of IPv6 means another host on every interface: one of the link, or a group of
+/// the link or the host. Which interface is meant, no address here says.
+pub(super) fn needs_scope(host: Host) -> bool {
+    match host {
+        [0xff, scope, ..] => matches!(scope & 0xf, 1 | 2),
+        [0xfe, link, ..] => link & 0xc0 == 0x80,
+        _ => false,
     }
 }
 

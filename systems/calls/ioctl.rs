@@ -70,6 +70,7 @@ impl Kernel {
                     Ok(Answer::with(Payload::Number(i64::from(left as i32))))
                 }
             },
+            SIOCATMARK => self.at_mark(row),
             TIOCOUTQ => self.unsent(row),
             FICLONE => self.clone_file(task, row, number),
             // It has requests of its own, and knows no others.
@@ -87,11 +88,22 @@ impl Kernel {
         }
     }
 
+    /// SIOCATMARK: only sockets have urgent bytes.
+    fn at_mark(&self, row: DescriptionRow) -> CallResult {
+        let socket = self.socket_behind(row).ok_or(match self.rows[row].target {
+            Target::Object(Object::Epoll(_)) => Errno::EINVAL,
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                Errno::ENOTTY
+            }
+        })?;
+        Ok(Answer::with(Payload::Number(self.is_at_mark(socket)?.into())))
+    }
+
     /// TIOCOUTQ: what a socket has on the way.
     fn unsent(&self, row: DescriptionRow) -> CallResult {
         match self.rows[row].target {
             Target::Socket(socket) => {
-                let bytes = self.unread_bytes(socket);
+                let bytes = self.unread_bytes(socket)?;
                 Ok(Answer::with(Payload::Number(bytes as i64)))
             }
             Target::Object(Object::Epoll(_)) => Err(Errno::EINVAL.into()),

@@ -46,26 +46,37 @@ impl Kernel {
         if self.asks_host(socket) {
             return self.unmodelled(number);
         }
-        let is_unix = self.rows[socket].domain == AF_UNIX;
-        if is_unix {
-            self.check_packets(socket)?;
-        } else if self.is_udp(socket) {
+        if self.is_udp(socket) {
             // It goes or does not: nothing is kept for a wait.
             self.send_udp(socket, message.data, message.flags, message.to)?;
             return Ok(Answer::value(message.data.len() as i64));
+        }
+        let manner = self.manner_of(task, socket, message)?;
+        self.send_message(task, row, socket, message.data, manner)
+    }
+
+    /// What is looked at before a message, and what goes with it.
+    pub(super) fn manner_of(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        message: Outgoing<'_>,
+    ) -> Result<Manner, Errno> {
+        let is_unix = self.rows[socket].domain == AF_UNIX;
+        if is_unix {
+            self.check_packets(socket)?;
         }
         if let Some(cred) = message.cred.filter(|_| is_unix) {
             self.check_cred(task, cred)?;
         }
         let fds = if is_unix { message.fds } else { &[] };
-        let manner = Manner {
+        Ok(Manner {
             flags: message.flags,
             to: message.to.cloned(),
             rights: self.take_rights(task, fds)?,
             cred: message.cred.filter(|_| is_unix),
-            at: None,
-        };
-        self.send_message(task, row, socket, message.data, manner)
+            ..Manner::default()
+        })
     }
 
     /// write(2).
@@ -94,11 +105,7 @@ impl Kernel {
         mut manner: Manner,
     ) -> CallResult {
         let mut written = 0;
-        let mut tried = self.check_send(task, socket, data, &mut manner);
-        if matches!(tried, Ok(Sent::All)) {
-            tried = self.send_bytes(task, socket, data, &mut written, &mut manner);
-        }
-        match tried {
+        match self.start_send(task, socket, data, &mut written, &mut manner) {
             Ok(Sent::Full) if self.waits(row, manner.flags) => {
                 let data = Bytes(data.to_vec());
                 let with = (!manner.is_plain()).then(|| Box::new(manner));
@@ -116,7 +123,22 @@ impl Kernel {
         }
     }
 
-    fn waits(&self, row: DescriptionRow, flags: u32) -> bool {
+    /// The first try of a message.
+    pub(super) fn start_send(
+        &mut self,
+        task: TaskRow,
+        socket: SocketRow,
+        data: &[u8],
+        written: &mut u64,
+        manner: &mut Manner,
+    ) -> Result<Sent, Errno> {
+        match self.check_send(task, socket, data, manner)? {
+            Sent::All => self.send_bytes(task, socket, data, written, manner),
+            Sent::Full => Ok(Sent::Full),
+        }
+    }
+
+    pub(super) fn waits(&self, row: DescriptionRow, flags: u32) -> bool {
         flags & MSG_DONTWAIT == 0 && !self.rows[row].nonblocking()
     }
 
@@ -181,13 +203,13 @@ impl Kernel {
             }
             _ => match self.check_send_tcp(task, socket, manner)? {
                 true => Ok(false),
-                false => self.send_segment(socket, bytes),
+                false => self.send_segment(socket, bytes, manner.is_urgent),
             },
         }
     }
 
     /// Sends as much as there is room for. What is sent already hides an error behind it.
-    fn send_bytes(
+    pub(super) fn send_bytes(
         &mut self,
         task: TaskRow,
         socket: SocketRow,
@@ -202,7 +224,9 @@ impl Kernel {
         let most = written.saturating_add(self.max_bytes);
         loop {
             let rest = data.get(*written as usize..).unwrap_or_default();
-            let length = if stream {
+            let is_urgent = stream && manner.flags & MSG_OOB != 0;
+            let is_one = manner.is_pages && self.rows[socket].domain == AF_UNIX;
+            let length = if stream && !is_one {
                 self.rows[socket].packet_bytes(rest.len() as u64).min(most - *written)
             } else {
                 rest.len() as u64
@@ -210,6 +234,11 @@ impl Kernel {
             if stream && length == 0 {
                 return Ok(Sent::Full);
             }
+            // The last byte of an urgent message goes alone.
+            let is_alone = is_urgent && rest.len() == 1;
+            let length =
+                if is_urgent && !is_alone { length.min(rest.len() as u64 - 1) } else { length };
+            manner.is_urgent = is_alone;
             let first = *written == 0;
             match self.send_packet(task, socket, &rest[..length as usize], first, manner) {
                 Ok(true) => *written += length,
@@ -291,7 +320,7 @@ impl Kernel {
         self.try_receive(task, socket, true, receiving)
     }
 
-    fn check_receive(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
+    pub(super) fn check_receive(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
         match self.rows[socket].domain {
             AF_UNIX => self.check_receive_unix(socket, flags),
             AF_INET | AF_INET6 => Ok(()),
@@ -300,7 +329,7 @@ impl Kernel {
     }
 
     /// One try: its answer if it is over.
-    fn try_receive(
+    pub(super) fn try_receive(
         &mut self,
         task: TaskRow,
         socket: SocketRow,
@@ -321,14 +350,14 @@ impl Kernel {
         if receiving.form == Form::Read && receiving.taken.is_empty() && taken.rights.is_empty() {
             return Answer::data(taken.bytes);
         }
-        let mut flags = receiving.flags & MSG_CMSG_CLOEXEC;
+        let mut flags = receiving.flags & MSG_CMSG_CLOEXEC | taken.flags;
         let mut data = core::mem::take(&mut receiving.taken);
         if data.is_empty() {
             data = taken.bytes;
         } else {
             data.extend_from_slice(&taken.bytes);
         }
-        let mut value = data.len() as u64;
+        let mut value = (data.len() as u64).max(taken.is_urgent.into());
         if let Some(whole) = taken.cut_from {
             flags |= MSG_TRUNC;
             if receiving.flags & MSG_TRUNC != 0 {

@@ -14,6 +14,7 @@ mod face_process;
 mod face_room;
 mod face_tree;
 mod fallocate;
+mod groups;
 mod ids;
 mod inet;
 mod inet_options;
@@ -24,6 +25,7 @@ pub(crate) mod job_control;
 pub(crate) mod lock;
 mod memfd;
 mod message;
+mod messages;
 mod mount;
 pub(crate) mod object;
 mod open;
@@ -42,9 +44,11 @@ mod socket;
 mod socket_options;
 mod socket_waits;
 pub(crate) mod splice;
+mod splice_sockets;
 mod stream;
 mod sync;
 mod tcp;
+mod tcp_options;
 pub(crate) mod terminal;
 pub(crate) mod terminal_io;
 mod terminal_ioctl;
@@ -57,6 +61,7 @@ mod unix;
 mod unix_connect;
 mod unix_names;
 mod unnamed;
+mod urgent;
 mod vectors;
 mod wait;
 mod xattr;
@@ -67,7 +72,6 @@ use crate::components::message::{Form, Receiving};
 use crate::event::{Answer, Call, HostAnswer, Question};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::TaskRow;
-use alloc::vec::Vec;
 pub use face_fds::FaceFd;
 pub use face_files::DEVICES;
 use ids::Kind;
@@ -178,6 +182,7 @@ impl Kernel {
     fn dispatch_objects(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match *call {
             Call::Sync {} => Ok(Answer::default()),
+            Call::Vhangup {} => self.vhangup(task),
             Call::EpollCreate { size } => self.epoll_create(task, size),
             Call::EpollCreate1 { flags } => self.epoll_create1(task, flags),
             Call::EpollCtl { epfd, op, fd, events, data } => {
@@ -229,12 +234,18 @@ impl Kernel {
                 self.sendmsg(task, sockfd, call.number(), message)
             }
             Call::Recvfrom { sockfd, count, flags } => {
-                let receiving = Receiving { count, flags, form: Form::From, taken: Vec::new() };
+                let receiving = Receiving::one(count, flags, Form::From);
                 self.recvmsg(task, sockfd, call.number(), receiving)
             }
             Call::Recvmsg { sockfd, count, flags } => {
-                let receiving = Receiving { count, flags, form: Form::Message, taken: Vec::new() };
+                let receiving = Receiving::one(count, flags, Form::Message);
                 self.recvmsg(task, sockfd, call.number(), receiving)
+            }
+            Call::Sendmmsg { sockfd, ref messages, flags } => {
+                self.sendmmsg(task, sockfd, messages, flags)
+            }
+            Call::Recvmmsg { sockfd, ref counts, flags, timeout } => {
+                self.recvmmsg(task, sockfd, counts, flags, timeout)
             }
             Call::Bind { sockfd, ref addr } => self.bind(task, sockfd, addr),
             Call::Connect { sockfd, ref addr } => self.connect(task, sockfd, addr),

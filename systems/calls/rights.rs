@@ -13,7 +13,6 @@ use crate::abi::socket::Ucred;
 use crate::components::Target;
 use crate::components::socket::Packet;
 use crate::kernel::Kernel;
-use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -171,7 +170,8 @@ impl Kernel {
         }
         for id in inside {
             for socket in self.queues_of(id) {
-                self.drop_rights_of(socket);
+                // Nothing is left unread then.
+                self.drop_queue(socket);
             }
         }
     }
@@ -206,19 +206,6 @@ impl Kernel {
             carried.extend(rights.map(|row| row.own_id(&self.rows)));
         }
         carried
-    }
-
-    /// The packets of an unreachable socket keep their bytes and lose their descriptors.
-    fn drop_rights_of(&mut self, socket: SocketRow) {
-        let mut lost = Vec::new();
-        for packet in &mut self.rows[socket].queue {
-            if let Some(with) = &mut packet.with {
-                lost.append(&mut with.rights);
-            }
-        }
-        self.unhold_bytes(memory::rights_bytes(lost.len()));
-        self.land(&lost);
-        self.flights.loose.extend(lost);
     }
 
     /// Counts a packet's descriptions anew (a snapshot was read).

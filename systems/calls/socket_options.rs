@@ -14,7 +14,6 @@ use crate::memory;
 use crate::rows::{SocketRow, TaskRow};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 /// `net.core.wmem_max`, `rmem_max`: what may be asked for, half of what is given.
 const BUFFER_MAX_BYTES: i64 = 212_992;
@@ -72,7 +71,22 @@ impl Kernel {
             // unix(7) has no level of its own.
             _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
             _ => {
-                let number = first_number(value, length)?;
+                if level == SOL_TCP {
+                    if !self.has_level(socket, level) {
+                        return Err(Errno::ENOPROTOOPT.into());
+                    }
+                    if name == TCP_CONGESTION {
+                        self.set_algorithm(socket, value, length)?;
+                        return Ok(Answer::default());
+                    }
+                }
+                if let Some(set) = self.set_group_option(socket, (level, name), value, length) {
+                    return set.map(|()| Answer::default()).map_err(Into::into);
+                }
+                let number = match level {
+                    SOL_IP => number_or_byte(value, length)?,
+                    _ => first_number(value, length)?,
+                };
                 if !self.has_memory(memory::OPTION_BYTES) {
                     return Err(Errno::ENOBUFS.into());
                 }
@@ -91,7 +105,9 @@ impl Kernel {
         length: Option<i64>,
     ) -> Result<(), Errno> {
         if name == SO_BINDTODEVICE {
-            return bind_to_device(value);
+            let is_bound = bind_to_device(value)?;
+            self.keep(socket, SO_BINDTODEVICE, is_bound.into());
+            return Ok(());
         }
         let number = first_number(value, length)?;
         if !self.has_memory(2 * memory::OPTION_BYTES) {
@@ -286,7 +302,10 @@ impl Kernel {
             }
             SO_RCVLOWAT | SO_SNDLOWAT => kept(name).unwrap_or(1),
             SO_PEEK_OFF | SO_INCOMING_CPU => kept(name).unwrap_or(-1),
-            SO_BINDTODEVICE => return Ok(OptionValue::Text(Bytes(Vec::new()))),
+            SO_BINDTODEVICE => {
+                let name: &[u8] = if kept(name).unwrap_or(0) != 0 { b"lo\0" } else { b"" };
+                return Ok(OptionValue::Text(Bytes(name.to_vec())));
+            }
             SO_PRIORITY | SO_MARK | SO_BSDCOMPAT => kept(name).unwrap_or(0),
             name if SWITCHES.contains(&name) => kept(name).unwrap_or(0),
             _ => return Err(Errno::ENOPROTOOPT),
@@ -309,6 +328,7 @@ fn first_number(value: Option<&OptionValue>, length: Option<i64>) -> Result<i64,
         Some(OptionValue::Linger(first, _)) => Ok(i64::from(*first)),
         Some(OptionValue::Time(first, _)) => Ok(i64::from(*first as i32)),
         Some(OptionValue::Cred(cred)) => Ok(i64::from(cred.pid as i32)),
+        Some(OptionValue::Group(..)) => Ok(0),
         Some(OptionValue::Text(text)) => {
             let first = text.0.first_chunk::<4>().ok_or(Errno::EINVAL)?;
             Ok(i64::from(i32::from_le_bytes(*first)))
@@ -318,13 +338,28 @@ fn first_number(value: Option<&OptionValue>, length: Option<i64>) -> Result<i64,
     }
 }
 
+/// The number of an option of ip(7), for which one byte is enough.
+fn number_or_byte(value: Option<&OptionValue>, length: Option<i64>) -> Result<i64, Errno> {
+    match (value, length) {
+        (Some(OptionValue::Text(text)), _) if (1..4).contains(&text.0.len()) => {
+            Ok(text.0.first().copied().unwrap_or(0).into())
+        }
+        (Some(OptionValue::Number(number)), Some(1..4)) => Ok(number & 0xff),
+        _ => first_number(value, length),
+    }
+}
+
 /// There is one device, and to be bound to it needs no capability.
-fn bind_to_device(value: Option<&OptionValue>) -> Result<(), Errno> {
+fn bind_to_device(value: Option<&OptionValue>) -> Result<bool, Errno> {
     let name: &[u8] = match value {
         Some(OptionValue::Text(name)) => &name.0,
         Some(_) => return Err(Errno::ENODEV),
         None => return Err(Errno::EFAULT),
     };
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-    if matches!(&name[..end], b"" | b"lo") { Ok(()) } else { Err(Errno::ENODEV) }
+    match &name[..end] {
+        b"" => Ok(false),
+        b"lo" => Ok(true),
+        _ => Err(Errno::ENODEV),
+    }
 }

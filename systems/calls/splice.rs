@@ -1,5 +1,6 @@
 //! splice(2) and tee(2): pages go from one pipe to another, from a file into a pipe (as sendfile(2)
-//! puts them there, `calls/transfer.rs`), or from a pipe to a file.
+//! puts them there, `calls/transfer.rs`), or from a pipe to a file; from and to sockets:
+//! `calls/splice_sockets.rs`.
 //!
 //! The order of the checks is Linux's, found by experiment on Linux 6.18. Not here: vmsplice(2), in
 //! which the guest's addresses say how many pages its bytes take.
@@ -28,10 +29,12 @@ pub(crate) struct Splicing {
     pub(crate) count: u64,
     /// What is read stays: tee(2).
     pub(crate) keeps: bool,
+    /// How much has gone from or to a socket.
+    pub(crate) moved: u64,
 }
 
 /// How a try ended that did not fail: with so many bytes moved, or it must wait.
-type Tried = Result<Option<u64>, Stop>;
+pub(super) type Tried = Result<Option<u64>, Stop>;
 
 impl Kernel {
     /// splice(2).
@@ -85,7 +88,7 @@ impl Kernel {
             }
         };
         let count = len.min(MAX_RW_COUNT);
-        let splicing = Splicing { from, to, offset, count, keeps: false };
+        let splicing = Splicing { from, to, offset, count, keeps: false, moved: 0 };
         self.begin_splice(task, splicing, flags)
     }
 
@@ -112,37 +115,49 @@ impl Kernel {
             (Some(source), Some(target)) if source != target => {}
             _ => return Err(Errno::EINVAL.into()),
         }
-        let splicing = Splicing { from, to, offset: None, count: len, keeps: true };
+        let splicing = Splicing { from, to, offset: None, count: len, keeps: true, moved: 0 };
         self.begin_splice(task, splicing, flags)
     }
 
-    fn begin_splice(&mut self, task: TaskRow, splicing: Splicing, flags: u32) -> CallResult {
-        if let Some(moved) = self.splice_once(task, splicing)? {
+    pub(super) fn begin_splice(
+        &mut self,
+        task: TaskRow,
+        mut splicing: Splicing,
+        flags: u32,
+    ) -> CallResult {
+        if let Some(moved) = self.splice_once(task, &mut splicing)? {
             return Ok(spliced(self, splicing, moved));
         }
         // The descriptor of a file does not count: only pipes are waited for.
         let dont_wait =
             |row: DescriptionRow| self.pipe_behind(row).is_some() && self.rows[row].nonblocking();
-        if flags & SPLICE_F_NONBLOCK != 0 || dont_wait(splicing.from) || dont_wait(splicing.to) {
-            return Err(Errno::EAGAIN.into());
+        let no =
+            flags & SPLICE_F_NONBLOCK != 0 || dont_wait(splicing.from) || dont_wait(splicing.to);
+        if !self.splice_waits(splicing, no) {
+            return match splicing.moved {
+                0 => Err(Errno::EAGAIN.into()),
+                moved => Ok(Answer::value(moved as i64)),
+            };
         }
-        Err(self.wait_to_move(splicing.from, splicing.to, Waiting::Splice(splicing)))
+        let mut stop = self.wait_to_move(splicing.from, splicing.to, Waiting::Splice(splicing));
+        self.limit_splice(splicing, &mut stop);
+        Err(stop)
     }
 
     /// One that waits tries again.
     pub(crate) fn try_splice(
         &mut self,
         task: TaskRow,
-        splicing: Splicing,
+        splicing: &mut Splicing,
     ) -> Result<Option<Answer>, Errno> {
         match self.splice_once(task, splicing) {
-            Ok(moved) => Ok(moved.map(|moved| spliced(self, splicing, moved))),
+            Ok(moved) => Ok(moved.map(|moved| spliced(self, *splicing, moved))),
             Err(Stop::Fail(errno)) => Err(errno),
             Err(Stop::Block(_) | Stop::Ask(_) | Stop::Ended) => Ok(None),
         }
     }
 
-    fn pipe_behind(&self, row: DescriptionRow) -> Option<PipeRow> {
+    pub(super) fn pipe_behind(&self, row: DescriptionRow) -> Option<PipeRow> {
         match self.rows[row].target {
             Target::Pipe(pipe, _) => Some(pipe),
             Target::File(_) | Target::Socket(_) | Target::Object(_) => None,
@@ -158,7 +173,15 @@ impl Kernel {
         }
     }
 
-    fn splice_once(&mut self, task: TaskRow, splicing: Splicing) -> Tried {
+    fn splice_once(&mut self, task: TaskRow, splicing: &mut Splicing) -> Tried {
+        let (from, to) = (self.socket_behind(splicing.from), self.socket_behind(splicing.to));
+        if let (Some(pipe), Some(socket)) = (self.pipe_behind(splicing.from), to) {
+            return self.splice_to_socket(task, pipe, socket, splicing);
+        }
+        if let (Some(socket), Some(pipe)) = (from, self.pipe_behind(splicing.to)) {
+            return self.splice_from_socket(task, socket, pipe, splicing);
+        }
+        let splicing = *splicing;
         match (self.pipe_behind(splicing.from), self.pipe_behind(splicing.to)) {
             (Some(from), Some(to)) => self.splice_pipes(task, from, to, splicing),
             (Some(from), None) => self.splice_to_file(task, from, splicing),
@@ -258,6 +281,7 @@ impl Kernel {
             own_offset: true,
             at,
             count: splicing.count,
+            sent: 0,
         };
         let sent = self.put_pages(task, to, sending)?;
         Ok(sent.map(|answer| answer.value as u64))

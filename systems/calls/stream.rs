@@ -4,7 +4,7 @@
 
 use crate::abi::flags::AF_UNIX;
 use crate::abi::socket::{SO_RCVLOWAT, SOL_SOCKET};
-use crate::components::socket::{Packet, Peer, RCV_SHUTDOWN, SocketRef};
+use crate::components::socket::{More, Packet, Peer, RCV_SHUTDOWN, SocketRef};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
 use crate::memory;
@@ -24,7 +24,7 @@ impl Kernel {
             return None;
         }
         if state.domain != AF_UNIX {
-            let sent = self.send_segment(socket, data);
+            let sent = self.send_segment(socket, data, false);
             return Some(sent.map(|_| Answer::value(length as i64)).map_err(Into::into));
         }
         // A name or credentials would travel along.
@@ -39,7 +39,7 @@ impl Kernel {
         if there.shut & RCV_SHUTDOWN != 0 || there.passes_cred || is_pending {
             return None;
         }
-        let packet = Packet { bytes: data.to_vec(), read: 0, cost_bytes, sender, with: None };
+        let packet = Packet { bytes: data.to_vec(), read: 0, cost_bytes, sender, with: None, is_urgent: false };
         let held = memory::packet_bytes(&packet);
         if !self.has_memory(held) {
             return None;
@@ -61,7 +61,9 @@ impl Kernel {
         let wants_more = state.option(SOL_SOCKET, SO_RCVLOWAT).is_some();
         let is_plain = state.is_stream() && !state.passes_cred && !wants_more;
         let is_read = state.is_connected() || state.domain != AF_UNIX;
-        let is_whole = packet.read == 0 && packet.with.is_none();
+        let is_whole = packet.read == 0 && packet.with.is_none() && !packet.is_urgent;
+        let marked = |more: &More| more.urgent.is_some() || more.has_urgent;
+        let is_plain = is_plain && !state.more.as_deref().is_some_and(marked);
         let is_all = length == count || length < count && state.queue.len() == 1;
         if !(is_plain && is_read && is_whole && is_all) {
             return None;

@@ -4,8 +4,8 @@
 //! Nothing takes time on the way: an end sees at once what the other does. A connection is made
 //! when it is asked for, if the listener's list has room; else it is being made until it has.
 //! What Linux does later (the reset that answers bytes to an end that is closed) is done with the
-//! call that causes it. Not here: names (`inet.rs`), urgent bytes, which are refused; time-outs of
-//! the protocol.
+//! call that causes it. Not here: names (`inet.rs`), urgent bytes (`urgent.rs`),
+//! time-outs of the protocol.
 
 use crate::abi::flags::*;
 use crate::abi::socket::*;
@@ -30,9 +30,9 @@ const SOMAXCONN: u32 = 4096;
 const MERGED_BYTES: usize = 16 << 10;
 
 /// This end has said that it sends no more.
-const FIN_SENT: u32 = 4;
+pub(super) const FIN_SENT: u32 = 4;
 /// The other end has.
-const FIN_GOT: u32 = 8;
+pub(super) const FIN_GOT: u32 = 8;
 const BOTH: u32 = RCV_SHUTDOWN | SEND_SHUTDOWN;
 
 impl Kernel {
@@ -45,7 +45,7 @@ impl Kernel {
     }
 
     /// Whether a connection is asked for and not there.
-    fn is_connecting(&self, socket: SocketRow) -> bool {
+    pub(super) fn is_connecting(&self, socket: SocketRow) -> bool {
         let state = self.rows[socket].more.as_deref().map(|more| more.state);
         state == Some(State::Connecting)
     }
@@ -109,9 +109,10 @@ impl Kernel {
         address: &Address,
     ) -> Result<(), Errno> {
         let to = self.own_family(socket, address, false)?;
-        let (to, own) = self.route(to)?;
-        if reach(to.host) == Reach::Broadcast {
-            return Err(Errno::ENETUNREACH);
+        let (to, own) = self.route(socket, to)?;
+        match reach(to.host) {
+            Reach::Broadcast | Reach::Everybody | Reach::Group => return Err(Errno::ENETUNREACH),
+            Reach::Any | Reach::Local | Reach::Foreign => {}
         }
         self.autobind_inet(socket).map_err(|_| Errno::EADDRNOTAVAIL)?;
         let mut at = self.endpoint(socket);
@@ -146,7 +147,9 @@ impl Kernel {
     fn establish(&mut self, task: TaskRow, socket: SocketRow, listener: SocketRow) {
         let state = &self.rows[listener];
         let (domain, kind, protocol) = (state.domain, state.kind, state.protocol);
-        let options = state.more.as_deref().map(|more| more.options.clone()).unwrap_or_default();
+        let mut options =
+            state.more.as_deref().map(|more| more.options.clone()).unwrap_or_default();
+        options.insert((SOL_TCP, super::tcp_options::ACCEPTED), 1);
         self.hold_bytes(memory::OPTION_BYTES * options.len() as u64);
         let new = self.new_socket(task, domain, kind, protocol);
         let remote = self.remote_endpoint(socket).unwrap_or_default();
@@ -346,6 +349,7 @@ impl Kernel {
         }
         self.drop_queue(socket);
         self.leave_port(socket);
+        self.forget_groups(socket);
         self.forget_name(socket);
         socket.remove(&mut self.rows);
     }
@@ -357,9 +361,6 @@ impl Kernel {
         socket: SocketRow,
         manner: &Manner,
     ) -> Result<bool, Errno> {
-        if manner.flags & MSG_OOB != 0 {
-            return Err(Errno::EOPNOTSUPP);
-        }
         if self.is_connecting(socket) {
             return Ok(true);
         }
@@ -375,7 +376,12 @@ impl Kernel {
     }
 
     /// Bytes for the other end. One that is closed answers with a reset.
-    pub(super) fn send_segment(&mut self, socket: SocketRow, bytes: &[u8]) -> Result<bool, Errno> {
+    pub(super) fn send_segment(
+        &mut self,
+        socket: SocketRow,
+        bytes: &[u8],
+        is_urgent: bool,
+    ) -> Result<bool, Errno> {
         let Peer::At(other) = self.rows[socket].peer else {
             self.reset(socket, Errno::EPIPE);
             return Ok(true);
@@ -401,6 +407,9 @@ impl Kernel {
             None => queue.push_back(Packet { bytes: bytes.to_vec(), ..fresh }),
         }
         self.rows[socket].sent_bytes += length;
+        if is_urgent {
+            self.mark_urgent(other);
+        }
         self.socket_woken(other, Wake::READABLE);
         Ok(true)
     }
@@ -415,12 +424,12 @@ impl Kernel {
             return Err(Errno::ENOTCONN);
         }
         if receiving.flags & MSG_OOB != 0 {
-            return Err(Errno::EINVAL);
+            return self.take_urgent_tcp(socket, receiving);
         }
         let peeks = receiving.flags & MSG_PEEK != 0;
         let before = if peeks { 0 } else { receiving.taken.len() as u64 };
         let count = (receiving.count - before).min(self.max_bytes);
-        let bytes = self.take_segments(socket, count, receiving.flags);
+        let (bytes, stops) = self.take_segments(socket, count, receiving.flags, before);
         let got = before + bytes.len() as u64;
         let all = receiving.flags & MSG_WAITALL != 0 && self.max_bytes == u64::MAX;
         let connecting = self.is_connecting(socket);
@@ -430,7 +439,7 @@ impl Kernel {
         let any = receiving.count == 0 && !state.queue.is_empty();
         let is_closed = !state.is_connected() && !connecting;
         let over = state.shut & RCV_SHUTDOWN != 0 || is_closed || state.error.is_some();
-        if got >= target || any || got > 0 && over {
+        if got >= target || any || got > 0 && (over || stops) {
             return Ok(Some(Taken { bytes, ..Taken::default() }));
         }
         if got == 0 && over {
@@ -446,7 +455,8 @@ impl Kernel {
         Ok(None)
     }
 
-    fn take_segments(&mut self, socket: SocketRow, count: u64, flags: u32) -> Vec<u8> {
+    /// Bytes in front.
+    pub(super) fn take_some(&mut self, socket: SocketRow, count: u64, flags: u32) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut at = 0;
         while let Some(packet) = self.rows[socket].queue.get_mut(at) {
@@ -495,6 +505,13 @@ impl Kernel {
         }
         if !connecting {
             let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
+            let inline = state.option(SOL_SOCKET, SO_OOBINLINE).unwrap_or(0) != 0;
+            let urgent = state.more.as_deref().and_then(|more| more.urgent);
+            let is_next = urgent.is_some_and(|urgent| urgent.ahead == 0) && !inline;
+            let lowat = lowat + u64::from(is_next);
+            if urgent.is_some_and(|urgent| !urgent.is_read) {
+                events |= POLLPRI;
+            }
             if !state.queue.is_empty() && (lowat <= 1 || state.queued_bytes() >= lowat) {
                 events |= POLLIN | POLLRDNORM;
             }

@@ -6,6 +6,7 @@
 //! /dev/pts/ptmx.
 
 use crate::abi::Errno;
+use crate::abi::credentials::CAP_SYS_TTY_CONFIG;
 use crate::abi::flags::*;
 use crate::calls::discipline::Happened;
 use crate::components::Target;
@@ -178,7 +179,19 @@ impl Kernel {
         }
     }
 
-    /// vhangup(2): who has the slave open has nothing any more, its session has no terminal.
+    /// vhangup(2): of the caller's controlling terminal, if it has one.
+    pub(crate) fn vhangup(&mut self, task: TaskRow) -> CallResult {
+        if !self.rows[task].credentials.capable(CAP_SYS_TTY_CONFIG) {
+            return Err(Errno::EPERM.into());
+        }
+        let device = self.rows[self.rows[task].process].tty;
+        if let Some(terminal) = self.terminal_of_device(device).filter(|_| device != 0) {
+            self.hang_up(terminal);
+        }
+        Ok(Answer::default())
+    }
+
+    /// A hang-up: who has the slave open has nothing any more, its session has no terminal.
     pub(crate) fn hang_up(&mut self, terminal: TerminalRow) {
         self.end_session_of(terminal);
         let state = &mut self.rows[terminal];

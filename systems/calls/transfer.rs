@@ -35,6 +35,17 @@ pub(crate) struct Sending {
     pub(crate) at: u64,
     /// How much at most.
     pub(crate) count: u64,
+    /// How much is sent to a socket.
+    pub(crate) sent: u64,
+}
+
+impl Sending {
+    /// The answer of a call that ends with what it has sent to a socket.
+    pub(crate) fn partial(&self) -> Option<Answer> {
+        let end = (self.at + self.sent) as i64;
+        let answer = offsets(self.sent as i64, self.own_offset.then_some(end), None);
+        (self.sent > 0).then_some(answer)
+    }
 }
 
 impl Kernel {
@@ -213,8 +224,12 @@ impl Kernel {
             return Err(Errno::EOVERFLOW.into());
         }
         let count = count.min(largest.saturating_sub(at));
-        let sending = Sending { from, to, own_offset: offset.is_some(), at, count };
+        let sending = Sending { from, to, own_offset: offset.is_some(), at, count, sent: 0 };
         match self.rows[to].target {
+            // Of a socket splice(2) knows how to take pages.
+            Target::Pipe(..) if self.socket_behind(from).is_some() => {
+                self.splice_for_sendfile(task, sending)
+            }
             Target::Pipe(pipe, _) => self.send_to_pipe(task, pipe, sending),
             Target::File(_) | Target::Socket(_) | Target::Object(_) => self.send(task, sending),
         }
@@ -248,6 +263,9 @@ impl Kernel {
         }
         let Some(place) = place else { return Ok(self.sent(sending, 0)) };
         let count = count.min(MAX_FILE_BYTES);
+        if let Target::Socket(socket) = self.rows[to].target {
+            return self.send_to_socket(task, socket, Sending { count, ..sending });
+        }
         let mut sent = 0;
         while sent < count {
             let data = match self.read_pages(task, place, at + sent, count - sent, PIPE_SLOTS) {
@@ -258,8 +276,9 @@ impl Kernel {
             };
             let wrote = match self.rows[to].target {
                 Target::File(place) => self.write_on(task, place, out_start + sent, &data),
-                Target::Socket(socket) => self.write_socket(task, to, socket, &data),
-                Target::Pipe(..) | Target::Object(_) => Err(Errno::EINVAL.into()),
+                Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                    Err(Errno::EINVAL.into())
+                }
             };
             let wrote = match wrote {
                 Ok(answer) => answer.value as u64,
@@ -298,7 +317,7 @@ impl Kernel {
     }
 
     /// The bytes of a file that `slots` pages of a pipe take, from an offset on.
-    fn read_pages(
+    pub(super) fn read_pages(
         &mut self,
         task: TaskRow,
         place: Place,
@@ -349,14 +368,18 @@ impl Kernel {
         Stop::block(on, None, Restart::WithFlag)
     }
 
-    /// A sendfile(2) that waits for room in its pipe tries again.
+    /// A sendfile(2) that waits for room tries again.
     pub(crate) fn try_send(
         &mut self,
         task: TaskRow,
-        sending: Sending,
+        sending: &mut Sending,
     ) -> Result<Option<Answer>, Errno> {
-        let Target::Pipe(pipe, _) = self.rows[sending.to].target else { return Err(Errno::EBADF) };
-        match self.put_pages(task, pipe, sending) {
+        let tried = match self.rows[sending.to].target {
+            Target::Pipe(pipe, _) => self.put_pages(task, pipe, *sending),
+            Target::Socket(socket) => self.send_pages(task, socket, sending, true),
+            Target::File(_) | Target::Object(_) => return Err(Errno::EBADF),
+        };
+        match tried {
             Ok(answer) => Ok(answer),
             Err(Stop::Fail(errno)) => Err(errno),
             Err(Stop::Block(_) | Stop::Ask(_) | Stop::Ended) => Ok(None),
@@ -412,7 +435,7 @@ impl Kernel {
     }
 
     /// What a sendfile(2) answers that has sent so much.
-    fn sent(&mut self, sending: Sending, sent: u64) -> Answer {
+    pub(super) fn sent(&mut self, sending: Sending, sent: u64) -> Answer {
         let mut end = sending.at + sent;
         if let Target::File(place) = self.rows[sending.from].target
             && self.is_device(place)

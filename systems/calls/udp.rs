@@ -2,8 +2,9 @@
 //!
 //! A datagram is with its receiver at once, or lost: when nobody has the port, which a sender that
 //! is connected is told (ECONNREFUSED), and when the receiver's buffer is full, which nobody is
-//! told. Not here: names (`inet.rs`), groups.
+//! told. Not here: names (`inet.rs`), groups (`groups.rs`).
 
+use super::inet::needs_scope;
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
@@ -19,11 +20,12 @@ use crate::rows::SocketRow;
 use crate::tables::sockets::Ports;
 use crate::watchers::Wake;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 /// Longest that the length of an IP packet can say, and what the headers take of it.
 const LENGTH_MAX: usize = 65_535;
 const HEADERS: usize = 28;
+/// The same of IPv6, whose length does not count its own.
+const HEADERS6: usize = 8;
 
 impl Kernel {
     /// connect(2): whom it sends to, and from whom it receives.
@@ -34,7 +36,12 @@ impl Kernel {
         }
         self.autobind_inet(socket)?;
         let to = self.own_family(socket, address, false)?;
-        let (to, own) = self.route(to)?;
+        if needs_scope(to.host)
+            && self.rows[socket].option(SOL_IPV6, IPV6_MULTICAST_IF).unwrap_or(0) == 0
+        {
+            return Err(Errno::EINVAL.into());
+        }
+        let (to, own) = self.route(socket, to)?;
         self.may_broadcast(socket, to.host)?;
         let mut at = self.endpoint(socket);
         if at.is_any() {
@@ -67,7 +74,8 @@ impl Kernel {
 
     fn may_broadcast(&self, socket: SocketRow, host: Host) -> Result<(), Errno> {
         let allowed = self.rows[socket].option(SOL_SOCKET, SO_BROADCAST).unwrap_or(0) != 0;
-        if reach(host) == Reach::Broadcast && !allowed { Err(Errno::EACCES) } else { Ok(()) }
+        let is_broadcast = matches!(reach(host), Reach::Broadcast | Reach::Everybody);
+        if is_broadcast && !allowed { Err(Errno::EACCES) } else { Ok(()) }
     }
 
     /// A datagram: what is wrong with it whatever becomes of it, then it is on its way.
@@ -79,7 +87,8 @@ impl Kernel {
         to: Option<&Address>,
     ) -> Result<(), Errno> {
         self.autobind_inet(socket)?;
-        if data.len() > LENGTH_MAX {
+        let is_ipv4 = self.rows[socket].domain == AF_INET;
+        if is_ipv4 && data.len() > LENGTH_MAX {
             return Err(Errno::EMSGSIZE);
         }
         if flags & MSG_OOB != 0 {
@@ -96,9 +105,10 @@ impl Kernel {
         if is_given && to.port == 0 {
             return Err(Errno::EINVAL);
         }
-        let (to, own) = self.route(to)?;
+        let (to, own) = self.route(socket, to)?;
         self.may_broadcast(socket, to.host)?;
-        if data.len() > LENGTH_MAX - HEADERS {
+        let headers = if as_ipv4(to.host).is_some() { HEADERS } else { HEADERS6 };
+        if data.len() > LENGTH_MAX - headers {
             return Err(Errno::EMSGSIZE);
         }
         let state = &mut self.rows[socket];
@@ -122,14 +132,14 @@ impl Kernel {
         if from.is_any() {
             from.host = own;
         }
-        if reach(to.host) == Reach::Broadcast {
-            let all: Vec<SocketRow> = self.sockets.at(Ports::Udp, to.port).collect();
-            for other in all {
-                if self.endpoint(other).is_any() || self.endpoint(other).host == to.host {
+        match reach(to.host) {
+            Reach::Broadcast | Reach::Everybody | Reach::Group => {
+                for other in self.receivers(to, from) {
                     self.give_datagram(other, bytes, from);
                 }
+                return;
             }
-            return;
+            Reach::Any | Reach::Local | Reach::Foreign => {}
         }
         match self.receiver_of(to, from) {
             Some(other) => self.give_datagram(other, bytes, from),
@@ -143,7 +153,7 @@ impl Kernel {
 
     /// Who gets what a socket sends to an address, or listens there.
     pub(crate) fn reached_inet(&self, socket: SocketRow, to: Endpoint) -> Option<SocketRow> {
-        let (to, own) = self.route(to).ok()?;
+        let (to, own) = self.route(socket, to).ok()?;
         if self.rows[socket].is_stream() {
             return self.best(self.sockets.listening(to.port), to.host, |_| Some(0));
         }
@@ -170,7 +180,8 @@ impl Kernel {
         let from = self.shown(other, from);
         let with = Some(Box::new(Attached { from, ..Attached::default() }));
         let sender = SocketRef::default();
-        let packet = Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with };
+        let packet =
+            Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with, is_urgent: false };
         let held = memory::packet_bytes(&packet);
         let lain = self.rows[other].received_bytes;
         if lain + u64::from(cost_bytes) > buffer.unsigned_abs() || !self.has_memory(held) {
@@ -222,6 +233,7 @@ impl Kernel {
     pub(super) fn end_udp(&mut self, socket: SocketRow) {
         self.drop_queue(socket);
         self.leave_port(socket);
+        self.forget_groups(socket);
         self.forget_name(socket);
     }
 

@@ -3,8 +3,7 @@
 //! Checks and their order, room and wake-ups are Linux 6.18's, found by experiment: a packet counts
 //! against its sender until it is read (`components/socket.rs`), who has more on the way than
 //! the buffer holds waits, and is woken when three quarters are free. Not here: names
-//! (`unix_names.rs`), connections (`unix_connect.rs`), out-of-band bytes, which are refused;
-//! splice(2) from and to a socket is EINVAL.
+//! (`unix_names.rs`), connections (`unix_connect.rs`), urgent bytes (`urgent.rs`).
 
 use super::unix_names::check_address;
 use crate::abi::flags::*;
@@ -13,6 +12,7 @@ use crate::abi::{Address, Errno, Signal};
 use crate::components::message::{Manner, Receiving, Taken};
 use crate::components::socket::{
     Attached, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_RESERVE_BYTES, SocketRef,
+    pages_cost_bytes,
 };
 use crate::kernel::{Changed, Kernel};
 use crate::memory;
@@ -46,6 +46,10 @@ impl Kernel {
         let state = &self.rows[socket];
         let (kind, peer) = (state.kind, state.peer);
         let limit = u64::from(state.sndbuf_bytes).saturating_sub(SNDBUF_RESERVE_BYTES);
+        let is_urgent = manner.flags & MSG_OOB != 0;
+        if kind == SOCK_STREAM && is_urgent && data.is_empty() {
+            return Err(Errno::EOPNOTSUPP);
+        }
         match kind {
             SOCK_STREAM if manner.to.is_some() => {
                 return Err(if peer == Peer::None { Errno::EOPNOTSUPP } else { Errno::EISCONN });
@@ -60,7 +64,7 @@ impl Kernel {
             }
             _ => {}
         }
-        if manner.flags & MSG_OOB != 0 {
+        if is_urgent && kind != SOCK_STREAM {
             return Err(Errno::EOPNOTSUPP);
         }
         if let Some(address) = &manner.to {
@@ -117,6 +121,9 @@ impl Kernel {
         self.launch(packet.rights());
         self.rows[socket].sent_bytes += u64::from(packet.cost_bytes);
         self.rows[other].queue.push_back(packet);
+        if manner.is_urgent {
+            self.mark_urgent_unix(other);
+        }
         self.socket_woken(other, Wake::READABLE);
         Ok(true)
     }
@@ -166,9 +173,14 @@ impl Kernel {
         let has_more = cred.is_some() || !rights.is_empty() || state.is_named();
         let with =
             has_more.then(|| Box::new(Attached { from: state.name().clone(), cred, rights }));
-        let cost_bytes = state.cost_bytes(bytes.len() as u64) as u32;
+        let length = bytes.len() as u64;
+        let cost_bytes = match manner.is_pages && state.is_stream() {
+            true => pages_cost_bytes(length),
+            false => state.cost_bytes(length),
+        } as u32;
         let sender = self.socket_ref(socket);
-        Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with }
+        let is_urgent = manner.is_urgent;
+        Packet { bytes: bytes.to_vec(), read: 0, cost_bytes, sender, with, is_urgent }
     }
 
     /// Whether a connection has not been accepted: it is in nobody's hands.
@@ -196,7 +208,7 @@ impl Kernel {
     pub(super) fn check_receive_unix(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
         let state = &self.rows[socket];
         match state.kind {
-            SOCK_STREAM if !state.is_connected() || flags & MSG_OOB != 0 => Err(Errno::EINVAL),
+            SOCK_STREAM if !state.is_connected() => Err(Errno::EINVAL),
             SOCK_SEQPACKET if !state.is_connected() => Err(Errno::ENOTCONN),
             SOCK_STREAM => Ok(()),
             _ if flags & MSG_OOB != 0 => Err(Errno::EOPNOTSUPP),
@@ -231,11 +243,14 @@ impl Kernel {
         socket: SocketRow,
         receiving: &mut Receiving,
     ) -> Result<Option<Taken>, Errno> {
+        if receiving.flags & MSG_OOB != 0 {
+            return self.take_urgent_unix(socket, receiving);
+        }
         let peeks = receiving.flags & MSG_PEEK != 0;
         let before = if peeks { 0 } else { receiving.taken.len() as u64 };
         let count = (receiving.count - before).min(self.max_bytes);
         let any = !self.rows[socket].queue.is_empty();
-        let taken = self.take_stream(socket, count, peeks);
+        let taken = self.take_stream(socket, count, peeks, before > 0);
         let got = before + taken.bytes.len() as u64;
         let state = &mut self.rows[socket];
         let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
@@ -262,11 +277,26 @@ impl Kernel {
     }
 
     /// Bytes of one sender, up to a packet that brings descriptors.
-    fn take_stream(&mut self, socket: SocketRow, count: u64, peeks: bool) -> Taken {
+    pub(super) fn take_stream(
+        &mut self,
+        socket: SocketRow,
+        count: u64,
+        peeks: bool,
+        has_some: bool,
+    ) -> Taken {
         let passes = self.rows[socket].passes_cred;
         let mut taken = Taken::default();
         let mut at = 0;
         while let Some(packet) = self.rows[socket].queue.get(at) {
+            if packet.is_urgent || packet.left() == 0 {
+                let copied = has_some || !taken.bytes.is_empty();
+                let Some(next) = self.pass_urgent(socket, at, peeks, copied) else {
+                    taken.stops = copied;
+                    break;
+                };
+                at = next;
+            }
+            let Some(packet) = self.rows[socket].queue.get(at) else { break };
             let cred = packet.with.as_deref().and_then(|with| with.cred).unwrap_or(UNKNOWN);
             if passes && taken.cred.is_some_and(|first| first != cred) {
                 // It is another sender's.
@@ -335,7 +365,8 @@ impl Kernel {
             self.hold_descriptions(&rights);
         }
         let cut_from = (whole > count).then_some(whole);
-        Taken { bytes, cut_from, from, cred: passes.then_some(cred), rights, stops: true }
+        let cred = passes.then_some(cred);
+        Taken { bytes, cut_from, from, cred, rights, stops: true, ..Taken::default() }
     }
 
     fn hold_descriptions(&mut self, rights: &[DescriptionRow]) {
@@ -376,6 +407,14 @@ impl Kernel {
             self.tell_senders(socket);
         }
         packet.bytes
+    }
+
+    /// A packet that is read or passed over, behind others.
+    pub(super) fn drop_packet_at(&mut self, socket: SocketRow, at: usize) {
+        if let Some(packet) = self.rows[socket].queue.remove(at) {
+            self.unhold_bytes(memory::packet_bytes(&packet));
+            self.give_room(&packet);
+        }
     }
 
     /// A packet does not count against its sender any more.
@@ -450,7 +489,12 @@ impl Kernel {
 
     fn close_one(&mut self, socket: SocketRow, embryo: bool) {
         let state = &self.rows[socket];
-        let unread = !state.queue.is_empty() || embryo;
+        // What is left of an urgent byte that was read is none.
+        let unread = embryo
+            || match state.queue.front() {
+                None => false,
+                Some(first) => first.left() > 0 || state.queue.len() > 1,
+            };
         let connection = state.is_connection();
         self.drop_queue(socket);
         self.forget_name(socket);
@@ -540,6 +584,9 @@ impl Kernel {
         }
         let full = |other| state.kind == SOCK_DGRAM && self.is_full_for(socket, other);
         let is_full = matches!(state.peer, Peer::At(other) if full(other));
+        if self.has_urgent(socket) {
+            events |= POLLPRI;
+        }
         if state.has_room() && !listens && !is_full {
             events |= POLLOUT | POLLWRNORM | POLLWRBAND;
         }
@@ -552,16 +599,26 @@ impl Kernel {
         if state.backlog().is_some() {
             return Err(Errno::EINVAL);
         }
+        let passed = state.more.as_deref().map_or(0, |more| more.passed_bytes);
+        let inline = state.option(SOL_SOCKET, SO_OOBINLINE).unwrap_or(0) != 0;
+        if let Some(urgent) = self.urgent(socket).filter(|_| !inline) {
+            return Ok(urgent.ahead);
+        }
         Ok(match state.is_connection() {
-            true => state.queued_bytes(),
+            true => state.queued_bytes() + passed,
             false => state.queue.front().map_or(0, Packet::left),
         })
     }
 
     /// TIOCOUTQ: what is on the way, by what it costs.
-    pub(crate) fn unread_bytes(&self, socket: SocketRow) -> u64 {
-        // What is with the other end's kernel has arrived (tcp(7), SIOCOUTQ).
-        if self.rows[socket].domain == AF_UNIX { self.rows[socket].sent_bytes } else { 0 }
+    pub(crate) fn unread_bytes(&self, socket: SocketRow) -> Result<u64, Errno> {
+        let state = &self.rows[socket];
+        match state.domain {
+            AF_UNIX => Ok(state.sent_bytes),
+            _ if state.backlog().is_some() => Err(Errno::EINVAL),
+            // What is with the other end's kernel has arrived (tcp(7), SIOCOUTQ).
+            _ => Ok(0),
+        }
     }
 }
 

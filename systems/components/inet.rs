@@ -37,8 +37,10 @@ pub enum Reach {
     Local,
     /// All hosts of the device's network: `127.255.255.255`.
     Broadcast,
-    /// A group, or all hosts of all networks: it may be bound to, and no way leads there.
+    /// A group: it may be bound to (`calls/groups.rs`).
     Group,
+    /// All hosts of all networks: `255.255.255.255`.
+    Everybody,
     /// Elsewhere: no way leads there.
     Foreign,
 }
@@ -60,7 +62,8 @@ pub fn reach(host: Host) -> Reach {
         Some([0, 0, 0, 0]) => Reach::Any,
         Some([127, 255, 255, 255]) => Reach::Broadcast,
         Some([127, ..]) => Reach::Local,
-        Some([224..=239, ..] | [255, 255, 255, 255]) => Reach::Group,
+        Some([224..=239, ..]) => Reach::Group,
+        Some([255, 255, 255, 255]) => Reach::Everybody,
         Some(_) => Reach::Foreign,
         None if host == ANY6 => Reach::Any,
         None if host == LOOPBACK6 => Reach::Local,

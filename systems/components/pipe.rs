@@ -36,9 +36,11 @@ pub enum SegmentKind {
     Packet,
     /// A page, or a part of one, that sendfile(2) put here: nothing is added.
     Page,
+    /// A buffer of several pages that splice(2) took out of a socket: one slot.
+    Buffer,
 }
 
-crate::wire_enum!(SegmentKind { 0 Bytes, 1 Packet, 2 Page });
+crate::wire_enum!(SegmentKind { 0 Bytes, 1 Packet, 2 Page, 3 Buffer });
 
 impl Segment {
     /// Bytes not read yet.
@@ -48,6 +50,9 @@ impl Segment {
 
     /// Page slots that it holds.
     pub fn slots(&self) -> u32 {
+        if self.kind == SegmentKind::Buffer {
+            return u32::from(self.left() > 0);
+        }
         let pages = (self.bytes.len() as u64).div_ceil(PAGE_BYTES);
         (pages - u64::from(self.read) / PAGE_BYTES) as u32
     }
@@ -61,7 +66,7 @@ impl Segment {
     pub fn sealed(self) -> Self {
         match self.kind {
             SegmentKind::Bytes => Self { kind: SegmentKind::Page, ..self },
-            SegmentKind::Packet | SegmentKind::Page => self,
+            SegmentKind::Packet | SegmentKind::Page | SegmentKind::Buffer => self,
         }
     }
 
@@ -157,11 +162,18 @@ impl Pipe {
             here
         })?;
         let start = u64::from(segment.read) + skip;
-        let page = start / PAGE_BYTES * PAGE_BYTES;
-        let page_end = (page + PAGE_BYTES).min(segment.bytes.len() as u64);
+        let length = segment.bytes.len() as u64;
+        let (page, page_end) = match segment.kind {
+            SegmentKind::Buffer => (0, length),
+            SegmentKind::Bytes | SegmentKind::Packet | SegmentKind::Page => {
+                let page = start / PAGE_BYTES * PAGE_BYTES;
+                (page, (page + PAGE_BYTES).min(length))
+            }
+        };
         let end = page_end.min(start.saturating_add(count));
         let bytes = segment.bytes[page as usize..end as usize].to_vec();
-        let kind = if end == page_end { segment.kind } else { SegmentKind::Page };
+        let is_whole = end == page_end || segment.kind == SegmentKind::Buffer;
+        let kind = if is_whole { segment.kind } else { SegmentKind::Page };
         (end > start).then_some(Segment { bytes, read: (start - page) as u32, kind })
     }
 

@@ -9,12 +9,13 @@ use crate::abi::flags::{
 };
 use crate::abi::socket::Ucred;
 use crate::abi::{Address, Errno};
+use crate::components::inet::Host;
 use crate::components::pipe::PAGE_BYTES;
 use crate::components::{TextDefault, WaitQueue};
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, SocketRow};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 /// What a socket may have on the way: `net.core.wmem_default` (socket(7), SO_SNDBUF).
@@ -61,7 +62,22 @@ pub struct Packet {
     pub sender: SocketRef,
     /// What travels with it.
     pub with: Option<Box<Attached>>,
+    /// Its one byte is the urgent one of a stream of unix(7). One that was read so stays, empty.
+    pub is_urgent: bool,
 }
+
+/// The urgent byte of an end of a tcp(7) connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Urgent {
+    /// How many bytes lie before it.
+    pub ahead: u64,
+    /// The byte.
+    pub byte: u8,
+    /// It was read (`MSG_OOB`), and lies in its place.
+    pub is_read: bool,
+}
+
+crate::wire_struct!(Urgent { ahead, byte, is_read });
 
 impl Packet {
     /// Bytes not read yet.
@@ -170,6 +186,16 @@ pub struct More {
     pub has_port: bool,
     /// Options that were set, by level and number.
     pub options: BTreeMap<(u32, u32), i64>,
+    /// The urgent byte of tcp(7).
+    pub urgent: Option<Urgent>,
+    /// A packet of unix(7) is urgent.
+    pub has_urgent: bool,
+    /// Urgent bytes of unix(7) that were passed over: Linux goes on counting them.
+    pub passed_bytes: u64,
+    /// Who gets SIGURG (F_SETOWN): a process, or a group below 0.
+    pub owner: i32,
+    /// Groups that it is a member of.
+    pub groups: BTreeSet<Host>,
 }
 
 /// A socket.
@@ -351,11 +377,18 @@ impl TextDefault for Socket {
 /// Room that a packet of a stream leaves in half its sender's buffer.
 const HALF_RESERVE_BYTES: u64 = 64;
 
+/// How much of a stream's packet lies in further pages.
+const fn stream_paged_bytes(length: u64) -> u64 {
+    if length <= LINEAR_BYTES {
+        return 0;
+    }
+    let paged = (length - LINEAR_BYTES).next_multiple_of(PAGE_BYTES);
+    if paged < length { paged } else { length }
+}
+
 /// A stream's packet fills its further pages first, whole if they are all it needs.
 const fn stream_cost_bytes(length: u64) -> u64 {
-    let paged = length.saturating_sub(LINEAR_BYTES).next_multiple_of(PAGE_BYTES);
-    let in_pages = if paged < length { paged } else { length };
-    let in_pages = if length <= LINEAR_BYTES { 0 } else { in_pages };
+    let in_pages = stream_paged_bytes(length);
     buffer_bytes(length - in_pages) + in_pages.next_multiple_of(PAGE_BYTES)
 }
 
@@ -383,6 +416,39 @@ pub const fn udp_cost_bytes(length: u64) -> u64 {
         } else {
             needed.next_multiple_of(PAGE_BYTES)
         }
+}
+
+/// What pages of splice(2) or sendfile(2) cost the sender of a stream: the head of an empty buffer,
+/// and their bytes.
+pub const fn pages_cost_bytes(length: u64) -> u64 {
+    buffer_bytes(0) + length
+}
+
+/// The parts of a packet that are not read, as they lie in Linux's memory: a buffer, then pages,
+/// as many together as are a power of two. A stream of tcp(7) has pages only.
+pub fn pieces_bytes(domain: u32, packet: &Packet) -> impl Iterator<Item = u64> {
+    let length = packet.bytes.len() as u64;
+    let in_pages = if domain == AF_UNIX { stream_paged_bytes(length) } else { length };
+    let mut gone = u64::from(packet.read);
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        while at < length {
+            let left = length - at;
+            let piece = if at < length - in_pages {
+                length - in_pages
+            } else {
+                let pages = left.div_ceil(PAGE_BYTES).min(PAGED_BYTES / PAGE_BYTES);
+                left.min((1 << pages.ilog2()) * PAGE_BYTES)
+            };
+            at += piece;
+            let skipped = gone.min(piece);
+            gone -= skipped;
+            if skipped < piece {
+                return Some(piece - skipped);
+            }
+        }
+        None
+    })
 }
 
 /// A buffer for so many bytes, which is a power of two, and its head.

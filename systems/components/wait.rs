@@ -226,11 +226,18 @@ impl Waiting {
     /// wrote some says how much, a read that waited for all gives what came (write(2), recv(2)).
     pub(crate) fn partial(&mut self) -> Option<Answer> {
         match self {
+            Waiting::SocketWrite { written, with: Some(with), .. } if with.batch.is_some() => {
+                with.batch.as_ref().and_then(|batch| batch.partial(*written))
+            }
             Waiting::PipeWrite { written: written @ 1.., .. }
             | Waiting::SocketWrite { written: written @ 1.., .. } => {
                 Some(Answer::value(*written as i64))
             }
             Waiting::SocketRead { receiving, .. } => receiving.partial(),
+            Waiting::Sendfile(sending) => sending.partial(),
+            Waiting::Splice(splicing) if splicing.moved > 0 => {
+                Some(Answer::value(splicing.moved as i64))
+            }
             Waiting::TerminalWrite(writing) => {
                 (writing.written > 0).then(|| Answer::value(writing.written as i64))
             }

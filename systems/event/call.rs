@@ -7,7 +7,7 @@
 
 use super::field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
 use crate::abi::flags::*;
-use crate::abi::socket::{MESSAGE_FLAGS, OPTION_LEVELS, OptionValue, Ucred};
+use crate::abi::socket::{MESSAGE_FLAGS, Message, OPTION_LEVELS, OptionValue, Ucred};
 use crate::abi::{
     Address, AltStack, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Timespec,
 };
@@ -222,6 +222,10 @@ calls! {
     55 getsockopt Getsockopt { sockfd: i32 [Plain], level: u32 [Choice(OPTION_LEVELS)],
         optname: u32 [SocketOption], optlen: Option<i64> [Optional] }
     288 accept4 Accept4 { sockfd: i32 [Plain], flags: u32 [OptionalFlags(SOCKET_TYPES)] }
+    299 recvmmsg Recvmmsg { sockfd: i32 [Plain], counts: Vec<i64> [Plain],
+        flags: u32 [OptionalFlags(MESSAGE_FLAGS)], timeout: Option<Timespec> [Optional] }
+    307 sendmmsg Sendmmsg { sockfd: i32 [Plain], messages: Vec<Message> [Plain],
+        flags: u32 [OptionalFlags(MESSAGE_FLAGS)] }
     56 clone Clone { flags: u64 [Flags(CLONE_FLAGS)], set_tid: u32 [Optional] }
     57 fork Fork {}
     58 vfork Vfork {}
@@ -297,6 +301,7 @@ calls! {
     166 umount2 Umount2 { target: Path<'a> [Plain], flags: u32 [OptionalFlags(UMOUNT_FLAGS)] }
     161 chroot Chroot { path: Path<'a> [Plain] }
     162 sync Sync {}
+    153 vhangup Vhangup {}
     186 gettid Gettid {}
     200 tkill Tkill { tid: i32 [Plain], sig: i32 [Sig] }
     217 getdents64 Getdents64 { fd: i32 [Plain], count: u64 [Plain] }

@@ -4,7 +4,7 @@
 //! it becomes is the shell's business.
 
 use crate::abi::flags::Names;
-use crate::abi::socket::{OptionValue, Ucred};
+use crate::abi::socket::{Message, OptionValue, Ucred};
 use crate::abi::{
     Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Termios,
     Termios2, Timespec, Winsize,
@@ -86,6 +86,8 @@ pub enum FieldValue<'a> {
     Cred(Ucred),
     /// The value of a socket's option.
     OptionValue(OptionValue),
+    /// Messages of sendmmsg(2).
+    Messages(Vec<Message>),
 }
 
 /// Takes the fields of a call, in order.
@@ -170,7 +172,7 @@ macro_rules! plain_fields {
 plain_fields!(crate::abi::Itimer: Timer, SigSet: Set, Timespec: Time, SigAction: Action,
     SigInfo: Info, SigEvent: SigEvent, Rlimit: Limit,
     Address: Address, AltStack: AltStack, Ucred: Cred, OptionValue: OptionValue,
-    Vec<i64>: Numbers, Vec<PollFd>: Poll);
+    Vec<i64>: Numbers, Vec<PollFd>: Poll, Vec<Message>: Messages);
 
 impl<'a> Field<'a> for &'a [u8] {
     fn kind() -> FieldValue<'static> {

@@ -1,6 +1,6 @@
 //! What a finished call gives back: a value and, for some calls, data.
 
-use crate::abi::socket::{OptionValue, Received};
+use crate::abi::socket::{Got, OptionValue, Received};
 use crate::abi::{
     Address, AltStack, Dirent, EpollEvent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction,
     SigInfo, SigSet, Stat, Statfs, Termios, Termios2, Timespec, WaitStatus, Winsize,
@@ -100,6 +100,10 @@ pub enum Payload {
     OptionValue(Box<OptionValue>),
     /// epoll_wait(2).
     Epoll(Vec<EpollEvent>),
+    /// sendmmsg(2): how much of each message was sent.
+    Lengths(Vec<u32>),
+    /// recvmmsg(2).
+    Messages(Vec<Got>),
 }
 
 crate::wire_struct!(Answer { value, payload });
@@ -110,5 +114,5 @@ crate::wire_enum!(Payload {
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
     21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status),
     25 Conf(value), 26 Epoll(events), 28 Termios2(termios), 30 Received(received),
-    31 OptionValue(value)
+    31 OptionValue(value), 32 Lengths(lengths), 33 Messages(messages)
 });

@@ -573,13 +573,17 @@ fn get_held(from: From<'_, '_>, refs: &Refs) -> Result<Vec<Option<DescriptionRow
     .collect()
 }
 
-fn get_splice(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
+fn get_splice(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
     let described = |id: u64| refs.descriptions.get(&id).copied().ok_or(DANGLING);
     let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
     let (offset, count) = Wire::get(from)?;
     let keeps = Wire::get(from)?;
-    let (from, to) = (described(from_id)?, described(to_id)?);
-    Ok(Waiting::Splice(Splicing { from, to, offset, count, keeps }))
+    let moved = if tag == 20 { u64::get(from)? } else { 0 };
+    let (from_row, to) = (described(from_id)?, described(to_id)?);
+    if moved > count {
+        return Err(from.error("a splice that has not moved too much").into());
+    }
+    Ok(Waiting::Splice(Splicing { from: from_row, to, offset, count, keeps, moved }))
 }
 
 fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
@@ -620,8 +624,8 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let (object, lock) = Wire::get(from)?;
             Waiting::RecordLock { description, object, lock }
         }
-        18 => return get_splice(from, refs),
-        tag @ 61..=64 => return get_socket_waiting(tag, from, refs),
+        tag @ (18 | 20) => return get_splice(tag, from, refs),
+        tag @ 61..=66 => return get_socket_waiting(tag, from, refs),
         81 => return super::waiting::get_epoll_wait(from, refs),
         tag @ 41..=43 => return super::terminals::get_waiting(tag, from, refs),
         15 => Waiting::Finished(Wire::get(from)?),
@@ -630,11 +634,15 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             let [description, value] = Wire::get(from)?;
             Waiting::EventWrite { description: described(description)?, value }
         }
-        14 => {
+        tag @ (14 | 19) => {
             let [from_id, to_id]: [u64; 2] = Wire::get(from)?;
-            let ([at, count], own_offset) = Wire::get(from)?;
-            let (from, to) = (described(from_id)?, described(to_id)?);
-            Waiting::Sendfile(Sending { from, to, own_offset, at, count })
+            let ([at, count], own_offset): ([u64; 2], bool) = Wire::get(from)?;
+            let sent = if tag == 19 { u64::get(from)? } else { 0 };
+            let (from_row, to) = (described(from_id)?, described(to_id)?);
+            if at.checked_add(sent).is_none() || sent > count {
+                return Err(error.into());
+            }
+            Waiting::Sendfile(Sending { from: from_row, to, own_offset, at, count, sent })
         }
         13 => {
             let [pipe, seen]: [u64; 2] = Wire::get(from)?;

@@ -352,6 +352,29 @@ fn put_held(held: &[Option<DescriptionRow>], rows: &Rows, out: &mut Vec<u8>) {
     }
 }
 
+/// A call that moves pages. What it has moved was not always written.
+fn put_moving(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
+    let gone = match on {
+        Waiting::Splice(Splicing { from, to, offset, count, keeps, moved }) => {
+            let tag = if *moved == 0 { 18u8 } else { 20 };
+            (tag, [from.own_id(rows), to.own_id(rows)]).put(out);
+            (*offset, *count).put(out);
+            keeps.put(out);
+            *moved
+        }
+        Waiting::Sendfile(Sending { from, to, own_offset, at, count, sent }) => {
+            let tag = if *sent == 0 { 14u8 } else { 19 };
+            (tag, [from.own_id(rows), to.own_id(rows)]).put(out);
+            ([*at, *count], *own_offset).put(out);
+            *sent
+        }
+        _ => return,
+    };
+    if gone > 0 {
+        gone.put(out);
+    }
+}
+
 fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
     match on {
         Waiting::Parked(call) => (0u8, call.clone()).put(out),
@@ -362,15 +385,7 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
             (2u8, [description.own_id(rows), *written]).put(out);
             data.put(out);
         }
-        Waiting::Splice(Splicing { from, to, offset, count, keeps }) => {
-            (18u8, [from.own_id(rows), to.own_id(rows)]).put(out);
-            (*offset, *count).put(out);
-            keeps.put(out);
-        }
-        Waiting::Sendfile(Sending { from, to, own_offset, at, count }) => {
-            (14u8, [from.own_id(rows), to.own_id(rows)]).put(out);
-            ([*at, *count], *own_offset).put(out);
-        }
+        Waiting::Splice(_) | Waiting::Sendfile(_) => put_moving(on, rows, out),
         // 3 was the same without the descriptor's number.
         Waiting::FifoOpen { pipe, place, fd, flags, seen, over, again } => {
             (13u8, [pipe.own_id(rows), *seen]).put(out);

@@ -7,7 +7,8 @@ use super::decode::DANGLING;
 use super::{Refs, RestoreError};
 use crate::abi::flags::AF_UNIX;
 use crate::components::Waiting;
-use crate::components::message::Manner;
+use crate::components::inet::Host;
+use crate::components::message::{Manner, Receiving};
 use crate::components::socket::{Attached, More, Packet, Peer, Socket, SocketRef, State};
 use crate::kernel::Kernel;
 use crate::memory;
@@ -18,6 +19,12 @@ use alloc::vec::Vec;
 
 /// Bit of a socket's encoded type that says that what it has had to do with others follows.
 const IS_USED: u32 = 1 << 8;
+/// Bit of a socket's encoded state that says that its groups follow.
+const HAS_GROUPS: u8 = 8;
+/// The same of an urgent byte.
+const HAS_URGENT: u8 = 16;
+/// Bit of a packet's that says that it is urgent.
+const IS_URGENT: u8 = 2;
 
 impl Encode for Socket {
     fn encode(&self, rows: &Rows, out: &mut Vec<u8>) {
@@ -51,7 +58,7 @@ fn put_packet(packet: &Packet, rows: &Rows, out: &mut Vec<u8>) {
     packet.bytes.as_slice().put(out);
     [packet.read, packet.cost_bytes].put(out);
     packet.sender.id.put(out);
-    packet.with.is_some().put(out);
+    out.push(u8::from(packet.with.is_some()) | if packet.is_urgent { IS_URGENT } else { 0 });
     if let Some(with) = &packet.with {
         (with.from.clone(), with.cred).put(out);
         let rights = with.rights.iter().map(|row| row.own_id(rows));
@@ -63,10 +70,13 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     (more.name.clone(), more.remote.clone()).put(out);
     more.place.put(out);
     [more.is_borrowed, more.is_pending].put(out);
+    let is_urgent = more.urgent.is_some() || more.has_urgent || more.passed_bytes > 0;
+    let groups = if more.groups.is_empty() { 0 } else { HAS_GROUPS };
+    let groups = groups | if is_urgent { HAS_URGENT } else { 0 };
     match more.state {
-        State::Idle => out.push(0),
-        State::Listening { backlog } => (1u8, backlog).put(out),
-        State::Connecting => out.push(2),
+        State::Idle => out.push(groups),
+        State::Listening { backlog } => (1 | groups, backlog).put(out),
+        State::Connecting => out.push(2 | groups),
     }
     more.link.put(out);
     [more.is_host_chosen, more.is_port_chosen, more.has_port].put(out);
@@ -77,6 +87,13 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     let options: Vec<([u32; 2], i64)> =
         more.options.iter().map(|((level, name), value)| ([*level, *name], *value)).collect();
     options.put(out);
+    if !more.groups.is_empty() {
+        more.groups.iter().copied().collect::<Vec<_>>().put(out);
+    }
+    if is_urgent {
+        (more.urgent, more.has_urgent).put(out);
+        more.passed_bytes.put(out);
+    }
 }
 
 /// To whom a socket's parts lead, by own ids.
@@ -151,6 +168,7 @@ impl Kernel {
             }
             if self.rows[links.row].domain != AF_UNIX {
                 self.index_port(links.row);
+                self.index_groups(links.row);
                 continue;
             }
             if !self.index_name(links.row) {
@@ -165,6 +183,10 @@ impl Kernel {
                 self.list_sender(other, links.row);
             }
         }
+        // The owner is written with the description.
+        for row in refs.descriptions.values() {
+            self.set_socket_owner(*row);
+        }
         self.count_flights();
         Ok(())
     }
@@ -177,13 +199,19 @@ fn get_packet(from: &mut WireReader<'_>) -> Result<(Packet, Vec<u64>), WireError
     let [read, cost_bytes] = Wire::get(from)?;
     let sender = SocketRef { row: None, id: Wire::get(from)? };
     let (mut with, mut rights) = (None, Vec::new());
-    if bool::get(from)? {
+    let error = from.error("what travels with a packet");
+    let bits = from.byte()?;
+    let is_urgent = bits & IS_URGENT != 0;
+    if bits & !(IS_URGENT | 1) != 0 {
+        return Err(error);
+    }
+    if bits & 1 != 0 {
         let (name, cred) = Wire::get(from)?;
         rights = Wire::get(from)?;
         from.charge(memory::rights_bytes(rights.len()))?;
         with = Some(Box::new(Attached { from: name, cred, rights: Vec::new() }));
     }
-    Ok((Packet { bytes, read, cost_bytes, sender, with }, rights))
+    Ok((Packet { bytes, read, cost_bytes, sender, with, is_urgent }, rights))
 }
 
 fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
@@ -192,7 +220,8 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     more.place = Wire::get(from)?;
     [more.is_borrowed, more.is_pending] = Wire::get(from)?;
     let error = from.error("whether a socket listens");
-    more.state = match from.byte()? {
+    let state = from.byte()?;
+    more.state = match state & !(HAS_GROUPS | HAS_URGENT) {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
         2 => State::Connecting,
@@ -208,6 +237,15 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     from.charge(memory::OPTION_BYTES * options.len() as u64)?;
     more.options =
         options.into_iter().map(|([level, name], value)| ((level, name), value)).collect();
+    if state & HAS_GROUPS != 0 {
+        let groups: Vec<Host> = Wire::get(from)?;
+        from.charge(memory::OPTION_BYTES * groups.len() as u64)?;
+        more.groups = groups.into_iter().collect();
+    }
+    if state & HAS_URGENT != 0 {
+        (more.urgent, more.has_urgent) = Wire::get(from)?;
+        more.passed_bytes = Wire::get(from)?;
+    }
     Ok((more, pending))
 }
 
@@ -215,15 +253,25 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
 pub(super) fn put_socket_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
     match on {
         Waiting::SocketRead { description, receiving } => {
-            (61u8, description.own_id(rows)).put(out);
-            receiving.put(out);
+            let batch = receiving.batch.as_deref();
+            (if batch.is_some() { 66u8 } else { 61 }, description.own_id(rows)).put(out);
+            (receiving.count, receiving.flags).put(out);
+            (receiving.form, receiving.taken.clone()).put(out);
+            if let Some(batch) = batch {
+                batch.put(out);
+            }
         }
         Waiting::SocketWrite { description, data, written, with } => {
-            (62u8, [description.own_id(rows), *written]).put(out);
+            let batch = with.as_deref().and_then(|with| with.batch.as_deref());
+            let tag = if batch.is_some() { 65u8 } else { 62 };
+            (tag, [description.own_id(rows), *written]).put(out);
             data.put(out);
             with.is_some().put(out);
             if let Some(with) = with {
                 put_manner(with, rows, out);
+            }
+            if let Some(batch) = batch {
+                batch.put(out);
             }
         }
         Waiting::Connect { description, address, at } => {
@@ -253,7 +301,14 @@ fn get_manner(from: &mut WireReader<'_>, refs: &Refs) -> Result<Manner, RestoreE
     let rights = rights.iter().map(|id| refs.descriptions.get(id).copied());
     let rights = rights.collect::<Option<_>>().ok_or(DANGLING)?;
     let (cred, at): (_, Option<u64>) = Wire::get(from)?;
-    Ok(Manner { flags, to, rights, cred, at: at.map(|id| refs.socket(id)) })
+    let at = at.map(|id| refs.socket(id));
+    Ok(Manner { flags, to, rights, cred, at, batch: None, is_pages: false, is_urgent: false })
+}
+
+fn get_receiving(from: &mut WireReader<'_>) -> Result<Receiving, RestoreError> {
+    let (count, flags) = Wire::get(from)?;
+    let (form, taken) = Wire::get(from)?;
+    Ok(Receiving { taken, ..Receiving::one(count, flags, form) })
 }
 
 /// A call of a socket that waits.
@@ -264,8 +319,14 @@ pub(super) fn get_socket_waiting(
 ) -> Result<Waiting, RestoreError> {
     let description = refs.descriptions.get(&u64::get(from)?).copied().ok_or(DANGLING)?;
     Ok(match tag {
-        61 => Waiting::SocketRead { description, receiving: Wire::get(from)? },
-        62 => {
+        61 | 66 => {
+            let mut receiving = get_receiving(from)?;
+            if tag == 66 {
+                receiving.batch = Some(Box::new(Wire::get(from)?));
+            }
+            Waiting::SocketRead { description, receiving }
+        }
+        62 | 65 => {
             let error = from.error("a write that is not beyond its end");
             let written = u64::get(from)?;
             let data = Bytes::get(from)?;
@@ -273,7 +334,10 @@ pub(super) fn get_socket_waiting(
                 return Err(error.into());
             }
             let has_more = bool::get(from)?;
-            let with = has_more.then(|| get_manner(from, refs).map(Box::new)).transpose()?;
+            let mut with = has_more.then(|| get_manner(from, refs).map(Box::new)).transpose()?;
+            if tag == 65 {
+                with.get_or_insert_default().batch = Some(Box::new(Wire::get(from)?));
+            }
             Waiting::SocketWrite { description, data, written, with }
         }
         63 => {

@@ -5,7 +5,7 @@
 use crate::components::inet::Host;
 use crate::fs::InodeId;
 use crate::rows::SocketRow;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -70,6 +70,8 @@ pub struct SocketNames {
     ports: BTreeMap<(Ports, u16), Holders>,
     /// Those of them that listen.
     listeners: BTreeMap<u16, Holders>,
+    /// Who is a member of which group, by own id.
+    pub members: BTreeSet<(Host, u64)>,
     /// Ports of ended connections, oldest first within a port.
     kept: BTreeMap<u16, KeptPorts>,
     /// How many these are.

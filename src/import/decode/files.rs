@@ -97,6 +97,7 @@ fn contents(args: &Args<'_>) -> Option<Vec<u8>> {
         "fsync" => Call::Fsync { fd: args.fd(0)? },
         "fdatasync" => Call::Fdatasync { fd: args.fd(0)? },
         "sync" => Call::Sync {},
+        "vhangup" => Call::Vhangup {},
         "syncfs" => Call::Syncfs { fd: args.fd(0)? },
         "sync_file_range" => Call::SyncFileRange {
             fd: args.fd(0)?,

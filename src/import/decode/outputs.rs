@@ -198,7 +198,7 @@ fn ioctl(args: &Args<'_>) -> Option<Payload> {
             super::terminal::termios(value).map(|termios| Payload::Termios(Box::new(termios)))
         }
         TIOCGWINSZ => super::terminal::winsize(value).map(Payload::Winsize),
-        FIONREAD | TIOCGPGRP | TIOCGSID | TIOCOUTQ | TIOCGPTN => {
+        FIONREAD | SIOCATMARK | TIOCGPGRP | TIOCGSID | TIOCOUTQ | TIOCGPTN => {
             value.pointee()?.after().as_i64().map(Payload::Number)
         }
         _ => None,

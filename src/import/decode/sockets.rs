@@ -51,6 +51,20 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
             },
             flags: args.flags(2, MESSAGE_FLAGS)?,
         },
+        "sendmmsg" => Call::Sendmmsg {
+            sockfd: args.fd(0)?,
+            messages: sent_messages(args.get(1)?)?,
+            flags: args.flags(3, MESSAGE_FLAGS)?,
+        },
+        "recvmmsg" => Call::Recvmmsg {
+            sockfd: args.fd(0)?,
+            counts: counts(args.get(1)?, args.size(2)?)?,
+            flags: args.flags(3, MESSAGE_FLAGS)?,
+            timeout: match args.get(4)?.before() {
+                value if value.is_null() => None,
+                value => Some(numbers::timespec(value)?),
+            },
+        },
         "getsockopt" | "setsockopt" => return option(args),
         "shutdown" => Call::Shutdown { sockfd: args.fd(0)?, how: args.flags(1, SHUTDOWNS)? },
         "getsockname" => Call::Getsockname { sockfd: args.fd(0)? },
@@ -192,12 +206,18 @@ fn bytes(buffers: &Value) -> Option<(Vec<u8>, bool)> {
 }
 
 fn sendmsg(args: &Args<'_>) -> Option<Vec<u8>> {
-    let message = args.get(1)?;
+    let Message { data, addr, fds, cred } = sent_message(args.get(1)?, value_of(args))?;
+    let flags = args.flags(2, MESSAGE_FLAGS)?;
+    args.done(&Call::Sendmsg { sockfd: args.fd(0)?, data: &data.0, flags, addr, fds, cred })
+}
+
+/// A `struct msghdr` that was sent; `taken` is how much of it was.
+fn sent_message(message: &Value, taken: Option<usize>) -> Option<Message> {
     let buffers = message.field("msg_iov")?;
     let mut data = whole_bytes(buffers)?;
     // Of a list that was cut it is only known how much was taken.
     if buffers.as_array()?.more {
-        let taken = value_of(args).filter(|taken| *taken as u64 <= MAX_CUT_BYTES)?;
+        let taken = taken.filter(|taken| *taken as u64 <= MAX_CUT_BYTES)?;
         data.resize(data.len().max(taken), 0);
     }
     let addr = match message.field("msg_name") {
@@ -205,14 +225,29 @@ fn sendmsg(args: &Args<'_>) -> Option<Vec<u8>> {
         None => None,
     };
     let (fds, cred) = control(message)?;
-    args.done(&Call::Sendmsg {
-        sockfd: args.fd(0)?,
-        data: &data,
-        flags: args.flags(2, MESSAGE_FLAGS)?,
-        addr,
-        fds: (!fds.is_empty()).then_some(fds),
-        cred,
-    })
+    Some(Message { data: Bytes(data), addr, fds: (!fds.is_empty()).then_some(fds), cred })
+}
+
+fn sent_messages(list: &Value) -> Option<Vec<Message>> {
+    if list.as_array()?.more {
+        return None;
+    }
+    let taken = |one: &Value| usize::try_from(one.field("msg_len")?.as_u64()?).ok();
+    list.items()?.iter().map(|one| sent_message(one.field("msg_hdr")?, taken(one))).collect()
+}
+
+/// The room of each message of recvmmsg(2). That of messages that did not come is not printed: it
+/// is taken to be the last one's.
+fn counts(list: &Value, vlen: u64) -> Option<Vec<i64>> {
+    /// More have not been seen.
+    const MESSAGES_MAX: usize = 1 << 16;
+    let mut counts = Vec::new();
+    for one in list.items().unwrap_or_default() {
+        counts.push(i64::try_from(room(one.field("msg_hdr")?.field("msg_iov")?)?).ok()?);
+    }
+    let vlen = usize::try_from(vlen).ok().filter(|vlen| *vlen <= MESSAGES_MAX)?;
+    counts.resize(vlen.max(counts.len()), counts.last().copied().unwrap_or(1));
+    Some(counts)
 }
 
 /// Descriptors and credentials of a message; `None` if another control message is there.
@@ -252,10 +287,35 @@ fn option(args: &Args<'_>) -> Option<Vec<u8>> {
         return args.done(&Call::Getsockopt { sockfd, level, optname, optlen });
     }
     let value = args.get(3)?;
-    let optval = if value.is_null() { None } else { Some(option_value(value)?) };
+    let optval = match membership(value, args.long(4)) {
+        Some(group) => Some(group),
+        None if value.is_null() => None,
+        None => Some(option_value(value)?),
+    };
     let own = optval.as_ref().map_or(0, OptionValue::length_bytes);
     let optlen = args.long(4).filter(|length| *length != own);
     args.done(&Call::Setsockopt { sockfd, level, optname, optval, optlen })
+}
+
+/// A structure of an option of groups. The index of `struct ip_mreqn` is not printed: there is one
+/// interface.
+fn membership(value: &Value, length: Option<i64>) -> Option<OptionValue> {
+    let mapped = |host: [u8; 4]| std::net::Ipv4Addr::from(host).to_ipv6_mapped().octets();
+    if let Some(group) = value.field("imr_multiaddr") {
+        let interface = value.field("imr_interface")?.as_ipv4()?;
+        let index = i64::from(length == Some(12) && interface == [0; 4]);
+        return Some(OptionValue::Group(mapped(group.as_ipv4()?), interface, index));
+    }
+    let index = |name: &str| value.field(name).and_then(Value::as_i64).unwrap_or(0);
+    if let Some(group) = value.field("ipv6mr_multiaddr") {
+        return Some(OptionValue::Group(group.as_ipv6()?, [0; 4], index("ipv6mr_interface")));
+    }
+    let host = match address(value.field("gr_group")?)? {
+        Address::Inet(host, _) => mapped(host),
+        Address::Inet6(host, _) => host,
+        _ => return None,
+    };
+    Some(OptionValue::Group(host, [0; 4], index("gr_interface")))
 }
 
 /// The time-outs have two names: of the old and of the new structure, the same on 64 bits.
@@ -302,6 +362,20 @@ fn value_of(args: &Args<'_>) -> Option<usize> {
     }
 }
 
+/// A `struct msghdr` that was received, `length` bytes of its buffers.
+fn received_message(message: &Value, length: usize, expected: &mut Expected) -> Option<Received> {
+    let (mut data, whole) = bytes(message.field("msg_iov")?)?;
+    if !whole {
+        cut(expected);
+    }
+    let (fds, cred) = control(message)?;
+    let addr = message.field("msg_name").and_then(|name| address(name.after()));
+    let flags = numbers::bits32(message.field("msg_flags")?, MESSAGE_FLAGS);
+    let fds = fds.into_iter().filter_map(|fd| i32::try_from(fd).ok()).collect();
+    data.truncate(length);
+    Some(Received { data: Bytes(data), addr, flags, fds, cred })
+}
+
 /// What a successful call of these families wrote.
 pub(super) fn outputs(args: &Args<'_>, expected: &mut Expected) -> Option<Payload> {
     match args.name() {
@@ -319,19 +393,23 @@ pub(super) fn outputs(args: &Args<'_>, expected: &mut Expected) -> Option<Payloa
             Some(Payload::Received(Box::new(Received { data, addr, ..Received::default() })))
         }
         "recvmsg" => {
-            let message = args.get(1)?;
-            let (data, whole) = bytes(message.field("msg_iov")?)?;
-            if !whole {
-                cut(expected);
+            let received = received_message(args.get(1)?, value_of(args)?, expected)?;
+            Some(Payload::Received(Box::new(received)))
+        }
+        "sendmmsg" => {
+            let lengths = args.get(1)?.items()?.iter().filter_map(|one| one.field("msg_len"));
+            let lengths = lengths.map(|length| u32::try_from(length.as_u64()?).ok());
+            lengths.collect::<Option<_>>().map(Payload::Lengths)
+        }
+        "recvmmsg" => {
+            let mut got = Vec::new();
+            for one in args.get(1)?.items()? {
+                let length = u32::try_from(one.field("msg_len")?.as_u64()?).ok()?;
+                let message = one.field("msg_hdr")?;
+                let received = received_message(message, length as usize, expected)?;
+                got.push(Got { length, received });
             }
-            let (fds, cred) = control(message)?;
-            let addr = message.field("msg_name").and_then(|name| address(name.after()));
-            let flags = numbers::bits32(message.field("msg_flags")?, MESSAGE_FLAGS);
-            let fds = fds.into_iter().filter_map(|fd| i32::try_from(fd).ok()).collect();
-            let mut data = data;
-            data.truncate(value_of(args)?);
-            let data = Bytes(data);
-            Some(Payload::Received(Box::new(Received { data, addr, flags, fds, cred })))
+            Some(Payload::Messages(got))
         }
         "getsockopt" => {
             let found = option_value(args.get(3)?)?;

@@ -3,7 +3,7 @@
 
 use arbitrary::Unstructured;
 use std::borrow::Cow;
-use tickernel_systems::abi::socket::{OptionValue, SOCKET_OPTIONS, Ucred};
+use tickernel_systems::abi::socket::{Message, OptionValue, SOCKET_OPTIONS, Ucred};
 use tickernel_systems::abi::*;
 use tickernel_systems::event::{Call, FieldSource, FieldValue, Style};
 use tickernel_systems::wire::Bytes;
@@ -349,6 +349,16 @@ impl<'u, 'k> Chooser<'u, 'k> {
             _ => Address::Unnamed,
         }
     }
+
+    fn messages(&mut self) -> Vec<Message> {
+        let message = |of: &mut Self| Message {
+            data: Bytes(vec![b'm'; usize::from(of.byte())]),
+            addr: of.byte().is_multiple_of(4).then(|| of.address()),
+            fds: of.byte().is_multiple_of(4).then(|| vec![of.byte().into()]),
+            cred: None,
+        };
+        (0..self.byte() % 4).map(|_| message(self)).collect()
+    }
 }
 
 impl FieldSource<'static> for Chooser<'_, '_> {
@@ -408,6 +418,7 @@ impl FieldSource<'static> for Chooser<'_, '_> {
                 gid: self.pick(&[0, 1000]),
             }),
             (FieldValue::OptionValue(_), _) => FieldValue::OptionValue(self.option_value()),
+            (FieldValue::Messages(_), _) => FieldValue::Messages(self.messages()),
             (FieldValue::Address(_), _) => FieldValue::Address(self.address()),
             (FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_), _) => {
                 match self.byte() % 4 {

@@ -39,6 +39,7 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "mount" => mount(f, area),
         "umount2" => umount2(f, area),
         "sync" => Ok(Plan::new(libc::SYS_sync, &[])),
+        "vhangup" => Ok(Plan::new(libc::SYS_vhangup, &[])),
         _ => return None,
     })
 }

@@ -24,6 +24,8 @@ pub(super) fn plan(call: &str, f: &Fields<'_>, area: &mut Area) -> Option<Planne
         "recvfrom" => recvfrom(f, area),
         "sendmsg" => sendmsg(f, area),
         "recvmsg" => recvmsg(f, area),
+        "sendmmsg" => sendmmsg(f, area),
+        "recvmmsg" => recvmmsg(f, area),
         "getsockname" => name_of(libc::SYS_getsockname, f, area),
         "getpeername" => name_of(libc::SYS_getpeername, f, area),
         "getsockopt" => getsockopt(f, area),
@@ -208,7 +210,8 @@ fn message(area: &mut Area, words: [u64; 7]) -> Result<u64, String> {
     area.put(&words)
 }
 
-fn sendmsg(f: &Fields<'_>, area: &mut Area) -> Planned {
+/// A struct msghdr of what is sent.
+fn sent_message(f: &Fields<'_>, area: &mut Area) -> Result<[u64; 7], String> {
     let data = f.bytes("data")?.unwrap_or_default();
     let (address, length) = address(f, area)?;
     let mut control = Vec::new();
@@ -226,34 +229,107 @@ fn sendmsg(f: &Fields<'_>, area: &mut Area) -> Planned {
     let at = area.bytes(&data)?;
     let vector = area.put(&[at, data.len() as u64])?;
     let control_at = if control.is_empty() { 0 } else { area.bytes(&control)? };
-    let words = [address, length, vector, 1, control_at, control.len() as u64, 0];
+    Ok([address, length, vector, 1, control_at, control.len() as u64, 0])
+}
+
+fn sendmsg(f: &Fields<'_>, area: &mut Area) -> Planned {
+    let words = sent_message(f, area)?;
     let message = message(area, words)?;
     let flags = f.flags_or_0("flags", names::MSG)?;
     Ok(Plan::new(libc::SYS_sendmsg, &[f.number("sockfd")?, message, flags]))
 }
 
-fn recvmsg(f: &Fields<'_>, area: &mut Area) -> Planned {
-    let address = area.room(ADDRESS_BYTES as usize)?;
-    let control = area.room(CONTROL_BYTES)?;
-    let vector = area.room(16)?;
-    let words = [address, ADDRESS_BYTES.into(), vector, 1, control, CONTROL_BYTES as u64, 0];
-    let message = message(area, words)?;
-    let count = f.number("count")?.min(area.left() as u64);
-    let at = area.room(count as usize)?;
-    // SAFETY: `vector` is 16 bytes of room in this request's area.
-    unsafe { std::ptr::write(vector as *mut [u64; 2], [at, count]) };
+/// struct mmsghdr (sendmmsg(2)): a struct msghdr and its length, in eight words.
+fn messages(area: &mut Area, all: &[[u64; 7]]) -> Result<u64, String> {
+    let mut bytes = Vec::new();
+    for words in all {
+        bytes.extend(words.iter().chain(&[0]).flat_map(|word| word.to_le_bytes()));
+    }
+    area.bytes(&bytes)
+}
+
+const MMSGHDR_BYTES: u64 = 64;
+
+fn sendmmsg(f: &Fields<'_>, area: &mut Area) -> Planned {
+    let mut all = Vec::new();
+    for one in f.list("messages")? {
+        let one = one.as_object().ok_or("a message is no object")?;
+        all.push(sent_message(&Fields(one), area)?);
+    }
+    let at = messages(area, &all)?;
     let flags = f.flags_or_0("flags", names::MSG)?;
-    let plan = Plan::new(libc::SYS_recvmsg, &[f.number("sockfd")?, message, flags]);
-    Ok(plan.replying(move |length, answer| {
+    let plan = Plan::new(libc::SYS_sendmmsg, &[f.number("sockfd")?, at, all.len() as u64, flags]);
+    Ok(plan.replying(move |count, answer| {
+        let lengths = (0..count as u64).map(|n| get::<u32>(at + n * MMSGHDR_BYTES + 56));
+        answer.insert("lens".into(), lengths.collect::<Vec<u32>>().into());
+    }))
+}
+
+/// Room for a message that is received.
+struct MessageRoom {
+    address: u64,
+    control: u64,
+    at: u64,
+    count: u64,
+}
+
+impl MessageRoom {
+    /// With the words of its struct msghdr.
+    fn new(count: u64, area: &mut Area) -> Result<(Self, [u64; 7]), String> {
+        let address = area.room(ADDRESS_BYTES as usize)?;
+        let control = area.room(CONTROL_BYTES)?;
+        let vector = area.room(16)?;
+        let count = count.min(area.left() as u64);
+        let at = area.room(count as usize)?;
+        // SAFETY: `vector` is 16 bytes of room in this request's area.
+        unsafe { std::ptr::write(vector as *mut [u64; 2], [at, count]) };
+        let words = [address, ADDRESS_BYTES.into(), vector, 1, control, CONTROL_BYTES as u64, 0];
+        Ok((Self { address, control, at, count }, words))
+    }
+
+    fn put(&self, message: u64, length: u64, answer: &mut Object) {
         let [_, name_length, _, _, _, control_length, flags] = get::<[u64; 7]>(message);
-        put_bytes(answer, "data", &get_bytes(at, (length as u64).min(count) as usize));
+        put_bytes(answer, "data", &get_bytes(self.at, length.min(self.count) as usize));
         let name_length = (name_length as u32).min(ADDRESS_BYTES) as usize;
         if name_length > 0 {
-            answer.insert("addr".into(), shown_address(&get_bytes(address, name_length)));
+            answer.insert("addr".into(), shown_address(&get_bytes(self.address, name_length)));
         }
         answer.insert("flags".into(), names::join(names::MSG, flags & 0xffff_ffff));
         let length = (control_length as usize).min(CONTROL_BYTES);
-        put_control(answer, &get_bytes(control, length));
+        put_control(answer, &get_bytes(self.control, length));
+    }
+}
+
+fn recvmsg(f: &Fields<'_>, area: &mut Area) -> Planned {
+    let (room, words) = MessageRoom::new(f.number("count")?, area)?;
+    let message = message(area, words)?;
+    let flags = f.flags_or_0("flags", names::MSG)?;
+    let plan = Plan::new(libc::SYS_recvmsg, &[f.number("sockfd")?, message, flags]);
+    Ok(plan.replying(move |length, answer| room.put(message, length as u64, answer)))
+}
+
+fn recvmmsg(f: &Fields<'_>, area: &mut Area) -> Planned {
+    let (mut rooms, mut all) = (Vec::new(), Vec::new());
+    for count in f.numbers("counts")? {
+        let (room, words) = MessageRoom::new(count, area)?;
+        rooms.push(room);
+        all.push(words);
+    }
+    let at = messages(area, &all)?;
+    let flags = f.flags_or_0("flags", names::MSG)?;
+    let timeout = if f.has("timeout") { f.timespec("timeout", area)? } else { 0 };
+    let arguments = [f.number("sockfd")?, at, all.len() as u64, flags, timeout];
+    Ok(Plan::new(libc::SYS_recvmmsg, &arguments).replying(move |count, answer| {
+        let mut shown: Vec<Value> = Vec::new();
+        for (room, n) in rooms.iter().zip(0..count as u64) {
+            let message = at + n * MMSGHDR_BYTES;
+            let length = get::<u32>(message + 56);
+            let mut one = Object::new();
+            one.insert("len".into(), length.into());
+            room.put(message, length.into(), &mut one);
+            shown.push(one.into());
+        }
+        answer.insert("messages".into(), shown.into());
     }))
 }
 
@@ -278,8 +354,12 @@ fn put_control(answer: &mut Object, mut rest: &[u8]) {
 
 fn option(f: &Fields<'_>) -> Result<[u64; 3], String> {
     let level = f.flags("level", names::LEVELS)?;
-    let table =
-        if level == libc::IPPROTO_TCP as u64 { names::TCP_OPTIONS } else { names::SOCKET_OPTIONS };
+    let table = match level as i32 {
+        libc::IPPROTO_TCP => names::TCP_OPTIONS,
+        libc::IPPROTO_IP => names::IP_OPTIONS,
+        libc::IPPROTO_IPV6 => names::IPV6_OPTIONS,
+        _ => names::SOCKET_OPTIONS,
+    };
     Ok([f.number("sockfd")?, level, f.flags("optname", table)?])
 }
 
@@ -305,13 +385,59 @@ fn getsockopt(f: &Fields<'_>, area: &mut Area) -> Planned {
     }))
 }
 
+/// The structure of an option of groups: ip_mreqn, ipv6_mreq or group_req (ip(7), ipv6(7)).
+fn group(level: u64, name: u64, given: &Fields<'_>, area: &mut Area) -> Result<(u64, u64), String> {
+    let index = given.number_or("ifindex", 0)? as u32;
+    let group = given.bytes("group")?.unwrap_or_default();
+    let host: std::net::IpAddr = parse(&group)?;
+    let mut bytes = Vec::new();
+    if matches!(name as i32, libc::MCAST_JOIN_GROUP | libc::MCAST_LEAVE_GROUP) {
+        bytes.extend(u64::from(index).to_le_bytes());
+        match host {
+            std::net::IpAddr::V4(host) => {
+                bytes.extend([libc::AF_INET as u8, 0, 0, 0]);
+                bytes.extend(host.octets());
+            }
+            std::net::IpAddr::V6(host) => {
+                bytes.extend([libc::AF_INET6 as u8, 0, 0, 0, 0, 0, 0, 0]);
+                bytes.extend(host.octets());
+            }
+        }
+        bytes.resize(136, 0);
+    } else if level as i32 == libc::IPPROTO_IPV6 {
+        bytes.extend(match host {
+            std::net::IpAddr::V4(host) => host.to_ipv6_mapped().octets(),
+            std::net::IpAddr::V6(host) => host.octets(),
+        });
+        bytes.extend(index.to_le_bytes());
+    } else {
+        let std::net::IpAddr::V4(host) = host else { return Err("a group of IPv4".to_owned()) };
+        bytes.extend(host.octets());
+        let interface: std::net::Ipv4Addr = match given.bytes("interface")? {
+            Some(text) => parse(&text)?,
+            None => std::net::Ipv4Addr::UNSPECIFIED,
+        };
+        bytes.extend(interface.octets());
+        bytes.extend(index.to_le_bytes());
+    }
+    // Without an index the shorter structure of ip(7) is meant.
+    let is_short = level as i32 == libc::IPPROTO_IP && bytes.len() == 12 && index == 0;
+    let length = if is_short { 8 } else { bytes.len() };
+    Ok((area.bytes(&bytes)?, length as u64))
+}
+
 fn setsockopt(f: &Fields<'_>, area: &mut Area) -> Planned {
     let [sockfd, level, name] = option(f)?;
     let (value, length) = match f.value("optval") {
         None => (0, 0),
         Some(Value::Object(given)) => {
             let given = Fields(given);
-            if given.has("onoff") {
+            if given.has("group") {
+                group(level, name, &given, area)?
+            } else if given.has("text") || given.has("text_b64") {
+                let text = given.bytes("text")?.unwrap_or_default();
+                (area.bytes(&text)?, text.len() as u64)
+            } else if given.has("onoff") {
                 let linger = given.number("onoff")? & 0xffff_ffff | given.number("linger")? << 32;
                 (area.put(&linger)?, 8)
             } else {

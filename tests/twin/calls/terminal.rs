@@ -66,8 +66,8 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         | libc::TIOCGEXCL
         | libc::TIOCGETD
         | TIOCGDEV
-        | TIOCGPKT
-        | TIOCGPTLCK => {
+        | SIOCATMARK
+        | TIOCGPKT..=TIOCGPTLCK => {
             let at = area.room(8)?;
             plan(at).replying(move |_, answer| put(answer, get::<i32>(at).into()))
         }
@@ -97,6 +97,7 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
 
 /// Requests that the C library has no names for (asm-generic/ioctls.h).
 const TIOCGDEV: u64 = 0x8004_5432;
+const SIOCATMARK: u64 = 0x8905;
 const TIOCSIG: u64 = 0x4004_5436;
 const TIOCGPKT: u64 = 0x8004_5438;
 const TIOCGPTLCK: u64 = 0x8004_5439;

@@ -59,6 +59,8 @@ pub(crate) struct Session {
     /// comes out of its other side by work of the kernel's own.
     terminals: bool,
     internet: bool,
+    /// Whether descriptors may be on their way in messages.
+    rights: bool,
     /// What goes through a terminal is waited for by one of the twin's own.
     barrier: Option<Barrier>,
     /// And so much longer.
@@ -85,6 +87,7 @@ impl Session {
             blocked: 0,
             terminals: false,
             internet: false,
+            rights: false,
             barrier: Barrier::new(),
             patience: Duration::ZERO,
             current: None,
@@ -103,6 +106,7 @@ impl Session {
         self.blocked = 0;
         self.terminals = false;
         self.internet = false;
+        self.rights = false;
         let slot = self.shared.take_slot().ok_or_else(|| io::Error::other("no slot"))?;
         shared::set_starting_slot(slot);
         let sandbox = self.host.sandbox(&image::elf(self.shared.shmid()))?;
@@ -121,6 +125,10 @@ impl Session {
         self.awaited.clear();
         if let Some(sandbox) = self.sandbox.take() {
             self.host.end(sandbox);
+        }
+        if self.rights {
+            // Sockets that are left in messages would keep their ports.
+            collect_sockets(self.patience);
         }
         self.deaths.clear();
         self.lines.clear();
@@ -179,6 +187,8 @@ impl Session {
             "open" | "openat" | "openat2" => {
                 self.terminals |= fields.bytes("path")?.is_some_and(is_terminal);
             }
+            "sendmsg" => self.rights |= fields.has("fds"),
+            "sendmmsg" => self.rights = true,
             "socket" => self.internet |= plan.arguments[0] != libc::AF_UNIX as u64,
             _ => {}
         }
@@ -260,6 +270,10 @@ impl Session {
         self.current = Some(Current { pid, request, kind, answer: None, child: None });
         shared::send(slot, &Order { operation, request, number, arguments, child: child_slot });
         let mut looks = self.settle();
+        if self.rights {
+            collect_sockets(self.patience);
+            looks = self.settle();
+        }
         if self.terminals {
             for _ in 0..TERMINAL_TURNS {
                 self.let_terminals_work();
@@ -400,4 +414,18 @@ impl Session {
 /// Whether a path may be a terminal's (pts(4)).
 fn is_terminal(path: Vec<u8>) -> bool {
     path.windows(2).any(|part| part == b"pt")
+}
+
+/// Linux looks for sockets that are only in one another's messages when somebody closes a socket of
+/// unix(7), whoever it is (unix(7), "SCM_RIGHTS"), and closes what it finds a tick of its clock
+/// later (both found by experiment on Linux 6.18).
+fn collect_sockets(patience: Duration) {
+    /// A tick of the slowest clock, and what it takes to begin.
+    const TICK: Duration = Duration::from_millis(12);
+    // SAFETY: plain system calls on a descriptor of our own.
+    unsafe {
+        let socket = libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        libc::close(socket);
+    }
+    watch::let_pass(TICK.max(patience));
 }
