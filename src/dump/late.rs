@@ -42,6 +42,7 @@ pub(super) struct Known {
 pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpError> {
     let mut known = Known::default();
     let (mut reached, mut bytes, mut answered) = (0, 0, None);
+    let (imported, mut outside) = (reader.header().imported, None);
     while let Some(item) = reader.next_item()? {
         let event = match item {
             Item::Event(event) => event,
@@ -51,7 +52,12 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
         };
         let parsed = Event::get(&mut WireReader::new(event.record.event));
         if let Ok(Event::Call { task, .. } | Event::Park { task, .. }) = parsed {
-            known.root.get_or_insert(task);
+            // Who speaks before the first line of a recording stands outside of it.
+            if event.record.lines.is_some() || !imported {
+                known.root.get_or_insert(task);
+            } else {
+                outside.get_or_insert(task);
+            }
         }
         match &parsed {
             Ok(Event::Call { task, call: Call::Unmodelled { .. } }) => {
@@ -78,6 +84,7 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
         }
         known.late.insert(entry, late);
     }
+    known.root = known.root.or(outside);
     Ok(known)
 }
 

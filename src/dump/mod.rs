@@ -34,6 +34,8 @@ mod waiting;
 
 use std::io::{Read, Write};
 
+use tickernel_systems::event::Event;
+use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Config, Kernel, RestoreError};
 
 use crate::json::convert::IMAGE_MAX_BYTES;
@@ -80,8 +82,28 @@ pub fn side_file_of(trace: &[u8]) -> Result<serde_json::Value, DumpError> {
 /// The trace has no image that is one, or cannot be read.
 pub fn side_file_from<R: Read>(trace: R, again: R) -> Result<serde_json::Value, DumpError> {
     let root = late::known(&mut TraceReader::new(trace)?)?.root.unwrap_or(1);
-    let first = first_state(&mut TraceReader::new(again)?)?;
+    let mut reader = TraceReader::new(again)?;
+    let mut first = first_state(&mut reader)?;
+    if reader.header().imported {
+        pass_prelude(&mut reader, &mut first)?;
+    }
     Ok(side_file(first, root))
+}
+
+/// What an import has happen before the first line: who stands at the other side of terminals
+/// comes, and the descriptors that are open on them.
+fn pass_prelude<R: Read>(
+    reader: &mut TraceReader<R>,
+    kernel: &mut Kernel,
+) -> Result<(), DumpError> {
+    while let Some(item) = reader.next_item()? {
+        let Item::Event(event) = item else { continue };
+        let parsed = Event::get(&mut WireReader::new(event.record.event));
+        let (None, Ok(event)) = (event.record.lines, parsed) else { break };
+        kernel.take(event);
+        while kernel.poll_output().is_some() {}
+    }
+    Ok(())
 }
 
 /// Prints the events of a trace, from its first state on; why the trace makes no sense from some

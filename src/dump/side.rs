@@ -54,6 +54,10 @@ pub fn side_file(mut kernel: Kernel, root: u32) -> Value {
     }
     side.insert("rlimits".into(), limits(&mut kernel, root).into());
     side.insert("initial_fds".into(), descriptors(&kernel, root).into());
+    let terminals = (0..MAX_FD).filter_map(|fd| kernel.fd_view(root, fd)?.terminal);
+    if let Some(size) = terminals.map(|terminal| terminal.winsize).next() {
+        side.insert("winsize".into(), json!([size.row, size.col]));
+    }
     side.insert("pre".into(), pre.into());
     side.into()
 }

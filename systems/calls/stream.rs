@@ -39,7 +39,14 @@ impl Kernel {
         if there.shut & RCV_SHUTDOWN != 0 || there.passes_cred || is_pending {
             return None;
         }
-        let packet = Packet { bytes: data.to_vec(), read: 0, cost_bytes, sender, with: None, is_urgent: false };
+        let packet = Packet {
+            bytes: data.to_vec(),
+            read: 0,
+            cost_bytes,
+            sender,
+            with: None,
+            is_urgent: false,
+        };
         let held = memory::packet_bytes(&packet);
         if !self.has_memory(held) {
             return None;
