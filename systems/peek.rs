@@ -409,6 +409,12 @@ impl Kernel {
         self.pids.task(tid).is_some_and(|task| !self.rows[task].exited && alive(task))
     }
 
+    /// Whether a task's process group is orphaned: no terminal's stop signal stops it (setpgid(2)).
+    pub fn is_orphaned(&self, tid: u32) -> bool {
+        let process = self.pids.task(tid).map(|task| self.rows[task].process);
+        process.is_some_and(|process| self.group_is_orphaned(self.rows[process].pgid, 0))
+    }
+
     /// Whether a signal stopped the task's process.
     pub fn is_stopped(&self, tid: u32) -> bool {
         let stopped = |task: TaskRow| self.rows[self.rows[task].process].stopped.is_some();

@@ -596,6 +596,11 @@ fn is_decided_before(call: &Call<'_>, recorded: Recorded) -> bool {
             Recorded::Errno(Errno::EINVAL),
         ) => *bufsiz <= 0,
         (Call::Utimensat { atime, mtime, .. }, Recorded::Value(_)) => omits(atime) && omits(mtime),
+        // `.` and `..` are busy whatever the other name is.
+        (
+            Call::Rename { .. } | Call::Renameat { .. } | Call::Renameat2 { .. },
+            Recorded::Errno(Errno::EBUSY),
+        ) => paths::uses(call).iter().any(|one| matches!(paths::last(one.path), b"." | b"..")),
         _ => false,
     }
 }

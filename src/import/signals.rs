@@ -41,6 +41,8 @@ impl Order<'_> {
         if signal.default_action() != DefaultAction::Stop
             || !self.is_known(tid)
             || self.kernel.action_of(tid, signal).unwrap_or_default().handler != SIG_DFL
+            // Nothing has to take it back.
+            || signal != Signal::SIGSTOP && self.kernel.is_orphaned(tid)
         {
             return false;
         }
