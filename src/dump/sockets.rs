@@ -95,7 +95,9 @@ fn messages(args: &mut Args<'_>, call: &Call<'_>) -> bool {
                     None => format!("{{msg_hdr={text}}}"),
                 }
             });
-            args.fd(*sockfd).put(list(shown)).number(messages.len() as u64);
+            // With it stands how much of each was sent, which is known at the end.
+            let shown = list(shown);
+            args.fd(*sockfd).put_output(shown).number(messages.len() as u64);
             args.flags(*flags, MESSAGE_FLAGS);
         }
         Call::Recvmmsg { sockfd, counts, flags, timeout } => {
