@@ -98,16 +98,28 @@ fn check_sums(report: &Value) {
 
 #[test]
 fn recordings_replay_as_linux_did_and_their_traces_alike() {
+    check_recordings(0);
+}
+
+#[test]
+fn recordings_of_the_second_half_replay_as_linux_did() {
+    check_recordings(1);
+}
+
+/// One half of them, so that neither takes longer than a test may.
+fn check_recordings(half: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = |name: &str| text_of(&folder.path().join(name)).to_owned();
-    for recording in recordings() {
+    for recording in recordings().into_iter().skip(half).step_by(2) {
         let run = tickernel(&["replay", text_of(&recording), "--json"]);
         assert_eq!((run.status, run.err.as_str()), (Some(0), ""), "{recording:?}");
         let report = run.json();
         check_sums(&report);
         assert_eq!(report["first_mismatch"], Value::Null);
         assert_eq!(report["clean_prefix"], report["calls"]);
-        assert!(number(&report, "fed") * 100 <= number(&report, "in_scope") * 3, "{report}");
+        // Files of the machine's /proc and /sys apart, which a kernel cannot know.
+        let fed = number(&report, "fed") - number(&report, "fed_proc");
+        assert!(fed * 100 <= number(&report, "in_scope") * 3, "{report}");
 
         let (trace, twin, back) = (at("it.trace"), at("it.jsonl"), at("back.trace"));
         let run = tickernel(&["import", text_of(&recording), "-o", &trace, "--json"]);

@@ -8,6 +8,8 @@ use tickernel::verify::check;
 
 /// Orders of each session, beside the lazy one.
 const ORDERS: u64 = 3;
+/// Tests among which they are shared out.
+const PARTS: usize = 4;
 /// The kernel is walked after so many events.
 const AUDIT_EVENTS: u64 = 97;
 
@@ -57,8 +59,28 @@ fn play(path: &Path, order_seed: Option<u64>) -> Outcome {
 
 #[test]
 fn every_legal_order_gives_what_the_recording_gave() {
+    check_part(0);
+}
+
+#[test]
+fn every_legal_order_gives_it_of_the_second_part() {
+    check_part(1);
+}
+
+#[test]
+fn every_legal_order_gives_it_of_the_third_part() {
+    check_part(2);
+}
+
+#[test]
+fn every_legal_order_gives_it_of_the_last_part() {
+    check_part(3);
+}
+
+/// One part of the sessions, so that none takes longer than a test may.
+fn check_part(part: usize) {
     let mut found = 0;
-    for path in sessions() {
+    for path in sessions().into_iter().skip(part).step_by(PARTS) {
         let lazy = play(&path, None);
         let mut others = 0;
         for seed in 1..=ORDERS {

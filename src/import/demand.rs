@@ -520,6 +520,10 @@ impl Order<'_> {
     pub(super) fn supply_blocked(&mut self, tid: u32) -> bool {
         let Some(bytes) = self.call_bytes(tid) else { return false };
         let Ok(mine) = Call::get(&mut WireReader::new(&bytes)) else { return false };
+        if let Call::Accept { sockfd } | Call::Accept4 { sockfd, .. } = mine {
+            let listener = self.object_of(tid, sockfd);
+            return listener.is_some_and(|id| self.supply(tid, &Want::Ready(Vec::from([id]))));
+        }
         let polled = super::polls::polled(&mine);
         if !polled.is_empty() {
             return self.supply(tid, &Want::Ready(self.objects_of(tid, &polled)));

@@ -66,7 +66,7 @@ impl Order<'_> {
         if let Some(remote) = remote.filter(|_| view.is_inet) {
             told = waiting.into_iter().find_map(|call| self.peer_told(&call, remote));
         }
-        let mut closed = false;
+        let (mut closed, mut child) = (false, None);
         let calls = own..own.saturating_add(LOOKED_AT_CALLS);
         for call in calls.map_while(|at| self.recording.calls.get(at)) {
             let speaker = call.tid.unwrap_or(self.root);
@@ -81,11 +81,15 @@ impl Order<'_> {
             if told.is_some() && closed {
                 break;
             }
+            // Of one that listens a child may ask, which is not there yet.
+            if remote.is_none() && child.is_none() && speaker != tid {
+                child = name_shown(&call, fd);
+            }
             if told.is_none() && view.is_inet {
                 told = remote.and_then(|remote| self.peer_told(&call, remote));
             }
         }
-        told.map(|port| (Unchosen::Port, u32::from(port)))
+        told.map(|port| (Unchosen::Port, u32::from(port))).or(child)
     }
 
     /// A port that another was told of who spoke to this remote one, and that nobody has yet.

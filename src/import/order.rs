@@ -464,6 +464,16 @@ impl<'a> Order<'a> {
             | Call::Pause {}
             | Call::RtSigsuspend { .. } => true,
             Call::RtSigtimedwait { .. } => interrupted || times_out,
+            // Who waits has the number already that others of its table do not get.
+            Call::Accept { .. } | Call::Accept4 { .. } => {
+                !interrupted
+                    && self
+                        .tasks
+                        .keys()
+                        .any(|other| *other != tid && self.kernel.shares_descriptors(tid, *other))
+                    && matches!(self.probe(tid), Probe::Wants(_))
+                    && self.connects_later(tid)
+            }
             Call::Poll { .. }
             | Call::Ppoll { .. }
             | Call::Select { .. }

@@ -83,6 +83,22 @@ impl Order<'_> {
         false
     }
 
+    /// Whether anybody in the recording connects while a task is in its call.
+    pub(super) fn connects_later(&mut self, tid: u32) -> bool {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
+        let until = pending.exit_line.unwrap_or(u64::MAX);
+        let calls = pending.call + 1..pending.call.saturating_add(LOOKED_AT_CALLS);
+        let is_connect = |call: &strace::Call| &*call.name == "connect";
+        let mut later = calls.map_while(|at| self.recording.calls.get(at));
+        let is_later = later.any(|call| is_connect(&call) && call.entry_line < Some(until));
+        is_later
+            || self
+                .tasks
+                .values()
+                .filter_map(|task| task.pending.as_ref())
+                .any(|other| is_connect(&other.printed) && other.item.is_none())
+    }
+
     /// What a call found that nobody in the recording brought: it is answered as recorded.
     pub(super) fn feed_from_outside(&mut self, tid: u32, want: &Want) {
         let Want::Ready(ids) = want else { return };
