@@ -409,6 +409,11 @@ impl Kernel {
         self.pids.task(tid).is_some_and(|task| !self.rows[task].exited && alive(task))
     }
 
+    /// The number that a task's next descriptor gets.
+    pub fn next_fd(&self, tid: u32) -> Option<u32> {
+        self.free_fd(self.pids.task(tid)?, 0).ok()
+    }
+
     /// Whether a task's process group is orphaned: no terminal's stop signal stops it (setpgid(2)).
     pub fn is_orphaned(&self, tid: u32) -> bool {
         let process = self.pids.task(tid).map(|task| self.rows[task].process);

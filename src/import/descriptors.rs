@@ -2,7 +2,7 @@
 //! 5): numbers that are used before a call makes them, numbers that a new descriptor skips (open)
 //! or takes (closed), and what each was: its printed text, fstat(2), lseek(2), ioctl(2), fcntl(2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, Stat};
@@ -81,6 +81,8 @@ pub struct Descriptors {
     pub created: Created,
     /// The highest number that a call made under the limit that the root had.
     highest: i32,
+    /// Numbers that an accept(2) has which has not returned: nobody else gets them.
+    promised: BTreeSet<i32>,
     /// A call found that limit reached.
     has_met_limit: bool,
     /// The root executed a program: it has nothing more that closes on exec.
@@ -105,6 +107,19 @@ impl SeenFd {
 }
 
 impl Descriptors {
+    /// A task enters a call, or leaves it.
+    pub(super) fn promise(&mut self, call: &strace::Call, enters: bool) {
+        if !matches!(&*call.name, "accept" | "accept4") {
+            return;
+        }
+        let number = call.result.as_ref().and_then(|result| i32::try_from(result.number()?).ok());
+        match number.filter(|number| *number >= 0) {
+            Some(number) if enters => drop(self.promised.insert(number)),
+            Some(number) => drop(self.promised.remove(&number)),
+            None => {}
+        }
+    }
+
     /// A call that is over: what it shows, then what it does to its task's table.
     pub(super) fn see(
         &mut self,
@@ -506,6 +521,9 @@ impl Descriptors {
             self.highest = self.highest.max(made);
         }
         for fd in from..made.min(from.saturating_add(MAX_GAP)) {
+            if self.promised.contains(&fd) {
+                continue;
+            }
             if let Some(seen) = self.at(task, fd) {
                 seen.open.get_or_insert(true);
             }

@@ -471,6 +471,8 @@ impl<'a> Order<'a> {
                         .tasks
                         .keys()
                         .any(|other| *other != tid && self.kernel.shares_descriptors(tid, *other))
+                    && self.kernel.next_fd(tid).map(i64::from)
+                        == call.result.as_ref().and_then(|it| i64::try_from(it.number()?).ok())
                     && matches!(self.probe(tid), Probe::Wants(_))
                     && self.connects_later(tid)
             }
