@@ -27,6 +27,14 @@ const HEADERS: usize = 28;
 /// The same of IPv6, whose length does not count its own.
 const HEADERS6: usize = 8;
 
+/// What IPv4 looks at first, and IPv6 not at all: urgent datagrams there are sent like others.
+fn check_ipv4(data: &[u8], flags: u32) -> Result<(), Errno> {
+    if data.len() > LENGTH_MAX {
+        return Err(Errno::EMSGSIZE);
+    }
+    if flags & MSG_OOB != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+}
+
 impl Kernel {
     /// connect(2): whom it sends to, and from whom it receives.
     pub(super) fn connect_udp(&mut self, socket: SocketRow, address: &Address) -> CallResult {
@@ -88,11 +96,8 @@ impl Kernel {
     ) -> Result<(), Errno> {
         self.autobind_inet(socket)?;
         let is_ipv4 = self.rows[socket].domain == AF_INET;
-        if is_ipv4 && data.len() > LENGTH_MAX {
-            return Err(Errno::EMSGSIZE);
-        }
-        if flags & MSG_OOB != 0 {
-            return Err(Errno::EOPNOTSUPP);
+        if is_ipv4 {
+            check_ipv4(data, flags)?;
         }
         let is_given = to.is_some();
         let to = match to {
@@ -100,8 +105,11 @@ impl Kernel {
             None => self.remote_endpoint(socket).ok_or(Errno::EDESTADDRREQ)?,
         };
         // A host of IPv4 that a socket of IPv6 is connected to is taken as if it were given.
-        let is_given =
-            is_given || self.rows[socket].domain == AF_INET6 && as_ipv4(to.host).is_some();
+        let is_mapped = !is_ipv4 && as_ipv4(to.host).is_some();
+        if is_mapped {
+            check_ipv4(data, flags)?;
+        }
+        let is_given = is_given || is_mapped;
         if is_given && to.port == 0 {
             return Err(Errno::EINVAL);
         }
