@@ -54,6 +54,8 @@ pub struct SocketView {
     pub has_error: bool,
     /// Connections that wait to be accepted, if it listens.
     pub pending: Option<u64>,
+    /// What of the next write there is room for, of tcp(7).
+    pub room_bytes: u64,
     /// It has a name: an address, or a port.
     pub is_named: bool,
     /// Whether somebody outside of the kernel may reach it: it is of tcp(7) or udp(7).
@@ -149,6 +151,7 @@ impl Kernel {
             is_over: state.queue.is_empty() && state.shut & RCV_SHUTDOWN != 0,
             has_error: state.error.is_some(),
             pending: state.backlog().map(|_| state.pending() as u64),
+            room_bytes: state.packet_bytes(u64::MAX >> 1),
             is_named: state.is_named() || self.has_port(socket),
             is_inet: state.domain != AF_UNIX,
         }

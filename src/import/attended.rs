@@ -6,13 +6,14 @@
 
 use tickernel_systems::TerminalView;
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::termios::{ICANON, VMIN, VTIME};
 use tickernel_systems::abi::{Termios, Termios2};
 use tickernel_systems::event::{Call, IoctlArg, Payload, TerminalEnd};
 use tickernel_systems::wire::Wire;
 
 use super::order::Order;
 use super::{decode, paths};
-use crate::replay::{Expected, FED};
+use crate::replay::{Expected, FED, Recorded};
 use crate::strace;
 
 /// Output beyond which the driver reads, in bytes of room that is left.
@@ -83,6 +84,24 @@ impl Order<'_> {
         view.is_some_and(|view| {
             self.terminals.blurred.contains(&(view.id, view.end == TerminalEnd::Master))
         })
+    }
+
+    /// A read of no lines that got nothing: VTIME was over (termios(3), `VMIN` 0).
+    pub(super) fn note_time_out(&mut self, tid: u32) {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return };
+        let Some(Call::Read { fd, .. }) = pending.decoded.parsed() else { return };
+        let got_nothing = pending.decoded.expected.recorded == Recorded::Value(0);
+        let view = self.kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+        let waits = view.is_some_and(|view| {
+            let character = |place: u8| view.termios.cc.get(usize::from(place)).copied();
+            view.end == TerminalEnd::Slave
+                && view.termios.lflag & ICANON == 0
+                && character(VMIN) == Some(0)
+                && character(VTIME) > Some(0)
+        });
+        if let Some(pending) = self.task(tid).pending.as_mut().filter(|_| got_nothing && waits) {
+            pending.times_out = true;
+        }
     }
 
     /// A read that the recording answers takes what is there all the same, so that who writes has

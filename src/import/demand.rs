@@ -125,7 +125,9 @@ impl Order<'_> {
         {
             return true;
         }
-        self.supply_silent_end(tid, want) || self.supply_death(tid, want)
+        self.supply_silent_end(tid, want)
+            || self.supply_death(tid, want)
+            || self.supply_read_signal(tid, want)
     }
 
     /// A process of which a pidfd told that it is over, before its end was printed: a signal that
@@ -168,10 +170,41 @@ impl Order<'_> {
         })
     }
 
-    /// What a read of signals tells, and nobody in the recording sent.
-    fn signal_from_outside(&mut self, tid: u32, _fd: i32) -> bool {
+    /// A poll was told of signals that nobody in the recording sent: the terminal, or somebody
+    /// outside.
+    fn supply_read_signal(&mut self, tid: u32, want: &Want) -> bool {
+        let Want::Ready(ids) = want else { return false };
+        let reads = |fd: &i32| {
+            let view = self.kernel.fd_view(tid, *fd);
+            view.is_some_and(|view| {
+                view.waits == Some(WaitsView::Signals) && ids.contains(&view.id)
+            })
+        };
+        let found = (0..LOOKED_AT_FDS).find(reads);
+        found.is_some_and(|fd| self.is_told_of(tid, fd) && self.signal_from_outside(tid, fd))
+    }
+
+    /// Whether the pending poll says that a descriptor is ready.
+    fn is_told_of(&mut self, tid: u32, fd: i32) -> bool {
         let Some(pending) = self.task(tid).pending.as_ref() else { return false };
-        let expected = &pending.decoded.expected;
+        match &pending.decoded.expected.payload {
+            Payload::Poll(told) => told.iter().any(|it| it.fd == fd && it.revents != 0),
+            Payload::Select(told) => told.read.iter().flatten().any(|it| *it == fd),
+            _ => true,
+        }
+    }
+
+    /// What a read of signals tells, and nobody in the recording sent.
+    fn signal_from_outside(&mut self, tid: u32, fd: i32) -> bool {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
+        let (own, at) = (pending.decoded.expected.clone(), pending.call);
+        let reads = matches!(pending.decoded.parsed(), Some(Call::Read { .. }));
+        // A poll tells that there are some; which, the read behind it.
+        let expected = match reads {
+            true => Some(own),
+            false => self.next_read(tid, fd, at).map(|(expected, _)| expected),
+        };
+        let Some(expected) = expected else { return false };
         let (Payload::Data(data), true) = (&expected.payload, expected.flags & CUT == 0) else {
             return false;
         };
@@ -336,6 +369,10 @@ impl Order<'_> {
             Call::Write { fd, .. }
             | Call::Writev { fd, .. }
             | Call::Sendmmsg { sockfd: fd, .. } => {
+                all && (touches(self, *fd) || self.reaches((other, *fd), None, ids))
+                    && self.run_other(other)
+            }
+            Call::Sendfile { out_fd: fd, .. } | Call::Splice { fd_out: fd, .. } => {
                 all && (touches(self, *fd) || self.reaches((other, *fd), None, ids))
                     && self.run_other(other)
             }

@@ -1,6 +1,7 @@
 //! Rule (c) of IMPORT.md section 1: before a call changes what others may see, pending calls of
 //! theirs whose recorded result is right only before it run.
 
+use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::{O_ACCMODE, O_WRONLY};
 use tickernel_systems::event::Call;
 use tickernel_systems::wire::{Wire, WireReader};
@@ -40,6 +41,10 @@ impl Order<'_> {
         for other in self.others(tid) {
             let Some(bytes) = self.call_bytes(other) else { continue };
             let Ok(theirs) = Call::get(&mut WireReader::new(&bytes)) else { continue };
+            if self.finds_end(tid, call, (other, &theirs)) {
+                self.run_other(other);
+                continue;
+            }
             let Some(pending) = self.task(other).pending.as_ref() else { continue };
             let ends = !matches!(pending.decoded.expected.recorded, Recorded::Never);
             if let Some(item) = pending.item {
@@ -85,6 +90,32 @@ impl Order<'_> {
             }
         }
         wrote
+    }
+
+    /// Whether another task's read of a terminal waits while this call closes the other side: who
+    /// waits then is told EIO, who comes later that it is the end (pty(7)).
+    fn finds_end(&self, tid: u32, call: &Call<'_>, (other, theirs): (u32, &Call<'_>)) -> bool {
+        let (Call::Read { fd, .. } | Call::Readv { fd, .. }) = *theirs else { return false };
+        let pending = self.tasks.get(&other).and_then(|task| task.pending.as_ref());
+        let pending = pending.filter(|pending| pending.item.is_none());
+        let recorded = pending.map(|pending| pending.decoded.expected.recorded);
+        let view = self.kernel.fd_view(other, fd).and_then(|view| view.terminal);
+        let (Some(Recorded::Errno(Errno::EIO)), Some(own)) = (recorded, view) else {
+            return false;
+        };
+        let closes = |fd: i32| {
+            let view = self.kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+            view.is_some_and(|view| view.id == own.id && view.end != own.end)
+        };
+        let waits = matches!(self.kernel.terminal_read(other, fd, 1), Some(Ok(None)));
+        waits
+            && match *call {
+                Call::Close { fd } | Call::Dup2 { newfd: fd, .. } => closes(fd),
+                Call::ExitGroup { .. } | Call::Exit { .. } | Call::Execve { .. } => {
+                    (0..256).any(closes)
+                }
+                _ => false,
+            }
     }
 
     /// A write that waits for room put all that it tells of before its last reader went; true if it

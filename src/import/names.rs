@@ -14,7 +14,7 @@ use crate::replay::Recorded;
 use crate::strace::{self, Fd, Value};
 
 /// Calls that are looked through for a name.
-const LOOKED_AT_CALLS: u64 = 4096;
+const LOOKED_AT_CALLS: u64 = 1 << 16;
 /// Most ports that are remembered as given.
 const MAX_GIVEN: usize = 1 << 16;
 

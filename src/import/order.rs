@@ -580,6 +580,7 @@ impl<'a> Order<'a> {
         }
         self.put_off(tid);
         self.pass_blurred(tid);
+        self.note_time_out(tid);
         self.run_call(tid);
         for _ in 0..MAX_DEMANDS {
             // A handler that returned brings back the call that it interrupted: that one goes on.

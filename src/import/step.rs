@@ -119,7 +119,8 @@ impl Order<'_> {
         };
         let socket = self.kernel.fd_view(tid, fd)?.socket.filter(|socket| socket.is_stream)?;
         let there = if writes { most } else { most.min(socket.bytes) };
-        (value < there).then_some(value)
+        let is_more = writes && socket.is_inet && socket.room_bytes < value;
+        (value < there || is_more).then_some(value)
     }
 
     /// A new file may get the inode number of one that is gone: then the time of its birth is

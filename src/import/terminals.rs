@@ -319,6 +319,13 @@ impl Order<'_> {
         let mail: Vec<_> = mail.filter(|it| it.1 == end && is_one(it.0)).collect();
         let mut moved = false;
         for (terminal, end) in mail {
+            // What was written before is there before: a character that interrupts takes along
+            // what is still on its way.
+            let other = (terminal, TerminalEnd::Master);
+            if end == TerminalEnd::Slave && self.kernel.terminals_with_mail().contains(&other) {
+                let end = TerminalEnd::Master;
+                self.emit(&Event::Carry { terminal, end }, None, None);
+            }
             self.emit(&Event::Carry { terminal, end }, None, None);
             moved |= !self.kernel.terminals_with_mail().contains(&(terminal, end));
         }

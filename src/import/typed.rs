@@ -99,7 +99,7 @@ impl Order<'_> {
 
     /// The next read of a descriptor by a task that succeeds, or finds nobody there, after the call
     /// with this number.
-    fn next_read(&self, tid: u32, fd: i32, after: u64) -> Option<(Expected, u64)> {
+    pub(super) fn next_read(&self, tid: u32, fd: i32, after: u64) -> Option<(Expected, u64)> {
         let calls = after + 1..after.saturating_add(LOOKED_AT_CALLS);
         let indexed = |at: u64| Some((at, self.recording.calls.get(at)?));
         let reads = |call: &strace::Call| {

@@ -226,7 +226,11 @@ impl Kernel {
             let rest = data.get(*written as usize..).unwrap_or_default();
             let is_urgent = stream && manner.flags & MSG_OOB != 0;
             let is_one = manner.is_pages && self.rows[socket].domain == AF_UNIX;
-            let length = if stream && !is_one {
+            let is_limited = self.max_bytes != u64::MAX && self.rows[socket].domain != AF_UNIX;
+            let length = if stream && is_limited {
+                // How much lies between two ends is the machine's to say, where somebody says it.
+                (rest.len() as u64).min(most - *written)
+            } else if stream && !is_one {
                 self.rows[socket].packet_bytes(rest.len() as u64).min(most - *written)
             } else {
                 rest.len() as u64

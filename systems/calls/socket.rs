@@ -22,7 +22,7 @@ const PF_UNIX: u32 = 1;
 /// Sockets that the kernel does not model, and that a host may answer for.
 const fn is_hosts(domain: u32, kind: u32) -> bool {
     match domain {
-        AF_INET | AF_INET6 => !matches!(kind, SOCK_STREAM | SOCK_DGRAM),
+        AF_INET | AF_INET6 => kind == SOCK_RAW,
         domain => domain == AF_NETLINK,
     }
 }
@@ -40,8 +40,13 @@ impl Kernel {
         check_numbers(domain, kind)?;
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,
-            _ if self.config.ask_unmodelled && is_hosts(domain, kind) => {}
-            AF_INET | AF_INET6 => protocol = self.inet_protocol(task, kind, protocol)?,
+            AF_NETLINK if self.config.ask_unmodelled => {}
+            AF_INET | AF_INET6 => match self.inet_protocol(task, kind, protocol) {
+                Ok(known) => protocol = known,
+                // There are some, of which nothing is modelled.
+                Err(Errno::ESOCKTNOSUPPORT) if self.config.ask_unmodelled && kind == SOCK_RAW => {}
+                Err(errno) => return Err(errno.into()),
+            },
             _ => return Err(Errno::EAFNOSUPPORT.into()),
         }
         let fd = self.free_fd(task, 0)?;
