@@ -33,6 +33,10 @@ impl Order<'_> {
                 // What was typed before is echoed before.
                 if let Some(own) = own.filter(|own| own.end == TerminalEnd::Slave) {
                     self.carry_to(TerminalEnd::Slave, Some(&[own.id]));
+                    // And what was written before has left room.
+                    if own.room_bytes < LITTLE_ROOM_BYTES {
+                        self.carry_to(TerminalEnd::Master, Some(&[own.id]));
+                    }
                 }
                 let view = self.outside_terminal(tid, fd);
                 if let Some(view) = view.filter(|view| view.room_bytes < LITTLE_ROOM_BYTES) {
