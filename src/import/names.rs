@@ -13,8 +13,9 @@ use super::order::Order;
 use crate::replay::Recorded;
 use crate::strace::{self, Fd, Value};
 
-/// Calls that are looked through for a name.
-const LOOKED_AT_CALLS: u64 = 1 << 16;
+/// Calls that are looked through for a name: of one that is bound, of which there are few, more.
+const LOOKED_AT_CALLS: u64 = 4096;
+const LOOKED_AT_CALLS_OF_BOUND: u64 = 1 << 16;
 /// Most ports that are remembered as given.
 const MAX_GIVEN: usize = 1 << 16;
 
@@ -67,7 +68,8 @@ impl Order<'_> {
             told = waiting.into_iter().find_map(|call| self.peer_told(&call, remote));
         }
         let (mut closed, mut child) = (false, None);
-        let calls = own..own.saturating_add(LOOKED_AT_CALLS);
+        let most = if remote.is_none() { LOOKED_AT_CALLS_OF_BOUND } else { LOOKED_AT_CALLS };
+        let calls = own..own.saturating_add(most);
         for call in calls.map_while(|at| self.recording.calls.get(at)) {
             let speaker = call.tid.unwrap_or(self.root);
             let is_own =

@@ -84,10 +84,12 @@ fn first_size(recording: &Recording, inherited: &[Inherited]) -> Option<Winsize>
     }
     let calls = (0..recording.calls.count()).map_while(|at| recording.calls.get(at));
     calls.take(MAX_SIZE_CALLS).find_map(|call| {
-        let asks = &*call.name == "ioctl" && decode::request(call.arg(1)?) == Some(TIOCGWINSZ);
+        if &*call.name != "ioctl" || decode::request(call.arg(1)?) != Some(TIOCGWINSZ) {
+            return None;
+        }
         match decode::decode(&call).expected {
             Expected { recorded: Recorded::Value(0), payload: Payload::Winsize(size), .. } => {
-                asks.then_some(size)
+                Some(size)
             }
             _ => None,
         }
@@ -161,8 +163,8 @@ impl Order<'_> {
         let flags = u64::from(Signal::SIGCHLD.number());
         let mut parent = leader;
         if ppid != leader && ppid > 1 && ppid != root {
-            self.act(leader, Call::Clone { flags, set_tid: ppid });
-            parent = ppid;
+            let made = self.act(leader, Call::Clone { flags, set_tid: ppid });
+            parent = if let Outcome::Done(_) = made { ppid } else { leader };
         }
         if pgid == parent && parent != leader {
             self.act(parent, Call::Setpgid { target: 0, pgid: 0 });

@@ -112,3 +112,44 @@ fn what_has_not_come_yet_is_put_off() {
         1,
     );
 }
+
+/// How much a connection takes before its writer must wait is the machine's to say.
+#[test]
+fn the_room_of_a_connection_is_as_recorded() {
+    agrees(
+        &session(
+            "10 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3\n\
+             10 bind(3, {sa_family=AF_INET, sin_port=htons(8081), sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 0\n\
+             10 listen(3, 5) = 0\n\
+             10 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 4\n\
+             10 connect(4, {sa_family=AF_INET, sin_port=htons(8081), sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 0\n\
+             10 accept(3, {sa_family=AF_INET, sin_port=htons(40000), sin_addr=inet_addr(\"127.0.0.1\")}, [16]) = 5\n\
+             10 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n\
+             10 sendto(4, \"qq\"..., 8000000, 0, NULL, 0) = 4500000\n\
+             10 sendto(4, \"qq\"..., 8000000, 0, NULL, 0) = -1 EAGAIN (Resource temporarily unavailable)\n\
+             10 recvfrom(5, \"qq\"..., 4000000, 0, NULL, NULL) = 4000000\n\
+             10 recvfrom(5, \"qq\"..., 4000000, 0, NULL, NULL) = 500000\n",
+        ),
+        0,
+    );
+}
+
+/// Who waits in accept(2) has the number already; others of its table get the next.
+#[test]
+fn an_accept_that_waits_has_its_number() {
+    agrees(
+        &session(
+            "10 socket(AF_UNIX, SOCK_STREAM, 0) = 3\n\
+             10 bind(3, {sa_family=AF_UNIX, sun_path=\"s\"}, 4) = 0\n\
+             10 listen(3, 5) = 0\n\
+             10 clone3({flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM|CLONE_SETTLS|CLONE_PARENT_SETTID|CLONE_CHILD_CLEARTID, child_tid=0x7f, parent_tid=0x7f, exit_signal=0, stack=0x7f, stack_size=0x7fff00, tls=0x7f} => {parent_tid=[11]}, 88) = 11\n\
+             11 accept4(3,  <unfinished ...>\n\
+             10 socket(AF_UNIX, SOCK_STREAM, 0) = 5\n\
+             10 connect(5, {sa_family=AF_UNIX, sun_path=\"s\"}, 4) = 0\n\
+             11 <... accept4 resumed>{sa_family=AF_UNIX}, [110 => 2], SOCK_CLOEXEC) = 4\n\
+             11 exit(0) = ?\n\
+             11 +++ exited with 0 +++\n",
+        ),
+        0,
+    );
+}

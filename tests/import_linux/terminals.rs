@@ -112,3 +112,58 @@ fn a_leader_outside_has_the_terminal() {
         0,
     );
 }
+
+/// What was written before an interrupt had arrived; the echo of the interrupt comes after it.
+#[test]
+fn output_before_an_interrupt_has_arrived() {
+    agrees(
+        &session(
+            "10 openat(AT_FDCWD, \"/dev/ptmx\", O_RDWR|O_NOCTTY) = 3\n\
+             10 ioctl(3, TIOCSPTLCK, [0]) = 0\n\
+             10 ioctl(3, TIOCGPTPEER, 0x102) = 4\n\
+             10 write(4, \"out\\n\", 4) = 4\n\
+             10 write(3, \"\\3\", 1) = 1\n\
+             10 read(3, \"out\\r\\n^C\", 100) = 7\n",
+        ),
+        0,
+    );
+}
+
+/// A read with VMIN 0 is over after VTIME.
+#[test]
+fn a_read_without_a_least_number_times_out() {
+    agrees(
+        &session(
+            "10 openat(AT_FDCWD, \"/dev/ptmx\", O_RDWR|O_NOCTTY) = 3\n\
+             10 ioctl(3, TIOCSPTLCK, [0]) = 0\n\
+             10 ioctl(3, TIOCGPTPEER, 0x102) = 4\n\
+             10 ioctl(4, TCSETS, {c_iflag=0, c_oflag=0, c_cflag=B38400|CS8|CREAD, c_lflag=0, c_line=N_TTY, c_cc=[[VINTR]=0x3, [VQUIT]=0x1c, [VERASE]=0x7f, [VKILL]=0x15, [VEOF]=0x4, [VTIME]=0x1, [VMIN]=0]}) = 0\n\
+             10 read(4, \"\", 9) = 0\n\
+             10 write(3, \"x\", 1) = 1\n\
+             10 read(4, \"x\", 9) = 1\n",
+        ),
+        0,
+    );
+}
+
+/// Who waits when the last master is closed is told EIO, who comes later that it is the end.
+#[test]
+fn a_reader_that_waits_is_told_of_the_last_close() {
+    agrees(
+        &session(
+            "10 openat(AT_FDCWD, \"/dev/ptmx\", O_RDWR|O_NOCTTY|O_CLOEXEC) = 3\n\
+             10 ioctl(3, TIOCSPTLCK, [0]) = 0\n\
+             10 ioctl(3, TIOCGPTPEER, 0x102) = 4\n\
+             10 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 11\n\
+             11 close(3) = 0\n\
+             11 read(4,  <unfinished ...>\n\
+             10 close(3) = 0\n\
+             11 <... read resumed>0x7ffd, 9) = -1 EIO (Input/output error)\n\
+             11 read(4, \"\", 9) = 0\n\
+             11 exit_group(0) = ?\n\
+             11 +++ exited with 0 +++\n\
+             10 wait4(11, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 11\n",
+        ),
+        0,
+    );
+}
