@@ -96,8 +96,7 @@ fn messages(args: &mut Args<'_>, call: &Call<'_>) -> bool {
                 }
             });
             // With it stands how much of each was sent, which is known at the end.
-            let shown = list(shown);
-            args.fd(*sockfd).put_output(shown).number(messages.len() as u64);
+            args.fd(*sockfd).put_output(list(shown)).number(messages.len() as u64);
             args.flags(*flags, MESSAGE_FLAGS);
         }
         Call::Recvmmsg { sockfd, counts, flags, timeout } => {

@@ -30,6 +30,7 @@ mod inherited;
 mod initial;
 mod items;
 mod lineage;
+mod made;
 mod mapped;
 mod meta;
 mod modes;

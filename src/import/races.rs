@@ -11,7 +11,7 @@ use tickernel_systems::abi::flags::{F_DUPFD, F_DUPFD_CLOEXEC};
 use tickernel_systems::event::{Call, FcntlArg};
 
 use super::decode::Decoded;
-use super::descriptors::made_fds;
+use super::made::made_fds;
 use crate::replay::Recorded;
 use crate::strace;
 

@@ -13,7 +13,7 @@ use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, BootTarget};
 
 use super::decode::{Decoded, unmodelled};
-use super::descriptors::{made_count, made_fds, makes_cloexec};
+use super::made::{made_count, made_fds, makes_cloexec};
 use super::order::Order;
 use super::paths;
 use super::task::Pending;
