@@ -2,8 +2,10 @@
 //! close on exec.
 
 use tickernel_systems::abi::flags::*;
+use tickernel_systems::abi::socket::{CONTROL_TYPES, SCM_RIGHTS};
 use tickernel_systems::event::Call;
 
+use super::numbers::bits32;
 use crate::strace::{self, Value};
 
 /// The numbers of the descriptors that a call made, by its name: also one that the kernel does not
@@ -73,17 +75,13 @@ pub(super) fn made_count(call: &strace::Call) -> usize {
     if matches!(&*call.name, "pipe" | "pipe2" | "socketpair") { 2 } else { 0 }
 }
 
-/// Whether a constant is printed by that name, alone or in a comment.
-fn names(value: &Value, name: &str) -> bool {
-    value.name() == Some(name) || value.comment().is_some_and(|text| text.trim() == name)
-}
-
 /// Descriptors that came in a message (SCM_RIGHTS, unix(7)).
 fn received_fds(message: &Value) -> Vec<i32> {
     let control = message.field("msg_control");
     let messages = control.and_then(Value::items).unwrap_or_default().iter();
+    let kind = |it: &Value| bits32(it.field("cmsg_type")?, CONTROL_TYPES);
     let rights = messages
-        .filter(|it| it.field("cmsg_type").is_some_and(|kind| names(kind, "SCM_RIGHTS")))
+        .filter(|it| kind(it) == Some(SCM_RIGHTS))
         .filter_map(|it| it.field("cmsg_data")?.items());
     rights.flatten().filter_map(Value::as_i32).collect()
 }

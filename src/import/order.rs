@@ -397,7 +397,7 @@ impl<'a> Order<'a> {
     /// A task enters a call while it is in another: lines without a pid stand for the first task,
     /// and may be another's (on standard error whoever is alone has none). What it is in is
     /// counted.
-    fn leave_open_call(&mut self, tid: u32) {
+    pub(super) fn leave_open_call(&mut self, tid: u32) {
         let Some(pending) = &self.task(tid).pending else { return };
         match pending.item {
             Some(item) => self.resume(tid, item, 0),

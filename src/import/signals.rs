@@ -384,7 +384,13 @@ impl Order<'_> {
             // What its end shows to others they may have looked for before.
             self.hold_back(tid, &Call::ExitGroup { status: 0 });
             for other in self.siblings(tid).into_iter().chain([tid]) {
-                self.park(other);
+                // Who is stopped makes no call: the one that the stop interrupted is over.
+                let waits = self.task(other).pending.as_ref().is_some_and(|it| it.item.is_none());
+                if waits && self.kernel.is_stopped(other) {
+                    self.leave_open_call(other);
+                } else {
+                    self.park(other);
+                }
             }
             match self.task(tid).fatal.take() {
                 Some((fatal, info)) => self.deliver(tid, fatal, info),
