@@ -1,34 +1,14 @@
 //! inotify(7) through `drive`: blocked reads, full queues, unmounting, and snapshots on the way.
 //! What single calls tell stands beside Linux in tests/sweep/watches.rs.
 
-use serde_json::{Value, json};
+mod asked;
+
+use asked::{ask, ask_all, ok};
+use serde_json::json;
 use tickernel::drive::Drive;
-use tickernel_systems::Kernel;
 
 /// `max_queued_events` of /proc/sys/fs/inotify.
 const QUEUED_MAX: u64 = 16_384;
-
-/// All lines that a request causes; before it the kernel is replaced by its own snapshot.
-fn ask_all(drive: &mut Drive, request: &Value) -> Vec<Value> {
-    let bytes = drive.kernel_mut().snapshot();
-    let again = Kernel::restore(&bytes).unwrap_or_else(|error| panic!("{request}: {error}"));
-    *drive.kernel_mut() = again;
-    let lines = drive.answer(request.to_string().as_bytes());
-    drive.kernel_mut().audit().unwrap_or_else(|defect| panic!("{request}: {defect}"));
-    lines.into_iter().map(Value::Object).collect()
-}
-
-fn ask(drive: &mut Drive, request: &Value) -> Value {
-    let mut lines = ask_all(drive, request);
-    assert_eq!(lines.len(), 1, "{request}: {lines:?}");
-    lines.remove(0)
-}
-
-fn ok(drive: &mut Drive, request: &Value) -> Value {
-    let answer = ask(drive, request);
-    assert!(answer.get("ok").is_some(), "{request}: {answer}");
-    answer
-}
 
 /// A kernel with an instance at 3 that watches /tmp/d for everything.
 fn watching(flags: &str) -> Drive {

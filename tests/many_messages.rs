@@ -1,31 +1,11 @@
 //! sendmmsg(2) and recvmmsg(2) through `drive`: waits, what ends them, and snapshots on the way.
 //! Values are those of experiments on Linux 6.18; `lockstep::sockets` compares the rest with it.
 
+mod asked;
+
+use asked::{ask, ask_all, ok};
 use serde_json::{Value, json};
 use tickernel::drive::Drive;
-use tickernel_systems::Kernel;
-
-/// All lines that a request causes; before it the kernel is replaced by its own snapshot.
-fn ask_all(drive: &mut Drive, request: &Value) -> Vec<Value> {
-    let bytes = drive.kernel_mut().snapshot();
-    let again = Kernel::restore(&bytes).unwrap_or_else(|error| panic!("{request}: {error}"));
-    *drive.kernel_mut() = again;
-    let lines = drive.answer(request.to_string().as_bytes());
-    drive.kernel_mut().audit().unwrap_or_else(|defect| panic!("{request}: {defect}"));
-    lines.into_iter().map(Value::Object).collect()
-}
-
-fn ask(drive: &mut Drive, request: &Value) -> Value {
-    let mut lines = ask_all(drive, request);
-    assert_eq!(lines.len(), 1, "{request}: {lines:?}");
-    lines.remove(0)
-}
-
-fn ok(drive: &mut Drive, request: &Value) -> Value {
-    let answer = ask(drive, request);
-    assert!(answer.get("ok").is_some(), "{request}: {answer}");
-    answer
-}
 
 /// Two processes with both ends of a pair of sockets, 3 and 4.
 fn pair(kind: &str) -> Drive {

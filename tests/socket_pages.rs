@@ -1,26 +1,11 @@
 //! splice(2) and sendfile(2) from and to sockets that wait, with snapshots on the way. What they
 //! answer at once stands beside Linux in traces/lockstep-pages-of-*.jsonl.
 
+mod asked;
+
+use asked::{ask_all, ok};
 use serde_json::{Value, json};
 use tickernel::drive::Drive;
-use tickernel_systems::Kernel;
-
-/// All lines that a request causes; before it the kernel is replaced by its own snapshot.
-fn ask_all(drive: &mut Drive, request: &Value) -> Vec<Value> {
-    let bytes = drive.kernel_mut().snapshot();
-    let again = Kernel::restore(&bytes).unwrap_or_else(|error| panic!("{request}: {error}"));
-    *drive.kernel_mut() = again;
-    let lines = drive.answer(request.to_string().as_bytes());
-    drive.kernel_mut().audit().unwrap_or_else(|defect| panic!("{request}: {defect}"));
-    lines.into_iter().map(Value::Object).collect()
-}
-
-fn ok(drive: &mut Drive, request: &Value) -> Value {
-    let mut lines = ask_all(drive, request);
-    assert_eq!(lines.len(), 1, "{request}: {lines:?}");
-    assert!(lines[0].get("ok").is_some(), "{request}: {lines:?}");
-    lines.remove(0)
-}
 
 /// The call waits.
 fn waits(drive: &mut Drive, request: &Value) {

@@ -92,6 +92,8 @@ pub(super) fn read_terminal(
     match (expected.recorded, now) {
         (Recorded::Value(0), Ok(Some(data))) if data.is_empty() => Probe::Right,
         (Recorded::Value(0), Ok(None)) => wants(),
+        // There is more, or an error.
+        (Recorded::Value(0), _) => Probe::Unknown,
         (Recorded::Value(value), now) => {
             let now = now.ok().flatten().unwrap_or_default();
             let read = usize::try_from(value).unwrap_or(0);

@@ -35,14 +35,12 @@ pub fn given(side: &SideFile, initial: &mut Initial, fs: &mut Fs) -> (Vec<BootFd
         let path = fd.path.clone().unwrap_or_else(|| "/dev/null".to_owned());
         let flags = fd.flags.as_deref().map_or(O_RDWR, meta::open_flags);
         if let Some(terminal) = terminal_of(path.as_bytes()) {
-            let [row, col] = side.winsize.unwrap_or_default();
-            let size = Winsize { row, col, ..Winsize::default() };
             terminals.push(Inherited {
                 fd: number,
                 number: terminal,
                 flags,
                 cloexec: false,
-                winsize: side.winsize.map(|_| size),
+                winsize: side.winsize.map(|[row, col]| Winsize { row, col, ..Winsize::default() }),
             });
             found.insert(number, stands_for(number, flags, false));
             continue;
