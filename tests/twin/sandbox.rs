@@ -113,6 +113,11 @@ impl Host {
             check(libc::unshare(libc::CLONE_NEWNS))?;
         }
         mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "")?;
+        if keeps_connections() {
+            // SAFETY: plain system call; this program has one thread.
+            check(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
+            raise_loopback();
+        }
         let base = self.make_base()?;
         let made = self.build(&base, image);
         if made.is_err() {
@@ -331,6 +336,24 @@ fn set_fifo(priority: i32) -> bool {
     let parameter = libc::sched_param { sched_priority: priority };
     // SAFETY: plain system call.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) == 0 }
+}
+
+/// Whether the network namespace still has TCP's connections: tcp(7) keeps a port in TIME_WAIT for a
+/// minute, and who binds it in the next sandbox would be refused. What cannot be read is not known
+/// to be clean.
+fn keeps_connections() -> bool {
+    let count = |file: &str, words: [&str; 2]| {
+        let text = fs::read_to_string(format!("/proc/self/net/{file}")).ok()?;
+        let line = text.lines().find(|line| line.starts_with(words[0]))?;
+        line.split_whitespace().skip_while(|word| *word != words[1]).nth(1)?.parse::<u64>().ok()
+    };
+    [
+        ("sockstat", ["TCP:", "inuse"]),
+        ("sockstat", ["TCP:", "tw"]),
+        ("sockstat6", ["TCP6:", "inuse"]),
+    ]
+    .into_iter()
+    .any(|(file, words)| count(file, words) != Some(0))
 }
 
 /// Sets the loopback interface of the network namespace up, for sockets on 127.0.0.1.
