@@ -295,7 +295,8 @@ impl Kernel {
         best.map(|(_, socket)| socket)
     }
 
-    /// Where a message to an address goes, and from which host: any host is the loopback's own.
+    /// Where a message to an address goes, and from which host: any host is the one that the socket
+    /// is bound to, else the loopback's own.
     pub(super) fn route(&self, socket: SocketRow, to: Endpoint) -> Result<(Endpoint, Host), Errno> {
         // One of IPv6 that is bound to a host of IPv4 reaches no others.
         let bound = self.endpoint(socket).host;
@@ -305,8 +306,14 @@ impl Kernel {
         if is_mapped && !is_ipv4 && reach(to.host) == Reach::Local {
             return Err(Errno::EAFNOSUPPORT);
         }
+        if is_ipv4 && self.is_ipv6(socket) && !is_mapped && reach(bound) == Reach::Local {
+            return Err(Errno::ENETUNREACH);
+        }
         let own = if is_ipv4 { LOOPBACK4 } else { LOOPBACK6 };
         match reach(to.host) {
+            Reach::Any if to.host == ANY4 && reach(bound) == Reach::Local => {
+                Ok((Endpoint { host: bound, ..to }, own))
+            }
             Reach::Any => Ok((Endpoint { host: own, ..to }, own)),
             Reach::Local | Reach::Broadcast => Ok((to, own)),
             Reach::Group | Reach::Everybody => {

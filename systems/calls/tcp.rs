@@ -131,6 +131,9 @@ impl Kernel {
     fn knock(&mut self, task: TaskRow, socket: SocketRow, to: Endpoint) {
         let listening = self.sockets.listening(to.port);
         let Some(listener) = self.best(listening, to.host, |_| Some(0)) else {
+            if to == self.endpoint(socket) {
+                return self.meet_itself(socket);
+            }
             return self.reset(socket, Errno::ECONNREFUSED);
         };
         let state = &self.rows[listener];
@@ -141,6 +144,15 @@ impl Kernel {
         self.rows[socket].more_mut().state = State::Connecting;
         let waiting = self.socket_ref(socket);
         self.rows[listener].more_mut().knocking.push_back(waiting);
+    }
+
+    /// Who asks for a connection at its own address is what it finds there (RFC 9293, 3.5:
+    /// simultaneous opening): it reads what it writes.
+    fn meet_itself(&mut self, socket: SocketRow) {
+        let own = &mut self.rows[socket];
+        own.peer = Peer::At(socket);
+        own.more_mut().state = State::Idle;
+        self.socket_changed(socket);
     }
 
     /// Makes the other end, which waits to be accepted.
