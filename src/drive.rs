@@ -161,7 +161,7 @@ impl Drive {
                     json::show_completed(&mut line, name, &completion.result, Form::Drive);
                     lines.push(line);
                 }
-                Output::Effect(effect @ Effect::Handler { .. }) => {
+                Output::Effect(effect @ (Effect::Handler { .. } | Effect::Outgoing(_))) => {
                     lines.push(json::show_effect(&effect));
                 }
                 // Nothing of CLI.md's: other processes learn of these by wait4(2).
@@ -183,6 +183,9 @@ impl Drive {
         before: &mut Vec<Object>,
     ) -> Result<Object, JsonError> {
         let op = request.text("op")?;
+        if op == "incoming" {
+            return self.incoming(request, before);
+        }
         let field = match op {
             "advance" => "ns",
             "tree" => "path",
@@ -212,6 +215,23 @@ impl Drive {
             "tree" => self.tree(&request.bytes("path")?),
             other => return Err(JsonError(format!("there is no op \"{other}\""))),
         })
+    }
+
+    /// Something comes from the network outside.
+    fn incoming(
+        &mut self,
+        request: &Request,
+        before: &mut Vec<Object>,
+    ) -> Result<Object, JsonError> {
+        let event = Event::Incoming(json::read_incoming(request)?);
+        let shown = json::show_event(&event);
+        let known: Vec<&str> = shown.keys().map(String::as_str).chain(["op"]).collect();
+        request.has_no_others("incoming", &known)?;
+        let outcome = self.kernel.take(event);
+        self.drain(before);
+        let mut answer = Object::new();
+        json::show_outcome(&mut answer, "", &outcome, Form::Drive);
+        Ok(answer)
     }
 
     fn processes(&self) -> Vec<Value> {

@@ -306,8 +306,13 @@ impl Kernel {
         }
         for (id, row) in SocketRow::all(&self.rows) {
             let on_the_way = sent.get(&id).copied().unwrap_or(0);
-            let counted = self.rows[row].sent_bytes == on_the_way;
+            let socket = &self.rows[row];
+            let goes_out = socket.peer == Peer::Outside;
+            let counted = socket.sent_bytes == on_the_way || goes_out && on_the_way == 0;
             must(counted, "what a socket has on the way is counted wrongly")?;
+            let is_listed = self.sockets.network.ends.get(&id) == Some(&row);
+            let is_known = self.is_outside(row) == is_listed && (is_listed || !goes_out);
+            must(is_known, "whose other end is outside is not known")?;
         }
         let known = |(id, count): (&u64, &u32)| self.flights_of(*id) == *count;
         let all = flights.values().map(|count| u64::from(*count)).sum::<u64>();

@@ -446,6 +446,7 @@ impl Kernel {
             Event::Carry { terminal, end } => self.carry(terminal, end),
             Event::Unchosen { what: Unchosen::Port, number } => self.set_next_port(number),
             Event::Unchosen { what: Unchosen::Name, number } => self.set_next_name(number),
+            Event::Incoming(what) => self.incoming(what),
         }
     }
 

@@ -131,7 +131,7 @@ impl Kernel {
             Peer::At(other) if state.is_stream() || state.domain == AF_UNIX => {
                 state.id.min(self.rows[other].id)
             }
-            Peer::At(_) | Peer::None | Peer::Gone => state.id,
+            Peer::At(_) | Peer::None | Peer::Gone | Peer::Outside => state.id,
         };
         let bytes = match state.is_stream() {
             true => state.queued_bytes(),
@@ -139,7 +139,7 @@ impl Kernel {
         };
         let peer = match state.peer {
             Peer::At(other) => Some(self.rows[other].id),
-            Peer::None | Peer::Gone => None,
+            Peer::None | Peer::Gone | Peer::Outside => None,
         };
         SocketView {
             id,
@@ -192,7 +192,7 @@ impl Kernel {
             }
             None => match state.peer {
                 Peer::At(other) => other,
-                Peer::None | Peer::Gone => return None,
+                Peer::None | Peer::Gone | Peer::Outside => return None,
             },
         };
         Some(self.socket_view(reached))

@@ -59,7 +59,10 @@ impl<W: Write> Session<W> {
                     }
                 }
                 Output::Effect(effect) => {
-                    shown |= !matches!(effect, Effect::Told { .. } | Effect::Continued { .. });
+                    shown |= !matches!(
+                        effect,
+                        Effect::Told { .. } | Effect::Continued { .. } | Effect::Outgoing(_)
+                    );
                     self.effect(effect, &mut acted)?;
                 }
                 Output::Outcome(..) => {}
@@ -100,7 +103,7 @@ impl<W: Write> Session<W> {
                 None => Ok(()),
             },
             Effect::Exited { process, status } => self.exited(process, status, acted),
-            Effect::Told { .. } => Ok(()),
+            Effect::Told { .. } | Effect::Outgoing(_) => Ok(()),
         }
     }
 

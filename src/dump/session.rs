@@ -204,7 +204,10 @@ impl<W: Write> Session<W> {
                 }
                 true
             }
-            Event::Signal { .. } | Event::Carry { .. } | Event::Unchosen { .. } => {
+            Event::Signal { .. }
+            | Event::Carry { .. }
+            | Event::Unchosen { .. }
+            | Event::Incoming(_) => {
                 self.take(event.clone());
                 true
             }

@@ -1,8 +1,10 @@
 //! Events and effects as JSON objects, both ways: the lines of the text twin.
 //!
 //! A call is a request as `drive` takes it. Every other event says with `event` what it is:
-//! `park` (a request too), `resume`, `deliver`, `clock`, `answer`, `signal`, `carry`.
+//! `park` (a request too), `resume`, `deliver`, `clock`, `answer`, `signal`, `carry`, `unchosen`,
+//! `incoming` (`network.rs`).
 
+use super::network::{read_incoming, read_outgoing, show_incoming, show_outgoing};
 use super::show::show_call;
 use super::structs::{Fields, read_info, read_status, show_info, show_status};
 use super::text::put_bytes;
@@ -59,6 +61,11 @@ pub fn show_event(event: &Event<'_>) -> Object {
             let mut object = kind("unchosen");
             object.insert("what".into(), unchosen_name(*what).into());
             object.insert("number".into(), (*number).into());
+            object
+        }
+        Event::Incoming(what) => {
+            let mut object = kind("incoming");
+            show_incoming(&mut object, what);
             object
         }
         Event::Signal { target, info } => {
@@ -123,6 +130,7 @@ pub fn read_event(line: &Request) -> Result<Event<'_>, JsonError> {
             let what = what.ok_or_else(|| JsonError::wrong("what", "the line", "port or name"))?;
             Event::Unchosen { what, number: line.number("number")? }
         }
+        "incoming" => Event::Incoming(read_incoming(line)?),
         other => return Err(JsonError(format!("there is no event \"{other}\""))),
     })
 }
@@ -201,6 +209,10 @@ pub fn show_effect(effect: &Effect) -> Object {
             inner.insert("sig".into(), signal.name().into());
             "told"
         }
+        Effect::Outgoing(what) => {
+            show_outgoing(&mut inner, what);
+            "outgoing"
+        }
     };
     let mut object = Object::new();
     object.insert(name.into(), inner.into());
@@ -212,11 +224,14 @@ pub fn show_effect(effect: &Effect) -> Object {
 /// # Errors
 /// No such effect, or a field that is missing or of the wrong kind.
 pub fn read_effect(object: &Object) -> Result<Effect, JsonError> {
-    let entry = ["signal", "stopped", "told", "continued", "exited"]
+    let entry = ["signal", "stopped", "told", "continued", "exited", "outgoing"]
         .into_iter()
         .find_map(|name| object.get(name).map(|value| (name, value)));
     let (name, value) = entry.ok_or_else(|| JsonError("there is no such effect".to_owned()))?;
     let fields = Fields::new(value, name)?;
+    if name == "outgoing" {
+        return read_outgoing(value).map(Effect::Outgoing);
+    }
     let process = fields.number("pid")?;
     Ok(match name {
         "signal" => {

@@ -12,6 +12,7 @@ mod event;
 mod files;
 mod imported;
 mod names;
+mod network;
 mod request;
 mod show;
 mod socket;
@@ -23,6 +24,7 @@ pub use answer::{read_answer, read_completed, read_outcome, show_completed, show
 pub use bounded::parse_object;
 pub use event::{read_effect, read_event, show_effect, show_event};
 pub use files::show_type;
+pub use network::read_incoming;
 pub use request::{Request, Source};
 pub use show::{show_call, show_digests, show_field};
 pub use structs::{read_info, show_info, show_status};

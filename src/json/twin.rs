@@ -92,7 +92,8 @@ impl Waiting {
             | Event::Clock { .. }
             | Event::Signal { .. }
             | Event::Carry { .. }
-            | Event::Unchosen { .. } => "",
+            | Event::Unchosen { .. }
+            | Event::Incoming(_) => "",
         }
     }
 

@@ -242,7 +242,8 @@ impl<'a> Texts<'a> {
             | Event::Clock { .. }
             | Event::Signal { .. }
             | Event::Carry { .. }
-            | Event::Unchosen { .. } => false,
+            | Event::Unchosen { .. }
+            | Event::Incoming(_) => false,
         };
         forced && ends
     }

@@ -2,7 +2,7 @@
 //! or receives at an address (ip(7), ipv6(7)).
 //!
 //! The kernel has one device, `lo`: its hosts are 127.0.0.0/8 and ::1, and no way leads elsewhere
-//! (ENETUNREACH). Not here: connections (`tcp.rs`), datagrams (`udp.rs`).
+//! (ENETUNREACH) unless the machine is given a host on a network (`network.rs`). Not here: connections (`tcp.rs`), datagrams (`udp.rs`).
 
 use crate::abi::credentials::{CAP_NET_BIND_SERVICE, CAP_NET_RAW};
 use crate::abi::flags::*;
@@ -88,7 +88,7 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         // IPv4 looks at the host first, IPv6 at the port and the socket.
-        let is_foreign = reach(at.host) == Reach::Foreign;
+        let is_foreign = self.reach(at.host) == Reach::Foreign;
         if is_foreign && !is_ipv6 {
             return Err(Errno::EADDRNOTAVAIL.into());
         }
@@ -306,20 +306,27 @@ impl Kernel {
         if is_mapped && !is_ipv4 && reach(to.host) == Reach::Local {
             return Err(Errno::EAFNOSUPPORT);
         }
-        if is_ipv4 && self.is_ipv6(socket) && !is_mapped && reach(bound) == Reach::Local {
+        if is_ipv4 && self.is_ipv6(socket) && !is_mapped && self.reach(bound) == Reach::Local {
             return Err(Errno::ENETUNREACH);
         }
         let own = if is_ipv4 { LOOPBACK4 } else { LOOPBACK6 };
-        match reach(to.host) {
-            Reach::Any if to.host == ANY4 && reach(bound) == Reach::Local => {
-                Ok((Endpoint { host: bound, ..to }, own))
-            }
+        let is_bound = self.reach(bound) == Reach::Local;
+        match self.reach(to.host) {
+            Reach::Any if to.host == ANY4 && is_bound => Ok((Endpoint { host: bound, ..to }, own)),
             Reach::Any => Ok((Endpoint { host: own, ..to }, own)),
+            Reach::Local if reach(to.host) == Reach::Foreign => Ok((to, to.host)),
             Reach::Local | Reach::Broadcast => Ok((to, own)),
             Reach::Group | Reach::Everybody => {
                 self.group_source(socket, to.host).map(|own| (to, own))
             }
-            Reach::Foreign => Err(Errno::ENETUNREACH),
+            Reach::Foreign => {
+                let own = self.sockets.network.host_of(is_ipv4).ok_or(Errno::ENETUNREACH)?;
+                // Of IPv4 nothing from `lo` goes out.
+                if is_ipv4 && reach(bound) == Reach::Local {
+                    return Err(Errno::EINVAL);
+                }
+                Ok((to, own))
+            }
         }
     }
 }

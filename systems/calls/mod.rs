@@ -27,6 +27,7 @@ mod memfd;
 mod message;
 mod messages;
 mod mount;
+mod network;
 pub(crate) mod object;
 mod open;
 mod overlay;

@@ -218,7 +218,7 @@ impl Kernel {
         let state = &self.rows[socket];
         match state.peer {
             Peer::At(other) if state.domain == AF_UNIX => self.rows[other].name().clone(),
-            Peer::At(_) | Peer::None | Peer::Gone => {
+            Peer::At(_) | Peer::None | Peer::Gone | Peer::Outside => {
                 state.more.as_deref().map(|more| more.remote.clone()).unwrap_or_default()
             }
         }

@@ -11,16 +11,18 @@ use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
 use crate::components::Waiting;
-use crate::components::inet::{ANY4, ANY6, Endpoint, Reach, reach};
+use crate::components::inet::{ANY4, ANY6, Endpoint, Reach};
 use crate::components::message::{Manner, Receiving, Taken};
 use crate::components::socket::{
-    Link, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, SocketRef, State,
+    Link, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, Socket, SocketRef, State,
 };
-use crate::event::Answer;
+use crate::event::{Answer, Outgoing};
 use crate::kernel::{CallResult, Kernel};
 use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
+use crate::tables::sockets::Ports;
 use crate::watchers::Wake;
+use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -65,6 +67,7 @@ impl Kernel {
         let waits = !self.rows[row].nonblocking();
         match self.link(socket) {
             Link::Connected => return Err(Errno::EISCONN.into()),
+            Link::Disconnecting => return Err(Errno::EINVAL.into()),
             Link::Connecting => {}
             Link::Unconnected if self.rows[socket].backlog().is_some() => {
                 return Err(Errno::EISCONN.into());
@@ -110,7 +113,7 @@ impl Kernel {
     ) -> Result<(), Errno> {
         let to = self.own_family(socket, address, false)?;
         let (to, own) = self.route(socket, to)?;
-        match reach(to.host) {
+        match self.reach(to.host) {
             Reach::Broadcast | Reach::Everybody | Reach::Group => return Err(Errno::ENETUNREACH),
             Reach::Any | Reach::Local | Reach::Foreign => {}
         }
@@ -129,16 +132,19 @@ impl Kernel {
 
     /// At the listener's door.
     fn knock(&mut self, task: TaskRow, socket: SocketRow, to: Endpoint) {
-        let listening = self.sockets.listening(to.port);
-        let Some(listener) = self.best(listening, to.host, |_| Some(0)) else {
+        if self.reach(to.host) == Reach::Foreign {
+            return self.ask_outside(socket);
+        }
+        let Some(listener) = self.listener_at(to) else {
+            if self.sockets.network.listens(Ports::Tcp, to) {
+                return self.ask_outside(socket);
+            }
             if to == self.endpoint(socket) {
                 return self.meet_itself(socket);
             }
             return self.reset(socket, Errno::ECONNREFUSED);
         };
-        let state = &self.rows[listener];
-        let is_full = state.pending() as u64 > u64::from(state.backlog().unwrap_or(0));
-        if !is_full && self.has_memory(2 * memory::SOCKET_BYTES) {
+        if !self.is_backlog_full(listener) && self.has_memory(2 * memory::SOCKET_BYTES) {
             return self.establish(task, socket, listener);
         }
         self.rows[socket].more_mut().state = State::Connecting;
@@ -157,37 +163,62 @@ impl Kernel {
 
     /// Makes the other end, which waits to be accepted.
     fn establish(&mut self, task: TaskRow, socket: SocketRow, listener: SocketRow) {
+        let who = &self.rows[task].credentials;
+        let owner = [who.fsuid, who.fsgid];
+        let ends = [self.remote_endpoint(socket).unwrap_or_default(), self.endpoint(socket)];
+        let new = self.new_embryo(listener, owner, ends, Peer::At(socket));
+        let own = &mut self.rows[socket];
+        own.peer = Peer::At(new);
+        own.more_mut().state = State::Idle;
+        self.socket_changed(listener);
+        self.socket_changed(socket);
+    }
+
+    /// A connection that waits to be accepted: its own name and the other's.
+    pub(super) fn new_embryo(
+        &mut self,
+        listener: SocketRow,
+        owner: [u32; 2],
+        ends: [Endpoint; 2],
+        peer: Peer,
+    ) -> SocketRow {
         let state = &self.rows[listener];
-        let (domain, kind, protocol) = (state.domain, state.kind, state.protocol);
+        let form = [state.domain, state.kind, state.protocol];
         let mut options =
             state.more.as_deref().map(|more| more.options.clone()).unwrap_or_default();
         options.insert((SOL_TCP, super::tcp_options::ACCEPTED), 1);
         self.hold_bytes(memory::OPTION_BYTES * options.len() as u64);
-        let new = self.new_socket(task, domain, kind, protocol);
-        let remote = self.remote_endpoint(socket).unwrap_or_default();
-        let (name, peer) = (self.shown(new, remote), self.shown(new, self.endpoint(socket)));
+        let id = self.next_id();
+        let new = SocketRow::spawn(&mut self.rows, id, Socket::unconnected(id, form, owner));
+        let [name, remote] = ends.map(|end| self.shown(new, end));
         let made = &mut self.rows[new];
-        made.peer = Peer::At(socket);
+        made.peer = peer;
         let more = made.more_mut();
-        (more.name, more.remote, more.options) = (name, peer, options);
+        (more.name, more.remote, more.options) = (name, remote, options);
         (more.link, more.is_pending, more.has_port) = (Link::Connected, true, true);
         self.index_port(new);
-        let own = &mut self.rows[socket];
-        own.peer = Peer::At(new);
-        own.more_mut().state = State::Idle;
         self.rows[listener].more_mut().pending.push_back(new);
-        self.socket_changed(listener);
-        self.socket_changed(socket);
+        new
+    }
+
+    /// Who listens at an address.
+    pub(super) fn listener_at(&self, at: Endpoint) -> Option<SocketRow> {
+        self.best(self.sockets.listening(at.port), at.host, |_| Some(0))
+    }
+
+    /// Whether so many connections wait to be accepted that a further one has to wait for that.
+    pub(super) fn is_backlog_full(&self, listener: SocketRow) -> bool {
+        let state = &self.rows[listener];
+        state.pending() as u64 > u64::from(state.backlog().unwrap_or(0))
     }
 
     /// A listener has room: who waited longest gets it.
     pub(super) fn let_in(&mut self, task: TaskRow, listener: SocketRow) {
         loop {
-            let state = &mut self.rows[listener];
-            if state.pending() as u64 > u64::from(state.backlog().unwrap_or(0)) {
+            if self.is_backlog_full(listener) {
                 return;
             }
-            let more = state.more.as_mut();
+            let more = self.rows[listener].more.as_mut();
             let Some(next) = more.and_then(|more| more.knocking.pop_front()) else { return };
             if let Some(socket) = self.live_socket(next)
                 && self.is_connecting(socket)
@@ -200,10 +231,16 @@ impl Kernel {
     /// Back to where no connection was asked for. The port stays.
     fn disconnect(&mut self, socket: SocketRow) {
         self.stop_listening(socket);
-        if let Peer::At(other) = self.rows[socket].peer {
+        // Who breaks off what is there, or on its way, is told of it as if it were another; what
+        // there was to be told before, still is.
+        let state = &self.rows[socket];
+        let is_broken = self.is_connecting(socket) || state.is_connected();
+        let nowhere = if state.domain == AF_INET6 { ANY6 } else { ANY4 };
+        let error = if is_broken { Some(Errno::ECONNRESET) } else { state.error };
+        if let Peer::At(other) = state.peer {
             self.reset_by_peer(other);
         }
-        let nowhere = if self.rows[socket].domain == AF_INET6 { ANY6 } else { ANY4 };
+        self.reset_outside(socket);
         self.leave_unchosen_port(socket);
         let mut at = self.endpoint(socket);
         let more = self.rows[socket].more_mut();
@@ -216,7 +253,7 @@ impl Kernel {
         self.rows[socket].more_mut().name = name;
         self.drop_queue(socket);
         let state = &mut self.rows[socket];
-        (state.peer, state.shut, state.error) = (Peer::None, 0, None);
+        (state.peer, state.shut, state.error) = (Peer::None, 0, error);
         self.socket_changed(socket);
     }
 
@@ -273,7 +310,8 @@ impl Kernel {
     }
 
     /// A connection ends with an error; what came before can still be read.
-    fn reset(&mut self, socket: SocketRow, errno: Errno) {
+    pub(super) fn reset(&mut self, socket: SocketRow, errno: Errno) {
+        self.leave_outside(socket);
         let state = &mut self.rows[socket];
         (state.peer, state.error) = (Peer::None, Some(errno));
         state.shut |= BOTH;
@@ -284,7 +322,7 @@ impl Kernel {
 
     /// The other end threw the connection away: who had heard that it sends no more learns that
     /// it does not receive either.
-    fn reset_by_peer(&mut self, socket: SocketRow) {
+    pub(super) fn reset_by_peer(&mut self, socket: SocketRow) {
         let heard = self.rows[socket].shut & FIN_GOT != 0;
         self.reset(socket, if heard { Errno::EPIPE } else { Errno::ECONNRESET });
     }
@@ -299,20 +337,35 @@ impl Kernel {
         match self.rows[socket].peer {
             Peer::None => {}
             Peer::Gone => self.finish(socket),
-            Peer::At(other) => {
-                self.rows[other].shut |= RCV_SHUTDOWN | FIN_GOT;
-                if self.rows[other].shut & FIN_SENT != 0 {
-                    self.keep_port(other);
-                    self.finish(other);
+            Peer::Outside => {
+                self.send_out(Outgoing::End { socket: self.rows[socket].id });
+                if self.rows[socket].shut & FIN_GOT != 0 {
                     self.finish(socket);
                 }
-                self.socket_changed(other);
+            }
+            Peer::At(other) => {
+                self.got_fin(other);
+                if self.rows[other].shut & FIN_SENT != 0 {
+                    self.finish(socket);
+                }
             }
         }
         self.socket_changed(socket);
     }
 
+    /// The other end sends no more. If this one does neither, it is over, and the port of this one,
+    /// which was first, is kept.
+    pub(super) fn got_fin(&mut self, socket: SocketRow) {
+        self.rows[socket].shut |= RCV_SHUTDOWN | FIN_GOT;
+        if self.rows[socket].shut & FIN_SENT != 0 {
+            self.keep_port(socket);
+            self.finish(socket);
+        }
+        self.socket_changed(socket);
+    }
+
     fn finish(&mut self, socket: SocketRow) {
+        self.leave_outside(socket);
         let state = &mut self.rows[socket];
         state.peer = Peer::None;
         state.shut |= BOTH;
@@ -322,12 +375,15 @@ impl Kernel {
     /// shutdown(2).
     pub(super) fn shutdown_tcp(&mut self, socket: SocketRow, how: u32) -> Result<(), Errno> {
         let sides = how + 1;
-        if self.rows[socket].backlog().is_some() || self.is_connecting(socket) {
-            if sides & RCV_SHUTDOWN != 0 {
-                self.stop_listening(socket);
+        let is_listening = self.rows[socket].backlog().is_some();
+        if is_listening || self.is_connecting(socket) {
+            if !is_listening || sides & RCV_SHUTDOWN != 0 {
                 self.disconnect(socket);
             }
             return Ok(());
+        }
+        if self.link(socket) == Link::Connecting && !self.rows[socket].is_connected() {
+            self.set_link(socket, Link::Disconnecting);
         }
         let open = self.rows[socket].is_connected();
         self.rows[socket].shut |= sides;
@@ -356,8 +412,14 @@ impl Kernel {
                     self.rows[other].peer = Peer::Gone;
                 }
             }
+        } else if self.is_connecting(socket) || unread || throws || embryo {
+            self.reset_outside(socket);
         } else {
             self.send_fin(socket);
+            if self.is_outside(socket) {
+                self.keep_port(socket);
+                self.leave_outside(socket);
+            }
         }
         self.drop_queue(socket);
         self.leave_port(socket);
@@ -394,12 +456,37 @@ impl Kernel {
         bytes: &[u8],
         is_urgent: bool,
     ) -> Result<bool, Errno> {
-        let Peer::At(other) = self.rows[socket].peer else {
-            self.reset(socket, Errno::EPIPE);
-            return Ok(true);
+        let other = match self.rows[socket].peer {
+            Peer::At(other) => other,
+            Peer::Outside => {
+                let data = Bytes(bytes.to_vec());
+                self.rows[socket].sent_bytes += bytes.len() as u64;
+                let id = self.rows[socket].id;
+                self.send_out(Outgoing::Bytes { socket: id, data, is_urgent });
+                return Ok(true);
+            }
+            Peer::None | Peer::Gone => {
+                self.reset(socket, Errno::EPIPE);
+                return Ok(true);
+            }
         };
+        self.queue_segment(other, self.socket_ref(socket), bytes)?;
+        self.rows[socket].sent_bytes += bytes.len() as u64;
+        if is_urgent {
+            self.mark_urgent(other);
+        }
+        self.socket_woken(other, Wake::READABLE);
+        Ok(true)
+    }
+
+    /// Bytes lie with their receiver from now on: ENOBUFS.
+    pub(super) fn queue_segment(
+        &mut self,
+        other: SocketRow,
+        sender: SocketRef,
+        bytes: &[u8],
+    ) -> Result<(), Errno> {
         let length = bytes.len() as u64;
-        let sender = self.socket_ref(socket);
         let last = self.rows[other].queue.back();
         let merges = last.is_some_and(|last| {
             last.sender == sender && last.bytes.len() + bytes.len() <= MERGED_BYTES
@@ -418,12 +505,7 @@ impl Kernel {
             }
             None => queue.push_back(Packet { bytes: bytes.to_vec(), ..fresh }),
         }
-        self.rows[socket].sent_bytes += length;
-        if is_urgent {
-            self.mark_urgent(other);
-        }
-        self.socket_woken(other, Wake::READABLE);
-        Ok(true)
+        Ok(())
     }
 
     /// What came, or that it is over; an error; nothing if the call must wait.

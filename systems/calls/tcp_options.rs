@@ -149,10 +149,10 @@ impl Kernel {
         let has_sent = state.shut & FIN_SENT != 0;
         match (state.peer, has_sent, state.shut & FIN_GOT != 0) {
             (Peer::None, _, _) => CLOSE,
-            (Peer::At(_) | Peer::Gone, false, false) => ESTABLISHED,
-            (Peer::At(_) | Peer::Gone, true, false) => FIN_WAIT2,
-            (Peer::At(_) | Peer::Gone, false, true) => CLOSE_WAIT,
-            (Peer::At(_) | Peer::Gone, true, true) => CLOSE,
+            (Peer::At(_) | Peer::Gone | Peer::Outside, false, false) => ESTABLISHED,
+            (Peer::At(_) | Peer::Gone | Peer::Outside, true, false) => FIN_WAIT2,
+            (Peer::At(_) | Peer::Gone | Peer::Outside, false, true) => CLOSE_WAIT,
+            (Peer::At(_) | Peer::Gone | Peer::Outside, true, true) => CLOSE,
         }
     }
 }

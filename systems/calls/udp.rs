@@ -22,7 +22,7 @@ use crate::watchers::Wake;
 use alloc::boxed::Box;
 
 /// Longest that the length of an IP packet can say, and what the headers take of it.
-const LENGTH_MAX: usize = 65_535;
+pub(super) const LENGTH_MAX: usize = 65_535;
 const HEADERS: usize = 28;
 /// The same of IPv6, whose length does not count its own.
 const HEADERS6: usize = 8;
@@ -58,11 +58,16 @@ impl Kernel {
         let (name, remote) = (self.shown(socket, at), self.shown(socket, to));
         let more = self.rows[socket].more_mut();
         (more.name, more.remote) = (name, remote);
+        self.leave_outside(socket);
+        if self.reach(to.host) == Reach::Foreign || self.sockets.network.listens(Ports::Udp, to) {
+            self.enter_outside(socket);
+        }
         Ok(Answer::default())
     }
 
     /// What bind(2) was not told is forgotten.
     fn disconnect_udp(&mut self, socket: SocketRow) {
+        self.leave_outside(socket);
         let nowhere = if self.rows[socket].domain == AF_INET6 { ANY6 } else { ANY4 };
         let mut at = self.endpoint(socket);
         let more = self.rows[socket].more_mut();
@@ -140,17 +145,21 @@ impl Kernel {
         if from.is_any() {
             from.host = own;
         }
-        match reach(to.host) {
+        match self.reach(to.host) {
             Reach::Broadcast | Reach::Everybody | Reach::Group => {
                 for other in self.receivers(to, from) {
                     self.give_datagram(other, bytes, from);
                 }
                 return;
             }
-            Reach::Any | Reach::Local | Reach::Foreign => {}
+            Reach::Foreign => return self.datagram_out(socket, bytes, [from, to]),
+            Reach::Any | Reach::Local => {}
         }
         match self.receiver_of(to, from) {
             Some(other) => self.give_datagram(other, bytes, from),
+            None if self.sockets.network.listens(Ports::Udp, to) => {
+                self.datagram_out(socket, bytes, [from, to]);
+            }
             None if self.remote_endpoint(socket).is_some() => {
                 self.rows[socket].error = Some(Errno::ECONNREFUSED);
                 self.socket_changed(socket);
@@ -162,8 +171,11 @@ impl Kernel {
     /// Who gets what a socket sends to an address, or listens there.
     pub(crate) fn reached_inet(&self, socket: SocketRow, to: Endpoint) -> Option<SocketRow> {
         let (to, own) = self.route(socket, to).ok()?;
+        if self.reach(to.host) == Reach::Foreign {
+            return None;
+        }
         if self.rows[socket].is_stream() {
-            return self.best(self.sockets.listening(to.port), to.host, |_| Some(0));
+            return self.listener_at(to);
         }
         let mut from = self.endpoint(socket);
         if from.is_any() {
@@ -173,7 +185,7 @@ impl Kernel {
     }
 
     /// Who has the port: first who is connected to the sender, then who is bound to the host.
-    fn receiver_of(&self, to: Endpoint, from: Endpoint) -> Option<SocketRow> {
+    pub(super) fn receiver_of(&self, to: Endpoint, from: Endpoint) -> Option<SocketRow> {
         let candidates = self.sockets.at(Ports::Udp, to.port);
         self.best(candidates, to.host, |candidate| match self.remote_endpoint(candidate) {
             None => Some(0),
@@ -182,7 +194,7 @@ impl Kernel {
     }
 
     /// It lies with its receiver, unless that has no room.
-    fn give_datagram(&mut self, other: SocketRow, bytes: &[u8], from: Endpoint) {
+    pub(super) fn give_datagram(&mut self, other: SocketRow, bytes: &[u8], from: Endpoint) {
         let buffer = self.rows[other].option(SOL_SOCKET, SO_RCVBUF).unwrap_or(SNDBUF_BYTES as i64);
         let cost_bytes = udp_cost_bytes(bytes.len() as u64) as u32;
         let from = self.shown(other, from);
@@ -239,6 +251,7 @@ impl Kernel {
 
     /// The last descriptor is closed.
     pub(super) fn end_udp(&mut self, socket: SocketRow) {
+        self.leave_outside(socket);
         self.drop_queue(socket);
         self.leave_port(socket);
         self.forget_groups(socket);

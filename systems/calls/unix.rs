@@ -141,7 +141,7 @@ impl Kernel {
         }
         match self.rows[socket].peer {
             Peer::At(other) => Ok(other),
-            Peer::None => Err(Errno::ENOTCONN),
+            Peer::None | Peer::Outside => Err(Errno::ENOTCONN),
             Peer::Gone => {
                 self.rows[socket].peer = Peer::None;
                 self.drop_queue(socket);
@@ -616,6 +616,7 @@ impl Kernel {
         match state.domain {
             AF_UNIX => Ok(state.sent_bytes),
             _ if state.backlog().is_some() => Err(Errno::EINVAL),
+            _ if state.peer == Peer::Outside => Ok(state.sent_bytes),
             // What is with the other end's kernel has arrived (tcp(7), SIOCOUTQ).
             _ => Ok(0),
         }

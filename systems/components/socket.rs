@@ -121,6 +121,8 @@ pub enum Peer {
     At(SocketRow),
     /// It was closed.
     Gone,
+    /// It is outside of the kernel: what it has not received is what this socket has sent.
+    Outside,
 }
 
 /// What a socket does beside what its peer says.
@@ -148,9 +150,11 @@ pub enum Link {
     Connecting,
     /// It is there, or was.
     Connected,
+    /// It was refused, and then shutdown(2): only who connects to `AF_UNSPEC` gets on.
+    Disconnecting,
 }
 
-crate::wire_enum!(Link { 0 Unconnected, 1 Connecting, 2 Connected });
+crate::wire_enum!(Link { 0 Unconnected, 1 Connecting, 2 Connected, 3 Disconnecting });
 
 /// What a socket has that most do not.
 #[derive(Debug, Default)]
@@ -196,6 +200,8 @@ pub struct More {
     pub owner: i32,
     /// Groups that it is a member of.
     pub groups: BTreeSet<Host>,
+    /// Its other end is outside of the kernel, or is asked for there.
+    pub is_outside: bool,
 }
 
 /// A socket.

@@ -3,11 +3,13 @@
 
 mod call;
 mod field;
+mod network;
 mod payload;
 
 pub use crate::components::terminal::End as TerminalEnd;
 pub use call::{Call, FieldForm};
 pub use field::{FcntlArg, Field, FieldSink, FieldSource, FieldValue, IoctlArg, Path, Style};
+pub use network::{Incoming, Outgoing};
 pub use payload::{Answer, Payload};
 
 use crate::abi::{Errno, SigInfo, Signal, WaitStatus};
@@ -83,6 +85,8 @@ pub enum Event<'a> {
         /// The port, or the number in the name. One that is taken then is passed over.
         number: u32,
     },
+    /// Something comes from the network outside.
+    Incoming(Incoming),
 }
 
 /// What a socket gets of which nobody said which (ip(7), unix(7), "Autobind feature").
@@ -241,6 +245,8 @@ pub enum Effect {
         /// Which signal.
         signal: Signal,
     },
+    /// Something goes out to the network outside.
+    Outgoing(Outgoing),
 }
 
 /// One thing that leaves, in the order in which it happened.
@@ -316,6 +322,10 @@ impl<'a> Wire<'a> for Event<'a> {
             Event::Signal { target, info } => (6u8, *target).put_with(out, info),
             Event::Carry { terminal, end } => (27u8, *terminal).put_with(out, end),
             Event::Unchosen { what, number } => (28u8, *number).put_with(out, what),
+            Event::Incoming(what) => {
+                out.push(29);
+                what.put(out);
+            }
         }
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
@@ -330,6 +340,7 @@ impl<'a> Wire<'a> for Event<'a> {
             6 => Event::Signal { target: u32::get(from)?, info: SigInfo::get(from)? },
             27 => Event::Carry { terminal: u32::get(from)?, end: TerminalEnd::get(from)? },
             28 => Event::Unchosen { number: u32::get(from)?, what: Unchosen::get(from)? },
+            29 => Event::Incoming(Incoming::get(from)?),
             _ => return Err(error),
         })
     }
@@ -358,6 +369,7 @@ crate::wire_enum!(Effect {
     1 Stopped { process, signal },
     2 Continued { process },
     3 Exited { process, status },
-    4 Told { process, signal }
+    4 Told { process, signal },
+    5 Outgoing(what)
 });
 crate::wire_enum!(Output { 0 Outcome(tick, outcome), 1 Completion(completion), 2 Effect(effect) });

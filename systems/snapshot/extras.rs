@@ -6,10 +6,13 @@ use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, Refs, RestoreError,
 };
 use crate::abi::Itimer;
+use crate::components::inet::{Endpoint, Host};
 use crate::components::{Event, Limits, Pidfd, WaitQueue};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{EventRow, PidfdRow, RowKind, TerminalRow};
+use crate::tables::network::{HOSTS_MAX, LISTENERS_MAX};
+use crate::tables::sockets::Ports;
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -23,7 +26,8 @@ impl Kernel {
         let names = !self.sockets.is_untouched();
         // What stands before a part that is there is there, too.
         let notices = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
-        let watches = waiting || names || terminals || notices;
+        let network = !self.sockets.network.is_untouched();
+        let watches = waiting || names || terminals || notices || network;
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
@@ -39,6 +43,10 @@ impl Kernel {
         self.put_terminals(out);
         if names {
             self.put_names(out);
+        }
+        if network {
+            out.push(NETWORK_PART);
+            self.put_network(out);
         }
         if waiting {
             self.put_waiting_part(out);
@@ -63,6 +71,31 @@ impl Kernel {
         Ok(())
     }
 
+    /// What of the network outside is known beside the rows.
+    pub(super) fn put_network(&self, out: &mut Vec<u8>) {
+        let network = &self.sockets.network;
+        network.hosts.iter().copied().collect::<Vec<_>>().put(out);
+        let listeners = network.listeners.iter();
+        let listeners = listeners.map(|(ports, at)| ((*ports == Ports::Udp, at.host), at.port));
+        listeners.collect::<Vec<_>>().put(out);
+    }
+
+    fn get_network(&mut self, from: &mut WireReader<'_>) -> Result<(), RestoreError> {
+        let network = &mut self.sockets.network;
+        let hosts: Vec<Host> = Wire::get(from)?;
+        let listeners: Vec<((bool, Host), u16)> = Wire::get(from)?;
+        if hosts.len() > HOSTS_MAX || listeners.len() > LISTENERS_MAX {
+            return Err(RestoreError::Inconsistent("more of the network than a kernel keeps"));
+        }
+        network.hosts = hosts.into_iter().collect();
+        let listeners = listeners.into_iter().map(|((is_udp, host), port)| {
+            let ports = if is_udp { Ports::Udp } else { Ports::Tcp };
+            (ports, Endpoint { host, port })
+        });
+        network.listeners = listeners.collect();
+        Ok(())
+    }
+
     /// A part that came later: its number has been read.
     fn get_part(
         &mut self,
@@ -76,6 +109,7 @@ impl Kernel {
                 false => Err(UNUSED),
             },
             NAMES_PART => self.get_names(from),
+            NETWORK_PART => self.get_network(from),
             WAITING_PART => self.get_waiting_part(from, refs),
             _ => Err(RestoreError::Inconsistent("a part of a later version")),
         }
@@ -161,6 +195,7 @@ impl Kernel {
 
 /// Numbers of parts, in whose order they stand.
 const NAMES_PART: u8 = 40;
+const NETWORK_PART: u8 = 50;
 pub(super) const WAITING_PART: u8 = 60;
 
 const UNUSED: RestoreError =

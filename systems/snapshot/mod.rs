@@ -265,6 +265,9 @@ impl Kernel {
         if !self.timerfds.is_empty() {
             self.timerfds.put(&mut out);
         }
+        if !self.sockets.network.is_untouched() {
+            self.put_network(&mut out);
+        }
         hash64(0, &out)
     }
 

@@ -23,6 +23,8 @@ const IS_USED: u32 = 1 << 8;
 const HAS_GROUPS: u8 = 8;
 /// The same of an urgent byte.
 const HAS_URGENT: u8 = 16;
+/// The same: its other end is outside.
+const IS_OUTSIDE: u8 = 32;
 /// Bit of a packet's that says that it is urgent.
 const IS_URGENT: u8 = 2;
 
@@ -38,6 +40,7 @@ impl Encode for Socket {
             Peer::None => out.push(0),
             Peer::Gone => out.push(1),
             Peer::At(other) => (2u8, other.own_id(rows)).put(out),
+            Peer::Outside => out.push(3),
         }
         put_varint(out, self.queue.len() as u64);
         for packet in &self.queue {
@@ -73,6 +76,7 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     let is_urgent = more.urgent.is_some() || more.has_urgent || more.passed_bytes > 0;
     let groups = if more.groups.is_empty() { 0 } else { HAS_GROUPS };
     let groups = groups | if is_urgent { HAS_URGENT } else { 0 };
+    let groups = groups | if more.is_outside { IS_OUTSIDE } else { 0 };
     match more.state {
         State::Idle => out.push(groups),
         State::Listening { backlog } => (1 | groups, backlog).put(out),
@@ -120,6 +124,7 @@ impl Kernel {
                 0 => {}
                 1 => socket.peer = Peer::Gone,
                 2 => peer = Some(u64::get(from)?),
+                3 => socket.peer = Peer::Outside,
                 _ => return Err(error),
             }
             for _ in 0..from.count()? {
@@ -166,9 +171,17 @@ impl Kernel {
             if let Some(place) = self.rows[links.row].more.as_deref().and_then(|more| more.place) {
                 self.check_place(place)?;
             }
+            let state = &self.rows[links.row];
+            let may_go_out = self.is_outside(links.row) && state.domain != AF_UNIX;
+            if !may_go_out && (self.is_outside(links.row) || state.peer == Peer::Outside) {
+                return Err(RestoreError::Inconsistent("an end outside that is not known"));
+            }
             if self.rows[links.row].domain != AF_UNIX {
                 self.index_port(links.row);
                 self.index_groups(links.row);
+                if self.is_outside(links.row) {
+                    self.enter_outside(links.row);
+                }
                 continue;
             }
             if !self.index_name(links.row) {
@@ -221,7 +234,8 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     [more.is_borrowed, more.is_pending] = Wire::get(from)?;
     let error = from.error("whether a socket listens");
     let state = from.byte()?;
-    more.state = match state & !(HAS_GROUPS | HAS_URGENT) {
+    more.is_outside = state & IS_OUTSIDE != 0;
+    more.state = match state & !(HAS_GROUPS | HAS_URGENT | IS_OUTSIDE) {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
         2 => State::Connecting,

@@ -3,6 +3,7 @@
 pub mod deadlines;
 pub mod family;
 pub mod headed;
+pub mod network;
 pub mod pids;
 pub mod sockets;
 pub mod timers;

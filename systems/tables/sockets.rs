@@ -2,6 +2,7 @@
 //! and udp(7). Ordered, outside the world; all but the ports that ended connections keep follows
 //! from the rows.
 
+use super::network::Network;
 use crate::components::inet::Host;
 use crate::fs::InodeId;
 use crate::rows::SocketRow;
@@ -82,6 +83,8 @@ pub struct SocketNames {
     pub first_goes_ns: u64,
     /// The last port that nobody chose, less the first of them.
     pub last_port: u16,
+    /// What of the network outside is known.
+    pub network: Network,
 }
 
 impl SocketNames {

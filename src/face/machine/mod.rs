@@ -480,9 +480,12 @@ impl Core {
                     });
                 }
             }
-            // Handlers do not exist here; stops are asked for by waiting.
+            // Handlers do not exist here, nor a network; stops are asked for by waiting.
             Output::Effect(
-                Effect::Handler { .. } | Effect::Stopped { .. } | Effect::Continued { .. },
+                Effect::Handler { .. }
+                | Effect::Stopped { .. }
+                | Effect::Continued { .. }
+                | Effect::Outgoing(_),
             )
             | Output::Outcome(..) => {}
         }

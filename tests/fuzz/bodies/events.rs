@@ -296,7 +296,8 @@ impl Session {
             | Event::Clock { .. }
             | Event::Signal { .. }
             | Event::Carry { .. }
-            | Event::Unchosen { .. } => Asked::default(),
+            | Event::Unchosen { .. }
+            | Event::Incoming(_) => Asked::default(),
         };
         let outcome = self.kernel.take(event);
         let mut lines = self.drain();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Plan, Planned};
+use super::{Kind, Plan, Planned};
 use crate::fields::{Fields, Object};
 use crate::names::{self, Table};
 use crate::shared::{Area, get};
@@ -78,7 +78,9 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         | libc::TIOCPKT
         | libc::TIOCSETD => plan(area.put(&(f.number("arg")? as i32))?),
         libc::TIOCSTI => plan(area.put(&(f.number("arg")? as u8))?),
-        libc::TIOCSCTTY | libc::TIOCNOTTY | libc::FIOCLEX | libc::FIONCLEX | libc::TIOCEXCL => {
+        // Who gives up a terminal may be of the group that is hung up by that.
+        libc::TIOCNOTTY => plan(f.number_or("arg", 0)?).of_kind(Kind::SendsSignal),
+        libc::TIOCSCTTY | libc::FIOCLEX | libc::FIONCLEX | libc::TIOCEXCL => {
             plan(f.number_or("arg", 0)?)
         }
         libc::TIOCNXCL
