@@ -513,6 +513,8 @@ proptest! {
         status in status(),
     ) {
         let call = Call::Read { fd: 3, count: max };
+        let (near, far) = (Address::Inet([10, 0, 0, 2], 80), Address::Inet6([9; 16], 0));
+        let data = bytes.clone();
         let events = [
             Event::Call { task, call: call.clone() },
             Event::Park { task, call },
@@ -525,6 +527,19 @@ proptest! {
             Event::Answer(HostAnswer::Error(Errno(errno))),
             Event::Answer(HostAnswer::Absent),
             Event::Signal { target: task, info },
+            Event::Incoming(Incoming::Host { host: near.clone(), is_there: task % 2 == 0 }),
+            Event::Incoming(Incoming::Listener { kind: 2, at: near.clone(), is_there: true }),
+            Event::Incoming(Incoming::Connect { from: far.clone(), to: near.clone() }),
+            Event::Incoming(Incoming::Accepted { socket: tick }),
+            Event::Incoming(Incoming::Failed { socket: tick, errno: Errno(errno) }),
+            Event::Incoming(Incoming::Bytes { socket: tick, data: data.clone() }),
+            Event::Incoming(Incoming::End { socket: tick }),
+            Event::Incoming(Incoming::Taken { socket: tick, count: max }),
+            Event::Incoming(Incoming::Datagram {
+                from: far.clone(),
+                to: near.clone(),
+                data: data.clone(),
+            }),
         ];
         for event in events {
             let line = Request::new(reparse(json::show_event(&event))?);
@@ -536,6 +551,19 @@ proptest! {
             Effect::Stopped { process: task, signal },
             Effect::Continued { process: task },
             Effect::Exited { process: task, status },
+            Effect::Outgoing(Outgoing::Connect {
+                socket: tick,
+                from: near.clone(),
+                to: far.clone(),
+            }),
+            Effect::Outgoing(Outgoing::Bytes {
+                socket: tick,
+                data: data.clone(),
+                is_urgent: task % 3 == 0,
+            }),
+            Effect::Outgoing(Outgoing::End { socket: tick }),
+            Effect::Outgoing(Outgoing::Reset { socket: tick }),
+            Effect::Outgoing(Outgoing::Datagram { socket: tick, from: near, to: far, data }),
         ];
         for effect in effects {
             prop_assert_eq!(json::read_effect(&reparse(json::show_effect(&effect))?), Ok(effect));

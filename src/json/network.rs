@@ -128,9 +128,7 @@ pub fn read_incoming(line: &Request) -> Result<Incoming, JsonError> {
         "failed" => Incoming::Failed { socket: line.socket()?, errno: line.errno()? },
         "bytes" => Incoming::Bytes { socket: line.socket()?, data: line.data()? },
         "end" => Incoming::End { socket: line.socket()? },
-        "taken" => {
-            Incoming::Taken { socket: line.socket()?, count: line.fields.number("count")? }
-        }
+        "taken" => Incoming::Taken { socket: line.socket()?, count: line.fields.number("count")? },
         "datagram" => Incoming::Datagram {
             from: line.address("from")?,
             to: line.address("to")?,

@@ -2,7 +2,8 @@
 //! or receives at an address (ip(7), ipv6(7)).
 //!
 //! The kernel has one device, `lo`: its hosts are 127.0.0.0/8 and ::1, and no way leads elsewhere
-//! (ENETUNREACH) unless the machine is given a host on a network (`network.rs`). Not here: connections (`tcp.rs`), datagrams (`udp.rs`).
+//! (ENETUNREACH) unless the machine is given a host on a network (`network.rs`). Not here:
+//! connections (`tcp.rs`), datagrams (`udp.rs`).
 
 use crate::abi::credentials::{CAP_NET_BIND_SERVICE, CAP_NET_RAW};
 use crate::abi::flags::*;

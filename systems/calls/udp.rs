@@ -160,7 +160,8 @@ impl Kernel {
             None if self.sockets.network.listens(Ports::Udp, to) => {
                 self.datagram_out(socket, bytes, [from, to]);
             }
-            None if self.remote_endpoint(socket).is_some() => {
+            // Who is connected elsewhere is not told (udp(7), "Error handling").
+            None if self.remote_endpoint(socket) == Some(to) => {
                 self.rows[socket].error = Some(Errno::ECONNREFUSED);
                 self.socket_changed(socket);
             }

@@ -3,8 +3,8 @@
 //! and on `tickernel_systems::fs`, and every answer and the trees at the end agree.
 //!
 //! `FS_LOCKSTEP_CASES=100000 cargo test --release --test fs_lockstep` runs more of them,
-//! `PROPTEST_RNG_SEED=7` others. Needs root on Linux and a temporary directory on ext4 or tmpfs; says
-//! so and does nothing without them.
+//! `PROPTEST_RNG_SEED=7` others. Needs root on Linux and a temporary directory on ext4 or tmpfs;
+//! says so and does nothing without them.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::undocumented_unsafe_blocks,

@@ -338,9 +338,9 @@ fn set_fifo(priority: i32) -> bool {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) == 0 }
 }
 
-/// Whether the network namespace still has TCP's connections: tcp(7) keeps a port in TIME_WAIT for a
-/// minute, and who binds it in the next sandbox would be refused. What cannot be read is not known
-/// to be clean.
+/// Whether the network namespace still has TCP's connections: tcp(7) keeps a port in TIME_WAIT for
+/// a minute, and who binds it in the next sandbox would be refused. What cannot be read is not
+/// known to be clean.
 fn keeps_connections() -> bool {
     let count = |file: &str, words: [&str; 2]| {
         let text = fs::read_to_string(format!("/proc/self/net/{file}")).ok()?;

@@ -5,7 +5,7 @@ use arbitrary::Unstructured;
 use std::borrow::Cow;
 use tickernel_systems::abi::socket::{Message, OptionValue, SOCKET_OPTIONS, Ucred};
 use tickernel_systems::abi::*;
-use tickernel_systems::event::{Call, FieldSource, FieldValue, Style};
+use tickernel_systems::event::{Call, FieldSource, FieldValue, Incoming, Style};
 use tickernel_systems::wire::Bytes;
 
 const FDS: [i32; 16] = [3, 4, 5, 6, 0, 7, 8, 1, 9, 10, 2, 11, -1, 63, 1000, i32::MAX];
@@ -345,8 +345,33 @@ impl<'u, 'k> Chooser<'u, 'k> {
                 Address::Inet(host, self.pick(&[80, 0, 5001]))
             }
             3 => Address::Inet6([0; 16], self.pick(&[80, 0, 5001])),
+            4 if self.byte().is_multiple_of(2) => Address::Inet([192, 0, 2, 9], 80),
             4 => Address::Other(self.pick(&[0, 99])),
             _ => Address::Unnamed,
+        }
+    }
+
+    /// Something from the network outside: to ports that sockets have, of sockets by early ids.
+    pub(super) fn incoming(&mut self) -> Incoming {
+        let far = Address::Inet([192, 0, 2, 9], self.pick(&[80, 5001, 0]));
+        let own = Address::Inet(
+            self.pick(&[[127, 0, 0, 1], [10, 0, 0, 2], [127, 255, 255, 255], [224, 0, 0, 1]]),
+            self.pick(&[5001, 80, 0]),
+        );
+        let socket = u64::from(self.byte() % 48);
+        let data = Bytes(vec![b'i'; usize::from(self.byte())]);
+        let errno = self.pick(&[Errno::ECONNREFUSED, Errno::ECONNRESET, Errno::ETIMEDOUT]);
+        let is_there = !self.byte().is_multiple_of(4);
+        match self.byte() % 12 {
+            0 | 1 => Incoming::Host { host: Address::Inet([10, 0, 0, 2], 0), is_there },
+            2 => Incoming::Listener { kind: self.pick(&[1, 2, 3]), at: own, is_there },
+            3 | 4 => Incoming::Connect { from: far, to: own },
+            5 | 6 => Incoming::Accepted { socket },
+            7 => Incoming::Failed { socket, errno },
+            8 => Incoming::Bytes { socket, data },
+            9 => Incoming::End { socket },
+            10 => Incoming::Taken { socket, count: self.pick(&[1, 64, u64::MAX]) },
+            _ => Incoming::Datagram { from: far, to: own, data },
         }
     }
 

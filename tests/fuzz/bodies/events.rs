@@ -217,6 +217,9 @@ impl Session {
                 }
             }
             251 => self.misplaced(&mut choose),
+            255 => {
+                self.event(Event::Incoming(choose.incoming()));
+            }
             254 => {
                 let what = choose.pick(&[Unchosen::Port, Unchosen::Name]);
                 let number = choose.pick(&[0, 1, 32_768, 40_000, 60_999, u32::MAX]);
@@ -228,7 +231,7 @@ impl Session {
                 self.event(Event::Carry { terminal, end });
             }
             181..=199 => self.step(&mut choose),
-            200..=255 => self.speak(&mut choose, false),
+            200..=250 => self.speak(&mut choose, false),
         }
     }
 

@@ -34,15 +34,7 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         }
         libc::TCGETS2 => {
             let at = area.room(TERMIOS2_BYTES)?;
-            plan(at).replying(move |_, answer| {
-                let bytes: [u8; TERMIOS2_BYTES] = get(at);
-                let mut shown = shown_termios(bytes.first_chunk().unwrap_or(&[0; TERMIOS_BYTES]));
-                for (name, word) in ["ispeed", "ospeed"].iter().zip(bytes[36..].chunks_exact(4)) {
-                    let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
-                    shown[*name] = word.into();
-                }
-                put(answer, shown);
-            })
+            plan(at).replying(move |_, answer| put(answer, shown_termios2(&get(at))))
         }
         libc::TCGETA => {
             let at = area.room(TERMIO_BYTES)?;
@@ -80,10 +72,11 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         libc::TIOCSTI => plan(area.put(&(f.number("arg")? as u8))?),
         // Who gives up a terminal may be of the group that is hung up by that.
         libc::TIOCNOTTY => plan(f.number_or("arg", 0)?).of_kind(Kind::SendsSignal),
-        libc::TIOCSCTTY | libc::FIOCLEX | libc::FIONCLEX | libc::TIOCEXCL => {
-            plan(f.number_or("arg", 0)?)
-        }
-        libc::TIOCNXCL
+        libc::TIOCSCTTY
+        | libc::FIOCLEX
+        | libc::FIONCLEX
+        | libc::TIOCEXCL
+        | libc::TIOCNXCL
         | libc::TCSBRK
         | libc::TCXONC
         | libc::TCFLSH
@@ -95,6 +88,15 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         | TIOCSIG => plan(f.number_or("arg", 0)?),
         _ => return Err(format!("field request: the host twin does not pass on {request:#x}")),
     })
+}
+
+fn shown_termios2(bytes: &[u8; TERMIOS2_BYTES]) -> Value {
+    let mut shown = shown_termios(bytes.first_chunk().unwrap_or(&[0; TERMIOS_BYTES]));
+    for (name, word) in ["ispeed", "ospeed"].iter().zip(bytes[36..].chunks_exact(4)) {
+        let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+        shown[*name] = word.into();
+    }
+    shown
 }
 
 /// Requests that the C library has no names for (asm-generic/ioctls.h).
