@@ -2,9 +2,10 @@
 //! and processes and trees agree at the end. One test for each subject, in whose programs its calls
 //! are the most, and one for all alike.
 //!
-//! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many in all tests together (300),
-//! `TICKERNEL_LOCKSTEP_SEED` which (0), `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out
-//! (`Select,Fcntl`), `TICKERNEL_LOCKSTEP_SHRINKS` how often it is tried to cut a failure (1000).
+//! `TICKERNEL_LOCKSTEP_PROGRAMS` says how many in each test (100; 500 of terminals, of sockets of
+//! each kind and of ways to wait), `TICKERNEL_LOCKSTEP_SEED` which (0),
+//! `TICKERNEL_LOCKSTEP_WITHOUT` which actions to leave out (`Select,Fcntl`),
+//! `TICKERNEL_LOCKSTEP_SHRINKS` how often it is tried to cut a failure (1000).
 //! A failure is cut down and written as a JSON twin with Linux's lines beside
 //! each request; it goes to traces/ as a kept case once it passes.
 
@@ -29,8 +30,10 @@ use tickernel::proptest::{Program, Subject, programs, programs_about};
 
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 40;
-/// Tests that share the number of programs.
-const TESTS: u64 = 14;
+/// Programs of a test.
+const PROGRAMS: u64 = 100;
+/// The same where a call of one process shows what others did before: more can go wrong.
+const PROGRAMS_TOGETHER: u64 = 500;
 /// How often a difference is looked at again: a real machine may be late, but not every time.
 const SECOND_LOOKS: u32 = 2;
 /// What goes through a terminal is handed over by threads of Linux's own: the first look waits
@@ -232,16 +235,16 @@ fn every_kept_case_is_answered_as_linux_does() {
     }
 }
 
-/// Runs the share of one test, which is called so.
-fn run(name: &str, programs: &impl Strategy<Value = Program>) {
+/// Runs so many programs of the test that is called so.
+fn run(name: &str, programs: &impl Strategy<Value = Program>, count: u64) {
     let Some(host) = Host::start() else { return };
     let host = RefCell::new(host);
-    let all = number("TICKERNEL_LOCKSTEP_PROGRAMS", 300);
+    let all = number("TICKERNEL_LOCKSTEP_PROGRAMS", count);
     let seed = number("TICKERNEL_LOCKSTEP_SEED", 0);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
-        cases: u32::try_from(all.div_ceil(TESTS)).unwrap_or(u32::MAX),
+        cases: u32::try_from(all).unwrap_or(u32::MAX),
         max_shrink_iters: number("TICKERNEL_LOCKSTEP_SHRINKS", 1000) as u32,
         failure_persistence: None,
         ..Config::default()
@@ -286,75 +289,75 @@ fn run(name: &str, programs: &impl Strategy<Value = Program>) {
 
 #[test]
 fn every_request_is_answered_as_linux_does() {
-    run("every_request", &programs(REQUESTS_MAX));
+    run("every_request", &programs(REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn processes() {
-    run("processes", &programs_about(Subject::Processes, REQUESTS_MAX));
+    run("processes", &programs_about(Subject::Processes, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn credentials() {
-    run("credentials", &programs_about(Subject::Credentials, REQUESTS_MAX));
+    run("credentials", &programs_about(Subject::Credentials, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn signals() {
-    run("signals", &programs_about(Subject::Signals, REQUESTS_MAX));
+    run("signals", &programs_about(Subject::Signals, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn descriptors() {
-    run("descriptors", &programs_about(Subject::Descriptors, REQUESTS_MAX));
+    run("descriptors", &programs_about(Subject::Descriptors, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn pipes() {
-    run("pipes", &programs_about(Subject::Pipes, REQUESTS_MAX));
+    run("pipes", &programs_about(Subject::Pipes, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn waiting() {
-    run("waiting", &programs_about(Subject::Waiting, REQUESTS_MAX));
+    run("waiting", &programs_about(Subject::Waiting, REQUESTS_MAX), PROGRAMS_TOGETHER);
 }
 
 #[test]
 fn bytes() {
-    run("bytes", &programs_about(Subject::Bytes, REQUESTS_MAX));
+    run("bytes", &programs_about(Subject::Bytes, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn names() {
-    run("names", &programs_about(Subject::Names, REQUESTS_MAX));
+    run("names", &programs_about(Subject::Names, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn objects() {
-    run("objects", &programs_about(Subject::Objects, REQUESTS_MAX));
+    run("objects", &programs_about(Subject::Objects, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn sockets() {
-    run("sockets", &programs_about(Subject::Sockets, REQUESTS_MAX));
+    run("sockets", &programs_about(Subject::Sockets, REQUESTS_MAX), PROGRAMS_TOGETHER);
 }
 
 #[test]
 fn internet() {
-    run("internet", &programs_about(Subject::Internet, REQUESTS_MAX));
+    run("internet", &programs_about(Subject::Internet, REQUESTS_MAX), PROGRAMS_TOGETHER);
 }
 
 #[test]
 fn terminals() {
-    run("terminals", &programs_about(Subject::Terminals, REQUESTS_MAX));
+    run("terminals", &programs_about(Subject::Terminals, REQUESTS_MAX), PROGRAMS_TOGETHER);
 }
 
 #[test]
 fn mounts() {
-    run("mounts", &programs_about(Subject::Mounts, REQUESTS_MAX));
+    run("mounts", &programs_about(Subject::Mounts, REQUESTS_MAX), PROGRAMS);
 }
 
 #[test]
 fn attributes() {
-    run("attributes", &programs_about(Subject::Attributes, REQUESTS_MAX));
+    run("attributes", &programs_about(Subject::Attributes, REQUESTS_MAX), PROGRAMS);
 }

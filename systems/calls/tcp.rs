@@ -11,7 +11,7 @@ use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
 use crate::components::Waiting;
-use crate::components::inet::{ANY4, ANY6, Endpoint, Reach};
+use crate::components::inet::{ANY4, ANY6, Endpoint, Reach, as_ipv4};
 use crate::components::message::{Manner, Receiving, Taken};
 use crate::components::socket::{
     Link, Packet, Peer, RCV_SHUTDOWN, SEND_SHUTDOWN, Socket, SocketRef, State,
@@ -125,7 +125,8 @@ impl Kernel {
         let (name, remote) = (self.shown(socket, at), self.shown(socket, to));
         let more = self.rows[socket].more_mut();
         (more.name, more.remote, more.link) = (name, remote, Link::Connecting);
-        self.rows[socket].shut = 0;
+        more.left_bytes = 0;
+        (self.rows[socket].shut, self.rows[socket].error) = (0, None);
         self.knock(task, socket, to);
         Ok(())
     }
@@ -142,6 +143,7 @@ impl Kernel {
             if to == self.endpoint(socket) {
                 return self.meet_itself(socket);
             }
+            self.rows[socket].more_mut().left_bytes = 1;
             return self.reset(socket, Errno::ECONNREFUSED);
         };
         if !self.is_backlog_full(listener) && self.has_memory(2 * memory::SOCKET_BYTES) {
@@ -237,6 +239,8 @@ impl Kernel {
         let is_broken = self.is_connecting(socket) || state.is_connected();
         let nowhere = if state.domain == AF_INET6 { ANY6 } else { ANY4 };
         let error = if is_broken { Some(Errno::ECONNRESET) } else { state.error };
+        let was_connected = state.is_connected() || self.link(socket) == Link::Connected;
+        let left_bytes = self.left_bytes(socket, was_connected);
         if let Peer::At(other) = state.peer {
             self.reset_by_peer(other);
         }
@@ -249,12 +253,32 @@ impl Kernel {
         }
         more.remote = Address::Unnamed;
         (more.link, more.state) = (Link::Unconnected, State::Idle);
+        more.left_bytes = left_bytes;
         let name = if at.port == 0 { Address::Unnamed } else { self.shown(socket, at) };
         self.rows[socket].more_mut().name = name;
         self.drop_queue(socket);
         let state = &mut self.rows[socket];
         (state.peer, state.shut, state.error) = (Peer::None, 0, error);
         self.socket_changed(socket);
+    }
+
+    /// What Linux's counters say after a connection is broken off, or one that there never was:
+    /// each time they skip 2 and the window of the other end, as it is if nothing was sent.
+    fn left_bytes(&self, socket: SocketRow, was_connected: bool) -> u32 {
+        /// The window of who accepted, less what the headers of IPv6 take, and of who asked.
+        const WINDOWS: [u32; 3] = [65_483, 65_464, 65_536];
+        let state = &self.rows[socket];
+        let more = state.more.as_deref();
+        let is_accepted = state.option(SOL_TCP, super::tcp_options::ACCEPTED).is_some();
+        let window = match as_ipv4(self.endpoint(socket).host) {
+            _ if !was_connected => 0,
+            _ if is_accepted => WINDOWS[2],
+            Some(_) => WINDOWS[0],
+            None => WINDOWS[1],
+        };
+        let asked = u32::from(self.is_connecting(socket));
+        let before = more.map_or(0, |more| more.left_bytes) + asked;
+        before.saturating_add(2 + window)
     }
 
     /// listen(2).
@@ -466,6 +490,7 @@ impl Kernel {
                 return Ok(true);
             }
             Peer::None | Peer::Gone => {
+                self.rows[socket].more_mut().left_bytes = bytes.len() as u32;
                 self.reset(socket, Errno::EPIPE);
                 return Ok(true);
             }

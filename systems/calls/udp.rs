@@ -104,6 +104,8 @@ impl Kernel {
         if is_ipv4 {
             check_ipv4(data, flags)?;
         }
+        // Of IPv6 no family is no address.
+        let to = to.filter(|to| is_ipv4 || **to != Address::Other(AF_UNSPEC as u16));
         let is_given = to.is_some();
         let to = match to {
             Some(address) => self.own_family(socket, address, false)?,

@@ -617,8 +617,9 @@ impl Kernel {
             AF_UNIX => Ok(state.sent_bytes),
             _ if state.backlog().is_some() => Err(Errno::EINVAL),
             _ if state.peer == Peer::Outside => Ok(state.sent_bytes),
+            _ if self.is_connecting(socket) => Ok(0),
             // What is with the other end's kernel has arrived (tcp(7), SIOCOUTQ).
-            _ => Ok(0),
+            _ => Ok(state.more.as_deref().map_or(0, |more| more.left_bytes.into())),
         }
     }
 }

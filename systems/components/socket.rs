@@ -202,6 +202,9 @@ pub struct More {
     pub groups: BTreeSet<Host>,
     /// Its other end is outside of the kernel, or is asked for there.
     pub is_outside: bool,
+    /// What TIOCOUTQ says while there is no connection: what a refused or broken one left in the
+    /// counters of Linux's tcp(7).
+    pub left_bytes: u32,
 }
 
 /// A socket.

@@ -25,6 +25,8 @@ const HAS_GROUPS: u8 = 8;
 const HAS_URGENT: u8 = 16;
 /// The same: its other end is outside.
 const IS_OUTSIDE: u8 = 32;
+/// The same: a connection left something.
+const HAS_LEFT: u8 = 64;
 /// Bit of a packet's that says that it is urgent.
 const IS_URGENT: u8 = 2;
 
@@ -77,6 +79,7 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     let groups = if more.groups.is_empty() { 0 } else { HAS_GROUPS };
     let groups = groups | if is_urgent { HAS_URGENT } else { 0 };
     let groups = groups | if more.is_outside { IS_OUTSIDE } else { 0 };
+    let groups = groups | if more.left_bytes > 0 { HAS_LEFT } else { 0 };
     match more.state {
         State::Idle => out.push(groups),
         State::Listening { backlog } => (1 | groups, backlog).put(out),
@@ -97,6 +100,9 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     if is_urgent {
         (more.urgent, more.has_urgent).put(out);
         more.passed_bytes.put(out);
+    }
+    if more.left_bytes > 0 {
+        more.left_bytes.put(out);
     }
 }
 
@@ -235,7 +241,7 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     let error = from.error("whether a socket listens");
     let state = from.byte()?;
     more.is_outside = state & IS_OUTSIDE != 0;
-    more.state = match state & !(HAS_GROUPS | HAS_URGENT | IS_OUTSIDE) {
+    more.state = match state & !(HAS_GROUPS | HAS_URGENT | IS_OUTSIDE | HAS_LEFT) {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
         2 => State::Connecting,
@@ -259,6 +265,9 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     if state & HAS_URGENT != 0 {
         (more.urgent, more.has_urgent) = Wire::get(from)?;
         more.passed_bytes = Wire::get(from)?;
+    }
+    if state & HAS_LEFT != 0 {
+        more.left_bytes = Wire::get(from)?;
     }
     Ok((more, pending))
 }

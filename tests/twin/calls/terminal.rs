@@ -71,7 +71,7 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         | libc::TIOCSETD => plan(area.put(&(f.number("arg")? as i32))?),
         libc::TIOCSTI => plan(area.put(&(f.number("arg")? as u8))?),
         // Who gives up a terminal may be of the group that is hung up by that.
-        libc::TIOCNOTTY => plan(f.number_or("arg", 0)?).of_kind(Kind::SendsSignal),
+        libc::TIOCNOTTY | TIOCSIG => plan(f.number_or("arg", 0)?).of_kind(Kind::SendsSignal),
         libc::TIOCSCTTY
         | libc::FIOCLEX
         | libc::FIONCLEX
@@ -84,8 +84,7 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         | libc::TIOCSBRK
         | libc::TIOCCBRK
         | libc::TCSBRKP
-        | libc::TIOCVHANGUP
-        | TIOCSIG => plan(f.number_or("arg", 0)?),
+        | libc::TIOCVHANGUP => plan(f.number_or("arg", 0)?),
         _ => return Err(format!("field request: the host twin does not pass on {request:#x}")),
     })
 }
