@@ -255,3 +255,74 @@ fn devices_are_those_of_file_systems() {
     assert_eq!(a, c);
     assert!(a != b && a != root && b != root, "{a} {b} {root}");
 }
+
+/// tmpfs(5), `usrquota_block_hardlimit` and its like; the Linux that other tests compare with has
+/// no CONFIG_TMPFS_QUOTA, so this is by the manual alone.
+#[test]
+fn a_user_gets_so_much_of_a_tmpfs_and_no_more() {
+    let mut drive = drive();
+    let by = |pid: u32, call: &str, mut fields: Value| {
+        fields["pid"] = pid.into();
+        fields["call"] = call.into();
+        fields
+    };
+    let full = json!({"err": "EDQUOT"});
+    mkdir(&mut drive, "/q");
+    let options = "quota,usrquota_block_hardlimit=8k,usrquota_inode_hardlimit=3,\
+                   grpquota_block_hardlimit=16k,mode=777";
+    ok(&mut drive, &mount("q", "/q", "tmpfs", "", options));
+    for (pid, uid) in [(2, 1000), (3, 1001)] {
+        ok(&mut drive, &by(1, "fork", json!({})));
+        let ids = json!({"rgid": 100, "egid": 100, "sgid": 100});
+        ok(&mut drive, &by(pid, "setresgid", ids));
+        ok(&mut drive, &by(pid, "setresuid", json!({"ruid": uid, "euid": uid, "suid": uid})));
+    }
+    let open = |path: &str| json!({"path": path, "flags": "O_RDWR|O_CREAT", "mode": "0644"});
+    let write = |offset: u64, data: &str| json!({"fd": 3, "data": data, "offset": offset});
+    ok(&mut drive, &by(2, "open", open("/q/a")));
+    for (offset, data, answer) in [
+        (0, "x", json!({"ok": 1})),
+        (9000, "x", json!({"ok": 1})),
+        (20_000, "x", full.clone()),
+        // As much as lies in pages that there are.
+        (12_286, "xxxx", json!({"ok": 2})),
+    ] {
+        assert_eq!(ask(&mut drive, &by(2, "pwrite64", write(offset, data))), answer);
+    }
+    // Another has as much, until their group has taken all that it may.
+    ok(&mut drive, &by(3, "open", open("/q/b")));
+    for (offset, answer) in [(0, json!({"ok": 1})), (4096, json!({"ok": 1})), (8192, full.clone())]
+    {
+        assert_eq!(ask(&mut drive, &by(3, "pwrite64", write(offset, "x"))), answer);
+    }
+    // What is cut off can be used again.
+    ok(&mut drive, &by(2, "ftruncate", json!({"fd": 3, "length": 4096})));
+    let bytes = drive.kernel_mut().snapshot();
+    *drive.kernel_mut() = Kernel::restore(&bytes).expect("its own snapshot");
+    assert_eq!(ask(&mut drive, &by(2, "pwrite64", write(20_000, "x"))), json!({"ok": 1}));
+    assert_eq!(ask(&mut drive, &by(2, "pwrite64", write(30_000, "x"))), full);
+    // Three inodes, links not counted; who has the right to more resources does not care.
+    ok(&mut drive, &by(2, "link", json!({"oldpath": "/q/a", "newpath": "/q/c"})));
+    ok(&mut drive, &by(2, "mkdir", json!({"path": "/q/d", "mode": "0755"})));
+    ok(&mut drive, &by(2, "mkdir", json!({"path": "/q/e", "mode": "0755"})));
+    let more = by(2, "mkdir", json!({"path": "/q/f", "mode": "0755"}));
+    assert_eq!(ask(&mut drive, &more), full);
+    assert_eq!(ask(&mut drive, &by(2, "rmdir", json!({"path": "/q/f"}))), json!({"err": "ENOENT"}));
+    ok(&mut drive, &by(1, "mkdir", json!({"path": "/q/f", "mode": "0755"})));
+    ok(&mut drive, &by(1, "chown", json!({"path": "/q/f", "uid": 1000, "gid": 100})));
+    ok(&mut drive, &by(2, "rmdir", json!({"path": "/q/e"})));
+    assert_eq!(ask(&mut drive, &by(2, "mkdir", json!({"path": "/q/e", "mode": "0755"}))), full);
+    drive.kernel_mut().audit().expect("all is counted");
+    for wrong in ["usrquota=1", "usrquota_block_hardlimit", "grpquota_inode_hardlimit=0", "quotas"]
+    {
+        assert_eq!(
+            ask(&mut drive, &mount("q", "/q", "tmpfs", "", wrong)),
+            json!({"err": "EINVAL"})
+        );
+    }
+    assert_eq!(
+        ask(&mut drive, &mount("q", "/q", "tmpfs", "MS_REMOUNT", "usrquota")),
+        json!({"err": "EINVAL"})
+    );
+    ok(&mut drive, &mount("q", "/q", "tmpfs", "MS_REMOUNT", "size=1m"));
+}

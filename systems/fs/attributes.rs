@@ -243,7 +243,7 @@ impl Fs {
     /// chown(2); `None` leaves an id. Set-id bits of files are dropped.
     ///
     /// # Errors
-    /// `EROFS`, `EPERM`.
+    /// `EROFS`, `EPERM`, `EDQUOT`.
     pub fn chown(
         &mut self,
         caller: &Caller<'_>,
@@ -277,10 +277,11 @@ impl Fs {
         if dropped != 0 && !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
         }
+        let owner = (uid.unwrap_or(row.uid), gid.unwrap_or(row.gid));
+        self.quota_for_owner(caller, inode, owner)?;
         self.changeable(place, now)?;
+        self.set_owner(inode, owner.0, owner.1);
         let row = self.inode_mut(inode);
-        row.uid = uid.unwrap_or(row.uid);
-        row.gid = gid.unwrap_or(row.gid);
         row.mode &= !dropped;
         if dropped != 0 && !in_group_or_capable(caller.cred, row.gid) {
             row.mode &= !S_ISGID;

@@ -55,8 +55,9 @@ impl Fs {
     }
 
     fn set_meta(&mut self, inode: InodeId, meta: &Meta) {
+        self.set_owner(inode, meta.uid, meta.gid);
         let row = self.inode_mut(inode);
-        (row.mode, row.uid, row.gid) = (meta.mode & 0o7777, meta.uid, meta.gid);
+        row.mode = meta.mode & 0o7777;
         row.atime = meta.atime.unwrap_or(row.atime);
         row.mtime = meta.mtime.unwrap_or(row.mtime);
         row.ctime = meta.ctime.unwrap_or(row.ctime);

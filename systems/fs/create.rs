@@ -213,6 +213,7 @@ impl Fs {
         self.room_for_inode(directory, &kind)?;
         let (volume, mode, gid) = self.inherited(caller, above, &kind, mode);
         let owner = (caller.cred.fsuid, gid);
+        self.quota_for_inode(caller, volume, &kind, owner)?;
         let entry = match self.overlay_at(directory) {
             None => self.attach(parent, name.clone(), volume, kind, mode, owner, now),
             Some(overlay) => {

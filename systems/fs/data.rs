@@ -104,7 +104,7 @@ impl Fs {
     /// set-id bits. Nothing happens for no bytes.
     ///
     /// # Errors
-    /// `EFBIG` at the largest offset, `ENOSPC` if not a byte fits, `EINVAL` for what is no regular
+    /// `EFBIG` at the largest offset, `ENOSPC` or `EDQUOT` if not a byte fits, `EINVAL` for what is no regular
     /// file.
     pub fn write(
         &mut self,
@@ -126,9 +126,13 @@ impl Fs {
         }
         let count = (data.len() as u64).min(most - offset);
         let room = self.room_pages(volume);
-        let count = fitting(pages, offset, count, room);
-        if count == 0 {
+        let within = fitting(pages, offset, count, room);
+        if within == 0 {
             return Err(Errno::ENOSPC);
+        }
+        let count = fitting(pages, offset, within, self.quota_pages(caller, inode));
+        if count == 0 {
+            return Err(Errno::EDQUOT);
         }
         self.may_write_sealed(inode, offset + count)?;
         if self.drop_set_ids(caller, inode) {

@@ -35,6 +35,7 @@ mod permission;
 mod plain;
 pub mod proc_text;
 pub mod procfs;
+mod quota;
 mod remove;
 mod rename;
 mod table;

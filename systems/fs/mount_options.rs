@@ -1,7 +1,8 @@
 //! The `data` of mount(2): options by name, joined by commas (tmpfs(5), mount(8)).
 //!
-//! Not here: `hidepid` of proc(5), quotas and NUMA policies of tmpfs(5): `EINVAL`.
+//! Not here: `hidepid` of proc(5), NUMA policies of tmpfs(5): `EINVAL`.
 
+use super::quota::{self, QuotaOptions};
 use super::{Fs, PAGE_BYTES, VolumeKind};
 use crate::abi::Errno;
 use crate::abi::flags::{MS_DIRSYNC, MS_LAZYTIME, MS_MANDLOCK, MS_RDONLY, MS_SYNCHRONOUS};
@@ -20,6 +21,8 @@ pub(super) struct Options {
     pub(super) mode: Option<u32>,
     pub(super) uid: Option<u32>,
     pub(super) gid: Option<u32>,
+    /// Quotas of tmpfs(5).
+    pub(super) quotas: QuotaOptions,
 }
 
 impl Options {
@@ -100,7 +103,12 @@ impl Options {
             },
             b"mpol" if value == Some(b"default") => {}
             b"inode32" | b"inode64" | b"noswap" if value.is_none() => {}
-            _ => return Err(Errno::EINVAL),
+            _ => {
+                let number = value.map(|_| count(value)).transpose()?;
+                if !quota::read_option(&mut self.quotas, key, number)? {
+                    return Err(Errno::EINVAL);
+                }
+            }
         }
         Ok(())
     }

@@ -259,6 +259,7 @@ impl Fs {
         };
         self.set_source(id, Bytes(new.source.to_vec()), given);
         self.limit_volume(id, &options);
+        self.set_quotas(id, options.quotas);
         self.volumes[id.0 as usize].read_only = options.read_only;
         let (flags, order) = (new.flags, self.next_turn());
         let mount = self.insert_mount(Mount { flags, order, ..Mount::new(id, root, Some(at)) });
@@ -404,6 +405,12 @@ impl Fs {
         let volume = &self.volumes[id.0 as usize];
         let mut options = Options::of(volume_flags);
         options.read(volume.kind, data, self.capacity_pages())?;
+        // Quotas are the volume's from its first mount on, or never.
+        let asks = options.quotas.users || options.quotas.groups;
+        let had = volume.quotas.as_ref().map(|quotas| quotas.options).unwrap_or_default();
+        if asks && options.quotas != had {
+            return Err(Errno::EINVAL);
+        }
         let small = options.pages.is_some_and(|pages| pages < volume.pages)
             || options.inodes.is_some_and(|inodes| inodes < volume.inodes);
         if small {

@@ -276,7 +276,9 @@ impl Fs {
             self.upper_directory(overlay, parent, now)?;
             volume = self.upper_volume(overlay).ok_or(Errno::EROFS)?;
         }
-        let inode = self.add_inode(volume, kind, mode, (caller.cred.fsuid, gid), now);
+        let owner = (caller.cred.fsuid, gid);
+        self.quota_for_inode(caller, volume, &kind, owner)?;
+        let inode = self.add_inode(volume, kind, mode, owner, now);
         let row = self.inode_mut(inode);
         (row.nlink, row.linkable) = (0, flags & O_EXCL == 0);
         let name = Name::from_slice(format!("#{}", ino(inode)).as_bytes());

@@ -406,11 +406,12 @@ impl Fs {
         let (before, volume) = (row.held_bytes(), row.volume);
         let is_directory = matches!(row.kind, Kind::Directory(_));
         let row = self.inode_mut(to);
-        (row.mode, row.uid, row.gid) = (mode, uid, gid);
+        row.mode = mode;
         (row.atime, row.mtime, row.ctime, row.btime) = (atime, mtime, ctime, btime);
         row.xattrs = xattrs.filter(|all| !all.is_empty());
         let after = row.held_bytes();
         self.count_bytes(volume, before, after);
+        self.set_owner(to, uid, gid);
         if !is_directory {
             self.set_links(to, nlink);
         }

@@ -5,7 +5,7 @@
 //! extended attributes count too, as on a disk, each by a round number above what it takes here.
 //! Counters are kept by addition and subtraction; [`Fs::recount`] walks, when a tree is decoded and
 //! when it is audited. Beyond a limit creating and writing fail with `ENOSPC`; trees made without
-//! asking (`builder.rs`) may be larger, and then nothing is added. Not here: quotas.
+//! asking (`builder.rs`) may be larger, and then nothing is added. Not here: quotas (`quota.rs`).
 
 use super::inode::Inode;
 use super::{Fs, InodeId, Kind, PAGE_BYTES, Place, Volume, VolumeId, VolumeOptions};
@@ -177,6 +177,7 @@ impl Fs {
     /// Counts another number of pages of an inode's data.
     pub(super) fn count_pages(&mut self, inode: InodeId, before: u64, after: u64) {
         let volume = self.inodes.at(inode.0).volume;
+        self.count_owned_pages(inode, before, after);
         let volume = &mut self.volumes[volume.0 as usize];
         volume.pages = volume.pages + after - before;
         self.usage.bytes = self.usage.bytes + after * PAGE_BYTES - before * PAGE_BYTES;
@@ -201,6 +202,7 @@ impl Fs {
 
     /// Counts a new inode.
     pub(super) fn count_inode(&mut self, inode: &Inode) {
+        self.count_owned(inode);
         let volume = &mut self.volumes[inode.volume.0 as usize];
         volume.inodes += volume.inodes_of(inode);
         self.usage.inodes += 1;
@@ -213,6 +215,7 @@ impl Fs {
 
     /// Counts an inode less.
     pub(super) fn uncount_inode(&mut self, inode: &Inode) {
+        self.uncount_owned(inode);
         let volume = &mut self.volumes[inode.volume.0 as usize];
         volume.inodes -= volume.inodes_of(inode);
         self.usage.inodes -= 1;
@@ -240,6 +243,7 @@ impl Fs {
         let mut volumes = self.volumes.clone();
         for volume in &mut volumes {
             (volume.inodes, volume.pages, volume.held_bytes) = (0, 0, volume.own_bytes());
+            volume.quotas.iter_mut().for_each(|quotas| quotas.forget());
         }
         let (mut sizes, mut inodes) = (0u64, 0);
         for (_, inode) in self.inodes.iter() {
@@ -249,6 +253,7 @@ impl Fs {
             volume.inodes += volume.inodes_of(inode);
             volume.pages += inode.kind.present();
             volume.held_bytes += inode.held_bytes();
+            volume.quotas.iter_mut().for_each(|quotas| quotas.count(inode));
         }
         for (id, entry) in self.entries.iter() {
             // The top of a volume has no name.

@@ -8,6 +8,7 @@ use super::PAGE_BYTES;
 use super::inode::{EntryId, id};
 use super::overlay::Layers;
 use super::procfs::ProcNode;
+use super::quota::{QuotaOptions, Quotas};
 use super::usage::{DEFAULT_BYTES, DEFAULT_INODES};
 use crate::abi::flags::makedev;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
@@ -219,6 +220,8 @@ pub struct Volume {
     pub options: Option<VolumeOptions>,
     /// What an overlay is made of.
     pub layers: Option<Box<Layers>>,
+    /// What users and groups may take of it.
+    pub quotas: Option<Box<Quotas>>,
 }
 
 /// What was given when a volume was mounted (mount(2), tmpfs(5)).
@@ -244,6 +247,8 @@ crate::wire_struct!(VolumeOptions { flags, pages, inodes, mode, uid, gid });
 const HAS_OPTIONS: u8 = 2;
 /// The layers of an overlay follow, last of all.
 const HAS_LAYERS: u8 = 4;
+/// What its quotas are follows before them.
+const HAS_QUOTAS: u8 = 8;
 
 impl<'a> Wire<'a> for Volume {
     fn put(&self, out: &mut Vec<u8>) {
@@ -252,7 +257,8 @@ impl<'a> Wire<'a> for Volume {
         self.source.put(out);
         let options = self.options.map_or(0, |_| HAS_OPTIONS);
         let layers = self.layers.as_ref().map_or(0, |_| HAS_LAYERS);
-        out.push(u8::from(self.read_only) | options | layers);
+        let quotas = self.quotas.as_ref().map_or(0, |_| HAS_QUOTAS);
+        out.push(u8::from(self.read_only) | options | layers | quotas);
         self.root.put(out);
         let numbers = [self.inodes, self.max_inodes, self.pages, self.held_bytes, self.max_pages];
         for number in numbers {
@@ -260,6 +266,9 @@ impl<'a> Wire<'a> for Volume {
         }
         if let Some(options) = &self.options {
             options.put(out);
+        }
+        if let Some(quotas) = &self.quotas {
+            quotas.options.put(out);
         }
         if let Some(layers) = &self.layers {
             layers.as_ref().put(out);
@@ -271,12 +280,15 @@ impl<'a> Wire<'a> for Volume {
         let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
         let bits = from.byte()?;
         let is_overlay = bits & HAS_LAYERS != 0;
-        if bits > 1 | HAS_OPTIONS | HAS_LAYERS || is_overlay != (kind == VolumeKind::Overlay) {
-            return Err(from.error("0 to 7 for what is known of a volume, layers of an overlay"));
+        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS
+            || is_overlay != (kind == VolumeKind::Overlay)
+        {
+            return Err(from.error("0 to 15 for what is known of a volume, layers of an overlay"));
         }
         let root = Node::get(from)?;
         let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
         let options = if bits & HAS_OPTIONS == 0 { None } else { Some(VolumeOptions::get(from)?) };
+        let quotas = if bits & HAS_QUOTAS == 0 { None } else { Some(QuotaOptions::get(from)?) };
         let layers = if is_overlay { Some(Box::new(Layers::get(from)?)) } else { None };
         let read_only = bits & 1 != 0;
         Ok(Self {
@@ -292,6 +304,7 @@ impl<'a> Wire<'a> for Volume {
             max_pages,
             options,
             layers,
+            quotas: quotas.map(|options| Box::new(Quotas::new(options))),
         })
     }
 }
@@ -404,6 +417,7 @@ impl Volume {
             max_pages: DEFAULT_BYTES / PAGE_BYTES,
             options: None,
             layers: None,
+            quotas: None,
         }
     }
 
