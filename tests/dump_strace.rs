@@ -278,6 +278,7 @@ impl<'a> FieldSource<'a> for Plain {
             FieldValue::Set(_) => FieldValue::Set(SigSet(1 << 9)),
             FieldValue::Poll(_) => FieldValue::Poll(vec![PollFd { fd: 1, events: 4, revents: 0 }]),
             FieldValue::Lock(_) => FieldValue::Number(0),
+            FieldValue::Owner(_) => FieldValue::Owner(Default::default()),
             FieldValue::Termios(_) | FieldValue::Termios2(_) => FieldValue::Number(0),
             FieldValue::Timer(_) => FieldValue::Timer(Itimer { value_ns: 7000, interval_ns: 0 }),
             FieldValue::SigEvent(_) => {

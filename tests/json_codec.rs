@@ -169,7 +169,9 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
             FieldValue::Timer(_) => {
                 FieldValue::Timer(Itimer { value_ns: self.wide(), interval_ns: self.wide() })
             }
-            FieldValue::Lock(_) => match self.byte() % 2 {
+            FieldValue::Owner(_) => FieldValue::Owner(self.wired(2)),
+            FieldValue::Lock(_) => match self.byte() % 3 {
+                2 => FieldValue::Owner(self.wired(2)),
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
                 _ => FieldValue::Lock(self.wired(5)),
             },
@@ -300,9 +302,22 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 }
 
 fn info() -> impl Strategy<Value = SigInfo> {
-    (any::<i32>(), any::<i32>(), any::<u32>(), any::<u32>(), any::<i32>(), any::<u64>()).prop_map(
-        |(signo, code, pid, uid, status, value)| SigInfo { signo, code, pid, uid, status, value },
+    (
+        any::<i32>(),
+        prop_oneof![any::<i32>(), -6..9],
+        any::<u32>(),
+        any::<u32>(),
+        any::<i32>(),
+        any::<u64>(),
     )
+        .prop_map(|(signo, code, pid, uid, status, value)| SigInfo {
+            signo,
+            code,
+            pid,
+            uid,
+            status,
+            value,
+        })
 }
 
 fn stat() -> impl Strategy<Value = Stat> {
@@ -390,6 +405,8 @@ fn payload() -> impl Strategy<Value = (&'static str, Payload)> {
             .prop_map(|(cur, max)| ("prlimit64", Payload::Limit(Rlimit { cur, max }))),
         prop::collection::vec(dirent, 0..3).prop_map(|list| ("getdents64", Payload::Dirents(list))),
         lock.prop_map(|lock| ("fcntl", Payload::Lock(lock))),
+        (0..4u32, any::<i32>())
+            .prop_map(|(kind, pid)| ("fcntl", Payload::Owner(FileOwner { kind, pid }))),
         time().prop_map(|time| ("nanosleep", Payload::Time(time))),
         any::<(u64, u64)>().prop_map(|(value_ns, interval_ns)| {
             ("getitimer", Payload::Timer(Itimer { value_ns, interval_ns }))

@@ -62,8 +62,9 @@ fn form(style: Style, kind: &FieldValue<'_>) -> &'static str {
         (Style::Plain | Style::Optional, FieldValue::Limit(_)) => "{cur, max}",
         (Style::Plain | Style::Optional, FieldValue::Timer(_)) => "{interval, value}",
         (Style::Plain | Style::Optional, FieldValue::SigEvent(_)) => "{sigev_notify, ...}",
+        (Style::Plain | Style::Optional, FieldValue::Owner(_)) => "{type, pid}",
         (Style::Plain | Style::Optional, FieldValue::Lock(_)) => {
-            "number, or {type, whence, start, len}"
+            "number, {type, whence, start, len}, or {type, pid}"
         }
         (
             Style::Plain | Style::Optional,

@@ -209,6 +209,7 @@ fn field_text(style: Style, value: &FieldValue<'_>) -> String {
         FieldValue::Timer(timer) => structs::itimer(*timer, true),
         FieldValue::SigEvent(event) => structs::sigevent(event),
         FieldValue::Lock(lock) => structs::lock(lock, false),
+        FieldValue::Owner(owner) => structs::owner(*owner),
         FieldValue::Termios(termios) => structs::termios(termios),
         FieldValue::Termios2(termios) => structs::termios2(termios),
         FieldValue::Winsize(size) => structs::winsize(*size),

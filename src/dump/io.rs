@@ -153,6 +153,13 @@ fn fcntl(args: &mut Args<'_>, cmd: u32, arg: &FcntlArg) {
             };
             return;
         }
+        FcntlArg::Owner(owner) => {
+            match args.payload() {
+                Some(Payload::Owner(told)) => args.put_output(structs::owner(*told)),
+                _ => args.put(structs::owner(*owner)),
+            };
+            return;
+        }
         FcntlArg::Number(number) => *number,
     };
     match cmd {

@@ -8,10 +8,11 @@ use super::socket::{
     show_address, show_alt_stack, show_got, show_option_value,
 };
 use super::structs::{
-    Fields, read_action, read_epoll, read_info, read_limit, read_lock, read_numbers, read_poll,
-    read_status, read_termios, read_termios2, read_time, read_timer, read_winsize, show_action,
-    show_coarse_timer, show_epoll, show_info, show_limit, show_lock, show_numbers, show_poll,
-    show_status, show_termios, show_termios2, show_time, show_timer, show_winsize,
+    Fields, read_action, read_epoll, read_info, read_limit, read_lock, read_numbers, read_owner,
+    read_poll, read_status, read_termios, read_termios2, read_time, read_timer, read_winsize,
+    show_action, show_coarse_timer, show_epoll, show_info, show_limit, show_lock, show_numbers,
+    show_owner, show_poll, show_status, show_termios, show_termios2, show_time, show_timer,
+    show_winsize,
 };
 use super::text::{put_bytes, take_bytes};
 use super::{Form, JsonError, Object};
@@ -60,6 +61,7 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Number(_) if call == "timer_create" => "timerid",
         Payload::Number(_) if call == "clone" => "pidfd",
         Payload::Lock(_)
+        | Payload::Owner(_)
         | Payload::Termios(_)
         | Payload::Termios2(_)
         | Payload::Winsize(_)
@@ -97,6 +99,7 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Limit(limit) => show_limit(*limit),
         Payload::Dirents(entries) => show_entries(entries, lossless),
         Payload::Lock(lock) => show_lock(lock),
+        Payload::Owner(owner) => show_owner(*owner),
         Payload::Time(time) => show_time(*time),
         Payload::Timer(timer) if call.ends_with("itimer") => show_coarse_timer(*timer),
         Payload::Timer(timer) => show_timer(*timer),
@@ -298,6 +301,7 @@ impl<'a> FieldSource<'a> for FieldNames {
             FieldValue::Timer(timer) => FieldValue::Timer(*timer),
             FieldValue::SigEvent(event) => FieldValue::SigEvent(*event),
             FieldValue::Lock(lock) => FieldValue::Lock(*lock),
+            FieldValue::Owner(owner) => FieldValue::Owner(*owner),
             FieldValue::Termios(termios) => FieldValue::Termios(*termios),
             FieldValue::Termios2(termios) => FieldValue::Termios2(*termios),
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
@@ -433,6 +437,9 @@ fn read_arg(name: &str, value: &Value) -> Result<Payload, JsonError> {
     let has = |field: &str| value.get(field).is_some();
     if has("whence") {
         return Ok(Payload::Lock(read_lock(value, name)?));
+    }
+    if has("type") {
+        return Ok(Payload::Owner(read_owner(value, name)?));
     }
     if has("ispeed") {
         return Ok(Payload::Termios2(Box::new(read_termios2(value, name)?)));

@@ -6,8 +6,8 @@
 use super::names;
 use super::socket::{read_address, read_alt_stack, read_cred, read_messages, read_option_value};
 use super::structs::{
-    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_sigevent,
-    read_termios, read_termios2, read_time, read_timer, read_winsize,
+    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_owner, read_poll,
+    read_sigevent, read_termios, read_termios2, read_time, read_timer, read_winsize,
 };
 use super::text::{B64, c_string, decode};
 use super::{JsonError, Object, parse_object};
@@ -313,6 +313,10 @@ impl<'a> Source<'a> {
             FieldValue::Limit(_) => FieldValue::Limit(read_limit(value, name)?),
             FieldValue::Timer(_) => FieldValue::Timer(read_timer(value, name)?),
             FieldValue::SigEvent(_) => FieldValue::SigEvent(read_sigevent(value, name)?),
+            FieldValue::Lock(_) if value.is_object() && value.get("whence").is_none() => {
+                FieldValue::Owner(read_owner(value, name)?)
+            }
+            FieldValue::Owner(_) => FieldValue::Owner(read_owner(value, name)?),
             FieldValue::Lock(_) if value.is_object() => FieldValue::Lock(read_lock(value, name)?),
             FieldValue::Lock(_) => FieldValue::Number(self.fcntl_arg(name, value)?),
             FieldValue::Winsize(_) => FieldValue::Winsize(read_winsize(value, name)?),

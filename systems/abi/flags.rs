@@ -108,6 +108,10 @@ constants! {
     }
 }
 constants! {
+    /// Kinds of owner of F_SETOWN_EX.
+    OWNER_KINDS: u32 { F_OWNER_TID = 0, F_OWNER_PID = 1, F_OWNER_PGRP = 2 }
+}
+constants! {
     /// Descriptor flags of fcntl(2).
     FD_FLAGS: u32 { FD_CLOEXEC = 1 }
 }

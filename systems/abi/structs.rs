@@ -155,6 +155,15 @@ pub struct Flock {
     pub pid: i32,
 }
 
+/// `struct f_owner_ex` of fcntl(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct FileOwner {
+    /// `F_OWNER_*`.
+    pub kind: u32,
+    /// A thread, a process or a group.
+    pub pid: i32,
+}
+
 /// `struct itimerval` of setitimer(2), in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Itimer {
@@ -328,6 +337,7 @@ crate::wire_struct!(Dirent { ino, off, kind, name });
 crate::wire_struct!(PollFd { fd, events, revents });
 crate::wire_struct!(EpollEvent { events, data });
 crate::wire_struct!(Rlimit { cur, max });
+crate::wire_struct!(FileOwner { kind, pid });
 crate::wire_struct!(Flock { kind, whence, start, len, pid });
 crate::wire_struct!(Itimer { value_ns, interval_ns });
 crate::wire_struct!(SigEvent { notify, signo, value, thread });

@@ -36,7 +36,7 @@ impl Kernel {
                 *flags = *flags & !O_NONBLOCK | if number != 0 { O_NONBLOCK } else { 0 };
                 Ok(Answer::default())
             }
-            FIOASYNC => self.set_async(row, number != 0),
+            FIOASYNC => self.ioctl_async((task, row, fd), number != 0),
             _ if let Some(side) = self.rows[row].terminal => {
                 self.terminal_ioctl(task, row, side, (fd, request, arg))
             }

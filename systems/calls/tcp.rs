@@ -7,6 +7,7 @@
 //! call that causes it. Not here: names (`inet.rs`), urgent bytes (`urgent.rs`),
 //! time-outs of the protocol.
 
+use super::notices::Reason;
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
@@ -42,12 +43,6 @@ impl Kernel {
 
     fn set_link(&mut self, socket: SocketRow, link: Link) {
         self.rows[socket].more_mut().link = link;
-    }
-
-    /// Whether a connection is asked for and not there.
-    pub(super) fn is_connecting(&self, socket: SocketRow) -> bool {
-        let state = self.rows[socket].more.as_deref().map(|more| more.state);
-        state == Some(State::Connecting)
     }
 
     /// connect(2).
@@ -138,13 +133,22 @@ impl Kernel {
         if !is_full && self.has_memory(2 * memory::SOCKET_BYTES) {
             return self.establish(task, socket, listener);
         }
-        self.rows[socket].more_mut().state = State::Connecting;
+        self.begin_knocking(socket);
         let waiting = self.socket_ref(socket);
-        self.rows[listener].more_mut().knocking.push_back(waiting);
+        let mut knocking = core::mem::take(&mut self.rows[listener].more_mut().knocking);
+        // Those that gave up are forgotten now and then.
+        if knocking.len().is_power_of_two() {
+            knocking.retain(|other| {
+                self.live_socket(*other).is_some_and(|socket| self.is_connecting(socket))
+            });
+        }
+        knocking.push_back(waiting);
+        self.rows[listener].more_mut().knocking = knocking;
     }
 
     /// Makes the other end, which waits to be accepted.
     fn establish(&mut self, task: TaskRow, socket: SocketRow, listener: SocketRow) {
+        self.end_asking(socket);
         let state = &self.rows[listener];
         let (domain, kind, protocol) = (state.domain, state.kind, state.protocol);
         let mut options =
@@ -160,12 +164,12 @@ impl Kernel {
         (more.name, more.remote, more.options) = (name, peer, options);
         (more.link, more.is_pending, more.has_port) = (Link::Connected, true, true);
         self.index_port(new);
-        let own = &mut self.rows[socket];
-        own.peer = Peer::At(new);
-        own.more_mut().state = State::Idle;
+        self.rows[socket].peer = Peer::At(new);
         self.rows[listener].more_mut().pending.push_back(new);
         self.socket_changed(listener);
+        self.tell_socket(listener, Reason::Input);
         self.socket_changed(socket);
+        self.tell_socket(socket, Reason::Output);
     }
 
     /// A listener has room: who waited longest gets it.
@@ -187,6 +191,7 @@ impl Kernel {
 
     /// Back to where no connection was asked for. The port stays.
     fn disconnect(&mut self, socket: SocketRow) {
+        self.end_asking(socket);
         self.stop_listening(socket);
         if let Peer::At(other) = self.rows[socket].peer {
             self.reset_by_peer(other);
@@ -206,6 +211,7 @@ impl Kernel {
         let state = &mut self.rows[socket];
         (state.peer, state.shut, state.error) = (Peer::None, 0, None);
         self.socket_changed(socket);
+        self.tell_socket(socket, Reason::Error);
     }
 
     /// listen(2).
@@ -261,13 +267,15 @@ impl Kernel {
     }
 
     /// A connection ends with an error; what came before can still be read.
-    fn reset(&mut self, socket: SocketRow, errno: Errno) {
+    pub(super) fn reset(&mut self, socket: SocketRow, errno: Errno) {
+        self.end_asking(socket);
         let state = &mut self.rows[socket];
         (state.peer, state.error) = (Peer::None, Some(errno));
         state.shut |= BOTH;
-        state.more_mut().state = State::Idle;
+        state.more_mut();
         self.leave_unchosen_port(socket);
         self.socket_changed(socket);
+        self.tell_socket(socket, Reason::Error);
     }
 
     /// The other end threw the connection away: who had heard that it sends no more learns that
@@ -295,6 +303,9 @@ impl Kernel {
                     self.finish(socket);
                 }
                 self.socket_changed(other);
+                let over = self.rows[other].shut & BOTH == BOTH;
+                self.tell_socket(other, if over { Reason::HangUp } else { Reason::Input });
+                self.tell_socket(other, Reason::Input);
             }
         }
         self.socket_changed(socket);
@@ -328,6 +339,7 @@ impl Kernel {
 
     /// The last descriptor is closed: what was not read is a reset, and so is `SO_LINGER` with 0.
     pub(super) fn end_tcp(&mut self, socket: SocketRow, embryo: bool) {
+        self.end_asking(socket);
         self.stop_listening(socket);
         let linger = |name| self.rows[socket].option(SOL_SOCKET, name);
         let throws = linger(SO_LINGER) == Some(1)
@@ -411,6 +423,7 @@ impl Kernel {
             self.mark_urgent(other);
         }
         self.socket_woken(other, Wake::READABLE);
+        (0..=u32::from(is_urgent)).for_each(|_| self.tell_socket(other, Reason::Input));
         Ok(true)
     }
 

@@ -6,8 +6,8 @@
 use crate::abi::flags::Names;
 use crate::abi::socket::{Message, OptionValue, Ucred};
 use crate::abi::{
-    Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Termios,
-    Termios2, Timespec, Winsize,
+    Address, AltStack, FileOwner, Flock, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet,
+    Termios, Termios2, Timespec, Winsize,
 };
 use crate::wire::Wire;
 use alloc::borrow::Cow;
@@ -72,6 +72,8 @@ pub enum FieldValue<'a> {
     SigEvent(SigEvent),
     /// A record lock.
     Lock(Flock),
+    /// Who is told by signals.
+    Owner(FileOwner),
     /// Terminal settings.
     Termios(Termios),
     /// The same with their speeds.
@@ -230,6 +232,8 @@ pub enum FcntlArg {
     Number(i64),
     /// A lock.
     Lock(Flock),
+    /// Who is told by signals.
+    Owner(FileOwner),
 }
 
 impl<'a> Field<'a> for FcntlArg {
@@ -240,6 +244,7 @@ impl<'a> Field<'a> for FcntlArg {
         match self {
             FcntlArg::Number(number) => FieldValue::Number(i128::from(*number)),
             FcntlArg::Lock(lock) => FieldValue::Lock(*lock),
+            FcntlArg::Owner(owner) => FieldValue::Owner(*owner),
         }
     }
     fn read(value: FieldValue<'a>) -> Option<Self> {
@@ -247,6 +252,7 @@ impl<'a> Field<'a> for FcntlArg {
             FieldValue::Number(number) => i64::try_from(number).ok().map(FcntlArg::Number),
             FieldValue::Null => Some(FcntlArg::Number(0)),
             FieldValue::Lock(lock) => Some(FcntlArg::Lock(lock)),
+            FieldValue::Owner(owner) => Some(FcntlArg::Owner(owner)),
             _ => None,
         }
     }
@@ -289,7 +295,7 @@ impl<'a> Field<'a> for IoctlArg {
     }
 }
 
-crate::wire_enum!(FcntlArg { 0 Number(number), 1 Lock(lock) });
+crate::wire_enum!(FcntlArg { 0 Number(number), 1 Lock(lock), 2 Owner(owner) });
 crate::wire_enum!(IoctlArg {
     0 Number(number), 1 Winsize(size), 2 Termios(termios), 23 Termios2(termios)
 });

@@ -64,7 +64,8 @@ pub(crate) fn signal_number(name: &str) -> Option<u64> {
 pub(crate) fn signal_code(signal: i32, code: i32) -> Value {
     let common = name(SI_CODES, i64::from(code) as u64);
     let child = name(CHILD_CODES, i64::from(code) as u64).filter(|_| signal == libc::SIGCHLD);
-    common.or(child).map_or_else(|| code.into(), Value::from)
+    let polled = name(POLL_CODES, i64::from(code) as u64).filter(|_| signal != libc::SIGCHLD);
+    common.or(child).or(polled).map_or_else(|| code.into(), Value::from)
 }
 
 /// An errno's name.
@@ -80,6 +81,15 @@ table!(SIGNALS:
 /// The first real-time signal of the kernel, `SIGRT_0`: strace's names count from it.
 const FIRST_REAL_TIME: u64 = 32;
 table!(SI_CODES: SI_USER SI_KERNEL SI_QUEUE SI_TIMER SI_MESGQ SI_ASYNCIO SI_SIGIO SI_TKILL);
+/// `POLL_*` of sigaction(2), which the C library's crate has no names for.
+pub(crate) const POLL_CODES: Table = &[
+    ("POLL_IN", 1),
+    ("POLL_OUT", 2),
+    ("POLL_MSG", 3),
+    ("POLL_ERR", 4),
+    ("POLL_PRI", 5),
+    ("POLL_HUP", 6),
+];
 table!(CHILD_CODES: CLD_EXITED CLD_KILLED CLD_DUMPED CLD_TRAPPED CLD_STOPPED CLD_CONTINUED);
 table!(SA_FLAGS:
     SA_RESTART SA_SIGINFO SA_NOCLDSTOP SA_NOCLDWAIT SA_NODEFER SA_RESETHAND SA_ONSTACK);
@@ -129,6 +139,10 @@ table!(FCNTL:
     F_DUPFD F_DUPFD_CLOEXEC F_GETFD F_SETFD F_GETFL F_SETFL F_GETLK F_SETLK F_SETLKW F_SETOWN
     F_GETOWN F_OFD_GETLK F_OFD_SETLK F_OFD_SETLKW F_SETLEASE F_GETLEASE F_NOTIFY F_SETPIPE_SZ
     F_GETPIPE_SZ F_ADD_SEALS F_GET_SEALS);
+/// Commands that the C library's crate has no names for (asm-generic/fcntl.h).
+pub(crate) const MORE_FCNTL: Table =
+    &[("F_SETSIG", 10), ("F_GETSIG", 11), ("F_SETOWN_EX", 15), ("F_GETOWN_EX", 16)];
+pub(crate) const OWNER_TYPE: Table = &[("F_OWNER_TID", 0), ("F_OWNER_PID", 1), ("F_OWNER_PGRP", 2)];
 table!(FCNTL_ARG:
     FD_CLOEXEC O_RDONLY O_WRONLY O_RDWR O_APPEND O_NONBLOCK O_NDELAY O_ASYNC O_DIRECT O_NOATIME
     O_CREAT O_EXCL O_TRUNC O_SYNC O_DSYNC O_CLOEXEC O_PATH F_RDLCK F_WRLCK F_UNLCK F_SEAL_SEAL
@@ -180,7 +194,7 @@ table!(SOCKET_OPTIONS:
     SO_SNDLOWAT SO_RCVTIMEO SO_SNDTIMEO SO_ACCEPTCONN SO_PROTOCOL SO_DOMAIN SO_SNDBUFFORCE
     SO_RCVBUFFORCE SO_PEEK_OFF SO_PRIORITY SO_MARK SO_BINDTODEVICE SO_INCOMING_CPU
     SO_TIMESTAMP SO_NO_CHECK);
-table!(TCP_OPTIONS: TCP_NODELAY TCP_MAXSEG TCP_CORK TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT);
+table!(TCP_OPTIONS: TCP_SYNCNT TCP_USER_TIMEOUT TCP_NODELAY TCP_MAXSEG TCP_CORK TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT);
 table!(IP_OPTIONS:
     IP_TOS IP_TTL IP_RECVTTL IP_RECVERR IP_PKTINFO
     IP_MULTICAST_IF IP_MULTICAST_TTL IP_MULTICAST_LOOP
