@@ -291,6 +291,7 @@ impl<'a> FieldSource<'a> for Plain {
             FieldValue::Action(action) => FieldValue::Action(*action),
             FieldValue::Limit(limit) => FieldValue::Limit(*limit),
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
+            FieldValue::Interface(interface) => FieldValue::Interface(*interface),
             FieldValue::Address(_) => FieldValue::Address(Address::Unix(Bytes(b"/s".to_vec()))),
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
             FieldValue::Cred(cred) => FieldValue::Cred(*cred),

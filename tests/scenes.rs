@@ -43,6 +43,16 @@ fn connections_that_nobody_answers() {
     play(internet::connections());
 }
 
+#[test]
+fn interfaces_and_broadcasts() {
+    play(internet::interfaces());
+}
+
+#[test]
+fn ticks_of_a_timer() {
+    play(internet::ticks());
+}
+
 /// TCP_SYNCNT and TCP_USER_TIMEOUT in ms, 0 where not set, and after how many ms connect(2) was
 /// ETIMEDOUT on Linux 6.18, less what its timers were late.
 const TRIES: [(i64, i64, u64); 11] = [

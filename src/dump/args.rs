@@ -213,6 +213,7 @@ fn field_text(style: Style, value: &FieldValue<'_>) -> String {
         FieldValue::Termios(termios) => structs::termios(termios),
         FieldValue::Termios2(termios) => structs::termios2(termios),
         FieldValue::Winsize(size) => structs::winsize(*size),
+        FieldValue::Interface(interface) => structs::interface(interface),
         FieldValue::Address(address) => structs::address(address).0,
         FieldValue::AltStack(stack) => structs::alt_stack(*stack),
         FieldValue::Cred(cred) => structs::cred(*cred),

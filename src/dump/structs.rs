@@ -4,17 +4,18 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tickernel_systems::abi::flags::{
-    ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, EPOLL_EVENTS, LOCK_KINDS,
-    OWNER_KINDS, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS, STATX_MASKS,
-    UTIME_SPECIALS, WHENCES, major, minor, name_of,
+    ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, EPOLL_EVENTS, INTERFACE_FLAGS,
+    LOCK_KINDS, OWNER_KINDS, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS,
+    STATX_MASKS, UTIME_SPECIALS, WHENCES, major, minor, name_of,
 };
 use tickernel_systems::abi::signal::{
     CHILD_CODES, CLD_EXITED, POLL_CODES, SI_CODES, SI_KERNEL, SI_QUEUE, SI_TIMER, SIG_DFL, SIG_IGN,
 };
 use tickernel_systems::abi::socket::{OptionValue, Ucred};
 use tickernel_systems::abi::{
-    Address, AltStack, Dirent, EpollEvent, FileOwner, Flock, Itimer, Rlimit, SigAction, SigEvent,
-    SigInfo, Signal, Stat, Statfs, Termios, Termios2, Timespec, WaitStatus, Winsize,
+    Address, AltStack, Dirent, EpollEvent, FileOwner, Flock, Interface, InterfaceValue, Itimer,
+    Rlimit, SigAction, SigEvent, SigInfo, Signal, Stat, Statfs, Termios, Termios2, Timespec,
+    WaitStatus, Winsize,
 };
 
 use super::values::{choice, flags, hex, list, mode, raw, signal, sigset, text};
@@ -239,6 +240,26 @@ pub(super) fn poll_events(events: u16) -> String {
 pub(super) fn epoll_event(event: EpollEvent) -> String {
     let EpollEvent { events, data } = event;
     format!("{{events={}, data={{u32={}, u64={data}}}}}", flags(events, EPOLL_EVENTS), data as u32)
+}
+
+/// `{ifr_name=…, ifr_ifindex=…}`
+pub(super) fn interface(interface: &Interface) -> String {
+    let end = interface.name.iter().position(|byte| *byte == 0).unwrap_or(interface.name.len());
+    let name = text(&interface.name[..end]);
+    let value = match interface.value {
+        InterfaceValue::Nothing => return format!("{{ifr_name={name}}}"),
+        InterfaceValue::Index(index) => format!("ifr_ifindex={index}"),
+        InterfaceValue::Number(number) => format!("ifr_mtu={number}"),
+        InterfaceValue::Flags(bits) => format!("ifr_flags={}", flags(bits, INTERFACE_FLAGS)),
+        InterfaceValue::Address(host) => {
+            let host = Ipv4Addr::from(host);
+            format!(
+                "ifr_addr={{sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr(\"{host}\")}}"
+            )
+        }
+        InterfaceValue::Hardware(kind) => format!("ifr_hwaddr={{sa_family={kind}}}"),
+    };
+    format!("{{ifr_name={name}, {value}}}")
 }
 
 /// `{ws_row=…, …}`

@@ -2,6 +2,7 @@
 //! `{"blocked":…}`, and the end of a blocked call.
 
 use super::files::{read_entries, read_stat, read_statfs, show_entries, show_stat, show_statfs};
+use super::interface;
 use super::names;
 use super::socket::{
     put_received, read_address, read_alt_stack, read_got, read_option_value, read_received,
@@ -65,6 +66,8 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         | Payload::Termios(_)
         | Payload::Termios2(_)
         | Payload::Winsize(_)
+        | Payload::Interface(_)
+        | Payload::Interfaces(..)
         | Payload::Number(_) => "arg",
     }
 }
@@ -106,6 +109,8 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Termios(termios) => show_termios(termios),
         Payload::Termios2(termios) => show_termios2(termios),
         Payload::Winsize(size) => show_winsize(*size),
+        Payload::Interface(interface) => interface::show_interface(interface),
+        Payload::Interfaces(bytes, all) => interface::show_interfaces(*bytes, all),
         Payload::Address(address) => show_address(address),
         Payload::AltStack(stack) => show_alt_stack(*stack),
         Payload::OptionValue(value) => show_option_value(value),
@@ -305,6 +310,7 @@ impl<'a> FieldSource<'a> for FieldNames {
             FieldValue::Termios(termios) => FieldValue::Termios(*termios),
             FieldValue::Termios2(termios) => FieldValue::Termios2(*termios),
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
+            FieldValue::Interface(interface) => FieldValue::Interface(*interface),
             FieldValue::Address(address) => FieldValue::Address(address.clone()),
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
             FieldValue::Cred(cred) => FieldValue::Cred(*cred),
@@ -446,6 +452,13 @@ fn read_arg(name: &str, value: &Value) -> Result<Payload, JsonError> {
     }
     if has("cc") {
         return Ok(Payload::Termios(Box::new(read_termios(value, name)?)));
+    }
+    if has("ifc_len") {
+        let (bytes, all) = interface::read_interfaces(value, name)?;
+        return Ok(Payload::Interfaces(bytes, all));
+    }
+    if interface::is_interface(value) {
+        return Ok(Payload::Interface(interface::read_interface(value, name)?));
     }
     if has("ws_row") {
         return Ok(Payload::Winsize(read_winsize(value, name)?));

@@ -77,6 +77,7 @@ impl FieldSink for Sink<'_> {
             FieldValue::Termios(termios) => show_termios(&termios),
             FieldValue::Termios2(termios) => show_termios2(&termios),
             FieldValue::Winsize(size) => show_winsize(size),
+            FieldValue::Interface(interface) => super::interface::show_interface(&interface),
             FieldValue::Address(address) => show_address(&address),
             FieldValue::AltStack(stack) => show_alt_stack(stack),
             FieldValue::Cred(cred) => show_cred(cred),

@@ -19,6 +19,7 @@ mod ids;
 mod inet;
 mod inet_options;
 pub(crate) mod inotify;
+mod interfaces;
 mod io;
 mod ioctl;
 pub(crate) mod job_control;

@@ -6,8 +6,8 @@
 use crate::abi::flags::Names;
 use crate::abi::socket::{Message, OptionValue, Ucred};
 use crate::abi::{
-    Address, AltStack, FileOwner, Flock, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet,
-    Termios, Termios2, Timespec, Winsize,
+    Address, AltStack, FileOwner, Flock, Interface, PollFd, Rlimit, SigAction, SigEvent, SigInfo,
+    SigSet, Termios, Termios2, Timespec, Winsize,
 };
 use crate::wire::Wire;
 use alloc::borrow::Cow;
@@ -80,6 +80,8 @@ pub enum FieldValue<'a> {
     Termios2(Termios2),
     /// A window size.
     Winsize(Winsize),
+    /// An interface.
+    Interface(Interface),
     /// A socket's address.
     Address(Address),
     /// An alternate signal stack.
@@ -269,6 +271,8 @@ pub enum IoctlArg {
     Termios(Termios),
     /// The same with their speeds.
     Termios2(Termios2),
+    /// An interface.
+    Interface(Interface),
 }
 
 impl<'a> Field<'a> for IoctlArg {
@@ -279,6 +283,7 @@ impl<'a> Field<'a> for IoctlArg {
         match self {
             IoctlArg::Number(number) => FieldValue::Number(i128::from(*number)),
             IoctlArg::Winsize(size) => FieldValue::Winsize(*size),
+            IoctlArg::Interface(interface) => FieldValue::Interface(*interface),
             IoctlArg::Termios(termios) => FieldValue::Termios(*termios),
             IoctlArg::Termios2(termios) => FieldValue::Termios2(*termios),
         }
@@ -288,6 +293,7 @@ impl<'a> Field<'a> for IoctlArg {
             FieldValue::Number(number) => i64::try_from(number).ok().map(IoctlArg::Number),
             FieldValue::Null => Some(IoctlArg::Number(0)),
             FieldValue::Winsize(size) => Some(IoctlArg::Winsize(size)),
+            FieldValue::Interface(interface) => Some(IoctlArg::Interface(interface)),
             FieldValue::Termios(termios) => Some(IoctlArg::Termios(termios)),
             FieldValue::Termios2(termios) => Some(IoctlArg::Termios2(termios)),
             _ => None,
@@ -297,5 +303,6 @@ impl<'a> Field<'a> for IoctlArg {
 
 crate::wire_enum!(FcntlArg { 0 Number(number), 1 Lock(lock), 2 Owner(owner) });
 crate::wire_enum!(IoctlArg {
-    0 Number(number), 1 Winsize(size), 2 Termios(termios), 23 Termios2(termios)
+    0 Number(number), 1 Winsize(size), 2 Termios(termios), 23 Termios2(termios),
+    24 Interface(interface)
 });

@@ -64,3 +64,85 @@ pub(crate) fn asking(tries: i64, user_ms: i64) -> Program {
     let options = all([set_if("TCP_SYNCNT", tries), set_if("TCP_USER_TIMEOUT", user_ms)]);
     all([full_list(4000), options, fork(), by(2, connect(5, port(4000)))])
 }
+
+/// What each request of netdevice(7) says of each name, to each family's sockets.
+pub(crate) fn interfaces() -> Vec<Scene> {
+    let requests = [
+        "SIOCGIFFLAGS",
+        "SIOCGIFADDR",
+        "SIOCGIFDSTADDR",
+        "SIOCGIFBRDADDR",
+        "SIOCGIFNETMASK",
+        "SIOCGIFMETRIC",
+        "SIOCGIFMTU",
+        "SIOCGIFHWADDR",
+        "SIOCGIFINDEX",
+        "SIOCGIFTXQLEN",
+    ];
+    let ask = |fd: i64| {
+        let names = ["lo", "eth0", "", "lo:1", "lo0123456789abcd"];
+        let named = requests.iter().flat_map(|request| {
+            names.iter().flat_map(|name| ioctl(fd, request, json!({"ifr_name": name})))
+        });
+        let numbered = [1, 0, 2, -1].into_iter().flat_map(|index| {
+            ioctl(fd, "SIOCGIFNAME", json!({"ifr_name": "", "ifr_ifindex": index}))
+        });
+        let listed =
+            [200, 0, 39, 40, 41].into_iter().flat_map(|length| ioctl(fd, "SIOCGIFCONF", length));
+        named.chain(numbered).chain(listed).collect::<Program>()
+    };
+    let sockets = [
+        ("AF_INET", "SOCK_DGRAM"),
+        ("AF_INET", "SOCK_STREAM"),
+        ("AF_INET6", "SOCK_DGRAM"),
+        ("AF_UNIX", "SOCK_STREAM"),
+    ];
+    let of_socket = |(family, kind): (&str, &str)| all([socket(family, kind), ask(3), close(3)]);
+    vec![
+        ("interfaces", sockets.into_iter().flat_map(of_socket).collect()),
+        ("a pipe has no interface", all([pipe(), ask(3)])),
+        ("who may send to all", all([broadcasts(false), broadcasts(true)])),
+    ]
+}
+
+/// Datagrams and connections to hosts of every kind.
+fn broadcasts(allowed: bool) -> Program {
+    let hosts = [
+        "255.255.255.255",
+        "127.255.255.255",
+        "127.0.0.0",
+        "127.1.255.255",
+        "10.0.0.255",
+        "240.0.0.1",
+        "224.0.0.1",
+    ];
+    let to = |host: &str| {
+        let addr = json!({"family": "AF_INET", "addr": host, "port": 9});
+        let option = set(3, "SOL_SOCKET", "SO_BROADCAST", allowed.into());
+        all([
+            all([socket("AF_INET", "SOCK_DGRAM"), option]),
+            call("sendto", json!({"sockfd": 3, "data": "x", "addr": addr})),
+            all([connect(3, addr.clone()), write(3, "x"), close(3)]),
+            all([socket("AF_INET", "SOCK_STREAM"), connect(3, addr), close(3)]),
+        ])
+    };
+    hosts.into_iter().flat_map(to).collect()
+}
+
+/// TFD_IOC_SET_TICKS.
+pub(crate) fn ticks() -> Vec<Scene> {
+    let make = json!({"clockid": "CLOCK_MONOTONIC", "flags": "TFD_NONBLOCK"});
+    let arm = json!({"fd": 3, "flags": "0",
+        "new_value": {"interval": {"sec": 0, "nsec": 0}, "value": {"sec": 100, "nsec": 0}}});
+    let ticks = |count: i64| ioctl(3, "TFD_IOC_SET_TICKS", count);
+    vec![(
+        "ticks",
+        all([
+            all([call("timerfd_create", make), poll(3), ticks(5), poll(3), read(3, 8)]),
+            all([read(3, 8), ticks(0), call("timerfd_settime", arm.clone()), ticks(7), ticks(9)]),
+            all([read(3, 8), ticks(3), call("timerfd_settime", arm), read(3, 8), fork()]),
+            all([fcntl(3, "F_SETFL", "0"), by(2, read(3, 8)), ticks(-1), ticks(1)]),
+            all([pipe(), ioctl(4, "TFD_IOC_SET_TICKS", 1)]),
+        ]),
+    )]
+}

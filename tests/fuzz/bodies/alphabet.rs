@@ -429,6 +429,7 @@ impl FieldSource<'static> for Chooser<'_, '_> {
             (FieldValue::OptionValue(_), _) => FieldValue::OptionValue(self.option_value()),
             (FieldValue::Messages(_), _) => FieldValue::Messages(self.messages()),
             (FieldValue::Address(_), _) => FieldValue::Address(self.address()),
+            (FieldValue::Interface(_), _) => FieldValue::Interface(Default::default()),
             (FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_), _) => {
                 match self.byte() % 4 {
                     0 => FieldValue::Number(self.argument().into()),
