@@ -49,6 +49,11 @@ fn interfaces_and_broadcasts() {
 }
 
 #[test]
+fn members_of_groups() {
+    play(internet::groups());
+}
+
+#[test]
 fn ticks_of_a_timer() {
     play(internet::ticks());
 }

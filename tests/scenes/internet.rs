@@ -146,3 +146,30 @@ pub(crate) fn ticks() -> Vec<Scene> {
         ]),
     )]
 }
+
+/// MCAST_JOIN_GROUP and MCAST_LEAVE_GROUP of both levels, by each family's sockets.
+pub(crate) fn groups() -> Vec<Scene> {
+    let groups = ["ff02::1", "ff05::7", "ff01::3", "224.0.0.9", "::1", "10.0.0.1"];
+    let ask = |level: &'static str| {
+        let request = move |name: &str, group: &str, index: i64| {
+            let value = json!({"group": group, "interface": "0.0.0.0", "ifindex": index});
+            let fields = json!({"sockfd": 3, "level": level, "optname": name, "optval": value});
+            call("setsockopt", fields)
+        };
+        let indexes = [0, 1, 2];
+        let pairs = groups.iter().flat_map(move |group| indexes.map(|index| (*group, index)));
+        let one = move |(group, index)| {
+            let (join, leave) = ("MCAST_JOIN_GROUP", "MCAST_LEAVE_GROUP");
+            let twice = all([request(join, group, index), request(join, group, index)]);
+            all([twice, request(leave, group, index), request(leave, group, index)])
+        };
+        pairs.flat_map(one).collect::<Program>()
+    };
+    let of_socket = |(family, level)| all([socket(family, "SOCK_DGRAM"), ask(level), close(3)]);
+    vec![
+        ("groups of IPv6", of_socket(("AF_INET6", "IPPROTO_IPV6"))),
+        ("groups of IPv4", of_socket(("AF_INET", "IPPROTO_IP"))),
+        ("groups of IPv4 by a socket of IPv6", of_socket(("AF_INET6", "IPPROTO_IP"))),
+        ("groups of IPv6 by a socket of IPv4", of_socket(("AF_INET", "IPPROTO_IPV6"))),
+    ]
+}
