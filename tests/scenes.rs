@@ -14,6 +14,8 @@ mod ours;
 mod internet;
 #[path = "scenes/notices.rs"]
 mod notices;
+#[path = "scenes/tcp_info.rs"]
+mod tcp_info;
 #[path = "scenes/words.rs"]
 mod words;
 
@@ -51,6 +53,11 @@ fn interfaces_and_broadcasts() {
 #[test]
 fn members_of_groups() {
     play(internet::groups());
+}
+
+#[test]
+fn what_tcp_info_tells() {
+    tcp_info::play();
 }
 
 #[test]

@@ -173,3 +173,9 @@ pub(crate) fn groups() -> Vec<Scene> {
         ("groups of IPv6 by a socket of IPv4", of_socket(("AF_INET", "IPPROTO_IPV6"))),
     ]
 }
+
+/// A port of the family's own host.
+pub(crate) fn stream_to(family: &str, port: u16) -> serde_json::Value {
+    let addr = if family == "AF_INET" { "127.0.0.1" } else { "::1" };
+    json!({"family": family, "addr": addr, "port": port})
+}
