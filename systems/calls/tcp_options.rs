@@ -2,10 +2,10 @@
 //! `TCP_INFO` tells.
 //!
 //! Of `TCP_INFO` there is what does not depend on time or on what the wire was like: the state,
-//! the options that both ends have agreed on, sizes of segments and windows, and of a listener how
-//! many connections wait and how many may; all else is 0. The sizes are those of a connection
-//! through which nothing has gone. Of the algorithms against congestion there are the two that every Linux has. Found by
-//! experiment on Linux 6.18.
+//! the options that both ends have agreed on, sizes of segments and windows, and of a listener
+//! how many connections wait and how many may; all else is 0. The sizes are those of a connection
+//! through which nothing has gone. Of the algorithms against congestion there are the two that
+//! every Linux has. Found by experiment on Linux 6.18.
 
 use super::tcp::{FIN_GOT, FIN_SENT};
 use crate::abi::Errno;
