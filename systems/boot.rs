@@ -161,6 +161,8 @@ impl Kernel {
             locks: BTreeMap::new(),
             record_locks: BTreeMap::new(),
             inotify: Default::default(),
+            asking_sockets: Default::default(),
+            hearers: Default::default(),
             timerfds: Default::default(),
             user_watches: Default::default(),
             pidfds: BTreeMap::new(),

@@ -3,7 +3,7 @@
 //!
 //! In wake mode OnDemand calls give up only when they are resumed; alarms ring in both.
 
-use crate::abi::Errno;
+use crate::abi::{Address, Errno};
 use crate::components::Waiting;
 use crate::event::{Answer, Completed, Payload};
 use crate::kernel::{Changed, Kernel, WakeMode};
@@ -34,6 +34,10 @@ impl Kernel {
                     self.timerfd_is_due(id);
                     self.settle();
                 }
+                Due::Connection(id) => {
+                    self.asking_is_over(id);
+                    self.settle();
+                }
                 Due::Alarm(pid) => {
                     self.ring(pid);
                     self.settle();
@@ -56,10 +60,16 @@ pub(crate) fn expired_result(on: &mut Waiting) -> Completed {
         Waiting::Epoll { .. } => Completed::Done(Answer::with(Payload::Epoll(Vec::new()))),
         // Only reads of the face have a deadline.
         Waiting::Signal { .. } | Waiting::PipeRead { .. } => Completed::Failed(Errno::EAGAIN),
+        // It is still asked for.
+        Waiting::Connect { address, .. }
+            if matches!(**address, Address::Inet(..) | Address::Inet6(..)) =>
+        {
+            Completed::Failed(Errno::EINPROGRESS)
+        }
         // SO_RCVTIMEO, SO_SNDTIMEO (socket(7)).
+        Waiting::Connect { .. } => Completed::Failed(Errno::EAGAIN),
         Waiting::SocketRead { .. }
         | Waiting::SocketWrite { .. }
-        | Waiting::Connect { .. }
         | Waiting::Splice(_)
         | Waiting::Accept { .. } => Completed::Failed(Errno::EAGAIN),
         // What a read with VTIME has by then.

@@ -233,6 +233,8 @@ pub struct Kernel {
     pub(crate) terminals: BTreeMap<u32, TerminalRow>,
     /// Instances of inotify(7).
     pub(crate) inotify: crate::calls::inotify::Inotify,
+    /// Sockets that wait for a connection, by id; follows from the sockets.
+    pub(crate) asking_sockets: BTreeMap<u64, SocketRow>,
     /// Who has which name among sockets.
     pub(crate) sockets: crate::tables::SocketNames,
     /// Descriptors that travel in messages.
@@ -240,6 +242,8 @@ pub struct Kernel {
     /// The timers of timer_create(2).
     pub(crate) timers: crate::tables::timers::Timers,
     /// Those of timerfd_create(2), by the ids of their descriptions.
+    /// Who is told by signals of what; follows from the descriptions.
+    pub(crate) hearers: crate::calls::notices::Hearers,
     pub(crate) timerfds: BTreeMap<u64, crate::components::Timerfd>,
     /// Items of epoll(7) by the real user of their instance; follows from the rows.
     pub(crate) user_watches: crate::tables::users::PerUser,

@@ -93,6 +93,8 @@ pub(crate) const NOTICE_BYTES: u64 = 96;
 pub(crate) const READING_BYTES: u64 = 256;
 /// A write to a terminal that waits, beside its bytes.
 pub(crate) const WRITING_BYTES: u64 = 96;
+/// Who is told by signals of what happens to a description, with his place in a list.
+pub(crate) const OWNER_BYTES: u64 = 128;
 /// A record lock.
 pub(crate) const LOCK_BYTES: u64 = 128;
 
@@ -108,6 +110,7 @@ const _: () = {
     let shared = size_of::<Files>() + size_of::<Context>() + size_of::<Handlers>();
     fits(TASK_BYTES, 4 * row + size_of::<Task>() + size_of::<Wait>() + shared + actions);
     fits(DESCRIPTION_BYTES, row + size_of::<Description>());
+    fits(OWNER_BYTES, size_of::<crate::components::description::Notices>() + 64);
     let segment = size_of::<crate::components::Segment>();
     fits(PIPE_BYTES, row + size_of::<Pipe>() + 16 * segment + 512);
     fits(SLOT_BYTES, segment);

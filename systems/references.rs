@@ -457,6 +457,9 @@ impl Kernel {
         for (id, timer) in &self.timerfds {
             wanted.extend(timer.deadline_ns().map(|at| (at, Due::Timerfd(*id))));
         }
+        for (id, row) in SocketRow::all(&self.rows) {
+            wanted.extend(self.gives_up_ns(row).map(|at| (at, Due::Connection(id))));
+        }
         // One that has passed while its call could not look stays with the call alone.
         let open = |entry: &(u64, Due)| entry.0 > self.now_ns || !self.is_held_up(entry.1);
         let wanted: BTreeSet<_> = wanted.into_iter().filter(open).collect();

@@ -5,7 +5,7 @@ use crate::account::{Defect, must};
 use crate::components::epoll::{Item, PRIVATE_BITS};
 use crate::components::{Epoll, Object, Target};
 use crate::kernel::{Changed, Kernel};
-use crate::memory::{ITEM_BYTES, TIMERFD_BYTES};
+use crate::memory::{ITEM_BYTES, OWNER_BYTES, TIMERFD_BYTES};
 use crate::rows::{
     DescriptionRow, EpollRow, EventRow, HandlersRow, PidfdRow, PipeRow, RowKind, SocketRow,
 };
@@ -21,6 +21,10 @@ impl Kernel {
 
     pub(crate) fn audit_waiting(&self, held_bytes: &mut u64) -> Result<(), Defect> {
         self.audit_owners()?;
+        must(self.hearers == self.all_hearers(), "who is told by signals is listed wrongly")?;
+        let all = DescriptionRow::all(&self.rows).into_iter();
+        let owned = all.filter(|(_, row)| self.rows[*row].notices.is_some()).count();
+        *held_bytes += owned as u64 * OWNER_BYTES;
         *held_bytes += self.timerfds.len() as u64 * TIMERFD_BYTES;
         let mut by_user: BTreeMap<u32, u64> = BTreeMap::new();
         let (mut watched, mut hooked) = (0, 0);

@@ -278,6 +278,7 @@ impl<'a> FieldSource<'a> for Plain {
             FieldValue::Set(_) => FieldValue::Set(SigSet(1 << 9)),
             FieldValue::Poll(_) => FieldValue::Poll(vec![PollFd { fd: 1, events: 4, revents: 0 }]),
             FieldValue::Lock(_) => FieldValue::Number(0),
+            FieldValue::Owner(_) => FieldValue::Owner(Default::default()),
             FieldValue::Termios(_) | FieldValue::Termios2(_) => FieldValue::Number(0),
             FieldValue::Timer(_) => FieldValue::Timer(Itimer { value_ns: 7000, interval_ns: 0 }),
             FieldValue::SigEvent(_) => {
@@ -290,6 +291,7 @@ impl<'a> FieldSource<'a> for Plain {
             FieldValue::Action(action) => FieldValue::Action(*action),
             FieldValue::Limit(limit) => FieldValue::Limit(*limit),
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
+            FieldValue::Interface(interface) => FieldValue::Interface(*interface),
             FieldValue::Address(_) => FieldValue::Address(Address::Unix(Bytes(b"/s".to_vec()))),
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
             FieldValue::Cred(cred) => FieldValue::Cred(*cred),

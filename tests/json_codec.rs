@@ -67,6 +67,12 @@ impl<'a> Entropy<'a> {
         }
     }
 
+    fn interface(&mut self) -> Interface {
+        let mut name = [0; 16];
+        name[0] = self.byte();
+        Interface { name, value: InterfaceValue::Index(i32::from(self.byte())) }
+    }
+
     fn termios2(&mut self) -> Termios2 {
         Termios2 { termios: self.termios(), ispeed: self.wide() as u32, ospeed: self.wide() as u32 }
     }
@@ -163,24 +169,26 @@ impl<'a> FieldSource<'a> for Entropy<'a> {
                     })
                     .collect(),
             ),
-            FieldValue::Limit(_) => {
-                FieldValue::Limit(Rlimit { cur: self.wide(), max: self.wide() })
-            }
+            FieldValue::Limit(_) => FieldValue::Limit(self.wired(2)),
             FieldValue::Timer(_) => {
                 FieldValue::Timer(Itimer { value_ns: self.wide(), interval_ns: self.wide() })
             }
-            FieldValue::Lock(_) => match self.byte() % 2 {
+            FieldValue::Owner(_) => FieldValue::Owner(self.wired(2)),
+            FieldValue::Lock(_) => match self.byte() % 3 {
+                2 => FieldValue::Owner(self.wired(2)),
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
                 _ => FieldValue::Lock(self.wired(5)),
             },
             FieldValue::Winsize(_) => FieldValue::Winsize(self.wired(4)),
+            FieldValue::Interface(_) => FieldValue::Interface(self.interface()),
             FieldValue::AltStack(_) => FieldValue::AltStack(self.wired(3)),
             FieldValue::Cred(_) => FieldValue::Cred(self.wired(3)),
             FieldValue::OptionValue(_) => FieldValue::OptionValue(self.option_value()),
             FieldValue::Messages(_) => FieldValue::Messages(self.messages()),
             FieldValue::Address(_) => FieldValue::Address(self.address()),
             FieldValue::Termios2(_) => FieldValue::Termios2(self.termios2()),
-            FieldValue::Termios(_) => match self.byte() % 4 {
+            FieldValue::Termios(_) => match self.byte() % 5 {
+                4 => FieldValue::Interface(self.interface()),
                 3 => FieldValue::Termios2(self.termios2()),
                 0 => FieldValue::Number(i128::from(self.wide() as i64)),
                 1 => FieldValue::Winsize(self.wired(4)),
@@ -299,10 +307,35 @@ fn bytes() -> impl Strategy<Value = Bytes> {
     ]
 }
 
+fn interface() -> impl Strategy<Value = Interface> {
+    let value = prop_oneof![
+        Just(InterfaceValue::Nothing),
+        any::<i32>().prop_map(InterfaceValue::Index),
+        any::<i64>().prop_map(InterfaceValue::Number),
+        any::<u32>().prop_map(InterfaceValue::Flags),
+        any::<[u8; 4]>().prop_map(InterfaceValue::Address),
+        any::<u16>().prop_map(InterfaceValue::Hardware),
+    ];
+    (any::<[u8; 16]>(), value).prop_map(|(name, value)| Interface { name, value })
+}
+
 fn info() -> impl Strategy<Value = SigInfo> {
-    (any::<i32>(), any::<i32>(), any::<u32>(), any::<u32>(), any::<i32>(), any::<u64>()).prop_map(
-        |(signo, code, pid, uid, status, value)| SigInfo { signo, code, pid, uid, status, value },
+    (
+        any::<i32>(),
+        prop_oneof![any::<i32>(), -6..9],
+        any::<u32>(),
+        any::<u32>(),
+        any::<i32>(),
+        any::<u64>(),
     )
+        .prop_map(|(signo, code, pid, uid, status, value)| SigInfo {
+            signo,
+            code,
+            pid,
+            uid,
+            status,
+            value,
+        })
 }
 
 fn stat() -> impl Strategy<Value = Stat> {
@@ -332,6 +365,17 @@ fn fd_list() -> impl Strategy<Value = Option<Vec<i32>>> {
 }
 
 /// A payload with a call that gives it.
+/// What fcntl(2) and ioctl(2) write that is no lock and no terminal's.
+fn requested() -> impl Strategy<Value = (&'static str, Payload)> {
+    prop_oneof![
+        interface().prop_map(|one| ("ioctl", Payload::Interface(one))),
+        (any::<i64>(), prop::collection::vec(interface(), 0..3))
+            .prop_map(|(bytes, all)| ("ioctl", Payload::Interfaces(bytes, all))),
+        (0..4u32, any::<i32>())
+            .prop_map(|(kind, pid)| ("fcntl", Payload::Owner(FileOwner { kind, pid }))),
+    ]
+}
+
 fn payload() -> impl Strategy<Value = (&'static str, Payload)> {
     let lists = (fd_list(), fd_list(), fd_list())
         .prop_filter("a set", |sets| sets.0.is_some() || sets.1.is_some() || sets.2.is_some());
@@ -390,6 +434,7 @@ fn payload() -> impl Strategy<Value = (&'static str, Payload)> {
             .prop_map(|(cur, max)| ("prlimit64", Payload::Limit(Rlimit { cur, max }))),
         prop::collection::vec(dirent, 0..3).prop_map(|list| ("getdents64", Payload::Dirents(list))),
         lock.prop_map(|lock| ("fcntl", Payload::Lock(lock))),
+        requested(),
         time().prop_map(|time| ("nanosleep", Payload::Time(time))),
         any::<(u64, u64)>().prop_map(|(value_ns, interval_ns)| {
             ("getitimer", Payload::Timer(Itimer { value_ns, interval_ns }))

@@ -62,13 +62,17 @@ fn form(style: Style, kind: &FieldValue<'_>) -> &'static str {
         (Style::Plain | Style::Optional, FieldValue::Limit(_)) => "{cur, max}",
         (Style::Plain | Style::Optional, FieldValue::Timer(_)) => "{interval, value}",
         (Style::Plain | Style::Optional, FieldValue::SigEvent(_)) => "{sigev_notify, ...}",
+        (Style::Plain | Style::Optional, FieldValue::Owner(_)) => "{type, pid}",
         (Style::Plain | Style::Optional, FieldValue::Lock(_)) => {
-            "number, or {type, whence, start, len}"
+            "number, {type, whence, start, len}, or {type, pid}"
         }
         (
             Style::Plain | Style::Optional,
-            FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_),
-        ) => "number, termios or {ws_row, ...}",
+            FieldValue::Termios(_)
+            | FieldValue::Termios2(_)
+            | FieldValue::Winsize(_)
+            | FieldValue::Interface(_),
+        ) => "number, termios, {ws_row, ...} or {ifr_name}",
         (Style::Plain | Style::Optional, FieldValue::Address(_)) => "{family, ...}",
         (Style::Plain | Style::Optional, FieldValue::AltStack(_)) => "{ss_sp, ss_flags, ss_size}",
         (Style::Plain | Style::Optional, FieldValue::Cred(_)) => "{pid, uid, gid}",

@@ -153,6 +153,13 @@ fn fcntl(args: &mut Args<'_>, cmd: u32, arg: &FcntlArg) {
             };
             return;
         }
+        FcntlArg::Owner(owner) => {
+            match args.payload() {
+                Some(Payload::Owner(told)) => args.put_output(structs::owner(*told)),
+                _ => args.put(structs::owner(*owner)),
+            };
+            return;
+        }
         FcntlArg::Number(number) => *number,
     };
     match cmd {
@@ -177,6 +184,13 @@ fn fcntl(args: &mut Args<'_>, cmd: u32, arg: &FcntlArg) {
 
 fn ioctl(args: &mut Args<'_>, request: u64, arg: &IoctlArg) {
     let number = match arg {
+        IoctlArg::Interface(asked) => {
+            match args.payload() {
+                Some(Payload::Interface(told)) => args.put_output(structs::interface(told)),
+                _ => args.put(structs::interface(asked)),
+            };
+            return;
+        }
         IoctlArg::Winsize(size) => {
             args.put(structs::winsize(*size));
             return;

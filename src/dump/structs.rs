@@ -4,17 +4,18 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tickernel_systems::abi::flags::{
-    ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, EPOLL_EVENTS, LOCK_KINDS,
-    POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS, STATX_MASKS, UTIME_SPECIALS,
-    WHENCES, major, minor, name_of,
+    ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, DIRENT_TYPES, EPOLL_EVENTS, INTERFACE_FLAGS,
+    LOCK_KINDS, OWNER_KINDS, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, SIGEV_THREAD_ID, SS_FLAGS,
+    STATX_MASKS, UTIME_SPECIALS, WHENCES, major, minor, name_of,
 };
 use tickernel_systems::abi::signal::{
-    CHILD_CODES, CLD_EXITED, SI_CODES, SI_KERNEL, SI_QUEUE, SI_TIMER, SIG_DFL, SIG_IGN,
+    CHILD_CODES, CLD_EXITED, POLL_CODES, SI_CODES, SI_KERNEL, SI_QUEUE, SI_TIMER, SIG_DFL, SIG_IGN,
 };
 use tickernel_systems::abi::socket::{OptionValue, Ucred};
 use tickernel_systems::abi::{
-    Address, AltStack, Dirent, EpollEvent, Flock, Itimer, Rlimit, SigAction, SigEvent, SigInfo,
-    Signal, Stat, Statfs, Termios, Termios2, Timespec, WaitStatus, Winsize,
+    Address, AltStack, Dirent, EpollEvent, FileOwner, Flock, Interface, InterfaceValue, Itimer,
+    Rlimit, SigAction, SigEvent, SigInfo, Signal, Stat, Statfs, Termios, Termios2, Timespec,
+    WaitStatus, Winsize,
 };
 
 use super::values::{choice, flags, hex, list, mode, raw, signal, sigset, text};
@@ -73,6 +74,17 @@ pub(super) fn sigaction(action: &SigAction) -> String {
 pub(super) fn siginfo(info: &SigInfo) -> String {
     let sent = SI_CODES.iter().find(|entry| entry.1 == info.code);
     let child = CHILD_CODES.iter().find(|entry| entry.1 == info.code);
+    let polled = POLL_CODES.iter().find(|entry| entry.1 == info.code);
+    if info.is_of_io() {
+        let name =
+            polled.or(sent).map_or_else(|| info.code.to_string(), |entry| entry.0.to_owned());
+        return format!(
+            "{{si_signo={}, si_code={name}, si_band={}, si_fd={}}}",
+            signal(info.signo),
+            info.band(),
+            info.status
+        );
+    }
     let is_child = info.signo == i32::from(Signal::SIGCHLD.number()) && info.code >= CLD_EXITED;
     let named = if is_child { child.or(sent) } else { sent };
     let note = named.map_or(String::new(), |entry| format!(" /* {} */", entry.0));
@@ -200,6 +212,12 @@ pub(super) fn dirents(entries: &[Dirent]) -> String {
     }))
 }
 
+/// `{type=F_OWNER_PID, pid=7}`
+pub(super) fn owner(owner: FileOwner) -> String {
+    let kind = choice(owner.kind, OWNER_KINDS);
+    format!("{{type={kind}, pid={}}}", owner.pid)
+}
+
 /// `{l_type=…, l_whence=…, l_start=…, l_len=…}`; with the holder where the call tells it.
 pub(super) fn lock(lock: &Flock, with_holder: bool) -> String {
     let bits = |number: i16| u64::from(number.cast_unsigned());
@@ -222,6 +240,26 @@ pub(super) fn poll_events(events: u16) -> String {
 pub(super) fn epoll_event(event: EpollEvent) -> String {
     let EpollEvent { events, data } = event;
     format!("{{events={}, data={{u32={}, u64={data}}}}}", flags(events, EPOLL_EVENTS), data as u32)
+}
+
+/// `{ifr_name=…, ifr_ifindex=…}`
+pub(super) fn interface(interface: &Interface) -> String {
+    let end = interface.name.iter().position(|byte| *byte == 0).unwrap_or(interface.name.len());
+    let name = text(&interface.name[..end]);
+    let value = match interface.value {
+        InterfaceValue::Nothing => return format!("{{ifr_name={name}}}"),
+        InterfaceValue::Index(index) => format!("ifr_ifindex={index}"),
+        InterfaceValue::Number(number) => format!("ifr_mtu={number}"),
+        InterfaceValue::Flags(bits) => format!("ifr_flags={}", flags(bits, INTERFACE_FLAGS)),
+        InterfaceValue::Address(host) => {
+            let host = Ipv4Addr::from(host);
+            format!(
+                "ifr_addr={{sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr(\"{host}\")}}"
+            )
+        }
+        InterfaceValue::Hardware(kind) => format!("ifr_hwaddr={{sa_family={kind}}}"),
+    };
+    format!("{{ifr_name={name}, {value}}}")
 }
 
 /// `{ws_row=…, …}`

@@ -143,7 +143,7 @@ impl Order<'_> {
             IoctlArg::Termios2(some) => {
                 IoctlArg::Termios2(Termios2 { termios: whole(some.termios), ..some })
             }
-            IoctlArg::Number(_) | IoctlArg::Winsize(_) => arg,
+            IoctlArg::Number(_) | IoctlArg::Winsize(_) | IoctlArg::Interface(_) => arg,
         };
         let mut bytes = Vec::new();
         Call::Ioctl { fd, request, arg }.put(&mut bytes);

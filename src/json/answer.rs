@@ -2,16 +2,18 @@
 //! `{"blocked":…}`, and the end of a blocked call.
 
 use super::files::{read_entries, read_stat, read_statfs, show_entries, show_stat, show_statfs};
+use super::interface;
 use super::names;
 use super::socket::{
     put_received, read_address, read_alt_stack, read_got, read_option_value, read_received,
     show_address, show_alt_stack, show_got, show_option_value,
 };
 use super::structs::{
-    Fields, read_action, read_epoll, read_info, read_limit, read_lock, read_numbers, read_poll,
-    read_status, read_termios, read_termios2, read_time, read_timer, read_winsize, show_action,
-    show_coarse_timer, show_epoll, show_info, show_limit, show_lock, show_numbers, show_poll,
-    show_status, show_termios, show_termios2, show_time, show_timer, show_winsize,
+    Fields, read_action, read_epoll, read_info, read_limit, read_lock, read_numbers, read_owner,
+    read_poll, read_status, read_termios, read_termios2, read_time, read_timer, read_winsize,
+    show_action, show_coarse_timer, show_epoll, show_info, show_limit, show_lock, show_numbers,
+    show_owner, show_poll, show_status, show_termios, show_termios2, show_time, show_timer,
+    show_winsize,
 };
 use super::text::{put_bytes, take_bytes};
 use super::{Form, JsonError, Object};
@@ -60,9 +62,12 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::Number(_) if call == "timer_create" => "timerid",
         Payload::Number(_) if call == "clone" => "pidfd",
         Payload::Lock(_)
+        | Payload::Owner(_)
         | Payload::Termios(_)
         | Payload::Termios2(_)
         | Payload::Winsize(_)
+        | Payload::Interface(_)
+        | Payload::Interfaces(..)
         | Payload::Number(_) => "arg",
     }
 }
@@ -97,12 +102,15 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Limit(limit) => show_limit(*limit),
         Payload::Dirents(entries) => show_entries(entries, lossless),
         Payload::Lock(lock) => show_lock(lock),
+        Payload::Owner(owner) => show_owner(*owner),
         Payload::Time(time) => show_time(*time),
         Payload::Timer(timer) if call.ends_with("itimer") => show_coarse_timer(*timer),
         Payload::Timer(timer) => show_timer(*timer),
         Payload::Termios(termios) => show_termios(termios),
         Payload::Termios2(termios) => show_termios2(termios),
         Payload::Winsize(size) => show_winsize(*size),
+        Payload::Interface(interface) => interface::show_interface(interface),
+        Payload::Interfaces(bytes, all) => interface::show_interfaces(*bytes, all),
         Payload::Address(address) => show_address(address),
         Payload::AltStack(stack) => show_alt_stack(*stack),
         Payload::OptionValue(value) => show_option_value(value),
@@ -298,9 +306,11 @@ impl<'a> FieldSource<'a> for FieldNames {
             FieldValue::Timer(timer) => FieldValue::Timer(*timer),
             FieldValue::SigEvent(event) => FieldValue::SigEvent(*event),
             FieldValue::Lock(lock) => FieldValue::Lock(*lock),
+            FieldValue::Owner(owner) => FieldValue::Owner(*owner),
             FieldValue::Termios(termios) => FieldValue::Termios(*termios),
             FieldValue::Termios2(termios) => FieldValue::Termios2(*termios),
             FieldValue::Winsize(size) => FieldValue::Winsize(*size),
+            FieldValue::Interface(interface) => FieldValue::Interface(*interface),
             FieldValue::Address(address) => FieldValue::Address(address.clone()),
             FieldValue::AltStack(stack) => FieldValue::AltStack(*stack),
             FieldValue::Cred(cred) => FieldValue::Cred(*cred),
@@ -434,11 +444,21 @@ fn read_arg(name: &str, value: &Value) -> Result<Payload, JsonError> {
     if has("whence") {
         return Ok(Payload::Lock(read_lock(value, name)?));
     }
+    if has("type") {
+        return Ok(Payload::Owner(read_owner(value, name)?));
+    }
     if has("ispeed") {
         return Ok(Payload::Termios2(Box::new(read_termios2(value, name)?)));
     }
     if has("cc") {
         return Ok(Payload::Termios(Box::new(read_termios(value, name)?)));
+    }
+    if has("ifc_len") {
+        let (bytes, all) = interface::read_interfaces(value, name)?;
+        return Ok(Payload::Interfaces(bytes, all));
+    }
+    if interface::is_interface(value) {
+        return Ok(Payload::Interface(interface::read_interface(value, name)?));
     }
     if has("ws_row") {
         return Ok(Payload::Winsize(read_winsize(value, name)?));

@@ -11,6 +11,7 @@ pub mod convert;
 mod event;
 mod files;
 mod imported;
+mod interface;
 mod names;
 mod network;
 mod request;

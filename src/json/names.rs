@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use tickernel_systems::abi::flags::{FILE_TYPES, MODE_BITS, Names, S_IFMT, name_of, number_of};
-use tickernel_systems::abi::signal::{CHILD_CODES, SI_CODES};
+use tickernel_systems::abi::signal::{CHILD_CODES, POLL_CODES, SI_CODES};
 use tickernel_systems::abi::{Errno, SigSet, Signal};
 
 /// A number as C writes one: `10`, `-1`, `0644`, `0x1f`.
@@ -147,14 +147,17 @@ pub(super) fn show_signal(number: i128) -> Value {
 /// `si_code` by name, if the signal has one for it.
 pub(super) fn show_code(signo: i32, code: i32) -> Value {
     let of_child = signo == i32::from(Signal::SIGCHLD.number());
-    let children = if of_child { CHILD_CODES } else { &[] };
-    let named = SI_CODES.iter().chain(children).find(|named| named.1 == code);
+    let own = if of_child { CHILD_CODES } else { POLL_CODES };
+    let named = SI_CODES.iter().chain(own).find(|named| named.1 == code);
     named.map_or_else(|| code.into(), |named| named.0.into())
 }
 
 /// `si_code` by name or number.
 pub(super) fn code(value: &Value) -> Option<i128> {
-    let named = || SI_CODES.iter().chain(CHILD_CODES).find(|named| Some(named.0) == value.as_str());
+    let named = || {
+        let all = SI_CODES.iter().chain(CHILD_CODES).chain(POLL_CODES);
+        all.clone().find(|named| Some(named.0) == value.as_str())
+    };
     plain(value).or_else(|| named().map(|named| named.1.into()))
 }
 

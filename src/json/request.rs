@@ -3,11 +3,12 @@
 //! [`Request`] owns what a [`Call`] borrows: strings, and what stood in base64. A line of a twin
 //! has fields beside those of its call; a request to `drive` may not.
 
+use super::interface;
 use super::names;
 use super::socket::{read_address, read_alt_stack, read_cred, read_messages, read_option_value};
 use super::structs::{
-    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_poll, read_sigevent,
-    read_termios, read_termios2, read_time, read_timer, read_winsize,
+    Fields, read_action, read_info, read_limit, read_lock, read_numbers, read_owner, read_poll,
+    read_sigevent, read_termios, read_termios2, read_time, read_timer, read_winsize,
 };
 use super::text::{B64, c_string, decode};
 use super::{JsonError, Object, parse_object};
@@ -313,9 +314,16 @@ impl<'a> Source<'a> {
             FieldValue::Limit(_) => FieldValue::Limit(read_limit(value, name)?),
             FieldValue::Timer(_) => FieldValue::Timer(read_timer(value, name)?),
             FieldValue::SigEvent(_) => FieldValue::SigEvent(read_sigevent(value, name)?),
+            FieldValue::Lock(_) if value.is_object() && value.get("whence").is_none() => {
+                FieldValue::Owner(read_owner(value, name)?)
+            }
+            FieldValue::Owner(_) => FieldValue::Owner(read_owner(value, name)?),
             FieldValue::Lock(_) if value.is_object() => FieldValue::Lock(read_lock(value, name)?),
             FieldValue::Lock(_) => FieldValue::Number(self.fcntl_arg(name, value)?),
             FieldValue::Winsize(_) => FieldValue::Winsize(read_winsize(value, name)?),
+            FieldValue::Interface(_) => {
+                FieldValue::Interface(interface::read_interface(value, name)?)
+            }
             FieldValue::Address(_) => FieldValue::Address(read_address(value, name)?),
             FieldValue::AltStack(_) => FieldValue::AltStack(read_alt_stack(value, name)?),
             FieldValue::Cred(_) => FieldValue::Cred(read_cred(value, name)?),
@@ -389,6 +397,9 @@ impl<'a> Source<'a> {
             }
             Some(object) if object.contains_key("cc") => {
                 Ok(FieldValue::Termios(read_termios(value, name)?))
+            }
+            Some(_) if interface::is_interface(value) => {
+                Ok(FieldValue::Interface(interface::read_interface(value, name)?))
             }
             Some(_) => Ok(FieldValue::Winsize(read_winsize(value, name)?)),
             None => names::plain(value)

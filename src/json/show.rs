@@ -4,8 +4,8 @@ use super::Object;
 use super::names::{self, show_flags, show_number};
 use super::socket::{show_address, show_alt_stack, show_cred, show_messages, show_option_value};
 use super::structs::{
-    show_action, show_info, show_limit, show_lock, show_numbers, show_poll, show_sigevent,
-    show_termios, show_termios2, show_time, show_timer, show_winsize,
+    show_action, show_info, show_limit, show_lock, show_numbers, show_owner, show_poll,
+    show_sigevent, show_termios, show_termios2, show_time, show_timer, show_winsize,
 };
 use super::text::{put_bytes, put_list};
 use serde_json::Value;
@@ -73,9 +73,11 @@ impl FieldSink for Sink<'_> {
             FieldValue::Timer(timer) => show_timer(timer),
             FieldValue::SigEvent(event) => show_sigevent(event),
             FieldValue::Lock(lock) => show_lock(&lock),
+            FieldValue::Owner(owner) => show_owner(owner),
             FieldValue::Termios(termios) => show_termios(&termios),
             FieldValue::Termios2(termios) => show_termios2(&termios),
             FieldValue::Winsize(size) => show_winsize(size),
+            FieldValue::Interface(interface) => super::interface::show_interface(&interface),
             FieldValue::Address(address) => show_address(&address),
             FieldValue::AltStack(stack) => show_alt_stack(stack),
             FieldValue::Cred(cred) => show_cred(cred),

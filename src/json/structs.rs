@@ -5,16 +5,16 @@ use super::names::{self, show_flags, show_number};
 use super::{CAUGHT, JsonError, Object};
 use serde_json::{Value, json};
 use tickernel_systems::abi::flags::{
-    EPOLL_EVENTS, LOCK_KINDS, Names, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, UTIME_NOW, UTIME_OMIT,
-    UTIME_SPECIALS, WHENCES, name_of, number_of,
+    EPOLL_EVENTS, LOCK_KINDS, Names, OWNER_KINDS, POLL_EVENTS, SA_FLAGS, SIGEV_NOTIFY, UTIME_NOW,
+    UTIME_OMIT, UTIME_SPECIALS, WHENCES, name_of, number_of,
 };
 use tickernel_systems::abi::signal::{SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, SIG_DFL, SIG_IGN};
 use tickernel_systems::abi::termios::{
     TERMIOS_CC, TERMIOS_CFLAGS, TERMIOS_IFLAGS, TERMIOS_LFLAGS, TERMIOS_OFLAGS,
 };
 use tickernel_systems::abi::{
-    EpollEvent, Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal, Termios,
-    Termios2, Timespec, WaitStatus, Winsize,
+    EpollEvent, FileOwner, Flock, Itimer, PollFd, Rlimit, SigAction, SigEvent, SigInfo, Signal,
+    Termios, Termios2, Timespec, WaitStatus, Winsize,
 };
 
 /// The fields of one object, asked for by name; errors name the field and what it belongs to.
@@ -183,14 +183,17 @@ pub fn show_info(info: &SigInfo) -> Value {
     }
     object.insert("si_signo".into(), names::show_signal(info.signo.into()));
     object.insert("si_code".into(), names::show_code(info.signo, info.code));
-    if info.code == SI_TIMER {
+    if info.is_of_io() {
+        object.insert("si_band".into(), info.band().into());
+        object.insert("si_fd".into(), info.status.into());
+    } else if info.code == SI_TIMER {
         object.insert("si_timerid".into(), info.pid.into());
         object.insert("si_overrun".into(), info.uid.into());
     } else if child || sent || info.pid != 0 || info.uid != 0 {
         object.insert("si_pid".into(), info.pid.into());
         object.insert("si_uid".into(), info.uid.into());
     }
-    if child || info.status != 0 {
+    if child || info.status != 0 && !info.is_of_io() {
         object.insert("si_status".into(), info.status.into());
     }
     if matches!(info.code, SI_QUEUE | SI_TIMER) || info.value != 0 {
@@ -213,13 +216,18 @@ pub fn read_info(value: &Value, of: &str) -> Result<SigInfo, JsonError> {
         None => 0,
         Some(_) => fields.by("si_code", names::code)?,
     };
+    let value_of = fields.or_zero("si_value")?;
+    if fields.object.contains_key("si_band") {
+        let (band, fd) = (fields.or_zero("si_band")?, fields.or_zero("si_fd")?);
+        return Ok(SigInfo { value: value_of, ..SigInfo::of_io(signo, code, band, fd) });
+    }
     Ok(SigInfo {
         signo,
         code,
         pid: fields.or_zero(if code == SI_TIMER { "si_timerid" } else { "si_pid" })?,
         uid: fields.or_zero(if code == SI_TIMER { "si_overrun" } else { "si_uid" })?,
         status: fields.or_zero("si_status")?,
-        value: fields.or_zero("si_value")?,
+        value: value_of,
     })
 }
 
@@ -286,6 +294,18 @@ pub(super) fn read_limit(value: &Value, of: &str) -> Result<Rlimit, JsonError> {
     };
     let fields = Fields::new(value, of)?;
     Ok(Rlimit { cur: fields.by("cur", bound)?, max: fields.by("max", bound)? })
+}
+
+pub(super) fn show_owner(owner: FileOwner) -> Value {
+    json!({ "type": names::show_choice(owner.kind.into(), OWNER_KINDS), "pid": owner.pid })
+}
+
+pub(super) fn read_owner(value: &Value, of: &str) -> Result<FileOwner, JsonError> {
+    let fields = Fields::new(value, of)?;
+    Ok(FileOwner {
+        kind: fields.by("type", |value| names::choice(value, OWNER_KINDS))?,
+        pid: fields.number("pid")?,
+    })
 }
 
 pub(super) fn show_lock(lock: &Flock) -> Value {

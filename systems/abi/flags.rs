@@ -108,6 +108,10 @@ constants! {
     }
 }
 constants! {
+    /// Kinds of owner of F_SETOWN_EX.
+    OWNER_KINDS: u32 { F_OWNER_TID = 0, F_OWNER_PID = 1, F_OWNER_PGRP = 2 }
+}
+constants! {
     /// Descriptor flags of fcntl(2).
     FD_FLAGS: u32 { FD_CLOEXEC = 1 }
 }
@@ -206,10 +210,42 @@ constants! {
         TIOCGEXCL = 0x8004_5440,
         TIOCGPTN = 0x8004_5430, TIOCSPTLCK = 0x4004_5431,
         TIOCGPTPEER = 0x5441, FIONCLEX = 0x5450,
-        SIOCATMARK = 0x8905,
+        SIOCATMARK = 0x8905, SIOCGIFNAME = 0x8910, SIOCGIFCONF = 0x8912, SIOCGIFFLAGS = 0x8913,
+        SIOCGIFADDR = 0x8915, SIOCGIFDSTADDR = 0x8917, SIOCGIFBRDADDR = 0x8919,
+        SIOCGIFNETMASK = 0x891b, SIOCGIFMETRIC = 0x891d, SIOCGIFMTU = 0x8921,
+        SIOCGIFHWADDR = 0x8927, SIOCGIFINDEX = 0x8933, SIOCGIFTXQLEN = 0x8942,
+        TFD_IOC_SET_TICKS = 0x4008_5400,
         FIOCLEX = 0x5451, FIOASYNC = 0x5452, FIOQSIZE = 0x5460, FICLONE = 0x4004_9409,
     }
 }
+constants! {
+    /// Flags of an interface (netdevice(7)).
+    INTERFACE_FLAGS: u32 {
+        IFF_UP = 1, IFF_BROADCAST = 2, IFF_DEBUG = 4, IFF_LOOPBACK = 8, IFF_POINTOPOINT = 0x10,
+        IFF_NOTRAILERS = 0x20, IFF_RUNNING = 0x40, IFF_NOARP = 0x80, IFF_PROMISC = 0x100,
+        IFF_ALLMULTI = 0x200, IFF_MASTER = 0x400, IFF_SLAVE = 0x800, IFF_MULTICAST = 0x1000,
+        IFF_PORTSEL = 0x2000, IFF_AUTOMEDIA = 0x4000, IFF_DYNAMIC = 0x8000,
+    }
+}
+/// Whether a request of ioctl(2) is netdevice(7)'s.
+pub const fn is_of_interface(request: u64) -> bool {
+    matches!(
+        request,
+        SIOCGIFNAME
+            | SIOCGIFCONF
+            | SIOCGIFFLAGS
+            | SIOCGIFADDR
+            | SIOCGIFDSTADDR
+            | SIOCGIFBRDADDR
+            | SIOCGIFNETMASK
+            | SIOCGIFMETRIC
+            | SIOCGIFMTU
+            | SIOCGIFHWADDR
+            | SIOCGIFINDEX
+            | SIOCGIFTXQLEN
+    )
+}
+
 constants! {
     /// Operations of prctl(2) that change or tell what the kernel models.
     PRCTL_OPTIONS: u32 {

@@ -215,6 +215,38 @@ pub struct SigInfo {
     pub value: u64,
 }
 
+impl SigInfo {
+    /// One of input or output: `si_band` and `si_fd` lie where others have `si_pid`, `si_uid` and
+    /// `si_status`.
+    pub const fn of_io(signo: i32, code: i32, band: u64, fd: i32) -> Self {
+        let [pid, uid] = [band as u32, (band >> 32) as u32];
+        Self { signo, code, pid, uid, status: fd, value: 0 }
+    }
+
+    /// Whether it has `si_band` and `si_fd`: which of a union's members apply is the signal's and
+    /// its code's business.
+    pub const fn is_of_io(&self) -> bool {
+        match self.code {
+            SI_SIGIO => true,
+            1..=6 => !has_own_codes(self.signo) || self.signo == SIGIO,
+            _ => false,
+        }
+    }
+
+    /// `si_band`.
+    pub const fn band(&self) -> u64 {
+        (self.uid as u64) << 32 | self.pid as u64
+    }
+}
+
+const SIGIO: i32 = 29;
+
+/// Whether the codes of a signal say what happened: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV,
+/// SIGCHLD, SIGIO, SIGSYS.
+pub const fn has_own_codes(signo: i32) -> bool {
+    matches!(signo, 4 | 5 | 7 | 8 | 11 | 17 | 29 | 31)
+}
+
 /// `si_code` of kill(2).
 pub const SI_USER: i32 = 0;
 /// `si_code` of signals that the kernel sends.
@@ -225,6 +257,8 @@ pub const SI_QUEUE: i32 = -1;
 pub const SI_TKILL: i32 = -6;
 /// `si_code` of timers (timer_create(2)).
 pub const SI_TIMER: i32 = -2;
+/// `si_code` of a signal for input or output where those of the signal itself mean other things.
+pub const SI_SIGIO: i32 = -5;
 /// `si_code` of SIGCHLD: the child exited.
 pub const CLD_EXITED: i32 = 1;
 /// `si_code` of SIGCHLD: a signal ended the child.
@@ -244,7 +278,17 @@ pub const SI_CODES: &[(&str, i32)] = &[
     ("SI_KERNEL", SI_KERNEL),
     ("SI_QUEUE", SI_QUEUE),
     ("SI_TIMER", SI_TIMER),
+    ("SI_SIGIO", SI_SIGIO),
     ("SI_TKILL", SI_TKILL),
+];
+/// Names of `si_code` for signals of input and output (sigaction(2)): the number is the place.
+pub const POLL_CODES: &[(&str, i32)] = &[
+    ("POLL_IN", 1),
+    ("POLL_OUT", 2),
+    ("POLL_MSG", 3),
+    ("POLL_ERR", 4),
+    ("POLL_PRI", 5),
+    ("POLL_HUP", 6),
 ];
 /// Names of `si_code` for SIGCHLD (sigaction(2)).
 pub const CHILD_CODES: &[(&str, i32)] = &[

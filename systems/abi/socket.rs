@@ -75,15 +75,26 @@ constants! {
     }
 }
 
-constants! {
-    /// Options of `SOL_IPV6` (ipv6(7)).
-    IPV6_OPTIONS: u32 {
-        IPV6_UNICAST_HOPS = 16, IPV6_MULTICAST_IF = 17, IPV6_MULTICAST_HOPS = 18,
-        IPV6_MULTICAST_LOOP = 19, IPV6_ADD_MEMBERSHIP = 20, IPV6_DROP_MEMBERSHIP = 21,
-        IPV6_MTU_DISCOVER = 23, IPV6_MTU = 24, IPV6_RECVERR = 25, IPV6_V6ONLY = 26,
-        IPV6_MULTICAST_ALL = 29, IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_TCLASS = 67,
+/// Options of `SOL_IPV6`: those of groups have the same numbers as `SOL_IP`'s.
+mod ipv6 {
+    use super::super::flags::{Names, constants};
+
+    constants! {
+        /// Options of `SOL_IPV6` (ipv6(7)).
+        IPV6_OPTIONS: u32 {
+            IPV6_UNICAST_HOPS = 16, IPV6_MULTICAST_IF = 17, IPV6_MULTICAST_HOPS = 18,
+            IPV6_MULTICAST_LOOP = 19, IPV6_ADD_MEMBERSHIP = 20, IPV6_DROP_MEMBERSHIP = 21,
+            IPV6_MTU_DISCOVER = 23, IPV6_MTU = 24, IPV6_RECVERR = 25, IPV6_V6ONLY = 26,
+            IPV6_MULTICAST_ALL = 29, MCAST_JOIN_GROUP = 42, MCAST_LEAVE_GROUP = 45,
+            IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_TCLASS = 67,
+        }
     }
 }
+pub use ipv6::{
+    IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_MTU, IPV6_MTU_DISCOVER, IPV6_MULTICAST_ALL,
+    IPV6_MULTICAST_HOPS, IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, IPV6_OPTIONS, IPV6_RECVERR,
+    IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
+};
 
 /// The names of a level's options; none for a level without.
 pub fn option_names(level: u32) -> Names {

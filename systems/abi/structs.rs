@@ -155,6 +155,42 @@ pub struct Flock {
     pub pid: i32,
 }
 
+/// `struct ifreq` of netdevice(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Interface {
+    /// `ifr_name`, which may lack its NUL.
+    pub name: [u8; 16],
+    /// The member that the request is about.
+    pub value: InterfaceValue,
+}
+
+/// A member of the union in `struct ifreq`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum InterfaceValue {
+    /// None: what is asked.
+    #[default]
+    Nothing,
+    /// `ifr_ifindex`
+    Index(i32),
+    /// `ifr_mtu`, `ifr_metric`, `ifr_qlen`.
+    Number(i64),
+    /// `ifr_flags`
+    Flags(u32),
+    /// The host of `ifr_addr` and its like.
+    Address([u8; 4]),
+    /// The family of `ifr_hwaddr`.
+    Hardware(u16),
+}
+
+/// `struct f_owner_ex` of fcntl(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct FileOwner {
+    /// `F_OWNER_*`.
+    pub kind: u32,
+    /// A thread, a process or a group.
+    pub pid: i32,
+}
+
 /// `struct itimerval` of setitimer(2), in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Itimer {
@@ -328,6 +364,11 @@ crate::wire_struct!(Dirent { ino, off, kind, name });
 crate::wire_struct!(PollFd { fd, events, revents });
 crate::wire_struct!(EpollEvent { events, data });
 crate::wire_struct!(Rlimit { cur, max });
+crate::wire_struct!(Interface { name, value });
+crate::wire_enum!(InterfaceValue {
+    0 Nothing, 1 Index(index), 2 Number(number), 3 Flags(flags), 4 Address(host), 5 Hardware(kind)
+});
+crate::wire_struct!(FileOwner { kind, pid });
 crate::wire_struct!(Flock { kind, whence, start, len, pid });
 crate::wire_struct!(Itimer { value_ns, interval_ns });
 crate::wire_struct!(SigEvent { notify, signo, value, thread });

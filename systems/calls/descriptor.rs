@@ -1,25 +1,26 @@
 //! Descriptors: close(2), dup(2), fcntl(2), close_range(2), and the life of descriptions.
 //!
-//! Not here: record locks (`calls/lock.rs`), leases that are given and directory notification
+//! Not here: record locks (`calls/lock.rs`), signals for input and output (`calls/notices.rs`),
+//! leases that are given and directory notification
 //! (EINVAL).
 
 use crate::abi::Errno;
 use crate::abi::credentials::{CAP_FOWNER, CAP_LEASE};
 use crate::abi::flags::*;
+use crate::components::description::Owner;
 use crate::components::{Description, FdSlot, Object, Target};
 use crate::event::{Answer, FcntlArg};
 use crate::fs::{Kind, Place};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
-use crate::tables::pids::PID_MAX;
 use alloc::vec::Vec;
 
 /// So many descriptor tables of ended processes are kept.
 const SPARE_TABLES: usize = 16;
 /// Numbers in the largest of them.
 const SPARE_SLOTS: usize = 64;
-/// The status flags that F_SETFL changes (fcntl(2)).
-const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+/// The status flags that F_SETFL changes by itself (fcntl(2)).
+const SETTABLE: u32 = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 
 impl Kernel {
     /// The descriptor of a task.
@@ -136,7 +137,9 @@ impl Kernel {
 
     fn end_description(&mut self, row: DescriptionRow) {
         let description = &self.rows[row];
-        let has_kept = description.flock != 0 || !description.watched_by.is_empty();
+        let has_kept = description.flock != 0
+            || !description.watched_by.is_empty()
+            || description.notices.is_some();
         if has_kept || !self.record_locks.is_empty() {
             self.drop_kept(row);
         }
@@ -177,6 +180,7 @@ impl Kernel {
         if self.rows[row].flock != 0 {
             self.unlock_description(row);
         }
+        self.drop_notices(row);
         self.forget_description_locks(row);
         if !self.rows[row].watched_by.is_empty() {
             self.drop_watching_items(row);
@@ -336,7 +340,7 @@ impl Kernel {
         let row = slot.description;
         let number = match arg {
             FcntlArg::Number(number) => number,
-            FcntlArg::Lock(_) => 0,
+            FcntlArg::Lock(_) | FcntlArg::Owner(_) => 0,
         };
         if self.rows[row].flags & O_PATH != 0
             && !matches!(cmd, F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD | F_GETFL)
@@ -354,16 +358,18 @@ impl Kernel {
                 Ok(Answer::default())
             }
             F_GETFL => Ok(Answer::value(i64::from(self.rows[row].flags))),
-            F_SETFL => self.set_status(task, row, number as u32),
+            F_SETFL => self.set_status(task, (row, fd), number as u32),
             F_SETLEASE => self.set_lease(task, row, number),
             F_GETLEASE => Ok(Answer::value(i64::from(F_UNLCK))),
-            F_GETOWN => Ok(Answer::value(i64::from(self.rows[row].owner))),
-            F_SETOWN => self.set_owner(row, number as i32),
-            F_GETSIG => Ok(Answer::value(i64::from(self.rows[row].owner_signal))),
-            F_SETSIG if (0..=64).contains(&number) => {
-                self.rows[row].owner_signal = number as i32;
-                Ok(Answer::default())
-            }
+            F_GETOWN => self.owner_number(row),
+            F_SETOWN => self.set_owner_by_number(task, row, number as i32),
+            F_GETOWN_EX | F_SETOWN_EX => match arg {
+                FcntlArg::Owner(_) if cmd == F_GETOWN_EX => self.owner_ex(task, row, None),
+                FcntlArg::Owner(who) => self.owner_ex(task, row, Some(who)),
+                FcntlArg::Number(_) | FcntlArg::Lock(_) => Err(Errno::EFAULT.into()),
+            },
+            F_GETSIG => Ok(Answer::value(i64::from(self.rows[row].notices().signal))),
+            F_SETSIG if (0..=64).contains(&number) => self.set_io_signal(row, number as i32),
             F_GETPIPE_SZ | F_SETPIPE_SZ => self.pipe_size(task, row, cmd, number),
             F_GET_SEALS | F_ADD_SEALS => self.seals(row, cmd, number),
             F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
@@ -401,7 +407,12 @@ impl Kernel {
     }
 
     /// F_SETFL.
-    fn set_status(&mut self, task: TaskRow, row: DescriptionRow, wanted: u32) -> CallResult {
+    fn set_status(
+        &mut self,
+        task: TaskRow,
+        (row, fd): (DescriptionRow, i32),
+        wanted: u32,
+    ) -> CallResult {
         let description = &self.rows[row];
         let (old, target) = (description.flags, description.target);
         // A file of memory is not opened by its file system, which would allow it.
@@ -418,33 +429,9 @@ impl Kernel {
         if wanted & O_DIRECT != 0 && !direct {
             return Err(Errno::EINVAL.into());
         }
-        // Only what can send SIGIO keeps O_ASYNC.
-        let settable = if self.has_fasync(row) { SETTABLE } else { SETTABLE & !O_ASYNC };
-        self.rows[row].flags = old & !settable | wanted & settable;
-        Ok(Answer::default())
-    }
-
-    /// Whether what is open may tell by SIGIO that it is ready (fcntl(2), O_ASYNC).
-    fn has_fasync(&self, row: DescriptionRow) -> bool {
-        match self.rows[row].target {
-            Target::Pipe(..) | Target::Socket(_) | Target::Object(Object::Inotify) => true,
-            Target::Object(_) => false,
-            Target::File(place) => {
-                self.rows[row].terminal.is_some() || self.fs.is_random_device(place)
-            }
-        }
-    }
-
-    /// FIOASYNC: the same as F_SETFL does with O_ASYNC, and ENOTTY where it would change nothing.
-    pub(crate) fn set_async(&mut self, row: DescriptionRow, on: bool) -> CallResult {
-        let flags = self.rows[row].flags;
-        if on == (flags & O_ASYNC != 0) {
-            return Ok(Answer::default());
-        }
-        if !self.has_fasync(row) {
-            return Err(Errno::ENOTTY.into());
-        }
-        self.rows[row].flags = flags & !O_ASYNC | if on { O_ASYNC } else { 0 };
+        self.set_async((task, row, fd), wanted & O_ASYNC != 0)?;
+        let old = self.rows[row].flags;
+        self.rows[row].flags = old & !SETTABLE | wanted & SETTABLE;
         Ok(Answer::default())
     }
 
@@ -456,25 +443,12 @@ impl Kernel {
         if owner || who.capable(CAP_FOWNER) { Ok(()) } else { Err(Errno::EPERM) }
     }
 
-    fn set_owner(&mut self, row: DescriptionRow, owner: i32) -> CallResult {
-        if owner == i32::MIN {
-            return Err(Errno::EINVAL.into());
-        }
-        let number = owner.unsigned_abs();
-        let known = number == 0 || number < PID_MAX && !self.pids.is_free(number);
-        if !known {
-            return Err(Errno::ESRCH.into());
-        }
-        self.rows[row].owner = owner;
-        self.set_socket_owner(row);
-        Ok(Answer::default())
-    }
-
     /// A socket knows the owner of its description: it has but one.
     pub(crate) fn set_socket_owner(&mut self, row: DescriptionRow) {
-        let owner = self.rows[row].owner;
+        let owner = self.rows[row].notices().owner;
         if let Target::Socket(socket) = self.rows[row].target
-            && self.rows[socket].more.as_deref().map_or(0, |more| more.owner) != owner
+            && self.rows[socket].more.as_deref().map_or(Owner::default(), |more| more.owner)
+                != owner
         {
             self.rows[socket].more_mut().owner = owner;
         }

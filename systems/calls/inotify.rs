@@ -316,6 +316,7 @@ impl Kernel {
         if instance.is_some_and(|instance| !instance.waiters.is_empty()) {
             self.woken(Changed::Inotify(id), Wake::ANY);
         }
+        self.tell_inotify(id);
     }
 
     /// read(2): whole events, EINVAL if the first does not fit.

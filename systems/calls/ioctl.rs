@@ -21,7 +21,10 @@ impl Kernel {
         let row = self.open_fd(task, fd)?;
         let number = match arg {
             IoctlArg::Number(number) => number,
-            IoctlArg::Winsize(_) | IoctlArg::Termios(_) | IoctlArg::Termios2(_) => 0,
+            IoctlArg::Winsize(_)
+            | IoctlArg::Termios(_)
+            | IoctlArg::Termios2(_)
+            | IoctlArg::Interface(_) => 0,
         };
         match request {
             FIOCLEX | FIONCLEX => {
@@ -36,48 +39,61 @@ impl Kernel {
                 *flags = *flags & !O_NONBLOCK | if number != 0 { O_NONBLOCK } else { 0 };
                 Ok(Answer::default())
             }
-            FIOASYNC => self.set_async(row, number != 0),
+            FIOASYNC => self.ioctl_async((task, row, fd), number != 0),
             _ if let Some(side) = self.rows[row].terminal => {
                 self.terminal_ioctl(task, row, side, (fd, request, arg))
             }
             // random(4) has requests of its own, and knows no others.
             _ if self.is_random_device(row) => Err(Errno::EINVAL.into()),
-            FIONREAD => match self.rows[row].target {
-                Target::Pipe(pipe, _) => {
-                    Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
-                }
-                Target::Object(Object::Epoll(_)) => Err(Errno::EINVAL.into()),
-                Target::Object(
-                    Object::Timer
-                    | Object::Signals(_)
-                    | Object::Event(_)
-                    | Object::Pidfd(_)
-                    | Object::Device(_)
-                    | Object::Foreign(_),
-                ) => Err(Errno::ENOTTY.into()),
-                Target::Socket(socket) => {
-                    let bytes = self.readable_bytes(socket)?;
-                    Ok(Answer::with(Payload::Number(bytes as i64)))
-                }
-                Target::Object(Object::Inotify) => {
-                    let bytes = self.inotify_bytes(row);
-                    Ok(Answer::with(Payload::Number(bytes as i64)))
-                }
-                Target::File(place) => {
-                    let pages = self.fs.pages(place).ok_or(Errno::ENOTTY)?;
-                    let left = Pages::size(pages) as i64 - self.rows[row].offset as i64;
-                    // The answer is an int (ioctl_fionread(2const)).
-                    Ok(Answer::with(Payload::Number(i64::from(left as i32))))
-                }
-            },
+            FIONREAD => self.readable(row),
             SIOCATMARK => self.at_mark(row),
             TIOCOUTQ => self.unsent(row),
+            TFD_IOC_SET_TICKS if let Target::Object(Object::Timer) = self.rows[row].target => {
+                self.set_ticks(row, number as u64)
+            }
+            _ if is_of_interface(request)
+                && let Some(socket) = self.socket_behind(row) =>
+            {
+                self.interface_ioctl(socket, request, arg)
+            }
             FICLONE => self.clone_file(task, row, number),
             // It has requests of its own, and knows no others.
             _ if matches!(self.rows[row].target, Target::Object(Object::Epoll(_))) => {
                 Err(Errno::EINVAL.into())
             }
             _ => Err(Errno::ENOTTY.into()),
+        }
+    }
+
+    /// FIONREAD: how much can be read at once.
+    fn readable(&self, row: DescriptionRow) -> CallResult {
+        match self.rows[row].target {
+            Target::Pipe(pipe, _) => {
+                Ok(Answer::with(Payload::Number(self.rows[pipe].bytes as i64)))
+            }
+            Target::Object(Object::Epoll(_)) => Err(Errno::EINVAL.into()),
+            Target::Object(
+                Object::Timer
+                | Object::Signals(_)
+                | Object::Event(_)
+                | Object::Pidfd(_)
+                | Object::Device(_)
+                | Object::Foreign(_),
+            ) => Err(Errno::ENOTTY.into()),
+            Target::Socket(socket) => {
+                let bytes = self.readable_bytes(socket)?;
+                Ok(Answer::with(Payload::Number(bytes as i64)))
+            }
+            Target::Object(Object::Inotify) => {
+                let bytes = self.inotify_bytes(row);
+                Ok(Answer::with(Payload::Number(bytes as i64)))
+            }
+            Target::File(place) => {
+                let pages = self.fs.pages(place).ok_or(Errno::ENOTTY)?;
+                let left = Pages::size(pages) as i64 - self.rows[row].offset as i64;
+                // The answer is an int (ioctl_fionread(2const)).
+                Ok(Answer::with(Payload::Number(i64::from(left as i32))))
+            }
         }
     }
 

@@ -269,6 +269,6 @@ impl Kernel {
 }
 
 /// siginfo of a signal that the kernel itself sends.
-fn kernel_info(signal: Signal) -> SigInfo {
+pub(super) fn kernel_info(signal: Signal) -> SigInfo {
     SigInfo { signo: i32::from(signal.number()), code: SI_KERNEL, ..SigInfo::default() }
 }

@@ -236,6 +236,7 @@ impl Kernel {
                 rest.len() as u64
             };
             if stream && length == 0 {
+                self.want_room_of_socket(socket);
                 return Ok(Sent::Full);
             }
             // The last byte of an urgent message goes alone.

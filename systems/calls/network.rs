@@ -5,11 +5,12 @@
 //! (`Socket::sent_bytes`). Who plays it answers as tcp(7) and udp(7) of another machine would. Not
 //! here: what the kernel's own sockets do among each other (`tcp.rs`, `udp.rs`).
 
+use super::notices::Reason;
 use super::udp::LENGTH_MAX;
 use crate::abi::flags::{AF_INET, SOCK_DGRAM, SOCK_STREAM};
 use crate::abi::{Address, Errno};
 use crate::components::inet::{Endpoint, Reach, as_ipv4, reach};
-use crate::components::socket::{Peer, SocketRef, State, TCP_ROOM_BYTES};
+use crate::components::socket::{Peer, SocketRef, TCP_ROOM_BYTES};
 use crate::event::{Answer, Effect, Incoming, Outcome, Outgoing};
 use crate::kernel::Kernel;
 use crate::memory;
@@ -105,6 +106,7 @@ impl Kernel {
         let new = self.new_embryo(listener, owner, [to, from], Peer::Outside);
         self.enter_outside(new);
         self.socket_changed(listener);
+        self.tell_socket(listener, Reason::Input);
         Ok(self.rows[new].id)
     }
 
@@ -125,10 +127,10 @@ impl Kernel {
         if !self.is_connecting(socket) {
             return Err(Errno::EISCONN);
         }
-        let state = &mut self.rows[socket];
-        state.peer = Peer::Outside;
-        state.more_mut().state = State::Idle;
+        self.end_asking(socket);
+        self.rows[socket].peer = Peer::Outside;
         self.socket_changed(socket);
+        self.tell_socket(socket, Reason::Output);
         Ok(0)
     }
 
@@ -137,6 +139,7 @@ impl Kernel {
         if self.is_udp(socket) {
             self.rows[socket].error = Some(errno);
             self.socket_changed(socket);
+            self.tell_socket(socket, Reason::Error);
         } else if errno == Errno::ECONNRESET {
             self.reset_by_peer(socket);
         } else {
@@ -157,6 +160,7 @@ impl Kernel {
         }
         self.queue_segment(socket, SocketRef::default(), taken)?;
         self.socket_woken(socket, Wake::READABLE);
+        self.tell_socket(socket, Reason::Input);
         Ok(taken.len() as u64)
     }
 
@@ -231,7 +235,7 @@ impl Kernel {
 
     /// A connection is asked for outside.
     pub(super) fn ask_outside(&mut self, socket: SocketRow) {
-        self.rows[socket].more_mut().state = State::Connecting;
+        self.begin_knocking(socket);
         self.enter_outside(socket);
         let state = &self.rows[socket];
         let (from, to) = (state.name().clone(), self.remote_name(socket));

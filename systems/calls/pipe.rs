@@ -4,6 +4,7 @@
 //! written while readers see the parts; up to PIPE_BUF bytes are never torn, because they take the
 //! rest of the last page or a slot of their own.
 
+use super::notices::Reason;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
 use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
@@ -92,12 +93,14 @@ impl Kernel {
             return Ok(Answer::data(Vec::new()));
         }
         if let Some(bytes) = self.take_from_pipe(pipe, count) {
+            self.tell_pipe(pipe, Reason::Output);
             return Ok(Answer::data(bytes));
         }
         let deadline_ns = self.read_deadline();
         // A time-out of nothing is no wait.
         let over = deadline_ns.is_some_and(|deadline| deadline <= self.now_ns);
         if over || self.rows[row].nonblocking() {
+            self.tell_pipe(pipe, Reason::Output);
             return Err(Errno::EAGAIN.into());
         }
         self.rows[row].refs += 1;
@@ -149,6 +152,7 @@ impl Kernel {
             Target::File(_) | Target::Socket(_) => return Err(Errno::EBADF),
         };
         let Some(bytes) = self.take_from_pipe(pipe, count) else { return Ok(None) };
+        self.tell_pipe(pipe, Reason::Output);
         // Who had to wait passes on what it leaves.
         if self.rows[pipe].bytes > 0 {
             self.pipe_items_woken(pipe, READERS, POLLIN | POLLRDNORM);
@@ -193,10 +197,14 @@ impl Kernel {
         if whole && state.readers > 0 && state.append(data) {
             self.counters.pipe_bytes += written;
             self.pipe_woken(pipe, READERS, POLLIN | POLLRDNORM);
+            self.tell_pipe(pipe, Reason::Input);
             return Ok(Answer::value(written as i64));
         }
         written = 0;
-        if self.put_into_pipe(task, (pipe, flags), data, &mut written, true)? {
+        let over = self.put_into_pipe(task, (pipe, flags), data, &mut written, true);
+        // Linux tells of a write that wrote nothing, too, and of each pause.
+        self.tell_pipe(pipe, Reason::Input);
+        if over? {
             return Ok(Answer::value(written as i64));
         }
         if flags & O_NONBLOCK != 0 {
@@ -226,7 +234,12 @@ impl Kernel {
     ) -> Result<Option<Answer>, Errno> {
         let Target::Pipe(pipe, _) = self.rows[row].target else { return Err(Errno::EBADF) };
         let flags = self.rows[row].flags;
-        let over = self.put_into_pipe(task, (pipe, flags), data, written, false)?;
+        let before = *written;
+        let over = self.put_into_pipe(task, (pipe, flags), data, written, false);
+        if *written > before || over != Ok(false) {
+            self.tell_pipe(pipe, Reason::Input);
+        }
+        let over = over?;
         let answer = Ok(Answer::value(*written as i64));
         if over {
             if self.rows[pipe].has_room() {
@@ -320,6 +333,11 @@ impl Kernel {
                 true => self.woken(Changed::Pipe(pipe), Wake::ALL),
                 false => self.pipe_changed(pipe),
             }
+        }
+        let state = &self.rows[pipe];
+        if (state.readers == 0) != (state.writers == 0) {
+            self.tell_pipe(pipe, Reason::Input);
+            self.tell_pipe(pipe, Reason::Output);
         }
         self.drop_pipe_if_unused(pipe, place);
         if let Some(place) = place {

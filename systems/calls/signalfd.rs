@@ -116,6 +116,10 @@ fn bytes_of(signal: Signal, info: &SigInfo) -> [u8; INFO_BYTES] {
             put(44, &number());
             put(48, &value());
         }
+        _ if info.is_of_io() => {
+            put(28, &(info.band() as u32).to_le_bytes());
+            put(20, &info.status.to_le_bytes());
+        }
         (SI_USER | SI_KERNEL, _) => {
             put(12, &info.pid.to_le_bytes());
             put(16, &info.uid.to_le_bytes());

@@ -6,6 +6,7 @@
 //! which the guest's addresses say how many pages its bytes take.
 
 use super::io::MAX_RW_COUNT;
+use super::notices::Reason;
 use super::transfer::{Sending, offsets, verify_area};
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
@@ -212,7 +213,7 @@ impl Kernel {
         if keeps && self.pipe_room() == 0 && self.rows[from].bytes > 0 {
             return Err(Errno::ENOMEM.into());
         }
-        let (mut moved, mut skip) = (0, 0);
+        let (mut moved, mut skip, slots) = (0, 0, self.rows[from].used_slots);
         while moved < count && self.rows[to].has_room() && self.pipe_room() > 0 {
             let at = if keeps { skip } else { 0 };
             let Some(piece) = self.rows[from].piece(at, count - moved) else { break };
@@ -235,8 +236,10 @@ impl Kernel {
         if moved > 0 {
             if !keeps {
                 self.pipe_woken(from, WRITERS, 0);
+                self.tell_of_slots(from, slots);
             }
             self.pipe_woken(to, READERS, 0);
+            self.tell_pipe(to, Reason::Input);
         }
         Ok(Some(moved))
     }
@@ -260,7 +263,7 @@ impl Kernel {
         let at = splicing.offset.unwrap_or(self.rows[splicing.to].offset);
         let data = self.rows[from].front_bytes(splicing.count);
         let written = self.write_on(task, place, at, &data)?.value as u64;
-        let mut left = written;
+        let (mut left, slots) = (written, self.rows[from].used_slots);
         while left > 0 {
             let Some(piece) = self.rows[from].piece(0, left) else { break };
             let freed = self.rows[from].drop_piece(piece.left(), piece.kind);
@@ -269,6 +272,7 @@ impl Kernel {
             left -= piece.left();
         }
         self.pipe_woken(from, WRITERS, 0);
+        self.tell_of_slots(from, slots);
         Ok(Some(written))
     }
 

@@ -7,6 +7,7 @@
 //! that changes later Linux would send what it has become.
 
 use super::message::Sent;
+use super::notices::Reason;
 use super::splice::{Splicing, Tried};
 use super::transfer::Sending;
 use crate::abi::flags::*;
@@ -179,6 +180,7 @@ impl Kernel {
         }
         if !bytes.is_empty() {
             self.pipe_woken(pipe, READERS, 0);
+            self.tell_pipe(pipe, Reason::Input);
         }
     }
 
@@ -229,7 +231,7 @@ impl Kernel {
     }
 
     fn drop_front(&mut self, pipe: PipeRow, count: u64) {
-        let mut left = count;
+        let (mut left, slots) = (count, self.rows[pipe].used_slots);
         while left > 0 {
             let Some(piece) = self.rows[pipe].piece(0, left) else { break };
             let freed = self.rows[pipe].drop_piece(piece.left(), piece.kind);
@@ -239,6 +241,7 @@ impl Kernel {
         }
         if count > 0 {
             self.pipe_woken(pipe, WRITERS, 0);
+            self.tell_of_slots(pipe, slots);
         }
     }
 

@@ -2,6 +2,7 @@
 //! one packet, and a packet that is read whole, so that its buffer is given and not copied. What
 //! is anything else goes through `message.rs`, which does the same with all that can happen.
 
+use super::notices::Reason;
 use crate::abi::flags::AF_UNIX;
 use crate::abi::socket::{SO_RCVLOWAT, SOL_SOCKET};
 use crate::components::socket::{More, Packet, Peer, RCV_SHUTDOWN, SocketRef};
@@ -55,6 +56,7 @@ impl Kernel {
         self.rows[socket].sent_bytes += u64::from(cost_bytes);
         self.rows[other].queue.push_back(packet);
         self.socket_woken(other, Wake::READABLE);
+        self.tell_socket(other, Reason::Input);
         Some(Ok(Answer::value(length as i64)))
     }
 

@@ -7,6 +7,7 @@
 //! call that causes it. Not here: names (`inet.rs`), urgent bytes (`urgent.rs`),
 //! time-outs of the protocol.
 
+use super::notices::Reason;
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
@@ -44,12 +45,6 @@ impl Kernel {
 
     fn set_link(&mut self, socket: SocketRow, link: Link) {
         self.rows[socket].more_mut().link = link;
-    }
-
-    /// Whether a connection is asked for and not there.
-    pub(super) fn is_connecting(&self, socket: SocketRow) -> bool {
-        let state = self.rows[socket].more.as_deref().map(|more| more.state);
-        state == Some(State::Connecting)
     }
 
     /// connect(2).
@@ -149,9 +144,17 @@ impl Kernel {
         if !self.is_backlog_full(listener) && self.has_memory(2 * memory::SOCKET_BYTES) {
             return self.establish(task, socket, listener);
         }
-        self.rows[socket].more_mut().state = State::Connecting;
+        self.begin_knocking(socket);
         let waiting = self.socket_ref(socket);
-        self.rows[listener].more_mut().knocking.push_back(waiting);
+        let mut knocking = core::mem::take(&mut self.rows[listener].more_mut().knocking);
+        // Those that gave up are forgotten now and then.
+        if knocking.len().is_power_of_two() {
+            knocking.retain(|other| {
+                self.live_socket(*other).is_some_and(|socket| self.is_connecting(socket))
+            });
+        }
+        knocking.push_back(waiting);
+        self.rows[listener].more_mut().knocking = knocking;
     }
 
     /// Who asks for a connection at its own address is what it finds there (RFC 9293, 3.5:
@@ -165,15 +168,16 @@ impl Kernel {
 
     /// Makes the other end, which waits to be accepted.
     fn establish(&mut self, task: TaskRow, socket: SocketRow, listener: SocketRow) {
+        self.end_asking(socket);
         let who = &self.rows[task].credentials;
         let owner = [who.fsuid, who.fsgid];
         let ends = [self.remote_endpoint(socket).unwrap_or_default(), self.endpoint(socket)];
         let new = self.new_embryo(listener, owner, ends, Peer::At(socket));
-        let own = &mut self.rows[socket];
-        own.peer = Peer::At(new);
-        own.more_mut().state = State::Idle;
+        self.rows[socket].peer = Peer::At(new);
         self.socket_changed(listener);
+        self.tell_socket(listener, Reason::Input);
         self.socket_changed(socket);
+        self.tell_socket(socket, Reason::Output);
     }
 
     /// A connection that waits to be accepted: its own name and the other's.
@@ -244,6 +248,7 @@ impl Kernel {
         if let Peer::At(other) = state.peer {
             self.reset_by_peer(other);
         }
+        self.end_asking(socket);
         self.reset_outside(socket);
         self.leave_unchosen_port(socket);
         let mut at = self.endpoint(socket);
@@ -260,6 +265,7 @@ impl Kernel {
         let state = &mut self.rows[socket];
         (state.peer, state.shut, state.error) = (Peer::None, 0, error);
         self.socket_changed(socket);
+        self.tell_socket(socket, Reason::Error);
     }
 
     /// What Linux's counters say after a connection is broken off, or one that there never was:
@@ -336,12 +342,14 @@ impl Kernel {
     /// A connection ends with an error; what came before can still be read.
     pub(super) fn reset(&mut self, socket: SocketRow, errno: Errno) {
         self.leave_outside(socket);
+        self.end_asking(socket);
         let state = &mut self.rows[socket];
         (state.peer, state.error) = (Peer::None, Some(errno));
         state.shut |= BOTH;
-        state.more_mut().state = State::Idle;
+        state.more_mut();
         self.leave_unchosen_port(socket);
         self.socket_changed(socket);
+        self.tell_socket(socket, Reason::Error);
     }
 
     /// The other end threw the connection away: who had heard that it sends no more learns that
@@ -386,6 +394,9 @@ impl Kernel {
             self.finish(socket);
         }
         self.socket_changed(socket);
+        let over = self.rows[socket].shut & BOTH == BOTH;
+        self.tell_socket(socket, if over { Reason::HangUp } else { Reason::Input });
+        self.tell_socket(socket, Reason::Input);
     }
 
     fn finish(&mut self, socket: SocketRow) {
@@ -420,11 +431,13 @@ impl Kernel {
 
     /// The last descriptor is closed: what was not read is a reset, and so is `SO_LINGER` with 0.
     pub(super) fn end_tcp(&mut self, socket: SocketRow, embryo: bool) {
+        self.end_asking(socket);
         self.stop_listening(socket);
         let linger = |name| self.rows[socket].option(SOL_SOCKET, name);
         let throws = linger(SO_LINGER) == Some(1)
             && linger(super::socket_options::LINGER_SECONDS).unwrap_or(0) == 0;
         let unread = !self.rows[socket].queue.is_empty();
+        let asks = !self.rows[socket].is_connected();
         if let Peer::At(other) = self.rows[socket].peer {
             if unread || throws || embryo {
                 self.reset_by_peer(other);
@@ -436,7 +449,7 @@ impl Kernel {
                     self.rows[other].peer = Peer::Gone;
                 }
             }
-        } else if self.is_connecting(socket) || unread || throws || embryo {
+        } else if self.is_outside(socket) && (asks || unread || throws || embryo) {
             self.reset_outside(socket);
         } else {
             self.send_fin(socket);
@@ -501,6 +514,7 @@ impl Kernel {
             self.mark_urgent(other);
         }
         self.socket_woken(other, Wake::READABLE);
+        (0..=u32::from(is_urgent)).for_each(|_| self.tell_socket(other, Reason::Input));
         Ok(true)
     }
 

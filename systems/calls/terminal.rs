@@ -234,6 +234,8 @@ impl Kernel {
             if room {
                 self.note(Changed::Terminal { terminal, end, input: false });
             }
+            let (input, room) = (happened.told[end.at()], happened.has_room[end.at()]);
+            self.tell_terminal(terminal, end, input, room);
         }
     }
 

@@ -246,7 +246,11 @@ impl Kernel {
             };
         }
         let mut written = 0;
-        match self.try_terminal_write(task, side, data, &mut written, nonblock, false)? {
+        let done = self.try_terminal_write(task, side, data, &mut written, nonblock, false);
+        if nonblock && written < data.len() as u64 {
+            self.want_room_of_terminal(terminal, end);
+        }
+        match done? {
             Written::Over => Ok(Answer::value(written as i64)),
             Written::Background => Err(self.again_after_signal(&Call::Write { fd, data })),
             Written::Full if nonblock => Err(Errno::EAGAIN.into()),

@@ -63,7 +63,10 @@ impl Request {
     fn number(&self) -> i64 {
         match self.arg {
             IoctlArg::Number(number) => number,
-            IoctlArg::Winsize(_) | IoctlArg::Termios(_) | IoctlArg::Termios2(_) => 0,
+            IoctlArg::Winsize(_)
+            | IoctlArg::Termios(_)
+            | IoctlArg::Termios2(_)
+            | IoctlArg::Interface(_) => 0,
         }
     }
 }
@@ -199,7 +202,9 @@ impl Kernel {
         let (new, given) = match own.arg {
             IoctlArg::Termios2(new) => (new.termios, [new.ispeed, new.ospeed]),
             IoctlArg::Termios(new) => (new, self.rows[terminal].speeds),
-            IoctlArg::Number(_) | IoctlArg::Winsize(_) => return Err(Errno::EFAULT.into()),
+            IoctlArg::Number(_) | IoctlArg::Winsize(_) | IoctlArg::Interface(_) => {
+                return Err(Errno::EFAULT.into());
+            }
         };
         let new = match own.request {
             TCSETA | TCSETAW | TCSETAF => as_termio(old, new),

@@ -129,6 +129,19 @@ impl Kernel {
         }
     }
 
+    /// TFD_IOC_SET_TICKS: it is as if it had gone off so often.
+    pub(crate) fn set_ticks(&mut self, row: DescriptionRow, ticks: u64) -> CallResult {
+        let id = row.own_id(&self.rows);
+        if ticks == 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        if let Some(timer) = self.timerfds.get_mut(&id) {
+            timer.ticks = ticks;
+            self.woken(Changed::Timer(id), Wake::of(POLLIN));
+        }
+        Ok(Answer::default())
+    }
+
     /// read(2).
     pub(crate) fn read_timerfd(&mut self, row: DescriptionRow, count: u64) -> CallResult {
         if count < COUNT_BYTES {

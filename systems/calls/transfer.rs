@@ -430,6 +430,7 @@ impl Kernel {
         self.counters.pipe_bytes += data.len() as u64;
         if !data.is_empty() {
             self.pipe_woken(pipe, READERS, 0);
+            self.tell_pipe(pipe, super::notices::Reason::Input);
         }
         Ok(Some(self.sent(sending, data.len() as u64)))
     }

@@ -5,6 +5,7 @@
 //! told. Not here: names (`inet.rs`), groups (`groups.rs`).
 
 use super::inet::needs_scope;
+use super::notices::Reason;
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
@@ -166,6 +167,7 @@ impl Kernel {
             None if self.remote_endpoint(socket) == Some(to) => {
                 self.rows[socket].error = Some(Errno::ECONNREFUSED);
                 self.socket_changed(socket);
+                self.tell_socket(socket, Reason::Error);
             }
             None => {}
         }
@@ -215,6 +217,7 @@ impl Kernel {
         state.received_bytes += u64::from(cost_bytes);
         state.queue.push_back(packet);
         self.socket_woken(other, Wake::READABLE);
+        self.tell_socket(other, Reason::Input);
     }
 
     /// The oldest datagram; an error; that it is over, for who would wait; nothing.

@@ -5,6 +5,7 @@
 //! the buffer holds waits, and is woken when three quarters are free. Not here: names
 //! (`unix_names.rs`), connections (`unix_connect.rs`), urgent bytes (`urgent.rs`).
 
+use super::notices::Reason;
 use super::unix_names::check_address;
 use crate::abi::flags::*;
 use crate::abi::socket::*;
@@ -95,6 +96,7 @@ impl Kernel {
         }
         let kind = state.kind;
         if state.sent_bytes >= u64::from(state.sndbuf_bytes) {
+            self.want_room_of_socket(socket);
             return Ok(false);
         }
         let other = self.receiver(task, socket, manner)?;
@@ -125,6 +127,7 @@ impl Kernel {
             self.mark_urgent_unix(other);
         }
         self.socket_woken(other, Wake::READABLE);
+        self.tell_socket(other, Reason::Input);
         Ok(true)
     }
 
@@ -431,6 +434,7 @@ impl Kernel {
             state.sent_bytes -= bytes;
             if tells && state.has_room() {
                 self.socket_woken(sender, Wake::WRITABLE);
+                self.tell_socket_of_room(sender);
             }
         }
     }
@@ -470,6 +474,11 @@ impl Kernel {
             let crossed = [0, SEND_SHUTDOWN, RCV_SHUTDOWN, RCV_SHUTDOWN | SEND_SHUTDOWN];
             self.rows[other].shut |= crossed[sides as usize & 3];
             self.socket_changed(other);
+            match sides {
+                SEND_SHUTDOWN => self.tell_socket(other, Reason::Input),
+                RCV_SHUTDOWN => {}
+                _ => self.tell_socket(other, Reason::HangUp),
+            }
         }
     }
 
@@ -527,6 +536,7 @@ impl Kernel {
         if unread {
             state.error = Some(Errno::ECONNRESET);
         }
+        self.tell_socket(other, Reason::HangUp);
     }
 
     /// Who is connected to a datagram socket finds out when it sends.

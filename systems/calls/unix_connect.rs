@@ -4,6 +4,7 @@
 //! A connection is made whole when it is asked for: its other end waits in the listener's list, and
 //! what is written meanwhile lies there. Not here: names (`unix_names.rs`), bytes (`unix.rs`).
 
+use super::notices::Reason;
 use super::unix_names::check_address;
 use crate::abi::flags::*;
 use crate::abi::socket::Ucred;
@@ -120,6 +121,7 @@ impl Kernel {
         (own.peer, own.peer_cred) = (Peer::At(new), lister);
         self.rows[listener].more_mut().pending.push_back(new);
         self.socket_changed(listener);
+        self.tell_socket(listener, Reason::Input);
         self.socket_changed(socket);
     }
 
@@ -172,6 +174,7 @@ impl Kernel {
             {
                 self.rows[other].error = Some(Errno::ECONNRESET);
                 self.socket_changed(other);
+                self.tell_socket(other, Reason::Error);
             }
         }
         self.socket_changed(socket);

@@ -7,9 +7,10 @@
 //! each in their own way, is Linux 6.18's, found by experiment: a unix socket goes on counting a
 //! byte that was passed over (FIONREAD), and a byte that was read by itself leaves a mark.
 
-use crate::abi::signal::SI_KERNEL;
+use super::job_control::kernel_info;
+use super::notices::Reason;
 use crate::abi::socket::*;
-use crate::abi::{Errno, SigInfo, Signal};
+use crate::abi::{Errno, Signal};
 use crate::components::message::{Receiving, Taken};
 use crate::components::socket::Urgent;
 use crate::kernel::Kernel;
@@ -49,22 +50,10 @@ impl Kernel {
 
     /// SIGURG for the owner of a socket (`F_SETOWN`).
     pub(super) fn signal_owner(&mut self, socket: SocketRow) {
-        let owner = self.rows[socket].more.as_deref().map_or(0, |more| more.owner);
-        let signo = i32::from(Signal::SIGURG.number());
-        let info = SigInfo { signo, code: SI_KERNEL, ..SigInfo::default() };
-        match owner {
-            0 => {}
-            1.. => {
-                if let Some(process) = self.pids.process(owner.unsigned_abs()) {
-                    self.post(process, Signal::SIGURG, info);
-                }
-            }
-            ..0 => {
-                for member in self.members(crate::tables::family::Club::Group, owner.unsigned_abs())
-                {
-                    self.post(member, Signal::SIGURG, info);
-                }
-            }
+        let owner = self.rows[socket].more.as_deref().map(|more| more.owner);
+        if let Some(owner) = owner.filter(|owner| owner.id != 0) {
+            self.signal_owner_of(owner, Signal::SIGURG, kernel_info(Signal::SIGURG));
+            self.tell_socket(socket, Reason::Urgent);
         }
     }
 

@@ -1,10 +1,12 @@
 //! Open file descriptions, descriptor tables, and the context of paths.
 
 use crate::abi::SigSet;
+use crate::abi::flags::{F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID};
 use crate::components::TextDefault;
 use crate::components::epoll::WatchedBy;
 use crate::fs::Place;
 use crate::rows::{DescriptionRow, EpollRow, EventRow, PidfdRow, PipeRow, SocketRow};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// What a description is open on.
@@ -78,6 +80,53 @@ pub enum Object {
     Signals(SigSet),
 }
 
+/// Who is told by signals of what happens (F_SETOWN, F_SETOWN_EX).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Owner {
+    /// A process or thread, below 0 a group, 0 nobody.
+    pub id: i32,
+    /// `F_OWNER_*`.
+    pub kind: u32,
+    /// The real and the effective user who said so: whom they may signal is told.
+    pub ids: [u32; 2],
+}
+
+impl Owner {
+    /// What the number alone says.
+    pub const fn of(id: i32) -> Self {
+        let kind = match id {
+            0 => F_OWNER_TID,
+            1.. => F_OWNER_PID,
+            ..0 => F_OWNER_PGRP,
+        };
+        Self { id, kind, ids: [0, 0] }
+    }
+}
+
+/// A description on which O_ASYNC was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its place in the order: who came last is told first.
+    pub since: u64,
+    /// The descriptor by which it was set.
+    pub fd: i32,
+    /// A write found no room since it was last told of some.
+    pub wants_room: bool,
+}
+
+crate::wire_struct!(Told { since, fd, wants_room });
+
+/// What fcntl(2) says of signals for input and output; most descriptions have none of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Notices {
+    /// Who gets them.
+    pub owner: Owner,
+    /// Which (F_SETSIG); 0 is SIGIO without more.
+    pub signal: i32,
+    /// Whether there are any.
+    pub told: Option<Told>,
+}
+
 /// An open file description (open(2)): what descriptors share.
 #[derive(Debug)]
 pub struct Description {
@@ -89,10 +138,8 @@ pub struct Description {
     pub offset: u64,
     /// Descriptors and calls that hold it.
     pub refs: u32,
-    /// Receiver of SIGIO (F_SETOWN).
-    pub owner: i32,
-    /// Signal of F_SETSIG.
-    pub owner_signal: i32,
+    /// Who is told of what happens to it.
+    pub notices: Option<Box<Notices>>,
     /// flock(2) lock held: 0 none, `LOCK_SH`, `LOCK_EX`.
     pub flock: u32,
     /// RWF_NOWAIT is refused: a pipe that was opened by a name or spliced (preadv2(2); Linux 6.18
@@ -112,13 +159,17 @@ impl Description {
             flags,
             offset: 0,
             refs: 1,
-            owner: 0,
-            owner_signal: 0,
+            notices: None,
             flock: 0,
             waits_always: false,
             terminal: None,
             watched_by: WatchedBy::NOBODY,
         }
+    }
+
+    /// Who is told of what happens to it.
+    pub fn notices(&self) -> Notices {
+        self.notices.as_deref().copied().unwrap_or_default()
     }
 
     /// Whether it may be read.

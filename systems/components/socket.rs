@@ -137,7 +137,10 @@ pub enum State {
         backlog: u32,
     },
     /// connect(2) has asked a listener whose list is full.
-    Connecting,
+    Connecting {
+        /// When it gives up.
+        gives_up_ns: u64,
+    },
 }
 
 /// What connect(2) has come to, as its caller knows (tcp(7)).
@@ -196,8 +199,8 @@ pub struct More {
     pub has_urgent: bool,
     /// Urgent bytes of unix(7) that were passed over: Linux goes on counting them.
     pub passed_bytes: u64,
-    /// Who gets SIGURG (F_SETOWN): a process, or a group below 0.
-    pub owner: i32,
+    /// Who gets SIGURG (F_SETOWN).
+    pub owner: super::description::Owner,
     /// Groups that it is a member of.
     pub groups: BTreeSet<Host>,
     /// Its other end is outside of the kernel, or is asked for there.
@@ -335,7 +338,7 @@ impl Socket {
     /// How many connections may wait, if it listens.
     pub fn backlog(&self) -> Option<u32> {
         match self.more.as_deref()?.state {
-            State::Idle | State::Connecting => None,
+            State::Idle | State::Connecting { .. } => None,
             State::Listening { backlog } => Some(backlog),
         }
     }

@@ -6,8 +6,8 @@
 use crate::abi::flags::Names;
 use crate::abi::socket::{Message, OptionValue, Ucred};
 use crate::abi::{
-    Address, AltStack, Flock, PollFd, Rlimit, SigAction, SigEvent, SigInfo, SigSet, Termios,
-    Termios2, Timespec, Winsize,
+    Address, AltStack, FileOwner, Flock, Interface, PollFd, Rlimit, SigAction, SigEvent, SigInfo,
+    SigSet, Termios, Termios2, Timespec, Winsize,
 };
 use crate::wire::Wire;
 use alloc::borrow::Cow;
@@ -72,12 +72,16 @@ pub enum FieldValue<'a> {
     SigEvent(SigEvent),
     /// A record lock.
     Lock(Flock),
+    /// Who is told by signals.
+    Owner(FileOwner),
     /// Terminal settings.
     Termios(Termios),
     /// The same with their speeds.
     Termios2(Termios2),
     /// A window size.
     Winsize(Winsize),
+    /// An interface.
+    Interface(Interface),
     /// A socket's address.
     Address(Address),
     /// An alternate signal stack.
@@ -230,6 +234,8 @@ pub enum FcntlArg {
     Number(i64),
     /// A lock.
     Lock(Flock),
+    /// Who is told by signals.
+    Owner(FileOwner),
 }
 
 impl<'a> Field<'a> for FcntlArg {
@@ -240,6 +246,7 @@ impl<'a> Field<'a> for FcntlArg {
         match self {
             FcntlArg::Number(number) => FieldValue::Number(i128::from(*number)),
             FcntlArg::Lock(lock) => FieldValue::Lock(*lock),
+            FcntlArg::Owner(owner) => FieldValue::Owner(*owner),
         }
     }
     fn read(value: FieldValue<'a>) -> Option<Self> {
@@ -247,6 +254,7 @@ impl<'a> Field<'a> for FcntlArg {
             FieldValue::Number(number) => i64::try_from(number).ok().map(FcntlArg::Number),
             FieldValue::Null => Some(FcntlArg::Number(0)),
             FieldValue::Lock(lock) => Some(FcntlArg::Lock(lock)),
+            FieldValue::Owner(owner) => Some(FcntlArg::Owner(owner)),
             _ => None,
         }
     }
@@ -263,6 +271,8 @@ pub enum IoctlArg {
     Termios(Termios),
     /// The same with their speeds.
     Termios2(Termios2),
+    /// An interface.
+    Interface(Interface),
 }
 
 impl<'a> Field<'a> for IoctlArg {
@@ -273,6 +283,7 @@ impl<'a> Field<'a> for IoctlArg {
         match self {
             IoctlArg::Number(number) => FieldValue::Number(i128::from(*number)),
             IoctlArg::Winsize(size) => FieldValue::Winsize(*size),
+            IoctlArg::Interface(interface) => FieldValue::Interface(*interface),
             IoctlArg::Termios(termios) => FieldValue::Termios(*termios),
             IoctlArg::Termios2(termios) => FieldValue::Termios2(*termios),
         }
@@ -282,6 +293,7 @@ impl<'a> Field<'a> for IoctlArg {
             FieldValue::Number(number) => i64::try_from(number).ok().map(IoctlArg::Number),
             FieldValue::Null => Some(IoctlArg::Number(0)),
             FieldValue::Winsize(size) => Some(IoctlArg::Winsize(size)),
+            FieldValue::Interface(interface) => Some(IoctlArg::Interface(interface)),
             FieldValue::Termios(termios) => Some(IoctlArg::Termios(termios)),
             FieldValue::Termios2(termios) => Some(IoctlArg::Termios2(termios)),
             _ => None,
@@ -289,7 +301,8 @@ impl<'a> Field<'a> for IoctlArg {
     }
 }
 
-crate::wire_enum!(FcntlArg { 0 Number(number), 1 Lock(lock) });
+crate::wire_enum!(FcntlArg { 0 Number(number), 1 Lock(lock), 2 Owner(owner) });
 crate::wire_enum!(IoctlArg {
-    0 Number(number), 1 Winsize(size), 2 Termios(termios), 23 Termios2(termios)
+    0 Number(number), 1 Winsize(size), 2 Termios(termios), 23 Termios2(termios),
+    24 Interface(interface)
 });

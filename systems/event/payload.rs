@@ -2,8 +2,9 @@
 
 use crate::abi::socket::{Got, OptionValue, Received};
 use crate::abi::{
-    Address, AltStack, Dirent, EpollEvent, Flock, Itimer, PollFd, Rlimit, SelectSets, SigAction,
-    SigInfo, SigSet, Stat, Statfs, Termios, Termios2, Timespec, WaitStatus, Winsize,
+    Address, AltStack, Dirent, EpollEvent, FileOwner, Flock, Interface, Itimer, PollFd, Rlimit,
+    SelectSets, SigAction, SigInfo, SigSet, Stat, Statfs, Termios, Termios2, Timespec, WaitStatus,
+    Winsize,
 };
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -71,6 +72,8 @@ pub enum Payload {
     Dirents(Vec<Dirent>),
     /// F_GETLK of fcntl(2).
     Lock(Flock),
+    /// F_GETOWN_EX of fcntl(2).
+    Owner(FileOwner),
     /// The time left: nanosleep(2).
     Time(Timespec),
     /// The old value of a timer.
@@ -81,7 +84,11 @@ pub enum Payload {
     Termios2(Box<Termios2>),
     /// TIOCGWINSZ.
     Winsize(Winsize),
-    /// A number written through a pointer: FIONREAD, TIOCGPGRP, F_GETOWN_EX …
+    /// Requests of netdevice(7).
+    Interface(Interface),
+    /// SIOCGIFCONF: the bytes that they take, and the interfaces.
+    Interfaces(i64, Vec<Interface>),
+    /// A number written through a pointer: FIONREAD, TIOCGPGRP …
     Number(i64),
     /// getsockname(2).
     Address(Box<Address>),
@@ -114,5 +121,7 @@ crate::wire_enum!(Payload {
     17 Timer(timer), 18 Termios(termios), 19 Winsize(winsize), 20 Number(number),
     21 Offsets(input, output), 22 Address(address), 23 AltStack(stack), 24 Change(event, status),
     25 Conf(value), 26 Epoll(events), 28 Termios2(termios), 30 Received(received),
-    31 OptionValue(value), 32 Lengths(lengths), 33 Messages(messages)
+    31 OptionValue(value), 32 Lengths(lengths), 33 Messages(messages),
+    34 Owner(owner),
+    35 Interface(interface), 36 Interfaces(bytes, all)
 });

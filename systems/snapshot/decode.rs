@@ -3,9 +3,10 @@
 
 use super::sockets::get_socket_waiting;
 use super::terminals::HAS_TERMINAL;
-use super::{MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS};
+use super::{HAS_OWNER, IS_TOLD, MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS};
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
+use crate::components::description::{Notices, Owner};
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Object, Pipe, Process,
     ProcessText, Reportable, Restart, Segment, Target, Task, Wait, Waiting,
@@ -81,6 +82,7 @@ impl Kernel {
         kernel.user_signals = PerUser::of_all(kernel.signals_by_user());
         kernel.index_waits();
         kernel.stand_again();
+        kernel.hearers = kernel.all_hearers();
         kernel.fs.count_users(&kernel.used_places().0);
         kernel.audit().map_err(|defect| RestoreError::Inconsistent(defect.what))?;
         Ok(kernel)
@@ -359,12 +361,24 @@ fn get_description(
         _ => return Err(error.into()),
     };
     let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
-    let (flock, waits_always) = (kinds & !(WAITS_ALWAYS | HAS_TERMINAL), kinds & WAITS_ALWAYS != 0);
+    let others = WAITS_ALWAYS | HAS_TERMINAL | HAS_OWNER | IS_TOLD;
+    let (flock, waits_always) = (kinds & !others, kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
     let mut description = Description::new(target, flags);
     (description.refs, description.offset) = (refs, offset);
     (description.flock, description.waits_always) = (flock, waits_always);
-    [description.owner, description.owner_signal] = Wire::get(from)?;
+    let [owner, signal]: [i32; 2] = Wire::get(from)?;
+    let mut notices = Notices { owner: Owner::of(owner), signal, told: None };
+    if kinds & HAS_OWNER != 0 {
+        (notices.owner.kind, notices.owner.ids) = Wire::get(from)?;
+    }
+    if kinds & IS_TOLD != 0 {
+        notices.told = Some(Wire::get(from)?);
+    }
+    if notices != Notices::default() {
+        from.charge(memory::OWNER_BYTES)?;
+    }
+    description.notices = (notices != Notices::default()).then(|| Box::new(notices));
     if kinds & HAS_TERMINAL != 0 {
         description.terminal = Some(known.side(kernel, from)?);
     }

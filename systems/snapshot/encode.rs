@@ -3,11 +3,13 @@
 use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, WAITS_ALWAYS,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OWNER,
+    IS_TOLD, WAITS_ALWAYS,
 };
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
+use crate::components::description::Owner;
 use crate::components::epoll::Watchers;
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Hold, Interrupted, Life, Object, Pending,
@@ -149,12 +151,23 @@ impl Encode for Description {
         }
         // flock(2) has two bits; the rest of its word is free.
         let has = |there: bool, bit: u32| if there { bit } else { 0 };
+        let notices = self.notices();
+        let owner = notices.owner;
+        let has_owner = owner != Owner::of(owner.id);
         let kinds = self.flock
+            | has(has_owner, HAS_OWNER)
+            | has(notices.told.is_some(), IS_TOLD)
             | has(self.waits_always, WAITS_ALWAYS)
             | has(self.terminal.is_some(), HAS_TERMINAL);
         [self.flags, self.refs, kinds].put(out);
         self.offset.put(out);
-        [self.owner, self.owner_signal].put(out);
+        [owner.id, notices.signal].put(out);
+        if has_owner {
+            (owner.kind, owner.ids).put(out);
+        }
+        if let Some(told) = notices.told {
+            told.put(out);
+        }
         if let Some(side) = self.terminal {
             side.terminal.own_id(rows).put(out);
             (side.end, side.hangups).put(out);

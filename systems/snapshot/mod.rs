@@ -42,6 +42,10 @@ const HAS_MAKER: u8 = 8;
 const HAS_OLD_FOREGROUND: u8 = 16;
 /// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
 const WAITS_ALWAYS: u32 = 0x100;
+/// An owner of whom more is known than its number.
+const HAS_OWNER: u32 = 0x400;
+/// Signals of input and output are sent (O_ASYNC).
+const IS_TOLD: u32 = 0x800;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.

@@ -83,7 +83,7 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     match more.state {
         State::Idle => out.push(groups),
         State::Listening { backlog } => (1 | groups, backlog).put(out),
-        State::Connecting => out.push(2 | groups),
+        State::Connecting { gives_up_ns } => (3 | groups, gives_up_ns).put(out),
     }
     more.link.put(out);
     [more.is_host_chosen, more.is_port_chosen, more.has_port].put(out);
@@ -184,6 +184,7 @@ impl Kernel {
             }
             if self.rows[links.row].domain != AF_UNIX {
                 self.index_port(links.row);
+                self.index_asking(links.row);
                 self.index_groups(links.row);
                 if self.is_outside(links.row) {
                     self.enter_outside(links.row);
@@ -244,7 +245,7 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     more.state = match state & !(HAS_GROUPS | HAS_URGENT | IS_OUTSIDE | HAS_LEFT) {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
-        2 => State::Connecting,
+        3 => State::Connecting { gives_up_ns: Wire::get(from)? },
         _ => return Err(error),
     };
     more.link = Wire::get(from)?;

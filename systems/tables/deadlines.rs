@@ -15,6 +15,8 @@ pub enum Due {
     Timer(u32, u32),
     /// A timer of timerfd_create(2): the id of its description.
     Timerfd(u64),
+    /// A socket gives up a connection: its id.
+    Connection(u64),
 }
 
 /// All deadlines: (ns, what).

@@ -225,7 +225,13 @@ pub(crate) fn siginfo(raw: &[u8; 128]) -> Object {
     if code == libc::SI_KERNEL {
         return info;
     }
-    if code == libc::SI_TIMER || (signal == libc::SIGIO && code > 0) {
+    if code == libc::SI_TIMER {
+        return info;
+    }
+    let own_codes = [4, 5, 7, 8, 11, 17, 31];
+    if code == libc::SI_SIGIO || (1..=6).contains(&code) && !own_codes.contains(&signal) {
+        info.insert("si_band".into(), word(16).into());
+        info.insert("si_fd".into(), word(24).into());
         return info;
     }
     info.insert("si_pid".into(), word(16).into());

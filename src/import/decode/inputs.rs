@@ -171,7 +171,7 @@ fn ioctl(args: &Args<'_>) -> Option<Vec<u8>> {
     let request = request(args.get(1)?)?;
     // What objects that are not modelled answer is the host's.
     let known = IOCTL_REQUESTS.iter().any(|entry| entry.1 == request);
-    if !known && args.succeeded() {
+    if (!known || is_of_interface(request)) && args.succeeded() {
         return None;
     }
     let arg = match args.get(2) {

@@ -80,6 +80,7 @@ impl Terminal {
         line.put(byte);
         line.canon = line.head;
         happened.readable[End::Slave.at()] = true;
+        happened.told[End::Slave.at()] += 1;
     }
 
     fn erase(&mut self, byte: u8) {

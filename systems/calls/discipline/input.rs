@@ -134,6 +134,7 @@ impl Terminal {
         line.commit = line.head;
         if line.unread() > 0 {
             happened.readable[to.at()] = true;
+            happened.told[to.at()] += 1;
         }
     }
 

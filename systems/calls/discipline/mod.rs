@@ -27,6 +27,10 @@ pub(crate) struct Happened {
     pub(crate) readable: [bool; 2],
     /// By end: calls that wait for room look again.
     pub(crate) writable: [bool; 2],
+    /// By end: how often who is told by signals is told of input (`notices.rs`).
+    pub(crate) told: [u32; 2],
+    /// By end: whether who found no room is told of some.
+    pub(crate) has_room: [bool; 2],
 }
 
 /// Whether a byte is a control character, as the kernel's table says.
@@ -128,6 +132,7 @@ impl Terminal {
         line.stopped = false;
         self.tell_flow(end, TIOCPKT_START, TIOCPKT_STOP, happened);
         happened.writable[end.at()] = true;
+        happened.has_room[end.at()] = true;
     }
 
     /// Output stops (VSTOP, TCOOFF).

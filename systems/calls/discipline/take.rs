@@ -104,6 +104,7 @@ impl Terminal {
         if ready <= LOW_BYTES {
             self.hand_over_if_waiting(end, happened);
             happened.writable[end.other().at()] = true;
+            happened.has_room[end.other().at()] = true;
         }
     }
 

@@ -305,6 +305,17 @@ impl<'u, 'k> Chooser<'u, 'k> {
         (0..self.byte() % 4).map(|_| one(self)).collect()
     }
 
+    fn fcntl_argument(&mut self) -> FieldValue<'static> {
+        match self.byte() % 3 {
+            0 => FieldValue::Number(self.argument().into()),
+            1 => FieldValue::Lock(self.lock()),
+            _ => FieldValue::Owner(FileOwner {
+                kind: u32::from(self.byte() % 4),
+                pid: self.pid() as i32,
+            }),
+        }
+    }
+
     fn lock(&mut self) -> Flock {
         Flock {
             kind: self.pick(&[0, 1, 2, 7]),
@@ -432,10 +443,8 @@ impl FieldSource<'static> for Chooser<'_, '_> {
                 value_ns: self.pick(&SPANS),
                 interval_ns: self.pick(&SPANS),
             }),
-            (FieldValue::Lock(_), _) => match self.byte() % 2 {
-                0 => FieldValue::Number(self.argument().into()),
-                _ => FieldValue::Lock(self.lock()),
-            },
+            (FieldValue::Lock(_), _) => self.fcntl_argument(),
+            (FieldValue::Owner(_), _) => FieldValue::Owner(Default::default()),
             (FieldValue::AltStack(_), _) => FieldValue::AltStack(self.alt_stack()),
             (FieldValue::Cred(_), _) => FieldValue::Cred(Ucred {
                 pid: self.pid(),
@@ -445,6 +454,7 @@ impl FieldSource<'static> for Chooser<'_, '_> {
             (FieldValue::OptionValue(_), _) => FieldValue::OptionValue(self.option_value()),
             (FieldValue::Messages(_), _) => FieldValue::Messages(self.messages()),
             (FieldValue::Address(_), _) => FieldValue::Address(self.address()),
+            (FieldValue::Interface(_), _) => FieldValue::Interface(Default::default()),
             (FieldValue::Termios(_) | FieldValue::Termios2(_) | FieldValue::Winsize(_), _) => {
                 match self.byte() % 4 {
                     0 => FieldValue::Number(self.argument().into()),

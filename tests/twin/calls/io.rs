@@ -144,12 +144,24 @@ fn flock(f: &Fields<'_>) -> Planned {
 
 /// struct flock: l_type, l_whence (16 bits each), l_start, l_len, l_pid.
 fn fcntl(f: &Fields<'_>, area: &mut Area) -> Planned {
-    let (fd, command) = (f.number("fd")?, f.flags("cmd", names::FCNTL)?);
+    let name = f.value("cmd").and_then(Value::as_str);
+    let command = match name.and_then(|name| names::value(names::MORE_FCNTL, name)) {
+        Some(number) => number,
+        None => f.flags("cmd", names::FCNTL)?,
+    };
+    let fd = f.number("fd")?;
     let Some(Value::Object(lock)) = f.value("arg") else {
-        let argument = f.flags_or_0("arg", names::FCNTL_ARG)?;
+        let name = f.value("arg").and_then(Value::as_str);
+        let argument = match name.and_then(names::signal_number) {
+            Some(signal) => signal,
+            None => f.flags_or_0("arg", names::FCNTL_ARG)?,
+        };
         return Ok(Plan::new(libc::SYS_fcntl, &[fd, command, argument]));
     };
     let lock = Fields(lock);
+    if [F_SETOWN_EX, F_GETOWN_EX].contains(&command) {
+        return file_owner(fd, command, &lock, area);
+    }
     let kinds = lock.flags("type", names::LOCK_TYPE)? & 0xffff
         | (lock.flags_or_0("whence", names::WHENCE)? & 0xffff) << 16;
     let pid = lock.number_or("pid", 0)?;
@@ -159,6 +171,23 @@ fn fcntl(f: &Fields<'_>, area: &mut Area) -> Planned {
     Ok(Plan::new(libc::SYS_fcntl, &[fd, command, at]).replying(move |_, answer| {
         if written {
             answer.insert("arg".into(), shown_lock(at));
+        }
+    }))
+}
+
+const F_SETOWN_EX: u64 = 15;
+const F_GETOWN_EX: u64 = 16;
+
+/// struct f_owner_ex: type and pid.
+fn file_owner(fd: u64, command: u64, owner: &Fields<'_>, area: &mut Area) -> Planned {
+    let kind = owner.flags("type", names::OWNER_TYPE)? as u32;
+    let at = area.put(&[kind, owner.number("pid")? as u32])?;
+    let written = command == F_GETOWN_EX;
+    Ok(Plan::new(libc::SYS_fcntl, &[fd, command, at]).replying(move |_, answer| {
+        if written {
+            let [kind, pid] = get::<[i32; 2]>(at);
+            let kind = names::name(names::OWNER_TYPE, kind as u64).unwrap_or_default();
+            answer.insert("arg".into(), json!({ "type": kind, "pid": pid }));
         }
     }))
 }

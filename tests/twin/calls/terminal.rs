@@ -36,10 +36,7 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
             let at = area.room(TERMIOS2_BYTES)?;
             plan(at).replying(move |_, answer| put(answer, shown_termios2(&get(at))))
         }
-        libc::TCGETA => {
-            let at = area.room(TERMIO_BYTES)?;
-            plan(at).replying(move |_, answer| put(answer, shown_termio(&get(at))))
-        }
+        libc::TCGETA => old_settings(plan(area.room(TERMIO_BYTES)?)),
         libc::TCSETS | libc::TCSETSW | libc::TCSETSF => plan(termios(f, area)?),
         libc::TIOCGWINSZ => {
             let at = area.room(8)?;
@@ -69,6 +66,8 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         | libc::TIOCSPTLCK
         | libc::TIOCPKT
         | libc::TIOCSETD => plan(area.put(&(f.number("arg")? as i32))?),
+        TFD_IOC_SET_TICKS => plan(area.put(&f.number("arg")?)?),
+        SIOCGIFNAME..=SIOCGIFTXQLEN => interface(f, area, fd, request)?,
         libc::TIOCSTI => plan(area.put(&(f.number("arg")? as u8))?),
         // Who gives up a terminal may be of the group that is hung up by that.
         libc::TIOCNOTTY | TIOCSIG => plan(f.number_or("arg", 0)?).of_kind(Kind::SendsSignal),
@@ -112,6 +111,61 @@ fn request(f: &Fields<'_>) -> Result<u64, String> {
         Some(number) => Ok(number),
         None => f.flags("request", names::IOCTLS),
     }
+}
+
+fn old_settings(plan: Plan) -> Plan {
+    let at = plan.arguments[2];
+    plan.replying(move |_, answer| put(answer, shown_termio(&get(at))))
+}
+
+const TFD_IOC_SET_TICKS: u64 = 0x4008_5400;
+const SIOCGIFNAME: u64 = 0x8910;
+const SIOCGIFCONF: u64 = 0x8912;
+const SIOCGIFTXQLEN: u64 = 0x8942;
+const REQUEST_BYTES: usize = 40;
+
+/// struct ifreq: a name of 16 bytes and a union; struct ifconf: a length and where the buffer is.
+fn interface(f: &Fields<'_>, area: &mut Area, fd: u64, request: u64) -> Planned {
+    let plan = |at| Plan::new(libc::SYS_ioctl, &[fd, request, at]);
+    if request == SIOCGIFCONF {
+        let length = f.number("arg")?;
+        let buffer = if length == 0 { 0 } else { area.room(400)? };
+        let at = area.put(&[length & 0xffff_ffff, buffer])?;
+        return Ok(plan(at).replying(move |_, answer| {
+            let length = get::<[i32; 2]>(at)[0];
+            let count = if buffer == 0 { 0 } else { length as u64 / REQUEST_BYTES as u64 };
+            let shown =
+                |index| shown_interface(&get(buffer + index * REQUEST_BYTES as u64), 0x8915);
+            let all: Vec<Value> = (0..count).map(shown).collect();
+            put(answer, json!({ "ifc_len": length, "ifc_req": all }));
+        }));
+    }
+    let asked = f.object("arg")?;
+    let mut bytes = [0; REQUEST_BYTES];
+    let name = asked.bytes("ifr_name")?.unwrap_or_default();
+    bytes.get_mut(..name.len()).ok_or("a name of 16 bytes")?.copy_from_slice(&name);
+    bytes[16..20].copy_from_slice(&(asked.number_or("ifr_ifindex", 0)? as i32).to_le_bytes());
+    let at = area.bytes(&bytes)?;
+    Ok(plan(at).replying(move |_, answer| put(answer, shown_interface(&get(at), request))))
+}
+
+fn shown_interface(bytes: &[u8; REQUEST_BYTES], request: u64) -> Value {
+    let end = bytes.iter().take(16).position(|byte| *byte == 0).unwrap_or(16);
+    let mut shown = json!({ "ifr_name": String::from_utf8_lossy(&bytes[..end]) });
+    let word = i32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]);
+    let half = u16::from_le_bytes([bytes[16], bytes[17]]);
+    let (name, value) = match request {
+        0x8910 | 0x8933 => ("ifr_ifindex", word.into()),
+        0x8913 => ("ifr_flags", names::join(names::INTERFACE_FLAGS, half.into())),
+        0x8915..=0x891b => {
+            let host = std::net::Ipv4Addr::new(bytes[20], bytes[21], bytes[22], bytes[23]);
+            ("ifr_addr", host.to_string().into())
+        }
+        0x8927 => ("ifr_hwaddr", half.into()),
+        _ => ("ifr_value", word.into()),
+    };
+    shown[name] = value;
+    shown
 }
 
 fn put(answer: &mut Object, argument: Value) {
