@@ -10,7 +10,7 @@ use tickernel_systems::event::{Call, Event};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::{DumpError, process, session};
-use crate::replay::{Expected, Role};
+use crate::replay::{Expected, Recorded, Role};
 use crate::trace::{Item, TraceReader};
 
 /// Most bytes of calls that are kept; what comes after that is printed where its event stands.
@@ -75,18 +75,21 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
         }
         let Some((entry, exit)) = event.record.lines else { continue };
         // What ends a task has two lines in any style.
-        let ends =
-            matches!(parsed, Ok(Event::Call { call: Call::Exit { .. } | Call::ExitGroup { .. }, .. }));
+        let ends = matches!(
+            parsed,
+            Ok(Event::Call { call: Call::Exit { .. } | Call::ExitGroup { .. }, .. })
+        );
         // With `-z` a second half stands right below its first, if anywhere.
         is_split |= exit > entry + 1 && !ends;
         if entry >= reached {
             reached = entry;
             continue;
         }
-        goes_back = true;
         let told = event.record.expected.and_then(|bytes| Expected::from_bytes(bytes).ok());
         let Some(told) = told.filter(|told| told.role != Role::Force) else { continue };
         let Ok(Event::Call { task, call } | Event::Park { task, call }) = parsed else { continue };
+        // Of one that never returned the second line is the first.
+        goes_back |= told.recorded != Recorded::Never;
         let late = Late::new(task, &call, &told);
         bytes += late.bytes.len() + size_of::<Late>();
         if bytes > MAX_BYTES {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use tickernel_systems::SocketView;
-use tickernel_systems::abi::Address;
+use tickernel_systems::abi::{Address, Errno};
 use tickernel_systems::event::{Call, Event, Payload, Unchosen};
 
 use super::decode;
@@ -64,11 +64,18 @@ impl Order<'_> {
             Some(std::sync::Arc::clone(&pending.printed))
         });
         let mut told = None;
+        let remote_of_own = remote;
+        // Nobody is told of a connection that was refused.
+        let pending = self.tasks.get(&tid)?.pending.as_ref()?;
+        let recorded = pending.decoded.expected.recorded;
+        let is_refused = recorded == Recorded::Errno(Errno::ECONNREFUSED)
+            || self.is_refused(tid, fd, own, view, recorded);
+        let remote = remote.filter(|_| !is_refused);
         if let Some(remote) = remote.filter(|_| view.is_inet) {
             told = waiting.into_iter().find_map(|call| self.peer_told(&call, remote));
         }
         let (mut closed, mut child) = (false, None);
-        let most = if remote.is_none() { LOOKED_AT_CALLS_OF_BOUND } else { LOOKED_AT_CALLS };
+        let most = if remote_of_own.is_none() { LOOKED_AT_CALLS_OF_BOUND } else { LOOKED_AT_CALLS };
         let calls = own..own.saturating_add(most);
         for call in calls.map_while(|at| self.recording.calls.get(at)) {
             let speaker = call.tid.unwrap_or(self.root);
@@ -84,7 +91,7 @@ impl Order<'_> {
                 break;
             }
             // Of one that listens a child may ask, which is not there yet.
-            if remote.is_none() && child.is_none() && speaker != tid {
+            if remote_of_own.is_none() && child.is_none() && speaker != tid {
                 child = name_shown(&call, fd);
             }
             if told.is_none() && view.is_inet {
