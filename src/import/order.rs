@@ -595,6 +595,7 @@ impl<'a> Order<'a> {
             }
         }
         self.put_off(tid);
+        self.pass_full_terminal(tid);
         self.pass_blurred(tid);
         self.note_time_out(tid);
         self.run_call(tid);

@@ -212,7 +212,7 @@ fn a_mode_that_a_cut_call_set_comes_with_the_next_stat() {
     );
 }
 
-/// It looked at both after 6 was closed, and before 4 was: the highest goes first where a task ends.
+/// It looked at both after 6 was closed and before 4 was: the highest goes first.
 #[test]
 fn a_poll_sees_the_highest_descriptor_close_first() {
     agrees(
