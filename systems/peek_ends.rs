@@ -152,7 +152,11 @@ impl Kernel {
             has_error: state.error.is_some(),
             pending: state.backlog().map(|_| state.pending() as u64),
             room_bytes: state.packet_bytes(u64::MAX >> 1),
-            is_named: state.is_named() || self.has_port(socket),
+            // Of a connection that was taken back an address is left, and no port (ip(7)).
+            is_named: match state.domain {
+                AF_UNIX => state.is_named(),
+                _ => self.has_port(socket),
+            },
             is_inet: state.domain != AF_UNIX,
         }
     }

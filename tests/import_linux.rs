@@ -5,6 +5,8 @@
 #[path = "import_linux/support.rs"]
 mod support;
 
+#[path = "import_linux/again.rs"]
+mod again;
 #[path = "import_linux/attached.rs"]
 mod attached;
 #[path = "import_linux/epoll.rs"]

@@ -10,7 +10,7 @@ use tickernel_systems::event::{Call, Event};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::{DumpError, process, session};
-use crate::replay::{Expected, Role};
+use crate::replay::{Expected, Recorded, Role};
 use crate::trace::{Item, TraceReader};
 
 /// Most bytes of calls that are kept; what comes after that is printed where its event stands.
@@ -36,6 +36,9 @@ pub(super) struct Known {
     /// Calls that are answered as recorded and made a descriptor that closes on exec, by the line
     /// on which they were entered: something stands there that an event right behind opens.
     pub(super) closing: BTreeSet<u64>,
+    /// Lines tell where calls returned, and nothing where they were entered (`strace -z`): then the
+    /// events' own order is all that is known.
+    pub(super) no_entries: bool,
 }
 
 /// Looks through a trace.
@@ -43,6 +46,7 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
     let mut known = Known::default();
     let (mut reached, mut bytes, mut answered) = (0, 0, None);
     let (imported, mut outside) = (reader.header().imported, None);
+    let (mut is_split, mut goes_back) = (false, false);
     while let Some(item) = reader.next_item()? {
         let event = match item {
             Item::Event(event) => event,
@@ -69,7 +73,14 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
             }
             _ => {}
         }
-        let Some((entry, _)) = event.record.lines else { continue };
+        let Some((entry, exit)) = event.record.lines else { continue };
+        // What ends a task has two lines in any style.
+        let ends = matches!(
+            parsed,
+            Ok(Event::Call { call: Call::Exit { .. } | Call::ExitGroup { .. }, .. })
+        );
+        // With `-z` a second half stands right below its first, if anywhere.
+        is_split |= exit > entry + 1 && !ends;
         if entry >= reached {
             reached = entry;
             continue;
@@ -77,6 +88,8 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
         let told = event.record.expected.and_then(|bytes| Expected::from_bytes(bytes).ok());
         let Some(told) = told.filter(|told| told.role != Role::Force) else { continue };
         let Ok(Event::Call { task, call } | Event::Park { task, call }) = parsed else { continue };
+        // Of one that never returned the second line is the first.
+        goes_back |= told.recorded != Recorded::Never;
         let late = Late::new(task, &call, &told);
         bytes += late.bytes.len() + size_of::<Late>();
         if bytes > MAX_BYTES {
@@ -85,6 +98,10 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
         known.late.insert(entry, late);
     }
     known.root = known.root.or(outside);
+    known.no_entries = goes_back && !is_split;
+    if known.no_entries {
+        known.late.clear();
+    }
     Ok(known)
 }
 

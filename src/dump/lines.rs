@@ -69,10 +69,12 @@ pub(super) struct Lines<W> {
     /// How many bytes do.
     waiting_bytes: usize,
     count: u64,
+    /// All is printed as it comes, whatever line it is of.
+    as_it_comes: bool,
 }
 
 impl<W: Write> Lines<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(super) fn new(out: W, as_it_comes: bool) -> Self {
         Self {
             out,
             open: None,
@@ -83,6 +85,7 @@ impl<W: Write> Lines<W> {
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
             count: 0,
+            as_it_comes,
         }
     }
 
@@ -94,7 +97,7 @@ impl<W: Write> Lines<W> {
         now_ns: u64,
         item: Item,
     ) -> io::Result<()> {
-        match line {
+        match line.filter(|_| !self.as_it_comes) {
             None => self.print(task, now_ns, item),
             Some(line) => {
                 self.count += 1;

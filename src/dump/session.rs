@@ -113,7 +113,7 @@ impl<W: Write> Session<W> {
     pub(super) fn new(mut kernel: Kernel, imported: bool, known: Known, out: W) -> Self {
         // From now on the kernel tells whose default action was taken.
         drop(kernel.take_acted());
-        let mut lines = Lines::new(out);
+        let mut lines = Lines::new(out, known.no_entries);
         known.root.into_iter().for_each(|root| lines.born(root));
         Self {
             kernel,

@@ -6,8 +6,8 @@
 
 use tickernel_systems::TerminalView;
 use tickernel_systems::abi::flags::*;
-use tickernel_systems::abi::termios::{ICANON, VMIN, VTIME};
-use tickernel_systems::abi::{Termios, Termios2};
+use tickernel_systems::abi::termios::{ECHO, ICANON, OPOST, VMIN, VTIME};
+use tickernel_systems::abi::{Errno, Termios, Termios2};
 use tickernel_systems::event::{Call, IoctlArg, Payload, TerminalEnd};
 use tickernel_systems::wire::Wire;
 
@@ -76,6 +76,10 @@ impl Order<'_> {
             && self.terminals.blurred.len() < MAX_BLURRED
         {
             self.terminals.blurred.insert((view.id, view.end == TerminalEnd::Slave));
+            // What is typed is echoed to who typed it (termios(3), ECHO).
+            if view.end == TerminalEnd::Master && view.termios.lflag & ECHO != 0 {
+                self.terminals.blurred.insert((view.id, true));
+            }
         }
     }
 
@@ -121,6 +125,51 @@ impl Order<'_> {
             && !bytes.is_empty()
         {
             self.act(tid, Call::Read { fd, count });
+        }
+    }
+
+    /// How much a write that does not wait puts into a terminal, before that is full, follows from
+    /// when Linux's worker takes it out. Where the kernel would take another part it is answered
+    /// as recorded, and what both sides find from then on too.
+    pub(super) fn pass_full_terminal(&mut self, tid: u32) {
+        let Some(pending) = self.task(tid).pending.as_ref().filter(|it| it.item.is_none()) else {
+            return;
+        };
+        let recorded = pending.decoded.expected.recorded;
+        let (fd, bytes) = match pending.decoded.parsed() {
+            Some(Call::Write { fd, data } | Call::Writev { fd, data }) => (fd, data.len() as u64),
+            _ => return,
+        };
+        let Some(view) = self.kernel.fd_view(tid, fd).filter(|it| it.flags & O_NONBLOCK != 0)
+        else {
+            return;
+        };
+        let Some(mut terminal) = view.terminal.filter(|it| it.end == TerminalEnd::Slave) else {
+            return;
+        };
+        if self.outside_terminal(tid, fd).is_some() {
+            return;
+        }
+        if terminal.room_bytes < LITTLE_ROOM_BYTES {
+            self.carry_to(TerminalEnd::Master, Some(&[terminal.id]));
+            let now = self.kernel.fd_view(tid, fd).and_then(|view| view.terminal);
+            terminal = now.unwrap_or(terminal);
+        }
+        let is_same = match recorded {
+            // Output processing may make two of a character.
+            Recorded::Value(value) if terminal.termios.oflag & OPOST != 0 => {
+                value.cast_unsigned() == bytes && terminal.room_bytes >= 2 * bytes
+            }
+            Recorded::Value(value) => value.cast_unsigned() == terminal.room_bytes.min(bytes),
+            Recorded::Errno(Errno::EAGAIN) => terminal.room_bytes == 0,
+            Recorded::Errno(_) | Recorded::Never => true,
+        };
+        if is_same {
+            return;
+        }
+        self.answer_as_recorded(tid);
+        if matches!(recorded, Recorded::Value(_)) && self.terminals.blurred.len() < MAX_BLURRED {
+            self.terminals.blurred.extend([(terminal.id, true), (terminal.id, false)]);
         }
     }
 

@@ -314,22 +314,24 @@ impl Order<'_> {
         if is_watched {
             self.end(other, status.cast_unsigned(), None);
         } else if holds {
-            // The lowest goes first: a poll may have seen that, and not the next.
-            let last = match want {
-                Want::Ready(ids) => self.first_end(other, ids).unwrap_or(u32::MAX),
-                _ => u32::MAX,
+            // One goes before the next (the highest first, as Linux lets go of what a task closes
+            // when it ends): a poll may have seen that, and not the next.
+            let one = match want {
+                Want::Ready(ids) => self.last_end(other, ids),
+                _ => None,
             };
-            let some = Call::CloseRange { first: 0, last, flags: 0 };
+            let (first, last) = (one.unwrap_or(0), one.unwrap_or(u32::MAX));
+            let some = Call::CloseRange { first, last, flags: 0 };
             let forced = Expected::only(Role::Force, some.name());
             self.emit(&Event::Call { task: other, call: some }, Some(forced), None);
         }
         holds || is_watched
     }
 
-    /// A task's lowest descriptor of some objects.
-    fn first_end(&self, tid: u32, ids: &[u64]) -> Option<u32> {
+    /// A task's highest descriptor of some objects.
+    fn last_end(&self, tid: u32, ids: &[u64]) -> Option<u32> {
         let is_one = |fd: &i32| self.object_of(tid, *fd).is_some_and(|id| ids.contains(&id));
-        (0..LOOKED_AT_FDS).find(is_one).map(i32::cast_unsigned)
+        (0..LOOKED_AT_FDS).rfind(is_one).map(i32::cast_unsigned)
     }
 
     /// What takes an end of a pipe away; a reader that is before this one in the pipe's bytes.

@@ -21,7 +21,7 @@ const MAX_STREAM_BYTES: usize = 64 << 20;
 const MAX_DRY: usize = 1 << 20;
 
 /// What the reads of a pipe gave, in their order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stream {
     bytes: Vec<u8>,
     /// Something was not printed: nothing more is known.

@@ -4,6 +4,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use tickernel_systems::abi::Stat;
 use tickernel_systems::abi::flags::{AT_FDCWD, O_CREAT, O_EXCL, O_NOFOLLOW, number_of};
@@ -42,11 +43,11 @@ pub struct Hints {
     scripts: BTreeSet<Vec<u8>>,
     /// What the descriptors of opening calls turn out to be.
     openings: Openings,
-    /// The first working directory, and whether the caller still is there.
-    cwd: Vec<u8>,
-    is_at_cwd: bool,
-    /// Tasks that left it.
-    moved: BTreeSet<Option<u32>>,
+    /// The first working directory, and where the caller is, if that is known.
+    cwd: Rc<[u8]>,
+    here: Option<Rc<[u8]>>,
+    /// Where the tasks are that left the first one.
+    moved: BTreeMap<Option<u32>, Option<Rc<[u8]>>>,
     /// By path: the call that opened it with O_CREAT.
     created: BTreeMap<Vec<u8>, u64>,
     /// Paths that were opened and not made.
@@ -68,12 +69,12 @@ const MAX_STREAM_BYTES: usize = 64 << 20;
 impl Hints {
     /// Looks through all calls; `cwd` is the first working directory.
     pub fn of(recording: &Recording, cwd: &[u8]) -> Self {
-        let mut hints = Self { cwd: cwd.to_vec(), ..Self::default() };
+        let mut hints = Self { cwd: cwd.into(), ..Self::default() };
         for event in &recording.events {
             match event.kind {
                 EventKind::Entry { call } => {
                     if let Some(call) = recording.calls.get(call) {
-                        hints.follow_cwd(&call);
+                        hints.follow_cwd(&call, false);
                         hints.see_birth(&call);
                         hints.see(&call);
                         hints.see_growth(&call);
@@ -86,7 +87,7 @@ impl Hints {
                         hints.see_stream(call);
                         hints.see_prefixes(call);
                         hints.see_program(call);
-                        hints.follow_cwd(call);
+                        hints.follow_cwd(call, true);
                         hints.see_border(call);
                         hints.see_changed(call);
                         hints.see_created(index, call);
@@ -103,11 +104,10 @@ impl Hints {
                     hints.openings.end(event.tid);
                     hints.openings.child(Some(by), event.tid);
                     hints.openings.end(Some(by));
-                    if hints.moved.remove(&Some(by)) {
-                        hints.moved.insert(event.tid);
-                    } else {
-                        hints.moved.remove(&event.tid);
-                    }
+                    match hints.moved.remove(&Some(by)) {
+                        Some(place) => hints.moved.insert(event.tid, place),
+                        None => hints.moved.remove(&event.tid),
+                    };
                 }
                 _ => {}
             }
@@ -517,36 +517,45 @@ impl Hints {
         }
     }
 
-    /// The absolute path: relative ones start at the printed directory, or at the first working
-    /// directory where the task still is there.
+    /// The absolute path: relative ones start at the printed directory, or at the working directory
+    /// where that is known.
     pub(super) fn absolute(&self, fd: Option<&Value>, path: Option<&[u8]>) -> Option<Vec<u8>> {
         let path = path?;
         if path.first() == Some(&b'/') {
             return plain(path);
         }
         let at_cwd = || {
-            self.is_at_cwd
-                && fd.is_none_or(|fd| {
-                    fd.resolve(&|name| (name == "AT_FDCWD").then_some(-100)) == Some(-100)
-                })
+            fd.is_none_or(|fd| {
+                fd.resolve(&|name| (name == "AT_FDCWD").then_some(-100)) == Some(-100)
+            })
         };
-        let base = printed(fd).or_else(|| at_cwd().then(|| self.cwd.clone()));
+        let here = || self.here.as_ref().map(|here| here.to_vec());
+        let base = printed(fd).or_else(|| at_cwd().then(here).flatten());
         let base = base.or_else(|| self.opened_path(fd))?;
         join(&base, path)
     }
 
-    /// Follows whose working directory is the first one.
-    fn follow_cwd(&mut self, call: &Call) {
+    /// Follows the working directories: that of the caller before the call.
+    fn follow_cwd(&mut self, call: &Call, is_over: bool) {
         self.caller = call.tid;
-        self.is_at_cwd = !self.moved.contains(&call.tid);
+        let moved = self.moved.get(&call.tid);
+        self.here = moved.map_or_else(|| Some(Rc::clone(&self.cwd)), Option::clone);
         let ok = call.result.as_ref().and_then(|result| result.number());
         let Some(value) = ok.filter(|value| *value >= 0) else { return };
         match &*call.name {
-            "chdir" | "fchdir" | "chroot" => {
-                self.moved.insert(call.tid);
+            "chdir" | "fchdir" | "chroot" if is_over => {
+                let path = call.arg(0).and_then(Value::as_text).filter(|text| !text.cut);
+                let place = match &*call.name {
+                    "chdir" => self.absolute(None, path.map(|text| text.bytes.as_slice())),
+                    "fchdir" => printed(call.arg(0)).or_else(|| self.opened_path(call.arg(0))),
+                    _ => None,
+                };
+                self.moved.insert(call.tid, place.map(Rc::from));
             }
-            "clone" | "clone3" | "fork" | "vfork" if self.moved.contains(&call.tid) => {
-                self.moved.insert(u32::try_from(value).ok());
+            "clone" | "clone3" | "fork" | "vfork" => {
+                if let Some(place) = self.moved.get(&call.tid) {
+                    self.moved.insert(u32::try_from(value).ok(), place.clone());
+                }
             }
             _ => {}
         }

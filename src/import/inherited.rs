@@ -155,7 +155,18 @@ struct Walk {
     /// Signals that the root was told of and that no handler returned from yet.
     told: Vec<Signal>,
     /// Who is in a handler that came under its first mask: its return tells that.
-    in_handler: Option<u32>,
+    in_handler: Option<InHandler>,
+}
+
+/// A task in a handler.
+#[derive(Clone, Copy, Debug)]
+struct InHandler {
+    tid: u32,
+    /// What it was told of since. Another handler inside which one began has that blocked; the mask
+    /// of before has not, unless it was told of one alone (rt_sigsuspend(2)).
+    told: SigSet,
+    /// How many signals those were.
+    signals: u32,
 }
 
 impl Walk {
@@ -244,7 +255,13 @@ impl Walk {
         }
         // A handler runs with another mask.
         let is_first = self.task(tid).touched & facts::MASK == 0;
-        self.in_handler = Some(tid).filter(|_| is_first).or(self.in_handler);
+        if is_first {
+            self.in_handler = Some(InHandler { tid, told: SigSet::EMPTY, signals: 0 });
+        }
+        if let Some(handler) = self.in_handler.as_mut().filter(|it| it.tid == tid) {
+            handler.told.insert(signal);
+            handler.signals += 1;
+        }
         self.task(tid).touched |= facts::MASK;
         let ends =
             matches!(signal.default_action(), DefaultAction::Terminate | DefaultAction::Core);
@@ -255,6 +272,22 @@ impl Walk {
             if next.is_some_and(goes_on) && !SigSet::UNSTOPPABLE.contains(signal) {
                 self.found.ignored.insert(signal);
             }
+        }
+    }
+
+    /// A handler returned.
+    fn returns(&mut self, tid: u32, call: &strace::Call) {
+        let Some(handler) = self.in_handler.as_mut().filter(|it| it.tid == tid) else { return };
+        let mask = call.arg(0).and_then(|frame| frame.field("mask")).and_then(numbers::sigset);
+        let told = handler.told;
+        let is_inner = |mask: SigSet| mask.iter().any(|signal| told.contains(signal));
+        if handler.signals > 1 && mask.is_some_and(is_inner) {
+            handler.signals -= 1;
+            return;
+        }
+        self.in_handler = None;
+        if let Some(mask) = mask {
+            self.found.mask.get_or_insert(mask);
         }
     }
 
@@ -275,12 +308,8 @@ impl Walk {
             self.before.caught(signal);
             self.found.ignored.remove(signal);
         }
-        if matches!(parsed, Call::RtSigreturn {}) && self.in_handler == Some(tid) {
-            self.in_handler = None;
-            let mask = call.arg(0).and_then(|frame| frame.field("mask"));
-            if let Some(mask) = mask.and_then(numbers::sigset) {
-                self.found.mask.get_or_insert(mask);
-            }
+        if matches!(parsed, Call::RtSigreturn {}) {
+            self.returns(tid, call);
         }
         if let Recorded::Value(value) = decoded.expected.recorded {
             self.ids(tid, &parsed, &decoded, value);
@@ -519,7 +548,7 @@ impl Walk {
                 }
                 if set.is_some() {
                     task.touched |= facts::MASK;
-                    self.in_handler = self.in_handler.filter(|other| *other != tid);
+                    self.in_handler = self.in_handler.filter(|it| it.tid != tid);
                 }
             }
             Call::RtSigreturn {} => task.touched |= facts::MASK,

@@ -29,6 +29,7 @@ mod identity;
 mod inherited;
 mod initial;
 mod items;
+mod left_out;
 mod lineage;
 mod made;
 mod mapped;
@@ -60,9 +61,10 @@ mod task;
 mod terminals;
 mod typed;
 mod unknown;
+mod untold;
 mod wander;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,6 +80,7 @@ pub use scope::is_out_of_scope;
 use crate::replay::{Damage, Expected, ReplayError};
 use crate::strace::{EventKind, Notice, Recording as Text};
 use initial::Initial;
+pub(crate) use left_out::LeftOut;
 use order::Order;
 use source::Opened;
 
@@ -336,20 +339,37 @@ pub fn import_with(
         ..Config::default()
     };
     let boot = begun.outermost();
-    let choices = options.order_seed.map(wander::Choices::new);
-    let first = Walk { choices, ..Walk::default() };
-    let mut walked = walk(text, begun, config.clone(), first)?;
+    let mut how = Walk {
+        choices: options.order_seed.map(wander::Choices::new),
+        left_out: LeftOut::of(text),
+        ..Walk::default()
+    };
+    let mut walked = walk(text, begun, config.clone(), &how)?;
     if walked.disorder > 0 {
         // Reads found other bytes than those recorded: writers overlapped. What was read tells in
         // which order they wrote.
-        let streams = std::mem::take(&mut walked.streams);
-        let again = Walk { choices, streams };
-        let again = walk(text, start::start(text, side), config.clone(), again)?;
+        how.streams = std::mem::take(&mut walked.streams);
+        let again = walk(text, start::start(text, side), config.clone(), &how)?;
         if again.disorder < walked.disorder {
             walked = again;
+        } else {
+            how.streams.clear();
         }
     }
-    let image = first_image(&mut walked.initial, config, &boot)?;
+    let mut image = first_image(&mut walked.initial, config.clone(), &boot)?;
+    for _ in 0..untold::MAX_WALKS {
+        if !how.left_out.any() || walked.no_room.is_some() {
+            break;
+        }
+        let wrong = crate::replay::wrong_lines(&image, &walked.items);
+        let known = how.untold.len();
+        how.untold.extend(untold::calls_at(text, &wrong));
+        if how.untold.len() == known {
+            break;
+        }
+        walked = walk(text, start::start(text, side), config.clone(), &how)?;
+        image = first_image(&mut walked.initial, config.clone(), &boot)?;
+    }
     let side = side.against(boot.credentials.uid, boot.credentials.gid);
     let damage = damage(text, &side, walked.no_room);
     Ok(Recording { image, items: walked.items, damage })
@@ -425,6 +445,10 @@ struct Walk {
     choices: Option<wander::Choices>,
     /// What a walk before found in pipes.
     streams: BTreeMap<u64, flow::Stream>,
+    /// What the recording leaves out.
+    left_out: LeftOut,
+    /// Calls whose answers rest on that.
+    untold: BTreeSet<u64>,
 }
 
 /// What a walk found; its kernel is gone.
@@ -442,13 +466,15 @@ fn walk(
     text: &Text,
     begun: start::Start,
     config: Config,
-    how: Walk,
+    how: &Walk,
 ) -> Result<Walked, ImportError> {
     let outermost = begun.outermost();
     let boot = begun.boot;
     let kernel = Kernel::boot(config, begun.fs, &outermost).map_err(ImportError::Start)?;
     let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
-    order.known_streams = how.streams;
+    order.known_streams = how.streams.clone();
+    order.left_out = how.left_out;
+    order.untold = how.untold.clone();
     order.choices = how.choices;
     order.earlier = begun.earlier;
     order.begin_terminals(&begun.terminals, &boot, outermost.pid);

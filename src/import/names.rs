@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use tickernel_systems::SocketView;
-use tickernel_systems::abi::Address;
+use tickernel_systems::abi::{Address, Errno};
 use tickernel_systems::event::{Call, Event, Payload, Unchosen};
 
 use super::decode;
@@ -64,39 +64,56 @@ impl Order<'_> {
             Some(std::sync::Arc::clone(&pending.printed))
         });
         let mut told = None;
+        let remote_of_own = remote;
+        // Nobody is told of a connection that was refused.
+        let pending = self.tasks.get(&tid)?.pending.as_ref()?;
+        let recorded = pending.decoded.expected.recorded;
+        let is_refused = recorded == Recorded::Errno(Errno::ECONNREFUSED)
+            || self.is_refused(tid, fd, own, view, recorded);
+        let remote = remote.filter(|_| !is_refused);
         if let Some(remote) = remote.filter(|_| view.is_inet) {
-            told = waiting.into_iter().find_map(|call| self.peer_told(&call, remote));
+            told =
+                waiting.into_iter().find_map(|call| self.peer_told(&call, remote, view.is_stream));
         }
+        // strace remembers what it printed of a socket, also when it is connected anew.
+        let stale = printed_port(&pending.printed, fd);
+        let name_shown = |call: &strace::Call| name_shown(call, fd, stale);
         let (mut closed, mut child) = (false, None);
-        let most = if remote.is_none() { LOOKED_AT_CALLS_OF_BOUND } else { LOOKED_AT_CALLS };
+        let most = if remote_of_own.is_none() { LOOKED_AT_CALLS_OF_BOUND } else { LOOKED_AT_CALLS };
         let calls = own..own.saturating_add(most);
         for call in calls.map_while(|at| self.recording.calls.get(at)) {
             let speaker = call.tid.unwrap_or(self.root);
             let is_own =
                 !closed && (speaker == tid || self.kernel.process_of_task(speaker) == process);
             if is_own {
-                if let Some(found) = name_shown(&call, fd) {
+                if let Some(found) = name_shown(&call) {
                     return Some(found);
                 }
-                closed = &*call.name == "close" && number_of(call.arg(0)) == Some(fd);
+                let is_over = &*call.name == "close" || remote.is_some() && is_undoing(&call);
+                closed = is_over && number_of(call.arg(0)) == Some(fd);
             }
             if told.is_some() && closed {
                 break;
             }
             // Of one that listens a child may ask, which is not there yet.
-            if remote.is_none() && child.is_none() && speaker != tid {
-                child = name_shown(&call, fd);
+            if remote_of_own.is_none() && child.is_none() && speaker != tid {
+                child = name_shown(&call);
             }
             if told.is_none() && view.is_inet {
-                told = remote.and_then(|remote| self.peer_told(&call, remote));
+                told = remote.and_then(|remote| self.peer_told(&call, remote, view.is_stream));
             }
         }
         told.map(|port| (Unchosen::Port, u32::from(port))).or(child)
     }
 
     /// A port that another was told of who spoke to this remote one, and that nobody has yet.
-    fn peer_told(&self, call: &strace::Call, remote: u16) -> Option<u16> {
-        if !matches!(&*call.name, "accept" | "accept4" | "recvfrom" | "recvmsg") {
+    fn peer_told(&self, call: &strace::Call, remote: u16, is_stream: bool) -> Option<u16> {
+        let tells = match &*call.name {
+            "accept" | "accept4" => is_stream,
+            "recvfrom" | "recvmsg" => !is_stream,
+            _ => false,
+        };
+        if !tells {
             return None;
         }
         let expected = decode::decode(call).expected;
@@ -124,11 +141,22 @@ fn number_of(value: Option<&Value>) -> Option<i32> {
     value.and_then(Value::as_i32)
 }
 
-/// What a call shows of the name of its own descriptor.
-fn name_shown(call: &strace::Call, fd: i32) -> Option<(Unchosen, u32)> {
+/// The port that strace prints of a call's descriptor.
+fn printed_port(call: &strace::Call, fd: i32) -> Option<u16> {
     let printed = call.args.iter().filter_map(Value::as_fd);
     let mut printed = printed.filter(|it| it.number.as_i32() == Some(fd));
-    if let Some(port) = printed.find_map(|fd: &Fd| local_port(&fd.text)) {
+    printed.find_map(|fd: &Fd| local_port(&fd.text))
+}
+
+/// Whether a call takes a connection back (`AF_UNSPEC`, connect(2)).
+fn is_undoing(call: &strace::Call) -> bool {
+    let family = call.arg(1).and_then(|address| address.field("sa_family"));
+    &*call.name == "connect" && family.and_then(Value::name) == Some("AF_UNSPEC")
+}
+
+/// What a call shows of the name of its own descriptor.
+fn name_shown(call: &strace::Call, fd: i32, stale: Option<u16>) -> Option<(Unchosen, u32)> {
+    if let Some(port) = printed_port(call, fd).filter(|port| Some(*port) != stale) {
         return Some((Unchosen::Port, u32::from(port)));
     }
     if &*call.name != "getsockname" || number_of(call.arg(0)) != Some(fd) {

@@ -23,6 +23,7 @@ use super::ghosts;
 use super::hints::Hints;
 use super::initial::Initial;
 use super::items::Items;
+use super::left_out::LeftOut;
 use super::names;
 use super::probe::Probe;
 use super::races::Earlier;
@@ -100,6 +101,10 @@ pub struct Order<'a> {
     pub(super) told_of: BTreeSet<u32>,
     /// No call that failed is printed (`strace -z`).
     pub(super) no_failures: bool,
+    /// What the recording leaves out.
+    pub(super) left_out: LeftOut,
+    /// Calls whose answers rest on that, by number.
+    pub(super) untold: BTreeSet<u64>,
     /// Ends of tasks of which no call tells (`strace -z`).
     pub(super) silent_ends: SilentEnds,
     /// Children that were there before the first line, and whose they are.
@@ -173,6 +178,8 @@ impl<'a> Order<'a> {
             }),
             told_of: BTreeSet::new(),
             no_failures: false,
+            left_out: LeftOut::default(),
+            untold: BTreeSet::new(),
             silent_ends: SilentEnds::default(),
             earlier_children: BTreeMap::new(),
             traced: recording.events.iter().filter_map(|event| event.tid).collect(),
@@ -348,12 +355,12 @@ impl<'a> Order<'a> {
         }
         self.task(tid).passed_over = false;
         if self.is_known(tid) {
+            self.take_untold(index, &mut decoded, &call.name);
+            self.open_untold(tid, &decoded);
             self.note_peer(tid, index, &decoded);
             self.substitute(tid, &call, &mut decoded);
         }
-        // What goes on was interrupted before strace was attached.
-        let goes_on = &*call.name == "restart_syscall";
-        if decoded.call.is_none() || decoded.unreadable || goes_on || !self.is_known(tid) {
+        if self.is_taken(tid, &call, &decoded) {
             let fed = if decoded.unreadable { 0 } else { FED };
             let Expected { flags, .. } = decoded.expected;
             let taken = Expected { role: Role::Taken, flags: flags | fed, ..decoded.expected };
@@ -374,6 +381,15 @@ impl<'a> Order<'a> {
         };
         self.set_pending(tid, pending);
         self.enter_early(tid, &call);
+    }
+
+    /// Whether a call is counted and not made: the kernel cannot be asked.
+    fn is_taken(&self, tid: u32, call: &strace::Call, decoded: &Decoded) -> bool {
+        // What goes on was interrupted before strace was attached.
+        let goes_on = &*call.name == "restart_syscall";
+        let is_taken = decoded.expected.role == Role::Taken;
+        let says_all = decoded.call.is_some() && !decoded.unreadable;
+        !says_all || is_taken || goes_on || !self.is_known(tid)
     }
 
     /// A task whose call was interrupted enters one; whether that is the same again.
@@ -579,6 +595,7 @@ impl<'a> Order<'a> {
             }
         }
         self.put_off(tid);
+        self.pass_full_terminal(tid);
         self.pass_blurred(tid);
         self.note_time_out(tid);
         self.run_call(tid);

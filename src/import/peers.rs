@@ -47,7 +47,7 @@ impl Order<'_> {
     }
 
     /// Whether a connection was refused after all, or datagrams were (udp(7)).
-    fn is_refused(
+    pub(super) fn is_refused(
         &self,
         tid: u32,
         fd: i32,

@@ -28,7 +28,9 @@ fn objects(kernel: &Kernel, tid: u32, fds: impl Iterator<Item = i32>) -> Want {
 
 pub(super) fn poll(kernel: &Kernel, tid: u32, fds: &[PollFd], expected: &Expected) -> Probe {
     let Payload::Poll(recorded) = &expected.payload else { return Probe::Unknown };
-    if ready(&kernel.poll_view(tid, fds)) == ready(recorded) {
+    let now = ready(&kernel.poll_view(tid, fds));
+    let told = ready(recorded);
+    if now == told {
         return Probe::Right;
     }
     let timers =
@@ -40,7 +42,13 @@ pub(super) fn poll(kernel: &Kernel, tid: u32, fds: &[PollFd], expected: &Expecte
         });
     match timers.min() {
         Some(at) => Probe::Wants(Want::Time(at)),
-        None => Probe::Wants(objects(kernel, tid, fds.iter().map(|entry| entry.fd))),
+        None => {
+            let missing = told.iter().filter(|entry| !now.contains(entry));
+            let missing: Vec<i32> = missing.map(|entry| entry.0).collect();
+            let all = fds.iter().map(|entry| entry.fd);
+            let wanted = all.filter(|fd| missing.is_empty() || missing.contains(fd));
+            Probe::Wants(objects(kernel, tid, wanted))
+        }
     }
 }
 

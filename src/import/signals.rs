@@ -337,6 +337,15 @@ impl Order<'_> {
         let leader = siblings.iter().copied().find(|other| is_exit(self, *other, true));
         let own = is_exit(self, tid, false);
         let own_group = is_exit(self, tid, true);
+        // A process is there until the last of its threads has gone: only then its parent finds it.
+        let is_last = !siblings.iter().any(|other| self.ends_later(*other));
+        if !own && leader.is_some() && !is_last {
+            self.park(tid);
+            let call = Call::Exit { status: status.cast_signed() };
+            let forced = Expected::only(Role::Force, call.name());
+            self.emit(&Event::Call { task: tid, call }, Some(forced), lines);
+            return;
+        }
         if own_group || (!own && leader.is_some()) {
             for other in siblings.iter().copied().chain([tid]) {
                 if !is_exit(self, other, true) {
@@ -351,7 +360,7 @@ impl Order<'_> {
         } else {
             self.park(tid);
             let status = status.cast_signed();
-            let (call, name) = if self.ends_by_exec(tid) {
+            let (call, name) = if self.ends_by_exec(tid) || self.leaves_others(&siblings) {
                 (Call::Exit { status }, "exit")
             } else {
                 (Call::ExitGroup { status }, "exit_group")
@@ -359,6 +368,11 @@ impl Order<'_> {
             let forced = Expected::only(Role::Force, name);
             self.emit(&Event::Call { task: tid, call }, Some(forced), lines);
         }
+    }
+
+    /// Whether a line farther down tells that a task exited.
+    fn ends_later(&self, tid: u32) -> bool {
+        self.ends.get(&tid).is_some_and(|ends| ends.iter().any(|line| *line > self.line))
     }
 
     /// Threads that entered exit(2) before this one ended: of a leader the line that says so comes

@@ -56,6 +56,16 @@ impl SilentEnds {
 }
 
 impl Order<'_> {
+    /// Whether threads go on after one whose end no call tells of: then that was its own alone
+    /// (exit(2)).
+    pub(super) fn leaves_others(&self, siblings: &[u32]) -> bool {
+        let speaks_later = |tid: &u32| {
+            let ends = self.silent_ends.0.get(tid);
+            ends.is_some_and(|ends| ends.iter().any(|end| end.last > self.line))
+        };
+        siblings.iter().any(speaks_later)
+    }
+
     /// Where no call is printed that failed, none that waits for a signal is: in a handler the mask
     /// may be one that nothing tells of, rt_sigsuspend(2)'s for one.
     pub(super) fn take_mask(&mut self, tid: u32, call: &Call<'_>, expected: &mut Expected) {

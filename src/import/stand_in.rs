@@ -109,6 +109,9 @@ impl Order<'_> {
         } else {
             self.stands_in(tid, call, &parsed, recorded)
         };
+        // What was made before strace came the kernel might know, had it been told.
+        let before = self.left_out.past && why == Some(StandIn::Unknown);
+        let why = if before { Some(StandIn::Peer) } else { why };
         let Some(why) = why else { return };
         decoded.call = Some(unmodelled(&call.name).into());
         match why {
@@ -409,7 +412,7 @@ impl Order<'_> {
         }
     }
 
-    fn open_stand_in(&mut self, tid: u32, fd: i32, cloexec: u32) {
+    pub(super) fn open_stand_in(&mut self, tid: u32, fd: i32, cloexec: u32) {
         let forced = |name: &str| Some(Expected::only(Role::Force, name));
         let path = Some(&b"/dev/null"[..]);
         let flags = O_RDWR | cloexec;

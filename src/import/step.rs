@@ -61,6 +61,7 @@ impl Order<'_> {
         self.tell_apart(&call, expected.recorded);
         let last = self.end_line(tid, &call).or(exit_line);
         let lines = (entry_line, last.unwrap_or(self.line));
+        self.free_untold(tid);
         let at = self.items.len();
         if let Some(pending) = &mut self.task(tid).pending {
             pending.item = Some(at);

@@ -5,7 +5,7 @@
 //! here, and the batches' hashes and digests are compared by the caller.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::completions::Completions;
 use tickernel_systems::Kernel;
@@ -97,6 +97,8 @@ pub struct Engine {
     native: bool,
     /// All mismatches as text, if they are wanted.
     all: Option<Vec<String>>,
+    /// Where calls were entered whose answers differ, if that is wanted.
+    wrong_lines: Option<BTreeSet<u64>>,
 }
 
 /// Why an event cannot be taken.
@@ -129,6 +131,7 @@ impl Engine {
             completions: Completions::default(),
             native,
             all: None,
+            wrong_lines: None,
         }
     }
 
@@ -170,6 +173,16 @@ impl Engine {
     /// The mismatches that were kept.
     pub fn mismatches(&self) -> &[String] {
         self.all.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps from now on where calls were entered whose answers differ.
+    pub(super) fn keep_wrong_lines(&mut self) {
+        self.wrong_lines = Some(BTreeSet::new());
+    }
+
+    /// What was kept of these.
+    pub(super) fn take_wrong_lines(self) -> BTreeSet<u64> {
+        self.wrong_lines.unwrap_or_default()
     }
 
     /// The state.
@@ -523,6 +536,9 @@ impl Engine {
 
     /// Keeps a mismatch if it is one of the first, or all are wanted.
     fn first(&mut self, open: &Open<'_>, simulated: String, why: String) {
+        if let (Some(wrong), Some((entry, _))) = (&mut self.wrong_lines, open.lines) {
+            wrong.insert(entry);
+        }
         if self.all.is_none() && self.report.more_mismatches.len() >= MAX_MORE_MISMATCHES {
             return;
         }

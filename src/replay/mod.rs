@@ -26,5 +26,6 @@ pub use expected::{
 pub use report::{Counts, Damage, FirstMismatch, Report};
 #[cfg(feature = "cli")]
 pub(crate) use run::twin_damage;
+pub(crate) use run::wrong_lines;
 pub use run::{Options, ReplayError, Replayed, replay, write};
 pub use text::call_text;

@@ -1,5 +1,6 @@
 //! Runs a whole replay: from a recording's events or from a trace file, to a report.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::time::Instant;
@@ -8,7 +9,7 @@ use tickernel_systems::{Config, Kernel, RestoreError};
 
 use super::engine::{Engine, Step};
 use super::report::{Damage, Report};
-use crate::import::{Format, Imported, Recording, Source};
+use crate::import::{Format, Imported, Items, Recording, Source};
 use crate::json::convert::IMAGE_MAX_BYTES;
 use crate::record::header_of;
 use crate::trace::{Header, Item, Record, TraceError, TraceReader, TraceWriter};
@@ -96,6 +97,20 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
     };
     let cut = options.until.is_some() || !options.force;
     Ok(run.conclude(source.file, source.format, start, cut))
+}
+
+/// The lines on which calls were entered whose answers differ. An image that is none has none.
+pub(crate) fn wrong_lines(image: &[u8], items: &Items) -> BTreeSet<u64> {
+    let Ok(kernel) = Kernel::restore(image) else { return BTreeSet::new() };
+    let mut engine = Engine::new(kernel, false);
+    engine.keep_wrong_lines();
+    for item in items {
+        if engine.step(item.step()).is_err() {
+            break;
+        }
+    }
+    engine.finish(false);
+    engine.take_wrong_lines()
 }
 
 /// Where a twin stops making sense: a line of it, or where its packed file ends.

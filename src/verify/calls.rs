@@ -8,6 +8,7 @@ use tickernel_systems::abi::Signal;
 use tickernel_systems::event::{self as kernel, Event};
 
 use super::{Fault, Seen};
+use crate::import::LeftOut;
 use crate::replay::Role;
 use crate::strace::{Call, EventKind, Recording, Value};
 
@@ -57,6 +58,8 @@ pub(super) struct Texts<'a> {
     ends: BTreeMap<Option<u32>, Vec<u64>>,
     /// Tasks that were let go, or of which nothing more stands there.
     until: Option<u64>,
+    /// Whether anything is left out of the recording, once that was asked.
+    leaves_out: Option<bool>,
 }
 
 /// The line that tells of the end of a task.
@@ -81,6 +84,7 @@ impl<'a> Texts<'a> {
             exits: BTreeMap::new(),
             ends: BTreeMap::new(),
             until: text.error.as_ref().map(|error| error.line),
+            leaves_out: None,
         };
         let (mut printed, mut last) = (0, BTreeMap::new());
         for (at, event) in (0..).zip(&text.events) {
@@ -131,6 +135,12 @@ impl<'a> Texts<'a> {
         if step == FAR {
             self.far.insert(number, printed);
         }
+    }
+
+    /// Whether the options of strace left anything out of the recording.
+    pub(super) fn leaves_out(&mut self) -> bool {
+        let text = self.text;
+        *self.leaves_out.get_or_insert_with(|| LeftOut::of(text).any())
     }
 
     /// After which line a call can have been entered.

@@ -189,7 +189,8 @@ impl Checks<'_> {
             certificate.ordered += 1;
         }
         if let (Some(found), Some(expected)) = (&found, &seen.expected) {
-            values::check(seen, expected, found, &mut self.machine, certificate)?;
+            let machine = &mut self.machine;
+            values::check(seen, expected, found, machine, &mut self.texts, certificate)?;
         }
         Ok(())
     }

@@ -187,6 +187,10 @@ fn ioctl(args: &Args<'_>) -> Option<Vec<u8>> {
             FIONBIO | FIOASYNC | TIOCSPGRP | TIOCPKT | TIOCSPTLCK => {
                 IoctlArg::Number(value.pointee().unwrap_or(value).before().as_i64()?)
             }
+            TIOCSTI => {
+                let typed = value.as_text().and_then(|text| text.bytes.first().copied());
+                IoctlArg::Number(typed.map_or_else(|| value.as_i64().unwrap_or(0), i64::from))
+            }
             _ => IoctlArg::Number(match value.bare() {
                 Value::Int(int) => i64::try_from(int.value()).unwrap_or(0),
                 _ => 0,
