@@ -254,27 +254,10 @@ impl Kernel {
     fn wake(&mut self, object: Changed) {
         // A copy: calls that end leave the queue.
         let waiters: SmallVec<[(u64, u32); 4]> = match object {
-            Changed::Pipe(pipe) if self.pipe_is_live(pipe) => {
-                let mut waiters = SmallVec::from_slice(&self.rows[pipe].waiters.0);
-                if waiters.len() > 1 {
-                    self.put_movers_first(&mut waiters);
-                }
-                waiters
-            }
             Changed::Room(socket) if socket.is_live(&self.rows) => {
                 let more = self.rows[socket].more.as_deref();
                 SmallVec::from_slice(more.map_or(&[], |more| &more.room_waiters.0))
             }
-            Changed::Terminal { .. } => match self.queue(object) {
-                Some(queue) => {
-                    let mut waiters = SmallVec::from_slice(&queue.0);
-                    if waiters.len() > 1 {
-                        self.put_latest_first(&mut waiters);
-                    }
-                    waiters
-                }
-                None => return,
-            },
             Changed::Room(_) => return,
             Changed::Pipe(_)
             | Changed::Socket(_)
@@ -283,10 +266,15 @@ impl Kernel {
             | Changed::Inotify(_)
             | Changed::Timer(_)
             | Changed::Signals(_)
-            | Changed::Epoll(_) => match self.queue(object) {
-                Some(queue) => SmallVec::from_slice(&queue.0),
-                None => return,
-            },
+            | Changed::Terminal { .. }
+            | Changed::Epoll(_) => {
+                let Some(queue) = self.queue(object) else { return };
+                let mut waiters = SmallVec::from_slice(&queue.0);
+                if waiters.len() > 1 {
+                    self.put_in_order(&mut waiters);
+                }
+                waiters
+            }
             Changed::Children { parent, child, group, maker } => {
                 let Some(process) = self.pids.process(parent) else { return };
                 let waiters = self.rows[process].child_waiters.0.iter().copied();

@@ -1,42 +1,89 @@
 //! Who of those that wait is woken first, and what a call that waits gives back when it is over.
 //! Part of the third phase (`readiness.rs`); nothing here tries a call.
 
-use crate::abi::flags::__WNOTHREAD;
+use crate::abi::flags::{__WNOTHREAD, SOCK_STREAM};
 use crate::calls::transfer::Sending;
-use crate::components::{ChildSelect, Waiting};
+use crate::components::{ChildSelect, Object, Target, Waiting};
 use crate::kernel::Kernel;
 use crate::rows::TaskRow;
 use crate::tables::deadlines::Due;
 use smallvec::SmallVec;
 
+/// Where a call stands in the queue of what it waits for, as in Linux's (`add_wait_queue` and its
+/// like): at its head, the last that came first, or at its end. One that is alone takes a wake-up,
+/// and who stands behind it does not hear it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// At the head: poll(2), select(2), whoever reads a stream or a terminal, or moves pages.
+    Before,
+    /// At the end: eventfd(2), timerfd_create(2).
+    Behind,
+    /// At the end and alone: who reads a pipe or datagrams, or accepts.
+    Reads,
+    /// The same of who writes to a pipe.
+    Writes,
+}
+
 impl Kernel {
-    /// Calls that move pages wait for a pipe beside the readers and writers and not in their row:
-    /// Linux wakes them first, the last that came before the others (waiters that
-    /// are not exclusive stand at the head of the queue).
+    /// Where a call stands that waits, by its task; `None` for one that is being tried, or whose
+    /// process is stopped: signals take it out of Linux's queues.
+    pub(crate) fn stand_of(&self, tid: u32) -> Option<Stand> {
+        let row = self.pids.task(tid)?;
+        if self.rows[self.rows[row].process].stopped.is_some() {
+            return None;
+        }
+        let wait = self.rows[row].wait.as_deref()?;
+        Some(match &wait.on {
+            Waiting::PipeRead { description, .. } => match self.rows[*description].target {
+                Target::Object(Object::Timer) => Stand::Behind,
+                Target::Object(_) => Stand::Before,
+                Target::Pipe(..) | Target::File(_) | Target::Socket(_) => Stand::Reads,
+            },
+            Waiting::PipeWrite { .. } => Stand::Writes,
+            Waiting::SocketRead { description, .. } => match self.rows[*description].target {
+                Target::Socket(socket) if self.rows[socket].kind != SOCK_STREAM => Stand::Reads,
+                Target::Socket(_) | Target::Pipe(..) | Target::File(_) | Target::Object(_) => {
+                    Stand::Before
+                }
+            },
+            Waiting::Accept { .. } => Stand::Reads,
+            Waiting::EventRead { .. } | Waiting::EventWrite { .. } => Stand::Behind,
+            Waiting::TerminalTurn { .. } => Stand::Behind,
+            Waiting::TerminalRead(_)
+            | Waiting::TerminalWrite(_)
+            | Waiting::SocketWrite { .. }
+            | Waiting::Connect { .. }
+            | Waiting::Splice(_)
+            | Waiting::Sendfile(_)
+            | Waiting::FifoOpen { .. }
+            | Waiting::Poll { .. }
+            | Waiting::Select { .. }
+            | Waiting::Epoll { .. }
+            | Waiting::Child { .. }
+            | Waiting::Flock { .. }
+            | Waiting::RecordLock { .. }
+            | Waiting::Signal { .. }
+            | Waiting::Vfork { .. }
+            | Waiting::Parked(_)
+            | Waiting::Finished(_)
+            | Waiting::Sleep { .. }
+            | Waiting::Pause => Stand::Before,
+        })
+    }
+
+    /// The order in which the calls of one object's queue are woken.
     #[cold]
-    pub(crate) fn put_movers_first(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
-        let moves = |tid: u32| {
-            let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
-            wait.is_some_and(|wait| matches!(wait.on, Waiting::Sendfile(_) | Waiting::Splice(_)))
-        };
-        waiters.sort_by_key(|(since, tid)| match moves(*tid) {
-            true => (0, u64::MAX - since),
-            false => (1, *since),
+    pub(crate) fn put_in_order(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
+        waiters.sort_by_cached_key(|(since, tid)| match self.stand_of(*tid) {
+            None | Some(Stand::Before) => (0, u64::MAX - since),
+            Some(Stand::Behind | Stand::Reads | Stand::Writes) => (1, *since),
         });
     }
 
-    /// Who waits for a terminal stands at the head of its queue, the last that came first; who
-    /// waits for its turn stands in line behind (as in Linux).
-    #[cold]
-    pub(crate) fn put_latest_first(&self, waiters: &mut SmallVec<[(u64, u32); 4]>) {
-        let in_line = |tid: u32| {
-            let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
-            wait.is_some_and(|wait| matches!(wait.on, Waiting::TerminalTurn { .. }))
-        };
-        waiters.sort_by_key(|(since, tid)| match in_line(*tid) {
-            false => (0, u64::MAX - since),
-            true => (1, *since),
-        });
+    /// Whether a call that waits reads a terminal.
+    pub(crate) fn reads_terminal(&self, tid: u32) -> bool {
+        let wait = self.pids.task(tid).and_then(|row| self.rows[row].wait.as_deref());
+        wait.is_some_and(|wait| matches!(wait.on, Waiting::TerminalRead(_)))
     }
 
     /// Whether the wait of a task is for this child: others are not even woken, so that the end of

@@ -19,6 +19,8 @@ use crate::components::terminal::{End, Side};
 use crate::components::{Object, Target, WaitQueue, Waiting};
 use crate::kernel::{Changed, Kernel, WakeMode};
 use crate::rows::{DescriptionRow, EpollRow, HandlersRow, PipeRow, RowKind, TaskRow, TerminalRow};
+use crate::turns::Stand;
+use alloc::vec::Vec;
 
 /// Events that only one waiter can take.
 const IN_OUT: u32 = EPOLLIN | EPOLLOUT;
@@ -38,12 +40,14 @@ pub(crate) struct Wake {
     events: u32,
     /// All exclusive ones, not only the first that takes it.
     all: bool,
+    /// Who reads comes to it after all others.
+    reader_last: bool,
 }
 
 impl Wake {
     /// Of what has just come true.
     pub(crate) const fn of(events: u32) -> Self {
-        Self { sides: ALL_SIDES, events, all: false }
+        Self { sides: ALL_SIDES, events, all: false, reader_last: false }
     }
 
     /// One that names no events.
@@ -58,6 +62,9 @@ impl Wake {
     /// The same for all who are exclusive.
     pub(crate) const ALL: Self = Self { all: true, ..Self::ANY };
 
+    /// Of new settings of a terminal: Linux lets nobody read before they hold, but all look.
+    pub(crate) const SETTINGS: Self = Self { reader_last: true, ..Self::ANY };
+
     /// Of one side of a pipe.
     pub(crate) const fn at(self, sides: u8) -> Self {
         Self { sides, ..self }
@@ -67,6 +74,25 @@ impl Wake {
     pub(crate) const fn for_all(self) -> Self {
         Self { all: true, ..self }
     }
+
+    /// Whether a call that waits alone takes it.
+    const fn is_for(self, object: Changed, stand: Stand) -> bool {
+        match (stand, object) {
+            (Stand::Before | Stand::Behind, _) => false,
+            (Stand::Reads, Changed::Pipe(_)) => self.sides & READERS != 0,
+            (Stand::Writes, _) => self.sides & WRITERS != 0,
+            (Stand::Reads, _) => self.events == 0 || self.events & (POLLIN | EPOLLERR) != 0,
+        }
+    }
+}
+
+/// Who hears of a wake-up.
+#[derive(Clone, Copy, Debug)]
+enum Hearer {
+    /// A call that waits for the object itself.
+    Call { since: u64, tid: u32, stand: Stand },
+    /// An item of epoll(7).
+    Item(Watcher),
 }
 
 impl Kernel {
@@ -74,11 +100,13 @@ impl Kernel {
     pub(crate) fn woken(&mut self, object: Changed, wake: Wake) {
         let Some(queue) = self.queue(object) else { return };
         let (has_calls, items) = (!queue.0.is_empty(), queue.1.all().len());
-        if items > 0 {
-            self.tell_items(object, items, wake);
-        }
-        if has_calls {
-            self.note(object);
+        match (has_calls, items > 0) {
+            (true, with_items) if with_items || wake.reader_last => {
+                self.tell_in_order(object, wake)
+            }
+            (true, _) => self.note(object),
+            (false, true) => self.tell_items(object, items, wake),
+            (false, false) => {}
         }
     }
 
@@ -247,8 +275,40 @@ impl Kernel {
             if !watcher.exclusive {
                 continue;
             }
-            let taken = !wake.all && self.has_exclusive_call(object, wake.sides, watcher.since);
-            if taken || self.tell_item(watcher, wake.events) && !wake.all {
+            if self.tell_item(watcher, wake.events) && !wake.all {
+                return;
+            }
+        }
+    }
+
+    /// Calls and items that stand in one queue hear in its order, until one takes it alone.
+    fn tell_in_order(&mut self, object: Changed, wake: Wake) {
+        let Some(queue) = self.queue(object) else { return };
+        let mut all: Vec<((u8, u64), Hearer)> = Vec::new();
+        for &(since, tid) in &queue.0 {
+            let Some(stand) = self.stand_of(tid) else { continue };
+            let place = match stand {
+                _ if wake.reader_last && self.reads_terminal(tid) => (2, since),
+                Stand::Before => (0, u64::MAX - since),
+                Stand::Behind | Stand::Reads | Stand::Writes => (1, since),
+            };
+            all.push((place, Hearer::Call { since, tid, stand }));
+        }
+        for watcher in queue.1.all().iter().filter(|item| item.sides & wake.sides != 0) {
+            let since = watcher.since;
+            let place = if watcher.exclusive { (1, since) } else { (0, u64::MAX - since) };
+            all.push((place, Hearer::Item(*watcher)));
+        }
+        all.sort_by_key(|(place, _)| *place);
+        for (_, hearer) in all {
+            let alone = match hearer {
+                Hearer::Call { since, tid, stand } => {
+                    self.note(Changed::Waiter { tid, since });
+                    wake.is_for(object, stand)
+                }
+                Hearer::Item(item) => self.tell_item(item, wake.events) && item.exclusive,
+            };
+            if alone && !wake.all {
                 return;
             }
         }
@@ -257,22 +317,6 @@ impl Kernel {
     fn watcher(&self, object: Changed, at: usize, wake: Wake) -> Option<Watcher> {
         let watcher = self.queue(object)?.1.all().get(at).copied()?;
         (watcher.sides & wake.sides != 0).then_some(watcher)
-    }
-
-    /// Whether a read or write that waits stands before an exclusive item: it is woken in its
-    /// place. Only those of pipes are exclusive.
-    fn has_exclusive_call(&self, object: Changed, sides: u8, since: u64) -> bool {
-        let Changed::Pipe(pipe) = object else { return false };
-        let before = self.rows[pipe].waiters.0.iter().take_while(|waiter| waiter.0 < since);
-        let mut waits = before.filter_map(|(_, tid)| {
-            let task = self.pids.task(*tid)?;
-            self.rows[task].wait.as_deref()
-        });
-        waits.any(|wait| match wait.on {
-            Waiting::PipeRead { .. } => sides & READERS != 0,
-            Waiting::PipeWrite { .. } => sides & WRITERS != 0,
-            _ => false,
-        })
     }
 
     /// An item hears of events: it enters the ready list, and who waits for its instance is woken.

@@ -227,7 +227,8 @@ impl Kernel {
             let room = happened.writable[end.at()] && !line.writers.is_empty();
             // Items of epoll(7) stand with the readers, whatever they wait for.
             if input {
-                self.woken(Changed::Terminal { terminal, end, input: true }, Wake::ANY);
+                let wake = if happened.settings { Wake::SETTINGS } else { Wake::ANY };
+                self.woken(Changed::Terminal { terminal, end, input: true }, wake);
             } else if happened.writable[end.at()] {
                 self.tell_of_terminal(terminal, end);
             }

@@ -25,6 +25,8 @@ pub(crate) struct Happened {
     pub(crate) signals: Vec<(u32, Signal)>,
     /// By end: calls that wait for input look again.
     pub(crate) readable: [bool; 2],
+    /// The settings are new.
+    pub(crate) settings: bool,
     /// By end: calls that wait for room look again.
     pub(crate) writable: [bool; 2],
     /// By end: how often who is told by signals is told of input (`notices.rs`).

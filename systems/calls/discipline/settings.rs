@@ -30,6 +30,7 @@ impl Terminal {
             self.start(End::Slave, happened);
             self.process_echoes();
         }
+        happened.settings = true;
         happened.readable[End::Slave.at()] = true;
         happened.writable[End::Slave.at()] = true;
     }
