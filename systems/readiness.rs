@@ -151,12 +151,16 @@ impl Kernel {
             Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
             | Waiting::SocketRead { description, .. }
-            | Waiting::Accept { description, over: false, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
             }
-            Waiting::Accept { over: true, .. } => {}
+            // It leaves when it is over, too.
+            Waiting::Accept { description, over, .. } => {
+                if !(*over && enter) {
+                    self.watch_description(*description, since, tid, enter);
+                }
+            }
             Waiting::SocketWrite { description, with, .. } => {
                 self.watch_description(*description, since, tid, enter);
                 if let Some(at) = with.as_deref().and_then(|with| with.at) {
@@ -294,8 +298,12 @@ impl Kernel {
                 return;
             }
         };
+        let anew = matches!(object, Changed::Socket(_));
         for (since, tid) in waiters {
             self.retry(tid, Some(since));
+            if anew {
+                self.wait_for_more(tid, since);
+            }
         }
     }
 

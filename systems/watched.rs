@@ -3,11 +3,13 @@
 
 use crate::account::{Defect, must};
 use crate::components::epoll::{Item, PRIVATE_BITS};
+use crate::components::terminal::End;
 use crate::components::{Epoll, Object, Target};
 use crate::kernel::{Changed, Kernel};
 use crate::memory::{ITEM_BYTES, OWNER_BYTES, TIMERFD_BYTES};
 use crate::rows::{
     DescriptionRow, EpollRow, EventRow, HandlersRow, PidfdRow, PipeRow, RowKind, SocketRow,
+    TerminalRow,
 };
 use crate::watchers::ALWAYS;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -100,6 +102,13 @@ impl Kernel {
             + ids(&mut PidfdRow::all(rows).into_iter().map(|(_, row)| Changed::Pidfd(row)))
             + ids(&mut EpollRow::all(rows).into_iter().map(|(_, row)| Changed::Epoll(row)))
             + ids(&mut HandlersRow::all(rows).into_iter().map(|(_, row)| Changed::Signals(row)))
+            + ids(&mut TerminalRow::all(rows).into_iter().flat_map(|(_, terminal)| {
+                [End::Master, End::Slave].map(|end| Changed::Terminal {
+                    terminal,
+                    end,
+                    input: true,
+                })
+            }))
             + ids(&mut self.inotify.instances.keys().map(|id| Changed::Inotify(*id)))
             + ids(&mut self.timerfds.keys().map(|id| Changed::Timer(*id)))
     }

@@ -366,21 +366,45 @@ impl Kernel {
         self.note(Changed::Waiter { tid, since });
     }
 
-    /// A call that was woken has looked, and waits on where nothing was left for it: at the end of
-    /// the queue, to be woken first.
+    /// A call that was woken has looked, and waits on where nothing was left for it: it stands in
+    /// its queue anew, as in Linux's; that of an instance, which it had left, at the end, to be
+    /// woken first.
     pub(crate) fn wait_for_more(&mut self, tid: u32, since: u64) {
         let Some(row) = self.pids.task(tid) else { return };
-        let Some(wait) = &mut self.rows[row].wait else { return };
-        let Waiting::Epoll { description, .. } = wait.on else { return };
-        if wait.since != since {
+        let wait = self.rows[row].wait.as_deref().filter(|wait| wait.since == since);
+        let Some(on) = wait.map(|wait| &wait.on) else { return };
+        if let Waiting::Epoll { description, .. } = *on {
+            let since = self.begin_anew(row);
+            if let Target::Object(Object::Epoll(epoll)) = self.rows[description].target {
+                self.rows[epoll].waiters.add(since, tid);
+            }
             return;
         }
-        self.counters.next_since += 1;
-        wait.since = self.counters.next_since;
-        let since = wait.since;
-        if let Target::Object(Object::Epoll(epoll)) = self.rows[description].target {
-            self.rows[epoll].waiters.add(since, tid);
+        let description = match on {
+            Waiting::SocketRead { description, .. }
+            | Waiting::PipeRead { description, .. }
+            | Waiting::EventRead { description }
+            | Waiting::Accept { description, over: false, .. } => *description,
+            // All others stay where they are.
+            _ => return,
+        };
+        let handlers = self.rows[row].handlers;
+        let Some(object) = self.watched(description, Some(handlers)) else { return };
+        if !matches!(object, Changed::Signals(_) | Changed::Inotify(_)) {
+            self.stand(object, (since, tid), false);
+            let since = self.begin_anew(row);
+            self.stand(object, (since, tid), true);
         }
+    }
+
+    /// A call that waits counts as one that begins to wait now; gives its place in the order.
+    fn begin_anew(&mut self, row: TaskRow) -> u64 {
+        self.counters.next_since += 1;
+        let since = self.counters.next_since;
+        if let Some(wait) = &mut self.rows[row].wait {
+            wait.since = since;
+        }
+        since
     }
 
     /// What an item has to tell now, if a task asks.

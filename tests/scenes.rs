@@ -14,6 +14,8 @@ mod ours;
 mod internet;
 #[path = "scenes/notices.rs"]
 mod notices;
+#[path = "scenes/queues.rs"]
+mod queues;
 #[path = "scenes/tcp_info.rs"]
 mod tcp_info;
 #[path = "scenes/words.rs"]
@@ -53,6 +55,11 @@ fn interfaces_and_broadcasts() {
 #[test]
 fn members_of_groups() {
     play(internet::groups());
+}
+
+#[test]
+fn who_hears_of_an_event() {
+    play(queues::scenes());
 }
 
 #[test]

@@ -105,7 +105,7 @@ impl Kernel {
         let owner = [self.rows[listener].uid, self.rows[listener].gid];
         let new = self.new_embryo(listener, owner, [to, from], Peer::Outside);
         self.enter_outside(new);
-        self.socket_changed(listener);
+        self.socket_woken(listener, Wake::READABLE);
         self.tell_socket(listener, Reason::Input);
         Ok(self.rows[new].id)
     }

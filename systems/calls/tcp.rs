@@ -174,7 +174,7 @@ impl Kernel {
         let ends = [self.remote_endpoint(socket).unwrap_or_default(), self.endpoint(socket)];
         let new = self.new_embryo(listener, owner, ends, Peer::At(socket));
         self.rows[socket].peer = Peer::At(new);
-        self.socket_changed(listener);
+        self.socket_woken(listener, Wake::READABLE);
         self.tell_socket(listener, Reason::Input);
         self.socket_changed(socket);
         self.tell_socket(socket, Reason::Output);

@@ -15,6 +15,7 @@ use crate::event::{Answer, Payload};
 use crate::kernel::{CallResult, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
+use crate::watchers::Wake;
 use crate::wire::{Bytes, Wire};
 use alloc::boxed::Box;
 
@@ -120,7 +121,7 @@ impl Kernel {
         let own = &mut self.rows[socket];
         (own.peer, own.peer_cred) = (Peer::At(new), lister);
         self.rows[listener].more_mut().pending.push_back(new);
-        self.socket_changed(listener);
+        self.socket_woken(listener, Wake::READABLE);
         self.tell_socket(listener, Reason::Input);
         self.socket_changed(socket);
     }
