@@ -296,7 +296,7 @@ impl Kernel {
             if let Some(more) = &socket.more {
                 let names = memory::name_bytes(&more.name) + memory::name_bytes(&more.remote);
                 uses.held_bytes +=
-                    names + memory::OPTION_BYTES * (more.options.len() + more.groups.len()) as u64;
+                    names + memory::OPTION_BYTES * (more.option_count() + more.groups.len() as u64);
             }
             let lies = socket.queue.iter().map(|packet| u64::from(packet.cost_bytes)).sum::<u64>();
             let counts = socket.domain != AF_UNIX && !socket.is_stream();

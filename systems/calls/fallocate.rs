@@ -84,7 +84,14 @@ impl Kernel {
         let is_ext4 = self.fs.volume(place).kind == VolumeKind::Ext4;
         let done: CallResult = match what {
             FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_WRITE_ZEROES => Err(Errno::EOPNOTSUPP.into()),
-            0 | FALLOC_FL_PUNCH_HOLE if !is_ext4 => self.provide_memory(task, place, range, mode),
+            0 | FALLOC_FL_PUNCH_HOLE if !is_ext4 => {
+                let done = self.provide_memory(task, place, range, mode)?;
+                // tmpfs stamps it when it is done.
+                let now = self.stamp();
+                caller!(self, task => caller);
+                self.fs.modified(&caller, place, now)?;
+                Ok(done)
+            }
             _ if !is_ext4 => Err(Errno::EOPNOTSUPP.into()),
             _ => {
                 // ext4 stamps the file before it looks at anything.

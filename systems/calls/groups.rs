@@ -127,9 +127,10 @@ impl Kernel {
 
     /// A socket is gone, and a member of nothing.
     pub(super) fn forget_groups(&mut self, socket: SocketRow) {
+        let more = self.rows[socket].more.as_deref_mut().filter(|more| !more.groups.is_empty());
+        let Some(more) = more else { return };
+        let groups = core::mem::take(&mut more.groups);
         let id = socket.own_id(&self.rows);
-        let more = self.rows[socket].more.as_deref_mut();
-        let groups = more.map(|more| core::mem::take(&mut more.groups)).unwrap_or_default();
         for group in groups {
             self.unhold_bytes(memory::OPTION_BYTES);
             self.sockets.members.remove(&(group, id));

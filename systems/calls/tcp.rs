@@ -190,10 +190,7 @@ impl Kernel {
     ) -> SocketRow {
         let state = &self.rows[listener];
         let form = [state.domain, state.kind, state.protocol];
-        let mut options =
-            state.more.as_deref().map(|more| more.options.clone()).unwrap_or_default();
-        options.insert((SOL_TCP, super::tcp_options::ACCEPTED), 1);
-        self.hold_bytes(memory::OPTION_BYTES * options.len() as u64);
+        let options = state.more.as_deref().map(|more| more.options.clone()).unwrap_or_default();
         let id = self.next_id();
         let new = SocketRow::spawn(&mut self.rows, id, Socket::unconnected(id, form, owner));
         let [name, remote] = ends.map(|end| self.shown(new, end));
@@ -202,6 +199,9 @@ impl Kernel {
         let more = made.more_mut();
         (more.name, more.remote, more.options) = (name, remote, options);
         (more.link, more.is_pending, more.has_port) = (Link::Connected, true, true);
+        more.is_accepted = true;
+        let held = memory::OPTION_BYTES * more.option_count();
+        self.hold_bytes(held);
         self.index_port(new);
         self.rows[listener].more_mut().pending.push_back(new);
         new
@@ -275,7 +275,7 @@ impl Kernel {
         const WINDOWS: [u32; 3] = [65_483, 65_464, 65_536];
         let state = &self.rows[socket];
         let more = state.more.as_deref();
-        let is_accepted = state.option(SOL_TCP, super::tcp_options::ACCEPTED).is_some();
+        let is_accepted = more.is_some_and(|more| more.is_accepted);
         let window = match as_ipv4(self.endpoint(socket).host) {
             _ if !was_connected => 0,
             _ if is_accepted => WINDOWS[2],

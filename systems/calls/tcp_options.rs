@@ -18,8 +18,6 @@ use crate::rows::SocketRow;
 use crate::wire::Bytes;
 use alloc::vec::Vec;
 
-/// The place among the options of what says that an end was made for a listener.
-pub(super) const ACCEPTED: u32 = 1 << 16;
 /// `net.core.somaxconn`.
 const SOMAXCONN: i64 = 4096;
 /// `TCP_FIN_TIMEOUT_MAX`, and `net.ipv4.tcp_fin_timeout`.
@@ -119,13 +117,18 @@ impl Kernel {
         })
     }
 
+    /// Whether this end of a connection was made for a listener.
+    fn is_accepted(&self, socket: SocketRow) -> bool {
+        self.rows[socket].more.as_deref().is_some_and(|more| more.is_accepted)
+    }
+
     /// What getsockopt(2) gives of one; `None` if it is what was kept.
     pub(super) fn tcp_value(&self, socket: SocketRow, name: u32) -> Option<OptionValue> {
         let state = &self.rows[socket];
         let kept = |name| state.option(SOL_TCP, name);
         let is_linked = state.is_connected();
         Some(OptionValue::Number(match name {
-            TCP_MAXSEG if is_linked && kept(ACCEPTED).is_some() => SERVER_MAXSEG,
+            TCP_MAXSEG if is_linked && self.is_accepted(socket) => SERVER_MAXSEG,
             TCP_MAXSEG if is_linked && self.speaks_ipv6(socket) => CLIENT_MAXSEG6,
             TCP_MAXSEG if is_linked => CLIENT_MAXSEG,
             TCP_MAXSEG => kept(name).filter(|size| *size != 0).unwrap_or(DEFAULT_MAXSEG),
@@ -175,8 +178,7 @@ impl Kernel {
         if is_linked {
             let (mtu, headers) = if self.speaks_ipv6(socket) { (65_536, 72) } else { (65_535, 52) };
             // Without the timestamps of each segment the window was thought of once.
-            let is_server = state.option(SOL_TCP, ACCEPTED).is_some();
-            let window = mtu - headers + if is_server { 0 } else { 12 };
+            let window = mtu - headers + if self.is_accepted(socket) { 0 } else { 12 };
             put(PMTU, mtu);
             put(ADVMSS, mtu - headers);
             put(RCV_MSS, DEFAULT_MAXSEG);

@@ -9,10 +9,10 @@ use super::notices::Reason;
 use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
-use crate::components::inet::{ANY4, ANY6, Endpoint, Host, Reach, as_ipv4, reach};
+use crate::components::inet::{ANY4, ANY6, Endpoint, Host, Reach, as_ipv4, mapped, reach};
 use crate::components::message::{Receiving, Taken};
 use crate::components::socket::{
-    Attached, Packet, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_BYTES, SocketRef, udp_cost_bytes,
+    Attached, More, Packet, RCV_SHUTDOWN, SEND_SHUTDOWN, SNDBUF_BYTES, SocketRef, udp_cost_bytes,
 };
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
@@ -92,6 +92,26 @@ impl Kernel {
         if is_broadcast && !allowed { Err(Errno::EACCES) } else { Ok(()) }
     }
 
+    /// A datagram of who is connected to another host of `lo`, which is most of them: there is
+    /// nothing to look up but its receiver. `None` where more is to be looked at.
+    fn send_udp_at_once(&mut self, socket: SocketRow, data: &[u8]) -> Option<()> {
+        let state = &self.rows[socket];
+        let more = state.more.as_deref()?;
+        let Address::Inet([127, second, third, last], port) = more.remote else { return None };
+        let Address::Inet([127, own @ ..], own_port) = more.name else { return None };
+        let is_broadcast = [second, third, last] == [255; 3];
+        let is_open = state.error.is_none() && state.shut & SEND_SHUTDOWN == 0;
+        let fits = data.len() <= LENGTH_MAX - HEADERS;
+        if is_broadcast || !is_open || !fits || !more.has_port || port == 0 {
+            return None;
+        }
+        let to = Endpoint { host: mapped([127, second, third, last]), port };
+        let from = Endpoint { host: mapped([127, own[0], own[1], own[2]]), port: own_port };
+        let other = self.receiver_of(to, from)?;
+        self.give_datagram(other, data, from);
+        Some(())
+    }
+
     /// A datagram: what is wrong with it whatever becomes of it, then it is on its way.
     pub(super) fn send_udp(
         &mut self,
@@ -100,6 +120,9 @@ impl Kernel {
         flags: u32,
         to: Option<&Address>,
     ) -> Result<(), Errno> {
+        if to.is_none() && flags & MSG_OOB == 0 && self.send_udp_at_once(socket, data).is_some() {
+            return Ok(());
+        }
         self.autobind_inet(socket)?;
         let is_ipv4 = self.rows[socket].domain == AF_INET;
         if is_ipv4 {
@@ -191,6 +214,27 @@ impl Kernel {
 
     /// Who has the port: first who is connected to the sender, then who is bound to the host.
     pub(super) fn receiver_of(&self, to: Endpoint, from: Endpoint) -> Option<SocketRow> {
+        // Who is bound and connected to just these is best: often there is one, and nobody else.
+        if let (Some(own), Some(other)) = (as_ipv4(to.host), as_ipv4(from.host)) {
+            let is = |address: &Address, end: ([u8; 4], u16)| match address {
+                Address::Inet(host, port) => (*host, *port) == end,
+                Address::Inet6(..)
+                | Address::Unnamed
+                | Address::Unix(_)
+                | Address::Abstract(_)
+                | Address::Other(_) => false,
+            };
+            let is_exact = |more: &More| {
+                is(&more.name, (own, to.port)) && is(&more.remote, (other, from.port))
+            };
+            let exact = self
+                .sockets
+                .at(Ports::Udp, to.port)
+                .find(|candidate| self.rows[*candidate].more.as_deref().is_some_and(is_exact));
+            if exact.is_some() {
+                return exact;
+            }
+        }
         let candidates = self.sockets.at(Ports::Udp, to.port);
         self.best(candidates, to.host, |candidate| match self.remote_endpoint(candidate) {
             None => Some(0),

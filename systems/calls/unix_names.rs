@@ -151,7 +151,7 @@ impl Kernel {
         let Some(more) = state.more.as_deref() else { return };
         let (kind, place) = (state.kind, more.place);
         let names = memory::name_bytes(&more.name) + memory::name_bytes(&more.remote);
-        let held = names + memory::OPTION_BYTES * more.options.len() as u64;
+        let held = names + memory::OPTION_BYTES * more.option_count();
         if !more.is_borrowed
             && place.is_none()
             && let Ok(name) = abstract_name(&more.name)

@@ -193,6 +193,8 @@ pub struct More {
     pub has_port: bool,
     /// Options that were set, by level and number.
     pub options: BTreeMap<(u32, u32), i64>,
+    /// A connection of tcp(7) that accept(2) gives, and not the end that asked for it.
+    pub is_accepted: bool,
     /// The urgent byte of tcp(7).
     pub urgent: Option<Urgent>,
     /// A packet of unix(7) is urgent.
@@ -208,6 +210,13 @@ pub struct More {
     /// What TIOCOUTQ says while there is no connection: what a refused or broken one left in the
     /// counters of Linux's tcp(7).
     pub left_bytes: u32,
+}
+
+impl More {
+    /// How many options it keeps: that it was accepted counts as one.
+    pub fn option_count(&self) -> u64 {
+        self.options.len() as u64 + u64::from(self.is_accepted)
+    }
 }
 
 /// A socket.

@@ -104,8 +104,8 @@ impl Fs {
     /// set-id bits. Nothing happens for no bytes.
     ///
     /// # Errors
-    /// `EFBIG` at the largest offset, `ENOSPC` or `EDQUOT` if not a byte fits, `EINVAL` for what is no
-    /// regular file.
+    /// `EFBIG` at the largest offset, `ENOSPC` or `EDQUOT` if not a byte fits, `EINVAL` for what is
+    /// no regular file.
     pub fn write(
         &mut self,
         caller: &Caller<'_>,

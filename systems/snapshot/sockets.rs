@@ -6,6 +6,7 @@
 use super::decode::DANGLING;
 use super::{Refs, RestoreError};
 use crate::abi::flags::AF_UNIX;
+use crate::abi::socket::SOL_TCP;
 use crate::components::Waiting;
 use crate::components::inet::Host;
 use crate::components::message::{Manner, Receiving};
@@ -27,6 +28,8 @@ const HAS_URGENT: u8 = 16;
 const IS_OUTSIDE: u8 = 32;
 /// The same: a connection left something.
 const HAS_LEFT: u8 = 64;
+/// What stands among the options of a connection that was accepted: no option has this number.
+const ACCEPTED: [u32; 2] = [SOL_TCP, 1 << 16];
 /// Bit of a packet's that says that it is urgent.
 const IS_URGENT: u8 = 2;
 
@@ -91,8 +94,12 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     let pending = more.pending.iter().map(|row| row.own_id(rows));
     pending.collect::<Vec<u64>>().put(out);
     more.room_waiters.put(out);
-    let options: Vec<([u32; 2], i64)> =
+    let mut options: Vec<([u32; 2], i64)> =
         more.options.iter().map(|((level, name), value)| ([*level, *name], *value)).collect();
+    if more.is_accepted {
+        options.push((ACCEPTED, 1));
+        options.sort_unstable();
+    }
     options.put(out);
     if !more.groups.is_empty() {
         more.groups.iter().copied().collect::<Vec<_>>().put(out);
@@ -256,8 +263,9 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     more.room_waiters = Wire::get(from)?;
     let options: Vec<([u32; 2], i64)> = Wire::get(from)?;
     from.charge(memory::OPTION_BYTES * options.len() as u64)?;
-    more.options =
-        options.into_iter().map(|([level, name], value)| ((level, name), value)).collect();
+    more.is_accepted = options.contains(&(ACCEPTED, 1));
+    let options = options.into_iter().filter(|(option, _)| *option != ACCEPTED);
+    more.options = options.map(|([level, name], value)| ((level, name), value)).collect();
     if state & HAS_GROUPS != 0 {
         let groups: Vec<Host> = Wire::get(from)?;
         from.charge(memory::OPTION_BYTES * groups.len() as u64)?;
