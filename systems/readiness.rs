@@ -148,18 +148,15 @@ impl Kernel {
     fn watch(&mut self, row: TaskRow, wait: &Wait, enter: bool) {
         let (since, tid) = (wait.since, self.rows[row].tid);
         match &wait.on {
-            Waiting::PipeRead { description, .. }
+            // It leaves when it is over, too.
+            Waiting::Accept { over: true, .. } if enter => {}
+            Waiting::Accept { description, .. }
+            | Waiting::PipeRead { description, .. }
             | Waiting::PipeWrite { description, .. }
             | Waiting::SocketRead { description, .. }
             | Waiting::EventRead { description }
             | Waiting::EventWrite { description, .. } => {
                 self.watch_description(*description, since, tid, enter);
-            }
-            // It leaves when it is over, too.
-            Waiting::Accept { description, over, .. } => {
-                if !(*over && enter) {
-                    self.watch_description(*description, since, tid, enter);
-                }
             }
             Waiting::SocketWrite { description, with, .. } => {
                 self.watch_description(*description, since, tid, enter);
