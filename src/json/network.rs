@@ -110,7 +110,7 @@ impl<'o> Line<'o> {
     }
 }
 
-/// Reads [`show_incoming`]'s form: of a line of the twin, or of a request to `drive`.
+/// Reads what comes in: of a line of the twin, or of a request to `drive`.
 ///
 /// # Errors
 /// There is nothing so called; a field is missing or of the wrong kind.
