@@ -2,9 +2,9 @@
 //!
 //! Owns the wait queues' discipline: a blocked call stands in the queue of every object that it
 //! waits for from [`Kernel::block`] until it completes or is interrupted. Objects are visited in
-//! the order in which they changed, the calls of one object in the order in which they began to
-//! wait, as Linux's wait queues do. What each kind of call does when it is tried lies with its
-//! family in `calls/`.
+//! the order in which they changed; the calls of one object, with the items of epoll(7) on it, in
+//! the order of Linux's wait queues (`turns.rs`, `watchers.rs`). What each kind of call does when
+//! it is tried lies with its family in `calls/`.
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};

@@ -386,7 +386,29 @@ impl Kernel {
             | Waiting::EventRead { description }
             | Waiting::Accept { description, over: false, .. } => *description,
             // All others stay where they are.
-            _ => return,
+            Waiting::Epoll { .. }
+            | Waiting::Accept { over: true, .. }
+            | Waiting::Parked(_)
+            | Waiting::PipeWrite { .. }
+            | Waiting::SocketWrite { .. }
+            | Waiting::Connect { .. }
+            | Waiting::TerminalRead(_)
+            | Waiting::TerminalWrite(_)
+            | Waiting::TerminalTurn { .. }
+            | Waiting::EventWrite { .. }
+            | Waiting::Splice(_)
+            | Waiting::Sendfile(_)
+            | Waiting::FifoOpen { .. }
+            | Waiting::Child { .. }
+            | Waiting::Poll { .. }
+            | Waiting::Select { .. }
+            | Waiting::Sleep { .. }
+            | Waiting::Pause
+            | Waiting::Signal { .. }
+            | Waiting::Vfork { .. }
+            | Waiting::RecordLock { .. }
+            | Waiting::Finished(_)
+            | Waiting::Flock { .. } => return,
         };
         let handlers = self.rows[row].handlers;
         let Some(object) = self.watched(description, Some(handlers)) else { return };

@@ -99,7 +99,8 @@ pub fn replay(source: Imported, options: &mut Options<'_>) -> Result<Replayed, R
     Ok(run.conclude(source.file, source.format, start, cut))
 }
 
-/// The lines on which calls were entered whose answers differ. An image that is none has none.
+/// The lines on which calls were entered whose answers differ. An image that is none has none, and
+/// where the replay cannot go on there are no more: the one that is reported says why.
 pub(crate) fn wrong_lines(image: &[u8], items: &Items) -> BTreeSet<u64> {
     let Ok(kernel) = Kernel::restore(image) else { return BTreeSet::new() };
     let mut engine = Engine::new(kernel, false);
