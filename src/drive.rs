@@ -169,6 +169,7 @@ impl Drive {
                     Effect::Stopped { .. }
                     | Effect::Continued { .. }
                     | Effect::Exited { .. }
+                    | Effect::Ready { .. }
                     | Effect::Told { .. },
                 ) => {}
                 // Only `submit` and `step` make these.

@@ -65,6 +65,8 @@ impl Kernel {
         self.audit_processes(&mut uses)?;
         must(uses.user_tasks == self.user_tasks.all(), "tasks of a user are counted wrongly")?;
         must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")?;
+        uses.held_bytes += self.face.ptys.len() as u64 * memory::PTY_BYTES;
+        uses.held_bytes += self.face.sockets.held_bytes();
         let locks: u64 = self.record_locks.values().map(|locks| locks.locks.len() as u64).sum();
         uses.held_bytes += locks * memory::LOCK_BYTES;
         uses.held_bytes += self.inotify.held_bytes();
@@ -157,7 +159,9 @@ impl Kernel {
                 let rights = with.as_deref().map_or(&[][..], |with| &with.rights);
                 rights.iter().for_each(|row| held(*row));
             }
-            Waiting::Poll { held: rows, .. } | Waiting::Select { held: rows, .. } => {
+            Waiting::Poll { held: rows, .. }
+            | Waiting::FacePoll { held: rows, .. }
+            | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
             }
             Waiting::TerminalRead(reading) => held(reading.description),

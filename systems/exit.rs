@@ -33,6 +33,9 @@ impl Kernel {
                 uid = if at == 0 { user } else { uid };
             }
         }
+        if self.face.sockets.len() > 0 {
+            self.drop_sockets_of(pid);
+        }
         self.drop_timers(process, true);
         if self.rows[process].sid == pid {
             self.leader_ended(process);

@@ -54,6 +54,10 @@ pub(crate) fn expired_result(on: &mut Waiting) -> Completed {
     }
     match on {
         Waiting::Poll { fds, .. } => Completed::Done(Answer::with(Payload::Poll(fds.clone()))),
+        Waiting::FacePoll { fds, sockets, .. } => {
+            let told = fds.iter().chain(sockets.iter()).copied().collect();
+            Completed::Done(Answer::with(Payload::Poll(told)))
+        }
         Waiting::Select { sets, fds, .. } => {
             Completed::Done(crate::calls::poll::selected(sets, fds, &[]))
         }

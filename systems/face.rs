@@ -5,7 +5,9 @@
 //! A driver is a name. Processes hold it as a number of [`Names`], so that asking who owns one
 //! compares two short strings and looks nothing up. Empty in `Profile::Linux`.
 
+use crate::components::pty::Pty;
 use crate::rules::Rule;
+use crate::tables::face_sockets::FaceSockets;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -49,6 +51,16 @@ pub struct FaceLimits {
     pub max_process_env_bytes: u64,
     /// Entries of one directory listing: ENOMEM.
     pub max_readdir_entries: u64,
+    /// Pseudo-terminals: EAGAIN.
+    pub max_ptys: u64,
+    /// Sockets by id: EAGAIN.
+    pub max_sockets: u64,
+    /// Those of them that are connected: EAGAIN.
+    pub max_connections: u64,
+    /// Bytes that lie in all of them: EAGAIN.
+    pub max_socket_buffered_bytes: u64,
+    /// Datagrams that lie in all of them: EAGAIN.
+    pub max_socket_datagram_queue_len: u64,
 }
 
 impl Default for FaceLimits {
@@ -65,23 +77,42 @@ impl Default for FaceLimits {
             max_process_argv_bytes: u64::MAX,
             max_process_env_bytes: u64::MAX,
             max_readdir_entries: u64::MAX,
+            max_ptys: u64::MAX,
+            max_sockets: u64::MAX,
+            max_connections: u64::MAX,
+            max_socket_buffered_bytes: u64::MAX,
+            max_socket_datagram_queue_len: u64::MAX,
         }
     }
 }
 
-crate::wire_struct!(FaceLimits {
-    max_processes,
-    max_open_fds,
-    max_pipes,
-    max_filesystem_bytes,
-    max_inode_count,
-    max_blocking_read_ms,
-    max_pread_bytes,
-    max_fd_write_bytes,
-    max_process_argv_bytes,
-    max_process_env_bytes,
-    max_readdir_entries
-});
+impl FaceLimits {
+    /// In the order in which they are encoded: those that every configuration has, and behind them
+    /// those that only a face's has.
+    fn numbers(&mut self) -> ([&mut u64; 11], [&mut u64; 5]) {
+        let all = [
+            &mut self.max_processes,
+            &mut self.max_open_fds,
+            &mut self.max_pipes,
+            &mut self.max_filesystem_bytes,
+            &mut self.max_inode_count,
+            &mut self.max_blocking_read_ms,
+            &mut self.max_pread_bytes,
+            &mut self.max_fd_write_bytes,
+            &mut self.max_process_argv_bytes,
+            &mut self.max_process_env_bytes,
+            &mut self.max_readdir_entries,
+        ];
+        let more = [
+            &mut self.max_ptys,
+            &mut self.max_sockets,
+            &mut self.max_connections,
+            &mut self.max_socket_buffered_bytes,
+            &mut self.max_socket_datagram_queue_len,
+        ];
+        (all, more)
+    }
+}
 
 /// The part of the configuration that only the face has.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -104,16 +135,47 @@ pub struct FaceConfig {
     pub command_policy: Policy,
 }
 
-crate::wire_struct!(FaceConfig {
-    present,
-    ids,
-    groups,
-    limits,
-    zombie_ttl_ns,
-    foreign_root,
-    file_policy,
-    command_policy
-});
+impl<'a> Wire<'a> for FaceConfig {
+    fn put(&self, out: &mut Vec<u8>) {
+        let Self { present, ids, groups, zombie_ttl_ns, foreign_root, .. } = self;
+        present.put(out);
+        (*ids, groups.clone()).put(out);
+        let mut limits = self.limits.clone();
+        let (all, more) = limits.numbers();
+        all.into_iter().for_each(|limit| limit.put(out));
+        (*zombie_ttl_ns, *foreign_root).put(out);
+        (self.file_policy, self.command_policy).put(out);
+        if *present {
+            more.into_iter().for_each(|limit| limit.put(out));
+        }
+    }
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let present = bool::get(from)?;
+        let (ids, groups) = Wire::get(from)?;
+        let mut limits = FaceLimits::default();
+        let (all, more) = limits.numbers();
+        for limit in all {
+            *limit = u64::get(from)?;
+        }
+        let (zombie_ttl_ns, foreign_root) = Wire::get(from)?;
+        let (file_policy, command_policy) = Wire::get(from)?;
+        if present {
+            for limit in more {
+                *limit = u64::get(from)?;
+            }
+        }
+        Ok(Self {
+            present,
+            ids,
+            groups,
+            limits,
+            zombie_ttl_ns,
+            foreign_root,
+            file_policy,
+            command_policy,
+        })
+    }
+}
 
 /// Names in use, each with a small number that stays while somebody uses it; 0 = none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -211,7 +273,7 @@ impl<'a> Wire<'a> for Names {
 }
 
 /// The state of the face.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Face {
     /// Drivers in use.
     pub(crate) names: Names,
@@ -230,9 +292,40 @@ pub(crate) struct Face {
     /// Looked at before a policy is: the first that matches decides. Encoded by the snapshot of a
     /// face alone.
     pub(crate) rules: Vec<Rule>,
+    /// Pseudo-terminals by number. Encoded so, too, like what follows.
+    pub(crate) ptys: BTreeMap<u32, Pty>,
+    /// The number of the next one: they are never given twice.
+    pub(crate) next_pty: u32,
+    /// Sockets.
+    pub(crate) sockets: FaceSockets,
+    /// The host is told when a socket becomes ready.
+    pub(crate) tells_readiness: bool,
 }
 
 impl Face {
+    /// The part that only the snapshot of a face has.
+    pub(crate) fn put_more(&self, out: &mut Vec<u8>) {
+        self.rules.put(out);
+        self.ptys.put(out);
+        self.next_pty.put(out);
+        self.sockets.put(out);
+        self.tells_readiness.put(out);
+    }
+
+    /// The same read.
+    pub(crate) fn get_more(&mut self, from: &mut WireReader<'_>) -> Result<(), WireError> {
+        self.rules = Wire::get(from)?;
+        for _ in 0..from.count()? {
+            from.charge(crate::memory::PTY_BYTES)?;
+            let (number, pty) = (u32::get(from)?, Pty::get(from)?);
+            self.ptys.insert(number, pty);
+        }
+        self.next_pty = Wire::get(from)?;
+        self.sockets = Wire::get(from)?;
+        self.tells_readiness = Wire::get(from)?;
+        Ok(())
+    }
+
     /// Keeps the path of an open file.
     pub(crate) fn keep_path(&mut self, path: &[u8]) -> u32 {
         match self.free_paths.pop() {
@@ -289,7 +382,15 @@ impl<'a> Wire<'a> for Face {
         if free_paths.iter().any(|number| *number as usize >= paths.len()) {
             return Err(error);
         }
-        let rules = Vec::new();
-        Ok(Face { names, commands, registered, disposed, disposing, paths, free_paths, rules })
+        Ok(Face {
+            names,
+            commands,
+            registered,
+            disposed,
+            disposing,
+            paths,
+            free_paths,
+            ..Face::default()
+        })
     }
 }

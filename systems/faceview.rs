@@ -3,12 +3,15 @@
 //! themselves.
 
 use crate::abi::flags::{O_ACCMODE, O_WRONLY};
+use crate::components::face_socket::FaceSocket;
+use crate::components::terminal::End;
 use crate::components::{Life, Object, Target};
 use crate::kernel::Kernel;
 use crate::profile::Bends;
 use crate::rows::{DescriptionRow, FilesRow, PipeRow, ProcessRow, RowKind};
 use crate::rules::Refusal;
 use crate::snapshot::ProcessState;
+use crate::tables::face_sockets::FaceSocketCounts;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -31,6 +34,25 @@ pub struct FaceCounts {
     pub pipes: u64,
     /// Bytes in them.
     pub pipe_bytes: u64,
+    /// Pseudo-terminals.
+    pub ptys: u64,
+    /// Bytes that their slaves, and that their masters can read.
+    pub pty_bytes: [u64; 2],
+    /// Sockets.
+    pub sockets: u64,
+    /// What they have.
+    pub of_sockets: FaceSocketCounts,
+}
+
+/// How a descriptor is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaceReads {
+    /// An end of a pipe or of a pseudo-terminal: no limit holds for how much is asked for.
+    pub stream: bool,
+    /// An answer without bytes is its end.
+    pub ends_empty: bool,
+    /// The time shows in a read: an access time, or when a wait ends.
+    pub shows_time: bool,
 }
 
 /// A process as a face lists it.
@@ -86,6 +108,12 @@ impl Kernel {
             open_fds: self.counters.open_fds,
             pipes: PipeRow::live(&self.rows),
             pipe_bytes: self.counters.pipe_bytes,
+            ptys: self.face.ptys.len() as u64,
+            pty_bytes: [End::Slave, End::Master].map(|end| {
+                self.face.ptys.values().map(|pty| pty.end(end).bytes.len() as u64).sum()
+            }),
+            sockets: self.face.sockets.len(),
+            of_sockets: self.face.sockets.counts(),
         }
     }
 
@@ -184,22 +212,43 @@ impl Kernel {
         })
     }
 
-    /// Whether a descriptor is an end of a pipe, and whether a read of it shows the time now: the
-    /// access time of a file, or when a wait for a pipe ends.
+    /// How a descriptor is read.
     #[inline]
-    pub fn face_reads(&self, pid: u32, fd: u32) -> (bool, bool) {
-        let Some(row) = self.face_description(pid, fd) else { return (false, false) };
+    pub fn face_reads(&self, pid: u32, fd: u32) -> FaceReads {
+        let Some(row) = self.face_description(pid, fd) else { return FaceReads::default() };
         let description = &self.rows[row];
         match description.target {
+            Target::Object(Object::Pty(number, end)) => {
+                let pty = self.face.ptys.get(&number);
+                let waits = pty.is_some_and(|pty| !pty.end(end).is_readable());
+                FaceReads {
+                    stream: true,
+                    ends_empty: false,
+                    shows_time: waits && !description.nonblocking(),
+                }
+            }
             Target::Pipe(pipe, _) => {
                 let pipe = &self.rows[pipe];
                 let empty = pipe.bytes == 0 && pipe.writers > 0;
                 let reads = description.flags & O_ACCMODE != O_WRONLY;
-                (true, empty && reads && !description.nonblocking())
+                let shows_time = empty && reads && !description.nonblocking();
+                FaceReads { stream: true, ends_empty: true, shows_time }
             }
-            Target::File(_) | Target::Object(Object::Foreign(_)) => (false, true),
-            Target::Socket(_) | Target::Object(_) => (false, false),
+            Target::File(_) | Target::Object(Object::Foreign(_)) => {
+                FaceReads { shows_time: true, ..FaceReads::default() }
+            }
+            Target::Socket(_) | Target::Object(_) => FaceReads::default(),
         }
+    }
+
+    /// A socket, whoever's it is.
+    pub fn face_socket_row(&self, number: u64) -> Option<&FaceSocket> {
+        self.face.sockets.get(number)
+    }
+
+    /// The numbers of a process's sockets, ascending.
+    pub fn face_sockets_of(&self, pid: u32) -> Vec<u64> {
+        self.face.sockets.owned_by(pid)
     }
 
     /// The open descriptors of a process, ascending.

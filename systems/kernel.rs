@@ -204,6 +204,12 @@ pub(crate) enum Changed {
     Signals(HandlersRow),
     /// The ready list of this instance of epoll(7), for who polls it.
     Epoll(EpollRow),
+    /// An end of a pseudo-terminal of the face.
+    Pty(u32, End),
+    /// A socket of the face.
+    FaceSocket(u64),
+    /// Room in all sockets of the face together.
+    FaceRoom,
     /// The call of epoll_wait(2) that is woken, if it is still the same.
     Waiter { tid: u32, since: u64 },
 }

@@ -31,6 +31,7 @@ pub mod event;
 mod exit;
 mod expire;
 mod face;
+mod face_account;
 mod faceview;
 pub mod fs;
 mod kernel;
@@ -56,11 +57,19 @@ pub use account::Defect;
 pub use boot::{Boot, BootFd, BootTarget};
 pub use calls::{DEVICES, FaceFd};
 pub use components::ProcessText;
+pub use components::face_socket::{
+    Connection, Datagrams, FACE_BROADCAST, FACE_REUSE_ADDRESS, FACE_REUSE_PORT, FaceDatagram,
+    FaceDomain, FaceHost, FaceSocket, FaceState, Knock, Listening,
+};
+pub use components::pty::{
+    PTY_CHARACTERS, PTY_ECHO, PTY_ICANON, PTY_ICRNL, PTY_ISIG, PTY_ONLCR, PTY_OPOST, Pty, PtyEnd,
+};
 pub use face::{FaceConfig, FaceLimits, Policy};
-pub use faceview::{FaceCounts, FaceProcess};
+pub use faceview::{FaceCounts, FaceProcess, FaceReads};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
 pub use peek::{ChildView, CounterView, FdView, FrameView, ItemView, PipeView, WaitsView};
 pub use peek_ends::{SocketView, TerminalView};
 pub use profile::{Bends, Profile};
 pub use rules::{FILE_OPERATIONS, Refusal, glob_matches};
 pub use snapshot::{ProcessRow, ProcessState, RestoreError, TreeRow};
+pub use tables::face_sockets::FaceSocketCounts;

@@ -59,6 +59,14 @@ pub(crate) const SLOT_BYTES: u64 = 64;
 pub(crate) const SOCKET_BYTES: u64 = 1024;
 /// A pseudo-terminal: the input and echoes of both ends, and what is on the way between them.
 pub(crate) const TERMINAL_BYTES: u64 = 64 << 10;
+/// A pseudo-terminal of the face: what lies at both ends, and a line.
+pub(crate) const PTY_BYTES: u64 = 140 << 10;
+/// A socket of the face with its places in three tables, hosts and groups.
+pub(crate) const FACE_SOCKET_BYTES: u64 = 6 << 10;
+/// A datagram in one, beside its bytes.
+pub(crate) const DATAGRAM_BYTES: u64 = 512;
+/// A connection in the list of one.
+pub(crate) const KNOCK_BYTES: u64 = 512;
 /// An option of a socket that was set.
 pub(crate) const OPTION_BYTES: u64 = 64;
 /// A counter of eventfd(2).
@@ -258,6 +266,7 @@ pub(crate) fn wait_bytes(on: &Waiting) -> u64 {
         }
         Waiting::Connect { address, .. } => name_bytes(address),
         Waiting::Poll { fds, .. } | Waiting::Select { fds, .. } => fds.len() as u64 * POLLED_BYTES,
+        Waiting::FacePoll { fds, sockets, .. } => (fds.len() + sockets.len()) as u64 * POLLED_BYTES,
         // Parked and opening take turns: the same bytes.
         Waiting::FifoOpen { again, .. } | Waiting::Accept { again, .. } => again.0.len() as u64,
         Waiting::Finished(result) => completed_bytes(result),

@@ -8,6 +8,7 @@
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
+use crate::calls::face_poll;
 use crate::calls::transfer::Sending;
 use crate::components::{Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
@@ -191,6 +192,14 @@ impl Kernel {
                     self.watch_description(*description, since, tid, enter);
                 }
             }
+            Waiting::FacePoll { held, sockets, .. } => {
+                for description in held.iter().flatten() {
+                    self.watch_description(*description, since, tid, enter);
+                }
+                let numbers = sockets.iter().map(face_poll::number_of);
+                let watched = numbers.map(Changed::FaceSocket).chain([Changed::FaceRoom]);
+                watched.for_each(|object| self.stand(object, (since, tid), enter));
+            }
             Waiting::Epoll { description, .. } => {
                 if let Target::Object(Object::Epoll(epoll)) = self.rows[*description].target {
                     let queue = &mut self.rows[epoll].waiters;
@@ -268,6 +277,9 @@ impl Kernel {
             | Changed::Timer(_)
             | Changed::Signals(_)
             | Changed::Terminal { .. }
+            | Changed::Pty(..)
+            | Changed::FaceSocket(_)
+            | Changed::FaceRoom
             | Changed::Epoll(_) => {
                 let Some(queue) = self.queue(object) else { return };
                 let mut waiters = SmallVec::from_slice(&queue.0);
@@ -473,6 +485,7 @@ impl Kernel {
             }
             // The numbers are looked up anew: another task of the table may have closed one.
             Waiting::Poll { fds, .. } => self.try_poll(row, fds).map(Ok),
+            Waiting::FacePoll { fds, sockets, .. } => self.try_face_poll(row, fds, sockets).map(Ok),
             Waiting::Epoll { description, max_events } => {
                 self.try_epoll_wait(row, *description, *max_events).map(Ok)
             }

@@ -4,6 +4,7 @@
 
 use crate::abi::flags::LOCK_SH;
 use crate::account::{Defect, must};
+use crate::calls::face_poll;
 use crate::calls::record_lock::{LockOwner, LockedObject};
 use crate::calls::transfer::Sending;
 use crate::components::socket::SocketRef;
@@ -42,6 +43,9 @@ enum Queue {
     /// Calls of epoll_wait(2).
     Epoll(u64),
     Terminal(u64, End, bool),
+    Pty(u32, End),
+    FaceSocket(u64),
+    FaceRoom,
 }
 
 /// A call's place in a queue: which, since when, whose.
@@ -61,7 +65,7 @@ impl Kernel {
         self.audit_places()?;
         self.audit_numbers()?;
         self.audit_ids()?;
-        self.audit_names()
+        self.audit_face()
     }
 
     /// From each process a way leads up to one without a parent. The face is told its parents.
@@ -147,6 +151,15 @@ impl Kernel {
                         stand(self.line_of(*row, false));
                     }
                 }
+                Waiting::FacePoll { held, sockets, .. } => {
+                    for row in held.iter().flatten() {
+                        stand(self.queue_of(task, *row));
+                    }
+                    let numbers = sockets.iter().map(face_poll::number_of);
+                    let there = numbers.filter(|number| self.face.sockets.get(*number).is_some());
+                    there.for_each(|number| stand(Some(Queue::FaceSocket(number))));
+                    stand(Some(Queue::FaceRoom));
+                }
                 Waiting::Epoll { description, .. } => {
                     stand(Some(Queue::Epoll(description.own_id(&self.rows))));
                 }
@@ -184,6 +197,7 @@ impl Kernel {
             Target::Object(Object::Pidfd(pidfd)) => Some(Queue::Pidfd(pidfd.own_id(&self.rows))),
             Target::Object(Object::Inotify) => Some(Queue::Inotify(row.own_id(&self.rows))),
             Target::Object(Object::Timer) => Some(Queue::Timer(row.own_id(&self.rows))),
+            Target::Object(Object::Pty(number, end)) => Some(Queue::Pty(number, end)),
             Target::Object(Object::Signals(_)) => {
                 Some(Queue::Signals(task.handlers.own_id(&self.rows)))
             }
@@ -258,6 +272,15 @@ impl Kernel {
         for (id, instance) in &self.inotify.instances {
             add(Queue::Inotify(*id), &instance.waiters.0);
         }
+        for (number, pty) in &self.face.ptys {
+            for end in [End::Master, End::Slave] {
+                add(Queue::Pty(*number, end), &pty.end(end).waiters.0);
+            }
+        }
+        for (number, socket) in self.face.sockets.all() {
+            add(Queue::FaceSocket(number), &socket.waiters.0);
+        }
+        add(Queue::FaceRoom, &self.face.sockets.room_waiters.0);
         found
     }
 
@@ -594,30 +617,5 @@ impl Kernel {
             at = link.next;
         }
         must(at == 0, "the list of a group or session leads nowhere")
-    }
-
-    /// The face's names of drivers and paths of open files.
-    fn audit_names(&self) -> Result<(), Defect> {
-        let mut users: BTreeMap<u32, u64> = BTreeMap::new();
-        let face = &self.face;
-        let listed = face.commands.values().chain(face.registered.values()).copied();
-        let processes = ProcessRow::all(&self.rows);
-        let owners = processes.iter().flat_map(|(_, row)| {
-            let process = &self.rows[*row];
-            [process.driver, process.requester]
-        });
-        for number in listed.chain(owners).filter(|number| *number != 0) {
-            *users.entry(number).or_default() += 1;
-        }
-        must(users.into_iter().eq(face.names.users()), "users of a driver's name are miscounted")?;
-        let open = DescriptionRow::all(&self.rows).into_iter();
-        let mut open: Vec<u32> = open
-            .filter_map(|(_, row)| match self.rows[row].target {
-                Target::Object(Object::Foreign(path)) => Some(path),
-                Target::Object(_) | Target::File(_) | Target::Pipe(..) | Target::Socket(_) => None,
-            })
-            .collect();
-        open.sort_unstable();
-        must(open == face.paths_in_use(), "paths of open files are kept for nobody")
     }
 }

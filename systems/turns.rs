@@ -57,6 +57,7 @@ impl Kernel {
             | Waiting::Sendfile(_)
             | Waiting::FifoOpen { .. }
             | Waiting::Poll { .. }
+            | Waiting::FacePoll { .. }
             | Waiting::Select { .. }
             | Waiting::Epoll { .. }
             | Waiting::Child { .. }
@@ -139,7 +140,9 @@ impl Kernel {
                 }
                 self.release(*description);
             }
-            Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
+            Waiting::Poll { held, .. }
+            | Waiting::FacePoll { held, .. }
+            | Waiting::Select { held, .. } => {
                 for description in held.iter().flatten() {
                     self.release(*description);
                 }

@@ -143,6 +143,9 @@ impl Kernel {
             }
             Changed::Inotify(id) => Some(&self.inotify.instances.get(&id)?.waiters),
             Changed::Timer(id) => Some(&self.timerfds.get(&id)?.waiters),
+            Changed::Pty(number, end) => Some(&self.face.ptys.get(&number)?.end(end).waiters),
+            Changed::FaceSocket(number) => Some(&self.face.sockets.get(number)?.waiters),
+            Changed::FaceRoom => Some(&self.face.sockets.room_waiters),
             Changed::Terminal { terminal, end, input } => {
                 let live = terminal.is_live(&self.rows);
                 let line = &self.rows[live.then_some(terminal)?].lines[end.at()];
@@ -169,6 +172,11 @@ impl Kernel {
             Changed::Signals(handlers) => self.rows[handlers].signal_waiters.as_deref_mut(),
             Changed::Inotify(id) => Some(&mut self.inotify.instances.get_mut(&id)?.waiters),
             Changed::Timer(id) => Some(&mut self.timerfds.get_mut(&id)?.waiters),
+            Changed::Pty(number, end) => {
+                Some(&mut self.face.ptys.get_mut(&number)?.end_mut(end).waiters)
+            }
+            Changed::FaceSocket(number) => Some(&mut self.face.sockets.get_mut(number)?.waiters),
+            Changed::FaceRoom => Some(&mut self.face.sockets.room_waiters),
             Changed::Terminal { terminal, end, input } => {
                 let line = &mut self.rows[terminal].lines[end.at()];
                 Some(if input { &mut line.readers } else { &mut line.writers })
@@ -204,6 +212,7 @@ impl Kernel {
             }
             Target::Object(Object::Inotify) => Some(Changed::Inotify(row.own_id(&self.rows))),
             Target::Object(Object::Timer) => Some(Changed::Timer(row.own_id(&self.rows))),
+            Target::Object(Object::Pty(number, end)) => Some(Changed::Pty(number, end)),
             Target::File(_) | Target::Object(Object::Device(_) | Object::Foreign(_)) => None,
         }
     }
@@ -401,6 +410,7 @@ impl Kernel {
             | Waiting::FifoOpen { .. }
             | Waiting::Child { .. }
             | Waiting::Poll { .. }
+            | Waiting::FacePoll { .. }
             | Waiting::Select { .. }
             | Waiting::Sleep { .. }
             | Waiting::Pause

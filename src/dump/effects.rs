@@ -103,7 +103,7 @@ impl<W: Write> Session<W> {
                 None => Ok(()),
             },
             Effect::Exited { process, status } => self.exited(process, status, acted),
-            Effect::Told { .. } | Effect::Outgoing(_) => Ok(()),
+            Effect::Told { .. } | Effect::Outgoing(_) | Effect::Ready { .. } => Ok(()),
         }
     }
 

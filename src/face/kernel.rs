@@ -7,7 +7,9 @@ pub use super::options::{
     WaitPidResult,
 };
 pub use super::process_table::{ProcessWaitEvent as WaitPidEvent, WaitPidFlags};
-pub use super::vm::{KernelProcessHandle, KernelVm, KernelVmConfig, Locked, SharedKernelVm};
+pub use super::vm::{
+    KernelProcessHandle, KernelVm, KernelVmConfig, Locked, OpenShellHandle, SharedKernelVm,
+};
 pub use tickernel_systems::Profile;
 
 /// lseek(2): from the start.

@@ -146,31 +146,6 @@ pub struct PartialTermiosControlChars {
     pub vwerase: Option<u8>,
 }
 
-impl Termios {
-    /// Takes over what `changes` names.
-    pub(crate) fn merge(&mut self, changes: PartialTermios) {
-        fn set<T>(field: &mut T, change: Option<T>) {
-            if let Some(value) = change {
-                *field = value;
-            }
-        }
-        set(&mut self.icrnl, changes.icrnl);
-        set(&mut self.opost, changes.opost);
-        set(&mut self.onlcr, changes.onlcr);
-        set(&mut self.icanon, changes.icanon);
-        set(&mut self.echo, changes.echo);
-        set(&mut self.isig, changes.isig);
-        let Some(cc) = changes.cc else { return };
-        set(&mut self.cc.vintr, cc.vintr);
-        set(&mut self.cc.vquit, cc.vquit);
-        set(&mut self.cc.vsusp, cc.vsusp);
-        set(&mut self.cc.veof, cc.veof);
-        set(&mut self.cc.verase, cc.verase);
-        set(&mut self.cc.vkill, cc.vkill);
-        set(&mut self.cc.vwerase, cc.vwerase);
-    }
-}
-
 impl From<LineDisciplineConfig> for PartialTermios {
     fn from(config: LineDisciplineConfig) -> Self {
         Self { icanon: config.canonical, echo: config.echo, isig: config.isig, ..Self::default() }

@@ -2,10 +2,13 @@
 //!
 //! The table itself is the kernel's, which fills the records.
 
-#![allow(dead_code, reason = "the calls that make these come with terminals and sockets")]
-
 use super::error::coded_error;
 use std::collections::BTreeSet;
+use tickernel_systems::wire::Bytes;
+use tickernel_systems::{
+    FACE_BROADCAST, FACE_REUSE_ADDRESS, FACE_REUSE_PORT, FaceDomain, FaceHost, FaceSocket,
+    FaceState,
+};
 
 /// The number of a socket: from 1, a number space of its own, not that of descriptors.
 pub type SocketId = u64;
@@ -142,6 +145,16 @@ impl SocketSpec {
         Self { domain, socket_type }
     }
 
+    fn of(socket: &FaceSocket) -> Self {
+        let domain = match socket.domain {
+            FaceDomain::Inet => SocketDomain::Inet,
+            FaceDomain::Inet6 => SocketDomain::Inet6,
+            FaceDomain::Unix => SocketDomain::Unix,
+        };
+        let kind = if socket.is_datagram { SocketType::Datagram } else { SocketType::Stream };
+        Self::new(domain, kind)
+    }
+
     /// A stream over IPv4.
     pub const fn tcp() -> Self {
         Self::new(SocketDomain::Inet, SocketType::Stream)
@@ -238,30 +251,45 @@ pub struct SocketRecord {
 }
 
 impl SocketRecord {
-    /// A socket just made.
-    pub(crate) fn new(id: SocketId, owner_pid: u32, spec: SocketSpec) -> Self {
+    /// A socket of the core's.
+    pub(crate) fn of(id: SocketId, socket: &FaceSocket) -> Self {
+        let text = |bytes: &Bytes| String::from_utf8_lossy(&bytes.0).into_owned();
+        let address = |host: &FaceHost| InetSocketAddress::new(text(&host.host), host.port);
+        let listening = socket.listening.as_deref();
+        let connection = socket.connection.as_ref();
+        let groups = socket.datagrams.iter().flat_map(|datagrams| &datagrams.groups);
         Self {
             id,
-            owner_pid,
-            spec,
-            state: SocketState::Created,
-            local_address: None,
-            peer_address: None,
-            local_unix_path: None,
-            peer_unix_path: None,
-            listen_backlog: None,
-            pending_accept_count: 0,
-            peer_socket_id: None,
-            buffered_read_bytes: 0,
-            read_shutdown: false,
-            write_shutdown: false,
-            peer_write_shutdown: false,
-            queued_datagrams: 0,
-            queued_datagram_bytes: 0,
-            reuse_address: false,
-            reuse_port: false,
-            broadcast: false,
-            multicast_memberships: BTreeSet::new(),
+            owner_pid: socket.owner,
+            spec: SocketSpec::of(socket),
+            state: match socket.state {
+                FaceState::Created => SocketState::Created,
+                FaceState::Bound => SocketState::Bound,
+                FaceState::Listening => SocketState::Listening,
+                FaceState::Connected => SocketState::Connected,
+            },
+            local_address: socket.local.as_ref().map(address),
+            peer_address: socket.remote.as_ref().map(address),
+            local_unix_path: socket.local_path.as_ref().map(text),
+            peer_unix_path: socket.remote_path.as_ref().map(text),
+            listen_backlog: listening.map(|of| of.backlog as usize),
+            pending_accept_count: listening.map_or(0, |of| of.pending.len()),
+            peer_socket_id: connection.and_then(|of| of.peer),
+            buffered_read_bytes: connection.map_or(0, |of| of.received.len()),
+            read_shutdown: connection.is_some_and(|of| of.read_shut),
+            write_shutdown: connection.is_some_and(|of| of.write_shut),
+            peer_write_shutdown: connection.is_some_and(|of| of.peer_write_shut),
+            queued_datagrams: socket.datagram_count() as usize,
+            queued_datagram_bytes: socket.datagram_bytes() as usize,
+            reuse_address: socket.has(FACE_REUSE_ADDRESS),
+            reuse_port: socket.has(FACE_REUSE_PORT),
+            broadcast: socket.has(FACE_BROADCAST),
+            multicast_memberships: groups
+                .map(|(group, interface)| SocketMulticastMembership {
+                    group_address: text(group),
+                    interface_address: interface.as_ref().map(text),
+                })
+                .collect(),
         }
     }
 

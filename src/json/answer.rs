@@ -55,6 +55,7 @@ fn result_name(call: &str, payload: &Payload) -> &'static str {
         Payload::AltStack(_) => "old_ss",
         Payload::OptionValue(_) => "optval",
         Payload::Change(..) => "change",
+        Payload::Datagram(..) => "datagram",
         Payload::Conf(_) => "value",
         Payload::Epoll(_) => "events",
         Payload::Lengths(_) => "lens",
@@ -118,9 +119,29 @@ pub(super) fn put_answer(object: &mut Object, call: &str, answer: &Answer, form:
         Payload::Messages(got) => show_got(got),
         Payload::Number(number) => Value::from(*number),
         Payload::Conf(value) => value.map_or_else(|| UNLIMITED.into(), Value::from),
+        Payload::Datagram(host, port, data) => show_datagram(&host.0, *port, &data.0),
         Payload::Change(event, status) => show_numbers([i128::from(*event), i128::from(*status)]),
     };
     object.insert(name, shown);
+}
+
+/// A datagram of the face: where it came from, and what it says.
+fn show_datagram(host: &[u8], port: u16, data: &[u8]) -> Value {
+    let mut object = Object::new();
+    put_bytes(&mut object, "host", host);
+    object.insert("port".into(), port.into());
+    put_bytes(&mut object, "data", data);
+    object.into()
+}
+
+fn read_datagram(value: &Value) -> Result<Payload, JsonError> {
+    let object = value.as_object().ok_or_else(|| JsonError("a datagram is an object".into()))?;
+    let bytes = |name| -> Result<Bytes, JsonError> {
+        let bytes = take_bytes(object, name, "datagram")?;
+        Ok(Bytes(bytes.ok_or_else(|| JsonError::wrong(name, "datagram", "bytes"))?))
+    };
+    let port = Fields::over(object, "datagram").number("port")?;
+    Ok(Payload::Datagram(bytes("host")?, port, bytes("data")?))
 }
 
 /// A result's name on its own, or beside a request that may have a field of that name.
@@ -350,10 +371,11 @@ fn read_payload(object: &Object, call: &str) -> Result<Payload, JsonError> {
 }
 
 /// Names of results that stand for one payload each.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "optval",
     "value",
     "change",
+    "datagram",
     "addr",
     "old_ss",
     "stat",
@@ -415,6 +437,7 @@ fn read_named(name: &str, value: &Value) -> Result<Payload, JsonError> {
                 (_, _) => return Err(JsonError::wrong(name, "the answer", "two small numbers")),
             }
         }
+        "datagram" => read_datagram(value)?,
         "ids" => Payload::Ids(triple(read_numbers(value, name)?)?),
         "old_limit" | "rlim" => Payload::Limit(read_limit(value, name)?),
         "addr" => Payload::Address(Box::new(read_address(value, name)?)),

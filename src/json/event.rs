@@ -209,6 +209,11 @@ pub fn show_effect(effect: &Effect) -> Object {
             inner.insert("sig".into(), signal.name().into());
             "told"
         }
+        Effect::Ready { socket, accept } => {
+            inner.insert("socket".into(), (*socket).into());
+            inner.insert("accept".into(), (*accept).into());
+            "ready"
+        }
         Effect::Outgoing(what) => {
             show_outgoing(&mut inner, what);
             "outgoing"
@@ -224,13 +229,18 @@ pub fn show_effect(effect: &Effect) -> Object {
 /// # Errors
 /// No such effect, or a field that is missing or of the wrong kind.
 pub fn read_effect(object: &Object) -> Result<Effect, JsonError> {
-    let entry = ["signal", "stopped", "told", "continued", "exited", "outgoing"]
+    let entry = ["signal", "stopped", "told", "continued", "exited", "outgoing", "ready"]
         .into_iter()
         .find_map(|name| object.get(name).map(|value| (name, value)));
     let (name, value) = entry.ok_or_else(|| JsonError("there is no such effect".to_owned()))?;
     let fields = Fields::new(value, name)?;
     if name == "outgoing" {
         return read_outgoing(value).map(Effect::Outgoing);
+    }
+    if name == "ready" {
+        let accept = fields.get("accept")?.as_bool();
+        let accept = accept.ok_or_else(|| JsonError::wrong("accept", name, "true or false"))?;
+        return Ok(Effect::Ready { socket: fields.number("socket")?, accept });
     }
     let process = fields.number("pid")?;
     Ok(match name {

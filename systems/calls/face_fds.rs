@@ -8,6 +8,7 @@ use super::face_files::{DEVICES, device_at, is_device_directory, is_stream, oper
 use super::io::seek_from;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
+use crate::components::terminal::End;
 use crate::components::{Device, FdSlot, Object, Target};
 use crate::event::{Answer, Call, Payload};
 use crate::fs::{Place, Plain};
@@ -33,6 +34,9 @@ impl Kernel {
         let path = self.checked_path(path)?;
         if let Some(fd) = path.strip_prefix(b"/dev/fd/") {
             return self.face_reopen(task, fd, flags);
+        }
+        if let Some(number) = self.pty_at(&path) {
+            return self.open_pty_end(task, (number, End::Slave), flags);
         }
         if let Some(device) = device_at(&path) {
             if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
@@ -207,10 +211,21 @@ impl Kernel {
             }
             return self.face_install(task, Target::Pipe(pipe, place), kept);
         }
+        if let Target::Object(Object::Pty(number, end)) = self.rows[row].target {
+            let kept = self.rows[row].flags | flags & O_NONBLOCK;
+            return self.open_pty_end(task, (number, end), kept);
+        }
         let fd = self.free_fd(task, 0)?;
         self.rows[row].refs += 1;
         self.install(task, fd, row, false);
         Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// One more description of an end of a pseudo-terminal.
+    fn open_pty_end(&mut self, task: TaskRow, side: (u32, End), flags: u32) -> CallResult {
+        let answer = self.face_install(task, Target::Object(Object::Pty(side.0, side.1)), flags)?;
+        self.hold_pty(side);
+        Ok(answer)
     }
 
     /// Standard input, output and error of a process that has no parent. The caller knows that
@@ -247,6 +262,7 @@ impl Kernel {
             }
             Object::Pidfd(pidfd) => self.drop_pidfd(pidfd),
             Object::Epoll(epoll) => self.drop_epoll(epoll),
+            Object::Pty(number, end) => self.close_pty((number, end)),
             Object::Inotify | Object::Timer | Object::Signals(_) | Object::Device(_) => {}
         }
     }
@@ -408,6 +424,7 @@ impl Kernel {
             Object::Timer => self.read_timerfd(row, count),
             Object::Signals(_) => self.read_signals(task, row, count),
             Object::Inotify => self.read_inotify(row, count),
+            Object::Pty(number, end) => self.read_pty(row, (number, end), count),
             Object::Device(_) | Object::Foreign(_) => {
                 let offset = self.rows[row].offset;
                 let answer = self.pread_object(row, object, count, offset)?;
@@ -430,6 +447,7 @@ impl Kernel {
             | Object::Inotify
             | Object::Event(_)
             | Object::Timer
+            | Object::Pty(..)
             | Object::Signals(_) => Err(Errno::ESPIPE.into()),
             Object::Device(device) => {
                 self.face_read_limit(count)?;
@@ -465,6 +483,7 @@ impl Kernel {
             | Object::Timer
             | Object::Signals(_) => Err(Errno::EINVAL.into()),
             Object::Event(event) => self.write_event(row, event, data),
+            Object::Pty(number, end) => self.write_pty((number, end), data),
             Object::Device(device) => {
                 let offset = self.rows[row].offset;
                 if !swallows(device) {
@@ -503,6 +522,7 @@ impl Kernel {
             | Object::Inotify
             | Object::Event(_)
             | Object::Timer
+            | Object::Pty(..)
             | Object::Signals(_) => Err(Errno::ESPIPE.into()),
             Object::Device(device) => {
                 let path = device_path(device);
@@ -532,7 +552,7 @@ impl Kernel {
         whence: u32,
     ) -> CallResult {
         let size = match object {
-            Object::Pidfd(_) => return Err(Errno::ESPIPE.into()),
+            Object::Pidfd(_) | Object::Pty(..) => return Err(Errno::ESPIPE.into()),
             // They stay where they are (`noop_llseek`).
             Object::Epoll(_)
             | Object::Event(_)
@@ -578,6 +598,12 @@ impl Kernel {
             }
             Target::Object(Object::Device(device)) => (S_IFCHR, device_path(device).to_vec()),
             Target::Object(Object::Foreign(path)) => (0, self.face.path(path).to_vec()),
+            Target::Object(Object::Pty(number, End::Slave)) => {
+                (S_IFCHR, alloc::format!("/dev/pts/{number}").into_bytes())
+            }
+            Target::Object(Object::Pty(number, End::Master)) => {
+                (S_IFCHR, alloc::format!("pty:{number}:master").into_bytes())
+            }
             Target::Socket(_)
             | Target::Object(
                 Object::Epoll(_)

@@ -5,9 +5,10 @@
 //! Each call is planned to its end before the tree changes: what the policy is asked, and a foreign
 //! file system, comes first. Not here yet: /proc (section 16: nothing is there), mounts, overlays.
 
-use crate::abi::flags::{O_EXCL, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT};
+use crate::abi::flags::{O_EXCL, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, makedev};
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::Device;
+use crate::components::terminal::SLAVE_MAJOR;
 use crate::event::{Answer, Call, Payload};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::wire::Bytes;
@@ -528,7 +529,12 @@ impl Kernel {
                 (S_IFCHR, 0o666, 1, rdev, ino)
             }
             None if is_device_directory(path) => (S_IFDIR, 0o755, 2, 0, 0),
-            None => return None,
+            // The slave of a pseudo-terminal.
+            None => {
+                let number = self.pty_at(path)?;
+                let rdev = makedev(SLAVE_MAJOR, number);
+                (S_IFCHR, 0o666, 1, rdev, SLAVE_INODES + u64::from(number))
+            }
         };
         let kind = if self.bends.devices_have_no_type { 0 } else { kind };
         let (ino, now) = (DEVICE_INODES + ino, Timespec::from_ns(self.now_ns));
@@ -548,6 +554,9 @@ impl Kernel {
         })
     }
 }
+
+/// The inode of the slave with the number 0, beside those of the devices.
+const SLAVE_INODES: u64 = 0x1000;
 
 /// The device number of the file system of devices.
 pub const DEVICES: u64 = 2;

@@ -32,6 +32,9 @@ const COMMAND_TREE: &[u8] = b"/__secure_exec/commands/";
 /// What is written for a registered command.
 const STUB: &[u8] = b"#!/bin/sh\n# command of a driver\n";
 
+/// The first of the calls on sockets; all that follow are, too.
+const FIRST_OF_SOCKETS: u32 = 65_571;
+
 /// A step of making the files of commands.
 enum Stub {
     Directory,
@@ -86,6 +89,11 @@ impl Kernel {
             Call::FacePolicy { files, commands, ref rules } => {
                 self.set_policies(files, commands, rules)
             }
+            Call::FaceOpenPty { .. }
+            | Call::FacePtySet { .. }
+            | Call::FacePtyForeground { .. }
+            | Call::FacePtyResize { .. } => self.pty_call(call),
+            ref other if other.number() >= FIRST_OF_SOCKETS => self.socket_call(other),
             ref other => self.file_call(other),
         }
     }
@@ -589,7 +597,7 @@ impl Kernel {
         Ok(Answer::default())
     }
 
-    fn driver_signal(&mut self, process: ProcessRow, signal: Option<Signal>) {
+    pub(crate) fn driver_signal(&mut self, process: ProcessRow, signal: Option<Signal>) {
         let Some(signal) = signal else { return };
         if self.rows[process].life == Life::Alive {
             let signo = i32::from(signal.number());
@@ -678,14 +686,15 @@ impl Kernel {
 }
 
 /// Calls that a disposed machine refuses (section 0, item 1); the files themselves stay.
-const fn is_over_after_disposal(call: &Call<'_>) -> bool {
+fn is_over_after_disposal(call: &Call<'_>) -> bool {
     matches!(
         call,
         Call::FaceRegisterDriver { .. }
             | Call::FaceSpawn { .. }
             | Call::FaceCreateProcess { .. }
             | Call::FaceOpen { .. }
-    )
+            | Call::FaceOpenPty { .. }
+    ) || call.number() >= FIRST_OF_SOCKETS
 }
 
 fn words_of(command: &[u8], args: &[&[u8]]) -> Vec<Bytes> {

@@ -78,6 +78,7 @@ impl Kernel {
                 | Object::Event(_)
                 | Object::Pidfd(_)
                 | Object::Device(_)
+                | Object::Pty(..)
                 | Object::Foreign(_),
             ) => Err(Errno::ENOTTY.into()),
             Target::Socket(socket) => {

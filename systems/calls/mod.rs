@@ -9,9 +9,14 @@ mod eventfd;
 mod exec;
 mod face_fds;
 mod face_files;
+mod face_line;
 mod face_policy;
+pub(crate) mod face_poll;
 mod face_process;
+mod face_pty;
 mod face_room;
+mod face_sockets;
+mod face_streams;
 mod face_tree;
 mod fallocate;
 mod groups;
@@ -122,6 +127,9 @@ impl Kernel {
 
     fn dispatch_descriptors(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
         match *call {
+            Call::FacePoll { ref fds, ref sockets, timeout } => {
+                self.face_poll(task, fds, sockets, timeout)
+            }
             Call::FaceRead { fd, count, timeout } => {
                 // Its own time-out in the place of the configured one, for this call alone.
                 self.read_timeout_ns = u64::try_from(timeout).ok();

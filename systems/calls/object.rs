@@ -20,6 +20,7 @@ impl Kernel {
             | Object::Inotify
             | Object::Event(_)
             | Object::Device(_)
+            | Object::Pty(..)
             | Object::Foreign(_) => (ANON_INODE_DEVICE, 1, 0o600),
         };
         Stat { dev, ino, mode, nlink: 1, blksize: 4096, ..Stat::default() }
@@ -35,6 +36,6 @@ pub(crate) const fn name(object: Object) -> &'static [u8] {
         Object::Inotify => b"anon_inode:inotify",
         Object::Event(_) => b"anon_inode:[eventfd]",
         Object::Pidfd(_) => b"anon_inode:[pidfd]",
-        Object::Device(_) | Object::Foreign(_) => b"face",
+        Object::Device(_) | Object::Foreign(_) | Object::Pty(..) => b"face",
     }
 }

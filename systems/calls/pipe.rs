@@ -148,6 +148,9 @@ impl Kernel {
             Target::Object(Object::Signals(_)) => {
                 return Ok(self.try_signals_read(task, row, count));
             }
+            Target::Object(Object::Pty(number, end)) => {
+                return Ok(self.try_pty_read((number, end), count));
+            }
             Target::Object(_) => return self.try_inotify_read(row, count),
             Target::File(_) | Target::Socket(_) => return Err(Errno::EBADF),
         };

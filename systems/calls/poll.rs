@@ -187,6 +187,7 @@ impl Kernel {
             Target::Object(Object::Inotify) => self.poll_inotify(row),
             Target::Object(Object::Event(event)) => self.poll_event(event),
             Target::Object(Object::Timer) => self.poll_timerfd(row),
+            Target::Object(Object::Pty(number, end)) => self.poll_pty((number, end)),
             Target::Object(Object::Signals(mask)) => self.poll_signals(task, mask),
             Target::Object(Object::Pidfd(pidfd)) => self.poll_pidfd(pidfd, description.flags),
             Target::Object(Object::Device(_) | Object::Foreign(_)) | Target::File(_)

@@ -152,7 +152,7 @@ impl Kernel {
                 | Object::Timer
                 | Object::Signals(_),
             ) => Some(LockedObject::Pipe(0)),
-            Target::Object(Object::Device(_) | Object::Foreign(_)) => None,
+            Target::Object(Object::Device(_) | Object::Foreign(_) | Object::Pty(..)) => None,
             Target::Pipe(pipe, None) => Some(LockedObject::Pipe(pipe.own_id(&self.rows))),
         }
     }

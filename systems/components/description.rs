@@ -32,6 +32,7 @@ impl Target {
                 | Object::Inotify
                 | Object::Event(_)
                 | Object::Timer
+                | Object::Pty(..)
                 | Object::Signals(_),
             ) => true,
             Target::File(_)
@@ -70,6 +71,8 @@ pub enum Object {
     Device(Device),
     /// A file of a foreign file system: the number of its path (`face.rs`).
     Foreign(u32),
+    /// An end of a pseudo-terminal of the face: its number, and which.
+    Pty(u32, super::terminal::End),
     /// A counter of eventfd(2).
     Event(EventRow),
     /// A process or thread, by pidfd_open(2).

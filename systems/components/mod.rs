@@ -4,11 +4,13 @@
 pub mod anonymous;
 pub mod description;
 pub mod epoll;
+pub mod face_socket;
 pub mod inet;
 pub mod inotify;
 pub mod message;
 pub mod pipe;
 pub mod process;
+pub mod pty;
 pub mod socket;
 pub mod task;
 pub mod terminal;

@@ -168,6 +168,15 @@ pub enum Waiting {
         /// The description behind each, held.
         held: Vec<Option<DescriptionRow>>,
     },
+    /// The same of the face, which has sockets that are no descriptors.
+    FacePoll {
+        /// What is asked of descriptors.
+        fds: Vec<PollFd>,
+        /// The description behind each, held.
+        held: Vec<Option<DescriptionRow>>,
+        /// What is asked of sockets, whose numbers stand in the place of a descriptor's.
+        sockets: Vec<PollFd>,
+    },
     /// An item in the ready list of an instance of epoll(7).
     Epoll {
         /// The description of the instance.

@@ -491,4 +491,52 @@ calls! {
     65565 face_policy FacePolicy { files: u32 [Plain], commands: u32 [Plain],
         rules: Vec<&'a [u8]> [Plain] }
     65566 face_read FaceRead { fd: i32 [Plain], count: u64 [Plain], timeout: i64 [Plain] }
+    // Pseudo-terminals and sockets by number (SEMANTICS.md, sections 5 to 7): `fd` is an end of one,
+    // `socket` a number. `given` says which of `flags` (bits 0 to 5) and of `characters` (from bit 6)
+    // are changed. A socket stands in the place of a descriptor in face_poll's `sockets`.
+    65567 face_open_pty FaceOpenPty { target: u32 [Plain] }
+    65568 face_pty_set FacePtySet { target: u32 [Plain], fd: i32 [Plain], given: u32 [Plain],
+        flags: u32 [Plain], characters: &'a [u8] [Plain] }
+    65569 face_pty_foreground FacePtyForeground { target: u32 [Plain], fd: i32 [Plain],
+        pgid: u32 [Plain] }
+    65570 face_pty_resize FacePtyResize { target: u32 [Plain], fd: i32 [Plain],
+        columns: u32 [Plain], rows: u32 [Plain] }
+    65571 face_socket FaceSocket { target: u32 [Plain], domain: u32 [Plain], kind: u32 [Plain] }
+    65572 face_bind FaceBind { target: u32 [Plain], socket: u64 [Plain], host: &'a [u8] [Plain],
+        port: u32 [Plain] }
+    65573 face_bind_unix FaceBindUnix { target: u32 [Plain], socket: u64 [Plain],
+        path: &'a [u8] [Plain] }
+    65574 face_listen FaceListen { target: u32 [Plain], socket: u64 [Plain],
+        backlog: u64 [Plain] }
+    65575 face_incoming FaceIncoming { target: u32 [Plain], socket: u64 [Plain],
+        host: &'a [u8] [Plain], port: u32 [Plain] }
+    65576 face_accept FaceAccept { target: u32 [Plain], socket: u64 [Plain] }
+    65577 face_connect FaceConnect { target: u32 [Plain], socket: u64 [Plain],
+        host: &'a [u8] [Plain], port: u32 [Plain] }
+    65578 face_connect_unix FaceConnectUnix { target: u32 [Plain], socket: u64 [Plain],
+        path: &'a [u8] [Plain] }
+    65579 face_connect_pair FaceConnectPair { target: u32 [Plain], socket: u64 [Plain],
+        peer: u64 [Plain] }
+    65580 face_socket_state FaceSocketState { target: u32 [Plain], socket: u64 [Plain],
+        state: u32 [Plain] }
+    65581 face_socket_close FaceSocketClose { target: u32 [Plain], socket: u64 [Plain] }
+    65582 face_send FaceSend { target: u32 [Plain], socket: u64 [Plain], data: &'a [u8] [Plain] }
+    65583 face_receive FaceReceive { target: u32 [Plain], socket: u64 [Plain],
+        count: u64 [Plain] }
+    65584 face_shutdown FaceShutdown { target: u32 [Plain], socket: u64 [Plain],
+        how: u32 [Plain] }
+    65585 face_send_to FaceSendTo { target: u32 [Plain], socket: u64 [Plain],
+        host: &'a [u8] [Plain], port: u32 [Plain], data: &'a [u8] [Plain] }
+    65586 face_recv_from FaceRecvFrom { target: u32 [Plain], socket: u64 [Plain],
+        count: u64 [Plain] }
+    65587 face_datagram_option FaceDatagramOption { target: u32 [Plain], socket: u64 [Plain],
+        option: u32 [Plain], enabled: u32 [Plain] }
+    65588 face_membership FaceMembership { target: u32 [Plain], socket: u64 [Plain],
+        group: &'a [u8] [Plain], interface: Path<'a> [Optional], join: u32 [Plain] }
+    65589 face_tell FaceTell { on: u32 [Plain] }
+    // What a name was resolved to, for who looks at the recording: nothing in the kernel follows.
+    65591 face_resolved FaceResolved { name: &'a [u8] [Plain], kind: &'a [u8] [Plain],
+        source: &'a [u8] [Plain], answers: Vec<&'a [u8]> [Plain] }
+    65590 face_poll FacePoll { fds: Vec<PollFd> [Plain], sockets: Vec<PollFd> [Plain],
+        timeout: i32 [Plain] }
 }

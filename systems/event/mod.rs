@@ -247,6 +247,13 @@ pub enum Effect {
     },
     /// Something goes out to the network outside.
     Outgoing(Outgoing),
+    /// A socket of the face that had nothing has something: a connection to accept, or data.
+    Ready {
+        /// Its number.
+        socket: u64,
+        /// A connection.
+        accept: bool,
+    },
 }
 
 /// One thing that leaves, in the order in which it happened.
@@ -370,6 +377,7 @@ crate::wire_enum!(Effect {
     2 Continued { process },
     3 Exited { process, status },
     4 Told { process, signal },
-    5 Outgoing(what)
+    5 Outgoing(what),
+    6 Ready { socket, accept }
 });
 crate::wire_enum!(Output { 0 Outcome(tick, outcome), 1 Completion(completion), 2 Effect(effect) });

@@ -111,6 +111,8 @@ pub enum Payload {
     Lengths(Vec<u32>),
     /// recvmmsg(2).
     Messages(Vec<Got>),
+    /// A datagram of the face: host and port that it came from, and what it says.
+    Datagram(Bytes, u16, Bytes),
 }
 
 crate::wire_struct!(Answer { value, payload });
@@ -123,5 +125,5 @@ crate::wire_enum!(Payload {
     25 Conf(value), 26 Epoll(events), 28 Termios2(termios), 30 Received(received),
     31 OptionValue(value), 32 Lengths(lengths), 33 Messages(messages),
     34 Owner(owner),
-    35 Interface(interface), 36 Interfaces(bytes, all)
+    35 Interface(interface), 36 Interfaces(bytes, all), 37 Datagram(host, port, data)
 });

@@ -75,7 +75,7 @@ impl Kernel {
         kernel.get_asking(from)?;
         kernel.face = Wire::get(from)?;
         if kernel.config.face.present {
-            kernel.face.rules = Wire::get(from)?;
+            kernel.face.get_more(from)?;
         }
         kernel.get_extras(from, &refs)?;
         from.finish()?;
@@ -404,6 +404,10 @@ fn get_object(
             from.charge(memory::PIDFD_BYTES)?;
             Object::Pidfd(refs.pidfd(kernel, Wire::get(from)?))
         }
+        6 => {
+            let (number, end) = Wire::get(from)?;
+            Object::Pty(number, end)
+        }
         66 => Object::Timer,
         67 => Object::Signals(Wire::get(from)?),
         _ => return Err(error.into()),
@@ -620,6 +624,11 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             Waiting::Child { select, options, info }
         }
         5 => Waiting::Poll { fds: Wire::get(from)?, held: get_held(from, refs)? },
+        82 => Waiting::FacePoll {
+            fds: Wire::get(from)?,
+            held: get_held(from, refs)?,
+            sockets: Wire::get(from)?,
+        },
         6 => Waiting::Select {
             sets: Wire::get(from)?,
             fds: Wire::get(from)?,

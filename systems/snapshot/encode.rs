@@ -184,6 +184,10 @@ fn put_object(object: Object, rows: &Rows, out: &mut Vec<u8>) {
         Object::Foreign(path) => (3u8, path).put(out),
         Object::Event(event) => (4u8, event.own_id(rows)).put(out),
         Object::Pidfd(pidfd) => (5u8, pidfd.own_id(rows)).put(out),
+        Object::Pty(number, end) => {
+            out.push(6);
+            (number, end).put(out);
+        }
         Object::Timer => out.push(66),
         Object::Signals(mask) => (67u8, mask).put(out),
     }
@@ -413,6 +417,11 @@ fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
         Waiting::Poll { fds, held } => {
             (5u8, fds.clone()).put(out);
             put_held(held, rows, out);
+        }
+        Waiting::FacePoll { fds, held, sockets } => {
+            (82u8, fds.clone()).put(out);
+            put_held(held, rows, out);
+            sockets.put(out);
         }
         Waiting::Select { sets, fds, held } => {
             (6u8, sets.clone()).put(out);

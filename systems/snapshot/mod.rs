@@ -243,7 +243,7 @@ impl Kernel {
     fn put_face(&self, out: &mut Vec<u8>) {
         self.face.put(out);
         if self.config.face.present {
-            self.face.rules.put(out);
+            self.face.put_more(out);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Ordered indexes outside hecs: where every visible order comes from.
 
 pub mod deadlines;
+pub mod face_sockets;
 pub mod family;
 pub mod headed;
 pub mod network;

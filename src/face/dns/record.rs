@@ -154,6 +154,13 @@ impl From<IpAddr> for RData {
     }
 }
 
+impl fmt::Display for Record {
+    /// As a line of a zone file has it, but for what it says, which is Rust's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {:?}", self.name, self.ttl, self.record_type(), self.data)
+    }
+}
+
 /// A record of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {

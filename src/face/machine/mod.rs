@@ -15,11 +15,13 @@ pub(crate) use handle::HandleState;
 use super::error::{KernelError, KernelResult};
 use super::permissions::Permissions;
 use super::poll::PollWaitHandle;
+use super::socket_table::{SocketReadiness, SocketReadinessKind};
 use crate::record::{Recording, header_of};
 use crate::trace::{Background, BackgroundWriter, TraceError};
 use std::collections::BTreeMap;
 use std::hash::BuildHasherDefault;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Thread, ThreadId};
 use std::time::Duration;
@@ -32,6 +34,9 @@ use tickernel_systems::{Kernel, Refusal};
 /// Where a recording goes.
 pub(crate) type Out = Box<dyn Write + Send>;
 
+/// Who is told of sockets that become ready.
+pub(crate) type ReadinessSink = Arc<dyn Fn(SocketReadiness) + Send + Sync>;
+
 /// A kernel that several threads use.
 pub(crate) struct Machine {
     core: Mutex<Core>,
@@ -39,6 +44,9 @@ pub(crate) struct Machine {
     idle: Condvar,
     /// Who is asked for leave: the same for every clone of a virtual machine.
     permissions: Mutex<Arc<Permissions>>,
+    /// Who is told of sockets that become ready, and whether anybody is.
+    sink: Mutex<Option<ReadinessSink>>,
+    has_sink: AtomicBool,
 }
 
 /// What the lock guards.
@@ -59,6 +67,8 @@ pub(crate) struct Core {
     handles: Handles,
     /// The driver of the process made last: most are the same one's.
     last_driver: Arc<str>,
+    /// Sockets that have become ready since somebody was told.
+    ready: Vec<SocketReadiness>,
     /// Who answers a question of the kernel's.
     asker: Option<ThreadId>,
     /// How many threads wait for that: to wake nobody is a call of the host's all the same.
@@ -144,12 +154,19 @@ impl Machine {
             poll_wait: None,
             handles: Handles::default(),
             last_driver: Arc::from(""),
+            ready: Vec::new(),
             asker: None,
             idlers: 0,
             queued: Vec::new(),
         };
         let permissions = Mutex::new(Arc::new(permissions));
-        Arc::new(Self { core: Mutex::new(core), idle: Condvar::new(), permissions })
+        Arc::new(Self {
+            core: Mutex::new(core),
+            idle: Condvar::new(),
+            permissions,
+            sink: Mutex::new(None),
+            has_sink: AtomicBool::new(false),
+        })
     }
 
     /// Who is asked for leave at the moment.
@@ -327,6 +344,26 @@ impl Machine {
         }
     }
 
+    /// Who is told of sockets that become ready from now on.
+    pub(crate) fn set_readiness_sink(&self, sink: Option<ReadinessSink>) {
+        let mut core = self.guard();
+        let on = u32::from(sink.is_some());
+        self.has_sink.store(sink.is_some(), Ordering::Release);
+        *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = sink;
+        core.ready.clear();
+        core.call(0, &Call::FaceTell { on });
+    }
+
+    /// What has become ready, and who is to be told of it.
+    pub(crate) fn take_ready(&self) -> Option<(ReadinessSink, Vec<SocketReadiness>)> {
+        if !self.has_sink.load(Ordering::Acquire) {
+            return None;
+        }
+        let ready = std::mem::take(&mut self.guard().ready);
+        let sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some((sink, ready))
+    }
+
     /// One thread more uses the machine.
     pub(crate) fn attach(&self) {
         self.guard().attached += 1;
@@ -479,6 +516,13 @@ impl Core {
                         }
                     });
                 }
+            }
+            Output::Effect(Effect::Ready { socket, accept }) => {
+                let kind = match accept {
+                    true => SocketReadinessKind::Accept,
+                    false => SocketReadinessKind::Data,
+                };
+                self.ready.push(SocketReadiness { socket_id: socket, kind });
             }
             // Handlers do not exist here, nor a network; stops are asked for by waiting.
             Output::Effect(

@@ -135,5 +135,10 @@ fn limits(resources: &ResourceLimits) -> FaceLimits {
         max_process_argv_bytes: count(resources.max_process_argv_bytes),
         max_process_env_bytes: count(resources.max_process_env_bytes),
         max_readdir_entries: count(resources.max_readdir_entries),
+        max_ptys: count(resources.max_ptys),
+        max_sockets: count(resources.max_sockets),
+        max_connections: count(resources.max_connections),
+        max_socket_buffered_bytes: count(resources.max_socket_buffered_bytes),
+        max_socket_datagram_queue_len: count(resources.max_socket_datagram_queue_len),
     }
 }

@@ -15,6 +15,7 @@ use crate::face::poll::{
 use crate::face::vfs::{VirtualFileSystem, VirtualStat, VirtualUtimeSpec};
 use std::sync::MutexGuard;
 use std::time::Duration;
+use tickernel_systems::FaceReads;
 use tickernel_systems::abi::flags::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG};
 use tickernel_systems::abi::{self, Errno};
 use tickernel_systems::event::{Answer, Call, FcntlArg, Outcome, Payload};
@@ -99,9 +100,8 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         length: usize,
         timeout: Option<Duration>,
     ) -> KernelResult<Option<Vec<u8>>> {
-        let (bytes, pipe) = self.read(requester_driver, pid, fd, length, timeout)?;
-        let ended = pipe && length > 0 && bytes.is_empty();
-        Ok(if ended { None } else { Some(bytes) })
+        let (bytes, ended) = self.read(requester_driver, pid, fd, length, timeout)?;
+        Ok(if ended && length > 0 { None } else { Some(bytes) })
     }
 
     /// Reads standard input.
@@ -118,7 +118,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         self.fd_read_with_timeout_result(requester_driver, pid, 0, length, timeout)
     }
 
-    /// The answer of a read, and whether it was a pipe's.
+    /// The answer of a read, and whether it is the end of a pipe or a pseudo-terminal.
     fn read(
         &mut self,
         driver: &str,
@@ -128,9 +128,9 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         timeout: Option<Duration>,
     ) -> KernelResult<(Vec<u8>, bool)> {
         let mut core = owned(&self.machine, driver, pid)?;
-        let (pipe, shows_time) = core.kernel.face_reads(pid, fd);
+        let FaceReads { stream, ends_empty, shows_time } = core.kernel.face_reads(pid, fd);
         // Before the access mode, as the origin looks at it.
-        if self.is_long_read(length) && !pipe && core.kernel.face_fd_is_open(pid, fd) {
+        if self.is_long_read(length) && !stream && core.kernel.face_fd_is_open(pid, fd) {
             return Err(pread_error(length));
         }
         // The clock is read where it shows: an access time, a deadline.
@@ -146,8 +146,15 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             }
         };
         let what = format_args!("read of descriptor {fd}");
-        match quick!(self, core, (pid, call), bytes_of, what) {
-            Ok(bytes) => Ok((bytes, pipe)),
+        let take = |answer: Answer| match answer.payload {
+            Payload::Data(data) => {
+                let ended = ends_empty && data.0.is_empty();
+                (data.0, ended)
+            }
+            _ => (Vec::new(), stream),
+        };
+        match quick!(self, core, (pid, call), take, what) {
+            Ok(read) => Ok(read),
             Err(error) if self.is_beyond_pread(&error, length) => Err(pread_error(length)),
             Err(error) => Err(error),
         }
@@ -261,7 +268,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         if offset.checked_add(data.len() as u64).is_none() {
             let core = owned(&self.machine, requester_driver, pid)?;
             let kernel = &core.kernel;
-            if kernel.face_fd_is_open(pid, fd) && !kernel.face_reads(pid, fd).0 {
+            if kernel.face_fd_is_open(pid, fd) && !kernel.face_reads(pid, fd).stream {
                 return Err(error_about(Errno::EINVAL, format_args!("offset {offset}")));
             }
         }
@@ -499,12 +506,13 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         }
     }
 
-    /// Whether a descriptor is a terminal.
+    /// Whether a descriptor is a terminal: the slave of a pseudo-terminal.
     ///
     /// # Errors
     /// `EBADF`.
     pub fn isatty(&self, requester_driver: &str, pid: u32, fd: u32) -> KernelResult<bool> {
-        self.fd_view(requester_driver, pid, fd).map(|_| false)
+        let (core, _) = self.fd_view(requester_driver, pid, fd)?;
+        Ok(core.kernel.face_pty(pid, fd).is_ok_and(|(_, is_slave)| is_slave))
     }
 
     /// A handle that is told of every change: what a waiter of its own kind sleeps on.
@@ -549,12 +557,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     }
 }
 
-fn asked_of(entry: &PollFd) -> abi::PollFd {
+pub(super) fn asked_of(entry: &PollFd) -> abi::PollFd {
     abi::PollFd { fd: number(entry.fd), events: entry.events.bits(), revents: 0 }
 }
 
 /// A directory that is asked for room has an error as well (section 6).
-fn revents_of(entry: &PollFd, told: &abi::PollFd, directory: bool) -> PollEvents {
+pub(super) fn revents_of(entry: &PollFd, told: &abi::PollFd, directory: bool) -> PollEvents {
     if i32::try_from(entry.fd).is_err() {
         return POLLNVAL;
     }

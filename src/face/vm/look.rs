@@ -41,7 +41,14 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             open_fds: counts.open_fds as usize,
             pipes: counts.pipes as usize,
             pipe_buffered_bytes: counts.pipe_bytes as usize,
-            ..ResourceSnapshot::default()
+            ptys: counts.ptys as usize,
+            pty_buffered_input_bytes: counts.pty_bytes[0] as usize,
+            pty_buffered_output_bytes: counts.pty_bytes[1] as usize,
+            sockets: counts.sockets as usize,
+            socket_listeners: counts.of_sockets.listeners as usize,
+            socket_connections: counts.of_sockets.connections as usize,
+            socket_buffered_bytes: counts.of_sockets.buffered_bytes as usize,
+            socket_datagram_queue_len: counts.of_sockets.datagrams as usize,
         }
     }
 

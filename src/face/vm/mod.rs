@@ -8,6 +8,7 @@
 //! - `hosts.rs` answers the kernel's questions; `convert.rs` types;
 //! - `life.rs` drivers, processes and their ends; `signals.rs` signals, groups, identity;
 //! - `descriptors.rs` descriptors; `files.rs` files by path; `look.rs` what there is to see;
+//! - `terminals.rs` pseudo-terminals, shells; `sockets.rs` sockets by number; `names.rs` hosts;
 //! - `mounts.rs` file systems of ours below a machine, mounting;
 //! - `handle.rs` process handles; `shared.rs` one machine for several threads.
 
@@ -20,13 +21,17 @@ mod hosts;
 mod life;
 mod look;
 mod mounts;
+mod names;
 mod shared;
 mod signals;
+mod sockets;
+mod terminals;
 
 pub use config::KernelVmConfig;
 pub(crate) use convert::{to_timespec, to_virtual_stat};
 pub use handle::KernelProcessHandle;
 pub use shared::{Locked, SharedKernelVm};
+pub use terminals::OpenShellHandle;
 
 use super::device_layer::DeviceLayer;
 use super::error::{KernelError, KernelResult};
