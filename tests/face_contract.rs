@@ -43,6 +43,8 @@ mod memory_snapshots;
 mod methods;
 #[path = "face_contract/mounts.rs"]
 mod mounts;
+#[path = "face_contract/names.rs"]
+mod names;
 #[path = "face_contract/order.rs"]
 mod order;
 #[path = "face_contract/overlay.rs"]
@@ -61,8 +63,12 @@ mod processes;
 mod root_files;
 #[path = "face_contract/signals.rs"]
 mod signals;
+#[path = "face_contract/sockets.rs"]
+mod sockets;
 #[path = "face_contract/table.rs"]
 mod table;
+#[path = "face_contract/terminals.rs"]
+mod terminals;
 #[path = "face_contract/users.rs"]
 mod users;
 #[path = "face_contract/waits.rs"]

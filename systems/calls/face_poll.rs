@@ -1,7 +1,7 @@
 //! The face's poll_targets: poll(2) of descriptors and sockets together
 //! (`shared/contract/SEMANTICS.md`, section 6).
 
-use crate::abi::flags::{POLLERR, POLLHUP, POLLNVAL};
+use crate::abi::flags::{POLLERR, POLLHUP, POLLNVAL, POLLOUT};
 use crate::abi::{Errno, PollFd};
 use crate::components::Waiting;
 use crate::event::{Answer, Payload};
@@ -66,8 +66,10 @@ impl Kernel {
             Some(_) | None => (0, fds.iter().map(|fd| PollFd { revents: 0, ..*fd }).collect()),
         };
         for entry in sockets {
-            let events = self.poll_face_socket(number_of(entry));
-            let revents = events & (u32::from(entry.events) | ALWAYS);
+            let asked = u32::from(entry.events);
+            // That nobody reads what is written is an error for who would write.
+            let always = if asked & POLLOUT != 0 { ALWAYS } else { ALWAYS & !POLLERR };
+            let revents = self.poll_face_socket(number_of(entry)) & (asked | always);
             ready += i64::from(revents != 0);
             told.push(PollFd { revents: revents as u16, ..*entry });
         }

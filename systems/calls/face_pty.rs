@@ -12,7 +12,7 @@ use crate::components::{FdSlot, Life, Object, Restart, Target, Waiting};
 use crate::event::{Answer, Call, Payload};
 use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::memory;
-use crate::rows::{DescriptionRow, TaskRow};
+use crate::rows::DescriptionRow;
 use crate::tables::family::Club;
 use crate::watchers::Wake;
 use alloc::vec::Vec;
@@ -198,11 +198,11 @@ impl Kernel {
     }
 
     /// The pseudo-terminal behind a descriptor: EBADF for all others.
-    fn pty_of(&self, target: u32, fd: i32) -> Result<(TaskRow, PtySide), Errno> {
+    fn pty_of(&self, target: u32, fd: i32) -> Result<PtySide, Errno> {
         let task = self.pids.task(target).ok_or(Errno::ESRCH)?;
         let row = self.fd(task, fd)?.description;
         match self.rows[row].target {
-            Target::Object(Object::Pty(number, end)) => Ok((task, (number, end))),
+            Target::Object(Object::Pty(number, end)) => Ok((number, end)),
             Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
                 Err(Errno::EBADF)
             }
@@ -216,7 +216,7 @@ impl Kernel {
         fd: i32,
         change: &PtyChange<'_>,
     ) -> CallResult {
-        let (_, (number, _)) = self.pty_of(target, fd)?;
+        let (number, _) = self.pty_of(target, fd)?;
         let characters: [u8; PTY_CHARACTERS] =
             change.characters.try_into().map_err(|_| Errno::EINVAL)?;
         let pty = self.face.ptys.get_mut(&number).ok_or(Errno::EBADF)?;
@@ -232,9 +232,10 @@ impl Kernel {
     }
 
     /// pty_set_foreground_pgid: ESRCH for a group without a living member, EPERM for one of another
-    /// session.
+    /// session, and only then EBADF for what is open and no pseudo-terminal.
     pub(crate) fn face_pty_foreground(&mut self, target: u32, fd: i32, pgid: u32) -> CallResult {
-        let (task, (number, _)) = self.pty_of(target, fd)?;
+        let task = self.pids.task(target).ok_or(Errno::ESRCH)?;
+        self.fd(task, fd)?;
         let own = self.rows[self.rows[task].process].sid;
         let members = self.members(Club::Group, pgid);
         let mut alive = members.iter().filter(|member| self.rows[**member].life == Life::Alive);
@@ -242,6 +243,7 @@ impl Kernel {
         if sid != own {
             return Err(Errno::EPERM.into());
         }
+        let (number, _) = self.pty_of(target, fd)?;
         if let Some(pty) = self.face.ptys.get_mut(&number) {
             pty.foreground = pgid;
         }
@@ -250,7 +252,7 @@ impl Kernel {
 
     /// pty_resize: SIGWINCH for the foreground group if the size is another.
     pub(crate) fn face_pty_resize(&mut self, target: u32, fd: i32, size: [u16; 2]) -> CallResult {
-        let (_, (number, _)) = self.pty_of(target, fd)?;
+        let (number, _) = self.pty_of(target, fd)?;
         let pty = self.face.ptys.get_mut(&number).ok_or(Errno::EBADF)?;
         if pty.size != size {
             pty.size = size;
@@ -267,7 +269,7 @@ impl Kernel {
     /// `EBADF` for all others.
     pub fn face_pty(&self, pid: u32, fd: u32) -> Result<(&Pty, bool), Errno> {
         let fd = i32::try_from(fd).map_err(|_| Errno::EBADF)?;
-        let (_, (number, end)) = self.pty_of(pid, fd)?;
+        let (number, end) = self.pty_of(pid, fd)?;
         let pty = self.face.ptys.get(&number).ok_or(Errno::EBADF)?;
         Ok((pty, end == End::Slave))
     }

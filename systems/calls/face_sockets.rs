@@ -145,9 +145,6 @@ impl Kernel {
         {
             return Ok(Answer::default());
         }
-        if socket.state != FaceState::Created {
-            return Err(Errno::EINVAL.into());
-        }
         let port = match port {
             0 => EPHEMERAL_PORTS
                 .into_iter()
@@ -157,6 +154,9 @@ impl Kernel {
             }
         };
         let local = FaceHost { host, port: port.ok_or(Errno::EADDRINUSE)? };
+        if socket.state != FaceState::Created {
+            return Err(Errno::EINVAL.into());
+        }
         self.change_sockets(|sockets| {
             sockets.change(number, |socket| {
                 (socket.local, socket.state) = (Some(local), FaceState::Bound);
@@ -180,9 +180,10 @@ impl Kernel {
         let names = [Some(host), other_name].into_iter().flatten();
         let mut others = names.flat_map(|host| sockets.named(kind, host, port));
         others.any(|other| {
-            sockets.get(other).is_some_and(|other| {
-                !shares(FACE_REUSE_PORT, other) && !shares(FACE_REUSE_ADDRESS, other)
-            })
+            other != number
+                && sockets.get(other).is_some_and(|other| {
+                    !shares(FACE_REUSE_PORT, other) && !shares(FACE_REUSE_ADDRESS, other)
+                })
         })
     }
 
@@ -199,11 +200,13 @@ impl Kernel {
         if socket.state == FaceState::Bound && socket.local_path.as_ref() == Some(&path) {
             return Ok(Answer::default());
         }
+        let taken =
+            self.face.sockets.named(NameKind::Path, &path.0, 0).any(|other| other != number);
+        if taken {
+            return Err(Errno::EADDRINUSE.into());
+        }
         if socket.state != FaceState::Created {
             return Err(Errno::EINVAL.into());
-        }
-        if self.face.sockets.named(NameKind::Path, &path.0, 0).next().is_some() {
-            return Err(Errno::EADDRINUSE.into());
         }
         self.change_sockets(|sockets| {
             sockets.change(number, |socket| {
@@ -277,10 +280,10 @@ impl Kernel {
     /// socket_accept: the oldest connection of the list.
     pub(crate) fn face_accept(&mut self, target: u32, number: u64) -> CallResult {
         self.face_socket_of(target, number)?;
+        self.room_for_sockets(1, 1)?;
         let (listener, list) = self.listener(number)?;
         let first = list.pending.front().ok_or(Errno::EAGAIN)?.clone();
         let (domain, local) = (listener.domain, listener.local.clone());
-        self.room_for_sockets(1, 1)?;
         self.change_sockets(|sockets| {
             sockets.change(number, |socket| {
                 socket.listening.as_deref_mut().and_then(|list| list.pending.pop_front())
@@ -347,9 +350,10 @@ impl Kernel {
         let accepted = FaceSocket {
             state: FaceState::Connected,
             local: taker.local.clone(),
-            remote: from.local.clone(),
+            // By the listener's family: a client of another one has no name there.
+            remote: from.local.clone().filter(|_| taker.is_inet()),
             local_path: taker.local_path.clone(),
-            remote_path: from.local_path.clone(),
+            remote_path: from.local_path.clone().filter(|_| !taker.is_inet()),
             connection: Some(Connection { peer: Some(client), ..Connection::default() }),
             accepted_by: Some(listener),
             ..FaceSocket::new(taker.owner, taker.domain, false)
@@ -394,10 +398,10 @@ impl Kernel {
     pub(crate) fn face_connect_pair(&mut self, target: u32, one: u64, other: u64) -> CallResult {
         self.face_socket_of(target, one)?;
         self.face.sockets.get(other).ok_or(Errno::ENOENT)?;
+        self.room_for_sockets(0, 2)?;
         if one == other {
             return Err(Errno::EINVAL.into());
         }
-        self.room_for_sockets(0, 2)?;
         let names = |socket: &FaceSocket| (socket.local.clone(), socket.local_path.clone());
         let ends = [names(self.may_connect(one)?), names(self.may_connect(other)?)];
         let [of_one, of_other] = ends;
@@ -424,7 +428,11 @@ impl Kernel {
             (FaceState::Connected, _) => return Err(Errno::EINVAL.into()),
             (_, FaceState::Connected) => {
                 self.room_for_sockets(0, 1)?;
-                self.become_connected(number, None, |_| ());
+                let datagram = socket.is_datagram;
+                self.become_connected(number, None, |socket| {
+                    // A stream has an end that nobody is at; datagrams have none.
+                    socket.connection.take_if(|_| datagram);
+                });
             }
             _ => {
                 self.change_sockets(|sockets| {
@@ -432,6 +440,9 @@ impl Kernel {
                 });
                 self.face_socket_changed(number);
             }
+        }
+        if state != FaceState::Listening {
+            self.end_listening(number);
         }
         Ok(Answer::default())
     }
@@ -474,7 +485,18 @@ impl Kernel {
         for (since, tid) in waiters {
             self.note(Changed::Waiter { tid, since });
         }
-        for knock in socket.listening.into_iter().flat_map(|list| list.pending) {
+        self.drop_list(socket.listening);
+    }
+
+    /// A socket takes no connections any more: those that wait are closed.
+    fn end_listening(&mut self, number: u64) {
+        let list =
+            self.change_sockets(|sockets| sockets.change(number, |socket| socket.listening.take()));
+        self.drop_list(list.flatten());
+    }
+
+    fn drop_list(&mut self, list: Option<Box<Listening>>) {
+        for knock in list.into_iter().flat_map(|list| list.pending) {
             if let Knock::Inside(accepted) = knock {
                 if let Some(socket) = self.face.sockets.get_mut(accepted) {
                     socket.accepted_by = None;

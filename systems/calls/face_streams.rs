@@ -89,10 +89,10 @@ impl Kernel {
     /// socket_read: no bytes but those that are there; nothing but 0 at the end.
     pub(crate) fn face_receive(&mut self, target: u32, number: u64, count: u64) -> CallResult {
         let socket = self.face_socket_of(target, number)?;
-        let own = socket.connection.as_ref().ok_or(Errno::ENOTCONN)?;
         if count == 0 {
             return Ok(Answer::data(Vec::new()));
         }
+        let own = socket.connection.as_ref().ok_or(Errno::ENOTCONN)?;
         if own.received.is_empty() {
             let over = own.read_shut || own.peer.is_none() || own.peer_write_shut;
             return if over { Ok(Answer::default()) } else { Err(Errno::EAGAIN.into()) };
@@ -135,7 +135,7 @@ impl Kernel {
     /// A socket of datagrams that has a name: EINVAL for all others.
     fn bound_datagrams(&self, target: u32, number: u64) -> Result<&FaceSocket, Errno> {
         let socket = self.face_socket_of(target, number)?;
-        let is_one = socket.is_udp() && socket.local.is_some();
+        let is_one = socket.is_udp() && socket.state == FaceState::Bound && socket.local.is_some();
         if is_one { Ok(socket) } else { Err(Errno::EINVAL) }
     }
 

@@ -369,7 +369,8 @@ impl Kernel {
         if self.rows[row].terminal.is_some() {
             return Err(Errno::ESPIPE.into());
         }
-        let is_pipe = matches!(self.rows[row].target, Target::Pipe(..));
+        let is_pipe =
+            matches!(self.rows[row].target, Target::Pipe(..) | Target::Object(Object::Pty(..)));
         if whence > SEEK_HOLE && !(is_pipe && self.bends.any_offset) {
             return Err(Errno::EINVAL.into());
         }

@@ -184,7 +184,7 @@ impl FaceSockets {
         let peer = socket.connection.as_ref().and_then(|of| of.peer);
         let back = |peer: u64| self.get(peer)?.connection.as_ref()?.peer;
         let state = match socket.state {
-            FaceState::Connected => socket.connection.is_some(),
+            FaceState::Connected => socket.connection.is_some() != socket.is_datagram,
             FaceState::Created | FaceState::Bound | FaceState::Listening => {
                 socket.connection.is_none()
             }

@@ -5,10 +5,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tickernel::command_registry::CommandDriver;
 use tickernel::kernel::{
-    ExecOptions, KernelResult, KernelVm, SpawnOptions, VirtualProcessOptions, WaitPidFlags,
+    ExecOptions, KernelResult, KernelVm, OpenShellOptions, SpawnOptions, VirtualProcessOptions,
+    WaitPidFlags,
 };
-use tickernel::poll::{PollEvents, PollFd};
+use tickernel::poll::{PollEvents, PollFd, PollTargetEntry};
 use tickernel::process_table::{ProcessStatus, SigmaskHow, SignalSet};
+use tickernel::pty::{LineDisciplineConfig, PartialTermios, PartialTermiosControlChars};
+use tickernel::socket_table::{
+    DatagramSocketOption, InetSocketAddress, SocketDomain, SocketId, SocketMulticastMembership,
+    SocketShutdown, SocketSpec, SocketState, SocketType,
+};
 use tickernel::vfs::{VirtualFileSystem, VirtualUtimeSpec};
 
 /// Arguments for any method: each takes what it needs.
@@ -70,6 +76,74 @@ impl Args {
         vec![PollFd::new(self.number, events), PollFd::new(self.second, events)]
     }
 
+    fn targets(&self) -> Vec<PollTargetEntry> {
+        let events = PollEvents::from_bits(self.second as u16);
+        vec![
+            PollTargetEntry::fd(self.number, events),
+            PollTargetEntry::socket(self.socket(), events),
+        ]
+    }
+
+    fn socket(&self) -> SocketId {
+        if self.length == 77 { self.offset } else { u64::from(self.number) }
+    }
+
+    fn spec(&self) -> SocketSpec {
+        let domains = [SocketDomain::Inet, SocketDomain::Inet6, SocketDomain::Unix];
+        let kinds = [SocketType::Stream, SocketType::Datagram];
+        SocketSpec::new(domains[self.length % 3], kinds[self.second as usize % 2])
+    }
+
+    fn address(&self) -> InetSocketAddress {
+        let host = match self.length % 3 {
+            0 => "127.0.0.1",
+            1 => "0.0.0.0",
+            _ => &self.text,
+        };
+        InetSocketAddress::new(host, self.second as u16)
+    }
+
+    fn option(&self) -> DatagramSocketOption {
+        use DatagramSocketOption::{Broadcast, ReuseAddr, ReusePort};
+        [ReuseAddr, ReusePort, Broadcast][self.length % 3]
+    }
+
+    fn membership(&self) -> SocketMulticastMembership {
+        let group = if self.length.is_multiple_of(2) { "224.0.0.1" } else { &self.text };
+        SocketMulticastMembership::new(group, Some(self.other.clone()))
+    }
+
+    fn state(&self) -> SocketState {
+        use SocketState::{Bound, Connected, Created, Listening};
+        [Created, Bound, Listening, Connected][self.length % 4]
+    }
+
+    fn shutdown(&self) -> SocketShutdown {
+        [SocketShutdown::Read, SocketShutdown::Write, SocketShutdown::Both][self.length % 3]
+    }
+
+    fn discipline(&self) -> LineDisciplineConfig {
+        let bit = |at: u32| (self.second >> at & 1 != 0).then_some(self.length >> at & 1 != 0);
+        LineDisciplineConfig { canonical: bit(0), echo: bit(1), isig: bit(2) }
+    }
+
+    fn termios(&self) -> PartialTermios {
+        let bit = |at: u32| (self.second >> at & 1 != 0).then_some(self.length >> at & 1 != 0);
+        let byte = self.offset as u8;
+        let cc = PartialTermiosControlChars {
+            veof: Some(byte),
+            vintr: Some(byte),
+            ..PartialTermiosControlChars::default()
+        };
+        PartialTermios {
+            icrnl: bit(0),
+            opost: bit(1),
+            onlcr: bit(2),
+            cc: (self.signed % 2 == 0).then_some(cc),
+            ..PartialTermios::default()
+        }
+    }
+
     fn words(&self) -> Vec<String> {
         vec![self.other.clone(), self.text.clone()]
     }
@@ -128,6 +202,39 @@ fn on_descriptors<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
         open_pipe();
         isatty(a.number);
         poll_fds(a.polled(), a.timeout_ms());
+        open_pty();
+        pty_set_discipline(a.number, a.discipline());
+        pty_set_foreground_pgid(a.number, a.second);
+        pty_resize(a.number, a.second as u16, a.length as u16);
+        pty_window_size(a.number);
+        tcgetpgrp(a.number);
+        tcgetattr(a.number);
+        tcsetattr(a.number, a.termios());
+        poll_targets(a.targets(), a.timeout_ms());
+    }
+}
+
+fn on_sockets<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
+    owned! { |a|
+        socket_create(a.spec());
+        socket_bind_inet(a.socket(), a.address());
+        socket_bind_unix(a.socket(), a.text.clone());
+        socket_listen(a.socket(), a.length);
+        socket_queue_incoming_tcp_connection(a.socket(), a.address());
+        socket_accept(a.socket());
+        socket_connect_pair(a.socket(), u64::from(a.second));
+        socket_connect_unix(a.socket(), a.text.clone());
+        socket_connect_inet_loopback(a.socket(), a.address());
+        socket_send_to_inet_loopback(a.socket(), a.address(), &a.data);
+        socket_recv_datagram(a.socket(), a.length);
+        socket_set_datagram_option(a.socket(), a.option(), a.second.is_multiple_of(2));
+        socket_add_membership(a.socket(), a.membership());
+        socket_drop_membership(a.socket(), a.membership());
+        socket_set_state(a.socket(), a.state());
+        socket_write(a.socket(), &a.data);
+        socket_read(a.socket(), a.length);
+        socket_shutdown(a.socket(), a.shutdown());
+        socket_close(a.socket());
     }
 }
 
@@ -168,9 +275,17 @@ fn on_files_and_processes<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>
 /// The methods that need the driver to own the process.
 pub fn owned<F: VirtualFileSystem>() -> Vec<(&'static str, Owned<F>)> {
     let mut all = on_descriptors();
+    all.extend(on_sockets());
     all.extend(on_files_and_processes());
     all.push(("signal_process", |vm, driver, pid, a| {
         vm.signal_process(driver, i32::try_from(pid).unwrap_or(i32::MAX), a.signed)
+    }));
+    all.push(("open_shell", |vm, driver, pid, _| {
+        // Of a driver nothing is asked: the shell has no parent. The process is opened instead.
+        let options =
+            OpenShellOptions { requester_driver: Some(driver.to_owned()), ..Default::default() };
+        vm.getpid(driver, pid)?;
+        vm.open_shell(options).map(drop)
     }));
     // The process is the parent of a new one.
     all.push(("create_virtual_process", |vm, driver, pid, a| {
@@ -276,17 +391,21 @@ pub fn glance<F: VirtualFileSystem>(vm: &mut KernelVm<F>) {
     assert!(vm.resource_limits().max_open_fds.is_some());
     let _ = (vm.list_processes(), vm.resource_snapshot(), vm.zombie_timer_count(), vm.digest());
     let _ = (vm.state(), vm.digests(), vm.filesystem().inner());
+    let _ = (vm.socket_get(1), vm.socket_records_for_pid(1));
     let _ = vm.filesystem_mut().inner_mut();
 }
 
 /// Methods that the lists leave to tests of their own, and where those are.
 const ELSEWHERE: &[&str] = &[
-    "new",              // life.rs
-    "dispose",          // life.rs, bad_input.rs
-    "into_shared",      // life.rs
-    "record_to",        // face_vm, face_foreign
-    "finish_recording", // face_vm, face_foreign
-    "set_permissions",  // permits.rs, bad_input.rs
+    "new",                       // life.rs
+    "dispose",                   // life.rs, bad_input.rs
+    "into_shared",               // life.rs
+    "record_to",                 // face_vm, face_foreign
+    "finish_recording",          // face_vm, face_foreign
+    "set_permissions",           // permits.rs, bad_input.rs
+    "set_socket_readiness_sink", // sockets.rs
+    "resolve_dns",               // names.rs
+    "resolve_dns_records",       // names.rs
 ];
 
 /// The names and signatures of the public methods in one source of `KernelVm`.

@@ -14,6 +14,7 @@ pub const CLOSED: u32 = 9999;
 pub enum Kind {
     Device,
     File,
+    Pty,
     Pipe { id: usize, writes: bool },
 }
 

@@ -5,7 +5,9 @@ use super::run::{Log, Told};
 use crate::program::{Limit, Policy, Time};
 use crate::seen::data_text;
 use api::kernel::KernelError;
-use api::permissions::{CommandAccessRequest, FsAccessRequest, PermissionDecision, Permissions};
+use api::permissions::{
+    CommandAccessRequest, FsAccessRequest, NetworkAccessRequest, PermissionDecision, Permissions,
+};
 use api::process_table::ProcessInfo;
 use api::resource_accounting::ResourceLimits;
 use api::vfs::{VirtualStat, VirtualTimeSpec, VirtualUtimeSpec};
@@ -32,6 +34,11 @@ pub(super) fn permissions(policy: &Policy, log: &Log) -> Permissions {
         decision(!paths.iter().any(denied))
     }));
     let own = Arc::clone(log);
+    permissions.network = Some(Arc::new(move |request: &NetworkAccessRequest| {
+        own.lock().unwrap().push(format!("{:?} {}", request.op, request.resource));
+        decision(!request.resource.contains("denied"))
+    }));
+    let own = Arc::clone(log);
     permissions.child_process = Some(Arc::new(move |request: &CommandAccessRequest| {
         own.lock().unwrap().push(format!(
             "spawn {} {:?} in {:?} with {:?}",
@@ -54,6 +61,11 @@ pub(super) fn limits(chosen: &[(Limit, usize)]) -> ResourceLimits {
             Limit::Processes => limits.max_processes = most,
             Limit::OpenFds => limits.max_open_fds = most,
             Limit::Pipes => limits.max_pipes = most,
+            Limit::Ptys => limits.max_ptys = most,
+            Limit::Sockets => limits.max_sockets = most,
+            Limit::Connections => limits.max_connections = most,
+            Limit::SocketBytes => limits.max_socket_buffered_bytes = most,
+            Limit::Datagrams => limits.max_socket_datagram_queue_len = most,
             Limit::Inodes => limits.max_inode_count = most,
             Limit::FilesystemBytes => limits.max_filesystem_bytes = most.map(|most| most as u64),
             Limit::PreadBytes => limits.max_pread_bytes = most,

@@ -6,6 +6,9 @@ use super::run::{F_DUPFD, F_SETFD, F_SETFL, MOMENT, O_NONBLOCK, Runner, Told};
 use crate::book::{Kind, normalized};
 use crate::program::{Fd, FdOp, Proc, Slot, Who};
 
+/// Bytes of a write to a pseudo-terminal at most: the origin takes a second for 60,000 echoes.
+const PTY_BYTES: usize = 200;
+
 impl Runner {
     pub(super) fn is_stale(&self, at: Proc, fd: Fd) -> bool {
         self.book.description(at, fd).is_some_and(|description| description.stale)
@@ -14,8 +17,9 @@ impl Runner {
     /// Tags a read or a write of a descriptor that is not open for it.
     pub(super) fn tag_access(&mut self, at: Proc, fd: Fd, wrong: u32) -> bool {
         let description = self.book.description(at, fd);
-        let is_wrong = description
-            .is_some_and(|it| it.access == wrong && !matches!(it.kind, Kind::Pipe { .. }));
+        let is_wrong = description.is_some_and(|it| {
+            it.access == wrong && !matches!(it.kind, Kind::Pipe { .. } | Kind::Pty)
+        });
         if is_wrong {
             self.tags.push("access");
         }
@@ -25,7 +29,7 @@ impl Runner {
     pub(super) fn pipe_of(&self, at: Proc, fd: Fd) -> Option<usize> {
         match self.book.description(at, fd)?.kind {
             Kind::Pipe { id, .. } => Some(id),
-            Kind::Device | Kind::File => None,
+            Kind::Device | Kind::File | Kind::Pty => None,
         }
     }
 
@@ -38,8 +42,11 @@ impl Runner {
         if length == 0 {
             return Some("skipped: a write of nothing".to_owned());
         }
-        let pipe = self.pipe_of(at, fd)?;
         let description = self.book.description(at, fd)?;
+        if description.kind == Kind::Pty && length > PTY_BYTES {
+            return Some("skipped: a long write to a pseudo-terminal".to_owned());
+        }
+        let pipe = self.pipe_of(at, fd)?;
         if !description.nonblock && self.book.pipes[pipe] + length > 65_536 {
             return Some("skipped: it would wait".to_owned());
         }
@@ -115,7 +122,8 @@ impl Runner {
                 Err(error) => error_text(&error),
             },
             FdOp::DevStat => {
-                let pipe = self.pipe_of(at, fd).is_some();
+                let pty = self.book.description(at, fd).is_some_and(|it| it.kind == Kind::Pty);
+                let pipe = pty || self.pipe_of(at, fd).is_some();
                 match self.vm.dev_fd_stat(driver, pid, number) {
                     Ok(stat) => stat_text(&stat, pipe),
                     Err(error) => error_text(&error),
@@ -125,6 +133,11 @@ impl Runner {
                 told(self.vm.futimes(driver, pid, number, time(*atime), time(*mtime)))
             }
             FdOp::Isatty => told(self.vm.isatty(driver, pid, number)),
+            FdOp::Tcgetattr
+            | FdOp::Tcsetattr(..)
+            | FdOp::Tcgetpgrp
+            | FdOp::Foreground(_)
+            | FdOp::Resize(..) => self.on_pty(driver, pid, number, op),
             other => self.on_numbers(driver, at, pid, fd, other),
         }
     }
@@ -188,7 +201,7 @@ impl Runner {
                 let Some(old) = self.book.descriptor(at, fd) else { return "strange".to_owned() };
                 let before = self.book.descriptions[old.description].clone();
                 let nonblock = before.nonblock || flags & O_NONBLOCK != 0;
-                let description = if matches!(before.kind, Kind::Pipe { .. }) {
+                let description = if matches!(before.kind, Kind::Pipe { .. } | Kind::Pty) {
                     self.book.describe(before.kind, before.access, &before.path, nonblock)
                 } else {
                     old.description

@@ -27,6 +27,10 @@ mod ours {
     mod descriptors;
     #[path = "run.rs"]
     pub mod run;
+    #[path = "sockets.rs"]
+    mod sockets;
+    #[path = "terminals.rs"]
+    mod terminals;
 
     fn tune(config: &mut api::kernel::KernelVmConfig) {
         config.clock = api::kernel::FaceClock::Virtual;
@@ -44,6 +48,10 @@ mod theirs {
     mod descriptors;
     #[path = "run.rs"]
     pub mod run;
+    #[path = "sockets.rs"]
+    mod sockets;
+    #[path = "terminals.rs"]
+    mod terminals;
 
     fn tune(_config: &mut api::kernel::KernelVmConfig) {}
 }

@@ -113,6 +113,46 @@ pub enum FdOp {
     Futimes(Time, Time),
     Isatty,
     Reopen(Slot, u32),
+    Tcgetattr,
+    /// Which flags, which of them on, which characters: bits as in `terminals.rs`; their value.
+    Tcsetattr(u32, u32, u32, u8),
+    Tcgetpgrp,
+    Foreground(u32),
+    Resize(u16, u16),
+}
+
+/// A socket: how many were made after it.
+pub type Recent = usize;
+
+/// The family of a socket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Family {
+    Inet,
+    Inet6,
+    Unix,
+}
+
+/// A call on a socket.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SocketOp {
+    BindInet(&'static str, u16),
+    BindUnix(&'static str),
+    Listen(usize),
+    Incoming(&'static str, u16),
+    Accept,
+    ConnectPair(Recent),
+    ConnectUnix(&'static str),
+    ConnectInet(&'static str, u16),
+    SendTo(&'static str, u16, Data),
+    Recv(usize),
+    Option(u8, bool),
+    Join(&'static str, Option<&'static str>),
+    Leave(&'static str, Option<&'static str>),
+    State(u8),
+    Write(Data),
+    Read(usize),
+    Shutdown(u8),
+    Close,
 }
 
 /// A call on a process.
@@ -122,10 +162,13 @@ pub enum ProcOp {
     WaitOptions(i32, u32),
     Open(Slot, String, u32, Option<u32>),
     Pipe(Slot, Slot),
+    Pty(Slot, Slot),
     Stdin(usize),
     Stdout(Data),
     Stderr(Data),
     Poll(Vec<(Fd, u16)>),
+    PollTargets(Vec<(Fd, u16)>, Vec<(Recent, u16)>),
+    Socket(Family, bool),
     DevFdDir,
     Kill(i32),
     Setpgid(u32),
@@ -167,6 +210,10 @@ pub enum Op {
     Signal(Who, i32, i32),
     Of(Who, Proc, ProcOp),
     OnFd(Who, Proc, Fd, FdOp),
+    /// By the owner of the socket, or by the process that is named.
+    OnSocket(Who, Option<Proc>, Recent, SocketOp),
+    Shell(Proc, &'static str),
+    Resolve(&'static str, bool),
     File(FileOp),
     OwnFile(Who, Proc, OwnFileOp),
     Getpwuid(u32),
@@ -182,6 +229,7 @@ impl Op {
         match self {
             Op::Of(_, _, op) => format!("proc.{}", head(format!("{op:?}"))),
             Op::OnFd(_, _, _, op) => format!("fd.{}", head(format!("{op:?}"))),
+            Op::OnSocket(_, _, _, op) => format!("socket.{}", head(format!("{op:?}"))),
             Op::File(op) => format!("file.{}", head(format!("{op:?}"))),
             Op::OwnFile(_, _, op) => format!("own.{}", head(format!("{op:?}"))),
             other => head(format!("{other:?}")),
@@ -218,6 +266,11 @@ pub enum Limit {
     Processes,
     OpenFds,
     Pipes,
+    Ptys,
+    Sockets,
+    Connections,
+    SocketBytes,
+    Datagrams,
     Inodes,
     FilesystemBytes,
     PreadBytes,

@@ -82,6 +82,8 @@ pub(super) struct Runner {
     pub(super) tags: Vec<&'static str>,
     /// Ids of pipes as they were first seen.
     pub(super) ids: Vec<String>,
+    /// The number of the socket made last.
+    pub(super) last_socket: u64,
 }
 
 impl Runner {
@@ -96,6 +98,10 @@ impl Runner {
             config.user.gid = Some(gid);
             config.user.supplementary_gids = vec![7, gid, 9];
         }
+        config.dns.overrides.insert(
+            "over.test".to_owned(),
+            vec!["10.0.0.7".parse().unwrap(), "::7".parse().unwrap()],
+        );
         super::tune(&mut config);
         let mut files = MemoryFileSystem::new();
         if setup.guarded {
@@ -112,6 +118,7 @@ impl Runner {
             log,
             tags: Vec::new(),
             ids: Vec::new(),
+            last_socket: 0,
         }
     }
 
@@ -187,6 +194,9 @@ impl Runner {
             }
             Op::Waitpid(at) | Op::WaitAndReap(at) => self.wait(*at, op),
             Op::Signal(who, target, signal) => self.signal(*who, *target, *signal),
+            Op::OnSocket(who, at, recent, own) => self.on_socket(*who, *at, *recent, own),
+            Op::Shell(at, command) => self.shell(*at, command),
+            Op::Resolve(name, checks) => self.resolve(name, *checks),
             Op::Of(who, at, own) => self.of(*who, *at, own),
             Op::OnFd(who, at, fd, own) => self.on_fd(*who, *at, *fd, own),
             Op::File(own) => self.file(own),
@@ -266,7 +276,12 @@ impl Runner {
         self.handles.get(&at).map_or_else(|| "no handle".to_owned(), act)
     }
 
-    fn born(&mut self, at: Proc, parent: Option<Proc>, made: Told<KernelProcessHandle>) -> String {
+    pub(super) fn born(
+        &mut self,
+        at: Proc,
+        parent: Option<Proc>,
+        made: Told<KernelProcessHandle>,
+    ) -> String {
         let handle = match made {
             Ok(handle) => handle,
             Err(error) => return error_text(&error),
@@ -351,6 +366,9 @@ impl Runner {
                 }
                 Err(error) => error_text(&error),
             },
+            ProcOp::Pty(master, slave) => self.pty(driver, at, pid, (*master, *slave)),
+            ProcOp::Socket(family, datagrams) => self.socket(driver, pid, *family, *datagrams),
+            ProcOp::PollTargets(fds, sockets) => self.poll_targets(driver, at, pid, fds, sockets),
             ProcOp::Stdin(length) => {
                 if self.is_stale(at, Fd::Slot(0)) || self.tag_access(at, Fd::Slot(0), 1) {
                     return "skipped: stdin".to_owned();

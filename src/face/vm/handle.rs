@@ -98,3 +98,39 @@ fn ends(signal: i32) -> bool {
         )
     })
 }
+
+/// A shell on a pseudo-terminal of its own.
+#[derive(Debug, Clone)]
+pub struct OpenShellHandle {
+    pub(super) process: KernelProcessHandle,
+    pub(super) master_fd: u32,
+    pub(super) slave_fd: u32,
+    pub(super) pty_path: String,
+}
+
+impl OpenShellHandle {
+    /// The shell's process.
+    pub fn process(&self) -> &KernelProcessHandle {
+        &self.process
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The descriptor by which one types, in the shell's own table.
+    pub fn master_fd(&self) -> u32 {
+        self.master_fd
+    }
+
+    /// The descriptor that the shell reads.
+    pub fn slave_fd(&self) -> u32 {
+        self.slave_fd
+    }
+
+    /// The slave's path.
+    pub fn pty_path(&self) -> &str {
+        &self.pty_path
+    }
+}

@@ -29,9 +29,8 @@ mod terminals;
 
 pub use config::KernelVmConfig;
 pub(crate) use convert::{to_timespec, to_virtual_stat};
-pub use handle::KernelProcessHandle;
+pub use handle::{KernelProcessHandle, OpenShellHandle};
 pub use shared::{Locked, SharedKernelVm};
-pub use terminals::OpenShellHandle;
 
 use super::device_layer::DeviceLayer;
 use super::error::{KernelError, KernelResult};

@@ -182,6 +182,9 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         peer_socket_id: SocketId,
     ) -> KernelResult<()> {
         let core = open_owned(&self.machine, requester_driver, pid)?;
+        if let Err(errno) = core.kernel.face_socket_of(pid, socket_id) {
+            return Err(not_its(errno, pid, socket_id));
+        }
         let Some(owner) = core.kernel.face_socket_row(peer_socket_id).map(|peer| peer.owner) else {
             return Err(not_its(Errno::ENOENT, pid, peer_socket_id));
         };

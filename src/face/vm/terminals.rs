@@ -1,9 +1,10 @@
 //! Pseudo-terminals and shells (SEMANTICS.md, section 5).
 
 use super::convert::error_about;
-use super::{KernelVm, host_of, open, open_owned, owned, run};
+use super::handle::OpenShellHandle;
+use super::{KernelVm, host_of, open_owned, owned, run};
 use crate::face::error::{KernelError, KernelResult};
-use crate::face::kernel::{KernelProcessHandle, OpenShellOptions, SpawnOptions};
+use crate::face::kernel::{OpenShellOptions, SpawnOptions};
 use crate::face::machine::Core;
 use crate::face::pty::{
     LineDisciplineConfig, PartialTermios, PtyWindowSize, Termios, TermiosControlChars,
@@ -20,42 +21,6 @@ use tickernel_systems::{
 const SHELL: &str = "sh";
 /// The first bit of the control characters in what is changed.
 const FIRST_CHARACTER: u32 = 6;
-
-/// A shell on a pseudo-terminal of its own.
-#[derive(Debug, Clone)]
-pub struct OpenShellHandle {
-    process: KernelProcessHandle,
-    master_fd: u32,
-    slave_fd: u32,
-    pty_path: String,
-}
-
-impl OpenShellHandle {
-    /// The shell's process.
-    pub fn process(&self) -> &KernelProcessHandle {
-        &self.process
-    }
-
-    /// Its number.
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
-    /// The descriptor by which one types, in the shell's own table.
-    pub fn master_fd(&self) -> u32 {
-        self.master_fd
-    }
-
-    /// The descriptor that the shell reads.
-    pub fn slave_fd(&self) -> u32 {
-        self.slave_fd
-    }
-
-    /// The slave's path.
-    pub fn pty_path(&self) -> &str {
-        &self.pty_path
-    }
-}
 
 impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// A pseudo-terminal: its master, its slave, and the slave's path.
@@ -81,23 +46,19 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// foreground it is.
     ///
     /// # Errors
-    /// Those of [`KernelVm::spawn_process`] and [`KernelVm::open_pty`]; if there is no room for a
-    /// pseudo-terminal no process is made either.
+    /// Those of [`KernelVm::spawn_process`] and [`KernelVm::open_pty`]; without a pseudo-terminal no
+    /// process stays either.
     pub fn open_shell(&mut self, options: OpenShellOptions) -> KernelResult<OpenShellHandle> {
         let OpenShellOptions { requester_driver, command, args, env, cwd } = options;
-        let core = open(&self.machine)?;
-        let limits = &self.config.resources;
-        if limits.max_ptys.is_some_and(|most| core.kernel.face_counts().ptys >= most as u64) {
-            return Err(error_about(Errno::EAGAIN, "pseudo-terminal"));
-        }
-        drop(core);
         let command = command.as_deref().unwrap_or(SHELL);
         let spawn = SpawnOptions { requester_driver, parent_pid: None, env, cwd };
         let process = self.spawn_process(command, args, spawn)?;
         let (driver, pid) = (process.driver().to_owned(), process.pid());
         let made = self.give_terminal(&driver, pid);
         if made.is_err() {
+            // Nobody has its handle.
             process.finish(1);
+            self.waitpid(pid)?;
         }
         let (master_fd, slave_fd, pty_path) = made?;
         Ok(OpenShellHandle { process, master_fd, slave_fd, pty_path })
