@@ -154,6 +154,14 @@ impl Session {
                 cwd: b"/",
                 parent: 0,
             },
+            Call::FaceOpenPty { target: 1 },
+            Call::FaceSocket { target: 1, domain: 0, kind: 0 },
+            Call::FaceSocket { target: 1, domain: 0, kind: 0 },
+            Call::FaceBind { target: 1, socket: 1, host: b"::1", port: 1 },
+            Call::FaceListen { target: 1, socket: 1, backlog: 2 },
+            Call::FaceConnect { target: 1, socket: 2, host: b"::1", port: 1 },
+            Call::FaceSocket { target: 1, domain: 0, kind: 1 },
+            Call::FaceBind { target: 1, socket: 4, host: b"::1", port: 1 },
         ];
         let by_first = [
             Call::Creat { path: Some(b"/tmp/x"), mode: 0o755 },
