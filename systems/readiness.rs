@@ -8,7 +8,6 @@
 
 use crate::abi::flags::O_NONBLOCK;
 use crate::abi::{Errno, WaitStatus};
-use crate::calls::face_poll;
 use crate::calls::transfer::Sending;
 use crate::components::{Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
@@ -179,26 +178,18 @@ impl Kernel {
                 self.watch_terminal(*description, (*reads, !*reads), since, tid, enter);
             }
             Waiting::Splice(splicing) => {
-                for description in splicing.held() {
-                    self.watch_description(description, since, tid, enter);
-                }
+                self.watch_all(&splicing.held().map(Some), since, tid, enter);
             }
             Waiting::Sendfile(Sending { to, .. }) => {
                 self.watch_description(*to, since, tid, enter);
             }
             Waiting::FifoOpen { pipe, .. } => self.watch_pipe(*pipe, since, tid, enter),
             Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
-                for description in held.iter().flatten() {
-                    self.watch_description(*description, since, tid, enter);
-                }
+                self.watch_all(held, since, tid, enter);
             }
             Waiting::FacePoll { held, sockets, .. } => {
-                for description in held.iter().flatten() {
-                    self.watch_description(*description, since, tid, enter);
-                }
-                let numbers = sockets.iter().map(face_poll::number_of);
-                let watched = numbers.map(Changed::FaceSocket).chain([Changed::FaceRoom]);
-                watched.for_each(|object| self.stand(object, (since, tid), enter));
+                self.watch_all(held, since, tid, enter);
+                self.watch_face_sockets(sockets, (since, tid), enter);
             }
             Waiting::Epoll { description, .. } => {
                 if let Target::Object(Object::Epoll(epoll)) = self.rows[*description].target {
@@ -221,6 +212,12 @@ impl Kernel {
             | Waiting::Pause
             | Waiting::Signal { .. }
             | Waiting::Vfork { .. } => {}
+        }
+    }
+
+    fn watch_all(&mut self, held: &[Option<DescriptionRow>], since: u64, tid: u32, enter: bool) {
+        for description in held.iter().flatten() {
+            self.watch_description(*description, since, tid, enter);
         }
     }
 

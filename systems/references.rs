@@ -2,6 +2,7 @@
 //! there, and whatever is there has somebody who refers to it. Queues, locks, deadlines, places in
 //! trees, groups, names. Run as the first half is, never by a tick.
 
+use crate::abi::PollFd;
 use crate::abi::flags::LOCK_SH;
 use crate::account::{Defect, must};
 use crate::calls::face_poll;
@@ -145,20 +146,11 @@ impl Kernel {
                     splicing.held().into_iter().for_each(|row| stand(self.queue_of(task, row)));
                 }
                 Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
-                    for row in held.iter().flatten() {
-                        stand(self.queue_of(task, *row));
-                        stand(self.line_of(*row, true));
-                        stand(self.line_of(*row, false));
-                    }
+                    self.queues_of_all(task, held).into_iter().for_each(stand);
                 }
                 Waiting::FacePoll { held, sockets, .. } => {
-                    for row in held.iter().flatten() {
-                        stand(self.queue_of(task, *row));
-                    }
-                    let numbers = sockets.iter().map(face_poll::number_of);
-                    let there = numbers.filter(|number| self.face.sockets.get(*number).is_some());
-                    there.for_each(|number| stand(Some(Queue::FaceSocket(number))));
-                    stand(Some(Queue::FaceRoom));
+                    self.queues_of_all(task, held).into_iter().for_each(&mut stand);
+                    self.queues_of_sockets(sockets).for_each(|queue| stand(Some(queue)));
                 }
                 Waiting::Epoll { description, .. } => {
                     stand(Some(Queue::Epoll(description.own_id(&self.rows))));
@@ -187,6 +179,22 @@ impl Kernel {
         wanted.sort_unstable();
         found.sort_unstable();
         must(wanted == found, "the queues hold other calls than those that wait")
+    }
+
+    /// The queues of descriptions that are polled.
+    fn queues_of_all(&self, task: &Task, held: &[Option<DescriptionRow>]) -> Vec<Option<Queue>> {
+        let rows = held.iter().flatten();
+        rows.flat_map(|row| {
+            [self.queue_of(task, *row), self.line_of(*row, true), self.line_of(*row, false)]
+        })
+        .collect()
+    }
+
+    /// The queues of sockets of the face that are polled.
+    fn queues_of_sockets(&self, sockets: &[PollFd]) -> impl Iterator<Item = Queue> {
+        let numbers = sockets.iter().map(face_poll::number_of);
+        let there = numbers.filter(|number| self.face.sockets.get(*number).is_some());
+        there.map(Queue::FaceSocket).chain([Queue::FaceRoom])
     }
 
     /// The queue of what a description is open on.

@@ -5,7 +5,7 @@ use crate::abi::flags::{POLLERR, POLLHUP, POLLNVAL, POLLOUT};
 use crate::abi::{Errno, PollFd};
 use crate::components::Waiting;
 use crate::event::{Answer, Payload};
-use crate::kernel::{CallResult, Kernel};
+use crate::kernel::{CallResult, Changed, Kernel};
 use crate::rows::TaskRow;
 use alloc::vec::Vec;
 
@@ -52,6 +52,12 @@ impl Kernel {
         }
         let timeout_ns = u64::try_from(timeout_ms).ok().map(|ms| ms * 1_000_000);
         Err(self.wait_until(Waiting::FacePoll { fds, held, sockets }, timeout_ns))
+    }
+
+    /// Enters a call in the queues of the sockets that it polls, or takes it out.
+    pub(crate) fn watch_face_sockets(&mut self, sockets: &[PollFd], who: (u64, u32), enter: bool) {
+        let watched = sockets.iter().map(|entry| Changed::FaceSocket(number_of(entry)));
+        watched.chain([Changed::FaceRoom]).for_each(|object| self.stand(object, who, enter));
     }
 
     /// The events of each entry; `None` if there are none at all.

@@ -32,8 +32,8 @@ const COMMAND_TREE: &[u8] = b"/__secure_exec/commands/";
 /// What is written for a registered command.
 const STUB: &[u8] = b"#!/bin/sh\n# command of a driver\n";
 
-/// The first of the calls on sockets; all that follow are, too.
-const FIRST_OF_SOCKETS: u32 = 65_571;
+/// The first of the calls on pseudo-terminals; those on sockets follow.
+const FIRST_OF_PTYS: u32 = 65_567;
 
 /// A step of making the files of commands.
 enum Stub {
@@ -55,7 +55,7 @@ struct Birth<'a> {
 impl Kernel {
     /// A call that no task makes.
     pub(crate) fn dispatch_face(&mut self, call: &Call<'_>) -> CallResult {
-        if self.face.disposed && is_over_after_disposal(call) {
+        if self.face.disposed && super::face_dispose::is_over(call) {
             return Err(Errno::EINVAL.into());
         }
         match *call {
@@ -89,11 +89,7 @@ impl Kernel {
             Call::FacePolicy { files, commands, ref rules } => {
                 self.set_policies(files, commands, rules)
             }
-            Call::FaceOpenPty { .. }
-            | Call::FacePtySet { .. }
-            | Call::FacePtyForeground { .. }
-            | Call::FacePtyResize { .. } => self.pty_call(call),
-            ref other if other.number() >= FIRST_OF_SOCKETS => self.socket_call(other),
+            ref other if other.number() >= FIRST_OF_PTYS => self.pty_call(other),
             ref other => self.file_call(other),
         }
     }
@@ -663,38 +659,6 @@ impl Kernel {
         (self.config.face.file_policy, self.config.face.command_policy) = (files, commands);
         Ok(Answer::default())
     }
-
-    /// Everything ends: SIGTERM to all that run, SIGKILL to what is left (section 1, "dispose").
-    fn face_dispose(&mut self) -> CallResult {
-        if self.face.disposed {
-            return Ok(Answer::default());
-        }
-        (self.face.disposed, self.face.disposing) = (true, true);
-        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-            for (_, process) in ProcessRow::all(&self.rows) {
-                let row = &self.rows[process];
-                let stopped = row.stopped.is_some() && signal == Signal::SIGTERM;
-                if row.life == Life::Alive && !stopped {
-                    self.driver_signal(process, Some(signal));
-                    self.settle();
-                }
-            }
-        }
-        self.face.disposing = false;
-        Ok(Answer::default())
-    }
-}
-
-/// Calls that a disposed machine refuses (section 0, item 1); the files themselves stay.
-fn is_over_after_disposal(call: &Call<'_>) -> bool {
-    matches!(
-        call,
-        Call::FaceRegisterDriver { .. }
-            | Call::FaceSpawn { .. }
-            | Call::FaceCreateProcess { .. }
-            | Call::FaceOpen { .. }
-            | Call::FaceOpenPty { .. }
-    ) || call.number() >= FIRST_OF_SOCKETS
 }
 
 fn words_of(command: &[u8], args: &[&[u8]]) -> Vec<Bytes> {

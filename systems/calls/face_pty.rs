@@ -34,7 +34,7 @@ pub(crate) struct PtyChange<'a> {
 const FIRST_CHARACTER: u32 = 6;
 
 impl Kernel {
-    /// A call on a pseudo-terminal.
+    /// A call on a pseudo-terminal, or on a socket.
     pub(crate) fn pty_call(&mut self, call: &Call<'_>) -> CallResult {
         match *call {
             Call::FaceOpenPty { target } => self.face_open_pty(target),
@@ -48,7 +48,7 @@ impl Kernel {
                 let number = |number: u32| u16::try_from(number).map_err(|_| Errno::EINVAL);
                 self.face_pty_resize(target, fd, [number(columns)?, number(rows)?])
             }
-            _ => Err(Errno::ENOSYS.into()),
+            ref other => self.socket_call(other),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The face's family of sockets, part 1: made, bound, listening, connected, accepted, closed
-//! (`shared/contract/SEMANTICS.md`, section 7). What goes through them is `calls/face_streams.rs`'s.
+//! (`shared/contract/SEMANTICS.md`, section 7). What goes through them is
+//! `calls/face_streams.rs`'s.
 //!
 //! Nothing here waits: what cannot be done now is EAGAIN, and who wants to know when it can polls.
 
@@ -20,6 +21,8 @@ const HOST_BYTES: usize = 255;
 const PATH_BYTES: usize = 4096;
 /// The ports that are given where none is named (ip(7), `ip_local_port_range` of the contract).
 const EPHEMERAL_PORTS: core::ops::RangeInclusive<u16> = 49_152..=65_535;
+/// The first of the calls on sockets; all that follow are, too.
+const FIRST_OF_SOCKETS: u32 = 65_571;
 /// Hosts of which one means the other: the second stands for all of a family.
 const WILDCARDS: [(&[u8], &[u8]); 2] = [(b"127.0.0.1", b"0.0.0.0"), (b"::1", b"::")];
 
@@ -520,6 +523,11 @@ impl Kernel {
             self.outbox.push_back(Output::Effect(Effect::Ready { socket, accept }));
         }
     }
+}
+
+/// Whether a call is one on a socket.
+pub(crate) fn is_of_socket(call: &Call<'_>) -> bool {
+    call.number() >= FIRST_OF_SOCKETS
 }
 
 pub(crate) fn port_of(port: u32) -> Result<u16, Errno> {

@@ -7,6 +7,7 @@ pub(crate) mod discipline;
 mod epoll;
 mod eventfd;
 mod exec;
+mod face_dispose;
 mod face_fds;
 mod face_files;
 mod face_line;

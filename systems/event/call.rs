@@ -491,9 +491,9 @@ calls! {
     65565 face_policy FacePolicy { files: u32 [Plain], commands: u32 [Plain],
         rules: Vec<&'a [u8]> [Plain] }
     65566 face_read FaceRead { fd: i32 [Plain], count: u64 [Plain], timeout: i64 [Plain] }
-    // Pseudo-terminals and sockets by number (SEMANTICS.md, sections 5 to 7): `fd` is an end of one,
-    // `socket` a number. `given` says which of `flags` (bits 0 to 5) and of `characters` (from bit 6)
-    // are changed. A socket stands in the place of a descriptor in face_poll's `sockets`.
+    // Pseudo-terminals and sockets by number (SEMANTICS.md, sections 5 to 7): `fd` is an end of
+    // one, `socket` a number. `given` says which of `flags` (bits 0 to 5) and of `characters` (from
+    // bit 6) are changed. A socket stands in a descriptor's place in face_poll's `sockets`.
     65567 face_open_pty FaceOpenPty { target: u32 [Plain] }
     65568 face_pty_set FacePtySet { target: u32 [Plain], fd: i32 [Plain], given: u32 [Plain],
         flags: u32 [Plain], characters: &'a [u8] [Plain] }

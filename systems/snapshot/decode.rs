@@ -604,6 +604,16 @@ fn get_splice(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, Resto
     Ok(Waiting::Splice(Splicing { from: from_row, to, offset, count, keeps, moved }))
 }
 
+/// A call that polls otherwise than poll(2).
+fn get_poll(tag: u8, from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
+    if tag == 82 {
+        let (fds, held) = (Wire::get(from)?, get_held(from, refs)?);
+        return Ok(Waiting::FacePoll { fds, held, sockets: Wire::get(from)? });
+    }
+    let (sets, fds) = (Wire::get(from)?, Wire::get(from)?);
+    Ok(Waiting::Select { sets, fds, held: get_held(from, refs)? })
+}
+
 fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError> {
     let described = |id: u64| refs.descriptions.get(&id).copied().ok_or(DANGLING);
     let error = from.error("what a call waits for");
@@ -624,16 +634,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
             Waiting::Child { select, options, info }
         }
         5 => Waiting::Poll { fds: Wire::get(from)?, held: get_held(from, refs)? },
-        82 => Waiting::FacePoll {
-            fds: Wire::get(from)?,
-            held: get_held(from, refs)?,
-            sockets: Wire::get(from)?,
-        },
-        6 => Waiting::Select {
-            sets: Wire::get(from)?,
-            fds: Wire::get(from)?,
-            held: get_held(from, refs)?,
-        },
+        tag @ (6 | 82) => return get_poll(tag, from, refs),
         7 => Waiting::Sleep { absolute: Wire::get(from)? },
         8 => Waiting::Pause,
         9 => Waiting::Signal { set: Wire::get(from)? },

@@ -133,11 +133,6 @@ impl Runner {
                 told(self.vm.futimes(driver, pid, number, time(*atime), time(*mtime)))
             }
             FdOp::Isatty => told(self.vm.isatty(driver, pid, number)),
-            FdOp::Tcgetattr
-            | FdOp::Tcsetattr(..)
-            | FdOp::Tcgetpgrp
-            | FdOp::Foreground(_)
-            | FdOp::Resize(..) => self.on_pty(driver, pid, number, op),
             other => self.on_numbers(driver, at, pid, fd, other),
         }
     }
@@ -209,7 +204,7 @@ impl Runner {
                 self.book.install(at, *slot, made, description);
                 "a descriptor".to_owned()
             }
-            other => unreachable!("{other:?}"),
+            other => self.on_pty(driver, pid, number, other),
         }
     }
 

@@ -46,7 +46,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// foreground it is.
     ///
     /// # Errors
-    /// Those of [`KernelVm::spawn_process`] and [`KernelVm::open_pty`]; without a pseudo-terminal no
+    /// Those of [`KernelVm::spawn_process`] and [`KernelVm::open_pty`]; without a terminal no
     /// process stays either.
     pub fn open_shell(&mut self, options: OpenShellOptions) -> KernelResult<OpenShellHandle> {
         let OpenShellOptions { requester_driver, command, args, env, cwd } = options;
