@@ -50,6 +50,7 @@ impl<'k> View<'k> {
             cred: &task.credentials,
             root: context.root,
             cwd: context.cwd,
+            umask: context.umask,
             resolve: 0,
             proc: self,
         }

@@ -102,13 +102,12 @@ impl Kernel {
         // With its own root the directory counts for an absolute path too.
         let begins = if resolve & RESOLVE_IN_ROOT != 0 { b"." } else { path };
         let from = self.start_of(task, dirfd, begins)?;
-        let umask = self.rows[self.rows[task].context].umask;
         let mode = if flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0 { mode } else { 0 };
         let now = self.stamp();
         let opened = {
             caller!(self, task => caller);
             let caller = fs::Caller { resolve, ..caller };
-            self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)
+            self.fs.open(&caller, from, path, flags, mode & 0o7777, now)
         };
         let opened = opened.map_err(|lost| self.fs.leave(&lost, now))?;
         let kept = kept_flags(flags);

@@ -314,7 +314,7 @@ impl Kernel {
         mode: u32,
     ) -> CallResult {
         let at = self.walk_to_parent(task, dirfd, path)?;
-        let mode = mode & 0o1777 & !self.rows[self.rows[task].context].umask;
+        let mode = mode & 0o1777;
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.mkdir(&caller, &at, mode, now)?;
@@ -345,10 +345,9 @@ impl Kernel {
         device: u64,
     ) -> Result<Place, Errno> {
         let at = self.walk_to_parent(task, dirfd, path)?;
-        let umask = self.rows[self.rows[task].context].umask;
         let now = self.stamp();
         caller!(self, task => caller);
-        self.fs.mknod(&caller, &at, mode & !umask, device, now)
+        self.fs.mknod(&caller, &at, mode, device, now)
     }
 
     /// unlink(2), rmdir(2), unlinkat(2).

@@ -3,6 +3,8 @@
 
 use super::permission::in_group_or_capable;
 use super::procfs;
+use super::usage::INODE_SPACE;
+use super::volume::UNLIMITED;
 use super::volume::mount_flags::{
     MOUNT_NOATIME, MOUNT_NODEV, MOUNT_NODIRATIME, MOUNT_NOEXEC, MOUNT_NOSUID, MOUNT_NOSYMFOLLOW,
     MOUNT_READ_ONLY, MOUNT_STRICTATIME,
@@ -18,8 +20,6 @@ use crate::abi::{Errno, Stat, Statfs, Timespec};
 
 /// Blocks of 512 bytes in a page.
 const BLOCKS_PER_PAGE: u64 = PAGE_BYTES / 512;
-/// Symbolic links up to here lie in the inode and take no block.
-const FAST_SYMLINK_BYTES: usize = 59;
 /// After so many seconds relatime takes an access down even if nothing changed (mount(8)).
 const RELATIME_SEC: i64 = 24 * 60 * 60;
 
@@ -140,7 +140,8 @@ impl Fs {
             }
             Kind::Symlink(target) => {
                 stat.size = target.len() as u64;
-                let slow = target.len() > FAST_SYMLINK_BYTES;
+                let facts = self.volumes[inode.volume.0 as usize].kind.facts();
+                let slow = target.len() > facts.inline_target_bytes;
                 stat.blocks = if slow { BLOCKS_PER_PAGE } else { 0 };
             }
             Kind::CharDevice(device) | Kind::BlockDevice(device) => stat.rdev = *device,
@@ -166,11 +167,16 @@ impl Fs {
             ..Statfs::default()
         };
         if let (Node::Entry(_), true) = (volume.root, volume.kind != VolumeKind::Ramfs) {
-            statfs.blocks = volume.max_pages;
-            statfs.bfree = self.room_pages(volume);
-            statfs.bavail = statfs.bfree;
-            statfs.files = volume.max_inodes;
-            statfs.ffree = volume.max_inodes.saturating_sub(volume.inodes);
+            // What has no limit shows none.
+            if volume.max_pages != UNLIMITED {
+                statfs.blocks = volume.max_pages;
+                statfs.bfree = self.room_pages(volume);
+                statfs.bavail = statfs.bfree;
+            }
+            if volume.max_inodes != UNLIMITED {
+                statfs.files = volume.max_inodes;
+                statfs.ffree = volume.free_space() / INODE_SPACE;
+            }
         }
         statfs
     }

@@ -83,6 +83,8 @@ pub struct Caller<'a> {
     pub root: Place,
     /// Its working directory.
     pub cwd: Place,
+    /// What its new files lack (umask(2)).
+    pub umask: u32,
     /// How paths are resolved (openat2(2)): 0 but for that call.
     pub resolve: u32,
     /// What /proc shows.

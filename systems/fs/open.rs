@@ -30,7 +30,7 @@ enum Reached {
 }
 
 impl Fs {
-    /// open(2): `mode` is that of a new file with the umask applied. The place is not held yet.
+    /// open(2): `mode` is that of a new file before the umask. The place is not held yet.
     ///
     /// # Errors
     /// Those of path_resolution(7); `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`,

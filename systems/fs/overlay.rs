@@ -14,7 +14,7 @@
 use super::volume::mount_flags::{MOUNT_DETACHED, MOUNT_READ_ONLY};
 use super::{
     Caller, EntryId, Fs, Inode, InodeId, Kind, Mount, MountId, Name, NewMount, Node, Place,
-    VolumeId, VolumeKind, VolumeOptions,
+    Volume, VolumeId, VolumeKind, VolumeOptions,
 };
 use crate::abi::flags::MS_RDONLY;
 use crate::abi::{Errno, Timespec};
@@ -90,8 +90,13 @@ impl Fs {
 
     /// The kind of file system that changes at a place are kept on.
     pub(super) fn kept_on(&self, place: Place) -> VolumeKind {
+        self.kept_volume(place).kind
+    }
+
+    /// That file system itself.
+    pub(super) fn kept_volume(&self, place: Place) -> &Volume {
         let upper = self.overlay_at(place).and_then(|overlay| self.upper_volume(overlay));
-        upper.map_or(self.volume(place).kind, |volume| self.volumes[volume.0 as usize].kind)
+        upper.map_or(self.volume(place), |volume| &self.volumes[volume.0 as usize])
     }
 
     /// The directory of a layer that one of an overlay is, if it is one alone.
@@ -403,14 +408,14 @@ impl Fs {
             all.retain(|name, _| !name.starts_with(PRIVATE) || name.starts_with(ESCAPED));
         }
         let row = self.inodes.at(to.0);
-        let (before, volume) = (row.held_bytes(), row.volume);
+        let (before, volume) = (row.held(), row.volume);
         let is_directory = matches!(row.kind, Kind::Directory(_));
         let row = self.inode_mut(to);
         row.mode = mode;
         (row.atime, row.mtime, row.ctime, row.btime) = (atime, mtime, ctime, btime);
         row.xattrs = xattrs.filter(|all| !all.is_empty());
-        let after = row.held_bytes();
-        self.count_bytes(volume, before, after);
+        let after = row.held();
+        self.count_held(volume, before, after);
         self.set_owner(to, uid, gid);
         if !is_directory {
             self.set_links(to, nlink);

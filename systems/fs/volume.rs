@@ -91,17 +91,20 @@ pub struct KindFacts {
     pub drops_cache: bool,
     /// Longest target of a symbolic link.
     pub max_symlink_bytes: usize,
+    /// Targets up to here lie in the inode and take no block.
+    pub inline_target_bytes: usize,
     /// Earliest and latest second that a time stamp can hold.
     pub seconds: (i64, i64),
     /// Whether a read of no bytes counts as an access.
     pub empty_reads_count: bool,
-    /// Room for an inode's extended attributes, 0 = none at all. For ext4 its one block of them;
+    /// Room for an inode's extended attributes alone, 0 = none at all. For ext4 its one block of them;
     /// what fits beside it in the inode is left out.
     pub max_xattr_bytes: usize,
     /// Whether `user.` attributes exist.
     pub user_xattrs: bool,
-    /// Whether each further link of a file counts as an inode (`nr_inodes` of tmpfs(5)).
-    pub links_are_inodes: bool,
+    /// Whether each further link of a file counts as an inode, and attributes by their bytes
+    /// (`nr_inodes` of tmpfs(5)).
+    pub counts_inode_space: bool,
     /// Whether its files can have seals, as files of memory (fcntl(2)); those with a name are
     /// sealed against seals.
     pub has_seals: bool,
@@ -121,11 +124,12 @@ const TMPFS: KindFacts = KindFacts {
     seeks_holes_of_directories: false,
     drops_cache: false,
     max_symlink_bytes: 4095,
+    inline_target_bytes: 127,
     seconds: ANY_SECOND,
     empty_reads_count: true,
-    max_xattr_bytes: 128 * 1024,
+    max_xattr_bytes: usize::MAX,
     user_xattrs: true,
-    links_are_inodes: true,
+    counts_inode_space: true,
     has_seals: true,
     nodev: true,
 };
@@ -156,11 +160,12 @@ impl VolumeKind {
                 seeks_holes_of_directories: true,
                 drops_cache: true,
                 max_symlink_bytes: 4095,
+                inline_target_bytes: 59,
                 seconds: (-(1 << 31), (1 << 34) - (1 << 31) - 1),
                 empty_reads_count: false,
                 max_xattr_bytes: 4096 - 36,
                 user_xattrs: true,
-                links_are_inodes: false,
+                counts_inode_space: false,
                 has_seals: false,
                 nodev: false,
             },
@@ -168,7 +173,7 @@ impl VolumeKind {
             VolumeKind::Overlay => &KindFacts {
                 name: "overlay",
                 magic: 0x794c_7630,
-                links_are_inodes: false,
+                counts_inode_space: false,
                 has_seals: false,
                 ..TMPFS
             },
@@ -185,7 +190,7 @@ impl VolumeKind {
                 dir_bytes: (0, 0),
                 max_xattr_bytes: 0,
                 user_xattrs: false,
-                links_are_inodes: false,
+                counts_inode_space: false,
                 has_seals: false,
                 ..TMPFS
             },
@@ -212,6 +217,8 @@ pub struct Volume {
     pub max_inodes: u64,
     /// 4 KiB pages of data in use.
     pub pages: u64,
+    /// What extended attributes take of the room for inodes where they count (`usage.rs`).
+    pub(super) xattr_space: u64,
     /// Bytes in use beside them: inodes, names, targets of links, attributes (`usage.rs`).
     pub held_bytes: u64,
     /// Most pages (`ENOSPC`).
@@ -229,9 +236,9 @@ pub struct Volume {
 pub struct VolumeOptions {
     /// `MS_SYNCHRONOUS`, `MS_DIRSYNC`, `MS_MANDLOCK`, `MS_LAZYTIME`: kept and shown.
     pub flags: u32,
-    /// `size` or `nr_blocks` in pages, 0 = not given.
+    /// `size` or `nr_blocks` in pages, 0 = not given, [`UNLIMITED`] where 0 was.
     pub pages: u64,
-    /// `nr_inodes`, 0 = not given.
+    /// `nr_inodes`, in the same way.
     pub inodes: u64,
     /// Permissions of the top as they were then.
     pub mode: u32,
@@ -240,6 +247,9 @@ pub struct VolumeOptions {
     /// Its group.
     pub gid: u32,
 }
+
+/// A limit that was taken away by giving 0 (tmpfs(5)).
+pub const UNLIMITED: u64 = u64::MAX;
 
 crate::wire_struct!(VolumeOptions { flags, pages, inodes, mode, uid, gid });
 
@@ -300,6 +310,7 @@ impl<'a> Wire<'a> for Volume {
             inodes,
             max_inodes,
             pages,
+            xattr_space: 0,
             held_bytes,
             max_pages,
             options,
@@ -413,6 +424,7 @@ impl Volume {
             inodes: 0,
             max_inodes: DEFAULT_INODES,
             pages: 0,
+            xattr_space: 0,
             held_bytes: 0,
             max_pages: DEFAULT_BYTES / PAGE_BYTES,
             options: None,

@@ -3,7 +3,7 @@
 //! Namespaces `user.`, `trusted.` and `security.`; access control lists are `acl.rs`'s.
 
 use super::acl::is_acl;
-use super::usage::xattr_bytes;
+use super::usage::{xattr_bytes, xattr_space};
 use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place};
 use crate::abi::credentials::{CAP_SETFCAP, CAP_SYS_ADMIN};
 use crate::abi::flags::{IN_ATTRIB, S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
@@ -151,6 +151,13 @@ impl Fs {
         let name = self.layer_name(place, name);
         let name = name.as_ref();
         let present = self.xattr(inode, name);
+        // A tmpfs takes the room for the new one before it looks, and gives that of the old back.
+        let kept_on = self.kept_volume(place);
+        if kept_on.kind.facts().counts_inode_space
+            && kept_on.free_space() < xattr_space(name, value)
+        {
+            return Err(Errno::ENOSPC);
+        }
         if flags & XATTR_REPLACE != 0 && present.is_none() {
             return Err(Errno::ENODATA);
         }
@@ -170,14 +177,14 @@ impl Fs {
             return Err(Errno::ENOSPC);
         }
         let before = present.map_or(0, |old| xattr_bytes(name, old));
-        let after = xattr_bytes(name, value);
-        self.room_for_bytes(place, after.saturating_sub(before))?;
+        self.room_for_bytes(place, xattr_bytes(name, value).saturating_sub(before))?;
         self.changeable(place, now)?;
         let row = self.inode_mut(inode);
+        let (volume, before) = (row.volume, row.held());
         row.xattrs.get_or_insert_default().insert(name.into(), value.into());
         row.ctime = now;
-        let volume = row.volume;
-        self.count_bytes(volume, before, after);
+        let after = row.held();
+        self.count_held(volume, before, after);
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
@@ -206,10 +213,10 @@ impl Fs {
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         let name = self.layer_name(place, name);
         let name = name.as_ref();
-        let old = self.xattr(inode, name).ok_or(Errno::ENODATA)?;
-        let bytes = xattr_bytes(name, old);
+        self.xattr(inode, name).ok_or(Errno::ENODATA)?;
         self.changeable(place, now)?;
         let row = self.inode_mut(inode);
+        let (volume, before) = (row.volume, row.held());
         if let Some(xattrs) = &mut row.xattrs {
             xattrs.remove(name);
             if xattrs.is_empty() {
@@ -217,8 +224,8 @@ impl Fs {
             }
         }
         row.ctime = now;
-        let volume = row.volume;
-        self.count_bytes(volume, bytes, 0);
+        let after = row.held();
+        self.count_held(volume, before, after);
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
