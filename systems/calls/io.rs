@@ -2,6 +2,7 @@
 //! getdents64(2), ftruncate(2).
 
 use super::face_files::operation::{READ, STAT};
+use super::transfer::PROC_SIZE_MAX;
 use crate::abi::Errno;
 use crate::abi::flags::*;
 use crate::components::{Object, Target};
@@ -147,7 +148,8 @@ impl Kernel {
             Thing::File => {
                 let count = count.min(MAX_FILE_BYTES);
                 let data = self.fs.read(place, offset, count)?;
-                if counts {
+                // Behind the largest size Linux does not even look.
+                if counts && offset < self.largest_offset(place) {
                     let now = self.stamp();
                     self.fs.accessed_by_read(place, count, now);
                 }
@@ -388,10 +390,24 @@ impl Kernel {
             Thing::Device(_) => return Ok(Answer::value(0)),
             // ext4: cookies are hashes, and the end lies behind the largest.
             Thing::Directory => {
-                let largest = i64::MAX as u64;
-                let end = if self.bends.any_offset { self.tree_stat(place).size } else { largest };
-                let has_holes = self.fs.list_kind(place).facts().seeks_holes_of_directories;
+                let facts = self.fs.list_kind(place).facts();
+                let has_holes = facts.seeks_holes_of_directories;
+                // One that was removed has no list any more: it is as long as it says.
+                let is_removed = has_holes && self.fs.is_dead(place);
+                let largest = if is_removed { facts.max_file_bytes } else { i64::MAX as u64 };
+                let end = match self.bends.any_offset {
+                    true => self.tree_stat(place).size,
+                    false if is_removed => 0,
+                    false => largest,
+                };
                 match whence {
+                    // In /proc it is empty.
+                    SEEK_DATA | SEEK_HOLE if matches!(place.node, Node::Proc(_)) => {
+                        return Err(Errno::ENXIO.into());
+                    }
+                    _ if matches!(place.node, Node::Proc(_)) => {
+                        seek_from(old, 0, PROC_SIZE_MAX, offset, whence)?
+                    }
                     // All of it is data, up to the end.
                     SEEK_DATA | SEEK_HOLE if has_holes => match u64::try_from(offset) {
                         Ok(from) if from < end && whence == SEEK_DATA => from,

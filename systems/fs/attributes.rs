@@ -130,12 +130,15 @@ impl Fs {
         match &inode.kind {
             Kind::Regular(pages) => {
                 stat.size = pages.size();
-                stat.blocks = pages.present() * BLOCKS_PER_PAGE;
+                stat.blocks = pages.taken() * BLOCKS_PER_PAGE;
             }
             Kind::Directory(list) => {
                 let facts = self.volumes[inode.volume.0 as usize].kind.facts();
                 let (empty, each) = facts.dir_bytes;
                 stat.size = empty + each * u64::from(list.live());
+                if inode.nlink == 0 && facts.removed_is_empty {
+                    stat.size = 0;
+                }
                 stat.blocks = empty / PAGE_BYTES * BLOCKS_PER_PAGE;
             }
             Kind::Symlink(target) => {

@@ -8,6 +8,7 @@
 use super::busy::Busy;
 use super::directory::Directory;
 use super::pages::Pages;
+use super::reserved::Reserved;
 use super::volume::VolumeId;
 use crate::abi::Timespec;
 use crate::abi::flags::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK};
@@ -172,6 +173,8 @@ impl<'a> Wire<'a> for Entry {
 const HAS_SEALS: u32 = 1 << 24;
 /// In the encoding of a mode: it may get a first name.
 const IS_LINKABLE: u32 = 1 << 25;
+/// In the encoding of a mode: the pages that are kept free for it follow, last of all.
+const HAS_RESERVED: u32 = 1 << 26;
 
 impl Inode {
     /// All but the kind's own data, for the encoding and the digest alike.
@@ -180,6 +183,11 @@ impl Inode {
         // Seals and the like stand above the mode: few inodes have any.
         let seals = self.seals.map_or(0, |seals| HAS_SEALS | u32::from(seals) << 16);
         let seals = seals | if self.linkable { IS_LINKABLE } else { 0 };
+        let reserved = match &self.kind {
+            Kind::Regular(pages) => pages.reserved(),
+            _ => None,
+        };
+        let seals = seals | if reserved.is_some() { HAS_RESERVED } else { 0 };
         for number in [self.mode | seals, self.uid, self.gid, self.nlink, self.entries] {
             number.put(out);
         }
@@ -189,9 +197,12 @@ impl Inode {
         let xattrs = self.xattrs.iter().flat_map(|map| map.iter());
         let pairs = xattrs.map(|(name, value)| (Bytes(name.to_vec()), Bytes(value.to_vec())));
         pairs.collect::<Vec<_>>().put(out);
+        if let Some(reserved) = reserved {
+            reserved.put(out);
+        }
     }
 
-    fn get_attributes(from: &mut WireReader<'_>, kind: Kind) -> Result<Self, WireError> {
+    fn get_attributes(from: &mut WireReader<'_>, mut kind: Kind) -> Result<Self, WireError> {
         let volume = VolumeId::get(from)?;
         let [mode, uid, gid, nlink, entries] = <[u32; 5]>::get(from)?;
         let [atime, mtime, ctime, btime] = <[Timespec; 4]>::get(from)?;
@@ -199,7 +210,18 @@ impl Inode {
         let sorted = pairs.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let seals = (mode & HAS_SEALS != 0).then_some((mode >> 16) as u8);
         let linkable = mode & IS_LINKABLE != 0;
-        let mode = mode & !IS_LINKABLE & if seals.is_some() { 0xffff } else { u32::MAX };
+        if mode & HAS_RESERVED != 0 {
+            let reserved = Reserved::get(from)?;
+            let is_right = match &mut kind {
+                Kind::Regular(pages) => reserved.pages() > 0 && pages.set_reserved(reserved),
+                _ => false,
+            };
+            if !is_right {
+                return Err(from.error("pages kept free of a regular file that are not there"));
+            }
+        }
+        let mode =
+            mode & !(IS_LINKABLE | HAS_RESERVED) & if seals.is_some() { 0xffff } else { u32::MAX };
         if !sorted || mode > 0o7777 {
             return Err(from.error("a mode up to 07777 and attributes in the order of their names"));
         }

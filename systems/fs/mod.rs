@@ -38,6 +38,7 @@ pub mod procfs;
 mod quota;
 mod remove;
 mod rename;
+mod reserved;
 mod table;
 mod usage;
 mod volume;
@@ -418,7 +419,7 @@ impl Fs {
     }
 
     /// Whether a directory was removed (its link count is 0): nothing can be made or listed in it.
-    fn is_dead(&self, place: Place) -> bool {
+    pub fn is_dead(&self, place: Place) -> bool {
         self.inode(place).is_some_and(|inode| inode.nlink == 0)
     }
 }

@@ -5,8 +5,8 @@
 //! propagation (mounts are private, mount_namespaces(7)), pivot_root(2), automounts.
 
 use super::mount_options::Options;
-use super::volume::mount_flags::*;
 use super::usage::INODE_SPACE;
+use super::volume::mount_flags::*;
 use super::volume::{Mount, UNLIMITED, Volume, VolumeOptions};
 use super::{
     Caller, EntryId, Fs, Kind, Meta, MountId, Node, Place, ProcNode, VolumeId, VolumeKind,

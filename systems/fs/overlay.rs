@@ -13,8 +13,8 @@
 
 use super::volume::mount_flags::{MOUNT_DETACHED, MOUNT_READ_ONLY};
 use super::{
-    Caller, EntryId, Fs, Inode, InodeId, Kind, Mount, MountId, Name, NewMount, Node, Place,
-    Volume, VolumeId, VolumeKind, VolumeOptions,
+    Caller, EntryId, Fs, Inode, InodeId, Kind, Mount, MountId, Name, NewMount, Node, Place, Volume,
+    VolumeId, VolumeKind, VolumeOptions,
 };
 use crate::abi::flags::MS_RDONLY;
 use crate::abi::{Errno, Timespec};

@@ -77,7 +77,7 @@ impl Volume {
     }
 
     /// Whether its limit is one of data alone: `size` of tmpfs(5).
-    fn counts_data_only(&self) -> bool {
+    pub(super) fn counts_data_only(&self) -> bool {
         self.options.is_some_and(|options| !matches!(options.pages, 0 | UNLIMITED))
     }
 
@@ -312,10 +312,10 @@ impl Fs {
 }
 
 impl Kind {
-    /// Pages of data that exist, or hold the long target of a link.
+    /// Pages of data that exist or are kept free, or hold the long target of a link.
     pub(super) fn present(&self) -> u64 {
         match self {
-            Kind::Regular(pages) => pages.present(),
+            Kind::Regular(pages) => pages.taken(),
             Kind::Symlink(target) => u64::from(target.len() >= LONG_TARGET_BYTES),
             Kind::Directory(_)
             | Kind::Fifo

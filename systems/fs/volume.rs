@@ -83,6 +83,8 @@ pub struct KindFacts {
     pub max_dir_links: u32,
     /// Size of an empty directory, and what each entry adds.
     pub dir_bytes: (u64, u64),
+    /// Whether a directory that was removed has the size 0.
+    pub removed_is_empty: bool,
     /// The cookie behind the last entry of a directory.
     pub end_of_directory: i64,
     /// Whether a directory answers SEEK_DATA and SEEK_HOLE, and SEEK_END (lseek(2)).
@@ -120,6 +122,7 @@ const TMPFS: KindFacts = KindFacts {
     max_links: u32::MAX,
     max_dir_links: u32::MAX,
     dir_bytes: (40, 20),
+    removed_is_empty: false,
     end_of_directory: i32::MAX as i64,
     seeks_holes_of_directories: false,
     drops_cache: false,
@@ -156,6 +159,7 @@ impl VolumeKind {
                 max_links: 65_000,
                 max_dir_links: 65_000,
                 dir_bytes: (4096, 0),
+                removed_is_empty: true,
                 end_of_directory: i64::MAX,
                 seeks_holes_of_directories: true,
                 drops_cache: true,

@@ -328,7 +328,8 @@ impl Kernel {
         };
         let root = crate::abi::Credentials::root();
         let above = self.fs.root();
-        let caller = Caller { cred: &root, root: above, cwd: above, umask: 0, resolve: 0, proc: &view };
+        let caller =
+            Caller { cred: &root, root: above, cwd: above, umask: 0, resolve: 0, proc: &view };
         let entries = self.fs.tree(top).into_iter();
         Ok(entries
             .map(|(path, place)| {
