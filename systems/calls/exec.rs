@@ -161,6 +161,7 @@ impl Kernel {
             self.fs.inode(place).map_or((0, 0, 0), |inode| (inode.mode, inode.uid, inode.gid));
         let mode = if self.fs.sets_ids(place) { mode } else { 0 };
         let who: &mut Credentials = &mut self.rows[task].credentials;
+        who.serial = 0;
         let (old_euid, old_egid) = (who.euid, who.egid);
         if mode & S_ISUID != 0 && !who.no_new_privs {
             who.euid = uid;

@@ -92,6 +92,7 @@ static OWNER: Credentials = Credentials {
     ambient: 0,
     securebits: 0,
     no_new_privs: false,
+    serial: 0,
 };
 
 /// A tree of the face and the time at which it is touched.

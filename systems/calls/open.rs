@@ -156,8 +156,17 @@ impl Kernel {
                 return Err(errno.into());
             }
         };
+        self.opened_by(task, row);
         self.install(task, fd, row, cloexec);
         Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// A new description knows who opened it.
+    fn opened_by(&mut self, task: TaskRow, row: DescriptionRow) {
+        let opener = self.credentials_serial(task);
+        if opener != 0 {
+            self.rows[row].opener = opener;
+        }
     }
 
     /// A device: a terminal opens at once, another is only looked at.
@@ -302,6 +311,7 @@ impl Kernel {
         match self.describe(Target::Pipe(pipe, place), flags) {
             Ok(row) => {
                 self.rows[row].waits_always = true;
+                self.opened_by(task, row);
                 if let Some(place) = place {
                     self.fs.tell_of_open(place, IN_OPEN);
                 }

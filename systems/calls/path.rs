@@ -4,6 +4,7 @@
 //! copies of path arguments come first, as in Linux: EFAULT, ENAMETOOLONG, ENOENT for an empty
 //! path.
 
+use crate::abi::credentials::CAP_DAC_READ_SEARCH;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::{Object, Target};
@@ -407,6 +408,9 @@ impl Kernel {
         }
         let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
         let spot = self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)?;
+        if old.1.is_some_and(|path| path.is_empty()) && old.0 != AT_FDCWD {
+            self.may_link_open(task, old.0)?;
+        }
         let at = self.walk_to_parent(task, new.0, new.1)?;
         let Spot::Place(place) = spot else {
             self.fs.may_name(&at)?;
@@ -416,6 +420,15 @@ impl Kernel {
         caller!(self, task => caller);
         self.fs.link(&caller, place, &at, now)?;
         Ok(Answer::default())
+    }
+
+    /// What is open can be linked by who opened it, with the very credentials of then, or with
+    /// CAP_DAC_READ_SEARCH (linkat(2), ENOENT).
+    fn may_link_open(&self, task: TaskRow, fd: i32) -> Result<(), Errno> {
+        let who = &self.rows[task].credentials;
+        let opener = self.rows[self.fd(task, fd)?.description].opener;
+        let is_own = who.serial != 0 && who.serial == opener;
+        if is_own || who.capable(CAP_DAC_READ_SEARCH) { Ok(()) } else { Err(Errno::ENOENT) }
     }
 
     /// symlink(2).

@@ -46,6 +46,8 @@ const WAITS_ALWAYS: u32 = 0x100;
 const HAS_OWNER: u32 = 0x400;
 /// Signals of input and output are sent (O_ASYNC).
 const IS_TOLD: u32 = 0x800;
+/// The number of its opener's credentials follows, last of all.
+const HAS_OPENER: u32 = 0x1000;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.
