@@ -9,7 +9,7 @@ use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::{Object, Target};
 use crate::event::{Answer, Path, Payload};
-use crate::fs::{self, MAY_EXEC, Place, TimeChange, Walked};
+use crate::fs::{self, MAY_EXEC, Node, Place, TimeChange, Walked};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::procview::caller;
 use crate::rows::{DescriptionRow, TaskRow};
@@ -630,6 +630,10 @@ impl Kernel {
         {
             caller!(self, task => caller);
             self.fs.may_truncate(&caller, place)?;
+        }
+        // What is made as it is read has no size to change.
+        if matches!(place.node, Node::Proc(_)) {
+            return Ok(Answer::default());
         }
         self.truncate_place(task, place, length as u64)
     }

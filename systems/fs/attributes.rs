@@ -9,7 +9,9 @@ use super::volume::mount_flags::{
     MOUNT_NOATIME, MOUNT_NODEV, MOUNT_NODIRATIME, MOUNT_NOEXEC, MOUNT_NOSUID, MOUNT_NOSYMFOLLOW,
     MOUNT_READ_ONLY, MOUNT_STRICTATIME,
 };
-use super::{Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
+use super::{
+    Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, ProcNode, VolumeKind,
+};
 use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::abi::flags::{
     IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_IFDIR, S_IFLNK, S_IFMT,
@@ -136,7 +138,7 @@ impl Fs {
                 let facts = self.volumes[inode.volume.0 as usize].kind.facts();
                 let (empty, each) = facts.dir_bytes;
                 stat.size = empty + each * u64::from(list.live());
-                if inode.nlink == 0 && facts.removed_is_empty {
+                if inode.emptied && facts.removed_is_empty {
                     stat.size = 0;
                 }
                 stat.blocks = empty / PAGE_BYTES * BLOCKS_PER_PAGE;
@@ -230,6 +232,9 @@ impl Fs {
         if self.attributes(caller, place).mode & S_IFMT == S_IFLNK {
             return Err(Errno::EOPNOTSUPP);
         }
+        if let Node::Proc(node) = place.node {
+            return self.chmod_proc(caller, place, node, mode);
+        }
         let (_, inode) = self.stored(place)?;
         if !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
@@ -246,6 +251,26 @@ impl Fs {
         row.ctime = now;
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
+        Ok(())
+    }
+
+    /// What belongs to a process and what lies below /proc/sys keeps its mode; all else can be
+    /// changed, and only at the top is it seen here.
+    fn chmod_proc(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        node: ProcNode,
+        mode: u32,
+    ) -> Result<(), Errno> {
+        let is_owner = caller.cred.fsuid == 0 || caller.cred.capable(CAP_FOWNER);
+        if node.pid != 0 || node.is_sys() || !is_owner {
+            return Err(Errno::EPERM);
+        }
+        if node == ProcNode::ROOT {
+            let volume = self.mounts.at(place.mount.0).volume;
+            self.volumes[volume.0 as usize].top_mode = Some(mode & 0o7777);
+        }
         Ok(())
     }
 
@@ -399,10 +424,16 @@ impl Fs {
         lost.errno
     }
 
+    /// Whether relatime takes an access down because something changed since the last.
+    pub(super) fn access_is_due(&self, inode: InodeId) -> bool {
+        let row = self.inodes.at(inode.0);
+        row.mtime >= row.atime || row.ctime >= row.atime
+    }
+
     fn touch(&mut self, inode: InodeId, now: Timespec) {
         let Some(row) = self.inodes.get(inode.0) else { return };
-        let newer = row.mtime >= row.atime || row.ctime >= row.atime;
-        let due = newer || now.sec.saturating_sub(row.atime.sec) >= RELATIME_SEC;
+        let due =
+            self.access_is_due(inode) || now.sec.saturating_sub(row.atime.sec) >= RELATIME_SEC;
         let read_only = self.volumes[row.volume.0 as usize].read_only;
         if due && row.atime != now && !read_only {
             self.inode_mut(inode).atime = now;

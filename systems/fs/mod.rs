@@ -44,6 +44,7 @@ mod usage;
 mod volume;
 mod walk;
 pub(crate) mod xattr;
+mod xattr_list;
 
 pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;
@@ -256,6 +257,7 @@ impl Fs {
             xattrs,
             seals: None,
             linkable: false,
+            emptied: false,
             watched: false,
             busy: busy::Busy::default(),
         };
@@ -418,8 +420,13 @@ impl Fs {
         (volume.max_inodes, volume.max_pages) = (max_inodes, max_pages);
     }
 
+    /// Whether rmdir(2) took a directory away.
+    pub fn is_emptied(&self, place: Place) -> bool {
+        self.inode(place).is_some_and(|inode| inode.emptied)
+    }
+
     /// Whether a directory was removed (its link count is 0): nothing can be made or listed in it.
-    pub fn is_dead(&self, place: Place) -> bool {
+    fn is_dead(&self, place: Place) -> bool {
         self.inode(place).is_some_and(|inode| inode.nlink == 0)
     }
 }

@@ -6,8 +6,8 @@ use super::walk::{Followed, Last, Lost, Target, Walk};
 use super::{Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Name, Node, Pages, Place};
 use crate::abi::flags::{
     IN_CREATE, IN_OPEN, O_ACCMODE, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW,
-    O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
-    S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX,
+    O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, RESOLVE_CACHED, S_IFBLK, S_IFCHR, S_IFDIR,
+    S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX,
 };
 use crate::abi::{Errno, Timespec};
 use alloc::format;
@@ -176,6 +176,12 @@ impl Fs {
         };
         match reached {
             Ok(reached) => Ok((reached, directory, walk.followed)),
+            // What is not there, or may not be looked at, is looked for on the disk.
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG)
+                if caller.resolve & RESOLVE_CACHED != 0 =>
+            {
+                Err(Errno::EAGAIN.into())
+            }
             Err(errno) => Err(walk.lost(errno)),
         }
     }

@@ -89,7 +89,7 @@ impl Fs {
     }
 
     /// The kind of file system that changes at a place are kept on.
-    pub(super) fn kept_on(&self, place: Place) -> VolumeKind {
+    pub fn kept_on(&self, place: Place) -> VolumeKind {
         self.kept_volume(place).kind
     }
 
@@ -153,7 +153,7 @@ impl Fs {
 
     fn is_opaque(&self, entry: EntryId) -> bool {
         let xattrs = self.inode_of(entry).xattrs.as_ref();
-        xattrs.and_then(|all| all.get(OPAQUE)).is_some_and(|value| value.as_ref() == b"y")
+        xattrs.and_then(|all| all.get(OPAQUE)).is_some_and(|value| value == b"y")
     }
 
     /// Whether an entry of a layer says that there is nothing.
@@ -405,7 +405,7 @@ impl Fs {
         let [atime, mtime, ctime, btime] = [old.atime, old.mtime, old.ctime, old.btime];
         let mut xattrs = old.xattrs.clone();
         if let Some(all) = &mut xattrs {
-            all.retain(|name, _| !name.starts_with(PRIVATE) || name.starts_with(ESCAPED));
+            all.retain(|name| !name.starts_with(PRIVATE) || name.starts_with(ESCAPED));
         }
         let row = self.inodes.at(to.0);
         let (before, volume) = (row.held(), row.volume);

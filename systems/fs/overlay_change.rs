@@ -8,7 +8,7 @@
 
 use super::overlay::{ESCAPED, OPAQUE, PRIVATE};
 use super::usage::Held;
-use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place, VolumeId};
+use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place, VolumeId, VolumeKind};
 use crate::abi::{Errno, Timespec};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -104,9 +104,13 @@ impl Fs {
 
     /// Sets an attribute by which layers speak to each other.
     fn set_private(&mut self, inode: InodeId, name: &[u8], value: &[u8]) {
+        let volume = self.inodes.at(inode.0).volume;
+        let is_ext4 = self.volumes[volume.0 as usize].kind == VolumeKind::Ext4;
         let row = self.inode_mut(inode);
-        let (volume, before) = (row.volume, row.held());
-        row.xattrs.get_or_insert_default().insert(name.into(), value.into());
+        let before = row.held();
+        let all = row.xattrs.get_or_insert_default();
+        let is_inner = is_ext4 && all.room(name, value) == Some(true);
+        all.insert(name, value, is_inner);
         let after = row.held();
         self.count_held(volume, before, after);
     }

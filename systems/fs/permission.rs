@@ -2,7 +2,7 @@
 
 use super::procfs::attributes_of;
 use super::volume::mount_flags::{MOUNT_NODEV, MOUNT_NOEXEC, MOUNT_NOSUID};
-use super::{Caller, Fs, InodeId, Node, Place};
+use super::{Caller, Fs, InodeId, Node, Place, ProcNode};
 use crate::abi::credentials::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
 use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX, S_IXGRP};
 use crate::abi::{Credentials, Errno};
@@ -55,7 +55,15 @@ impl Fs {
                 let mode = inode.mode | inode.kind.type_bits();
                 Attributes { mode, uid: inode.uid, gid: inode.gid }
             }
-            Node::Proc(node) => attributes_of(caller.proc, node),
+            Node::Proc(node) => {
+                let shown = attributes_of(caller.proc, node);
+                let changed = match node {
+                    ProcNode::ROOT => self.mounted_volume(place).top_mode,
+                    _ => None,
+                };
+                let mode = changed.map_or(shown.mode, |mode| shown.mode & S_IFMT | mode);
+                Attributes { mode, ..shown }
+            }
         }
     }
 

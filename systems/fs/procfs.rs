@@ -324,6 +324,20 @@ impl ProcNode {
         matches!(self.id, ProcId::Pid | ProcId::Tid)
     }
 
+    /// Whether it is /proc/sys or lies below it.
+    pub fn is_sys(self) -> bool {
+        let mut row = self.row();
+        while row.id != ProcId::Root && row.id != ProcId::Sys {
+            row = &TABLE[row.parent as usize];
+        }
+        row.id == ProcId::Sys
+    }
+
+    /// Whether lseek(2) counts from its end, 0: memory of a process is no text that is made.
+    pub fn has_end(self) -> bool {
+        matches!(self.id, ProcId::Environ | ProcId::Cmdline)
+    }
+
     /// Whether it is the list of the descriptors of whoever looks, who may do all with it.
     pub(super) fn lists_descriptors_of(self, view: &dyn ProcView) -> bool {
         self.id == ProcId::Fd && self.pid == view.current().0

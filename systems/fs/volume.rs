@@ -89,6 +89,8 @@ pub struct KindFacts {
     pub end_of_directory: i64,
     /// Whether a directory answers SEEK_DATA and SEEK_HOLE, and SEEK_END (lseek(2)).
     pub seeks_holes_of_directories: bool,
+    /// What O_DIRECT's offsets and lengths must be multiples of.
+    pub direct_bytes: u64,
     /// Whether RWF_DONTCACHE, and of reads RWF_NOWAIT, are taken (preadv2(2)).
     pub drops_cache: bool,
     /// Longest target of a symbolic link.
@@ -99,9 +101,8 @@ pub struct KindFacts {
     pub seconds: (i64, i64),
     /// Whether a read of no bytes counts as an access.
     pub empty_reads_count: bool,
-    /// Room for an inode's extended attributes alone, 0 = none at all. For ext4 its one block of them;
-    /// what fits beside it in the inode is left out.
-    pub max_xattr_bytes: usize,
+    /// Whether there are extended attributes.
+    pub has_xattrs: bool,
     /// Whether `user.` attributes exist.
     pub user_xattrs: bool,
     /// Whether each further link of a file counts as an inode, and attributes by their bytes
@@ -125,12 +126,13 @@ const TMPFS: KindFacts = KindFacts {
     removed_is_empty: false,
     end_of_directory: i32::MAX as i64,
     seeks_holes_of_directories: false,
+    direct_bytes: 1,
     drops_cache: false,
     max_symlink_bytes: 4095,
     inline_target_bytes: 127,
     seconds: ANY_SECOND,
     empty_reads_count: true,
-    max_xattr_bytes: usize::MAX,
+    has_xattrs: true,
     user_xattrs: true,
     counts_inode_space: true,
     has_seals: true,
@@ -162,12 +164,13 @@ impl VolumeKind {
                 removed_is_empty: true,
                 end_of_directory: i64::MAX,
                 seeks_holes_of_directories: true,
+                direct_bytes: 512,
                 drops_cache: true,
                 max_symlink_bytes: 4095,
                 inline_target_bytes: 59,
                 seconds: (-(1 << 31), (1 << 34) - (1 << 31) - 1),
                 empty_reads_count: false,
-                max_xattr_bytes: 4096 - 36,
+                has_xattrs: true,
                 user_xattrs: true,
                 counts_inode_space: false,
                 has_seals: false,
@@ -183,16 +186,16 @@ impl VolumeKind {
             },
             VolumeKind::Devtmpfs => &KindFacts { name: "devtmpfs", ..TMPFS },
             VolumeKind::Devpts => {
-                &KindFacts { name: "devpts", magic: 0x1cd1, max_xattr_bytes: 0, ..TMPFS }
+                &KindFacts { name: "devpts", magic: 0x1cd1, has_xattrs: false, ..TMPFS }
             }
             VolumeKind::Proc => {
-                &KindFacts { name: "proc", magic: 0x9fa0, max_xattr_bytes: 0, ..TMPFS }
+                &KindFacts { name: "proc", magic: 0x9fa0, has_xattrs: false, ..TMPFS }
             }
             VolumeKind::Ramfs => &KindFacts {
                 name: "ramfs",
                 magic: 0x8584_58f6,
                 dir_bytes: (0, 0),
-                max_xattr_bytes: 0,
+                has_xattrs: false,
                 user_xattrs: false,
                 counts_inode_space: false,
                 has_seals: false,
@@ -233,6 +236,8 @@ pub struct Volume {
     pub layers: Option<Box<Layers>>,
     /// What users and groups may take of it.
     pub quotas: Option<Box<Quotas>>,
+    /// The permission bits of the top of a /proc, if somebody has changed them.
+    pub top_mode: Option<u32>,
 }
 
 /// What was given when a volume was mounted (mount(2), tmpfs(5)).
@@ -263,6 +268,8 @@ const HAS_OPTIONS: u8 = 2;
 const HAS_LAYERS: u8 = 4;
 /// What its quotas are follows before them.
 const HAS_QUOTAS: u8 = 8;
+/// The mode of its top follows before these.
+const HAS_TOP_MODE: u8 = 16;
 
 impl<'a> Wire<'a> for Volume {
     fn put(&self, out: &mut Vec<u8>) {
@@ -272,7 +279,8 @@ impl<'a> Wire<'a> for Volume {
         let options = self.options.map_or(0, |_| HAS_OPTIONS);
         let layers = self.layers.as_ref().map_or(0, |_| HAS_LAYERS);
         let quotas = self.quotas.as_ref().map_or(0, |_| HAS_QUOTAS);
-        out.push(u8::from(self.read_only) | options | layers | quotas);
+        let top_mode = self.top_mode.map_or(0, |_| HAS_TOP_MODE);
+        out.push(u8::from(self.read_only) | options | layers | quotas | top_mode);
         self.root.put(out);
         let numbers = [self.inodes, self.max_inodes, self.pages, self.held_bytes, self.max_pages];
         for number in numbers {
@@ -280,6 +288,9 @@ impl<'a> Wire<'a> for Volume {
         }
         if let Some(options) = &self.options {
             options.put(out);
+        }
+        if let Some(mode) = self.top_mode {
+            mode.put(out);
         }
         if let Some(quotas) = &self.quotas {
             quotas.options.put(out);
@@ -294,14 +305,18 @@ impl<'a> Wire<'a> for Volume {
         let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
         let bits = from.byte()?;
         let is_overlay = bits & HAS_LAYERS != 0;
-        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS
+        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS | HAS_TOP_MODE
             || is_overlay != (kind == VolumeKind::Overlay)
         {
-            return Err(from.error("0 to 15 for what is known of a volume, layers of an overlay"));
+            return Err(from.error("0 to 31 for what is known of a volume, layers of an overlay"));
         }
         let root = Node::get(from)?;
         let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
         let options = if bits & HAS_OPTIONS == 0 { None } else { Some(VolumeOptions::get(from)?) };
+        let top_mode = if bits & HAS_TOP_MODE == 0 { None } else { Some(u32::get(from)?) };
+        if top_mode.is_some_and(|mode| mode > 0o7777) {
+            return Err(from.error("permission bits up to 07777"));
+        }
         let quotas = if bits & HAS_QUOTAS == 0 { None } else { Some(QuotaOptions::get(from)?) };
         let layers = if is_overlay { Some(Box::new(Layers::get(from)?)) } else { None };
         let read_only = bits & 1 != 0;
@@ -320,6 +335,7 @@ impl<'a> Wire<'a> for Volume {
             options,
             layers,
             quotas: quotas.map(|options| Box::new(Quotas::new(options))),
+            top_mode,
         })
     }
 }
@@ -434,6 +450,7 @@ impl Volume {
             options: None,
             layers: None,
             quotas: None,
+            top_mode: None,
         }
     }
 
