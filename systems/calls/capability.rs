@@ -67,6 +67,9 @@ impl Kernel {
                 }
                 self.rows[process].death_signal = signal as u8;
             }
+            (PR_SET_DUMPABLE, [is @ 0..=1, ..]) => {
+                self.rows[process].undumpable = is == 0;
+            }
             (PR_SET_CHILD_SUBREAPER, [is, ..]) => {
                 self.rows[process].subreaper = is != 0;
             }
@@ -85,6 +88,7 @@ impl Kernel {
         let told = |number: i64| Ok(Answer::value(number));
         Some(match (option, args) {
             (PR_GET_PDEATHSIG, _) => written(i64::from(process.death_signal)),
+            (PR_GET_DUMPABLE, _) => told(i64::from(!process.undumpable)),
             (PR_GET_CHILD_SUBREAPER, _) => written(i64::from(process.subreaper)),
             (PR_GET_KEEPCAPS, _) => told(i64::from(who.is_secure(SECBIT_KEEP_CAPS))),
             (PR_GET_SECUREBITS, _) => told(i64::from(who.securebits)),

@@ -239,7 +239,7 @@ impl Kernel {
         }
         if others {
             let process = self.rows[task].process;
-            self.rows[process].death_signal = 0;
+            (self.rows[process].death_signal, self.rows[process].undumpable) = (0, true);
         }
         Ok(Answer::default())
     }

@@ -299,9 +299,18 @@ impl Kernel {
             return Ok(());
         }
         let block = self.fs.kept_on(place).facts().direct_bytes;
-        let end = if writes { self.largest_offset(place) } else { self.end_of(place) };
-        let is_whole = offset.is_multiple_of(block) && count.is_multiple_of(block);
-        if is_whole || offset >= end { Ok(()) } else { Err(Errno::EINVAL) }
+        let end = offset.saturating_add(count);
+        let is_right = if writes {
+            offset >= self.largest_offset(place)
+                || offset.is_multiple_of(block) && count.is_multiple_of(block)
+        } else {
+            // Zeros of a hole are no blocks.
+            let is_hole = |at| self.fs.pages(place).is_none_or(|pages| pages.is_hole(at));
+            offset >= self.end_of(place)
+                || (offset.is_multiple_of(block) || is_hole(offset))
+                    && (end.is_multiple_of(block) || is_hole(end - 1))
+        };
+        if is_right { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     pub(crate) fn end_of(&self, place: Place) -> u64 {

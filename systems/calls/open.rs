@@ -116,6 +116,7 @@ impl Kernel {
             fs::Target::Place(place) => place,
             fs::Target::Object(node) => {
                 let row = self.object_of(node)?;
+                self.may_reopen(task, row, flags)?;
                 may_be_direct(flags)?;
                 return self.reopen(task, (fd, row), kept, cloexec);
             }
@@ -190,6 +191,26 @@ impl Kernel {
             (5, 0) if self.rows[self.rows[task].process].tty != 0 => Ok(()),
             _ => Err(Errno::ENXIO),
         }
+    }
+
+    /// What has no name has a mode and an owner all the same: those of anonymous inodes are root's.
+    fn may_reopen(&self, task: TaskRow, row: DescriptionRow, flags: u32) -> Result<(), Errno> {
+        let (mode, uid, gid) = match self.rows[row].target {
+            Target::Pipe(pipe, _) => {
+                let pipe = &self.rows[pipe];
+                (pipe.mode, pipe.uid, pipe.gid)
+            }
+            Target::Socket(socket) => {
+                let socket = &self.rows[socket];
+                (socket.mode, socket.uid, socket.gid)
+            }
+            Target::File(_) | Target::Object(_) => (0o600, 0, 0),
+        };
+        let who = &self.rows[task].credentials;
+        if flags & O_PATH == 0 && !fs::allows(who, (mode, uid, gid), fs::access_mask(flags)) {
+            return Err(Errno::EACCES);
+        }
+        Ok(())
     }
 
     /// `/dev/fd/N` of a pipe: a new description of the same pipe.

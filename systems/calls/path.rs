@@ -426,7 +426,12 @@ impl Kernel {
     /// CAP_DAC_READ_SEARCH (linkat(2), ENOENT).
     fn may_link_open(&self, task: TaskRow, fd: i32) -> Result<(), Errno> {
         let who = &self.rows[task].credentials;
-        let opener = self.rows[self.fd(task, fd)?.description].opener;
+        let description = &self.rows[self.fd(task, fd)?.description];
+        // What lies on no mount of a tree cannot be linked anyway.
+        if !matches!(description.target, Target::File(_)) {
+            return Ok(());
+        }
+        let opener = description.opener;
         let is_own = who.serial != 0 && who.serial == opener;
         if is_own || who.capable(CAP_DAC_READ_SEARCH) { Ok(()) } else { Err(Errno::ENOENT) }
     }

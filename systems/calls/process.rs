@@ -198,6 +198,7 @@ impl Kernel {
             exit_signal,
             vfork_parent,
             limits: from.limits.clone(),
+            undumpable: from.undumpable,
             exe,
             text,
             text_bytes,

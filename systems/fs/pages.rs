@@ -374,6 +374,11 @@ impl Pages {
         }
     }
 
+    /// Whether a byte lies in no page.
+    pub fn is_hole(&self, offset: u64) -> bool {
+        self.page(offset / PAGE_BYTES).is_none()
+    }
+
     /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is
     /// `ENXIO`.
     pub fn seek_data(&self, offset: u64) -> Option<u64> {

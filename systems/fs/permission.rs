@@ -23,6 +23,11 @@ pub(super) struct Attributes {
     pub(super) gid: u32,
 }
 
+/// Whether mode, owner and group of what is no directory allow all of `mask`.
+pub fn allows(cred: &Credentials, (mode, uid, gid): (u32, u32, u32), mask: u32) -> bool {
+    Attributes { mode, uid, gid }.allow(cred, mask)
+}
+
 impl Attributes {
     /// Whether the credentials allow all of `mask`.
     fn allow(&self, cred: &Credentials, mask: u32) -> bool {
@@ -44,6 +49,19 @@ impl Attributes {
             return true;
         }
         (mask & MAY_EXEC == 0 || self.mode & 0o111 != 0) && cred.capable(CAP_DAC_OVERRIDE)
+    }
+}
+
+impl Attributes {
+    /// Whether a file of /proc/sys, which is root's, may be used (proc_sys(5)).
+    fn sysctl_allows(&self, cred: &Credentials, mask: u32) -> bool {
+        let is_file = self.mode & S_IFMT == S_IFREG;
+        let bits = match cred {
+            _ if cred.euid == 0 => self.mode >> 6,
+            _ if cred.egid == 0 || cred.groups.contains(&0) => self.mode >> 3,
+            _ => self.mode,
+        };
+        !(is_file && mask & MAY_EXEC != 0) && mask & !bits & 7 == 0
     }
 }
 
@@ -80,6 +98,11 @@ impl Fs {
         let own = match place.node {
             Node::Proc(node) if mask & MAY_WRITE != 0 && node.is_immutable() => {
                 return Err(Errno::EPERM);
+            }
+            // Its bits hold for all, whatever their capabilities.
+            Node::Proc(node) if node.is_sys() => {
+                let may = attributes.sysctl_allows(caller.cred, mask);
+                return if may { Ok(()) } else { Err(Errno::EACCES) };
             }
             Node::Proc(node) => node.lists_descriptors_of(caller.proc),
             Node::Entry(_) => false,

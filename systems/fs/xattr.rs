@@ -5,7 +5,7 @@
 use super::acl::is_acl;
 use super::usage::{xattr_bytes, xattr_space};
 use super::xattr_list::Xattrs;
-use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place, VolumeKind};
+use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Node, Place, VolumeKind};
 use crate::abi::credentials::{CAP_SETFCAP, CAP_SYS_ADMIN};
 use crate::abi::flags::{IN_ATTRIB, S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
 use crate::abi::{Errno, Timespec};
@@ -51,6 +51,11 @@ impl Fs {
     ) -> Result<(), Errno> {
         let hidden = if write { Errno::EPERM } else { Errno::ENODATA };
         let attributes = self.attributes(caller, place);
+        if let (Node::Proc(node), true) = (place.node, write)
+            && node.is_immutable()
+        {
+            return Err(Errno::EPERM);
+        }
         match space(name) {
             Some(Space::Security)
                 if write && name != CAPABILITY && !caller.cred.capable(CAP_SYS_ADMIN) =>

@@ -99,11 +99,6 @@ impl Xattrs {
         (others(false) + own <= BLOCK_BYTES).then_some(false)
     }
 
-    /// Whether one lies in a block of its own.
-    pub(super) fn has_block(&self) -> bool {
-        self.inner.len() < self.all.len()
-    }
-
     /// Sets an attribute; `is_inner` is what [`Xattrs::room`] says of ext4.
     pub(super) fn insert(&mut self, name: &[u8], value: &[u8], is_inner: bool) {
         self.all.insert(name.into(), value.into());

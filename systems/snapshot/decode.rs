@@ -465,7 +465,8 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, cpu_timers, death_signal, maker, old_foreground) = super::extras::get_rare(from)?;
+    let (limits, cpu_timers, death_signal, maker, old_foreground, undumpable) =
+        super::extras::get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -491,6 +492,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         pending,
         did_exec,
         subreaper,
+        undumpable,
         death_signal,
         vfork_parent,
         ending,

@@ -4,7 +4,7 @@ use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OPENER,
-    HAS_OWNER, IS_TOLD, WAITS_ALWAYS,
+    HAS_OWNER, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
 };
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
@@ -283,6 +283,7 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
             | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
             | has(process.death_signal != 0, HAS_DEATH_SIGNAL)
             | has(process.maker != 0, HAS_MAKER)
+            | has(process.undumpable, IS_UNDUMPABLE)
             | has(process.old_foreground != 0, HAS_OLD_FOREGROUND),
     );
     if let Some(limits) = &process.limits {

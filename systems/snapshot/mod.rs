@@ -40,6 +40,8 @@ const HAS_DEATH_SIGNAL: u8 = 4;
 const HAS_MAKER: u8 = 8;
 /// A leader of a session whose terminal was hung up knows who was in the foreground.
 const HAS_OLD_FOREGROUND: u8 = 16;
+/// A process became somebody else.
+const IS_UNDUMPABLE: u8 = 32;
 /// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
 const WAITS_ALWAYS: u32 = 0x100;
 /// An owner of whom more is known than its number.
