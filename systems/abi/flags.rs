@@ -247,6 +247,10 @@ pub const fn is_of_interface(request: u64) -> bool {
 }
 
 constants! {
+    /// What PR_SET_DUMPABLE of prctl(2) is given.
+    DUMPABLE: u32 { SUID_DUMP_DISABLE = 0, SUID_DUMP_USER = 1 }
+}
+constants! {
     /// Operations of prctl(2) that change or tell what the kernel models.
     PRCTL_OPTIONS: u32 {
         PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4,

@@ -304,11 +304,10 @@ impl Kernel {
             offset >= self.largest_offset(place)
                 || offset.is_multiple_of(block) && count.is_multiple_of(block)
         } else {
-            // Zeros of a hole are no blocks.
-            let is_hole = |at| self.fs.pages(place).is_none_or(|pages| pages.is_hole(at));
-            offset >= self.end_of(place)
-                || (offset.is_multiple_of(block) || is_hole(offset))
-                    && (end.is_multiple_of(block) || is_hole(end - 1))
+            // Zeros of a hole are no blocks; behind a part of one all is out of step.
+            let whole = if offset.is_multiple_of(block) { end - end % block } else { offset };
+            let is_hole = |pages: &Pages| pages.is_hole(whole, end - whole);
+            offset >= self.end_of(place) || self.fs.pages(place).is_none_or(is_hole)
         };
         if is_right { Ok(()) } else { Err(Errno::EINVAL) }
     }

@@ -374,9 +374,10 @@ impl Pages {
         }
     }
 
-    /// Whether a byte lies in no page.
-    pub fn is_hole(&self, offset: u64) -> bool {
-        self.page(offset / PAGE_BYTES).is_none()
+    /// Whether none of some bytes lies in a page.
+    pub fn is_hole(&self, offset: u64, count: u64) -> bool {
+        let end = offset.saturating_add(count).div_ceil(PAGE_BYTES);
+        count == 0 || self.present_in(offset / PAGE_BYTES, end).next().is_none()
     }
 
     /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is

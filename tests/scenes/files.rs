@@ -354,6 +354,7 @@ fn changes_in_proc() -> Program {
 fn direct() -> Program {
     let counts = [0, 1, 512, 1000, 1024];
     let offsets = [0, 1, 512, 9728, 10_000, 10_240];
+    let holes = [pread(3, 100, 4096), pread(4, 100, 10_001), pread(4, 100, 40_001)];
     let reads = offsets.iter().flat_map(|at| counts.map(|count| pread(4, count, *at)));
     let writes = [0, 1, 10_240].iter().flat_map(|at| counts.map(|n| pwrite(4, n as usize, *at)));
     all([
@@ -361,6 +362,11 @@ fn direct() -> Program {
         pwrite(3, 10_000, 0),
         open("/tmp/f", "O_RDWR|O_DIRECT"),
         all(reads),
+        truncate(4, 50_000),
+        all(holes),
+        pread(4, 5000, 36_001),
+        pwrite(4, 512, 36_864),
+        pread(4, 5000, 36_001),
         all(writes),
         fstat(4),
         read(4, 512),
@@ -433,6 +439,76 @@ fn huge() -> Program {
     all([all(sizes), long, plain])
 }
 
+/// Who is somebody else than before shows nothing of itself.
+fn somebody_else() -> Program {
+    let readlink = |path: &str| call("readlink", json!({"path": path, "bufsiz": 100}));
+    let dumpable = || call("prctl", json!({"option": "PR_GET_DUMPABLE"}));
+    let set = |is: u64| call("prctl", json!({"option": "PR_SET_DUMPABLE", "arg2": is}));
+    let looks = |pid: i64| {
+        let names = ["status", "fd", "cwd", "environ", "comm", "fdinfo", "task"];
+        all(names.map(|name| stat(&format!("/proc/{pid}/{name}"))))
+    };
+    let opens = || {
+        let names = ["status", "environ", "comm", "fd", "fdinfo"];
+        all(names.map(|name| open(&format!("/proc/self/{name}"), "O_RDONLY")))
+    };
+    let owner = |program: Program| by(2, program);
+    all([
+        dumpable(),
+        nobody(2),
+        owner(all([dumpable(), opens(), readlink("/proc/self/cwd")])),
+        // Only owners: how many subdirectories a process has is Linux's own.
+        call("access", json!({"path": "/proc/2/environ", "mode": "R_OK"})),
+        owner(fork()),
+        by(3, all([readlink("/proc/2/cwd"), open("/proc/2/status", "O_RDONLY")])),
+        owner(set(1)),
+        owner(all([dumpable(), opens()])),
+        by(3, all([readlink("/proc/2/cwd"), open("/proc/2/environ", "O_RDONLY")])),
+        owner(all([set(0), set(2), dumpable(), opens()])),
+        all(looks(2)
+            .into_iter()
+            .filter(|look| {
+                let path = look["path"].as_str().unwrap_or_default();
+                !path.ends_with("/task")
+            })
+            .map(|look| vec![look])),
+    ])
+}
+
+/// An access mode of 3 asks for both rights and gives none.
+fn neither_right() -> Program {
+    let bind = |flags: &str, source: &str| {
+        call(
+            "mount",
+            json!({"source": source, "target": "/tmp/r", "filesystemtype": "",
+            "mountflags": flags, "data": ""}),
+        )
+    };
+    let locks = ["LOCK_SH|LOCK_NB", "LOCK_EX|LOCK_NB", "LOCK_UN"];
+    let flock = |fd: i64, how: &str| call("flock", json!({"fd": fd, "operation": how}));
+    all([
+        mkdir("/tmp/r"),
+        make("/tmp/r/f"),
+        open("/tmp/r/f", "3"),
+        all(locks.map(|how| flock(4, how))),
+        read(4, 1),
+        write(4, "x"),
+        fstat(4),
+        open("/tmp/r/f", "O_PATH"),
+        all([3, 4, 5].map(|fd| stat(&format!("/proc/self/fd/{fd}")))),
+        bind("MS_BIND", "/tmp/r"),
+        bind("MS_REMOUNT|MS_BIND|MS_RDONLY", "none"),
+        all(["3", "3|O_TRUNC", "O_RDWR", "O_RDONLY"].map(|flags| open("/tmp/r/f", flags))),
+        call("inotify_init1", json!({"flags": "0"})),
+        call("setresuid", json!({"ruid": -1, "euid": 1000, "suid": -1})),
+        open("/proc/self/fd/8", "O_RDONLY"),
+        pipe(),
+        open("/proc/self/fd/9", "O_RDONLY|O_NONBLOCK"),
+        call("fchmod", json!({"fd": 9, "mode": "0000"})),
+        open("/proc/self/fd/9", "O_RDONLY|O_NONBLOCK"),
+    ])
+}
+
 /// All scenes.
 pub(crate) fn scenes() -> Vec<Scene> {
     let mut scenes = vec![
@@ -451,6 +527,8 @@ pub(crate) fn scenes() -> Vec<Scene> {
         ("order of attributes on ext4", attributes_in_order("/tmp/f")),
         ("order of attributes on a tmpfs", attributes_in_order("/dev/shm/f")),
         ("sizes of huge pages", huge()),
+        ("who became somebody else is not dumpable", somebody_else()),
+        ("an access mode of 3", neither_right()),
     ];
     let texts = [
         "/proc",
