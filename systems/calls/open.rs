@@ -117,7 +117,6 @@ impl Kernel {
             fs::Target::Object(node) => {
                 let row = self.object_of(node)?;
                 self.may_reopen(task, row, flags)?;
-                may_be_direct(flags)?;
                 return self.reopen(task, (fd, row), kept, cloexec);
             }
         };
@@ -210,7 +209,7 @@ impl Kernel {
         if flags & O_PATH == 0 && !fs::allows(who, (mode, uid, gid), fs::access_mask(flags)) {
             return Err(Errno::EACCES);
         }
-        Ok(())
+        may_be_direct(flags)
     }
 
     /// `/dev/fd/N` of a pipe: a new description of the same pipe.

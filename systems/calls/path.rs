@@ -407,10 +407,12 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
-        let spot = self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)?;
-        if old.1.is_some_and(|path| path.is_empty()) && old.0 != AT_FDCWD {
+        // Asked for with any path that begins there.
+        let begins_there = old.1.is_some_and(|path| !path.starts_with(b"/"));
+        if flags & AT_EMPTY_PATH != 0 && begins_there && old.0 != AT_FDCWD {
             self.may_link_open(task, old.0)?;
         }
+        let spot = self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)?;
         let at = self.walk_to_parent(task, new.0, new.1)?;
         let Spot::Place(place) = spot else {
             self.fs.may_name(&at)?;

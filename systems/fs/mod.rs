@@ -1,8 +1,8 @@
 //! The file system: inodes, pages, directories, mounts, path walk, and the operations of the file
 //! calls as Linux performs them (path_resolution(7), inode(7), symlink(7), proc(5)).
 //!
-//! A pure data structure. The families of system calls (`calls/`) own descriptors, offsets and
-//! umask, and bring time and credentials with each operation. Every operation first checks
+//! A pure data structure. The families of system calls (`calls/`) own descriptors and offsets,
+//! and bring time, credentials and umask with each operation. Every operation first checks
 //! everything, in Linux's order, and then changes something: an error leaves the tree as it was. No
 //! operation's cost grows with the number of files, and nothing recurses over the depth of the
 //! tree.

@@ -305,6 +305,13 @@ fn openers() -> Program {
         by(2, all([opens(), link(6, "j"), call("setgid", json!({"gid": 0})), link(6, "k")])),
         by(2, all([open("h", "O_PATH"), link(7, "l"), fork()])),
         by(3, all([link(7, "m"), opens(), link(8, "n")])),
+        // With a path it is asked too.
+        by(2, open(".", "O_RDONLY")),
+        all([(2, 8), (3, 8)].map(|(pid, fd)| {
+            let fields = json!({"olddirfd": fd, "oldpath": "h", "newdirfd": "AT_FDCWD",
+                "newpath": "o", "flags": "AT_EMPTY_PATH"});
+            by(pid, call("linkat", fields))
+        })),
     ])
 }
 

@@ -162,7 +162,11 @@ fn accesses(sink: &mut Sink<'_>) {
     let ends = [0, 5, 12_288, (1 << 44) - 4097, (1 << 44) - 4096, i64::MAX - 5];
     for layout in [LAYOUTS[0], LAYOUTS[4]] {
         for (at, count) in ends.iter().flat_map(|at| [0, 5].map(|count| (*at, count))) {
-            let send = |out: i64| json!({"call": "sendfile", "out_fd": out, "in_fd": 3, "offset": at, "count": count});
+            let send = |out: i64| {
+                let mut asked = json!({"call": "sendfile", "in_fd": 3, "offset": at});
+                (asked["out_fd"], asked["count"]) = (out.into(), count.into());
+                asked
+            };
             let splice = json!({"call": "splice", "fd_in": 3, "off_in": at, "fd_out": 8,
                 "len": count, "flags": "SPLICE_F_NONBLOCK"});
             let copy = json!({"call": "copy_file_range", "fd_in": 3, "off_in": at, "fd_out": 6,
