@@ -50,6 +50,7 @@ impl<'k> View<'k> {
             cred: &task.credentials,
             root: context.root,
             cwd: context.cwd,
+            umask: context.umask,
             resolve: 0,
             proc: self,
         }
@@ -121,13 +122,22 @@ impl ProcView for View<'_> {
         }
     }
 
+    fn is_dumpable(&self, pid: u32, tid: u32) -> bool {
+        let row = self.task_row(pid, tid);
+        row.is_none_or(|row| !self.rows[self.rows[row].process].undumpable)
+    }
+
     fn may_inspect(&self, pid: u32, tid: u32) -> bool {
         let Some(target) = self.task_row(pid, tid) else { return false };
         let (own, other) = (&self.rows[self.task].credentials, &self.rows[target].credentials);
-        // ptrace(2): the same process, a capability (CAP_SYS_PTRACE 19), or all ids alike.
+        let is_dumpable = !self.rows[self.rows[target].process].undumpable;
+        // ptrace(2): the same process, a capability (CAP_SYS_PTRACE 19), or all ids alike and no
+        // capability more.
         self.rows[self.task].process == self.rows[target].process
             || own.capable(19)
-            || [other.uid, other.euid, other.suid].iter().all(|uid| *uid == own.fsuid)
+            || is_dumpable
+                && other.permitted & !own.effective == 0
+                && [other.uid, other.euid, other.suid].iter().all(|uid| *uid == own.fsuid)
                 && [other.gid, other.egid, other.sgid].iter().all(|gid| *gid == own.fsgid)
     }
 

@@ -29,7 +29,7 @@ use tickernel::json::Object;
 use tickernel::proptest::{Program, Subject, programs, programs_about};
 
 /// Requests of a program at most.
-const REQUESTS_MAX: usize = 40;
+const REQUESTS_MAX: usize = 60;
 /// Programs of a test.
 const PROGRAMS: u64 = 100;
 /// The same where a call of one process shows what others did before: more can go wrong.

@@ -10,6 +10,8 @@ mod host;
 #[path = "lockstep/ours.rs"]
 mod ours;
 
+#[path = "scenes/files.rs"]
+mod files;
 #[path = "scenes/internet.rs"]
 mod internet;
 #[path = "scenes/notices.rs"]
@@ -40,6 +42,11 @@ fn play(scenes: Vec<Scene>) {
 #[test]
 fn signals_of_input_and_output() {
     play(notices::scenes());
+}
+
+#[test]
+fn corners_of_files() {
+    play(files::scenes());
 }
 
 #[test]

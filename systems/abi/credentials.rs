@@ -59,6 +59,8 @@ pub struct Credentials {
     pub securebits: u32,
     /// prctl(2) PR_SET_NO_NEW_PRIVS.
     pub no_new_privs: bool,
+    /// Which set they are, where it was asked (linkat(2), `AT_EMPTY_PATH`); 0 from each change on.
+    pub serial: u64,
 }
 
 constants! {
@@ -72,6 +74,8 @@ constants! {
 /// Bit of the encoded permitted set that says that the sets below follow. Without it they are what
 /// a task has that never asked for others.
 const MORE: u64 = 1 << 63;
+/// The same for the number of the set, which comes first.
+const HAS_SERIAL: u64 = 1 << 62;
 
 impl<'a> Wire<'a> for Credentials {
     fn put(&self, out: &mut Vec<u8>) {
@@ -80,11 +84,16 @@ impl<'a> Wire<'a> for Credentials {
         self.groups.put(out);
         self.effective.put(out);
         let plain = Self { groups: Vec::new(), ..self.clone() };
-        if plain == plain.clone().without_others() {
-            self.permitted.put(out);
+        let is_plain = plain == plain.clone().without_others();
+        let more = if is_plain { 0 } else { MORE };
+        let numbered = if self.serial == 0 { 0 } else { HAS_SERIAL };
+        (self.permitted | more | numbered).put(out);
+        if self.serial != 0 {
+            self.serial.put(out);
+        }
+        if is_plain {
             return;
         }
-        (self.permitted | MORE).put(out);
         [self.inheritable, self.bounding, self.ambient].put(out);
         (self.securebits, self.no_new_privs).put(out);
     }
@@ -95,7 +104,9 @@ impl<'a> Wire<'a> for Credentials {
         let (groups, effective, permitted) = (Wire::get(from)?, u64::get(from)?, u64::get(from)?);
         let who =
             Self { uid, euid, suid, fsuid, gid, egid, sgid, fsgid, groups, ..Self::default() };
-        let who = Self { effective, permitted: permitted & !MORE, ..who };
+        let serial = if permitted & HAS_SERIAL != 0 { u64::get(from)? } else { 0 };
+        let own = permitted & !(MORE | HAS_SERIAL);
+        let who = Self { effective, permitted: own, serial, ..who };
         if permitted & MORE == 0 {
             return Ok(who.without_others());
         }

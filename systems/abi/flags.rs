@@ -247,9 +247,14 @@ pub const fn is_of_interface(request: u64) -> bool {
 }
 
 constants! {
+    /// What PR_SET_DUMPABLE of prctl(2) is given.
+    DUMPABLE: u32 { SUID_DUMP_DISABLE = 0, SUID_DUMP_USER = 1 }
+}
+constants! {
     /// Operations of prctl(2) that change or tell what the kernel models.
     PRCTL_OPTIONS: u32 {
-        PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2, PR_GET_KEEPCAPS = 7,
+        PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4,
+        PR_GET_KEEPCAPS = 7,
         PR_SET_KEEPCAPS = 8, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP = 24, PR_GET_SECUREBITS = 27,
         PR_SET_SECUREBITS = 28, PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER = 37,
         PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39, PR_CAP_AMBIENT = 47,

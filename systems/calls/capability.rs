@@ -28,6 +28,7 @@ impl Kernel {
         }
         (who.effective, who.permitted, who.inheritable) = (effective, permitted, inheritable);
         who.ambient &= permitted & inheritable;
+        who.serial = 0;
         Ok(Answer::default())
     }
 
@@ -45,12 +46,14 @@ impl Kernel {
                 }
                 who.securebits &= !SECBIT_KEEP_CAPS;
                 who.securebits |= if keep == 1 { SECBIT_KEEP_CAPS } else { 0 };
+                who.serial = 0;
             }
             (PR_CAPBSET_DROP, [capability, ..]) => {
                 if !who.capable(CAP_SETPCAP) {
                     return Err(Errno::EPERM.into());
                 }
                 who.bounding &= !set_of(capability)?;
+                who.serial = 0;
             }
             (PR_SET_SECUREBITS, [bits, ..]) => return set_securebits(who, bits),
             (PR_SET_NO_NEW_PRIVS, [1, 0, 0, 0]) => who.no_new_privs = true,
@@ -63,6 +66,9 @@ impl Kernel {
                     return Err(Errno::EINVAL.into());
                 }
                 self.rows[process].death_signal = signal as u8;
+            }
+            (PR_SET_DUMPABLE, [is @ 0..=1, ..]) => {
+                self.rows[process].undumpable = is == 0;
             }
             (PR_SET_CHILD_SUBREAPER, [is, ..]) => {
                 self.rows[process].subreaper = is != 0;
@@ -82,6 +88,7 @@ impl Kernel {
         let told = |number: i64| Ok(Answer::value(number));
         Some(match (option, args) {
             (PR_GET_PDEATHSIG, _) => written(i64::from(process.death_signal)),
+            (PR_GET_DUMPABLE, _) => told(i64::from(!process.undumpable)),
             (PR_GET_CHILD_SUBREAPER, _) => written(i64::from(process.subreaper)),
             (PR_GET_KEEPCAPS, _) => told(i64::from(who.is_secure(SECBIT_KEEP_CAPS))),
             (PR_GET_SECUREBITS, _) => told(i64::from(who.securebits)),
@@ -116,7 +123,7 @@ fn set_securebits(who: &mut Credentials, bits: u64) -> CallResult {
     if bits & !all != 0 || changed != 0 || !who.capable(CAP_SETPCAP) {
         return Err(Errno::EPERM.into());
     }
-    who.securebits = new;
+    (who.securebits, who.serial) = (new, 0);
     Ok(Answer::default())
 }
 
@@ -126,7 +133,7 @@ fn ambient(who: &mut Credentials, operation: u64, capability: u64) -> CallResult
         if capability != 0 {
             return Err(Errno::EINVAL.into());
         }
-        who.ambient = 0;
+        (who.ambient, who.serial) = (0, 0);
         return Ok(Answer::default());
     }
     let set = set_of(capability)?;
@@ -142,6 +149,7 @@ fn ambient(who: &mut Credentials, operation: u64, capability: u64) -> CallResult
         }
         _ => return Err(Errno::EINVAL.into()),
     }
+    who.serial = 0;
     Ok(Answer::default())
 }
 

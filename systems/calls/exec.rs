@@ -9,7 +9,7 @@ use crate::abi::flags::*;
 use crate::calls::path::{Spot, path_bytes};
 use crate::components::ProcessText;
 use crate::event::{Answer, Path};
-use crate::fs::{Kind, MAY_EXEC, Place};
+use crate::fs::{Kind, MAY_EXEC, MAY_READ, Place};
 use crate::kernel::{CallResult, Kernel};
 use crate::procview::caller;
 use crate::rows::{ProcessRow, TaskRow};
@@ -160,8 +160,15 @@ impl Kernel {
         let (mode, uid, gid) =
             self.fs.inode(place).map_or((0, 0, 0), |inode| (inode.mode, inode.uid, inode.gid));
         let mode = if self.fs.sets_ids(place) { mode } else { 0 };
+        let is_readable = {
+            caller!(self, task => caller);
+            self.fs.permission(&caller, place, MAY_READ).is_ok()
+        };
         let who: &mut Credentials = &mut self.rows[task].credentials;
+        who.serial = 0;
         let (old_euid, old_egid) = (who.euid, who.egid);
+        let old = (who.fsuid, who.fsgid, who.permitted);
+        let is_plain = is_readable && who.euid == who.uid && who.egid == who.gid;
         if mode & S_ISUID != 0 && !who.no_new_privs {
             who.euid = uid;
         }
@@ -171,8 +178,11 @@ impl Kernel {
         (who.suid, who.fsuid, who.sgid, who.fsgid) = (who.euid, who.euid, who.egid, who.egid);
         let gained = who.euid != old_euid || who.egid != old_egid;
         super::capability::exec(who, gained);
-        if gained {
-            let process = self.rows[task].process;
+        let more =
+            gained || (who.fsuid, who.fsgid) != (old.0, old.1) || who.permitted & !old.2 != 0;
+        let process = self.rows[task].process;
+        self.rows[process].undumpable = more || !is_plain;
+        if more {
             self.rows[process].death_signal = 0;
         }
     }

@@ -92,6 +92,7 @@ static OWNER: Credentials = Credentials {
     ambient: 0,
     securebits: 0,
     no_new_privs: false,
+    serial: 0,
 };
 
 /// A tree of the face and the time at which it is touched.
@@ -105,7 +106,7 @@ struct Tree<'k> {
 macro_rules! caller {
     ($tree:ident => $caller:ident) => {
         let root = $tree.fs.root();
-        let $caller = Caller { cred: &OWNER, root, cwd: root, resolve: 0, proc: &Nobody };
+        let $caller = Caller { cred: &OWNER, root, cwd: root, umask: 0, resolve: 0, proc: &Nobody };
     };
 }
 
@@ -166,7 +167,7 @@ impl Kernel {
     /// Whether there is a guarded directory at all.
     pub(crate) fn tree_has_guard(&self) -> bool {
         let root = self.fs.root();
-        let caller = Caller { cred: &OWNER, root, cwd: root, resolve: 0, proc: &Nobody };
+        let caller = Caller { cred: &OWNER, root, cwd: root, umask: 0, resolve: 0, proc: &Nobody };
         matches!(
             self.fs.plain_walk(&caller, None, super::face_files::GUARDED, false),
             Some(Plain::Place(_))
@@ -179,7 +180,7 @@ impl Kernel {
             return None;
         }
         let root = self.fs.root();
-        let caller = Caller { cred: &OWNER, root, cwd: root, resolve: 0, proc: &Nobody };
+        let caller = Caller { cred: &OWNER, root, cwd: root, umask: 0, resolve: 0, proc: &Nobody };
         self.fs.plain_walk(&caller, None, path, follow)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns Linux's order of checks, and which modes a kind of file system has: ext4 all but unsharing
 //! and written zeros (which need a disk that can), tmpfs room and holes. Room that is only reserved
-//! is a hole, as lseek(2) sees it.
+//! is a hole, as lseek(2) sees it, and costs nothing but where room was limited (tmpfs(5), `size`).
 
 use super::io::Thing;
 use crate::abi::Errno;
@@ -158,6 +158,8 @@ impl Kernel {
         }
         let keeps = mode & FALLOC_FL_KEEP_SIZE != 0;
         self.fs.may_provide(place, (range.offset, range.len))?;
+        caller!(self, task => caller);
+        self.fs.provide(&caller, place, (range.offset, range.len))?;
         if !keeps && range.end() > self.end_of(place) {
             return self.truncate_place(task, place, range.end());
         }

@@ -3,7 +3,9 @@
 //!
 //! Not here: capabilities (`capability.rs`).
 
-use crate::abi::credentials::{CAP_SETGID, CAP_SETUID, CAP_SYS_RESOURCE, Credentials};
+use crate::abi::credentials::{
+    CAP_DAC_READ_SEARCH, CAP_SETGID, CAP_SETUID, CAP_SYS_RESOURCE, Credentials,
+};
 use crate::abi::flags::RLIMIT_NOFILE;
 use crate::abi::{Errno, Rlimit};
 use crate::components::Life;
@@ -192,7 +194,21 @@ impl Kernel {
         }
         let new_effective = new[1].unwrap_or(effective);
         let new = [new[0].unwrap_or(real), new_effective, new[2].unwrap_or(saved), new_effective];
+        if new == ids(&self.rows[task].credentials, kind) {
+            return Ok(Answer::default());
+        }
         self.change_ids(task, kind, new)
+    }
+
+    /// The number of a task's credentials, the same as long as nobody sets any of them; 0 for who
+    /// needs none.
+    pub(crate) fn credentials_serial(&mut self, task: TaskRow) -> u64 {
+        let who = &self.rows[task].credentials;
+        if who.serial == 0 && !who.capable(CAP_DAC_READ_SEARCH) {
+            let serial = self.next_id();
+            self.rows[task].credentials.serial = serial;
+        }
+        self.rows[task].credentials.serial
     }
 
     fn may_set(&self, task: TaskRow, kind: Kind) -> bool {
@@ -206,6 +222,7 @@ impl Kernel {
     /// changes").
     fn change_ids(&mut self, task: TaskRow, kind: Kind, new: Ids) -> CallResult {
         let who = &mut self.rows[task].credentials;
+        who.serial = 0;
         let old = ids(who, kind);
         // Who acts as somebody else is told no more of its parent's end (prctl(2)).
         let others = old[1] != new[1] || old[3] != new[3];
@@ -222,7 +239,7 @@ impl Kernel {
         }
         if others {
             let process = self.rows[task].process;
-            self.rows[process].death_signal = 0;
+            (self.rows[process].death_signal, self.rows[process].undumpable) = (0, true);
         }
         Ok(Answer::default())
     }
@@ -274,7 +291,8 @@ impl Kernel {
         }
         self.hold_bytes(more);
         self.unhold_bytes(4 * less);
-        self.rows[task].credentials.groups = new;
+        let who = &mut self.rows[task].credentials;
+        (who.groups, who.serial) = (new, 0);
         Ok(Answer::default())
     }
 

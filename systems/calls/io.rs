@@ -2,14 +2,16 @@
 //! getdents64(2), ftruncate(2).
 
 use super::face_files::operation::{READ, STAT};
+use super::transfer::PROC_SIZE_MAX;
 use crate::abi::Errno;
 use crate::abi::flags::*;
 use crate::components::{Object, Target};
 use crate::event::{Answer, HostAnswer, Payload, Question};
+use crate::fs::procfs::ProcNode;
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::procview::caller;
-use crate::rows::TaskRow;
+use crate::rows::{DescriptionRow, TaskRow};
 use crate::wire::Bytes;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -85,6 +87,7 @@ impl Kernel {
                 self.face_read_limit(count)?;
                 self.face_permit_file(READ, place)?;
                 self.check_area(offset, count)?;
+                self.check_direct(row, (offset, count), false)?;
                 let answer = self.read_place(task, place, (offset, count), counts)?;
                 // Devices have no offset that moves.
                 if answer.value > 0 && !self.is_device(place) {
@@ -128,6 +131,7 @@ impl Kernel {
         let count = readable_count(count)?;
         self.check_area(offset, count)?;
         let counts = self.rows[row].flags & O_NOATIME == 0;
+        self.check_direct(row, (offset, count), false)?;
         self.read_place(task, place, (offset, count), counts)
     }
 
@@ -147,7 +151,8 @@ impl Kernel {
             Thing::File => {
                 let count = count.min(MAX_FILE_BYTES);
                 let data = self.fs.read(place, offset, count)?;
-                if counts {
+                // Behind the largest size Linux does not even look.
+                if counts && offset < self.largest_offset(place) {
                     let now = self.stamp();
                     self.fs.accessed_by_read(place, count, now);
                 }
@@ -261,6 +266,7 @@ impl Kernel {
                 let offset = description.offset;
                 self.check_area(offset, data.len() as u64)?;
                 let offset = if append { self.end_of(place) } else { offset };
+                self.check_direct(row, (offset, data.len() as u64), true)?;
                 let answer = self.write_place(task, place, offset, data)?;
                 if answer.value > 0 && !self.is_device(place) {
                     self.rows[row].offset = offset + answer.value as u64;
@@ -276,6 +282,34 @@ impl Kernel {
     pub(super) fn check_area(&self, offset: u64, count: u64) -> Result<(), Errno> {
         let end = offset.saturating_add(count);
         if end > i64::MAX as u64 && !self.bends.any_offset { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+
+    /// EINVAL for what O_DIRECT cannot move: parts of the blocks of a disk (open(2), NOTES). Behind
+    /// the end there is nothing to move.
+    #[inline]
+    fn check_direct(
+        &self,
+        row: DescriptionRow,
+        (offset, count): (u64, u64),
+        writes: bool,
+    ) -> Result<(), Errno> {
+        let description = &self.rows[row];
+        let Target::File(place) = description.target else { return Ok(()) };
+        if description.flags & O_DIRECT == 0 || count == 0 || self.fs.pages(place).is_none() {
+            return Ok(());
+        }
+        let block = self.fs.kept_on(place).facts().direct_bytes;
+        let end = offset.saturating_add(count);
+        let is_right = if writes {
+            offset >= self.largest_offset(place)
+                || offset.is_multiple_of(block) && count.is_multiple_of(block)
+        } else {
+            // Zeros of a hole are no blocks; behind a part of one all is out of step.
+            let whole = if offset.is_multiple_of(block) { end - end % block } else { offset };
+            let is_hole = |pages: &Pages| pages.is_hole(whole, end - whole);
+            offset >= self.end_of(place) || self.fs.pages(place).is_none_or(is_hole)
+        };
+        if is_right { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     pub(crate) fn end_of(&self, place: Place) -> u64 {
@@ -316,6 +350,7 @@ impl Kernel {
         };
         let offset = if append { self.end_of(place) } else { offset };
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
+        self.check_direct(row, (offset, data.len() as u64), true)?;
         self.write_place(task, place, offset, data)
     }
 
@@ -389,10 +424,24 @@ impl Kernel {
             Thing::Device(_) => return Ok(Answer::value(0)),
             // ext4: cookies are hashes, and the end lies behind the largest.
             Thing::Directory => {
-                let largest = i64::MAX as u64;
-                let end = if self.bends.any_offset { self.tree_stat(place).size } else { largest };
-                let has_holes = self.fs.list_kind(place).facts().seeks_holes_of_directories;
+                let facts = self.fs.list_kind(place).facts();
+                let has_holes = facts.seeks_holes_of_directories;
+                // One that was removed has no list any more: it is as long as it says.
+                let is_removed = has_holes && self.fs.is_emptied(place);
+                let largest = if is_removed { facts.max_file_bytes } else { i64::MAX as u64 };
+                let end = match self.bends.any_offset {
+                    true => self.tree_stat(place).size,
+                    false if is_removed => 0,
+                    false => largest,
+                };
                 match whence {
+                    // In /proc it is empty.
+                    SEEK_DATA | SEEK_HOLE if matches!(place.node, Node::Proc(_)) => {
+                        return Err(Errno::ENXIO.into());
+                    }
+                    _ if matches!(place.node, Node::Proc(_)) => {
+                        seek_from(old, 0, PROC_SIZE_MAX, offset, whence)?
+                    }
                     // All of it is data, up to the end.
                     SEEK_DATA | SEEK_HOLE if has_holes => match u64::try_from(offset) {
                         Ok(from) if from < end && whence == SEEK_DATA => from,
@@ -407,9 +456,8 @@ impl Kernel {
                 }
             }
             Thing::File => self.seek_file(place, old, offset, whence)?,
-            Thing::Proc | Thing::Other => {
-                seek_from(old, 0, self.largest_offset(place), offset, whence)?
-            }
+            Thing::Proc => seek_proc(place, old, offset, whence)?,
+            Thing::Other => seek_from(old, 0, self.largest_offset(place), offset, whence)?,
         };
         self.rows[row].offset = new;
         Ok(Answer::value(new as i64))
@@ -496,6 +544,23 @@ fn write_device(rdev: u64, data: &[u8]) -> CallResult {
 }
 
 /// A new offset: EINVAL outside 0 to `largest`, EOVERFLOW where it has no number.
+/// lseek(2) in a file of /proc.
+fn seek_proc(place: Place, old: u64, offset: i64, whence: u32) -> Result<u64, Errno> {
+    let is = |what: fn(ProcNode) -> bool| matches!(place.node, Node::Proc(node) if what(node));
+    let is_sys = is(ProcNode::is_sys);
+    let has_end = is_sys || is(ProcNode::has_end);
+    let largest = if has_end && !is_sys { PROC_SIZE_MAX } else { i64::MAX as u64 };
+    match whence {
+        SEEK_HOLE if is_sys && offset < 0 => Ok(0),
+        SEEK_DATA if is_sys && offset < 0 => Err(Errno::EINVAL),
+        SEEK_DATA | SEEK_HOLE if has_end => Err(Errno::ENXIO),
+        // A text that is made as it is read has no end to count from.
+        SEEK_END if !has_end => Err(Errno::EINVAL),
+        _ => seek_from(old, 0, largest, offset, whence),
+    }
+}
+
+/// Where a seek leads from an offset in something of a size.
 pub(crate) fn seek_from(
     old: u64,
     size: u64,

@@ -48,6 +48,9 @@ impl Kernel {
             self.unlock_description(row);
             return Ok(Answer::default());
         }
+        if !self.rows[row].readable() && !self.rows[row].writable() {
+            return Err(Errno::EBADF.into());
+        }
         if self.try_flock(row, kind) {
             return Ok(Answer::default());
         }

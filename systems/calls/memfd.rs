@@ -26,6 +26,10 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let fd = self.free_fd(task, 0)?;
+        // Sizes of huge pages that the machine has: its usual one, 2 MiB, 1 GiB.
+        if flags & MFD_HUGETLB != 0 && !matches!(flags >> 26, 0 | 21 | 30) {
+            return Err(Errno::ENODEV.into());
+        }
         self.room_for_descriptions(1, 0)?;
         let file = match flags & (MFD_NOEXEC_SEAL | MFD_ALLOW_SEALING) {
             0 => (0o777, F_SEAL_SEAL),

@@ -102,13 +102,12 @@ impl Kernel {
         // With its own root the directory counts for an absolute path too.
         let begins = if resolve & RESOLVE_IN_ROOT != 0 { b"." } else { path };
         let from = self.start_of(task, dirfd, begins)?;
-        let umask = self.rows[self.rows[task].context].umask;
         let mode = if flags & (O_CREAT | O_TMPFILE & !O_DIRECTORY) != 0 { mode } else { 0 };
         let now = self.stamp();
         let opened = {
             caller!(self, task => caller);
             let caller = fs::Caller { resolve, ..caller };
-            self.fs.open(&caller, from, path, flags, mode & 0o7777 & !umask, now)
+            self.fs.open(&caller, from, path, flags, mode & 0o7777, now)
         };
         let opened = opened.map_err(|lost| self.fs.leave(&lost, now))?;
         let kept = kept_flags(flags);
@@ -117,7 +116,7 @@ impl Kernel {
             fs::Target::Place(place) => place,
             fs::Target::Object(node) => {
                 let row = self.object_of(node)?;
-                may_be_direct(flags)?;
+                self.may_reopen(task, row, flags)?;
                 return self.reopen(task, (fd, row), kept, cloexec);
             }
         };
@@ -157,8 +156,17 @@ impl Kernel {
                 return Err(errno.into());
             }
         };
+        self.opened_by(task, row);
         self.install(task, fd, row, cloexec);
         Ok(Answer::value(i64::from(fd)))
+    }
+
+    /// A new description knows who opened it.
+    fn opened_by(&mut self, task: TaskRow, row: DescriptionRow) {
+        let opener = self.credentials_serial(task);
+        if opener != 0 {
+            self.rows[row].opener = opener;
+        }
     }
 
     /// A device: a terminal opens at once, another is only looked at.
@@ -182,6 +190,26 @@ impl Kernel {
             (5, 0) if self.rows[self.rows[task].process].tty != 0 => Ok(()),
             _ => Err(Errno::ENXIO),
         }
+    }
+
+    /// What has no name has a mode and an owner all the same: those of anonymous inodes are root's.
+    fn may_reopen(&self, task: TaskRow, row: DescriptionRow, flags: u32) -> Result<(), Errno> {
+        let (mode, uid, gid) = match self.rows[row].target {
+            Target::Pipe(pipe, _) => {
+                let pipe = &self.rows[pipe];
+                (pipe.mode, pipe.uid, pipe.gid)
+            }
+            Target::Socket(socket) => {
+                let socket = &self.rows[socket];
+                (socket.mode, socket.uid, socket.gid)
+            }
+            Target::File(_) | Target::Object(_) => (0o600, 0, 0),
+        };
+        let who = &self.rows[task].credentials;
+        if flags & O_PATH == 0 && !fs::allows(who, (mode, uid, gid), fs::access_mask(flags)) {
+            return Err(Errno::EACCES);
+        }
+        may_be_direct(flags)
     }
 
     /// `/dev/fd/N` of a pipe: a new description of the same pipe.
@@ -303,6 +331,7 @@ impl Kernel {
         match self.describe(Target::Pipe(pipe, place), flags) {
             Ok(row) => {
                 self.rows[row].waits_always = true;
+                self.opened_by(task, row);
                 if let Some(place) = place {
                     self.fs.tell_of_open(place, IN_OPEN);
                 }

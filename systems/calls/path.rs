@@ -4,11 +4,12 @@
 //! copies of path arguments come first, as in Linux: EFAULT, ENAMETOOLONG, ENOENT for an empty
 //! path.
 
+use crate::abi::credentials::CAP_DAC_READ_SEARCH;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::{Object, Target};
 use crate::event::{Answer, Path, Payload};
-use crate::fs::{self, MAY_EXEC, Place, TimeChange, Walked};
+use crate::fs::{self, MAY_EXEC, Node, Place, TimeChange, Walked};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::procview::caller;
 use crate::rows::{DescriptionRow, TaskRow};
@@ -314,7 +315,7 @@ impl Kernel {
         mode: u32,
     ) -> CallResult {
         let at = self.walk_to_parent(task, dirfd, path)?;
-        let mode = mode & 0o1777 & !self.rows[self.rows[task].context].umask;
+        let mode = mode & 0o1777;
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.mkdir(&caller, &at, mode, now)?;
@@ -345,10 +346,9 @@ impl Kernel {
         device: u64,
     ) -> Result<Place, Errno> {
         let at = self.walk_to_parent(task, dirfd, path)?;
-        let umask = self.rows[self.rows[task].context].umask;
         let now = self.stamp();
         caller!(self, task => caller);
-        self.fs.mknod(&caller, &at, mode & !umask, device, now)
+        self.fs.mknod(&caller, &at, mode, device, now)
     }
 
     /// unlink(2), rmdir(2), unlinkat(2).
@@ -407,6 +407,11 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let follow = if flags & AT_SYMLINK_FOLLOW != 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
+        // Asked for with any path that begins there.
+        let begins_there = old.1.is_some_and(|path| !path.starts_with(b"/"));
+        if flags & AT_EMPTY_PATH != 0 && begins_there && old.0 != AT_FDCWD {
+            self.may_link_open(task, old.0)?;
+        }
         let spot = self.spot(task, old.0, old.1, follow | flags & AT_EMPTY_PATH)?;
         let at = self.walk_to_parent(task, new.0, new.1)?;
         let Spot::Place(place) = spot else {
@@ -417,6 +422,20 @@ impl Kernel {
         caller!(self, task => caller);
         self.fs.link(&caller, place, &at, now)?;
         Ok(Answer::default())
+    }
+
+    /// What is open can be linked by who opened it, with the very credentials of then, or with
+    /// CAP_DAC_READ_SEARCH (linkat(2), ENOENT).
+    fn may_link_open(&self, task: TaskRow, fd: i32) -> Result<(), Errno> {
+        let who = &self.rows[task].credentials;
+        let description = &self.rows[self.fd(task, fd)?.description];
+        // What lies on no mount of a tree cannot be linked anyway.
+        if !matches!(description.target, Target::File(_)) {
+            return Ok(());
+        }
+        let opener = description.opener;
+        let is_own = who.serial != 0 && who.serial == opener;
+        if is_own || who.capable(CAP_DAC_READ_SEARCH) { Ok(()) } else { Err(Errno::ENOENT) }
     }
 
     /// symlink(2).
@@ -618,6 +637,10 @@ impl Kernel {
         {
             caller!(self, task => caller);
             self.fs.may_truncate(&caller, place)?;
+        }
+        // What is made as it is read has no size to change.
+        if matches!(place.node, Node::Proc(_)) {
+            return Ok(Answer::default());
         }
         self.truncate_place(task, place, length as u64)
     }

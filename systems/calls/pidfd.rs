@@ -214,7 +214,9 @@ impl Kernel {
         let (own, theirs) = (&self.rows[task].credentials, &self.rows[other].credentials);
         self.rows[task].process == self.rows[other].process
             || own.capable(CAP_SYS_PTRACE)
-            || [theirs.uid, theirs.euid, theirs.suid].iter().all(|uid| *uid == own.uid)
+            || !self.rows[self.rows[other].process].undumpable
+                && theirs.permitted & !own.permitted == 0
+                && [theirs.uid, theirs.euid, theirs.suid].iter().all(|uid| *uid == own.uid)
                 && [theirs.gid, theirs.egid, theirs.sgid].iter().all(|gid| *gid == own.gid)
     }
 

@@ -198,6 +198,7 @@ impl Kernel {
             exit_signal,
             vfork_parent,
             limits: from.limits.clone(),
+            undumpable: from.undumpable,
             exe,
             text,
             text_bytes,
@@ -222,6 +223,10 @@ impl Kernel {
         let files = self.share_files(parent, flags & CLONE_FILES != 0);
         let context = self.share_context(parent, flags & CLONE_FS != 0);
         let handlers = self.share_handlers(parent, flags);
+        let serial = match flags & CLONE_THREAD {
+            0 => 0,
+            _ => self.credentials_serial(parent),
+        };
         let from = &self.rows[parent];
         // Handlers that run in the caller run in the copy too: fork(2) copies the stack.
         let frames = from.frames.iter().map(copy_frame).collect();
@@ -236,7 +241,8 @@ impl Kernel {
             pending: Pending::default(),
             frames: if flags & CLONE_THREAD != 0 { Vec::new() } else { frames },
             wait: None,
-            credentials: from.credentials.clone(),
+            // A thread has the very set of its process.
+            credentials: Credentials { serial, ..from.credentials.clone() },
             // A thread starts without one, a copy of the process with a copy (clone(2)).
             alt_stack: if flags & CLONE_VM != 0 && flags & CLONE_VFORK == 0 {
                 super::NO_ALT_STACK

@@ -249,12 +249,7 @@ impl Kernel {
         let Target::File(place) = self.rows[splicing.to].target else {
             return Err(Errno::EINVAL.into());
         };
-        // Of the devices of mem(4) these take pages.
-        let takes = match self.device_of(place) {
-            None => self.fs.pages(place).is_some(),
-            Some(rdev) => major(rdev) == 1 && matches!(minor(rdev), 3 | 5),
-        };
-        if !takes {
+        if !self.takes_pages(place) {
             return Err(Errno::EINVAL.into());
         }
         if self.rows[from].bytes == 0 {

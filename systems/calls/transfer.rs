@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 /// Largest offset in pipes, devices and other files without a size of their own.
 const NO_SIZE_MAX: u64 = i64::MAX as u64;
 /// The same in /proc and in a pidfd, which are not made for large files.
-const PROC_SIZE_MAX: u64 = i32::MAX as u64;
+pub(super) const PROC_SIZE_MAX: u64 = i32::MAX as u64;
 
 /// A sendfile(2) after its checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,6 +262,8 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let Some(place) = place else { return Ok(self.sent(sending, 0)) };
+        // Linux counts the access even if nothing comes of it.
+        self.source_accessed(from);
         let count = count.min(MAX_FILE_BYTES);
         if let Target::Socket(socket) = self.rows[to].target {
             return self.send_to_socket(task, socket, Sending { count, ..sending });
@@ -275,8 +277,10 @@ impl Kernel {
                 Err(stop) => return Err(stop),
             };
             let wrote = match self.rows[to].target {
-                Target::File(place) => self.write_on(task, place, out_start + sent, &data),
-                Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                Target::File(place) if self.takes_pages(place) => {
+                    self.write_on(task, place, out_start + sent, &data)
+                }
+                Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
                     Err(Errno::EINVAL.into())
                 }
             };
@@ -294,6 +298,23 @@ impl Kernel {
             self.rows[to].offset = out_start + sent;
         }
         Ok(self.sent(sending, sent))
+    }
+
+    /// The file that is read counts as read, unless it was opened with O_NOATIME.
+    fn source_accessed(&mut self, from: DescriptionRow) {
+        let counts = self.rows[from].flags & O_NOATIME == 0;
+        if let (Target::File(place), true) = (self.rows[from].target, counts) {
+            let now = self.stamp();
+            self.fs.accessed(place, now);
+        }
+    }
+
+    /// Whether a file takes pages out of a pipe: of the devices of mem(4) not /dev/full.
+    pub(super) fn takes_pages(&self, place: Place) -> bool {
+        match self.device_of(place) {
+            None => self.fs.pages(place).is_some(),
+            Some(rdev) => major(rdev) == 1 && matches!(minor(rdev), 3 | 5 | 8 | 9),
+        }
     }
 
     /// A write that is cut short is gone on with, as Linux does with pages out of a pipe: beyond
@@ -413,6 +434,9 @@ impl Kernel {
             room => free.min(room),
         };
         let data = self.read_pages(task, place, at, count.min(self.max_bytes), free)?;
+        if at < self.largest_of(place) {
+            self.source_accessed(from);
+        }
         // What a device gives is copied and begins a page of its own.
         let into_page = if self.is_device(place) { 0 } else { at % PAGE_BYTES };
         let first = (PAGE_BYTES - into_page).min(data.len() as u64) as usize;
@@ -444,14 +468,8 @@ impl Kernel {
             // Devices have no offset that moves.
             end = sending.at;
         }
-        if sent > 0 {
-            if !sending.own_offset {
-                self.rows[sending.from].offset = end;
-            }
-            if let Target::File(place) = self.rows[sending.from].target {
-                let now = self.stamp();
-                self.fs.accessed(place, now);
-            }
+        if sent > 0 && !sending.own_offset {
+            self.rows[sending.from].offset = end;
         }
         offsets(sent as i64, sending.own_offset.then_some(end as i64), None)
     }

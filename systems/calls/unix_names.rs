@@ -43,7 +43,9 @@ impl Kernel {
     /// A new inode of the type socket; one that was named before has made it for nothing.
     fn bind_path(&mut self, task: TaskRow, socket: SocketRow, path: &[u8]) -> Result<(), Errno> {
         check_path(path)?;
-        let mode = S_IFSOCK | self.rows[socket].mode;
+        // Here Linux applies the umask before it looks at the set-group-ID bit.
+        let umask = self.rows[self.rows[task].context].umask;
+        let mode = S_IFSOCK | self.rows[socket].mode & !umask;
         let made = self.make_node(task, AT_FDCWD, Some(path), mode, 0);
         let place = made.map_err(|errno| match errno {
             Errno::EEXIST => Errno::EADDRINUSE,

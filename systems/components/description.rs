@@ -150,6 +150,9 @@ pub struct Description {
     pub waits_always: bool,
     /// The items of epoll(7) that watch it.
     pub watched_by: WatchedBy,
+    /// The number of the credentials that it was opened with, if not capable of linking what has
+    /// no name (linkat(2), `AT_EMPTY_PATH`).
+    pub opener: u64,
     /// Which end of which terminal it is open on, if its inode is a terminal's device.
     pub terminal: Option<super::terminal::Side>,
 }
@@ -165,6 +168,7 @@ impl Description {
             notices: None,
             flock: 0,
             waits_always: false,
+            opener: 0,
             terminal: None,
             watched_by: WatchedBy::NOBODY,
         }

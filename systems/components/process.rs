@@ -78,6 +78,9 @@ pub struct Process {
     pub did_exec: bool,
     /// Orphans below it become its children (prctl(2)).
     pub subreaper: bool,
+    /// It has become somebody else since execve(2): what /proc shows of it is root's, and others
+    /// may not look (prctl(2), PR_SET_DUMPABLE).
+    pub undumpable: bool,
     /// The signal that it gets when its parent ends (prctl(2)); 0 = none.
     pub death_signal: u8,
     /// The parent that waits in vfork(2), by tid; 0 = none.
@@ -141,6 +144,7 @@ impl Process {
             pending: Pending::default(),
             did_exec: false,
             subreaper: false,
+            undumpable: false,
             death_signal: 0,
             vfork_parent: 0,
             ending: None,

@@ -21,7 +21,7 @@ pub(super) fn is_acl(name: &[u8]) -> bool {
 
 impl Fs {
     fn has_acls(&self, caller: &Caller<'_>, place: Place) -> bool {
-        self.volume(place).kind.facts().max_xattr_bytes > 0
+        self.volume(place).kind.facts().has_xattrs
             && self.attributes(caller, place).mode & S_IFMT != S_IFLNK
     }
 

@@ -3,11 +3,15 @@
 
 use super::permission::in_group_or_capable;
 use super::procfs;
+use super::usage::INODE_SPACE;
+use super::volume::UNLIMITED;
 use super::volume::mount_flags::{
     MOUNT_NOATIME, MOUNT_NODEV, MOUNT_NODIRATIME, MOUNT_NOEXEC, MOUNT_NOSUID, MOUNT_NOSYMFOLLOW,
     MOUNT_READ_ONLY, MOUNT_STRICTATIME,
 };
-use super::{Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, VolumeKind};
+use super::{
+    Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, ProcNode, VolumeKind,
+};
 use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::abi::flags::{
     IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_IFDIR, S_IFLNK, S_IFMT,
@@ -18,8 +22,6 @@ use crate::abi::{Errno, Stat, Statfs, Timespec};
 
 /// Blocks of 512 bytes in a page.
 const BLOCKS_PER_PAGE: u64 = PAGE_BYTES / 512;
-/// Symbolic links up to here lie in the inode and take no block.
-const FAST_SYMLINK_BYTES: usize = 59;
 /// After so many seconds relatime takes an access down even if nothing changed (mount(8)).
 const RELATIME_SEC: i64 = 24 * 60 * 60;
 
@@ -130,17 +132,21 @@ impl Fs {
         match &inode.kind {
             Kind::Regular(pages) => {
                 stat.size = pages.size();
-                stat.blocks = pages.present() * BLOCKS_PER_PAGE;
+                stat.blocks = pages.taken() * BLOCKS_PER_PAGE;
             }
             Kind::Directory(list) => {
                 let facts = self.volumes[inode.volume.0 as usize].kind.facts();
                 let (empty, each) = facts.dir_bytes;
                 stat.size = empty + each * u64::from(list.live());
+                if inode.emptied && facts.removed_is_empty {
+                    stat.size = 0;
+                }
                 stat.blocks = empty / PAGE_BYTES * BLOCKS_PER_PAGE;
             }
             Kind::Symlink(target) => {
                 stat.size = target.len() as u64;
-                let slow = target.len() > FAST_SYMLINK_BYTES;
+                let facts = self.volumes[inode.volume.0 as usize].kind.facts();
+                let slow = target.len() > facts.inline_target_bytes;
                 stat.blocks = if slow { BLOCKS_PER_PAGE } else { 0 };
             }
             Kind::CharDevice(device) | Kind::BlockDevice(device) => stat.rdev = *device,
@@ -166,11 +172,16 @@ impl Fs {
             ..Statfs::default()
         };
         if let (Node::Entry(_), true) = (volume.root, volume.kind != VolumeKind::Ramfs) {
-            statfs.blocks = volume.max_pages;
-            statfs.bfree = self.room_pages(volume);
-            statfs.bavail = statfs.bfree;
-            statfs.files = volume.max_inodes;
-            statfs.ffree = volume.max_inodes.saturating_sub(volume.inodes);
+            // What has no limit shows none.
+            if volume.max_pages != UNLIMITED {
+                statfs.blocks = volume.max_pages;
+                statfs.bfree = self.room_pages(volume);
+                statfs.bavail = statfs.bfree;
+            }
+            if volume.max_inodes != UNLIMITED {
+                statfs.files = volume.max_inodes;
+                statfs.ffree = volume.free_space() / INODE_SPACE;
+            }
         }
         statfs
     }
@@ -221,6 +232,9 @@ impl Fs {
         if self.attributes(caller, place).mode & S_IFMT == S_IFLNK {
             return Err(Errno::EOPNOTSUPP);
         }
+        if let Node::Proc(node) = place.node {
+            return self.chmod_proc(caller, place, node, mode);
+        }
         let (_, inode) = self.stored(place)?;
         if !self.owner_or_capable(caller, inode) {
             return Err(Errno::EPERM);
@@ -237,6 +251,26 @@ impl Fs {
         row.ctime = now;
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
+        Ok(())
+    }
+
+    /// What belongs to a process and what lies below /proc/sys keeps its mode; all else can be
+    /// changed, and only at the top is it seen here.
+    fn chmod_proc(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        node: ProcNode,
+        mode: u32,
+    ) -> Result<(), Errno> {
+        let is_owner = caller.cred.fsuid == 0 || caller.cred.capable(CAP_FOWNER);
+        if node.pid != 0 || node.is_sys() || !is_owner {
+            return Err(Errno::EPERM);
+        }
+        if node == ProcNode::ROOT {
+            let volume = self.mounts.at(place.mount.0).volume;
+            self.volumes[volume.0 as usize].top_mode = Some(mode & 0o7777);
+        }
         Ok(())
     }
 
@@ -390,10 +424,16 @@ impl Fs {
         lost.errno
     }
 
+    /// Whether relatime takes an access down because something changed since the last.
+    pub(super) fn access_is_due(&self, inode: InodeId) -> bool {
+        let row = self.inodes.at(inode.0);
+        row.mtime >= row.atime || row.ctime >= row.atime
+    }
+
     fn touch(&mut self, inode: InodeId, now: Timespec) {
         let Some(row) = self.inodes.get(inode.0) else { return };
-        let newer = row.mtime >= row.atime || row.ctime >= row.atime;
-        let due = newer || now.sec.saturating_sub(row.atime.sec) >= RELATIME_SEC;
+        let due =
+            self.access_is_due(inode) || now.sec.saturating_sub(row.atime.sec) >= RELATIME_SEC;
         let read_only = self.volumes[row.volume.0 as usize].read_only;
         if due && row.atime != now && !read_only {
             self.inode_mut(inode).atime = now;

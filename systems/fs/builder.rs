@@ -199,12 +199,12 @@ impl Fs {
     ) -> Result<(), Errno> {
         let (_, inode) = self.stored(place)?;
         let row = self.inode_mut(inode);
-        let before = (row.kind.present(), row.held_bytes(), row.kind.size());
+        let before = (row.kind.present(), row.held(), row.kind.size());
         change(&mut row.kind);
-        let after = (row.kind.present(), row.held_bytes(), row.kind.size());
+        let after = (row.kind.present(), row.held(), row.kind.size());
         let volume = row.volume;
         self.count_pages(inode, before.0, after.0);
-        self.count_bytes(volume, before.1, after.1);
+        self.count_held(volume, before.1, after.1);
         self.count_size(before.2, after.2);
         Ok(())
     }

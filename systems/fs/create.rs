@@ -1,6 +1,6 @@
 //! What makes names: creat (the making half of open(2)), mkdir(2), mknod(2), symlink(2), link(2).
 //!
-//! Each takes the walked path of the new name; permission bits come with the umask already applied.
+//! Each takes the walked path of the new name; the caller's umask is applied here.
 
 use super::permission::in_group_or_capable;
 use super::walk::{Last, Walked};
@@ -226,6 +226,7 @@ impl Fs {
 
     /// Volume, mode and group of a new inode (inode(7), "The set-group-ID bit"): below a
     /// set-group-ID directory the group is the directory's, and directories inherit the bit.
+    /// Whether a file keeps its own is seen from the mode that was asked for, before the umask.
     pub(super) fn inherited(
         &self,
         caller: &Caller<'_>,
@@ -234,8 +235,10 @@ impl Fs {
         mode: u32,
     ) -> (VolumeId, u32, u32) {
         let above = self.inodes.at(directory.0);
+        // Links have all permissions, whatever the umask.
+        let umask = if let Kind::Symlink(_) = kind { 0 } else { caller.umask };
         if above.mode & S_ISGID == 0 {
-            return (above.volume, mode, caller.cred.fsgid);
+            return (above.volume, mode & !umask, caller.cred.fsgid);
         }
         let mode = if let Kind::Directory(_) = kind {
             mode | S_ISGID
@@ -246,7 +249,7 @@ impl Fs {
         } else {
             mode
         };
-        (above.volume, mode, above.gid)
+        (above.volume, mode & !umask, above.gid)
     }
 
     /// Makes an inode and its first name, no questions asked.

@@ -141,9 +141,9 @@ impl Fs {
         let (before, after) = match self.pages_mut(inode) {
             None => return Err(Errno::EINVAL),
             Some(pages) => {
-                let before = (pages.present(), pages.size());
+                let before = (pages.taken(), pages.size());
                 pages.write(offset, &data[..count as usize]);
-                (before, (pages.present(), pages.size()))
+                (before, (pages.taken(), pages.size()))
             }
         };
         self.count_pages(inode, before.0, after.0);
@@ -170,11 +170,15 @@ impl Fs {
         if self.is_directory(place) {
             return Err(Errno::EISDIR);
         }
-        if self.pages(place).is_none() {
+        let is_proc = matches!(place.node, Node::Proc(_));
+        if self.pages(place).is_none() && !is_proc {
             return Err(Errno::EINVAL);
         }
         self.writable(place)?;
         self.permission(caller, place, MAY_WRITE)?;
+        if is_proc {
+            return Ok(());
+        }
         self.may_write_text(place)
     }
 
@@ -191,7 +195,7 @@ impl Fs {
     ) -> Result<(), Errno> {
         let pages = self.pages(place).ok_or(Errno::EINVAL)?;
         let (_, inode) = self.stored(place)?;
-        let (old, before) = (pages.size(), pages.present());
+        let (old, before) = (pages.size(), pages.taken());
         if size > self.kept_on(place).facts().max_file_bytes && size != old {
             return Err(Errno::EFBIG);
         }
@@ -200,7 +204,7 @@ impl Fs {
         let dropped = if self.drop_set_ids(caller, inode) { IN_ATTRIB } else { 0 };
         if let Some(pages) = self.pages_mut(inode) {
             pages.truncate(size);
-            let after = pages.present();
+            let after = pages.taken();
             self.count_pages(inode, before, after);
             self.count_size(old, size);
         }

@@ -8,12 +8,13 @@
 use super::busy::Busy;
 use super::directory::Directory;
 use super::pages::Pages;
+use super::reserved::Reserved;
 use super::volume::VolumeId;
+use super::xattr_list::Xattrs;
 use crate::abi::Timespec;
 use crate::abi::flags::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK};
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -85,9 +86,6 @@ impl Kind {
     }
 }
 
-/// Extended attributes of xattr(7) by full name.
-pub(super) type Xattrs = BTreeMap<Box<[u8]>, Box<[u8]>>;
-
 /// An inode of inode(7).
 #[derive(Clone, Debug)]
 pub struct Inode {
@@ -118,6 +116,8 @@ pub struct Inode {
     pub(super) seals: Option<u8>,
     /// It has no name yet and may get one: made with `O_TMPFILE` without `O_EXCL` (open(2)).
     pub(super) linkable: bool,
+    /// A directory that rmdir(2) took away, whose list ext4 has let go of.
+    pub(super) emptied: bool,
     /// Somebody watches it (inotify(7)). Derived: not encoded.
     pub(super) watched: bool,
     /// Derived: not encoded.
@@ -172,6 +172,12 @@ impl<'a> Wire<'a> for Entry {
 const HAS_SEALS: u32 = 1 << 24;
 /// In the encoding of a mode: it may get a first name.
 const IS_LINKABLE: u32 = 1 << 25;
+/// In the encoding of a mode: the pages that are kept free for it follow, last of all.
+const HAS_RESERVED: u32 = 1 << 26;
+/// In the encoding of a mode: the names of the attributes that lie in it follow them.
+const HAS_INNER: u32 = 1 << 27;
+/// In the encoding of a mode: rmdir(2) took it away.
+const IS_EMPTIED: u32 = 1 << 28;
 
 impl Inode {
     /// All but the kind's own data, for the encoding and the digest alike.
@@ -180,6 +186,15 @@ impl Inode {
         // Seals and the like stand above the mode: few inodes have any.
         let seals = self.seals.map_or(0, |seals| HAS_SEALS | u32::from(seals) << 16);
         let seals = seals | if self.linkable { IS_LINKABLE } else { 0 };
+        let reserved = match &self.kind {
+            Kind::Regular(pages) => pages.reserved(),
+            _ => None,
+        };
+        let inner = self.xattrs.as_ref().map_or(&[][..], |all| all.inner());
+        let seals = seals
+            | if reserved.is_some() { HAS_RESERVED } else { 0 }
+            | if inner.is_empty() { 0 } else { HAS_INNER }
+            | if self.emptied { IS_EMPTIED } else { 0 };
         for number in [self.mode | seals, self.uid, self.gid, self.nlink, self.entries] {
             number.put(out);
         }
@@ -189,24 +204,54 @@ impl Inode {
         let xattrs = self.xattrs.iter().flat_map(|map| map.iter());
         let pairs = xattrs.map(|(name, value)| (Bytes(name.to_vec()), Bytes(value.to_vec())));
         pairs.collect::<Vec<_>>().put(out);
+        if !inner.is_empty() {
+            inner.iter().map(|name| Bytes(name.to_vec())).collect::<Vec<_>>().put(out);
+        }
+        if let Some(reserved) = reserved {
+            reserved.put(out);
+        }
     }
 
-    fn get_attributes(from: &mut WireReader<'_>, kind: Kind) -> Result<Self, WireError> {
+    fn get_attributes(from: &mut WireReader<'_>, mut kind: Kind) -> Result<Self, WireError> {
         let volume = VolumeId::get(from)?;
         let [mode, uid, gid, nlink, entries] = <[u32; 5]>::get(from)?;
         let [atime, mtime, ctime, btime] = <[Timespec; 4]>::get(from)?;
         let pairs = Vec::<(Bytes, Bytes)>::get(from)?;
         let sorted = pairs.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let seals = (mode & HAS_SEALS != 0).then_some((mode >> 16) as u8);
-        let linkable = mode & IS_LINKABLE != 0;
-        let mode = mode & !IS_LINKABLE & if seals.is_some() { 0xffff } else { u32::MAX };
+        let (linkable, emptied) = (mode & IS_LINKABLE != 0, mode & IS_EMPTIED != 0);
+        let inner = match mode & HAS_INNER {
+            0 => Vec::new(),
+            _ => Vec::<Bytes>::get(from)?,
+        };
+        if mode & HAS_RESERVED != 0 {
+            let reserved = Reserved::get(from)?;
+            let is_right = match &mut kind {
+                Kind::Regular(pages) => reserved.pages() > 0 && pages.set_reserved(reserved),
+                _ => false,
+            };
+            if !is_right {
+                return Err(from.error("pages kept free of a regular file that are not there"));
+            }
+        }
+        let mode = mode
+            & !(IS_LINKABLE | HAS_RESERVED | HAS_INNER | IS_EMPTIED)
+            & if seals.is_some() { 0xffff } else { u32::MAX };
         if !sorted || mode > 0o7777 {
             return Err(from.error("a mode up to 07777 and attributes in the order of their names"));
         }
-        let xattrs = (!pairs.is_empty()).then(|| {
+        let mut xattrs: Option<Box<Xattrs>> = (!pairs.is_empty()).then(|| {
             let pairs = pairs.into_iter();
             Box::new(pairs.map(|(name, value)| (name.0.into(), value.0.into())).collect())
         });
+        let inner = inner.into_iter().map(|name| name.0.into()).collect::<Vec<_>>();
+        let is_right = match &mut xattrs {
+            Some(xattrs) => xattrs.set_inner(inner),
+            None => inner.is_empty(),
+        };
+        if !is_right {
+            return Err(from.error("names of attributes that lie in the inode and are there"));
+        }
         let times = (atime, mtime, ctime, btime);
         let (atime, mtime, ctime, btime) = times;
         Ok(Inode {
@@ -224,6 +269,7 @@ impl Inode {
             xattrs,
             seals,
             linkable,
+            emptied,
             watched: false,
             busy: Busy::default(),
         })

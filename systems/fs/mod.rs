@@ -1,8 +1,8 @@
 //! The file system: inodes, pages, directories, mounts, path walk, and the operations of the file
 //! calls as Linux performs them (path_resolution(7), inode(7), symlink(7), proc(5)).
 //!
-//! A pure data structure. The families of system calls (`calls/`) own descriptors, offsets and
-//! umask, and bring time and credentials with each operation. Every operation first checks
+//! A pure data structure. The families of system calls (`calls/`) own descriptors and offsets,
+//! and bring time, credentials and umask with each operation. Every operation first checks
 //! everything, in Linux's order, and then changes something: an error leaves the tree as it was. No
 //! operation's cost grows with the number of files, and nothing recurses over the depth of the
 //! tree.
@@ -38,11 +38,13 @@ pub mod procfs;
 mod quota;
 mod remove;
 mod rename;
+mod reserved;
 mod table;
 mod usage;
 mod volume;
 mod walk;
 pub(crate) mod xattr;
+mod xattr_list;
 
 pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;
@@ -50,10 +52,10 @@ pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
 pub use mounts::{MOUNTS_MAX, NewMount};
 pub use notify::Told;
-pub use open::{Opened, check_open_flags};
+pub use open::{Opened, access_mask, check_open_flags};
 pub use overlay::{LOWER_LAYERS_MAX, LayerPlaces, Layers};
 pub use pages::{PAGE_BYTES, Pages, Shift};
-pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
+pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE, allows};
 pub use plain::Plain;
 pub use procfs::{ProcNode, ProcView};
 pub use rename::check_rename_flags;
@@ -83,6 +85,8 @@ pub struct Caller<'a> {
     pub root: Place,
     /// Its working directory.
     pub cwd: Place,
+    /// What its new files lack (umask(2)).
+    pub umask: u32,
     /// How paths are resolved (openat2(2)): 0 but for that call.
     pub resolve: u32,
     /// What /proc shows.
@@ -253,6 +257,7 @@ impl Fs {
             xattrs,
             seals: None,
             linkable: false,
+            emptied: false,
             watched: false,
             busy: busy::Busy::default(),
         };
@@ -413,6 +418,11 @@ impl Fs {
         };
         let volume = &mut self.volumes[id.0 as usize];
         (volume.max_inodes, volume.max_pages) = (max_inodes, max_pages);
+    }
+
+    /// Whether rmdir(2) took a directory away.
+    pub fn is_emptied(&self, place: Place) -> bool {
+        self.inode(place).is_some_and(|inode| inode.emptied)
     }
 
     /// Whether a directory was removed (its link count is 0): nothing can be made or listed in it.

@@ -3,6 +3,7 @@
 //! Not here: `hidepid` of proc(5), NUMA policies of tmpfs(5): `EINVAL`.
 
 use super::quota::{self, QuotaOptions};
+use super::volume::UNLIMITED;
 use super::{Fs, PAGE_BYTES, VolumeKind};
 use crate::abi::Errno;
 use crate::abi::flags::{MS_DIRSYNC, MS_LAZYTIME, MS_MANDLOCK, MS_RDONLY, MS_SYNCHRONOUS};
@@ -123,7 +124,7 @@ impl Fs {
 
 /// 0 stands for no limit.
 fn limited(number: u64) -> Option<u64> {
-    (number != 0).then_some(number)
+    Some(if number == 0 { UNLIMITED } else { number })
 }
 
 fn count(value: Option<&[u8]>) -> Result<u64, Errno> {

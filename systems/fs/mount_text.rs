@@ -3,6 +3,7 @@
 
 use super::mounts::default_mode;
 use super::proc_text::escaped;
+use super::volume::UNLIMITED;
 use super::volume::mount_flags::*;
 use super::{Caller, Fs, Mount, MountId, PAGE_BYTES, Place, Volume, VolumeKind};
 use crate::abi::flags::{MS_DIRSYNC, MS_LAZYTIME, MS_MANDLOCK, MS_SYNCHRONOUS, major, minor};
@@ -123,8 +124,9 @@ fn given(volume: &Volume) -> String {
     }
     let is_tmpfs = volume.kind == VolumeKind::Tmpfs;
     let stored = is_tmpfs || volume.kind == VolumeKind::Ramfs;
-    add(options.pages != 0, format!("size={}k", options.pages * (PAGE_BYTES / 1024)));
-    add(options.inodes != 0, format!("nr_inodes={}", options.inodes));
+    let number = |limit| if limit == UNLIMITED { 0 } else { limit };
+    add(options.pages != 0, format!("size={}k", number(options.pages) * (PAGE_BYTES / 1024)));
+    add(options.inodes != 0, format!("nr_inodes={}", number(options.inodes)));
     let other_mode = options.mode != default_mode(volume.kind);
     add(stored && other_mode, format!("mode={:03o}", options.mode));
     add(is_tmpfs && options.uid != 0, format!("uid={}", options.uid));

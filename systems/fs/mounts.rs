@@ -5,8 +5,9 @@
 //! propagation (mounts are private, mount_namespaces(7)), pivot_root(2), automounts.
 
 use super::mount_options::Options;
+use super::usage::INODE_SPACE;
 use super::volume::mount_flags::*;
-use super::volume::{Mount, Volume, VolumeOptions};
+use super::volume::{Mount, UNLIMITED, Volume, VolumeOptions};
 use super::{
     Caller, EntryId, Fs, Kind, Meta, MountId, Node, Place, ProcNode, VolumeId, VolumeKind,
 };
@@ -393,7 +394,7 @@ impl Fs {
     ///
     /// # Errors
     /// `EINVAL` for what is no mount and for its options, `EBUSY` if files are open for writing and
-    /// it is to be read-only.
+    /// it is to be read-only; then `EINVAL` for limits that it cannot get.
     pub fn reconfigure(
         &mut self,
         place: Place,
@@ -411,14 +412,10 @@ impl Fs {
         if asks && options.quotas != had {
             return Err(Errno::EINVAL);
         }
-        let small = options.pages.is_some_and(|pages| pages < volume.pages)
-            || options.inodes.is_some_and(|inodes| inodes < volume.inodes);
-        if small {
-            return Err(Errno::EINVAL);
-        }
         if options.read_only {
             self.may_close_volume(id)?;
         }
+        self.may_limit(id, &options)?;
         self.limit_volume(id, &options);
         let volume = &mut self.volumes[id.0 as usize];
         volume.read_only = options.read_only;
@@ -430,6 +427,19 @@ impl Fs {
         let row = self.mounts.at_mut(place.mount.0);
         row.flags = row.flags & MOUNT_UNBINDABLE | flags;
         Ok(())
+    }
+
+    /// `EINVAL` for limits below what is used, or where there was none.
+    fn may_limit(&self, id: VolumeId, options: &Options) -> Result<(), Errno> {
+        let volume = &self.volumes[id.0 as usize];
+        let had = volume.options.map_or((0, 0), |given| (given.pages, given.inodes));
+        let pages = options.pages.filter(|pages| *pages != UNLIMITED);
+        let inodes = options.inodes.filter(|inodes| *inodes != UNLIMITED);
+        let small = pages.is_some_and(|pages| pages < volume.pages || had.0 == UNLIMITED)
+            || inodes.is_some_and(|inodes| {
+                inodes.saturating_mul(INODE_SPACE) < volume.used_space() || had.1 == UNLIMITED
+            });
+        if small { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
     /// `EBUSY` while files are open for writing, or removed and open, on a volume that can still be

@@ -6,8 +6,8 @@ use super::walk::{Followed, Last, Lost, Target, Walk};
 use super::{Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Name, Node, Pages, Place};
 use crate::abi::flags::{
     IN_CREATE, IN_OPEN, O_ACCMODE, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW,
-    O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
-    S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX,
+    O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, RESOLVE_CACHED, S_IFBLK, S_IFCHR,
+    S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX,
 };
 use crate::abi::{Errno, Timespec};
 use alloc::format;
@@ -30,7 +30,7 @@ enum Reached {
 }
 
 impl Fs {
-    /// open(2): `mode` is that of a new file with the umask applied. The place is not held yet.
+    /// open(2): `mode` is that of a new file before the umask. The place is not held yet.
     ///
     /// # Errors
     /// Those of path_resolution(7); `EEXIST`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EACCES`, `EPERM`,
@@ -112,7 +112,8 @@ impl Fs {
         if flags & O_PATH == 0 && (self.pages(place).is_some() || self.is_directory(place)) {
             self.tell_of_open(place, IN_OPEN);
         }
-        let changes = access_mask(flags) & MAY_WRITE != 0 && flags & O_PATH == 0;
+        let writes = matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR) || flags & O_TRUNC != 0;
+        let changes = writes && flags & O_PATH == 0;
         if changes && self.pages(place).is_some() {
             self.changeable(place, now)?;
         }
@@ -176,6 +177,12 @@ impl Fs {
         };
         match reached {
             Ok(reached) => Ok((reached, directory, walk.followed)),
+            // What is not there, or may not be looked at, is looked for on the disk.
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG)
+                if caller.resolve & RESOLVE_CACHED != 0 =>
+            {
+                Err(Errno::EAGAIN.into())
+            }
             Err(errno) => Err(walk.lost(errno)),
         }
     }
@@ -241,10 +248,12 @@ impl Fs {
             return Err(Errno::EPERM);
         }
         let special = matches!(kind, S_IFCHR | S_IFBLK | S_IFIFO | S_IFSOCK);
-        if flags & O_ACCMODE != O_RDONLY && !special {
+        // An access mode of 3 asks for both rights and gives neither.
+        let writes = matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
+        if writes && !special {
             self.writable(place)?;
         }
-        if kind == S_IFREG && access & MAY_WRITE != 0 {
+        if kind == S_IFREG && (writes || flags & O_TRUNC != 0) {
             self.may_write_text(place)?;
         }
         match kind {
@@ -290,7 +299,7 @@ impl Fs {
 }
 
 /// What reading and writing an open needs of the permission bits.
-fn access_mask(flags: u32) -> u32 {
+pub fn access_mask(flags: u32) -> u32 {
     let mode = match flags & O_ACCMODE {
         O_RDONLY => MAY_READ,
         O_WRONLY => MAY_WRITE,

@@ -13,7 +13,7 @@
 
 use super::volume::mount_flags::{MOUNT_DETACHED, MOUNT_READ_ONLY};
 use super::{
-    Caller, EntryId, Fs, Inode, InodeId, Kind, Mount, MountId, Name, NewMount, Node, Place,
+    Caller, EntryId, Fs, Inode, InodeId, Kind, Mount, MountId, Name, NewMount, Node, Place, Volume,
     VolumeId, VolumeKind, VolumeOptions,
 };
 use crate::abi::flags::MS_RDONLY;
@@ -89,9 +89,14 @@ impl Fs {
     }
 
     /// The kind of file system that changes at a place are kept on.
-    pub(super) fn kept_on(&self, place: Place) -> VolumeKind {
+    pub fn kept_on(&self, place: Place) -> VolumeKind {
+        self.kept_volume(place).kind
+    }
+
+    /// That file system itself.
+    pub(super) fn kept_volume(&self, place: Place) -> &Volume {
         let upper = self.overlay_at(place).and_then(|overlay| self.upper_volume(overlay));
-        upper.map_or(self.volume(place).kind, |volume| self.volumes[volume.0 as usize].kind)
+        upper.map_or(self.volume(place), |volume| &self.volumes[volume.0 as usize])
     }
 
     /// The directory of a layer that one of an overlay is, if it is one alone.
@@ -148,7 +153,7 @@ impl Fs {
 
     fn is_opaque(&self, entry: EntryId) -> bool {
         let xattrs = self.inode_of(entry).xattrs.as_ref();
-        xattrs.and_then(|all| all.get(OPAQUE)).is_some_and(|value| value.as_ref() == b"y")
+        xattrs.and_then(|all| all.get(OPAQUE)).is_some_and(|value| value == b"y")
     }
 
     /// Whether an entry of a layer says that there is nothing.
@@ -400,17 +405,17 @@ impl Fs {
         let [atime, mtime, ctime, btime] = [old.atime, old.mtime, old.ctime, old.btime];
         let mut xattrs = old.xattrs.clone();
         if let Some(all) = &mut xattrs {
-            all.retain(|name, _| !name.starts_with(PRIVATE) || name.starts_with(ESCAPED));
+            all.retain(|name| !name.starts_with(PRIVATE) || name.starts_with(ESCAPED));
         }
         let row = self.inodes.at(to.0);
-        let (before, volume) = (row.held_bytes(), row.volume);
+        let (before, volume) = (row.held(), row.volume);
         let is_directory = matches!(row.kind, Kind::Directory(_));
         let row = self.inode_mut(to);
         row.mode = mode;
         (row.atime, row.mtime, row.ctime, row.btime) = (atime, mtime, ctime, btime);
         row.xattrs = xattrs.filter(|all| !all.is_empty());
-        let after = row.held_bytes();
-        self.count_bytes(volume, before, after);
+        let after = row.held();
+        self.count_held(volume, before, after);
         self.set_owner(to, uid, gid);
         if !is_directory {
             self.set_links(to, nlink);

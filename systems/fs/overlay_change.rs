@@ -7,8 +7,8 @@
 //! own here; Linux links all to one.
 
 use super::overlay::{ESCAPED, OPAQUE, PRIVATE};
-use super::usage::xattr_bytes;
-use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place, VolumeId};
+use super::usage::Held;
+use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place, VolumeId, VolumeKind};
 use crate::abi::{Errno, Timespec};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -104,11 +104,15 @@ impl Fs {
 
     /// Sets an attribute by which layers speak to each other.
     fn set_private(&mut self, inode: InodeId, name: &[u8], value: &[u8]) {
+        let volume = self.inodes.at(inode.0).volume;
+        let is_ext4 = self.volumes[volume.0 as usize].kind == VolumeKind::Ext4;
         let row = self.inode_mut(inode);
-        let volume = row.volume;
-        let old = row.xattrs.get_or_insert_default().insert(name.into(), value.into());
-        let before = old.map_or(0, |old| xattr_bytes(name, &old));
-        self.count_bytes(volume, before, xattr_bytes(name, value));
+        let before = row.held();
+        let all = row.xattrs.get_or_insert_default();
+        let is_inner = is_ext4 && all.room(name, value) == Some(true);
+        all.insert(name, value, is_inner);
+        let after = row.held();
+        self.count_held(volume, before, after);
     }
 
     /// Takes away what the upper layer has of a name, and says whether there was something.
@@ -354,7 +358,7 @@ impl Fs {
     /// Counts an inode on another volume, with its names.
     fn move_to_volume(&mut self, inode: InodeId, to: VolumeId) {
         let row = self.inodes.at(inode.0);
-        let (from, bytes, pages) = (row.volume, row.held_bytes(), row.kind.present());
+        let (from, held, pages) = (row.volume, row.held(), row.kind.present());
         let names = row.entries;
         let taken = |volume: VolumeId| self.volumes[volume.0 as usize].inodes_of(row);
         let (old, new) = (taken(from), taken(to));
@@ -362,8 +366,8 @@ impl Fs {
             self.uncount_name(from);
             self.count_name(to);
         }
-        self.count_bytes(from, bytes, 0);
-        self.count_bytes(to, 0, bytes);
+        self.count_held(from, held, Held::NONE);
+        self.count_held(to, Held::NONE, held);
         let volume = &mut self.volumes[from.0 as usize];
         (volume.inodes, volume.pages) = (volume.inodes - old, volume.pages - pages);
         let volume = &mut self.volumes[to.0 as usize];

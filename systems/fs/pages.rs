@@ -1,11 +1,14 @@
-//! The bytes of a regular file: pages of 4 KiB, an absent page is a hole (lseek(2), `SEEK_HOLE`).
+//! The bytes of a regular file: pages of 4 KiB, an absent page is a hole (lseek(2), `SEEK_HOLE`),
+//! also where room is kept for it (`reserved.rs`).
 //!
 //! Pages are shared copy-on-write between a file system, its snapshots and branches; the counts of
 //! `Arc` are never observable. Owns data, size and the running hash of the contents. Limits of
 //! size, time stamps and accounting are `data.rs`'s.
 
+use super::reserved::Reserved;
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader, put_varint};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -85,6 +88,8 @@ pub struct Pages {
     content: u64,
     /// Pages that may not be `hashed`.
     stale: Vec<u64>,
+    /// Pages that do not exist, for which fallocate(2) keeps room.
+    reserved: Option<Box<Reserved>>,
 }
 
 impl Pages {
@@ -103,6 +108,63 @@ impl Pages {
         self.present
     }
 
+    /// Pages that exist or for which room is kept.
+    pub fn taken(&self) -> u64 {
+        self.present + self.reserved.as_ref().map_or(0, |kept| kept.pages())
+    }
+
+    /// The ranges of pages for which room is kept.
+    pub(super) fn reserved(&self) -> Option<&Reserved> {
+        self.reserved.as_deref().filter(|kept| kept.pages() > 0)
+    }
+
+    /// Keeps room for the absent pages of a range of bytes (fallocate(2)), also behind the end.
+    pub(super) fn reserve(&mut self, offset: u64, len: u64) {
+        let (first, end) = (offset / PAGE_BYTES, offset.saturating_add(len).div_ceil(PAGE_BYTES));
+        let mut at = first;
+        let mut gaps = Vec::new();
+        for index in self.present_in(first, end) {
+            gaps.push((at, index));
+            at = index + 1;
+        }
+        gaps.push((at, end));
+        let kept = self.reserved.get_or_insert_default();
+        gaps.into_iter().for_each(|(first, end)| kept.add(first, end));
+        self.tidy_reserved();
+    }
+
+    /// Puts decoded ranges in the place of none; false if they are not of absent pages.
+    pub(super) fn set_reserved(&mut self, reserved: Reserved) -> bool {
+        let ranges = || reserved.ranges();
+        let is_absent = ranges().all(|(first, end)| self.present_in(first, end).next().is_none());
+        self.reserved = Some(Box::new(reserved));
+        self.tidy_reserved();
+        is_absent
+    }
+
+    fn unreserve(&mut self, first: u64, end: u64) {
+        if let Some(kept) = &mut self.reserved {
+            kept.remove(first, end);
+            self.tidy_reserved();
+        }
+    }
+
+    fn tidy_reserved(&mut self) {
+        if self.reserved.as_ref().is_some_and(|kept| kept.pages() == 0) {
+            self.reserved = None;
+        }
+    }
+
+    /// The pages that exist from one up to another.
+    fn present_in(&self, first: u64, end: u64) -> impl Iterator<Item = u64> {
+        let dense = self.dense.len() as u64;
+        let begin = first.min(dense);
+        let part = &self.dense[begin as usize..end.clamp(begin, dense) as usize];
+        let dense = part.iter().zip(begin..);
+        let dense = dense.filter_map(|(page, index)| page.as_ref().map(|_| index));
+        dense.chain(self.sparse.range(first..end.max(first)).map(|(index, _)| *index))
+    }
+
     fn page(&self, index: u64) -> Option<&Page> {
         if index < self.dense.len() as u64 {
             return self.dense[index as usize].as_ref();
@@ -118,9 +180,13 @@ impl Pages {
             self.extend_dense(index + 1);
         }
         let (present, stale) = (&mut self.present, &mut self.stale);
+        let reserved = &mut self.reserved;
         let fresh = || {
             *present += 1;
             stale.push(index);
+            if let Some(kept) = reserved {
+                kept.remove(index, index + 1);
+            }
             Page { bytes: Arc::new(Vec::new()), hash: 0, hashed: false }
         };
         let page = if index < self.dense.len() as u64 {
@@ -198,18 +264,22 @@ impl Pages {
         self.trim_stale();
     }
 
-    /// How many pages a write would add.
+    /// How many pages a write would take that are not taken yet.
     pub fn absent(&self, offset: u64, count: u64) -> u64 {
         if count == 0 {
             return 0;
         }
-        let last = (offset + count - 1) / PAGE_BYTES;
-        let range = offset / PAGE_BYTES..=last;
-        range.filter(|index| self.page(*index).is_none()).count() as u64
+        let (first, end) = (offset / PAGE_BYTES, (offset + count).div_ceil(PAGE_BYTES));
+        let reserved = self.reserved.as_ref().map_or(0, |kept| kept.count(first, end));
+        end - first - self.present_in(first, end).count() as u64 - reserved
     }
 
     /// Cuts or extends (by a hole) to `size`; the cut part of the last page becomes zero.
     pub fn truncate(&mut self, size: u64) {
+        if size <= self.size {
+            // Room behind the end goes too.
+            self.unreserve(size.div_ceil(PAGE_BYTES), u64::MAX);
+        }
         if size < self.size {
             let keep = size.div_ceil(PAGE_BYTES);
             while self.dense.len() as u64 > keep {
@@ -237,6 +307,7 @@ impl Pages {
     /// stays.
     pub fn punch(&mut self, offset: u64, len: u64) {
         let asked = offset.saturating_add(len);
+        self.unreserve(offset.div_ceil(PAGE_BYTES), asked / PAGE_BYTES);
         let end = asked.min(self.size);
         let mut at = offset;
         while at < end {
@@ -301,6 +372,12 @@ impl Pages {
         if self.dense.capacity() as u64 > 2 * most {
             self.dense.shrink_to_fit();
         }
+    }
+
+    /// Whether none of some bytes lies in a page.
+    pub fn is_hole(&self, offset: u64, count: u64) -> bool {
+        let end = offset.saturating_add(count).div_ceil(PAGE_BYTES);
+        count == 0 || self.present_in(offset / PAGE_BYTES, end).next().is_none()
     }
 
     /// `SEEK_DATA` of lseek(2): the first byte from `offset` that lies in a page; `None` is

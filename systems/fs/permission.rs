@@ -2,7 +2,7 @@
 
 use super::procfs::attributes_of;
 use super::volume::mount_flags::{MOUNT_NODEV, MOUNT_NOEXEC, MOUNT_NOSUID};
-use super::{Caller, Fs, InodeId, Node, Place};
+use super::{Caller, Fs, InodeId, Node, Place, ProcNode};
 use crate::abi::credentials::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
 use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX, S_IXGRP};
 use crate::abi::{Credentials, Errno};
@@ -21,6 +21,11 @@ pub(super) struct Attributes {
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
+}
+
+/// Whether mode, owner and group of what is no directory allow all of `mask`.
+pub fn allows(cred: &Credentials, (mode, uid, gid): (u32, u32, u32), mask: u32) -> bool {
+    Attributes { mode, uid, gid }.allow(cred, mask)
 }
 
 impl Attributes {
@@ -47,6 +52,19 @@ impl Attributes {
     }
 }
 
+impl Attributes {
+    /// Whether a file of /proc/sys, which is root's, may be used (proc_sys(5)).
+    fn sysctl_allows(&self, cred: &Credentials, mask: u32) -> bool {
+        let is_file = self.mode & S_IFMT == S_IFREG;
+        let bits = match cred {
+            _ if cred.euid == 0 => self.mode >> 6,
+            _ if cred.egid == 0 || cred.groups.contains(&0) => self.mode >> 3,
+            _ => self.mode,
+        };
+        !(is_file && mask & MAY_EXEC != 0) && mask & !bits & 7 == 0
+    }
+}
+
 impl Fs {
     pub(super) fn attributes(&self, caller: &Caller<'_>, place: Place) -> Attributes {
         match place.node {
@@ -55,7 +73,15 @@ impl Fs {
                 let mode = inode.mode | inode.kind.type_bits();
                 Attributes { mode, uid: inode.uid, gid: inode.gid }
             }
-            Node::Proc(node) => attributes_of(caller.proc, node),
+            Node::Proc(node) => {
+                let shown = attributes_of(caller.proc, node);
+                let changed = match node {
+                    ProcNode::ROOT => self.mounted_volume(place).top_mode,
+                    _ => None,
+                };
+                let mode = changed.map_or(shown.mode, |mode| shown.mode & S_IFMT | mode);
+                Attributes { mode, ..shown }
+            }
         }
     }
 
@@ -72,6 +98,11 @@ impl Fs {
         let own = match place.node {
             Node::Proc(node) if mask & MAY_WRITE != 0 && node.is_immutable() => {
                 return Err(Errno::EPERM);
+            }
+            // Its bits hold for all, whatever their capabilities.
+            Node::Proc(node) if node.is_sys() => {
+                let may = attributes.sysctl_allows(caller.cred, mask);
+                return if may { Ok(()) } else { Err(Errno::EACCES) };
             }
             Node::Proc(node) => node.lists_descriptors_of(caller.proc),
             Node::Entry(_) => false,

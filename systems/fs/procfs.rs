@@ -7,8 +7,8 @@
 use super::permission::Attributes;
 use super::{Name, Place};
 use crate::abi::flags::{
-    O_ACCMODE, O_RDONLY, O_WRONLY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFDIR, S_IFLNK,
-    S_IFREG,
+    O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM,
+    S_IFDIR, S_IFLNK, S_IFREG,
 };
 use crate::abi::{Credentials, Errno, SigSet};
 use crate::digest::hash64;
@@ -27,6 +27,10 @@ pub trait ProcView {
     fn threads(&self, pid: u32) -> Vec<u32>;
     /// Effective user and group of a task, which own its files; `None` if there is no such task.
     fn owner(&self, pid: u32, tid: u32) -> Option<(u32, u32)>;
+    /// Whether its files are its user's, and not root's (proc_pid(5)).
+    fn is_dumpable(&self, _pid: u32, _tid: u32) -> bool {
+        true
+    }
     /// Whether the looking task may inspect the task (ptrace(2), "Ptrace access mode checking").
     fn may_inspect(&self, pid: u32, tid: u32) -> bool;
     /// What `stat` and `status` show.
@@ -324,6 +328,20 @@ impl ProcNode {
         matches!(self.id, ProcId::Pid | ProcId::Tid)
     }
 
+    /// Whether it is /proc/sys or lies below it.
+    pub fn is_sys(self) -> bool {
+        let mut row = self.row();
+        while row.id != ProcId::Root && row.id != ProcId::Sys {
+            row = &TABLE[row.parent as usize];
+        }
+        row.id == ProcId::Sys
+    }
+
+    /// Whether lseek(2) counts from its end, 0: memory of a process is no text that is made.
+    pub fn has_end(self) -> bool {
+        matches!(self.id, ProcId::Environ | ProcId::Cmdline)
+    }
+
     /// Whether it is the list of the descriptors of whoever looks, who may do all with it.
     pub(super) fn lists_descriptors_of(self, view: &dyn ProcView) -> bool {
         self.id == ProcId::Fd && self.pid == view.current().0
@@ -489,15 +507,21 @@ pub(super) fn is_link(node: ProcNode) -> bool {
 pub(super) fn attributes_of(view: &dyn ProcView, node: ProcNode) -> Attributes {
     let (uid, gid) = match node.pid {
         0 => (0, 0),
-        pid => view.owner(pid, node.task_id()).unwrap_or((0, 0)),
+        // Directories that all may search are their user's all the same.
+        pid if node.row().mode == 0o555 || view.is_dumpable(pid, node.task_id()) => {
+            view.owner(pid, node.task_id()).unwrap_or((0, 0))
+        }
+        _ => (0, 0),
     };
     let mut mode = node.row().mode;
     if node.id == ProcId::FdNumber {
         let open = view.descriptor(node.pid, node.task_id(), node.fd).unwrap_or_default();
         mode = match open.flags & O_ACCMODE {
+            _ if open.flags & O_PATH != 0 => 0,
             O_RDONLY => 0o500,
             O_WRONLY => 0o300,
-            _ => 0o700,
+            O_RDWR => 0o700,
+            _ => 0,
         };
     }
     Attributes { mode: mode | type_bits(node), uid, gid }

@@ -13,9 +13,6 @@ use crate::abi::credentials::CAP_SYS_RESOURCE;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
-/// The shortest target of a link that does not lie in its inode: `SHORT_SYMLINK_LEN`.
-const LONG_TARGET_BYTES: usize = 128;
-
 /// How much: of a limit 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
@@ -120,16 +117,7 @@ impl Quotas {
 impl Inode {
     /// What it takes of the quotas of its owner and group.
     fn amount(&self) -> Amount {
-        Amount { pages: self.kind.quota_pages(), inodes: 1 }
-    }
-}
-
-impl Kind {
-    fn quota_pages(&self) -> u64 {
-        match self {
-            Kind::Symlink(target) => u64::from(target.len() >= LONG_TARGET_BYTES),
-            _ => self.present(),
-        }
+        Amount { pages: self.kind.present(), inodes: 1 }
     }
 }
 
@@ -221,7 +209,7 @@ impl Fs {
         owner: (u32, u32),
     ) -> Result<(), Errno> {
         let left = self.quota_left(caller, volume, owner);
-        let fits = left.inodes > 0 && kind.quota_pages() <= left.pages;
+        let fits = left.inodes > 0 && kind.present() <= left.pages;
         if fits { Ok(()) } else { Err(Errno::EDQUOT) }
     }
 

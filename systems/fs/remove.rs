@@ -59,6 +59,7 @@ impl Fs {
         self.lose_name(entry, inode, now)?;
         self.drop_subdirectory(above);
         self.changed(above, now);
+        self.inode_mut(inode).emptied = true;
         self.unlist(entry);
         self.tell_name(above, &at.name, true, IN_DELETE);
         Ok(())

@@ -8,6 +8,7 @@
 //! asking (`builder.rs`) may be larger, and then nothing is added. Not here: quotas (`quota.rs`).
 
 use super::inode::Inode;
+use super::volume::UNLIMITED;
 use super::{Fs, InodeId, Kind, PAGE_BYTES, Place, Volume, VolumeId, VolumeOptions};
 use crate::abi::Errno;
 use crate::wire::Bytes;
@@ -23,12 +24,28 @@ const INODE_BYTES: u64 = 1024;
 const ENTRY_BYTES: u64 = 512;
 /// An extended attribute beside its name and value.
 const XATTR_BYTES: u64 = 96;
+/// The same, and an inode, of the room that `nr_inodes` of tmpfs(5) stands for: found by
+/// experiment on Linux 6.18.
+const XATTR_SPACE: u64 = 40;
+pub(super) const INODE_SPACE: u64 = 1024;
+/// From so many bytes on the target of a symbolic link takes a page (tmpfs, Linux 6.18; ext4 from
+/// fewer).
+const LONG_TARGET_BYTES: usize = 128;
 
 const _: () = {
     // Beside the row: its slot, and 16 places in the list of pages with 16 that are to be hashed.
     assert!(size_of::<Inode>() + 32 + 16 * (24 + 8) <= INODE_BYTES as usize);
     assert!(size_of::<super::Entry>() + 32 + super::NAME_MAX + 80 <= ENTRY_BYTES as usize);
 };
+
+/// What inodes take beside their data and their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Bytes of the capacity.
+    pub(super) bytes: u64,
+    /// What extended attributes take of the room for inodes, if they count there.
+    pub(super) xattr_space: u64,
+}
 
 /// What is used of a capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +77,24 @@ impl Volume {
     }
 
     /// Whether its limit is one of data alone: `size` of tmpfs(5).
-    fn counts_data_only(&self) -> bool {
-        self.options.is_some_and(|options| options.pages != 0)
+    pub(super) fn counts_data_only(&self) -> bool {
+        self.options.is_some_and(|options| !matches!(options.pages, 0 | UNLIMITED))
     }
 
     /// How many of its inodes one takes, with its further links if they count.
     pub(super) fn inodes_of(&self, inode: &Inode) -> u64 {
-        if self.kind.facts().links_are_inodes { 1 + inode.further_links() } else { 1 }
+        if self.kind.facts().counts_inode_space { 1 + inode.further_links() } else { 1 }
+    }
+
+    /// How much of the room for inodes its inodes and their attributes take.
+    pub(super) fn used_space(&self) -> u64 {
+        let xattrs = if self.kind.facts().counts_inode_space { self.xattr_space } else { 0 };
+        self.inodes * INODE_SPACE + xattrs
+    }
+
+    /// How much of it is left.
+    pub(super) fn free_space(&self) -> u64 {
+        self.max_inodes.saturating_mul(INODE_SPACE).saturating_sub(self.used_space())
     }
 
     /// What it takes itself: its source is as long as a program says.
@@ -127,18 +155,23 @@ impl Fs {
     /// `ENOSPC` if the volume of a directory has no room for an inode of this kind and its name.
     pub(super) fn room_for_inode(&self, directory: Place, kind: &Kind) -> Result<(), Errno> {
         let volume = self.volume(directory);
-        if volume.inodes >= volume.max_inodes || self.usage.inodes >= self.usage.max_inodes {
+        if volume.free_space() < INODE_SPACE || self.usage.inodes >= self.usage.max_inodes {
             return Err(Errno::ENOSPC);
         }
-        self.room_for_bytes(directory, INODE_BYTES + ENTRY_BYTES + target_bytes(kind))
+        let pages = if let Kind::Symlink(_) = kind { kind.present() } else { 0 };
+        if pages > self.room_pages(volume) {
+            return Err(Errno::ENOSPC);
+        }
+        let bytes = INODE_BYTES + ENTRY_BYTES + target_bytes(kind);
+        self.room_for_bytes(directory, bytes + pages * PAGE_BYTES)
     }
 
     /// `ENOSPC` if a further link of an inode counts as one and its volume has none left.
     pub(super) fn room_for_link(&self, inode: InodeId) -> Result<(), Errno> {
         let row = self.inodes.at(inode.0);
         let volume = &self.volumes[row.volume.0 as usize];
-        let counts = volume.kind.facts().links_are_inodes && row.nlink > 0;
-        if counts && volume.inodes >= volume.max_inodes { Err(Errno::ENOSPC) } else { Ok(()) }
+        let counts = volume.kind.facts().counts_inode_space && row.nlink > 0;
+        if counts && volume.free_space() < INODE_SPACE { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 
     /// Gives an inode another number of links, and counts those that are inodes of the volume.
@@ -148,7 +181,7 @@ impl Fs {
         row.nlink = nlink;
         let after = row.further_links();
         let volume = &mut self.volumes[at];
-        if volume.kind.facts().links_are_inodes {
+        if volume.kind.facts().counts_inode_space {
             volume.inodes = volume.inodes + after - before;
         }
     }
@@ -183,6 +216,13 @@ impl Fs {
         self.usage.bytes = self.usage.bytes + after * PAGE_BYTES - before * PAGE_BYTES;
     }
 
+    /// Counts what an inode takes beside its data and its names.
+    pub(super) fn count_held(&mut self, volume: VolumeId, before: Held, after: Held) {
+        self.count_bytes(volume, before.bytes, after.bytes);
+        let volume = &mut self.volumes[volume.0 as usize];
+        volume.xattr_space = volume.xattr_space + after.xattr_space - before.xattr_space;
+    }
+
     /// Counts other bytes beside data.
     pub(super) fn count_bytes(&mut self, volume: VolumeId, before: u64, after: u64) {
         let volume = &mut self.volumes[volume.0 as usize];
@@ -207,7 +247,7 @@ impl Fs {
         volume.inodes += volume.inodes_of(inode);
         self.usage.inodes += 1;
         self.usage.sizes = self.usage.sizes.wrapping_add(inode.kind.size());
-        self.count_bytes(inode.volume, 0, inode.held_bytes());
+        self.count_held(inode.volume, Held::NONE, inode.held());
         let pages = inode.kind.present();
         self.volumes[inode.volume.0 as usize].pages += pages;
         self.usage.bytes += pages * PAGE_BYTES;
@@ -220,7 +260,7 @@ impl Fs {
         volume.inodes -= volume.inodes_of(inode);
         self.usage.inodes -= 1;
         self.usage.sizes = self.usage.sizes.wrapping_sub(inode.kind.size());
-        self.count_bytes(inode.volume, inode.held_bytes(), 0);
+        self.count_held(inode.volume, inode.held(), Held::NONE);
         let pages = inode.kind.present();
         self.volumes[inode.volume.0 as usize].pages -= pages;
         self.usage.bytes -= pages * PAGE_BYTES;
@@ -243,6 +283,7 @@ impl Fs {
         let mut volumes = self.volumes.clone();
         for volume in &mut volumes {
             (volume.inodes, volume.pages, volume.held_bytes) = (0, 0, volume.own_bytes());
+            volume.xattr_space = 0;
             volume.quotas.iter_mut().for_each(|quotas| quotas.forget());
         }
         let (mut sizes, mut inodes) = (0u64, 0);
@@ -252,7 +293,9 @@ impl Fs {
             let volume = &mut volumes[inode.volume.0 as usize];
             volume.inodes += volume.inodes_of(inode);
             volume.pages += inode.kind.present();
-            volume.held_bytes += inode.held_bytes();
+            let held = inode.held();
+            volume.held_bytes += held.bytes;
+            volume.xattr_space += held.xattr_space;
             volume.quotas.iter_mut().for_each(|quotas| quotas.count(inode));
         }
         for (id, entry) in self.entries.iter() {
@@ -269,9 +312,17 @@ impl Fs {
 }
 
 impl Kind {
-    /// Pages of data that exist.
+    /// Pages of data that exist or are kept free, or hold the long target of a link.
     pub(super) fn present(&self) -> u64 {
-        if let Kind::Regular(pages) = self { pages.present() } else { 0 }
+        match self {
+            Kind::Regular(pages) => pages.taken(),
+            Kind::Symlink(target) => u64::from(target.len() >= LONG_TARGET_BYTES),
+            Kind::Directory(_)
+            | Kind::Fifo
+            | Kind::Socket
+            | Kind::CharDevice(_)
+            | Kind::BlockDevice(_) => 0,
+        }
     }
 
     /// The size of a regular file or a symbolic link; nothing else has one.
@@ -298,18 +349,34 @@ impl Inode {
     }
 
     /// What it takes beside its data and its names.
-    pub(super) fn held_bytes(&self) -> u64 {
-        let xattrs = self.xattrs.iter().flat_map(|map| map.iter());
-        let xattrs: u64 = xattrs.map(|(name, value)| xattr_bytes(name, value)).sum();
-        INODE_BYTES + target_bytes(&self.kind) + xattrs
+    pub(super) fn held(&self) -> Held {
+        let mut held = Held { bytes: INODE_BYTES + target_bytes(&self.kind), xattr_space: 0 };
+        for (name, value) in self.xattrs.iter().flat_map(|map| map.iter()) {
+            held.bytes += xattr_bytes(name, value);
+            held.xattr_space += xattr_space(name, value);
+        }
+        held
     }
 }
 
+impl Held {
+    /// What is not there takes nothing.
+    pub(super) const NONE: Held = Held { bytes: 0, xattr_space: 0 };
+}
+
 fn target_bytes(kind: &Kind) -> u64 {
-    if let Kind::Symlink(target) = kind { target.len() as u64 } else { 0 }
+    match kind {
+        Kind::Symlink(target) if target.len() < LONG_TARGET_BYTES => target.len() as u64,
+        _ => 0,
+    }
 }
 
 /// What an extended attribute takes.
 pub(super) fn xattr_bytes(name: &[u8], value: &[u8]) -> u64 {
     XATTR_BYTES + name.len() as u64 + value.len() as u64
+}
+
+/// What an extended attribute takes of the room for inodes where it counts.
+pub(super) fn xattr_space(name: &[u8], value: &[u8]) -> u64 {
+    XATTR_SPACE + name.len() as u64 + value.len() as u64
 }

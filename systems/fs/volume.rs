@@ -83,25 +83,31 @@ pub struct KindFacts {
     pub max_dir_links: u32,
     /// Size of an empty directory, and what each entry adds.
     pub dir_bytes: (u64, u64),
+    /// Whether a directory that was removed has the size 0.
+    pub removed_is_empty: bool,
     /// The cookie behind the last entry of a directory.
     pub end_of_directory: i64,
     /// Whether a directory answers SEEK_DATA and SEEK_HOLE, and SEEK_END (lseek(2)).
     pub seeks_holes_of_directories: bool,
+    /// What O_DIRECT's offsets and lengths must be multiples of.
+    pub direct_bytes: u64,
     /// Whether RWF_DONTCACHE, and of reads RWF_NOWAIT, are taken (preadv2(2)).
     pub drops_cache: bool,
     /// Longest target of a symbolic link.
     pub max_symlink_bytes: usize,
+    /// Targets up to here lie in the inode and take no block.
+    pub inline_target_bytes: usize,
     /// Earliest and latest second that a time stamp can hold.
     pub seconds: (i64, i64),
     /// Whether a read of no bytes counts as an access.
     pub empty_reads_count: bool,
-    /// Room for an inode's extended attributes, 0 = none at all. For ext4 its one block of them;
-    /// what fits beside it in the inode is left out.
-    pub max_xattr_bytes: usize,
+    /// Whether there are extended attributes.
+    pub has_xattrs: bool,
     /// Whether `user.` attributes exist.
     pub user_xattrs: bool,
-    /// Whether each further link of a file counts as an inode (`nr_inodes` of tmpfs(5)).
-    pub links_are_inodes: bool,
+    /// Whether each further link of a file counts as an inode, and attributes by their bytes
+    /// (`nr_inodes` of tmpfs(5)).
+    pub counts_inode_space: bool,
     /// Whether its files can have seals, as files of memory (fcntl(2)); those with a name are
     /// sealed against seals.
     pub has_seals: bool,
@@ -117,15 +123,18 @@ const TMPFS: KindFacts = KindFacts {
     max_links: u32::MAX,
     max_dir_links: u32::MAX,
     dir_bytes: (40, 20),
+    removed_is_empty: false,
     end_of_directory: i32::MAX as i64,
     seeks_holes_of_directories: false,
+    direct_bytes: 1,
     drops_cache: false,
     max_symlink_bytes: 4095,
+    inline_target_bytes: 127,
     seconds: ANY_SECOND,
     empty_reads_count: true,
-    max_xattr_bytes: 128 * 1024,
+    has_xattrs: true,
     user_xattrs: true,
-    links_are_inodes: true,
+    counts_inode_space: true,
     has_seals: true,
     nodev: true,
 };
@@ -152,15 +161,18 @@ impl VolumeKind {
                 max_links: 65_000,
                 max_dir_links: 65_000,
                 dir_bytes: (4096, 0),
+                removed_is_empty: true,
                 end_of_directory: i64::MAX,
                 seeks_holes_of_directories: true,
+                direct_bytes: 512,
                 drops_cache: true,
                 max_symlink_bytes: 4095,
+                inline_target_bytes: 59,
                 seconds: (-(1 << 31), (1 << 34) - (1 << 31) - 1),
                 empty_reads_count: false,
-                max_xattr_bytes: 4096 - 36,
+                has_xattrs: true,
                 user_xattrs: true,
-                links_are_inodes: false,
+                counts_inode_space: false,
                 has_seals: false,
                 nodev: false,
             },
@@ -168,24 +180,24 @@ impl VolumeKind {
             VolumeKind::Overlay => &KindFacts {
                 name: "overlay",
                 magic: 0x794c_7630,
-                links_are_inodes: false,
+                counts_inode_space: false,
                 has_seals: false,
                 ..TMPFS
             },
             VolumeKind::Devtmpfs => &KindFacts { name: "devtmpfs", ..TMPFS },
             VolumeKind::Devpts => {
-                &KindFacts { name: "devpts", magic: 0x1cd1, max_xattr_bytes: 0, ..TMPFS }
+                &KindFacts { name: "devpts", magic: 0x1cd1, has_xattrs: false, ..TMPFS }
             }
             VolumeKind::Proc => {
-                &KindFacts { name: "proc", magic: 0x9fa0, max_xattr_bytes: 0, ..TMPFS }
+                &KindFacts { name: "proc", magic: 0x9fa0, has_xattrs: false, ..TMPFS }
             }
             VolumeKind::Ramfs => &KindFacts {
                 name: "ramfs",
                 magic: 0x8584_58f6,
                 dir_bytes: (0, 0),
-                max_xattr_bytes: 0,
+                has_xattrs: false,
                 user_xattrs: false,
-                links_are_inodes: false,
+                counts_inode_space: false,
                 has_seals: false,
                 ..TMPFS
             },
@@ -212,6 +224,8 @@ pub struct Volume {
     pub max_inodes: u64,
     /// 4 KiB pages of data in use.
     pub pages: u64,
+    /// What extended attributes take of the room for inodes where they count (`usage.rs`).
+    pub(super) xattr_space: u64,
     /// Bytes in use beside them: inodes, names, targets of links, attributes (`usage.rs`).
     pub held_bytes: u64,
     /// Most pages (`ENOSPC`).
@@ -222,6 +236,8 @@ pub struct Volume {
     pub layers: Option<Box<Layers>>,
     /// What users and groups may take of it.
     pub quotas: Option<Box<Quotas>>,
+    /// The permission bits of the top of a /proc, if somebody has changed them.
+    pub top_mode: Option<u32>,
 }
 
 /// What was given when a volume was mounted (mount(2), tmpfs(5)).
@@ -229,9 +245,9 @@ pub struct Volume {
 pub struct VolumeOptions {
     /// `MS_SYNCHRONOUS`, `MS_DIRSYNC`, `MS_MANDLOCK`, `MS_LAZYTIME`: kept and shown.
     pub flags: u32,
-    /// `size` or `nr_blocks` in pages, 0 = not given.
+    /// `size` or `nr_blocks` in pages, 0 = not given, [`UNLIMITED`] where 0 was.
     pub pages: u64,
-    /// `nr_inodes`, 0 = not given.
+    /// `nr_inodes`, in the same way.
     pub inodes: u64,
     /// Permissions of the top as they were then.
     pub mode: u32,
@@ -241,6 +257,9 @@ pub struct VolumeOptions {
     pub gid: u32,
 }
 
+/// A limit that was taken away by giving 0 (tmpfs(5)).
+pub const UNLIMITED: u64 = u64::MAX;
+
 crate::wire_struct!(VolumeOptions { flags, pages, inodes, mode, uid, gid });
 
 /// In the place of "read-only" in the encoding of a volume: its options follow.
@@ -249,6 +268,8 @@ const HAS_OPTIONS: u8 = 2;
 const HAS_LAYERS: u8 = 4;
 /// What its quotas are follows before them.
 const HAS_QUOTAS: u8 = 8;
+/// The mode of its top follows before these.
+const HAS_TOP_MODE: u8 = 16;
 
 impl<'a> Wire<'a> for Volume {
     fn put(&self, out: &mut Vec<u8>) {
@@ -258,7 +279,8 @@ impl<'a> Wire<'a> for Volume {
         let options = self.options.map_or(0, |_| HAS_OPTIONS);
         let layers = self.layers.as_ref().map_or(0, |_| HAS_LAYERS);
         let quotas = self.quotas.as_ref().map_or(0, |_| HAS_QUOTAS);
-        out.push(u8::from(self.read_only) | options | layers | quotas);
+        let top_mode = self.top_mode.map_or(0, |_| HAS_TOP_MODE);
+        out.push(u8::from(self.read_only) | options | layers | quotas | top_mode);
         self.root.put(out);
         let numbers = [self.inodes, self.max_inodes, self.pages, self.held_bytes, self.max_pages];
         for number in numbers {
@@ -266,6 +288,9 @@ impl<'a> Wire<'a> for Volume {
         }
         if let Some(options) = &self.options {
             options.put(out);
+        }
+        if let Some(mode) = self.top_mode {
+            mode.put(out);
         }
         if let Some(quotas) = &self.quotas {
             quotas.options.put(out);
@@ -280,14 +305,18 @@ impl<'a> Wire<'a> for Volume {
         let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
         let bits = from.byte()?;
         let is_overlay = bits & HAS_LAYERS != 0;
-        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS
+        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS | HAS_TOP_MODE
             || is_overlay != (kind == VolumeKind::Overlay)
         {
-            return Err(from.error("0 to 15 for what is known of a volume, layers of an overlay"));
+            return Err(from.error("0 to 31 for what is known of a volume, layers of an overlay"));
         }
         let root = Node::get(from)?;
         let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
         let options = if bits & HAS_OPTIONS == 0 { None } else { Some(VolumeOptions::get(from)?) };
+        let top_mode = if bits & HAS_TOP_MODE == 0 { None } else { Some(u32::get(from)?) };
+        if top_mode.is_some_and(|mode| mode > 0o7777) {
+            return Err(from.error("permission bits up to 07777"));
+        }
         let quotas = if bits & HAS_QUOTAS == 0 { None } else { Some(QuotaOptions::get(from)?) };
         let layers = if is_overlay { Some(Box::new(Layers::get(from)?)) } else { None };
         let read_only = bits & 1 != 0;
@@ -300,11 +329,13 @@ impl<'a> Wire<'a> for Volume {
             inodes,
             max_inodes,
             pages,
+            xattr_space: 0,
             held_bytes,
             max_pages,
             options,
             layers,
             quotas: quotas.map(|options| Box::new(Quotas::new(options))),
+            top_mode,
         })
     }
 }
@@ -413,11 +444,13 @@ impl Volume {
             inodes: 0,
             max_inodes: DEFAULT_INODES,
             pages: 0,
+            xattr_space: 0,
             held_bytes: 0,
             max_pages: DEFAULT_BYTES / PAGE_BYTES,
             options: None,
             layers: None,
             quotas: None,
+            top_mode: None,
         }
     }
 

@@ -10,8 +10,8 @@ use super::volume::mount_flags::MOUNT_NOSYMFOLLOW;
 use super::{Caller, EntryId, Fs, InodeId, Kind, MountId, Name, Node, Place, Plain, ProcNode};
 use crate::abi::Errno;
 use crate::abi::flags::{
-    RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
-    S_IFDIR, S_IFLNK, S_IFMT, S_ISVTX,
+    RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV, S_IFDIR, S_IFLNK, S_IFMT, S_ISVTX,
 };
 use alloc::borrow::Cow;
 use core::ops::Range;
@@ -365,6 +365,10 @@ impl<'f> Walk<'f> {
                 if self.forbids(RESOLVE_NO_SYMLINKS) || fs.mount_is(child, MOUNT_NOSYMFOLLOW) {
                     return Err(Errno::ELOOP);
                 }
+                // The link would have to be stamped, which needs more than the cache.
+                if self.forbids(RESOLVE_CACHED) && fs.access_is_due(inode) {
+                    return Err(Errno::EAGAIN);
+                }
                 self.followed.push(inode);
                 Ok(Step::Link(Cow::Borrowed(target)))
             }
@@ -373,6 +377,9 @@ impl<'f> Walk<'f> {
                 self.count_link()?;
                 if self.forbids(RESOLVE_NO_SYMLINKS) || fs.mount_is(child, MOUNT_NOSYMFOLLOW) {
                     return Err(Errno::ELOOP);
+                }
+                if self.forbids(RESOLVE_CACHED) {
+                    return Err(Errno::EAGAIN);
                 }
                 match procfs::follow(self.caller.proc, node)? {
                     ProcTarget::Text(text) => Ok(Step::Link(Cow::Owned(text))),

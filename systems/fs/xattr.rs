@@ -3,8 +3,9 @@
 //! Namespaces `user.`, `trusted.` and `security.`; access control lists are `acl.rs`'s.
 
 use super::acl::is_acl;
-use super::usage::xattr_bytes;
-use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Place};
+use super::usage::{xattr_bytes, xattr_space};
+use super::xattr_list::Xattrs;
+use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Node, Place, VolumeKind};
 use crate::abi::credentials::{CAP_SETFCAP, CAP_SYS_ADMIN};
 use crate::abi::flags::{IN_ATTRIB, S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
 use crate::abi::{Errno, Timespec};
@@ -19,8 +20,6 @@ const XATTR_CREATE: u32 = 1;
 const XATTR_REPLACE: u32 = 2;
 /// The capabilities of a program (capabilities(7)), which have a form and a right of their own.
 const CAPABILITY: &[u8] = b"security.capability";
-/// What the record of an attribute takes beside its name and value.
-const RECORD_BYTES: usize = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Space {
@@ -52,6 +51,11 @@ impl Fs {
     ) -> Result<(), Errno> {
         let hidden = if write { Errno::EPERM } else { Errno::ENODATA };
         let attributes = self.attributes(caller, place);
+        if let (Node::Proc(node), true) = (place.node, write)
+            && node.is_immutable()
+        {
+            return Err(Errno::EPERM);
+        }
         match space(name) {
             Some(Space::Security)
                 if write && name != CAPABILITY && !caller.cred.capable(CAP_SYS_ADMIN) =>
@@ -81,8 +85,8 @@ impl Fs {
         }
         let facts = self.volume(place).kind.facts();
         let exists = match space(name) {
-            Some(Space::User) => facts.user_xattrs && facts.max_xattr_bytes > 0,
-            Some(Space::Trusted | Space::Security) => facts.max_xattr_bytes > 0,
+            Some(Space::User) => facts.user_xattrs && facts.has_xattrs,
+            Some(Space::Trusted | Space::Security) => facts.has_xattrs,
             None => false,
         };
         if !exists {
@@ -93,8 +97,7 @@ impl Fs {
     }
 
     fn xattr(&self, inode: InodeId, name: &[u8]) -> Option<&[u8]> {
-        let value = self.inodes.at(inode.0).xattrs.as_ref()?.get(name)?;
-        Some(value)
+        self.inodes.at(inode.0).xattrs.as_ref()?.get(name)
     }
 
     /// getxattr(2): the value.
@@ -151,33 +154,43 @@ impl Fs {
         let name = self.layer_name(place, name);
         let name = name.as_ref();
         let present = self.xattr(inode, name);
+        // A tmpfs takes the room for the new one before it looks, and gives that of the old back.
+        let kept_on = self.kept_volume(place);
+        if kept_on.kind.facts().counts_inode_space
+            && kept_on.free_space() < xattr_space(name, value)
+        {
+            return Err(Errno::ENOSPC);
+        }
         if flags & XATTR_REPLACE != 0 && present.is_none() {
             return Err(Errno::ENODATA);
         }
         if flags & XATTR_CREATE != 0 && present.is_some() {
             return Err(Errno::EEXIST);
         }
-        let others = self.inodes.at(inode.0).xattrs.iter().flat_map(|map| map.iter());
-        let others = others.filter(|(other, _)| other.as_ref() != name);
-        let bytes = |name: &[u8], value: &[u8]| {
-            let suffix = name.iter().position(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
-            RECORD_BYTES
-                + (name.len() - suffix).next_multiple_of(4)
-                + value.len().next_multiple_of(4)
+        // To ext4 the same value is no change.
+        let is_ext4 = kept_on.kind == VolumeKind::Ext4;
+        let is_same = is_ext4 && present == Some(value);
+        let none = Xattrs::default();
+        let all = self.inodes.at(inode.0).xattrs.as_deref().unwrap_or(&none);
+        let is_inner = match all.room(name, value) {
+            _ if !is_ext4 => false,
+            Some(is_inner) => is_inner,
+            None if is_same => false,
+            None => return Err(Errno::ENOSPC),
         };
-        let used: usize = others.map(|(name, value)| bytes(name, value)).sum();
-        if used + bytes(name, value) > self.kept_on(place).facts().max_xattr_bytes {
-            return Err(Errno::ENOSPC);
-        }
         let before = present.map_or(0, |old| xattr_bytes(name, old));
-        let after = xattr_bytes(name, value);
-        self.room_for_bytes(place, after.saturating_sub(before))?;
+        self.room_for_bytes(place, xattr_bytes(name, value).saturating_sub(before))?;
         self.changeable(place, now)?;
+        if is_same {
+            self.tell(place, IN_ATTRIB);
+            return Ok(());
+        }
         let row = self.inode_mut(inode);
-        row.xattrs.get_or_insert_default().insert(name.into(), value.into());
+        let (volume, before) = (row.volume, row.held());
+        row.xattrs.get_or_insert_default().insert(name, value, is_inner);
         row.ctime = now;
-        let volume = row.volume;
-        self.count_bytes(volume, before, after);
+        let after = row.held();
+        self.count_held(volume, before, after);
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
@@ -206,10 +219,10 @@ impl Fs {
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         let name = self.layer_name(place, name);
         let name = name.as_ref();
-        let old = self.xattr(inode, name).ok_or(Errno::ENODATA)?;
-        let bytes = xattr_bytes(name, old);
+        self.xattr(inode, name).ok_or(Errno::ENODATA)?;
         self.changeable(place, now)?;
         let row = self.inode_mut(inode);
+        let (volume, before) = (row.volume, row.held());
         if let Some(xattrs) = &mut row.xattrs {
             xattrs.remove(name);
             if xattrs.is_empty() {
@@ -217,8 +230,8 @@ impl Fs {
             }
         }
         row.ctime = now;
-        let volume = row.volume;
-        self.count_bytes(volume, bytes, 0);
+        let after = row.held();
+        self.count_held(volume, before, after);
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
@@ -228,7 +241,8 @@ impl Fs {
     pub fn listxattr(&self, caller: &Caller<'_>, place: Place) -> Vec<u8> {
         let mut list = Vec::new();
         let xattrs = self.inode(place).and_then(|inode| inode.xattrs.as_ref());
-        for name in xattrs.iter().flat_map(|map| map.keys()) {
+        let is_ext4 = self.kept_on(place) == VolumeKind::Ext4;
+        for name in xattrs.iter().flat_map(|all| all.listed(is_ext4)) {
             let Some(name) = self.seen_name(place, name) else { continue };
             if space(&name) != Some(Space::Trusted) || caller.cred.capable(CAP_SYS_ADMIN) {
                 list.extend_from_slice(&name);

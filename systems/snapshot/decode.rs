@@ -3,7 +3,9 @@
 
 use super::sockets::get_socket_waiting;
 use super::terminals::HAS_TERMINAL;
-use super::{HAS_OWNER, IS_TOLD, MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS};
+use super::{
+    HAS_OPENER, HAS_OWNER, IS_TOLD, MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS,
+};
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::description::{Notices, Owner};
@@ -361,7 +363,7 @@ fn get_description(
         _ => return Err(error.into()),
     };
     let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
-    let others = WAITS_ALWAYS | HAS_TERMINAL | HAS_OWNER | IS_TOLD;
+    let others = WAITS_ALWAYS | HAS_TERMINAL | HAS_OWNER | IS_TOLD | HAS_OPENER;
     let (flock, waits_always) = (kinds & !others, kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
     let mut description = Description::new(target, flags);
@@ -381,6 +383,9 @@ fn get_description(
     description.notices = (notices != Notices::default()).then(|| Box::new(notices));
     if kinds & HAS_TERMINAL != 0 {
         description.terminal = Some(known.side(kernel, from)?);
+    }
+    if kinds & HAS_OPENER != 0 {
+        description.opener = Wire::get(from)?;
     }
     Ok(description)
 }
@@ -464,7 +469,8 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, cpu_timers, death_signal, maker, old_foreground) = super::extras::get_rare(from)?;
+    let (limits, cpu_timers, death_signal, maker, old_foreground, undumpable) =
+        super::extras::get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -490,6 +496,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         pending,
         did_exec,
         subreaper,
+        undumpable,
         death_signal,
         vfork_parent,
         ending,

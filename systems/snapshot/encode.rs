@@ -3,8 +3,8 @@
 use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OWNER,
-    IS_TOLD, WAITS_ALWAYS,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OPENER,
+    HAS_OWNER, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
 };
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
@@ -158,6 +158,7 @@ impl Encode for Description {
             | has(has_owner, HAS_OWNER)
             | has(notices.told.is_some(), IS_TOLD)
             | has(self.waits_always, WAITS_ALWAYS)
+            | has(self.opener != 0, HAS_OPENER)
             | has(self.terminal.is_some(), HAS_TERMINAL);
         [self.flags, self.refs, kinds].put(out);
         self.offset.put(out);
@@ -171,6 +172,9 @@ impl Encode for Description {
         if let Some(side) = self.terminal {
             side.terminal.own_id(rows).put(out);
             (side.end, side.hangups).put(out);
+        }
+        if self.opener != 0 {
+            self.opener.put(out);
         }
     }
 }
@@ -283,6 +287,7 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
             | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
             | has(process.death_signal != 0, HAS_DEATH_SIGNAL)
             | has(process.maker != 0, HAS_MAKER)
+            | has(process.undumpable, IS_UNDUMPABLE)
             | has(process.old_foreground != 0, HAS_OLD_FOREGROUND),
     );
     if let Some(limits) = &process.limits {

@@ -3,7 +3,8 @@
 
 use super::terminals::TERMINALS;
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, Refs, RestoreError,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, IS_UNDUMPABLE,
+    Refs, RestoreError,
 };
 use crate::abi::Itimer;
 use crate::components::inet::{Endpoint, Host};
@@ -221,13 +222,18 @@ impl Refs {
 }
 
 /// Limits and CPU timers of its own, the signal of the parent's end, the thread whose child it is,
-/// the group that was in the foreground.
-pub(super) type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8, u32, u32);
+/// the group that was in the foreground, whether it became somebody else.
+pub(super) type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8, u32, u32, bool);
 
 pub(super) fn get_rare(from: &mut WireReader<'_>) -> Result<Rare, WireError> {
     let error = from.error("a byte of what few processes have");
     let which = u8::get(from)?;
-    let known = HAS_LIMITS | HAS_CPU_TIMERS | HAS_DEATH_SIGNAL | HAS_MAKER | HAS_OLD_FOREGROUND;
+    let known = HAS_LIMITS
+        | HAS_CPU_TIMERS
+        | HAS_DEATH_SIGNAL
+        | HAS_MAKER
+        | HAS_OLD_FOREGROUND
+        | IS_UNDUMPABLE;
     if which & !known != 0 {
         return Err(error);
     }
@@ -236,5 +242,5 @@ pub(super) fn get_rare(from: &mut WireReader<'_>) -> Result<Rare, WireError> {
     let death_signal = if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 };
     let maker = if which & HAS_MAKER != 0 { Wire::get(from)? } else { 0 };
     let foreground = if which & HAS_OLD_FOREGROUND != 0 { Wire::get(from)? } else { 0 };
-    Ok((limits, timers, death_signal, maker, foreground))
+    Ok((limits, timers, death_signal, maker, foreground, which & IS_UNDUMPABLE != 0))
 }

@@ -40,12 +40,16 @@ const HAS_DEATH_SIGNAL: u8 = 4;
 const HAS_MAKER: u8 = 8;
 /// A leader of a session whose terminal was hung up knows who was in the foreground.
 const HAS_OLD_FOREGROUND: u8 = 16;
+/// A process became somebody else.
+const IS_UNDUMPABLE: u8 = 32;
 /// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
 const WAITS_ALWAYS: u32 = 0x100;
 /// An owner of whom more is known than its number.
 const HAS_OWNER: u32 = 0x400;
 /// Signals of input and output are sent (O_ASYNC).
 const IS_TOLD: u32 = 0x800;
+/// The number of its opener's credentials follows, last of all.
+const HAS_OPENER: u32 = 0x1000;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.
@@ -328,7 +332,8 @@ impl Kernel {
         };
         let root = crate::abi::Credentials::root();
         let above = self.fs.root();
-        let caller = Caller { cred: &root, root: above, cwd: above, resolve: 0, proc: &view };
+        let caller =
+            Caller { cred: &root, root: above, cwd: above, umask: 0, resolve: 0, proc: &view };
         let entries = self.fs.tree(top).into_iter();
         Ok(entries
             .map(|(path, place)| {

@@ -92,5 +92,5 @@ impl World {
 }
 
 pub(crate) fn caller<'a>(fs: &Fs, cred: &'a Credentials, proc: &'a dyn ProcView) -> Caller<'a> {
-    Caller { cred, root: fs.root(), cwd: fs.root(), resolve: 0, proc }
+    Caller { cred, root: fs.root(), cwd: fs.root(), umask: 0, resolve: 0, proc }
 }

@@ -148,7 +148,7 @@ impl Model {
         let now = self.now();
         let cred = self.cred.clone();
         let (root, cwd) = (self.fs.root(), self.cwd);
-        let caller = Caller { cred: &cred, root, cwd, resolve: 0, proc: &Nobody };
+        let caller = Caller { cred: &cred, root, cwd, umask: 0, resolve: 0, proc: &Nobody };
         match op {
             Op::Become(user) => {
                 let (uid, gid, groups) = USERS[*user as usize];
@@ -467,7 +467,7 @@ impl Model {
         let time = FileTime::At(Timespec { sec: time.0, nsec: time.1 });
         let cred = Credentials::root();
         let root = self.fs.root();
-        let caller = Caller { cred: &cred, root, cwd: root, resolve: 0, proc: &Nobody };
+        let caller = Caller { cred: &cred, root, cwd: root, umask: 0, resolve: 0, proc: &Nobody };
         let change = TimeChange::Set { atime: time, mtime: time };
         let below = self.fs.tree(root).into_iter().map(|(_, place)| place);
         for place in below.chain([root]) {
@@ -480,7 +480,7 @@ impl Model {
     pub(crate) fn times(&self) -> BTreeMap<Vec<u8>, [(i64, i64); 3]> {
         let cred = Credentials::root();
         let root = self.fs.root();
-        let caller = Caller { cred: &cred, root, cwd: root, resolve: 0, proc: &Nobody };
+        let caller = Caller { cred: &cred, root, cwd: root, umask: 0, resolve: 0, proc: &Nobody };
         let all = self.fs.tree(root).into_iter().chain([(b"/".to_vec(), root)]);
         let stamps = all.map(|(path, place)| {
             let stat = self.fs.stat(&caller, place);
@@ -493,7 +493,7 @@ impl Model {
     pub(crate) fn tree(&self) -> Vec<(Vec<u8>, Answer, Vec<u8>)> {
         let cred = Credentials::root();
         let root = self.fs.root();
-        let caller = Caller { cred: &cred, root, cwd: root, resolve: 0, proc: &Nobody };
+        let caller = Caller { cred: &cred, root, cwd: root, umask: 0, resolve: 0, proc: &Nobody };
         let found = self.fs.tree(root).into_iter().map(|(path, place)| {
             let stat = self.fs.stat(&caller, place);
             (path, stat_answer(&stat), stat.ino)
@@ -518,7 +518,7 @@ impl Model {
         let root = self.fs.root();
         self.fs.release(self.cwd);
         let cred = Credentials::root();
-        let caller = Caller { cred: &cred, root, cwd: root, resolve: 0, proc: &Nobody };
+        let caller = Caller { cred: &cred, root, cwd: root, umask: 0, resolve: 0, proc: &Nobody };
         let now = self.now();
         for (path, place) in self.fs.tree(root).into_iter().rev() {
             let directory = self.fs.is_directory(place);

@@ -44,6 +44,7 @@ pub(crate) fn data(sink: &mut Sink<'_>) {
     allocations(sink);
     lengths(sink);
     copies(sink);
+    accesses(sink);
     ends(sink);
 }
 
@@ -151,6 +152,35 @@ fn copies(sink: &mut Sink<'_>) {
                 let case =
                     case.then(json!({"call": "pread64", "fd": 4, "count": 24_000, "offset": 0}));
                 sink(looked_at(case).watching(&["x"]));
+            }
+        }
+    }
+}
+
+/// What counts as an access of the file that is read, and what does not.
+fn accesses(sink: &mut Sink<'_>) {
+    let ends = [0, 5, 12_288, (1 << 44) - 4097, (1 << 44) - 4096, i64::MAX - 5];
+    for layout in [LAYOUTS[0], LAYOUTS[4]] {
+        for (at, count) in ends.iter().flat_map(|at| [0, 5].map(|count| (*at, count))) {
+            let send = |out: i64| {
+                let mut asked = json!({"call": "sendfile", "in_fd": 3, "offset": at});
+                (asked["out_fd"], asked["count"]) = (out.into(), count.into());
+                asked
+            };
+            let splice = json!({"call": "splice", "fd_in": 3, "off_in": at, "fd_out": 8,
+                "len": count, "flags": "SPLICE_F_NONBLOCK"});
+            let copy = json!({"call": "copy_file_range", "fd_in": 3, "off_in": at, "fd_out": 6,
+                "len": count, "flags": 0});
+            let read = json!({"call": "pread64", "fd": 3, "count": count, "offset": at});
+            for asked in [send(4), send(5), send(6), send(8), splice, copy, read] {
+                let mut case = laid_out(layout);
+                for (path, flags) in
+                    [("/dev/full", "O_RDWR"), ("/dev/null", "O_RDWR"), ("y", "O_RDWR|O_CREAT")]
+                {
+                    case = case.then(open(path, flags));
+                }
+                let case = case.then(json!({"call": "pipe"})).then(asked);
+                sink(case.watching(&["x"]));
             }
         }
     }

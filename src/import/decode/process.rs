@@ -247,13 +247,14 @@ fn capset(args: &Args<'_>) -> Option<Vec<u8>> {
 /// Only what changes something that the kernel models, and succeeded: the others tell of the host.
 fn prctl(args: &Args<'_>) -> Option<Vec<u8>> {
     let option = args.flags(0, PRCTL_OPTIONS).filter(|_| args.succeeded())?;
-    let tells = [PR_GET_KEEPCAPS, PR_CAPBSET_READ, PR_GET_SECUREBITS, PR_GET_NO_NEW_PRIVS];
+    let tells =
+        [PR_GET_DUMPABLE, PR_GET_KEEPCAPS, PR_CAPBSET_READ, PR_GET_SECUREBITS, PR_GET_NO_NEW_PRIVS];
     let is_known = PRCTL_OPTIONS.iter().any(|entry| entry.1 == u64::from(option));
     if !is_known || tells.contains(&option) {
         return None;
     }
     let constant = |name: &str| {
-        let tables = [SECUREBITS, CAPABILITIES, AMBIENT_OPERATIONS];
+        let tables = [SECUREBITS, CAPABILITIES, AMBIENT_OPERATIONS, DUMPABLE];
         tables.iter().find_map(|table| number_of(table, name)).map(i128::from)
     };
     let arg = |index: usize| match args.get(index) {
