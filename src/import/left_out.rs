@@ -6,17 +6,31 @@
 
 use std::collections::BTreeSet;
 
-use super::{decode, descriptors};
 use crate::strace::{self, CallResult, EventKind, Recording, Value};
 
 /// So many calls are a sample: fewer may lack what every program does.
 const SAMPLE_CALLS: u64 = 50;
-/// Descriptors that every program has when it begins: up to standard error.
-const STANDARD_FDS: i32 = 2;
 /// Most children that are kept.
 const MAX_CHILDREN: usize = 1 << 20;
 /// What every program's loader opens (ld.so(8)).
 const LOADER_CACHE: &[u8] = b"/etc/ld.so.cache";
+/// Calls that every program makes which loads a library: the loader opens it, reads its head, asks
+/// for its size, maps it, and ends what it began (ld.so(8)). Names in a row do the same.
+const LOADERS_CALLS: [&[&str]; 6] = [
+    &["openat", "open"],
+    &["read"],
+    &["newfstatat", "fstat", "statx", "fstat64"],
+    &["mmap", "mmap2"],
+    &["close"],
+    &["brk"],
+];
+/// Calls that make a task.
+const MAKERS: [&str; 4] = ["clone", "clone3", "fork", "vfork"];
+/// Calls by which bytes come into a pipe.
+const WRITERS: [&str; 12] = [
+    "write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg",
+    "sendfile", "splice", "tee", "vmsplice",
+];
 
 /// Which it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,13 +71,16 @@ struct Seen {
     calls: u64,
     /// Whether the first call begins a program.
     begins: Option<bool>,
-    /// It goes on with what was there before.
-    goes_on: bool,
-    /// Calls that every program makes.
-    maps: bool,
-    grows: bool,
-    closes: bool,
+    /// Which of [`LOADERS_CALLS`] there are, as bits.
+    of_loaders: u32,
     leaves: bool,
+    pipes: bool,
+    writes: bool,
+    /// strace let somebody go, and the recording went on.
+    lets_go: bool,
+    goes_on_without: bool,
+    /// Calls that make a task and are never seen to return.
+    unreturned: usize,
     /// A task's end was told.
     ends: bool,
     loads: bool,
@@ -85,6 +102,7 @@ impl Seen {
         }
         match kind {
             EventKind::Entry { call } => {
+                self.goes_on_without |= self.lets_go;
                 let call = recording.calls.get(*call);
                 if let Some(call) = call {
                     self.call(&call);
@@ -95,15 +113,14 @@ impl Seen {
                 // strace came while it ran.
                 if call.is_some_and(|call| call.entry_line.is_none()) {
                     self.begins.get_or_insert(false);
-                    self.goes_on = true;
                 }
             }
             EventKind::Exited { .. } => self.ends = true,
             EventKind::Signal { .. } => self.tells_signals = true,
+            EventKind::Detached => self.lets_go = true,
             EventKind::Stopped { .. }
             | EventKind::Killed { .. }
             | EventKind::Superseded { .. }
-            | EventKind::Detached
             | EventKind::Notice(_) => {}
         }
     }
@@ -112,26 +129,27 @@ impl Seen {
         self.calls += 1;
         if self.begins.is_none() {
             self.begins = Some(&*call.name == "execve");
-            let decoded = decode::decode(call);
-            let used = decoded.parsed().map(|call| descriptors::used(&call)).unwrap_or_default();
-            let is_open = used.iter().any(|fd| *fd > STANDARD_FDS) && !decoded.unreadable;
-            self.goes_on = &*call.name == "restart_syscall" || is_open;
         }
         let result = call.result.as_ref();
         let is_done = result.is_some_and(|it| it.value.is_some() && it.errno.is_none());
         self.fails |= result.is_some_and(|result| result.errno.is_some());
         self.is_interrupted |=
             &*call.name == "rt_sigreturn" || result.is_some_and(|it| it.restart().is_some());
-        match &*call.name {
-            "mmap" => self.maps = true,
-            "brk" => self.grows = true,
-            "close" => self.closes = true,
+        let name = &*call.name;
+        for (bit, alike) in LOADERS_CALLS.iter().enumerate() {
+            self.of_loaders |= u32::from(alike.contains(&name)) << bit;
+        }
+        self.writes |= WRITERS.contains(&name);
+        let is_made = is_done || result.is_none_or(|result| result.value.is_none());
+        self.unreturned += usize::from(MAKERS.contains(&name) && !is_done && is_made);
+        match name {
             "exit" | "exit_group" => self.leaves = true,
+            "pipe" | "pipe2" => self.pipes = true,
             "open" | "openat" => {
                 let mut texts = call.args.iter().filter_map(Value::as_text);
                 self.loads |= is_done && texts.any(|text| text.bytes == LOADER_CACHE);
             }
-            "clone" | "clone3" | "fork" | "vfork" => {
+            _ if MAKERS.contains(&name) => {
                 let child = result.and_then(CallResult::number).filter(|_| is_done);
                 let child = child.and_then(|child| u32::try_from(child).ok());
                 if self.made.len() < MAX_CHILDREN {
@@ -139,7 +157,7 @@ impl Seen {
                 }
             }
             "rt_sigaction" | "newfstatat" | "fstat" | "wait4" | "poll" => {
-                let at = match &*call.name {
+                let at = match name {
                     "newfstatat" => 2,
                     "poll" => 0,
                     _ => 1,
@@ -147,7 +165,7 @@ impl Seen {
                 let address = call.arg(at).and_then(Value::as_pointer);
                 // A wait that found nobody wrote nothing.
                 let wrote = is_done
-                    && (&*call.name != "wait4" || result.and_then(CallResult::number) > Some(0));
+                    && (name != "wait4" || result.and_then(CallResult::number) > Some(0));
                 self.has_addresses |= wrote && address.is_some_and(|address| address > 0);
             }
             _ => {}
@@ -156,14 +174,26 @@ impl Seen {
 
     fn finish(self) -> LeftOut {
         let is_sample = self.calls >= SAMPLE_CALLS || self.loads;
-        let common = self.maps && self.grows && self.closes;
         let begins = self.begins == Some(true);
+        let has = |name: &str| {
+            let of = LOADERS_CALLS.iter().position(|alike| alike.contains(&name));
+            of.is_some_and(|bit| self.of_loaders & 1 << bit != 0)
+        };
+        let loaders = (1 << LOADERS_CALLS.len()) - 1;
+        let lacks = if self.loads || begins {
+            self.of_loaders != loaders || self.pipes && !self.writes
+        } else {
+            !has("close") && !has("mmap")
+        };
+        // The first one was started by strace.
+        let unmade = self.speakers.difference(&self.made).count();
+        let is_joined = begins && unmade > 1 + self.unreturned;
         LeftOut {
-            calls: is_sample && (!common && (begins || self.loads || !self.closes && !self.maps))
-                || self.ends && !self.leaves && self.fails,
+            calls: is_sample && lacks || is_joined || self.ends && !self.leaves && self.fails,
             failures: is_sample && !self.fails,
-            children: self.made.iter().any(|child| !self.speakers.contains(child)),
-            past: !begins && (self.calls >= SAMPLE_CALLS || self.goes_on),
+            children: self.goes_on_without
+                || self.made.iter().any(|child| !self.speakers.contains(child)),
+            past: !begins,
             values: self.has_addresses,
             signals: self.is_interrupted && !self.tells_signals,
         }

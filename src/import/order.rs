@@ -247,9 +247,7 @@ impl<'a> Order<'a> {
                     }
                 }
                 EventKind::Superseded { .. } => self.superseded(tid),
-                EventKind::Detached => {
-                    self.park(tid);
-                }
+                EventKind::Detached => self.let_go(tid),
             }
             if self.tasks.get(&tid).is_none_or(|task| task.pending.is_none()) {
                 self.in_call.remove(&tid);
