@@ -177,7 +177,7 @@ impl Walk {
                 let index = *call;
                 let Some(call) = recording.calls.get(index) else { return };
                 self.before.speaks(tid, &call);
-                self.found.fds.promise(&call, true);
+                self.found.fds.promise(&call, true, self.races.is_shared(tid));
                 if matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork") {
                     self.birth(tid, &call);
                 }
@@ -188,7 +188,7 @@ impl Walk {
             EventKind::Exit { call } => {
                 self.races.exit(tid, *call);
                 if let Some(call) = recording.calls.get(*call) {
-                    self.found.fds.promise(&call, false);
+                    self.found.fds.promise(&call, false, self.races.is_shared(tid));
                     self.call(tid, &call);
                 }
             }

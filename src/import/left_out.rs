@@ -56,7 +56,7 @@ impl LeftOut {
         for event in &recording.events {
             seen.event(recording, event.tid, &event.kind);
         }
-        seen.finish()
+        seen.finish(recording)
     }
 
     /// Whether anything is left out.
@@ -172,7 +172,7 @@ impl Seen {
         }
     }
 
-    fn finish(self) -> LeftOut {
+    fn finish(self, recording: &Recording) -> LeftOut {
         let is_sample = self.calls >= SAMPLE_CALLS || self.loads;
         let begins = self.begins == Some(true);
         let has = |name: &str| {
@@ -192,6 +192,7 @@ impl Seen {
             calls: is_sample && lacks || is_joined || self.ends && !self.leaves && self.fails,
             failures: is_sample && !self.fails,
             children: self.goes_on_without
+                || !super::untold::last_programs(recording).is_empty()
                 || self.made.iter().any(|child| !self.speakers.contains(child)),
             past: !begins,
             values: self.has_addresses,

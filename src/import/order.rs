@@ -33,6 +33,7 @@ use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use super::terminals::Terminals;
 use super::unknown::Unknown;
+use super::untold;
 use super::wander::Choices;
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, EventKind, Recording};
@@ -103,6 +104,8 @@ pub struct Order<'a> {
     pub(super) no_failures: bool,
     /// What the recording leaves out.
     pub(super) left_out: LeftOut,
+    /// Calls of execve(2) with which strace let their tasks go, by number.
+    last_programs: BTreeSet<u64>,
     /// Calls whose answers rest on that, by number.
     pub(super) untold: BTreeSet<u64>,
     /// Ends of tasks of which no call tells (`strace -z`).
@@ -179,6 +182,7 @@ impl<'a> Order<'a> {
             told_of: BTreeSet::new(),
             no_failures: false,
             left_out: LeftOut::default(),
+            last_programs: untold::last_programs(recording),
             untold: BTreeSet::new(),
             silent_ends: SilentEnds::default(),
             earlier_children: BTreeMap::new(),
@@ -378,6 +382,9 @@ impl<'a> Order<'a> {
             restarting: false,
         };
         self.set_pending(tid, pending);
+        if self.last_programs.contains(&index) {
+            return self.let_go(tid);
+        }
         self.enter_early(tid, &call);
     }
 
@@ -553,8 +560,12 @@ impl<'a> Order<'a> {
             }
             return self.pass_over(decoded.expected, (self.line, self.line));
         }
-        (decoded.call, decoded.expected.role) =
-            (Some(decode::unmodelled(&call.name).into()), Role::Unsupported);
+        decoded.call = Some(decode::unmodelled(&call.name).into());
+        if decode::is_known(&call.name) {
+            decoded.expected.flags |= FED;
+        } else {
+            decoded.expected.role = Role::Unsupported;
+        }
         if decoded.expected.recorded == Recorded::Never {
             return self.pass_over(
                 Expected { role: Role::Taken, flags: FED, ..decoded.expected },

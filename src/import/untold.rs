@@ -4,7 +4,7 @@
 //!
 //! Also descriptors that came and went by calls that no line shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::Errno;
 use tickernel_systems::event::{Call, Event};
@@ -32,6 +32,23 @@ pub(super) fn calls_at(recording: &Recording, lines: &BTreeSet<u64>) -> BTreeSet
         _ => None,
     };
     recording.events.iter().filter_map(entered).collect()
+}
+
+/// Calls of execve(2) after which nothing more is told of their tasks, not even that they ended:
+/// strace let them go (`-b execve`).
+pub(super) fn last_programs(recording: &Recording) -> BTreeSet<u64> {
+    let mut open = BTreeMap::new();
+    for event in &recording.events {
+        open.remove(&event.tid);
+        if let EventKind::Entry { call: index } = event.kind
+            && let Some(call) = recording.calls.get(index)
+            && &*call.name == "execve"
+            && call.result.is_none()
+        {
+            open.insert(event.tid, index);
+        }
+    }
+    open.into_values().collect()
 }
 
 impl Order<'_> {

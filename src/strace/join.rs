@@ -20,6 +20,13 @@ use super::value::{Name, Value};
 /// Most bytes of text of calls that have not returned: each is read again with its second half.
 pub const MAX_OPEN_BYTES: usize = 256 << 20;
 
+/// Most threads of which it is kept whose they are.
+const MAX_THREADS: usize = 1 << 16;
+/// clone(2)
+const CLONE_THREAD: i128 = 0x1_0000;
+/// The call that may return as another task than it was entered by.
+const EXECVE: &str = "execve";
+
 /// A call that has not returned yet.
 #[derive(Debug)]
 struct Open {
@@ -38,6 +45,8 @@ pub struct Events<R> {
     calls: Calls,
     open: BTreeMap<Option<u32>, Open>,
     open_bytes: usize,
+    /// The leaders of threads.
+    leaders: BTreeMap<u32, u32>,
     /// Events of the line read last that were not given yet.
     ready: VecDeque<Event>,
     /// Calls of the line read last, or before, that never return.
@@ -56,6 +65,7 @@ impl<R: BufRead> Events<R> {
             calls: Calls::default(),
             open: BTreeMap::new(),
             open_bytes: 0,
+            leaders: BTreeMap::new(),
             ready: VecDeque::new(),
             given_up: Vec::new(),
             has_halves_below: false,
@@ -246,6 +256,7 @@ impl<R: BufRead> Events<R> {
         call.exit_time_ns = sum(time_ns, whole.duration_ns);
         call.duration_ns = whole.duration_ns;
         let call = self.calls.push(call);
+        self.note_thread(call);
         self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Entry { call } });
         self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Exit { call } });
         Ok(())
@@ -260,7 +271,10 @@ impl<R: BufRead> Events<R> {
         text: &[u8],
         at: usize,
     ) -> Result<(), Error> {
-        let open = self.take_open(tid, &name);
+        let open = match self.take_open(tid, &name) {
+            None if &*name == EXECVE => self.take_program(line, tid, time_ns),
+            open => open,
+        };
         if let Some(open) = &open {
             refuse_other(line, &name, open)?;
         }
@@ -295,6 +309,7 @@ impl<R: BufRead> Events<R> {
         call.exit_line = Some(line);
         call.exit_time_ns = time_ns;
         call.duration_ns = whole.duration_ns;
+        self.note_thread(index);
         self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Exit { call: index } });
         Ok(())
     }
@@ -311,6 +326,37 @@ impl<R: BufRead> Events<R> {
         };
         self.open.get(&other).filter(|open| &*open.name == name)?;
         self.take(other)
+    }
+
+    /// The execve(2) of a thread that returns as its leader, where no line says that it took the
+    /// leader's place (`-qqq`).
+    fn take_program(&mut self, line: u64, tid: Option<u32>, time_ns: Option<u64>) -> Option<Open> {
+        let is_program = |it: &(&Option<u32>, &Open)| &*it.1.name == EXECVE;
+        let own = self.open.iter().filter(is_program).filter_map(|(thread, _)| *thread);
+        let mut own = own.filter(|thread| self.leaders.get(thread).copied() == tid);
+        let thread = own.next().filter(|_| own.next().is_none())?;
+        let kind = EventKind::Superseded { by: thread };
+        self.ready.push_back(Event { line, tid, time_ns, kind });
+        self.take(Some(thread))
+    }
+
+    /// A task was made, perhaps a thread: whose.
+    fn note_thread(&mut self, call: u64) {
+        let Some(call) = self.calls.get(call).filter(|it| it.name.starts_with("clone")) else {
+            return;
+        };
+        let is_thread = |arg: &Value| {
+            let flags = arg.field("flags").unwrap_or(arg);
+            let bit = |name: &str| Some(if name == "CLONE_THREAD" { CLONE_THREAD } else { 0 });
+            flags.resolve(&bit).is_some_and(|flags| flags & CLONE_THREAD != 0)
+        };
+        let flags = call.named_arg("flags").or_else(|| call.arg(0)).filter(|arg| is_thread(arg));
+        let made = call.result.as_ref().and_then(|result| u32::try_from(result.number()?).ok());
+        let (Some(tid), Some(made), Some(_)) = (call.tid, made, flags) else { return };
+        let leader = self.leaders.get(&tid).copied().unwrap_or(tid);
+        if self.leaders.len() < MAX_THREADS {
+            self.leaders.insert(made, leader);
+        }
     }
 
     /// Parses entry half and exit half as one text.

@@ -160,7 +160,7 @@ pub fn is_raw(call: &strace::Call) -> bool {
 const LAST_NUMBER: u64 = 0xffff;
 
 /// Whether the kernel has a call of this name.
-fn is_known(name: &str) -> bool {
+pub fn is_known(name: &str) -> bool {
     Call::NAMES.iter().any(|entry| entry.1 == name)
 }
 
