@@ -250,7 +250,7 @@ impl<'a> Order<'a> {
                         self.killed(tid, signal, Some((event.line, event.line)));
                     }
                 }
-                EventKind::Superseded { .. } => self.superseded(tid),
+                EventKind::Superseded { by } => self.superseded(tid, *by),
                 EventKind::Detached => self.let_go(tid),
             }
             if self.tasks.get(&tid).is_none_or(|task| task.pending.is_none()) {
@@ -561,11 +561,10 @@ impl<'a> Order<'a> {
             return self.pass_over(decoded.expected, (self.line, self.line));
         }
         decoded.call = Some(decode::unmodelled(&call.name).into());
-        if decode::is_known(&call.name) {
-            decoded.expected.flags |= FED;
-        } else {
-            decoded.expected.role = Role::Unsupported;
-        }
+        // Its arguments are not told.
+        let is_known = decode::is_known(&call.name);
+        decoded.expected.role = if is_known { Role::Call } else { Role::Unsupported };
+        decoded.expected.flags |= FED;
         if decoded.expected.recorded == Recorded::Never {
             return self.pass_over(
                 Expected { role: Role::Taken, flags: FED, ..decoded.expected },

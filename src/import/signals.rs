@@ -292,9 +292,13 @@ impl Order<'_> {
 
     /// The leader of a process is gone: another thread executes a program, and has its number once
     /// it has (execve(2)).
-    pub(super) fn superseded(&mut self, leader: u32) {
-        self.park(leader);
-        self.tasks.remove(&leader);
+    pub(super) fn superseded(&mut self, leader: u32, by: u32) {
+        // Of the others no line tells that they end (`-qqq`).
+        let others = if self.no_ends { self.siblings(leader) } else { Vec::new() };
+        for gone in others.into_iter().filter(|other| *other != by).chain([leader]) {
+            self.park(gone);
+            self.tasks.remove(&gone);
+        }
     }
 
     /// Who is in a call that returns to a task: a thread that executed another program returns as

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::BufRead;
 
+use super::again::{Again, Said};
 use super::clock::Clock;
 use super::cursor::Refusal;
 use super::error::{Error, Reason};
@@ -47,6 +48,8 @@ pub struct Events<R> {
     open_bytes: usize,
     /// The leaders of threads.
     leaders: BTreeMap<u32, u32>,
+    /// Whether another recording begins.
+    again: Again,
     /// Events of the line read last that were not given yet.
     ready: VecDeque<Event>,
     /// Calls of the line read last, or before, that never return.
@@ -66,6 +69,7 @@ impl<R: BufRead> Events<R> {
             open: BTreeMap::new(),
             open_bytes: 0,
             leaders: BTreeMap::new(),
+            again: Again::default(),
             ready: VecDeque::new(),
             given_up: Vec::new(),
             has_halves_below: false,
@@ -152,6 +156,7 @@ impl<R: BufRead> Events<R> {
     }
 
     fn line(&mut self, line: Line) -> Result<(), Error> {
+        self.refuse_another(&line)?;
         let time_ns = line.time.map(|stamp| self.clock.at(stamp));
         let Line { number, tid, body, .. } = line;
         let event = |kind| Event { line: number, tid, time_ns, kind };
@@ -176,6 +181,7 @@ impl<R: BufRead> Events<R> {
                     Cut::Unfinished => self.leave_open(tid, open),
                     Cut::PidChanged(pid) => self.leave_open(Some(pid), open),
                     Cut::Detached => {
+                        self.again.let_go(tid);
                         self.given_up.push(call);
                         self.ready.push_back(event(EventKind::Detached));
                     }
@@ -213,6 +219,38 @@ impl<R: BufRead> Events<R> {
             Body::Notice(notice) => self.ready.push_back(event(EventKind::Notice(notice))),
         }
         Ok(())
+    }
+
+    /// Nobody of the recording speaks any more.
+    fn refuse_another(&mut self, line: &Line) -> Result<(), Error> {
+        let (tid, time) = (line.tid, line.time);
+        let said = match &line.body {
+            Body::Call(whole) => Said {
+                tid,
+                time,
+                name: &whole.name,
+                args: &whole.args,
+                result: Some(&whole.result),
+            },
+            Body::Unfinished { name, args, .. } => {
+                Said { tid, time, name, args, result: None }
+            }
+            Body::Exited { .. } | Body::Killed { .. } => {
+                self.again.end(tid);
+                return Ok(());
+            }
+            Body::Superseded { by } => {
+                self.again.supersede(*by);
+                return Ok(());
+            }
+            Body::Resumed { .. } | Body::Signal { .. } | Body::Stopped { .. } | Body::Notice(_) => {
+                return Ok(());
+            }
+        };
+        if !self.again.enter(&said) {
+            return Ok(());
+        }
+        Err(Error { line: line.number, ..Error::whole(Reason::AnotherRecording) })
     }
 
     /// A task is in a call now; one that it was in before never returns.
@@ -280,6 +318,7 @@ impl<R: BufRead> Events<R> {
         }
         // It was let go, or lost, in the call: no result.
         if let Some((_, cut)) = cut_of(text, 0) {
+            self.again.let_go(tid);
             if let Some(open) = open {
                 self.given_up.push(open.call);
                 if let Some(call) = self.calls.get_mut(open.call) {
@@ -309,6 +348,9 @@ impl<R: BufRead> Events<R> {
         call.exit_line = Some(line);
         call.exit_time_ns = time_ns;
         call.duration_ns = whole.duration_ns;
+        if let Some(result) = &call.result {
+            self.again.leave(tid, &call.name, result);
+        }
         self.note_thread(index);
         self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Exit { call: index } });
         Ok(())
