@@ -95,7 +95,8 @@ struct Seen {
 
 impl Seen {
     fn event(&mut self, recording: &Recording, tid: Option<u32>, kind: &EventKind) {
-        if let Some(tid) = tid
+        // Of whom only the end is told did what led to it elsewhere.
+        if let (Some(tid), false) = (tid, matches!(kind, EventKind::Exited { .. }))
             && self.speakers.len() < MAX_CHILDREN
         {
             self.speakers.insert(tid);

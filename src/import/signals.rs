@@ -293,9 +293,10 @@ impl Order<'_> {
     /// The leader of a process is gone: another thread executes a program, and has its number once
     /// it has (execve(2)).
     pub(super) fn superseded(&mut self, leader: u32, by: u32) {
-        // Of the others no line tells that they end (`-qqq`).
-        let others = if self.no_ends { self.siblings(leader) } else { Vec::new() };
-        for gone in others.into_iter().filter(|other| *other != by).chain([leader]) {
+        let mut others = self.siblings(leader);
+        // Of others no line tells that they end (`-qqq`).
+        others.retain(|other| *other != by && !self.ends_later(*other));
+        for gone in others.into_iter().chain([leader]) {
             self.park(gone);
             self.tasks.remove(&gone);
         }
