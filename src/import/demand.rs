@@ -500,6 +500,15 @@ impl Order<'_> {
     /// A task that nobody is known to have made speaks: the first call that makes one and was never
     /// seen to return made it.
     pub(super) fn adopt(&mut self, child: u32) {
+        let is_its = |order: &Self, other: &u32| {
+            let pending = order.tasks.get(other).and_then(|task| task.pending.as_ref());
+            let call = pending.filter(|it| it.item.is_none()).and_then(|it| it.decoded.parsed());
+            matches!(call, Some(Call::Clone { set_tid, .. }) if set_tid == child)
+        };
+        if let Some(parent) = self.others(child).into_iter().find(|other| is_its(self, other)) {
+            self.run_other(parent);
+            return;
+        }
         for parent in self.others(child) {
             let Some(pending) = self.task(parent).pending.as_mut() else { continue };
             let result = pending.printed.result.as_ref();

@@ -14,10 +14,11 @@ use tickernel_systems::event::{Call, Payload};
 
 use super::before::{Before, Prelude, Shown};
 use super::climb::Climb;
+use super::copies;
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
-use super::races::{Earlier, Races};
+use super::races::{self, Earlier, Races};
 use super::{numbers, paths};
 use crate::replay::Recorded;
 use crate::strace::{self, Event, EventKind, Fd, Recording, Value};
@@ -182,7 +183,16 @@ impl Walk {
                     self.birth(tid, &call);
                 }
                 if self.races.is_shared(tid) {
-                    self.races.enter(tid, index, &call, &decode::decode(&call));
+                    let decoded = decode::decode(&call);
+                    let effect = match decoded.parsed() {
+                        Some(Call::Clone { flags, set_tid }) if flags & CLONE_FILES == 0 => {
+                            Some(copies::copied(recording, at, set_tid))
+                        }
+                        _ => races::effect(&call, &decoded),
+                    };
+                    if let Some(effect) = effect {
+                        self.races.enter(tid, index, effect);
+                    }
                 }
             }
             EventKind::Exit { call } => {

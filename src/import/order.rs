@@ -479,7 +479,10 @@ impl<'a> Order<'a> {
         });
         let times_out = self.task(tid).pending.as_ref().is_some_and(|pending| pending.times_out);
         let early = match &decoded {
-            Call::Clone { set_tid, .. } => *set_tid != 0 && !interrupted,
+            // Of threads that take numbers at the same time the copy may have them or not.
+            Call::Clone { set_tid, .. } => {
+                *set_tid != 0 && !interrupted && !self.earlier.contains_key(&self.entered)
+            }
             Call::Nanosleep { .. }
             | Call::ClockNanosleep { .. }
             | Call::Pause {}
