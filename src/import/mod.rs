@@ -10,6 +10,7 @@ mod attended;
 mod before;
 mod borders;
 mod climb;
+mod connecting;
 mod copies;
 mod created;
 mod cut_links;
