@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, Stat};
-use tickernel_systems::event::{
-    Call, FcntlArg, FieldSink, FieldValue, IoctlArg, Payload, Style,
-};
+use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, IoctlArg, Payload, Style};
 
 use super::created::Created;
 use super::lineage::{Lineage, Slot};

@@ -165,8 +165,8 @@ impl Seen {
                 };
                 let address = call.arg(at).and_then(Value::as_pointer);
                 // A wait that found nobody wrote nothing.
-                let wrote = is_done
-                    && (name != "wait4" || result.and_then(CallResult::number) > Some(0));
+                let wrote =
+                    is_done && (name != "wait4" || result.and_then(CallResult::number) > Some(0));
                 self.has_addresses |= wrote && address.is_some_and(|address| address > 0);
             }
             _ => {}

@@ -232,9 +232,7 @@ impl<R: BufRead> Events<R> {
                 args: &whole.args,
                 result: Some(&whole.result),
             },
-            Body::Unfinished { name, args, .. } => {
-                Said { tid, time, name, args, result: None }
-            }
+            Body::Unfinished { name, args, .. } => Said { tid, time, name, args, result: None },
             Body::Exited { .. } | Body::Killed { .. } => {
                 self.again.end(tid);
                 return Ok(());
