@@ -325,3 +325,83 @@ fn a_reader_finds_the_end_before_the_writer_is_seen_to_exit() {
 "#;
     agrees(text, 0, 0);
 }
+
+/// `-e raw=openat,read`: what a call names is not told, but its flags are.
+#[test]
+fn what_is_printed_as_addresses_is_fed_and_closes_on_exec_as_its_flags_say() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 openat(0xffffff9c, 0x7f5ea2f6d140, 0x80000, 0) = 0x3
+10 read(0x3, 0x7ffd1d0e5d48, 0x340) = 0x340
+10 fcntl(3, F_GETFD) = 0x1 (flags FD_CLOEXEC)
+10 close(3) = 0
+10 openat(0xffffff9c, 0x7f5ea2f6d140, 0, 0) = 0x3
+10 fcntl(3, F_GETFD) = 0
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+    agrees(text, 3, 0);
+}
+
+/// strace could not look at the call before SIGKILL came.
+#[test]
+fn a_call_without_a_name_had_no_effect() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 kill(11, SIGKILL <unfinished ...>
+11 ???( <unfinished ...>
+10 <... kill resumed>) = 0
+11 +++ killed by SIGKILL +++
+10 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_KILLED, si_pid=11, si_uid=0, si_status=SIGKILL, si_utime=0, si_stime=0} ---
+10 wait4(11, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL}], 0, NULL) = 11
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+    agrees(text, 0, 0);
+}
+
+/// The next signal is told before the stop would be: SIGCONT has taken the stop back.
+#[test]
+fn a_stop_that_is_not_told_before_the_next_signal_was_none() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 rt_sigaction(SIGCHLD, {sa_handler=0x55, sa_mask=[], sa_flags=SA_RESTORER, sa_restorer=0x7f}, NULL, 8) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+11 getpid() = 11
+10 kill(11, SIGSTOP) = 0
+10 kill(11, SIGCONT <unfinished ...>
+11 --- SIGSTOP {si_signo=SIGSTOP, si_code=SI_USER, si_pid=10, si_uid=0} ---
+10 <... kill resumed>) = 0
+10 kill(11, SIGTERM <unfinished ...>
+11 --- SIGCONT {si_signo=SIGCONT, si_code=SI_USER, si_pid=10, si_uid=0} ---
+10 <... kill resumed>) = 0
+11 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=10, si_uid=0} ---
+11 +++ killed by SIGTERM +++
+10 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_KILLED, si_pid=11, si_uid=0, si_status=SIGTERM, si_utime=0, si_stime=0} ---
+10 rt_sigreturn({mask=[]}) = 0
+10 wait4(-1, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGTERM}], WNOHANG, NULL) = 11
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+    agrees(text, 0, 0);
+}
+
+/// What a task has open is let go when it takes the signal that ends it, before a line says that
+/// it ended.
+#[test]
+fn a_pipe_is_over_when_its_writer_takes_a_fatal_signal() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 pipe2([3, 4], 0) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 close(4) = 0
+11 pause( <unfinished ...>
+10 poll([{fd=3, events=POLLIN}], 1, 5000 <unfinished ...>
+11 <... pause resumed>) = ? ERESTARTNOHAND (To be restarted if no handler)
+11 --- SIGHUP {si_signo=SIGHUP, si_code=SI_KERNEL} ---
+10 <... poll resumed>) = 1 ([{fd=3, revents=POLLHUP}])
+10 read(3, "", 10) = 0
+11 +++ killed by SIGHUP +++
+10 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_KILLED, si_pid=11, si_uid=0, si_status=SIGHUP, si_utime=0, si_stime=0} ---
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+    agrees(text, 0, 0);
+}
