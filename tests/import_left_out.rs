@@ -182,7 +182,7 @@ fn offsets_that_reads_moved_are_fed_where_no_read_is_shown() {
 10 +++ exited with 0 +++
 "#;
     feeds(&format!("{LOADED}{rest}"), 1);
-    let read = r#"10 read(3, "\177ELF"..., 832) = 832
+    let read = r#"10 read(3, "\177ELF"..., 832) = 100
 "#;
     let close = "10 close(3) = 0\n";
     let shown = replayed(&format!("{}{rest}", LOADED.replace(close, &format!("{read}{close}"))));

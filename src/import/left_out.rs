@@ -6,12 +6,15 @@
 
 use std::collections::BTreeSet;
 
+use super::{decode, descriptors};
 use crate::strace::{self, CallResult, EventKind, Recording, Value};
 
 /// So many calls are a sample: fewer may lack what every program does.
 const SAMPLE_CALLS: u64 = 50;
 /// Most children that are kept.
 const MAX_CHILDREN: usize = 1 << 20;
+/// Descriptors that every program has when it begins: up to standard error.
+const STANDARD_FDS: i32 = 2;
 /// What every program's loader opens (ld.so(8)).
 const LOADER_CACHE: &[u8] = b"/etc/ld.so.cache";
 /// Calls that every program makes which loads a library: the loader opens it, reads its head, asks
@@ -71,6 +74,8 @@ struct Seen {
     calls: u64,
     /// Whether the first call begins a program.
     begins: Option<bool>,
+    /// It goes on with what was there before.
+    goes_on: bool,
     /// Which of [`LOADERS_CALLS`] there are, as bits.
     of_loaders: u32,
     leaves: bool,
@@ -114,6 +119,7 @@ impl Seen {
                 // strace came while it ran.
                 if call.is_some_and(|call| call.entry_line.is_none()) {
                     self.begins.get_or_insert(false);
+                    self.goes_on = true;
                 }
             }
             EventKind::Exited { .. } => self.ends = true,
@@ -130,6 +136,10 @@ impl Seen {
         self.calls += 1;
         if self.begins.is_none() {
             self.begins = Some(&*call.name == "execve");
+            let decoded = decode::decode(call);
+            let used = decoded.parsed().map(|call| descriptors::used(&call)).unwrap_or_default();
+            let is_open = used.iter().any(|fd| *fd > STANDARD_FDS) && !decoded.unreadable;
+            self.goes_on = &*call.name == "restart_syscall" || is_open;
         }
         let result = call.result.as_ref();
         let is_done = result.is_some_and(|it| it.value.is_some() && it.errno.is_none());
@@ -195,7 +205,9 @@ impl Seen {
             children: self.goes_on_without
                 || !super::untold::last_programs(recording).is_empty()
                 || self.made.iter().any(|child| !self.speakers.contains(child)),
-            past: !begins,
+            // It came in the middle, or what begins a program is left out.
+            past: !begins
+                && (self.calls >= SAMPLE_CALLS || self.goes_on || self.ends || self.leaves),
             values: self.has_addresses,
             signals: self.is_interrupted && !self.tells_signals,
         }

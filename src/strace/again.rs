@@ -114,7 +114,7 @@ impl Again {
 
     /// A call returned that was entered farther up.
     pub(super) fn leave(&mut self, tid: Option<u32>, name: &str, result: &CallResult) {
-        if makes_task(name) {
+        if makes_task(name) && result.value.is_some() {
             self.making.remove(&tid);
             self.made(tid, result);
         }

@@ -157,7 +157,7 @@ pub fn is_raw(call: &strace::Call) -> bool {
 }
 
 /// Addresses begin beyond it.
-const LAST_NUMBER: u64 = 0xffff;
+const LAST_NUMBER: u64 = 0xfff;
 
 /// Whether the kernel has a call of this name.
 pub fn is_known(name: &str) -> bool {
