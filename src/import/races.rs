@@ -153,6 +153,12 @@ struct Entered {
     effect: Effect,
 }
 
+impl Entered {
+    fn takes(&self, fd: i32) -> bool {
+        matches!(&self.effect, Effect::Takes { numbers, .. } if numbers.contains(&fd))
+    }
+}
+
 /// A call at its place in an order, with those before it.
 #[derive(Debug)]
 struct Step {
@@ -232,9 +238,13 @@ impl Races {
     }
 
     /// A task enters a call that does something to the numbers.
-    pub(super) fn enter(&mut self, tid: u32, number: u64, effect: Effect) {
+    pub(super) fn enter(&mut self, tid: u32, number: u64, mut effect: Effect) {
         let table = self.of_task.get(&tid).and_then(|id| self.tables.get_mut(id));
         if let Some(table) = table.filter(|table| table.entered.len() < MAX_ENTERED) {
+            if let Effect::Copies { free, .. } = &mut effect {
+                // What a call has that has not returned is not in the copy, whichever was first.
+                free.retain(|fd| !table.entered.iter().any(|it| it.takes(*fd)));
+            }
             table.entered.push(Entered { tid, call: number, effect });
         }
     }
