@@ -395,6 +395,29 @@ fn says_less(line: &str, again: &str) -> bool {
     is_less && is_whose && result(line) == result(again)
 }
 
+/// `-e signal=none`: a handler that no line tells of runs behind the wait that found the child.
+#[test]
+fn signals_that_no_line_told_of_stand_behind_the_call_before() {
+    let text = r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 rt_sigaction(SIGCHLD, {sa_handler=0x55, sa_mask=[], sa_flags=SA_RESTORER, sa_restorer=0x7f}, NULL, 8) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 wait4(-1,  <unfinished ...>
+11 exit_group(0) = ?
+11 +++ exited with 0 +++
+10 <... wait4 resumed>[{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 11
+10 rt_sigreturn({mask=[]}) = 11
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+    let recording = Events::new(text.as_bytes()).read_all();
+    let imported = import::import(&recording, &SideFile::default()).expect("imported");
+    let (again, side) = dumped(&imported.write(Vec::new()).expect("written"));
+    let place = |what: &str| again.find(what).unwrap_or_else(|| panic!("{what}: {again}"));
+    assert!(place("wait4 resumed") < place("--- SIGCHLD"), "{again}");
+    let report = replayed(&again, &side);
+    assert_eq!((report.mismatched, report.unsupported), (0, 0), "{:?}", report.first_mismatch);
+}
+
 /// Programs are the same in every run: what is found once is found again.
 const CASES: u32 = 200;
 

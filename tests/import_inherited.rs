@@ -290,3 +290,45 @@ fn what_is_wrong_with_a_side_file_is_said() {
     // What the recording itself tells stands in.
     assert_eq!(report.mismatched, 0);
 }
+
+/// What is set by one number and seen by another is one description (`2>&1`).
+#[test]
+fn two_numbers_whose_flags_change_together_are_one_description() {
+    clean(
+        r#"10 fcntl(1, F_GETFL) = 0x1 (flags O_WRONLY)
+10 fcntl(2, F_GETFL) = 0x1 (flags O_WRONLY)
+10 ioctl(2, FIONBIO, [1]) = 0
+10 fcntl(1, F_GETFL) = 0x801 (flags O_WRONLY|O_NONBLOCK)
+10 fcntl(1, F_SETFL, O_WRONLY) = 0
+10 fcntl(2, F_GETFL) = 0x1 (flags O_WRONLY)
+"#,
+        0,
+        0,
+    );
+}
+
+/// Of what is asked for both, a file and /dev/null are ready for both.
+#[test]
+fn what_is_ready_for_one_of_both_is_an_end_of_a_pipe() {
+    clean(
+        "10 poll([{fd=1, events=POLLIN|POLLOUT}, {fd=2, events=POLLIN|POLLOUT}], 2, 0) = 2 \
+         ([{fd=1, revents=POLLOUT}, {fd=2, revents=POLLIN|POLLOUT}])\n",
+        0,
+        0,
+    );
+}
+
+/// Modes and owners of devices are the machine's.
+#[test]
+fn a_device_has_the_mode_that_is_shown() {
+    clean(
+        r#"10 fstat(0</dev/null>, {st_mode=S_IFCHR|0500, st_rdev=makedev(0x1, 0x3), ...}) = 0
+10 stat("/dev/null", {st_mode=S_IFCHR|0500, st_rdev=makedev(0x1, 0x3), ...}) = 0
+10 chmod("/dev/null", 0666) = 0
+10 stat("/dev/null", {st_mode=S_IFCHR|0666, st_rdev=makedev(0x1, 0x3), ...}) = 0
+10 stat("/dev/zero", {st_mode=S_IFCHR|0644, st_rdev=makedev(0x1, 0x5), ...}) = 0
+"#,
+        0,
+        0,
+    );
+}

@@ -161,3 +161,95 @@ fn what_shows_no_entries_is_dumped_so_that_it_imports_again() {
     dump::to_strace(&trace, &mut again).expect("dumped");
     feeds(&String::from_utf8(again).expect("text"), 0);
 }
+
+/// What a loader does, of which `-e trace=!read` leaves out one call.
+const LOADED: &str = r#"10 execve("/bin/bash", ["bash"], 0x7ffd /* 3 vars */) = 0
+10 brk(NULL) = 0x55
+10 access("/etc/ld.so.preload", R_OK) = -1 ENOENT (No such file or directory)
+10 openat(AT_FDCWD, "/etc/ld.so.cache", O_RDONLY|O_CLOEXEC) = 3
+10 newfstatat(3, "", {st_mode=S_IFREG|0644, st_size=100, ...}, AT_EMPTY_PATH) = 0
+10 mmap(NULL, 100, PROT_READ, MAP_PRIVATE, 3, 0) = 0x7f
+10 close(3) = 0
+"#;
+
+/// `-e trace=!read`: where a file stands rests on what was read of it.
+#[test]
+fn offsets_that_reads_moved_are_fed_where_no_read_is_shown() {
+    let rest = r#"10 openat(AT_FDCWD, "/etc/passwd", O_RDONLY) = 3
+10 lseek(3, 0, SEEK_CUR) = 0
+10 lseek(3, -1189, SEEK_CUR) = 32
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#;
+    feeds(&format!("{LOADED}{rest}"), 1);
+    let read = r#"10 read(3, "\177ELF"..., 832) = 100
+"#;
+    let close = "10 close(3) = 0\n";
+    let shown = replayed(&format!("{}{rest}", LOADED.replace(close, &format!("{read}{close}"))));
+    assert_eq!(shown.mismatched, 1, "a recording of all calls is held to its word");
+}
+
+/// `-b execve`: strace lets a child go when it executes its program, and prints nothing more.
+#[test]
+fn children_that_strace_let_go_do_the_rest_untold() {
+    for gone in ["<unfinished ...>", "<detached ...>"] {
+        feeds(
+            &format!(
+                r#"{LOADED}10 pipe2([3, 4], O_CLOEXEC) = 0
+10 vfork( <unfinished ...>
+11 dup2(4, 1) = 1
+11 execve("/bin/echo", ["echo"], 0x7ffd /* 3 vars */ {gone}
+10 <... vfork resumed>) = 11
+10 close(4) = 0
+10 read(3, "hi\n", 4096) = 3
+10 read(3, "", 4096) = 0
+10 wait4(-1, [{{WIFEXITED(s) && WEXITSTATUS(s) == 0}}], 0, NULL) = 11
+10 --- SIGCHLD {{si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=11, si_uid=0, si_status=0, si_utime=0, si_stime=0}} ---
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#
+            ),
+            3,
+        );
+    }
+}
+
+/// Without -f: when a child ended no line tells, so nor whether its signal came with another's.
+#[test]
+fn signals_before_what_is_fed_are_not_held_against_it() {
+    feeds(
+        r#"10 execve("/bin/sh", ["sh"], 0x7ffd /* 3 vars */) = 0
+10 rt_sigaction(SIGCHLD, {sa_handler=0x55, sa_mask=[], sa_flags=SA_RESTORER, sa_restorer=0x7f}, NULL, 8) = 0
+10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 clone(child_stack=NULL, flags=SIGCHLD) = 12
+10 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=11, si_uid=0, si_status=0, si_utime=0, si_stime=0} ---
+10 rt_sigreturn({mask=[]}) = 12
+10 rt_sigprocmask(SIG_BLOCK, [CHLD], [], 8) = 0
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], WNOHANG, NULL) = 11
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], WNOHANG, NULL) = 12
+10 wait4(-1, 0x7ffd, WNOHANG, NULL) = -1 ECHILD (No child processes)
+10 rt_sigprocmask(SIG_UNBLOCK, [CHLD], NULL, 8) = 0
+10 getppid() = 1
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#,
+        1,
+    );
+}
+
+/// `-e trace=write,wait4,exit_group,clone,vfork`: a few calls, and none that begins a program.
+#[test]
+fn a_recording_that_does_not_begin_with_its_program_lacks_what_came_before() {
+    feeds(
+        r#"10 vfork( <unfinished ...>
+11 write(1, "hi\n", 3) = 3
+10 <... vfork resumed>) = 11
+11 exit_group(0) = ?
+11 +++ exited with 0 +++
+10 wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 11
+10 exit_group(0) = ?
+10 +++ exited with 0 +++
+"#,
+        4,
+    );
+}

@@ -170,3 +170,18 @@ fn a_recording_without_masks_may_leave_them_out() {
     assert_eq!(first.pid, 11);
     assert!(first.why.contains("SIGUSR1, pending since line 4"), "{}", first.why);
 }
+
+/// Only the end tells that it is lost: count, text and exit status say so alike.
+#[test]
+fn one_that_is_lost_at_the_end_counts_where_its_tasks_last_call_does() {
+    let calls = CALL.repeat(4);
+    let text = with_child(&format!("{KILL}{calls}"))
+        .replace("10 rt_sigprocmask(SIG_SETMASK, [], [], 8) = 0\n", "10 getpid() = 10\n");
+    // The child goes on for ever.
+    let text = text.replace("11 +++ exited with 0 +++\n", "");
+    lost(&text, "SIGUSR1", 5, 9);
+    let report = replayed(&text);
+    assert_eq!(report.by_call["getppid"].mismatched, 1);
+    assert_eq!(report.in_scope, report.compared + report.bound + report.fed + report.mismatched);
+    assert!(!report.agrees(true) && report.to_text().contains("SIGUSR1"));
+}

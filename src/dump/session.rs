@@ -56,6 +56,8 @@ pub(super) struct Task {
     pub(super) open: Option<Open>,
     /// The calls that running handlers broke off, the innermost last.
     pub(super) frames: Vec<Option<Open>>,
+    /// The line on which its last call returned, if that is known.
+    returned: Option<u64>,
 }
 
 /// A dump in progress.
@@ -176,6 +178,11 @@ impl<W: Write> Session<W> {
         }
         // What an event does besides stands where its call ends.
         self.line = lines.map(|lines| lines.1).or(self.reached);
+        if let (Event::Deliver { task, .. }, None) = (&event, lines) {
+            // A signal that no line told of came after the call before.
+            let returned = self.tasks.get(task).and_then(|task| task.returned);
+            self.line = self.line.max(returned);
+        }
         let printed = match &event {
             Event::Call { task, call } | Event::Park { task, call } => {
                 let parks = matches!(event, Event::Park { .. });
@@ -225,7 +232,7 @@ impl<W: Write> Session<W> {
             lines.born(tid);
             let process = kernel.process_of_task(tid).unwrap_or(tid);
             members.entry(process).or_default().insert(tid);
-            Task { process, open: None, frames: Vec::new() }
+            Task { process, open: None, frames: Vec::new(), returned: None }
         })
     }
 
@@ -354,6 +361,7 @@ impl<W: Write> Session<W> {
         let now_ns = self.kernel.now_ns();
         let exit = Item::Exit { since_ns, name: open.name, half, result };
         self.lines.put(line, leader, now_ns, exit)?;
+        self.task(leader).returned = line;
         self.after(leader, &call, &end)
     }
 
@@ -432,7 +440,9 @@ impl<W: Write> Session<W> {
         self.again.insert(tid);
         let Open { since_ns, name, lines, .. } = own;
         let exit = Item::Exit { since_ns, name, half: String::new(), result: value };
-        self.lines.put(lines.map(|lines| lines.1), tid, self.kernel.now_ns(), exit)?;
+        let line = lines.map(|lines| lines.1);
+        self.task(tid).returned = line;
+        self.lines.put(line, tid, self.kernel.now_ns(), exit)?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::unknown::Home;
 use crate::replay::{CUT, Expected, Recorded, Role};
 
 /// Descriptors that are looked at for the ends of a pipe.
-const LOOKED_AT_FDS: i32 = 256;
+pub(super) const LOOKED_AT_FDS: i32 = 256;
 
 impl Order<'_> {
     pub(super) fn probe(&mut self, tid: u32) -> Probe {
@@ -128,28 +128,6 @@ impl Order<'_> {
         self.supply_silent_end(tid, want)
             || self.supply_death(tid, want)
             || self.supply_read_signal(tid, want)
-    }
-
-    /// A process of which a pidfd told that it is over, before its end was printed: a signal that
-    /// it has taken, or SIGKILL, ends it.
-    fn supply_death(&mut self, tid: u32, want: &Want) -> bool {
-        let Want::Ready(ids) = want else { return false };
-        let watched = |fd: i32| self.kernel.fd_view(tid, fd).and_then(|view| view.process);
-        let pids: Vec<u32> = (0..LOOKED_AT_FDS)
-            .filter_map(watched)
-            .filter(|(own, _)| ids.contains(own))
-            .filter_map(|(_, pid)| pid)
-            .collect();
-        for pid in pids.into_iter().filter(|pid| self.kernel.is_alive(*pid)).collect::<Vec<_>>() {
-            let taken = self.task(pid).fatal.map(|(signal, _)| signal);
-            let kill = Some(Signal::SIGKILL).filter(|kill| self.kernel.has_pending(pid, *kill));
-            if let Some(signal) = taken.or(kill) {
-                self.task(pid).fatal = None;
-                self.killed(pid, signal, None);
-                return true;
-            }
-        }
-        false
     }
 
     /// A timer goes off: the recording shows that it has, whatever its lines say of the time.
@@ -500,6 +478,15 @@ impl Order<'_> {
     /// A task that nobody is known to have made speaks: the first call that makes one and was never
     /// seen to return made it.
     pub(super) fn adopt(&mut self, child: u32) {
+        let is_its = |order: &Self, other: &u32| {
+            let pending = order.tasks.get(other).and_then(|task| task.pending.as_ref());
+            let call = pending.filter(|it| it.item.is_none()).and_then(|it| it.decoded.parsed());
+            matches!(call, Some(Call::Clone { set_tid, .. }) if set_tid == child)
+        };
+        if let Some(parent) = self.others(child).into_iter().find(|other| is_its(self, other)) {
+            self.run_other(parent);
+            return;
+        }
         for parent in self.others(child) {
             let Some(pending) = self.task(parent).pending.as_mut() else { continue };
             let result = pending.printed.result.as_ref();

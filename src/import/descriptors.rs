@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::{Errno, Stat};
-use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, Payload, Style};
+use tickernel_systems::event::{Call, FcntlArg, FieldSink, FieldValue, IoctlArg, Payload, Style};
 
 use super::created::Created;
 use super::lineage::{Lineage, Slot};
@@ -45,6 +45,10 @@ pub struct SeenFd {
     pub flags: Option<u32>,
     /// Its flags were set.
     pub flags_set: bool,
+    /// By it O_NONBLOCK was set.
+    pub sets_nonblock: bool,
+    /// O_NONBLOCK came or went, and it was not by this number.
+    pub is_changed: bool,
     /// Where lseek(2) found it, and the moves before.
     pub offset: Option<(u64, usize)>,
     /// The same each time, the first ones, while nobody had set it.
@@ -82,7 +86,7 @@ pub struct Descriptors {
     pub created: Created,
     /// The highest number that a call made under the limit that the root had.
     highest: i32,
-    /// Numbers that an accept(2) has which has not returned: nobody else gets them.
+    /// Numbers that calls have which have not returned: nobody else gets them.
     promised: BTreeSet<i32>,
     /// A call found that limit reached.
     has_met_limit: bool,
@@ -107,17 +111,31 @@ impl SeenFd {
     }
 }
 
+impl SeenFd {
+    /// Whether the flags of one changed when those of the other were set: one description, as far
+    /// as nothing else tells them apart.
+    pub fn changes_with(&self, other: &SeenFd) -> bool {
+        let is_apart = self.text.is_some() && other.text.is_some() && self.text != other.text;
+        let is_changed = |one: &SeenFd, by: &SeenFd| one.is_changed && by.sets_nonblock;
+        !is_apart && (is_changed(self, other) || is_changed(other, self))
+    }
+}
+
 impl Descriptors {
-    /// A task enters a call, or leaves it.
-    pub(super) fn promise(&mut self, call: &strace::Call, enters: bool) {
-        if !matches!(&*call.name, "accept" | "accept4") {
+    /// A task enters a call, or leaves it; `shares` = other threads have its table, too, so that
+    /// numbers are taken in another order than calls return.
+    pub(super) fn promise(&mut self, call: &strace::Call, enters: bool, shares: bool) {
+        let is_early = shares || matches!(&*call.name, "accept" | "accept4");
+        if enters && !is_early || !enters && self.promised.is_empty() {
             return;
         }
-        let number = call.result.as_ref().and_then(|result| i32::try_from(result.number()?).ok());
-        match number.filter(|number| *number >= 0) {
-            Some(number) if enters => drop(self.promised.insert(number)),
-            Some(number) => drop(self.promised.remove(&number)),
-            None => {}
+        let number = call.result.as_ref().and_then(|result| i64::try_from(result.number()?).ok());
+        for number in number.map_or_else(Vec::new, |number| made_fds(call, number)) {
+            if enters {
+                self.promised.insert(number);
+            } else {
+                self.promised.remove(&number);
+            }
         }
     }
 
@@ -330,6 +348,12 @@ impl Descriptors {
                     seen.was_read = true;
                 }
             }
+            Call::Ioctl { fd, request: FIONBIO, arg } => {
+                if let Some(seen) = self.at(task, *fd) {
+                    seen.flags_set = true;
+                    seen.sets_nonblock |= matches!(arg, IoctlArg::Number(1..));
+                }
+            }
             Call::Ioctl { fd, request, .. } => {
                 let tty = [TCGETS, TIOCGWINSZ, TIOCGPGRP].contains(request);
                 if let Some(seen) = self.at(task, *fd).filter(|_| tty) {
@@ -337,16 +361,19 @@ impl Descriptors {
                 }
             }
             Call::Fcntl { fd, cmd: F_GETFL, .. } => {
-                if let Some(seen) = self.at(task, *fd)
-                    && !seen.flags_set
-                    && seen.flags.is_none()
-                {
-                    seen.flags = u32::try_from(value).ok();
+                let (Some(seen), Ok(flags)) = (self.at(task, *fd), u32::try_from(value)) else {
+                    return;
+                };
+                if !seen.flags_set {
+                    let first = *seen.flags.get_or_insert(flags);
+                    seen.is_changed |= (first ^ flags) & O_NONBLOCK != 0;
                 }
             }
-            Call::Fcntl { fd, cmd: F_SETFL, .. } => {
+            Call::Fcntl { fd, cmd: F_SETFL, arg } => {
+                let sets = matches!(arg, FcntlArg::Number(it) if it & i64::from(O_NONBLOCK) != 0);
                 if let Some(seen) = self.at(task, *fd) {
                     seen.flags_set = true;
+                    seen.sets_nonblock |= sets;
                 }
             }
             _ => {}
@@ -381,9 +408,12 @@ impl Descriptors {
                     let told = answer.iter().find(|answer| answer.fd == asked.fd);
                     let bad = told.is_some_and(|it| u32::from(it.revents) & POLLNVAL != 0);
                     let waits = told.is_none() && u32::from(asked.events) & (POLLIN | POLLOUT) != 0;
+                    let both = u32::from(asked.events) & (POLLIN | POLLOUT) == POLLIN | POLLOUT;
+                    let has = told.map_or(0, |it| u32::from(it.revents) & (POLLIN | POLLOUT));
+                    let is_end = both && (has == POLLIN || has == POLLOUT);
                     if let Some(seen) = self.at(task, asked.fd) {
                         seen.open.get_or_insert(!bad);
-                        seen.is_stream |= waits;
+                        seen.is_stream |= waits || is_end;
                     }
                 }
             }

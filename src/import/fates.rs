@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::Signal;
+use tickernel_systems::abi::signal::DefaultAction;
 
 use super::numbers;
 use crate::strace::{EventKind, Recording};
@@ -31,7 +32,16 @@ pub(super) fn of_signals(recording: &Recording) -> Vec<Fate> {
         let killed_by = match &event.kind {
             EventKind::Signal { name, .. } => {
                 let place = u32::try_from(fates.len()).unwrap_or(u32::MAX);
-                waiting.entry(event.tid).or_default().push((place, Signal::from_name(name)));
+                let before = waiting.entry(event.tid).or_default();
+                // A stop is told before the next signal is.
+                if let Some((at, Some(signal))) = before.last()
+                    && signal.default_action() == DefaultAction::Stop
+                    && let Some(slot) = fates.get_mut(*at as usize)
+                {
+                    *slot = Fate::Lives;
+                    before.pop();
+                }
+                before.push((place, Signal::from_name(name)));
                 fates.push(Fate::Unknown);
                 continue;
             }

@@ -22,6 +22,7 @@ impl Order<'_> {
         }
         self.run_earlier(tid);
         self.hold_numbers(tid);
+        self.hold_connection(tid, call);
         if !changes_others(call) {
             return;
         }

@@ -14,10 +14,11 @@ use tickernel_systems::event::{Call, Payload};
 
 use super::before::{Before, Prelude, Shown};
 use super::climb::Climb;
+use super::copies;
 use super::decode::{self, Decoded};
 use super::descriptors::Descriptors;
 use super::lineage::{Lineage, facts};
-use super::races::{Earlier, Races};
+use super::races::{self, Earlier, Races};
 use super::{numbers, paths};
 use crate::replay::Recorded;
 use crate::strace::{self, Event, EventKind, Fd, Recording, Value};
@@ -177,18 +178,27 @@ impl Walk {
                 let index = *call;
                 let Some(call) = recording.calls.get(index) else { return };
                 self.before.speaks(tid, &call);
-                self.found.fds.promise(&call, true);
+                self.found.fds.promise(&call, true, self.races.is_shared(tid));
                 if matches!(&*call.name, "clone" | "clone3" | "fork" | "vfork") {
                     self.birth(tid, &call);
                 }
                 if self.races.is_shared(tid) {
-                    self.races.enter(tid, index, &call, &decode::decode(&call));
+                    let decoded = decode::decode(&call);
+                    let effect = match decoded.parsed() {
+                        Some(Call::Clone { flags, set_tid }) if flags & CLONE_FILES == 0 => {
+                            Some(copies::copied(recording, at, set_tid))
+                        }
+                        _ => races::effect(&call, &decoded),
+                    };
+                    if let Some(effect) = effect {
+                        self.races.enter(tid, index, effect);
+                    }
                 }
             }
             EventKind::Exit { call } => {
                 self.races.exit(tid, *call);
                 if let Some(call) = recording.calls.get(*call) {
-                    self.found.fds.promise(&call, false);
+                    self.found.fds.promise(&call, false, self.races.is_shared(tid));
                     self.call(tid, &call);
                 }
             }

@@ -25,6 +25,10 @@ const MAX_CONTENT_BYTES: u64 = 400 << 20;
 /// Largest file of the kernel's ext4: what claims more is no fact.
 const MAX_FILE_BYTES: u64 = (1 << 44) - 4096;
 
+/// Devices of which the kernel has a node (null(4), random(4), tty(4)).
+const DEVICES: [&[u8]; 6] =
+    [b"/dev/null", b"/dev/zero", b"/dev/full", b"/dev/random", b"/dev/urandom", b"/dev/tty"];
+
 /// A node of the tree of facts.
 pub type NodeId = usize;
 
@@ -166,7 +170,21 @@ impl Initial {
                 fs.describe(place, &node.meta).unwrap_or(());
             }
         }
+        initial.adopt_devices(fs);
         initial
+    }
+
+    /// Devices stand in every tree, and their modes and owners are the machine's.
+    fn adopt_devices(&mut self, fs: &mut Fs) {
+        for path in DEVICES {
+            let Ok(place) = fs.at_path(path) else { continue };
+            let Some(inode) = fs.inode(place) else { continue };
+            let (shape, meta) = (Shape::of(inode.kind.type_bits(), 0), Meta::mode(inode.mode));
+            let id = self.adopt(fs, place, shape, meta, path.to_vec());
+            if let Some(node) = self.nodes.get_mut(id) {
+                node.is_given = true;
+            }
+        }
     }
 
     fn adopt(

@@ -11,12 +11,29 @@ use crate::strace::{self, CallResult, EventKind, Recording, Value};
 
 /// So many calls are a sample: fewer may lack what every program does.
 const SAMPLE_CALLS: u64 = 50;
-/// Descriptors that every program has when it begins: up to standard error.
-const STANDARD_FDS: i32 = 2;
 /// Most children that are kept.
 const MAX_CHILDREN: usize = 1 << 20;
+/// Descriptors that every program has when it begins: up to standard error.
+const STANDARD_FDS: i32 = 2;
 /// What every program's loader opens (ld.so(8)).
 const LOADER_CACHE: &[u8] = b"/etc/ld.so.cache";
+/// Calls that every program makes which loads a library: the loader opens it, reads its head, asks
+/// for its size, maps it, and ends what it began (ld.so(8)). Names in a row do the same.
+const LOADERS_CALLS: [&[&str]; 6] = [
+    &["openat", "open"],
+    &["read"],
+    &["newfstatat", "fstat", "statx", "fstat64"],
+    &["mmap", "mmap2"],
+    &["close"],
+    &["brk"],
+];
+/// Calls that make a task.
+const MAKERS: [&str; 4] = ["clone", "clone3", "fork", "vfork"];
+/// Calls by which bytes come into a pipe.
+const WRITERS: [&str; 12] = [
+    "write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg",
+    "sendfile", "splice", "tee", "vmsplice",
+];
 
 /// Which it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +59,7 @@ impl LeftOut {
         for event in &recording.events {
             seen.event(recording, event.tid, &event.kind);
         }
-        seen.finish()
+        seen.finish(recording)
     }
 
     /// Whether anything is left out.
@@ -59,11 +76,16 @@ struct Seen {
     begins: Option<bool>,
     /// It goes on with what was there before.
     goes_on: bool,
-    /// Calls that every program makes.
-    maps: bool,
-    grows: bool,
-    closes: bool,
+    /// Which of [`LOADERS_CALLS`] there are, as bits.
+    of_loaders: u32,
     leaves: bool,
+    pipes: bool,
+    writes: bool,
+    /// strace let somebody go, and the recording went on.
+    lets_go: bool,
+    goes_on_without: bool,
+    /// Calls that make a task and are never seen to return.
+    unreturned: usize,
     /// A task's end was told.
     ends: bool,
     loads: bool,
@@ -78,13 +100,15 @@ struct Seen {
 
 impl Seen {
     fn event(&mut self, recording: &Recording, tid: Option<u32>, kind: &EventKind) {
-        if let Some(tid) = tid
+        // Of whom only the end is told did what led to it elsewhere.
+        if let (Some(tid), false) = (tid, matches!(kind, EventKind::Exited { .. }))
             && self.speakers.len() < MAX_CHILDREN
         {
             self.speakers.insert(tid);
         }
         match kind {
             EventKind::Entry { call } => {
+                self.goes_on_without |= self.lets_go;
                 let call = recording.calls.get(*call);
                 if let Some(call) = call {
                     self.call(&call);
@@ -100,10 +124,10 @@ impl Seen {
             }
             EventKind::Exited { .. } => self.ends = true,
             EventKind::Signal { .. } => self.tells_signals = true,
+            EventKind::Detached => self.lets_go = true,
             EventKind::Stopped { .. }
             | EventKind::Killed { .. }
             | EventKind::Superseded { .. }
-            | EventKind::Detached
             | EventKind::Notice(_) => {}
         }
     }
@@ -122,16 +146,21 @@ impl Seen {
         self.fails |= result.is_some_and(|result| result.errno.is_some());
         self.is_interrupted |=
             &*call.name == "rt_sigreturn" || result.is_some_and(|it| it.restart().is_some());
-        match &*call.name {
-            "mmap" => self.maps = true,
-            "brk" => self.grows = true,
-            "close" => self.closes = true,
+        let name = &*call.name;
+        for (bit, alike) in LOADERS_CALLS.iter().enumerate() {
+            self.of_loaders |= u32::from(alike.contains(&name)) << bit;
+        }
+        self.writes |= WRITERS.contains(&name);
+        let is_made = is_done || result.is_none_or(|result| result.value.is_none());
+        self.unreturned += usize::from(MAKERS.contains(&name) && !is_done && is_made);
+        match name {
             "exit" | "exit_group" => self.leaves = true,
+            "pipe" | "pipe2" => self.pipes = true,
             "open" | "openat" => {
                 let mut texts = call.args.iter().filter_map(Value::as_text);
                 self.loads |= is_done && texts.any(|text| text.bytes == LOADER_CACHE);
             }
-            "clone" | "clone3" | "fork" | "vfork" => {
+            _ if MAKERS.contains(&name) => {
                 let child = result.and_then(CallResult::number).filter(|_| is_done);
                 let child = child.and_then(|child| u32::try_from(child).ok());
                 if self.made.len() < MAX_CHILDREN {
@@ -139,31 +168,46 @@ impl Seen {
                 }
             }
             "rt_sigaction" | "newfstatat" | "fstat" | "wait4" | "poll" => {
-                let at = match &*call.name {
+                let at = match name {
                     "newfstatat" => 2,
                     "poll" => 0,
                     _ => 1,
                 };
                 let address = call.arg(at).and_then(Value::as_pointer);
                 // A wait that found nobody wrote nothing.
-                let wrote = is_done
-                    && (&*call.name != "wait4" || result.and_then(CallResult::number) > Some(0));
+                let wrote =
+                    is_done && (name != "wait4" || result.and_then(CallResult::number) > Some(0));
                 self.has_addresses |= wrote && address.is_some_and(|address| address > 0);
             }
             _ => {}
         }
     }
 
-    fn finish(self) -> LeftOut {
+    fn finish(self, recording: &Recording) -> LeftOut {
         let is_sample = self.calls >= SAMPLE_CALLS || self.loads;
-        let common = self.maps && self.grows && self.closes;
         let begins = self.begins == Some(true);
+        let has = |name: &str| {
+            let of = LOADERS_CALLS.iter().position(|alike| alike.contains(&name));
+            of.is_some_and(|bit| self.of_loaders & 1 << bit != 0)
+        };
+        let loaders = (1 << LOADERS_CALLS.len()) - 1;
+        let lacks = if self.loads || begins {
+            self.of_loaders != loaders || self.pipes && !self.writes
+        } else {
+            !has("close") && !has("mmap")
+        };
+        // The first one was started by strace.
+        let unmade = self.speakers.difference(&self.made).count();
+        let is_joined = begins && unmade > 1 + self.unreturned;
         LeftOut {
-            calls: is_sample && (!common && (begins || self.loads || !self.closes && !self.maps))
-                || self.ends && !self.leaves && self.fails,
+            calls: is_sample && lacks || is_joined || self.ends && !self.leaves && self.fails,
             failures: is_sample && !self.fails,
-            children: self.made.iter().any(|child| !self.speakers.contains(child)),
-            past: !begins && (self.calls >= SAMPLE_CALLS || self.goes_on),
+            children: self.goes_on_without
+                || !super::untold::last_programs(recording).is_empty()
+                || self.made.iter().any(|child| !self.speakers.contains(child)),
+            // It came in the middle, or what begins a program is left out.
+            past: !begins
+                && (self.calls >= SAMPLE_CALLS || self.goes_on || self.ends || self.leaves),
             values: self.has_addresses,
             signals: self.is_interrupted && !self.tells_signals,
         }

@@ -86,6 +86,19 @@ fn received_fds(message: &Value) -> Vec<i32> {
     rights.flatten().filter_map(Value::as_i32).collect()
 }
 
+/// Whether the flags were printed as a number that has O_CLOEXEC (`-e raw`).
+fn has_cloexec_as_number(call: &strace::Call) -> bool {
+    let at = match &*call.name {
+        "epoll_create1" | "inotify_init1" => 0,
+        "open" | "pipe2" | "socket" | "socketpair" | "eventfd2" | "timerfd_create" => 1,
+        "openat" => 2,
+        "accept4" | "signalfd4" => 3,
+        _ => return false,
+    };
+    let flags = call.arg(at).and_then(Value::as_u64);
+    flags.is_some_and(|flags| flags & u64::from(O_CLOEXEC) != 0)
+}
+
 /// Whether what a call makes closes on exec: flags by name or number are O_CLOEXEC everywhere.
 pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> bool {
     match parsed {
@@ -107,6 +120,7 @@ pub(super) fn makes_cloexec(call: &strace::Call, parsed: Option<&Call<'_>>) -> b
         Some(Call::Unmodelled { .. }) | None => {
             let cloexec = |word: &str| word.ends_with("_CLOEXEC");
             call.name.starts_with("pidfd_")
+                || has_cloexec_as_number(call)
                 || call.args.iter().any(|arg| {
                     arg.names().iter().any(|name| cloexec(name))
                         || arg.comment().is_some_and(|text| text.contains("_CLOEXEC"))

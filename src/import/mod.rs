@@ -10,6 +10,8 @@ mod attended;
 mod before;
 mod borders;
 mod climb;
+mod connecting;
+mod copies;
 mod created;
 mod cut_links;
 mod decode;
@@ -295,9 +297,9 @@ pub fn decode_answer(call: &crate::strace::Call) -> Expected {
     decode::decode(call).expected
 }
 
-/// Whether strace cut an argument of the call.
+/// Whether strace cut an argument of the call, or left it an address.
 pub(crate) fn is_cut(call: &crate::strace::Call) -> bool {
-    decode::known_in_part(call)
+    decode::known_in_part(call) || decode::is_raw(call)
 }
 
 /// The siginfo of a signal's line.

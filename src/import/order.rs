@@ -33,6 +33,7 @@ use super::stand_in::{Outside, StandIn};
 use super::task::{Pending, Task};
 use super::terminals::Terminals;
 use super::unknown::Unknown;
+use super::untold;
 use super::wander::Choices;
 use crate::replay::{Expected, FED, Recorded, Role};
 use crate::strace::{self, EventKind, Recording};
@@ -103,6 +104,8 @@ pub struct Order<'a> {
     pub(super) no_failures: bool,
     /// What the recording leaves out.
     pub(super) left_out: LeftOut,
+    /// Calls of execve(2) with which strace let their tasks go, by number.
+    last_programs: BTreeSet<u64>,
     /// Calls whose answers rest on that, by number.
     pub(super) untold: BTreeSet<u64>,
     /// Ends of tasks of which no call tells (`strace -z`).
@@ -179,6 +182,7 @@ impl<'a> Order<'a> {
             told_of: BTreeSet::new(),
             no_failures: false,
             left_out: LeftOut::default(),
+            last_programs: untold::last_programs(recording),
             untold: BTreeSet::new(),
             silent_ends: SilentEnds::default(),
             earlier_children: BTreeMap::new(),
@@ -246,10 +250,8 @@ impl<'a> Order<'a> {
                         self.killed(tid, signal, Some((event.line, event.line)));
                     }
                 }
-                EventKind::Superseded { .. } => self.superseded(tid),
-                EventKind::Detached => {
-                    self.park(tid);
-                }
+                EventKind::Superseded { by } => self.superseded(tid, *by),
+                EventKind::Detached => self.let_go(tid),
             }
             if self.tasks.get(&tid).is_none_or(|task| task.pending.is_none()) {
                 self.in_call.remove(&tid);
@@ -380,6 +382,9 @@ impl<'a> Order<'a> {
             restarting: false,
         };
         self.set_pending(tid, pending);
+        if self.last_programs.contains(&index) {
+            return self.let_go(tid);
+        }
         self.enter_early(tid, &call);
     }
 
@@ -474,7 +479,10 @@ impl<'a> Order<'a> {
         });
         let times_out = self.task(tid).pending.as_ref().is_some_and(|pending| pending.times_out);
         let early = match &decoded {
-            Call::Clone { set_tid, .. } => *set_tid != 0 && !interrupted,
+            // Of threads that take numbers at the same time the copy may have them or not.
+            Call::Clone { set_tid, .. } => {
+                *set_tid != 0 && !interrupted && !self.earlier.contains_key(&self.entered)
+            }
             Call::Nanosleep { .. }
             | Call::ClockNanosleep { .. }
             | Call::Pause {}
@@ -555,8 +563,11 @@ impl<'a> Order<'a> {
             }
             return self.pass_over(decoded.expected, (self.line, self.line));
         }
-        (decoded.call, decoded.expected.role) =
-            (Some(decode::unmodelled(&call.name).into()), Role::Unsupported);
+        decoded.call = Some(decode::unmodelled(&call.name).into());
+        // Its arguments are not told.
+        let is_known = decode::is_known(&call.name);
+        decoded.expected.role = if is_known { Role::Call } else { Role::Unsupported };
+        decoded.expected.flags |= FED;
         if decoded.expected.recorded == Recorded::Never {
             return self.pass_over(
                 Expected { role: Role::Taken, flags: FED, ..decoded.expected },

@@ -29,17 +29,19 @@ pub(super) type Earlier = (u32, u64);
 
 /// What a call does to the numbers of its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Effect {
+pub(super) enum Effect {
     /// Takes the lowest that are free from one on.
     Takes { from: i32, numbers: Vec<i32> },
     /// Gives one back.
     Frees(i32),
     /// Puts something at one, whatever was there.
     Puts(i32),
+    /// Copies all for a child, which shows that these were in use and these were not.
+    Copies { used: Vec<i32>, free: Vec<i32> },
 }
 
 /// What a call that is over did to the numbers of its table.
-fn effect(call: &strace::Call, decoded: &Decoded) -> Option<Effect> {
+pub(super) fn effect(call: &strace::Call, decoded: &Decoded) -> Option<Effect> {
     let Recorded::Value(value) = decoded.expected.recorded else { return None };
     let made = || i32::try_from(value).ok().into_iter().collect::<Vec<_>>();
     let (from, numbers) = match decoded.parsed() {
@@ -103,6 +105,10 @@ impl Numbers {
             }
             Effect::Frees(fd) => self.get(*fd) != Some(false),
             Effect::Puts(_) => true,
+            Effect::Copies { used, free } => {
+                used.iter().all(|fd| self.get(*fd) != Some(false))
+                    && free.iter().all(|fd| self.get(*fd) != Some(true))
+            }
         }
     }
 
@@ -124,6 +130,10 @@ impl Numbers {
             }
             Effect::Frees(fd) => numbers.set(*fd, false),
             Effect::Puts(fd) => numbers.set(*fd, true),
+            Effect::Copies { used, free } => {
+                used.iter().for_each(|fd| numbers.set(*fd, true));
+                free.iter().for_each(|fd| numbers.set(*fd, false));
+            }
         }
         numbers
     }
@@ -141,6 +151,12 @@ struct Entered {
     tid: u32,
     call: u64,
     effect: Effect,
+}
+
+impl Entered {
+    fn takes(&self, fd: i32) -> bool {
+        matches!(&self.effect, Effect::Takes { numbers, .. } if numbers.contains(&fd))
+    }
 }
 
 /// A call at its place in an order, with those before it.
@@ -221,12 +237,14 @@ impl Races {
         self.of_task.contains_key(&tid)
     }
 
-    /// A task enters a call, of which the result is known.
-    pub(super) fn enter(&mut self, tid: u32, number: u64, call: &strace::Call, decoded: &Decoded) {
+    /// A task enters a call that does something to the numbers.
+    pub(super) fn enter(&mut self, tid: u32, number: u64, mut effect: Effect) {
         let table = self.of_task.get(&tid).and_then(|id| self.tables.get_mut(id));
-        if let Some(table) = table.filter(|table| table.entered.len() < MAX_ENTERED)
-            && let Some(effect) = effect(call, decoded)
-        {
+        if let Some(table) = table.filter(|table| table.entered.len() < MAX_ENTERED) {
+            if let Effect::Copies { free, .. } = &mut effect {
+                // What a call has that has not returned is not in the copy, whichever was first.
+                free.retain(|fd| !table.entered.iter().any(|it| it.takes(*fd)));
+            }
             table.entered.push(Entered { tid, call: number, effect });
         }
     }
@@ -311,6 +329,7 @@ impl Table {
             at = step.before.clone();
         }
         steps.reverse();
+        self.before_copies(&best, &steps, earlier);
         let returned = |call: &u64| self.returned.get(call).copied().unwrap_or(u64::MAX);
         let mut ahead: Vec<u64> = steps.iter().map(|(_, call)| returned(call)).collect();
         for place in (1..ahead.len()).rev() {
@@ -334,6 +353,26 @@ impl Table {
         self.returned.clear();
         self.steps = 0;
         self.states.push(best);
+    }
+
+    /// A child is made as soon as it speaks: what came before the copy of its table is kept, though
+    /// it returned in that order.
+    fn before_copies(
+        &self,
+        best: &State,
+        steps: &[Earlier],
+        earlier: &mut BTreeMap<u64, Vec<Earlier>>,
+    ) {
+        let is_copy = |it: &&Entered| matches!(it.effect, Effect::Copies { .. });
+        for copy in self.entered.iter().filter(is_copy) {
+            let at = steps.iter().position(|(_, call)| *call == copy.call);
+            let is_ahead = at.is_none() && best.applied.binary_search(&copy.call).is_ok();
+            let before = steps.iter().take(at.unwrap_or(steps.len()));
+            let known = earlier.entry(copy.call).or_default();
+            if !is_ahead && known.len() < MAX_STATES {
+                known.extend(before.copied());
+            }
+        }
     }
 }
 

@@ -292,9 +292,14 @@ impl Order<'_> {
 
     /// The leader of a process is gone: another thread executes a program, and has its number once
     /// it has (execve(2)).
-    pub(super) fn superseded(&mut self, leader: u32) {
-        self.park(leader);
-        self.tasks.remove(&leader);
+    pub(super) fn superseded(&mut self, leader: u32, by: u32) {
+        let mut others = self.siblings(leader);
+        // Of others no line tells that they end (`-qqq`).
+        others.retain(|other| *other != by && !self.ends_later(*other));
+        for gone in others.into_iter().chain([leader]) {
+            self.park(gone);
+            self.tasks.remove(&gone);
+        }
     }
 
     /// Who is in a call that returns to a task: a thread that executed another program returns as

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use tickernel_systems::abi::Signal;
 use tickernel_systems::abi::flags::SIG_SETMASK;
 use tickernel_systems::event::{Call, Event, Payload};
 
+use super::demand::LOOKED_AT_FDS;
 use super::order::Order;
 use super::probe::Want;
+use super::task::Task;
 use crate::replay::{Expected, FED, Role};
 use crate::strace::{EventKind, Recording};
 
@@ -95,5 +98,40 @@ impl Order<'_> {
         let Some((other, end)) = known.find_map(is_over) else { return false };
         self.end(other, end.status, Some((end.line, end.line)));
         true
+    }
+
+    /// A process of which a pidfd told that it is over, or that let go of what it had open, before
+    /// its end was printed: a signal that it has taken, or SIGKILL, ends it.
+    pub(super) fn supply_death(&mut self, tid: u32, want: &Want) -> bool {
+        let watched = |fd: i32| self.kernel.fd_view(tid, fd).and_then(|view| view.process);
+        let mut pids: Vec<u32> = match want {
+            Want::Ready(ids) => (0..LOOKED_AT_FDS)
+                .filter_map(watched)
+                .filter(|(own, _)| ids.contains(own))
+                .filter_map(|(_, pid)| pid)
+                .collect(),
+            _ => Vec::new(),
+        };
+        let holds = |other: &u32| match want {
+            Want::NoWriter(id) => self.holds_end(*other, *id, true),
+            Want::NoReader(id) => self.holds_end(*other, *id, false),
+            Want::Ready(ids) => ids
+                .iter()
+                .any(|id| self.holds_end(*other, *id, true) || self.holds_end(*other, *id, false)),
+            _ => false,
+        };
+        let is_doomed = |task: &Task| task.fatal.is_some();
+        let doomed = self.tasks.iter().filter(|(other, task)| **other != tid && is_doomed(task));
+        pids.extend(doomed.map(|(other, _)| *other).filter(holds));
+        for pid in pids.into_iter().filter(|pid| self.kernel.is_alive(*pid)).collect::<Vec<_>>() {
+            let taken = self.task(pid).fatal.map(|(signal, _)| signal);
+            let kill = Some(Signal::SIGKILL).filter(|kill| self.kernel.has_pending(pid, *kill));
+            if let Some(signal) = taken.or(kill) {
+                self.task(pid).fatal = None;
+                self.killed(pid, signal, None);
+                return true;
+            }
+        }
+        false
     }
 }

@@ -163,7 +163,7 @@ fn is_same_file(one: &SeenFd, other: &SeenFd) -> bool {
     let names = (one.stat.as_ref().and_then(file_name), other.stat.as_ref().and_then(file_name));
     match names {
         (Some(one), Some(other)) => one == other,
-        _ if one.moves_with(other) => true,
+        _ if one.moves_with(other) || one.changes_with(other) => true,
         _ => one.text.is_some() && one.text == other.text,
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! Also descriptors that came and went by calls that no line shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tickernel_systems::abi::Errno;
 use tickernel_systems::event::{Call, Event};
@@ -13,7 +13,7 @@ use super::decode::{self, Decoded};
 use super::made::made_fds;
 use super::order::Order;
 use super::stand_in::StandIn;
-use crate::replay::{Expected, FED, Recorded, Role};
+use crate::replay::{Expected, FED, Recorded, Role, UNTOLD};
 use crate::strace::{EventKind, Recording};
 
 /// Walks after the first: each finds what only shows when the one before is mended.
@@ -34,6 +34,23 @@ pub(super) fn calls_at(recording: &Recording, lines: &BTreeSet<u64>) -> BTreeSet
     recording.events.iter().filter_map(entered).collect()
 }
 
+/// Calls of execve(2) after which nothing more is told of their tasks, not even that they ended:
+/// strace let them go (`-b execve`).
+pub(super) fn last_programs(recording: &Recording) -> BTreeSet<u64> {
+    let mut open = BTreeMap::new();
+    for event in &recording.events {
+        open.remove(&event.tid);
+        if let EventKind::Entry { call: index } = event.kind
+            && let Some(call) = recording.calls.get(index)
+            && &*call.name == "execve"
+            && call.result.is_none()
+        {
+            open.insert(event.tid, index);
+        }
+    }
+    open.into_values().collect()
+}
+
 impl Order<'_> {
     /// A call whose answer rests on what is left out is answered as recorded.
     pub(super) fn take_untold(&self, index: u64, decoded: &mut Decoded, name: &str) {
@@ -44,7 +61,22 @@ impl Order<'_> {
             decoded.expected.role = Role::Taken;
         }
         decoded.call = Some(decode::unmodelled(name).into());
-        decoded.expected.flags |= FED;
+        decoded.expected.flags |= FED | UNTOLD;
+    }
+
+    /// strace lets a task go: what it does from now on is not told. One that is in execve(2) has
+    /// executed its program (`-b execve`).
+    pub(super) fn let_go(&mut self, tid: u32) {
+        self.traced.remove(&tid);
+        let pending = self.tasks.get_mut(&tid).and_then(|task| task.pending.as_mut());
+        let pending = pending.filter(|it| {
+            matches!(it.decoded.parsed(), Some(Call::Execve { .. })) && it.item.is_none()
+        });
+        let Some(pending) = pending else { return self.park(tid) };
+        let expected = &mut pending.decoded.expected;
+        expected.recorded = Recorded::Value(0);
+        expected.flags |= FED | UNTOLD;
+        self.run_call(tid);
     }
 
     /// A call succeeds on descriptors that the kernel has not: a call made them that no line shows.

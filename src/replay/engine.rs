@@ -14,7 +14,7 @@ use tickernel_systems::event::{Answer, Call, Completed, Event, Outcome, Output, 
 use tickernel_systems::wire::{Wire, WireError, WireReader};
 
 use super::compare::{self, Bindings, Listed, Verdict};
-use super::expected::{Recorded, Role, Told};
+use super::expected::{Recorded, Role, Told, UNTOLD};
 use super::overdue::Overdue;
 use super::recent::Recent;
 use super::report::{FirstMismatch, Report};
@@ -50,6 +50,12 @@ struct Open<'a> {
 }
 
 impl Open<'_> {
+    fn copied(&self) -> Open<'static> {
+        let (event, told) = (Cow::Owned(self.event.to_vec()), self.told.clone().into_owned());
+        let Open { seq, task, lines, calls_before, given_up, .. } = *self;
+        Open { seq, task, event, told, lines, calls_before, given_up }
+    }
+
     fn into_owned(self) -> Open<'static> {
         let (event, told) = (Cow::Owned(self.event.into_owned()), self.told.into_owned());
         let Open { seq, task, lines, calls_before, given_up, .. } = self;
@@ -58,6 +64,18 @@ impl Open<'_> {
 
     fn is_unsupported(&self) -> bool {
         self.told.role == Role::Unsupported
+    }
+
+    /// What the call's answer rests on is left out of the recording: then nothing of it differs.
+    fn allowed(&self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Mismatched(_)
+                if self.told.whole().is_ok_and(|told| told.flags & UNTOLD != 0) =>
+            {
+                Verdict::Fed(false)
+            }
+            verdict => verdict,
+        }
     }
 
     fn unreadable(&self) -> impl Fn(WireError) -> StepError + use<> {
@@ -89,6 +107,8 @@ pub struct Engine {
     /// What was wrong with a signal of a task: its next call counts as mismatched.
     wrong_signals: BTreeMap<u32, String>,
     overdue: Overdue,
+    /// The last call of each task that may have lost a signal before it, and how it was counted.
+    suspects: BTreeMap<u32, (Open<'static>, Verdict, Result<i64, Errno>)>,
     recent: Recent,
     tally: Tally,
     scratch: Vec<u8>,
@@ -125,6 +145,7 @@ impl Engine {
             asking: None,
             wrong_signals: BTreeMap::new(),
             overdue: Overdue::default(),
+            suspects: BTreeMap::new(),
             recent: Recent::default(),
             tally: Tally::default(),
             scratch: Vec::new(),
@@ -263,6 +284,27 @@ impl Engine {
         }
     }
 
+    /// Keeps a call before which a signal may have been lost: whether it was the end will tell.
+    fn keep_suspect(&mut self, open: &Open<'_>, verdict: &Verdict, result: Result<i64, Errno>) {
+        if self.overdue.suspects(open.task) {
+            let kept = (open.copied(), verdict.clone(), result);
+            self.suspects.insert(open.task, kept);
+        }
+    }
+
+    /// A signal that is lost when the recording ends: the last call of its task was not what the
+    /// session's was.
+    fn lose(&mut self, task: u32, why: String) {
+        let Some((open, verdict, result)) = self.suspects.remove(&task) else { return };
+        let wrong = open.allowed(Verdict::Mismatched(why.clone()));
+        if let (Verdict::Mismatched(_), false) = (&wrong, matches!(verdict, Verdict::Mismatched(_)))
+        {
+            let (name, unsupported) = (open.told.name(), open.is_unsupported());
+            self.tally.recount(&mut self.report, name, (&verdict, unsupported), &wrong);
+            self.first(&open, result_text(result), why);
+        }
+    }
+
     /// Counts a native trace's event, and compares what the trace tells of it, if it tells.
     fn count_native(&mut self, step: Step<'_>, name: Option<&str>, came: &[Output]) {
         let difference = step.expected.and_then(|told| super::native::difference(told, came));
@@ -395,8 +437,10 @@ impl Engine {
     /// Counts a call that ended, and keeps it for the context of a mismatch.
     fn ended(&mut self, open: &Open<'_>, verdict: Verdict, result: Result<Answer, Errno>) {
         let (name, unsupported) = (open.told.name(), open.is_unsupported());
+        let verdict = open.allowed(verdict);
         self.tally.count(&mut self.report, name, &verdict, unsupported);
         let result = result.map(|answer| answer.value);
+        self.keep_suspect(open, &verdict, result);
         if let Verdict::Mismatched(why) = verdict {
             if open.given_up && result == Err(Errno::EINTR) {
                 self.first(open, "blocked".to_owned(), "it never ended".to_owned());
@@ -528,10 +572,12 @@ impl Engine {
     }
 
     fn mismatch(&mut self, open: &Open<'_>, simulated: String, why: String) {
-        let verdict = Verdict::Mismatched(why.clone());
+        let verdict = open.allowed(Verdict::Mismatched(why.clone()));
         let (name, unsupported) = (open.told.name(), open.is_unsupported());
         self.tally.count(&mut self.report, name, &verdict, unsupported);
-        self.first(open, simulated, why);
+        if let Verdict::Mismatched(_) = verdict {
+            self.first(open, simulated, why);
+        }
     }
 
     /// Keeps a mismatch if it is one of the first, or all are wanted.
@@ -583,7 +629,7 @@ impl Engine {
     }
 
     /// Something is wrong that is no call's answer: the first mismatch, if there was none.
-    pub(super) fn wrong_state(&mut self, pid: u32, why: String) {
+    pub(super) fn wrong_state(&mut self, why: String) {
         if self.report.first_mismatch.is_some() {
             return;
         }
@@ -591,7 +637,7 @@ impl Engine {
         self.report.first_mismatch = Some(FirstMismatch {
             line: None,
             seq: self.report.events.saturating_sub(1),
-            pid,
+            pid: 0,
             call: String::new(),
             recorded: String::new(),
             simulated: String::new(),
@@ -614,9 +660,9 @@ impl Engine {
                 self.mismatch(&open, "blocked".to_owned(), "it never ended".to_owned());
             }
         }
-        let lost = if cut || self.native { None } else { self.overdue.last(&self.kernel) };
-        if let Some((pid, why)) = lost {
-            self.wrong_state(pid, why);
+        let lost = if cut || self.native { Vec::new() } else { self.overdue.last(&self.kernel) };
+        for (task, why) in lost {
+            self.lose(task, why);
         }
         if self.report.first_mismatch.is_none() {
             self.report.clean_prefix = self.report.calls;

@@ -56,6 +56,9 @@ pub const GIVEN: u32 = 32;
 /// Read from a file that the session maps shared and writable: memory wrote to it, too.
 pub const MAPPED: u32 = 64;
 
+/// The answer rests on what the recording leaves out, and so may the signals before it.
+pub const UNTOLD: u32 = 128;
+
 /// What a recording says of one event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {

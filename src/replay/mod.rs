@@ -21,7 +21,7 @@ pub use compare::{Bindings, Listed, Verdict};
 pub use engine::{Engine, Step, StepError};
 pub use expected::{
     CUT, Expected, FED, FED_PROC, GIVEN, IGNORE_PAYLOAD, IGNORE_VALUE, MAPPED, Recorded, Role,
-    stat_bits,
+    UNTOLD, stat_bits,
 };
 pub use report::{Counts, Damage, FirstMismatch, Report};
 #[cfg(feature = "cli")]

@@ -93,13 +93,24 @@ impl Overdue {
         }
     }
 
-    /// The end of the recording: a task, its signal, and why.
-    pub(super) fn last(&self, kernel: &Kernel) -> Option<(u32, String)> {
-        let mut lost = self.watched.iter().filter(|((task, signal), watch)| {
+    /// Whether a task may have lost a signal, and nothing proves it yet.
+    #[inline]
+    pub(super) fn suspects(&self, task: u32) -> bool {
+        let is_lost = |watch: &Watch| !watch.told && watch.calls > GRACE_CALLS;
+        let mut of_task = self.watched.iter().filter(|((of, _), _)| *of == task);
+        !self.watched.is_empty() && of_task.any(|(_, watch)| is_lost(watch))
+    }
+
+    /// The end of the recording: tasks, and why, once for each.
+    pub(super) fn last(&self, kernel: &Kernel) -> Vec<(u32, String)> {
+        let lost = self.watched.iter().filter(|((task, signal), watch)| {
             let due = kernel.due_signals(*task).contains(*signal);
             due && !watch.told && watch.calls > GRACE_CALLS
         });
-        lost.next().map(|((task, signal), watch)| (*task, why(*signal, watch.since)))
+        let mut lost: Vec<(u32, String)> =
+            lost.map(|((task, signal), watch)| (*task, why(*signal, watch.since))).collect();
+        lost.dedup_by_key(|(task, _)| *task);
+        lost
     }
 
     /// What a task must take now; what it took is forgotten.

@@ -126,17 +126,39 @@ impl Report {
     pub(super) fn count(&mut self, counts: &mut Counts, verdict: &Verdict, unsupported: bool) {
         self.in_scope += 1;
         counts.calls += 1;
-        let (own, all) = match verdict {
-            Verdict::Mismatched(_) => (&mut counts.mismatched, &mut self.mismatched),
-            _ if unsupported => (&mut counts.unsupported, &mut self.unsupported),
-            Verdict::Fed(_) => (&mut counts.fed, &mut self.fed),
-            Verdict::Bound => (&mut counts.bound, &mut self.bound),
-            Verdict::Compared => (&mut counts.compared, &mut self.compared),
-        };
+        let [own, all] = self.places(counts, verdict, unsupported);
         *own += 1;
         *all += 1;
         if !unsupported && *verdict == Verdict::Fed(true) {
             self.fed_proc += 1;
+        }
+    }
+
+    /// Takes a count back.
+    pub(super) fn uncount(&mut self, counts: &mut Counts, verdict: &Verdict, unsupported: bool) {
+        self.in_scope -= 1;
+        counts.calls -= 1;
+        let [own, all] = self.places(counts, verdict, unsupported);
+        *own -= 1;
+        *all -= 1;
+        if !unsupported && *verdict == Verdict::Fed(true) {
+            self.fed_proc -= 1;
+        }
+    }
+
+    /// Where calls are counted, by name and in all.
+    fn places<'a>(
+        &'a mut self,
+        counts: &'a mut Counts,
+        verdict: &Verdict,
+        unsupported: bool,
+    ) -> [&'a mut u64; 2] {
+        match verdict {
+            Verdict::Mismatched(_) => [&mut counts.mismatched, &mut self.mismatched],
+            _ if unsupported => [&mut counts.unsupported, &mut self.unsupported],
+            Verdict::Fed(_) => [&mut counts.fed, &mut self.fed],
+            Verdict::Bound => [&mut counts.bound, &mut self.bound],
+            Verdict::Compared => [&mut counts.compared, &mut self.compared],
         }
     }
 

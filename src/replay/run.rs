@@ -237,7 +237,7 @@ fn replay_trace<R: Read>(trace: R, options: &mut Options<'_>) -> Result<Run, Rep
                     let found = own.iter().find(|entry| entry.0 == name);
                     if found.is_none_or(|entry| entry.1 != *digest) {
                         let why = format!("the digest of {name} is another one");
-                        engine.wrong_state(0, why);
+                        engine.wrong_state(why);
                     }
                 }
             }
@@ -255,7 +255,7 @@ fn replay_trace<R: Read>(trace: R, options: &mut Options<'_>) -> Result<Run, Rep
 
 fn differs(engine: &mut Engine, what: &str, hash: u64) {
     if engine.completions() != hash {
-        engine.wrong_state(0, format!(
+        engine.wrong_state(format!(
             "the hash of the {what} of a batch is another one: the kernel does not answer as when \
              this was recorded; in a twin that was edited leave out the lines with sums \
              (traces/README.md)"

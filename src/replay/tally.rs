@@ -41,6 +41,21 @@ impl Tally {
         }
     }
 
+    /// A call that was counted was not the same after all.
+    pub(super) fn recount(
+        &mut self,
+        report: &mut Report,
+        name: &[u8],
+        (before, unsupported): (&Verdict, bool),
+        verdict: &Verdict,
+    ) {
+        let at = self.places.get(name).and_then(|at| self.counts.get_mut(*at));
+        if let Some((_, counts)) = at {
+            report.uncount(counts, before, unsupported);
+            report.count(counts, verdict, unsupported);
+        }
+    }
+
     /// The counts by name as text; names that are no UTF-8 may fall together.
     pub(super) fn by_call(&self) -> BTreeMap<String, Counts> {
         let mut all: BTreeMap<String, Counts> = BTreeMap::new();

@@ -73,6 +73,12 @@ pub enum Reason {
         /// The line of the call that is still open.
         open_line: u64,
     },
+    /// Another recording begins: its processes know nothing of those above.
+    #[error(
+        "another recording begins here (strace -A, or files put together); what stands above was \
+         read: cut the file before this line and replay each part by itself"
+    )]
+    AnotherRecording,
     /// `<... X resumed>` names another call than the one that the task has open.
     #[error("`{resumed}` resumes, but the open call of line {open_line} is `{open}`")]
     OtherCall {

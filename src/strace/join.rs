@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::BufRead;
 
+use super::again::{Again, Said};
 use super::clock::Clock;
 use super::cursor::Refusal;
 use super::error::{Error, Reason};
@@ -19,6 +20,13 @@ use super::value::{Name, Value};
 
 /// Most bytes of text of calls that have not returned: each is read again with its second half.
 pub const MAX_OPEN_BYTES: usize = 256 << 20;
+
+/// Most threads of which it is kept whose they are.
+const MAX_THREADS: usize = 1 << 16;
+/// clone(2)
+const CLONE_THREAD: i128 = 0x1_0000;
+/// The call that may return as another task than it was entered by.
+const EXECVE: &str = "execve";
 
 /// A call that has not returned yet.
 #[derive(Debug)]
@@ -38,6 +46,10 @@ pub struct Events<R> {
     calls: Calls,
     open: BTreeMap<Option<u32>, Open>,
     open_bytes: usize,
+    /// The leaders of threads.
+    leaders: BTreeMap<u32, u32>,
+    /// Whether another recording begins.
+    again: Again,
     /// Events of the line read last that were not given yet.
     ready: VecDeque<Event>,
     /// Calls of the line read last, or before, that never return.
@@ -56,6 +68,8 @@ impl<R: BufRead> Events<R> {
             calls: Calls::default(),
             open: BTreeMap::new(),
             open_bytes: 0,
+            leaders: BTreeMap::new(),
+            again: Again::default(),
             ready: VecDeque::new(),
             given_up: Vec::new(),
             has_halves_below: false,
@@ -142,6 +156,7 @@ impl<R: BufRead> Events<R> {
     }
 
     fn line(&mut self, line: Line) -> Result<(), Error> {
+        self.refuse_another(&line)?;
         let time_ns = line.time.map(|stamp| self.clock.at(stamp));
         let Line { number, tid, body, .. } = line;
         let event = |kind| Event { line: number, tid, time_ns, kind };
@@ -166,6 +181,7 @@ impl<R: BufRead> Events<R> {
                     Cut::Unfinished => self.leave_open(tid, open),
                     Cut::PidChanged(pid) => self.leave_open(Some(pid), open),
                     Cut::Detached => {
+                        self.again.let_go(tid);
                         self.given_up.push(call);
                         self.ready.push_back(event(EventKind::Detached));
                     }
@@ -203,6 +219,36 @@ impl<R: BufRead> Events<R> {
             Body::Notice(notice) => self.ready.push_back(event(EventKind::Notice(notice))),
         }
         Ok(())
+    }
+
+    /// Nobody of the recording speaks any more.
+    fn refuse_another(&mut self, line: &Line) -> Result<(), Error> {
+        let (tid, time) = (line.tid, line.time);
+        let said = match &line.body {
+            Body::Call(whole) => Said {
+                tid,
+                time,
+                name: &whole.name,
+                args: &whole.args,
+                result: Some(&whole.result),
+            },
+            Body::Unfinished { name, args, .. } => Said { tid, time, name, args, result: None },
+            Body::Exited { .. } | Body::Killed { .. } => {
+                self.again.end(tid);
+                return Ok(());
+            }
+            Body::Superseded { by } => {
+                self.again.supersede(*by);
+                return Ok(());
+            }
+            Body::Resumed { .. } | Body::Signal { .. } | Body::Stopped { .. } | Body::Notice(_) => {
+                return Ok(());
+            }
+        };
+        if !self.again.enter(&said) {
+            return Ok(());
+        }
+        Err(Error { line: line.number, ..Error::whole(Reason::AnotherRecording) })
     }
 
     /// A task is in a call now; one that it was in before never returns.
@@ -246,6 +292,7 @@ impl<R: BufRead> Events<R> {
         call.exit_time_ns = sum(time_ns, whole.duration_ns);
         call.duration_ns = whole.duration_ns;
         let call = self.calls.push(call);
+        self.note_thread(call);
         self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Entry { call } });
         self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Exit { call } });
         Ok(())
@@ -260,12 +307,16 @@ impl<R: BufRead> Events<R> {
         text: &[u8],
         at: usize,
     ) -> Result<(), Error> {
-        let open = self.take_open(tid, &name);
+        let open = match self.take_open(tid, &name) {
+            None if &*name == EXECVE => self.take_program(line, tid, time_ns),
+            open => open,
+        };
         if let Some(open) = &open {
             refuse_other(line, &name, open)?;
         }
         // It was let go, or lost, in the call: no result.
         if let Some((_, cut)) = cut_of(text, 0) {
+            self.again.let_go(tid);
             if let Some(open) = open {
                 self.given_up.push(open.call);
                 if let Some(call) = self.calls.get_mut(open.call) {
@@ -295,6 +346,10 @@ impl<R: BufRead> Events<R> {
         call.exit_line = Some(line);
         call.exit_time_ns = time_ns;
         call.duration_ns = whole.duration_ns;
+        if let Some(result) = &call.result {
+            self.again.leave(tid, &call.name, result);
+        }
+        self.note_thread(index);
         self.ready.push_back(Event { line, tid, time_ns, kind: EventKind::Exit { call: index } });
         Ok(())
     }
@@ -311,6 +366,37 @@ impl<R: BufRead> Events<R> {
         };
         self.open.get(&other).filter(|open| &*open.name == name)?;
         self.take(other)
+    }
+
+    /// The execve(2) of a thread that returns as its leader, where no line says that it took the
+    /// leader's place (`-qqq`).
+    fn take_program(&mut self, line: u64, tid: Option<u32>, time_ns: Option<u64>) -> Option<Open> {
+        let is_program = |it: &(&Option<u32>, &Open)| &*it.1.name == EXECVE;
+        let own = self.open.iter().filter(is_program).filter_map(|(thread, _)| *thread);
+        let mut own = own.filter(|thread| self.leaders.get(thread).copied() == tid);
+        let thread = own.next().filter(|_| own.next().is_none())?;
+        let kind = EventKind::Superseded { by: thread };
+        self.ready.push_back(Event { line, tid, time_ns, kind });
+        self.take(Some(thread))
+    }
+
+    /// A task was made, perhaps a thread: whose.
+    fn note_thread(&mut self, call: u64) {
+        let Some(call) = self.calls.get(call).filter(|it| it.name.starts_with("clone")) else {
+            return;
+        };
+        let is_thread = |arg: &Value| {
+            let flags = arg.field("flags").unwrap_or(arg);
+            let bit = |name: &str| Some(if name == "CLONE_THREAD" { CLONE_THREAD } else { 0 });
+            flags.resolve(&bit).is_some_and(|flags| flags & CLONE_THREAD != 0)
+        };
+        let flags = call.named_arg("flags").or_else(|| call.arg(0)).filter(|arg| is_thread(arg));
+        let made = call.result.as_ref().and_then(|result| u32::try_from(result.number()?).ok());
+        let (Some(tid), Some(made), Some(_)) = (call.tid, made, flags) else { return };
+        let leader = self.leaders.get(&tid).copied().unwrap_or(tid);
+        if self.leaders.len() < MAX_THREADS {
+            self.leaders.insert(made, leader);
+        }
     }
 
     /// Parses entry half and exit half as one text.

@@ -15,6 +15,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+mod again;
 mod clock;
 mod cursor;
 mod detect;

@@ -72,6 +72,9 @@ impl Decoded {
 /// Longest data of which strace printed only the beginning: the rest is made up.
 const MAX_CUT_BYTES: u64 = 16 << 20;
 
+/// strace's name of a call whose task was killed before it could look.
+const NAMELESS: &str = "???";
+
 /// The number that stands for a call without a row in the core's table.
 const NO_NUMBER: u32 = 1000;
 
@@ -81,11 +84,14 @@ pub fn decode(call: &strace::Call) -> Decoded {
     let call_bytes = inputs::inputs(&args);
     let recorded = recorded(call);
     let scope = is_scopeless(call);
+    let is_nameless = &*call.name == NAMELESS;
     let role = match (&call_bytes, scope) {
         (_, true) => Role::OutOfScope,
         (Some(_), false) => Role::Call,
         // Its task ended before strace had printed it whole: there is nothing to compare.
-        (None, false) if recorded == Recorded::Never && is_known(&call.name) => Role::Call,
+        (None, false) if recorded == Recorded::Never && (is_known(&call.name) || is_nameless) => {
+            Role::Call
+        }
         (None, false) => Role::Unsupported,
     };
     let mut expected = Expected { recorded, ..Expected::only(role, &call.name) };
@@ -99,7 +105,7 @@ pub fn decode(call: &strace::Call) -> Decoded {
     // Of such a call perhaps not even the arguments are known, but that what it made closes on
     // exec.
     let is_bare = call.args.iter().all(|arg| arg.name() == Some("O_CLOEXEC"));
-    let is_unreadable = injected && is_bare || known_in_part(call);
+    let is_unreadable = injected && is_bare || known_in_part(call) || is_raw(call);
     let is_answered = is_unreadable && !scope && call_bytes.is_none();
     let unreadable = !scope
         && !is_answered
@@ -138,8 +144,23 @@ pub fn known_in_part(call: &strace::Call) -> bool {
     is_known(&call.name) && call.args.iter().any(is_cut)
 }
 
+/// Whether strace printed an address in place of a text or a structure without which a call that
+/// the kernel knows cannot be made (`-e raw`, `-e verbose=none`).
+pub fn is_raw(call: &strace::Call) -> bool {
+    // Here it is the number that the kernel does not know, perhaps.
+    let asks = matches!(&*call.name, "ioctl" | "fcntl" | "prctl" | "getsockopt" | "setsockopt");
+    let is_address = |arg: &Value| arg.as_pointer().is_some_and(|at| at > LAST_NUMBER);
+    !asks
+        && is_known(&call.name)
+        && call.args.iter().any(is_address)
+        && inputs::inputs(&Args { call }).is_none()
+}
+
+/// Addresses begin beyond it.
+const LAST_NUMBER: u64 = 0xfff;
+
 /// Whether the kernel has a call of this name.
-fn is_known(name: &str) -> bool {
+pub fn is_known(name: &str) -> bool {
     Call::NAMES.iter().any(|entry| entry.1 == name)
 }
 
