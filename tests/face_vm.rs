@@ -133,3 +133,51 @@ fn a_recording_replays_to_the_same_digest() {
     let digest = vm.digest();
     assert_eq!(replayed_digest(&out.bytes()), digest);
 }
+
+/// What a pseudo-terminal, sockets of each kind and a name come to: part of it before the recording
+/// begins, so that its first image holds some of each.
+#[test]
+fn terminals_sockets_and_names_replay_to_the_same_state() {
+    use tickernel::dns::DnsLookupPolicy;
+    use tickernel::kernel::OpenShellOptions;
+    use tickernel::poll::{POLLIN, POLLOUT, PollTargetEntry};
+    use tickernel::socket_table::{InetSocketAddress, SocketSpec};
+    let mut vm = vm();
+    let shell = vm.open_shell(OpenShellOptions::default()).unwrap();
+    let (pid, master, slave) = (shell.pid(), shell.master_fd(), shell.slave_fd());
+    vm.fd_write("shell", pid, master, b"half a li").unwrap();
+    let server = vm.socket_create("shell", pid, SocketSpec::tcp()).unwrap();
+    let at = InetSocketAddress::new("localhost", 80);
+    vm.socket_bind_inet("shell", pid, server, at.clone()).unwrap();
+    vm.socket_listen("shell", pid, server, 4).unwrap();
+    let client = vm.socket_create("shell", pid, SocketSpec::tcp()).unwrap();
+    vm.socket_connect_inet_loopback("shell", pid, client, at.clone()).unwrap();
+    vm.socket_write("shell", pid, client, b"before").unwrap();
+    let datagrams = vm.socket_create("shell", pid, SocketSpec::udp()).unwrap();
+    vm.socket_bind_inet("shell", pid, datagrams, at.clone()).unwrap();
+    vm.socket_send_to_inet_loopback("shell", pid, datagrams, at.clone(), b"one").unwrap();
+
+    let out = Out::default();
+    vm.record_to(out.clone()).unwrap();
+    vm.fd_write("shell", pid, master, b"ne\n").unwrap();
+    assert_eq!(vm.fd_read("shell", pid, slave, 99).unwrap(), b"half a line\n");
+    let accepted = vm.socket_accept("shell", pid, server).unwrap();
+    assert_eq!(vm.socket_read("shell", pid, accepted, 99).unwrap(), Some(b"before".to_vec()));
+    vm.socket_send_to_inet_loopback("shell", pid, datagrams, at.clone(), b"two").unwrap();
+    vm.socket_recv_datagram("shell", pid, datagrams, 99).unwrap();
+    let late = vm.socket_create("shell", pid, SocketSpec::tcp()).unwrap();
+    vm.socket_connect_inet_loopback("shell", pid, late, at).unwrap();
+    let asked = vec![
+        PollTargetEntry::socket(accepted, POLLIN | POLLOUT),
+        PollTargetEntry::fd(slave, POLLIN),
+    ];
+    assert_eq!(vm.poll_targets("shell", pid, asked.clone(), 7).unwrap().ready_count, 1);
+    let idle = vec![asked[1]];
+    assert_eq!(vm.poll_targets("shell", pid, idle, 7).unwrap().ready_count, 0, "in vain");
+    vm.resolve_dns("127.0.0.1", DnsLookupPolicy::SkipPermissions).unwrap();
+    vm.pty_resize("shell", pid, slave, 100, 40).unwrap();
+    let (digest, snapshot) = (vm.digest(), vm.resource_snapshot());
+    assert_eq!((snapshot.ptys, snapshot.sockets, snapshot.socket_connections), (1, 6, 4));
+    vm.finish_recording().unwrap();
+    assert_eq!(replayed_digest(&out.bytes()), digest);
+}
