@@ -307,7 +307,10 @@ impl Kernel {
         if is_mapped && !is_ipv4 && reach(to.host) == Reach::Local {
             return Err(Errno::EAFNOSUPPORT);
         }
-        if is_ipv4 && self.is_ipv6(socket) && !is_mapped && self.reach(bound) == Reach::Local {
+        // A host of IPv6 that bind(2) chose; one that connect(2) did binds nobody.
+        let is_chosen = self.rows[socket].more.as_deref().is_some_and(|more| more.is_host_chosen);
+        let is_kept = is_chosen && !is_mapped && self.reach(bound) == Reach::Local;
+        if is_ipv4 && self.is_ipv6(socket) && is_kept {
             return Err(Errno::ENETUNREACH);
         }
         let own = if is_ipv4 { LOOPBACK4 } else { LOOPBACK6 };
