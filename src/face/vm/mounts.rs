@@ -3,6 +3,7 @@
 //!
 //! They answer as foreign file systems do: each answer is a question's, and recorded.
 
+use super::shared::Locked;
 use super::{KernelVm, open};
 use crate::face::error::{KernelError, KernelResult};
 use crate::face::mount_table::{MountEntry, MountOptions, MountTable, MountedFileSystem};
@@ -66,6 +67,29 @@ pub(super) fn usage_at(files: &mut dyn Any, path: &str) -> Option<VfsResult<Answ
         value: i64::try_from(usage.total_bytes).unwrap_or(i64::MAX),
         payload: Payload::Number(i64::try_from(usage.inode_count).unwrap_or(i64::MAX)),
     }))
+}
+
+/// What /proc/mounts says: a line for each mount, blanks written as in proc_mounts(5).
+pub(super) fn text(files: &dyn Any) -> String {
+    let mounts = match (files.downcast_ref::<MountTable>(), files.downcast_ref()) {
+        (Some(table), _) => table.get_mounts(),
+        (None, Some(shared)) => Locked::<MountTable>::look(shared, MountTable::get_mounts),
+        (None, None) => return "root / root rw 0 0\n".to_owned(),
+    };
+    let line = |mount: &MountEntry| {
+        let access = if mount.read_only { "ro" } else { "rw" };
+        let [id, path] = [&mount.plugin_id, &mount.path].map(|text| escaped(text));
+        format!("{id} {path} {id} {access} 0 0\n")
+    };
+    mounts.iter().map(line).collect()
+}
+
+fn escaped(text: &str) -> String {
+    let one = |c: char| match c {
+        ' ' | '\t' | '\n' | '\\' | '#' => format!("\\{:03o}", u32::from(c)),
+        c => c.to_string(),
+    };
+    text.chars().map(one).collect()
 }
 
 /// A listing with types, of the file systems that have both in one.
