@@ -3,7 +3,6 @@
 //!
 //! They answer as foreign file systems do: each answer is a question's, and recorded.
 
-use super::shared::Locked;
 use super::{KernelVm, open};
 use crate::face::error::{KernelError, KernelResult};
 use crate::face::mount_table::{MountEntry, MountOptions, MountTable, MountedFileSystem};
@@ -71,17 +70,15 @@ pub(super) fn usage_at(files: &mut dyn Any, path: &str) -> Option<VfsResult<Answ
 
 /// What /proc/mounts says: a line for each mount, blanks written as in proc_mounts(5).
 pub(super) fn text(files: &dyn Any) -> String {
-    let mounts = match (files.downcast_ref::<MountTable>(), files.downcast_ref()) {
-        (Some(table), _) => table.get_mounts(),
-        (None, Some(shared)) => Locked::<MountTable>::look(shared, MountTable::get_mounts),
-        (None, None) => return "root / root rw 0 0\n".to_owned(),
+    let Some(table) = files.downcast_ref::<MountTable>() else {
+        return "root / root rw 0 0\n".to_owned();
     };
     let line = |mount: &MountEntry| {
         let access = if mount.read_only { "ro" } else { "rw" };
         let [id, path] = [&mount.plugin_id, &mount.path].map(|text| escaped(text));
         format!("{id} {path} {id} {access} 0 0\n")
     };
-    mounts.iter().map(line).collect()
+    table.get_mounts().iter().map(line).collect()
 }
 
 fn escaped(text: &str) -> String {

@@ -18,11 +18,6 @@ impl<F> Clone for Locked<F> {
 }
 
 impl<F> Locked<F> {
-    /// Looks at the file system.
-    pub(super) fn look<T>(&self, at: impl FnOnce(&F) -> T) -> T {
-        at(&self.inner())
-    }
-
     fn inner(&self) -> MutexGuard<'_, F> {
         // A panic of the user's file system is passed on to the call that met it; the next call
         // asks it again.
