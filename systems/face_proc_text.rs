@@ -108,10 +108,10 @@ impl Node {
 
     pub(crate) fn inode(&self) -> u64 {
         let own = u64::from(self.pid);
-        match self.entry.what {
-            What::Descriptor => self.entry.inode + (own << 8) + u64::from(self.fd),
-            _ => self.entry.inode + own,
+        if self.entry.what == What::Descriptor {
+            return self.entry.inode + (own << 8) + u64::from(self.fd);
         }
+        self.entry.inode + own
     }
 
     /// Its path, without links.
@@ -200,7 +200,7 @@ impl Kernel {
         match (row.life, row.stopped) {
             (Life::Alive, None) => ('R', "running"),
             (Life::Alive, Some(_)) => ('T', "stopped"),
-            (_, _) => ('Z', "zombie"),
+            (Life::Zombie(_), _) => ('Z', "zombie"),
         }
     }
 
@@ -288,7 +288,19 @@ impl Kernel {
             What::Own => Some(format!("{}", node.pid).into_bytes()),
             What::Cwd => self.proc_cwd(node.pid),
             What::Descriptor => self.face_fd(node.pid, node.fd).map(|FaceFd { path, .. }| path),
-            _ => None,
+            What::Root
+            | What::Mounts
+            | What::Processors
+            | What::Memory
+            | What::Load
+            | What::Uptime
+            | What::Version
+            | What::Process
+            | What::Descriptors
+            | What::CommandLine
+            | What::Environment
+            | What::Stat
+            | What::Status => None,
         }
     }
 }

@@ -215,7 +215,7 @@ impl Kernel {
                 self.checked_write(target, path, data, mode, how)
             }
             Call::FsPwrite { raw: 0, path, data, offset } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 if device_at(&path).is_some_and(swallows) {
                     return Ok(Answer::default());
                 }
@@ -226,7 +226,7 @@ impl Kernel {
                 self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })
             }
             Call::FsTruncate { raw: 0, path, length } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 if device_at(&path).is_some_and(swallows) {
                     return Ok(Answer::default());
                 }
@@ -236,7 +236,7 @@ impl Kernel {
                 self.raw(&Call::FsTruncate { raw: 1, path: &path, length })
             }
             Call::FsChmod { raw: 0, path, mode } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
@@ -245,7 +245,7 @@ impl Kernel {
                 self.raw(&Call::FsChmod { raw: 1, path: &path, mode })
             }
             Call::FsChown { raw: 0, path, uid, gid } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
@@ -254,7 +254,7 @@ impl Kernel {
                 self.raw(&Call::FsChown { raw: 1, path: &path, uid, gid })
             }
             Call::FsUtimes { raw: 0, path, atime, mtime, follow } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 self.guard(&path, follow != 0)?;
                 self.permit(UTIMES, &path)?;
                 if device_at(&path).is_some() {
@@ -291,9 +291,9 @@ impl Kernel {
                 self.raw(&Call::FsRmdir { raw: 1, path: &path })
             }
             Call::FsRename { raw: 0, oldpath, newpath } => {
-                let old = self.checked_path(oldpath)?;
+                let old = self.changeable(oldpath)?;
                 self.guard(&old, false)?;
-                let new = self.checked_path(newpath)?;
+                let new = self.changeable(newpath)?;
                 self.guard(&new, false)?;
                 self.permit(RENAME, &old)?;
                 self.permit(RENAME, &new)?;
@@ -303,10 +303,10 @@ impl Kernel {
                 self.raw(&Call::FsRename { raw: 1, oldpath: &old, newpath: &new })
             }
             Call::FsSymlink { raw: 0, content, linkpath } => {
-                let path = self.checked_path(linkpath)?;
+                let path = self.changeable(linkpath)?;
                 self.guard(&path, false)?;
                 if is_proc(&normalize(&[split(&path).0, b"/", content].concat(), content)) {
-                    return Err(self.refuse_proc(&path, &path));
+                    return Err(self.refuse_proc(linkpath, &path));
                 }
                 let missing = self.missing_paths(&path, false)?;
                 if !missing.is_empty() {
@@ -320,10 +320,10 @@ impl Kernel {
                 let old = self.checked_path(oldpath)?;
                 if is_proc(&old) {
                     let new = self.checked_path(newpath)?;
-                    return Err(self.refuse_proc(&new, &new));
+                    return Err(self.refuse_proc(newpath, &new));
                 }
                 self.guard(&old, true)?;
-                let new = self.checked_path(newpath)?;
+                let new = self.changeable(newpath)?;
                 self.guard(&new, false)?;
                 self.permit_as(LINK, &old, Subject::Target)?;
                 self.permit_as(LINK, &new, Subject::Name)?;
@@ -338,8 +338,14 @@ impl Kernel {
         }
     }
 
+    /// A path that is about to be changed, or what is there: not in /proc.
+    fn changeable(&mut self, given: &[u8]) -> Result<Vec<u8>, Stop> {
+        let path = self.checked_path(given)?;
+        if is_proc(&path) { Err(self.refuse_proc(given, &path)) } else { Ok(path) }
+    }
+
     fn removable(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
-        let path = self.checked_path(path)?;
+        let path = self.changeable(path)?;
         self.guard(&path, false)?;
         self.permit(REMOVE, &path)?;
         Ok(path)
@@ -348,13 +354,14 @@ impl Kernel {
     fn checked_mkdir(
         &mut self,
         target: u32,
-        path: &[u8],
+        given: &[u8],
         mode: Option<u32>,
         how: u32,
     ) -> CallResult {
-        let path = self.checked_path(path)?;
+        let path = self.checked_path(given)?;
         // A process's create_dir looks whether there is something, to know what to chmod.
-        let there = target != 0 && how == 0 && self.checked_exists_for(target, &path)?;
+        let there = target != 0 && how == 0 && self.checked_exists_for(target, given, &path)?;
+        let path = if is_proc(&path) { self.changeable(given)? } else { path };
         // Its mkdir looks which directories are missing, before anything else.
         if target != 0
             && how != 0
@@ -420,19 +427,20 @@ impl Kernel {
     fn checked_write(
         &mut self,
         target: u32,
-        path: &[u8],
+        given: &[u8],
         data: &[u8],
         mode: Option<u32>,
         how: u32,
     ) -> CallResult {
-        let path = self.checked_path(path)?;
+        let path = self.checked_path(given)?;
         if device_at(&path).is_some() && how & O_EXCL != 0 {
             return Err(Errno::EEXIST.into());
         }
         if device_at(&path).is_some_and(swallows) {
             return Ok(Answer::default());
         }
-        let there = target != 0 && self.checked_exists_for(target, &path)?;
+        let there = target != 0 && self.checked_exists_for(target, given, &path)?;
+        let path = if is_proc(&path) { self.changeable(given)? } else { path };
         self.guard(&path, true)?;
         let directory = self.is_directory_at(&path)?;
         if !directory && device_at(&path).is_none() {
@@ -481,9 +489,12 @@ impl Kernel {
         Ok(answer.value != 0)
     }
 
-    /// The same for a process, which may have the path from a caller that knows /proc.
-    fn checked_exists_for(&mut self, who: u32, path: &[u8]) -> Result<bool, Stop> {
-        if is_proc(path) { self.proc_exists(who, path) } else { self.checked_exists(path) }
+    /// The same of what a process is about to change, which may be in /proc.
+    fn checked_exists_for(&mut self, who: u32, given: &[u8], path: &[u8]) -> Result<bool, Stop> {
+        if is_proc(path) {
+            return self.proc_exists(who, given, path);
+        }
+        self.checked_exists(path)
     }
 
     /// What a device has of itself; the streams are files of the file system below (section 12).

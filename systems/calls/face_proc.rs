@@ -2,8 +2,8 @@
 //! (`shared/contract/SEMANTICS.md`, section 16). What there is and what it holds is said by the
 //! table of `face_proc_text.rs`. All changes are refused by the guard (`face_policy.rs`).
 //!
-//! A policy is asked for READ of a path as it was given, once it is known to be there. Links lead on
-//! to where they say; what is there is asked about as ever.
+//! A policy is asked for READ of a path as it was given, once it is known to be there. Links lead
+//! on to where they say; what is there is asked about as ever.
 
 use super::face_files::{MAX_LINKS, is_at_or_below, normalize, operation};
 use super::face_tree::path_of_call;
@@ -213,20 +213,18 @@ impl Kernel {
             Dirent { ino, off: 0, kind, name: Bytes(name) }
         };
         let name = |number: u32| alloc::format!("{number}").into_bytes();
-        let mut entries: Vec<Dirent> = match node.entry.what {
-            What::Root => {
-                let pids = self.processes().into_iter().map(|row| row.pid);
-                let processes = pids.map(|pid| of(&PROCESS, pid, 0, name(pid)));
-                processes.chain(TOP.iter().map(|own| of(own, 0, 0, own.name.to_vec()))).collect()
-            }
-            What::Process => {
-                OF_PROCESS.iter().map(|own| of(own, node.pid, 0, own.name.to_vec())).collect()
-            }
-            What::Descriptors => {
-                let fds = self.face_fds(node.pid).into_iter();
-                fds.map(|fd| of(&DESCRIPTOR, node.pid, fd, name(fd))).collect()
-            }
-            _ => return Err(Errno::ENOTDIR.into()),
+        if node.entry.kind != S_IFDIR {
+            return Err(Errno::ENOTDIR.into());
+        }
+        let mut entries: Vec<Dirent> = if node.entry.what == What::Root {
+            let pids = self.processes().into_iter().map(|row| row.pid);
+            let processes = pids.map(|pid| of(&PROCESS, pid, 0, name(pid)));
+            processes.chain(TOP.iter().map(|own| of(own, 0, 0, own.name.to_vec()))).collect()
+        } else if node.entry.what == What::Process {
+            OF_PROCESS.iter().map(|own| of(own, node.pid, 0, own.name.to_vec())).collect()
+        } else {
+            let fds = self.face_fds(node.pid).into_iter();
+            fds.map(|fd| of(&DESCRIPTOR, node.pid, fd, name(fd))).collect()
         };
         if entries.len() as u64 > max {
             return Err(Errno::ENOMEM.into());
@@ -255,10 +253,18 @@ impl Kernel {
         Ok(Stat { dev, ino, mode, nlink, size, atime, mtime, ctime, btime, ..Stat::default() })
     }
 
-    /// Whether something is at a checked path of /proc, as far as the policy lets one see it.
-    pub(super) fn proc_exists(&mut self, who: u32, path: &[u8]) -> Result<bool, Stop> {
-        let call = Call::FsExists { raw: 0, path };
-        Ok(self.proc_call(who, (path, path), &call)?.value != 0)
+    /// Whether something is at a path of /proc, a link itself, as far as the policy lets one see it.
+    pub(super) fn proc_exists(
+        &mut self,
+        who: u32,
+        given: &[u8],
+        path: &[u8],
+    ) -> Result<bool, Stop> {
+        match self.proc_way(who, (given, path), false) {
+            Ok(_) => Ok(true),
+            Err(Stop::Fail(_)) => Ok(false),
+            Err(stop) => Err(stop),
+        }
     }
 
     /// fd_open of a path of /proc: its files keep their own path.

@@ -303,7 +303,7 @@ fn names_are_printable() {
 fn long_words_are_invalid() {
     differ("EINVAL", "E2BIG", |vm| {
         let words = vec!["x".repeat(1 << 20)];
-        let options = tickernel::kernel::VirtualProcessOptions::default();
+        let options = VirtualProcessOptions::default();
         outcome(vm.create_virtual_process(DRIVER, DRIVER, "job", words, options))
     });
 }

@@ -1,5 +1,5 @@
-//! Section 16: what /proc lists, what its entries are and say, how they are opened, and that nothing
-//! there is ever changed.
+//! Section 16: what /proc lists, what its entries are and say, how they are opened, and that
+//! nothing there is ever changed.
 
 use crate::out::{Out, replayed_digest};
 use crate::support::{
