@@ -262,6 +262,8 @@ impl Kernel {
     ) -> Result<bool, Stop> {
         match self.proc_way(who, (given, path), false) {
             Ok(_) => Ok(true),
+            // What may not be read is not changed either: nothing more is asked.
+            Err(stop @ Stop::Fail(Errno::EACCES)) => Err(stop),
             Err(Stop::Fail(_)) => Ok(false),
             Err(stop) => Err(stop),
         }

@@ -3,7 +3,7 @@
 
 use crate::out::{Out, replayed_digest};
 use crate::support::{
-    DRIVER, Vm, both_profiles, code, config, process, refused, says, vm, vm_with,
+    DRIVER, Vm, both_profiles, code, config, process, refused, says, vm, vm_with, watched,
 };
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
