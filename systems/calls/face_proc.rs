@@ -253,7 +253,7 @@ impl Kernel {
         Ok(Stat { dev, ino, mode, nlink, size, atime, mtime, ctime, btime, ..Stat::default() })
     }
 
-    /// Whether something is at a path of /proc, a link itself, as far as the policy lets one see it.
+    /// Whether something is at a path of /proc, a link itself, as far as the policy lets see.
     pub(super) fn proc_exists(
         &mut self,
         who: u32,
