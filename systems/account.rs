@@ -67,6 +67,8 @@ impl Kernel {
         must(uses.blocked == self.counters.blocked, "blocked tasks are counted wrongly")?;
         uses.held_bytes += self.face.ptys.len() as u64 * memory::PTY_BYTES;
         uses.held_bytes += self.face.sockets.held_bytes();
+        let cwds = self.face.cwds.values().map(|cwd| crate::face::cwd_bytes(&cwd.0));
+        uses.held_bytes += cwds.sum::<u64>();
         let locks: u64 = self.record_locks.values().map(|locks| locks.locks.len() as u64).sum();
         uses.held_bytes += locks * memory::LOCK_BYTES;
         uses.held_bytes += self.inotify.held_bytes();

@@ -393,6 +393,9 @@ impl Kernel {
         }
         self.rows.drop_text(text);
         self.unhold_bytes(text_bytes);
+        if let Some(cwd) = self.face.cwds.remove(&pid) {
+            self.unhold_bytes(crate::face::cwd_bytes(&cwd.0));
+        }
         self.pids.change(pid, |entry| entry.process = None);
         process.remove(&mut self.rows);
         if !self.pidfds.is_empty() {

@@ -61,6 +61,10 @@ pub struct FaceLimits {
     pub max_socket_buffered_bytes: u64,
     /// Datagrams that lie in all of them: EAGAIN.
     pub max_socket_datagram_queue_len: u64,
+    /// Processors that /proc/cpuinfo shows.
+    pub virtual_cpu_count: u64,
+    /// Memory that /proc/meminfo shows.
+    pub max_wasm_memory_bytes: u64,
 }
 
 impl Default for FaceLimits {
@@ -82,6 +86,8 @@ impl Default for FaceLimits {
             max_connections: u64::MAX,
             max_socket_buffered_bytes: u64::MAX,
             max_socket_datagram_queue_len: u64::MAX,
+            virtual_cpu_count: u64::MAX,
+            max_wasm_memory_bytes: u64::MAX,
         }
     }
 }
@@ -89,7 +95,7 @@ impl Default for FaceLimits {
 impl FaceLimits {
     /// In the order in which they are encoded: those that every configuration has, and behind them
     /// those that only a face's has.
-    fn numbers(&mut self) -> ([&mut u64; 11], [&mut u64; 5]) {
+    fn numbers(&mut self) -> ([&mut u64; 11], [&mut u64; 7]) {
         let all = [
             &mut self.max_processes,
             &mut self.max_open_fds,
@@ -109,6 +115,8 @@ impl FaceLimits {
             &mut self.max_connections,
             &mut self.max_socket_buffered_bytes,
             &mut self.max_socket_datagram_queue_len,
+            &mut self.virtual_cpu_count,
+            &mut self.max_wasm_memory_bytes,
         ];
         (all, more)
     }
@@ -272,6 +280,11 @@ impl<'a> Wire<'a> for Names {
     }
 }
 
+/// What a working directory that is kept costs.
+pub(crate) fn cwd_bytes(cwd: &[u8]) -> u64 {
+    cwd.len() as u64 + 64
+}
+
 /// The state of the face.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Face {
@@ -298,6 +311,9 @@ pub(crate) struct Face {
     pub(crate) next_pty: u32,
     /// Sockets.
     pub(crate) sockets: FaceSockets,
+    /// Working directories of processes by pid, of those that have another than the default: only
+    /// /proc shows them.
+    pub(crate) cwds: BTreeMap<u32, Bytes>,
     /// The host is told when a socket becomes ready.
     pub(crate) tells_readiness: bool,
 }
@@ -310,6 +326,8 @@ impl Face {
         self.next_pty.put(out);
         self.sockets.put(out);
         self.tells_readiness.put(out);
+        let cwds = self.cwds.iter();
+        cwds.map(|(pid, cwd)| (*pid, cwd.clone())).collect::<Vec<_>>().put(out);
     }
 
     /// The same read.
@@ -323,6 +341,11 @@ impl Face {
         self.next_pty = Wire::get(from)?;
         self.sockets = Wire::get(from)?;
         self.tells_readiness = Wire::get(from)?;
+        for _ in 0..from.count()? {
+            let (pid, cwd): (u32, Bytes) = Wire::get(from)?;
+            from.charge(cwd_bytes(&cwd.0))?;
+            self.cwds.insert(pid, cwd);
+        }
         Ok(())
     }
 

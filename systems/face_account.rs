@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 impl Kernel {
     pub(crate) fn audit_face(&self) -> Result<(), Defect> {
         self.audit_names()?;
+        let owned = self.face.cwds.keys().all(|pid| self.pids.process(*pid).is_some());
+        must(owned, "a working directory is kept for nobody")?;
         self.audit_ptys()?;
         self.audit_face_sockets()
     }

@@ -32,6 +32,7 @@ mod exit;
 mod expire;
 mod face;
 mod face_account;
+mod face_proc_text;
 mod faceview;
 pub mod fs;
 mod kernel;
@@ -65,6 +66,7 @@ pub use components::pty::{
     PTY_CHARACTERS, PTY_ECHO, PTY_ICANON, PTY_ICRNL, PTY_ISIG, PTY_ONLCR, PTY_OPOST, Pty, PtyEnd,
 };
 pub use face::{FaceConfig, FaceLimits, Policy};
+pub use face_proc_text::PROC_DEVICE;
 pub use faceview::{FaceCounts, FaceProcess, FaceReads};
 pub use kernel::{Config, Counters, Entropy, Kernel, WakeMode};
 pub use peek::{ChildView, CounterView, FdView, FrameView, ItemView, PipeView, WaitsView};

@@ -100,6 +100,16 @@ pub struct Bends {
     /// While the files have more bytes than the limit, no write and no truncation is taken that
     /// leaves them with too many, the ones that make a file shorter included (section 10).
     pub full_stays_full: bool,
+    /// /proc names a process by its whole command, not by 15 bytes of the command's last part, and
+    /// has no `)` in it (section 16).
+    pub proc_names_are_whole: bool,
+    /// /proc/self leads to a path from the root (the origin; section 16 is silent).
+    pub proc_self_is_absolute: bool,
+    /// /proc shows the words and the directory of a zombie (the origin; section 16 is silent).
+    pub zombies_keep_texts: bool,
+    /// What is open of a process's /proc is ENOENT once it has gone, and not ESRCH (the origin;
+    /// section 16 is silent).
+    pub gone_processes_are_missing: bool,
     /// Every word of a script's first line is an argument, and not all of them one (section 14).
     pub shebangs_split: bool,
 }
@@ -146,6 +156,10 @@ impl Profile {
             links_follow: bent,
             empty_links_are_asked_about: bent,
             full_stays_full: bent,
+            proc_names_are_whole: bent,
+            proc_self_is_absolute: bent,
+            zombies_keep_texts: bent,
+            gone_processes_are_missing: bent,
             shebangs_split: bent,
             waits_tell_numbers: face,
         }

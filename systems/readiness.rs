@@ -13,7 +13,7 @@ use crate::components::{Interrupted, Object, Restart, Target, Wait, Waiting};
 use crate::event::{Answer, Call, CallId, Completed, Completion, Event, Outcome, Output, Refusal};
 use crate::kernel::{Asking, Changed, Kernel, Stop, WakeMode};
 use crate::memory;
-use crate::rows::{DescriptionRow, PipeRow, RowKind, TaskRow};
+use crate::rows::{DescriptionRow, PipeRow, ProcessRow, RowKind, TaskRow};
 use crate::tables::deadlines::Due;
 use crate::wire::{Bytes, Wire, WireReader};
 use alloc::boxed::Box;
@@ -386,11 +386,15 @@ impl Kernel {
         self.note(Changed::Task(tid));
     }
 
-    /// Gives a call's result; while its process is stopped the caller gets it when it goes on.
+    /// Gives a call's result; while its process is stopped the caller gets it when it goes on, but
+    /// for the face's, whose driver goes on all the time.
     pub(crate) fn give(&mut self, row: TaskRow, tid: u32, call: CallId, result: Completed) {
         let process = self.pids.task(tid).filter(|task| *task == row);
         let process = process.map(|task| self.rows[task].process);
-        if process.is_none_or(|process| self.rows[process].stopped.is_none()) {
+        let waits = |process: ProcessRow| {
+            self.rows[process].stopped.is_some() && !self.bends.stopped_may_call
+        };
+        if !process.is_some_and(waits) {
             self.outbox.push_back(Output::Completion(Completion { call, task: tid, result }));
             return;
         }

@@ -57,6 +57,8 @@ mod permits;
 mod pipes;
 #[path = "face_contract/polls.rs"]
 mod polls;
+#[path = "face_contract/proc_files.rs"]
+mod proc_files;
 #[path = "face_contract/processes.rs"]
 mod processes;
 #[path = "face_contract/root_files.rs"]

@@ -5,6 +5,7 @@
 //! the contract looks at first.
 
 use super::face_files::{DEVICES, device_at, is_device_directory, is_stream, operation, swallows};
+use super::face_proc::is_proc;
 use super::io::seek_from;
 use crate::abi::flags::*;
 use crate::abi::{Errno, Stat, Timespec};
@@ -26,14 +27,17 @@ impl Kernel {
     pub(crate) fn face_open(
         &mut self,
         target: u32,
-        path: &[u8],
+        given: &[u8],
         flags: u32,
         mode: Option<u32>,
     ) -> CallResult {
         let task = self.pids.task(target).ok_or(Errno::ESRCH)?;
-        let path = self.checked_path(path)?;
+        let path = self.checked_path(given)?;
         if let Some(fd) = path.strip_prefix(b"/dev/fd/") {
             return self.face_reopen(task, fd, flags);
+        }
+        if is_proc(&path) {
+            return self.proc_open(task, target, (given, &path), flags);
         }
         if let Some(number) = self.pty_at(&path) {
             return self.open_pty_end(task, (number, End::Slave), flags);
@@ -200,20 +204,30 @@ impl Kernel {
     fn face_reopen(&mut self, task: TaskRow, fd: &[u8], flags: u32) -> CallResult {
         let fd = core::str::from_utf8(fd).ok().and_then(|fd| fd.parse::<i32>().ok());
         let row = self.open_fd(task, fd.ok_or(Errno::EBADF)?)?;
+        let kept = self.rows[row].flags | flags & O_NONBLOCK;
+        self.reopen_stream(task, row, kept)
+    }
+
+    /// One more description of a pipe or an end of a pseudo-terminal; of all else a descriptor of
+    /// the same one.
+    pub(super) fn reopen_stream(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        flags: u32,
+    ) -> CallResult {
         if let Target::Pipe(pipe, place) = self.rows[row].target {
-            let kept = self.rows[row].flags | flags & O_NONBLOCK;
             self.free_fd(task, 0)?;
             let state = &mut self.rows[pipe];
-            state.readers += u32::from(kept & O_ACCMODE != O_WRONLY);
-            state.writers += u32::from(kept & O_ACCMODE != O_RDONLY);
+            state.readers += u32::from(flags & O_ACCMODE != O_WRONLY);
+            state.writers += u32::from(flags & O_ACCMODE != O_RDONLY);
             if let Some(place) = place {
                 self.fs.hold(place);
             }
-            return self.face_install(task, Target::Pipe(pipe, place), kept);
+            return self.face_install(task, Target::Pipe(pipe, place), flags);
         }
         if let Target::Object(Object::Pty(number, end)) = self.rows[row].target {
-            let kept = self.rows[row].flags | flags & O_NONBLOCK;
-            return self.open_pty_end(task, (number, end), kept);
+            return self.open_pty_end(task, (number, end), flags);
         }
         let fd = self.free_fd(task, 0)?;
         self.rows[row].refs += 1;
@@ -246,7 +260,7 @@ impl Kernel {
         (table.slots, table.lowest, table.open) = (slots, open, open);
     }
 
-    fn face_install(&mut self, task: TaskRow, target: Target, flags: u32) -> CallResult {
+    pub(super) fn face_install(&mut self, task: TaskRow, target: Target, flags: u32) -> CallResult {
         let fd = self.free_fd(task, 0)?;
         let row = self.describe(target, flags & KEPT)?;
         self.install(task, fd, row, false);
@@ -375,6 +389,9 @@ impl Kernel {
         offset_given: Option<u64>,
     ) -> Result<(), Stop> {
         let path = self.face.path(number).to_vec();
+        if is_proc(&path) {
+            return Err(self.refuse_proc(&path, &path));
+        }
         let guarded = self.is_guarded_file(&path, true) || self.is_guarded_abroad(&path, true)?;
         let counts = !self.has_no_room_limit();
         let size = if counts { self.stat_foreign(&path)?.size } else { 0 };
@@ -460,6 +477,9 @@ impl Kernel {
             Object::Foreign(number) => {
                 self.face_read_limit(count)?;
                 let path = self.face.path(number).to_vec();
+                if is_proc(&path) {
+                    return self.proc_pread(&path, count, offset);
+                }
                 self.permit(operation::READ, &path)?;
                 let answer = self.raw(&Call::FsPread { raw: 1, path: &path, count, offset })?;
                 match answer.payload {
@@ -563,8 +583,12 @@ impl Kernel {
             Object::Foreign(_) if whence != SEEK_END => 0,
             Object::Foreign(number) => {
                 let path = self.face.path(number).to_vec();
-                self.permit(operation::STAT, &path)?;
-                self.stat_foreign(&path)?.size
+                if is_proc(&path) {
+                    self.proc_size(&path)?
+                } else {
+                    self.permit(operation::STAT, &path)?;
+                    self.stat_foreign(&path)?.size
+                }
             }
         };
         let new = seek_from(self.rows[row].offset, size, MAX_FOREIGN_BYTES, offset, whence)?;
@@ -597,7 +621,10 @@ impl Kernel {
                 (mode & S_IFMT, self.tree_path(place))
             }
             Target::Object(Object::Device(device)) => (S_IFCHR, device_path(device).to_vec()),
-            Target::Object(Object::Foreign(path)) => (0, self.face.path(path).to_vec()),
+            Target::Object(Object::Foreign(path)) => {
+                let path = self.face.path(path).to_vec();
+                (if is_proc(&path) { Kernel::proc_kind(&path) } else { 0 }, path)
+            }
             Target::Object(Object::Pty(number, End::Slave)) => {
                 (S_IFCHR, alloc::format!("/dev/pts/{number}").into_bytes())
             }

@@ -3,14 +3,16 @@
 //!
 //! Questions and the guard are `face_policy.rs`'s, limits `face_room.rs`'s.
 //! Each call is planned to its end before the tree changes: what the policy is asked, and a foreign
-//! file system, comes first. Not here yet: /proc (section 16: nothing is there), mounts, overlays.
+//! file system, comes first. /proc is `face_proc.rs`'s.
 
+use super::face_proc::{is_proc, path_looked_at};
 use crate::abi::flags::{O_EXCL, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, makedev};
 use crate::abi::{Errno, Stat, Timespec};
 use crate::components::Device;
 use crate::components::terminal::SLAVE_MAJOR;
 use crate::event::{Answer, Call, Payload};
 use crate::kernel::{CallResult, Kernel, Stop};
+use crate::rows::TaskRow;
 use crate::wire::Bytes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -140,28 +142,32 @@ impl Kernel {
         if path.len() > most { Err(Errno::ENAMETOOLONG) } else { Ok(path) }
     }
 
-    /// A call of the family `fs_*`.
-    pub(crate) fn file_call(&mut self, call: &Call<'_>) -> CallResult {
+    /// A call of the family `fs_*`, for the process whose /proc/self it is (0 = nobody's).
+    pub(crate) fn file_call(&mut self, who: u32, call: &Call<'_>) -> CallResult {
+        let Some(given) = path_looked_at(call) else { return self.changing_call(call) };
+        if let Call::FsPread { count, .. } = *call {
+            self.face_read_limit(count)?;
+        }
+        let path = self.checked_path(given)?;
+        if is_proc(&path) {
+            return self.proc_call(who, (given, &path), call);
+        }
         match *call {
-            Call::FsRead { raw: 0, path } => {
-                let path = self.checked_path(path)?;
+            Call::FsRead { .. } => {
                 if let Some(device) = own_device_at(&path) {
                     return self.read_device_whole(device, DEVICE_BYTES as u64);
                 }
                 self.permit(READ, &path)?;
                 self.raw(&Call::FsRead { raw: 1, path: &path })
             }
-            Call::FsPread { raw: 0, path, count, offset } => {
-                self.face_read_limit(count)?;
-                let path = self.checked_path(path)?;
+            Call::FsPread { count, offset, .. } => {
                 if let Some(device) = own_device_at(&path) {
                     return self.read_device_whole(device, count);
                 }
                 self.permit(READ, &path)?;
                 self.raw(&Call::FsPread { raw: 1, path: &path, count, offset })
             }
-            Call::FsReaddir { raw: 0, path, max } => {
-                let path = self.checked_path(path)?;
+            Call::FsReaddir { max, .. } => {
                 let max = max.min(self.config.face.limits.max_readdir_entries);
                 self.permit(READ_DIR, &path)?;
                 if is_device_directory(&path) {
@@ -169,12 +175,11 @@ impl Kernel {
                 }
                 self.raw(&Call::FsReaddir { raw: 1, path: &path, max })
             }
-            Call::FsExists { raw: 0, path } => {
-                let there = self.checked_exists(&self.checked_path(path)?)?;
+            Call::FsExists { .. } => {
+                let there = self.checked_exists(&path)?;
                 Ok(Answer::value(i64::from(there)))
             }
-            Call::FsStat { raw: 0, path, follow } => {
-                let path = self.checked_path(path)?;
+            Call::FsStat { follow, .. } => {
                 let subject = if follow == 0 { Subject::Name } else { Subject::Target };
                 self.permit_as(STAT, &path, subject)?;
                 if let Some(stat) = self.device_stat(&path) {
@@ -182,18 +187,25 @@ impl Kernel {
                 }
                 self.raw(&Call::FsStat { raw: 1, path: &path, follow })
             }
-            Call::FsRealpath { raw: 0, path } => {
-                let path = self.checked_path(path)?;
+            Call::FsRealpath { .. } => {
                 self.permit(READ, &path)?;
                 self.real_path(&path).map(Answer::data)
             }
-            Call::FsReadlink { raw: 0, path } => {
-                let path = self.checked_path(path)?;
+            Call::FsReadlink { .. } => {
                 self.permit(READ_LINK, &path)?;
                 self.raw(&Call::FsReadlink { raw: 1, path: &path })
             }
             ref other => self.changing_call(other),
         }
+    }
+
+    /// The same spoken by a process: it looks.
+    pub(super) fn file_call_of(&mut self, task: TaskRow, call: &Call<'_>) -> CallResult {
+        if path_looked_at(call).is_none() {
+            return self.unmodelled(call.number());
+        }
+        let who = self.rows[self.rows[task].process].pid;
+        self.file_call(who, call)
     }
 
     /// Those that change contents or attributes.
@@ -203,7 +215,7 @@ impl Kernel {
                 self.checked_write(target, path, data, mode, how)
             }
             Call::FsPwrite { raw: 0, path, data, offset } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 if device_at(&path).is_some_and(swallows) {
                     return Ok(Answer::default());
                 }
@@ -214,7 +226,7 @@ impl Kernel {
                 self.raw(&Call::FsPwrite { raw: 1, path: &path, data, offset })
             }
             Call::FsTruncate { raw: 0, path, length } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 if device_at(&path).is_some_and(swallows) {
                     return Ok(Answer::default());
                 }
@@ -224,7 +236,7 @@ impl Kernel {
                 self.raw(&Call::FsTruncate { raw: 1, path: &path, length })
             }
             Call::FsChmod { raw: 0, path, mode } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
@@ -233,7 +245,7 @@ impl Kernel {
                 self.raw(&Call::FsChmod { raw: 1, path: &path, mode })
             }
             Call::FsChown { raw: 0, path, uid, gid } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 if device_at(&path).is_some() {
                     return Ok(Answer::default());
                 }
@@ -242,7 +254,7 @@ impl Kernel {
                 self.raw(&Call::FsChown { raw: 1, path: &path, uid, gid })
             }
             Call::FsUtimes { raw: 0, path, atime, mtime, follow } => {
-                let path = self.checked_path(path)?;
+                let path = self.changeable(path)?;
                 self.guard(&path, follow != 0)?;
                 self.permit(UTIMES, &path)?;
                 if device_at(&path).is_some() {
@@ -279,9 +291,9 @@ impl Kernel {
                 self.raw(&Call::FsRmdir { raw: 1, path: &path })
             }
             Call::FsRename { raw: 0, oldpath, newpath } => {
-                let old = self.checked_path(oldpath)?;
+                let old = self.changeable(oldpath)?;
                 self.guard(&old, false)?;
-                let new = self.checked_path(newpath)?;
+                let new = self.changeable(newpath)?;
                 self.guard(&new, false)?;
                 self.permit(RENAME, &old)?;
                 self.permit(RENAME, &new)?;
@@ -291,8 +303,11 @@ impl Kernel {
                 self.raw(&Call::FsRename { raw: 1, oldpath: &old, newpath: &new })
             }
             Call::FsSymlink { raw: 0, content, linkpath } => {
-                let path = self.checked_path(linkpath)?;
+                let path = self.changeable(linkpath)?;
                 self.guard(&path, false)?;
+                if is_proc(&normalize(&[split(&path).0, b"/", content].concat(), content)) {
+                    return Err(self.refuse_proc(linkpath, &path));
+                }
                 let missing = self.missing_paths(&path, false)?;
                 if !missing.is_empty() {
                     self.room_for_inodes(missing.len() as u64)?;
@@ -303,8 +318,12 @@ impl Kernel {
             }
             Call::FsLink { raw: 0, oldpath, newpath } => {
                 let old = self.checked_path(oldpath)?;
+                if is_proc(&old) {
+                    let new = self.checked_path(newpath)?;
+                    return Err(self.refuse_proc(newpath, &new));
+                }
                 self.guard(&old, true)?;
-                let new = self.checked_path(newpath)?;
+                let new = self.changeable(newpath)?;
                 self.guard(&new, false)?;
                 self.permit_as(LINK, &old, Subject::Target)?;
                 self.permit_as(LINK, &new, Subject::Name)?;
@@ -319,8 +338,14 @@ impl Kernel {
         }
     }
 
+    /// A path that is about to be changed, or what is there: not in /proc.
+    fn changeable(&mut self, given: &[u8]) -> Result<Vec<u8>, Stop> {
+        let path = self.checked_path(given)?;
+        if is_proc(&path) { Err(self.refuse_proc(given, &path)) } else { Ok(path) }
+    }
+
     fn removable(&mut self, path: &[u8]) -> Result<Vec<u8>, Stop> {
-        let path = self.checked_path(path)?;
+        let path = self.changeable(path)?;
         self.guard(&path, false)?;
         self.permit(REMOVE, &path)?;
         Ok(path)
@@ -329,13 +354,14 @@ impl Kernel {
     fn checked_mkdir(
         &mut self,
         target: u32,
-        path: &[u8],
+        given: &[u8],
         mode: Option<u32>,
         how: u32,
     ) -> CallResult {
-        let path = self.checked_path(path)?;
+        let path = self.checked_path(given)?;
         // A process's create_dir looks whether there is something, to know what to chmod.
-        let there = target != 0 && how == 0 && self.checked_exists(&path)?;
+        let there = target != 0 && how == 0 && self.checked_exists_for(target, given, &path)?;
+        let path = if is_proc(&path) { self.changeable(given)? } else { path };
         // Its mkdir looks which directories are missing, before anything else.
         if target != 0
             && how != 0
@@ -401,19 +427,20 @@ impl Kernel {
     fn checked_write(
         &mut self,
         target: u32,
-        path: &[u8],
+        given: &[u8],
         data: &[u8],
         mode: Option<u32>,
         how: u32,
     ) -> CallResult {
-        let path = self.checked_path(path)?;
+        let path = self.checked_path(given)?;
         if device_at(&path).is_some() && how & O_EXCL != 0 {
             return Err(Errno::EEXIST.into());
         }
         if device_at(&path).is_some_and(swallows) {
             return Ok(Answer::default());
         }
-        let there = target != 0 && self.checked_exists(&path)?;
+        let there = target != 0 && self.checked_exists_for(target, given, &path)?;
+        let path = if is_proc(&path) { self.changeable(given)? } else { path };
         self.guard(&path, true)?;
         let directory = self.is_directory_at(&path)?;
         if !directory && device_at(&path).is_none() {
@@ -460,6 +487,14 @@ impl Kernel {
         }
         let answer = self.raw(&Call::FsExists { raw: 1, path })?;
         Ok(answer.value != 0)
+    }
+
+    /// The same of what a process is about to change, which may be in /proc.
+    fn checked_exists_for(&mut self, who: u32, given: &[u8], path: &[u8]) -> Result<bool, Stop> {
+        if is_proc(path) {
+            return self.proc_exists(who, given, path);
+        }
+        self.checked_exists(path)
     }
 
     /// What a device has of itself; the streams are files of the file system below (section 12).

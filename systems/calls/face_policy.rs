@@ -6,6 +6,7 @@ use super::face_files::{
     GUARDED, MAX_LINKS, MAX_PATH_BYTES, Subject, device_at, is_at_or_below, is_device_directory,
     normalize, split, subject_of,
 };
+use super::face_proc::is_proc;
 use crate::abi::flags::{S_IFDIR, S_IFMT};
 use crate::abi::{Errno, Stat};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question};
@@ -43,7 +44,21 @@ impl Kernel {
         }
         // The errors of the resolution come back as they are, before any answer.
         let path = self.subject_path(path, subject)?;
-        match self.by_rules(About::File(operation), &path) {
+        self.permit_as_given(operation, &path, &path)
+    }
+
+    /// Asks the policy about a path as it was given; rules, which are no part of the contract and
+    /// never led around, decide by the path that it stands for.
+    pub(super) fn permit_as_given(
+        &mut self,
+        operation: u32,
+        given: &[u8],
+        path: &[u8],
+    ) -> Result<(), Stop> {
+        if self.allows_all_files() {
+            return Ok(());
+        }
+        match self.by_rules(About::File(operation), path) {
             Some(true) => return Ok(()),
             Some(false) => return Err(Errno::EACCES.into()),
             None => {}
@@ -53,7 +68,7 @@ impl Kernel {
             Policy::Deny => return Err(Errno::EACCES.into()),
             Policy::Ask => {}
         }
-        let (path, words) = (Bytes(path), Vec::new());
+        let (path, words) = (Bytes(given.to_vec()), Vec::new());
         match self.ask(Question::Permission { subject: 0, operation, path, words })? {
             HostAnswer::Result(1) => Ok(()),
             HostAnswer::Error(errno) => Err(errno.into()),
@@ -177,7 +192,10 @@ impl Kernel {
     /// EROFS for what lies at or below the guarded directory, as given or resolved, and for another
     /// name of a file there (section 15); the same for /proc.
     pub(crate) fn guard(&mut self, path: &[u8], follow: bool) -> Result<(), Stop> {
-        if is_guarded_by_name(path) {
+        if is_proc(path) {
+            return Err(self.refuse_proc(path, path));
+        }
+        if is_at_or_below(path, GUARDED) {
             return Err(Errno::EROFS.into());
         }
         self.ask_guard(path, follow)?;

@@ -11,7 +11,8 @@ use crate::abi::signal::SI_KERNEL;
 use crate::abi::{Credentials, Errno, SigInfo, SigSet, Signal, WaitStatus};
 use crate::components::{Context, Files, Handlers, Life, Pending, Process, ProcessText, Task};
 use crate::event::{Answer, Call, HostAnswer, Payload, Question, Refusal};
-use crate::face::Policy;
+use crate::face::{Policy, cwd_bytes};
+use crate::face_proc_text::DEFAULT_CWD;
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{ContextRow, FilesRow, HandlersRow, ProcessRow, RowKind, TaskRow};
 use crate::rules::{About, Rule};
@@ -90,7 +91,7 @@ impl Kernel {
                 self.set_policies(files, commands, rules)
             }
             ref other if other.number() >= FIRST_OF_PTYS => self.pty_call(other),
-            ref other => self.file_call(other),
+            ref other => self.file_call(0, other),
         }
     }
 
@@ -326,8 +327,9 @@ impl Kernel {
         }
         self.permit_birth(&birth)?;
         let limits = &self.config.face.limits;
+        let cwd = if birth.cwd == DEFAULT_CWD { 0 } else { cwd_bytes(birth.cwd) };
         let kept =
-            argv_bytes + env_bytes + crate::memory::PROCESS_BYTES + crate::memory::TASK_BYTES;
+            cwd + argv_bytes + env_bytes + crate::memory::PROCESS_BYTES + crate::memory::TASK_BYTES;
         if ProcessRow::live(&self.rows) >= limits.max_processes
             || TaskRow::live(&self.rows) >= self.config.max_tasks
             || !self.has_memory(kept)
@@ -420,6 +422,10 @@ impl Kernel {
         let envp = birth.envp.iter().map(|word| Bytes(word.to_vec())).collect();
         let text = ProcessText { comm, argv: birth.words, envp };
         self.set_text(process, Arc::new(text));
+        if birth.cwd != DEFAULT_CWD {
+            self.face.cwds.insert(pid, Bytes(birth.cwd.to_vec()));
+            self.counters.held_bytes += cwd_bytes(birth.cwd);
+        }
         self.join(Club::Group, process, pgid);
         self.join(Club::Session, process, sid);
         if birth.parent != 0 {

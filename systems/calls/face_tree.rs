@@ -623,7 +623,7 @@ fn is_valid_time(time: &Timespec) -> bool {
 }
 
 /// The one path of a call, to be put in another form.
-fn path_of_call<'c, 'a>(call: &'c mut Call<'a>) -> Option<&'c mut &'a [u8]> {
+pub(super) fn path_of_call<'c, 'a>(call: &'c mut Call<'a>) -> Option<&'c mut &'a [u8]> {
     match call {
         Call::FsRead { path, .. }
         | Call::FsPread { path, .. }

@@ -13,6 +13,7 @@ mod face_files;
 mod face_line;
 mod face_policy;
 pub(crate) mod face_poll;
+mod face_proc;
 mod face_process;
 mod face_pty;
 mod face_room;
@@ -579,6 +580,9 @@ impl Kernel {
                 Self::check_xattr(name, None)?;
                 let spot = self.open_spot(task, fd)?;
                 self.set_xattr(task, &spot, name, None)
+            }
+            ref other if self.config.face.present && other.is_face() => {
+                self.file_call_of(task, other)
             }
             Call::Unmodelled { number } => self.unmodelled(number),
             // Every other call is in one of the tables before this one.

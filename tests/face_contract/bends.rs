@@ -7,7 +7,7 @@ use std::time::Duration;
 use tickernel::fd_table::{
     F_SETFL, LOCK_EX, LOCK_NB, LOCK_SH, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR,
 };
-use tickernel::kernel::{KernelResult, Profile};
+use tickernel::kernel::{KernelResult, Profile, VirtualProcessOptions};
 use tickernel::permissions::{FsAccessRequest, PermissionDecision};
 use tickernel::poll::{PollEvents, PollFd};
 use tickernel::process_table::{ProcessStatus, SigmaskHow, SignalSet};
@@ -303,7 +303,7 @@ fn names_are_printable() {
 fn long_words_are_invalid() {
     differ("EINVAL", "E2BIG", |vm| {
         let words = vec!["x".repeat(1 << 20)];
-        let options = tickernel::kernel::VirtualProcessOptions::default();
+        let options = VirtualProcessOptions::default();
         outcome(vm.create_virtual_process(DRIVER, DRIVER, "job", words, options))
     });
 }
@@ -408,6 +408,53 @@ fn full_stays_full() {
     };
     assert_eq!(full(Profile::Linux), ["Ok", "Ok", "ENOSPC", "Ok"]);
     assert_eq!(full(Profile::SecureExec), ["ENOSPC", "ENOSPC", "ENOSPC", "Ok"]);
+}
+
+/// The text of a file of /proc for process 1.
+fn shown(vm: &mut Vm, path: &str) -> String {
+    let bytes = vm.read_file_for_process(DRIVER, 1, path);
+    bytes.map_or_else(|error| error.code().to_owned(), |bytes| String::from_utf8(bytes).unwrap())
+}
+
+#[test]
+fn proc_names_are_whole() {
+    let first = |text: &str| text.lines().next().unwrap().to_owned();
+    differ(
+        "Name:\t/bin/a-name-that-is-long".to_owned(),
+        "Name:\ta-name-that-is-".to_owned(),
+        |vm| {
+            let (command, options) = ("/bin/a-name-that-is-long", VirtualProcessOptions::default());
+            vm.create_virtual_process(DRIVER, DRIVER, command, Vec::new(), options).unwrap();
+            first(&shown(vm, "/proc/2/status"))
+        },
+    );
+}
+
+#[test]
+fn proc_self_is_absolute() {
+    differ("/proc/1".to_owned(), "1".to_owned(), |vm| {
+        vm.read_link_for_process(DRIVER, 1, "/proc/self").unwrap()
+    });
+}
+
+#[test]
+fn zombies_keep_texts() {
+    differ("job\0".to_owned(), String::new(), |vm| {
+        process(vm, None);
+        vm.exit_process(DRIVER, 2, 0).unwrap();
+        shown(vm, "/proc/2/cmdline")
+    });
+}
+
+#[test]
+fn gone_processes_are_missing() {
+    differ("ENOENT", "ESRCH", |vm| {
+        process(vm, None);
+        let fd = vm.fd_open(DRIVER, 1, "/proc/2/stat", O_RDONLY, None).unwrap();
+        vm.exit_process(DRIVER, 2, 0).unwrap();
+        vm.waitpid(2).unwrap();
+        outcome(vm.fd_read(DRIVER, 1, fd, 9))
+    });
 }
 
 /// The names that are bends only: `NAME: bent,` in the profile's table.

@@ -58,6 +58,29 @@ const STRANGE: [&str; 18] = [
     "/etc/agentos/conf",
     "/etc/agentos/new",
 ];
+/// What says neither the time nor a descriptor's number.
+const PROC: [&str; 20] = [
+    "/proc",
+    "/proc/",
+    "/proc/1",
+    "/proc/2",
+    "/proc/9",
+    "/proc/1/status",
+    "/proc/2/status",
+    "/proc/1/cmdline",
+    "/proc/2/cmdline",
+    "/proc/1/environ",
+    "/proc/3/environ",
+    "/proc/1/cwd",
+    "/proc/self",
+    "/proc/self/status",
+    "/proc/self/cwd",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/loadavg",
+    "/proc/mounts",
+    "/proc/1/nope",
+];
 const GUARDED: [&str; 7] =
     ["/etc/agentos/conf", "/etc/agentos/new", "/halias", "/la", "/la/conf", "/la/new", "/la/x/y"];
 const SIGNALS: [i32; 15] = [0, 1, 2, 9, 10, 13, 15, 17, 18, 19, 20, 28, 33, 64, 65];
@@ -490,7 +513,11 @@ impl Generator {
             let long = self.random.of(&[255, 250, 4_096]);
             return format!("/{}", "n".repeat(long));
         }
-        let list = if self.random.percent(10) { &STRANGE[..] } else { &PATHS[..] };
+        let list = match self.random.below(20) {
+            0 | 1 => &STRANGE[..],
+            2 => &PROC[..],
+            _ => &PATHS[..],
+        };
         match self.random.of(list) {
             // What the origin makes below /dev it counts, or not, by the call.
             path if self.counts && path.starts_with("/dev") => "/d/e".to_owned(),

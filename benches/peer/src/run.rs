@@ -162,6 +162,9 @@ impl Runner {
         if self.guarded {
             self.tags.push("guarded");
         }
+        if format!("{op:?}").contains("\"/proc") {
+            self.tags.push("proc");
+        }
         if self.any_stopped() {
             self.tags.push("stopped");
         }

@@ -140,5 +140,7 @@ fn limits(resources: &ResourceLimits) -> FaceLimits {
         max_connections: count(resources.max_connections),
         max_socket_buffered_bytes: count(resources.max_socket_buffered_bytes),
         max_socket_datagram_queue_len: count(resources.max_socket_datagram_queue_len),
+        virtual_cpu_count: count(resources.virtual_cpu_count),
+        max_wasm_memory_bytes: resources.max_wasm_memory_bytes.unwrap_or(u64::MAX),
     }
 }

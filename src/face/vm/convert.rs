@@ -2,9 +2,9 @@
 
 use crate::face::error::KernelError;
 use crate::face::vfs::{VfsError, VirtualStat, VirtualUtimeSpec};
-use tickernel_systems::DEVICES;
 use tickernel_systems::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, UTIME_NOW, UTIME_OMIT};
 use tickernel_systems::abi::{Errno, Stat, Timespec};
+use tickernel_systems::{DEVICES, PROC_DEVICE};
 
 const NS_PER_MS: i64 = 1_000_000;
 const MS_PER_S: i64 = 1_000;
@@ -16,7 +16,10 @@ const BLOCK_BYTES: u64 = 512;
 pub(crate) fn to_virtual_stat(stat: &Stat) -> VirtualStat {
     let kind = stat.mode & S_IFMT;
     // A device shows no type; only a directory of them has two links.
-    let directory = kind == S_IFDIR || stat.dev == DEVICES && stat.nlink == 2;
+    let typeless = kind == 0 && matches!(stat.dev, DEVICES | PROC_DEVICE);
+    let directory = kind == S_IFDIR || typeless && stat.nlink == 2;
+    // Of /proc only links have every bit.
+    let link = kind == S_IFLNK || kind == 0 && stat.dev == PROC_DEVICE && stat.mode == 0o777;
     let (atime_ms, atime_nsec) = to_ms(stat.atime);
     let (mtime_ms, mtime_nsec) = to_ms(stat.mtime);
     let (ctime_ms, ctime_nsec) = to_ms(stat.ctime);
@@ -27,7 +30,7 @@ pub(crate) fn to_virtual_stat(stat: &Stat) -> VirtualStat {
         dev: stat.dev,
         rdev: stat.rdev,
         is_directory: directory,
-        is_symbolic_link: kind == S_IFLNK,
+        is_symbolic_link: link,
         atime_ms,
         atime_nsec,
         mtime_ms,

@@ -456,7 +456,8 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         fd: u32,
     ) -> KernelResult<VirtualStat> {
         let (mut core, view) = self.fd_view(requester_driver, pid, fd)?;
-        if view.kind != 0 {
+        let is_proc = view.path == b"/proc" || view.path.starts_with(b"/proc/");
+        if view.kind != 0 && !is_proc {
             if core.kernel.face_is_file(pid, fd) && self.machine.permissions().asks_about_files() {
                 drop(core);
                 // By the path: the policy knows no descriptors.

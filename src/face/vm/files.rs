@@ -16,19 +16,28 @@ const DT_LNK: u8 = 10;
 
 /// Performs a call on files that may change the user's file system.
 macro_rules! act {
-    ($vm:ident, $call:expr, $what:expr) => {{
+    ($vm:ident, $call:expr, $what:expr) => {
+        act!($vm, 0, $call, $what)
+    };
+    ($vm:ident, $who:expr, $call:expr, $what:expr) => {{
         let mut core = open(&$vm.machine)?;
         core.catch_up();
-        run(&$vm.machine, core, host_of!($vm), (0, $call), $what)
+        run(&$vm.machine, core, host_of!($vm), ($who, $call), $what)
     }};
 }
 
 /// Performs a call on files that only looks.
 macro_rules! look {
-    ($vm:ident, $call:expr, $what:expr) => {{
+    ($vm:ident, $who:expr, $call:expr, $what:expr) => {{
         let core = open(&$vm.machine)?;
-        run(&$vm.machine, core, host_of!(ref $vm), (0, $call), $what)
+        run(&$vm.machine, core, host_of!(ref $vm), ($who, $call), $what)
     }};
+}
+
+/// Who speaks a call of a process that looks at a path: the process where /proc/self may be meant,
+/// else nobody, as in all calls on files by path.
+fn speaker(pid: u32, path: &str) -> u32 {
+    if path.contains("proc") { pid } else { 0 }
 }
 
 fn data(answer: Answer) -> Vec<u8> {
@@ -74,8 +83,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// Those of the path; `EISDIR`, `EACCES`.
     pub fn read_file(&mut self, path: &str) -> KernelResult<Vec<u8>> {
+        self.read_file_as(0, path)
+    }
+
+    fn read_file_as(&mut self, who: u32, path: &str) -> KernelResult<Vec<u8>> {
         let call = Call::FsRead { raw: 0, path: path.as_bytes() };
-        act!(self, call, format_args!("read '{path}'")).map(data)
+        act!(self, who, call, format_args!("read '{path}'")).map(data)
     }
 
     /// A part of a file.
@@ -102,7 +115,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         path: &str,
     ) -> KernelResult<Vec<u8>> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
-        self.read_file(path)
+        self.read_file_as(speaker(pid, path), path)
     }
 
     /// Writes a whole file; makes it, and the directories that lead to it.
@@ -219,8 +232,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// `EINVAL` for a control character in the path.
     pub fn exists(&self, path: &str) -> KernelResult<bool> {
+        self.exists_as(0, path)
+    }
+
+    fn exists_as(&self, who: u32, path: &str) -> KernelResult<bool> {
         let call = Call::FsExists { raw: 0, path: path.as_bytes() };
-        look!(self, call, format_args!("exists '{path}'")).map(|answer| answer.value != 0)
+        look!(self, who, call, format_args!("exists '{path}'")).map(|answer| answer.value != 0)
     }
 
     /// [`KernelVm::exists`] for a process.
@@ -234,7 +251,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         path: &str,
     ) -> KernelResult<bool> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
-        self.exists(path)
+        self.exists_as(speaker(pid, path), path)
     }
 
     /// What a path leads to.
@@ -242,8 +259,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// Those of the path; `EACCES`.
     pub fn stat(&mut self, path: &str) -> KernelResult<VirtualStat> {
+        self.stat_as(0, path)
+    }
+
+    fn stat_as(&mut self, who: u32, path: &str) -> KernelResult<VirtualStat> {
         let call = Call::FsStat { raw: 0, path: path.as_bytes(), follow: 1 };
-        act!(self, call, format_args!("stat '{path}'")).and_then(|answer| stat_of(&answer))
+        act!(self, who, call, format_args!("stat '{path}'")).and_then(|answer| stat_of(&answer))
     }
 
     /// [`KernelVm::stat`] for a process.
@@ -257,7 +278,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         path: &str,
     ) -> KernelResult<VirtualStat> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
-        self.stat(path)
+        self.stat_as(speaker(pid, path), path)
     }
 
     /// What is at a path, a symbolic link itself.
@@ -265,8 +286,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// Those of the path; `EACCES`.
     pub fn lstat(&self, path: &str) -> KernelResult<VirtualStat> {
+        self.lstat_as(0, path)
+    }
+
+    fn lstat_as(&self, who: u32, path: &str) -> KernelResult<VirtualStat> {
         let call = Call::FsStat { raw: 0, path: path.as_bytes(), follow: 0 };
-        look!(self, call, format_args!("lstat '{path}'")).and_then(|answer| stat_of(&answer))
+        look!(self, who, call, format_args!("lstat '{path}'")).and_then(|answer| stat_of(&answer))
     }
 
     /// [`KernelVm::lstat`] for a process.
@@ -280,7 +305,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         path: &str,
     ) -> KernelResult<VirtualStat> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
-        self.lstat(path)
+        self.lstat_as(speaker(pid, path), path)
     }
 
     /// Where a symbolic link points.
@@ -288,8 +313,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// `EINVAL` for what is none; those of the path.
     pub fn read_link(&self, path: &str) -> KernelResult<String> {
+        self.read_link_as(0, path)
+    }
+
+    fn read_link_as(&self, who: u32, path: &str) -> KernelResult<String> {
         let call = Call::FsReadlink { raw: 0, path: path.as_bytes() };
-        look!(self, call, format_args!("readlink '{path}'")).map(text)
+        look!(self, who, call, format_args!("readlink '{path}'")).map(text)
     }
 
     /// [`KernelVm::read_link`] for a process.
@@ -303,7 +332,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         path: &str,
     ) -> KernelResult<String> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
-        self.read_link(path)
+        self.read_link_as(speaker(pid, path), path)
     }
 
     /// A path without links, `.` and `..`.
@@ -311,8 +340,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// Those of the path; `EACCES`.
     pub fn realpath(&self, path: &str) -> KernelResult<String> {
+        self.realpath_as(0, path)
+    }
+
+    fn realpath_as(&self, who: u32, path: &str) -> KernelResult<String> {
         let call = Call::FsRealpath { raw: 0, path: path.as_bytes() };
-        look!(self, call, format_args!("realpath '{path}'")).map(text)
+        look!(self, who, call, format_args!("realpath '{path}'")).map(text)
     }
 
     /// [`KernelVm::realpath`] for a process.
@@ -326,12 +359,12 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         path: &str,
     ) -> KernelResult<String> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
-        self.realpath(path)
+        self.realpath_as(speaker(pid, path), path)
     }
 
-    fn list(&mut self, path: &str) -> KernelResult<Vec<Dirent>> {
+    fn list(&mut self, who: u32, path: &str) -> KernelResult<Vec<Dirent>> {
         let call = Call::FsReaddir { raw: 0, path: path.as_bytes(), max: u64::MAX };
-        act!(self, call, format_args!("readdir '{path}'")).map(entries)
+        act!(self, who, call, format_args!("readdir '{path}'")).map(entries)
     }
 
     /// The names in a directory, sorted.
@@ -339,7 +372,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// `ENOTDIR`, `ENOMEM` above the limit; those of the path.
     pub fn read_dir(&mut self, path: &str) -> KernelResult<Vec<String>> {
-        Ok(self.list(path)?.iter().map(name).collect())
+        Ok(self.list(0, path)?.iter().map(name).collect())
     }
 
     /// [`KernelVm::read_dir`] for a process.
@@ -353,7 +386,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         path: &str,
     ) -> KernelResult<Vec<String>> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
-        self.read_dir(path)
+        Ok(self.list(speaker(pid, path), path)?.iter().map(name).collect())
     }
 
     /// The entries of a directory with their types, sorted by name.
@@ -361,7 +394,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     /// # Errors
     /// Those of [`KernelVm::read_dir`].
     pub fn read_dir_with_types(&mut self, path: &str) -> KernelResult<Vec<VirtualDirEntry>> {
-        Ok(self.list(path)?.iter().map(typed).collect())
+        Ok(self.list(0, path)?.iter().map(typed).collect())
     }
 
     /// [`KernelVm::read_dir_with_types`] for a process.
@@ -375,7 +408,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
         path: &str,
     ) -> KernelResult<Vec<VirtualDirEntry>> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
-        self.read_dir_with_types(path)
+        Ok(self.list(speaker(pid, path), path)?.iter().map(typed).collect())
     }
 
     /// Removes a file's name.

@@ -49,6 +49,8 @@ pub(crate) trait Files {
     fn act(&mut self, call: &Call<'_>, limits: &ResourceLimits) -> VfsResult<Answer>;
     /// What is counted when room is wanted at a path.
     fn usage_at(&mut self, path: &str) -> VfsResult<Answer>;
+    /// What /proc/mounts says.
+    fn mounts(&self) -> String;
 }
 
 impl<'h, S: Files> Asked<'h, S> {
@@ -114,6 +116,10 @@ impl<'h, S: Files> Asked<'h, S> {
         }
         let answer = match call {
             Call::FsUsage {} => self.files.usage_at(&self.last_path),
+            // No other question is about a path of /proc: the kernel answers those itself.
+            Call::FsRead { path: b"/proc/mounts", .. } => {
+                Ok(Answer::data(self.files.mounts().into_bytes()))
+            }
             ref other => self.files.act(other, &self.config.resources),
         };
         match answer {
@@ -197,6 +203,10 @@ impl<F: VirtualFileSystem + 'static> Files for &mut PermissionedFileSystem<Devic
         let bytes = i64::try_from(usage.total_bytes).unwrap_or(i64::MAX);
         Ok(Answer { value: bytes, payload: Payload::Number(inodes) })
     }
+
+    fn mounts(&self) -> String {
+        mounts::text(self.inner().inner())
+    }
 }
 
 /// The path that a question which looks is about.
@@ -208,13 +218,17 @@ fn path_asked<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
 }
 
 /// Calls of methods that only look: what a method of the virtual machine with `&self` can ask.
-impl<F: VirtualFileSystem> Files for &PermissionedFileSystem<DeviceLayer<F>> {
+impl<F: VirtualFileSystem + 'static> Files for &PermissionedFileSystem<DeviceLayer<F>> {
     fn act(&mut self, call: &Call<'_>, _: &ResourceLimits) -> VfsResult<Answer> {
         look(self.inner().inner(), call).unwrap_or_else(|| Err(unsupported()))
     }
 
     fn usage_at(&mut self, _: &str) -> VfsResult<Answer> {
         Err(unsupported())
+    }
+
+    fn mounts(&self) -> String {
+        mounts::text(self.inner().inner())
     }
 }
 

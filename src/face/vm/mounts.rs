@@ -68,6 +68,27 @@ pub(super) fn usage_at(files: &mut dyn Any, path: &str) -> Option<VfsResult<Answ
     }))
 }
 
+/// What /proc/mounts says: a line for each mount, blanks written as in proc_mounts(5).
+pub(super) fn text(files: &dyn Any) -> String {
+    let Some(table) = files.downcast_ref::<MountTable>() else {
+        return "root / root rw 0 0\n".to_owned();
+    };
+    let line = |mount: &MountEntry| {
+        let access = if mount.read_only { "ro" } else { "rw" };
+        let [id, path] = [&mount.plugin_id, &mount.path].map(|text| escaped(text));
+        format!("{id} {path} {id} {access} 0 0\n")
+    };
+    table.get_mounts().iter().map(line).collect()
+}
+
+fn escaped(text: &str) -> String {
+    let one = |c: char| match c {
+        ' ' | '\t' | '\n' | '\\' | '#' => format!("\\{:03o}", u32::from(c)),
+        c => c.to_string(),
+    };
+    text.chars().map(one).collect()
+}
+
 /// A listing with types, of the file systems that have both in one.
 pub(super) fn typed<F: VirtualFileSystem + 'static>(
     files: &mut F,
