@@ -130,6 +130,9 @@ impl Runner {
                 }
             }
             FdOp::Futimes(atime, mtime) => {
+                if self.book.description(at, fd).is_some_and(|it| it.kind == Kind::Pty) {
+                    self.tags.push("pty");
+                }
                 told(self.vm.futimes(driver, pid, number, time(*atime), time(*mtime)))
             }
             FdOp::Isatty => told(self.vm.isatty(driver, pid, number)),

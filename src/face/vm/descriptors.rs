@@ -486,7 +486,7 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
     ) -> KernelResult<()> {
         drop(open_owned(&self.machine, requester_driver, pid)?);
         let (core, view) = self.fd_view(requester_driver, pid, fd)?;
-        if core.kernel.face_pty(pid, fd).is_ok() {
+        if core.kernel.face_pty(pid, fd).is_ok_and(|(_, is_slave)| is_slave) {
             // A device has no times to set (section 12).
             return Ok(());
         }
