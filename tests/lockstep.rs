@@ -30,6 +30,8 @@ use tickernel::proptest::{Program, Subject, programs, programs_about};
 
 /// Requests of a program at most.
 const REQUESTS_MAX: usize = 60;
+/// The same of subjects that run more programs, whose waits take their time.
+const REQUESTS_TOGETHER_MAX: usize = 40;
 /// Programs of a test.
 const PROGRAMS: u64 = 100;
 /// The same where a call of one process shows what others did before: more can go wrong.
@@ -319,7 +321,7 @@ fn pipes() {
 
 #[test]
 fn waiting() {
-    run("waiting", &programs_about(Subject::Waiting, REQUESTS_MAX), PROGRAMS_TOGETHER);
+    run("waiting", &programs_about(Subject::Waiting, REQUESTS_TOGETHER_MAX), PROGRAMS_TOGETHER);
 }
 
 #[test]
@@ -339,17 +341,17 @@ fn objects() {
 
 #[test]
 fn sockets() {
-    run("sockets", &programs_about(Subject::Sockets, REQUESTS_MAX), PROGRAMS_TOGETHER);
+    run("sockets", &programs_about(Subject::Sockets, REQUESTS_TOGETHER_MAX), PROGRAMS_TOGETHER);
 }
 
 #[test]
 fn internet() {
-    run("internet", &programs_about(Subject::Internet, REQUESTS_MAX), PROGRAMS_TOGETHER);
+    run("internet", &programs_about(Subject::Internet, REQUESTS_TOGETHER_MAX), PROGRAMS_TOGETHER);
 }
 
 #[test]
 fn terminals() {
-    run("terminals", &programs_about(Subject::Terminals, REQUESTS_MAX), PROGRAMS_TOGETHER);
+    run("terminals", &programs_about(Subject::Terminals, REQUESTS_TOGETHER_MAX), PROGRAMS_TOGETHER);
 }
 
 #[test]
