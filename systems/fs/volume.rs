@@ -245,7 +245,7 @@ pub struct Volume {
 pub struct VolumeOptions {
     /// `MS_SYNCHRONOUS`, `MS_DIRSYNC`, `MS_MANDLOCK`, `MS_LAZYTIME`: kept and shown.
     pub flags: u32,
-    /// `size` or `nr_blocks` in pages, 0 = not given, [`UNLIMITED`] where 0 was.
+    /// `size` or `nr_blocks` in pages, 0 = not given, `UNLIMITED` where 0 was.
     pub pages: u64,
     /// `nr_inodes`, in the same way.
     pub inodes: u64,
