@@ -26,6 +26,12 @@ impl Runner {
         is_wrong
     }
 
+    fn tag_pty(&mut self, at: Proc, fd: Fd) {
+        if self.book.description(at, fd).is_some_and(|it| it.kind == Kind::Pty) {
+            self.tags.push("pty");
+        }
+    }
+
     pub(super) fn pipe_of(&self, at: Proc, fd: Fd) -> Option<usize> {
         match self.book.description(at, fd)?.kind {
             Kind::Pipe { id, .. } => Some(id),
@@ -130,9 +136,7 @@ impl Runner {
                 }
             }
             FdOp::Futimes(atime, mtime) => {
-                if self.book.description(at, fd).is_some_and(|it| it.kind == Kind::Pty) {
-                    self.tags.push("pty");
-                }
+                self.tag_pty(at, fd);
                 told(self.vm.futimes(driver, pid, number, time(*atime), time(*mtime)))
             }
             FdOp::Isatty => told(self.vm.isatty(driver, pid, number)),
