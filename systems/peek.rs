@@ -129,6 +129,8 @@ pub struct PipeView {
     pub has_room: bool,
     /// Bytes in free page slots.
     pub free_bytes: u64,
+    /// Page slots, free or not.
+    pub slots: u32,
 }
 
 /// What a wait for children would find.
@@ -176,6 +178,7 @@ impl Kernel {
                 writers: state.writers,
                 has_room: state.has_room(),
                 free_bytes: free * crate::components::pipe::PAGE_BYTES,
+                slots: state.slots,
             }
         });
         let is_socket = matches!(description.target, Target::Socket(_));

@@ -434,7 +434,7 @@ impl Order<'_> {
     }
 
     /// The pipe behind a descriptor.
-    fn pipe_of(&self, tid: u32, fd: i32) -> Option<u64> {
+    pub(super) fn pipe_of(&self, tid: u32, fd: i32) -> Option<u64> {
         Some(self.kernel.fd_view(tid, fd)?.pipe?.id)
     }
 

@@ -61,6 +61,7 @@ impl Order<'_> {
         let at = self.written.entry(id).or_default();
         let start = *at;
         *at += len;
+        self.note_write(id, start, len);
         if !parts.is_empty() {
             self.unknown.wrote(Home::Pipe(id), start, len, item, &parts);
         }
@@ -108,6 +109,8 @@ impl Order<'_> {
                         let at = self.taken.entry(id).or_default();
                         let start = *at;
                         *at += moved;
+                        let taken = *at;
+                        self.note_read(tid, pending, id, taken);
                         start
                     }
                     Home::File(_) => view.offset.saturating_sub(moved),

@@ -23,6 +23,7 @@ impl Order<'_> {
         self.run_earlier(tid);
         self.hold_numbers(tid);
         self.hold_connection(tid, call);
+        self.hold_turns(tid, call);
         if !changes_others(call) {
             return;
         }

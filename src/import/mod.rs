@@ -18,6 +18,7 @@ mod decode;
 mod demand;
 mod descriptors;
 mod dotted;
+mod drained;
 mod ends;
 mod facts;
 mod fates;
@@ -358,6 +359,8 @@ pub fn import_with(
             how.streams.clear();
         }
     }
+    let again = |how: &Walk| walk(text, start::start(text, side), config.clone(), how);
+    walked = mend_turns(walked, &mut how, again)?;
     let mut image = first_image(&mut walked.initial, config.clone(), &boot)?;
     for _ in 0..untold::MAX_WALKS {
         if !how.left_out.any() || walked.no_room.is_some() {
@@ -375,6 +378,32 @@ pub fn import_with(
     let side = side.against(boot.credentials.uid, boot.credentials.gid);
     let damage = damage(text, &side, walked.no_room);
     Ok(Recording { image, items: walked.items, damage })
+}
+
+/// Walks again while writes to pipes find no room that the recording says had it.
+fn mend_turns(
+    mut walked: Walked,
+    how: &mut Walk,
+    again: impl Fn(&Walk) -> Result<Walked, ImportError>,
+) -> Result<Walked, ImportError> {
+    if walked.drained.without_room > 0 && how.choices.is_some() {
+        // No legal order, then: where pipes run dry is not a choice in this recording.
+        how.pipes_wait = true;
+        walked = again(how)?;
+    }
+    let mut orders = std::mem::take(&mut walked.drained.found).into_iter();
+    for _ in 0..drained::MAX_WALKS {
+        let Some(turns) = orders.next() else { break };
+        how.turns.extend(turns);
+        let mut next = again(how)?;
+        if next.drained.without_room < walked.drained.without_room {
+            orders = std::mem::take(&mut next.drained.found).into_iter();
+            walked = next;
+        } else {
+            how.turns.clone_from(&walked.drained.told);
+        }
+    }
+    Ok(walked)
 }
 
 /// What could not be read or kept, and from where on.
@@ -445,8 +474,12 @@ fn raw_line(text: &Text) -> Option<u64> {
 struct Walk {
     /// Which of the legal orders.
     choices: Option<wander::Choices>,
+    /// Reads and writes of pipes run in the order of the lines even so.
+    pipes_wait: bool,
     /// What a walk before found in pipes.
     streams: BTreeMap<u64, flow::Stream>,
+    /// Where pipes ran dry although the lines do not say so, or not although they do.
+    turns: BTreeSet<drained::Turn>,
     /// What the recording leaves out.
     left_out: LeftOut,
     /// Calls whose answers rest on that.
@@ -460,6 +493,7 @@ struct Walked {
     /// What was found in pipes.
     streams: BTreeMap<u64, flow::Stream>,
     disorder: u64,
+    drained: drained::Drained,
     no_room: Option<(u64, std::io::Error)>,
 }
 
@@ -475,17 +509,19 @@ fn walk(
     let kernel = Kernel::boot(config, begun.fs, &outermost).map_err(ImportError::Start)?;
     let mut order = Order::new(kernel, (begun.initial, begun.hints), text, &boot, begun.start_ns);
     order.known_streams = how.streams.clone();
+    order.drained.told.clone_from(&how.turns);
     order.left_out = how.left_out;
     order.untold = how.untold.clone();
     order.choices = how.choices;
+    order.pipes_wait = how.pipes_wait;
     order.earlier = begun.earlier;
     order.begin_terminals(&begun.terminals, &boot, outermost.pid);
     order.note_inherited(&boot);
     order.begin(&begun.prelude, begun.shown);
     order.run();
     order.items.finish();
-    let Order { items, initial, streams, disorder, no_room, .. } = order;
-    Ok(Walked { items, initial, streams, disorder, no_room })
+    let Order { items, initial, streams, disorder, drained, no_room, .. } = order;
+    Ok(Walked { items, initial, streams, disorder, drained, no_room })
 }
 
 /// The first state with everything that the recording told about it.

@@ -17,6 +17,7 @@ use tickernel_systems::{Boot, Kernel};
 
 use super::before::{Prelude, Shown};
 use super::decode::{self, Decoded};
+use super::drained::Drained;
 use super::fates::{self, Fate};
 use super::flow::Stream;
 use super::ghosts;
@@ -82,6 +83,8 @@ pub struct Order<'a> {
     pub(super) stream_bytes: usize,
     /// The same from a walk before this one.
     pub(super) known_streams: BTreeMap<u64, Stream>,
+    /// Where pipes ran dry.
+    pub(super) drained: Drained,
     /// Reads of pipes that gave something else than recorded.
     pub(super) disorder: u64,
     /// By the number of a call: those of other threads that came before it.
@@ -128,6 +131,8 @@ pub struct Order<'a> {
     pub(super) no_room: Option<(u64, io::Error)>,
     /// Which of the legal orders; `None` for the lazy one.
     pub(super) choices: Option<Choices>,
+    /// It is none of reads and writes of pipes.
+    pub(super) pipes_wait: bool,
 }
 
 impl<'a> Order<'a> {
@@ -163,6 +168,7 @@ impl<'a> Order<'a> {
             streams: BTreeMap::new(),
             stream_bytes: 0,
             known_streams: BTreeMap::new(),
+            drained: Drained::default(),
             disorder: 0,
             earlier: BTreeMap::new(),
             removed_ns: None,
@@ -194,6 +200,7 @@ impl<'a> Order<'a> {
             terminals: Terminals::default(),
             no_room: None,
             choices: None,
+            pipes_wait: false,
         };
         if order.no_ends {
             order.told_of = fates::children_told_of(recording);
@@ -627,7 +634,9 @@ impl<'a> Order<'a> {
         // What never ends in the simulation is given up: the task goes on.
         let pending = self.task(tid).pending.as_ref();
         if let Some(pending) = pending.filter(|pending| Some(pending.call) == own) {
-            if let Some(item) = pending.item {
+            let item = pending.item;
+            self.note_no_room(tid);
+            if let Some(item) = item {
                 self.resume(tid, item, 0);
             }
             self.task(tid).pending = None;

@@ -2,6 +2,8 @@
 //! exit line. For tests: what a recording leaves open must make no difference to what it does not
 //! (DESIGN section 11).
 
+use tickernel_systems::event::Call;
+
 use super::order::Order;
 use super::probe::Probe;
 use crate::replay::Recorded;
@@ -35,10 +37,24 @@ impl Order<'_> {
                 let returns = pending.decoded.expected.recorded != Recorded::Never;
                 returns && pending.item.is_none() && !pending.restarting
             });
+            let may = may && !(self.pipes_wait && self.moves_in_pipe(tid));
             if may && choices.takes() && self.probe(tid) == Probe::Right {
                 self.run_other(tid);
             }
         }
         self.choices = Some(choices);
+    }
+
+    fn moves_in_pipe(&self, tid: u32) -> bool {
+        let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        match pending.and_then(|pending| pending.decoded.parsed()) {
+            Some(
+                Call::Read { fd, .. }
+                | Call::Readv { fd, .. }
+                | Call::Write { fd, .. }
+                | Call::Writev { fd, .. },
+            ) => self.pipe_of(tid, fd).is_some(),
+            _ => false,
+        }
     }
 }
