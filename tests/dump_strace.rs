@@ -1,6 +1,8 @@
 //! The text twins of a trace: strace's form imports again and replays without a mismatch, and JSON
 //! lines come back to the byte; for the sessions of traces/ and for random programs.
 
+mod replayed;
+
 use std::path::{Path, PathBuf};
 
 use ::proptest::prelude::*;
@@ -11,7 +13,7 @@ use tickernel::import::{self, SideFile, Source};
 use tickernel::json::convert;
 use tickernel::proptest::{Subject, programs};
 use tickernel::record::Recording;
-use tickernel::replay::{Options, Report};
+use tickernel::replay::Report;
 use tickernel::strace::Events;
 use tickernel::trace::TraceReader;
 use tickernel_systems::abi::flags::{FIONBIO, O_CREAT};
@@ -58,14 +60,7 @@ pub fn dumped(trace: &[u8]) -> (String, SideFile) {
 pub fn replayed(text: &str, side: &SideFile) -> Report {
     let recording = Events::new(text.as_bytes()).read_all();
     assert!(recording.error.is_none(), "{:?}\n{text}", recording.error);
-    let recording = import::import(&recording, side).expect("imported");
-    let imported = import::Imported {
-        file: "dumped".to_owned(),
-        format: import::Format::Strace,
-        source: Source::Recording(recording),
-    };
-    let mut options = Options { force: true, ..Options::default() };
-    tickernel::replay::replay(imported, &mut options).expect("replayed").report
+    replayed::replayed(&recording, side)
 }
 
 /// Files of traces/ that end so.

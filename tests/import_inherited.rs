@@ -1,23 +1,15 @@
 //! What the first process inherited is told by the recording alone: plain recordings without a side
 //! file replay without a mismatch, and what only the outside could know is fed.
 
-use tickernel::import::{Format, Imported, SideFile, Source, import};
-use tickernel::replay::{Options, Report, replay};
-use tickernel::strace::Events;
+mod replayed;
 
-fn replayed(text: &str, side: &SideFile) -> Report {
-    let recording = Events::new(text.as_bytes()).read_all();
-    let imported = import(&recording, side).expect("it has a first state");
-    let source = Source::Recording(imported);
-    let input = Imported { file: "test".to_owned(), format: Format::Strace, source };
-    let mut options = Options { force: true, ..Options::default() };
-    replay(input, &mut options).expect("its image can be read").report
-}
+use replayed::replayed_text;
+use tickernel::import::SideFile;
 
 /// All is compared or bound but so many fed and unsupported calls.
 fn clean(lines: &str, fed: u64, unsupported: u64) {
     let text = format!("10 execve(\"/bin/sh\", [\"sh\"], 0x7ffd /* 3 vars */) = 0\n{lines}");
-    let report = replayed(&text, &SideFile::default());
+    let report = replayed_text(&text, &SideFile::default());
     assert_eq!(report.first_mismatch, None);
     let counts = (report.mismatched, report.fed, report.unsupported);
     assert_eq!(counts, (0, fed, unsupported), "{:?}", report.by_call);
@@ -237,7 +229,7 @@ fn ids_group_and_session_come_from_whoever_is_told_first() {
 fn without_a_pid_column_the_first_task_tells_its_own() {
     let text = "execve(\"/bin/x\", [\"x\"], 0x7ffd /* 3 vars */) = 0\n\
                 set_tid_address(0x7f) = 4321\ngetpid() = 4321\n";
-    let report = replayed(text, &SideFile::default());
+    let report = replayed_text(text, &SideFile::default());
     assert_eq!((report.mismatched, report.compared), (0, 2), "{:?}", report.first_mismatch);
 }
 
@@ -275,18 +267,18 @@ fn the_halves_of_a_capability_set_stand_side_by_side() {
 fn what_is_wrong_with_a_side_file_is_said() {
     let text = "10 execve(\"/bin/x\", [\"x\"], 0x7ffd /* 3 vars */) = 0\n10 umask(0) = 02\n";
     let side = SideFile::parse(br#"{"umask": "9x", "rlimits": {"RLIMIT_ODD": [1, 2]}}"#);
-    let report = replayed(text, &side.expect("JSON"));
+    let report = replayed_text(text, &side.expect("JSON"));
     let why = report.damage.expect("damage").why;
     assert!(why.contains("umask \"9x\"") && why.contains("RLIMIT_ODD"), "{why}");
     // Ids that calls answered otherwise are not used without a word.
     let text = "10 execve(\"/bin/x\", [\"x\"], 0x7ffd /* 3 vars */) = 0\n10 getuid() = 0\n";
     let side = SideFile::parse(br#"{"uid": 1000}"#).expect("JSON");
-    let told = replayed(text, &side);
+    let told = replayed_text(text, &side);
     let why = told.damage.expect("damage").why;
     assert!(why.contains("line 1: uid 1000") && why.contains("shows 0"), "{why}");
     assert_eq!(told.mismatched, 0);
     let other = text.replace("getuid() = 0", "getuid() = 1000");
-    assert_eq!(replayed(&other, &side).damage, None);
+    assert_eq!(replayed_text(&other, &side).damage, None);
     // What the recording itself tells stands in.
     assert_eq!(report.mismatched, 0);
 }

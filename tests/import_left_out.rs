@@ -2,10 +2,12 @@
 //! `-f`), what was there before (`-p`). Descriptors follow the numbers that are shown; an answer
 //! that rests on what is not is fed, and none is a mismatch. Cut from recordings of strace 6.1.
 
-use tickernel::import::{Format, Imported, SideFile, Source, import};
-use tickernel::replay::{Options, Report, replay};
+mod replayed;
+
+use tickernel::dump;
+use tickernel::import::{SideFile, import};
+use tickernel::replay::Report;
 use tickernel::strace::{Events, Recording};
-use tickernel::{dump, verify};
 
 fn parsed(text: &str) -> Recording {
     let recording = Events::new(text.as_bytes()).read_all();
@@ -14,15 +16,7 @@ fn parsed(text: &str) -> Recording {
 }
 
 fn replayed(text: &str) -> Report {
-    let recording = parsed(text);
-    let imported = import(&recording, &SideFile::default()).expect("it has a first state");
-    let trace = imported.write(Vec::new()).expect("written");
-    let certificate = verify::check(&recording, &trace).expect("an imported trace");
-    assert_eq!(certificate.fault, None, "{text}");
-    let source = Source::Recording(imported);
-    let input = Imported { file: "test".to_owned(), format: Format::Strace, source };
-    let mut options = Options { force: true, ..Options::default() };
-    replay(input, &mut options).expect("its image can be read").report
+    replayed::replayed(&parsed(text), &SideFile::default())
 }
 
 /// Nothing differs, and so many calls are fed.

@@ -2,6 +2,7 @@
 //! execute programs, signals that no line shows, refusals that tell of files. Cut from recordings
 //! that strace 6.1 wrote; each replays without a mismatch.
 
+mod replayed;
 #[path = "import_linux/support.rs"]
 mod support;
 

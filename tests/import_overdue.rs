@@ -2,20 +2,14 @@
 //! (IMPORT.md section 3). What may not have come yet, or was held back, ignored or stopped, is no
 //! mismatch.
 
-use tickernel::import::{Format, Imported, SideFile, Source, import};
-use tickernel::replay::{Options, Report, replay};
-use tickernel::strace::Events;
+mod replayed;
+
+use replayed::replayed_text;
+use tickernel::import::SideFile;
+use tickernel::replay::Report;
 
 fn replayed(text: &str) -> Report {
-    let recording = Events::new(text.as_bytes()).read_all();
-    let imported = import(&recording, &SideFile::default()).expect("it has a first state");
-    let source = Imported {
-        file: "test".to_owned(),
-        format: Format::Strace,
-        source: Source::Recording(imported),
-    };
-    let mut options = Options { force: true, ..Options::default() };
-    replay(source, &mut options).expect("its image can be read").report
+    replayed_text(text, &SideFile::default())
 }
 
 fn clean(text: &str) {

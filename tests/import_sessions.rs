@@ -1,25 +1,16 @@
 //! Recordings in every print style, written by hand after real ones, import and replay without a
 //! mismatch; what must be told apart is told apart; damage keeps what stands before it.
 
+mod replayed;
+
+use replayed::replayed_text;
 use tickernel::import::{Format, Imported, SideFile, Source, import};
 use tickernel::replay::{Options, Report, replay};
 use tickernel::strace::Events;
 
 /// Imports text and replays it.
 fn replayed(text: &str) -> Report {
-    replayed_with(text, &SideFile::default())
-}
-
-fn replayed_with(text: &str, side: &SideFile) -> Report {
-    let recording = Events::new(text.as_bytes()).read_all();
-    let imported = import(&recording, side).expect("it has a first state");
-    let source = Imported {
-        file: "test".to_owned(),
-        format: Format::Strace,
-        source: Source::Recording(imported),
-    };
-    let mut options = Options { force: true, ..Options::default() };
-    replay(source, &mut options).expect("its image can be read").report
+    replayed_text(text, &SideFile::default())
 }
 
 fn clean(text: &str) -> Report {
@@ -90,7 +81,7 @@ fn a_wrong_descriptor_is_forced_so_that_later_calls_are_clean() {
 10 close(1) = 0
 "#;
     let side = SideFile::parse(br#"{"initial_fds": {"0": {"path": "/dev/null"}}}"#).expect("JSON");
-    let report = replayed_with(text, &side);
+    let report = replayed_text(text, &side);
     assert_eq!(report.mismatched, 1, "{:?}", report.first_mismatch);
     assert_eq!(report.first_mismatch.expect("a mismatch").line, Some(3));
 }

@@ -2,18 +2,16 @@
 //! `-z`, `-qqq`, `-e signal=none`, `-e verbose=none`, `-e raw`, `-e inject`, short `-s`. Cut from
 //! recordings that strace 6.1 wrote.
 
-use tickernel::import::{Format, Imported, SideFile, Source, import};
-use tickernel::replay::{Options, Report, replay};
+mod replayed;
+
+use tickernel::import::{SideFile, import};
+use tickernel::replay::Report;
 use tickernel::strace::Events;
 
 fn replayed(text: &str) -> Report {
     let recording = Events::new(text.as_bytes()).read_all();
     assert!(recording.error.is_none(), "{:?}", recording.error);
-    let imported = import(&recording, &SideFile::default()).expect("it has a first state");
-    let source = Source::Recording(imported);
-    let input = Imported { file: "test".to_owned(), format: Format::Strace, source };
-    let mut options = Options { force: true, ..Options::default() };
-    replay(input, &mut options).expect("its image can be read").report
+    replayed::replayed(&recording, &SideFile::default())
 }
 
 /// All is as recorded but for so many fed and unsupported calls.

@@ -1,22 +1,16 @@
 //! Threads of a recording: what tells in which order calls that overlap took effect, and programs
 //! that a thread executes. Cut from recordings of strace 6.1.
 
-use tickernel::import::{Format, Imported, SideFile, Source, import};
-use tickernel::replay::{Options, Report, replay};
+mod replayed;
+
+use tickernel::import::SideFile;
+use tickernel::replay::Report;
 use tickernel::strace::Events;
-use tickernel::verify;
 
 fn replayed(text: &str) -> Report {
     let recording = Events::new(text.as_bytes()).read_all();
     assert!(recording.error.is_none(), "{:?}", recording.error);
-    let imported = import(&recording, &SideFile::default()).expect("it has a first state");
-    let trace = imported.write(Vec::new()).expect("written");
-    let certificate = verify::check(&recording, &trace).expect("an imported trace");
-    assert_eq!(certificate.fault, None, "{text}");
-    let source = Source::Recording(imported);
-    let input = Imported { file: "test".to_owned(), format: Format::Strace, source };
-    let mut options = Options { force: true, ..Options::default() };
-    replay(input, &mut options).expect("its image can be read").report
+    replayed::replayed(&recording, &SideFile::default())
 }
 
 fn agrees(text: &str) {
