@@ -33,9 +33,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A world that [`Sim::new`] makes holds some 35,000 processes: the limits of [`Config::default`].
+//! A world that [`Sim::new`] makes holds some 40,000 processes: the limits of [`Config::default`].
 //! More are a matter of [`Sim::with_config`] (the limits that count are `max_memory_bytes`,
-//! `max_pipe_pages` and `max_tasks`) and of the host's memory, about 2 KiB a process. A replay
+//! `max_pipe_pages` and `max_tasks`) and of the host's memory, less than 2 KiB a process. A replay
 //! holds a trace to the default limits all the same, so a recording of a larger world is replayed
 //! with [`crate::replay::Options::own_limits`].
 //!
