@@ -355,7 +355,7 @@ pub fn session(rounds: usize) -> Result<(u64, Vec<u8>), Failure> {
     for job in asked_for {
         job(&mut vm);
     }
-    threads.into_iter().map(joined).collect::<Result<(), _>>()?;
+    threads.into_iter().try_for_each(joined)?;
     for pid in vm.list_processes().into_keys() {
         let status = vm.waitpid(pid)?.status;
         if status != 0 {
