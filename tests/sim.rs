@@ -18,8 +18,8 @@ use tickernel::sim::{CallError, Completion, Fault, NoSuchCall, Sim};
 use tickernel::trace::TraceReader;
 use tickernel_systems::abi::flags::{O_CREAT, O_NONBLOCK, O_RDWR, SIG_SETMASK};
 use tickernel_systems::abi::{Errno, SigAction, Signal, Timespec, WaitStatus};
-use tickernel_systems::event::{Answer, Call, CallId, Effect, FcntlArg, Refusal};
-use tickernel_systems::{Config, Entropy};
+use tickernel_systems::event::{Answer, Call, CallId, Effect, Event, FcntlArg, Outcome, Refusal};
+use tickernel_systems::{Config, Entropy, FaceConfig, Kernel, Profile};
 
 #[test]
 fn examples() {
@@ -249,6 +249,47 @@ fn a_fault_does_nothing_and_wakes_nobody() {
     let completions = sim.completions();
     assert_eq!(completions[0].call, id);
     assert_eq!(completions[0].result, Ok(Answer::data(b"found".to_vec())));
+}
+
+#[test]
+fn a_fault_meets_who_could_make_the_call() {
+    let call = || Call::FaceExit { target: 7, status: 0 };
+    let inject =
+        |sim: &mut Sim, task, call| sim.take(Event::Inject { task, errno: Errno::EIO, call });
+    let failed = Outcome::Failed(Errno::EIO);
+    // Nobody's calls are the face's, and only these.
+    let mut sim = Sim::over(Kernel::for_face(Config::default(), None));
+    assert_eq!(inject(&mut sim, 0, call()), failed);
+    assert_eq!(inject(&mut sim, 0, Call::Getpid {}), Outcome::Refused(Refusal::Gone));
+    // Who is stopped makes none, unless the profile lets him.
+    let mut sim = Sim::new();
+    let child = sim.spawn(1).expect("a child");
+    assert_eq!(inject(&mut sim, child, Call::Getpid {}), failed);
+    sim.call(1, Call::Kill { target: child.cast_signed(), sig: 19 }).expect("stopped");
+    assert_eq!(inject(&mut sim, child, Call::Getpid {}), Outcome::Refused(Refusal::Stopped));
+    assert_eq!(inject(&mut sim, 99, Call::Getpid {}), Outcome::Refused(Refusal::Gone));
+    let profile = Profile::SecureExec;
+    let face = FaceConfig { present: true, ..FaceConfig::default() };
+    let mut sim = Sim::with_config(Config { profile, face, ..Config::default() });
+    let [fd, _] = sim.pipe(1).expect("a pipe");
+    sim.call(1, Call::Read { fd, count: 1 }).expect_err("it waits");
+    assert_eq!(inject(&mut sim, 1, Call::Getpid {}), failed);
+    sim.kernel().audit().expect("balanced books");
+}
+
+/// A fault ends the call that it meets, not the process: who calls exit(2) in vain lives on, and a
+/// signal that is pending comes all the same.
+#[test]
+fn a_fault_leaves_the_process_as_it_is() {
+    let mut sim = Sim::new();
+    let child = sim.spawn(1).expect("a child");
+    sim.inject(Fault::new("exit_group", Errno::ENOSYS).expect("a call"));
+    let failed = sim.call(child, Call::ExitGroup { status: 0 });
+    assert_eq!(failed, Err(CallError::Failed(Errno::ENOSYS)));
+    assert!(sim.effects().is_empty());
+    sim.call(1, Call::Kill { target: child.cast_signed(), sig: 15 }).expect("it lives");
+    let status = WaitStatus::Signaled(Signal::SIGTERM, false);
+    assert_eq!(sim.effects(), [Effect::Exited { process: child, status }]);
 }
 
 #[test]

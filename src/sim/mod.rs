@@ -148,6 +148,7 @@ impl Sim {
     /// [`CallError::Waits`]: it waits, and its end will be among the completions. Else it failed,
     /// or nobody made it.
     pub fn call(&mut self, task: u32, call: Call<'_>) -> Result<Answer, CallError> {
+        let before = self.completions.len();
         match self.make(task, call) {
             Outcome::Done(answer) => Ok(answer),
             Outcome::Failed(errno) => Err(CallError::Failed(errno)),
@@ -156,8 +157,9 @@ impl Sim {
             Outcome::Asking => Err(CallError::Payload),
             Outcome::Blocked(id) => {
                 // It woke another or got a signal, and so ended within its own event.
-                let ended = self.completions.iter().rposition(|completion| completion.call == id);
-                match ended.and_then(|at| self.completions.remove(at)) {
+                let mut came = self.completions.range(before..);
+                let ended = came.position(|completion| completion.call == id);
+                match ended.and_then(|at| self.completions.remove(before + at)) {
                     Some(completion) => completion.result,
                     None => Err(CallError::Waits(id)),
                 }
