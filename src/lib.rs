@@ -2,9 +2,9 @@
 //!
 //! The core is `tickernel_systems`: the kernel itself. Here are the importer of real recordings
 //! ([`import`], from [`strace`] text), replay with its report ([`replay`]), the trace's container
-//! ([`trace`]), recording ([`record`]), the JSON forms and the kernel on a pair of streams
-//! ([`json`], [`drive`]), generators for tests (`proptest`, behind the feature of its name), and
-//! the command.
+//! ([`trace`]), recording ([`record`]), worlds for those who simulate ([`sim`]), the JSON forms and
+//! the kernel on a pair of streams ([`json`], [`drive`]), generators for tests (`proptest`, behind
+//! the feature of its name), and the command.
 
 // Whoever reads may have gone: `print!` and `eprint!` would panic then.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -25,6 +25,7 @@ mod packed;
 pub mod proptest;
 pub mod record;
 pub mod replay;
+pub mod sim;
 pub mod strace;
 pub mod trace;
 pub mod verify;

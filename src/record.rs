@@ -8,6 +8,7 @@ use crate::completions::Completions;
 use crate::trace::{Builder, Header, Sink, TraceError, TraceWriter};
 use std::collections::VecDeque;
 use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use tickernel_systems::Kernel;
 use tickernel_systems::event::{Call, Event, Outcome, Output};
 use tickernel_systems::wire::Wire;
@@ -32,6 +33,41 @@ pub struct Recording<S: Sink> {
     writer: Builder<S>,
     completions: Completions,
     outputs: VecDeque<Output>,
+}
+
+/// A trace in memory: clones are one place, so the bytes can be had when the recording has ended.
+///
+/// ```
+/// use tickernel::import::Imported;
+/// use tickernel::record::TraceBuffer;
+/// use tickernel::replay::{Options, replay};
+/// use tickernel::sim::Sim;
+///
+/// let (mut sim, trace) = (Sim::new(), TraceBuffer::default());
+/// sim.record_to(trace.clone())?;
+/// sim.spawn(1)?;
+/// sim.finish_recording()?;
+/// let replayed = replay(Imported::of_trace(trace.bytes()), &mut Options::default())?;
+/// assert_eq!(replayed.report.digest, format!("{:016x}", sim.digest()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TraceBuffer(Arc<Mutex<Vec<u8>>>);
+
+impl TraceBuffer {
+    /// What was written so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Write for TraceBuffer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What a header says of a kernel that is about to be recorded.

@@ -457,6 +457,7 @@ impl Kernel {
             Event::Unchosen { what: Unchosen::Port, number } => self.set_next_port(number),
             Event::Unchosen { what: Unchosen::Name, number } => self.set_next_name(number),
             Event::Incoming(what) => self.incoming(what),
+            Event::Inject { task, errno, call } => self.inject(task, errno, &call),
         }
     }
 
@@ -497,6 +498,18 @@ impl Kernel {
             // Nobody is there to wait.
             Err(Stop::Block(_)) => Outcome::Failed(Errno::EAGAIN),
             Err(Stop::Ended) => Outcome::Done(Answer::default()),
+        }
+    }
+
+    /// A call that fails because somebody wants it to: only its speaker is looked at.
+    fn inject(&mut self, tid: u32, errno: Errno, call: &Call<'_>) -> Outcome {
+        match self.speaker(tid) {
+            Ok(_) => Outcome::Failed(errno),
+            Err(_) if tid == 0 && call.is_face() => Outcome::Failed(errno),
+            Err(why) => match self.other_speaker(tid, why) {
+                Some(_) => Outcome::Failed(errno),
+                None => Outcome::Refused(why),
+            },
         }
     }
 

@@ -562,7 +562,8 @@ proptest! {
         let data = bytes.clone();
         let events = [
             Event::Call { task, call: call.clone() },
-            Event::Park { task, call },
+            Event::Park { task, call: call.clone() },
+            Event::Inject { task, errno: Errno(errno), call },
             Event::Resume { call: CallId(tick), max_bytes: max },
             Event::Resume { call: CallId(tick), max_bytes: u64::MAX },
             Event::Deliver { task, signal },

@@ -27,8 +27,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let input = read_input(&arguments.file)?;
     let mut progress = Progress::new("replaying");
     let mut tell = |events, total| progress.tell(events, total);
-    let mut options =
-        Options { until: arguments.until, force: !arguments.no_force, progress: Some(&mut tell) };
+    let mut options = Options {
+        until: arguments.until,
+        force: !arguments.no_force,
+        progress: Some(&mut tell),
+        ..Options::default()
+    };
     let replayed = replay_input(&arguments.file, input, &mut options)?;
     progress.end();
     print(&replayed, arguments.json)?;

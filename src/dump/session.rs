@@ -184,9 +184,10 @@ impl<W: Write> Session<W> {
             self.line = self.line.max(returned);
         }
         let printed = match &event {
-            Event::Call { task, call } | Event::Park { task, call } => {
-                let parks = matches!(event, Event::Park { .. });
-                self.called((*task, call), parks, told.as_ref(), lines)?;
+            Event::Call { task, call }
+            | Event::Park { task, call }
+            | Event::Inject { task, call, .. } => {
+                self.called(&event, (*task, call), told.as_ref(), lines)?;
                 true
             }
             Event::Resume { call, .. } => {
@@ -249,8 +250,8 @@ impl<W: Write> Session<W> {
 
     fn called(
         &mut self,
+        event: &Event<'_>,
         (tid, call): (u32, &Call<'_>),
-        parks: bool,
         told: Option<&Expected>,
         lines: Option<(u64, u64)>,
     ) -> Told {
@@ -265,17 +266,13 @@ impl<W: Write> Session<W> {
                 Some(UNSUPPORTED)
             }
             (Call::Unmodelled { .. }, Some(told)) if told.flags & FED != 0 => Some(INJECTED),
+            _ if matches!(event, Event::Inject { .. }) => Some(INJECTED),
             _ => None,
         };
         let half = halves(&name, &shown, None, self.look(tid)).entry;
         let now_ns = self.kernel.now_ns();
         let frame = self.kernel.frames_of(tid).pop();
-        let call_of = call.clone();
-        let outcome = self.take(if parks {
-            Event::Park { task: tid, call: call_of }
-        } else {
-            Event::Call { task: tid, call: call_of }
-        });
+        let outcome = self.take(event.clone());
         if forced || matches!(outcome, Outcome::Refused(_)) {
             return Ok(());
         }

@@ -201,6 +201,13 @@ pub struct Imported {
     pub source: Source,
 }
 
+impl Imported {
+    /// A trace that is in memory.
+    pub fn of_trace(bytes: Vec<u8>) -> Self {
+        Self { file: "memory".to_owned(), format: Format::Trace, source: Source::Trace(bytes) }
+    }
+}
+
 /// Events from a recording, or a trace as it is.
 #[derive(Debug)]
 pub enum Source {

@@ -1,15 +1,15 @@
 //! Events and effects as JSON objects, both ways: the lines of the text twin.
 //!
 //! A call is a request as `drive` takes it. Every other event says with `event` what it is:
-//! `park` (a request too), `resume`, `deliver`, `clock`, `answer`, `signal`, `carry`, `unchosen`,
-//! `incoming` (`network.rs`).
+//! `park` and `inject` (requests too), `resume`, `deliver`, `clock`, `answer`, `signal`, `carry`,
+//! `unchosen`, `incoming` (`network.rs`).
 
 use super::network::{read_incoming, read_outgoing, show_incoming, show_outgoing};
 use super::show::show_call;
 use super::structs::{Fields, read_info, read_status, show_info, show_status};
 use super::text::put_bytes;
 use super::{JsonError, Object, Request, names};
-use tickernel_systems::abi::Signal;
+use tickernel_systems::abi::{Errno, Signal};
 use tickernel_systems::event::{CallId, Effect, Event, HostAnswer, TerminalEnd, Unchosen};
 use tickernel_systems::wire::Bytes;
 
@@ -24,6 +24,12 @@ pub fn show_event(event: &Event<'_>) -> Object {
         Event::Call { task, call } => show_call(*task, call),
         Event::Park { task, call } => {
             let mut object = kind("park");
+            object.append(&mut show_call(*task, call));
+            object
+        }
+        Event::Inject { task, errno, call } => {
+            let mut object = kind("inject");
+            object.insert("error".into(), names::show_errno(*errno));
             object.append(&mut show_call(*task, call));
             object
         }
@@ -105,6 +111,11 @@ pub fn read_event(line: &Request) -> Result<Event<'_>, JsonError> {
     }
     Ok(match line.text("event")? {
         "park" => Event::Park { task: line.number("pid")?, call: line.call()? },
+        "inject" => Event::Inject {
+            task: line.number("pid")?,
+            errno: read_errno(line.object().get("error"))?,
+            call: line.call()?,
+        },
         "resume" => Event::Resume {
             call: CallId(line.number("id")?),
             max_bytes: if line.has("max_bytes") { line.number("max_bytes")? } else { u64::MAX },
@@ -156,11 +167,14 @@ fn read_signal(line: &Request) -> Result<Signal, JsonError> {
     names::signal(value).ok_or_else(|| JsonError::wrong("sig", "the line", "the name of a signal"))
 }
 
+fn read_errno(value: Option<&serde_json::Value>) -> Result<Errno, JsonError> {
+    let errno = value.and_then(names::errno);
+    errno.ok_or_else(|| JsonError::wrong("error", "the line", "the name of an errno"))
+}
+
 fn read_host_answer(line: &Request) -> Result<HostAnswer, JsonError> {
     if let Some(errno) = line.object().get("error") {
-        let errno = names::errno(errno)
-            .ok_or_else(|| JsonError::wrong("error", "the line", "the name of an errno"))?;
-        return Ok(HostAnswer::Error(errno));
+        return Ok(HostAnswer::Error(read_errno(Some(errno))?));
     }
     if let Some(answer) = line.object().get("answer") {
         let inner = answer

@@ -78,7 +78,7 @@ impl Waiting {
     /// Takes note of an event; the name of the call that its outcome is of.
     fn note(&mut self, tick: u64, event: &Event<'_>) -> &'static str {
         match event {
-            Event::Call { call, .. } | Event::Park { call, .. } => {
+            Event::Call { call, .. } | Event::Park { call, .. } | Event::Inject { call, .. } => {
                 if !self.imported {
                     self.waits.insert(tick, call.name());
                 }

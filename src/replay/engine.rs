@@ -87,7 +87,9 @@ impl Open<'_> {
     fn text(&self) -> String {
         let name = String::from_utf8_lossy(self.told.name());
         match Event::get(&mut WireReader::new(&self.event)) {
-            Ok(Event::Call { call, .. } | Event::Park { call, .. }) => call_text(&name, &call),
+            Ok(
+                Event::Call { call, .. } | Event::Park { call, .. } | Event::Inject { call, .. },
+            ) => call_text(&name, &call),
             Ok(_) | Err(_) => name.into_owned(),
         }
     }
@@ -244,7 +246,9 @@ impl Engine {
         }
         let answers = matches!(event, Event::Answer(_));
         let name = match &event {
-            Event::Call { call, .. } | Event::Park { call, .. } => Some(call.name()),
+            Event::Call { call, .. } | Event::Park { call, .. } | Event::Inject { call, .. } => {
+                Some(call.name())
+            }
             _ => None,
         };
         let resumed = match &event {
@@ -343,9 +347,10 @@ impl Engine {
         step: Step<'a>,
     ) -> Option<Open<'a>> {
         let task = match event {
-            Event::Call { task, .. } | Event::Park { task, .. } | Event::Deliver { task, .. } => {
-                *task
-            }
+            Event::Call { task, .. }
+            | Event::Park { task, .. }
+            | Event::Inject { task, .. }
+            | Event::Deliver { task, .. } => *task,
             _ => 0,
         };
         let calls_before = self.report.calls;
@@ -500,7 +505,9 @@ impl Engine {
         result: Result<Answer, Errno>,
     ) -> Result<(), StepError> {
         match event {
-            Event::Call { task, call } | Event::Park { task, call } => {
+            Event::Call { task, call }
+            | Event::Park { task, call }
+            | Event::Inject { task, call, .. } => {
                 let mut verdict = self.judge(open, call, &result)?;
                 if let Some(why) = self.wrong_signals.remove(task) {
                     verdict = Verdict::Mismatched(why);

@@ -66,9 +66,11 @@ fn text(output: Option<&Output>) -> String {
 /// The call of an encoded event and who makes it.
 pub(super) fn call_of(event: &[u8]) -> Option<(u32, String)> {
     match Event::get(&mut WireReader::new(event)) {
-        Ok(Event::Call { task, call } | Event::Park { task, call }) => {
-            Some((task, call_text(call.name(), &call)))
-        }
+        Ok(
+            Event::Call { task, call }
+            | Event::Park { task, call }
+            | Event::Inject { task, call, .. },
+        ) => Some((task, call_text(call.name(), &call))),
         Ok(_) | Err(_) => None,
     }
 }

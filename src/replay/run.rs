@@ -24,6 +24,9 @@ pub struct Options<'a> {
     pub until: Option<u64>,
     /// Go on after a mismatch (the recording's state is kept).
     pub force: bool,
+    /// The limits that the trace names hold even where they are above the default: for a trace of
+    /// one's own, which may then take as much memory as its kernel took.
+    pub own_limits: bool,
     /// Called now and then with the events taken and, if it is known, how many there are.
     pub progress: Option<&'a mut dyn FnMut(u64, Option<u64>)>,
 }
@@ -211,10 +214,15 @@ fn replay_trace<R: Read>(trace: R, options: &mut Options<'_>) -> Result<Run, Rep
     let mut reader = TraceReader::new(trace)?;
     let image = reader.read_image(IMAGE_MAX_BYTES)?;
     let imported = reader.header().imported;
-    let mut kernel = Kernel::restore(&image)?;
+    let kernel = if options.own_limits {
+        Kernel::restore_within(&image, u64::MAX)?
+    } else {
+        let mut kernel = Kernel::restore(&image)?;
+        // What a file from elsewhere says of limits is not to be believed.
+        kernel.cap_limits(&Config::default());
+        kernel
+    };
     drop(image);
-    // What a file from elsewhere says of limits is not to be believed.
-    kernel.cap_limits(&Config::default());
     let format_version = reader.header().format_version;
     let mut engine = Engine::new(kernel, !imported).with_format(format_version);
     let mut damage = None;

@@ -253,7 +253,8 @@ impl<'a> Texts<'a> {
             | Event::Signal { .. }
             | Event::Carry { .. }
             | Event::Unchosen { .. }
-            | Event::Incoming(_) => false,
+            | Event::Incoming(_)
+            | Event::Inject { .. } => false,
         };
         forced && ends
     }

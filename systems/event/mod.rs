@@ -87,6 +87,16 @@ pub enum Event<'a> {
     },
     /// Something comes from the network outside.
     Incoming(Incoming),
+    /// A system call that fails with this errno and does nothing: a fault that an experiment puts
+    /// there, as strace(1) does with `-e inject=SET:error=ERRNO`.
+    Inject {
+        /// Thread id of the speaker.
+        task: u32,
+        /// The error that it gets.
+        errno: Errno,
+        /// What it asks for.
+        call: Call<'a>,
+    },
 }
 
 /// What a socket gets of which nobody said which (ip(7), unix(7), "Autobind feature").
@@ -333,6 +343,10 @@ impl<'a> Wire<'a> for Event<'a> {
                 out.push(29);
                 what.put(out);
             }
+            Event::Inject { task, errno, call } => {
+                (30u8, *task).put_with(out, errno);
+                call.put(out);
+            }
         }
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
@@ -348,6 +362,11 @@ impl<'a> Wire<'a> for Event<'a> {
             27 => Event::Carry { terminal: u32::get(from)?, end: TerminalEnd::get(from)? },
             28 => Event::Unchosen { number: u32::get(from)?, what: Unchosen::get(from)? },
             29 => Event::Incoming(Incoming::get(from)?),
+            30 => Event::Inject {
+                task: u32::get(from)?,
+                errno: Errno::get(from)?,
+                call: Call::get(from)?,
+            },
             _ => return Err(error),
         })
     }

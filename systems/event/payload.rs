@@ -30,6 +30,27 @@ impl Answer {
         Answer { value: 0, payload }
     }
 
+    /// The bytes of read(2) and its like; none if it wrote something else.
+    pub fn bytes(&self) -> &[u8] {
+        if let Payload::Data(bytes) = &self.payload {
+            &bytes.0
+        } else if let Payload::Received(received) = &self.payload {
+            &received.data.0
+        } else {
+            &[]
+        }
+    }
+
+    /// The two descriptors of pipe(2) and socketpair(2).
+    pub const fn fds(&self) -> Option<[i32; 2]> {
+        if let Payload::Fds(fds) = self.payload { Some(fds) } else { None }
+    }
+
+    /// The status of wait4(2).
+    pub const fn status(&self) -> Option<WaitStatus> {
+        if let Payload::Status(status) = self.payload { Some(status) } else { None }
+    }
+
     /// Bytes, their count as the value.
     pub fn data(bytes: Vec<u8>) -> Answer {
         Answer { value: bytes.len() as i64, payload: Payload::Data(Bytes(bytes)) }

@@ -38,6 +38,15 @@ impl Kernel {
     /// # Errors
     /// What is wrong with the bytes.
     pub fn restore(bytes: &[u8]) -> Result<Kernel, RestoreError> {
+        Self::restore_within(bytes, RESTORED_MAX_BYTES)
+    }
+
+    /// The same for a snapshot that may take so many bytes of memory: one that was made here is as
+    /// large as its kernel.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn restore_within(bytes: &[u8], max_bytes: u64) -> Result<Kernel, RestoreError> {
         let mut from = WireReader::new(bytes);
         if from.take(MAGIC.len() as u64).ok() != Some(&MAGIC[..]) {
             return Err(RestoreError::Foreign);
@@ -54,7 +63,7 @@ impl Kernel {
         }
         let start = bytes.len() - from.left();
         let body = body.get(start..).unwrap_or(&[]);
-        let from = &mut WireReader::bounded(body, RESTORED_MAX_BYTES);
+        let from = &mut WireReader::bounded(body, max_bytes);
         let config = Config::get(from)?;
         let (now_ns, tick) = Wire::get(from)?;
         let random = u64::get(from)?;

@@ -4,12 +4,12 @@
 //! `cargo run --example agents`
 
 use std::error::Error;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tickernel::command_registry::CommandDriver;
-use tickernel::import::{Format, Imported, Source};
+use tickernel::import::Imported;
 use tickernel::kernel::{KernelVm, KernelVmConfig, SpawnOptions};
 use tickernel::permissions::{FsOperation, PermissionDecision, Permissions};
+use tickernel::record::TraceBuffer;
 use tickernel::replay::{Options, replay};
 use tickernel::vfs::{
     VfsResult, VirtualDirEntry, VirtualFileSystem, VirtualStat, VirtualUtimeSpec,
@@ -100,19 +100,6 @@ impl VirtualFileSystem for Serial {
     }
 }
 
-/// A recording in memory.
-#[derive(Clone, Default)]
-struct Trace(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Trace {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().map_or(Ok(0), |mut trace| trace.write(bytes))
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The session, its recording and its replay.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let mut config = KernelVmConfig::new("agents");
@@ -127,7 +114,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     };
     let files = Serial { files: tickernel::vfs::MemoryFileSystem::new(), next: 0 };
     let mut vm = KernelVm::new(files, config);
-    let trace = Trace::default();
+    let trace = TraceBuffer::default();
     vm.record_to(trace.clone())?;
 
     // Two drivers: each owns its processes, and neither can touch the other's.
@@ -165,10 +152,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
 
     vm.finish_recording()?;
     let live = vm.digest();
-    let bytes = trace.0.lock().map_err(|_| "the trace is gone")?.clone();
-    println!("{} bytes of trace", bytes.len());
-    let (file, format) = ("memory".to_owned(), Format::Trace);
-    let trace = Imported { file, format, source: Source::Trace(bytes) };
+    println!("{} bytes of trace", trace.bytes().len());
+    let trace = Imported::of_trace(trace.bytes());
     let replayed = replay(trace, &mut Options { force: true, ..Options::default() })?;
     println!("digest {live:016x} live, {} replayed", replayed.report.digest);
     if format!("{live:016x}") == replayed.report.digest {

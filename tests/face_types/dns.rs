@@ -142,67 +142,30 @@ fn record_types_have_the_registrys_numbers() {
     assert_eq!(RecordType::from(999).to_string(), "TYPE999");
 }
 
-/// A name server on this machine that answers a few questions, and `HickoryDnsResolver` before it.
-#[cfg(feature = "dns")]
-mod hickory {
-    use super::*;
-    use std::net::UdpSocket;
-    use tickernel::dns::HickoryDnsResolver;
-
-    /// A server that answers every question of one look-up: 10.1.2.3 for A, an exchanger for MX,
-    /// nothing for the rest. It ends with the test's process.
-    fn config() -> DnsConfig {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let name_servers = vec![socket.local_addr().unwrap()];
-        std::thread::spawn(move || {
-            let mut question = [0; 512];
-            while let Ok((length, from)) = socket.recv_from(&mut question) {
-                let _ = socket.send_to(&answer(&question[..length]), from);
-            }
-        });
-        DnsConfig { name_servers, ..DnsConfig::default() }
-    }
-
-    /// The answer to a message with one question (RFC 1035 section 4).
-    fn answer(question: &[u8]) -> Vec<u8> {
-        let end = 12 + question[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
-        let record: Option<(u8, &[u8])> = match question[end - 3] {
-            1 => Some((1, &[10, 1, 2, 3])),
-            15 => Some((15, b"\0\x0a\x04mail\x02ex\0")),
-            _ => None,
-        };
-        let mut answer = question[..end].to_vec();
-        answer[2..4].copy_from_slice(&[0x81, 0x80]);
-        answer[4..12].copy_from_slice(&[0, 1, 0, u8::from(record.is_some()), 0, 0, 0, 0]);
-        if let Some((kind, data)) = record {
-            answer.extend_from_slice(&[0xc0, 12, 0, kind, 0, 1, 0, 0, 1, 44, 0, data.len() as u8]);
-            answer.extend_from_slice(data);
-        }
-        answer
-    }
-
-    #[test]
-    fn addresses_come_from_the_named_server() {
-        let answer = resolve_dns(&config(), &HickoryDnsResolver, "host.example").unwrap();
-        assert_eq!(answer.addresses(), [ip("10.1.2.3")]);
-    }
-
-    #[test]
-    fn records_come_from_the_named_server() {
-        let resolver = HickoryDnsResolver;
-        let answer = resolve_dns_records(&config(), &resolver, "ex", RecordType::MX).unwrap();
-        let data = RData::MX { preference: 10, exchange: "mail.ex".to_owned() };
-        assert_eq!(answer.records(), [Record::from_rdata("ex", 300, data)]);
-        let error = resolve_dns_records(&config(), &resolver, "ex", RecordType::TXT).unwrap_err();
-        assert_eq!(error.kind(), DnsResolverErrorKind::LookupFailed);
-    }
-
-    #[test]
-    fn an_executor_around_the_call_is_no_obstacle() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let config = config();
-        let answer =
-            runtime.block_on(async { resolve_dns(&config, &HickoryDnsResolver, "host.example") });
-        assert_eq!(answer.unwrap().addresses(), [ip("10.1.2.3")]);
-    }
+#[test]
+fn records_are_shown_as_in_a_zone_file() {
+    let text = |data| Record::from_rdata("n.test", 60, data).to_string();
+    let txt = RData::TXT(vec![b"a \"b\"\\".to_vec(), vec![0, 200], Vec::new()]);
+    assert_eq!(text(txt), r#"n.test 60 TXT "a \"b\"\\" "\000\200" """#);
+    let mx = RData::MX { preference: 10, exchange: "mail.test".to_owned() };
+    assert_eq!(text(mx), "n.test 60 MX 10 mail.test");
+    let target = "host.test".to_owned();
+    let srv = RData::SRV { priority: 1, weight: 2, port: 80, target };
+    assert_eq!(text(srv), "n.test 60 SRV 1 2 80 host.test");
+    assert_eq!(text(RData::A([10, 0, 0, 1].into())), "n.test 60 A 10.0.0.1");
+    assert_eq!(text(RData::AAAA(1.into())), "n.test 60 AAAA ::1");
+    assert_eq!(text(RData::CNAME("o.test".to_owned())), "n.test 60 CNAME o.test");
+    let soa = RData::SOA {
+        mname: "ns.test".to_owned(),
+        rname: "admin.test".to_owned(),
+        serial: 1,
+        refresh: 2,
+        retry: 3,
+        expire: 4,
+        minimum: 5,
+    };
+    assert_eq!(text(soa), "n.test 60 SOA ns.test admin.test 1 2 3 4 5");
+    let record_type = RecordType::Unknown(999);
+    let other = RData::Other { record_type, text: "\\# 0".to_owned() };
+    assert_eq!(text(other), "n.test 60 TYPE999 \\# 0");
 }

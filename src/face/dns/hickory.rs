@@ -12,39 +12,85 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts,
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr;
-use hickory_resolver::{Resolver, TokioResolver};
+use hickory_resolver::{Resolver, ResolverBuilder, TokioResolver};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// How often a server is asked, as hickory-resolver has it: once, and twice again.
+const TRIES: u32 = 3;
 
 /// Asks the name servers of the request, or without any those of the system's configuration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HickoryDnsResolver;
 
+impl HickoryDnsResolver {
+    /// The same that gives up when there is no answer after so long: three tries to a server have
+    /// room in it. Without it a look-up takes what resolv.conf(5) says, by default 5 s a try.
+    pub const fn within(self, limit: Duration) -> TimedDnsResolver {
+        TimedDnsResolver { limit }
+    }
+}
+
+/// [`HickoryDnsResolver::within`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedDnsResolver {
+    limit: Duration,
+}
+
 impl DnsResolver for HickoryDnsResolver {
     fn lookup_ip(&self, request: &DnsLookupRequest) -> Result<Vec<IpAddr>, DnsResolverError> {
-        let what = format!("address {}", request.hostname());
-        look_up(&what, request.name_servers(), async |resolver| {
-            Ok(resolver.lookup_ip(request.hostname()).await?.iter().collect())
-        })
+        addresses(request, None)
     }
 
     fn lookup_records(
         &self,
         request: &DnsRecordLookupRequest,
     ) -> Result<Vec<Record>, DnsResolverError> {
-        let record_type = request.record_type();
-        let what = format!("{record_type} record {}", request.hostname());
-        look_up(&what, request.name_servers(), async |resolver| {
-            let asked = rr::RecordType::from(record_type.number());
-            let answer = resolver.lookup(request.hostname(), asked).await?;
-            Ok(answer.answers().iter().map(record).collect())
-        })
+        records(request, None)
     }
+}
+
+impl DnsResolver for TimedDnsResolver {
+    fn lookup_ip(&self, request: &DnsLookupRequest) -> Result<Vec<IpAddr>, DnsResolverError> {
+        addresses(request, Some(self.limit))
+    }
+
+    fn lookup_records(
+        &self,
+        request: &DnsRecordLookupRequest,
+    ) -> Result<Vec<Record>, DnsResolverError> {
+        records(request, Some(self.limit))
+    }
+}
+
+fn addresses(
+    request: &DnsLookupRequest,
+    limit: Option<Duration>,
+) -> Result<Vec<IpAddr>, DnsResolverError> {
+    let what = format!("address {}", request.hostname());
+    look_up(&what, request.name_servers(), limit, async |resolver| {
+        Ok(resolver.lookup_ip(request.hostname()).await?.iter().collect())
+    })
+}
+
+fn records(
+    request: &DnsRecordLookupRequest,
+    limit: Option<Duration>,
+) -> Result<Vec<Record>, DnsResolverError> {
+    let record_type = request.record_type();
+    let what = format!("{record_type} record {}", request.hostname());
+    look_up(&what, request.name_servers(), limit, async |resolver| {
+        let asked = rr::RecordType::from(record_type.number());
+        let answer = resolver.lookup(request.hostname(), asked).await?;
+        Ok(answer.answers().iter().map(record).collect())
+    })
 }
 
 /// Runs one look-up to its end on a thread of its own.
 fn look_up<T: Send>(
     what: &str,
     name_servers: &[SocketAddr],
+    limit: Option<Duration>,
     ask: impl AsyncFnOnce(TokioResolver) -> Result<T, NetError> + Send,
 ) -> Result<T, DnsResolverError> {
     let failed = |why: String| {
@@ -55,9 +101,16 @@ fn look_up<T: Send>(
             .enable_all()
             .build()
             .map_err(|error| failed(error.to_string()))?;
-        runtime
-            .block_on(async { ask(resolver(name_servers)?).await })
-            .map_err(|error| failed(error.to_string()))
+        let asked = async {
+            let answer = ask(resolver(name_servers, limit)?);
+            match limit {
+                None => answer.await,
+                Some(limit) => {
+                    tokio::time::timeout(limit, answer).await.unwrap_or(Err(NetError::Timeout))
+                }
+            }
+        };
+        runtime.block_on(asked).map_err(|error| failed(error.to_string()))
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -68,10 +121,21 @@ fn look_up<T: Send>(
     })
 }
 
-fn resolver(name_servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
-    if name_servers.is_empty() {
-        return Resolver::builder_tokio()?.build();
+/// The system's resolver, or one of these servers; each try of it has its share of the limit.
+fn resolver(
+    name_servers: &[SocketAddr],
+    limit: Option<Duration>,
+) -> Result<TokioResolver, NetError> {
+    let mut builder =
+        if name_servers.is_empty() { Resolver::builder_tokio()? } else { builder_of(name_servers) };
+    if let Some(limit) = limit {
+        let options = builder.options_mut();
+        options.timeout = options.timeout.min(limit / TRIES);
     }
+    builder.build()
+}
+
+fn builder_of(name_servers: &[SocketAddr]) -> ResolverBuilder<TokioRuntimeProvider> {
     let servers = name_servers.iter().map(|server| {
         let connections =
             [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
@@ -84,7 +148,7 @@ fn resolver(name_servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
     let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
     // The named servers answer, not this machine's files.
     builder.options_mut().use_hosts_file = ResolveHosts::Never;
-    builder.build()
+    builder
 }
 
 fn record(record: &rr::Record) -> Record {

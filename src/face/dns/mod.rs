@@ -9,7 +9,7 @@ mod record;
 mod resolve;
 
 #[cfg(feature = "dns")]
-pub use hickory::HickoryDnsResolver;
+pub use hickory::{HickoryDnsResolver, TimedDnsResolver};
 pub use record::{RData, Record, RecordType};
 pub use resolve::{format_dns_resource, normalize_dns_hostname, resolve_dns, resolve_dns_records};
 

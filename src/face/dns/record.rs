@@ -154,10 +154,43 @@ impl From<IpAddr> for RData {
     }
 }
 
-impl fmt::Display for Record {
-    /// As a line of a zone file has it, but for what it says, which is Rust's.
+impl fmt::Display for RData {
+    /// As a zone file has it (RFC 1035 section 5.1); names are whole, without a dot at their end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {:?}", self.name, self.ttl, self.record_type(), self.data)
+        match self {
+            Self::A(address) => write!(f, "{address}"),
+            Self::AAAA(address) => write!(f, "{address}"),
+            Self::CNAME(name) | Self::NS(name) | Self::PTR(name) => f.write_str(name),
+            Self::MX { preference, exchange } => write!(f, "{preference} {exchange}"),
+            Self::SOA { mname, rname, serial, refresh, retry, expire, minimum } => {
+                write!(f, "{mname} {rname} {serial} {refresh} {retry} {expire} {minimum}")
+            }
+            Self::SRV { priority, weight, port, target } => {
+                write!(f, "{priority} {weight} {port} {target}")
+            }
+            Self::TXT(pieces) => {
+                for (at, piece) in pieces.iter().enumerate() {
+                    f.write_str(if at == 0 { "\"" } else { " \"" })?;
+                    for byte in piece {
+                        match byte {
+                            b'"' | b'\\' => write!(f, "\\{}", char::from(*byte))?,
+                            b' '..=b'~' => write!(f, "{}", char::from(*byte))?,
+                            _ => write!(f, "\\{byte:03}")?,
+                        }
+                    }
+                    f.write_str("\"")?;
+                }
+                Ok(())
+            }
+            Self::Other { text, .. } => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Record {
+    /// As a line of a zone file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.name, self.ttl, self.record_type(), self.data)
     }
 }
 

@@ -281,12 +281,22 @@ impl Session {
         }
     }
 
+    /// A call that is made to fail, of the living or of nobody.
+    fn inject(&mut self, choose: &mut Chooser<'_, '_>) {
+        let task = choose.pick(&[0, 1, 1, 2, 3, 77]);
+        let errno = choose.pick(&[Errno::EIO, Errno::EINTR, Errno::ENOSPC]);
+        if let Some(call) = choose.call(self.face && task == 0) {
+            self.event(Event::Inject { task, errno, call });
+        }
+    }
+
     /// What no wake mode, or nobody, is waiting for.
     fn misplaced(&mut self, choose: &mut Chooser<'_, '_>) {
         let call = CallId(u64::from(choose.byte()));
-        match choose.byte() % 3 {
+        match choose.byte() % 4 {
             0 => self.event(Event::Answer(HostAnswer::Absent)),
             1 => self.event(Event::Resume { call, max_bytes: 1 }),
+            3 => self.inject(choose),
             _ => self.event(Event::Deliver { task: 1, signal: Signal::SIGUSR1 }),
         }
     }
@@ -296,7 +306,9 @@ impl Session {
         let shown = format!("{event:?}");
         let mut resumed = None;
         let asked = match &event {
-            Event::Call { task, call } | Event::Park { task, call } => Asked::of(*task, call),
+            Event::Call { task, call }
+            | Event::Park { task, call }
+            | Event::Inject { task, call, .. } => Asked::of(*task, call),
             Event::Resume { call, .. } => {
                 resumed = Some(*call);
                 let name = self.names.get(call).copied().unwrap_or("");
