@@ -416,8 +416,7 @@ impl Kernel {
         let description = &self.rows[row];
         let (old, target) = (description.flags, description.target);
         // A file of memory is not opened by its file system, which would allow it.
-        let regular =
-            |place: Place| self.fs.pages(place).is_some() && self.fs.seals(place).is_err();
+        let regular = |place: Place| self.fs.pages(place).is_some() && !self.fs.is_memfd(place);
         let direct = match target {
             Target::File(place) => regular(place),
             Target::Pipe(..) => true,

@@ -61,6 +61,11 @@ impl Fs {
         row.is(MOUNT_DETACHED) || mount != self.root.mount && row.at.is_none()
     }
 
+    /// Whether it is a file of memory.
+    pub fn is_memfd(&self, place: Place) -> bool {
+        self.inode(place).is_some_and(|inode| inode.seals.is_some())
+    }
+
     /// F_GET_SEALS.
     ///
     /// # Errors
