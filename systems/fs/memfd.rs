@@ -156,37 +156,6 @@ impl Fs {
         if is_limited && blocks > volume.max_pages { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 
-    /// Keeps room for a range of a file where room is limited (`size` of tmpfs(5)).
-    ///
-    /// # Errors
-    /// `ENOSPC`, `EDQUOT`.
-    pub fn provide(
-        &mut self,
-        caller: &Caller<'_>,
-        place: Place,
-        (offset, len): (u64, u64),
-    ) -> Result<(), Errno> {
-        let volume = self.volume(place);
-        let (Some(inode), Some(pages)) = (self.inode_id(place), self.pages(place)) else {
-            return Ok(());
-        };
-        if !volume.counts_data_only() {
-            return Ok(());
-        }
-        let more = pages.absent(offset, len);
-        if more > self.room_pages(volume) {
-            return Err(Errno::ENOSPC);
-        }
-        if more > self.quota_pages(caller, inode) {
-            return Err(Errno::EDQUOT);
-        }
-        self.describe_kind(place, |kind| {
-            if let Kind::Regular(pages) = kind {
-                pages.reserve(offset, len);
-            }
-        })
-    }
-
     /// Whether the seals let x bits change.
     pub(super) fn mode_is_sealed(&self, inode: InodeId, mode: u32) -> bool {
         (self.inodes.at(inode.0).mode ^ mode) & 0o111 != 0 && self.sealed(inode, F_SEAL_EXEC)

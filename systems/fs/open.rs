@@ -241,6 +241,11 @@ impl Fs {
             _ => {}
         }
         self.permission(caller, place, access)?;
+        if let Node::Proc(node) = place.node
+            && !node.opens_for(caller.proc)
+        {
+            return Err(Errno::EACCES);
+        }
         if flags & O_NOATIME != 0
             && let Some(inode) = self.inode_id(place)
             && !self.owner_or_capable(caller, inode)

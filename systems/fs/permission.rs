@@ -2,7 +2,7 @@
 
 use super::procfs::attributes_of;
 use super::volume::mount_flags::{MOUNT_NODEV, MOUNT_NOEXEC, MOUNT_NOSUID};
-use super::{Caller, Fs, InodeId, Node, Place, ProcNode};
+use super::{Caller, Fs, InodeId, Node, Place};
 use crate::abi::credentials::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
 use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX, S_IXGRP};
 use crate::abi::{Credentials, Errno};
@@ -15,7 +15,7 @@ pub const MAY_WRITE: u32 = 2;
 pub const MAY_READ: u32 = 4;
 
 /// What a check needs to know of a node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attributes {
     /// Type and permission bits.
     pub(super) mode: u32,
@@ -75,12 +75,14 @@ impl Fs {
             }
             Node::Proc(node) => {
                 let shown = attributes_of(caller.proc, node);
-                let changed = match node {
-                    ProcNode::ROOT => self.mounted_volume(place).top_mode,
+                let changed = match node.pid {
+                    0 => self.mounted_volume(place).proc_changes.get(&node.id),
                     _ => None,
                 };
-                let mode = changed.map_or(shown.mode, |mode| shown.mode & S_IFMT | mode);
-                Attributes { mode, ..shown }
+                changed.map_or(shown, |is| {
+                    let mode = shown.mode & S_IFMT | is.mode;
+                    Attributes { mode, uid: is.uid, gid: is.gid }
+                })
             }
         }
     }
@@ -104,6 +106,7 @@ impl Fs {
                 let may = attributes.sysctl_allows(caller.cred, mask);
                 return if may { Ok(()) } else { Err(Errno::EACCES) };
             }
+            Node::Proc(node) if !node.is_shown_to(caller.proc) => return Err(Errno::EACCES),
             Node::Proc(node) => node.lists_descriptors_of(caller.proc),
             Node::Entry(_) => false,
         };
@@ -183,6 +186,11 @@ impl Fs {
         let (above, below) = (self.attributes(caller, directory), self.attributes(caller, victim));
         let owner = caller.cred.fsuid == below.uid || caller.cred.fsuid == above.uid;
         if above.mode & S_ISVTX != 0 && !owner && !caller.cred.capable(CAP_FOWNER) {
+            return Err(Errno::EPERM);
+        }
+        if let Node::Proc(node) = victim.node
+            && node.is_immutable()
+        {
             return Err(Errno::EPERM);
         }
         match (is_dir, below.mode & S_IFMT == S_IFDIR) {

@@ -7,12 +7,13 @@
 use super::PAGE_BYTES;
 use super::inode::{EntryId, id};
 use super::overlay::Layers;
-use super::procfs::ProcNode;
+use super::procfs::{ProcId, ProcNode};
 use super::quota::{QuotaOptions, Quotas};
 use super::usage::{DEFAULT_BYTES, DEFAULT_INODES};
 use crate::abi::flags::makedev;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 id! {
@@ -236,9 +237,22 @@ pub struct Volume {
     pub layers: Option<Box<Layers>>,
     /// What users and groups may take of it.
     pub quotas: Option<Box<Quotas>>,
-    /// The permission bits of the top of a /proc, if somebody has changed them.
-    pub top_mode: Option<u32>,
+    /// What somebody has changed of a /proc's own entries, by what they are.
+    pub proc_changes: BTreeMap<ProcId, ProcChange>,
 }
+
+/// What an entry of /proc was given instead of what it has (chmod(2), chown(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcChange {
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+crate::wire_struct!(ProcChange { mode, uid, gid });
 
 /// What was given when a volume was mounted (mount(2), tmpfs(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,8 +282,8 @@ const HAS_OPTIONS: u8 = 2;
 const HAS_LAYERS: u8 = 4;
 /// What its quotas are follows before them.
 const HAS_QUOTAS: u8 = 8;
-/// The mode of its top follows before these.
-const HAS_TOP_MODE: u8 = 16;
+/// What was changed of a /proc follows before these.
+const HAS_PROC_CHANGES: u8 = 16;
 
 impl<'a> Wire<'a> for Volume {
     fn put(&self, out: &mut Vec<u8>) {
@@ -279,8 +293,8 @@ impl<'a> Wire<'a> for Volume {
         let options = self.options.map_or(0, |_| HAS_OPTIONS);
         let layers = self.layers.as_ref().map_or(0, |_| HAS_LAYERS);
         let quotas = self.quotas.as_ref().map_or(0, |_| HAS_QUOTAS);
-        let top_mode = self.top_mode.map_or(0, |_| HAS_TOP_MODE);
-        out.push(u8::from(self.read_only) | options | layers | quotas | top_mode);
+        let changes = if self.proc_changes.is_empty() { 0 } else { HAS_PROC_CHANGES };
+        out.push(u8::from(self.read_only) | options | layers | quotas | changes);
         self.root.put(out);
         let numbers = [self.inodes, self.max_inodes, self.pages, self.held_bytes, self.max_pages];
         for number in numbers {
@@ -289,8 +303,8 @@ impl<'a> Wire<'a> for Volume {
         if let Some(options) = &self.options {
             options.put(out);
         }
-        if let Some(mode) = self.top_mode {
-            mode.put(out);
+        if changes != 0 {
+            self.proc_changes.iter().map(|(id, is)| (*id, *is)).collect::<Vec<_>>().put(out);
         }
         if let Some(quotas) = &self.quotas {
             quotas.options.put(out);
@@ -305,7 +319,7 @@ impl<'a> Wire<'a> for Volume {
         let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
         let bits = from.byte()?;
         let is_overlay = bits & HAS_LAYERS != 0;
-        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS | HAS_TOP_MODE
+        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS | HAS_PROC_CHANGES
             || is_overlay != (kind == VolumeKind::Overlay)
         {
             return Err(from.error("0 to 31 for what is known of a volume, layers of an overlay"));
@@ -313,9 +327,10 @@ impl<'a> Wire<'a> for Volume {
         let root = Node::get(from)?;
         let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
         let options = if bits & HAS_OPTIONS == 0 { None } else { Some(VolumeOptions::get(from)?) };
-        let top_mode = if bits & HAS_TOP_MODE == 0 { None } else { Some(u32::get(from)?) };
-        if top_mode.is_some_and(|mode| mode > 0o7777) {
-            return Err(from.error("permission bits up to 07777"));
+        let changes = if bits & HAS_PROC_CHANGES == 0 { Vec::new() } else { Vec::get(from)? };
+        let in_order = changes.windows(2).all(|two: &[(ProcId, ProcChange)]| two[0].0 < two[1].0);
+        if !in_order || changes.iter().any(|(_, is)| is.mode > 0o7777) {
+            return Err(from.error("entries of /proc in order, permission bits up to 07777"));
         }
         let quotas = if bits & HAS_QUOTAS == 0 { None } else { Some(QuotaOptions::get(from)?) };
         let layers = if is_overlay { Some(Box::new(Layers::get(from)?)) } else { None };
@@ -335,7 +350,7 @@ impl<'a> Wire<'a> for Volume {
             options,
             layers,
             quotas: quotas.map(|options| Box::new(Quotas::new(options))),
-            top_mode,
+            proc_changes: changes.into_iter().collect(),
         })
     }
 }
@@ -450,7 +465,7 @@ impl Volume {
             options: None,
             layers: None,
             quotas: None,
-            top_mode: None,
+            proc_changes: BTreeMap::new(),
         }
     }
 

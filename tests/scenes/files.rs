@@ -85,16 +85,6 @@ fn again(data: &str) -> Program {
     mounted(data, "MS_REMOUNT")
 }
 
-/// Somebody without capabilities and of no other group than 1000.
-fn nobody(pid: i64) -> Program {
-    let calls = [
-        call("setgroups", json!({"groups": []})),
-        call("setresgid", json!({"rgid": 1000, "egid": 1000, "sgid": 1000})),
-        call("setresuid", json!({"ruid": 1000, "euid": 1000, "suid": 1000})),
-    ];
-    all([fork(), by(pid, all(calls))])
-}
-
 fn set_ids() -> Program {
     let new = |calls: [Program; 8]| all(calls.into_iter().map(|program| by(2, program)));
     let make = |name: &str, fields: Value| call(name, fields);
@@ -165,6 +155,53 @@ fn room() -> Program {
         fstat(3),
         pwrite(4, 20_000, 50_000),
         fstat(4),
+    ])
+}
+
+/// The same on a disk and on a tmpfs without limits: what lies in it, and what cuts it.
+fn room_behind(directory: &str) -> Program {
+    let keep = "FALLOC_FL_KEEP_SIZE";
+    let looks = || all([seek(3, 0, "SEEK_DATA"), seek(3, 0, "SEEK_HOLE"), fstat(3)]);
+    let path = format!("{directory}/f");
+    let ranges = [
+        (keep, 0, 65_536),
+        (keep, 1 << 20, 1000),
+        ("0", 0, 20_000),
+        ("FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE", 4096, 9000),
+        ("FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE", 16_384, 1),
+        ("FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE", 18_000, 5000),
+        ("FALLOC_FL_INSERT_RANGE", 4096, 8192),
+        ("FALLOC_FL_COLLAPSE_RANGE", 0, 8192),
+        ("FALLOC_FL_UNSHARE_RANGE", 0, 4096),
+        (keep, 1, (1 << 44) - 1),
+        ("0", i64::MAX - 1, 2),
+    ];
+    let provide = |(mode, offset, len)| all([fallocate(3, mode, offset, len), looks()]);
+    all([
+        make(&path),
+        provide(ranges[0]),
+        pwrite(3, 5000, 8192),
+        all(ranges[1..].iter().map(|range| provide(*range))),
+        truncate(3, 100_000),
+        looks(),
+        provide(ranges[2]),
+        truncate(3, 100_000),
+        provide((keep, 90_000, 40_000)),
+        open(&path, "O_WRONLY|O_TRUNC"),
+        looks(),
+    ])
+}
+
+/// Room counts against RLIMIT_FSIZE where it makes a file longer, on a tmpfs always.
+fn room_and_limits(directory: &str) -> Program {
+    let limit = json!({"cur": 8192, "max": -1});
+    all([
+        make(&format!("{directory}/f")),
+        call("prlimit64", json!({"target": 0, "resource": "RLIMIT_FSIZE", "new_limit": limit})),
+        fallocate(3, "0", 0, 8192),
+        fallocate(3, "0", 0, 8193),
+        fallocate(3, "FALLOC_FL_KEEP_SIZE", 0, 8193),
+        fstat(3),
     ])
 }
 
@@ -358,6 +395,33 @@ fn changes_in_proc() -> Program {
     ])
 }
 
+/// What is open, and where memory lies, is shown to who may inspect the task.
+fn shown_to_others() -> Program {
+    let names = ["fdinfo", "fdinfo/0", "fd", "maps", "status", "stat", "task", "environ"];
+    let looks = |pid: i64| {
+        let paths = names.map(|name| format!("/proc/{pid}/{name}"));
+        all(paths.map(|path| {
+            let is_dir = ["fdinfo", "fd", "task"].iter().any(|name| path.ends_with(name));
+            let access = call("access", json!({"path": path, "mode": "R_OK"}));
+            // How many links directories have, ours have fewer: not all is there.
+            let look = if is_dir { all([]) } else { stat(&path) };
+            all([look, access, open(&path, "O_RDONLY")])
+        }))
+    };
+    let owners = ["/proc/1/status", "/proc/1", "/proc/1/fdinfo"].map(|path| {
+        let chown = |name: &str| call(name, json!({"path": path, "uid": 7, "gid": 7}));
+        all([chown("lchown"), chmod(path, "0700"), unlink(path)])
+    });
+    all([
+        all(owners),
+        stat("/proc/1/status"),
+        nobody(2),
+        by(2, looks(1)),
+        by(2, looks(2)),
+        looks(2),
+    ])
+}
+
 fn direct() -> Program {
     let counts = [0, 1, 512, 1000, 1024];
     let offsets = [0, 1, 512, 9728, 10_000, 10_240];
@@ -521,6 +585,10 @@ pub(crate) fn scenes() -> Vec<Scene> {
     let mut scenes = vec![
         ("the set-group-ID bit is decided before the umask", set_ids()),
         ("fallocate keeps room", room()),
+        ("room on a disk", room_behind("/tmp")),
+        ("room on a tmpfs", room_behind("/dev/shm")),
+        ("room and limits on a disk", room_and_limits("/tmp")),
+        ("room and limits on a tmpfs", room_and_limits("/dev/shm")),
         ("long links take pages", long_links()),
         ("attributes take of the inodes", attributes_and_inodes()),
         ("limits are changed", limits_again()),
@@ -529,6 +597,7 @@ pub(crate) fn scenes() -> Vec<Scene> {
         ("what is open is linked by its opener", openers()),
         ("removed directories have other ends", removed_directories()),
         ("changes in /proc", changes_in_proc()),
+        ("what is shown to others", shown_to_others()),
         ("O_DIRECT moves blocks", direct()),
         ("RESOLVE_CACHED", cached()),
         ("order of attributes on ext4", attributes_in_order("/tmp/f")),
