@@ -172,7 +172,9 @@ impl Fs {
             flags: self.statfs_flags(place),
             ..Statfs::default()
         };
-        if let (Node::Entry(_), true) = (volume.root, volume.kind != VolumeKind::Ramfs) {
+        if facts.huge_bytes > 0 {
+            statfs.bsize = facts.huge_bytes;
+        } else if let (Node::Entry(_), true) = (volume.root, volume.kind != VolumeKind::Ramfs) {
             // What has no limit shows none.
             if volume.max_pages != UNLIMITED {
                 statfs.blocks = volume.max_pages;

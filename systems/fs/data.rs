@@ -48,6 +48,10 @@ impl Fs {
         let (Some(inode), Some(pages)) = (self.inode_id(place), self.pages(place)) else {
             return Ok(());
         };
+        // None is there.
+        if self.is_huge(place) {
+            return Err(Errno::ENOSPC);
+        }
         let more = pages.absent(offset, len);
         if more > self.room_pages(volume) {
             return Err(Errno::ENOSPC);
@@ -217,7 +221,7 @@ impl Fs {
     /// Sets the size of a regular file, and stamps it even if the size stays the same.
     ///
     /// # Errors
-    /// `EFBIG`, `EINVAL` for what is no regular file.
+    /// `EFBIG`, `EINVAL` for what is no regular file, and for part of a huge page.
     pub fn truncate(
         &mut self,
         caller: &Caller<'_>,
@@ -230,6 +234,10 @@ impl Fs {
         let (old, before) = (pages.size(), pages.taken());
         if size > self.kept_on(place).facts().max_file_bytes && size != old {
             return Err(Errno::EFBIG);
+        }
+        let huge_bytes = self.volume(place).kind.facts().huge_bytes;
+        if huge_bytes > 0 && !size.is_multiple_of(huge_bytes) {
+            return Err(Errno::EINVAL);
         }
         self.may_resize_sealed(inode, old, size)?;
         self.changeable(place, now)?;

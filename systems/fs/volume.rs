@@ -63,10 +63,14 @@ pub enum VolumeKind {
     Ramfs,
     /// Layers seen as one tree (`overlay.rs`).
     Overlay,
+    /// Where files of memory in huge pages of 2 MiB lie; there are no such pages.
+    HugePages,
+    /// The same with pages of 1 GiB.
+    GiganticPages,
 }
 
 crate::wire_enum!(VolumeKind {
-    0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs, 6 Overlay
+    0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs, 6 Overlay, 7 HugePages, 8 GiganticPages
 });
 
 /// What is true of every volume of a kind.
@@ -112,6 +116,9 @@ pub struct KindFacts {
     /// Whether its files can have seals, as files of memory (fcntl(2)); those with a name are
     /// sealed against seals.
     pub has_seals: bool,
+    /// Bytes of a huge page where files are made of these: none is written, and their sizes are
+    /// whole pages (memfd_create(2), `MFD_HUGETLB`). 0 elsewhere.
+    pub huge_bytes: u64,
     /// Whether it needs no device (`nodev` in proc_filesystems(5)).
     pub nodev: bool,
 }
@@ -137,11 +144,21 @@ const TMPFS: KindFacts = KindFacts {
     user_xattrs: true,
     counts_inode_space: true,
     has_seals: true,
+    huge_bytes: 0,
     nodev: true,
+};
+const HUGE_PAGES: KindFacts = KindFacts {
+    name: "hugetlbfs",
+    magic: 0x9584_58f6,
+    has_xattrs: false,
+    user_xattrs: false,
+    counts_inode_space: false,
+    huge_bytes: 2 << 20,
+    ..TMPFS
 };
 
 impl VolumeKind {
-    /// The kinds in the order of proc_filesystems(5).
+    /// The kinds that can be asked for, in the order of proc_filesystems(5).
     pub const ALL: [VolumeKind; 7] = [
         VolumeKind::Tmpfs,
         VolumeKind::Proc,
@@ -175,6 +192,7 @@ impl VolumeKind {
                 user_xattrs: true,
                 counts_inode_space: false,
                 has_seals: false,
+                huge_bytes: 0,
                 nodev: false,
             },
             VolumeKind::Tmpfs => &TMPFS,
@@ -202,6 +220,8 @@ impl VolumeKind {
                 has_seals: false,
                 ..TMPFS
             },
+            VolumeKind::HugePages => &HUGE_PAGES,
+            VolumeKind::GiganticPages => &KindFacts { huge_bytes: 1 << 30, ..HUGE_PAGES },
         }
     }
 }
@@ -449,6 +469,7 @@ impl Volume {
             VolumeKind::Proc => (makedev(0, number), b"proc"),
             VolumeKind::Ramfs => (makedev(0, number), b"ramfs"),
             VolumeKind::Overlay => (makedev(0, number), b"overlay"),
+            VolumeKind::HugePages | VolumeKind::GiganticPages => (makedev(0, number), b"hugetlbfs"),
         };
         Self {
             kind,

@@ -510,6 +510,41 @@ fn huge() -> Program {
     all([all(sizes), long, plain])
 }
 
+/// A file of huge pages on a machine that has none.
+fn huge_and_empty(flags: &str) -> Program {
+    let punch = "FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE";
+    let lengths = [2 << 20, 100, 4 << 20, 5 << 20, 0, 6 << 20];
+    let seeks = ["SEEK_DATA", "SEEK_HOLE", "SEEK_END"].map(|whence| seek(3, 5000, whence));
+    let ranges =
+        [("0", 0, 2 << 20), (punch, 5, 100), (punch, 0, 2 << 20), ("FALLOC_FL_KEEP_SIZE", 0, 1)];
+    let seals = ["F_SEAL_GROW", "F_SEAL_SHRINK", "F_SEAL_WRITE"];
+    let seals = seals.map(|seal| {
+        let resized = [2 << 20, 8 << 20, 100].map(|length| truncate(3, length));
+        all([fcntl(3, "F_ADD_SEALS", seal), all(resized), fallocate(3, punch, 0, 2 << 20)])
+    });
+    let modes = ["0777", "0644"].map(|mode| call("fchmod", json!({"fd": 3, "mode": mode})));
+    let statfs = call("fstatfs", json!({"fd": 3}));
+    all([
+        call("memfd_create", json!({"name": "a", "flags": flags})),
+        statfs,
+        pwrite(3, 1, 0),
+        write(3, ""),
+        all(lengths.map(|length| all([truncate(3, length), fstat(3)]))),
+        pread(3, 3, 100),
+        all(seeks),
+        seek(3, 6 << 20, "SEEK_DATA"),
+        all(ranges.map(|(mode, offset, len)| fallocate(3, mode, offset, len))),
+        set(3, "user.a", 1, "0"),
+        list(3),
+        fcntl(3, "F_SETFL", "O_DIRECT"),
+        open("/proc/self/fd/3", "O_RDWR|O_TRUNC"),
+        truncate(3, 4 << 20),
+        all(modes),
+        all(seals),
+        fstat(3),
+    ])
+}
+
 /// Who is somebody else than before shows nothing of itself.
 fn somebody_else() -> Program {
     let readlink = |path: &str| call("readlink", json!({"path": path, "bufsiz": 100}));
@@ -603,6 +638,8 @@ pub(crate) fn scenes() -> Vec<Scene> {
         ("order of attributes on ext4", attributes_in_order("/tmp/f")),
         ("order of attributes on a tmpfs", attributes_in_order("/dev/shm/f")),
         ("sizes of huge pages", huge()),
+        ("huge pages", huge_and_empty("MFD_HUGETLB|MFD_ALLOW_SEALING")),
+        ("huge pages that do not run", huge_and_empty("MFD_HUGETLB|MFD_NOEXEC_SEAL")),
         ("who became somebody else is not dumpable", somebody_else()),
         ("an access mode of 3", neither_right()),
     ];
