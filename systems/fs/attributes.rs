@@ -252,6 +252,7 @@ impl Fs {
             row.mode &= !S_ISGID;
         }
         row.ctime = now;
+        self.list_follows_mode(inode);
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())

@@ -31,6 +31,10 @@ pub fn allows(cred: &Credentials, (mode, uid, gid): (u32, u32, u32), mask: u32) 
 impl Attributes {
     /// Whether the credentials allow all of `mask`.
     fn allow(&self, cred: &Credentials, mask: u32) -> bool {
+        self.class_allows(cred, mask) || self.is_overridden(cred, mask)
+    }
+
+    fn class_allows(&self, cred: &Credentials, mask: u32) -> bool {
         let class = if cred.fsuid == self.uid {
             self.mode >> 6
         } else if cred.in_group(self.gid) {
@@ -38,9 +42,11 @@ impl Attributes {
         } else {
             self.mode
         };
-        if class & mask == mask {
-            return true;
-        }
+        class & mask == mask
+    }
+
+    /// Whether capabilities allow what the permission bits do not (capabilities(7)).
+    fn is_overridden(&self, cred: &Credentials, mask: u32) -> bool {
         if self.mode & S_IFMT == S_IFDIR {
             let search = mask & MAY_WRITE == 0 && cred.capable(CAP_DAC_READ_SEARCH);
             return search || cred.capable(CAP_DAC_OVERRIDE);
@@ -108,7 +114,14 @@ impl Fs {
             }
             Node::Proc(node) if !node.is_shown_to(caller.proc) => return Err(Errno::EACCES),
             Node::Proc(node) => node.lists_descriptors_of(caller.proc),
-            Node::Entry(_) => false,
+            Node::Entry(entry) => {
+                let inode = self.entry(entry).inode;
+                if let Some(allowed) = self.acl_allows(inode, caller.cred, mask) {
+                    let may = allowed || attributes.is_overridden(caller.cred, mask);
+                    return if may { Ok(()) } else { Err(Errno::EACCES) };
+                }
+                false
+            }
         };
         if own || attributes.allow(caller.cred, mask) { Ok(()) } else { Err(Errno::EACCES) }
     }
@@ -140,10 +153,11 @@ impl Fs {
 
     /// Checks that a directory may be searched: at once if all may.
     pub(super) fn may_search(&self, caller: &Caller<'_>, place: Place) -> Result<(), Errno> {
-        if let Node::Entry(entry) = place.node
-            && self.inodes.at(self.entry(entry).inode.0).mode & 0o111 == 0o111
-        {
-            return Ok(());
+        if let Node::Entry(entry) = place.node {
+            let inode = self.inodes.at(self.entry(entry).inode.0);
+            if inode.mode & 0o111 == 0o111 && inode.xattrs.is_none() {
+                return Ok(());
+            }
         }
         self.permission(caller, place, MAY_EXEC)
     }
