@@ -287,7 +287,7 @@ impl Kernel {
     /// EINVAL for what O_DIRECT cannot move: parts of the blocks of a disk (open(2), NOTES). Behind
     /// the end there is nothing to move.
     #[inline]
-    fn check_direct(
+    pub(super) fn check_direct(
         &self,
         row: DescriptionRow,
         (offset, count): (u64, u64),

@@ -100,6 +100,8 @@ impl Kernel {
         let (source, target) = (source as u64, target as u64);
         let mut moved = 0;
         if count > 0 {
+            self.check_direct(from, (source, count), false)?;
+            self.check_direct_pages(to, source, (target, count))?;
             let data = self.fs.read(from_place, source, count.min(MAX_FILE_BYTES))?;
             if !data.is_empty() {
                 self.fs.tell_of_open(from_place, IN_ACCESS);
@@ -270,7 +272,13 @@ impl Kernel {
         }
         let mut sent = 0;
         while sent < count {
-            let data = match self.read_pages(task, place, at + sent, count - sent, PIPE_SLOTS) {
+            let part = (count - sent).min(u64::from(PIPE_SLOTS) * PAGE_BYTES);
+            let read = self.check_direct(from, (at + sent, part), false).map_err(Stop::from);
+            let read = match read {
+                Ok(()) => self.read_pages(task, place, at + sent, count - sent, PIPE_SLOTS),
+                Err(stop) => Err(stop),
+            };
+            let data = match read {
                 Ok(data) if data.is_empty() => break,
                 Ok(data) => data,
                 Err(_) if sent > 0 => break,
@@ -278,7 +286,11 @@ impl Kernel {
             };
             let wrote = match self.rows[to].target {
                 Target::File(place) if self.takes_pages(place) => {
-                    self.write_on(task, place, out_start + sent, &data)
+                    let range = (out_start + sent, data.len() as u64);
+                    match self.check_direct_pages(to, at + sent, range) {
+                        Ok(()) => self.write_on(task, place, out_start + sent, &data),
+                        Err(errno) => Err(errno.into()),
+                    }
                 }
                 Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
                     Err(Errno::EINVAL.into())
@@ -298,6 +310,23 @@ impl Kernel {
             self.rows[to].offset = out_start + sent;
         }
         Ok(self.sent(sending, sent))
+    }
+
+    /// EINVAL for what O_DIRECT cannot write of the pages of another file, whose bytes from an
+    /// offset on lie in them as there: each of their parts is written of its own.
+    fn check_direct_pages(
+        &self,
+        to: DescriptionRow,
+        at: u64,
+        (offset, count): (u64, u64),
+    ) -> Result<(), Errno> {
+        self.check_direct(to, (offset, count), true)?;
+        let Target::File(place) = self.rows[to].target else { return Ok(()) };
+        let block = self.fs.kept_on(place).facts().direct_bytes;
+        let is_one = at % PAGE_BYTES + count <= PAGE_BYTES;
+        let is_direct = self.rows[to].flags & O_DIRECT != 0;
+        let is_right = !is_direct || is_one || at.is_multiple_of(block);
+        if is_right { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     /// The file that is read counts as read, unless it was opened with O_NOATIME.
