@@ -1,8 +1,8 @@
 //! fallocate(2): room for a range, holes, zeros, ranges taken out and put in.
 //!
 //! Owns Linux's order of checks, and which modes a kind of file system has: ext4 all but unsharing
-//! and written zeros (which need a disk that can), tmpfs room and holes. Room that is only kept is a
-//! hole, as lseek(2) sees it, and counts as data does, also behind the end of the file until that
+//! and written zeros (which need a disk that can), tmpfs room and holes. Room that is only kept is
+//! a hole, as lseek(2) sees it, and counts as data does, also behind the end of the file until that
 //! is set. Where it is not all there none is kept: ext4 keeps what there was, and ENOSPC with it.
 
 use super::io::Thing;

@@ -272,37 +272,14 @@ impl Kernel {
         }
         let mut sent = 0;
         while sent < count {
-            let part = (count - sent).min(u64::from(PIPE_SLOTS) * PAGE_BYTES);
-            let read = self.check_direct(from, (at + sent, part), false).map_err(Stop::from);
-            let read = match read {
-                Ok(()) => self.read_pages(task, place, at + sent, count - sent, PIPE_SLOTS),
-                Err(stop) => Err(stop),
-            };
-            let data = match read {
-                Ok(data) if data.is_empty() => break,
-                Ok(data) => data,
-                Err(_) if sent > 0 => break,
-                Err(stop) => return Err(stop),
-            };
-            let wrote = match self.rows[to].target {
-                Target::File(place) if self.takes_pages(place) => {
-                    let range = (out_start + sent, data.len() as u64);
-                    match self.check_direct_pages(to, at + sent, range) {
-                        Ok(()) => self.write_on(task, place, out_start + sent, &data),
-                        Err(errno) => Err(errno.into()),
-                    }
-                }
-                Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
-                    Err(Errno::EINVAL.into())
-                }
-            };
-            let wrote = match wrote {
-                Ok(answer) => answer.value as u64,
+            let left = (at + sent, count - sent);
+            let (wrote, had) = match self.send_part(task, sending, place, left, out_start + sent) {
+                Ok(part) => part,
                 Err(_) if sent > 0 => break,
                 Err(stop) => return Err(stop),
             };
             sent += wrote;
-            if wrote < data.len() as u64 {
+            if wrote < had || had == 0 {
                 break;
             }
         }
@@ -310,6 +287,33 @@ impl Kernel {
             self.rows[to].offset = out_start + sent;
         }
         Ok(self.sent(sending, sent))
+    }
+
+    /// A part of what is sent to a file: what was written, and what there was.
+    fn send_part(
+        &mut self,
+        task: TaskRow,
+        Sending { from, to, .. }: Sending,
+        place: Place,
+        (at, left): (u64, u64),
+        out: u64,
+    ) -> Result<(u64, u64), Stop> {
+        let part = left.min(u64::from(PIPE_SLOTS) * PAGE_BYTES);
+        self.check_direct(from, (at, part), false)?;
+        let data = self.read_pages(task, place, at, left, PIPE_SLOTS)?;
+        if data.is_empty() {
+            return Ok((0, 0));
+        }
+        let length = data.len() as u64;
+        match self.rows[to].target {
+            Target::File(place) if self.takes_pages(place) => {
+                self.check_direct_pages(to, at, (out, length))?;
+                Ok((self.write_on(task, place, out, &data)?.value as u64, length))
+            }
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                Err(Errno::EINVAL.into())
+            }
+        }
     }
 
     /// EINVAL for what O_DIRECT cannot write of the pages of another file, whose bytes from an

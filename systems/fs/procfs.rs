@@ -541,7 +541,8 @@ pub(super) fn attributes_of(view: &dyn ProcView, node: ProcNode) -> Attributes {
 /// Where `mounts` leads.
 const MOUNTS_TARGET: &[u8] = b"self/mounts";
 
-/// `st_size`: `mounts` says how long its target is, links to descriptors say 64, their directory how many there are, the rest nothing.
+/// `st_size`: `mounts` says how long its target is, links to descriptors say 64, their directory
+/// how many there are, the rest nothing.
 pub(super) fn size(view: &dyn ProcView, node: ProcNode) -> u64 {
     match node.id {
         ProcId::FdNumber => 64,
