@@ -450,6 +450,40 @@ fn direct() -> Program {
     ])
 }
 
+/// What is moved between files without a buffer of the program's.
+fn direct_without_buffer() -> Program {
+    let offsets = [0, 1, 256, 512, 3840, 4096];
+    let sent = offsets.map(|at| {
+        let counts = [1, 512, 1000, 4096, 8192];
+        all(counts.map(|count| all([seek(4, 0, "SEEK_SET"), sendfile(4, 3, at, count)])))
+    });
+    let from = offsets.map(|at| all([512, 1000].map(|count| sendfile(3, 5, at, count))));
+    let copy = |offset: i64, len: i64| {
+        let fields =
+            json!({"fd_in": 5, "off_in": offset, "fd_out": 4, "off_out": offset, "len": len});
+        call("copy_file_range", fields)
+    };
+    let query = |fd: i64, other: i64| fcntl(fd, "F_DUPFD_QUERY", other);
+    all([
+        make("/tmp/f"),
+        pwrite(3, 20_000, 0),
+        call("open", json!({"path": "/tmp/g", "flags": "O_RDWR|O_CREAT|O_DIRECT", "mode": "0600"})),
+        open("/tmp/f", "O_RDONLY|O_DIRECT"),
+        all(sent),
+        seek(3, 0, "SEEK_SET"),
+        all(from),
+        copy(0, 1),
+        copy(1, 512),
+        copy(512, 512),
+        fstat(4),
+        call("dup", json!({"oldfd": 3})),
+        query(3, 6),
+        query(3, 5),
+        query(3, 99),
+        query(99, 3),
+    ])
+}
+
 fn cached() -> Program {
     let ask = |path: &str, flags: &str, resolve: &str| {
         let resolve = format!("RESOLVE_CACHED{resolve}");
@@ -634,6 +668,7 @@ pub(crate) fn scenes() -> Vec<Scene> {
         ("changes in /proc", changes_in_proc()),
         ("what is shown to others", shown_to_others()),
         ("O_DIRECT moves blocks", direct()),
+        ("O_DIRECT without a buffer", direct_without_buffer()),
         ("RESOLVE_CACHED", cached()),
         ("order of attributes on ext4", attributes_in_order("/tmp/f")),
         ("order of attributes on a tmpfs", attributes_in_order("/dev/shm/f")),
