@@ -445,3 +445,75 @@ fn the_face_is_spoken_by_pid_0_in_its_profile() {
     ];
     assert_eq!(answers, expected);
 }
+
+/// What the last request of some tells of a file.
+fn stat_after(requests: &[&str]) -> Value {
+    let mut drive = Drive::new(Default::default());
+    let mut last = Vec::new();
+    for request in requests {
+        last = drive.answer(request.as_bytes());
+        assert!(last.iter().all(|line| !line.contains_key("error")), "{request}: {last:?}");
+    }
+    last.pop().and_then(|mut line| line.remove("stat")).expect("a stat")
+}
+
+/// As Linux 6.18 answered; beside it such a test would change the machine's own /proc.
+#[test]
+fn an_entry_of_proc_keeps_the_mode_and_owner_that_it_is_given() {
+    let stat = r#"{"pid":1,"call":"lstat","path":"/proc/uptime"}"#;
+    let mode = r#"{"pid":1,"call":"chmod","path":"/proc/uptime","mode":"06750"}"#;
+    let owner = r#"{"pid":1,"call":"chown","path":"/proc/uptime","uid":5,"gid":-1}"#;
+    let [before, changed, owned] =
+        [&[stat][..], &[mode, stat], &[mode, owner, stat]].map(stat_after);
+    assert_eq!((&before["mode"], &before["uid"]), (&0o444.into(), &0.into()));
+    assert_eq!((&changed["mode"], &changed["uid"]), (&0o6750.into(), &0.into()));
+    assert_eq!((&owned["mode"], &owned["uid"]), (&0o750.into(), &5.into()));
+    let link = r#"{"pid":1,"call":"lchown","path":"/proc/mounts","uid":-1,"gid":7}"#;
+    let mounts = stat_after(&[link, r#"{"pid":1,"call":"lstat","path":"/proc/mounts"}"#]);
+    assert_eq!((&mounts["gid"], &mounts["size"]), (&7.into(), &11.into()));
+    // A task's are its user's at the next look, and those below /proc/sys are nobody's to change.
+    let task = r#"{"pid":1,"call":"chown","path":"/proc/1/status","uid":5,"gid":5}"#;
+    let status = stat_after(&[task, r#"{"pid":1,"call":"lstat","path":"/proc/1/status"}"#]);
+    assert_eq!(status["uid"], 0);
+    follow(
+        r#"
+        > {"pid":1,"call":"chown","path":"/proc/sys/kernel/ostype","uid":5,"gid":-1}
+        {"err":"EPERM"}
+        > {"pid":1,"call":"chmod","path":"/proc/sys/kernel/ostype","mode":"0600"}
+        {"err":"EPERM"}
+        "#,
+    );
+}
+
+/// What ext4 and a tmpfs of Linux 6.18 showed of the same calls.
+#[test]
+fn room_that_is_kept_counts_in_blocks() {
+    let ranges: [(u32, u64, u64, u64); 8] = [
+        (1, 0, 65_536, 128),
+        (1, 100_000, 1, 136),
+        (0, 0, 200_000, 392),
+        (3, 4096, 4096, 384),
+        (3, 100, 200, 384),
+        (3, 10_000, 10_000, 376),
+        (1, 190_000, 100_000, 552),
+        (3, 250_000, 1_000_000, 552),
+    ];
+    for (directory, last) in [("/tmp", 552), ("/dev/shm", 480)] {
+        let open = format!(
+            r#"{{"pid":1,"call":"open","path":"{directory}/f","flags":"O_RDWR|O_CREAT","mode":0}}"#
+        );
+        let mut requests = vec![open];
+        for (at, (mode, offset, len, blocks)) in ranges.into_iter().enumerate() {
+            let range = format!(r#""mode":{mode},"offset":{offset},"len":{len}"#);
+            requests.push(format!(r#"{{"pid":1,"call":"fallocate","fd":3,{range}}}"#));
+            requests.push(r#"{"pid":1,"call":"fstat","fd":3}"#.into());
+            let asked: Vec<&str> = requests.iter().map(String::as_str).collect();
+            let expected = if at == ranges.len() - 1 { last } else { blocks };
+            assert_eq!(stat_after(&asked)["blocks"], expected, "{directory}: {asked:?}");
+        }
+        requests.push(r#"{"pid":1,"call":"ftruncate","fd":3,"length":8197}"#.into());
+        requests.push(r#"{"pid":1,"call":"fstat","fd":3}"#.into());
+        let asked: Vec<&str> = requests.iter().map(String::as_str).collect();
+        assert_eq!(stat_after(&asked)["blocks"], 16);
+    }
+}

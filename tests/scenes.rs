@@ -10,6 +10,8 @@ mod host;
 #[path = "lockstep/ours.rs"]
 mod ours;
 
+#[path = "scenes/deliberate.rs"]
+mod deliberate;
 #[path = "scenes/files.rs"]
 mod files;
 #[path = "scenes/internet.rs"]
@@ -47,6 +49,11 @@ fn signals_of_input_and_output() {
 #[test]
 fn corners_of_files() {
     play(files::scenes());
+}
+
+#[test]
+fn what_differs_on_purpose() {
+    deliberate::play();
 }
 
 #[test]

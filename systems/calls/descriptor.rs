@@ -343,12 +343,19 @@ impl Kernel {
             FcntlArg::Lock(_) | FcntlArg::Owner(_) => 0,
         };
         if self.rows[row].flags & O_PATH != 0
-            && !matches!(cmd, F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD | F_GETFL)
+            && !matches!(
+                cmd,
+                F_DUPFD | F_DUPFD_CLOEXEC | F_DUPFD_QUERY | F_GETFD | F_SETFD | F_GETFL
+            )
         {
             return Err(Errno::EBADF.into());
         }
         match cmd {
             F_DUPFD | F_DUPFD_CLOEXEC => self.dup_from(task, slot, number, cmd == F_DUPFD_CLOEXEC),
+            F_DUPFD_QUERY => {
+                let other = self.fd(task, number as i32)?.description;
+                Ok(Answer::value(i64::from(other == row)))
+            }
             F_GETFD => Ok(Answer::value(i64::from(slot.cloexec))),
             F_SETFD => {
                 let files = self.rows[task].files;
@@ -416,8 +423,7 @@ impl Kernel {
         let description = &self.rows[row];
         let (old, target) = (description.flags, description.target);
         // A file of memory is not opened by its file system, which would allow it.
-        let regular =
-            |place: Place| self.fs.pages(place).is_some() && self.fs.seals(place).is_err();
+        let regular = |place: Place| self.fs.pages(place).is_some() && !self.fs.is_memfd(place);
         let direct = match target {
             Target::File(place) => regular(place),
             Target::Pipe(..) => true,

@@ -1,8 +1,9 @@
 //! fallocate(2): room for a range, holes, zeros, ranges taken out and put in.
 //!
 //! Owns Linux's order of checks, and which modes a kind of file system has: ext4 all but unsharing
-//! and written zeros (which need a disk that can), tmpfs room and holes. Room that is only reserved
-//! is a hole, as lseek(2) sees it, and costs nothing but where room was limited (tmpfs(5), `size`).
+//! and written zeros (which need a disk that can), tmpfs room and holes. Room that is only kept is
+//! a hole, as lseek(2) sees it, and counts as data does, also behind the end of the file until that
+//! is set. Where it is not all there none is kept: ext4 keeps what there was, and ENOSPC with it.
 
 use super::io::Thing;
 use crate::abi::Errno;
@@ -110,7 +111,14 @@ impl Kernel {
         let size = self.end_of(place);
         let now = self.stamp();
         match mode & !FALLOC_FL_KEEP_SIZE {
-            FALLOC_FL_PUNCH_HOLE => self.fs.punch(place, range.offset, range.len, now),
+            FALLOC_FL_PUNCH_HOLE => {
+                // What reaches beyond the end takes all of its page, and no room behind that.
+                let behind = size.next_multiple_of(PAGE_BYTES);
+                let end = if range.end() > size { behind } else { range.end() };
+                if range.offset < size {
+                    self.fs.punch(place, range.offset, end - range.offset, now);
+                }
+            }
             FALLOC_FL_COLLAPSE_RANGE => {
                 range.check_pages()?;
                 if range.end() >= size {
@@ -129,11 +137,22 @@ impl Kernel {
                 self.fs.shift(place, Shift::In, (range.offset, range.len))?;
             }
             zero => {
-                if mode & FALLOC_FL_KEEP_SIZE == 0 && range.end() > size {
-                    self.truncate_place(task, place, range.end())?;
+                let grows = mode & FALLOC_FL_KEEP_SIZE == 0 && range.end() > size;
+                if grows {
+                    self.check_file_size(task, range.end())?;
+                }
+                {
+                    caller!(self, task => caller);
+                    self.fs.provide(&caller, place, (range.offset, range.len))?;
                 }
                 if zero == FALLOC_FL_ZERO_RANGE {
                     self.fs.punch(place, range.offset, range.len, now);
+                    // There was room for it before.
+                    caller!(self, task => caller);
+                    self.fs.provide(&caller, place, (range.offset, range.len))?;
+                }
+                if grows {
+                    self.truncate_place(task, place, range.end())?;
                 }
             }
         }
@@ -156,11 +175,15 @@ impl Kernel {
             self.fs.punch(place, range.offset, range.len, now);
             return Ok(Answer::default());
         }
-        let keeps = mode & FALLOC_FL_KEEP_SIZE != 0;
+        let grows = range.end() > self.end_of(place);
+        // tmpfs minds the limit even where the size stays.
+        if grows {
+            self.check_file_size(task, range.end())?;
+        }
         self.fs.may_provide(place, (range.offset, range.len))?;
         caller!(self, task => caller);
         self.fs.provide(&caller, place, (range.offset, range.len))?;
-        if !keeps && range.end() > self.end_of(place) {
+        if mode & FALLOC_FL_KEEP_SIZE == 0 && grows {
             return self.truncate_place(task, place, range.end());
         }
         Ok(Answer::default())

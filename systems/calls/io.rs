@@ -287,7 +287,7 @@ impl Kernel {
     /// EINVAL for what O_DIRECT cannot move: parts of the blocks of a disk (open(2), NOTES). Behind
     /// the end there is nothing to move.
     #[inline]
-    fn check_direct(
+    pub(super) fn check_direct(
         &self,
         row: DescriptionRow,
         (offset, count): (u64, u64),
@@ -366,6 +366,7 @@ impl Kernel {
             Thing::Other => Err(Errno::EINVAL.into()),
             Thing::Proc => Err(Errno::EINVAL.into()),
             Thing::Device(rdev) => write_device(rdev, data),
+            Thing::File if self.fs.is_huge(place) => Err(Errno::EINVAL.into()),
             Thing::File => {
                 let data = self.cut_to_limit(task, offset, data)?;
                 let now = self.stamp();
@@ -477,6 +478,11 @@ impl Kernel {
         }
         let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
         let pages = self.fs.pages(place).ok_or(Errno::ENXIO)?;
+        // What lies where in huge pages is not told: all is data.
+        if self.fs.is_huge(place) {
+            let found = if whence == SEEK_DATA { from } else { size };
+            return if from < size { Ok(found) } else { Err(Errno::ENXIO) };
+        }
         let found = if whence == SEEK_DATA { pages.seek_data(from) } else { pages.seek_hole(from) };
         found.ok_or(Errno::ENXIO)
     }

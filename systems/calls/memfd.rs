@@ -1,10 +1,11 @@
 //! memfd_create(2), and F_ADD_SEALS and F_GET_SEALS of fcntl(2). What the file is lies in
-//! `fs/memfd.rs`. Not here: huge pages (`MFD_HUGETLB` makes an ordinary file).
+//! `fs/memfd.rs`.
 
 use crate::abi::Errno;
 use crate::abi::flags::*;
 use crate::components::Target;
 use crate::event::{Answer, Path};
+use crate::fs::VolumeKind;
 use crate::kernel::{CallResult, Kernel};
 use crate::procview::caller;
 use crate::rows::{DescriptionRow, TaskRow};
@@ -26,15 +27,18 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let fd = self.free_fd(task, 0)?;
-        // Sizes of huge pages that the machine has: its usual one, 2 MiB, 1 GiB.
-        if flags & MFD_HUGETLB != 0 && !matches!(flags >> 26, 0 | 21 | 30) {
-            return Err(Errno::ENODEV.into());
-        }
+        // Sizes of huge pages that the machine knows: its usual one, 2 MiB, 1 GiB.
+        let kind = match flags >> 26 {
+            _ if flags & MFD_HUGETLB == 0 => VolumeKind::Tmpfs,
+            0 | 21 => VolumeKind::HugePages,
+            30 => VolumeKind::GiganticPages,
+            _ => return Err(Errno::ENODEV.into()),
+        };
         self.room_for_descriptions(1, 0)?;
         let file = match flags & (MFD_NOEXEC_SEAL | MFD_ALLOW_SEALING) {
-            0 => (0o777, F_SEAL_SEAL),
-            MFD_ALLOW_SEALING => (0o777, 0),
-            _ => (0o666, F_SEAL_EXEC),
+            0 => (kind, 0o777, F_SEAL_SEAL),
+            MFD_ALLOW_SEALING => (kind, 0o777, 0),
+            _ => (kind, 0o666, F_SEAL_EXEC),
         };
         let now = self.stamp();
         let place = {

@@ -121,7 +121,10 @@ impl Kernel {
         match kind {
             VolumeKind::Ext4 => return Err(self.device_error(task, source)),
             // They are where they are and nowhere else.
-            VolumeKind::Devtmpfs | VolumeKind::Devpts => return Err(Errno::ENODEV),
+            VolumeKind::Devtmpfs
+            | VolumeKind::Devpts
+            | VolumeKind::HugePages
+            | VolumeKind::GiganticPages => return Err(Errno::ENODEV),
             VolumeKind::Tmpfs | VolumeKind::Ramfs | VolumeKind::Proc | VolumeKind::Overlay => {}
         }
         let source = source.unwrap_or(b"none");

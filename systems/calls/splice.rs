@@ -37,6 +37,9 @@ pub(crate) struct Splicing {
 /// How a try ended that did not fail: with so many bytes moved, or it must wait.
 pub(super) type Tried = Result<Option<u64>, Stop>;
 
+/// How much a read without a cache puts into a pipe at once.
+const MAX_DIRECT_BYTES: u64 = 16 * crate::fs::PAGE_BYTES;
+
 impl Kernel {
     /// splice(2).
     pub(crate) fn splice(
@@ -85,6 +88,7 @@ impl Kernel {
             (None, Some(_)) => {
                 let own = self.file_offset(from, input.1)?;
                 verify_area(own, len)?;
+                self.check_direct(from, (own as u64, len.min(MAX_DIRECT_BYTES)), false)?;
                 input.1.map(|_| own as u64)
             }
         };

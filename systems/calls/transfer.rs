@@ -100,6 +100,8 @@ impl Kernel {
         let (source, target) = (source as u64, target as u64);
         let mut moved = 0;
         if count > 0 {
+            self.check_direct(from, (source, count), false)?;
+            self.check_direct_pages(to, source, (target, count))?;
             let data = self.fs.read(from_place, source, count.min(MAX_FILE_BYTES))?;
             if !data.is_empty() {
                 self.fs.tell_of_open(from_place, IN_ACCESS);
@@ -270,27 +272,14 @@ impl Kernel {
         }
         let mut sent = 0;
         while sent < count {
-            let data = match self.read_pages(task, place, at + sent, count - sent, PIPE_SLOTS) {
-                Ok(data) if data.is_empty() => break,
-                Ok(data) => data,
-                Err(_) if sent > 0 => break,
-                Err(stop) => return Err(stop),
-            };
-            let wrote = match self.rows[to].target {
-                Target::File(place) if self.takes_pages(place) => {
-                    self.write_on(task, place, out_start + sent, &data)
-                }
-                Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
-                    Err(Errno::EINVAL.into())
-                }
-            };
-            let wrote = match wrote {
-                Ok(answer) => answer.value as u64,
+            let left = (at + sent, count - sent);
+            let (wrote, had) = match self.send_part(task, sending, place, left, out_start + sent) {
+                Ok(part) => part,
                 Err(_) if sent > 0 => break,
                 Err(stop) => return Err(stop),
             };
             sent += wrote;
-            if wrote < data.len() as u64 {
+            if wrote < had || had == 0 {
                 break;
             }
         }
@@ -298,6 +287,50 @@ impl Kernel {
             self.rows[to].offset = out_start + sent;
         }
         Ok(self.sent(sending, sent))
+    }
+
+    /// A part of what is sent to a file: what was written, and what there was.
+    fn send_part(
+        &mut self,
+        task: TaskRow,
+        Sending { from, to, .. }: Sending,
+        place: Place,
+        (at, left): (u64, u64),
+        out: u64,
+    ) -> Result<(u64, u64), Stop> {
+        let part = left.min(u64::from(PIPE_SLOTS) * PAGE_BYTES);
+        self.check_direct(from, (at, part), false)?;
+        let data = self.read_pages(task, place, at, left, PIPE_SLOTS)?;
+        if data.is_empty() {
+            return Ok((0, 0));
+        }
+        let length = data.len() as u64;
+        match self.rows[to].target {
+            Target::File(place) if self.takes_pages(place) => {
+                self.check_direct_pages(to, at, (out, length))?;
+                Ok((self.write_on(task, place, out, &data)?.value as u64, length))
+            }
+            Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
+                Err(Errno::EINVAL.into())
+            }
+        }
+    }
+
+    /// EINVAL for what O_DIRECT cannot write of the pages of another file, whose bytes from an
+    /// offset on lie in them as there: each of their parts is written of its own.
+    fn check_direct_pages(
+        &self,
+        to: DescriptionRow,
+        at: u64,
+        (offset, count): (u64, u64),
+    ) -> Result<(), Errno> {
+        self.check_direct(to, (offset, count), true)?;
+        let Target::File(place) = self.rows[to].target else { return Ok(()) };
+        let block = self.fs.kept_on(place).facts().direct_bytes;
+        let is_one = at % PAGE_BYTES + count <= PAGE_BYTES;
+        let is_direct = self.rows[to].flags & O_DIRECT != 0;
+        let is_right = !is_direct || is_one || at.is_multiple_of(block);
+        if is_right { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     /// The file that is read counts as read, unless it was opened with O_NOATIME.

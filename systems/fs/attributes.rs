@@ -1,22 +1,23 @@
 //! What an inode says of itself and how that is changed: stat(2), chmod(2), chown(2), utimensat(2),
 //! statfs(2).
 
-use super::permission::in_group_or_capable;
+use super::permission::{Attributes, in_group_or_capable};
 use super::procfs;
 use super::usage::INODE_SPACE;
-use super::volume::UNLIMITED;
 use super::volume::mount_flags::{
     MOUNT_NOATIME, MOUNT_NODEV, MOUNT_NODIRATIME, MOUNT_NOEXEC, MOUNT_NOSUID, MOUNT_NOSYMFOLLOW,
     MOUNT_READ_ONLY, MOUNT_STRICTATIME,
 };
+use super::volume::{ProcChange, UNLIMITED};
 use super::{
     Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, ProcNode, VolumeKind,
 };
 use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::abi::flags::{
     IN_ACCESS, IN_ATTRIB, IN_MODIFY, MS_MANDLOCK, MS_SYNCHRONOUS, S_IFDIR, S_IFLNK, S_IFMT,
-    S_ISGID, ST_MANDLOCK, ST_NOATIME, ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID,
-    ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME, ST_SYNCHRONOUS, ST_VALID, UTIME_NOW, UTIME_OMIT,
+    S_IFREG, S_ISGID, S_ISUID, S_IXGRP, ST_MANDLOCK, ST_NOATIME, ST_NODEV, ST_NODIRATIME,
+    ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY, ST_RELATIME, ST_SYNCHRONOUS, ST_VALID,
+    UTIME_NOW, UTIME_OMIT,
 };
 use crate::abi::{Errno, Stat, Statfs, Timespec};
 
@@ -171,7 +172,9 @@ impl Fs {
             flags: self.statfs_flags(place),
             ..Statfs::default()
         };
-        if let (Node::Entry(_), true) = (volume.root, volume.kind != VolumeKind::Ramfs) {
+        if facts.huge_bytes > 0 {
+            statfs.bsize = facts.huge_bytes;
+        } else if let (Node::Entry(_), true) = (volume.root, volume.kind != VolumeKind::Ramfs) {
             // What has no limit shows none.
             if volume.max_pages != UNLIMITED {
                 statfs.blocks = volume.max_pages;
@@ -249,13 +252,14 @@ impl Fs {
             row.mode &= !S_ISGID;
         }
         row.ctime = now;
+        self.list_follows_mode(inode);
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())
     }
 
     /// What belongs to a process and what lies below /proc/sys keeps its mode; all else can be
-    /// changed, and only at the top is it seen here.
+    /// changed.
     fn chmod_proc(
         &mut self,
         caller: &Caller<'_>,
@@ -263,15 +267,46 @@ impl Fs {
         node: ProcNode,
         mode: u32,
     ) -> Result<(), Errno> {
-        let is_owner = caller.cred.fsuid == 0 || caller.cred.capable(CAP_FOWNER);
+        let old = self.attributes(caller, place);
+        let is_owner = caller.cred.fsuid == old.uid || caller.cred.capable(CAP_FOWNER);
         if node.pid != 0 || node.is_sys() || !is_owner {
             return Err(Errno::EPERM);
         }
-        if node == ProcNode::ROOT {
-            let volume = self.mounts.at(place.mount.0).volume;
-            self.volumes[volume.0 as usize].top_mode = Some(mode & 0o7777);
+        let dropped = if in_group_or_capable(caller.cred, old.gid) { 0 } else { S_ISGID };
+        self.change_proc(place, node, Attributes { mode: mode & !dropped, ..old });
+        Ok(())
+    }
+
+    /// What the owner of an entry of /proc becomes once a program may change it. The kernel
+    /// forgets it at the next look where a task is shown: its files are its own user's.
+    fn chown_proc(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        node: ProcNode,
+        (uid, gid): (Option<u32>, Option<u32>),
+    ) -> Result<(), Errno> {
+        if (uid.is_some() || gid.is_some()) && (node.is_immutable() || node.is_sys()) {
+            return Err(Errno::EPERM);
+        }
+        let old = self.attributes(caller, place);
+        let set_ids = match old.mode & S_IFMT {
+            S_IFREG if old.mode & S_IXGRP != 0 => S_ISUID | S_ISGID,
+            S_IFREG => S_ISUID,
+            _ => 0,
+        };
+        let (uid, gid) = (uid.unwrap_or(old.uid), gid.unwrap_or(old.gid));
+        let new = Attributes { mode: old.mode & !set_ids, uid, gid };
+        if node.pid == 0 && new != old {
+            self.change_proc(place, node, new);
         }
         Ok(())
+    }
+
+    fn change_proc(&mut self, place: Place, node: ProcNode, to: Attributes) {
+        let volume = self.mounts.at(place.mount.0).volume;
+        let change = ProcChange { mode: to.mode & 0o7777, uid: to.uid, gid: to.gid };
+        self.volumes[volume.0 as usize].proc_changes.insert(node.id, change);
     }
 
     /// chown(2); `None` leaves an id. Set-id bits of files are dropped.
@@ -298,9 +333,7 @@ impl Fs {
             return Err(Errno::EPERM);
         }
         if let Node::Proc(node) = place.node {
-            // The kernel forgets it at the next look: a task's files are its own user's.
-            let kept = (uid.is_some() || gid.is_some()) && node.is_immutable();
-            return if kept { Err(Errno::EPERM) } else { Ok(()) };
+            return self.chown_proc(caller, place, node, (uid, gid));
         }
         let (_, inode) = self.stored(place)?;
         let row = self.inodes.at(inode.0);

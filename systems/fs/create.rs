@@ -214,12 +214,14 @@ impl Fs {
         let (volume, mode, gid) = self.inherited(caller, above, &kind, mode);
         let owner = (caller.cred.fsuid, gid);
         self.quota_for_inode(caller, volume, &kind, owner)?;
+        self.room_for_lists(directory, above)?;
         let entry = match self.overlay_at(directory) {
             None => self.attach(parent, name.clone(), volume, kind, mode, owner, now),
             Some(overlay) => {
                 self.make_on_overlay(overlay, (parent, name), kind, mode, owner, now)?
             }
         };
+        self.inherit_lists(above, self.entry(entry).inode);
         self.changed(above, now);
         Ok(Place { mount: directory.mount, node: Node::Entry(entry) })
     }
@@ -236,13 +238,17 @@ impl Fs {
     ) -> (VolumeId, u32, u32) {
         let above = self.inodes.at(directory.0);
         // Links have all permissions, whatever the umask.
-        let umask = if let Kind::Symlink(_) = kind { 0 } else { caller.umask };
+        let by_list = self.mode_by_list(directory, kind, mode);
+        let is_link = matches!(kind, Kind::Symlink(_));
+        let umask = if by_list.is_some() || is_link { 0 } else { caller.umask };
+        let asked = mode;
+        let mode = by_list.unwrap_or(mode);
         if above.mode & S_ISGID == 0 {
             return (above.volume, mode & !umask, caller.cred.fsgid);
         }
         let mode = if let Kind::Directory(_) = kind {
             mode | S_ISGID
-        } else if mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP
+        } else if asked & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP
             && !in_group_or_capable(caller.cred, above.gid)
         {
             mode & !S_ISGID

@@ -4,7 +4,9 @@
 //! Offsets come with each call. Not here: `RLIMIT_FSIZE` and what a FIFO or a device does.
 
 use super::procfs::{self, ProcTarget};
-use super::{Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place, Shift};
+use super::{
+    Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place, Shift, VolumeKind,
+};
 use crate::abi::credentials::CAP_FSETID;
 use crate::abi::flags::{IN_ATTRIB, IN_MODIFY};
 use crate::abi::{Errno, Timespec};
@@ -30,6 +32,40 @@ impl Fs {
             let row = self.inode_mut(inode);
             (row.mtime, row.ctime) = (now, now);
         }
+    }
+
+    /// Keeps room for a range of a file, also behind its end (fallocate(2)).
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EDQUOT`.
+    pub fn provide(
+        &mut self,
+        caller: &Caller<'_>,
+        place: Place,
+        (offset, len): (u64, u64),
+    ) -> Result<(), Errno> {
+        let volume = self.volume(place);
+        let (Some(inode), Some(pages)) = (self.inode_id(place), self.pages(place)) else {
+            return Ok(());
+        };
+        // None is there.
+        if self.is_huge(place) {
+            return Err(Errno::ENOSPC);
+        }
+        let more = pages.absent(offset, len);
+        if more > self.room_pages(volume) {
+            return Err(Errno::ENOSPC);
+        }
+        if more > self.quota_pages(caller, inode) {
+            return Err(Errno::EDQUOT);
+        }
+        // tmpfs keeps room with pages of zeros, which are data once they are asked for again.
+        let fills = volume.kind != VolumeKind::Ext4;
+        self.describe_kind(place, |kind| {
+            if let Kind::Regular(pages) = kind {
+                pages.reserve(offset, len, fills);
+            }
+        })
     }
 
     /// Takes a range of whole pages out of a file, or puts a hole in between.
@@ -185,7 +221,7 @@ impl Fs {
     /// Sets the size of a regular file, and stamps it even if the size stays the same.
     ///
     /// # Errors
-    /// `EFBIG`, `EINVAL` for what is no regular file.
+    /// `EFBIG`, `EINVAL` for what is no regular file, and for part of a huge page.
     pub fn truncate(
         &mut self,
         caller: &Caller<'_>,
@@ -198,6 +234,10 @@ impl Fs {
         let (old, before) = (pages.size(), pages.taken());
         if size > self.kept_on(place).facts().max_file_bytes && size != old {
             return Err(Errno::EFBIG);
+        }
+        let huge_bytes = self.volume(place).kind.facts().huge_bytes;
+        if huge_bytes > 0 && !size.is_multiple_of(huge_bytes) {
+            return Err(Errno::EINVAL);
         }
         self.may_resize_sealed(inode, old, size)?;
         self.changeable(place, now)?;

@@ -1,7 +1,8 @@
 //! Files of memory: memfd_create(2) and the seals of fcntl(2).
 //!
 //! They lie on a tmpfs that is mounted nowhere, made with the first of them, and have no name
-//! there: each lives as long as somebody holds it.
+//! there: each lives as long as somebody holds it. So do those of huge pages, of which there are
+//! none: such files have a size and nothing in them.
 
 use super::volume::Mount;
 use super::volume::mount_flags::MOUNT_DETACHED;
@@ -16,7 +17,7 @@ const SEALS: u32 =
     F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
 
 impl Fs {
-    /// A new file with these seals, to be held.
+    /// A new file on a volume of a kind, with a mode and seals, to be held.
     ///
     /// # Errors
     /// `ENOSPC`.
@@ -24,10 +25,10 @@ impl Fs {
         &mut self,
         caller: &Caller<'_>,
         name: &[u8],
-        (mode, seals): (u32, u32),
+        (kind, mode, seals): (VolumeKind, u32, u32),
         now: Timespec,
     ) -> Result<Place, Errno> {
-        let mount = self.memory_mount(now);
+        let mount = self.memory_mount(kind, now);
         let Mount { volume, root, .. } = *self.mounts.at(mount.0);
         let kind = Kind::Regular(Pages::default());
         self.room_for_inode(Place { mount, node: root }, &kind)?;
@@ -41,16 +42,16 @@ impl Fs {
         Ok(Place { mount, node: Node::Entry(entry) })
     }
 
-    /// The mount that has no place in the tree; made if it is not there.
-    fn memory_mount(&mut self, now: Timespec) -> MountId {
-        let hidden = self
-            .mounts
-            .iter()
-            .find(|(id, mount)| self.is_hidden(MountId(*id)) && !mount.is(MOUNT_DETACHED));
-        if let Some((id, _)) = hidden {
+    /// The mount of a kind that has no place in the tree; made if it is not there.
+    fn memory_mount(&mut self, kind: VolumeKind, now: Timespec) -> MountId {
+        let is_its = |(id, mount): &(u32, &Mount)| {
+            let of_kind = self.volumes[mount.volume.0 as usize].kind == kind;
+            of_kind && self.is_hidden(MountId(*id)) && !mount.is(MOUNT_DETACHED)
+        };
+        if let Some((id, _)) = self.mounts.iter().find(is_its) {
             return MountId(id);
         }
-        let volume = self.add_volume(VolumeKind::Tmpfs, None, now);
+        let volume = self.add_volume(kind, None, now);
         let root = self.volumes[volume.0 as usize].root;
         self.insert_mount(Mount::new(volume, root, None))
     }
@@ -59,6 +60,16 @@ impl Fs {
     pub(super) fn is_hidden(&self, mount: MountId) -> bool {
         let row = self.mounts.at(mount.0);
         row.is(MOUNT_DETACHED) || mount != self.root.mount && row.at.is_none()
+    }
+
+    /// Whether it is made of huge pages.
+    pub fn is_huge(&self, place: Place) -> bool {
+        self.volume(place).kind.facts().huge_bytes > 0
+    }
+
+    /// Whether it is a file of memory.
+    pub fn is_memfd(&self, place: Place) -> bool {
+        self.inode(place).is_some_and(|inode| inode.seals.is_some())
     }
 
     /// F_GET_SEALS.
@@ -151,40 +162,13 @@ impl Fs {
         if is_limited && blocks > volume.max_pages { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 
-    /// Keeps room for a range of a file where room is limited (`size` of tmpfs(5)).
-    ///
-    /// # Errors
-    /// `ENOSPC`, `EDQUOT`.
-    pub fn provide(
-        &mut self,
-        caller: &Caller<'_>,
-        place: Place,
-        (offset, len): (u64, u64),
-    ) -> Result<(), Errno> {
-        let volume = self.volume(place);
-        let (Some(inode), Some(pages)) = (self.inode_id(place), self.pages(place)) else {
-            return Ok(());
-        };
-        if !volume.counts_data_only() {
-            return Ok(());
-        }
-        let more = pages.absent(offset, len);
-        if more > self.room_pages(volume) {
-            return Err(Errno::ENOSPC);
-        }
-        if more > self.quota_pages(caller, inode) {
-            return Err(Errno::EDQUOT);
-        }
-        self.describe_kind(place, |kind| {
-            if let Kind::Regular(pages) = kind {
-                pages.reserve(offset, len);
-            }
-        })
-    }
-
-    /// Whether the seals let x bits change.
+    /// Whether the seals keep x bits from changing; those of huge pages do not.
     pub(super) fn mode_is_sealed(&self, inode: InodeId, mode: u32) -> bool {
-        (self.inodes.at(inode.0).mode ^ mode) & 0o111 != 0 && self.sealed(inode, F_SEAL_EXEC)
+        let volume = self.inodes.at(inode.0).volume;
+        let is_huge = self.volumes[volume.0 as usize].kind.facts().huge_bytes > 0;
+        !is_huge
+            && (self.inodes.at(inode.0).mode ^ mode) & 0o111 != 0
+            && self.sealed(inode, F_SEAL_EXEC)
     }
 
     /// Whether fallocate(2) may make a hole.

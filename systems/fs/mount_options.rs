@@ -57,9 +57,12 @@ impl Options {
                 VolumeKind::Ramfs => {}
                 // Those of an overlay are read when it is mounted; they stay.
                 VolumeKind::Overlay => {}
-                VolumeKind::Ext4 | VolumeKind::Devtmpfs | VolumeKind::Devpts | VolumeKind::Proc => {
-                    return Err(Errno::EINVAL);
-                }
+                VolumeKind::Ext4
+                | VolumeKind::Devtmpfs
+                | VolumeKind::Devpts
+                | VolumeKind::Proc
+                | VolumeKind::HugePages
+                | VolumeKind::GiganticPages => return Err(Errno::EINVAL),
             }
         }
         Ok(())

@@ -600,5 +600,6 @@ pub(super) const fn default_mode(kind: VolumeKind) -> u32 {
         VolumeKind::Proc => 0o555,
         VolumeKind::Ext4 | VolumeKind::Devtmpfs | VolumeKind::Devpts => 0o755,
         VolumeKind::Ramfs | VolumeKind::Overlay => 0o755,
+        VolumeKind::HugePages | VolumeKind::GiganticPages => 0o755,
     }
 }

@@ -241,6 +241,11 @@ impl Fs {
             _ => {}
         }
         self.permission(caller, place, access)?;
+        if let Node::Proc(node) = place.node
+            && !node.opens_for(caller.proc)
+        {
+            return Err(Errno::EACCES);
+        }
         if flags & O_NOATIME != 0
             && let Some(inode) = self.inode_id(place)
             && !self.owner_or_capable(caller, inode)
@@ -287,7 +292,9 @@ impl Fs {
         }
         let owner = (caller.cred.fsuid, gid);
         self.quota_for_inode(caller, volume, &kind, owner)?;
+        self.room_for_lists(place, above)?;
         let inode = self.add_inode(volume, kind, mode, owner, now);
+        self.inherit_lists(above, inode);
         let row = self.inode_mut(inode);
         (row.nlink, row.linkable) = (0, flags & O_EXCL == 0);
         let name = Name::from_slice(format!("#{}", ino(inode)).as_bytes());

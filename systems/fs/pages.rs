@@ -119,8 +119,15 @@ impl Pages {
     }
 
     /// Keeps room for the absent pages of a range of bytes (fallocate(2)), also behind the end.
-    pub(super) fn reserve(&mut self, offset: u64, len: u64) {
+    /// Those for which room is kept already become pages of zeros if it `fills`.
+    pub(super) fn reserve(&mut self, offset: u64, len: u64, fills: bool) {
         let (first, end) = (offset / PAGE_BYTES, offset.saturating_add(len).div_ceil(PAGE_BYTES));
+        if let Some(kept) = self.reserved.as_ref().filter(|_| fills) {
+            let again = kept.within(first, end);
+            again.into_iter().flat_map(|(first, end)| first..end).for_each(|index| {
+                self.page_mut(index);
+            });
+        }
         let mut at = first;
         let mut gaps = Vec::new();
         for index in self.present_in(first, end) {
@@ -277,11 +284,9 @@ impl Pages {
     /// Cuts or extends (by a hole) to `size`; the cut part of the last page becomes zero.
     pub fn truncate(&mut self, size: u64) {
         if size <= self.size {
-            // Room behind the end goes too.
-            self.unreserve(size.div_ceil(PAGE_BYTES), u64::MAX);
-        }
-        if size < self.size {
             let keep = size.div_ceil(PAGE_BYTES);
+            // Room behind the end goes too.
+            self.unreserve(keep, u64::MAX);
             while self.dense.len() as u64 > keep {
                 if let Some(Some(page)) = self.dense.pop() {
                     self.forget(&page);
@@ -303,19 +308,25 @@ impl Pages {
         self.trim_stale();
     }
 
+    /// The first byte behind all pages: those of a tmpfs can lie behind the end of the file.
+    fn end_of_pages(&self) -> u64 {
+        let behind =
+            self.sparse.last_key_value().map_or(self.dense.len() as u64, |last| last.0 + 1);
+        behind.saturating_mul(PAGE_BYTES)
+    }
+
     /// Makes a hole (`FALLOC_FL_PUNCH_HOLE` of fallocate(2)): what lies in it is zero; the size
     /// stays.
     pub fn punch(&mut self, offset: u64, len: u64) {
         let asked = offset.saturating_add(len);
         self.unreserve(offset.div_ceil(PAGE_BYTES), asked / PAGE_BYTES);
-        let end = asked.min(self.size);
+        let behind = self.size.checked_next_multiple_of(PAGE_BYTES).unwrap_or(u64::MAX);
+        let end = asked.min(behind.max(self.end_of_pages()));
         let mut at = offset;
         while at < end {
             let index = at / PAGE_BYTES;
             let next = (index + 1).saturating_mul(PAGE_BYTES).min(end);
-            let is_whole = at.is_multiple_of(PAGE_BYTES)
-                // The last page goes if the range reaches beyond the end, and not up to it.
-                && (next.is_multiple_of(PAGE_BYTES) || next == self.size && asked > self.size);
+            let is_whole = at.is_multiple_of(PAGE_BYTES) && next.is_multiple_of(PAGE_BYTES);
             if is_whole {
                 let page = match self.dense.get_mut(index as usize) {
                     Some(slot) => slot.take(),
@@ -347,7 +358,12 @@ impl Pages {
             Shift::Out => self.size.saturating_sub(len),
             Shift::In => self.size.saturating_add(len),
         };
-        let old = core::mem::replace(self, Self::hole(size));
+        let mut old = core::mem::replace(self, Self::hole(size));
+        self.reserved = old.reserved.take();
+        if let Some(kept) = &mut self.reserved {
+            kept.shift(shift, first, count);
+        }
+        self.tidy_reserved();
         for (index, page) in old.iter() {
             let to = match shift {
                 _ if index < first => index,
@@ -464,12 +480,14 @@ impl<'a> Wire<'a> for Pages {
             let error = from.error("pages of at most 4096 bytes inside the file, in their order");
             let (index, bytes) = (u64::get(from)?, <&[u8]>::get(from)?);
             from.charge(bytes.len() as u64 + DECODED_BYTES)?;
-            let inside = index.checked_mul(PAGE_BYTES).is_some_and(|start| start < pages.size);
+            // Behind the end lie but pages of zeros.
+            let is_page = index <= u64::MAX / PAGE_BYTES;
+            let inside = is_page && (bytes.is_empty() || index * PAGE_BYTES < pages.size);
             let zero_end = bytes.last() == Some(&0);
             if index < next || !inside || bytes.len() as u64 > PAGE_BYTES || zero_end {
                 return Err(error);
             }
-            if bytes.len() as u64 > pages.size - index * PAGE_BYTES {
+            if bytes.len() as u64 > pages.size.saturating_sub(index * PAGE_BYTES) {
                 return Err(error);
             }
             next = index + 1;

@@ -2,7 +2,7 @@
 
 use super::procfs::attributes_of;
 use super::volume::mount_flags::{MOUNT_NODEV, MOUNT_NOEXEC, MOUNT_NOSUID};
-use super::{Caller, Fs, InodeId, Node, Place, ProcNode};
+use super::{Caller, Fs, InodeId, Node, Place};
 use crate::abi::credentials::{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID};
 use crate::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX, S_IXGRP};
 use crate::abi::{Credentials, Errno};
@@ -15,7 +15,7 @@ pub const MAY_WRITE: u32 = 2;
 pub const MAY_READ: u32 = 4;
 
 /// What a check needs to know of a node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attributes {
     /// Type and permission bits.
     pub(super) mode: u32,
@@ -31,6 +31,10 @@ pub fn allows(cred: &Credentials, (mode, uid, gid): (u32, u32, u32), mask: u32) 
 impl Attributes {
     /// Whether the credentials allow all of `mask`.
     fn allow(&self, cred: &Credentials, mask: u32) -> bool {
+        self.class_allows(cred, mask) || self.is_overridden(cred, mask)
+    }
+
+    fn class_allows(&self, cred: &Credentials, mask: u32) -> bool {
         let class = if cred.fsuid == self.uid {
             self.mode >> 6
         } else if cred.in_group(self.gid) {
@@ -38,9 +42,11 @@ impl Attributes {
         } else {
             self.mode
         };
-        if class & mask == mask {
-            return true;
-        }
+        class & mask == mask
+    }
+
+    /// Whether capabilities allow what the permission bits do not (capabilities(7)).
+    fn is_overridden(&self, cred: &Credentials, mask: u32) -> bool {
         if self.mode & S_IFMT == S_IFDIR {
             let search = mask & MAY_WRITE == 0 && cred.capable(CAP_DAC_READ_SEARCH);
             return search || cred.capable(CAP_DAC_OVERRIDE);
@@ -75,12 +81,14 @@ impl Fs {
             }
             Node::Proc(node) => {
                 let shown = attributes_of(caller.proc, node);
-                let changed = match node {
-                    ProcNode::ROOT => self.mounted_volume(place).top_mode,
+                let changed = match node.pid {
+                    0 => self.mounted_volume(place).proc_changes.get(&node.id),
                     _ => None,
                 };
-                let mode = changed.map_or(shown.mode, |mode| shown.mode & S_IFMT | mode);
-                Attributes { mode, ..shown }
+                changed.map_or(shown, |is| {
+                    let mode = shown.mode & S_IFMT | is.mode;
+                    Attributes { mode, uid: is.uid, gid: is.gid }
+                })
             }
         }
     }
@@ -104,8 +112,16 @@ impl Fs {
                 let may = attributes.sysctl_allows(caller.cred, mask);
                 return if may { Ok(()) } else { Err(Errno::EACCES) };
             }
+            Node::Proc(node) if !node.is_shown_to(caller.proc) => return Err(Errno::EACCES),
             Node::Proc(node) => node.lists_descriptors_of(caller.proc),
-            Node::Entry(_) => false,
+            Node::Entry(entry) => {
+                let inode = self.entry(entry).inode;
+                if let Some(allowed) = self.acl_allows(inode, caller.cred, mask) {
+                    let may = allowed || attributes.is_overridden(caller.cred, mask);
+                    return if may { Ok(()) } else { Err(Errno::EACCES) };
+                }
+                false
+            }
         };
         if own || attributes.allow(caller.cred, mask) { Ok(()) } else { Err(Errno::EACCES) }
     }
@@ -137,10 +153,11 @@ impl Fs {
 
     /// Checks that a directory may be searched: at once if all may.
     pub(super) fn may_search(&self, caller: &Caller<'_>, place: Place) -> Result<(), Errno> {
-        if let Node::Entry(entry) = place.node
-            && self.inodes.at(self.entry(entry).inode.0).mode & 0o111 == 0o111
-        {
-            return Ok(());
+        if let Node::Entry(entry) = place.node {
+            let inode = self.inodes.at(self.entry(entry).inode.0);
+            if inode.mode & 0o111 == 0o111 && inode.xattrs.is_none() {
+                return Ok(());
+            }
         }
         self.permission(caller, place, MAY_EXEC)
     }
@@ -183,6 +200,11 @@ impl Fs {
         let (above, below) = (self.attributes(caller, directory), self.attributes(caller, victim));
         let owner = caller.cred.fsuid == below.uid || caller.cred.fsuid == above.uid;
         if above.mode & S_ISVTX != 0 && !owner && !caller.cred.capable(CAP_FOWNER) {
+            return Err(Errno::EPERM);
+        }
+        if let Node::Proc(node) = victim.node
+            && node.is_immutable()
+        {
             return Err(Errno::EPERM);
         }
         match (is_dir, below.mode & S_IFMT == S_IFDIR) {

@@ -323,6 +323,17 @@ impl ProcNode {
         if self.tid == 0 { self.pid } else { self.tid }
     }
 
+    /// Whether the looking task may use it, whatever its bits: what is open is shown to who may
+    /// inspect the task.
+    pub(super) fn is_shown_to(self, view: &dyn ProcView) -> bool {
+        self.id != ProcId::Fdinfo || view.may_inspect(self.pid, self.task_id())
+    }
+
+    /// Whether the looking task may open it, whatever its bits: memory too.
+    pub(super) fn opens_for(self, view: &dyn ProcView) -> bool {
+        self.id != ProcId::Maps || view.may_inspect(self.pid, self.task_id())
+    }
+
     /// Whether nobody may change it, root neither: the directory of a process or thread.
     pub(super) fn is_immutable(self) -> bool {
         matches!(self.id, ProcId::Pid | ProcId::Tid)
@@ -527,10 +538,15 @@ pub(super) fn attributes_of(view: &dyn ProcView, node: ProcNode) -> Attributes {
     Attributes { mode: mode | type_bits(node), uid, gid }
 }
 
-/// `st_size`: links to descriptors say 64, their directory how many there are, the rest nothing.
+/// Where `mounts` leads.
+const MOUNTS_TARGET: &[u8] = b"self/mounts";
+
+/// `st_size`: `mounts` says how long its target is, links to descriptors say 64, their directory
+/// how many there are, the rest nothing.
 pub(super) fn size(view: &dyn ProcView, node: ProcNode) -> u64 {
     match node.id {
         ProcId::FdNumber => 64,
+        ProcId::Mounts => MOUNTS_TARGET.len() as u64,
         ProcId::Fd => view.descriptors(node.pid, node.task_id()).len() as u64,
         _ => 0,
     }
@@ -553,7 +569,7 @@ pub(super) fn nlink(node: ProcNode) -> u32 {
 pub(super) fn follow(view: &dyn ProcView, node: ProcNode) -> Result<ProcTarget, Errno> {
     let (pid, task) = (node.pid, node.task_id());
     let link = match node.id {
-        ProcId::Mounts => return Ok(ProcTarget::Text(b"self/mounts".to_vec())),
+        ProcId::Mounts => return Ok(ProcTarget::Text(MOUNTS_TARGET.to_vec())),
         ProcId::SelfLink => {
             return Ok(ProcTarget::Text(format!("{}", view.current().0).into_bytes()));
         }

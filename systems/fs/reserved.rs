@@ -1,7 +1,7 @@
 //! Pages of a file that do not exist and for which room is kept (fallocate(2)): ranges that neither
 //! touch nor overlap.
 
-use super::PAGE_BYTES;
+use super::{PAGE_BYTES, Shift};
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -66,12 +66,33 @@ impl Reserved {
         }
     }
 
+    /// Takes `count` pages from `first` on out, or puts as many in between: those behind move.
+    pub(super) fn shift(&mut self, shift: Shift, first: u64, count: u64) {
+        let behind = match shift {
+            Shift::Out => first.saturating_add(count),
+            Shift::In => first,
+        };
+        let moves = self.within(behind, u64::MAX);
+        self.remove(first, u64::MAX);
+        for (from, end) in moves {
+            let moved = |page: u64| match shift {
+                Shift::Out => page - count,
+                Shift::In => page.saturating_add(count),
+            };
+            self.add(moved(from), moved(end));
+        }
+    }
+
+    /// What a range shares with these.
+    pub(super) fn within(&self, first: u64, end: u64) -> Vec<(u64, u64)> {
+        let near = self.near(first, end).into_iter();
+        let shared = near.map(|(from, to)| (from.max(first), to.min(end)));
+        shared.filter(|(from, to)| from < to).collect()
+    }
+
     /// How many pages of a range are in these.
     pub(super) fn count(&self, first: u64, end: u64) -> u64 {
-        let shared = |(other_first, other_end): (u64, u64)| {
-            other_end.min(end).saturating_sub(other_first.max(first))
-        };
-        self.near(first, end).into_iter().map(shared).sum()
+        self.within(first, end).into_iter().map(|(first, end)| end - first).sum()
     }
 }
 

@@ -7,12 +7,13 @@
 use super::PAGE_BYTES;
 use super::inode::{EntryId, id};
 use super::overlay::Layers;
-use super::procfs::ProcNode;
+use super::procfs::{ProcId, ProcNode};
 use super::quota::{QuotaOptions, Quotas};
 use super::usage::{DEFAULT_BYTES, DEFAULT_INODES};
 use crate::abi::flags::makedev;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 id! {
@@ -62,10 +63,14 @@ pub enum VolumeKind {
     Ramfs,
     /// Layers seen as one tree (`overlay.rs`).
     Overlay,
+    /// Where files of memory in huge pages of 2 MiB lie; there are no such pages.
+    HugePages,
+    /// The same with pages of 1 GiB.
+    GiganticPages,
 }
 
 crate::wire_enum!(VolumeKind {
-    0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs, 6 Overlay
+    0 Ext4, 1 Tmpfs, 2 Devtmpfs, 3 Devpts, 4 Proc, 5 Ramfs, 6 Overlay, 7 HugePages, 8 GiganticPages
 });
 
 /// What is true of every volume of a kind.
@@ -111,6 +116,9 @@ pub struct KindFacts {
     /// Whether its files can have seals, as files of memory (fcntl(2)); those with a name are
     /// sealed against seals.
     pub has_seals: bool,
+    /// Bytes of a huge page where files are made of these: none is written, and their sizes are
+    /// whole pages (memfd_create(2), `MFD_HUGETLB`). 0 elsewhere.
+    pub huge_bytes: u64,
     /// Whether it needs no device (`nodev` in proc_filesystems(5)).
     pub nodev: bool,
 }
@@ -136,11 +144,21 @@ const TMPFS: KindFacts = KindFacts {
     user_xattrs: true,
     counts_inode_space: true,
     has_seals: true,
+    huge_bytes: 0,
     nodev: true,
+};
+const HUGE_PAGES: KindFacts = KindFacts {
+    name: "hugetlbfs",
+    magic: 0x9584_58f6,
+    has_xattrs: false,
+    user_xattrs: false,
+    counts_inode_space: false,
+    huge_bytes: 2 << 20,
+    ..TMPFS
 };
 
 impl VolumeKind {
-    /// The kinds in the order of proc_filesystems(5).
+    /// The kinds that can be asked for, in the order of proc_filesystems(5).
     pub const ALL: [VolumeKind; 7] = [
         VolumeKind::Tmpfs,
         VolumeKind::Proc,
@@ -174,6 +192,7 @@ impl VolumeKind {
                 user_xattrs: true,
                 counts_inode_space: false,
                 has_seals: false,
+                huge_bytes: 0,
                 nodev: false,
             },
             VolumeKind::Tmpfs => &TMPFS,
@@ -201,6 +220,8 @@ impl VolumeKind {
                 has_seals: false,
                 ..TMPFS
             },
+            VolumeKind::HugePages => &HUGE_PAGES,
+            VolumeKind::GiganticPages => &KindFacts { huge_bytes: 1 << 30, ..HUGE_PAGES },
         }
     }
 }
@@ -236,9 +257,22 @@ pub struct Volume {
     pub layers: Option<Box<Layers>>,
     /// What users and groups may take of it.
     pub quotas: Option<Box<Quotas>>,
-    /// The permission bits of the top of a /proc, if somebody has changed them.
-    pub top_mode: Option<u32>,
+    /// What somebody has changed of a /proc's own entries, by what they are.
+    pub proc_changes: BTreeMap<ProcId, ProcChange>,
 }
+
+/// What an entry of /proc was given instead of what it has (chmod(2), chown(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcChange {
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+crate::wire_struct!(ProcChange { mode, uid, gid });
 
 /// What was given when a volume was mounted (mount(2), tmpfs(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,8 +302,8 @@ const HAS_OPTIONS: u8 = 2;
 const HAS_LAYERS: u8 = 4;
 /// What its quotas are follows before them.
 const HAS_QUOTAS: u8 = 8;
-/// The mode of its top follows before these.
-const HAS_TOP_MODE: u8 = 16;
+/// What was changed of a /proc follows before these.
+const HAS_PROC_CHANGES: u8 = 16;
 
 impl<'a> Wire<'a> for Volume {
     fn put(&self, out: &mut Vec<u8>) {
@@ -279,8 +313,8 @@ impl<'a> Wire<'a> for Volume {
         let options = self.options.map_or(0, |_| HAS_OPTIONS);
         let layers = self.layers.as_ref().map_or(0, |_| HAS_LAYERS);
         let quotas = self.quotas.as_ref().map_or(0, |_| HAS_QUOTAS);
-        let top_mode = self.top_mode.map_or(0, |_| HAS_TOP_MODE);
-        out.push(u8::from(self.read_only) | options | layers | quotas | top_mode);
+        let changes = if self.proc_changes.is_empty() { 0 } else { HAS_PROC_CHANGES };
+        out.push(u8::from(self.read_only) | options | layers | quotas | changes);
         self.root.put(out);
         let numbers = [self.inodes, self.max_inodes, self.pages, self.held_bytes, self.max_pages];
         for number in numbers {
@@ -289,8 +323,8 @@ impl<'a> Wire<'a> for Volume {
         if let Some(options) = &self.options {
             options.put(out);
         }
-        if let Some(mode) = self.top_mode {
-            mode.put(out);
+        if changes != 0 {
+            self.proc_changes.iter().map(|(id, is)| (*id, *is)).collect::<Vec<_>>().put(out);
         }
         if let Some(quotas) = &self.quotas {
             quotas.options.put(out);
@@ -305,7 +339,7 @@ impl<'a> Wire<'a> for Volume {
         let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
         let bits = from.byte()?;
         let is_overlay = bits & HAS_LAYERS != 0;
-        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS | HAS_TOP_MODE
+        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS | HAS_PROC_CHANGES
             || is_overlay != (kind == VolumeKind::Overlay)
         {
             return Err(from.error("0 to 31 for what is known of a volume, layers of an overlay"));
@@ -313,9 +347,10 @@ impl<'a> Wire<'a> for Volume {
         let root = Node::get(from)?;
         let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
         let options = if bits & HAS_OPTIONS == 0 { None } else { Some(VolumeOptions::get(from)?) };
-        let top_mode = if bits & HAS_TOP_MODE == 0 { None } else { Some(u32::get(from)?) };
-        if top_mode.is_some_and(|mode| mode > 0o7777) {
-            return Err(from.error("permission bits up to 07777"));
+        let changes = if bits & HAS_PROC_CHANGES == 0 { Vec::new() } else { Vec::get(from)? };
+        let in_order = changes.windows(2).all(|two: &[(ProcId, ProcChange)]| two[0].0 < two[1].0);
+        if !in_order || changes.iter().any(|(_, is)| is.mode > 0o7777) {
+            return Err(from.error("entries of /proc in order, permission bits up to 07777"));
         }
         let quotas = if bits & HAS_QUOTAS == 0 { None } else { Some(QuotaOptions::get(from)?) };
         let layers = if is_overlay { Some(Box::new(Layers::get(from)?)) } else { None };
@@ -335,7 +370,7 @@ impl<'a> Wire<'a> for Volume {
             options,
             layers,
             quotas: quotas.map(|options| Box::new(Quotas::new(options))),
-            top_mode,
+            proc_changes: changes.into_iter().collect(),
         })
     }
 }
@@ -434,6 +469,7 @@ impl Volume {
             VolumeKind::Proc => (makedev(0, number), b"proc"),
             VolumeKind::Ramfs => (makedev(0, number), b"ramfs"),
             VolumeKind::Overlay => (makedev(0, number), b"overlay"),
+            VolumeKind::HugePages | VolumeKind::GiganticPages => (makedev(0, number), b"hugetlbfs"),
         };
         Self {
             kind,
@@ -450,7 +486,7 @@ impl Volume {
             options: None,
             layers: None,
             quotas: None,
-            top_mode: None,
+            proc_changes: BTreeMap::new(),
         }
     }
 

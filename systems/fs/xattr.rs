@@ -112,7 +112,7 @@ impl Fs {
     ) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
         if is_acl(name) {
-            return Err(self.get_acl(caller, place));
+            return self.get_acl(caller, place, name);
         }
         self.may_use_xattr(caller, place, name, false)?;
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
@@ -210,7 +210,7 @@ impl Fs {
         check_name(name)?;
         self.writable(place)?;
         if is_acl(name) {
-            return self.remove_acl(caller, place, name);
+            return self.set_acl(caller, place, (name, &[]), now);
         }
         if name == CAPABILITY && !caller.cred.capable(CAP_SETFCAP) {
             return Err(Errno::EPERM);

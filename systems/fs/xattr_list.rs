@@ -5,6 +5,7 @@
 //! namespaces and lengths; which of the two takes an attribute depends on the room there. Found by
 //! experiment on Linux 6.18 with inodes of 256 bytes.
 
+use super::acl::{ACCESS, DEFAULT, is_acl};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Iter;
@@ -27,6 +28,11 @@ pub(super) struct Xattrs {
 
 /// The namespace of an attribute as ext4 numbers it, and the rest of its name.
 fn parts(name: &[u8]) -> (u8, &[u8]) {
+    match name {
+        ACCESS => return (2, b""),
+        DEFAULT => return (3, b""),
+        _ => {}
+    }
     let dot = name.iter().position(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
     let (space, rest) = name.split_at(dot);
     let index = match space {
@@ -40,7 +46,14 @@ fn parts(name: &[u8]) -> (u8, &[u8]) {
 
 fn record(name: &[u8], value: &[u8]) -> usize {
     let (_, rest) = parts(name);
-    RECORD_BYTES + rest.len().next_multiple_of(4) + value.len().next_multiple_of(4)
+    let value = if is_acl(name) { list_bytes(value.len()) } else { value.len() };
+    RECORD_BYTES + rest.len().next_multiple_of(4) + value.next_multiple_of(4)
+}
+
+/// What an access control list takes: its entries are short where nobody is named.
+fn list_bytes(given: usize) -> usize {
+    let entries = given / 8;
+    4 + 4 * entries.min(4) + 8 * entries.saturating_sub(4)
 }
 
 impl Xattrs {
@@ -71,7 +84,10 @@ impl Xattrs {
     /// The names as a tmpfs, or as ext4 lists them.
     pub(super) fn listed(&self, is_ext4: bool) -> Vec<&[u8]> {
         if !is_ext4 {
-            return self.all.keys().rev().map(Box::as_ref).collect();
+            // Access control lists are no attributes to it, and are named first.
+            let lists = self.keys().filter(|name| is_acl(name));
+            let others = self.all.keys().rev().map(Box::as_ref).filter(|name| !is_acl(name));
+            return lists.chain(others).collect();
         }
         let mut outer: Vec<&[u8]> = self.keys().filter(|name| !self.is_inner(name)).collect();
         outer.sort_unstable_by_key(|name| {

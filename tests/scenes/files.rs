@@ -85,16 +85,6 @@ fn again(data: &str) -> Program {
     mounted(data, "MS_REMOUNT")
 }
 
-/// Somebody without capabilities and of no other group than 1000.
-fn nobody(pid: i64) -> Program {
-    let calls = [
-        call("setgroups", json!({"groups": []})),
-        call("setresgid", json!({"rgid": 1000, "egid": 1000, "sgid": 1000})),
-        call("setresuid", json!({"ruid": 1000, "euid": 1000, "suid": 1000})),
-    ];
-    all([fork(), by(pid, all(calls))])
-}
-
 fn set_ids() -> Program {
     let new = |calls: [Program; 8]| all(calls.into_iter().map(|program| by(2, program)));
     let make = |name: &str, fields: Value| call(name, fields);
@@ -165,6 +155,53 @@ fn room() -> Program {
         fstat(3),
         pwrite(4, 20_000, 50_000),
         fstat(4),
+    ])
+}
+
+/// The same on a disk and on a tmpfs without limits: what lies in it, and what cuts it.
+fn room_behind(directory: &str) -> Program {
+    let keep = "FALLOC_FL_KEEP_SIZE";
+    let looks = || all([seek(3, 0, "SEEK_DATA"), seek(3, 0, "SEEK_HOLE"), fstat(3)]);
+    let path = format!("{directory}/f");
+    let ranges = [
+        (keep, 0, 65_536),
+        (keep, 1 << 20, 1000),
+        ("0", 0, 20_000),
+        ("FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE", 4096, 9000),
+        ("FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE", 16_384, 1),
+        ("FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE", 18_000, 5000),
+        ("FALLOC_FL_INSERT_RANGE", 4096, 8192),
+        ("FALLOC_FL_COLLAPSE_RANGE", 0, 8192),
+        ("FALLOC_FL_UNSHARE_RANGE", 0, 4096),
+        (keep, 1, (1 << 44) - 1),
+        ("0", i64::MAX - 1, 2),
+    ];
+    let provide = |(mode, offset, len)| all([fallocate(3, mode, offset, len), looks()]);
+    all([
+        make(&path),
+        provide(ranges[0]),
+        pwrite(3, 5000, 8192),
+        all(ranges[1..].iter().map(|range| provide(*range))),
+        truncate(3, 100_000),
+        looks(),
+        provide(ranges[2]),
+        truncate(3, 100_000),
+        provide((keep, 90_000, 40_000)),
+        open(&path, "O_WRONLY|O_TRUNC"),
+        looks(),
+    ])
+}
+
+/// Room counts against RLIMIT_FSIZE where it makes a file longer, on a tmpfs always.
+fn room_and_limits(directory: &str) -> Program {
+    let limit = json!({"cur": 8192, "max": -1});
+    all([
+        make(&format!("{directory}/f")),
+        call("prlimit64", json!({"target": 0, "resource": "RLIMIT_FSIZE", "new_limit": limit})),
+        fallocate(3, "0", 0, 8192),
+        fallocate(3, "0", 0, 8193),
+        fallocate(3, "FALLOC_FL_KEEP_SIZE", 0, 8193),
+        fstat(3),
     ])
 }
 
@@ -358,6 +395,33 @@ fn changes_in_proc() -> Program {
     ])
 }
 
+/// What is open, and where memory lies, is shown to who may inspect the task.
+fn shown_to_others() -> Program {
+    let names = ["fdinfo", "fdinfo/0", "fd", "maps", "status", "stat", "task", "environ"];
+    let looks = |pid: i64| {
+        let paths = names.map(|name| format!("/proc/{pid}/{name}"));
+        all(paths.map(|path| {
+            let is_dir = ["fdinfo", "fd", "task"].iter().any(|name| path.ends_with(name));
+            let access = call("access", json!({"path": path, "mode": "R_OK"}));
+            // How many links directories have, ours have fewer: not all is there.
+            let look = if is_dir { all([]) } else { stat(&path) };
+            all([look, access, open(&path, "O_RDONLY")])
+        }))
+    };
+    let owners = ["/proc/1/status", "/proc/1", "/proc/1/fdinfo"].map(|path| {
+        let chown = |name: &str| call(name, json!({"path": path, "uid": 7, "gid": 7}));
+        all([chown("lchown"), chmod(path, "0700"), unlink(path)])
+    });
+    all([
+        all(owners),
+        stat("/proc/1/status"),
+        nobody(2),
+        by(2, looks(1)),
+        by(2, looks(2)),
+        looks(2),
+    ])
+}
+
 fn direct() -> Program {
     let counts = [0, 1, 512, 1000, 1024];
     let offsets = [0, 1, 512, 9728, 10_000, 10_240];
@@ -383,6 +447,40 @@ fn direct() -> Program {
         open("/dev/shm/f", "O_RDWR|O_CREAT|O_DIRECT"),
         write(5, "abc"),
         pread(5, 2, 1),
+    ])
+}
+
+/// What is moved between files without a buffer of the program's.
+fn direct_without_buffer() -> Program {
+    let offsets = [0, 1, 256, 512, 3840, 4096];
+    let sent = offsets.map(|at| {
+        let counts = [1, 512, 1000, 4096, 8192];
+        all(counts.map(|count| all([seek(4, 0, "SEEK_SET"), sendfile(4, 3, at, count)])))
+    });
+    let from = offsets.map(|at| all([512, 1000].map(|count| sendfile(3, 5, at, count))));
+    let copy = |offset: i64, len: i64| {
+        let fields =
+            json!({"fd_in": 5, "off_in": offset, "fd_out": 4, "off_out": offset, "len": len});
+        call("copy_file_range", fields)
+    };
+    let query = |fd: i64, other: i64| fcntl(fd, "F_DUPFD_QUERY", other);
+    all([
+        make("/tmp/f"),
+        pwrite(3, 20_000, 0),
+        call("open", json!({"path": "/tmp/g", "flags": "O_RDWR|O_CREAT|O_DIRECT", "mode": "0600"})),
+        open("/tmp/f", "O_RDONLY|O_DIRECT"),
+        all(sent),
+        seek(3, 0, "SEEK_SET"),
+        all(from),
+        copy(0, 1),
+        copy(1, 512),
+        copy(512, 512),
+        fstat(4),
+        call("dup", json!({"oldfd": 3})),
+        query(3, 6),
+        query(3, 5),
+        query(3, 99),
+        query(99, 3),
     ])
 }
 
@@ -444,6 +542,41 @@ fn huge() -> Program {
     let long = call("memfd_create", json!({"name": "n".repeat(250), "flags": size(12)}));
     let plain = call("memfd_create", json!({"name": "a", "flags": 21 << 26}));
     all([all(sizes), long, plain])
+}
+
+/// A file of huge pages on a machine that has none.
+fn huge_and_empty(flags: &str) -> Program {
+    let punch = "FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE";
+    let lengths = [2 << 20, 100, 4 << 20, 5 << 20, 0, 6 << 20];
+    let seeks = ["SEEK_DATA", "SEEK_HOLE", "SEEK_END"].map(|whence| seek(3, 5000, whence));
+    let ranges =
+        [("0", 0, 2 << 20), (punch, 5, 100), (punch, 0, 2 << 20), ("FALLOC_FL_KEEP_SIZE", 0, 1)];
+    let seals = ["F_SEAL_GROW", "F_SEAL_SHRINK", "F_SEAL_WRITE"];
+    let seals = seals.map(|seal| {
+        let resized = [2 << 20, 8 << 20, 100].map(|length| truncate(3, length));
+        all([fcntl(3, "F_ADD_SEALS", seal), all(resized), fallocate(3, punch, 0, 2 << 20)])
+    });
+    let modes = ["0777", "0644"].map(|mode| call("fchmod", json!({"fd": 3, "mode": mode})));
+    let statfs = call("fstatfs", json!({"fd": 3}));
+    all([
+        call("memfd_create", json!({"name": "a", "flags": flags})),
+        statfs,
+        pwrite(3, 1, 0),
+        write(3, ""),
+        all(lengths.map(|length| all([truncate(3, length), fstat(3)]))),
+        pread(3, 3, 100),
+        all(seeks),
+        seek(3, 6 << 20, "SEEK_DATA"),
+        all(ranges.map(|(mode, offset, len)| fallocate(3, mode, offset, len))),
+        set(3, "user.a", 1, "0"),
+        list(3),
+        fcntl(3, "F_SETFL", "O_DIRECT"),
+        open("/proc/self/fd/3", "O_RDWR|O_TRUNC"),
+        truncate(3, 4 << 20),
+        all(modes),
+        all(seals),
+        fstat(3),
+    ])
 }
 
 /// Who is somebody else than before shows nothing of itself.
@@ -521,6 +654,10 @@ pub(crate) fn scenes() -> Vec<Scene> {
     let mut scenes = vec![
         ("the set-group-ID bit is decided before the umask", set_ids()),
         ("fallocate keeps room", room()),
+        ("room on a disk", room_behind("/tmp")),
+        ("room on a tmpfs", room_behind("/dev/shm")),
+        ("room and limits on a disk", room_and_limits("/tmp")),
+        ("room and limits on a tmpfs", room_and_limits("/dev/shm")),
         ("long links take pages", long_links()),
         ("attributes take of the inodes", attributes_and_inodes()),
         ("limits are changed", limits_again()),
@@ -529,11 +666,15 @@ pub(crate) fn scenes() -> Vec<Scene> {
         ("what is open is linked by its opener", openers()),
         ("removed directories have other ends", removed_directories()),
         ("changes in /proc", changes_in_proc()),
+        ("what is shown to others", shown_to_others()),
         ("O_DIRECT moves blocks", direct()),
+        ("O_DIRECT without a buffer", direct_without_buffer()),
         ("RESOLVE_CACHED", cached()),
         ("order of attributes on ext4", attributes_in_order("/tmp/f")),
         ("order of attributes on a tmpfs", attributes_in_order("/dev/shm/f")),
         ("sizes of huge pages", huge()),
+        ("huge pages", huge_and_empty("MFD_HUGETLB|MFD_ALLOW_SEALING")),
+        ("huge pages that do not run", huge_and_empty("MFD_HUGETLB|MFD_NOEXEC_SEAL")),
         ("who became somebody else is not dumpable", somebody_else()),
         ("an access mode of 3", neither_right()),
     ];

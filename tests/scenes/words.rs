@@ -110,3 +110,13 @@ pub(crate) fn hold(signals: &[&str]) -> Program {
 pub(crate) fn take(signals: &[&str]) -> Program {
     call("rt_sigtimedwait", json!({"set": signals, "timeout": {"sec": 0, "nsec": 0}}))
 }
+
+/// Somebody without capabilities and of no other group than 1000.
+pub(crate) fn nobody(pid: i64) -> Program {
+    let calls = [
+        call("setgroups", json!({"groups": []})),
+        call("setresgid", json!({"rgid": 1000, "egid": 1000, "sgid": 1000})),
+        call("setresuid", json!({"ruid": 1000, "euid": 1000, "suid": 1000})),
+    ];
+    all([fork(), by(pid, all(calls))])
+}

@@ -143,8 +143,13 @@ table!(FCNTL:
     F_GETOWN F_OFD_GETLK F_OFD_SETLK F_OFD_SETLKW F_SETLEASE F_GETLEASE F_NOTIFY F_SETPIPE_SZ
     F_GETPIPE_SZ F_ADD_SEALS F_GET_SEALS);
 /// Commands that the C library's crate has no names for (asm-generic/fcntl.h).
-pub(crate) const MORE_FCNTL: Table =
-    &[("F_SETSIG", 10), ("F_GETSIG", 11), ("F_SETOWN_EX", 15), ("F_GETOWN_EX", 16)];
+pub(crate) const MORE_FCNTL: Table = &[
+    ("F_SETSIG", 10),
+    ("F_GETSIG", 11),
+    ("F_SETOWN_EX", 15),
+    ("F_GETOWN_EX", 16),
+    ("F_DUPFD_QUERY", 1027),
+];
 pub(crate) const OWNER_TYPE: Table = &[("F_OWNER_TID", 0), ("F_OWNER_PID", 1), ("F_OWNER_PGRP", 2)];
 table!(FCNTL_ARG:
     FD_CLOEXEC O_RDONLY O_WRONLY O_RDWR O_APPEND O_NONBLOCK O_NDELAY O_ASYNC O_DIRECT O_NOATIME

@@ -1,0 +1,90 @@
+//! Where our answers are not Linux's on purpose: the list, each with its reason, and that Linux
+//! answers as the list says (on ext4, where the twin's files lie on that).
+
+use super::words::*;
+use crate::beside::{Program, ours};
+use crate::host::Host;
+use serde_json::{Value, json};
+
+/// A difference: its last request is the one that is answered otherwise.
+struct Difference {
+    why: &'static str,
+    program: Program,
+    ours: Value,
+    linux: Value,
+}
+
+fn cached(path: &str) -> Program {
+    let fields = json!({"dirfd": "AT_FDCWD", "path": path, "flags": "O_PATH", "mode": 0,
+        "resolve": "RESOLVE_CACHED"});
+    call("openat2", fields)
+}
+
+fn differences() -> [Difference; 3] {
+    let lstat = |path: &str| call("lstat", json!({"path": path}));
+    let make = |path: &str| {
+        call(
+            "open",
+            json!({"path": path, "flags": "O_CREAT|O_RDWR|O_DIRECT",
+        "mode": "06777"}),
+        )
+    };
+    let changed = call("pwrite64", json!({"fd": 3, "data": "x", "offset": 0}));
+    [
+        Difference {
+            why: "that a name is not there ext4 remembers from a look that failed, until memory is \
+                  short: what is remembered no program can rely on. A tmpfs does not",
+            program: all([lstat("/tmp/no"), cached("/tmp/no")]),
+            ours: json!("EAGAIN"),
+            linux: json!("ENOENT"),
+        },
+        Difference {
+            why: "the same of a name that was taken away while nobody had it open",
+            program: all([
+                call("mkdir", json!({"path": "/tmp/d", "mode": "0755"})),
+                call("rmdir", json!({"path": "/tmp/d"})),
+                cached("/tmp/d"),
+            ]),
+            ours: json!("EAGAIN"),
+            linux: json!("ENOENT"),
+        },
+        Difference {
+            why: "ext4 drops set-id bits before it refuses to write part of a block directly: a \
+                  call that failed changes nothing",
+            program: all([
+                nobody(2),
+                by(2, all([make("/tmp/f"), changed, call("fstat", json!({"fd": 3}))])),
+            ]),
+            ours: json!(0o6777),
+            linux: json!(0o0777),
+        },
+    ]
+}
+
+/// What the list compares of the last answer: the errno, or the mode.
+fn told(lines: &[Value]) -> Value {
+    let Some(line) = lines.last() else { return Value::Null };
+    line.get("err").or_else(|| line.get("stat")?.get("mode")).cloned().unwrap_or_default()
+}
+
+/// Whether the twin's files lie on ext4.
+fn is_on_a_disk(host: &mut Host) -> bool {
+    const EXT4: u64 = 0xef53;
+    host.ask(r#"{"op":"reset"}"#);
+    let lines = host.ask(&json!({"pid": 1, "call": "statfs", "path": "/tmp"}).to_string());
+    lines.last().is_some_and(|line| line["statfs"]["type"] == EXT4)
+}
+
+pub(crate) fn play() {
+    let mut host = Host::start();
+    let disk = host.as_mut().is_some_and(is_on_a_disk);
+    for Difference { why, program, ours: expected, linux } in differences() {
+        let answers = ours(&program);
+        assert_eq!(answers.last().map(|lines| told(lines)), Some(expected), "{why}");
+        let Some(host) = host.as_mut().filter(|_| disk) else { continue };
+        host.ask(r#"{"op":"reset"}"#);
+        let answers: Vec<Vec<Value>> =
+            program.iter().map(|request| host.ask(&request.to_string())).collect();
+        assert_eq!(answers.last().map(|lines| told(lines)), Some(linux), "{why}");
+    }
+}
