@@ -378,6 +378,7 @@ fn seeks_in_proc(path: &str) -> Program {
     all([open(path, "O_RDONLY"), seeks])
 }
 
+/// Only what fails or stays the task's own: /proc is the whole machine's.
 fn changes_in_proc() -> Program {
     let truncate = |path: &str| call("truncate", json!({"path": path, "length": 5}));
     let paths = ["/proc/uptime", "/proc/self/stat", "/proc/mounts", "/proc/self/comm"];
@@ -388,10 +389,6 @@ fn changes_in_proc() -> Program {
         by(2, all(paths.map(truncate))),
         by(2, chmod("/proc", "0511")),
         all(fixed.map(|path| chmod(path, "0500"))),
-        chmod("/proc", "0511"),
-        by(2, open("/proc", "O_RDONLY")),
-        chmod("/proc", "0555"),
-        by(2, open("/proc", "O_RDONLY")),
     ])
 }
 
