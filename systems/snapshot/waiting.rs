@@ -3,7 +3,7 @@
 //! there is any of it.
 //!
 //! Items stand in queues by their places in the order of waiting, so the queues are built anew; so
-//! are those of calls that wait for signals and instances.
+//! are those of calls that wait for signals and instances, and for what the face alone has.
 
 use super::extras::WAITING_PART;
 use super::{Refs, RestoreError};
@@ -103,8 +103,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Calls that wait for an instance of epoll(7), or for signals by signalfd(2), enter their
-    /// queues: only they know of it.
+    /// Calls that wait for an instance of epoll(7), for signals by signalfd(2), or for the face's
+    /// pseudo-terminals and sockets enter their queues: only they know of it.
     pub(super) fn stand_again(&mut self) {
         for (_, row) in DescriptionRow::all(&self.rows) {
             if let Target::Object(Object::Epoll(epoll)) = self.rows[row].target {
@@ -115,6 +115,7 @@ impl Kernel {
             let (tid, handlers) = (self.rows[row].tid, self.rows[row].handlers);
             let Some(wait) = &self.rows[row].wait else { continue };
             let since = wait.since;
+            let mut polled = None;
             let held: Vec<DescriptionRow> = match &wait.on {
                 Waiting::Epoll { description, .. } => {
                     if let Target::Object(Object::Epoll(epoll)) = self.rows[*description].target {
@@ -122,15 +123,25 @@ impl Kernel {
                     }
                     continue;
                 }
+                Waiting::FacePoll { held, sockets, .. } => {
+                    polled = Some(sockets.clone());
+                    held.iter().flatten().copied().collect()
+                }
                 Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                     held.iter().flatten().copied().collect()
                 }
                 Waiting::PipeRead { description, .. } => Vec::from([*description]),
                 _ => continue,
             };
+            if let Some(sockets) = polled {
+                self.watch_face_sockets(&sockets, (since, tid), true);
+            }
             for description in held {
                 let object = self.watched(description, Some(handlers));
-                if let Some(object @ (Changed::Epoll(_) | Changed::Signals(_))) = object {
+                let object = object.filter(|object| {
+                    matches!(object, Changed::Epoll(_) | Changed::Signals(_) | Changed::Pty(..))
+                });
+                if let Some(object) = object {
                     self.stand(object, (since, tid), true);
                 }
             }
