@@ -9,7 +9,8 @@ use crate::face::user::{ProcessIdentity, UserManager};
 use crate::face::vfs::VirtualFileSystem;
 use std::sync::MutexGuard;
 use tickernel_systems::abi::flags::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
-use tickernel_systems::abi::{Errno, SigSet};
+use tickernel_systems::abi::signal::DefaultAction;
+use tickernel_systems::abi::{Errno, SigSet, Signal};
 use tickernel_systems::event::{Answer, Call, Payload};
 
 impl<F: VirtualFileSystem + 'static> KernelVm<F> {
@@ -50,7 +51,11 @@ impl<F: VirtualFileSystem + 'static> KernelVm<F> {
             Ok(target) => owned(&self.machine, requester_driver, target)?,
             Err(_) => self.machine.lock()?,
         };
-        core.catch_up();
+        // The time is of use only where a process may end by it.
+        let action = Signal::new(signal).map(Signal::default_action);
+        if !matches!(action, None | Some(DefaultAction::Ignore | DefaultAction::Continue)) {
+            core.catch_up();
+        }
         let driver = Some(requester_driver.as_bytes());
         let call = Call::FaceSignal { driver, target: pid, sig: signal };
         self.plain(core, 0, call, format_args!("signal {signal} to {pid}")).map(drop)
