@@ -343,7 +343,7 @@ impl Kernel {
     ) -> Tried {
         let taken = match self.rows[socket].domain {
             AF_UNIX => self.take_unix(socket, waits, receiving)?,
-            _ if self.rows[socket].is_stream() => self.take_tcp(socket, receiving)?,
+            _ if self.rows[socket].is_stream() => self.take_tcp(socket, waits, receiving)?,
             _ => self.take_udp(socket, waits, receiving)?,
         };
         let Some(taken) = taken else { return Ok(None) };

@@ -43,6 +43,7 @@ mod open;
 mod overlay;
 mod path;
 mod pathconf;
+mod peek_offset;
 mod pidfd;
 mod pipe;
 pub(crate) mod poll;

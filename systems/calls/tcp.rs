@@ -551,6 +551,7 @@ impl Kernel {
     pub(super) fn take_tcp(
         &mut self,
         socket: SocketRow,
+        waits: bool,
         receiving: &mut Receiving,
     ) -> Result<Option<Taken>, Errno> {
         if self.rows[socket].backlog().is_some() {
@@ -562,17 +563,30 @@ impl Kernel {
         let peeks = receiving.flags & MSG_PEEK != 0;
         let before = if peeks { 0 } else { receiving.taken.len() as u64 };
         let count = (receiving.count - before).min(self.max_bytes);
-        let (bytes, stops) = self.take_segments(socket, count, receiving.flags, before);
-        let got = before + bytes.len() as u64;
+        let passed = self.peek_offset(socket, receiving.flags);
+        let wanted = count.saturating_add(passed);
+        let (mut bytes, stops) = self.take_segments(socket, wanted, receiving.flags, before);
+        if passed > 0 {
+            bytes.drain(..(passed as usize).min(bytes.len()));
+        }
+        let here = bytes.len() as u64;
+        let got = before + here;
+        if !peeks {
+            self.move_peek_offset(socket, receiving.flags, here);
+        }
         let all = receiving.flags & MSG_WAITALL != 0 && self.max_bytes == u64::MAX;
         let connecting = self.is_connecting(socket);
+        let any = receiving.count == 0 && self.has_beyond(socket, receiving.flags);
         let state = &mut self.rows[socket];
         let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
         let target = if all { receiving.count } else { lowat.min(receiving.count) }.max(1);
-        let any = receiving.count == 0 && !state.queue.is_empty();
         let is_closed = !state.is_connected() && !connecting;
         let over = state.shut & RCV_SHUTDOWN != 0 || is_closed || state.error.is_some();
-        if got >= target || any || got > 0 && (over || stops) {
+        let is_all = over || stops || peeks && !waits;
+        if got >= target || any || got > 0 && is_all {
+            if peeks {
+                self.move_peek_offset(socket, receiving.flags, here);
+            }
             return Ok(Some(Taken { bytes, ..Taken::default() }));
         }
         if got == 0 && over {

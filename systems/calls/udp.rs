@@ -273,22 +273,33 @@ impl Kernel {
     ) -> Result<Option<Taken>, Errno> {
         let state = &mut self.rows[socket];
         state.error.take().map_or(Ok(()), Err)?;
-        let Some(packet) = state.queue.front() else {
-            let over = state.shut & RCV_SHUTDOWN != 0 && waits;
-            return Ok(over.then(Taken::default));
+        let is_over = state.shut & RCV_SHUTDOWN != 0;
+        let passed = self.peek_offset(socket, receiving.flags);
+        let state = &mut self.rows[socket];
+        let found = state.packet_at(passed);
+        let packet = found.and_then(|(at, passed)| Some((state.queue.get(at)?, passed)));
+        let Some((packet, passed)) = packet else {
+            return Ok((is_over && waits).then(Taken::default));
         };
         let whole = packet.bytes.len() as u64;
         let count = receiving.count.min(self.max_bytes);
         let from = packet.with.as_deref().map(|with| with.from.clone());
         let cost = u64::from(packet.cost_bytes);
-        let mut bytes = if receiving.flags & MSG_PEEK != 0 {
-            packet.bytes.clone()
+        let peeks = receiving.flags & MSG_PEEK != 0;
+        let mut bytes = if peeks {
+            packet.bytes.get(passed as usize..).unwrap_or_default().to_vec()
         } else {
             state.received_bytes -= cost;
             self.drop_packet(socket)
         };
         bytes.truncate(count as usize);
-        let cut_from = (whole > count).then_some(whole);
+        // What a peek passes over counts as cut, but for one that wants more than the rest.
+        let cut_from = (whole > count && count <= whole - passed).then_some(whole);
+        let moved = match receiving.flags & MSG_TRUNC {
+            0 => bytes.len() as u64,
+            _ => whole,
+        };
+        self.move_peek_offset(socket, receiving.flags, moved);
         Ok(Some(Taken { bytes, cut_from, from, ..Taken::default() }))
     }
 
