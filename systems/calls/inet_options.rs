@@ -203,6 +203,16 @@ impl Kernel {
         Ok(())
     }
 
+    /// What getsockopt(2) says of a level that a socket does not have.
+    pub(super) fn check_level(&self, socket: SocketRow, level: u32) -> Result<(), Errno> {
+        let is_ipv6 = self.rows[socket].domain == AF_INET6;
+        match self.has_level(socket, level) {
+            true => Ok(()),
+            false if is_ipv6 => Err(Errno::ENOPROTOOPT),
+            false => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
     /// A class of traffic: the low two bits of a stream's are the protocol's own.
     fn marked(&self, socket: SocketRow, option: (u32, u32), value: i64) -> i64 {
         const OWN: i64 = 3;
@@ -219,10 +229,6 @@ impl Kernel {
         socket: SocketRow,
         (level, name): (u32, u32),
     ) -> Result<OptionValue, Errno> {
-        if !self.has_level(socket, level) {
-            let is_ipv6 = self.rows[socket].domain == AF_INET6;
-            return Err(if is_ipv6 { Errno::ENOPROTOOPT } else { Errno::EOPNOTSUPP });
-        }
         let connected = self.remote_endpoint(socket);
         match (level, name) {
             (SOL_TCP, _) if let Some(value) = self.tcp_value(socket, name) => return Ok(value),

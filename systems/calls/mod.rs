@@ -69,6 +69,7 @@ pub(crate) mod timer;
 mod timerfd;
 pub(crate) mod transfer;
 mod udp;
+mod udp_cork;
 mod unix;
 mod unix_connect;
 mod unix_names;

@@ -29,6 +29,8 @@ const TCP_LOWAT_MAX: i64 = 16_777_216;
 /// Longer time-outs are for ever.
 const FOREVER_SECONDS: i64 = i64::MAX / 1_000_000_000;
 const NS_PER_SECOND: i64 = 1_000_000_000;
+/// A tick of Linux's clock (time(7), "The software clock, HZ, and jiffies"): HZ is 250.
+const TICK_US: i64 = 4000;
 
 /// Options that are on or off.
 const SWITCHES: [u32; 19] = [
@@ -113,6 +115,9 @@ impl Kernel {
                     return Err(Errno::EPERM.into());
                 }
                 self.set_inet_option(socket, (level, name), number)?;
+                if (level, name, number) == (SOL_UDP, UDP_CORK, 0) {
+                    self.push_corked(socket);
+                }
             }
         }
         Ok(Answer::default())
@@ -297,7 +302,11 @@ impl Kernel {
             // Linux does not wait at all then, and tells of 0.
             ..0 => 0,
             seconds if seconds >= FOREVER_SECONDS => 0,
-            seconds => seconds * NS_PER_SECOND + microseconds * 1000,
+            // Linux counts it in ticks of its clock.
+            seconds => {
+                let ticks = (microseconds + TICK_US - 1) / TICK_US;
+                seconds * NS_PER_SECOND + ticks * TICK_US * 1000
+            }
         };
         self.keep(socket, name, ns);
         Ok(())
@@ -318,6 +327,9 @@ impl Kernel {
         // unix(7) has no level of its own.
         if level != SOL_SOCKET && self.rows[socket].domain == AF_UNIX {
             return Err(Errno::EOPNOTSUPP.into());
+        }
+        if level != SOL_SOCKET {
+            self.check_level(socket, level)?;
         }
         if length.is_some_and(|length| length < 0) {
             return Err(Errno::EINVAL.into());

@@ -228,7 +228,7 @@ impl Kernel {
     ) -> Result<Option<Taken>, Errno> {
         let state = &mut self.rows[socket];
         if state.is_stream() {
-            return self.take_from_stream(socket, waits, receiving);
+            return self.take_from_stream(socket, receiving);
         }
         state.error.take().map_or(Ok(()), Err)?;
         let is_over = state.shut & RCV_SHUTDOWN != 0;
@@ -242,7 +242,6 @@ impl Kernel {
     fn take_from_stream(
         &mut self,
         socket: SocketRow,
-        waits: bool,
         receiving: &mut Receiving,
     ) -> Result<Option<Taken>, Errno> {
         if receiving.flags & MSG_OOB != 0 {
@@ -263,7 +262,8 @@ impl Kernel {
         let all = receiving.flags & MSG_WAITALL != 0 && self.max_bytes == u64::MAX;
         let target = if all { receiving.count } else { lowat.min(receiving.count) }.max(1);
         let ends = got >= target || taken.stops || any && receiving.count == 0;
-        let ends = ends || got > 0 && peeks && !waits;
+        // A peek never waits for more than there is.
+        let ends = ends || got > 0 && peeks;
         let error = if ends { None } else { state.error.take() };
         let over = error.is_some() || state.shut & RCV_SHUTDOWN != 0;
         // What came hides the error.
