@@ -36,7 +36,7 @@ const LOOPBACK_MTU: i64 = 65_536;
 /// The least that IPv6 asks of a link (RFC 8200).
 const IPV6_MIN_MTU: i64 = 1280;
 
-const ROWS: [Row; 82] = [
+const ROWS: [Row; 80] = [
     (SOL_UDP, UDP_CORK, 0, Form::Switch),
     (SOL_UDP, UDP_NO_CHECK6_TX, 0, Form::Switch),
     (SOL_UDP, UDP_NO_CHECK6_RX, 0, Form::Switch),
@@ -113,9 +113,7 @@ const ROWS: [Row; 82] = [
     (SOL_IPV6, IPV6_DONTFRAG, 0, Form::Switch),
     (SOL_IPV6, IPV6_RECVTCLASS, 0, Form::Switch),
     (SOL_IPV6, IPV6_RECVORIGDSTADDR, 0, Form::Switch),
-    (SOL_IPV6, IPV6_TRANSPARENT, 0, Form::Switch),
     (SOL_IPV6, IPV6_RECVFRAGSIZE, 0, Form::Switch),
-    (SOL_IPV6, IPV6_FREEBIND, 0, Form::Switch),
     (SOL_IPV6, IPV6_TCLASS, 0, Form::Asked(0, 255)),
     (SOL_IPV6, IPV6_AUTOFLOWLABEL, 1, Form::Switch),
     (SOL_IPV6, IPV6_MINHOPCOUNT, 0, Form::Range(0, 255)),
@@ -140,6 +138,7 @@ impl Kernel {
         (level, name): (u32, u32),
         value: i64,
     ) -> Result<(), Errno> {
+        let (level, name) = self.shared_option(socket, (level, name));
         if level == SOL_TCP
             && let Some(kept) = self.tcp_option(socket, name, value)
         {
@@ -203,6 +202,17 @@ impl Kernel {
         Ok(())
     }
 
+    /// What ip(7) and ipv6(7) both have is one.
+    fn shared_option(&self, socket: SocketRow, option: (u32, u32)) -> (u32, u32) {
+        match option {
+            (SOL_IPV6, IPV6_TRANSPARENT) if self.has_level(socket, SOL_IPV6) => {
+                (SOL_IP, IP_TRANSPARENT)
+            }
+            (SOL_IPV6, IPV6_FREEBIND) if self.has_level(socket, SOL_IPV6) => (SOL_IP, IP_FREEBIND),
+            own => own,
+        }
+    }
+
     /// What getsockopt(2) says of a level that a socket does not have.
     pub(super) fn check_level(&self, socket: SocketRow, level: u32) -> Result<(), Errno> {
         let is_ipv6 = self.rows[socket].domain == AF_INET6;
@@ -229,6 +239,7 @@ impl Kernel {
         socket: SocketRow,
         (level, name): (u32, u32),
     ) -> Result<OptionValue, Errno> {
+        let (level, name) = self.shared_option(socket, (level, name));
         let connected = self.remote_endpoint(socket);
         match (level, name) {
             (SOL_TCP, _) if let Some(value) = self.tcp_value(socket, name) => return Ok(value),

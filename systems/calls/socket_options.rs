@@ -63,8 +63,9 @@ const STAMPING_ID: i64 = 1 << 7;
 const STAMPING_END: i64 = 1 << 19;
 /// `SO_BPF_EXTENSIONS`.
 const BPF_EXTENSIONS: i64 = 64;
-/// `SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK`.
-const BUF_LOCK_MASK: i64 = 3;
+/// `SOCK_SNDBUF_LOCK`, `SOCK_RCVBUF_LOCK`.
+const SNDBUF_LOCK: i64 = 1;
+const RCVBUF_LOCK: i64 = 2;
 
 impl Kernel {
     /// setsockopt(2).
@@ -88,14 +89,12 @@ impl Kernel {
             // unix(7) has no level of its own.
             _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
             _ => {
-                if level == SOL_TCP {
-                    if !self.has_level(socket, level) {
-                        return Err(Errno::ENOPROTOOPT.into());
-                    }
-                    if name == TCP_CONGESTION {
-                        self.set_algorithm(socket, value, length)?;
-                        return Ok(Answer::default());
-                    }
+                if !self.has_level(socket, level) {
+                    return Err(Errno::ENOPROTOOPT.into());
+                }
+                if (level, name) == (SOL_TCP, TCP_CONGESTION) {
+                    self.set_algorithm(socket, value, length)?;
+                    return Ok(Answer::default());
                 }
                 if let Some(set) = self.set_group_option(socket, (level, name), value, length) {
                     return set.map(|()| Answer::default()).map_err(Into::into);
@@ -156,6 +155,7 @@ impl Kernel {
             SO_RCVBUF | SO_RCVBUFFORCE => {
                 let bytes = self.buffer(task, name == SO_RCVBUFFORCE, number)?;
                 self.keep(socket, SO_RCVBUF, bytes.max(RCVBUF_MIN_BYTES));
+                self.lock_buffer(socket, RCVBUF_LOCK);
             }
             SO_PRIORITY if !(0..=6).contains(&number) && !self.may_mark(task) => {
                 return Err(Errno::EPERM);
@@ -183,7 +183,7 @@ impl Kernel {
                 self.keep(socket, name, number);
             }
             SO_BUSY_POLL if number < 0 => return Err(Errno::EINVAL),
-            SO_BUF_LOCK if number & !BUF_LOCK_MASK != 0 => return Err(Errno::EINVAL),
+            SO_BUF_LOCK if number & !(SNDBUF_LOCK | RCVBUF_LOCK) != 0 => return Err(Errno::EINVAL),
             SO_TXREHASH if !self.is_tcp(socket) => return Err(Errno::EOPNOTSUPP),
             SO_TXREHASH if !(-1..=1).contains(&number) => return Err(Errno::EINVAL),
             SO_TXREHASH => self.keep(socket, name, number.abs()),
@@ -261,8 +261,15 @@ impl Kernel {
         let bytes = bytes.max(SNDBUF_MIN_BYTES);
         self.rows[socket].sndbuf_bytes = bytes as u32;
         self.keep(socket, SO_SNDBUF, bytes);
+        self.lock_buffer(socket, SNDBUF_LOCK);
         self.socket_changed(socket);
         Ok(())
+    }
+
+    /// A buffer whose size was chosen does not grow by itself any more: `SO_BUF_LOCK` tells.
+    fn lock_buffer(&mut self, socket: SocketRow, lock: i64) {
+        let locks = self.rows[socket].option(SOL_SOCKET, SO_BUF_LOCK).unwrap_or(0);
+        self.keep(socket, SO_BUF_LOCK, locks | lock);
     }
 
     fn set_linger(
@@ -331,7 +338,8 @@ impl Kernel {
         if level != SOL_SOCKET {
             self.check_level(socket, level)?;
         }
-        if length.is_some_and(|length| length < 0) {
+        // To ipv6(7) a length is a large one then.
+        if level != SOL_IPV6 && length.is_some_and(|length| length < 0) {
             return Err(Errno::EINVAL.into());
         }
         let mut value = match level {
