@@ -303,6 +303,7 @@ impl Kernel {
                 let names = memory::name_bytes(&more.name) + memory::name_bytes(&more.remote);
                 uses.held_bytes +=
                     names + memory::OPTION_BYTES * (more.option_count() + more.groups.len() as u64);
+                uses.held_bytes += more.corked.as_deref().map_or(0, |corked| corked.held_bytes());
             }
             let lies = socket.queue.iter().map(|packet| u64::from(packet.cost_bytes)).sum::<u64>();
             let counts = socket.domain != AF_UNIX && !socket.is_stream();

@@ -37,8 +37,12 @@ constants! {
         SO_SNDTIMEO = 21, SO_BINDTODEVICE = 25, SO_TIMESTAMP = 29, SO_ACCEPTCONN = 30,
         SO_PEERSEC = 31, SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE = 33, SO_PASSSEC = 34,
         SO_TIMESTAMPNS = 35, SO_MARK = 36, SO_TIMESTAMPING = 37, SO_PROTOCOL = 38,
-        SO_DOMAIN = 39, SO_RXQ_OVFL = 40, SO_PEEK_OFF = 42, SO_LOCK_FILTER = 44,
-        SO_BUSY_POLL = 46, SO_INCOMING_CPU = 49, SO_PEERGROUPS = 59, SO_ZEROCOPY = 60,
+        SO_DOMAIN = 39, SO_RXQ_OVFL = 40, SO_WIFI_STATUS = 41, SO_PEEK_OFF = 42, SO_NOFCS = 43,
+        SO_LOCK_FILTER = 44, SO_SELECT_ERR_QUEUE = 45, SO_BUSY_POLL = 46,
+        SO_MAX_PACING_RATE = 47, SO_BPF_EXTENSIONS = 48, SO_INCOMING_CPU = 49,
+        SO_INCOMING_NAPI_ID = 56, SO_PEERGROUPS = 59, SO_ZEROCOPY = 60,
+        SO_TIMESTAMP_NEW = 63, SO_TIMESTAMPNS_NEW = 64, SO_PREFER_BUSY_POLL = 69,
+        SO_BUF_LOCK = 72, SO_TXREHASH = 74, SO_RCVMARK = 75, SO_RCVPRIORITY = 82, SO_PASSRIGHTS = 83,
     }
 }
 
@@ -48,8 +52,10 @@ constants! {
         TCP_NODELAY = 1, TCP_MAXSEG = 2, TCP_CORK = 3, TCP_KEEPIDLE = 4, TCP_KEEPINTVL = 5,
         TCP_KEEPCNT = 6, TCP_SYNCNT = 7, TCP_LINGER2 = 8, TCP_DEFER_ACCEPT = 9,
         TCP_WINDOW_CLAMP = 10, TCP_INFO = 11, TCP_QUICKACK = 12, TCP_CONGESTION = 13,
-        TCP_USER_TIMEOUT = 18, TCP_FASTOPEN = 23, TCP_NOTSENT_LOWAT = 25,
-        TCP_FASTOPEN_CONNECT = 30,
+        TCP_THIN_LINEAR_TIMEOUTS = 16, TCP_THIN_DUPACK = 17, TCP_USER_TIMEOUT = 18,
+        TCP_FASTOPEN = 23, TCP_NOTSENT_LOWAT = 25, TCP_SAVE_SYN = 27,
+        TCP_FASTOPEN_CONNECT = 30, TCP_FASTOPEN_NO_COOKIE = 34, TCP_INQ = 36, TCP_TX_DELAY = 37,
+        TCP_IS_MPTCP = 43,
     }
 }
 
@@ -60,16 +66,21 @@ constants! {
 
 constants! {
     /// Options of `SOL_UDP` (udp(7)).
-    UDP_OPTIONS: u32 { UDP_CORK = 1, UDP_SEGMENT = 103, UDP_GRO = 104 }
+    UDP_OPTIONS: u32 {
+        UDP_CORK = 1, UDP_NO_CHECK6_TX = 101, UDP_NO_CHECK6_RX = 102, UDP_SEGMENT = 103,
+        UDP_GRO = 104,
+    }
 }
 
 constants! {
     /// Options of `SOL_IP` (ip(7)).
     IP_OPTIONS: u32 {
-        IP_TOS = 1, IP_TTL = 2, IP_HDRINCL = 3, IP_OPTIONS_OPTION = 4, IP_RECVOPTS = 6,
-        IP_RETOPTS = 7, IP_PKTINFO = 8, IP_MTU_DISCOVER = 10, IP_RECVERR = 11, IP_RECVTTL = 12,
-        IP_RECVTOS = 13, IP_MTU = 14, IP_FREEBIND = 15, IP_TRANSPARENT = 19,
-        IP_BIND_ADDRESS_NO_PORT = 24, IP_MULTICAST_IF = 32, IP_MULTICAST_TTL = 33,
+        IP_TOS = 1, IP_TTL = 2, IP_HDRINCL = 3, IP_OPTIONS_OPTION = 4, IP_ROUTER_ALERT = 5,
+        IP_RECVOPTS = 6, IP_RETOPTS = 7, IP_PKTINFO = 8, IP_MTU_DISCOVER = 10, IP_RECVERR = 11,
+        IP_RECVTTL = 12, IP_RECVTOS = 13, IP_MTU = 14, IP_FREEBIND = 15, IP_PASSSEC = 18,
+        IP_TRANSPARENT = 19, IP_ORIGDSTADDR = 20, IP_MINTTL = 21, IP_NODEFRAG = 22,
+        IP_CHECKSUM = 23, IP_BIND_ADDRESS_NO_PORT = 24, IP_RECVFRAGSIZE = 25,
+        IP_RECVERR_RFC4884 = 26, IP_MULTICAST_IF = 32, IP_MULTICAST_TTL = 33,
         IP_MULTICAST_LOOP = 34, IP_ADD_MEMBERSHIP = 35, IP_DROP_MEMBERSHIP = 36,
         MCAST_JOIN_GROUP = 42, MCAST_LEAVE_GROUP = 45, IP_MULTICAST_ALL = 49,
     }
@@ -82,19 +93,21 @@ mod ipv6 {
     constants! {
         /// Options of `SOL_IPV6` (ipv6(7)).
         IPV6_OPTIONS: u32 {
-            IPV6_UNICAST_HOPS = 16, IPV6_MULTICAST_IF = 17, IPV6_MULTICAST_HOPS = 18,
+            IPV6_2292PKTINFO = 2, IPV6_2292HOPOPTS = 3, IPV6_2292DSTOPTS = 4, IPV6_2292RTHDR = 5,
+            IPV6_2292HOPLIMIT = 8, IPV6_UNICAST_HOPS = 16, IPV6_MULTICAST_IF = 17, IPV6_MULTICAST_HOPS = 18,
             IPV6_MULTICAST_LOOP = 19, IPV6_ADD_MEMBERSHIP = 20, IPV6_DROP_MEMBERSHIP = 21,
-            IPV6_MTU_DISCOVER = 23, IPV6_MTU = 24, IPV6_RECVERR = 25, IPV6_V6ONLY = 26,
-            IPV6_MULTICAST_ALL = 29, MCAST_JOIN_GROUP = 42, MCAST_LEAVE_GROUP = 45,
-            IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_TCLASS = 67,
+            IPV6_ROUTER_ALERT = 22, IPV6_MTU_DISCOVER = 23, IPV6_MTU = 24, IPV6_RECVERR = 25,
+            IPV6_V6ONLY = 26, IPV6_MULTICAST_ALL = 29, IPV6_ROUTER_ALERT_ISOLATE = 30,
+            IPV6_RECVERR_RFC4884 = 31, IPV6_FLOWINFO_SEND = 33, MCAST_JOIN_GROUP = 42,
+            MCAST_LEAVE_GROUP = 45, IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51,
+            IPV6_RECVHOPOPTS = 53, IPV6_RECVRTHDR = 56, IPV6_RECVDSTOPTS = 58,
+            IPV6_RECVPATHMTU = 60, IPV6_DONTFRAG = 62, IPV6_RECVTCLASS = 66, IPV6_TCLASS = 67,
+            IPV6_AUTOFLOWLABEL = 70, IPV6_MINHOPCOUNT = 73, IPV6_RECVORIGDSTADDR = 74,
+            IPV6_TRANSPARENT = 75, IPV6_RECVFRAGSIZE = 77, IPV6_FREEBIND = 78,
         }
     }
 }
-pub use ipv6::{
-    IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_MTU, IPV6_MTU_DISCOVER, IPV6_MULTICAST_ALL,
-    IPV6_MULTICAST_HOPS, IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, IPV6_OPTIONS, IPV6_RECVERR,
-    IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
-};
+pub use ipv6::*;
 
 /// The names of a level's options; none for a level without.
 pub fn option_names(level: u32) -> Names {
@@ -145,6 +158,32 @@ pub enum OptionValue {
 }
 
 impl OptionValue {
+    /// What is left of it in a place of so many bytes: the rest of that is 0.
+    pub fn cut(&mut self, length: u64) {
+        let low = |from: u64, bytes: u64, number: i64| match length.saturating_sub(from) {
+            there if there >= bytes => number,
+            there => number & ((1 << (8 * there)) - 1),
+        };
+        match self {
+            OptionValue::Number(number) => *number = low(0, 4, *number),
+            OptionValue::Linger(on, seconds) => {
+                *on = low(0, 4, i64::from(*on)) as i32;
+                *seconds = low(4, 4, i64::from(*seconds)) as i32;
+            }
+            OptionValue::Time(seconds, microseconds) => {
+                *seconds = low(0, 8, *seconds);
+                *microseconds = low(8, 8, *microseconds);
+            }
+            OptionValue::Cred(cred) => {
+                cred.pid = low(0, 4, cred.pid.into()) as u32;
+                cred.uid = low(4, 4, cred.uid.into()) as u32;
+                cred.gid = low(8, 4, cred.gid.into()) as u32;
+            }
+            OptionValue::Text(text) => text.0.truncate(length as usize),
+            OptionValue::Group(..) => {}
+        }
+    }
+
     /// How long it is in memory.
     pub fn length_bytes(&self) -> i64 {
         match self {

@@ -35,7 +35,10 @@ impl Kernel {
     ) -> Result<u32, Errno> {
         const TCP: u32 = 6;
         const UDP: u32 = 17;
+        /// Beyond all protocols (`IPPROTO_MAX`).
+        const PROTOCOLS_END: u32 = 263;
         match (kind, protocol) {
+            (_, PROTOCOLS_END..) => Err(Errno::EINVAL),
             (SOCK_STREAM, 0 | TCP) => Ok(TCP),
             (SOCK_DGRAM, 0 | UDP) => Ok(UDP),
             (SOCK_STREAM | SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),

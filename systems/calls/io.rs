@@ -402,13 +402,13 @@ impl Kernel {
     /// lseek(2).
     pub(crate) fn lseek(&mut self, task: TaskRow, fd: i32, offset: i64, whence: u32) -> CallResult {
         let row = self.open_fd(task, fd)?;
-        if self.rows[row].terminal.is_some() {
-            return Err(Errno::ESPIPE.into());
-        }
         let is_pipe =
             matches!(self.rows[row].target, Target::Pipe(..) | Target::Object(Object::Pty(..)));
         if whence > SEEK_HOLE && !(is_pipe && self.bends.any_offset) {
             return Err(Errno::EINVAL.into());
+        }
+        if self.rows[row].terminal.is_some() {
+            return Err(Errno::ESPIPE.into());
         }
         let place = match self.rows[row].target {
             Target::File(place) if whence == SEEK_END => {

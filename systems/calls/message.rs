@@ -7,6 +7,7 @@ use crate::abi::flags::*;
 use crate::abi::socket::*;
 use crate::abi::{Address, Errno};
 use crate::components::message::{Form, Manner, Receiving, Taken, Tried};
+use crate::components::socket::Peer;
 use crate::components::{Target, Waiting};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
@@ -208,6 +209,11 @@ impl Kernel {
         }
     }
 
+    /// Whether somebody is at the other end, who must be told of urgent bytes.
+    fn has_peer(&self, socket: SocketRow) -> bool {
+        !matches!(self.rows[socket].peer, Peer::None | Peer::Gone)
+    }
+
     /// Sends as much as there is room for. What is sent already hides an error behind it.
     pub(super) fn send_bytes(
         &mut self,
@@ -224,7 +230,7 @@ impl Kernel {
         let most = written.saturating_add(self.max_bytes);
         loop {
             let rest = data.get(*written as usize..).unwrap_or_default();
-            let is_urgent = stream && manner.flags & MSG_OOB != 0;
+            let is_urgent = stream && manner.flags & MSG_OOB != 0 && self.has_peer(socket);
             let is_one = manner.is_pages && self.rows[socket].domain == AF_UNIX;
             let is_limited = self.max_bytes != u64::MAX && self.rows[socket].domain != AF_UNIX;
             let length = if stream && is_limited {
@@ -328,6 +334,8 @@ impl Kernel {
     pub(super) fn check_receive(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
         match self.rows[socket].domain {
             AF_UNIX => self.check_receive_unix(socket, flags),
+            // Errors do not lie in a queue here: there is never one in it.
+            AF_INET | AF_INET6 if flags & MSG_ERRQUEUE != 0 => Err(Errno::EAGAIN),
             AF_INET | AF_INET6 => Ok(()),
             _ => Err(Errno::EOPNOTSUPP),
         }
@@ -343,7 +351,7 @@ impl Kernel {
     ) -> Tried {
         let taken = match self.rows[socket].domain {
             AF_UNIX => self.take_unix(socket, waits, receiving)?,
-            _ if self.rows[socket].is_stream() => self.take_tcp(socket, receiving)?,
+            _ if self.rows[socket].is_stream() => self.take_tcp(socket, waits, receiving)?,
             _ => self.take_udp(socket, waits, receiving)?,
         };
         let Some(taken) = taken else { return Ok(None) };

@@ -94,6 +94,9 @@ impl Kernel {
         if on == (flags & O_ASYNC != 0) {
             return Ok(());
         }
+        if self.rows[row].terminal.is_some_and(|side| self.is_hung_up(side)) {
+            return Err(Errno::ENOTTY);
+        }
         if !on {
             if self.rows[row].notices().told.is_some() {
                 self.forget_notices(row);

@@ -619,6 +619,7 @@ impl Kernel {
                 },
                 bsize: 4096,
                 namelen: 255,
+                flags: ST_VALID.into(),
                 ..crate::abi::Statfs::default()
             },
         };

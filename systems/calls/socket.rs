@@ -78,10 +78,13 @@ impl Kernel {
         match domain {
             AF_UNIX => check_unix(kind, protocol)?,
             // Of these families no two sockets are a pair.
-            AF_INET | AF_INET6 if kind == SOCK_SEQPACKET => {
-                return Err(Errno::ESOCKTNOSUPPORT.into());
-            }
-            AF_INET | AF_INET6 | AF_NETLINK => return Err(Errno::EOPNOTSUPP.into()),
+            AF_INET | AF_INET6 => match self.inet_protocol(task, kind, protocol) {
+                Err(errno) if errno != Errno::ESOCKTNOSUPPORT || kind != SOCK_RAW => {
+                    return Err(errno.into());
+                }
+                Ok(_) | Err(_) => return Err(Errno::EOPNOTSUPP.into()),
+            },
+            AF_NETLINK => return Err(Errno::EOPNOTSUPP.into()),
             _ => return Err(Errno::EAFNOSUPPORT.into()),
         }
         self.room_for_fd(task, second)?;

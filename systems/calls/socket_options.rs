@@ -16,7 +16,7 @@ use crate::wire::Bytes;
 use alloc::boxed::Box;
 
 /// `net.core.wmem_max`, `rmem_max`: what may be asked for, half of what is given.
-const BUFFER_MAX_BYTES: i64 = 212_992;
+const BUFFER_MAX_BYTES: i64 = 4_194_304;
 /// Least that is given.
 const SNDBUF_MIN_BYTES: i64 = 4_608;
 const RCVBUF_MIN_BYTES: i64 = 2_304;
@@ -24,12 +24,16 @@ const RCVBUF_MIN_BYTES: i64 = 2_304;
 /// `tcp_rmem`). Linux lets them grow with what goes through.
 const TCP_SNDBUF_BYTES: i64 = 16_384;
 const TCP_RCVBUF_BYTES: i64 = 131_072;
+/// Half of the most that a stream of tcp(7) grows to by itself (`net.ipv4.tcp_rmem`).
+const TCP_LOWAT_MAX: i64 = 16_777_216;
 /// Longer time-outs are for ever.
 const FOREVER_SECONDS: i64 = i64::MAX / 1_000_000_000;
 const NS_PER_SECOND: i64 = 1_000_000_000;
+/// A tick of Linux's clock (time(7), "The software clock, HZ, and jiffies"): HZ is 250.
+const TICK_US: i64 = 4000;
 
 /// Options that are on or off.
-const SWITCHES: [u32; 17] = [
+const SWITCHES: [u32; 19] = [
     SO_DEBUG,
     SO_REUSEADDR,
     SO_REUSEPORT,
@@ -38,16 +42,30 @@ const SWITCHES: [u32; 17] = [
     SO_KEEPALIVE,
     SO_OOBINLINE,
     SO_NO_CHECK,
-    SO_TIMESTAMP,
-    SO_TIMESTAMPNS,
     SO_RXQ_OVFL,
     SO_PASSSEC,
     SO_PASSCRED,
     SO_LOCK_FILTER,
-    SO_TIMESTAMPING,
     SO_ZEROCOPY,
-    SO_BUSY_POLL,
+    SO_WIFI_STATUS,
+    SO_NOFCS,
+    SO_SELECT_ERR_QUEUE,
+    SO_PREFER_BUSY_POLL,
+    SO_RCVMARK,
+    SO_RCVPRIORITY,
 ];
+/// Ways to be told when something came: of these, one at a time is on.
+const STAMPS: [u32; 4] = [SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_NEW];
+/// Those of unix(7) alone.
+const UNIX_ONLY: [u32; 3] = [SO_PASSCRED, SO_PASSSEC, SO_PASSRIGHTS];
+/// `SOF_TIMESTAMPING_OPT_ID`, and beyond all flags of `SO_TIMESTAMPING`.
+const STAMPING_ID: i64 = 1 << 7;
+const STAMPING_END: i64 = 1 << 19;
+/// `SO_BPF_EXTENSIONS`.
+const BPF_EXTENSIONS: i64 = 64;
+/// `SOCK_SNDBUF_LOCK`, `SOCK_RCVBUF_LOCK`.
+const SNDBUF_LOCK: i64 = 1;
+const RCVBUF_LOCK: i64 = 2;
 
 impl Kernel {
     /// setsockopt(2).
@@ -59,10 +77,10 @@ impl Kernel {
         value: Option<&OptionValue>,
         length: Option<i64>,
     ) -> CallResult {
+        let socket = self.socket_of(task, fd)?;
         if length.is_some_and(|length| length < 0) {
             return Err(Errno::EINVAL.into());
         }
-        let socket = self.socket_of(task, fd)?;
         if self.asks_host(socket) {
             return self.unmodelled(SETSOCKOPT);
         }
@@ -71,14 +89,12 @@ impl Kernel {
             // unix(7) has no level of its own.
             _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
             _ => {
-                if level == SOL_TCP {
-                    if !self.has_level(socket, level) {
-                        return Err(Errno::ENOPROTOOPT.into());
-                    }
-                    if name == TCP_CONGESTION {
-                        self.set_algorithm(socket, value, length)?;
-                        return Ok(Answer::default());
-                    }
+                if !self.has_level(socket, level) {
+                    return Err(Errno::ENOPROTOOPT.into());
+                }
+                if (level, name) == (SOL_TCP, TCP_CONGESTION) {
+                    self.set_algorithm(socket, value, length)?;
+                    return Ok(Answer::default());
                 }
                 if let Some(set) = self.set_group_option(socket, (level, name), value, length) {
                     return set.map(|()| Answer::default()).map_err(Into::into);
@@ -90,7 +106,17 @@ impl Kernel {
                 if !self.has_memory(memory::OPTION_BYTES) {
                     return Err(Errno::ENOBUFS.into());
                 }
+                let needs = matches!(
+                    (level, name),
+                    (SOL_IP, IP_TRANSPARENT) | (SOL_IPV6, IPV6_TRANSPARENT)
+                );
+                if needs && number != 0 && !self.may_mark(task) {
+                    return Err(Errno::EPERM.into());
+                }
                 self.set_inet_option(socket, (level, name), number)?;
+                if (level, name, number) == (SOL_UDP, UDP_CORK, 0) {
+                    self.push_corked(socket);
+                }
             }
         }
         Ok(Answer::default())
@@ -110,7 +136,7 @@ impl Kernel {
             return Ok(());
         }
         let number = first_number(value, length)?;
-        if !self.has_memory(2 * memory::OPTION_BYTES) {
+        if !self.has_memory(STAMPS.len() as u64 * memory::OPTION_BYTES) {
             return Err(Errno::ENOBUFS);
         }
         let is_on = i64::from(number != 0);
@@ -120,14 +146,16 @@ impl Kernel {
             SO_REUSEPORT if number != 0 && !self.has_ports(socket) => {
                 return Err(Errno::EOPNOTSUPP);
             }
-            SO_PASSCRED | SO_PASSSEC if self.rows[socket].domain != AF_UNIX => {
+            name if UNIX_ONLY.contains(&name) && self.rows[socket].domain != AF_UNIX => {
                 return Err(Errno::EOPNOTSUPP);
             }
+            SO_PASSRIGHTS => self.keep(socket, name, is_on),
             SO_PASSCRED => self.rows[socket].passes_cred = number != 0,
             SO_SNDBUF | SO_SNDBUFFORCE => self.set_sndbuf(task, socket, name, number)?,
             SO_RCVBUF | SO_RCVBUFFORCE => {
                 let bytes = self.buffer(task, name == SO_RCVBUFFORCE, number)?;
                 self.keep(socket, SO_RCVBUF, bytes.max(RCVBUF_MIN_BYTES));
+                self.lock_buffer(socket, RCVBUF_LOCK);
             }
             SO_PRIORITY if !(0..=6).contains(&number) && !self.may_mark(task) => {
                 return Err(Errno::EPERM);
@@ -135,15 +163,37 @@ impl Kernel {
             SO_LINGER => self.set_linger(socket, value, length)?,
             SO_RCVLOWAT => {
                 let number = if number < 0 { i64::from(i32::MAX) } else { number.max(1) };
-                self.keep(socket, name, number);
+                self.keep(socket, name, number.min(self.most_lowat(socket)));
             }
             SO_RCVTIMEO | SO_SNDTIMEO => self.set_timeout(socket, name, value, length)?,
             SO_MARK if !self.may_mark(task) => return Err(Errno::EPERM),
-            SO_PEEK_OFF if self.rows[socket].domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
-            SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU => {
-                self.keep(socket, name, number)
+            SO_LOCK_FILTER
+                if number == 0 && self.rows[socket].option(SOL_SOCKET, name) == Some(1) =>
+            {
+                return Err(Errno::EPERM);
             }
+            SO_ZEROCOPY if !self.has_ports(socket) => return Err(Errno::EOPNOTSUPP),
+            SO_ZEROCOPY if !(0..=1).contains(&number) => return Err(Errno::EINVAL),
+            SO_TIMESTAMPING => {
+                let counts = self.is_tcp(socket) && !self.rows[socket].is_connected();
+                let unknown = !(0..STAMPING_END).contains(&number);
+                if unknown || counts && number & STAMPING_ID != 0 {
+                    return Err(Errno::EINVAL);
+                }
+                self.keep(socket, name, number);
+            }
+            SO_BUSY_POLL if number < 0 => return Err(Errno::EINVAL),
+            SO_BUF_LOCK if number & !(SNDBUF_LOCK | RCVBUF_LOCK) != 0 => return Err(Errno::EINVAL),
+            SO_TXREHASH if !self.is_tcp(socket) => return Err(Errno::EOPNOTSUPP),
+            SO_TXREHASH if !(-1..=1).contains(&number) => return Err(Errno::EINVAL),
+            SO_TXREHASH => self.keep(socket, name, number.abs()),
+            SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU | SO_BUSY_POLL | SO_BUF_LOCK
+            | SO_MAX_PACING_RATE => self.keep(socket, name, number),
             SO_BSDCOMPAT => {}
+            name if STAMPS.contains(&name) => {
+                STAMPS.iter().for_each(|stamp| self.keep(socket, *stamp, 0));
+                self.keep(socket, name, is_on);
+            }
             name if SWITCHES.contains(&name) => self.keep(socket, name, is_on),
             _ => return Err(Errno::ENOPROTOOPT),
         }
@@ -167,6 +217,19 @@ impl Kernel {
 
     fn may_mark(&self, task: TaskRow) -> bool {
         self.may_administer(task) || self.rows[task].credentials.capable(CAP_NET_RAW)
+    }
+
+    /// Most of `SO_RCVLOWAT`: half of what there can be room for.
+    fn most_lowat(&self, socket: SocketRow) -> i64 {
+        match self.rows[socket].option(SOL_SOCKET, SO_RCVBUF) {
+            _ if !self.is_tcp(socket) => i64::from(i32::MAX),
+            Some(bytes) => bytes / 2,
+            None => TCP_LOWAT_MAX,
+        }
+    }
+
+    fn is_tcp(&self, socket: SocketRow) -> bool {
+        self.has_ports(socket) && self.rows[socket].is_stream()
     }
 
     fn has_ports(&self, socket: SocketRow) -> bool {
@@ -198,8 +261,15 @@ impl Kernel {
         let bytes = bytes.max(SNDBUF_MIN_BYTES);
         self.rows[socket].sndbuf_bytes = bytes as u32;
         self.keep(socket, SO_SNDBUF, bytes);
+        self.lock_buffer(socket, SNDBUF_LOCK);
         self.socket_changed(socket);
         Ok(())
+    }
+
+    /// A buffer whose size was chosen does not grow by itself any more: `SO_BUF_LOCK` tells.
+    fn lock_buffer(&mut self, socket: SocketRow, lock: i64) {
+        let locks = self.rows[socket].option(SOL_SOCKET, SO_BUF_LOCK).unwrap_or(0);
+        self.keep(socket, SO_BUF_LOCK, locks | lock);
     }
 
     fn set_linger(
@@ -239,7 +309,11 @@ impl Kernel {
             // Linux does not wait at all then, and tells of 0.
             ..0 => 0,
             seconds if seconds >= FOREVER_SECONDS => 0,
-            seconds => seconds * NS_PER_SECOND + microseconds * 1000,
+            // Linux counts it in ticks of its clock.
+            seconds => {
+                let ticks = (microseconds + TICK_US - 1) / TICK_US;
+                seconds * NS_PER_SECOND + ticks * TICK_US * 1000
+            }
         };
         self.keep(socket, name, ns);
         Ok(())
@@ -257,14 +331,24 @@ impl Kernel {
         if self.asks_host(socket) {
             return self.unmodelled(GETSOCKOPT);
         }
-        if length.is_some_and(|length| length < 0) {
+        // unix(7) has no level of its own.
+        if level != SOL_SOCKET && self.rows[socket].domain == AF_UNIX {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
+        if level != SOL_SOCKET {
+            self.check_level(socket, level)?;
+        }
+        // To ipv6(7) a length is a large one then.
+        if level != SOL_IPV6 && length.is_some_and(|length| length < 0) {
             return Err(Errno::EINVAL.into());
         }
-        let value = match level {
+        let mut value = match level {
             SOL_SOCKET => self.get_option(socket, name)?,
-            _ if self.rows[socket].domain == AF_UNIX => return Err(Errno::EOPNOTSUPP.into()),
             _ => self.get_inet_option(socket, (level, name))?,
         };
+        if let Some(length) = length {
+            value.cut(length as u64);
+        }
         Ok(Answer::with(Payload::OptionValue(Box::new(value))))
     }
 
@@ -288,7 +372,14 @@ impl Kernel {
                 None if is_tcp => TCP_RCVBUF_BYTES,
                 None => SNDBUF_BYTES as i64,
             },
-            SO_PASSCRED | SO_PASSSEC if state.domain != AF_UNIX => return Err(Errno::EOPNOTSUPP),
+            name if UNIX_ONLY.contains(&name) && state.domain != AF_UNIX => {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            SO_PASSRIGHTS => kept(name).unwrap_or(1),
+            SO_TXREHASH if !is_tcp => return Err(Errno::EOPNOTSUPP),
+            SO_TXREHASH => kept(name).unwrap_or(1),
+            SO_BPF_EXTENSIONS => BPF_EXTENSIONS,
+            SO_INCOMING_NAPI_ID => 0,
             SO_PASSCRED => state.passes_cred.into(),
             SO_PEERCRED => return Ok(OptionValue::Cred(state.peer_cred)),
             SO_LINGER => {
@@ -301,13 +392,15 @@ impl Kernel {
                 return Ok(OptionValue::Time(ns / NS_PER_SECOND, ns % NS_PER_SECOND / 1000));
             }
             SO_RCVLOWAT | SO_SNDLOWAT => kept(name).unwrap_or(1),
-            SO_PEEK_OFF | SO_INCOMING_CPU => kept(name).unwrap_or(-1),
+            SO_PEEK_OFF | SO_INCOMING_CPU | SO_MAX_PACING_RATE => kept(name).unwrap_or(-1),
             SO_BINDTODEVICE => {
                 let name: &[u8] = if kept(name).unwrap_or(0) != 0 { b"lo\0" } else { b"" };
                 return Ok(OptionValue::Text(Bytes(name.to_vec())));
             }
-            SO_PRIORITY | SO_MARK | SO_BSDCOMPAT => kept(name).unwrap_or(0),
-            name if SWITCHES.contains(&name) => kept(name).unwrap_or(0),
+            SO_PRIORITY | SO_MARK | SO_BSDCOMPAT | SO_TIMESTAMPING | SO_BUSY_POLL | SO_BUF_LOCK => {
+                kept(name).unwrap_or(0)
+            }
+            name if SWITCHES.contains(&name) || STAMPS.contains(&name) => kept(name).unwrap_or(0),
             _ => return Err(Errno::ENOPROTOOPT),
         }))
     }

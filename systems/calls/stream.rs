@@ -4,7 +4,7 @@
 
 use super::notices::Reason;
 use crate::abi::flags::AF_UNIX;
-use crate::abi::socket::{SO_RCVLOWAT, SOL_SOCKET};
+use crate::abi::socket::{SO_PEEK_OFF, SO_RCVLOWAT, SOL_SOCKET};
 use crate::components::socket::{More, Packet, Peer, RCV_SHUTDOWN, SocketRef};
 use crate::event::Answer;
 use crate::kernel::{CallResult, Kernel};
@@ -67,11 +67,14 @@ impl Kernel {
         let state = &self.rows[socket];
         let packet = state.queue.front()?;
         let length = packet.bytes.len() as u64;
-        let wants_more = state.option(SOL_SOCKET, SO_RCVLOWAT).is_some();
-        let is_plain = state.is_stream() && !state.passes_cred && !wants_more;
+        let is_plain = state.is_stream() && !state.passes_cred;
         let is_read = state.is_connected() || state.domain != AF_UNIX;
         let is_whole = packet.read == 0 && packet.with.is_none() && !packet.is_urgent;
-        let marked = |more: &More| more.urgent.is_some() || more.has_urgent;
+        let is_set = |more: &More, name| more.options.contains_key(&(SOL_SOCKET, name));
+        let has_own = |more: &More| is_set(more, SO_RCVLOWAT) || is_set(more, SO_PEEK_OFF);
+        let marked = |more: &More| {
+            more.urgent.is_some() || more.has_urgent || !more.options.is_empty() && has_own(more)
+        };
         let is_plain = is_plain && !state.more.as_deref().is_some_and(marked);
         let is_all = length == count || length < count && state.queue.len() == 1;
         if !(is_plain && is_read && is_whole && is_all) {

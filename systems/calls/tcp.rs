@@ -414,13 +414,15 @@ impl Kernel {
         if is_listening || self.is_connecting(socket) {
             if !is_listening || sides & RCV_SHUTDOWN != 0 {
                 self.disconnect(socket);
+                self.socket_changed(socket);
             }
             return Ok(());
         }
-        if self.link(socket) == Link::Connecting && !self.rows[socket].is_connected() {
-            self.set_link(socket, Link::Disconnecting);
-        }
         let open = self.rows[socket].is_connected();
+        if self.link(socket) == Link::Connecting {
+            // Who was told that it is on its way need not ask any more.
+            self.set_link(socket, if open { Link::Connected } else { Link::Disconnecting });
+        }
         self.rows[socket].shut |= sides;
         if open && sides & SEND_SHUTDOWN != 0 {
             self.send_fin(socket);
@@ -472,6 +474,9 @@ impl Kernel {
         socket: SocketRow,
         manner: &Manner,
     ) -> Result<bool, Errno> {
+        if manner.flags & MSG_FASTOPEN != 0 {
+            self.check_fast_open(socket, manner)?;
+        }
         if self.is_connecting(socket) {
             return Ok(true);
         }
@@ -483,6 +488,18 @@ impl Kernel {
         match state.error.take() {
             None | Some(Errno::EPIPE) => Err(self.broken_pipe(task, manner.flags)),
             Some(errno) => Err(errno),
+        }
+    }
+
+    /// `MSG_FASTOPEN` is for who has no connection and says to whom.
+    fn check_fast_open(&self, socket: SocketRow, manner: &Manner) -> Result<(), Errno> {
+        let is_idle = self.link(socket) == Link::Unconnected;
+        match &manner.to {
+            Some(Address::Other(_)) => Err(Errno::EOPNOTSUPP),
+            _ if self.rows[socket].backlog().is_some() => Err(Errno::EISCONN),
+            None if is_idle => Err(Errno::EINVAL),
+            _ if self.link(socket) == Link::Connected => Err(Errno::EISCONN),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -551,6 +568,7 @@ impl Kernel {
     pub(super) fn take_tcp(
         &mut self,
         socket: SocketRow,
+        waits: bool,
         receiving: &mut Receiving,
     ) -> Result<Option<Taken>, Errno> {
         if self.rows[socket].backlog().is_some() {
@@ -562,17 +580,34 @@ impl Kernel {
         let peeks = receiving.flags & MSG_PEEK != 0;
         let before = if peeks { 0 } else { receiving.taken.len() as u64 };
         let count = (receiving.count - before).min(self.max_bytes);
-        let (bytes, stops) = self.take_segments(socket, count, receiving.flags, before);
-        let got = before + bytes.len() as u64;
+        let passed = self.peek_offset(socket, receiving.flags);
+        let wanted = count.saturating_add(passed);
+        let (mut bytes, stops) = self.take_segments(socket, wanted, receiving.flags, before);
+        if passed > 0 {
+            bytes.drain(..(passed as usize).min(bytes.len()));
+        }
+        if receiving.flags & MSG_TRUNC != 0 {
+            // They are thrown away (tcp(7)): what the caller has there stays, which is nothing.
+            bytes.fill(0);
+        }
+        let here = bytes.len() as u64;
+        let got = before + here;
+        if !peeks {
+            self.move_peek_offset(socket, receiving.flags, here);
+        }
         let all = receiving.flags & MSG_WAITALL != 0 && self.max_bytes == u64::MAX;
         let connecting = self.is_connecting(socket);
+        let any = receiving.count == 0 && self.has_beyond(socket, receiving.flags);
         let state = &mut self.rows[socket];
         let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
         let target = if all { receiving.count } else { lowat.min(receiving.count) }.max(1);
-        let any = receiving.count == 0 && !state.queue.is_empty();
         let is_closed = !state.is_connected() && !connecting;
         let over = state.shut & RCV_SHUTDOWN != 0 || is_closed || state.error.is_some();
-        if got >= target || any || got > 0 && (over || stops) {
+        let is_all = over || stops || peeks && !waits;
+        if got >= target || any || got > 0 && is_all {
+            if peeks {
+                self.move_peek_offset(socket, receiving.flags, here);
+            }
             return Ok(Some(Taken { bytes, ..Taken::default() }));
         }
         if got == 0 && over {

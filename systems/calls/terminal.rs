@@ -2,8 +2,7 @@
 //! of an end, hang-ups.
 //!
 //! What goes through one is `calls/terminal_io.rs`'s, its requests are `calls/terminal_ioctl.rs`'s,
-//! sessions and groups `calls/job_control.rs`'s. Not here: terminals of other kinds, and the node
-//! /dev/pts/ptmx.
+//! sessions and groups `calls/job_control.rs`'s. Not here: terminals of other kinds.
 
 use crate::abi::Errno;
 use crate::abi::credentials::CAP_SYS_TTY_CONFIG;

@@ -28,6 +28,11 @@ const HEADERS: usize = 28;
 /// The same of IPv6, whose length does not count its own.
 const HEADERS6: usize = 8;
 
+/// The headers of a datagram.
+pub(super) const fn headers_of(is_ipv4: bool) -> usize {
+    if is_ipv4 { HEADERS } else { HEADERS6 }
+}
+
 /// What IPv4 looks at first, and IPv6 not at all: urgent datagrams there are sent like others.
 fn check_ipv4(data: &[u8], flags: u32) -> Result<(), Errno> {
     if data.len() > LENGTH_MAX {
@@ -102,7 +107,8 @@ impl Kernel {
         let is_broadcast = [second, third, last] == [255; 3];
         let is_open = state.error.is_none() && state.shut & SEND_SHUTDOWN == 0;
         let fits = data.len() <= LENGTH_MAX - HEADERS;
-        if is_broadcast || !is_open || !fits || !more.has_port || port == 0 {
+        let gathers = more.corked.is_some() || more.is_corked();
+        if is_broadcast || !is_open || !fits || !more.has_port || port == 0 || gathers {
             return None;
         }
         let to = Endpoint { host: mapped([127, second, third, last]), port };
@@ -120,13 +126,17 @@ impl Kernel {
         flags: u32,
         to: Option<&Address>,
     ) -> Result<(), Errno> {
-        if to.is_none() && flags & MSG_OOB == 0 && self.send_udp_at_once(socket, data).is_some() {
+        let is_plain = flags & (MSG_OOB | MSG_MORE) == 0;
+        if to.is_none() && is_plain && self.send_udp_at_once(socket, data).is_some() {
             return Ok(());
         }
         self.autobind_inet(socket)?;
         let is_ipv4 = self.rows[socket].domain == AF_INET;
         if is_ipv4 {
             check_ipv4(data, flags)?;
+        }
+        if self.has_corked(socket) {
+            return self.add_corked(socket, data, flags);
         }
         // Of IPv6 no family is no address.
         let to = to.filter(|to| is_ipv4 || **to != Address::Other(AF_UNSPEC as u16));
@@ -146,7 +156,7 @@ impl Kernel {
         }
         let (to, own) = self.route(socket, to)?;
         self.may_broadcast(socket, to.host)?;
-        let headers = if as_ipv4(to.host).is_some() { HEADERS } else { HEADERS6 };
+        let headers = headers_of(as_ipv4(to.host).is_some());
         if data.len() > LENGTH_MAX - headers {
             return Err(Errno::EMSGSIZE);
         }
@@ -155,18 +165,26 @@ impl Kernel {
         if state.shut & SEND_SHUTDOWN != 0 {
             return Err(Errno::EPIPE);
         }
+        if self.gathers(socket, flags) {
+            return self.begin_corked(socket, data, (to, own));
+        }
         self.send_datagram(socket, data, (to, own));
         Ok(())
     }
 
     /// Whether it is a socket of udp(7).
-    pub(super) fn is_udp(&self, socket: SocketRow) -> bool {
+    pub(crate) fn is_udp(&self, socket: SocketRow) -> bool {
         let state = &self.rows[socket];
         matches!(state.domain, AF_INET | AF_INET6) && !state.is_stream()
     }
 
     /// A datagram that is in order goes to who has the port.
-    fn send_datagram(&mut self, socket: SocketRow, bytes: &[u8], (to, own): (Endpoint, Host)) {
+    pub(super) fn send_datagram(
+        &mut self,
+        socket: SocketRow,
+        bytes: &[u8],
+        (to, own): (Endpoint, Host),
+    ) {
         let mut from = self.endpoint(socket);
         if from.is_any() {
             from.host = own;
@@ -273,22 +291,33 @@ impl Kernel {
     ) -> Result<Option<Taken>, Errno> {
         let state = &mut self.rows[socket];
         state.error.take().map_or(Ok(()), Err)?;
-        let Some(packet) = state.queue.front() else {
-            let over = state.shut & RCV_SHUTDOWN != 0 && waits;
-            return Ok(over.then(Taken::default));
+        let is_over = state.shut & RCV_SHUTDOWN != 0;
+        let passed = self.peek_offset(socket, receiving.flags);
+        let state = &mut self.rows[socket];
+        let found = state.packet_at(passed);
+        let packet = found.and_then(|(at, passed)| Some((state.queue.get(at)?, passed)));
+        let Some((packet, passed)) = packet else {
+            return Ok((is_over && waits).then(Taken::default));
         };
         let whole = packet.bytes.len() as u64;
         let count = receiving.count.min(self.max_bytes);
         let from = packet.with.as_deref().map(|with| with.from.clone());
         let cost = u64::from(packet.cost_bytes);
-        let mut bytes = if receiving.flags & MSG_PEEK != 0 {
-            packet.bytes.clone()
+        let peeks = receiving.flags & MSG_PEEK != 0;
+        let mut bytes = if peeks {
+            packet.bytes.get(passed as usize..).unwrap_or_default().to_vec()
         } else {
             state.received_bytes -= cost;
             self.drop_packet(socket)
         };
         bytes.truncate(count as usize);
-        let cut_from = (whole > count).then_some(whole);
+        // What a peek passes over counts as cut, but for one that wants more than the rest.
+        let cut_from = (whole > count && count <= whole - passed).then_some(whole);
+        let moved = match receiving.flags & MSG_TRUNC {
+            0 => bytes.len() as u64,
+            _ => whole,
+        };
+        self.move_peek_offset(socket, receiving.flags, moved);
         Ok(Some(Taken { bytes, cut_from, from, ..Taken::default() }))
     }
 
@@ -302,6 +331,7 @@ impl Kernel {
     /// The last descriptor is closed.
     pub(super) fn end_udp(&mut self, socket: SocketRow) {
         self.leave_outside(socket);
+        self.take_corked(socket);
         self.drop_queue(socket);
         self.leave_port(socket);
         self.forget_groups(socket);

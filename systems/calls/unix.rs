@@ -231,13 +231,11 @@ impl Kernel {
             return self.take_from_stream(socket, receiving);
         }
         state.error.take().map_or(Ok(()), Err)?;
-        if state.queue.is_empty() {
-            // A datagram socket may be written to again by another: only who waits is told.
-            let told = waits || state.is_connection();
-            let over = state.shut & RCV_SHUTDOWN != 0 && told;
-            return Ok(over.then(Taken::default));
-        }
-        Ok(Some(self.take_packet(socket, receiving)))
+        let is_over = state.shut & RCV_SHUTDOWN != 0;
+        // A datagram socket may be written to again by another: only who waits is told.
+        let over = is_over && (waits || state.is_connection());
+        let taken = self.take_packet(socket, receiving);
+        Ok(taken.or_else(|| over.then(Taken::default)))
     }
 
     /// A stream's error comes behind the bytes, that of packets before them.
@@ -252,22 +250,30 @@ impl Kernel {
         let peeks = receiving.flags & MSG_PEEK != 0;
         let before = if peeks { 0 } else { receiving.taken.len() as u64 };
         let count = (receiving.count - before).min(self.max_bytes);
-        let any = !self.rows[socket].queue.is_empty();
+        let any = self.has_beyond(socket, receiving.flags);
         let taken = self.take_stream(socket, count, peeks, before > 0);
-        let got = before + taken.bytes.len() as u64;
+        let here = taken.bytes.len() as u64;
+        let got = before + here;
+        if !peeks {
+            self.move_peek_offset(socket, receiving.flags, here);
+        }
         let state = &mut self.rows[socket];
         let lowat = state.option(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1).unsigned_abs();
         let all = receiving.flags & MSG_WAITALL != 0 && self.max_bytes == u64::MAX;
         let target = if all { receiving.count } else { lowat.min(receiving.count) }.max(1);
-        if got >= target || taken.stops || any && receiving.count == 0 {
+        let ends = got >= target || taken.stops || any && receiving.count == 0;
+        // A peek never waits for more than there is.
+        let ends = ends || got > 0 && peeks;
+        let error = if ends { None } else { state.error.take() };
+        let over = error.is_some() || state.shut & RCV_SHUTDOWN != 0;
+        // What came hides the error.
+        if ends || over && got > 0 {
+            if peeks {
+                self.move_peek_offset(socket, receiving.flags, here);
+            }
             return Ok(Some(taken));
         }
-        let error = state.error.take();
-        if error.is_some() || state.shut & RCV_SHUTDOWN != 0 {
-            // What came hides the error.
-            if got > 0 {
-                return Ok(Some(taken));
-            }
+        if over {
             // Who asks is told of somebody even then.
             let passes = self.rows[socket].passes_cred;
             let cred = passes.then(Ucred::default);
@@ -290,6 +296,7 @@ impl Kernel {
         let passes = self.rows[socket].passes_cred;
         let mut taken = Taken::default();
         let mut at = 0;
+        let mut passed = self.peek_offset(socket, if peeks { MSG_PEEK } else { 0 });
         while let Some(packet) = self.rows[socket].queue.get(at) {
             if packet.is_urgent || packet.left() == 0 {
                 let copied = has_some || !taken.bytes.is_empty();
@@ -300,6 +307,11 @@ impl Kernel {
                 at = next;
             }
             let Some(packet) = self.rows[socket].queue.get(at) else { break };
+            if passed > 0 && passed >= packet.left() {
+                passed -= packet.left();
+                at += 1;
+                continue;
+            }
             let cred = packet.with.as_deref().and_then(|with| with.cred).unwrap_or(UNKNOWN);
             if passes && taken.cred.is_some_and(|first| first != cred) {
                 // It is another sender's.
@@ -313,8 +325,10 @@ impl Kernel {
                 taken.from = self.sender_name(packet);
             }
             let packet = &mut self.rows[socket].queue[at];
-            let wanted = (count - taken.bytes.len() as u64).min(packet.left()) as usize;
-            let from = packet.read as usize;
+            let passed = core::mem::take(&mut passed) as usize;
+            let left = packet.left() - passed as u64;
+            let wanted = (count - taken.bytes.len() as u64).min(left) as usize;
+            let from = packet.read as usize + passed;
             // The buffer of a packet that is all there is so far is given as it is.
             let is_given = !peeks && taken.bytes.is_empty() && wanted == packet.bytes.len();
             if !is_given {
@@ -348,28 +362,33 @@ impl Kernel {
     }
 
     /// What does not fit is lost (recv(2), MSG_TRUNC).
-    fn take_packet(&mut self, socket: SocketRow, receiving: &Receiving) -> Taken {
-        let Some(packet) = self.rows[socket].queue.front() else { return Taken::default() };
+    fn take_packet(&mut self, socket: SocketRow, receiving: &Receiving) -> Option<Taken> {
+        let passed = self.peek_offset(socket, receiving.flags);
+        let (at, passed) = self.rows[socket].packet_at(passed)?;
+        let packet = self.rows[socket].queue.get(at)?;
         let passes = self.rows[socket].passes_cred;
         let cred = packet.with.as_deref().and_then(|with| with.cred).unwrap_or(UNKNOWN);
         let from = self.sender_name(packet);
-        let whole = packet.bytes.len() as u64;
+        let whole = packet.bytes.len() as u64 - passed;
         let count = receiving.count.min(self.max_bytes);
-        let (bytes, rights) = if receiving.flags & MSG_PEEK != 0 {
-            let bytes = packet.bytes.iter().copied().take(count as usize).collect();
-            (bytes, packet.rights().to_vec())
+        let (bytes, rights, moved) = if receiving.flags & MSG_PEEK != 0 {
+            let bytes = packet.bytes.iter().skip(passed as usize).take(count as usize);
+            let bytes: Vec<u8> = bytes.copied().collect();
+            let moved = bytes.len() as u64;
+            (bytes, packet.rights().to_vec(), moved)
         } else {
             let rights = self.detach_rights(socket, 0);
             let mut bytes = self.drop_packet(socket);
             bytes.truncate(count as usize);
-            (bytes, rights)
+            (bytes, rights, whole)
         };
+        self.move_peek_offset(socket, receiving.flags, moved);
         if receiving.flags & MSG_PEEK != 0 {
             self.hold_descriptions(&rights);
         }
         let cut_from = (whole > count).then_some(whole);
         let cred = passes.then_some(cred);
-        Taken { bytes, cut_from, from, cred, rights, stops: true, ..Taken::default() }
+        Some(Taken { bytes, cut_from, from, cred, rights, stops: true, ..Taken::default() })
     }
 
     fn hold_descriptions(&mut self, rights: &[DescriptionRow]) {

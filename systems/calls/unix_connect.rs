@@ -294,7 +294,8 @@ impl Kernel {
         flags: u32,
     ) -> Result<Option<Answer>, Errno> {
         let state = &mut self.rows[listener];
-        let is_over = state.shut & RCV_SHUTDOWN != 0;
+        // One of tcp(7) that is shut listens no more.
+        let is_over = state.shut & RCV_SHUTDOWN != 0 || state.backlog().is_none();
         let Some(new) = state.more.as_mut().and_then(|more| more.pending.pop_front()) else {
             return if is_over { Err(Errno::EINVAL) } else { Ok(None) };
         };

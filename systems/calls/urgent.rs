@@ -125,7 +125,8 @@ impl Kernel {
             (AF_UNIX, false) => Err(Errno::EOPNOTSUPP),
             (_, false) => Err(Errno::ENOTTY),
             (AF_UNIX, true) => Ok(match state.queue.front() {
-                None => false,
+                // A connection that waits for accept(2) lies there without a byte.
+                None => state.pending() > 0,
                 Some(first) if first.is_urgent => true,
                 Some(first) => {
                     let is_next = state.queue.get(1).is_some_and(|next| next.is_urgent);

@@ -9,7 +9,7 @@ use crate::abi::flags::{
 };
 use crate::abi::socket::Ucred;
 use crate::abi::{Address, Errno};
-use crate::components::inet::Host;
+use crate::components::inet::{Endpoint, Host};
 use crate::components::pipe::PAGE_BYTES;
 use crate::components::{TextDefault, WaitQueue};
 use crate::fs::Place;
@@ -159,6 +159,27 @@ pub enum Link {
 
 crate::wire_enum!(Link { 0 Unconnected, 1 Connecting, 2 Connected, 3 Disconnecting });
 
+/// The memory of a datagram that is gathered, without its bytes.
+const CORKED_BYTES: u64 = 128;
+
+/// A datagram of udp(7) that is not whole yet (`MSG_MORE`, `UDP_CORK`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Corked {
+    /// What there is of it.
+    pub bytes: Vec<u8>,
+    /// To whom it goes.
+    pub to: Endpoint,
+    /// The host that it comes from.
+    pub own: Host,
+}
+
+impl Corked {
+    /// The memory that it takes.
+    pub fn held_bytes(&self) -> u64 {
+        CORKED_BYTES + self.bytes.len() as u64
+    }
+}
+
 /// What a socket has that most do not.
 #[derive(Debug, Default)]
 pub struct More {
@@ -210,6 +231,8 @@ pub struct More {
     /// What TIOCOUTQ says while there is no connection: what a refused or broken one left in the
     /// counters of Linux's tcp(7).
     pub left_bytes: u32,
+    /// The datagram that it gathers.
+    pub corked: Option<Box<Corked>>,
 }
 
 impl More {

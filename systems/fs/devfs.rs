@@ -49,7 +49,9 @@ impl Fs {
             };
             let place = self.build(dev, name.as_bytes(), kind, Meta::mode(mode), now);
             if *name == "pts" {
-                self.mount_volume(place, VolumeKind::Devpts, None, now);
+                let pts = self.mount_volume(place, VolumeKind::Devpts, None, now);
+                let kind = Kind::CharDevice(makedev(5, 2));
+                self.build(pts, b"ptmx", kind, Meta::mode(PTMX_MODE), now);
             }
         }
     }
@@ -112,3 +114,5 @@ impl Fs {
 
 /// Permission bits of a slave, as distributions mount devpts (`mode=620`).
 const SLAVE_MODE: u32 = 0o620;
+/// Those of the multiplexer beside them (`ptmxmode=666`).
+const PTMX_MODE: u32 = 0o666;

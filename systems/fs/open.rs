@@ -84,7 +84,9 @@ impl Fs {
         let (place, parent) = match reached {
             Reached::Missing(parent, name) => {
                 self.writable(parent)?;
-                self.may_create(caller, parent)?;
+                let may = self.may_create(caller, parent);
+                // Where no call makes names, open(2) says so in its own way.
+                may.map_err(|errno| if errno == Errno::EPERM { Errno::EACCES } else { errno })?;
                 let kind = Kind::Regular(Pages::default());
                 let place = self.make(caller, parent, &name, kind, mode & 0o7777, now)?;
                 if let Some(directory) = self.inode_id(parent) {

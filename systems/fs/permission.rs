@@ -184,7 +184,13 @@ impl Fs {
         if self.is_dead(directory) {
             return Err(Errno::ENOENT);
         }
-        self.permission(caller, directory, MAY_WRITE | MAY_EXEC)
+        self.permission(caller, directory, MAY_WRITE | MAY_EXEC)?;
+        self.takes_names(directory)
+    }
+
+    /// Names of a devpts come and go with its terminals, and by nobody's call.
+    fn takes_names(&self, directory: Place) -> Result<(), Errno> {
+        if self.is_slave(directory) { Err(Errno::EPERM) } else { Ok(()) }
     }
 
     /// Whether the caller may take away an entry of the directory (`is_dir`: by rmdir(2), or by
@@ -211,7 +217,7 @@ impl Fs {
             (true, false) => Err(Errno::ENOTDIR),
             (false, true) => Err(Errno::EISDIR),
             (true, true) | (false, false) if self.is_dead(directory) => Err(Errno::ENOENT),
-            (true, true) | (false, false) => Ok(()),
+            (true, true) | (false, false) => self.takes_names(directory),
         }
     }
 

@@ -8,9 +8,9 @@ use super::{Refs, RestoreError};
 use crate::abi::flags::AF_UNIX;
 use crate::abi::socket::SOL_TCP;
 use crate::components::Waiting;
-use crate::components::inet::Host;
+use crate::components::inet::{Endpoint, Host};
 use crate::components::message::{Manner, Receiving};
-use crate::components::socket::{Attached, More, Packet, Peer, Socket, SocketRef, State};
+use crate::components::socket::{Attached, Corked, More, Packet, Peer, Socket, SocketRef, State};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{Encode, RowKind, Rows, SocketRow};
@@ -28,6 +28,8 @@ const HAS_URGENT: u8 = 16;
 const IS_OUTSIDE: u8 = 32;
 /// The same: a connection left something.
 const HAS_LEFT: u8 = 64;
+/// The same of a datagram that is gathered.
+const HAS_CORKED: u8 = 128;
 /// What stands among the options of a connection that was accepted: no option has this number.
 const ACCEPTED: [u32; 2] = [SOL_TCP, 1 << 16];
 /// Bit of a packet's that says that it is urgent.
@@ -83,6 +85,7 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     let groups = groups | if is_urgent { HAS_URGENT } else { 0 };
     let groups = groups | if more.is_outside { IS_OUTSIDE } else { 0 };
     let groups = groups | if more.left_bytes > 0 { HAS_LEFT } else { 0 };
+    let groups = groups | if more.corked.is_some() { HAS_CORKED } else { 0 };
     match more.state {
         State::Idle => out.push(groups),
         State::Listening { backlog } => (1 | groups, backlog).put(out),
@@ -110,6 +113,10 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     }
     if more.left_bytes > 0 {
         more.left_bytes.put(out);
+    }
+    if let Some(corked) = &more.corked {
+        corked.bytes.as_slice().put(out);
+        ([corked.to.host, corked.own], corked.to.port).put(out);
     }
 }
 
@@ -185,6 +192,10 @@ impl Kernel {
                 self.check_place(place)?;
             }
             let state = &self.rows[links.row];
+            let corked = state.more.as_deref().and_then(|more| more.corked.as_deref());
+            if corked.is_some() && !self.is_udp(links.row) {
+                return Err(RestoreError::Inconsistent("a socket gathers what is no datagram"));
+            }
             let may_go_out = self.is_outside(links.row) && state.domain != AF_UNIX;
             if !may_go_out && (self.is_outside(links.row) || state.peer == Peer::Outside) {
                 return Err(RestoreError::Inconsistent("an end outside that is not known"));
@@ -249,7 +260,7 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     let error = from.error("whether a socket listens");
     let state = from.byte()?;
     more.is_outside = state & IS_OUTSIDE != 0;
-    more.state = match state & !(HAS_GROUPS | HAS_URGENT | IS_OUTSIDE | HAS_LEFT) {
+    more.state = match state & !(HAS_GROUPS | HAS_URGENT | IS_OUTSIDE | HAS_LEFT | HAS_CORKED) {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
         3 => State::Connecting { gives_up_ns: Wire::get(from)? },
@@ -277,6 +288,13 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
     }
     if state & HAS_LEFT != 0 {
         more.left_bytes = Wire::get(from)?;
+    }
+    if state & HAS_CORKED != 0 {
+        let bytes = Bytes::get(from)?.0;
+        let ([host, own], port) = Wire::get(from)?;
+        let corked = Corked { bytes, to: Endpoint { host, port }, own };
+        from.charge(corked.held_bytes())?;
+        more.corked = Some(Box::new(corked));
     }
     Ok((more, pending))
 }

@@ -369,7 +369,12 @@ fn getsockopt(f: &Fields<'_>, area: &mut Area) -> Planned {
     let length = area.put(&f.number_or("optlen", 256)?)?;
     let plan = Plan::new(libc::SYS_getsockopt, &[sockfd, level, name, value, length]);
     Ok(plan.replying(move |_, answer| {
-        if (level as i32, name as i32) == (libc::IPPROTO_TCP, libc::TCP_INFO) {
+        let is_text = matches!(
+            (level as i32, name as i32),
+            (libc::IPPROTO_TCP, libc::TCP_INFO | libc::TCP_CONGESTION)
+                | (libc::SOL_SOCKET, libc::SO_BINDTODEVICE)
+        );
+        if is_text {
             let mut text = Object::new();
             put_bytes(&mut text, "text", &get_bytes(value, get::<u32>(length) as usize));
             answer.insert("optval".into(), text.into());
