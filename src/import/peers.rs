@@ -10,7 +10,7 @@ use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode::{self, Decoded};
 use super::order::Order;
-use super::probe::Want;
+use super::probe::{Probe, Want};
 use super::stand_in::StandIn;
 use crate::replay::{FED, Recorded, Role};
 use crate::strace;
@@ -81,6 +81,20 @@ impl Order<'_> {
             }
         }
         false
+    }
+
+    /// Whether an accept(2) of a thread waits with a number that others of its table do not get: the
+    /// one that it returns, or, if it never returns, the next.
+    pub(super) fn takes_number_early(&mut self, tid: u32, call: &strace::Call) -> bool {
+        let mut others = self.tasks.keys().filter(|other| **other != tid);
+        if !others.any(|other| self.kernel.shares_descriptors(tid, *other)) {
+            return false;
+        }
+        let made = call.result.as_ref().and_then(|it| i64::try_from(it.number()?).ok());
+        let is_next = made.is_none() || self.kernel.next_fd(tid).map(i64::from) == made;
+        is_next
+            && matches!(self.probe(tid), Probe::Wants(_))
+            && (made.is_none() || self.connects_later(tid))
     }
 
     /// Whether anybody in the recording connects while a task is in its call.

@@ -12,7 +12,7 @@ use tickernel_systems::fs::{Kind, Node};
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, BootTarget};
 
-use super::decode::{Decoded, unmodelled};
+use super::decode::{self, Decoded, unmodelled};
 use super::made::{made_count, made_fds, makes_cloexec};
 use super::order::Order;
 use super::paths;
@@ -96,6 +96,10 @@ impl Order<'_> {
     pub(super) fn substitute(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
         let Some(bytes) = &decoded.call else { return };
         let Ok(parsed) = Call::get(&mut WireReader::new(bytes)) else { return };
+        if decoded.expected.role == Role::Unsupported && self.asks_stand_in(tid, call) {
+            // What it says is a matter between the program and who is outside (netlink(7)).
+            (decoded.expected.role, decoded.expected.flags) = (Role::Call, FED);
+        }
         if decoded.expected.role != Role::Call {
             return;
         }
@@ -118,6 +122,27 @@ impl Order<'_> {
             StandIn::Host => decoded.expected.flags |= FED | FED_PROC,
             StandIn::Peer => decoded.expected.flags |= FED,
             StandIn::Unknown => decoded.expected.role = Role::Unsupported,
+        }
+    }
+
+    /// Whether a call that the kernel does not know asks something of an object whose other side
+    /// was not recorded.
+    fn asks_stand_in(&self, tid: u32, call: &strace::Call) -> bool {
+        let fd = call.arg(0).and_then(Value::as_i32);
+        decode::is_known(&call.name)
+            && call.result.as_ref().is_some_and(|result| result.number().is_some())
+            && fd.and_then(|fd| self.stand_in_of(tid, fd)) == Some(StandIn::Peer)
+    }
+
+    /// What is added to a counter of eventfd(2) and `-s` cut: one, since nobody adds nothing.
+    pub(super) fn count_up(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
+        let Some(Call::Write { fd, data }) = decoded.parsed() else { return };
+        let is_cut = call.arg(1).and_then(Value::as_text).is_some_and(|text| text.cut);
+        let counts = || self.kernel.fd_view(tid, fd).is_some_and(|view| view.counter.is_some());
+        if is_cut && data == [0; 8] && counts() {
+            let mut bytes = Vec::new();
+            Call::Write { fd, data: &1_u64.to_le_bytes() }.put(&mut bytes);
+            decoded.call = Some(bytes.into());
         }
     }
 

@@ -3,6 +3,7 @@
 use tickernel_systems::WaitsView;
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::{CLOCK_REALTIME, TIMER_ABSTIME, makedev};
+use tickernel_systems::abi::socket::{OptionValue, SO_RCVBUF, SO_SNDBUF, SOL_SOCKET};
 use tickernel_systems::event::{Call, CallId, Event, HostAnswer, Outcome, Payload, Question};
 use tickernel_systems::fs::{Kind, Node};
 use tickernel_systems::wire::{Bytes, Wire, WireReader};
@@ -14,6 +15,9 @@ use crate::replay::{Expected, FED, FED_PROC, IGNORE_VALUE, Recorded, stat_bits};
 
 /// Bytes of a page.
 const PAGE_BYTES: u64 = 4096;
+/// A buffer of a socket that is larger than the kernel's largest: twice `rmem_max` as Linux has it
+/// if nobody sets it.
+const LARGE_BUFFER_BYTES: i64 = 2 * 212_992 + 1;
 
 impl Order<'_> {
     /// Runs the pending call of a task.
@@ -157,6 +161,14 @@ impl Order<'_> {
                 self.treat_count(tid, fd, expected);
                 if place.is_some_and(|place| matches!(place.node, Node::Proc(_))) {
                     expected.flags |= FED | FED_PROC;
+                }
+            }
+            // How large one may be is a setting of the machine (`net.core.rmem_max`, socket(7)).
+            Call::Getsockopt { level: SOL_SOCKET, optname: SO_SNDBUF | SO_RCVBUF, .. } => {
+                if let Payload::OptionValue(value) = &expected.payload
+                    && matches!(**value, OptionValue::Number(LARGE_BUFFER_BYTES..))
+                {
+                    expected.flags |= FED;
                 }
             }
             _ if matches!(expected.payload, Payload::Stat(_)) => {

@@ -105,7 +105,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
     // Of such a call perhaps not even the arguments are known, but that what it made closes on
     // exec.
     let is_bare = call.args.iter().all(|arg| arg.name() == Some("O_CLOEXEC"));
-    let is_unreadable = injected && is_bare || known_in_part(call) || is_raw(call);
+    let is_unreadable =
+        injected && is_bare || known_in_part(call) || is_raw(call) || asks_the_disk(call);
     let is_answered = is_unreadable && !scope && call_bytes.is_none();
     let unreadable = !scope
         && !is_answered
@@ -154,6 +155,17 @@ pub fn is_raw(call: &strace::Call) -> bool {
         && is_known(&call.name)
         && call.args.iter().any(is_address)
         && inputs::inputs(&Args { call }).is_none()
+}
+
+/// Whether a call asks where on the disk a file lies (FS_IOC_FIEMAP): the host's to know.
+fn asks_the_disk(call: &strace::Call) -> bool {
+    /// `_IOWR('f', 11, struct fiemap)`, linux/fs.h.
+    const FS_IOC_FIEMAP: u64 = 0xc020_660b;
+    let asked = || call.arg(1);
+    &*call.name == "ioctl"
+        && asked().is_some_and(|it| {
+            it.as_u64() == Some(FS_IOC_FIEMAP) || it.name() == Some("FS_IOC_FIEMAP")
+        })
 }
 
 /// Addresses begin beyond it.

@@ -45,6 +45,10 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "recvmsg" => Call::Recvmsg {
             sockfd: args.fd(0)?,
             count: match args.get(1)?.field("msg_iov") {
+                // Of a cut list at least what was received.
+                Some(buffers) if buffers.as_array().is_some_and(|list| list.more) => {
+                    room(buffers)?.max(value_of(args).unwrap_or(0) as u64)
+                }
                 Some(buffers) => room(buffers)?,
                 // Of a call that failed only the room for a name is printed.
                 None => 1,
@@ -243,7 +247,9 @@ fn counts(list: &Value, vlen: u64) -> Option<Vec<i64>> {
     const MESSAGES_MAX: usize = 1 << 16;
     let mut counts = Vec::new();
     for one in list.items().unwrap_or_default() {
-        counts.push(i64::try_from(room(one.field("msg_hdr")?.field("msg_iov")?)?).ok()?);
+        let told = one.field("msg_len").and_then(Value::as_u64).unwrap_or(0);
+        let room = room(one.field("msg_hdr")?.field("msg_iov")?)?;
+        counts.push(i64::try_from(room.max(told)).ok()?);
     }
     let vlen = usize::try_from(vlen).ok().filter(|vlen| *vlen <= MESSAGES_MAX)?;
     counts.resize(vlen.max(counts.len()), counts.last().copied().unwrap_or(1));
