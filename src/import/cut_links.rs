@@ -29,8 +29,13 @@ impl CutLinks {
             let fits = |path: &&Vec<u8>| path.len() == whole.len() + missing;
             let begins = |path: &&Vec<u8>| path.starts_with(&whole);
             let below = named.iter().map(|set| set.range(whole.clone()..));
-            let mut found = below.filter_map(|paths| paths.take_while(begins).find(fits));
-            let rest = found.next().and_then(|path| path.get(whole.len()..));
+            let found: BTreeSet<&Vec<u8>> =
+                below.flat_map(|paths| paths.take_while(begins).filter(fits)).collect();
+            // Of several the one that is called like the link: nm -> x86_64-linux-gnu-nm.
+            let own = link.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            let like = found.iter().find(|path| path.ends_with(own));
+            let only = found.first().filter(|_| found.len() == 1);
+            let rest = like.or(only).and_then(|path| path.get(whole.len()..));
             let rest = rest.map_or_else(|| vec![b'?'; missing], <[u8]>::to_vec);
             [printed.as_slice(), &rest].concat()
         };

@@ -18,6 +18,11 @@ use crate::replay::{CUT, Expected, Recorded, Role};
 /// Descriptors that are looked at for the ends of a pipe.
 pub(super) const LOOKED_AT_FDS: i32 = 256;
 
+/// Most calls that run for one another's sake.
+const MAX_DEPTH: u32 = 8;
+/// Most writes for the sake of one splice(2).
+const MAX_SUPPLIES: usize = 64;
+
 impl Order<'_> {
     pub(super) fn probe(&mut self, tid: u32) -> Probe {
         let Some(pending) = self.tasks.get(&tid).and_then(|task| task.pending.as_ref()) else {
@@ -260,6 +265,20 @@ impl Order<'_> {
                 if self.pipe_of(other, *fd) == Some(id) =>
             {
                 self.write_some(other, data.len() as u64, missing)
+            }
+            // All that it moves is moved at once: as soon as that is there.
+            Call::Splice { fd_out: fd, .. } | Call::Tee { fd_out: fd, .. }
+                if self.pipe_of(other, *fd) == Some(id) && self.depth < MAX_DEPTH =>
+            {
+                self.depth += 1;
+                for _ in 0..MAX_SUPPLIES {
+                    let Probe::Wants(want) = self.probe(other) else { break };
+                    if !self.supply(other, &want) {
+                        break;
+                    }
+                }
+                self.depth -= 1;
+                self.run_other(other)
             }
             _ => false,
         }
@@ -506,7 +525,7 @@ impl Order<'_> {
     }
 
     pub(super) fn run_other(&mut self, tid: u32) -> bool {
-        if self.depth > 8 {
+        if self.depth > MAX_DEPTH {
             return false;
         }
         self.depth += 1;

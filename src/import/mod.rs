@@ -142,6 +142,22 @@ pub enum ImportError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// It is text of two bytes a character.
+    #[error(
+        "{}: text in UTF-16; make it UTF-8 first (iconv -f UTF-16 -t UTF-8)", path.display()
+    )]
+    Utf16 {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It is packed in a way that is not undone here.
+    #[error("{}: packed by {by}; unpack it first (gzip and zstd are unpacked here)", path.display())]
+    Packed {
+        /// Which.
+        path: PathBuf,
+        /// What packs so.
+        by: &'static str,
+    },
     /// It is neither a trace nor a recording.
     #[error(
         "{}: neither a trace nor its JSON twin nor strace text; record one with traces/record.py",

@@ -354,6 +354,7 @@ impl<'a> Order<'a> {
         if decode::is_scopeless(&call) && !carried {
             self.see_mapping(tid, &call);
             self.pass_over(decoded.expected, lines);
+            self.hold_number(tid, &call);
             self.task(tid).passed_over = true;
             return;
         }

@@ -3,12 +3,13 @@
 //! Linux delivers later than the kernel does: an EAGAIN that was recorded puts it off.
 
 use tickernel_systems::SocketView;
-use tickernel_systems::abi::flags::WEXITED;
+use tickernel_systems::abi::flags::{O_NONBLOCK, WEXITED};
 use tickernel_systems::abi::{Address, Errno};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode::{self, Decoded};
+use super::demand::LOOKED_AT_FDS;
 use super::order::Order;
 use super::probe::{Probe, Want};
 use super::stand_in::StandIn;
@@ -86,15 +87,23 @@ impl Order<'_> {
     /// Whether an accept(2) of a thread waits with a number that others of its table do not get: the
     /// one that it returns, or, if it never returns, the next.
     pub(super) fn takes_number_early(&mut self, tid: u32, call: &strace::Call) -> bool {
+        let fd = call.arg(0).and_then(strace::Value::as_i32);
+        let view = fd.and_then(|fd| self.kernel.fd_view(tid, fd));
+        if view.is_some_and(|view| view.flags & O_NONBLOCK != 0) {
+            return false;
+        }
         let mut others = self.tasks.keys().filter(|other| **other != tid);
         if !others.any(|other| self.kernel.shares_descriptors(tid, *other)) {
             return false;
         }
-        let made = call.result.as_ref().and_then(|it| i64::try_from(it.number()?).ok());
-        let is_next = made.is_none() || self.kernel.next_fd(tid).map(i64::from) == made;
-        is_next
+        let Some(made) = call.result.as_ref().and_then(strace::CallResult::number) else {
+            let listener = call.arg(0).and_then(strace::Value::as_i32);
+            let listener = listener.and_then(|fd| self.kernel.fd_view(tid, fd)?.socket);
+            return listener.is_some_and(|socket| socket.pending == Some(0));
+        };
+        self.kernel.next_fd(tid).map(i64::from) == i64::try_from(made).ok()
             && matches!(self.probe(tid), Probe::Wants(_))
-            && (made.is_none() || self.connects_later(tid))
+            && self.connects_later(tid)
     }
 
     /// Whether anybody in the recording connects while a task is in its call.
@@ -152,6 +161,9 @@ impl Order<'_> {
         if self.is_about_to_end(tid) {
             return self.answer_as_recorded(tid);
         }
+        if self.delivers_later(tid) {
+            return self.answer_as_recorded(tid);
+        }
         let Some(pending) = self.task(tid).pending.as_ref() else { return };
         let again = pending.decoded.expected.recorded == Recorded::Errno(Errno::EAGAIN);
         if pending.item.is_some() || !again {
@@ -175,6 +187,39 @@ impl Order<'_> {
         if !waits {
             self.answer_as_recorded(tid);
         }
+    }
+
+    /// A poll that found nothing, where all that is ready came over tcp(7): Linux may keep a
+    /// segment until the one before it is acknowledged.
+    fn delivers_later(&mut self, tid: u32) -> bool {
+        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
+        if pending.item.is_some() || pending.decoded.expected.recorded != Recorded::Value(0) {
+            return false;
+        }
+        let Some(call) = pending.decoded.parsed() else { return false };
+        let of_tcp = |fd: i32| {
+            let socket = self.kernel.fd_view(tid, fd).and_then(|view| view.socket);
+            socket.filter(|socket| socket.is_inet && socket.is_stream)
+        };
+        let ready: Vec<bool> = match &call {
+            Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => {
+                let seen = self.kernel.poll_view(tid, fds).into_iter();
+                seen.filter(|it| it.revents != 0).map(|it| of_tcp(it.fd).is_some()).collect()
+            }
+            Call::EpollWait { epfd, .. }
+            | Call::EpollPwait { epfd, .. }
+            | Call::EpollPwait2 { epfd, .. } => {
+                let told = self.kernel.epoll_view(tid, *epfd, usize::MAX).unwrap_or_default();
+                let is_told = |data: u64| told.iter().any(|event| event.data == data);
+                let items = self.kernel.epoll_items(tid, *epfd).into_iter();
+                let items = items.filter(|item| item.events != 0 && is_told(item.data));
+                let own: Vec<u64> =
+                    (0..LOOKED_AT_FDS).filter_map(|fd| Some(of_tcp(fd)?.id)).collect();
+                items.map(|it| it.objects.iter().all(|id| own.contains(id))).collect()
+            }
+            _ => return false,
+        };
+        !ready.is_empty() && ready.into_iter().all(|is_tcp| is_tcp)
     }
 
     /// A wait that found nothing, where a child has gone on: a signal that it has taken since ends

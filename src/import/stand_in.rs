@@ -134,6 +134,21 @@ impl Order<'_> {
             && fd.and_then(|fd| self.stand_in_of(tid, fd)) == Some(StandIn::Peer)
     }
 
+    /// The number that a call has which is only counted (io_uring_setup(2)).
+    pub(super) fn hold_number(&mut self, tid: u32, call: &strace::Call) {
+        let made = call.result.as_ref().and_then(strace::CallResult::number);
+        let made = made.and_then(|value| i64::try_from(value).ok());
+        for fd in made.map_or_else(Vec::new, |value| made_fds(call, value)) {
+            if self.is_known(tid) && self.kernel.fd_view(tid, fd).is_none() {
+                // All of them close on exec.
+                self.open_stand_in(tid, fd, O_CLOEXEC);
+                if let Some(view) = self.kernel.fd_view(tid, fd) {
+                    self.stand_ins.insert(view.id, StandIn::Peer);
+                }
+            }
+        }
+    }
+
     /// What is added to a counter of eventfd(2) and `-s` cut: one, since nobody adds nothing.
     pub(super) fn count_up(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
         let Some(Call::Write { fd, data }) = decoded.parsed() else { return };
@@ -231,6 +246,7 @@ impl Order<'_> {
             (path.starts_with(b"/proc/") || path.starts_with(b"/sys/"))
                 && self.kernel.resolve(tid, one.dirfd, one.path, one.follow) == Err(Errno::ENOENT)
                 || (ok && opens || attribute) && (path == b"/sys" || path.starts_with(b"/sys/"))
+                || ok && opens && path == b"/dev/kmsg"
         })
     }
 

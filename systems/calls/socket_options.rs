@@ -307,6 +307,8 @@ impl Kernel {
                 return Ok(OptionValue::Text(Bytes(name.to_vec())));
             }
             SO_PRIORITY | SO_MARK | SO_BSDCOMPAT => kept(name).unwrap_or(0),
+            // The loopback device has no queue that is polled.
+            SO_INCOMING_NAPI_ID => 0,
             name if SWITCHES.contains(&name) => kept(name).unwrap_or(0),
             _ => return Err(Errno::ENOPROTOOPT),
         }))
