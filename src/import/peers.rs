@@ -13,6 +13,7 @@ use super::demand::LOOKED_AT_FDS;
 use super::order::Order;
 use super::probe::{Probe, Want};
 use super::stand_in::StandIn;
+use super::task::Pending;
 use crate::replay::{FED, Recorded, Role};
 use crate::strace;
 
@@ -161,6 +162,10 @@ impl Order<'_> {
         if self.is_about_to_end(tid) {
             return self.answer_as_recorded(tid);
         }
+        if let Some(list) = self.races_list(tid) {
+            self.stand_ins.insert(list, StandIn::Host);
+            return self.answer_as_recorded(tid);
+        }
         if self.delivers_later(tid) {
             return self.answer_as_recorded(tid);
         }
@@ -189,14 +194,27 @@ impl Order<'_> {
         }
     }
 
+    /// A list of a process's descriptors that its other threads change while it is made, entry by
+    /// entry (Linux, fs/proc/fd.c): the description by which it is read.
+    fn races_list(&self, tid: u32) -> Option<u64> {
+        let pending = self.tasks.get(&tid)?.pending.as_ref().filter(|it| it.item.is_none())?;
+        let Some(Call::Getdents64 { fd, .. }) = pending.decoded.parsed() else { return None };
+        let view = self.kernel.fd_view(tid, fd)?;
+        let path = self.kernel.path_of(tid, view.place?);
+        let lists = path.starts_with(b"/proc/") && path.ends_with(b"/fd");
+        let alone = pending.exit_line.is_none_or(|line| line == pending.entry_line);
+        let shares = |other: &u32| self.kernel.shares_descriptors(tid, *other);
+        (lists && !alone && self.tasks.keys().filter(|other| **other != tid).any(shares))
+            .then_some(view.id)
+    }
+
     /// A poll that found nothing, where all that is ready came over tcp(7): Linux may keep a
     /// segment until the one before it is acknowledged.
-    fn delivers_later(&mut self, tid: u32) -> bool {
-        let Some(pending) = self.task(tid).pending.as_ref() else { return false };
-        if pending.item.is_some() || pending.decoded.expected.recorded != Recorded::Value(0) {
-            return false;
-        }
-        let Some(call) = pending.decoded.parsed() else { return false };
+    fn delivers_later(&self, tid: u32) -> bool {
+        let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let found_nothing = |it: &&Pending| it.decoded.expected.recorded == Recorded::Value(0);
+        let pending = pending.filter(|it| it.item.is_none()).filter(found_nothing);
+        let Some(call) = pending.and_then(|pending| pending.decoded.parsed()) else { return false };
         let of_tcp = |fd: i32| {
             let socket = self.kernel.fd_view(tid, fd).and_then(|view| view.socket);
             socket.filter(|socket| socket.is_inet && socket.is_stream)

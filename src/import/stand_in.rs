@@ -99,6 +99,7 @@ impl Order<'_> {
         if decoded.expected.role == Role::Unsupported && self.asks_stand_in(tid, call) {
             // What it says is a matter between the program and who is outside (netlink(7)).
             (decoded.expected.role, decoded.expected.flags) = (Role::Call, FED);
+            return;
         }
         if decoded.expected.role != Role::Call {
             return;
@@ -113,8 +114,9 @@ impl Order<'_> {
         } else {
             self.stands_in(tid, call, &parsed, recorded)
         };
-        // What was made before strace came the kernel might know, had it been told.
-        let before = self.left_out.past && why == Some(StandIn::Unknown);
+        // What was made before strace came, or by a call that is left out, the kernel might know,
+        // had it been told.
+        let before = (self.left_out.past || self.left_out.calls) && why == Some(StandIn::Unknown);
         let why = if before { Some(StandIn::Peer) } else { why };
         let Some(why) = why else { return };
         decoded.call = Some(unmodelled(&call.name).into());
@@ -129,9 +131,12 @@ impl Order<'_> {
     /// was not recorded.
     fn asks_stand_in(&self, tid: u32, call: &strace::Call) -> bool {
         let fd = call.arg(0).and_then(Value::as_i32);
+        let printed = call.arg(0).and_then(Value::as_fd);
+        let known = fd.and_then(|fd| self.stand_in_of(tid, fd));
+        let why = known.or_else(|| printed.and_then(|fd| self.stand_in_at(tid, fd)));
         decode::is_known(&call.name)
             && call.result.as_ref().is_some_and(|result| result.number().is_some())
-            && fd.and_then(|fd| self.stand_in_of(tid, fd)) == Some(StandIn::Peer)
+            && why == Some(StandIn::Peer)
     }
 
     /// The number that a call has which is only counted (io_uring_setup(2)).

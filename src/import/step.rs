@@ -41,6 +41,7 @@ impl Order<'_> {
         let (entry_line, exit_line) = (pending.entry_line, pending.exit_line);
         let mut expected = pending.decoded.expected.clone();
         let made = pending.decoded.with_flags(&call);
+        let real = real.or_else(|| self.hints.real(index));
         self.treat(tid, &call, &mut expected);
         self.treat_poll(tid, &call, &mut expected);
         self.attend_terminal(tid, &call, &mut expected);
@@ -175,7 +176,7 @@ impl Order<'_> {
             Call::Readlink { path: Some(path), .. } | Call::Readlinkat { path: Some(path), .. }
                 if expected.flags & CUT != 0 && path.starts_with(b"/proc/") =>
             {
-                expected.flags |= FED;
+                expected.flags |= FED | IGNORE_VALUE;
             }
             _ if matches!(expected.payload, Payload::Stat(_)) => {
                 self.treat_stat(tid, call, expected)
