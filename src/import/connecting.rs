@@ -35,9 +35,7 @@ impl First {
             (len > 0).then(|| sent.get(..len) == received.get(..len))
         };
         // Nothing is received before it is sent.
-        let too_early = |one: &First, other: &First| {
-            Some(one.received_line? < other.sent_line?)
-        };
+        let too_early = |one: &First, other: &First| Some(one.received_line? < other.sent_line?);
         if too_early(self, other) == Some(true) || too_early(other, self) == Some(true) {
             return Some(false);
         }

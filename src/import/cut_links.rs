@@ -23,7 +23,8 @@ impl CutLinks {
     /// Link and text of each. Where a path of the recording fits, that is where it leads; else it
     /// is as long as it was.
     pub(super) fn texts(&self, named: &[&BTreeSet<Vec<u8>>]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let called_like: BTreeSet<Vec<u8>> = self.0.iter().filter_map(|it| like(it, named)).collect();
+        let called_like: BTreeSet<Vec<u8>> =
+            self.0.iter().filter_map(|it| like(it, named)).collect();
         let text = |(link, (printed, length)): (&Vec<u8>, &(Vec<u8>, usize))| {
             let fitting = || fitting((link, printed), *length, named).into_iter();
             // One that another link is called like is that one's.
@@ -35,11 +36,18 @@ impl CutLinks {
             let begun = absolute(link, printed).len();
             let rest = found.as_ref().and_then(|path| path.get(begun..));
             let missing = length.saturating_sub(printed.len());
-            let rest = rest.map_or_else(|| vec![b'?'; missing], <[u8]>::to_vec);
+            let rest = rest.map_or_else(|| made_up(link, missing), <[u8]>::to_vec);
             (link.clone(), [printed.as_slice(), &rest].concat())
         };
         self.0.iter().map(text).collect()
     }
+}
+
+/// A text of so many bytes that no other link beside this one has.
+fn made_up(link: &[u8], len: usize) -> Vec<u8> {
+    let own = link.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let own = Some(own).filter(|own| own.len() <= len).unwrap_or_default();
+    [vec![b'?'; len - own.len()].as_slice(), own].concat()
 }
 
 /// The paths of the recording to which a link may lead.

@@ -20,8 +20,6 @@ pub(super) const LOOKED_AT_FDS: i32 = 256;
 
 /// Most calls that run for one another's sake.
 const MAX_DEPTH: u32 = 8;
-/// Most writes for the sake of one splice(2).
-const MAX_SUPPLIES: usize = 64;
 
 impl Order<'_> {
     pub(super) fn probe(&mut self, tid: u32) -> Probe {
@@ -126,7 +124,7 @@ impl Order<'_> {
             return self.signal_from_outside(tid, *fd);
         }
         if let Want::Ready(ids) = want
-            && self.supply_typed(tid, ids)
+            && (self.supply_exec(tid, ids) || self.supply_typed(tid, ids))
         {
             return true;
         }
@@ -266,19 +264,10 @@ impl Order<'_> {
             {
                 self.write_some(other, data.len() as u64, missing)
             }
-            // All that it moves is moved at once: as soon as that is there.
             Call::Splice { fd_out: fd, .. } | Call::Tee { fd_out: fd, .. }
                 if self.pipe_of(other, *fd) == Some(id) && self.depth < MAX_DEPTH =>
             {
-                self.depth += 1;
-                for _ in 0..MAX_SUPPLIES {
-                    let Probe::Wants(want) = self.probe(other) else { break };
-                    if !self.supply(other, &want) {
-                        break;
-                    }
-                }
-                self.depth -= 1;
-                self.run_other(other)
+                self.feed_splice(other)
             }
             _ => false,
         }

@@ -141,8 +141,8 @@ impl Order<'_> {
         self.kernel.written_so_far(writer) != Some(written)
     }
 
-    /// Whether another task's write, which did not wait, put what there was room for, or found none,
-    /// before this call made more of it.
+    /// Whether another task's write, which did not wait, put what there was room for, or found
+    /// none, before this call made more of it.
     fn is_part_before(&self, tid: u32, call: &Call<'_>, other: u32, theirs: &Call<'_>) -> bool {
         let (Call::Read { fd: from, .. } | Call::Readv { fd: from, .. }) = *call else {
             return false;
@@ -159,8 +159,7 @@ impl Order<'_> {
             Recorded::Never => false,
         };
         let pipe = self.kernel.fd_view(tid, from).and_then(|view| view.pipe);
-        found_it_full
-            && pipe.zip(to.pipe).is_some_and(|(one, other)| one.id == other.id)
+        found_it_full && pipe.zip(to.pipe).is_some_and(|(one, other)| one.id == other.id)
     }
 
     /// Whether a call closes the last reading end of the pipe that another task's write goes to.

@@ -42,6 +42,7 @@ mod names;
 mod numbers;
 mod openings;
 mod order;
+mod passing;
 mod paths;
 mod peers;
 mod polls;
@@ -151,7 +152,9 @@ pub enum ImportError {
         path: PathBuf,
     },
     /// It is packed in a way that is not undone here.
-    #[error("{}: packed by {by}; unpack it first (gzip and zstd are unpacked here)", path.display())]
+    #[error(
+        "{}: packed by {by}; unpack it first (gzip and zstd are unpacked here)", path.display()
+    )]
     Packed {
         /// Which.
         path: PathBuf,

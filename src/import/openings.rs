@@ -80,7 +80,8 @@ pub(super) struct Openings {
 const MAX_REAL: usize = 1 << 16;
 
 impl Hints {
-    /// Where links of /proc lead: to the program that a process runs, to what it has open (proc(5)).
+    /// Where links of /proc lead: to the program that a process runs, to what it has open
+    /// (proc(5)).
     pub(super) fn see_own_link(&mut self, call: &Call, path: Option<&[u8]>) {
         let text = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut);
         let Some(text) = text.filter(|text| text.bytes.first() == Some(&b'/')) else { return };

@@ -85,8 +85,8 @@ impl Order<'_> {
         false
     }
 
-    /// Whether an accept(2) of a thread waits with a number that others of its table do not get: the
-    /// one that it returns, or, if it never returns, the next.
+    /// Whether an accept(2) of a thread waits with a number that others of its table do not get:
+    /// the one that it returns, or, if it never returns, the next.
     pub(super) fn takes_number_early(&mut self, tid: u32, call: &strace::Call) -> bool {
         let fd = call.arg(0).and_then(strace::Value::as_i32);
         let view = fd.and_then(|fd| self.kernel.fd_view(tid, fd));

@@ -134,9 +134,11 @@ impl Order<'_> {
         let printed = call.arg(0).and_then(Value::as_fd);
         let known = fd.and_then(|fd| self.stand_in_of(tid, fd));
         let why = known.or_else(|| printed.and_then(|fd| self.stand_in_at(tid, fd)));
+        let socket = |fd: i32| self.kernel.fd_view(tid, fd)?.socket;
+        let is_netlink = |fd: i32| socket(fd).is_some_and(|socket| socket.is_netlink);
         decode::is_known(&call.name)
             && call.result.as_ref().is_some_and(|result| result.number().is_some())
-            && why == Some(StandIn::Peer)
+            && (why == Some(StandIn::Peer) || fd.is_some_and(is_netlink))
     }
 
     /// The number that a call has which is only counted (io_uring_setup(2)).

@@ -300,9 +300,7 @@ impl<'a, 'n> Parser<'a, 'n> {
             return start.expected("a value");
         }
         // An index one below a name: `[IPV4_DEVCONF_FORWARDING-1]=0`.
-        if self.cursor.peek() == Some(b'-')
-            && matches!(self.cursor.peek_at(1), Some(b'0'..=b'9'))
-        {
+        if self.cursor.peek() == Some(b'-') && matches!(self.cursor.peek_at(1), Some(b'0'..=b'9')) {
             self.cursor.bump(1);
             self.cursor.take_while(|byte| byte.is_ascii_digit());
         }

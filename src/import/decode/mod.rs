@@ -167,7 +167,8 @@ fn asks_the_machine(call: &strace::Call) -> bool {
     const SIOC: std::ops::RangeInclusive<u64> = 0x8900..=0x89ff;
     const AF_NETLINK: u64 = 16;
     let is = |at: usize, number: &dyn Fn(u64) -> bool, name: &dyn Fn(&str) -> bool| {
-        call.arg(at).is_some_and(|it| it.as_u64().is_some_and(number) || it.name().is_some_and(name))
+        call.arg(at)
+            .is_some_and(|it| it.as_u64().is_some_and(number) || it.name().is_some_and(name))
     };
     match &*call.name {
         "ioctl" => is(1, &|it| it == FS_IOC_FIEMAP || SIOC.contains(&it), &|name| {
