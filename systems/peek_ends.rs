@@ -1,7 +1,7 @@
 //! Sockets and terminals as an importer looks at them (`peek.rs`): what lies in them, and whom a
 //! call on one reaches. Looks only.
 
-use crate::abi::flags::{AF_UNIX, AT_FDCWD};
+use crate::abi::flags::{AF_NETLINK, AF_UNIX, AT_FDCWD};
 use crate::abi::{Address, Errno, Termios, Winsize};
 use crate::components::Target;
 use crate::components::inet::Endpoint;
@@ -60,6 +60,8 @@ pub struct SocketView {
     pub is_named: bool,
     /// Whether somebody outside of the kernel may reach it: it is of tcp(7) or udp(7).
     pub is_inet: bool,
+    /// Whether what it says is answered by the machine (netlink(7)).
+    pub is_netlink: bool,
 }
 
 impl Kernel {
@@ -158,6 +160,7 @@ impl Kernel {
                 _ => self.has_port(socket),
             },
             is_inet: state.domain != AF_UNIX,
+            is_netlink: state.domain == AF_NETLINK,
         }
     }
 

@@ -20,6 +20,9 @@ const MAX_FIRST_BYTES: usize = 256;
 struct First {
     sent: Option<Vec<u8>>,
     received: Option<Vec<u8>>,
+    /// The line where something was first sent, and the one until which something was received.
+    sent_line: Option<u64>,
+    received_line: Option<u64>,
 }
 
 impl First {
@@ -31,6 +34,11 @@ impl First {
             let len = sent.len().min(received.len());
             (len > 0).then(|| sent.get(..len) == received.get(..len))
         };
+        // Nothing is received before it is sent.
+        let too_early = |one: &First, other: &First| Some(one.received_line? < other.sent_line?);
+        if too_early(self, other) == Some(true) || too_early(other, self) == Some(true) {
+            return Some(false);
+        }
         match (agree(&self.sent, &other.received), agree(&other.sent, &self.received)) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (Some(true), _) | (_, Some(true)) => Some(true),
@@ -55,14 +63,23 @@ impl Order<'_> {
             accepts.iter().skip(queued).map(|(by, call)| self.first_of(*by, call)).collect();
         let Some(own) = self.first_of_pending(tid) else { return };
         for _ in 0..rivals.len() {
-            let Some(next) = left.first() else { return };
-            if own.meets(next) != Some(false) {
+            let Some((next, later)) = left.split_first() else { return };
+            let firsts: Vec<First> =
+                rivals.iter().map(|it| self.first_of_pending(*it).unwrap_or_default()).collect();
+            // One that can be no other.
+            let only = |first: &First| {
+                let is_last = later.iter().all(|later| first.meets(later) == Some(false));
+                later.len() >= firsts.len() && first.meets(next) != Some(false) && is_last
+            };
+            let must = firsts.iter().position(only);
+            if must.is_none() && own.meets(next) != Some(false) {
                 return;
             }
-            let is_it = |order: &Self, other: &u32| {
-                order.first_of_pending(*other).and_then(|first| first.meets(next)) == Some(true)
+            let told = || firsts.iter().position(|first| first.meets(next) == Some(true));
+            let mut may = firsts.iter().enumerate().filter(|it| it.1.meets(next) != Some(false));
+            let Some(at) = must.or_else(told).or_else(|| may.next().map(|it| it.0)) else {
+                return;
             };
-            let Some(at) = rivals.iter().position(|other| is_it(self, other)) else { return };
             self.run_other(rivals.swap_remove(at));
             left.remove(0);
         }
@@ -134,13 +151,20 @@ impl Order<'_> {
             }
             let is_done = call.result.as_ref().is_some_and(|result| result.number() > Some(0));
             let said = || said(&call).filter(|_| is_done);
+            let line = |line: Option<u64>| line.filter(|_| is_done);
             match &*call.name {
-                "read" | "recvfrom" | "recvmsg" => first.received = first.received.or_else(said),
-                "write" | "sendto" | "sendmsg" => first.sent = first.sent.or_else(said),
+                "read" | "readv" | "recvfrom" | "recvmsg" => {
+                    first.received_line = first.received_line.or(line(call.exit_line));
+                    first.received = first.received.or_else(said);
+                }
+                "write" | "writev" | "sendto" | "sendmsg" | "sendfile" => {
+                    first.sent_line = first.sent_line.or(line(call.entry_line));
+                    first.sent = first.sent.or_else(said);
+                }
                 "close" => break,
                 _ => {}
             }
-            if first.sent.is_some() && first.received.is_some() {
+            if first.sent_line.is_some() && first.received_line.is_some() {
                 break;
             }
         }

@@ -23,20 +23,54 @@ impl CutLinks {
     /// Link and text of each. Where a path of the recording fits, that is where it leads; else it
     /// is as long as it was.
     pub(super) fn texts(&self, named: &[&BTreeSet<Vec<u8>>]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let text = |link: &Vec<u8>, printed: &Vec<u8>, length: usize| {
+        let called_like: BTreeSet<Vec<u8>> =
+            self.0.iter().filter_map(|it| like(it, named)).collect();
+        let text = |(link, (printed, length)): (&Vec<u8>, &(Vec<u8>, usize))| {
+            let fitting = || fitting((link, printed), *length, named).into_iter();
+            // One that another link is called like is that one's.
+            let only = || {
+                let mut others = fitting().filter(|path| !called_like.contains(*path));
+                others.next().filter(|_| fitting().count() == 1).cloned()
+            };
+            let found = like((link, &(printed.clone(), *length)), named).or_else(only);
+            let begun = absolute(link, printed).len();
+            let rest = found.as_ref().and_then(|path| path.get(begun..));
             let missing = length.saturating_sub(printed.len());
-            let whole = absolute(link, printed);
-            let fits = |path: &&Vec<u8>| path.len() == whole.len() + missing;
-            let begins = |path: &&Vec<u8>| path.starts_with(&whole);
-            let below = named.iter().map(|set| set.range(whole.clone()..));
-            let mut found = below.filter_map(|paths| paths.take_while(begins).find(fits));
-            let rest = found.next().and_then(|path| path.get(whole.len()..));
-            let rest = rest.map_or_else(|| vec![b'?'; missing], <[u8]>::to_vec);
-            [printed.as_slice(), &rest].concat()
+            let rest = rest.map_or_else(|| made_up(link, missing), <[u8]>::to_vec);
+            (link.clone(), [printed.as_slice(), &rest].concat())
         };
-        let all = self.0.iter();
-        all.map(|(link, (printed, length))| (link.clone(), text(link, printed, *length))).collect()
+        self.0.iter().map(text).collect()
     }
+}
+
+/// A text of so many bytes that no other link beside this one has.
+fn made_up(link: &[u8], len: usize) -> Vec<u8> {
+    let own = link.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let own = Some(own).filter(|own| own.len() <= len).unwrap_or_default();
+    [vec![b'?'; len - own.len()].as_slice(), own].concat()
+}
+
+/// The paths of the recording to which a link may lead.
+fn fitting<'a>(
+    (link, printed): (&[u8], &[u8]),
+    length: usize,
+    named: &[&'a BTreeSet<Vec<u8>>],
+) -> BTreeSet<&'a Vec<u8>> {
+    let whole = absolute(link, printed);
+    let len = whole.len() + length.saturating_sub(printed.len());
+    let below = named.iter().map(|set| set.range(whole.clone()..));
+    let begins = |path: &&Vec<u8>| path.starts_with(&whole);
+    below.flat_map(|paths| paths.take_while(begins)).filter(|path| path.len() == len).collect()
+}
+
+/// The one of them that is called like the link: nm -> x86_64-linux-gnu-nm.
+fn like(
+    (link, (printed, length)): (&Vec<u8>, &(Vec<u8>, usize)),
+    named: &[&BTreeSet<Vec<u8>>],
+) -> Option<Vec<u8>> {
+    let own = link.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let fitting = fitting((link, printed), *length, named);
+    fitting.into_iter().find(|path| path.ends_with(own)).cloned()
 }
 
 impl Hints {

@@ -18,6 +18,9 @@ use crate::replay::{CUT, Expected, Recorded, Role};
 /// Descriptors that are looked at for the ends of a pipe.
 pub(super) const LOOKED_AT_FDS: i32 = 256;
 
+/// Most calls that run for one another's sake.
+const MAX_DEPTH: u32 = 8;
+
 impl Order<'_> {
     pub(super) fn probe(&mut self, tid: u32) -> Probe {
         let Some(pending) = self.tasks.get(&tid).and_then(|task| task.pending.as_ref()) else {
@@ -121,7 +124,7 @@ impl Order<'_> {
             return self.signal_from_outside(tid, *fd);
         }
         if let Want::Ready(ids) = want
-            && self.supply_typed(tid, ids)
+            && (self.supply_exec(tid, ids) || self.supply_typed(tid, ids))
         {
             return true;
         }
@@ -260,6 +263,11 @@ impl Order<'_> {
                 if self.pipe_of(other, *fd) == Some(id) =>
             {
                 self.write_some(other, data.len() as u64, missing)
+            }
+            Call::Splice { fd_out: fd, .. } | Call::Tee { fd_out: fd, .. }
+                if self.pipe_of(other, *fd) == Some(id) && self.depth < MAX_DEPTH =>
+            {
+                self.feed_splice(other)
             }
             _ => false,
         }
@@ -506,7 +514,7 @@ impl Order<'_> {
     }
 
     pub(super) fn run_other(&mut self, tid: u32) -> bool {
-        if self.depth > 8 {
+        if self.depth > MAX_DEPTH {
             return false;
         }
         self.depth += 1;

@@ -36,13 +36,13 @@ pub struct Hints {
     /// Paths that stand before others: directories, if they are there.
     pub(super) prefixes: BTreeSet<Vec<u8>>,
     /// The last program that each task executed, and whether it then read that as a script.
-    programs: BTreeMap<Option<u32>, Vec<u8>>,
+    pub(super) programs: BTreeMap<Option<u32>, Vec<u8>>,
     /// Programs that are links as far as `/proc/self/exe` tells.
-    by_exe: BTreeSet<Vec<u8>>,
+    pub(super) by_exe: BTreeSet<Vec<u8>>,
     /// Programs that their interpreters read.
-    scripts: BTreeSet<Vec<u8>>,
+    pub(super) scripts: BTreeSet<Vec<u8>>,
     /// What the descriptors of opening calls turn out to be.
-    openings: Openings,
+    pub(super) openings: Openings,
     /// The first working directory, and where the caller is, if that is known.
     cwd: Rc<[u8]>,
     here: Option<Rc<[u8]>>,
@@ -216,18 +216,7 @@ impl Hints {
                     self.scripts.insert(script);
                 }
             }
-            "readlink" if path(0) == Some(b"/proc/self/exe") => {
-                let program = self.programs.get(&call.tid).cloned();
-                let text = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut);
-                if let (Some(program), Some(text)) = (program, text)
-                    && program != text.bytes
-                    && text.bytes.first() == Some(&b'/')
-                    && !self.scripts.contains(&program)
-                {
-                    self.by_exe.insert(program.clone());
-                    self.shapes.insert(program, Shape::Link(text.bytes.clone()));
-                }
-            }
+            "readlink" => self.see_own_link(call, path(0)),
             _ => {}
         }
     }

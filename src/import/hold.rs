@@ -47,13 +47,14 @@ impl Order<'_> {
                 self.run_other(other);
                 continue;
             }
+            let found_it_full = self.is_part_before(other, &theirs, tid, call);
             let Some(pending) = self.task(other).pending.as_ref() else { continue };
             let ends = !matches!(pending.decoded.expected.recorded, Recorded::Never);
             if let Some(item) = pending.item {
                 wrote |= self.write_before_close((tid, call), (other, &theirs), item);
                 continue;
             }
-            if !ends {
+            if !ends || found_it_full {
                 continue;
             }
             let sensitive = match &theirs {
@@ -140,8 +141,8 @@ impl Order<'_> {
         self.kernel.written_so_far(writer) != Some(written)
     }
 
-    /// Whether another task's write, which did not wait, put what there was room for before this
-    /// call made more of it.
+    /// Whether another task's write, which did not wait, put what there was room for, or found
+    /// none, before this call made more of it.
     fn is_part_before(&self, tid: u32, call: &Call<'_>, other: u32, theirs: &Call<'_>) -> bool {
         let (Call::Read { fd: from, .. } | Call::Readv { fd: from, .. }) = *call else {
             return false;
@@ -149,13 +150,16 @@ impl Order<'_> {
         let (Call::Write { fd, data } | Call::Writev { fd, data }) = theirs else { return false };
         let pending = self.tasks.get(&other).and_then(|task| task.pending.as_ref());
         let recorded = pending.map(|pending| pending.decoded.expected.recorded);
-        let (Some(Recorded::Value(value)), Some(to)) = (recorded, self.kernel.fd_view(other, *fd))
-        else {
+        let (Some(recorded), Some(to)) = (recorded, self.kernel.fd_view(other, *fd)) else {
             return false;
         };
+        let found_it_full = match recorded {
+            Recorded::Value(value) => is_part_of(to.flags, data.len() as u64, value),
+            Recorded::Errno(errno) => errno == Errno::EAGAIN,
+            Recorded::Never => false,
+        };
         let pipe = self.kernel.fd_view(tid, from).and_then(|view| view.pipe);
-        is_part_of(to.flags, data.len() as u64, value)
-            && pipe.zip(to.pipe).is_some_and(|(one, other)| one.id == other.id)
+        found_it_full && pipe.zip(to.pipe).is_some_and(|(one, other)| one.id == other.id)
     }
 
     /// Whether a call closes the last reading end of the pipe that another task's write goes to.

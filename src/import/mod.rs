@@ -42,6 +42,7 @@ mod names;
 mod numbers;
 mod openings;
 mod order;
+mod passing;
 mod paths;
 mod peers;
 mod polls;
@@ -141,6 +142,24 @@ pub enum ImportError {
         path: PathBuf,
         /// The limit.
         limit_bytes: u64,
+    },
+    /// It is text of two bytes a character.
+    #[error(
+        "{}: text in UTF-16; make it UTF-8 first (iconv -f UTF-16 -t UTF-8)", path.display()
+    )]
+    Utf16 {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It is packed in a way that is not undone here.
+    #[error(
+        "{}: packed by {by}; unpack it first (gzip and zstd are unpacked here)", path.display()
+    )]
+    Packed {
+        /// Which.
+        path: PathBuf,
+        /// What packs so.
+        by: &'static str,
     },
     /// It is neither a trace nor a recording.
     #[error(

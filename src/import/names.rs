@@ -70,7 +70,7 @@ impl Order<'_> {
         let recorded = pending.decoded.expected.recorded;
         let is_refused = recorded == Recorded::Errno(Errno::ECONNREFUSED)
             || self.is_refused(tid, fd, own, view, recorded);
-        let remote = remote.filter(|_| !is_refused);
+        let mut remote = remote.filter(|_| !is_refused);
         if let Some(remote) = remote.filter(|_| view.is_inet) {
             told =
                 waiting.into_iter().find_map(|call| self.peer_told(&call, remote, view.is_stream));
@@ -88,6 +88,10 @@ impl Order<'_> {
             if is_own {
                 if let Some(found) = name_shown(&call) {
                     return Some(found);
+                }
+                // What is bound first and connected then, its peer is told of.
+                if remote_of_own.is_none() && number_of(call.arg(0)) == Some(fd) && !closed {
+                    remote = remote.or_else(|| connected_to(&call));
                 }
                 let is_over = &*call.name == "close" || remote.is_some() && is_undoing(&call);
                 closed = is_over && number_of(call.arg(0)) == Some(fd);
@@ -146,6 +150,13 @@ fn printed_port(call: &strace::Call, fd: i32) -> Option<u16> {
     let printed = call.args.iter().filter_map(Value::as_fd);
     let mut printed = printed.filter(|it| it.number.as_i32() == Some(fd));
     printed.find_map(|fd: &Fd| local_port(&fd.text))
+}
+
+/// The port to which a call connects.
+fn connected_to(call: &strace::Call) -> Option<u16> {
+    let address = call.arg(1).filter(|_| &*call.name == "connect")?;
+    let port = address.field("sin_port").or_else(|| address.field("sin6_port"))?.as_port()?;
+    (port > 0).then_some(port)
 }
 
 /// Whether a call takes a connection back (`AF_UNSPEC`, connect(2)).

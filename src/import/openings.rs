@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use super::hints::Hints;
 use super::initial::Shape;
+use crate::strace::{Call, Value};
 
 /// A descriptor of a task.
 type Slot = (Option<u32>, i32);
@@ -56,6 +58,12 @@ const OTHER: u8 = 1;
 /// The kinds that are only that.
 const KINDS: [Shape; 4] = [Shape::File, Shape::Directory, Shape::Fifo, Shape::Socket];
 
+/// Whether two paths end in the same name: else the file may have been renamed since.
+fn same_name(one: &[u8], other: &[u8]) -> bool {
+    let name = |path: &[u8]| path.rsplit(|byte| *byte == b'/').next().map(<[u8]>::to_vec);
+    one != other && name(one) == name(other)
+}
+
 /// All opening calls.
 #[derive(Debug, Default)]
 pub(super) struct Openings {
@@ -64,6 +72,48 @@ pub(super) struct Openings {
     settled: Vec<Settled>,
     growths: Growths,
     others: BTreeMap<u64, Shape>,
+    /// Where a link below /proc/self/fd says that the file is, if not where it was opened.
+    real: BTreeMap<u64, Vec<u8>>,
+}
+
+/// Most such places that are kept.
+const MAX_REAL: usize = 1 << 16;
+
+impl Hints {
+    /// Where links of /proc lead: to the program that a process runs, to what it has open
+    /// (proc(5)).
+    pub(super) fn see_own_link(&mut self, call: &Call, path: Option<&[u8]>) {
+        let text = call.arg(1).and_then(Value::as_text).filter(|text| !text.cut);
+        let Some(text) = text.filter(|text| text.bytes.first() == Some(&b'/')) else { return };
+        let Some(rest) = path.and_then(|path| path.strip_prefix(b"/proc/")) else { return };
+        let mut names = rest.splitn(2, |byte| *byte == b'/');
+        let (Some(whose), Some(what)) = (names.next(), names.next()) else { return };
+        let number = |name: &[u8]| std::str::from_utf8(name).ok()?.parse::<u32>().ok();
+        let whose = if whose == b"self" { call.tid } else { number(whose) };
+        if what == b"exe" {
+            let program = self.programs.get(&whose).cloned();
+            if let Some(program) = program
+                && program != text.bytes
+                && !self.scripts.contains(&program)
+            {
+                self.by_exe.insert(program.clone());
+                self.shapes.insert(program, Shape::Link(text.bytes.clone()));
+            }
+        }
+        let fd = what.strip_prefix(b"fd/").and_then(number);
+        let fd = fd.and_then(|fd| i32::try_from(fd).ok());
+        if let Some(opened) = fd.and_then(|fd| self.openings.of(whose, fd))
+            && self.openings.real.len() < MAX_REAL
+            && self.openings.path(opened).is_some_and(|path| same_name(path, &text.bytes))
+        {
+            self.openings.real.insert(opened, text.bytes.clone());
+        }
+    }
+
+    /// Where what an opening call opened really is, if that is told.
+    pub fn real(&self, call: u64) -> Option<Vec<u8>> {
+        self.openings.real.get(&call).cloned()
+    }
 }
 
 impl Openings {

@@ -354,6 +354,7 @@ impl<'a> Order<'a> {
         if decode::is_scopeless(&call) && !carried {
             self.see_mapping(tid, &call);
             self.pass_over(decoded.expected, lines);
+            self.hold_number(tid, &call);
             self.task(tid).passed_over = true;
             return;
         }
@@ -368,6 +369,7 @@ impl<'a> Order<'a> {
             self.open_untold(tid, &decoded);
             self.note_peer(tid, index, &decoded);
             self.substitute(tid, &call, &mut decoded);
+            self.count_up(tid, &call, &mut decoded);
         }
         if self.is_taken(tid, &call, &decoded) {
             let fed = if decoded.unreadable { 0 } else { FED };
@@ -497,15 +499,7 @@ impl<'a> Order<'a> {
             Call::RtSigtimedwait { .. } => interrupted || times_out,
             // Who waits has the number already that others of its table do not get.
             Call::Accept { .. } | Call::Accept4 { .. } => {
-                !interrupted
-                    && self
-                        .tasks
-                        .keys()
-                        .any(|other| *other != tid && self.kernel.shares_descriptors(tid, *other))
-                    && self.kernel.next_fd(tid).map(i64::from)
-                        == call.result.as_ref().and_then(|it| i64::try_from(it.number()?).ok())
-                    && matches!(self.probe(tid), Probe::Wants(_))
-                    && self.connects_later(tid)
+                !interrupted && self.takes_number_early(tid, call)
             }
             Call::Poll { .. }
             | Call::Ppoll { .. }

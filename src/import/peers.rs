@@ -3,15 +3,17 @@
 //! Linux delivers later than the kernel does: an EAGAIN that was recorded puts it off.
 
 use tickernel_systems::SocketView;
-use tickernel_systems::abi::flags::WEXITED;
+use tickernel_systems::abi::flags::{O_NONBLOCK, WEXITED};
 use tickernel_systems::abi::{Address, Errno};
 use tickernel_systems::event::{Call, Payload};
 use tickernel_systems::wire::{Wire, WireReader};
 
 use super::decode::{self, Decoded};
+use super::demand::LOOKED_AT_FDS;
 use super::order::Order;
-use super::probe::Want;
+use super::probe::{Probe, Want};
 use super::stand_in::StandIn;
+use super::task::Pending;
 use crate::replay::{FED, Recorded, Role};
 use crate::strace;
 
@@ -83,6 +85,28 @@ impl Order<'_> {
         false
     }
 
+    /// Whether an accept(2) of a thread waits with a number that others of its table do not get:
+    /// the one that it returns, or, if it never returns, the next.
+    pub(super) fn takes_number_early(&mut self, tid: u32, call: &strace::Call) -> bool {
+        let fd = call.arg(0).and_then(strace::Value::as_i32);
+        let view = fd.and_then(|fd| self.kernel.fd_view(tid, fd));
+        if view.is_some_and(|view| view.flags & O_NONBLOCK != 0) {
+            return false;
+        }
+        let mut others = self.tasks.keys().filter(|other| **other != tid);
+        if !others.any(|other| self.kernel.shares_descriptors(tid, *other)) {
+            return false;
+        }
+        let Some(made) = call.result.as_ref().and_then(strace::CallResult::number) else {
+            let listener = call.arg(0).and_then(strace::Value::as_i32);
+            let listener = listener.and_then(|fd| self.kernel.fd_view(tid, fd)?.socket);
+            return listener.is_some_and(|socket| socket.pending == Some(0));
+        };
+        self.kernel.next_fd(tid).map(i64::from) == i64::try_from(made).ok()
+            && matches!(self.probe(tid), Probe::Wants(_))
+            && self.connects_later(tid)
+    }
+
     /// Whether anybody in the recording connects while a task is in its call.
     pub(super) fn connects_later(&mut self, tid: u32) -> bool {
         let Some(pending) = self.task(tid).pending.as_ref() else { return false };
@@ -138,6 +162,13 @@ impl Order<'_> {
         if self.is_about_to_end(tid) {
             return self.answer_as_recorded(tid);
         }
+        if let Some(list) = self.races_list(tid) {
+            self.stand_ins.insert(list, StandIn::Host);
+            return self.answer_as_recorded(tid);
+        }
+        if self.delivers_later(tid) {
+            return self.answer_as_recorded(tid);
+        }
         let Some(pending) = self.task(tid).pending.as_ref() else { return };
         let again = pending.decoded.expected.recorded == Recorded::Errno(Errno::EAGAIN);
         if pending.item.is_some() || !again {
@@ -161,6 +192,52 @@ impl Order<'_> {
         if !waits {
             self.answer_as_recorded(tid);
         }
+    }
+
+    /// A list of a process's descriptors that its other threads change while it is made, entry by
+    /// entry (Linux, fs/proc/fd.c): the description by which it is read.
+    fn races_list(&self, tid: u32) -> Option<u64> {
+        let pending = self.tasks.get(&tid)?.pending.as_ref().filter(|it| it.item.is_none())?;
+        let Some(Call::Getdents64 { fd, .. }) = pending.decoded.parsed() else { return None };
+        let view = self.kernel.fd_view(tid, fd)?;
+        let path = self.kernel.path_of(tid, view.place?);
+        let lists = path.starts_with(b"/proc/") && path.ends_with(b"/fd");
+        let alone = pending.exit_line.is_none_or(|line| line == pending.entry_line);
+        let shares = |other: &u32| self.kernel.shares_descriptors(tid, *other);
+        (lists && !alone && self.tasks.keys().filter(|other| **other != tid).any(shares))
+            .then_some(view.id)
+    }
+
+    /// A poll that found nothing, where all that is ready came over tcp(7): Linux may keep a
+    /// segment until the one before it is acknowledged.
+    fn delivers_later(&self, tid: u32) -> bool {
+        let pending = self.tasks.get(&tid).and_then(|task| task.pending.as_ref());
+        let found_nothing = |it: &&Pending| it.decoded.expected.recorded == Recorded::Value(0);
+        let pending = pending.filter(|it| it.item.is_none()).filter(found_nothing);
+        let Some(call) = pending.and_then(|pending| pending.decoded.parsed()) else { return false };
+        let of_tcp = |fd: i32| {
+            let socket = self.kernel.fd_view(tid, fd).and_then(|view| view.socket);
+            socket.filter(|socket| socket.is_inet && socket.is_stream)
+        };
+        let ready: Vec<bool> = match &call {
+            Call::Poll { fds, .. } | Call::Ppoll { fds, .. } => {
+                let seen = self.kernel.poll_view(tid, fds).into_iter();
+                seen.filter(|it| it.revents != 0).map(|it| of_tcp(it.fd).is_some()).collect()
+            }
+            Call::EpollWait { epfd, .. }
+            | Call::EpollPwait { epfd, .. }
+            | Call::EpollPwait2 { epfd, .. } => {
+                let told = self.kernel.epoll_view(tid, *epfd, usize::MAX).unwrap_or_default();
+                let is_told = |data: u64| told.iter().any(|event| event.data == data);
+                let items = self.kernel.epoll_items(tid, *epfd).into_iter();
+                let items = items.filter(|item| item.events != 0 && is_told(item.data));
+                let own: Vec<u64> =
+                    (0..LOOKED_AT_FDS).filter_map(|fd| Some(of_tcp(fd)?.id)).collect();
+                items.map(|it| it.objects.iter().all(|id| own.contains(id))).collect()
+            }
+            _ => return false,
+        };
+        !ready.is_empty() && ready.into_iter().all(|is_tcp| is_tcp)
     }
 
     /// A wait that found nothing, where a child has gone on: a signal that it has taken since ends

@@ -120,6 +120,17 @@ impl Order<'_> {
             }
             (Payload::Select(told), call) => selected(&self.kernel, tid, call)
                 .is_some_and(|now| now != **told && is_part_of_sets(told, &now)),
+            (
+                Payload::Epoll(told),
+                Call::EpollWait { epfd, maxevents, .. }
+                | Call::EpollPwait { epfd, maxevents, .. }
+                | Call::EpollPwait2 { epfd, maxevents, .. },
+            ) => {
+                let most = usize::try_from(*maxevents).unwrap_or(0);
+                let now = self.kernel.epoll_view(tid, *epfd, usize::MAX).unwrap_or_default();
+                let is_part = !told.is_empty() && told.len() < now.len().min(most);
+                is_part && told.iter().all(|event| now.contains(event))
+            }
             _ => false,
         };
         if is_part && !alone {

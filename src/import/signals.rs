@@ -411,8 +411,12 @@ impl Order<'_> {
                     self.park(other);
                 }
             }
-            match self.task(tid).fatal.take() {
-                Some((fatal, info)) => self.deliver(tid, fatal, info),
+            // Of a process of threads whose end is printed first need not be who took the signal.
+            let mut took = self.siblings(tid).into_iter().chain([tid]);
+            let took = took.find(|it| self.tasks.get(it).is_some_and(|it| it.fatal.is_some()));
+            let fatal = took.and_then(|it| Some((it, self.task(it).fatal.take()?)));
+            match fatal {
+                Some((by, (fatal, info))) => self.deliver(by, fatal, info),
                 None => {
                     self.emit(&Event::Deliver { task: tid, signal }, None, lines);
                 }

@@ -133,6 +133,12 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
             _ => Ok((Format::Trace, Opened::Trace(bytes))),
         };
     }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(ImportError::Utf16 { path: path.to_owned() });
+    }
+    if let Some((_, by)) = PACKED.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Err(ImportError::Packed { path: path.to_owned(), by });
+    }
     let named = plain_name(path).extension().is_some_and(|end| end == "strace");
     if !named && !looks_like_strace(&bytes) {
         return Err(ImportError::Foreign { path: path.to_owned() });
@@ -147,6 +153,15 @@ pub(super) fn open(path: &Path) -> Result<(Format, Opened), ImportError> {
     let recording = Events::new(text).read_all_within(MAX_TEXT_BYTES);
     Ok((Format::Strace, Opened::Recording(Box::new((unpacking(recording, is_packed), side)))))
 }
+
+/// How files begin that were packed otherwise than is undone here.
+const PACKED: &[(&[u8], &str)] = &[
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"PK\x03\x04", "zip"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+];
 
 /// A reader whose end is an error that came before.
 struct Failing(Option<io::Error>);

@@ -12,7 +12,7 @@ use tickernel_systems::fs::{Kind, Node};
 use tickernel_systems::wire::{Wire, WireReader};
 use tickernel_systems::{Boot, BootTarget};
 
-use super::decode::{Decoded, unmodelled};
+use super::decode::{self, Decoded, unmodelled};
 use super::made::{made_count, made_fds, makes_cloexec};
 use super::order::Order;
 use super::paths;
@@ -96,6 +96,11 @@ impl Order<'_> {
     pub(super) fn substitute(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
         let Some(bytes) = &decoded.call else { return };
         let Ok(parsed) = Call::get(&mut WireReader::new(bytes)) else { return };
+        if decoded.expected.role == Role::Unsupported && self.asks_stand_in(tid, call) {
+            // What it says is a matter between the program and who is outside (netlink(7)).
+            (decoded.expected.role, decoded.expected.flags) = (Role::Call, FED);
+            return;
+        }
         if decoded.expected.role != Role::Call {
             return;
         }
@@ -109,8 +114,9 @@ impl Order<'_> {
         } else {
             self.stands_in(tid, call, &parsed, recorded)
         };
-        // What was made before strace came the kernel might know, had it been told.
-        let before = self.left_out.past && why == Some(StandIn::Unknown);
+        // What was made before strace came, or by a call that is left out, the kernel might know,
+        // had it been told.
+        let before = (self.left_out.past || self.left_out.calls) && why == Some(StandIn::Unknown);
         let why = if before { Some(StandIn::Peer) } else { why };
         let Some(why) = why else { return };
         decoded.call = Some(unmodelled(&call.name).into());
@@ -118,6 +124,47 @@ impl Order<'_> {
             StandIn::Host => decoded.expected.flags |= FED | FED_PROC,
             StandIn::Peer => decoded.expected.flags |= FED,
             StandIn::Unknown => decoded.expected.role = Role::Unsupported,
+        }
+    }
+
+    /// Whether a call that the kernel does not know asks something of an object whose other side
+    /// was not recorded.
+    fn asks_stand_in(&self, tid: u32, call: &strace::Call) -> bool {
+        let fd = call.arg(0).and_then(Value::as_i32);
+        let printed = call.arg(0).and_then(Value::as_fd);
+        let known = fd.and_then(|fd| self.stand_in_of(tid, fd));
+        let why = known.or_else(|| printed.and_then(|fd| self.stand_in_at(tid, fd)));
+        let socket = |fd: i32| self.kernel.fd_view(tid, fd)?.socket;
+        let is_netlink = |fd: i32| socket(fd).is_some_and(|socket| socket.is_netlink);
+        decode::is_known(&call.name)
+            && call.result.as_ref().is_some_and(|result| result.number().is_some())
+            && (why == Some(StandIn::Peer) || fd.is_some_and(is_netlink))
+    }
+
+    /// The number that a call has which is only counted (io_uring_setup(2)).
+    pub(super) fn hold_number(&mut self, tid: u32, call: &strace::Call) {
+        let made = call.result.as_ref().and_then(strace::CallResult::number);
+        let made = made.and_then(|value| i64::try_from(value).ok());
+        for fd in made.map_or_else(Vec::new, |value| made_fds(call, value)) {
+            if self.is_known(tid) && self.kernel.fd_view(tid, fd).is_none() {
+                // All of them close on exec.
+                self.open_stand_in(tid, fd, O_CLOEXEC);
+                if let Some(view) = self.kernel.fd_view(tid, fd) {
+                    self.stand_ins.insert(view.id, StandIn::Peer);
+                }
+            }
+        }
+    }
+
+    /// What is added to a counter of eventfd(2) and `-s` cut: one, since nobody adds nothing.
+    pub(super) fn count_up(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
+        let Some(Call::Write { fd, data }) = decoded.parsed() else { return };
+        let is_cut = call.arg(1).and_then(Value::as_text).is_some_and(|text| text.cut);
+        let counts = || self.kernel.fd_view(tid, fd).is_some_and(|view| view.counter.is_some());
+        if is_cut && data == [0; 8] && counts() {
+            let mut bytes = Vec::new();
+            Call::Write { fd, data: &1_u64.to_le_bytes() }.put(&mut bytes);
+            decoded.call = Some(bytes.into());
         }
     }
 
@@ -206,6 +253,7 @@ impl Order<'_> {
             (path.starts_with(b"/proc/") || path.starts_with(b"/sys/"))
                 && self.kernel.resolve(tid, one.dirfd, one.path, one.follow) == Err(Errno::ENOENT)
                 || (ok && opens || attribute) && (path == b"/sys" || path.starts_with(b"/sys/"))
+                || ok && opens && path == b"/dev/kmsg"
         })
     }
 

@@ -52,10 +52,11 @@ pub struct Learnt<'a> {
     pub bytes: &'a [u8],
 }
 
-/// All unknown bytes.
+/// All unknown bytes: of each home by their first position, none over another, so that a look at
+/// a range costs what lies in it (a file written in small blocks has a gap for each).
 #[derive(Debug, Default)]
 pub struct Unknown {
-    gaps: BTreeMap<Home, Vec<Gap>>,
+    gaps: BTreeMap<Home, BTreeMap<u64, Gap>>,
     count: usize,
 }
 
@@ -65,35 +66,47 @@ impl Unknown {
         self.count == 0
     }
 
+    /// What is unknown of a range, in order.
+    fn parts(&self, home: Home, start: u64, end: u64) -> impl Iterator<Item = Gap> + '_ {
+        let gaps = self.gaps.get(&home);
+        let before = gaps.and_then(|gaps| gaps.range(..start).next_back());
+        let after = gaps.into_iter().flat_map(move |gaps| gaps.range(start..end.max(start)));
+        before.into_iter().chain(after).filter_map(move |(_, gap)| gap.within(start, end))
+    }
+
     /// Whether a range holds unknown bytes.
     pub fn touches(&self, home: Home, start: u64, end: u64) -> bool {
-        let gaps = self.gaps.get(&home).into_iter().flatten();
-        gaps.into_iter().any(|gap| gap.within(start, end).is_some())
+        self.parts(home, start, end).next().is_some()
     }
 
     /// The first unknown bytes.
     pub fn first(&self, home: Home) -> Option<(u64, u64)> {
-        self.gaps.get(&home)?.iter().map(|gap| (gap.start, gap.end)).min()
+        let (_, gap) = self.gaps.get(&home)?.first_key_value()?;
+        Some((gap.start, gap.end))
     }
 
     fn put(&mut self, home: Home, gap: Gap) {
         if self.count < MAX_GAPS && gap.start < gap.end {
-            self.gaps.entry(home).or_default().push(gap);
-            self.count += 1;
+            let old = self.gaps.entry(home).or_default().insert(gap.start, gap);
+            self.count += usize::from(old.is_none());
         }
     }
 
     /// Something is written over a range: what was unknown there is gone.
     pub fn clear(&mut self, home: Home, start: u64, end: u64) {
         let Some(gaps) = self.gaps.get_mut(&home) else { return };
-        let old = std::mem::take(gaps);
-        self.count -= old.len();
-        for gap in old {
+        let before = gaps.range(..start).next_back().filter(|(_, gap)| gap.end > start);
+        let from = before.map_or(start, |(&first, _)| first);
+        let touched: Vec<u64> = gaps.range(from..end.max(from)).map(|(&first, _)| first).collect();
+        for first in touched {
+            let Some(gap) = gaps.remove(&first) else { continue };
+            self.count -= 1;
             for part in [gap.within(0, start), gap.within(end, u64::MAX)].into_iter().flatten() {
-                self.put(home, part);
+                gaps.insert(part.start, part);
+                self.count += 1;
             }
         }
-        if self.gaps.get(&home).is_some_and(Vec::is_empty) {
+        if gaps.is_empty() {
             self.gaps.remove(&home);
         }
     }
@@ -115,9 +128,7 @@ impl Unknown {
 
     /// Bytes were copied.
     pub fn copied(&mut self, from: (Home, u64), to: (Home, u64), len: u64) {
-        let gaps = self.gaps.get(&from.0).into_iter().flatten();
-        let end = from.1.saturating_add(len);
-        let parts: Vec<Gap> = gaps.filter_map(|gap| gap.within(from.1, end)).collect();
+        let parts: Vec<Gap> = self.parts(from.0, from.1, from.1.saturating_add(len)).collect();
         self.clear(to.0, to.1, to.1.saturating_add(len));
         for part in parts {
             let start = to.1.saturating_add(part.start - from.1);
@@ -129,8 +140,7 @@ impl Unknown {
     /// A read showed bytes: what they tell of unknown ones.
     pub fn read<'a>(&mut self, home: Home, start: u64, data: &'a [u8]) -> Vec<Learnt<'a>> {
         let end = start.saturating_add(data.len() as u64);
-        let gaps = self.gaps.get(&home).into_iter().flatten();
-        let parts: Vec<Gap> = gaps.filter_map(|gap| gap.within(start, end)).collect();
+        let parts: Vec<Gap> = self.parts(home, start, end).collect();
         if parts.is_empty() {
             return Vec::new();
         }

@@ -7,6 +7,8 @@ use super::prefix::Prefix;
 
 /// Lines that are looked at.
 const LINES: usize = 8;
+/// What some editors write before UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Bytes that are looked at; a first line (execve with its environment) may be longer.
 const BYTES: usize = 64 << 10;
 
@@ -17,7 +19,9 @@ pub fn looks_like_strace(first_bytes: &[u8]) -> bool {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n');
     let Some(whole) = whole.and_then(|end| bytes.get(..end)) else { return begins_call(bytes) };
     let mut parser = LineParser::new();
-    let mut lines = whole.split(|byte| *byte == b'\n').take(LINES);
+    let whole = whole.strip_prefix(BYTE_ORDER_MARK).unwrap_or(whole);
+    let lines = whole.split(|byte| *byte == b'\n').take(LINES);
+    let mut lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let Some(first) = lines.next() else { return false };
     let Some(mut found) = is_trace(&mut parser, first) else { return false };
     for line in lines {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read};
 
+use super::detect::BYTE_ORDER_MARK;
 use super::error::{Error, Reason};
 use super::line::{Body, Cut, Line, LineParser, Notice};
 use super::value::Name;
@@ -80,6 +81,9 @@ impl<R: BufRead> Lines<R> {
             return Err(self.unended());
         }
         self.buffer.pop_if(|last| *last == b'\r');
+        if self.number == 1 && self.buffer.starts_with(BYTE_ORDER_MARK) {
+            self.buffer.drain(..BYTE_ORDER_MARK.len());
+        }
         if let Some((start, pid)) = interrupting_notice(&self.buffer) {
             self.buffer.truncate(start);
             let body = Body::Notice(Notice::Attached(pid));

@@ -77,7 +77,12 @@ impl<'a, 'n> Parser<'a, 'n> {
             if self.cursor.eat(b")") || self.cut_here() {
                 break;
             }
-            values.push(self.argument()?);
+            // `sendto(3, ..., 40, …`: of messages of netlink(7) `-s 0` prints nothing.
+            let value = match self.more()? {
+                true => Value::Str(Text { cut: true, ..Text::default() }),
+                false => self.argument()?,
+            };
+            values.push(value);
             self.cursor.blanks();
             if self.cursor.eat(b",") || self.cut_here() || self.cursor.starts(UNFINISHED) {
                 continue;
@@ -178,16 +183,11 @@ impl<'a, 'n> Parser<'a, 'n> {
         let start = self.cursor;
         let int = self.cursor.number()?;
         match self.cursor.peek() {
-            // A hardware address is printed bare: 52:54:00:12:34:56.
             Some(b':' | b'8' | b'9' | b'a'..=b'f') if int.radix != Radix::Hex => {
                 self.cursor = start;
-                let text = self.cursor.take_while(|byte| byte == b':' || byte.is_ascii_hexdigit());
-                let is_address = text.len() > 5
-                    && text.split(|byte| *byte == b':').all(|group| group.len() == 2);
-                if is_address {
-                    self.share(text).map(Value::Name)
-                } else {
-                    start.expected("a number")
+                match self.hardware_address()? {
+                    Some(value) => Ok(value),
+                    None => start.expected("a number"),
                 }
             }
             Some(byte) if byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_' => {
@@ -195,6 +195,19 @@ impl<'a, 'n> Parser<'a, 'n> {
             }
             _ => Ok(Value::Int(int)),
         }
+    }
+
+    /// A hardware address is printed bare: 52:54:00:12:34:56.
+    fn hardware_address(&mut self) -> Parsed<Option<Value>> {
+        let mut ahead = self.cursor;
+        let text = ahead.take_while(|byte| byte == b':' || byte.is_ascii_hexdigit());
+        let is_address =
+            text.len() > 5 && text.split(|byte| *byte == b':').all(|group| group.len() == 2);
+        if !is_address {
+            return Ok(None);
+        }
+        self.cursor = ahead;
+        self.share(text).map(|text| Some(Value::Name(text)))
     }
 
     fn string(&mut self, at: bool) -> Parsed<Value> {
@@ -274,12 +287,22 @@ impl<'a, 'n> Parser<'a, 'n> {
 
     /// A name, or a macro with its arguments.
     fn word(&mut self) -> Parsed<Value> {
+        if self.cursor.peek_at(2) == Some(b':')
+            && let Some(address) = self.hardware_address()?
+        {
+            return Ok(address);
+        }
         let start = self.cursor;
         if matches!(self.cursor.peek(), Some(b'&' | b'-' | b'!')) {
             self.cursor.bump(1);
         }
         if self.cursor.take_while(is_word).is_empty() {
             return start.expected("a value");
+        }
+        // An index one below a name: `[IPV4_DEVCONF_FORWARDING-1]=0`.
+        if self.cursor.peek() == Some(b'-') && matches!(self.cursor.peek_at(1), Some(b'0'..=b'9')) {
+            self.cursor.bump(1);
+            self.cursor.take_while(|byte| byte.is_ascii_digit());
         }
         let text = start.rest().get(..self.cursor.at - start.at).unwrap_or_default();
         if text == b"NULL" {

@@ -43,7 +43,7 @@ impl Int {
 }
 
 /// A string in quotes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// The bytes, escapes undone. For a cut string: the part that was printed.
     pub bytes: Vec<u8>,

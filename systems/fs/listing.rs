@@ -49,8 +49,11 @@ impl Fs {
             entries.push(self.dirent(cookie, name, node));
         }
         // Who has come to the end stays there: names that are made later are not seen.
-        if let (Node::Entry(_), true, Some(last)) = (place.node, whole, entries.last_mut()) {
-            last.off = self.volume(place).kind.facts().end_of_directory;
+        if let (true, Some(last)) = (whole, entries.last_mut()) {
+            last.off = match place.node {
+                Node::Entry(_) => self.volume(place).kind.facts().end_of_directory,
+                Node::Proc(node) => procfs::end_of(node, last.off),
+            };
         }
         Ok(entries)
     }

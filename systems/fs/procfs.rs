@@ -434,6 +434,20 @@ pub(super) fn look_up(
 /// The first cookie of the entries that are named by numbers.
 const FIRST_NUMBER: u64 = 256;
 
+/// Descriptors of the smallest table that Linux makes.
+const SMALLEST_TABLE: u64 = 64;
+
+/// Where a reader of a directory is behind its last entry, whose `d_off` is given. Of descriptors
+/// it is behind the whole table (Linux, fs/proc/fd.c), so that lower numbers which come later are
+/// not seen; here the table is the smallest power of two, Linux's may have been larger before.
+pub(super) fn end_of(directory: ProcNode, off: i64) -> i64 {
+    if !matches!(directory.id, ProcId::Fd | ProcId::Fdinfo) {
+        return off;
+    }
+    let numbers = off.unsigned_abs().saturating_sub(FIRST_NUMBER).max(SMALLEST_TABLE);
+    (FIRST_NUMBER + numbers.next_power_of_two()).cast_signed()
+}
+
 /// The entries of a directory without `.` and `..`, each with its cookie: what a number names keeps
 /// its cookie while others come and go.
 ///

@@ -105,7 +105,8 @@ pub fn decode(call: &strace::Call) -> Decoded {
     // Of such a call perhaps not even the arguments are known, but that what it made closes on
     // exec.
     let is_bare = call.args.iter().all(|arg| arg.name() == Some("O_CLOEXEC"));
-    let is_unreadable = injected && is_bare || known_in_part(call) || is_raw(call);
+    let is_unreadable =
+        injected && is_bare || known_in_part(call) || is_raw(call) || asks_the_machine(call);
     let is_answered = is_unreadable && !scope && call_bytes.is_none();
     let unreadable = !scope
         && !is_answered
@@ -154,6 +155,28 @@ pub fn is_raw(call: &strace::Call) -> bool {
         && is_known(&call.name)
         && call.args.iter().any(is_address)
         && inputs::inputs(&Args { call }).is_none()
+}
+
+/// Whether a call asks the machine for what only that can know, and the kernel has no such object:
+/// where on the disk a file lies (FS_IOC_FIEMAP), its interfaces (netdevice(7)), its routes and
+/// logs (netlink(7)).
+fn asks_the_machine(call: &strace::Call) -> bool {
+    /// `_IOWR('f', 11, struct fiemap)`, linux/fs.h.
+    const FS_IOC_FIEMAP: u64 = 0xc020_660b;
+    /// linux/sockios.h
+    const SIOC: std::ops::RangeInclusive<u64> = 0x8900..=0x89ff;
+    const AF_NETLINK: u64 = 16;
+    let is = |at: usize, number: &dyn Fn(u64) -> bool, name: &dyn Fn(&str) -> bool| {
+        call.arg(at)
+            .is_some_and(|it| it.as_u64().is_some_and(number) || it.name().is_some_and(name))
+    };
+    match &*call.name {
+        "ioctl" => is(1, &|it| it == FS_IOC_FIEMAP || SIOC.contains(&it), &|name| {
+            name == "FS_IOC_FIEMAP" || name.starts_with("SIOCG")
+        }),
+        "socket" => is(0, &|it| it == AF_NETLINK, &|name| name == "AF_NETLINK"),
+        _ => false,
+    }
 }
 
 /// Addresses begin beyond it.

@@ -29,7 +29,12 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "bind" => Call::Bind { sockfd: args.fd(0)?, addr: address(args.get(1)?)? },
         "listen" => Call::Listen { sockfd: args.fd(0)?, backlog: args.int(1)? },
         "accept" => Call::Accept { sockfd: args.fd(0)? },
-        "accept4" => Call::Accept4 { sockfd: args.fd(0)?, flags: args.flags(3, SOCKET_TYPES)? },
+        "accept4" => {
+            // strace prints the flags when it returns.
+            let never = super::recorded(args.call) == Recorded::Never && args.get(3).is_none();
+            let flags = if never { 0 } else { args.flags(3, SOCKET_TYPES)? };
+            Call::Accept4 { sockfd: args.fd(0)?, flags }
+        }
         "sendto" => {
             let data = args.data(1, args.size(2))?;
             let addr = optional_address(args.get(4)?)?;
@@ -45,6 +50,10 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "recvmsg" => Call::Recvmsg {
             sockfd: args.fd(0)?,
             count: match args.get(1)?.field("msg_iov") {
+                // Of a cut list at least what was received.
+                Some(buffers) if buffers.as_array().is_some_and(|list| list.more) => {
+                    room(buffers)?.max(value_of(args).unwrap_or(0) as u64)
+                }
                 Some(buffers) => room(buffers)?,
                 // Of a call that failed only the room for a name is printed.
                 None => 1,
@@ -243,7 +252,9 @@ fn counts(list: &Value, vlen: u64) -> Option<Vec<i64>> {
     const MESSAGES_MAX: usize = 1 << 16;
     let mut counts = Vec::new();
     for one in list.items().unwrap_or_default() {
-        counts.push(i64::try_from(room(one.field("msg_hdr")?.field("msg_iov")?)?).ok()?);
+        let told = one.field("msg_len").and_then(Value::as_u64).unwrap_or(0);
+        let room = room(one.field("msg_hdr")?.field("msg_iov")?)?;
+        counts.push(i64::try_from(room.max(told)).ok()?);
     }
     let vlen = usize::try_from(vlen).ok().filter(|vlen| *vlen <= MESSAGES_MAX)?;
     counts.resize(vlen.max(counts.len()), counts.last().copied().unwrap_or(1));
@@ -280,6 +291,12 @@ fn option(args: &Args<'_>) -> Option<Vec<u8>> {
     let sockfd = args.fd(0)?;
     let level = args.flags(1, OPTION_LEVELS)?;
     let optname = option_name(args.get(2)?, level)?;
+    if args.name() == "setsockopt"
+        && (level, true) == (SOL_SOCKET, matches!(optname, SO_RCVTIMEO | SO_SNDTIMEO))
+        && let Some(optval) = args.get(3).and_then(time_in_bytes)
+    {
+        return args.done(&Call::Setsockopt { sockfd, level, optname, optval, optlen: None });
+    }
     if args.name() == "getsockopt" {
         let given = args.get(4)?.before();
         let room = given.as_i64().or_else(|| given.items()?.first()?.as_i64());
@@ -295,6 +312,15 @@ fn option(args: &Args<'_>) -> Option<Vec<u8>> {
     let own = optval.as_ref().map_or(0, OptionValue::length_bytes);
     let optlen = args.long(4).filter(|length| *length != own);
     args.done(&Call::Setsockopt { sockfd, level, optname, optval, optlen })
+}
+
+/// A `struct timeval` that strace prints as a string (`SO_RCVTIMEO_OLD`).
+fn time_in_bytes(value: &Value) -> Option<Option<OptionValue>> {
+    let text = value.as_text().filter(|text| !text.cut)?;
+    let (seconds, rest) = text.bytes.split_first_chunk::<8>()?;
+    let micros = <[u8; 8]>::try_from(rest).ok()?;
+    let time = OptionValue::Time(i64::from_le_bytes(*seconds), i64::from_le_bytes(micros));
+    Some(Some(time))
 }
 
 /// A structure of an option of groups. The index of `struct ip_mreqn` is not printed: there is one
