@@ -1,7 +1,7 @@
 //! Times the face beside the core's own calls and beside the published crate `secure-exec-kernel`
 //! 0.3.3, a black box, in one run: descriptors, pipes, a process's life, files, polls, a signal,
-//! sockets and a terminal's line, alone and among 10,000 processes. Nanoseconds an operation, of the fastest of short rounds that take
-//! turns: what else a machine does only ever slows one down.
+//! sockets and a terminal's line, alone and among 10,000 processes. Nanoseconds an operation, of
+//! the fastest of short rounds that take turns: what else a machine does only ever slows one down.
 //!
 //!     cargo bench --manifest-path benches/peer/Cargo.toml
 
