@@ -369,7 +369,6 @@ impl<'a> Order<'a> {
             self.open_untold(tid, &decoded);
             self.note_peer(tid, index, &decoded);
             self.substitute(tid, &call, &mut decoded);
-            self.count_up(tid, &call, &mut decoded);
         }
         if self.is_taken(tid, &call, &decoded) {
             let fed = if decoded.unreadable { 0 } else { FED };

@@ -396,10 +396,31 @@ impl Order<'_> {
         }
     }
 
+    /// A process ends with the last of its threads (wait(2)): until that one's end is printed, who
+    /// waits finds it alive. What ends it is the last one's then.
+    fn leave_end_to_another(&mut self, tid: u32) -> bool {
+        let line = self.line;
+        let ends_later =
+            |it: &u32| self.ends.get(it).is_some_and(|ends| ends.iter().any(|at| *at > line));
+        let Some(later) = self.siblings(tid).into_iter().find(ends_later) else { return false };
+        let fatal = self.task(tid).fatal.take();
+        let own = &mut self.task(later).fatal;
+        *own = own.take().or(fatal);
+        if self.kernel.is_stopped(tid) {
+            self.leave_open_call(tid);
+        } else {
+            self.park(tid);
+        }
+        true
+    }
+
     /// The same by a signal.
     pub(super) fn killed(&mut self, tid: u32, signal: Signal, lines: Option<(u64, u64)>) {
         self.clock(CLOCK_STEP_NS);
         if self.is_known(tid) && self.kernel.is_alive(tid) {
+            if self.leave_end_to_another(tid) {
+                return;
+            }
             // What its end shows to others they may have looked for before.
             self.hold_back(tid, &Call::ExitGroup { status: 0 });
             for other in self.siblings(tid).into_iter().chain([tid]) {

@@ -94,6 +94,7 @@ impl Order<'_> {
 
     /// Makes a call on what is not modelled one that is answered as recorded.
     pub(super) fn substitute(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
+        self.count_up(tid, call, decoded);
         let Some(bytes) = &decoded.call else { return };
         let Ok(parsed) = Call::get(&mut WireReader::new(bytes)) else { return };
         if decoded.expected.role == Role::Unsupported && self.asks_stand_in(tid, call) {
@@ -157,7 +158,7 @@ impl Order<'_> {
     }
 
     /// What is added to a counter of eventfd(2) and `-s` cut: one, since nobody adds nothing.
-    pub(super) fn count_up(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
+    fn count_up(&self, tid: u32, call: &strace::Call, decoded: &mut Decoded) {
         let Some(Call::Write { fd, data }) = decoded.parsed() else { return };
         let is_cut = call.arg(1).and_then(Value::as_text).is_some_and(|text| text.cut);
         let counts = || self.kernel.fd_view(tid, fd).is_some_and(|view| view.counter.is_some());

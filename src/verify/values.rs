@@ -98,7 +98,9 @@ impl MachineFds {
 
 /// Whether a call names a file of /proc or /sys, by path or by the text beside a descriptor.
 fn is_about_the_machine(call: &Call) -> bool {
-    let of_machine = |path: &[u8]| path.starts_with(b"/proc") || path.starts_with(b"/sys");
+    let of_machine = |path: &[u8]| {
+        path.starts_with(b"/proc") || path.starts_with(b"/sys") || path == b"/dev/kmsg"
+    };
     let result = call.result.as_ref().and_then(|result| result.value.as_ref());
     call.args.iter().chain(result).any(|value| {
         value.as_text().is_some_and(|text| of_machine(&text.bytes))

@@ -29,12 +29,7 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         "bind" => Call::Bind { sockfd: args.fd(0)?, addr: address(args.get(1)?)? },
         "listen" => Call::Listen { sockfd: args.fd(0)?, backlog: args.int(1)? },
         "accept" => Call::Accept { sockfd: args.fd(0)? },
-        "accept4" => {
-            // strace prints the flags when it returns.
-            let never = super::recorded(args.call) == Recorded::Never && args.get(3).is_none();
-            let flags = if never { 0 } else { args.flags(3, SOCKET_TYPES)? };
-            Call::Accept4 { sockfd: args.fd(0)?, flags }
-        }
+        "accept4" => Call::Accept4 { sockfd: args.fd(0)?, flags: accepted_flags(args)? },
         "sendto" => {
             let data = args.data(1, args.size(2))?;
             let addr = optional_address(args.get(4)?)?;
@@ -49,15 +44,7 @@ pub(super) fn inputs(args: &Args<'_>) -> Option<Vec<u8>> {
         },
         "recvmsg" => Call::Recvmsg {
             sockfd: args.fd(0)?,
-            count: match args.get(1)?.field("msg_iov") {
-                // Of a cut list at least what was received.
-                Some(buffers) if buffers.as_array().is_some_and(|list| list.more) => {
-                    room(buffers)?.max(value_of(args).unwrap_or(0) as u64)
-                }
-                Some(buffers) => room(buffers)?,
-                // Of a call that failed only the room for a name is printed.
-                None => 1,
-            },
+            count: received_room(args)?,
             flags: args.flags(2, MESSAGE_FLAGS)?,
         },
         "sendmmsg" => Call::Sendmmsg {
@@ -171,6 +158,25 @@ fn address(value: &Value) -> Option<Address> {
 /// NULL, or an address.
 fn optional_address(value: &Value) -> Option<Option<Address>> {
     if value.is_null() { Some(None) } else { address(value).map(Some) }
+}
+
+/// The flags of an accept4(2): strace prints them when it returns.
+fn accepted_flags(args: &Args<'_>) -> Option<u32> {
+    let never = super::recorded(args.call) == Recorded::Never && args.get(3).is_none();
+    if never { Some(0) } else { args.flags(3, SOCKET_TYPES) }
+}
+
+/// The room of a recvmsg(2).
+fn received_room(args: &Args<'_>) -> Option<u64> {
+    match args.get(1)?.field("msg_iov") {
+        // Of a cut list at least what was received.
+        Some(buffers) if buffers.as_array().is_some_and(|list| list.more) => {
+            Some(room(buffers)?.max(value_of(args).unwrap_or(0) as u64))
+        }
+        Some(buffers) => room(buffers),
+        // Of a call that failed only the room for a name is printed.
+        None => Some(1),
+    }
 }
 
 /// The room of the buffers of a message.
