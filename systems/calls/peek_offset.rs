@@ -19,6 +19,20 @@ impl Kernel {
         offset.max(0).unsigned_abs()
     }
 
+    /// The place of the packet of a stream in which a read begins, and where in it.
+    pub(super) fn peek_start(&self, socket: SocketRow, peeks: bool) -> (usize, u64) {
+        let mut offset = self.peek_offset(socket, if peeks { MSG_PEEK } else { 0 });
+        let mut at = 0;
+        while let Some(packet) = self.rows[socket].queue.get(at)
+            && offset > 0
+            && offset >= packet.left()
+        {
+            offset -= packet.left();
+            at += 1;
+        }
+        (at, offset)
+    }
+
     /// Whether something lies behind what a receiving call passes over.
     pub(super) fn has_beyond(&self, socket: SocketRow, flags: u32) -> bool {
         let state = &self.rows[socket];

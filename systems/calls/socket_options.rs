@@ -139,6 +139,7 @@ impl Kernel {
         if !self.has_memory(STAMPS.len() as u64 * memory::OPTION_BYTES) {
             return Err(Errno::ENOBUFS);
         }
+        self.check_option(socket, name, number)?;
         let is_on = i64::from(number != 0);
         match name {
             SO_TYPE | SO_PROTOCOL | SO_DOMAIN | SO_ERROR => return Err(Errno::ENOPROTOOPT),
@@ -167,28 +168,9 @@ impl Kernel {
             }
             SO_RCVTIMEO | SO_SNDTIMEO => self.set_timeout(socket, name, value, length)?,
             SO_MARK if !self.may_mark(task) => return Err(Errno::EPERM),
-            SO_LOCK_FILTER
-                if number == 0 && self.rows[socket].option(SOL_SOCKET, name) == Some(1) =>
-            {
-                return Err(Errno::EPERM);
-            }
-            SO_ZEROCOPY if !self.has_ports(socket) => return Err(Errno::EOPNOTSUPP),
-            SO_ZEROCOPY if !(0..=1).contains(&number) => return Err(Errno::EINVAL),
-            SO_TIMESTAMPING => {
-                let counts = self.is_tcp(socket) && !self.rows[socket].is_connected();
-                let unknown = !(0..STAMPING_END).contains(&number);
-                if unknown || counts && number & STAMPING_ID != 0 {
-                    return Err(Errno::EINVAL);
-                }
-                self.keep(socket, name, number);
-            }
-            SO_BUSY_POLL if number < 0 => return Err(Errno::EINVAL),
-            SO_BUF_LOCK if number & !(SNDBUF_LOCK | RCVBUF_LOCK) != 0 => return Err(Errno::EINVAL),
-            SO_TXREHASH if !self.is_tcp(socket) => return Err(Errno::EOPNOTSUPP),
-            SO_TXREHASH if !(-1..=1).contains(&number) => return Err(Errno::EINVAL),
             SO_TXREHASH => self.keep(socket, name, number.abs()),
             SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU | SO_BUSY_POLL | SO_BUF_LOCK
-            | SO_MAX_PACING_RATE => self.keep(socket, name, number),
+            | SO_MAX_PACING_RATE | SO_TIMESTAMPING => self.keep(socket, name, number),
             SO_BSDCOMPAT => {}
             name if STAMPS.contains(&name) => {
                 STAMPS.iter().for_each(|stamp| self.keep(socket, *stamp, 0));
@@ -198,6 +180,25 @@ impl Kernel {
             _ => return Err(Errno::ENOPROTOOPT),
         }
         Ok(())
+    }
+
+    /// Values that an option cannot have, whoever asks.
+    fn check_option(&self, socket: SocketRow, name: u32, number: i64) -> Result<(), Errno> {
+        let state = &self.rows[socket];
+        let counts = self.is_tcp(socket) && !state.is_connected() && number & STAMPING_ID != 0;
+        match name {
+            SO_LOCK_FILTER if number == 0 && state.option(SOL_SOCKET, name) == Some(1) => {
+                Err(Errno::EPERM)
+            }
+            SO_ZEROCOPY if !self.has_ports(socket) => Err(Errno::EOPNOTSUPP),
+            SO_TXREHASH if !self.is_tcp(socket) => Err(Errno::EOPNOTSUPP),
+            SO_ZEROCOPY if !(0..=1).contains(&number) => Err(Errno::EINVAL),
+            SO_TXREHASH if !(-1..=1).contains(&number) => Err(Errno::EINVAL),
+            SO_TIMESTAMPING if counts || !(0..STAMPING_END).contains(&number) => Err(Errno::EINVAL),
+            SO_BUSY_POLL if number < 0 => Err(Errno::EINVAL),
+            SO_BUF_LOCK if number & !(SNDBUF_LOCK | RCVBUF_LOCK) != 0 => Err(Errno::EINVAL),
+            _ => Ok(()),
+        }
     }
 
     fn keep(&mut self, socket: SocketRow, name: u32, value: i64) {

@@ -295,8 +295,7 @@ impl Kernel {
     ) -> Taken {
         let passes = self.rows[socket].passes_cred;
         let mut taken = Taken::default();
-        let mut at = 0;
-        let mut passed = self.peek_offset(socket, if peeks { MSG_PEEK } else { 0 });
+        let (mut at, mut passed) = self.peek_start(socket, peeks);
         while let Some(packet) = self.rows[socket].queue.get(at) {
             if packet.is_urgent || packet.left() == 0 {
                 let copied = has_some || !taken.bytes.is_empty();
@@ -307,11 +306,6 @@ impl Kernel {
                 at = next;
             }
             let Some(packet) = self.rows[socket].queue.get(at) else { break };
-            if passed > 0 && passed >= packet.left() {
-                passed -= packet.left();
-                at += 1;
-                continue;
-            }
             let cred = packet.with.as_deref().and_then(|with| with.cred).unwrap_or(UNKNOWN);
             if passes && taken.cred.is_some_and(|first| first != cred) {
                 // It is another sender's.

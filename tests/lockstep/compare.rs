@@ -88,6 +88,11 @@ impl Normal {
     }
 }
 
+/// A field of an object in an answer: messages of recvmmsg(2) come from somebody too.
+fn inner(name: &str, value: &Value) -> Value {
+    if name == "addr" { unchosen(value) } else { masked(name, value) }
+}
+
 fn masked(name: &str, value: &Value) -> Value {
     if MASKED.iter().any(|mask| mask.0 == name) {
         return Value::Null;
@@ -101,7 +106,7 @@ fn masked(name: &str, value: &Value) -> Value {
     match value {
         Value::Object(object) => {
             let mut normal: Map<String, Value> =
-                object.iter().map(|(name, value)| (name.clone(), masked(name, value))).collect();
+                object.iter().map(|(name, value)| (name.clone(), inner(name, value))).collect();
             // How long a directory is, is its file system's own.
             if normal.get("type").is_some_and(|kind| kind == "dir") && normal.contains_key("size") {
                 normal.insert("size".into(), Value::Null);
@@ -131,7 +136,7 @@ fn masked(name: &str, value: &Value) -> Value {
 fn unchosen(address: &Value) -> Value {
     let name = address.get("abstract").and_then(Value::as_str).unwrap_or_default();
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    let mut address = masked("addr", address);
+    let mut address = masked("", address);
     // Nor is such a port.
     if address.get("port").and_then(Value::as_u64).is_some_and(|port| port >= 32_768) {
         address["port"] = Value::Null;
