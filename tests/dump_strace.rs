@@ -130,7 +130,9 @@ fn kept_traces_import_again() {
         // strace does not print the index in `struct ip_mreqn`, and the import does not make a read
         // again that fails, which may have passed an urgent byte over.
         let name = path.to_string_lossy().into_owned();
-        if name.contains("members-of-groups") || name.contains("urgent-bytes") {
+        // Calls of the face are none that strace could print: an import does not know them.
+        let left = ["members-of-groups", "urgent-bytes", "embedding"];
+        if left.iter().any(|left| name.contains(left)) {
             continue;
         }
         let (text, side) = dumped(&trace_in(&path));
