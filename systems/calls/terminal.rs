@@ -220,7 +220,8 @@ impl Kernel {
         for (group, signal) in &happened.signals {
             self.signal_group(*group, *signal);
         }
-        for end in [End::Master, End::Slave] {
+        // Who reads the slave is woken by what is typed, who reads its echo by a worker after that.
+        for end in [End::Slave, End::Master] {
             let line = &self.rows[terminal].lines[end.at()];
             let input = happened.readable[end.at()] && !line.readers.is_empty();
             let room = happened.writable[end.at()] && !line.writers.is_empty();
