@@ -80,7 +80,7 @@ pub(super) fn known<R: Read>(reader: &mut TraceReader<R>) -> Result<Known, DumpE
             Ok(Event::Call { call: Call::Exit { .. } | Call::ExitGroup { .. }, .. })
         );
         // With `-z` a second half stands right below its first, if anywhere.
-        is_split |= exit > entry + 1 && !ends;
+        is_split |= exit > entry.saturating_add(1) && !ends;
         if entry >= reached {
             reached = entry;
             continue;

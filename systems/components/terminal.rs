@@ -271,9 +271,10 @@ impl Line {
         self.echo.get((position % ECHO_BYTES) as usize).copied().unwrap_or(0)
     }
 
-    /// Bytes that have come and were not read.
+    /// Bytes that have come and were not read. Of a line that was too long and was read as bytes
+    /// (EXTPROC), its replaced end is read before it counts as come: a huge number, as in Linux.
     pub const fn unread(&self) -> u64 {
-        self.head - self.tail
+        self.head.wrapping_sub(self.tail)
     }
 
     /// Throws all input away.

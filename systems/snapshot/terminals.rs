@@ -93,7 +93,6 @@ fn get_line(from: &mut WireReader<'_>) -> Result<Line, RestoreError> {
     let inside = ends.iter().all(|at| (tail..head).contains(at));
     if !fits(tail, end, input.0.len(), INPUT_BYTES)
         || end - head > 1
-        || head < tail
         || canon > head
         || echo_head < echo_tail
         || echo.0.len() as u64 != (echo_head - echo_tail).min(ECHO_BYTES)

@@ -56,7 +56,7 @@ impl Terminal {
         let line = self.own();
         line.ends.clear();
         if lines && line.unread() > 0 {
-            line.ends.push_back(line.head - 1);
+            line.ends.push_back(line.head.saturating_sub(1));
             line.canon = line.head;
         } else {
             line.canon = line.tail;
