@@ -195,6 +195,17 @@ fn a_dump_into_a_closed_pipe_ends_quietly() {
     }
 }
 
+/// Line numbers at the end of their type are numbers like others.
+#[test]
+fn the_last_line_number_is_dumped() {
+    let session = Session::new("dash-pipeline");
+    let lines = format!("[{},0]", u64::MAX);
+    let twin = format!("{{\"twin\":1}}\n{{\"lines\":{lines},\"pid\":1,\"call\":\"getpid\"}}\n");
+    let file = session.put("last.jsonl", twin.as_bytes());
+    let run = tickernel(&["dump", "--strace", &file]);
+    assert_eq!((run.status, run.out.lines().count()), (Some(0), 1), "{}", run.err);
+}
+
 /// What a person breaks in a twin is told with its place, and what stands before it is printed.
 #[test]
 fn an_edit_that_breaks_a_twin_is_told() {
