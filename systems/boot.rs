@@ -237,7 +237,7 @@ impl Kernel {
         let process = Process {
             outside_parent: boot.ppid,
             did_exec: true,
-            ..Process::new(boot.pid, boot.pgid, boot.sid)
+            ..Process::new(boot.pid, boot.pgid, boot.sid, self.uptime_ns())
         };
         let row = ProcessRow::spawn(&mut self.rows, u64::from(boot.pid), process);
         self.pids.change(boot.pid, |entry| entry.process = Some(row));

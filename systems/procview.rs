@@ -3,6 +3,7 @@
 //! Owns the answers to [`ProcView`]; names, modes and texts are `fs/procfs.rs` and
 //! `fs/proc_text.rs`.
 
+use crate::abi::Timespec;
 use crate::components::{Life, Object, Target};
 use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
 use crate::fs::{Caller, ProcView};
@@ -153,6 +154,7 @@ impl ProcView for View<'_> {
             tty: process.tty,
             tpgid: self.foreground_of(process.tty),
             threads: (process.threads.len() as u32).max(1),
+            start_ns: process.start_ns,
             exit_signal: i32::from(process.exit_signal),
             shared_pending: process.pending.set,
             ..ProcTask::default()
@@ -283,8 +285,13 @@ impl ProcView for View<'_> {
 }
 
 impl Kernel {
+    /// How long the kernel has run.
+    pub(crate) fn uptime_ns(&self) -> u64 {
+        self.now_ns.saturating_sub(self.config.start_ns)
+    }
+
     /// The clock as file stamps have it.
-    pub(crate) fn stamp(&self) -> crate::abi::Timespec {
-        crate::abi::Timespec::from_ns(self.now_ns)
+    pub(crate) fn stamp(&self) -> Timespec {
+        Timespec::from_ns(self.now_ns)
     }
 }

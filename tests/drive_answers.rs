@@ -517,3 +517,44 @@ fn room_that_is_kept_counts_in_blocks() {
         assert_eq!(stat_after(&asked)["blocks"], 16);
     }
 }
+
+/// A second and a half after the kernel started.
+#[test]
+fn proc_tells_when_a_process_was_made() {
+    let requests = [
+        r#"{"op":"advance","ns":1500000000}"#,
+        r#"{"pid":1,"call":"fork"}"#,
+        r#"{"pid":2,"call":"open","path":"/proc/self/stat","flags":"O_RDONLY"}"#,
+        r#"{"pid":2,"call":"read","fd":3,"count":4096}"#,
+        r#"{"pid":2,"call":"open","path":"/proc/1/stat","flags":"O_RDONLY"}"#,
+        r#"{"pid":2,"call":"read","fd":4,"count":4096}"#,
+    ];
+    let mut drive = Drive::new(Default::default());
+    let lines: Vec<_> = requests.iter().map(|ask| drive.answer(ask.as_bytes()).pop()).collect();
+    // Field 22, in hundredths of a second since the system started.
+    let started = |at: usize| {
+        let text = lines[at].as_ref()?.get("data")?.as_str()?;
+        Some(text.split(' ').nth(21)?.to_owned())
+    };
+    assert_eq!((started(3), started(5)), (Some("150".into()), Some("0".into())), "{lines:?}");
+}
+
+/// A copy of more than a call of read(2) gives, as cp(1) asks for it: on Linux one call, too.
+#[test]
+fn a_copy_goes_on_to_the_end_of_a_large_file() {
+    let large = r#"
+        > {"pid":1,"call":"open","path":"/tmp/f","flags":"O_CREAT|O_RDWR","mode":"0644"}
+        {"ok":3}
+        > {"pid":1,"call":"open","path":"/tmp/g","flags":"O_CREAT|O_RDWR","mode":"0644"}
+        {"ok":4}
+        > {"pid":1,"call":"pwrite64","fd":3,"data":"x","offset":150000000}
+        {"ok":1}
+        > {"pid":1,"call":"copy_file_range","fd_in":3,"fd_out":4,"len":9223372035781033984,"flags":0}
+        {"ok":150000001}
+        > {"pid":1,"call":"sendfile","out_fd":4,"in_fd":3,"offset":0,"count":200000000}
+        {"ok":150000001,"offset":150000001}
+        > {"pid":1,"call":"pread64","fd":4,"offset":300000000,"count":9}
+        {"ok":2,"data":"\u0000x"}
+    "#;
+    follow(large);
+}

@@ -20,6 +20,8 @@ mod internet;
 mod notices;
 #[path = "scenes/queues.rs"]
 mod queues;
+#[path = "scenes/stamps.rs"]
+mod stamps;
 #[path = "scenes/tcp_info.rs"]
 mod tcp_info;
 #[path = "scenes/words.rs"]
@@ -54,6 +56,11 @@ fn corners_of_files() {
 #[test]
 fn what_differs_on_purpose() {
     deliberate::play();
+}
+
+#[test]
+fn stamps_that_nobody_asks_for() {
+    stamps::play();
 }
 
 #[test]

@@ -415,7 +415,12 @@ impl Kernel {
         let driver = self.face.names.hold(&birth.driver);
         let names = &mut self.face.names;
         let requester = birth.requester.map_or(0, |name| names.hold_beside(driver, name));
-        let process = Process { driver, requester, did_exec: true, ..Process::new(pid, pgid, sid) };
+        let process = Process {
+            driver,
+            requester,
+            did_exec: true,
+            ..Process::new(pid, pgid, sid, self.uptime_ns())
+        };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         self.pids.change(pid, |entry| entry.process = Some(process));
         let comm = birth.words.first().cloned().unwrap_or_default();

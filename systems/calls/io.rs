@@ -22,9 +22,9 @@ pub(crate) const MAX_RW_COUNT: u64 = 0x7fff_f000;
 const USER_SPACE_BYTES: u64 = 1 << 47;
 /// Most bytes that a read of an endless device gives at once; a short read is always allowed.
 pub(crate) const MAX_DEVICE_BYTES: u64 = 32 << 20;
-/// Most bytes of a file that one call reads or copies: a hole of a terabyte costs nothing until its
-/// bytes are asked for, and an absurd count must not fill the host's memory. What is short may be
-/// asked for again (read(2), copy_file_range(2), sendfile(2): RETURN VALUE).
+/// Most bytes of a file that one call reads: a hole of a terabyte costs nothing until its bytes are
+/// asked for, and an absurd count must not fill the host's memory. What is short may be asked for
+/// again (read(2), RETURN VALUE).
 pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
 
 /// What kind of thing a place is, for reading and writing.

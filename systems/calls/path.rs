@@ -1,4 +1,4 @@
-//! Calls that name files by path: stat(2), access(2), mkdir(2), rename(2), link(2), chmod(2) …
+//! Calls that name files by path: access(2), mkdir(2), rename(2), link(2), chmod(2) …
 //!
 //! Each walks from its `dirfd`, and hands the rest to `fs`, which checks in Linux's order. The
 //! copies of path arguments come first, as in Linux: EFAULT, ENAMETOOLONG, ENOENT for an empty
@@ -6,7 +6,7 @@
 
 use crate::abi::credentials::CAP_DAC_READ_SEARCH;
 use crate::abi::flags::*;
-use crate::abi::{Errno, Stat, Timespec};
+use crate::abi::{Errno, Timespec};
 use crate::components::{Object, Target};
 use crate::event::{Answer, Path, Payload};
 use crate::fs::{self, MAY_EXEC, Node, Place, TimeChange, Walked};
@@ -18,10 +18,6 @@ use alloc::vec::Vec;
 
 /// Longest path with its NUL.
 const PATH_MAX: usize = 4096;
-/// Device number of the file system behind unnamed pipes.
-const PIPEFS_DEVICE: u64 = 0xf;
-/// The bit of statx(2)'s mask that has no meaning yet.
-const STATX_RESERVED: u32 = 1 << 31;
 /// Magic numbers of statfs(2) for what has no name.
 const PIPEFS_MAGIC: u64 = 0x5049_5045;
 const SOCKFS_MAGIC: u64 = 0x534f_434b;
@@ -182,89 +178,6 @@ impl Kernel {
                 let now = self.stamp();
                 Err(self.fs.leave(&lost, now))
             }
-        }
-    }
-
-    /// stat(2) and its like; also statx(2).
-    pub(crate) fn stat_at(
-        &mut self,
-        task: TaskRow,
-        dirfd: i32,
-        path: Path<'_>,
-        flags: u32,
-    ) -> CallResult {
-        let known = AT_SYMLINK_NOFOLLOW
-            | AT_NO_AUTOMOUNT
-            | AT_EMPTY_PATH
-            | AT_STATX_FORCE_SYNC
-            | AT_STATX_DONT_SYNC;
-        // These alone take NULL for the empty path, and of a descriptor no flag is looked at.
-        let path = if flags & AT_EMPTY_PATH != 0 { path.or(Some(b"")) } else { path };
-        let is_empty = path.is_some_and(|path| path.first().is_none_or(|byte| *byte == 0));
-        if flags & AT_EMPTY_PATH != 0 && is_empty && dirfd >= 0 {
-            return self.fstat(task, dirfd);
-        }
-        if flags & !known != 0 {
-            return Err(Errno::EINVAL.into());
-        }
-        let spot = self.spot(task, dirfd, path, flags)?;
-        Ok(self.stat_of(task, &spot))
-    }
-
-    /// statx(2): what is asked for is given, and more.
-    pub(crate) fn statx(
-        &mut self,
-        task: TaskRow,
-        dirfd: i32,
-        path: Path<'_>,
-        flags: u32,
-        mask: u32,
-    ) -> CallResult {
-        let sync = AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC;
-        if mask & STATX_RESERVED != 0 || flags & sync == sync {
-            return Err(Errno::EINVAL.into());
-        }
-        self.stat_at(task, dirfd, path, flags)
-    }
-
-    /// fstat(2).
-    pub(crate) fn fstat(&mut self, task: TaskRow, fd: i32) -> CallResult {
-        let spot = self.spot_of_fd(task, fd)?;
-        Ok(self.stat_of(task, &spot))
-    }
-
-    fn stat_of(&self, task: TaskRow, spot: &Spot) -> Answer {
-        let stat = match spot {
-            Spot::Place(place) => {
-                caller!(self, task => caller);
-                self.fs.stat(&caller, *place)
-            }
-            Spot::Open(row) => self.stat_of_pipe(*row),
-        };
-        Answer::with(Payload::Stat(Box::new(stat)))
-    }
-
-    fn stat_of_pipe(&self, row: DescriptionRow) -> Stat {
-        let pipe = match self.rows[row].target {
-            Target::Pipe(pipe, _) => pipe,
-            Target::Socket(socket) => return self.stat_of_socket(socket),
-            Target::Object(object) => return self.stat_of_object(object),
-            Target::File(_) => return Stat::default(),
-        };
-        let pipe = &self.rows[pipe];
-        let time = Timespec::from_ns(pipe.changed_ns);
-        Stat {
-            dev: PIPEFS_DEVICE,
-            ino: pipe.id,
-            mode: S_IFIFO | pipe.mode,
-            nlink: 1,
-            uid: pipe.uid,
-            gid: pipe.gid,
-            blksize: 4096,
-            atime: time,
-            mtime: time,
-            ctime: time,
-            ..Stat::default()
         }
     }
 

@@ -203,7 +203,7 @@ impl Kernel {
             text,
             text_bytes,
             tty: from.tty,
-            ..Process::new(pid, pgid, sid)
+            ..Process::new(pid, pgid, sid, self.uptime_ns())
         };
         let process = ProcessRow::spawn(&mut self.rows, u64::from(pid), process);
         let task = self.spawn_task(parent_task, process, pid, flags);

@@ -4,7 +4,7 @@
 //! kernel's own, 16 pages at a time; sendfile(2) into a pipe puts the file's pages there, each in a
 //! slot of its own, as far as there is room.
 
-use super::io::{MAX_FILE_BYTES, MAX_RW_COUNT};
+use super::io::MAX_RW_COUNT;
 use crate::abi::Errno;
 use crate::abi::Signal;
 use crate::abi::flags::*;
@@ -17,6 +17,8 @@ use crate::rows::{DescriptionRow, PipeRow, TaskRow};
 use crate::watchers::READERS;
 use alloc::vec::Vec;
 
+/// A copy between two files has so much of it in hand at once.
+const COPY_PART_BYTES: u64 = 1 << 20;
 /// Largest offset in pipes, devices and other files without a size of their own.
 const NO_SIZE_MAX: u64 = i64::MAX as u64;
 /// The same in /proc and in a pidfd, which are not made for large files.
@@ -102,11 +104,8 @@ impl Kernel {
         if count > 0 {
             self.check_direct(from, (source, count), false)?;
             self.check_direct_pages(to, source, (target, count))?;
-            let data = self.fs.read(from_place, source, count.min(MAX_FILE_BYTES))?;
-            if !data.is_empty() {
-                self.fs.tell_of_open(from_place, IN_ACCESS);
-            }
-            moved = self.write_place(task, to_place, target, &data)?.value;
+            let most = count.min(MAX_RW_COUNT);
+            moved = self.copy_parts(task, (from_place, source), (to_place, target), most)?;
             let now = self.stamp();
             self.fs.accessed(from_place, now);
         }
@@ -119,6 +118,35 @@ impl Kernel {
         }
         let told = |given: Option<i64>, start| given.map(|_| end(start) as i64);
         Ok(offsets(moved, told(input.1, source), told(output.1, target)))
+    }
+
+    /// Copies between two files, part by part; gives how many bytes. What fails behind the first
+    /// part makes the copy short.
+    fn copy_parts(
+        &mut self,
+        task: TaskRow,
+        (from, source): (Place, u64),
+        (to, target): (Place, u64),
+        count: u64,
+    ) -> Result<i64, Stop> {
+        let mut moved = 0;
+        while moved < count {
+            let data = self.fs.read(from, source + moved, (count - moved).min(COPY_PART_BYTES))?;
+            if data.is_empty() {
+                break;
+            }
+            self.fs.tell_of_open(from, IN_ACCESS);
+            let wrote = match self.write_place(task, to, target + moved, &data) {
+                Ok(answer) => answer.value as u64,
+                Err(_) if moved > 0 => break,
+                Err(stop) => return Err(stop),
+            };
+            moved += wrote;
+            if wrote < data.len() as u64 {
+                break;
+            }
+        }
+        Ok(moved as i64)
     }
 
     /// The places of two regular files; `None` for a pidfd, which is one in a file system of its
@@ -266,9 +294,8 @@ impl Kernel {
         let Some(place) = place else { return Ok(self.sent(sending, 0)) };
         // Linux counts the access even if nothing comes of it.
         self.source_accessed(from);
-        let count = count.min(MAX_FILE_BYTES);
         if let Target::Socket(socket) = self.rows[to].target {
-            return self.send_to_socket(task, socket, Sending { count, ..sending });
+            return self.send_to_socket(task, socket, sending);
         }
         let mut sent = 0;
         while sent < count {

@@ -58,6 +58,8 @@ pub struct Process {
     pub in_group: Link,
     /// Among its session.
     pub in_session: Link,
+    /// When it was made, in ns since the kernel started (`starttime` of proc_pid_stat(5)).
+    pub start_ns: u64,
     /// Orders children: the later the higher; a new one at re-parenting.
     pub birth: u64,
     /// Children with something that a wait could report, by birth.
@@ -120,8 +122,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process with one task, in no list yet: what all that make one start from.
-    pub fn new(pid: u32, pgid: u32, sid: u32) -> Self {
+    /// A process with one task, in no list yet: what all that make one start from. `start_ns` is
+    /// how long the kernel has run.
+    pub fn new(pid: u32, pgid: u32, sid: u32, start_ns: u64) -> Self {
         Self {
             pid,
             parent: 0,
@@ -134,6 +137,7 @@ impl Process {
             sibling: Link::default(),
             in_group: Link::default(),
             in_session: Link::default(),
+            start_ns,
             birth: 0,
             reportable: Reportable::default(),
             child_waiters: WaitQueue::default(),

@@ -20,6 +20,8 @@ const DENSE_GAP_PAGES: u64 = 64;
 /// Beyond so many places the dense part is at least half full when it grows.
 const DENSE_FREE_PAGES: u64 = 16;
 
+const ZEROS: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
+
 /// What a page that is decoded takes beside its bytes.
 const DECODED_BYTES: u64 = 192;
 
@@ -40,6 +42,11 @@ impl Page {
 
     fn write(&mut self, within: usize, data: &[u8]) {
         let end = within + data.len();
+        // A page of zeros, as a copy of a hole writes them, takes no bytes.
+        if data.len() as u64 == PAGE_BYTES && data.last() == Some(&0) && data == ZEROS {
+            self.bytes = Arc::default();
+            return;
+        }
         if within == 0 && data.len() >= self.bytes.len() {
             match Arc::get_mut(&mut self.bytes) {
                 Some(bytes) => {

@@ -104,6 +104,9 @@ pub struct KindFacts {
     pub inline_target_bytes: usize,
     /// Earliest and latest second that a time stamp can hold.
     pub seconds: (i64, i64),
+    /// Whether its stamps are fine-grained: then statx(2) gives mtime and ctime only if one of them
+    /// is asked for.
+    pub fine_stamps: bool,
     /// Whether a read of no bytes counts as an access.
     pub empty_reads_count: bool,
     /// Whether there are extended attributes.
@@ -139,6 +142,7 @@ const TMPFS: KindFacts = KindFacts {
     max_symlink_bytes: 4095,
     inline_target_bytes: 127,
     seconds: ANY_SECOND,
+    fine_stamps: true,
     empty_reads_count: true,
     has_xattrs: true,
     user_xattrs: true,
@@ -150,6 +154,7 @@ const TMPFS: KindFacts = KindFacts {
 const HUGE_PAGES: KindFacts = KindFacts {
     name: "hugetlbfs",
     magic: 0x9584_58f6,
+    fine_stamps: false,
     has_xattrs: false,
     user_xattrs: false,
     counts_inode_space: false,
@@ -187,6 +192,7 @@ impl VolumeKind {
                 max_symlink_bytes: 4095,
                 inline_target_bytes: 59,
                 seconds: (-(1 << 31), (1 << 34) - (1 << 31) - 1),
+                fine_stamps: true,
                 empty_reads_count: false,
                 has_xattrs: true,
                 user_xattrs: true,
@@ -203,16 +209,25 @@ impl VolumeKind {
                 has_seals: false,
                 ..TMPFS
             },
-            VolumeKind::Devtmpfs => &KindFacts { name: "devtmpfs", ..TMPFS },
-            VolumeKind::Devpts => {
-                &KindFacts { name: "devpts", magic: 0x1cd1, has_xattrs: false, ..TMPFS }
-            }
-            VolumeKind::Proc => {
-                &KindFacts { name: "proc", magic: 0x9fa0, has_xattrs: false, ..TMPFS }
-            }
+            VolumeKind::Devtmpfs => &KindFacts { name: "devtmpfs", fine_stamps: false, ..TMPFS },
+            VolumeKind::Devpts => &KindFacts {
+                name: "devpts",
+                magic: 0x1cd1,
+                fine_stamps: false,
+                has_xattrs: false,
+                ..TMPFS
+            },
+            VolumeKind::Proc => &KindFacts {
+                name: "proc",
+                magic: 0x9fa0,
+                fine_stamps: false,
+                has_xattrs: false,
+                ..TMPFS
+            },
             VolumeKind::Ramfs => &KindFacts {
                 name: "ramfs",
                 magic: 0x8584_58f6,
+                fine_stamps: false,
                 dir_bytes: (0, 0),
                 has_xattrs: false,
                 user_xattrs: false,

@@ -1,6 +1,7 @@
 //! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
 //! an error here, so that it is no panic later.
 
+use super::extras::{Rare, get_rare};
 use super::sockets::get_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
@@ -478,8 +479,8 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let (limits, cpu_timers, death_signal, maker, old_foreground, undumpable) =
-        super::extras::get_rare(from)?;
+    let Rare { limits, cpu_timers, death_signal, maker, old_foreground, undumpable, start_ns } =
+        get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -495,6 +496,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         sibling,
         in_group,
         in_session,
+        start_ns,
         birth,
         reportable,
         child_waiters,

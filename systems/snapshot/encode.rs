@@ -4,7 +4,7 @@ use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OPENER,
-    HAS_OWNER, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
+    HAS_OWNER, HAS_START, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
 };
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
@@ -288,7 +288,8 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
             | has(process.death_signal != 0, HAS_DEATH_SIGNAL)
             | has(process.maker != 0, HAS_MAKER)
             | has(process.undumpable, IS_UNDUMPABLE)
-            | has(process.old_foreground != 0, HAS_OLD_FOREGROUND),
+            | has(process.old_foreground != 0, HAS_OLD_FOREGROUND)
+            | has(process.start_ns != 0, HAS_START),
     );
     if let Some(limits) = &process.limits {
         limits.put(out);
@@ -304,6 +305,9 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     }
     if process.old_foreground != 0 {
         process.old_foreground.put(out);
+    }
+    if process.start_ns != 0 {
+        process.start_ns.put(out);
     }
 }
 

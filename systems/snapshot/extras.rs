@@ -3,8 +3,8 @@
 
 use super::terminals::TERMINALS;
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, IS_UNDUMPABLE,
-    Refs, RestoreError,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_START,
+    IS_UNDUMPABLE, Refs, RestoreError,
 };
 use crate::abi::Itimer;
 use crate::components::inet::{Endpoint, Host};
@@ -221,9 +221,16 @@ impl Refs {
     }
 }
 
-/// Limits and CPU timers of its own, the signal of the parent's end, the thread whose child it is,
-/// the group that was in the foreground, whether it became somebody else.
-pub(super) type Rare = (Option<Box<Limits>>, Option<Box<[Itimer; 2]>>, u8, u32, u32, bool);
+/// What few processes have; the fields are those of [`Process`](crate::components::Process).
+pub(super) struct Rare {
+    pub(super) limits: Option<Box<Limits>>,
+    pub(super) cpu_timers: Option<Box<[Itimer; 2]>>,
+    pub(super) death_signal: u8,
+    pub(super) maker: u32,
+    pub(super) old_foreground: u32,
+    pub(super) undumpable: bool,
+    pub(super) start_ns: u64,
+}
 
 pub(super) fn get_rare(from: &mut WireReader<'_>) -> Result<Rare, WireError> {
     let error = from.error("a byte of what few processes have");
@@ -233,14 +240,18 @@ pub(super) fn get_rare(from: &mut WireReader<'_>) -> Result<Rare, WireError> {
         | HAS_DEATH_SIGNAL
         | HAS_MAKER
         | HAS_OLD_FOREGROUND
+        | HAS_START
         | IS_UNDUMPABLE;
     if which & !known != 0 {
         return Err(error);
     }
-    let limits = if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None };
-    let timers = if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None };
-    let death_signal = if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 };
-    let maker = if which & HAS_MAKER != 0 { Wire::get(from)? } else { 0 };
-    let foreground = if which & HAS_OLD_FOREGROUND != 0 { Wire::get(from)? } else { 0 };
-    Ok((limits, timers, death_signal, maker, foreground, which & IS_UNDUMPABLE != 0))
+    Ok(Rare {
+        limits: if which & HAS_LIMITS != 0 { Some(Wire::get(from)?) } else { None },
+        cpu_timers: if which & HAS_CPU_TIMERS != 0 { Some(Wire::get(from)?) } else { None },
+        death_signal: if which & HAS_DEATH_SIGNAL != 0 { Wire::get(from)? } else { 0 },
+        maker: if which & HAS_MAKER != 0 { Wire::get(from)? } else { 0 },
+        old_foreground: if which & HAS_OLD_FOREGROUND != 0 { Wire::get(from)? } else { 0 },
+        undumpable: which & IS_UNDUMPABLE != 0,
+        start_ns: if which & HAS_START != 0 { Wire::get(from)? } else { 0 },
+    })
 }

@@ -42,6 +42,8 @@ const HAS_MAKER: u8 = 8;
 const HAS_OLD_FOREGROUND: u8 = 16;
 /// A process became somebody else.
 const IS_UNDUMPABLE: u8 = 32;
+/// A process was made after the kernel started.
+const HAS_START: u8 = 64;
 /// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
 const WAITS_ALWAYS: u32 = 0x100;
 /// An owner of whom more is known than its number.
