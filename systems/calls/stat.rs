@@ -1,7 +1,7 @@
 //! stat(2), lstat(2), fstat(2), newfstatat(2), statx(2): what is said of a path or a descriptor.
 //!
-//! Run by dispatch. What an inode says of itself is `fs/attributes.rs`'s; what a socket or an object
-//! says, `calls/socket.rs`'s and `calls/object.rs`'s. Not here: statfs(2).
+//! Run by dispatch. What an inode says of itself is `fs/attributes.rs`'s; what a socket or an
+//! object says, `calls/socket.rs`'s and `calls/object.rs`'s. Not here: statfs(2).
 
 use super::path::Spot;
 use crate::abi::flags::*;
