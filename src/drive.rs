@@ -13,6 +13,17 @@ use tickernel_systems::{Config, Kernel};
 /// Bytes in one line at most.
 const LINE_MAX_BYTES: u64 = 64 << 20;
 
+/// What a line can ask beside calls, and the fields of each; those of `incoming` depend on what
+/// comes.
+pub const OPS: [(&str, &[&str]); 6] = [
+    ("advance", &["ns"]),
+    ("digest", &[]),
+    ("incoming", &[]),
+    ("processes", &[]),
+    ("reset", &[]),
+    ("tree", &["path"]),
+];
+
 /// A kernel that is asked in lines.
 #[derive(Debug)]
 pub struct Drive {
@@ -187,12 +198,8 @@ impl Drive {
         if op == "incoming" {
             return self.incoming(request, before);
         }
-        let field = match op {
-            "advance" => "ns",
-            "tree" => "path",
-            _ => "op",
-        };
-        request.has_no_others(op, &["op", field])?;
+        let own = OPS.iter().find(|(name, _)| *name == op).map(|(_, fields)| *fields);
+        request.has_no_others(op, &[&["op"], own.unwrap_or_default()].concat())?;
         Ok(match op {
             "advance" => {
                 let delta_ns = request.number("ns")?;
@@ -214,7 +221,11 @@ impl Drive {
             }
             "processes" => object("processes", self.processes()),
             "tree" => self.tree(&request.bytes("path")?),
-            other => return Err(JsonError(format!("there is no op \"{other}\""))),
+            other => {
+                let ops: Vec<&str> = OPS.iter().map(|(name, _)| *name).collect();
+                let ops = ops.join(", ");
+                return Err(JsonError(format!("there is no op \"{other}\", but {ops}")));
+            }
         })
     }
 

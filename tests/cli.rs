@@ -663,5 +663,7 @@ fn drive_lists_its_calls() {
     let openat = "openat [dirfd: descriptor or AT_FDCWD], path: text, flags: flags, mode: mode";
     let line = lines.iter().find(|line| line.starts_with("openat "));
     assert_eq!(line.copied(), Some(openat));
-    assert_eq!(lines.len(), tickernel_systems::event::Call::NAMES.len());
+    let calls = tickernel_systems::event::Call::NAMES.len();
+    assert!(lines.contains(&r#""op":"advance" ns"#), "{}", run.out);
+    assert_eq!(lines.len(), calls + tickernel::drive::OPS.len());
 }

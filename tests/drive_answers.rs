@@ -269,7 +269,7 @@ fn operations() {
         > {"op":"tree","path":"/tmp"}
         {"tree":[]}
         > {"op":"nope"}
-        {"error":"there is no op \"nope\""}
+        {"error":"there is no op \"nope\", but advance, digest, incoming, processes, reset, tree"}
         > {"call":"getpid"}
         {"error":"the line: the field \"pid\" is missing"}
         > {"pid":-1,"call":"getpid"}
@@ -314,6 +314,8 @@ fn what_a_request_does_not_mean_is_refused_by_name() {
         {"error":"open: the field \"flags\" must be a number, or names joined by | that the man page has"}
         > {"pid":1,"call":"close","fd":99999999999999999999}
         {"error":"broken JSON: a number is not an integer of at most 64 bits at line 1 column 49"}
+        > {"pid":1.0,"call":"getpid"}
+        {"error":"broken JSON: 1.0 is not an integer at line 1 column 10"}
         > {"pid":4194305,"call":"getpid"}
         {"error":"pid 4194305 is gone"}
         > {"pid":18446744073709551615,"call":"getpid"}

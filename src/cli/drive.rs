@@ -14,7 +14,7 @@ pub(super) struct Arguments {
     /// Whose rules calls follow
     #[arg(long, value_enum, default_value_t = Profile::Linux)]
     profile: Profile,
-    /// Print the calls that a request can make, with their fields, and end
+    /// Print the calls and operations that a request can ask for, with their fields, and end
     #[arg(long)]
     calls: bool,
 }
@@ -106,9 +106,10 @@ fn calls() -> String {
         lines.push((number >= Call::FIRST_FACE, name, fields));
     });
     lines.sort();
-    let lines =
-        lines.iter().map(|(_, name, fields)| format!("{name} {fields}").trim_end().to_owned());
-    lines.collect::<Vec<_>>().join("\n")
+    let calls = lines.iter().map(|(_, name, fields)| format!("{name} {fields}"));
+    let ops =
+        drive::OPS.iter().map(|(op, fields)| format!("\"op\":\"{op}\" {}", fields.join(", ")));
+    calls.chain(ops).map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::hints::Hints;
 use super::initial::Shape;
+use super::paths::last;
 
 /// What was printed of each link, by its path, and how long the text is.
 #[derive(Debug, Default)]
@@ -45,8 +46,7 @@ impl CutLinks {
 
 /// A text of so many bytes that no other link beside this one has.
 fn made_up(link: &[u8], len: usize) -> Vec<u8> {
-    let own = link.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let own = Some(own).filter(|own| own.len() <= len).unwrap_or_default();
+    let own = Some(last(link)).filter(|own| own.len() <= len).unwrap_or_default();
     [vec![b'?'; len - own.len()].as_slice(), own].concat()
 }
 
@@ -68,9 +68,8 @@ fn like(
     (link, (printed, length)): (&Vec<u8>, &(Vec<u8>, usize)),
     named: &[&BTreeSet<Vec<u8>>],
 ) -> Option<Vec<u8>> {
-    let own = link.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let fitting = fitting((link, printed), *length, named);
-    fitting.into_iter().find(|path| path.ends_with(own)).cloned()
+    fitting.into_iter().find(|path| path.ends_with(last(link))).cloned()
 }
 
 impl Hints {

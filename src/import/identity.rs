@@ -12,6 +12,7 @@ use tickernel_systems::abi::Stat;
 use tickernel_systems::abi::flags::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, makedev};
 
 use super::initial::Shape;
+use super::paths::last;
 use crate::replay::stat_bits;
 
 /// Most paths that are kept.
@@ -335,10 +336,6 @@ fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn parent(path: &[u8]) -> Option<&[u8]> {
     path.get(..path.iter().rposition(|byte| *byte == b'/')?)
-}
-
-fn last(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
 /// Whether no link is known on the way.

@@ -74,8 +74,11 @@ impl<'de> Visitor<'de> for Bounded<'_> {
 
     /// A large number is rounded by then: only its place is told.
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        let number = if value.abs() < 1e9 { value.to_string() } else { "a number".to_owned() };
-        Err(E::custom(format!("{number} is not an integer of at most 64 bits")))
+        Err(E::custom(if value.abs() < 1e9 {
+            format!("{value:?} is not an integer")
+        } else {
+            "a number is not an integer of at most 64 bits".to_owned()
+        }))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
