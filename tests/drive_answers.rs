@@ -316,6 +316,12 @@ fn what_a_request_does_not_mean_is_refused_by_name() {
         {"error":"broken JSON: a number is not an integer of at most 64 bits at line 1 column 49"}
         > {"pid":1.0,"call":"getpid"}
         {"error":"broken JSON: 1.0 is not an integer at line 1 column 10"}
+        > {"pid":1,"call":"openat2","path":"/tmp","flags":4294967296,"mode":0,"resolve":0}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"openat2","path":"/tmp","flags":0,"mode":0,"resolve":18446744073709551615}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"mount","source":null,"target":"/tmp","filesystemtype":"tmpfs","data":null}
+        {"ok":0}
         > {"pid":4194305,"call":"getpid"}
         {"error":"pid 4194305 is gone"}
         > {"pid":18446744073709551615,"call":"getpid"}
@@ -559,4 +565,40 @@ fn a_copy_goes_on_to_the_end_of_a_large_file() {
         {"ok":2,"data":"\u0000x"}
     "#;
     follow(large);
+}
+
+/// What changes the times of an inode and what does not, as on Linux 6.18's ext4 and pipes.
+#[test]
+fn times_move_only_with_what_changes() {
+    let clock = r#"{"op":"advance","ns":1000000000}"#;
+    let list = |value: &str| {
+        let name = r#""name":"system.posix_acl_access""#;
+        format!(r#"{{"pid":1,"call":"setxattr","path":"/tmp/f",{name},{value},"flags":0}}"#)
+    };
+    let (empty, named) = (
+        list(r#""value_b64":"AgAAAA==""#),
+        list(r#""value_b64":"AgAAAAEABwD/////AgAHAOgDAAAEAAUA/////xAABwD/////IAAFAP////8=""#),
+    );
+    let file = r#"{"pid":1,"call":"open","path":"/tmp/f","flags":"O_CREAT","mode":"0755"}"#;
+    let ctime = |lists: &[&String]| {
+        let mut requests = vec![file];
+        lists.iter().for_each(|list| requests.extend([clock, list.as_str()]));
+        requests.push(r#"{"pid":1,"call":"stat","path":"/tmp/f"}"#);
+        stat_after(&requests)["ctime"].as_u64().expect("a number") - 1_000_000_000
+    };
+    assert_eq!((ctime(&[&empty]), ctime(&[&named]), ctime(&[&named, &named])), (0, 1, 1));
+    assert_eq!(ctime(&[&named, &empty, &empty]), 2);
+    let pipe = |call: &str| {
+        let requests =
+            [r#"{"pid":1,"call":"pipe"}"#, clock, call, r#"{"pid":1,"call":"fstat","fd":3}"#];
+        let stat = stat_after(&requests);
+        ["atime", "mtime", "ctime"].map(|name| stat[name].as_u64().expect("a number"))
+    };
+    let (made, later) = (1_000_000_000, 1_000_000_001);
+    assert_eq!(pipe(r#"{"pid":1,"call":"write","fd":4,"data":"x"}"#), [made; 3]);
+    assert_eq!(pipe(r#"{"pid":1,"call":"fchmod","fd":3,"mode":"0644"}"#), [made, made, later]);
+    assert_eq!(pipe(r#"{"pid":1,"call":"fchown","fd":3,"uid":5,"gid":-1}"#), [made, made, later]);
+    let times = r#""atime":{"sec":5,"nsec":0},"mtime":{"sec":7,"nsec":0}"#;
+    let call = format!(r#"{{"pid":1,"call":"utimensat","dirfd":3,"path":null,{times}}}"#);
+    assert_eq!(pipe(&call), [5, 7, later]);
 }

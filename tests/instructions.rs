@@ -2,7 +2,7 @@
 //! compares them, within 5 %,
 //! with `benches/instructions.txt`, and among 10,000 idle processes with the same alone. Counts
 //! do not move with the load of the machine, and equal ones prove that no call walks what it does
-//! not touch.
+//! not touch. So with file calls among 10 files and a million.
 //!
 //! They belong to a compiler and a C library (its `malloc`). After a change that is meant to move
 //! them: `TICKERNEL_INSTRUCTIONS=write cargo test --test instructions`. Not here: the 64 KiB
@@ -20,6 +20,9 @@ use std::process::Command;
 type Counts = BTreeMap<String, u64>;
 
 const COUNTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
+/// Idle processes, twice, and files beside which each program runs; and where it runs alone.
+const CROWDS: [u32; 3] = [10_000, 10_000, 1_000_000];
+const NO_CROWDS: [u32; 3] = [0, 0, 10];
 /// What only copies memory.
 const NOT_COUNTED: &str = "pipe write + read 64 KiB";
 /// Operations by which the third count of each differs from the second (tests/examples/ops.rs).
@@ -30,11 +33,14 @@ fn hot_calls_cost_what_they_did_and_nothing_walks() {
     if !need::program("valgrind", "instruction counts") {
         return;
     }
-    let programs = build(["ops", "face_ops"]);
-    let all = |idle| programs.iter().flat_map(|program| count(program, idle)).collect();
+    let programs = build(["ops", "face_ops", "file_ops"]);
+    let all = |crowds: [u32; 3]| {
+        let each = programs.iter().zip(crowds);
+        each.flat_map(|(program, crowd)| count(program, crowd)).collect()
+    };
     let (alone, crowded): (Counts, Counts) = std::thread::scope(|scope| {
-        let crowded = scope.spawn(|| all(10_000));
-        (all(0), crowded.join().expect("counting does not panic"))
+        let crowded = scope.spawn(|| all(CROWDS));
+        (all(NO_CROWDS), crowded.join().expect("counting does not panic"))
     });
     let mut found = Vec::new();
     for (name, count) in &alone {
@@ -60,7 +66,7 @@ fn compare(name: &str, count: u64, other: u64, whose: &str) -> Option<String> {
 
 /// The programs that repeat the calls, in the profile that users have. Built with the command, as
 /// tests/all.sh does: other features of the crates below would build everything once more.
-fn build(examples: [&str; 2]) -> [PathBuf; 2] {
+fn build(examples: [&str; 3]) -> [PathBuf; 3] {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--locked", "--quiet", "--bin", "tickernel"]);
     cargo.args(["-p", "tickernel", "-p", "tickernel-systems"]);
@@ -74,15 +80,15 @@ fn build(examples: [&str; 2]) -> [PathBuf; 2] {
     examples.map(|example| release.join(example))
 }
 
-/// Instructions of each call beside so many idle processes.
-fn count(program: &Path, idle: u32) -> Counts {
+/// Instructions of each call beside so many idle processes, or files.
+fn count(program: &Path, crowd: u32) -> Counts {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let out = folder.path().join("counts");
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--dump-before=*ops::mark"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
-        .arg(idle.to_string())
+        .arg(crowd.to_string())
         .output()
         .expect("valgrind runs");
     let (said, complaints) = (text(&run.stdout), text(&run.stderr));

@@ -10,6 +10,8 @@ mod host;
 #[path = "lockstep/ours.rs"]
 mod ours;
 
+#[path = "scenes/corners.rs"]
+mod corners;
 #[path = "scenes/deliberate.rs"]
 mod deliberate;
 #[path = "scenes/files.rs"]
@@ -51,6 +53,11 @@ fn signals_of_input_and_output() {
 #[test]
 fn corners_of_files() {
     play(files::scenes());
+}
+
+#[test]
+fn corners_that_a_stranger_found() {
+    play(corners::scenes());
 }
 
 #[test]

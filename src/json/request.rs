@@ -222,7 +222,8 @@ impl<'a> Source<'a> {
     }
 
     fn bytes(&self, name: &'static str, style: Style) -> Result<FieldValue<'a>, JsonError> {
-        if self.request.object.get(name) == Some(&Value::Null) && !BYTES.contains(&name) {
+        let may_be_null = !BYTES.contains(&name) || matches!(style, Style::Optional);
+        if self.request.object.get(name) == Some(&Value::Null) && may_be_null {
             return Ok(FieldValue::Null);
         }
         match self.request.string(name, self.call)? {
@@ -367,7 +368,11 @@ impl<'a> Source<'a> {
                 (number, "a descriptor or \"AT_FDCWD\"")
             }
         };
-        number.ok_or_else(|| self.wrong(name, wanted))
+        let number = number.ok_or_else(|| self.wrong(name, wanted))?;
+        // Of the 64 bits of each number of `struct open_how` the upper half has no meaning: what
+        // sets one of them is as wrong as what sets all of the lower (openat2(2), EINVAL).
+        let is_wide = self.call == "openat2" && name != "dirfd" && number > u32::MAX.into();
+        Ok(if is_wide { u32::MAX.into() } else { number })
     }
 
     /// The option of that name at the call's level.

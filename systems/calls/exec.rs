@@ -87,10 +87,11 @@ impl Kernel {
         let Spot::Place(place) = self.spot(task, AT_FDCWD, Some(path), 0)? else {
             return Err(Errno::EACCES);
         };
-        let regular =
-            self.fs.inode(place).is_some_and(|inode| matches!(inode.kind, Kind::Regular(_)));
-        if !regular {
-            return Err(Errno::EACCES);
+        match self.fs.inode(place).map(|inode| &inode.kind) {
+            Some(Kind::Regular(_)) => {}
+            // Only a link of /proc leads to one that was opened with O_PATH.
+            Some(Kind::Symlink(_)) => return Err(Errno::ELOOP),
+            Some(_) | None => return Err(Errno::EACCES),
         }
         self.fs.may_execute(place)?;
         caller!(self, task => caller);

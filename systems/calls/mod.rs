@@ -122,10 +122,15 @@ impl Kernel {
             Call::Wait4 { wpid, options } => self.wait4(task, *wpid, *options),
             Call::Pipe {} => self.pipe2(task, 0),
             Call::Pipe2 { flags } => self.pipe2(task, *flags),
-            // What servers do most goes past the subjects that stand before it.
+            // What servers and builds do most goes past the subjects that stand before it.
             Call::Poll { .. } | Call::EpollWait { .. } => self.dispatch_waits(task, call),
             Call::Sendto { .. } | Call::Recvfrom { .. } => self.dispatch_sockets(task, call),
             Call::Connect { .. } | Call::Accept { .. } => self.dispatch_sockets(task, call),
+            Call::Open { .. } | Call::Openat { .. } => self.dispatch_opens(task, call),
+            Call::Stat { .. } | Call::Lstat { .. } => self.dispatch_opens(task, call),
+            Call::Fstat { .. } | Call::Newfstatat { .. } => self.dispatch_opens(task, call),
+            Call::Unlink { .. } | Call::Unlinkat { .. } => self.dispatch_names(task, call),
+            Call::Rename { .. } | Call::Mkdir { .. } => self.dispatch_names(task, call),
             other => self.dispatch_descriptors(task, other),
         }
     }

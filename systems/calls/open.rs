@@ -192,19 +192,8 @@ impl Kernel {
         }
     }
 
-    /// What has no name has a mode and an owner all the same: those of anonymous inodes are root's.
     fn may_reopen(&self, task: TaskRow, row: DescriptionRow, flags: u32) -> Result<(), Errno> {
-        let (mode, uid, gid) = match self.rows[row].target {
-            Target::Pipe(pipe, _) => {
-                let pipe = &self.rows[pipe];
-                (pipe.mode, pipe.uid, pipe.gid)
-            }
-            Target::Socket(socket) => {
-                let socket = &self.rows[socket];
-                (socket.mode, socket.uid, socket.gid)
-            }
-            Target::File(_) | Target::Object(_) => (0o600, 0, 0),
-        };
+        let (mode, uid, gid) = self.attributes_of_unnamed(row);
         let who = &self.rows[task].credentials;
         if flags & O_PATH == 0 && !fs::allows(who, (mode, uid, gid), fs::access_mask(flags)) {
             return Err(Errno::EACCES);

@@ -214,9 +214,17 @@ impl Kernel {
         mode: u32,
         flags: u32,
     ) -> Result<(), Errno> {
-        let Spot::Place(place) = self.spot(task, dirfd, path, flags)? else { return Ok(()) };
-        caller!(self, task => caller);
-        self.fs.access(&caller, place, mode)
+        match self.spot(task, dirfd, path, flags)? {
+            Spot::Place(place) => {
+                caller!(self, task => caller);
+                self.fs.access(&caller, place, mode)
+            }
+            Spot::Open(row) => {
+                let who = &self.rows[task].credentials;
+                let may = fs::allows(who, self.attributes_of_unnamed(row), mode);
+                if may { Ok(()) } else { Err(Errno::EACCES) }
+            }
+        }
     }
 
     /// mkdir(2).
@@ -382,7 +390,8 @@ impl Kernel {
         let flags = AT_SYMLINK_NOFOLLOW | if empty { AT_EMPTY_PATH } else { 0 };
         let place = match self.spot(task, dirfd, path, flags)? {
             Spot::Place(place) => place,
-            Spot::Open(_) => return Err(Errno::EINVAL.into()),
+            // Only an empty path leads to one.
+            Spot::Open(_) => return Err(Errno::ENOENT.into()),
         };
         let now = self.stamp();
         caller!(self, task => caller);
@@ -449,7 +458,7 @@ impl Kernel {
         };
         let place = match spot {
             Spot::Place(place) => place,
-            Spot::Open(row) => return self.unchangeable(row),
+            Spot::Open(row) => return self.set_times_unnamed(task, row, change),
         };
         let now = self.stamp();
         caller!(self, task => caller);

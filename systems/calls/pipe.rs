@@ -69,6 +69,7 @@ impl Kernel {
             waiters: WaitQueue::default(),
             spare: Vec::new(),
             changed_ns: self.now_ns,
+            times: None,
             uid,
             gid,
             mode: 0o600,

@@ -5,7 +5,7 @@
 
 use super::path::Spot;
 use crate::abi::flags::*;
-use crate::abi::{Errno, Stat, Timespec};
+use crate::abi::{Errno, Stat};
 use crate::components::Target;
 use crate::event::{Answer, Path, Payload};
 use crate::fs::Node;
@@ -111,7 +111,7 @@ impl Kernel {
             Target::File(_) => return Stat::default(),
         };
         let pipe = &self.rows[pipe];
-        let time = Timespec::from_ns(pipe.changed_ns);
+        let [atime, mtime, ctime] = pipe.times();
         Stat {
             dev: PIPEFS_DEVICE,
             ino: pipe.id,
@@ -120,9 +120,9 @@ impl Kernel {
             uid: pipe.uid,
             gid: pipe.gid,
             blksize: 4096,
-            atime: time,
-            mtime: time,
-            ctime: time,
+            atime,
+            mtime,
+            ctime,
             ..Stat::default()
         }
     }

@@ -7,8 +7,10 @@ use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::components::{Object, Target};
 use crate::event::{Answer, Path};
 use crate::fs::xattr::check_name;
+use crate::fs::{self, MAY_WRITE, TimeChange};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{DescriptionRow, TaskRow};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Names of attributes that only regular files and directories may have (xattr(7)).
@@ -50,6 +52,7 @@ impl Kernel {
             return Err(Errno::EPERM.into());
         }
         *own_mode = mode & 0o7777;
+        self.changed_unnamed(row);
         Ok(Answer::default())
     }
 
@@ -74,15 +77,63 @@ impl Kernel {
         }
         *own_uid = uid.unwrap_or(*own_uid);
         *own_gid = gid.unwrap_or(*own_gid);
+        self.changed_unnamed(row);
         Ok(Answer::default())
     }
 
-    /// Times of what has no name: nobody can change those of anonymous inodes, and nothing shows
-    /// those of pipes and sockets.
-    pub(super) fn unchangeable(&self, row: DescriptionRow) -> CallResult {
+    /// A change of a pipe's inode shows in its ctime; nothing shows those of a socket.
+    fn changed_unnamed(&mut self, row: DescriptionRow) {
+        let now = self.stamp();
+        if let Target::Pipe(pipe, _) = self.rows[row].target {
+            let pipe = &mut self.rows[pipe];
+            let [atime, mtime, _] = pipe.times();
+            pipe.times = Some(Box::new([atime, mtime, now]));
+        }
+    }
+
+    /// utimensat(2): nobody can change the times of anonymous inodes, and nothing shows those of
+    /// sockets.
+    pub(super) fn set_times_unnamed(
+        &mut self,
+        task: TaskRow,
+        row: DescriptionRow,
+        change: TimeChange,
+    ) -> CallResult {
+        change.check()?;
+        let now = self.stamp();
+        let is_touch = change == TimeChange::Touch;
+        let (mode, uid, gid) = self.attributes_of_unnamed(row);
+        let who = &self.rows[task].credentials;
+        let is_owner = who.fsuid == uid || who.capable(CAP_FOWNER);
+        let may_write = is_touch && fs::allows(who, (mode, uid, gid), MAY_WRITE);
         match self.rows[row].target {
-            Target::Object(_) => Err(Errno::EOPNOTSUPP.into()),
-            Target::File(_) | Target::Pipe(..) | Target::Socket(_) => Ok(Answer::default()),
+            Target::Object(_) => return Err(Errno::EOPNOTSUPP.into()),
+            Target::File(_) | Target::Socket(_) => {}
+            Target::Pipe(..) if !is_owner && !may_write => {
+                return Err(if is_touch { Errno::EACCES } else { Errno::EPERM }.into());
+            }
+            Target::Pipe(pipe, _) => {
+                let pipe = &mut self.rows[pipe];
+                let [atime, mtime, _] = pipe.times();
+                let [atime, mtime] = change.applied([atime, mtime], now);
+                pipe.times = Some(Box::new([atime, mtime, now]));
+            }
+        }
+        Ok(Answer::default())
+    }
+
+    /// What has no name has a mode and an owner all the same: those of anonymous inodes are root's.
+    pub(super) fn attributes_of_unnamed(&self, row: DescriptionRow) -> (u32, u32, u32) {
+        match self.rows[row].target {
+            Target::Pipe(pipe, _) => {
+                let pipe = &self.rows[pipe];
+                (pipe.mode, pipe.uid, pipe.gid)
+            }
+            Target::Socket(socket) => {
+                let socket = &self.rows[socket];
+                (socket.mode, socket.uid, socket.gid)
+            }
+            Target::File(_) | Target::Object(_) => (0o600, 0, 0),
         }
     }
 

@@ -104,7 +104,7 @@ impl Kernel {
         match self.open_fd(task, fd) {
             Ok(row) if !is_plain && self.rows[row].writable() => {
                 self.check_vector_area(row, offset, data.len() as u64)?;
-                if self.takes_no_signal(row, flags) {
+                if offset == OWN_OFFSET && self.takes_no_signal(row, flags) {
                     return Err(Errno::EPIPE.into());
                 }
                 self.with_flags(task, row, (&plain, offset), flags)

@@ -4,7 +4,9 @@
 //! then takes a slot for each further page. Here a write of many pages is one segment: how many
 //! slots it holds follows from its length and how far it is read.
 
+use crate::abi::Timespec;
 use crate::components::{TextDefault, WaitQueue};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -105,8 +107,11 @@ pub struct Pipe {
     pub writer_opens: u64,
     /// Own id; also what its inode number is made of.
     pub id: u64,
-    /// Change of times, for fstat(2), in ns.
+    /// When it was made, in ns of the kernel's clock: what fstat(2) says of its times until they
+    /// are changed.
     pub changed_ns: u64,
+    /// atime, mtime and ctime, once a call has changed one; reading and writing do not.
+    pub times: Option<Box<[Timespec; 3]>>,
     /// Owner of the inode of an unnamed pipe.
     pub uid: u32,
     /// Its group.
@@ -116,6 +121,11 @@ pub struct Pipe {
 }
 
 impl Pipe {
+    /// atime, mtime and ctime.
+    pub fn times(&self) -> [Timespec; 3] {
+        self.times.as_deref().copied().unwrap_or([Timespec::from_ns(self.changed_ns); 3])
+    }
+
     /// Whether a writer finds a slot.
     pub const fn has_room(&self) -> bool {
         self.used_slots < self.slots

@@ -217,7 +217,12 @@ impl Fs {
         }
         let is_default = name == DEFAULT;
         if is_default && !self.is_directory(place) {
-            return if entries.is_empty() { Ok(()) } else { Err(Errno::EACCES) };
+            if !entries.is_empty() {
+                return Err(Errno::EACCES);
+            }
+            // Nothing is taken away, and that is told.
+            self.tell(place, IN_ATTRIB);
+            return Ok(());
         }
         let (_, inode) = self.stored(place).map_err(|_| Errno::EOPNOTSUPP)?;
         if !self.owner_or_capable(caller, inode) {
@@ -227,7 +232,11 @@ impl Fs {
         let kept = acl.as_ref().filter(|acl| is_default || !acl.is_mode()).map(Acl::bytes);
         self.room_for_list(place, inode, (name, kept.as_deref()))?;
         self.changeable(place, now)?;
+        let before = self.inodes.at(inode.0);
+        let old = before.xattrs.as_ref().and_then(|all| all.get(name));
+        let (is_same, mode) = (old == kept.as_deref(), before.mode);
         self.put_list(inode, name, kept.as_deref());
+        let is_ext4 = self.kept_on(place) == VolumeKind::Ext4;
         let row = self.inode_mut(inode);
         if let Some(acl) = acl.filter(|_| !is_default) {
             row.mode = row.mode & !0o777 | acl.mode();
@@ -235,7 +244,10 @@ impl Fs {
                 row.mode &= !S_ISGID;
             }
         }
-        row.ctime = now;
+        // What ext4 has already it does not write.
+        if !is_ext4 || !is_same || row.mode != mode {
+            row.ctime = now;
+        }
         self.mirror(place);
         self.tell(place, IN_ATTRIB);
         Ok(())

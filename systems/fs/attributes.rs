@@ -68,8 +68,23 @@ impl TimeChange {
         }
     }
 
+    /// What becomes of the times of last access and change of contents.
+    pub(crate) fn applied(self, [atime, mtime]: [Timespec; 2], now: Timespec) -> [Timespec; 2] {
+        let stamp = |time: FileTime, old: Timespec| match time {
+            FileTime::Now => now,
+            FileTime::Omit => old,
+            FileTime::At(time) => time,
+        };
+        match self {
+            TimeChange::Touch => [now, now],
+            TimeChange::Set { atime: first, mtime: second } => {
+                [stamp(first, atime), stamp(second, mtime)]
+            }
+        }
+    }
+
     /// `EINVAL` for nanoseconds out of their range.
-    fn check(self) -> Result<(), Errno> {
+    pub(crate) fn check(self) -> Result<(), Errno> {
         let valid = |time: FileTime| match time {
             FileTime::Now | FileTime::Omit => true,
             FileTime::At(time) => (0..1_000_000_000).contains(&time.nsec),

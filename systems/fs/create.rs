@@ -288,7 +288,7 @@ impl Fs {
         let volume = self.inodes.at(directory.0).volume;
         let most = self.volumes[volume.0 as usize].kind.facts().max_dir_links;
         let row = self.inode_mut(directory);
-        row.nlink = if row.nlink == 1 || row.nlink + 1 >= most { 1 } else { row.nlink + 1 };
+        row.nlink = if row.nlink == 1 || row.nlink >= most { 1 } else { row.nlink + 1 };
     }
 
     /// Counts the `..` of one subdirectory less.

@@ -294,6 +294,9 @@ impl Fs {
         if self.is_directory(from) != self.is_directory(at) {
             return Err(Errno::ENOTDIR);
         }
+        if self.is_deleted(from) {
+            return Err(Errno::ENOENT);
+        }
         self.room_for_mounts(copied.len())?;
         let mut copies = alloc::collections::BTreeMap::new();
         for id in copied {
@@ -360,6 +363,9 @@ impl Fs {
                 return Err(Errno::ELOOP);
             }
             above = self.mounts.at(id.0).at.map(|at| at.mount);
+        }
+        if self.is_deleted(from) {
+            return Err(Errno::ENOENT);
         }
         self.take_off(from.mount);
         self.put_on(from.mount, at);

@@ -3,7 +3,9 @@
 
 use super::attributes::ino;
 use super::walk::{Followed, Last, Lost, Target, Walk};
-use super::{Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Name, Node, Pages, Place};
+use super::{
+    Caller, Fs, Kind, MAY_EXEC, MAY_READ, MAY_WRITE, Name, Node, Pages, Place, VolumeKind,
+};
 use crate::abi::flags::{
     IN_CREATE, IN_OPEN, O_ACCMODE, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW,
     O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, RESOLVE_CACHED, S_IFBLK, S_IFCHR,
@@ -285,6 +287,10 @@ impl Fs {
         self.writable(place)?;
         self.permission(caller, place, MAY_WRITE | MAY_EXEC)?;
         let Ok((parent, above)) = self.stored(place) else { return Err(Errno::EOPNOTSUPP) };
+        // Nobody else asks for an inode in a directory that was removed.
+        if self.is_dead(place) && self.kept_on(place) == VolumeKind::Ext4 {
+            return Err(Errno::EPERM);
+        }
         let kind = Kind::Regular(Pages::default());
         self.room_for_inode(place, &kind)?;
         let (mut volume, mode, gid) = self.inherited(caller, above, &kind, mode & 0o7777);

@@ -7,6 +7,7 @@
 //! when it is audited. Beyond a limit creating and writing fail with `ENOSPC`; trees made without
 //! asking (`builder.rs`) may be larger, and then nothing is added. Not here: quotas (`quota.rs`).
 
+use super::acl::is_acl;
 use super::inode::Inode;
 use super::volume::UNLIMITED;
 use super::{Fs, InodeId, Kind, PAGE_BYTES, Place, Volume, VolumeId, VolumeOptions};
@@ -14,9 +15,9 @@ use crate::abi::Errno;
 use crate::wire::Bytes;
 
 /// Bytes that a tree can take unless it is told otherwise.
-pub const DEFAULT_BYTES: u64 = 384 << 20;
+pub const DEFAULT_BYTES: u64 = 2 << 30;
 /// Inodes that a tree can have unless it is told otherwise.
-pub const DEFAULT_INODES: u64 = 1 << 18;
+pub const DEFAULT_INODES: u64 = 1 << 21;
 
 /// An inode, with the start of what lists its pages.
 const INODE_BYTES: u64 = 1024;
@@ -376,7 +377,11 @@ pub(super) fn xattr_bytes(name: &[u8], value: &[u8]) -> u64 {
     XATTR_BYTES + name.len() as u64 + value.len() as u64
 }
 
-/// What an extended attribute takes of the room for inodes where it counts.
+/// What an extended attribute takes of the room for inodes where it counts; access control lists
+/// are no attributes there.
 pub(super) fn xattr_space(name: &[u8], value: &[u8]) -> u64 {
+    if is_acl(name) {
+        return 0;
+    }
     XATTR_SPACE + name.len() as u64 + value.len() as u64
 }

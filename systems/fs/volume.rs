@@ -84,7 +84,7 @@ pub struct KindFacts {
     pub max_file_bytes: u64,
     /// Most hard links of a file (`EMLINK` of link(2)).
     pub max_links: u32,
-    /// A directory whose count would reach this says 1 from then on.
+    /// A directory whose count would be higher says 1 from then on.
     pub max_dir_links: u32,
     /// Size of an empty directory, and what each entry adds.
     pub dir_bytes: (u64, u64),

@@ -347,12 +347,13 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
         writers,
         reader_opens,
         writer_opens,
+        times: if mode & super::HAS_TIMES != 0 { Some(Box::new(Wire::get(from)?)) } else { None },
         waiters: Wire::get(from)?,
         spare: Vec::new(),
         changed_ns,
         uid,
         gid,
-        mode,
+        mode: mode & !super::HAS_TIMES,
     })
 }
 

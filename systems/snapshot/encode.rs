@@ -4,7 +4,7 @@ use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OPENER,
-    HAS_OWNER, HAS_START, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
+    HAS_OWNER, HAS_START, HAS_TIMES, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
 };
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
@@ -125,8 +125,12 @@ impl Encode for Pipe {
             segment.bytes.as_slice().put(out);
             (segment.read, segment.kind).put(out);
         }
-        [self.slots, self.readers, self.writers, self.uid, self.gid, self.mode].put(out);
+        let mode = self.mode | if self.times.is_some() { HAS_TIMES } else { 0 };
+        [self.slots, self.readers, self.writers, self.uid, self.gid, mode].put(out);
         [self.reader_opens, self.writer_opens, self.changed_ns].put(out);
+        if let Some(times) = &self.times {
+            times.put(out);
+        }
         self.waiters.put(out);
     }
 }

@@ -20,7 +20,8 @@ fn cached(path: &str) -> Program {
     call("openat2", fields)
 }
 
-fn differences() -> [Difference; 3] {
+/// Of looking up names, and of writing.
+fn of_files() -> [Difference; 3] {
     let lstat = |path: &str| call("lstat", json!({"path": path}));
     let make = |path: &str| {
         call(
@@ -61,10 +62,53 @@ fn differences() -> [Difference; 3] {
     ]
 }
 
-/// What the list compares of the last answer: the errno, or the mode.
+/// Of what is remembered of kept room, and of mounts.
+fn of_room_and_mounts() -> [Difference; 2] {
+    [
+        Difference {
+            why: "room that fallocate(2) kept is a hole to SEEK_HOLE until it was read: then pages \
+                  of it are remembered until memory is short",
+            program: all([
+                open("/tmp/f", "O_CREAT|O_RDWR"),
+                call("fallocate", json!({"fd": 3, "mode": 0, "offset": 0, "len": 8192})),
+                read(3, 5000),
+                call("lseek", json!({"fd": 3, "offset": 100, "whence": "SEEK_HOLE"})),
+            ]),
+            ours: json!(100),
+            linux: json!(8192),
+        },
+        Difference {
+            why: "mounts that are shared do not show what is mounted in their peers \
+                  (mount_namespaces(7)): that a mount is shared is kept, and there is one namespace",
+            program: all([
+                call("mkdir", json!({"path": "/tmp/m", "mode": "0755"})),
+                call("mkdir", json!({"path": "/tmp/n", "mode": "0755"})),
+                tmpfs("/tmp/m"),
+                call("mkdir", json!({"path": "/tmp/m/d", "mode": "0755"})),
+                call("mount", json!({"target": "/tmp/m", "mountflags": "MS_SHARED"})),
+                call(
+                    "mount",
+                    json!({"source": "/tmp/m", "target": "/tmp/n", "mountflags": "MS_BIND"}),
+                ),
+                tmpfs("/tmp/m/d"),
+                open("/tmp/m/d/q", "O_CREAT|O_RDWR"),
+                call("access", json!({"path": "/tmp/n/d/q", "mode": 0})),
+            ]),
+            ours: json!("ENOENT"),
+            linux: json!(0),
+        },
+    ]
+}
+
+fn tmpfs(target: &str) -> Program {
+    call("mount", json!({"source": "t", "target": target, "filesystemtype": "tmpfs"}))
+}
+
+/// What the list compares of the last answer: the errno, the mode, or the value.
 fn told(lines: &[Value]) -> Value {
     let Some(line) = lines.last() else { return Value::Null };
-    line.get("err").or_else(|| line.get("stat")?.get("mode")).cloned().unwrap_or_default()
+    let mode = || line.get("stat")?.get("mode");
+    line.get("err").or_else(mode).or_else(|| line.get("ok")).cloned().unwrap_or_default()
 }
 
 /// Whether the twin's files lie on ext4.
@@ -78,7 +122,9 @@ fn is_on_a_disk(host: &mut Host) -> bool {
 pub(crate) fn play() {
     let mut host = Host::start();
     let disk = host.as_mut().is_some_and(is_on_a_disk);
-    for Difference { why, program, ours: expected, linux } in differences() {
+    for Difference { why, program, ours: expected, linux } in
+        of_files().into_iter().chain(of_room_and_mounts())
+    {
         let answers = ours(&program);
         assert_eq!(answers.last().map(|lines| told(lines)), Some(expected), "{why}");
         let Some(host) = host.as_mut().filter(|_| disk) else { continue };

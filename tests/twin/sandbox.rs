@@ -50,6 +50,9 @@ pub(crate) struct Sandbox {
     pub(crate) image: OwnedFd,
     /// The order in which its tasks end.
     pub(crate) deaths: Deaths,
+    /// A nameless file that is open for writing on the machine's own file system: no program can
+    /// make that read-only for all (mount(2), MS_REMOUNT: EBUSY).
+    _writer: File,
 }
 
 impl Sandbox {
@@ -128,6 +131,8 @@ impl Host {
 
     fn build(&self, base: &Path, image: &[u8]) -> io::Result<Sandbox> {
         let under = base.join("under");
+        let mut nameless = File::options();
+        let writer = nameless.write(true).custom_flags(libc::O_TMPFILE).open(base)?;
         for path in [&under, &base.join("root")] {
             make_directory(path, 0o755)?;
         }
@@ -150,7 +155,15 @@ impl Host {
         let deaths = Deaths::new()?;
         let init = self.start_init(&root, &image)?;
         let proc = open_at(&root, "proc", libc::O_RDONLY | libc::O_DIRECTORY);
-        let sandbox = |proc| Sandbox { init, base: base.to_owned(), root, proc, image, deaths };
+        let sandbox = |proc| Sandbox {
+            init,
+            base: base.to_owned(),
+            root,
+            proc,
+            image,
+            deaths,
+            _writer: writer,
+        };
         match proc {
             Ok(proc) => Ok(sandbox(proc)),
             Err(error) => {
