@@ -76,8 +76,8 @@ pub(super) fn lower(player: &Player, step: &Step, pid: i64, alone: bool, full: b
         Subject::Pipes => lowering.pipe(action),
         Subject::Waiting => lowering.wait(action),
         Subject::Bytes => lowering.bytes(action),
-        Subject::Names => lowering.names(action),
-        Subject::Attributes => lowering.attributes(action),
+        Subject::Names => lowering.at_form(lowering.names(action)),
+        Subject::Attributes => lowering.at_form(lowering.attributes(action)),
         Subject::Mounts => lowering.mounts(action),
         Subject::Objects => lowering.object(action),
         Subject::Sockets => lowering.socket(action),
@@ -613,10 +613,11 @@ impl Lowering<'_> {
             Action::Chdir => json!({"call": "chdir", "path": self.pick(0, &DIRECTORIES)}),
             Action::Fchdir => json!({"call": "fchdir", "fd": self.fd(0, &[Kind::Directory])}),
             Action::Getcwd => json!({"call": "getcwd"}),
-            // All at once or nothing: in which order the names come is the file system's own.
+            // All at once: in which order the names come is the file system's own, and a stream
+            // that has begun, be it by an error, need not show what is made since (readdir(3)).
             Action::Getdents => {
                 json!({"call": "getdents64", "fd": self.fd(0, &[Kind::Directory]),
-                    "count": self.pick(1, &[4096, 4096, 4096, 10, -1, 0, (1i64 << 32) + 4096])})
+                    "count": self.pick(1, &[4096, 4096, 4096, -1, (1i64 << 32) + 4096])})
             }
             Action::Rewind => {
                 let fd = self.fd(0, &[Kind::Directory]);
@@ -650,6 +651,10 @@ impl Lowering<'_> {
             Action::Fstat => json!({"call": "fstat", "fd": self.any_fd(0)}),
             Action::Chmod => json!({"call": "chmod", "path": path, "mode": mode}),
             Action::Fchmod => json!({"call": "fchmod", "fd": self.any_fd(0), "mode": mode}),
+            Action::Chown if self.choices[3].is_multiple_of(5) => {
+                json!({"call": "fchown", "fd": self.any_fd(0), "uid": self.pick(1, &IDS),
+                    "gid": self.pick(2, &IDS)})
+            }
             Action::Chown => {
                 let call = self.pick(3, &["chown", "lchown"]);
                 json!({"call": call, "path": path, "uid": self.pick(1, &IDS),

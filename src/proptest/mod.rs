@@ -19,6 +19,7 @@
 //! ```
 
 mod action;
+mod at_forms;
 mod internet;
 mod lower;
 mod mounts;
