@@ -284,8 +284,8 @@ impl Kernel {
 
     fn audit_sockets(&self, uses: &mut Uses) -> Result<(), Defect> {
         let mut sent: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut flights: BTreeMap<u64, u32> = BTreeMap::new();
-        for (_, row) in SocketRow::all(&self.rows) {
+        let mut flights: BTreeMap<(u64, u64), u32> = BTreeMap::new();
+        for (into, row) in SocketRow::all(&self.rows) {
             let socket = &self.rows[row];
             for packet in &socket.queue {
                 uses.held_bytes += memory::packet_bytes(packet);
@@ -296,7 +296,7 @@ impl Kernel {
                     must(right.is_live(&self.rows), "a description in a message is gone")?;
                     let id = right.own_id(&self.rows);
                     *uses.descriptions.entry(id).or_default() += 1;
-                    *flights.entry(id).or_default() += 1;
+                    *flights.entry((id, into)).or_default() += 1;
                 }
             }
             if let Some(more) = &socket.more {
@@ -321,10 +321,7 @@ impl Kernel {
             let is_known = self.is_outside(row) == is_listed && (is_listed || !goes_out);
             must(is_known, "whose other end is outside is not known")?;
         }
-        let known = |(id, count): (&u64, &u32)| self.flights_of(*id) == *count;
-        let all = flights.values().map(|count| u64::from(*count)).sum::<u64>();
-        let counted = flights.iter().all(known) && all == self.flights.len();
-        must(counted, "descriptions in messages are counted wrongly")
+        must(self.counts_flights(&flights), "descriptions in messages are counted wrongly")
     }
 
     /// A connection has two ends; a datagram socket's peer has it for a peer, or lists it.

@@ -75,6 +75,7 @@ mod unix;
 mod unix_connect;
 mod unix_names;
 mod unnamed;
+mod unreachable;
 mod urgent;
 mod vectors;
 mod wait;

@@ -193,8 +193,8 @@ pub struct More {
     pub remote: Address,
     /// Whether it listens.
     pub state: State,
-    /// It is a connection that nobody has accepted.
-    pub is_pending: bool,
+    /// The listener that has it, while nobody has accepted it.
+    pub listener: Option<SocketRow>,
     /// Connections that nobody has accepted, oldest first.
     pub pending: VecDeque<SocketRow>,
     /// Who waits for room in its queue, or in that of its connections.

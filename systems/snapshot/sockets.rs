@@ -16,6 +16,7 @@ use crate::memory;
 use crate::rows::{Encode, RowKind, Rows, SocketRow};
 use crate::wire::{Bytes, Wire, WireError, WireReader, put_varint};
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// Bit of a socket's encoded type that says that what it has had to do with others follows.
@@ -79,7 +80,7 @@ fn put_packet(packet: &Packet, rows: &Rows, out: &mut Vec<u8>) {
 fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     (more.name.clone(), more.remote.clone()).put(out);
     more.place.put(out);
-    [more.is_borrowed, more.is_pending].put(out);
+    [more.is_borrowed, more.listener.is_some()].put(out);
     let is_urgent = more.urgent.is_some() || more.has_urgent || more.passed_bytes > 0;
     let groups = if more.groups.is_empty() { 0 } else { HAS_GROUPS };
     let groups = groups | if is_urgent { HAS_URGENT } else { 0 };
@@ -120,10 +121,15 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     }
 }
 
+/// A snapshot that is wrong about who waits to be accepted.
+const STRANGE_LISTENER: &str = "a connection waits for no listener, or for two";
+
 /// To whom a socket's parts lead, by own ids.
 pub(super) struct Links {
     pub(super) row: SocketRow,
     peer: Option<u64>,
+    /// Nobody has accepted it.
+    is_pending: bool,
     pending: Vec<u64>,
     /// Of each packet: its descriptions.
     rights: Vec<Vec<u64>>,
@@ -138,6 +144,7 @@ impl Kernel {
         let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
         let mut socket = Socket::unconnected(id, [domain, kind & !IS_USED, protocol], [uid, gid]);
         let (mut peer, mut pending, mut rights) = (None, Vec::new(), Vec::new());
+        let mut is_pending = false;
         if kind & IS_USED != 0 {
             let error = from.error("who a socket is connected to");
             match from.byte()? {
@@ -157,12 +164,13 @@ impl Kernel {
             ([socket.sent_bytes, socket.received_bytes], socket.sndbuf_bytes) = Wire::get(from)?;
             (socket.passes_cred, socket.peer_cred) = Wire::get(from)?;
             if bool::get(from)? {
-                let (more, embryos) = get_more(from)?;
+                let (more, embryos);
+                (more, is_pending, embryos) = get_more(from)?;
                 (socket.more, pending) = (Some(Box::new(more)), embryos);
             }
         }
         let row = SocketRow::spawn(&mut self.rows, id, socket);
-        Ok(Links { row, peer, pending, rights })
+        Ok(Links { row, peer, is_pending, pending, rights })
     }
 
     /// Ties what leads to other rows, and enters names.
@@ -172,7 +180,15 @@ impl Kernel {
             if let Some(peer) = &links.peer {
                 self.rows[links.row].peer = Peer::At(socket(peer)?);
             }
-            let pending = links.pending.iter().map(socket).collect::<Result<_, _>>()?;
+            let pending: VecDeque<SocketRow> =
+                links.pending.iter().map(socket).collect::<Result<_, _>>()?;
+            for embryo in &pending {
+                let more = self.rows[*embryo].more.as_mut();
+                let before = more.map(|more| more.listener.replace(links.row));
+                if before != Some(None) {
+                    return Err(RestoreError::Inconsistent(STRANGE_LISTENER));
+                }
+            }
             if let Some(more) = &mut self.rows[links.row].more {
                 more.pending = pending;
                 for waiting in &mut more.knocking {
@@ -188,6 +204,10 @@ impl Kernel {
             }
         }
         for links in &all {
+            let more = self.rows[links.row].more.as_deref();
+            if more.is_some_and(|more| more.listener.is_some()) != links.is_pending {
+                return Err(RestoreError::Inconsistent(STRANGE_LISTENER));
+            }
             if let Some(place) = self.rows[links.row].more.as_deref().and_then(|more| more.place) {
                 self.check_place(place)?;
             }
@@ -252,11 +272,12 @@ fn get_packet(from: &mut WireReader<'_>) -> Result<(Packet, Vec<u64>), WireError
     Ok((Packet { bytes, read, cost_bytes, sender, with, is_urgent }, rights))
 }
 
-fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
+fn get_more(from: &mut WireReader<'_>) -> Result<(More, bool, Vec<u64>), WireError> {
     let mut more = More::default();
     (more.name, more.remote) = Wire::get(from)?;
     more.place = Wire::get(from)?;
-    [more.is_borrowed, more.is_pending] = Wire::get(from)?;
+    let is_pending;
+    [more.is_borrowed, is_pending] = Wire::get(from)?;
     let error = from.error("whether a socket listens");
     let state = from.byte()?;
     more.is_outside = state & IS_OUTSIDE != 0;
@@ -296,7 +317,7 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
         from.charge(corked.held_bytes())?;
         more.corked = Some(Box::new(corked));
     }
-    Ok((more, pending))
+    Ok((more, is_pending, pending))
 }
 
 /// A call of a socket that waits.
