@@ -166,7 +166,10 @@ impl Kernel {
             | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
             }
-            Waiting::TerminalRead(reading) => held(reading.description),
+            Waiting::TerminalRead(reading) => {
+                held(reading.description);
+                reading.onward.into_iter().for_each(|onward| held(onward.pipe));
+            }
             Waiting::TerminalWrite(writing) => held(writing.description),
             Waiting::TerminalTurn { description, .. } => held(*description),
             Waiting::Splice(splicing) => splicing.held().into_iter().for_each(held),

@@ -174,6 +174,11 @@ impl Kernel {
             Waiting::TerminalWrite(writing) => {
                 self.watch_terminal(writing.description, (false, true), since, tid, enter);
             }
+            Waiting::TerminalTurn { description, .. }
+                if self.rows[*description].terminal.is_none() =>
+            {
+                self.watch_description(*description, since, tid, enter);
+            }
             Waiting::TerminalTurn { description, reads, .. } => {
                 self.watch_terminal(*description, (*reads, !*reads), since, tid, enter);
             }

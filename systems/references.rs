@@ -123,9 +123,11 @@ impl Kernel {
                 | Waiting::SocketRead { description, .. }
                 | Waiting::Accept { description, over: false, .. }
                 | Waiting::EventRead { description }
-                | Waiting::EventWrite { description, .. }
-                | Waiting::Sendfile(Sending { to: description, .. }) => {
+                | Waiting::EventWrite { description, .. } => {
                     stand(self.queue_of(task, *description));
+                }
+                Waiting::Sendfile(Sending { to, .. }) => {
+                    self.queues_of_all(task, &[Some(*to)]).into_iter().for_each(stand);
                 }
                 Waiting::SocketWrite { description, with, .. } => {
                     stand(self.queue_of(task, *description));
@@ -141,9 +143,11 @@ impl Kernel {
                 }
                 Waiting::TerminalTurn { description, reads, .. } => {
                     stand(self.line_of(*description, *reads));
+                    stand(self.queue_of(task, *description));
                 }
                 Waiting::Splice(splicing) => {
-                    splicing.held().into_iter().for_each(|row| stand(self.queue_of(task, row)));
+                    let held = splicing.held().map(Some);
+                    self.queues_of_all(task, &held).into_iter().for_each(stand);
                 }
                 Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                     self.queues_of_all(task, held).into_iter().for_each(stand);

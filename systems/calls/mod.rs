@@ -57,6 +57,7 @@ mod socket_options;
 mod socket_waits;
 pub(crate) mod splice;
 mod splice_sockets;
+mod splice_terminals;
 mod stat;
 mod stream;
 mod sync;
