@@ -4,7 +4,7 @@
 
 use crate::abi::flags::{AF_UNIX, O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::calls::transfer::Sending;
-use crate::components::socket::Peer;
+use crate::components::socket::{Peer, QueuedError};
 use crate::components::{Interrupted, Life, Object, Target, Wait, Waiting};
 use crate::kernel::Kernel;
 use crate::memory;
@@ -307,8 +307,11 @@ impl Kernel {
                 uses.held_bytes +=
                     names + memory::OPTION_BYTES * (more.option_count() + more.groups.len() as u64);
                 uses.held_bytes += more.corked.as_deref().map_or(0, |corked| corked.held_bytes());
+                uses.held_bytes += more.errors.iter().map(QueuedError::held_bytes).sum::<u64>();
             }
             let lies = socket.queue.iter().map(|packet| u64::from(packet.cost_bytes)).sum::<u64>();
+            let errors = socket.more.iter().flat_map(|more| &more.errors);
+            let lies = lies + errors.map(|error| u64::from(error.cost_bytes)).sum::<u64>();
             let counts = socket.domain != AF_UNIX && !socket.is_stream();
             let right = socket.received_bytes == if counts { lies } else { 0 };
             must(right, "what lies in a socket is counted wrongly")?;

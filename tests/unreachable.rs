@@ -135,12 +135,11 @@ impl Model {
         let polled = done(&mut self.kernel, Call::Poll { fds, timeout: 0 });
         let Payload::Poll(polled) = polled.payload else { panic!("{what}: {polled:?}") };
         let hung: Vec<bool> = polled.iter().map(|fd| fd.revents & POLLHUP as u16 != 0).collect();
-        for at in 0..count {
-            self.gone[at] |= !is_reached[at];
-            if self.gone[at] {
-                self.queues[at].clear();
-            }
+        for (gone, is_reached) in self.gone.iter_mut().zip(&is_reached) {
+            *gone |= !is_reached;
         }
+        let emptied = self.queues.iter_mut().zip(&self.gone).filter(|(_, gone)| **gone);
+        emptied.for_each(|(queue, _)| queue.clear());
         assert_eq!(hung, self.gone, "{what}: who is gone");
     }
 }

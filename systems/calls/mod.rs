@@ -72,6 +72,7 @@ mod timerfd;
 pub(crate) mod transfer;
 mod udp;
 mod udp_cork;
+mod udp_errors;
 mod unix;
 mod unix_connect;
 mod unix_names;

@@ -10,7 +10,9 @@ use crate::abi::socket::SOL_TCP;
 use crate::components::Waiting;
 use crate::components::inet::{Endpoint, Host};
 use crate::components::message::{Manner, Receiving};
-use crate::components::socket::{Attached, Corked, More, Packet, Peer, Socket, SocketRef, State};
+use crate::components::socket::{
+    Attached, Corked, More, Packet, Peer, QueuedError, Socket, SocketRef, State,
+};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{Encode, RowKind, Rows, SocketRow};
@@ -31,6 +33,8 @@ const IS_OUTSIDE: u8 = 32;
 const HAS_LEFT: u8 = 64;
 /// The same of a datagram that is gathered.
 const HAS_CORKED: u8 = 128;
+/// Datagrams came back to it.
+const HAS_ERRORS: u8 = 4;
 /// What stands among the options of a connection that was accepted: no option has this number.
 const ACCEPTED: [u32; 2] = [SOL_TCP, 1 << 16];
 /// Bit of a packet's that says that it is urgent.
@@ -87,6 +91,7 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     let groups = groups | if more.is_outside { IS_OUTSIDE } else { 0 };
     let groups = groups | if more.left_bytes > 0 { HAS_LEFT } else { 0 };
     let groups = groups | if more.corked.is_some() { HAS_CORKED } else { 0 };
+    let groups = groups | if more.errors.is_empty() { 0 } else { HAS_ERRORS };
     match more.state {
         State::Idle => out.push(groups),
         State::Listening { backlog } => (1 | groups, backlog).put(out),
@@ -118,6 +123,13 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     if let Some(corked) = &more.corked {
         corked.bytes.as_slice().put(out);
         ([corked.to.host, corked.own], corked.to.port).put(out);
+    }
+    if !more.errors.is_empty() {
+        (more.errors.len() as u64).put(out);
+        for error in &more.errors {
+            error.bytes.as_slice().put(out);
+            ((error.to.host, error.to.port), error.cost_bytes).put(out);
+        }
     }
 }
 
@@ -213,8 +225,12 @@ impl Kernel {
             }
             let state = &self.rows[links.row];
             let corked = state.more.as_deref().and_then(|more| more.corked.as_deref());
-            if corked.is_some() && !self.is_udp(links.row) {
+            let is_udp = self.is_udp(links.row);
+            if corked.is_some() && !is_udp {
                 return Err(RestoreError::Inconsistent("a socket gathers what is no datagram"));
+            }
+            if self.has_errors(links.row) && !is_udp {
+                return Err(RestoreError::Inconsistent("what is no datagram came back"));
             }
             let may_go_out = self.is_outside(links.row) && state.domain != AF_UNIX;
             if !may_go_out && (self.is_outside(links.row) || state.peer == Peer::Outside) {
@@ -281,7 +297,8 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, bool, Vec<u64>), WireErr
     let error = from.error("whether a socket listens");
     let state = from.byte()?;
     more.is_outside = state & IS_OUTSIDE != 0;
-    more.state = match state & !(HAS_GROUPS | HAS_URGENT | IS_OUTSIDE | HAS_LEFT | HAS_CORKED) {
+    let others = HAS_GROUPS | HAS_URGENT | IS_OUTSIDE | HAS_LEFT | HAS_CORKED | HAS_ERRORS;
+    more.state = match state & !others {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
         3 => State::Connecting { gives_up_ns: Wire::get(from)? },
@@ -316,6 +333,15 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, bool, Vec<u64>), WireErr
         let corked = Corked { bytes, to: Endpoint { host, port }, own };
         from.charge(corked.held_bytes())?;
         more.corked = Some(Box::new(corked));
+    }
+    if state & HAS_ERRORS != 0 {
+        for _ in 0..from.count()? {
+            let bytes = Bytes::get(from)?.0;
+            let ((host, port), cost_bytes) = Wire::get(from)?;
+            let error = QueuedError { bytes, to: Endpoint { host, port }, cost_bytes };
+            from.charge(error.held_bytes())?;
+            more.errors.push_back(error);
+        }
     }
     Ok((more, is_pending, pending))
 }
