@@ -7,7 +7,7 @@
 //! write to the terminal, while a call waits for room.
 
 use super::splice::{Splicing, Tried};
-use super::terminal_io::{Onward, Written};
+use super::terminal_io::{Onward, WRITE_PART_BYTES, Written};
 use super::transfer::Sending;
 use crate::abi::flags::*;
 use crate::abi::termios::TOSTOP;
@@ -160,17 +160,22 @@ impl Kernel {
             return Err(Errno::EIO);
         }
         // Parts of a write are counted from its beginning.
-        let mut whole = alloc::vec![0; *written as usize];
-        whole.extend_from_slice(data);
-        let tried = self.try_terminal_write(task, side, &whole, written, nonblock, resumed);
-        if nonblock && *written < whole.len() as u64 {
+        let gone = *written % WRITE_PART_BYTES;
+        let mut part = alloc::vec![0; gone as usize];
+        part.extend_from_slice(data);
+        let mut at = gone;
+        let tried = self.try_terminal_write(task, side, &part, &mut at, nonblock, resumed);
+        *written += at - gone;
+        if nonblock && at < part.len() as u64 {
             self.want_room_of_terminal(terminal, end);
         }
-        match tried? {
-            Written::Over => Ok(true),
-            Written::Background => Ok(false),
-            Written::Full if nonblock => Err(Errno::EAGAIN),
-            Written::Full => Ok(false),
+        match tried {
+            Ok(Written::Over) => Ok(true),
+            Ok(Written::Background) => Ok(false),
+            Ok(Written::Full) if !nonblock => Ok(false),
+            Ok(Written::Full) | Err(_) if *written > 0 => Ok(true),
+            Ok(Written::Full) => Err(Errno::EAGAIN),
+            Err(errno) => Err(errno),
         }
     }
 
@@ -181,14 +186,17 @@ impl Kernel {
         side: Side,
         call: &Call<'_>,
     ) -> Result<(), Stop> {
-        let Side { terminal, end, .. } = side;
-        if end == End::Slave
-            && self.rows[terminal].l(TOSTOP)
-            && self.check_turn(task, terminal, Signal::SIGTTOU)? == Turn::Again
+        if self.looks_at_turn(side)
+            && self.check_turn(task, side.terminal, Signal::SIGTTOU)? == Turn::Again
         {
             return Err(self.again_after_signal(call));
         }
         Ok(())
+    }
+
+    /// Whether a write asks whose turn it is.
+    pub(super) fn looks_at_turn(&self, side: Side) -> bool {
+        side.end == End::Slave && self.rows[side.terminal].l(TOSTOP)
     }
 
     /// What inotify(7) is told of a terminal's node.

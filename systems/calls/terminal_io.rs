@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 /// Bytes that a read takes before it looks at VMIN.
 pub(crate) const READ_PART_BYTES: u64 = 64;
 /// Bytes of one part of a write.
-const WRITE_PART_BYTES: u64 = 2048;
+pub(super) const WRITE_PART_BYTES: u64 = 2048;
 
 /// A read that waits, or is about to.
 #[derive(Clone, Debug, PartialEq, Eq)]
