@@ -126,9 +126,7 @@ impl Kernel {
                 | Waiting::EventWrite { description, .. } => {
                     stand(self.queue_of(task, *description));
                 }
-                Waiting::Sendfile(Sending { to, .. }) => {
-                    self.queues_of_all(task, &[Some(*to)]).into_iter().for_each(stand);
-                }
+                Waiting::Sendfile(Sending { to, .. }) => self.queues_of_ends(task, &[*to], stand),
                 Waiting::SocketWrite { description, with, .. } => {
                     stand(self.queue_of(task, *description));
                     stand(with.as_deref().and_then(|with| self.room_of(with.at?)));
@@ -138,17 +136,12 @@ impl Kernel {
                     stand(self.room_of(*at));
                 }
                 Waiting::TerminalRead(reading) => stand(self.line_of(reading.description, true)),
-                Waiting::TerminalWrite(writing) => {
-                    stand(self.line_of(writing.description, false));
-                }
+                Waiting::TerminalWrite(writing) => stand(self.line_of(writing.description, false)),
                 Waiting::TerminalTurn { description, reads, .. } => {
                     stand(self.line_of(*description, *reads));
                     stand(self.queue_of(task, *description));
                 }
-                Waiting::Splice(splicing) => {
-                    let held = splicing.held().map(Some);
-                    self.queues_of_all(task, &held).into_iter().for_each(stand);
-                }
+                Waiting::Splice(splicing) => self.queues_of_ends(task, &splicing.held(), stand),
                 Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                     self.queues_of_all(task, held).into_iter().for_each(stand);
                 }
@@ -183,6 +176,17 @@ impl Kernel {
         wanted.sort_unstable();
         found.sort_unstable();
         must(wanted == found, "the queues hold other calls than those that wait")
+    }
+
+    /// The queues of what a call moves bytes between.
+    fn queues_of_ends(
+        &self,
+        task: &Task,
+        ends: &[DescriptionRow],
+        stand: impl FnMut(Option<Queue>),
+    ) {
+        let ends: Vec<Option<DescriptionRow>> = ends.iter().copied().map(Some).collect();
+        self.queues_of_all(task, &ends).into_iter().for_each(stand);
     }
 
     /// The queues of descriptions that are polled.

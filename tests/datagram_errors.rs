@@ -1,5 +1,5 @@
-//! Datagrams that come back (ip(7), `IP_RECVERR`), with snapshots on the way: who waits is woken, what
-//! lies in the queue of errors is counted. What is answered at once stands beside Linux in
+//! Datagrams that come back (ip(7), `IP_RECVERR`), with snapshots on the way: who waits is woken,
+//! what lies in the queue of errors is counted. What is answered at once stands beside Linux in
 //! traces/lockstep-errors-of-datagrams.jsonl.
 
 mod asked;

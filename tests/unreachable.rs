@@ -1,5 +1,5 @@
-//! Sockets in sockets (unix(7), `SCM_RIGHTS`): who is gone is who nobody can receive any more, after
-//! every call. A model walks all of them each time; the kernel walks what changed.
+//! Sockets in sockets (unix(7), `SCM_RIGHTS`): who is gone is who nobody can receive any more,
+//! after every call. A model walks all of them each time; the kernel walks what changed.
 
 use tickernel_systems::Kernel;
 use tickernel_systems::abi::flags::{AF_UNIX, POLLHUP, RLIMIT_NOFILE, SOCK_SEQPACKET, SOCK_STREAM};

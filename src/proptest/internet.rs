@@ -93,16 +93,7 @@ impl Lowering<'_> {
             Action::NetSendfile => self.sendfile_socket(&[Kind::Net, Kind::Net6]),
             Action::NetGroup => self.net_group(fd),
             Action::NetReceiveMany => self.receive_many(fd),
-            Action::NetReceive => {
-                let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);
-                if call == "read" {
-                    return json!({"call": "read", "fd": fd, "count": self.pick(1, &LENGTHS)});
-                }
-                let flags = self.net_flags(2);
-                let flags = if self.choices[0] % 4 == 3 { "MSG_ERRQUEUE" } else { flags };
-                json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS),
-                    "flags": flags})
-            }
+            Action::NetReceive => self.net_receive(fd),
             Action::NetShutdown => {
                 let how = ["SHUT_WR", "SHUT_RD", "SHUT_RDWR", "3"];
                 json!({"call": "shutdown", "sockfd": fd, "how": self.pick(1, &how)})
@@ -170,6 +161,16 @@ impl Lowering<'_> {
         let (level, option) = self.pick(1, &OPTIONS);
         json!({"call": "setsockopt", "sockfd": fd, "level": level, "optname": option,
             "optval": self.pick(2, &[1, 0, 5, -1, 100])})
+    }
+
+    fn net_receive(&self, fd: i64) -> Value {
+        let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);
+        if call == "read" {
+            return json!({"call": "read", "fd": fd, "count": self.pick(1, &LENGTHS)});
+        }
+        let flags = self.net_flags(2);
+        let flags = if self.choices[0] % 4 == 3 { "MSG_ERRQUEUE" } else { flags };
+        json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS), "flags": flags})
     }
 
     fn net_send(&self, fd: i64) -> Value {

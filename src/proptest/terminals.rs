@@ -346,8 +346,8 @@ impl Lowering<'_> {
             12 => request("TCSBRK", small.into()),
             13 => request("FIONBIO", i32::from(small != 0).into()),
             14 => request("TIOCSIG", self.pick(3, &[2, 3, 20, 15, 0, 300]).into()),
-            // Who else may type is a setting of the machine (`dev.tty.legacy_tiocsti` of tty(4)): with
-            // 1 whoever has the terminal for his own, and others get EPERM instead of EIO.
+            // Who else may type is a setting of the machine (`dev.tty.legacy_tiocsti`, proc(5)):
+            // with 1 whoever has the terminal for his own, and others get EPERM instead of EIO.
             _ if self.is_other_user() => json!({"call": "ioctl", "fd": fd, "request": "TIOCOUTQ"}),
             _ => request("TIOCSTI", self.pick(3, &[b'a', 3, b'\n', 4]).into()),
         }

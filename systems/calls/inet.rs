@@ -219,9 +219,9 @@ impl Kernel {
             || ports == Ports::Tcp && self.sockets.kept(at.port, self.now_ns).any(kept)
     }
 
-    /// Whether who took this port of tcp(7) last shared it, on the same host: then who shares it too
-    /// is let in whatever anybody says by now (`fastreuseport` of Linux 6.18's buckets). Who was
-    /// made last is taken for him, and who has left is forgotten.
+    /// Whether who took this port of tcp(7) last shared it, on the same host: then who shares it
+    /// too is let in whatever anybody says by now (`fastreuseport` of Linux 6.18's buckets). Who
+    /// was made last is taken for him, and who has left is forgotten.
     fn joins(&self, socket: SocketRow, at: Endpoint) -> bool {
         if !(self.rows[socket].is_stream() && self.shares(socket, SO_REUSEPORT)) {
             return false;

@@ -199,9 +199,7 @@ impl Kernel {
             Form::Natural => return Err(Errno::EINVAL),
         };
         self.keep_option(socket, level, name, value);
-        if matches!((level, name), (SOL_IP, IP_RECVERR) | (SOL_IPV6, IPV6_RECVERR)) && value == 0 {
-            self.drop_errors(socket);
-        }
+        self.drop_unwanted_errors(socket, (level, name, value));
         Ok(())
     }
 

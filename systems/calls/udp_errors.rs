@@ -109,7 +109,14 @@ impl Kernel {
         self.rows[socket].received_bytes -= u64::from(error.cost_bytes);
     }
 
-    /// The queue is emptied: nobody asks for errors any more.
+    /// An option is set: who asks for errors no more has none.
+    pub(super) fn drop_unwanted_errors(&mut self, socket: SocketRow, option: (u32, u32, i64)) {
+        if matches!(option, (SOL_IP, IP_RECVERR, 0) | (SOL_IPV6, IPV6_RECVERR, 0)) {
+            self.drop_errors(socket);
+        }
+    }
+
+    /// The queue is emptied.
     pub(super) fn drop_errors(&mut self, socket: SocketRow) {
         let more = self.rows[socket].more.as_deref_mut();
         for error in

@@ -185,6 +185,21 @@ impl Kernel {
         Ok(Links { row, peer, is_pending, pending, rights })
     }
 
+    /// Tells connections that nobody has accepted who has them.
+    fn tie_pending(
+        &mut self,
+        listener: SocketRow,
+        pending: &VecDeque<SocketRow>,
+    ) -> Result<(), RestoreError> {
+        for embryo in pending {
+            let more = self.rows[*embryo].more.as_mut();
+            if more.map(|more| more.listener.replace(listener)) != Some(None) {
+                return Err(RestoreError::Inconsistent(STRANGE_LISTENER));
+            }
+        }
+        Ok(())
+    }
+
     /// Ties what leads to other rows, and enters names.
     pub(super) fn tie_sockets(&mut self, all: Vec<Links>, refs: &Refs) -> Result<(), RestoreError> {
         let socket = |id: &u64| refs.sockets.get(id).copied().ok_or(DANGLING);
@@ -194,13 +209,7 @@ impl Kernel {
             }
             let pending: VecDeque<SocketRow> =
                 links.pending.iter().map(socket).collect::<Result<_, _>>()?;
-            for embryo in &pending {
-                let more = self.rows[*embryo].more.as_mut();
-                let before = more.map(|more| more.listener.replace(links.row));
-                if before != Some(None) {
-                    return Err(RestoreError::Inconsistent(STRANGE_LISTENER));
-                }
-            }
+            self.tie_pending(links.row, &pending)?;
             if let Some(more) = &mut self.rows[links.row].more {
                 more.pending = pending;
                 for waiting in &mut more.knocking {
@@ -223,15 +232,11 @@ impl Kernel {
             if let Some(place) = self.rows[links.row].more.as_deref().and_then(|more| more.place) {
                 self.check_place(place)?;
             }
+            if (self.has_corked(links.row) || self.has_errors(links.row)) && !self.is_udp(links.row)
+            {
+                return Err(RestoreError::Inconsistent("a socket keeps what is no datagram"));
+            }
             let state = &self.rows[links.row];
-            let corked = state.more.as_deref().and_then(|more| more.corked.as_deref());
-            let is_udp = self.is_udp(links.row);
-            if corked.is_some() && !is_udp {
-                return Err(RestoreError::Inconsistent("a socket gathers what is no datagram"));
-            }
-            if self.has_errors(links.row) && !is_udp {
-                return Err(RestoreError::Inconsistent("what is no datagram came back"));
-            }
             let may_go_out = self.is_outside(links.row) && state.domain != AF_UNIX;
             if !may_go_out && (self.is_outside(links.row) || state.peer == Peer::Outside) {
                 return Err(RestoreError::Inconsistent("an end outside that is not known"));
