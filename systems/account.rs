@@ -4,7 +4,7 @@
 
 use crate::abi::flags::{AF_UNIX, O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::calls::transfer::Sending;
-use crate::components::socket::Peer;
+use crate::components::socket::{Peer, QueuedError};
 use crate::components::{Interrupted, Life, Object, Target, Wait, Waiting};
 use crate::kernel::Kernel;
 use crate::memory;
@@ -166,7 +166,10 @@ impl Kernel {
             | Waiting::Select { held: rows, .. } => {
                 rows.iter().flatten().for_each(|row| held(*row));
             }
-            Waiting::TerminalRead(reading) => held(reading.description),
+            Waiting::TerminalRead(reading) => {
+                held(reading.description);
+                reading.onward.into_iter().for_each(|onward| held(onward.pipe));
+            }
             Waiting::TerminalWrite(writing) => held(writing.description),
             Waiting::TerminalTurn { description, .. } => held(*description),
             Waiting::Splice(splicing) => splicing.held().into_iter().for_each(held),
@@ -284,8 +287,8 @@ impl Kernel {
 
     fn audit_sockets(&self, uses: &mut Uses) -> Result<(), Defect> {
         let mut sent: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut flights: BTreeMap<u64, u32> = BTreeMap::new();
-        for (_, row) in SocketRow::all(&self.rows) {
+        let mut flights: BTreeMap<(u64, u64), u32> = BTreeMap::new();
+        for (into, row) in SocketRow::all(&self.rows) {
             let socket = &self.rows[row];
             for packet in &socket.queue {
                 uses.held_bytes += memory::packet_bytes(packet);
@@ -296,7 +299,7 @@ impl Kernel {
                     must(right.is_live(&self.rows), "a description in a message is gone")?;
                     let id = right.own_id(&self.rows);
                     *uses.descriptions.entry(id).or_default() += 1;
-                    *flights.entry(id).or_default() += 1;
+                    *flights.entry((id, into)).or_default() += 1;
                 }
             }
             if let Some(more) = &socket.more {
@@ -304,8 +307,11 @@ impl Kernel {
                 uses.held_bytes +=
                     names + memory::OPTION_BYTES * (more.option_count() + more.groups.len() as u64);
                 uses.held_bytes += more.corked.as_deref().map_or(0, |corked| corked.held_bytes());
+                uses.held_bytes += more.errors.iter().map(QueuedError::held_bytes).sum::<u64>();
             }
             let lies = socket.queue.iter().map(|packet| u64::from(packet.cost_bytes)).sum::<u64>();
+            let errors = socket.more.iter().flat_map(|more| &more.errors);
+            let lies = lies + errors.map(|error| u64::from(error.cost_bytes)).sum::<u64>();
             let counts = socket.domain != AF_UNIX && !socket.is_stream();
             let right = socket.received_bytes == if counts { lies } else { 0 };
             must(right, "what lies in a socket is counted wrongly")?;
@@ -321,10 +327,7 @@ impl Kernel {
             let is_known = self.is_outside(row) == is_listed && (is_listed || !goes_out);
             must(is_known, "whose other end is outside is not known")?;
         }
-        let known = |(id, count): (&u64, &u32)| self.flights_of(*id) == *count;
-        let all = flights.values().map(|count| u64::from(*count)).sum::<u64>();
-        let counted = flights.iter().all(known) && all == self.flights.len();
-        must(counted, "descriptions in messages are counted wrongly")
+        must(self.counts_flights(&flights), "descriptions in messages are counted wrongly")
     }
 
     /// A connection has two ends; a datagram socket's peer has it for a peer, or lists it.

@@ -77,7 +77,7 @@ pub(crate) fn expired_result(on: &mut Waiting) -> Completed {
         | Waiting::Splice(_)
         | Waiting::Accept { .. } => Completed::Failed(Errno::EAGAIN),
         // What a read with VTIME has by then.
-        Waiting::TerminalRead(reading) => Completed::Done(Answer::data(reading.data.0.clone())),
+        Waiting::TerminalRead(reading) => Completed::Done(reading.clone().answer()),
         Waiting::Sleep { .. }
         | Waiting::Pause
         | Waiting::Parked(_)

@@ -235,9 +235,9 @@ pub(crate) fn packet_bytes(packet: &Packet) -> u64 {
 /// What travels with a packet, beside its sender's name and descriptors.
 const ATTACHED_BYTES: u64 = 128;
 
-/// Descriptors that travel with a packet: each with its place in the table of those in flight.
+/// Descriptors that travel with a packet: each with its places in the tables of those in flight.
 pub(crate) const fn rights_bytes(count: usize) -> u64 {
-    64 * count as u64
+    160 * count as u64
 }
 
 /// What the name of a socket takes, wherever it lies; that of an abstract one in the table too.

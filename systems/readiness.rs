@@ -175,7 +175,7 @@ impl Kernel {
                 self.watch_terminal(writing.description, (false, true), since, tid, enter);
             }
             Waiting::TerminalTurn { description, reads, .. } => {
-                self.watch_terminal(*description, (*reads, !*reads), since, tid, enter);
+                self.watch_turn(*description, *reads, since, tid, enter);
             }
             Waiting::Splice(splicing) => {
                 self.watch_all(&splicing.held().map(Some), since, tid, enter);
@@ -212,6 +212,14 @@ impl Kernel {
             | Waiting::Pause
             | Waiting::Signal { .. }
             | Waiting::Vfork { .. } => {}
+        }
+    }
+
+    /// Whose turn it is at a terminal, or that a pipe has room for what it gives.
+    fn watch_turn(&mut self, row: DescriptionRow, reads: bool, since: u64, tid: u32, enter: bool) {
+        match self.rows[row].terminal {
+            Some(_) => self.watch_terminal(row, (reads, !reads), since, tid, enter),
+            None => self.watch_description(row, since, tid, enter),
         }
     }
 

@@ -123,10 +123,10 @@ impl Kernel {
                 | Waiting::SocketRead { description, .. }
                 | Waiting::Accept { description, over: false, .. }
                 | Waiting::EventRead { description }
-                | Waiting::EventWrite { description, .. }
-                | Waiting::Sendfile(Sending { to: description, .. }) => {
+                | Waiting::EventWrite { description, .. } => {
                     stand(self.queue_of(task, *description));
                 }
+                Waiting::Sendfile(Sending { to, .. }) => self.queues_of_ends(task, &[*to], stand),
                 Waiting::SocketWrite { description, with, .. } => {
                     stand(self.queue_of(task, *description));
                     stand(with.as_deref().and_then(|with| self.room_of(with.at?)));
@@ -136,15 +136,12 @@ impl Kernel {
                     stand(self.room_of(*at));
                 }
                 Waiting::TerminalRead(reading) => stand(self.line_of(reading.description, true)),
-                Waiting::TerminalWrite(writing) => {
-                    stand(self.line_of(writing.description, false));
-                }
+                Waiting::TerminalWrite(writing) => stand(self.line_of(writing.description, false)),
                 Waiting::TerminalTurn { description, reads, .. } => {
                     stand(self.line_of(*description, *reads));
+                    stand(self.queue_of(task, *description));
                 }
-                Waiting::Splice(splicing) => {
-                    splicing.held().into_iter().for_each(|row| stand(self.queue_of(task, row)));
-                }
+                Waiting::Splice(splicing) => self.queues_of_ends(task, &splicing.held(), stand),
                 Waiting::Poll { held, .. } | Waiting::Select { held, .. } => {
                     self.queues_of_all(task, held).into_iter().for_each(stand);
                 }
@@ -179,6 +176,17 @@ impl Kernel {
         wanted.sort_unstable();
         found.sort_unstable();
         must(wanted == found, "the queues hold other calls than those that wait")
+    }
+
+    /// The queues of what a call moves bytes between.
+    fn queues_of_ends(
+        &self,
+        task: &Task,
+        ends: &[DescriptionRow],
+        stand: impl FnMut(Option<Queue>),
+    ) {
+        let ends: Vec<Option<DescriptionRow>> = ends.iter().copied().map(Some).collect();
+        self.queues_of_all(task, &ends).into_iter().for_each(stand);
     }
 
     /// The queues of descriptions that are polled.

@@ -148,6 +148,10 @@ impl Kernel {
                 }
             }
             Waiting::TerminalRead(reading) => {
+                if let Some(onward) = &reading.onward {
+                    self.hand_onward(onward, &reading.data.0);
+                    self.release(onward.pipe);
+                }
                 self.unlock_terminal(reading.description, true);
                 self.release(reading.description);
             }

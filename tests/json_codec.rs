@@ -494,6 +494,7 @@ fn received() -> impl Strategy<Value = Received> {
             flags: None,
             fds,
             cred: cred.map(|[pid, uid, gid]| Ucred { pid, uid, gid }),
+            error: None,
         },
     )
 }

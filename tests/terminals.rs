@@ -25,6 +25,8 @@ mod jobs;
 mod random;
 #[path = "terminals/scenes.rs"]
 mod scenes;
+#[path = "terminals/splices.rs"]
+mod splices;
 
 use beside::{Program, lasting_difference};
 use host::Host;

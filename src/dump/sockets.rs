@@ -3,8 +3,8 @@
 use tickernel_systems::abi::Address;
 use tickernel_systems::abi::flags::*;
 use tickernel_systems::abi::socket::{
-    MESSAGE_FLAGS, Message, OPTION_LEVELS, OptionValue, Received, SCM_CREDENTIALS, SCM_RIGHTS,
-    SOL_SOCKET, Ucred, option_names,
+    ExtendedError, IP_RECVERR, IPV6_RECVERR, MESSAGE_FLAGS, Message, OPTION_LEVELS, OptionValue,
+    Received, SCM_CREDENTIALS, SCM_RIGHTS, SOL_IP, SOL_IPV6, SOL_SOCKET, Ucred, option_names,
 };
 use tickernel_systems::event::{Call, Payload};
 
@@ -152,7 +152,7 @@ fn sent_message(
 ) -> String {
     let rights = fds.unwrap_or_default().iter().map(i64::to_string).collect();
     let body = format!("[{{iov_base={}, iov_len={}}}]", text(data), data.len());
-    message(&name(addr, ""), &body, &control(rights, cred), 0)
+    message(&name(addr, ""), &body, &control(rights, cred, None), 0)
 }
 
 fn received<'a>(args: &'a Args<'_>) -> Option<&'a Received> {
@@ -169,7 +169,12 @@ fn received_message(told: &Received, count: u64) -> String {
     };
     let body = format!("[{{iov_base={}, iov_len={count}}}]", text(&told.data.0));
     let rights = told.fds.iter().map(i32::to_string).collect();
-    message(&head, &body, &control(rights, told.cred), told.flags.unwrap_or(0))
+    message(
+        &head,
+        &body,
+        &control(rights, told.cred, told.error.as_deref()),
+        told.flags.unwrap_or(0),
+    )
 }
 
 fn optional_address(address: Option<&Address>) -> (String, u64) {
@@ -187,25 +192,33 @@ fn message(name: &str, body: &str, control: &str, bits: u32) -> String {
 }
 
 /// `msg_control=[…], msg_controllen=…, `: lengths are those of cmsg(3).
-fn control(rights: Vec<String>, cred: Option<Ucred>) -> String {
+fn control(rights: Vec<String>, cred: Option<Ucred>, error: Option<&ExtendedError>) -> String {
     const HEAD: usize = 16;
     let mut parts = Vec::new();
     let mut length = 0;
-    let mut part = |kind: u32, data: String, bytes: usize| {
+    let mut part = |(level, kind): (u32, u32), data: String, bytes: usize| {
         let own = HEAD + bytes;
         length += own.next_multiple_of(8);
         parts.push(format!(
             "{{cmsg_len={own}, cmsg_level={}, cmsg_type={}, cmsg_data={data}}}",
-            choice(SOL_SOCKET, OPTION_LEVELS),
+            choice(level, OPTION_LEVELS),
             values::hex(u64::from(kind)),
         ));
     };
     if let Some(cred) = cred {
-        part(SCM_CREDENTIALS, structs::cred(cred), 12);
+        part((SOL_SOCKET, SCM_CREDENTIALS), structs::cred(cred), 12);
     }
     if !rights.is_empty() {
         let bytes = 4 * rights.len();
-        part(SCM_RIGHTS, list(rights.into_iter()), bytes);
+        part((SOL_SOCKET, SCM_RIGHTS), list(rights.into_iter()), bytes);
+    }
+    if let Some(error) = error {
+        let level = match error.offender {
+            Address::Inet6(..) => (SOL_IPV6, IPV6_RECVERR),
+            _ => (SOL_IP, IP_RECVERR),
+        };
+        let (data, bytes) = structs::extended_error(error);
+        part(level, data, bytes);
     }
     if parts.is_empty() {
         return "msg_controllen=0, ".to_owned();

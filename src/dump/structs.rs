@@ -11,7 +11,7 @@ use tickernel_systems::abi::flags::{
 use tickernel_systems::abi::signal::{
     CHILD_CODES, CLD_EXITED, POLL_CODES, SI_CODES, SI_KERNEL, SI_QUEUE, SI_TIMER, SIG_DFL, SIG_IGN,
 };
-use tickernel_systems::abi::socket::{OptionValue, Ucred};
+use tickernel_systems::abi::socket::{ExtendedError, OptionValue, Ucred};
 use tickernel_systems::abi::{
     Address, AltStack, Dirent, EpollEvent, FileOwner, Flock, Interface, InterfaceValue, Itimer,
     Rlimit, SigAction, SigEvent, SigInfo, Signal, Stat, Statfs, Termios, Termios2, Timespec,
@@ -310,6 +310,17 @@ pub(super) fn alt_stack(stack: AltStack) -> String {
     let sp = if stack.sp == 0 { "NULL".to_owned() } else { hex(stack.sp) };
     let flags = flags(stack.flags, SS_FLAGS);
     format!("{{ss_sp={sp}, ss_flags={flags}, ss_size={}}}", stack.size)
+}
+
+/// `struct sock_extended_err` (ip(7)) with its offender, and how long it is.
+pub(super) fn extended_error(error: &ExtendedError) -> (String, usize) {
+    let ExtendedError { errno, origin, kind, code, info, data, offender } = error;
+    let (offender, length) = address(offender);
+    let text = format!(
+        "{{ee_errno={errno}, ee_origin={origin}, ee_type={kind}, ee_code={code}, ee_info={info}, \
+         ee_data={data}, offender={offender}}}"
+    );
+    (text, 16 + length as usize)
 }
 
 /// An address of a socket, and its length in memory.

@@ -8,7 +8,9 @@ use super::{JsonError, Object};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tickernel_systems::abi::flags::{ADDRESS_FAMILIES, AF_INET, AF_INET6, AF_UNIX, SS_FLAGS};
-use tickernel_systems::abi::socket::{Got, MESSAGE_FLAGS, Message, OptionValue, Received, Ucred};
+use tickernel_systems::abi::socket::{
+    ExtendedError, Got, MESSAGE_FLAGS, Message, OptionValue, Received, Ucred,
+};
 use tickernel_systems::abi::{Address, AltStack};
 use tickernel_systems::wire::Bytes;
 
@@ -180,6 +182,31 @@ pub(super) fn put_received(
     if let Some(cred) = received.cred {
         put("cred", show_cred(cred));
     }
+    if let Some(error) = &received.error {
+        put("sock_extended_err", show_error(error));
+    }
+}
+
+/// `struct sock_extended_err` (ip(7)) with its offender.
+fn show_error(error: &ExtendedError) -> Value {
+    json!({"ee_errno": error.errno, "ee_origin": error.origin, "ee_type": error.kind,
+        "ee_code": error.code, "ee_info": error.info, "ee_data": error.data,
+        "offender": show_address(&error.offender)})
+}
+
+fn read_error(value: &Value) -> Result<ExtendedError, JsonError> {
+    const OF: &str = "sock_extended_err";
+    let wrong = || JsonError::wrong(OF, "the answer", "a structure");
+    let fields = Fields::over(value.as_object().ok_or_else(wrong)?, OF);
+    Ok(ExtendedError {
+        errno: fields.number("ee_errno")?,
+        origin: fields.number("ee_origin")?,
+        kind: fields.number("ee_type")?,
+        code: fields.number("ee_code")?,
+        info: fields.or_zero("ee_info")?,
+        data: fields.or_zero("ee_data")?,
+        offender: read_address(value.get("offender").ok_or_else(wrong)?, "offender")?,
+    })
 }
 
 /// The same back; `get` finds a field of the answer.
@@ -198,6 +225,7 @@ pub(super) fn read_received<'o>(
         flags: get("flags").map(flags).transpose()?,
         fds: get("fds").map(|value| read_numbers(value, "fds")).transpose()?.unwrap_or_default(),
         cred: get("cred").map(|value| read_cred(value, "cred")).transpose()?,
+        error: get("sock_extended_err").map(read_error).transpose()?.map(Box::new),
     })
 }
 

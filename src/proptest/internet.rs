@@ -93,14 +93,7 @@ impl Lowering<'_> {
             Action::NetSendfile => self.sendfile_socket(&[Kind::Net, Kind::Net6]),
             Action::NetGroup => self.net_group(fd),
             Action::NetReceiveMany => self.receive_many(fd),
-            Action::NetReceive => {
-                let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);
-                if call == "read" {
-                    return json!({"call": "read", "fd": fd, "count": self.pick(1, &LENGTHS)});
-                }
-                json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS),
-                    "flags": self.net_flags(2)})
-            }
+            Action::NetReceive => self.net_receive(fd),
             Action::NetShutdown => {
                 let how = ["SHUT_WR", "SHUT_RD", "SHUT_RDWR", "3"];
                 json!({"call": "shutdown", "sockfd": fd, "how": self.pick(1, &how)})
@@ -142,7 +135,25 @@ impl Lowering<'_> {
             "optval": value})
     }
 
+    /// What datagrams have of their own.
+    fn datagram_option(&self, fd: i64) -> Value {
+        let (level, option) = self.pick(
+            1,
+            &[
+                ("IPPROTO_IP", "IP_RECVERR"),
+                ("IPPROTO_IPV6", "IPV6_RECVERR"),
+                ("IPPROTO_UDP", "UDP_CORK"),
+                ("SOL_SOCKET", "SO_PEEK_OFF"),
+            ],
+        );
+        json!({"call": "setsockopt", "sockfd": fd, "level": level, "optname": option,
+            "optval": self.pick(2, &[1, 0, 1, 5])})
+    }
+
     fn net_set_option(&self, fd: i64) -> Value {
+        if self.choices[3] % 6 == 1 {
+            return self.datagram_option(fd);
+        }
         if self.choices[3].is_multiple_of(6) {
             return json!({"call": "setsockopt", "sockfd": fd, "level": "SOL_SOCKET",
                 "optname": "SO_LINGER", "optval": {"onoff": self.pick(1, &[1, 0]), "linger": 0}});
@@ -150,6 +161,16 @@ impl Lowering<'_> {
         let (level, option) = self.pick(1, &OPTIONS);
         json!({"call": "setsockopt", "sockfd": fd, "level": level, "optname": option,
             "optval": self.pick(2, &[1, 0, 5, -1, 100])})
+    }
+
+    fn net_receive(&self, fd: i64) -> Value {
+        let call = self.pick(3, &["recvfrom", "recvmsg", "read", "recvfrom"]);
+        if call == "read" {
+            return json!({"call": "read", "fd": fd, "count": self.pick(1, &LENGTHS)});
+        }
+        let flags = self.net_flags(2);
+        let flags = if self.choices[0] % 4 == 3 { "MSG_ERRQUEUE" } else { flags };
+        json!({"call": call, "sockfd": fd, "count": self.pick(1, &LENGTHS), "flags": flags})
     }
 
     fn net_send(&self, fd: i64) -> Value {

@@ -117,6 +117,11 @@ impl Lowering<'_> {
         from[usize::from(self.choices[choice]) % from.len()]
     }
 
+    /// Whether the speaker has changed its ids.
+    pub(super) fn is_other_user(&self) -> bool {
+        self.player.known.get(&self.pid).is_some_and(|known| known.other_user)
+    }
+
     /// A descriptor: mostly an open one of the wanted kind, sometimes any, seldom none.
     pub(super) fn fd(&self, choice: usize, wanted: &[Kind]) -> i64 {
         let byte = self.choices[choice];

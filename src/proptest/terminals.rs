@@ -209,6 +209,9 @@ impl Lowering<'_> {
                 json!({"call": "write", "fd": self.master(0), "data": keys})
             }
             Action::Print => {
+                if self.choices[3] > 200 {
+                    return self.splice_terminal(&[Kind::Reader], &[Kind::Slave, Kind::Master]);
+                }
                 let output = OUTPUT[usize::from(self.choices[1]) % OUTPUT.len()];
                 json!({"call": self.pick(2, &["write", "writev"]), "fd": self.slave(0),
                     "data": output})
@@ -219,6 +222,9 @@ impl Lowering<'_> {
                     let events = self.pick(1, &["POLLIN|POLLOUT|POLLPRI", "POLLIN", "POLLOUT"]);
                     return json!({"call": "poll", "fds": [{"fd": fd, "events": events}],
                         "timeout": 0});
+                }
+                if self.choices[3] > 200 {
+                    return self.splice_terminal(&[Kind::Slave, Kind::Master], &[Kind::Writer]);
                 }
                 json!({"call": "read", "fd": fd, "count": self.pick(1, &COUNTS)})
             }
@@ -245,6 +251,22 @@ impl Lowering<'_> {
             }
             _ => self.control(),
         }
+    }
+
+    /// Between a pipe and a terminal.
+    fn splice_terminal(&self, from: &[Kind], to: &[Kind]) -> Value {
+        let (input, output) = (self.fd(0, from), self.fd(1, to));
+        // What lies in a pipe would change with the file that it came from.
+        let input = match self.kind_of(input) {
+            Some(Kind::File | Kind::Memory) => -1,
+            _ => input,
+        };
+        let len = self.pick(2, &COUNTS);
+        if self.choices[3] > 240 {
+            return json!({"call": "sendfile", "out_fd": output, "in_fd": input, "count": len});
+        }
+        json!({"call": "splice", "fd_in": input, "fd_out": output, "len": len,
+            "flags": self.splice_flags()})
     }
 
     fn master(&self, choice: usize) -> i64 {
@@ -324,6 +346,9 @@ impl Lowering<'_> {
             12 => request("TCSBRK", small.into()),
             13 => request("FIONBIO", i32::from(small != 0).into()),
             14 => request("TIOCSIG", self.pick(3, &[2, 3, 20, 15, 0, 300]).into()),
+            // Who else may type is a setting of the machine (`dev.tty.legacy_tiocsti`, proc(5)):
+            // with 1 whoever has the terminal for his own, and others get EPERM instead of EIO.
+            _ if self.is_other_user() => json!({"call": "ioctl", "fd": fd, "request": "TIOCOUTQ"}),
             _ => request("TIOCSTI", self.pick(3, &[b'a', 3, b'\n', 4]).into()),
         }
     }

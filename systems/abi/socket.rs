@@ -4,7 +4,8 @@
 use super::Address;
 use super::flags::{Names, constants};
 use crate::components::inet::as_ipv4;
-use crate::wire::Bytes;
+use crate::wire::{Bytes, Wire, WireError, WireReader};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 constants! {
@@ -227,9 +228,54 @@ pub struct Received {
     pub fds: Vec<i32>,
     /// `SCM_CREDENTIALS`.
     pub cred: Option<Ucred>,
+    /// `IP_RECVERR`, `IPV6_RECVERR`; it is there with `MSG_ERRQUEUE` in the flags only.
+    pub error: Option<Box<ExtendedError>>,
 }
 
-crate::wire_struct!(Received { data, addr, flags, fds, cred });
+impl<'a> Wire<'a> for Received {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.data.put(out);
+        self.addr.put(out);
+        self.flags.put(out);
+        self.fds.put(out);
+        self.cred.put(out);
+        if has_error(self.flags) {
+            self.error.as_deref().cloned().unwrap_or_default().put(out);
+        }
+    }
+
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let (data, addr, flags) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
+        let (fds, cred) = (Wire::get(from)?, Wire::get(from)?);
+        let error = if has_error(flags) { Some(Box::new(Wire::get(from)?)) } else { None };
+        Ok(Self { data, addr, flags, fds, cred, error })
+    }
+}
+
+fn has_error(flags: Option<u32>) -> bool {
+    flags.is_some_and(|flags| flags & MSG_ERRQUEUE != 0)
+}
+
+/// `struct sock_extended_err` (ip(7), "IP_RECVERR"), and who sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ExtendedError {
+    /// `ee_errno`.
+    pub errno: u32,
+    /// `ee_origin`: 2 is `SO_EE_ORIGIN_ICMP`, 3 is `SO_EE_ORIGIN_ICMP6`.
+    pub origin: u8,
+    /// `ee_type`.
+    pub kind: u8,
+    /// `ee_code`.
+    pub code: u8,
+    /// `ee_info`.
+    pub info: u32,
+    /// `ee_data`.
+    pub data: u32,
+    /// `SO_EE_OFFENDER`.
+    pub offender: Address,
+}
+
+crate::wire_struct!(ExtendedError { errno, origin, kind, code, info, data, offender });
 
 /// One message of sendmmsg(2).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -157,6 +157,7 @@ impl Kernel {
             return Err(Errno::EADDRINUSE);
         }
         self.set_port(socket, at);
+        self.note_bound(socket);
         Ok(())
     }
 
@@ -214,7 +215,22 @@ impl Kernel {
         let kept = |kept: &KeptPort| {
             overlap((at.host, alone), (kept.host, false)) && !(reuse && kept.reuse)
         };
-        taken || ports == Ports::Tcp && self.sockets.kept(at.port, self.now_ns).any(kept)
+        taken && !self.joins(socket, at)
+            || ports == Ports::Tcp && self.sockets.kept(at.port, self.now_ns).any(kept)
+    }
+
+    /// Whether who took this port of tcp(7) last shared it, on the same host: then who shares it
+    /// too is let in whatever anybody says by now (`fastreuseport` of Linux 6.18's buckets). Who
+    /// was made last is taken for him, and who has left is forgotten.
+    fn joins(&self, socket: SocketRow, at: Endpoint) -> bool {
+        if !(self.rows[socket].is_stream() && self.shares(socket, SO_REUSEPORT)) {
+            return false;
+        }
+        let others = self.sockets.at(Ports::Tcp, at.port).filter(|other| *other != socket);
+        others.last().is_some_and(|last| {
+            let is_like = self.endpoint(last).host == at.host;
+            is_like && self.is_bound_shared(last) && self.rows[last].uid == self.rows[socket].uid
+        })
     }
 
     fn shares(&self, socket: SocketRow, option: u32) -> bool {

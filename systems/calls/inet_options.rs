@@ -199,6 +199,7 @@ impl Kernel {
             Form::Natural => return Err(Errno::EINVAL),
         };
         self.keep_option(socket, level, name, value);
+        self.drop_unwanted_errors(socket, (level, name, value));
         Ok(())
     }
 

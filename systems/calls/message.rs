@@ -334,8 +334,10 @@ impl Kernel {
     pub(super) fn check_receive(&self, socket: SocketRow, flags: u32) -> Result<(), Errno> {
         match self.rows[socket].domain {
             AF_UNIX => self.check_receive_unix(socket, flags),
-            // Errors do not lie in a queue here: there is never one in it.
-            AF_INET | AF_INET6 if flags & MSG_ERRQUEUE != 0 => Err(Errno::EAGAIN),
+            // Nobody waits for an error.
+            AF_INET | AF_INET6 if flags & MSG_ERRQUEUE != 0 && !self.has_errors(socket) => {
+                Err(Errno::EAGAIN)
+            }
             AF_INET | AF_INET6 => Ok(()),
             _ => Err(Errno::EOPNOTSUPP),
         }
@@ -371,11 +373,13 @@ impl Kernel {
             data.extend_from_slice(&taken.bytes);
         }
         let mut value = (data.len() as u64).max(taken.is_urgent.into());
-        if let Some(whole) = taken.cut_from {
+        if taken.cut_from.is_some() {
             flags |= MSG_TRUNC;
-            if receiving.flags & MSG_TRUNC != 0 {
-                value = whole;
-            }
+        }
+        if let Some(whole) = taken.cut_from.or(taken.whole)
+            && receiving.flags & MSG_TRUNC != 0
+        {
+            value = whole;
         }
         let is_message = receiving.form == Form::Message;
         let mut fds = Vec::new();
@@ -394,6 +398,7 @@ impl Kernel {
             flags: is_message.then_some(flags),
             fds,
             cred: taken.cred.filter(|_| is_message),
+            error: taken.error.filter(|_| is_message),
         };
         receiving.answer(value as i64, received)
     }

@@ -1,20 +1,19 @@
 //! Descriptors that travel in messages (unix(7), `SCM_RIGHTS`): who holds them meanwhile, and what
 //! becomes of those that nobody can receive any more.
 //!
-//! Owns the counts of descriptions in flight. Sockets that only lie in each other's queues are
-//! found when the last descriptor of one is closed: they and what leads to them are walked, and
-//! nothing else. What a queue loses is closed at the end of the tick (`settle`), one after the
-//! other, so that a chain of sockets in sockets takes no stack.
+//! Owns the counts of descriptions in flight, and where they lie. What a queue loses is closed at
+//! the end of the tick (`settle`), one after the other, so that a chain of sockets in sockets takes
+//! no stack. Sockets that only lie in each other's queues are found by `unreachable.rs`.
 
 use crate::abi::Errno;
 use crate::abi::credentials::{CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
-use crate::abi::flags::{AF_UNIX, RLIMIT_NOFILE};
+use crate::abi::flags::RLIMIT_NOFILE;
 use crate::abi::socket::Ucred;
 use crate::components::Target;
 use crate::components::socket::Packet;
 use crate::kernel::Kernel;
 use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Most descriptors in a message.
@@ -24,20 +23,27 @@ const SCM_MAX_FD: usize = 253;
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     /// How often each is in flight, by own id.
-    count: BTreeMap<u64, (DescriptionRow, u32)>,
+    pub(super) count: BTreeMap<u64, (DescriptionRow, u32)>,
+    /// In which sockets' queues, and how often: by own ids of description and socket.
+    pub(super) lies: BTreeMap<(u64, u64), (SocketRow, u32)>,
+    /// Descriptions of sockets in flight, by own id of the socket.
+    pub(super) carriers: BTreeMap<u64, u64>,
     /// How many that are. (Linux counts them by user.)
     all: u64,
     /// What queues lost this tick.
     loose: Vec<DescriptionRow>,
-    /// A socket in flight has lost a descriptor: it may be in flight only.
-    is_suspect: bool,
+    /// Sockets in flight of which no descriptor may be left, by own id of the description.
+    pub(super) suspects: Vec<u64>,
+    /// One was sent to a socket that was in flight itself: without that there is no circle
+    /// (`unix_graph_maybe_cyclic` of Linux 6.18). Forgotten when none is in flight.
+    pub(super) may_circle: bool,
 }
 
 impl Flights {
     /// Whether the tick must end with a look at them.
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        !self.loose.is_empty() || self.is_suspect
+        !self.loose.is_empty() || !self.suspects.is_empty()
     }
 
     /// How often descriptions are in flight.
@@ -88,33 +94,57 @@ impl Kernel {
         if is_there { Ok(()) } else { Err(Errno::ESRCH) }
     }
 
-    /// Descriptions that a call held go into a packet.
-    pub(super) fn launch(&mut self, rights: &[DescriptionRow]) {
+    /// Descriptions that a call held go into a packet of a socket's queue.
+    pub(super) fn launch(&mut self, into: SocketRow, rights: &[DescriptionRow]) {
+        let into_id = into.own_id(&self.rows);
         for row in rights {
             let id = row.own_id(&self.rows);
-            self.flights.count.entry(id).or_insert((*row, 0)).1 += 1;
+            let count = &mut self.flights.count.entry(id).or_insert((*row, 0)).1;
+            *count += 1;
+            let is_alone = self.rows[*row].refs == *count;
             self.flights.all += 1;
+            self.flights.lies.entry((id, into_id)).or_insert((into, 0)).1 += 1;
+            if let Target::Socket(socket) = self.rows[*row].target {
+                self.flights.carriers.insert(socket.own_id(&self.rows), id);
+                if is_alone {
+                    self.flights.suspects.push(id);
+                }
+            }
+        }
+        if !rights.is_empty() && self.carrier_of(into).is_some() {
+            self.flights.may_circle = true;
         }
     }
 
     /// They leave it again, and the caller holds them.
-    pub(super) fn land(&mut self, rights: &[DescriptionRow]) {
+    pub(super) fn land(&mut self, from: SocketRow, rights: &[DescriptionRow]) {
+        let from_id = from.own_id(&self.rows);
         for row in rights {
             let id = row.own_id(&self.rows);
-            if let Some(entry) = self.flights.count.get_mut(&id) {
-                entry.1 -= 1;
-                self.flights.all -= 1;
-                if entry.1 == 0 {
-                    self.flights.count.remove(&id);
+            let flights = &mut self.flights;
+            let Some(entry) = flights.count.get_mut(&id) else { continue };
+            entry.1 -= 1;
+            flights.all -= 1;
+            if entry.1 == 0 {
+                flights.count.remove(&id);
+                if let Target::Socket(socket) = self.rows[*row].target {
+                    flights.carriers.remove(&socket.own_id(&self.rows));
+                }
+            }
+            if let Some(lies) = flights.lies.get_mut(&(id, from_id)) {
+                lies.1 -= 1;
+                if lies.1 == 0 {
+                    flights.lies.remove(&(id, from_id));
                 }
             }
         }
+        self.flights.may_circle &= self.flights.all > 0;
     }
 
-    /// A packet is lost with what travels with it.
-    pub(super) fn lose(&mut self, packet: Packet) {
+    /// A packet of a socket is lost with what travels with it.
+    pub(super) fn lose(&mut self, from: SocketRow, packet: Packet) {
         let Some(with) = packet.with else { return };
-        self.land(&with.rights);
+        self.land(from, &with.rights);
         self.flights.loose.extend(with.rights);
     }
 
@@ -130,7 +160,10 @@ impl Kernel {
     #[inline]
     pub(crate) fn suspect(&mut self, row: DescriptionRow) {
         if self.flights.all > 0 && matches!(self.rows[row].target, Target::Socket(_)) {
-            self.flights.is_suspect = true;
+            let id = row.own_id(&self.rows);
+            if self.flights_of(id) == self.rows[row].refs {
+                self.flights.suspects.push(id);
+            }
         }
     }
 
@@ -140,72 +173,11 @@ impl Kernel {
             while let Some(row) = self.flights.loose.pop() {
                 self.release(row);
             }
-            if core::mem::take(&mut self.flights.is_suspect) {
-                self.collect_unreachable();
+            let suspects = core::mem::take(&mut self.flights.suspects);
+            if self.flights.may_circle {
+                self.collect_unreachable(&suspects);
             }
         }
-    }
-
-    /// Takes the packets out of sockets that are in flight only, and only in each other's queues.
-    fn collect_unreachable(&mut self) {
-        let mut inside = self.in_flight_only();
-        let mut reached: Vec<u64> = Vec::new();
-        // How often each lies in a queue of one of them.
-        let mut within: BTreeMap<u64, u32> = BTreeMap::new();
-        for id in &inside {
-            for child in self.carried_by(*id) {
-                *within.entry(child).or_default() += 1;
-            }
-        }
-        for id in &inside {
-            let all = self.flights.count.get(id).map_or(0, |entry| entry.1);
-            if within.get(id).copied().unwrap_or(0) < all {
-                reached.push(*id);
-            }
-        }
-        while let Some(id) = reached.pop() {
-            if inside.remove(&id) {
-                reached.extend(self.carried_by(id));
-            }
-        }
-        for id in inside {
-            for socket in self.queues_of(id) {
-                // Nothing is left unread then.
-                self.drop_queue(socket);
-            }
-        }
-    }
-
-    /// Sockets of unix(7) of which every reference is in a message.
-    fn in_flight_only(&self) -> BTreeSet<u64> {
-        let only = |(id, (row, count)): (&u64, &(DescriptionRow, u32))| {
-            let description = &self.rows[*row];
-            let is_unix = matches!(description.target,
-                Target::Socket(socket) if self.rows[socket].domain == AF_UNIX);
-            (is_unix && description.refs == *count).then_some(*id)
-        };
-        self.flights.count.iter().filter_map(only).collect()
-    }
-
-    /// The sockets whose queues end with this description: its own, and connections that wait.
-    fn queues_of(&self, id: u64) -> Vec<SocketRow> {
-        let row = self.flights.count.get(&id).map(|entry| entry.0);
-        let Some(Target::Socket(socket)) = row.map(|row| self.rows[row].target) else {
-            return Vec::new();
-        };
-        let pending = self.rows[socket].more.as_deref().map(|more| more.pending.iter().copied());
-        [socket].into_iter().chain(pending.into_iter().flatten()).collect()
-    }
-
-    /// Descriptions in the queues of a socket in flight, by own id, as often as they lie there.
-    fn carried_by(&self, id: u64) -> Vec<u64> {
-        let mut carried = Vec::new();
-        for socket in self.queues_of(id) {
-            let packets = self.rows[socket].queue.iter();
-            let rights = packets.flat_map(|packet| packet.rights().iter());
-            carried.extend(rights.map(|row| row.own_id(&self.rows)));
-        }
-        carried
     }
 
     /// Counts a packet's descriptions anew (a snapshot was read).
@@ -215,8 +187,25 @@ impl Kernel {
             let packets = self.rows[socket].queue.iter();
             let rights: Vec<DescriptionRow> =
                 packets.flat_map(|packet| packet.rights().iter().copied()).collect();
-            self.launch(&rights);
+            self.launch(socket, &rights);
         }
+    }
+
+    /// Whether descriptions are counted as they lie: how often, by own ids of them and of sockets.
+    pub(crate) fn counts_flights(&self, lies: &BTreeMap<(u64, u64), u32>) -> bool {
+        let mut count: BTreeMap<u64, u32> = BTreeMap::new();
+        lies.iter().for_each(|((id, _), often)| *count.entry(*id).or_default() += often);
+        let known = self.flights.lies.iter().map(|(key, (_, often))| (key, often));
+        let sockets = self.flights.count.values().filter_map(|(row, _)| {
+            let Target::Socket(socket) = self.rows[*row].target else { return None };
+            Some((socket.own_id(&self.rows), row.own_id(&self.rows)))
+        });
+        let carriers: BTreeMap<u64, u64> = sockets.collect();
+        let all = count.values().map(|often| u64::from(*often)).sum::<u64>();
+        known.eq(lies)
+            && count.iter().eq(self.flights.count.iter().map(|(id, (_, often))| (id, often)))
+            && carriers == self.flights.carriers
+            && all == self.flights.all
     }
 
     /// How often a description is in flight.

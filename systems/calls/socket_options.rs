@@ -172,6 +172,7 @@ impl Kernel {
             SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU | SO_BUSY_POLL | SO_BUF_LOCK
             | SO_MAX_PACING_RATE | SO_TIMESTAMPING => self.keep(socket, name, number),
             SO_BSDCOMPAT => {}
+            SO_REUSEPORT if self.is_tcp(socket) => self.set_reuse_port(socket, is_on),
             name if STAMPS.contains(&name) => {
                 STAMPS.iter().for_each(|stamp| self.keep(socket, *stamp, 0));
                 self.keep(socket, name, is_on);
@@ -203,6 +204,30 @@ impl Kernel {
 
     fn keep(&mut self, socket: SocketRow, name: u32, value: i64) {
         self.keep_option(socket, SOL_SOCKET, name, value);
+    }
+
+    /// `SO_REUSEPORT` of tcp(7): as it was when the port was taken is what who comes later finds.
+    fn set_reuse_port(&mut self, socket: SocketRow, value: i64) {
+        let before = self.rows[socket].option(SOL_SOCKET, SO_REUSEPORT).unwrap_or(0);
+        let is_kept = self.rows[socket].option(SOL_SOCKET, BOUND_SHARED).is_some();
+        if self.has_port(socket) && before != value && !is_kept {
+            self.keep(socket, BOUND_SHARED, before);
+        }
+        self.keep(socket, SO_REUSEPORT, value);
+    }
+
+    /// Whether it shared its port when it took it.
+    pub(super) fn is_bound_shared(&self, socket: SocketRow) -> bool {
+        let option = |name| self.rows[socket].option(SOL_SOCKET, name);
+        option(BOUND_SHARED).or(option(SO_REUSEPORT)) == Some(1)
+    }
+
+    /// A port is taken: what an option was when another one was does not count.
+    pub(super) fn note_bound(&mut self, socket: SocketRow) {
+        if self.rows[socket].option(SOL_SOCKET, BOUND_SHARED).is_some() {
+            let value = self.rows[socket].option(SOL_SOCKET, SO_REUSEPORT).unwrap_or(0);
+            self.keep(socket, BOUND_SHARED, value);
+        }
     }
 
     /// Remembers the value of an option.
@@ -409,6 +434,8 @@ impl Kernel {
 
 /// The place of `SO_LINGER`'s time among the options.
 pub(super) const LINGER_SECONDS: u32 = 1 << 16;
+/// The place of what `SO_REUSEPORT` was when a socket of tcp(7) took its port.
+const BOUND_SHARED: u32 = (1 << 16) + 1;
 const SETSOCKOPT: u32 = 54;
 const GETSOCKOPT: u32 = 55;
 

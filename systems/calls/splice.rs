@@ -1,17 +1,18 @@
 //! splice(2) and tee(2): pages go from one pipe to another, from a file into a pipe (as sendfile(2)
 //! puts them there, `calls/transfer.rs`), or from a pipe to a file; from and to sockets:
-//! `calls/splice_sockets.rs`.
+//! `calls/splice_sockets.rs`, terminals: `calls/splice_terminals.rs`.
 //!
 //! The order of the checks is Linux's, found by experiment on Linux 6.18. Not here: vmsplice(2), in
 //! which the guest's addresses say how many pages its bytes take.
 
 use super::io::MAX_RW_COUNT;
 use super::notices::Reason;
+use super::terminal_io::Onward;
 use super::transfer::{Sending, offsets, verify_area};
 use crate::abi::flags::*;
 use crate::abi::{Errno, Signal};
 use crate::components::{Object, Target, Waiting};
-use crate::event::Answer;
+use crate::event::{Answer, Call};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
 use crate::watchers::{READERS, WRITERS};
@@ -57,10 +58,6 @@ impl Kernel {
             return Err(Errno::EINVAL.into());
         }
         let (from, to) = (self.open_fd(task, input.0)?, self.open_fd(task, output.0)?);
-        // Linux can move pages from and to a terminal; here nothing does.
-        if [from, to].iter().any(|row| self.rows[*row].terminal.is_some()) {
-            return Err(Errno::EINVAL.into());
-        }
         let (from_pipe, to_pipe) = (self.pipe_behind(from), self.pipe_behind(to));
         // Each pipe loses RWF_NOWAIT as it is looked at.
         for (row, pipe, offset) in [(from, from_pipe, input.1), (to, to_pipe, output.1)] {
@@ -93,6 +90,18 @@ impl Kernel {
             }
         };
         let count = len.min(MAX_RW_COUNT);
+        if self.rows[from].terminal.is_some() {
+            let no = flags & SPLICE_F_NONBLOCK != 0 || self.rows[to].nonblocking();
+            let onward = Onward { pipe: to, fd: output.0, len: count, flags: Some(flags) };
+            return self.splice_from_terminal(task, (input.0, from), onward, no);
+        }
+        if let (Some(pipe), Some(side)) = (from_pipe, self.spliced_side(to)?)
+            && self.rows[pipe].bytes > 0
+        {
+            let (fd_in, fd_out, off_in, off_out) = (input.0, output.0, None, None);
+            let call = Call::Splice { fd_in, off_in, fd_out, off_out, len, flags };
+            self.splice_turn(task, side, &call)?;
+        }
         let splicing = Splicing { from, to, offset, count, keeps: false, moved: 0 };
         self.begin_splice(task, splicing, flags)
     }
@@ -130,7 +139,7 @@ impl Kernel {
         mut splicing: Splicing,
         flags: u32,
     ) -> CallResult {
-        if let Some(moved) = self.splice_once(task, &mut splicing)? {
+        if let Some(moved) = self.splice_once(task, &mut splicing, false)? {
             return Ok(spliced(self, splicing, moved));
         }
         // The descriptor of a file does not count: only pipes are waited for.
@@ -155,7 +164,7 @@ impl Kernel {
         task: TaskRow,
         splicing: &mut Splicing,
     ) -> Result<Option<Answer>, Errno> {
-        match self.splice_once(task, splicing) {
+        match self.splice_once(task, splicing, true) {
             Ok(moved) => Ok(moved.map(|moved| spliced(self, *splicing, moved))),
             Err(Stop::Fail(errno)) => Err(errno),
             Err(Stop::Block(_) | Stop::Ask(_) | Stop::Ended) => Ok(None),
@@ -172,13 +181,18 @@ impl Kernel {
     /// Where a file is read or written: EINVAL if it has no places and one is given.
     fn file_offset(&self, row: DescriptionRow, given: Option<i64>) -> Result<i64, Errno> {
         match (self.rows[row].target, given) {
+            (_, Some(_)) if self.rows[row].terminal.is_some() => Err(Errno::EINVAL),
             (Target::File(_) | Target::Object(Object::Pidfd(_)), Some(given)) => Ok(given),
             (_, Some(_)) => Err(Errno::EINVAL),
             (_, None) => Ok(self.rows[row].offset as i64),
         }
     }
 
-    fn splice_once(&mut self, task: TaskRow, splicing: &mut Splicing) -> Tried {
+    fn splice_once(&mut self, task: TaskRow, splicing: &mut Splicing, resumed: bool) -> Tried {
+        let side = self.rows[splicing.to].terminal;
+        if let (Some(pipe), Some(side)) = (self.pipe_behind(splicing.from), side) {
+            return self.splice_to_terminal(task, (pipe, side), splicing, resumed);
+        }
         let (from, to) = (self.socket_behind(splicing.from), self.socket_behind(splicing.to));
         if let (Some(pipe), Some(socket)) = (self.pipe_behind(splicing.from), to) {
             return self.splice_to_socket(task, pipe, socket, splicing);
@@ -319,7 +333,7 @@ impl Splicing {
 
 /// The bytes in front of a pipe.
 impl crate::components::Pipe {
-    fn front_bytes(&self, count: u64) -> Vec<u8> {
+    pub(super) fn front_bytes(&self, count: u64) -> Vec<u8> {
         let mut out = Vec::with_capacity(count.min(self.bytes) as usize);
         for segment in &self.segments {
             let part = segment.left().min(count - out.len() as u64) as usize;

@@ -41,7 +41,8 @@ impl Kernel {
             let asks = state.domain == AF_UNIX && state.is_stream();
             return !(asks && no || self.rows[splicing.from].nonblocking());
         }
-        if let (Some(pipe), Some(_)) = (self.pipe_behind(splicing.from), to) {
+        let takes = to.is_some() || self.rows[splicing.to].terminal.is_some();
+        if let (Some(pipe), true) = (self.pipe_behind(splicing.from), takes) {
             let is_empty = self.rows[pipe].bytes == 0;
             return if is_empty { !no } else { !self.rows[splicing.to].nonblocking() };
         }
@@ -162,7 +163,7 @@ impl Kernel {
         pieces
     }
 
-    fn put_buffers(&mut self, pipe: PipeRow, bytes: &[u8], pieces: &[u64]) {
+    pub(super) fn put_buffers(&mut self, pipe: PipeRow, bytes: &[u8], pieces: &[u64]) {
         let mut rest = bytes;
         for piece in pieces {
             let (part, behind) = rest.split_at((*piece as usize).min(rest.len()));
@@ -230,7 +231,7 @@ impl Kernel {
         data
     }
 
-    fn drop_front(&mut self, pipe: PipeRow, count: u64) {
+    pub(super) fn drop_front(&mut self, pipe: PipeRow, count: u64) {
         let (mut left, slots) = (count, self.rows[pipe].used_slots);
         while left > 0 {
             let Some(piece) = self.rows[pipe].piece(0, left) else { break };

@@ -36,7 +36,7 @@ impl Kernel {
         let cost_bytes = state.cost_bytes(length) as u32;
         let sender = SocketRef { row: Some(socket), id: state.id };
         let there = &self.rows[other];
-        let is_pending = there.more.as_deref().is_some_and(|more| more.is_pending);
+        let is_pending = there.more.as_deref().is_some_and(|more| more.listener.is_some());
         if there.shut & RCV_SHUTDOWN != 0 || there.passes_cred || is_pending {
             return None;
         }

@@ -198,7 +198,7 @@ impl Kernel {
         made.peer = peer;
         let more = made.more_mut();
         (more.name, more.remote, more.options) = (name, remote, options);
-        (more.link, more.is_pending, more.has_port) = (Link::Connected, true, true);
+        (more.link, more.listener, more.has_port) = (Link::Connected, Some(listener), true);
         more.is_accepted = true;
         let held = memory::OPTION_BYTES * more.option_count();
         self.hold_bytes(held);

@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 /// Bytes that a read takes before it looks at VMIN.
 pub(crate) const READ_PART_BYTES: u64 = 64;
 /// Bytes of one part of a write.
-const WRITE_PART_BYTES: u64 = 2048;
+pub(super) const WRITE_PART_BYTES: u64 = 2048;
 
 /// A read that waits, or is about to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,35 @@ pub(crate) struct Reading {
     pub(crate) time_ns: u64,
     /// It began in packet mode.
     pub(crate) packet: bool,
+    /// What it reads goes into a pipe.
+    pub(crate) onward: Option<Onward>,
+}
+
+/// Where a splice(2) or sendfile(2) puts what it reads from a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Onward {
+    /// The description of the pipe.
+    pub(crate) pipe: DescriptionRow,
+    /// Its number.
+    pub(crate) fd: i32,
+    /// How much was asked for: the pipe may have room for less.
+    pub(crate) len: u64,
+    /// Those of splice(2); `None` for sendfile(2).
+    pub(crate) flags: Option<u32>,
+}
+
+impl Onward {
+    /// The call, to be made again, that reads from a number.
+    pub(crate) fn call(&self, from: i32) -> Call<'static> {
+        let Self { fd, len, flags, .. } = *self;
+        match flags {
+            None => Call::Sendfile { out_fd: fd, in_fd: from, offset: None, count: len },
+            Some(flags) => {
+                let (off_in, off_out) = (None, None);
+                Call::Splice { fd_in: from, off_in, fd_out: fd, off_out, len, flags }
+            }
+        }
+    }
 }
 
 /// A write that waits, or is about to.
@@ -73,8 +102,20 @@ pub(crate) enum Written {
 impl Reading {
     /// The call, to be made again.
     pub(crate) fn call(&self) -> Call<'static> {
-        Call::Read { fd: self.fd, count: self.count }
+        read_call(self.fd, self.count, self.onward)
     }
+
+    /// The answer of one that is over. What goes into a pipe is put there when the call is left.
+    pub(crate) fn answer(&mut self) -> Answer {
+        match self.onward {
+            None => Answer::data(core::mem::take(&mut self.data.0)),
+            Some(_) => Answer::value(self.data.0.len() as i64),
+        }
+    }
+}
+
+fn read_call(fd: i32, count: u64, onward: Option<Onward>) -> Call<'static> {
+    onward.map_or(Call::Read { fd, count }, |onward| onward.call(fd))
 }
 
 impl Writing {
@@ -126,40 +167,65 @@ impl Kernel {
         side: Side,
         count: u64,
     ) -> CallResult {
-        let Side { terminal, end, .. } = side;
         if self.is_hung_up(side) {
             return Ok(Answer::data(Vec::new()));
         }
+        self.begin_terminal_read(task, (fd, row), side, count, None)
+    }
+
+    /// A read of an end that is not hung up, for its caller or into a pipe.
+    pub(super) fn begin_terminal_read(
+        &mut self,
+        task: TaskRow,
+        (fd, row): (i32, DescriptionRow),
+        side: Side,
+        count: u64,
+        onward: Option<Onward>,
+    ) -> CallResult {
+        let Side { terminal, end, .. } = side;
+        let call = read_call(fd, count, onward);
         if end == End::Slave {
             if self.rows[terminal].slave_failed {
                 return Err(Errno::EIO.into());
             }
             if self.check_turn(task, terminal, Signal::SIGTTIN)? == Turn::Again {
-                return Err(self.again_after_signal(&Call::Read { fd, count }));
+                return Err(self.again_after_signal(&call));
             }
         }
         let nonblock = self.rows[row].nonblocking();
         if self.rows[terminal].lines[end.at()].read_locked {
             return match nonblock {
                 true => Err(Errno::EAGAIN.into()),
-                false => Err(self.wait_for_lock(row, true, &Call::Read { fd, count })),
+                false => Err(self.wait_for_lock(row, true, &call)),
             };
         }
         let state = &self.rows[terminal];
         let mut reading = state.reading(row, end, (fd, count.min(self.max_bytes)));
+        reading.onward = onward;
         let mut deadline_ns = state.deadline_ns(end, self.now_ns);
         match self.try_terminal_read(&mut reading, &mut deadline_ns) {
-            Ok(true) => Ok(Answer::data(reading.data.0)),
+            Ok(true) => Ok(self.end_terminal_read(reading)),
             Ok(false) if !nonblock => {
                 self.rows[row].refs += 1;
+                if let Some(onward) = onward {
+                    self.rows[onward.pipe].refs += 1;
+                }
                 self.rows[terminal].lines[end.at()].read_locked = true;
                 let on = Waiting::TerminalRead(Box::new(reading));
                 Err(Stop::block(on, deadline_ns, Restart::WithFlag))
             }
             Ok(false) if reading.data.0.is_empty() => Err(Errno::EAGAIN.into()),
-            Ok(false) => Ok(Answer::data(reading.data.0)),
+            Ok(false) => Ok(self.end_terminal_read(reading)),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// One that did not have to wait.
+    fn end_terminal_read(&mut self, mut reading: Reading) -> Answer {
+        if let Some(onward) = reading.onward {
+            self.hand_onward(&onward, &reading.data.0);
+        }
+        reading.answer()
     }
 
     /// Takes what is there; whether the read is over.
@@ -330,8 +396,15 @@ impl Kernel {
         reading: &mut Reading,
         deadline_ns: &mut Option<u64>,
     ) -> Result<Option<Answer>, Errno> {
+        if let Some(onward) = &reading.onward {
+            let room = self.room_onward(onward);
+            if room <= reading.data.0.len() as u64 {
+                return Ok(None);
+            }
+            reading.count = room;
+        }
         let over = self.try_terminal_read(reading, deadline_ns)?;
-        Ok(over.then(|| Answer::data(core::mem::take(&mut reading.data.0))))
+        Ok(over.then(|| reading.answer()))
     }
 
     /// A write that waits tries again.
@@ -414,8 +487,11 @@ impl Kernel {
         self.after_terminal(terminal, happened);
     }
 
-    /// Whether the lock is free that a call waits for.
+    /// Whether the lock is free that a call waits for, or its pipe has room.
     pub(crate) fn is_unlocked(&self, row: DescriptionRow, reads: bool) -> bool {
+        if let Some(pipe) = self.pipe_behind(row) {
+            return self.rows[pipe].has_room() || self.rows[pipe].readers == 0;
+        }
         let Some(Side { terminal, end, .. }) = self.rows[row].terminal else { return true };
         let line = &self.rows[terminal].lines[end.at()];
         if reads { !line.read_locked } else { !line.write_locked }

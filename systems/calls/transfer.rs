@@ -5,12 +5,13 @@
 //! slot of its own, as far as there is room.
 
 use super::io::MAX_RW_COUNT;
+use super::terminal_io::Onward;
 use crate::abi::Errno;
 use crate::abi::Signal;
 use crate::abi::flags::*;
 use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
 use crate::components::{Object, Restart, Segment, Target, Waiting};
-use crate::event::{Answer, Payload};
+use crate::event::{Answer, Call, Payload};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
@@ -233,8 +234,9 @@ impl Kernel {
         if offset.is_some() && !is_file && !is_pidfd {
             return Err(Errno::ESPIPE.into());
         }
-        if self.rows[from].terminal.is_some() {
-            return Err(if offset.is_some() { Errno::ESPIPE } else { Errno::EINVAL }.into());
+        let reads_terminal = self.rows[from].terminal.is_some();
+        if reads_terminal && offset.is_some() {
+            return Err(Errno::ESPIPE.into());
         }
         let own = if is_file { self.rows[from].offset as i64 } else { 0 };
         let start = offset.unwrap_or(own);
@@ -244,10 +246,6 @@ impl Kernel {
         if !self.rows[to].writable() {
             return Err(Errno::EBADF.into());
         }
-        // To a terminal Linux can write so; here nothing does.
-        if self.rows[to].terminal.is_some() {
-            return Err(Errno::EINVAL.into());
-        }
         let largest = self.largest_of_target(from).min(self.largest_of_target(to));
         let at = start as u64;
         if at + count > largest && at >= largest {
@@ -255,18 +253,32 @@ impl Kernel {
         }
         let count = count.min(largest.saturating_sub(at));
         let sending = Sending { from, to, own_offset: offset.is_some(), at, count, sent: 0 };
+        let side = self.rows[to].terminal;
         match self.rows[to].target {
+            Target::Pipe(..) if reads_terminal => {
+                let no = self.rows[to].nonblocking();
+                let onward = Onward { pipe: to, fd: out_fd, len: count, flags: None };
+                self.splice_from_terminal(task, (in_fd, from), onward, no)
+            }
+            _ if reads_terminal => Err(Errno::EINVAL.into()),
+            Target::File(_) if side.is_some() => {
+                let call = Call::Sendfile { out_fd, in_fd, offset, count };
+                self.send(task, sending, Some(&call))
+            }
             // Of a socket splice(2) knows how to take pages.
             Target::Pipe(..) if self.socket_behind(from).is_some() => {
                 self.splice_for_sendfile(task, sending)
             }
             Target::Pipe(pipe, _) => self.send_to_pipe(task, pipe, sending),
-            Target::File(_) | Target::Socket(_) | Target::Object(_) => self.send(task, sending),
+            Target::File(_) | Target::Socket(_) | Target::Object(_) => {
+                self.send(task, sending, None)
+            }
         }
     }
 
-    /// sendfile(2) to anything but a pipe: part by part, until there is no more.
-    fn send(&mut self, task: TaskRow, sending: Sending) -> CallResult {
+    /// sendfile(2) to anything but a pipe: part by part, until there is no more. To a terminal the
+    /// call may have to be made again.
+    fn send(&mut self, task: TaskRow, sending: Sending, call: Option<&Call<'_>>) -> CallResult {
         let Sending { from, to, at, count, .. } = sending;
         let append = self.rows[to].flags & O_APPEND != 0;
         let place = match self.rows[from].target {
@@ -296,6 +308,18 @@ impl Kernel {
         self.source_accessed(from);
         if let Target::Socket(socket) = self.rows[to].target {
             return self.send_to_socket(task, socket, sending);
+        }
+        if let (Some(side), Some(call)) = (self.spliced_side(to)?, call) {
+            let mut sending = sending;
+            if self.looks_at_turn(side)
+                && !self.read_pages(task, place, at, count.min(1), 1)?.is_empty()
+            {
+                self.splice_turn(task, side, call)?;
+            }
+            if let Some(answer) = self.send_to_terminal(task, side, &mut sending, false)? {
+                return Ok(answer);
+            }
+            return Err(self.wait_to_move(from, to, Waiting::Sendfile(sending)));
         }
         let mut sent = 0;
         while sent < count {
@@ -458,7 +482,10 @@ impl Kernel {
         let tried = match self.rows[sending.to].target {
             Target::Pipe(pipe, _) => self.put_pages(task, pipe, *sending),
             Target::Socket(socket) => self.send_pages(task, socket, sending, true),
-            Target::File(_) | Target::Object(_) => return Err(Errno::EBADF),
+            Target::File(_) | Target::Object(_) => match self.rows[sending.to].terminal {
+                Some(side) => self.send_to_terminal(task, side, sending, true),
+                None => return Err(Errno::EBADF),
+            },
         };
         match tried {
             Ok(answer) => Ok(answer),

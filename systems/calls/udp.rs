@@ -34,7 +34,7 @@ pub(super) const fn headers_of(is_ipv4: bool) -> usize {
 }
 
 /// What IPv4 looks at first, and IPv6 not at all: urgent datagrams there are sent like others.
-fn check_ipv4(data: &[u8], flags: u32) -> Result<(), Errno> {
+pub(super) fn check_ipv4(data: &[u8], flags: u32) -> Result<(), Errno> {
     if data.len() > LENGTH_MAX {
         return Err(Errno::EMSGSIZE);
     }
@@ -64,6 +64,7 @@ impl Kernel {
         let (name, remote) = (self.shown(socket, at), self.shown(socket, to));
         let more = self.rows[socket].more_mut();
         (more.name, more.remote) = (name, remote);
+        self.turn_corked(socket, (to, own));
         self.leave_outside(socket);
         if self.reach(to.host) == Reach::Foreign || self.sockets.network.listens(Ports::Udp, to) {
             self.enter_outside(socket);
@@ -136,6 +137,7 @@ impl Kernel {
             check_ipv4(data, flags)?;
         }
         if self.has_corked(socket) {
+            self.check_corked(socket, data, flags, to)?;
             return self.add_corked(socket, data, flags);
         }
         // Of IPv6 no family is no address.
@@ -204,13 +206,7 @@ impl Kernel {
             None if self.sockets.network.listens(Ports::Udp, to) => {
                 self.datagram_out(socket, bytes, [from, to]);
             }
-            // Who is connected elsewhere is not told (udp(7), "Error handling").
-            None if self.remote_endpoint(socket) == Some(to) => {
-                self.rows[socket].error = Some(Errno::ECONNREFUSED);
-                self.socket_changed(socket);
-                self.tell_socket(socket, Reason::Error);
-            }
-            None => {}
+            None => self.datagram_refused(socket, bytes, to),
         }
     }
 
@@ -289,6 +285,9 @@ impl Kernel {
         waits: bool,
         receiving: &Receiving,
     ) -> Result<Option<Taken>, Errno> {
+        if receiving.flags & MSG_ERRQUEUE != 0 {
+            return Ok(self.take_error(socket, receiving.count.min(self.max_bytes)));
+        }
         let state = &mut self.rows[socket];
         state.error.take().map_or(Ok(()), Err)?;
         let is_over = state.shut & RCV_SHUTDOWN != 0;
@@ -318,7 +317,7 @@ impl Kernel {
             _ => whole,
         };
         self.move_peek_offset(socket, receiving.flags, moved);
-        Ok(Some(Taken { bytes, cut_from, from, ..Taken::default() }))
+        Ok(Some(Taken { bytes, cut_from, whole: Some(whole), from, ..Taken::default() }))
     }
 
     /// shutdown(2): of one that is not connected it says so, and shuts it.
@@ -332,6 +331,7 @@ impl Kernel {
     pub(super) fn end_udp(&mut self, socket: SocketRow) {
         self.leave_outside(socket);
         self.take_corked(socket);
+        self.drop_errors(socket);
         self.drop_queue(socket);
         self.leave_port(socket);
         self.forget_groups(socket);
@@ -351,7 +351,7 @@ impl Kernel {
         if !state.queue.is_empty() {
             events |= POLLIN | POLLRDNORM;
         }
-        if state.error.is_some() {
+        if state.error.is_some() || self.has_errors(socket) {
             events |= POLLERR;
         }
         events

@@ -1,11 +1,15 @@
 //! Datagrams that are gathered before they go (udp(7), `UDP_CORK`; send(2), `MSG_MORE`).
 //!
 //! The first part says to whom, whatever the others say; the first without `MSG_MORE`, or the end
-//! of `UDP_CORK`, sends all. What becomes too long is thrown away. The same of tcp(7) is not here:
-//! there it is a matter of 200 ms.
+//! of `UDP_CORK`, sends all. What becomes too long is thrown away. Over IPv4 a connect(2) meanwhile
+//! turns it to the new address (`cork.fl` of Linux 6.18 is what that looks up). The same of tcp(7)
+//! is not here: there a part of a segment is held back for 200 ms at most (`TCP_CORK`, found by
+//! experiment: a reader on the same host sees that), and whoever does not look at the clock gets
+//! the same bytes.
 
-use crate::abi::Errno;
-use crate::abi::socket::{MSG_MORE, SOL_UDP, UDP_CORK};
+use crate::abi::flags::{AF_INET, AF_UNSPEC};
+use crate::abi::socket::{IPV6_V6ONLY, MSG_MORE, SOL_IPV6, SOL_UDP, UDP_CORK};
+use crate::abi::{Address, Errno};
 use crate::components::inet::{Endpoint, Host, as_ipv4};
 use crate::components::socket::{Corked, More};
 use crate::kernel::Kernel;
@@ -18,7 +22,7 @@ impl Kernel {
         flags & MSG_MORE != 0 || self.rows[socket].more.as_deref().is_some_and(More::is_corked)
     }
 
-    pub(super) fn has_corked(&self, socket: SocketRow) -> bool {
+    pub(crate) fn has_corked(&self, socket: SocketRow) -> bool {
         self.rows[socket].more.as_deref().is_some_and(|more| more.corked.is_some())
     }
 
@@ -36,6 +40,52 @@ impl Kernel {
         self.hold_bytes(corked.held_bytes());
         self.rows[socket].more_mut().corked = Some(Box::new(corked));
         Ok(())
+    }
+
+    /// What is wrong with another part. To whom it goes is said already; only that it is of IPv4
+    /// while the datagram is not is looked at.
+    pub(super) fn check_corked(
+        &self,
+        socket: SocketRow,
+        data: &[u8],
+        flags: u32,
+        to: Option<&Address>,
+    ) -> Result<(), Errno> {
+        if self.rows[socket].domain == AF_INET {
+            return Ok(());
+        }
+        let more = self.rows[socket].more.as_deref();
+        let corked = more.and_then(|more| more.corked.as_deref());
+        let is_ipv4 = corked.is_some_and(|corked| as_ipv4(corked.to.host).is_some());
+        let says_ipv4 = match to {
+            Some(Address::Inet(..)) => true,
+            Some(Address::Inet6(host, _)) => as_ipv4(*host).is_some(),
+            Some(Address::Other(family)) if u32::from(*family) != AF_UNSPEC => {
+                return Err(Errno::EINVAL);
+            }
+            Some(Address::Unnamed | Address::Unix(_) | Address::Abstract(_)) => {
+                return Err(Errno::EINVAL);
+            }
+            None | Some(Address::Other(_)) => false,
+        };
+        if says_ipv4 && self.rows[socket].option(SOL_IPV6, IPV6_V6ONLY) == Some(1) {
+            return Err(Errno::ENETUNREACH);
+        }
+        if says_ipv4 || is_ipv4 {
+            super::udp::check_ipv4(data, flags)?;
+        }
+        if says_ipv4 && !is_ipv4 { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+
+    /// connect(2) while a datagram is gathered.
+    pub(super) fn turn_corked(&mut self, socket: SocketRow, (to, own): (Endpoint, Host)) {
+        let more = self.rows[socket].more.as_deref_mut();
+        if let Some(corked) = more.and_then(|more| more.corked.as_deref_mut())
+            && as_ipv4(corked.to.host).is_some()
+            && as_ipv4(to.host).is_some()
+        {
+            (corked.to, corked.own) = (to, own);
+        }
     }
 
     /// Another part; the datagram goes if that was the last.

@@ -120,7 +120,7 @@ impl Kernel {
             return Err(Errno::ENOBUFS);
         }
         self.hold_bytes(held);
-        self.launch(packet.rights());
+        self.launch(other, packet.rights());
         self.rows[socket].sent_bytes += u64::from(packet.cost_bytes);
         self.rows[other].queue.push_back(packet);
         if manner.is_urgent {
@@ -188,7 +188,7 @@ impl Kernel {
 
     /// Whether a connection has not been accepted: it is in nobody's hands.
     fn is_pending(&self, socket: SocketRow) -> bool {
-        self.rows[socket].more.as_deref().is_some_and(|more| more.is_pending)
+        self.rows[socket].more.as_deref().is_some_and(|more| more.listener.is_some())
     }
 
     /// Who a task is in messages.
@@ -406,7 +406,7 @@ impl Kernel {
         let with = self.rows[socket].queue.get_mut(at).and_then(|packet| packet.with.as_mut());
         let rights = with.map(|with| core::mem::take(&mut with.rights)).unwrap_or_default();
         self.unhold_bytes(memory::rights_bytes(rights.len()));
-        self.land(&rights);
+        self.land(socket, &rights);
         rights
     }
 
@@ -583,7 +583,7 @@ impl Kernel {
         for packet in core::mem::take(&mut self.rows[socket].queue) {
             self.unhold_bytes(memory::packet_bytes(&packet));
             self.give_room(&packet);
-            self.lose(packet);
+            self.lose(socket, packet);
         }
     }
 

@@ -117,7 +117,7 @@ impl Kernel {
         let made = &mut self.rows[new];
         (made.peer, made.peer_cred) = (Peer::At(socket), cred);
         let more = made.more_mut();
-        (more.name, more.is_borrowed, more.is_pending) = (name, true, true);
+        (more.name, more.is_borrowed, more.listener) = (name, true, Some(listener));
         let own = &mut self.rows[socket];
         (own.peer, own.peer_cred) = (Peer::At(new), lister);
         self.rows[listener].more_mut().pending.push_back(new);
@@ -314,7 +314,7 @@ impl Kernel {
         let (uid, gid) = (who.fsuid, who.fsgid);
         let made = &mut self.rows[new];
         (made.uid, made.gid) = (uid, gid);
-        made.more_mut().is_pending = false;
+        made.more_mut().listener = None;
         self.install(task, fd, description, flags & SOCK_CLOEXEC != 0);
         let address = self.remote_name(new);
         Ok(Some(Answer { value: i64::from(fd), payload: Payload::Address(Box::new(address)) }))

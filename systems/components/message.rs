@@ -1,6 +1,6 @@
 //! Messages on their way between a call and a socket (send(2), recv(2)): what a blocked call keeps.
 
-use crate::abi::socket::{Got, Message, Received, Ucred};
+use crate::abi::socket::{ExtendedError, Got, Message, Received, Ucred};
 use crate::abi::{Address, Errno};
 use crate::components::socket::SocketRef;
 use crate::event::{Answer, Payload};
@@ -101,6 +101,10 @@ pub struct Taken {
     pub bytes: Vec<u8>,
     /// The length of the whole packet, if it did not fit.
     pub cut_from: Option<u64>,
+    /// How long it was, if `MSG_TRUNC` asks for that though nothing was cut.
+    pub whole: Option<u64>,
+    /// What a message of the queue of errors tells.
+    pub error: Option<Box<ExtendedError>>,
     /// The name of the sender.
     pub from: Option<Address>,
     /// Who the sender says to be.

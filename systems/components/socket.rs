@@ -159,7 +159,7 @@ pub enum Link {
 
 crate::wire_enum!(Link { 0 Unconnected, 1 Connecting, 2 Connected, 3 Disconnecting });
 
-/// The memory of a datagram that is gathered, without its bytes.
+/// The memory of a datagram that is gathered or came back, without its bytes.
 const CORKED_BYTES: u64 = 128;
 
 /// A datagram of udp(7) that is not whole yet (`MSG_MORE`, `UDP_CORK`).
@@ -180,6 +180,24 @@ impl Corked {
     }
 }
 
+/// A datagram that came back (ip(7), `IP_RECVERR`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueuedError {
+    /// What came back of it.
+    pub bytes: Vec<u8>,
+    /// Where it went to.
+    pub to: Endpoint,
+    /// What it costs the buffer in which it lies.
+    pub cost_bytes: u32,
+}
+
+impl QueuedError {
+    /// The memory that it takes.
+    pub fn held_bytes(&self) -> u64 {
+        CORKED_BYTES + self.bytes.len() as u64
+    }
+}
+
 /// What a socket has that most do not.
 #[derive(Debug, Default)]
 pub struct More {
@@ -193,8 +211,8 @@ pub struct More {
     pub remote: Address,
     /// Whether it listens.
     pub state: State,
-    /// It is a connection that nobody has accepted.
-    pub is_pending: bool,
+    /// The listener that has it, while nobody has accepted it.
+    pub listener: Option<SocketRow>,
     /// Connections that nobody has accepted, oldest first.
     pub pending: VecDeque<SocketRow>,
     /// Who waits for room in its queue, or in that of its connections.
@@ -233,6 +251,8 @@ pub struct More {
     pub left_bytes: u32,
     /// The datagram that it gathers.
     pub corked: Option<Box<Corked>>,
+    /// Datagrams that came back, oldest first.
+    pub errors: VecDeque<QueuedError>,
 }
 
 impl More {

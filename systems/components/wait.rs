@@ -251,8 +251,7 @@ impl Waiting {
                 (writing.written > 0).then(|| Answer::value(writing.written as i64))
             }
             Waiting::TerminalRead(reading) => {
-                let bytes = core::mem::take(&mut reading.data.0);
-                (!bytes.is_empty()).then(|| Answer::data(bytes))
+                (!reading.data.0.is_empty()).then(|| reading.answer())
             }
             _ => None,
         }

@@ -670,7 +670,7 @@ fn get_waiting(from: From<'_, '_>, refs: &Refs) -> Result<Waiting, RestoreError>
         tag @ (18 | 20) => return get_splice(tag, from, refs),
         tag @ 61..=66 => return get_socket_waiting(tag, from, refs),
         81 => return super::waiting::get_epoll_wait(from, refs),
-        tag @ 41..=43 => return super::terminals::get_waiting(tag, from, refs),
+        tag @ 41..=44 => return super::terminals::get_waiting(tag, from, refs),
         15 => Waiting::Finished(Wire::get(from)?),
         16 => Waiting::EventRead { description: described(u64::get(from)?)? },
         17 => {

@@ -10,12 +10,15 @@ use crate::abi::socket::SOL_TCP;
 use crate::components::Waiting;
 use crate::components::inet::{Endpoint, Host};
 use crate::components::message::{Manner, Receiving};
-use crate::components::socket::{Attached, Corked, More, Packet, Peer, Socket, SocketRef, State};
+use crate::components::socket::{
+    Attached, Corked, More, Packet, Peer, QueuedError, Socket, SocketRef, State,
+};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{Encode, RowKind, Rows, SocketRow};
 use crate::wire::{Bytes, Wire, WireError, WireReader, put_varint};
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// Bit of a socket's encoded type that says that what it has had to do with others follows.
@@ -30,6 +33,8 @@ const IS_OUTSIDE: u8 = 32;
 const HAS_LEFT: u8 = 64;
 /// The same of a datagram that is gathered.
 const HAS_CORKED: u8 = 128;
+/// Datagrams came back to it.
+const HAS_ERRORS: u8 = 4;
 /// What stands among the options of a connection that was accepted: no option has this number.
 const ACCEPTED: [u32; 2] = [SOL_TCP, 1 << 16];
 /// Bit of a packet's that says that it is urgent.
@@ -79,13 +84,14 @@ fn put_packet(packet: &Packet, rows: &Rows, out: &mut Vec<u8>) {
 fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
     (more.name.clone(), more.remote.clone()).put(out);
     more.place.put(out);
-    [more.is_borrowed, more.is_pending].put(out);
+    [more.is_borrowed, more.listener.is_some()].put(out);
     let is_urgent = more.urgent.is_some() || more.has_urgent || more.passed_bytes > 0;
     let groups = if more.groups.is_empty() { 0 } else { HAS_GROUPS };
     let groups = groups | if is_urgent { HAS_URGENT } else { 0 };
     let groups = groups | if more.is_outside { IS_OUTSIDE } else { 0 };
     let groups = groups | if more.left_bytes > 0 { HAS_LEFT } else { 0 };
     let groups = groups | if more.corked.is_some() { HAS_CORKED } else { 0 };
+    let groups = groups | if more.errors.is_empty() { 0 } else { HAS_ERRORS };
     match more.state {
         State::Idle => out.push(groups),
         State::Listening { backlog } => (1 | groups, backlog).put(out),
@@ -118,12 +124,24 @@ fn put_more(more: &More, rows: &Rows, out: &mut Vec<u8>) {
         corked.bytes.as_slice().put(out);
         ([corked.to.host, corked.own], corked.to.port).put(out);
     }
+    if !more.errors.is_empty() {
+        (more.errors.len() as u64).put(out);
+        for error in &more.errors {
+            error.bytes.as_slice().put(out);
+            ((error.to.host, error.to.port), error.cost_bytes).put(out);
+        }
+    }
 }
+
+/// A snapshot that is wrong about who waits to be accepted.
+const STRANGE_LISTENER: &str = "a connection waits for no listener, or for two";
 
 /// To whom a socket's parts lead, by own ids.
 pub(super) struct Links {
     pub(super) row: SocketRow,
     peer: Option<u64>,
+    /// Nobody has accepted it.
+    is_pending: bool,
     pending: Vec<u64>,
     /// Of each packet: its descriptions.
     rights: Vec<Vec<u64>>,
@@ -138,6 +156,7 @@ impl Kernel {
         let [domain, kind, protocol, uid, gid] = Wire::get(from)?;
         let mut socket = Socket::unconnected(id, [domain, kind & !IS_USED, protocol], [uid, gid]);
         let (mut peer, mut pending, mut rights) = (None, Vec::new(), Vec::new());
+        let mut is_pending = false;
         if kind & IS_USED != 0 {
             let error = from.error("who a socket is connected to");
             match from.byte()? {
@@ -157,12 +176,28 @@ impl Kernel {
             ([socket.sent_bytes, socket.received_bytes], socket.sndbuf_bytes) = Wire::get(from)?;
             (socket.passes_cred, socket.peer_cred) = Wire::get(from)?;
             if bool::get(from)? {
-                let (more, embryos) = get_more(from)?;
+                let (more, embryos);
+                (more, is_pending, embryos) = get_more(from)?;
                 (socket.more, pending) = (Some(Box::new(more)), embryos);
             }
         }
         let row = SocketRow::spawn(&mut self.rows, id, socket);
-        Ok(Links { row, peer, pending, rights })
+        Ok(Links { row, peer, is_pending, pending, rights })
+    }
+
+    /// Tells connections that nobody has accepted who has them.
+    fn tie_pending(
+        &mut self,
+        listener: SocketRow,
+        pending: &VecDeque<SocketRow>,
+    ) -> Result<(), RestoreError> {
+        for embryo in pending {
+            let more = self.rows[*embryo].more.as_mut();
+            if more.map(|more| more.listener.replace(listener)) != Some(None) {
+                return Err(RestoreError::Inconsistent(STRANGE_LISTENER));
+            }
+        }
+        Ok(())
     }
 
     /// Ties what leads to other rows, and enters names.
@@ -172,7 +207,9 @@ impl Kernel {
             if let Some(peer) = &links.peer {
                 self.rows[links.row].peer = Peer::At(socket(peer)?);
             }
-            let pending = links.pending.iter().map(socket).collect::<Result<_, _>>()?;
+            let pending: VecDeque<SocketRow> =
+                links.pending.iter().map(socket).collect::<Result<_, _>>()?;
+            self.tie_pending(links.row, &pending)?;
             if let Some(more) = &mut self.rows[links.row].more {
                 more.pending = pending;
                 for waiting in &mut more.knocking {
@@ -188,14 +225,18 @@ impl Kernel {
             }
         }
         for links in &all {
+            let more = self.rows[links.row].more.as_deref();
+            if more.is_some_and(|more| more.listener.is_some()) != links.is_pending {
+                return Err(RestoreError::Inconsistent(STRANGE_LISTENER));
+            }
             if let Some(place) = self.rows[links.row].more.as_deref().and_then(|more| more.place) {
                 self.check_place(place)?;
             }
-            let state = &self.rows[links.row];
-            let corked = state.more.as_deref().and_then(|more| more.corked.as_deref());
-            if corked.is_some() && !self.is_udp(links.row) {
-                return Err(RestoreError::Inconsistent("a socket gathers what is no datagram"));
+            if (self.has_corked(links.row) || self.has_errors(links.row)) && !self.is_udp(links.row)
+            {
+                return Err(RestoreError::Inconsistent("a socket keeps what is no datagram"));
             }
+            let state = &self.rows[links.row];
             let may_go_out = self.is_outside(links.row) && state.domain != AF_UNIX;
             if !may_go_out && (self.is_outside(links.row) || state.peer == Peer::Outside) {
                 return Err(RestoreError::Inconsistent("an end outside that is not known"));
@@ -252,15 +293,17 @@ fn get_packet(from: &mut WireReader<'_>) -> Result<(Packet, Vec<u64>), WireError
     Ok((Packet { bytes, read, cost_bytes, sender, with, is_urgent }, rights))
 }
 
-fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
+fn get_more(from: &mut WireReader<'_>) -> Result<(More, bool, Vec<u64>), WireError> {
     let mut more = More::default();
     (more.name, more.remote) = Wire::get(from)?;
     more.place = Wire::get(from)?;
-    [more.is_borrowed, more.is_pending] = Wire::get(from)?;
+    let is_pending;
+    [more.is_borrowed, is_pending] = Wire::get(from)?;
     let error = from.error("whether a socket listens");
     let state = from.byte()?;
     more.is_outside = state & IS_OUTSIDE != 0;
-    more.state = match state & !(HAS_GROUPS | HAS_URGENT | IS_OUTSIDE | HAS_LEFT | HAS_CORKED) {
+    let others = HAS_GROUPS | HAS_URGENT | IS_OUTSIDE | HAS_LEFT | HAS_CORKED | HAS_ERRORS;
+    more.state = match state & !others {
         0 => State::Idle,
         1 => State::Listening { backlog: Wire::get(from)? },
         3 => State::Connecting { gives_up_ns: Wire::get(from)? },
@@ -296,7 +339,16 @@ fn get_more(from: &mut WireReader<'_>) -> Result<(More, Vec<u64>), WireError> {
         from.charge(corked.held_bytes())?;
         more.corked = Some(Box::new(corked));
     }
-    Ok((more, pending))
+    if state & HAS_ERRORS != 0 {
+        for _ in 0..from.count()? {
+            let bytes = Bytes::get(from)?.0;
+            let ((host, port), cost_bytes) = Wire::get(from)?;
+            let error = QueuedError { bytes, to: Endpoint { host, port }, cost_bytes };
+            from.charge(error.held_bytes())?;
+            more.errors.push_back(error);
+        }
+    }
+    Ok((more, is_pending, pending))
 }
 
 /// A call of a socket that waits.

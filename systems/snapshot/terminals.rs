@@ -2,7 +2,7 @@
 //! It stands behind its tag at the end, and only if there are any.
 
 use super::{Refs, RestoreError};
-use crate::calls::terminal_io::{READ_PART_BYTES, Reading, Writing};
+use crate::calls::terminal_io::{Onward, READ_PART_BYTES, Reading, Writing};
 use crate::components::Waiting;
 use crate::components::terminal::{
     Chunk, ECHO_BYTES, End, INPUT_BYTES, Line, Port, Side, Terminal,
@@ -219,10 +219,14 @@ impl Refs {
 pub(super) fn put_waiting(on: &Waiting, rows: &Rows, out: &mut Vec<u8>) {
     match on {
         Waiting::TerminalRead(reading) => {
-            (41u8, [reading.description.own_id(rows), reading.count]).put(out);
+            let tag = if reading.onward.is_some() { 44u8 } else { 41 };
+            (tag, [reading.description.own_id(rows), reading.count]).put(out);
             (reading.fd, reading.packet).put(out);
             reading.data.put(out);
             [reading.least, reading.time_ns].put(out);
+            if let Some(Onward { pipe, fd, len, flags }) = reading.onward {
+                ([pipe.own_id(rows), len], (fd, flags)).put(out);
+            }
         }
         Waiting::TerminalWrite(writing) => {
             (42u8, [writing.description.own_id(rows), writing.written]).put(out);
@@ -253,14 +257,20 @@ pub(super) fn get_waiting(
     }
     let number = u64::get(from)?;
     let fd = Wire::get(from)?;
-    if tag == 41 {
+    if tag == 41 || tag == 44 {
         let (packet, data): (bool, Bytes) = (Wire::get(from)?, Wire::get(from)?);
         let [least, time_ns] = Wire::get(from)?;
         if data.0.len() as u64 > number.min(READ_PART_BYTES) {
             return Err(error.into());
         }
         let count = number;
-        let reading = Reading { description, fd, count, data, least, time_ns, packet };
+        let mut onward = None;
+        if tag == 44 {
+            let ([pipe, len], (fd, flags)) = Wire::get(from)?;
+            let pipe = refs.descriptions.get(&pipe).copied().ok_or(WRONG)?;
+            onward = Some(Onward { pipe, fd, len, flags });
+        }
+        let reading = Reading { description, fd, count, data, least, time_ns, packet, onward };
         return Ok(Waiting::TerminalRead(Box::new(reading)));
     }
     let data = Bytes::get(from)?;

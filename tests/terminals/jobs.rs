@@ -4,7 +4,7 @@ use crate::scenes::{Scene, action, ask, call, ioctl, kill, plain, read, scene, w
 use serde_json::{Value, json};
 
 /// What a child has done, if anything.
-fn wait(pid: i64) -> Value {
+pub(crate) fn wait(pid: i64) -> Value {
     call(
         pid,
         json!({"call": "wait4", "wpid": -1,
@@ -13,7 +13,7 @@ fn wait(pid: i64) -> Value {
 }
 
 /// Settings with TOSTOP.
-fn tostop(pid: i64) -> Value {
+pub(crate) fn tostop(pid: i64) -> Value {
     ioctl(
         pid,
         4,

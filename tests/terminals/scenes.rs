@@ -44,15 +44,15 @@ pub(crate) fn kill(pid: i64, target: i64, sig: &str) -> Value {
     call(pid, json!({"call": "kill", "target": target, "sig": sig}))
 }
 
-fn open(pid: i64, path: &str, flags: &str) -> Value {
+pub(crate) fn open(pid: i64, path: &str, flags: &str) -> Value {
     call(pid, json!({"call": "open", "path": path, "flags": flags}))
 }
 
-fn advance(ns: u64) -> Value {
+pub(crate) fn advance(ns: u64) -> Value {
     json!({"op": "advance", "ns": ns})
 }
 
-fn raw(pid: i64, fd: i64, vmin: u8, vtime: u8) -> Value {
+pub(crate) fn raw(pid: i64, fd: i64, vmin: u8, vtime: u8) -> Value {
     ioctl(
         pid,
         fd,
@@ -63,7 +63,7 @@ fn raw(pid: i64, fd: i64, vmin: u8, vtime: u8) -> Value {
 }
 
 /// A pair at 3 (master) and 4 of process 1, without a session.
-fn pair() -> Vec<Value> {
+pub(crate) fn pair() -> Vec<Value> {
     vec![
         open(1, "/dev/ptmx", "O_RDWR|O_NOCTTY"),
         ioctl(1, 3, "TIOCSPTLCK", 0.into()),
@@ -118,7 +118,7 @@ fn long(count: usize) -> String {
 }
 
 /// Nanoseconds.
-const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Scene> {
@@ -146,6 +146,7 @@ pub(crate) fn all() -> Vec<Scene> {
         limits_5(),
     ];
     all.extend(crate::jobs::all());
+    all.extend(crate::splices::all());
     all
 }
 

@@ -239,7 +239,7 @@ fn sent_message(message: &Value, taken: Option<usize>) -> Option<Message> {
         Some(name) => optional_address(name.before())?,
         None => None,
     };
-    let (fds, cred) = control(message)?;
+    let Control { fds, cred, .. } = control(message)?;
     Some(Message { data: Bytes(data), addr, fds: (!fds.is_empty()).then_some(fds), cred })
 }
 
@@ -267,14 +267,27 @@ fn counts(list: &Value, vlen: u64) -> Option<Vec<i64>> {
     Some(counts)
 }
 
-/// Descriptors and credentials of a message; `None` if another control message is there.
-fn control(message: &Value) -> Option<(Vec<i64>, Option<Ucred>)> {
-    let (mut fds, mut cred) = (Vec::new(), None);
+/// What travels with a message.
+#[derive(Default)]
+struct Control {
+    fds: Vec<i64>,
+    cred: Option<Ucred>,
+    error: Option<Box<ExtendedError>>,
+}
+
+/// Control messages; `None` if there is one that is not known. (strace does not show what comes
+/// with IPV6_RECVERR.)
+fn control(message: &Value) -> Option<Control> {
+    let Control { mut fds, mut cred, mut error } = Control::default();
     let Some(list) = message.field("msg_control").and_then(Value::items) else {
-        return Some((fds, cred));
+        return Some(Control { fds, cred, error });
     };
     for one in list {
         let data = one.field("cmsg_data");
+        if let Some(told) = data.filter(|data| data.field("ee_errno").is_some()) {
+            error = Some(Box::new(extended_error(told)?));
+            continue;
+        }
         match numbers::bits32(one.field("cmsg_type")?, CONTROL_TYPES)? {
             SCM_RIGHTS => {
                 for fd in data?.items()? {
@@ -285,7 +298,22 @@ fn control(message: &Value) -> Option<(Vec<i64>, Option<Ucred>)> {
             _ => return None,
         }
     }
-    Some((fds, cred))
+    Some(Control { fds, cred, error })
+}
+
+fn extended_error(value: &Value) -> Option<ExtendedError> {
+    let number = |name: &str| value.field(name)?.as_i64();
+    let byte = |name: &str| u8::try_from(number(name)?).ok();
+    let word = |name: &str| u32::try_from(number(name)?).ok();
+    Some(ExtendedError {
+        errno: word("ee_errno")?,
+        origin: byte("ee_origin")?,
+        kind: byte("ee_type")?,
+        code: byte("ee_code")?,
+        info: word("ee_info")?,
+        data: word("ee_data")?,
+        offender: address(value.field("offender")?)?,
+    })
 }
 
 fn credentials(value: &Value) -> Option<Ucred> {
@@ -400,12 +428,12 @@ fn received_message(message: &Value, length: usize, expected: &mut Expected) -> 
     if !whole {
         cut(expected);
     }
-    let (fds, cred) = control(message)?;
+    let Control { fds, cred, error } = control(message)?;
     let addr = message.field("msg_name").and_then(|name| address(name.after()));
     let flags = numbers::bits32(message.field("msg_flags")?, MESSAGE_FLAGS);
     let fds = fds.into_iter().filter_map(|fd| i32::try_from(fd).ok()).collect();
     data.truncate(length);
-    Some(Received { data: Bytes(data), addr, flags, fds, cred })
+    Some(Received { data: Bytes(data), addr, flags, fds, cred, error })
 }
 
 /// What a successful call of these families wrote.

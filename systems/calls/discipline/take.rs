@@ -191,6 +191,7 @@ impl Terminal {
             least: if lines { 0 } else { least.max(1) },
             time_ns: if least > 0 { self.time_ns(end) } else { 0 },
             packet: self.packet && end == End::Master,
+            onward: None,
         }
     }
 

@@ -346,6 +346,14 @@ fn put_control(answer: &mut Object, mut rest: &[u8]) {
                 let cred = json!({ "pid": pid, "uid": *uid as u32, "gid": *gid as u32 });
                 answer.insert("cred".into(), cred);
             }
+            // struct sock_extended_err (ip(7)), and its offender behind it.
+            (libc::IP_RECVERR | libc::IPV6_RECVERR, [errno, kinds, info, told, ..]) => {
+                let [origin, kind, code, _] = kinds.to_le_bytes();
+                let offender = shown_address(&rest[32..length]);
+                let error = json!({ "ee_errno": errno, "ee_origin": origin, "ee_type": kind,
+                    "ee_code": code, "ee_info": info, "ee_data": told, "offender": offender });
+                answer.insert("sock_extended_err".into(), error);
+            }
             _ => {}
         }
         rest = &rest[length.next_multiple_of(8).min(rest.len())..];
@@ -357,6 +365,7 @@ fn option(f: &Fields<'_>) -> Result<[u64; 3], String> {
     let table = match level as i32 {
         libc::IPPROTO_TCP => names::TCP_OPTIONS,
         libc::IPPROTO_IP => names::IP_OPTIONS,
+        libc::IPPROTO_UDP => names::UDP_OPTIONS,
         libc::IPPROTO_IPV6 => names::IPV6_OPTIONS,
         _ => names::SOCKET_OPTIONS,
     };

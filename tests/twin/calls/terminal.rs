@@ -68,7 +68,8 @@ fn ioctl(f: &Fields<'_>, area: &mut Area) -> Planned {
         | libc::TIOCSETD => plan(area.put(&(f.number("arg")? as i32))?),
         TFD_IOC_SET_TICKS => plan(area.put(&f.number("arg")?)?),
         SIOCGIFNAME..=SIOCGIFTXQLEN => interface(f, area, fd, request)?,
-        libc::TIOCSTI => plan(area.put(&(f.number("arg")? as u8))?),
+        // Who types for himself may type VINTR.
+        libc::TIOCSTI => plan(area.put(&(f.number("arg")? as u8))?).of_kind(Kind::SendsSignal),
         // Who gives up a terminal may be of the group that is hung up by that.
         libc::TIOCNOTTY | TIOCSIG => plan(f.number_or("arg", 0)?).of_kind(Kind::SendsSignal),
         libc::TIOCSCTTY
