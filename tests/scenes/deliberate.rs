@@ -100,6 +100,26 @@ fn of_room_and_mounts() -> [Difference; 2] {
     ]
 }
 
+/// Commands of fcntl(2) that are not there, as on a file system that does not know them.
+fn of_fcntl() -> [Difference; 2] {
+    let lease = [open("/tmp/f", "O_CREAT"), fcntl(3, "F_SETLEASE", "F_RDLCK")];
+    let notify = [open("/tmp", "O_RDONLY"), fcntl(3, "F_NOTIFY", 0x1f)];
+    [
+        Difference {
+            why: "nothing breaks a lease: none is given",
+            program: all(lease),
+            ours: json!("EINVAL"),
+            linux: json!(0),
+        },
+        Difference {
+            why: "inotify(7) stands in the place of F_NOTIFY",
+            program: all(notify),
+            ours: json!("EINVAL"),
+            linux: json!(0),
+        },
+    ]
+}
+
 fn tmpfs(target: &str) -> Program {
     call("mount", json!({"source": "t", "target": target, "filesystemtype": "tmpfs"}))
 }
@@ -123,7 +143,7 @@ pub(crate) fn play() {
     let mut host = Host::start();
     let disk = host.as_mut().is_some_and(is_on_a_disk);
     for Difference { why, program, ours: expected, linux } in
-        of_files().into_iter().chain(of_room_and_mounts())
+        of_files().into_iter().chain(of_room_and_mounts()).chain(of_fcntl())
     {
         let answers = ours(&program);
         assert_eq!(answers.last().map(|lines| told(lines)), Some(expected), "{why}");
