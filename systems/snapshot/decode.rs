@@ -5,11 +5,12 @@ use super::extras::{Rare, get_rare};
 use super::sockets::get_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
-    HAS_OPENER, HAS_OWNER, IS_TOLD, MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS,
+    HAS_LENT, HAS_OPENER, HAS_OWNER, IS_TOLD, MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS,
 };
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::description::{Notices, Owner};
+use crate::components::pipe::SegmentKind;
 use crate::components::{
     Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Object, Pipe, Process,
     ProcessText, Reportable, Restart, Segment, Target, Task, Wait, Waiting,
@@ -326,11 +327,13 @@ fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
         from.charge(memory::SLOT_BYTES)?;
         let content = Bytes::get(from)?.0;
         let error = from.error("a segment that is not read to its end");
-        let (read, kind) = Wire::get(from)?;
+        let (read, kind): (u32, SegmentKind) = Wire::get(from)?;
+        let lent = if read & HAS_LENT != 0 { Some(Wire::get(from)?) } else { None };
+        let read = read & !HAS_LENT;
         if u64::from(read) >= content.len() as u64 {
             return Err(error);
         }
-        let segment = Segment { bytes: content, read, kind };
+        let segment = Segment { bytes: content, read, kind, lent };
         bytes += segment.left();
         used_slots += segment.slots();
         segments.push_back(segment);

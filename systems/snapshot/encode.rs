@@ -3,8 +3,8 @@
 use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OPENER,
-    HAS_OWNER, HAS_START, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LENT, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND,
+    HAS_OPENER, HAS_OWNER, HAS_START, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
 };
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
@@ -123,7 +123,11 @@ impl Encode for Pipe {
         put_varint(out, self.segments.len() as u64);
         for segment in &self.segments {
             segment.bytes.as_slice().put(out);
-            (segment.read, segment.kind).put(out);
+            let has_lent = if segment.lent.is_some() { HAS_LENT } else { 0 };
+            (segment.read | has_lent, segment.kind).put(out);
+            if let Some(id) = segment.lent {
+                id.put(out);
+            }
         }
         [self.slots, self.readers, self.writers, self.uid, self.gid, self.mode].put(out);
         [self.reader_opens, self.writer_opens, self.changed_ns].put(out);
