@@ -16,8 +16,12 @@ mod deliberate;
 mod files;
 #[path = "scenes/internet.rs"]
 mod internet;
+#[path = "scenes/locks.rs"]
+mod locks;
 #[path = "scenes/notices.rs"]
 mod notices;
+#[path = "scenes/pages.rs"]
+mod pages;
 #[path = "scenes/queues.rs"]
 mod queues;
 #[path = "scenes/stamps.rs"]
@@ -51,6 +55,16 @@ fn signals_of_input_and_output() {
 #[test]
 fn corners_of_files() {
     play(files::scenes());
+}
+
+#[test]
+fn pages_of_files_in_pipes() {
+    play(pages::scenes());
+}
+
+#[test]
+fn ranges_and_circles_of_record_locks() {
+    play(locks::scenes());
 }
 
 #[test]

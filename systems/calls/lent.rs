@@ -127,12 +127,13 @@ impl Kernel {
         }
     }
 
-    /// Takes so many bytes out of a pipe that are copied.
+    /// Takes so many bytes out of a pipe that are copied: to what is left of their page there may
+    /// be added.
     pub(super) fn drop_front_bytes(&mut self, pipe: PipeRow, count: u64) {
         let mut left = count;
         while left > 0 {
             let Some(piece) = self.rows[pipe].piece(0, left) else { break };
-            self.drop_from_pipe(pipe, piece.left(), piece.kind);
+            self.drop_from_pipe(pipe, piece.left(), SegmentKind::Bytes);
             left -= piece.left();
         }
     }

@@ -9,6 +9,7 @@
 mod decode;
 mod encode;
 mod extras;
+mod pipes;
 mod sockets;
 mod terminals;
 mod waiting;
@@ -52,8 +53,6 @@ const HAS_OWNER: u32 = 0x400;
 const IS_TOLD: u32 = 0x800;
 /// The number of its opener's credentials follows, last of all.
 const HAS_OPENER: u32 = 0x1000;
-/// A segment of a pipe is a page of a file, whose number follows: beside how far it is read.
-const HAS_LENT: u32 = 1 << 31;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.
