@@ -21,6 +21,12 @@ impl Kernel {
         if lends { self.fs.inode_id(place) } else { None }
     }
 
+    /// Where in its page the first byte lies that goes into a pipe: pages of a file lie there as
+    /// they are, and what is copied begins one of its own.
+    pub(super) fn into_page(&self, from: DescriptionRow, place: Place, at: u64) -> u64 {
+        if self.lender(from, place).is_some() { at % PAGE_BYTES } else { 0 }
+    }
+
     /// A segment of bytes that lie in a page of a file from `within` on.
     pub(super) fn page_segment(
         &mut self,

@@ -295,13 +295,13 @@ impl Kernel {
             if sent >= count {
                 break;
             }
-            let data =
-                match self.read_pages(task, place, sending.at + sent, count - sent, PIPE_SLOTS) {
-                    Ok(data) if data.is_empty() => break,
-                    Ok(data) => data,
-                    Err(_) if sent > 0 => break,
-                    Err(stop) => return Err(stop),
-                };
+            let (file, at) = ((sending.from, place), sending.at + sent);
+            let data = match self.read_pages(task, file, at, count - sent, PIPE_SLOTS) {
+                Ok(data) if data.is_empty() => break,
+                Ok(data) => data,
+                Err(_) if sent > 0 => break,
+                Err(stop) => return Err(stop),
+            };
             let (gone, tried) = self.send_buffers(task, socket, &data);
             sending.sent += gone;
             let progress = Sending { sent: 0, ..*sending };

@@ -328,7 +328,7 @@ impl Kernel {
     ) -> Result<(u64, u64), Stop> {
         let part = left.min(u64::from(PIPE_SLOTS) * PAGE_BYTES);
         self.check_direct(from, (at, part), false)?;
-        let mut data = self.read_pages(task, source, at, left, PIPE_SLOTS)?;
+        let mut data = self.read_pages(task, (from, source), at, left, PIPE_SLOTS)?;
         if data.is_empty() {
             return Ok((0, 0));
         }
@@ -404,16 +404,15 @@ impl Kernel {
     pub(super) fn read_pages(
         &mut self,
         task: TaskRow,
-        place: Place,
+        (from, place): (DescriptionRow, Place),
         at: u64,
         count: u64,
         slots: u32,
     ) -> Result<Vec<u8>, Stop> {
-        let room = u64::from(slots) * PAGE_BYTES;
+        let room = u64::from(slots) * PAGE_BYTES - self.into_page(from, place, at);
         match self.fs.inode(place).map(|inode| &inode.kind) {
-            // Pages of the file lie in the pipe as they are: the first may be a part of one.
             Some(Kind::Regular(_)) => {
-                let data = self.fs.read(place, at, count.min(room - at % PAGE_BYTES))?;
+                let data = self.fs.read(place, at, count.min(room))?;
                 if !data.is_empty() {
                     self.fs.tell_of_open(place, IN_ACCESS);
                 }
@@ -496,12 +495,11 @@ impl Kernel {
             0 => return Err(Errno::ENOMEM.into()),
             room => free.min(room),
         };
-        let data = self.read_pages(task, place, at, count.min(self.max_bytes), free)?;
+        let data = self.read_pages(task, (from, place), at, count.min(self.max_bytes), free)?;
         if at < self.largest_of(place) {
             self.source_accessed(from);
         }
-        // What a device gives is copied and begins a page of its own.
-        let into_page = if self.is_device(place) { 0 } else { at % PAGE_BYTES };
+        let into_page = self.into_page(from, place, at);
         let lender = self.lender(from, place);
         let first = (PAGE_BYTES - into_page).min(data.len() as u64) as usize;
         let (first, rest) = data.split_at(first);

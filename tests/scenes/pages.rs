@@ -161,6 +161,10 @@ fn direct(directory: &str) -> Program {
         splice((8, 0), (7, OWN), PAGE),
         pwrite(8, "d", 4096, PAGE),
         end(),
+        // Copies begin pages of their own: so many fewer slots are taken.
+        splice((8, 5), (5, OWN), 5000),
+        splice((3, 5), (7, OWN), 5000),
+        all([5, 7].map(|fd| write(fd, &"w".repeat(65_536)))),
     ])
 }
 
@@ -179,6 +183,26 @@ fn gone(directory: &str) -> Program {
         splice((3, 0), (5, OWN), 100),
         all([close(4), close(5)]),
         pwrite(3, "x", 100, 0),
+    ])
+}
+
+/// Pages of a lower file of an overlay stay as they are when it is copied up.
+fn overlaid() -> Program {
+    let mkdir = |path: &str| call("mkdir", json!({"path": path, "mode": "0777"}));
+    let data = "lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/k";
+    let mounted = json!({"source": "o", "target": "/tmp/m", "filesystemtype": "overlay",
+        "mountflags": 0, "data": data});
+    all([
+        all(["/tmp/l", "/tmp/u", "/tmp/k", "/tmp/m"].map(mkdir)),
+        begin("/tmp/l"),
+        call("mount", mounted),
+        open("/tmp/m/f", "O_RDONLY"),
+        splice((8, 0), (5, OWN), 100),
+        open("/tmp/m/f", "O_RDWR"),
+        pwrite(9, "x", 50, 0),
+        splice((9, 0), (5, OWN), 100),
+        pwrite(9, "y", 20, 0),
+        read(4, 1000),
     ])
 }
 
@@ -221,7 +245,8 @@ pub(crate) fn scenes() -> Vec<Scene> {
         let named = changes.into_iter().chain(others);
         scenes.extend(named.map(|(name, program)| (format!("{name}, on {kind}"), program)));
     }
-    let plain = [("parted pages", parted()), ("what is added", added())];
+    let plain =
+        [("parted pages", parted()), ("what is added", added()), ("an overlay", overlaid())];
     scenes.extend(plain.map(|(name, program)| (name.to_owned(), program)));
     scenes.into_iter().map(|(name, program)| (&*name.leak(), program)).collect()
 }
