@@ -23,7 +23,7 @@ impl Kernel {
 
     /// Where in its page the first byte lies that goes into a pipe: pages of a file lie there as
     /// they are, and what is copied begins one of its own.
-    pub(super) fn into_page(&self, from: DescriptionRow, place: Place, at: u64) -> u64 {
+    pub(super) fn page_start(&self, from: DescriptionRow, place: Place, at: u64) -> u64 {
         if self.lender(from, place).is_some() { at % PAGE_BYTES } else { 0 }
     }
 

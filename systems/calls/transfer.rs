@@ -409,7 +409,7 @@ impl Kernel {
         count: u64,
         slots: u32,
     ) -> Result<Vec<u8>, Stop> {
-        let room = u64::from(slots) * PAGE_BYTES - self.into_page(from, place, at);
+        let room = u64::from(slots) * PAGE_BYTES - self.page_start(from, place, at);
         match self.fs.inode(place).map(|inode| &inode.kind) {
             Some(Kind::Regular(_)) => {
                 let data = self.fs.read(place, at, count.min(room))?;
@@ -499,14 +499,14 @@ impl Kernel {
         if at < self.largest_of(place) {
             self.source_accessed(from);
         }
-        let into_page = self.into_page(from, place, at);
+        let start = self.page_start(from, place, at);
         let lender = self.lender(from, place);
-        let first = (PAGE_BYTES - into_page).min(data.len() as u64) as usize;
+        let first = (PAGE_BYTES - start).min(data.len() as u64) as usize;
         let (first, rest) = data.split_at(first);
         let pages = core::iter::once(first).chain(rest.chunks(PAGE_BYTES as usize));
         for (bytes, index) in pages.zip(at / PAGE_BYTES..) {
             if !bytes.is_empty() {
-                let within = if index == at / PAGE_BYTES { into_page as u32 } else { 0 };
+                let within = if index == at / PAGE_BYTES { start as u32 } else { 0 };
                 let segment = self.page_segment(lender, index, within, bytes);
                 let state = &mut self.rows[pipe];
                 state.segments.push_back(segment);
