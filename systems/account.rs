@@ -4,8 +4,10 @@
 
 use crate::abi::flags::{AF_UNIX, O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY};
 use crate::calls::transfer::Sending;
+use crate::components::pipe::SegmentKind;
 use crate::components::socket::{Peer, QueuedError};
 use crate::components::{Interrupted, Life, Object, Target, Wait, Waiting};
+use crate::fs::LentId;
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{
@@ -266,6 +268,7 @@ impl Kernel {
 
     fn audit_pipes(&self, uses: &mut Uses) -> Result<(), Defect> {
         let (mut bytes, mut pages) = (0, 0);
+        let mut lent: BTreeMap<LentId, u32> = BTreeMap::new();
         for (id, row) in PipeRow::all(&self.rows) {
             let pipe = &self.rows[row];
             let readers = uses.readers.get(&id).copied().unwrap_or(0);
@@ -280,7 +283,13 @@ impl Kernel {
             bytes += held;
             pages += pipe.segments.iter().map(crate::components::Segment::pages).sum::<u64>();
             uses.held_bytes += pipe.slots_beyond() * memory::SLOT_BYTES;
+            for (segment, id) in pipe.segments.iter().filter_map(|one| Some((one, one.lent?))) {
+                let is_page = segment.kind == SegmentKind::Page;
+                must(is_page && segment.pages() == 1, "a page of a file is another segment")?;
+                *lent.entry(id).or_default() += 1;
+            }
         }
+        must(self.fs.lends(&lent), "pages of files in pipes are counted wrongly")?;
         must(bytes == self.counters.pipe_bytes, "bytes in pipes are counted wrongly")?;
         must(pages == self.counters.pipe_pages, "pages of pipes are counted wrongly")
     }

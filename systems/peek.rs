@@ -299,7 +299,8 @@ impl Kernel {
         for segment in &self.rows[pipe].segments {
             let left = count.saturating_sub(out.len() as u64).min(segment.left()) as usize;
             let start = segment.read as usize;
-            out.extend_from_slice(segment.bytes.get(start..start + left).unwrap_or_default());
+            let bytes = self.segment_bytes(segment);
+            out.extend_from_slice(bytes.get(start..start + left).unwrap_or_default());
         }
         out
     }

@@ -18,8 +18,12 @@ mod deliberate;
 mod files;
 #[path = "scenes/internet.rs"]
 mod internet;
+#[path = "scenes/locks.rs"]
+mod locks;
 #[path = "scenes/notices.rs"]
 mod notices;
+#[path = "scenes/pages.rs"]
+mod pages;
 #[path = "scenes/queues.rs"]
 mod queues;
 #[path = "scenes/stamps.rs"]
@@ -58,6 +62,16 @@ fn corners_of_files() {
 #[test]
 fn corners_that_a_stranger_found() {
     play(corners::scenes());
+}
+
+#[test]
+fn pages_of_files_in_pipes() {
+    play(pages::scenes());
+}
+
+#[test]
+fn ranges_and_circles_of_record_locks() {
+    play(locks::scenes());
 }
 
 #[test]

@@ -267,6 +267,7 @@ impl Kernel {
                 self.check_area(offset, data.len() as u64)?;
                 let offset = if append { self.end_of(place) } else { offset };
                 self.check_direct(row, (offset, data.len() as u64), true)?;
+                self.part_direct(row, (offset, data.len() as u64));
                 let answer = self.write_place(task, place, offset, data)?;
                 if answer.value > 0 && !self.is_device(place) {
                     self.rows[row].offset = offset + answer.value as u64;
@@ -351,6 +352,7 @@ impl Kernel {
         let offset = if append { self.end_of(place) } else { offset };
         let data = &data[..data.len().min(MAX_RW_COUNT as usize)];
         self.check_direct(row, (offset, data.len() as u64), true)?;
+        self.part_direct(row, (offset, data.len() as u64));
         self.write_place(task, place, offset, data)
     }
 

@@ -31,6 +31,7 @@ mod io;
 mod ioctl;
 pub(crate) mod job_control;
 mod knocking;
+mod lent;
 pub(crate) mod lock;
 mod memfd;
 mod message;

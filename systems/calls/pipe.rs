@@ -169,6 +169,9 @@ impl Kernel {
     #[inline]
     fn take_from_pipe(&mut self, pipe: PipeRow, count: u64) -> Option<Vec<u8>> {
         let count = count.min(self.max_bytes);
+        if !self.fs.lends_nothing() {
+            self.fetch_lent(pipe, count, true);
+        }
         let state = &mut self.rows[pipe];
         if state.bytes == 0 {
             return (state.writers == 0).then(Vec::new);
@@ -362,11 +365,12 @@ impl Kernel {
             self.fifos.remove(&inode);
         }
         let state = &self.rows[pipe];
-        let slots = state.slots_beyond();
         if !state.segments.is_empty() {
             self.counters.pipe_pages -= state.segments.iter().map(Segment::pages).sum::<u64>();
             self.counters.pipe_bytes -= state.bytes;
+            self.release_segments(pipe);
         }
+        let slots = self.rows[pipe].slots_beyond();
         self.unhold_bytes(slots * memory::SLOT_BYTES);
         pipe.remove(&mut self.rows);
     }
@@ -503,7 +507,7 @@ fn put_counted(pipe: &mut Pipe, data: &[u8], room: u64) -> (u64, u64) {
         return (0, 0);
     }
     let bytes = pipe.buffer_of(part);
-    let segment = Segment { bytes, read: 0, kind: SegmentKind::Bytes };
+    let segment = Segment { bytes, ..Segment::default() };
     let slots = segment.slots();
     pipe.used_slots += slots;
     pipe.segments.push_back(segment);
@@ -548,7 +552,7 @@ fn put_bytes(
     for chunk in data[done..done + take].chunks(step) {
         let bytes = pipe.buffer_of(chunk);
         let kind = if packet { SegmentKind::Packet } else { SegmentKind::Bytes };
-        let segment = Segment { bytes, read: 0, kind };
+        let segment = Segment { bytes, kind, ..Segment::default() };
         let slots = segment.slots();
         pipe.used_slots += slots;
         pages += u64::from(slots);

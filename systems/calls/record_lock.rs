@@ -14,12 +14,15 @@ use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::memory::LOCK_BYTES;
 use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
 use crate::wire::{Wire, WireError, WireReader};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// The last byte that a lock can cover.
 const LAST: u64 = i64::MAX as u64;
-/// How far a circle of waits is followed (as Linux's `MAX_DEADLK_ITERATIONS`).
-const MAX_CIRCLE: u32 = 10;
+/// The owners of the longest circle that is found: behind who is in the way Linux looks at one more
+/// than `MAX_DEADLK_ITERATIONS`, which is 10.
+const MAX_CIRCLE: u32 = 12;
 
 /// What a lock lies on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +34,7 @@ pub(crate) enum LockedObject {
 }
 
 /// Whose a lock is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LockOwner {
     /// A descriptor table, by own id.
     Files(u64),
@@ -70,67 +73,102 @@ impl<'a> Wire<'a> for RecordLocks {
         self.waiters.put(out);
     }
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
-        Ok(Self { locks: Wire::get(from)?, waiters: Wire::get(from)? })
+        let error = from.error("record locks by their owners and bytes");
+        let locks = Self { locks: Wire::get(from)?, waiters: Wire::get(from)? };
+        if locks.is_ordered() { Ok(locks) } else { Err(error) }
     }
 }
 
-impl RecordLock {
-    fn overlaps(&self, other: &RecordLock) -> bool {
-        self.start <= other.end && other.start <= self.end
-    }
+/// Where those of one owner's locks stand that end at `start` or behind it and begin at `end` or
+/// before it.
+fn overlapping(own: &[RecordLock], start: u64, end: u64) -> Range<usize> {
+    let first = own.partition_point(|lock| lock.end < start);
+    first..own.partition_point(|lock| lock.start <= end).max(first)
+}
 
-    fn conflicts(&self, other: &RecordLock) -> bool {
-        self.owner != other.owner && (self.exclusive || other.exclusive) && self.overlaps(other)
-    }
+/// What of an owner's locks sticks out of a range on either side.
+fn rests(locks: &[RecordLock], start: u64, end: u64) -> [Option<RecordLock>; 2] {
+    let left = locks.first().filter(|first| first.start < start);
+    let right = locks.last().filter(|last| last.end > end);
+    [
+        left.map(|first| RecordLock { end: first.end.min(start - 1), ..*first }),
+        right.map(|last| RecordLock { start: last.start.max(end + 1), ..*last }),
+    ]
 }
 
 impl RecordLocks {
+    /// Where the locks of each owner stand.
+    fn owners(&self) -> impl Iterator<Item = Range<usize>> {
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            let owner = self.locks.get(at)?.owner;
+            let first = at;
+            at += self.locks[first..].partition_point(|lock| lock.owner == owner);
+            Some(first..at)
+        })
+    }
+
+    /// Whether those of one owner stand together and none overlaps with another of them.
+    fn is_ordered(&self) -> bool {
+        let mut owners = BTreeSet::new();
+        let mut last: Option<&RecordLock> = None;
+        self.locks.iter().all(|lock| {
+            let before = last.replace(lock).filter(|last| last.owner == lock.owner);
+            before.map_or_else(|| owners.insert(lock.owner), |before| before.end < lock.start)
+        })
+    }
+
+    /// Where an owner's locks stand, or would: behind all.
+    fn own(&self, owner: LockOwner) -> Range<usize> {
+        let end = self.locks.len();
+        self.owners().find(|own| self.locks[own.start].owner == owner).unwrap_or(end..end)
+    }
+
+    /// Where those of an owner's locks stand that overlap with a range.
+    fn own_in(&self, owner: LockOwner, start: u64, end: u64) -> Range<usize> {
+        let own = self.own(owner);
+        let within = overlapping(&self.locks[own.clone()], start, end);
+        own.start + within.start..own.start + within.end
+    }
+
+    /// The first lock of another owner that is in the way of one.
+    fn conflict(&self, new: &RecordLock) -> Option<&RecordLock> {
+        let locks = self.owners().map(|own| &self.locks[own]);
+        let mut others = locks.filter(|own| own.first().is_some_and(|one| one.owner != new.owner));
+        others.find_map(|own| {
+            let mut within = own[overlapping(own, new.start, new.end)].iter();
+            within.find(|lock| lock.exclusive || new.exclusive)
+        })
+    }
+
     /// Takes the owner's locks out of a range: what sticks out on either side stays.
     fn clear(&mut self, owner: LockOwner, start: u64, end: u64) -> bool {
-        let before = core::mem::take(&mut self.locks);
-        let mut cut = false;
-        for lock in before {
-            if lock.owner != owner || lock.end < start || lock.start > end {
-                self.locks.push(lock);
-                continue;
-            }
-            cut = true;
-            if lock.start < start {
-                self.locks.push(RecordLock { end: start - 1, ..lock });
-            }
-            if lock.end > end {
-                self.locks.push(RecordLock { start: end + 1, ..lock });
-            }
-        }
-        cut
+        let cut = self.own_in(owner, start, end);
+        let rests = rests(&self.locks[cut.clone()], start, end);
+        let is_cut = !cut.is_empty();
+        self.locks.splice(cut, rests.into_iter().flatten());
+        is_cut
     }
 
     /// Whether the range of a lock lies within another one of its owner, which gets two ends more.
     fn cuts(&self, new: &RecordLock) -> bool {
-        let within = |old: &RecordLock| old.start < new.start && new.end < old.end;
-        self.locks.iter().any(|old| old.owner == new.owner && within(old))
+        let around = self.locks[self.own_in(new.owner, new.start, new.end)].first();
+        around.is_some_and(|old| old.start < new.start && new.end < old.end)
     }
 
     /// Sets a lock that conflicts with nothing; joins neighbours of the same owner and kind.
     fn set(&mut self, mut new: RecordLock) {
-        let is_own = |lock: &RecordLock| lock.owner == new.owner;
-        let first = self.locks.iter().position(is_own).unwrap_or(self.locks.len());
-        self.clear(new.owner, new.start, new.end);
-        self.locks.retain(|lock| {
-            let touches = lock.owner == new.owner
-                && lock.exclusive == new.exclusive
-                && lock.start <= new.end.saturating_add(1)
-                && new.start <= lock.end.saturating_add(1);
-            if touches {
-                new.start = new.start.min(lock.start);
-                new.end = new.end.max(lock.end);
-            }
-            !touches
-        });
-        let before = |lock: &&RecordLock| lock.owner == new.owner && lock.start < new.start;
-        let first = first.min(self.locks.len());
-        let at = first + self.locks[first..].iter().take_while(before).count();
-        self.locks.insert(at, new);
+        let (start, end) = (new.start, new.end);
+        let touched = self.own_in(new.owner, start.saturating_sub(1), end.saturating_add(1));
+        let old = &self.locks[touched.clone()];
+        for lock in old.iter().filter(|old| old.exclusive == new.exclusive) {
+            new.start = new.start.min(lock.start);
+            new.end = new.end.max(lock.end);
+        }
+        let [left, right] = rests(old, start, end);
+        let is_other = |rest: &RecordLock| rest.exclusive != new.exclusive;
+        let locks = [left.filter(is_other), Some(new), right.filter(is_other)];
+        self.locks.splice(touched, locks.into_iter().flatten());
     }
 }
 
@@ -255,12 +293,11 @@ impl Kernel {
     /// F_GETLK: the first lock in the way, or F_UNLCK.
     fn tell_lock(&self, object: LockedObject, lock: &RecordLock, flock: Flock) -> Answer {
         let locks = self.record_locks.get(&object);
-        // F_OFD_GETLK with F_UNLCK asks for the description's own locks (Linux 6.6).
-        let is_told = |other: &&RecordLock| match flock.kind as u32 {
-            F_UNLCK => other.owner == lock.owner && other.overlaps(lock),
-            _ => other.conflicts(lock),
-        };
-        let found = locks.and_then(|locks| locks.locks.iter().find(is_told));
+        let found = locks.and_then(|locks| match flock.kind as u32 {
+            // F_OFD_GETLK with F_UNLCK asks for the description's own locks (Linux 6.6).
+            F_UNLCK => locks.locks[locks.own_in(lock.owner, lock.start, lock.end)].first(),
+            _ => locks.conflict(lock),
+        });
         let told = match found {
             None => Flock { kind: F_UNLCK as i16, ..flock },
             Some(found) => Flock {
@@ -280,18 +317,18 @@ impl Kernel {
     /// Sets the lock if nothing is in its way.
     pub(crate) fn try_record_lock(&mut self, object: LockedObject, lock: RecordLock) -> bool {
         let locks = self.record_locks.entry(object).or_default();
-        if locks.locks.iter().any(|other| other.conflicts(&lock)) {
+        if locks.conflict(&lock).is_some() {
             return false;
         }
         // A lock that becomes shared may let others in.
         let loosens = !lock.exclusive
-            && locks.locks.iter().any(|own| own.owner == lock.owner && own.exclusive);
+            && !locks.waiters.is_empty()
+            && locks.locks[locks.own(lock.owner)].iter().any(|own| own.exclusive);
         let before = locks.locks.len();
         locks.set(lock);
         let after = locks.locks.len();
         self.count_locks(before, after);
-        let Some(locks) = self.record_locks.get(&object) else { return true };
-        if loosens && !locks.waiters.is_empty() {
+        if loosens {
             self.note(Changed::Records(object));
         }
         true
@@ -365,7 +402,7 @@ impl Kernel {
     /// Who is in the way of a lock.
     fn blocker(&self, object: LockedObject, lock: &RecordLock) -> Option<LockOwner> {
         let locks = self.record_locks.get(&object)?;
-        locks.locks.iter().find(|other| other.conflicts(lock)).map(|other| other.owner)
+        locks.conflict(lock).map(|other| other.owner)
     }
 
     /// Whether waiting for a lock would wait for oneself (EDEADLK).

@@ -16,7 +16,6 @@ use crate::event::{Answer, Call};
 use crate::kernel::{CallResult, Kernel, Stop};
 use crate::rows::{DescriptionRow, PipeRow, TaskRow};
 use crate::watchers::{READERS, WRITERS};
-use alloc::vec::Vec;
 
 /// A splice(2) or tee(2) after its checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,10 +237,11 @@ impl Kernel {
             let (len, whole) = (piece.left(), piece.kind);
             skip += len;
             moved += len;
+            if let Some(id) = piece.lent {
+                self.fs.hold_lent(id);
+            }
             if !keeps {
-                let freed = self.rows[from].drop_piece(len, whole);
-                self.counters.pipe_pages -= freed;
-                self.counters.pipe_bytes -= len;
+                self.drop_from_pipe(from, len, whole);
             }
             let state = &mut self.rows[to];
             state.bytes += len;
@@ -274,15 +274,20 @@ impl Kernel {
             return Ok((self.rows[from].writers == 0).then_some(0));
         }
         let at = splicing.offset.unwrap_or(self.rows[splicing.to].offset);
-        let data = self.rows[from].front_bytes(splicing.count);
-        let written = self.write_on(task, place, at, &data)?.value as u64;
-        let (mut left, slots) = (written, self.rows[from].used_slots);
-        while left > 0 {
-            let Some(piece) = self.rows[from].piece(0, left) else { break };
-            let freed = self.rows[from].drop_piece(piece.left(), piece.kind);
-            self.counters.pipe_pages -= freed;
-            self.counters.pipe_bytes -= piece.left();
-            left -= piece.left();
+        self.part_direct(splicing.to, (at, splicing.count.min(self.rows[from].bytes)));
+        let (mut written, slots) = (0, self.rows[from].used_slots);
+        while written < splicing.count && self.rows[from].bytes > 0 {
+            let data = self.front_bytes(from, splicing.count - written, (place, at + written));
+            let here = match self.write_on(task, place, at + written, &data) {
+                Ok(answer) => answer.value as u64,
+                Err(_) if written > 0 => break,
+                Err(stop) => return Err(stop),
+            };
+            self.drop_front_bytes(from, here);
+            written += here;
+            if here < data.len() as u64 {
+                break;
+            }
         }
         self.pipe_woken(from, WRITERS, 0);
         self.tell_of_slots(from, slots);
@@ -328,18 +333,5 @@ fn spliced(kernel: &mut Kernel, splicing: Splicing, moved: u64) -> Answer {
 impl Splicing {
     pub(crate) fn held(&self) -> [DescriptionRow; 2] {
         [self.from, self.to]
-    }
-}
-
-/// The bytes in front of a pipe.
-impl crate::components::Pipe {
-    pub(super) fn front_bytes(&self, count: u64) -> Vec<u8> {
-        let mut out = Vec::with_capacity(count.min(self.bytes) as usize);
-        for segment in &self.segments {
-            let part = segment.left().min(count - out.len() as u64) as usize;
-            let start = segment.read as usize;
-            out.extend_from_slice(&segment.bytes[start..start + part]);
-        }
-        out
     }
 }

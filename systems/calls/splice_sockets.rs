@@ -171,7 +171,8 @@ impl Kernel {
             if part.is_empty() {
                 break;
             }
-            let segment = Segment { bytes: part.to_vec(), read: 0, kind: SegmentKind::Buffer };
+            let (bytes, kind) = (part.to_vec(), SegmentKind::Buffer);
+            let segment = Segment { bytes, kind, ..Segment::default() };
             self.counters.pipe_pages += segment.pages();
             self.counters.pipe_bytes += part.len() as u64;
             let state = &mut self.rows[pipe];
@@ -206,6 +207,7 @@ impl Kernel {
                 let is_over = self.rows[pipe].writers == 0 || moved > 0;
                 return Ok(is_over.then_some(moved));
             }
+            self.fetch_lent(pipe, left, false);
             let data = self.front_slots(pipe, left);
             let (sent, tried) = self.send_buffers(task, socket, &data);
             self.drop_front(pipe, sent);
@@ -232,14 +234,8 @@ impl Kernel {
     }
 
     pub(super) fn drop_front(&mut self, pipe: PipeRow, count: u64) {
-        let (mut left, slots) = (count, self.rows[pipe].used_slots);
-        while left > 0 {
-            let Some(piece) = self.rows[pipe].piece(0, left) else { break };
-            let freed = self.rows[pipe].drop_piece(piece.left(), piece.kind);
-            self.counters.pipe_pages -= freed;
-            self.counters.pipe_bytes -= piece.left();
-            left -= piece.left();
-        }
+        let slots = self.rows[pipe].used_slots;
+        self.drop_front_bytes(pipe, count);
         if count > 0 {
             self.pipe_woken(pipe, WRITERS, 0);
             self.tell_of_slots(pipe, slots);
@@ -300,13 +296,13 @@ impl Kernel {
             if sent >= count {
                 break;
             }
-            let data =
-                match self.read_pages(task, place, sending.at + sent, count - sent, PIPE_SLOTS) {
-                    Ok(data) if data.is_empty() => break,
-                    Ok(data) => data,
-                    Err(_) if sent > 0 => break,
-                    Err(stop) => return Err(stop),
-                };
+            let (file, at) = ((sending.from, place), sending.at + sent);
+            let data = match self.read_pages(task, file, at, count - sent, PIPE_SLOTS) {
+                Ok(data) if data.is_empty() => break,
+                Ok(data) => data,
+                Err(_) if sent > 0 => break,
+                Err(stop) => return Err(stop),
+            };
             let (gone, tried) = self.send_buffers(task, socket, &data);
             sending.sent += gone;
             let progress = Sending { sent: 0, ..*sending };

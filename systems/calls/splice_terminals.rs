@@ -92,7 +92,7 @@ impl Kernel {
             let is_over = self.rows[pipe].writers == 0 || splicing.moved > 0;
             return Ok(is_over.then_some(splicing.moved));
         }
-        let data = self.rows[pipe].front_bytes(splicing.count - splicing.moved);
+        let data = self.bytes_in_front(pipe, splicing.count - splicing.moved);
         // All that there is now is one write.
         splicing.count = splicing.moved + data.len() as u64;
         let before = splicing.moved;
@@ -115,7 +115,7 @@ impl Kernel {
         let mut resumed = resumed;
         while sending.sent < sending.count {
             let (at, left) = (sending.at + sending.sent, sending.count - sending.sent);
-            let data = match self.read_pages(task, place, at, left, PIPE_SLOTS) {
+            let data = match self.read_pages(task, (sending.from, place), at, left, PIPE_SLOTS) {
                 Ok(data) if data.is_empty() => break,
                 Ok(data) => data,
                 Err(_) if sending.sent > 0 => break,

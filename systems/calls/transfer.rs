@@ -9,8 +9,8 @@ use super::terminal_io::Onward;
 use crate::abi::Errno;
 use crate::abi::Signal;
 use crate::abi::flags::*;
-use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS, SegmentKind};
-use crate::components::{Object, Restart, Segment, Target, Waiting};
+use crate::components::pipe::{PAGE_BYTES, PIPE_SLOTS};
+use crate::components::{Object, Restart, Target, Waiting};
 use crate::event::{Answer, Call, Payload};
 use crate::fs::{Kind, Node, Pages, Place};
 use crate::kernel::{CallResult, Kernel, Stop};
@@ -105,6 +105,7 @@ impl Kernel {
         if count > 0 {
             self.check_direct(from, (source, count), false)?;
             self.check_direct_pages(to, source, (target, count))?;
+            self.part_direct(to, (target, count));
             let most = count.min(MAX_RW_COUNT);
             moved = self.copy_parts(task, (from_place, source), (to_place, target), most)?;
             let now = self.stamp();
@@ -312,7 +313,7 @@ impl Kernel {
         if let (Some(side), Some(call)) = (self.spliced_side(to)?, call) {
             let mut sending = sending;
             if self.looks_at_turn(side)
-                && !self.read_pages(task, place, at, count.min(1), 1)?.is_empty()
+                && !self.read_pages(task, (from, place), at, count.min(1), 1)?.is_empty()
             {
                 self.splice_turn(task, side, call)?;
             }
@@ -345,13 +346,13 @@ impl Kernel {
         &mut self,
         task: TaskRow,
         Sending { from, to, .. }: Sending,
-        place: Place,
+        source: Place,
         (at, left): (u64, u64),
         out: u64,
     ) -> Result<(u64, u64), Stop> {
         let part = left.min(u64::from(PIPE_SLOTS) * PAGE_BYTES);
         self.check_direct(from, (at, part), false)?;
-        let data = self.read_pages(task, place, at, left, PIPE_SLOTS)?;
+        let mut data = self.read_pages(task, (from, source), at, left, PIPE_SLOTS)?;
         if data.is_empty() {
             return Ok((0, 0));
         }
@@ -359,6 +360,8 @@ impl Kernel {
         match self.rows[to].target {
             Target::File(place) if self.takes_pages(place) => {
                 self.check_direct_pages(to, at, (out, length))?;
+                self.part_direct(to, (out, length));
+                self.copy_within(self.lender(from, source), (at, out), place, &mut data);
                 Ok((self.write_on(task, place, out, &data)?.value as u64, length))
             }
             Target::File(_) | Target::Pipe(..) | Target::Socket(_) | Target::Object(_) => {
@@ -425,16 +428,15 @@ impl Kernel {
     pub(super) fn read_pages(
         &mut self,
         task: TaskRow,
-        place: Place,
+        (from, place): (DescriptionRow, Place),
         at: u64,
         count: u64,
         slots: u32,
     ) -> Result<Vec<u8>, Stop> {
-        let room = u64::from(slots) * PAGE_BYTES;
+        let room = u64::from(slots) * PAGE_BYTES - self.page_start(from, place, at);
         match self.fs.inode(place).map(|inode| &inode.kind) {
-            // Pages of the file lie in the pipe as they are: the first may be a part of one.
             Some(Kind::Regular(_)) => {
-                let data = self.fs.read(place, at, count.min(room - at % PAGE_BYTES))?;
+                let data = self.fs.read(place, at, count.min(room))?;
                 if !data.is_empty() {
                     self.fs.tell_of_open(place, IN_ACCESS);
                 }
@@ -520,24 +522,26 @@ impl Kernel {
             0 => return Err(Errno::ENOMEM.into()),
             room => free.min(room),
         };
-        let data = self.read_pages(task, place, at, count.min(self.max_bytes), free)?;
+        let data = self.read_pages(task, (from, place), at, count.min(self.max_bytes), free)?;
         if at < self.largest_of(place) {
             self.source_accessed(from);
         }
-        // What a device gives is copied and begins a page of its own.
-        let into_page = if self.is_device(place) { 0 } else { at % PAGE_BYTES };
-        let first = (PAGE_BYTES - into_page).min(data.len() as u64) as usize;
+        let start = self.page_start(from, place, at);
+        let lender = self.lender(from, place);
+        let first = (PAGE_BYTES - start).min(data.len() as u64) as usize;
         let (first, rest) = data.split_at(first);
-        let state = &mut self.rows[pipe];
-        for page in core::iter::once(first).chain(rest.chunks(PAGE_BYTES as usize)) {
-            if !page.is_empty() {
-                let segment = Segment { bytes: page.to_vec(), read: 0, kind: SegmentKind::Page };
+        let pages = core::iter::once(first).chain(rest.chunks(PAGE_BYTES as usize));
+        for (bytes, index) in pages.zip(at / PAGE_BYTES..) {
+            if !bytes.is_empty() {
+                let within = if index == at / PAGE_BYTES { start as u32 } else { 0 };
+                let segment = self.page_segment(lender, index, within, bytes);
+                let state = &mut self.rows[pipe];
                 state.segments.push_back(segment);
                 state.used_slots += 1;
                 self.counters.pipe_pages += 1;
             }
         }
-        state.bytes += data.len() as u64;
+        self.rows[pipe].bytes += data.len() as u64;
         self.counters.pipe_bytes += data.len() as u64;
         if !data.is_empty() {
             self.pipe_woken(pipe, READERS, 0);

@@ -6,6 +6,7 @@
 
 use crate::abi::Timespec;
 use crate::components::{TextDefault, WaitQueue};
+use crate::fs::LentId;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -26,6 +27,9 @@ pub struct Segment {
     pub read: u32,
     /// What it is made of.
     pub kind: SegmentKind,
+    /// The page of a file that it is, or the first bytes of: the file's bytes count, and these are
+    /// as old as the last look (`fs/lent.rs`).
+    pub lent: Option<LentId>,
 }
 
 /// What a segment is made of.
@@ -184,25 +188,26 @@ impl Pipe {
         let bytes = segment.bytes[page as usize..end as usize].to_vec();
         let is_whole = end == page_end || segment.kind == SegmentKind::Buffer;
         let kind = if is_whole { segment.kind } else { SegmentKind::Page };
-        (end > start).then_some(Segment { bytes, read: (start - page) as u32, kind })
+        let read = (start - page) as u32;
+        (end > start).then_some(Segment { bytes, read, kind, lent: segment.lent })
     }
 
-    /// Takes the first piece of that length out; gives the pages that are free now. `kind` is the
-    /// piece's: what is left of a page that was parted is nobody's to add to either.
-    pub fn drop_piece(&mut self, len: u64, kind: SegmentKind) -> u64 {
-        let Some(first) = self.segments.front_mut() else { return 0 };
+    /// Takes the first piece of that length out; gives the segment if all of it is gone now. `kind`
+    /// is the piece's: what is left of a page that was parted is nobody's to add to either.
+    pub fn drop_piece(&mut self, len: u64, kind: SegmentKind) -> Option<Segment> {
+        let first = self.segments.front_mut()?;
         let slots = first.slots();
         first.read += len as u32;
         self.bytes -= len;
         if first.left() == 0 {
             self.used_slots -= slots;
-            return self.segments.pop_front().map_or(0, |gone| gone.pages());
+            return self.segments.pop_front();
         }
         self.used_slots -= slots - first.slots();
         if first.slots() == 1 && first.kind == SegmentKind::Bytes && kind == SegmentKind::Page {
             first.kind = SegmentKind::Page;
         }
-        0
+        None
     }
 
     /// Keeps the buffer of a segment that is read, if it is a small one (memory that is kept is not

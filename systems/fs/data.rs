@@ -23,6 +23,10 @@ impl Fs {
 
     /// fallocate(2)'s hole; stamps the file.
     pub fn punch(&mut self, place: Place, offset: u64, len: u64, now: Timespec) {
+        if let Some(inode) = self.inode_id(place) {
+            let end = offset.saturating_add(len) / PAGE_BYTES;
+            self.part_lent(inode, offset.div_ceil(PAGE_BYTES), end);
+        }
         let punched = self.describe_kind(place, |kind| {
             if let Kind::Regular(pages) = kind {
                 pages.punch(offset, len);
@@ -78,6 +82,8 @@ impl Fs {
         shift: Shift,
         (offset, len): (u64, u64),
     ) -> Result<(), Errno> {
+        let (_, inode) = self.stored(place)?;
+        self.part_lent(inode, offset / PAGE_BYTES, u64::MAX);
         self.describe_kind(place, |kind| {
             if let Kind::Regular(pages) = kind {
                 pages.shift(shift, offset, len);
@@ -242,6 +248,7 @@ impl Fs {
         self.may_resize_sealed(inode, old, size)?;
         self.changeable(place, now)?;
         let dropped = if self.drop_set_ids(caller, inode) { IN_ATTRIB } else { 0 };
+        self.part_lent(inode, size.div_ceil(PAGE_BYTES), u64::MAX);
         if let Some(pages) = self.pages_mut(inode) {
             pages.truncate(size);
             let after = pages.taken();

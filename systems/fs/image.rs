@@ -87,6 +87,9 @@ impl Fs {
         self.volumes.put(&mut bytes);
         self.root.put(&mut bytes);
         self.protected.put(&mut bytes);
+        if !self.lends_nothing() {
+            self.put_lent(&mut bytes);
+        }
         hash64(REST, &bytes)
     }
 
@@ -274,6 +277,7 @@ impl<'a> Wire<'a> for Fs {
             mount_index: super::mounts::MountIndex::default(),
             usage: super::usage::Usage::default(),
             teller: super::notify::Teller::default(),
+            lent: super::lent::Lent::default(),
         };
         let error = |expected| from.error(expected);
         fs.check().map_err(error)?;

@@ -20,6 +20,7 @@ mod directory;
 mod holds;
 mod image;
 mod inode;
+mod lent;
 mod listing;
 mod memfd;
 mod mount_options;
@@ -50,6 +51,7 @@ pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;
 pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
+pub use lent::LentId;
 pub use mounts::{MOUNTS_MAX, NewMount};
 pub use notify::Told;
 pub use open::{Opened, access_mask, check_open_flags};
@@ -124,6 +126,7 @@ pub struct Fs {
     protected: Protected,
     usage: usage::Usage,
     teller: notify::Teller,
+    lent: lent::Lent,
 }
 
 impl Fs {
@@ -165,6 +168,7 @@ impl Fs {
             protected: Protected::default(),
             usage: usage::Usage::default(),
             teller: notify::Teller::default(),
+            lent: lent::Lent::default(),
         };
         let volume = fs.add_volume(kind, None, now);
         let root = fs.volumes[volume.0 as usize].root;
@@ -316,6 +320,7 @@ impl Fs {
 
     fn free_inode(&mut self, inode: InodeId) {
         self.tell_gone(inode);
+        self.part_lent(inode, 0, u64::MAX);
         let Some(row) = self.inodes.remove(inode.0) else { return };
         self.uncount_inode(&row);
     }

@@ -166,6 +166,7 @@ impl Fs {
             protected: self.protected,
             usage: super::usage::Usage::default(),
             teller: super::notify::Teller::default(),
+            lent: super::lent::Lent::default(),
         }
     }
 

@@ -87,6 +87,8 @@ impl Fs {
             return Err(Errno::ENOSPC);
         }
         let had_one_name = self.inodes.at(inode.0).nlink == 1;
+        // What lies in pipes is the lower file's, which stays as it is.
+        self.part_lent(inode, 0, u64::MAX);
         self.set_links(inode, 1);
         self.move_to_volume(inode, volume);
         if had_one_name {

@@ -36,8 +36,7 @@ struct Page {
 impl Page {
     /// What is hashed and encoded: without trailing zeros, whatever the page's history.
     fn canonical(&self) -> &[u8] {
-        let end = self.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        &self.bytes[..end]
+        canonical(&self.bytes)
     }
 
     fn write(&mut self, within: usize, data: &[u8]) {
@@ -71,6 +70,12 @@ impl Page {
             bytes[within..end].copy_from_slice(data);
         }
     }
+}
+
+/// Bytes without the zeros at their end.
+pub(super) fn canonical(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    &bytes[..end]
 }
 
 /// Which way the end of a file moves.
@@ -184,6 +189,11 @@ impl Pages {
             return self.dense[index as usize].as_ref();
         }
         self.sparse.get(&index)
+    }
+
+    /// The bytes of a page that exists; all behind them is zero.
+    pub(super) fn page_bytes(&self, index: u64) -> Option<&Arc<Vec<u8>>> {
+        self.page(index).map(|page| &page.bytes)
     }
 
     /// The page to change, made if it is absent; it counts as not hashed.

@@ -352,9 +352,10 @@ impl Inode {
     /// What it takes beside its data and its names.
     pub(super) fn held(&self) -> Held {
         let mut held = Held { bytes: INODE_BYTES + target_bytes(&self.kind), xattr_space: 0 };
-        for (name, value) in self.xattrs.iter().flat_map(|map| map.iter()) {
-            held.bytes += xattr_bytes(name, value);
-            held.xattr_space += xattr_space(name, value);
+        if let Some(xattrs) = &self.xattrs {
+            let (count, bytes) = xattrs.totals();
+            held.bytes += count * XATTR_BYTES + bytes;
+            held.xattr_space += count * XATTR_SPACE + bytes;
         }
         held
     }

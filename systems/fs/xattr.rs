@@ -172,8 +172,8 @@ impl Fs {
         let is_same = is_ext4 && present == Some(value);
         let none = Xattrs::default();
         let all = self.inodes.at(inode.0).xattrs.as_deref().unwrap_or(&none);
-        let is_inner = match all.room(name, value) {
-            _ if !is_ext4 => false,
+        let room = if is_ext4 { all.room(name, value) } else { Some(false) };
+        let is_inner = match room {
             Some(is_inner) => is_inner,
             None if is_same => false,
             None => return Err(Errno::ENOSPC),

@@ -24,6 +24,8 @@ pub(super) struct Xattrs {
     all: BTreeMap<Box<[u8]>, Box<[u8]>>,
     /// The names of those that lie in an inode of ext4, in their order.
     inner: Vec<Box<[u8]>>,
+    /// What all names and values take together.
+    bytes: u64,
 }
 
 /// The namespace of an attribute as ext4 numbers it, and the rest of its name.
@@ -42,6 +44,10 @@ fn parts(name: &[u8]) -> (u8, &[u8]) {
         _ => 7,
     };
     (index, rest)
+}
+
+fn bytes_of(all: &BTreeMap<Box<[u8]>, Box<[u8]>>) -> u64 {
+    all.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()
 }
 
 fn record(name: &[u8], value: &[u8]) -> usize {
@@ -70,6 +76,11 @@ impl Xattrs {
     /// The names in the same order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.all.keys().map(Box::as_ref)
+    }
+
+    /// How many there are, and what their names and values take together.
+    pub(super) fn totals(&self) -> (u64, u64) {
+        (self.all.len() as u64, self.bytes)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -117,6 +128,8 @@ impl Xattrs {
 
     /// Sets an attribute; `is_inner` is what [`Xattrs::room`] says of ext4.
     pub(super) fn insert(&mut self, name: &[u8], value: &[u8], is_inner: bool) {
+        self.remove_value(name);
+        self.bytes += (name.len() + value.len()) as u64;
         self.all.insert(name.into(), value.into());
         match (self.is_inner(name), is_inner) {
             (false, true) => self.inner.push(name.into()),
@@ -125,14 +138,21 @@ impl Xattrs {
         }
     }
 
+    fn remove_value(&mut self, name: &[u8]) {
+        if let Some(value) = self.all.remove(name) {
+            self.bytes -= (name.len() + value.len()) as u64;
+        }
+    }
+
     pub(super) fn remove(&mut self, name: &[u8]) {
-        self.all.remove(name);
+        self.remove_value(name);
         self.inner.retain(|inner| inner.as_ref() != name);
     }
 
     /// Keeps those whose names are right.
     pub(super) fn retain(&mut self, is_right: impl Fn(&[u8]) -> bool) {
         self.all.retain(|name, _| is_right(name));
+        self.bytes = bytes_of(&self.all);
         self.inner.retain(|name| is_right(name));
     }
 
@@ -153,6 +173,7 @@ impl Xattrs {
 
 impl FromIterator<(Box<[u8]>, Box<[u8]>)> for Xattrs {
     fn from_iter<I: IntoIterator<Item = (Box<[u8]>, Box<[u8]>)>>(pairs: I) -> Self {
-        Self { all: pairs.into_iter().collect(), inner: Vec::new() }
+        let all = pairs.into_iter().collect();
+        Self { bytes: bytes_of(&all), all, inner: Vec::new() }
     }
 }

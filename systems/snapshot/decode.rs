@@ -2,6 +2,7 @@
 //! an error here, so that it is no panic later.
 
 use super::extras::{Rare, get_rare};
+use super::pipes::get_pipe;
 use super::sockets::get_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
@@ -11,8 +12,8 @@ use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
 use crate::components::description::{Notices, Owner};
 use crate::components::{
-    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Object, Pipe, Process,
-    ProcessText, Reportable, Restart, Segment, Target, Task, Wait, Waiting,
+    Context, Description, FdSlot, Files, Frame, Handlers, Interrupted, Life, Object, Process,
+    ProcessText, Reportable, Restart, Target, Task, Wait, Waiting,
 };
 use crate::digest::hash64;
 use crate::event::CallId;
@@ -24,7 +25,6 @@ use crate::tables::deadlines::Due;
 use crate::tables::users::PerUser;
 use crate::wire::{Bytes, Wire, WireError, WireReader};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -317,44 +317,6 @@ fn number(id: u64) -> Result<u32, RestoreError> {
     let number =
         u32::try_from(id).ok().filter(|pid| (1..crate::tables::pids::PID_MAX).contains(pid));
     number.ok_or(RestoreError::Inconsistent("a number that no task can have"))
-}
-
-fn get_pipe(id: u64, from: From<'_, '_>) -> Result<Pipe, WireError> {
-    let mut segments = VecDeque::new();
-    let (mut bytes, mut used_slots) = (0, 0);
-    for _ in 0..from.count()? {
-        from.charge(memory::SLOT_BYTES)?;
-        let content = Bytes::get(from)?.0;
-        let error = from.error("a segment that is not read to its end");
-        let (read, kind) = Wire::get(from)?;
-        if u64::from(read) >= content.len() as u64 {
-            return Err(error);
-        }
-        let segment = Segment { bytes: content, read, kind };
-        bytes += segment.left();
-        used_slots += segment.slots();
-        segments.push_back(segment);
-    }
-    let [slots, readers, writers, uid, gid, mode] = Wire::get(from)?;
-    let [reader_opens, writer_opens, changed_ns] = Wire::get(from)?;
-    Ok(Pipe {
-        id,
-        segments,
-        bytes,
-        used_slots,
-        slots,
-        readers,
-        writers,
-        reader_opens,
-        writer_opens,
-        times: if mode & super::HAS_TIMES != 0 { Some(Box::new(Wire::get(from)?)) } else { None },
-        waiters: Wire::get(from)?,
-        spare: Vec::new(),
-        changed_ns,
-        uid,
-        gid,
-        mode: mode & !super::HAS_TIMES,
-    })
 }
 
 fn get_description(

@@ -4,7 +4,7 @@ use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
     HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OPENER,
-    HAS_OWNER, HAS_START, HAS_TIMES, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
+    HAS_OWNER, HAS_START, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
 };
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
@@ -13,7 +13,7 @@ use crate::components::description::Owner;
 use crate::components::epoll::Watchers;
 use crate::components::{
     Context, Description, Event, Files, Frame, Handlers, Hold, Interrupted, Life, Object, Pending,
-    Pidfd, Pipe, Process, Queued, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
+    Pidfd, Process, Queued, Restart, Target, Task, Text, Wait, WaitQueue, Waiting,
 };
 use crate::kernel::Kernel;
 use crate::rows::{DescriptionRow, Encode, RowKind, Rows};
@@ -115,23 +115,6 @@ impl<'a> Wire<'a> for WaitQueue {
     }
     fn get(from: &mut crate::wire::WireReader<'a>) -> Result<Self, crate::wire::WireError> {
         Ok(WaitQueue(Wire::get(from)?, Watchers::NONE))
-    }
-}
-
-impl Encode for Pipe {
-    fn encode(&self, _rows: &Rows, out: &mut Vec<u8>) {
-        put_varint(out, self.segments.len() as u64);
-        for segment in &self.segments {
-            segment.bytes.as_slice().put(out);
-            (segment.read, segment.kind).put(out);
-        }
-        let mode = self.mode | if self.times.is_some() { HAS_TIMES } else { 0 };
-        [self.slots, self.readers, self.writers, self.uid, self.gid, mode].put(out);
-        [self.reader_opens, self.writer_opens, self.changed_ns].put(out);
-        if let Some(times) = &self.times {
-            times.put(out);
-        }
-        self.waiters.put(out);
     }
 }
 

@@ -28,7 +28,8 @@ impl Kernel {
         // What stands before a part that is there is there, too.
         let notices = !self.inotify.instances.is_empty() || self.inotify.last_cookie > 0;
         let network = !self.sockets.network.is_untouched();
-        let watches = waiting || names || terminals || notices || network;
+        let lends = !self.fs.lends_nothing();
+        let watches = waiting || names || terminals || notices || network || lends;
         if rows == 0 && self.timers.next.is_empty() && !watches {
             return;
         }
@@ -51,6 +52,10 @@ impl Kernel {
         }
         if waiting {
             self.put_waiting_part(out);
+        }
+        if lends {
+            out.push(LENT_PART);
+            self.fs.put_lent(out);
         }
     }
 
@@ -112,6 +117,7 @@ impl Kernel {
             NAMES_PART => self.get_names(from),
             NETWORK_PART => self.get_network(from),
             WAITING_PART => self.get_waiting_part(from, refs),
+            LENT_PART => Ok(self.fs.get_lent(from)?),
             _ => Err(RestoreError::Inconsistent("a part of a later version")),
         }
     }
@@ -198,6 +204,7 @@ impl Kernel {
 const NAMES_PART: u8 = 40;
 const NETWORK_PART: u8 = 50;
 pub(super) const WAITING_PART: u8 = 60;
+const LENT_PART: u8 = 70;
 
 const UNUSED: RestoreError =
     RestoreError::Inconsistent("a counter or pidfd without a description, or the reverse");

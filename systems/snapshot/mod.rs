@@ -9,6 +9,7 @@
 mod decode;
 mod encode;
 mod extras;
+mod pipes;
 mod sockets;
 mod terminals;
 mod waiting;
@@ -44,8 +45,6 @@ const HAS_OLD_FOREGROUND: u8 = 16;
 const IS_UNDUMPABLE: u8 = 32;
 /// A process was made after the kernel started.
 const HAS_START: u8 = 64;
-/// Times of a pipe's inode were changed: beside its permission bits, which end at 12.
-const HAS_TIMES: u32 = 0x1_0000;
 /// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
 const WAITS_ALWAYS: u32 = 0x100;
 /// An owner of whom more is known than its number.
