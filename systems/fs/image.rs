@@ -297,6 +297,6 @@ impl Fs {
 
     /// The inode number of a place; `None` below /proc.
     pub fn ino_of(&self, place: Place) -> Option<u64> {
-        self.inode_id(place).map(super::attributes::ino)
+        self.inode_id(place).map(|inode| self.number_at(place.mount, inode))
     }
 }

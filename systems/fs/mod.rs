@@ -258,6 +258,7 @@ impl Fs {
             seals: None,
             linkable: false,
             emptied: false,
+            seen_as: None,
             watched: false,
             busy: busy::Busy::default(),
         };

@@ -9,8 +9,9 @@
 //! leaves undefined.
 //!
 //! Not here: `redirect_dir`, `index`, `metacopy`, `nfs_export` and `userxattr`; the attributes
-//! `trusted.overlay.impure` and `.uuid`; numbers of lower files are not those of their layer.
+//! `trusted.overlay.impure` and `.uuid`; numbers of devices of layers on several file systems.
 
+use super::attributes::ino;
 use super::volume::mount_flags::{MOUNT_DETACHED, MOUNT_READ_ONLY};
 use super::{
     Caller, EntryId, Fs, Inode, InodeId, Kind, Mount, MountId, Name, NewMount, Node, Place, Volume,
@@ -215,6 +216,15 @@ impl Fs {
         first.is_some_and(|child| !self.is_whiteout(child))
     }
 
+    /// The number that an inode shows at a mount: on an overlay that of the layer which it was
+    /// copied from, which it keeps when it is copied up.
+    pub(super) fn number_at(&self, mount: MountId, inode: InodeId) -> u64 {
+        let volume = self.mounts.at(mount.0).volume;
+        let is_layered = self.volumes[volume.0 as usize].layers.is_some();
+        let other = self.inodes.at(inode.0).seen_as.filter(|_| is_layered);
+        ino(other.unwrap_or(inode))
+    }
+
     /// Whether a directory of an overlay shows more than one: its link count is then 1.
     #[cold]
     pub(super) fn is_merged_at(&self, place: Place, directory: EntryId) -> bool {
@@ -329,7 +339,9 @@ impl Fs {
         let under = self.under(id, top);
         let has_upper = under.upper.is_some();
         let roots: Vec<EntryId> = under.upper.into_iter().chain(under.lowers).collect();
-        self.copy_attributes(roots[0], self.entry(top).inode);
+        let (first, shown) = (self.entry(roots[0]).inode, self.entry(top).inode);
+        self.copy_attributes(roots[0], shown);
+        self.inode_mut(shown).seen_as = Some(first);
         // Any place on the volume does to ask for room.
         let place = Place { mount: self.root.mount, node: Node::Entry(top) };
         let mut open = alloc::vec![(top, roots, has_upper)];
@@ -343,7 +355,10 @@ impl Fs {
                 if matches!(kind, Kind::Directory(_)) {
                     let kind = Kind::directory();
                     let made = self.attach(directory, name, id, kind, 0, (0, 0), now);
-                    self.copy_attributes(first, self.entry(made).inode);
+                    let copy = self.entry(made).inode;
+                    self.copy_attributes(first, copy);
+                    let lower = found.get(usize::from(of_upper)).copied().unwrap_or(first);
+                    self.inode_mut(copy).seen_as = Some(self.entry(lower).inode);
                     open.push((made, found, of_upper));
                     continue;
                 }
@@ -356,6 +371,7 @@ impl Fs {
                 }
                 let copy = self.add_inode(id, kind, 0, (0, 0), now);
                 self.copy_attributes(first, copy);
+                self.inode_mut(copy).seen_as = Some(inode);
                 self.add_entry(directory, name, copy);
             }
         }

@@ -91,6 +91,9 @@ impl Fs {
         self.move_to_volume(inode, volume);
         if had_one_name {
             self.set_origin(inode, inode);
+        } else {
+            // What its other names show is still the lower file (`index=off`).
+            self.inode_mut(inode).seen_as = None;
         }
         self.inode_mut(inode).ctime = now;
         let name = self.entry(entry).name.clone();
@@ -167,7 +170,9 @@ impl Fs {
         if was_hidden {
             self.set_private(inode, OPAQUE, b"y");
         }
-        Ok(self.attach(parent, name.clone(), overlay, Kind::directory(), mode, owner, now))
+        let seen = self.attach(parent, name.clone(), overlay, Kind::directory(), mode, owner, now);
+        self.inode_mut(self.entry(seen).inode).seen_as = Some(inode);
+        Ok(seen)
     }
 
     /// Gives an inode of the upper layer a further name there, for one in the merged tree.
