@@ -56,6 +56,11 @@ fn corners_of_files() {
 }
 
 #[test]
+fn overlays_of_all_kinds() {
+    play(overlays::scenes());
+}
+
+#[test]
 fn numbers_in_overlays() {
     overlays::play_numbers();
 }

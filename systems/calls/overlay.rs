@@ -6,7 +6,7 @@
 use super::path::Spot;
 use crate::abi::Errno;
 use crate::abi::flags::AT_FDCWD;
-use crate::fs::{LOWER_LAYERS_MAX, LayerPlaces, NewMount, Place};
+use crate::fs::{LOWER_LAYERS_MAX, LayerPlaces, NewMount, Place, common_flag};
 use crate::kernel::Kernel;
 use crate::procview::caller;
 use crate::rows::TaskRow;
@@ -31,18 +31,30 @@ impl Kernel {
         at: Place,
         new: &NewMount<'_>,
     ) -> Result<(), Errno> {
-        let places = self.layer_places(task, new.data)?;
+        let mut volume_flags = new.volume_flags;
+        let places = self.layer_places(task, new.data, &mut volume_flags)?;
+        let new = &NewMount { volume_flags, ..*new };
         let now = self.stamp();
         caller!(self, task => caller);
         self.fs.mount_overlay(&caller, at, new, &places, now)
     }
 
-    /// The layers that the options name, walked to as the options come.
-    fn layer_places(&mut self, task: TaskRow, data: &[u8]) -> Result<LayerPlaces, Errno> {
+    /// The layers that the options name, walked to as the options come; of options that every file
+    /// system has the flags.
+    fn layer_places(
+        &mut self,
+        task: TaskRow,
+        data: &[u8],
+        flags: &mut u32,
+    ) -> Result<LayerPlaces, Errno> {
         let mut places = LayerPlaces::default();
         for item in split(data, b',') {
             let end = item.iter().position(|byte| *byte == b'=').unwrap_or(item.len());
             let (key, value) = (&item[..end], item.get(end + 1..));
+            if let Some((flag, on)) = common_flag(key) {
+                *flags = if on { *flags | flag } else { *flags & !flag };
+                continue;
+            }
             match (key, value) {
                 (b"lowerdir", Some(value)) => {
                     let parts = split(value, b':');
@@ -57,7 +69,7 @@ impl Kernel {
                 }
                 (b"upperdir", Some(value)) => places.upper = Some(self.layer(task, value)?),
                 (b"workdir", Some(value)) => places.work = Some(self.layer(task, value)?),
-                (b"" | b"ro" | b"rw" | b"default_permissions" | b"volatile", _) => continue,
+                (b"" | b"default_permissions" | b"volatile", _) => continue,
                 _ => {
                     let known = HARMLESS.iter().find(|(name, _)| *name == key);
                     let fits = known

@@ -50,6 +50,7 @@ pub use attributes::{FileTime, TimeChange};
 pub use builder::Meta;
 pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
+pub use mount_options::common_flag;
 pub use mounts::{MOUNTS_MAX, NewMount};
 pub use notify::Told;
 pub use open::{Opened, access_mask, check_open_flags};

@@ -117,7 +117,7 @@ impl Fs {
         let writes = matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR) || flags & O_TRUNC != 0;
         let changes = writes && flags & O_PATH == 0;
         if changes && self.pages(place).is_some() {
-            self.changeable(place, now)?;
+            self.changeable_whole(place, flags & O_TRUNC == 0, now)?;
         }
         if flags & (O_TRUNC | O_PATH) == O_TRUNC && self.pages(place).is_some() {
             self.truncate(caller, place, 0, now)?;

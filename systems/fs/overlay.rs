@@ -12,6 +12,7 @@
 //! `trusted.overlay.impure` and `.uuid`; numbers of devices of layers on several file systems.
 
 use super::attributes::ino;
+use super::mount_options::KEPT;
 use super::volume::mount_flags::{MOUNT_DETACHED, MOUNT_READ_ONLY};
 use super::{
     Caller, EntryId, Fs, Inode, InodeId, Kind, Mount, MountId, Name, NewMount, Node, Place, Volume,
@@ -256,7 +257,8 @@ impl Fs {
         self.room_for_mounts(layers + 1)?;
         self.prepare_work(caller, places, now)?;
         let id = self.add_volume(VolumeKind::Overlay, None, now);
-        let options = VolumeOptions { flags: 0, pages: 0, inodes: 0, mode: 0o755, uid: 0, gid: 0 };
+        let flags = new.volume_flags & KEPT;
+        let options = VolumeOptions { flags, pages: 0, inodes: 0, mode: 0o755, uid: 0, gid: 0 };
         self.set_source(id, Bytes(new.source.to_vec()), options);
         let keep = |fs: &mut Fs, place: Place| {
             let volume = fs.mounts.at(place.mount.0).volume;

@@ -29,12 +29,25 @@ impl Fs {
     /// # Errors
     /// `EPERM` below /proc, `ENOSPC`, `EROFS`.
     pub(super) fn changeable(&mut self, place: Place, now: Timespec) -> Result<InodeId, Errno> {
+        self.changeable_whole(place, true, now)
+    }
+
+    /// The same, and without the data of a file that is to be empty anyway (open(2), `O_TRUNC`).
+    ///
+    /// # Errors
+    /// Those of [`Fs::changeable`].
+    pub(super) fn changeable_whole(
+        &mut self,
+        place: Place,
+        with_data: bool,
+        now: Timespec,
+    ) -> Result<InodeId, Errno> {
         let (entry, inode) = self.stored(place)?;
         let Some(overlay) = self.overlay_at(place) else { return Ok(inode) };
         if self.is_dir_entry(entry) {
             self.upper_directory(overlay, entry, now)?;
         } else {
-            self.copy_up(overlay, entry, now)?;
+            self.copy_up(overlay, entry, with_data, now)?;
         }
         Ok(inode)
     }
@@ -72,7 +85,13 @@ impl Fs {
 
     /// Copies a file of a lower layer to the upper one: it keeps data, mode, owner, times and
     /// attributes, and is no longer one with its other names.
-    fn copy_up(&mut self, overlay: VolumeId, entry: EntryId, now: Timespec) -> Result<(), Errno> {
+    fn copy_up(
+        &mut self,
+        overlay: VolumeId,
+        entry: EntryId,
+        with_data: bool,
+        now: Timespec,
+    ) -> Result<(), Errno> {
         let inode = self.entry(entry).inode;
         // What lost its name has nowhere to be copied to, and is the overlay's own.
         if self.inodes.at(inode.0).volume != overlay || !self.entry(entry).linked {
@@ -82,12 +101,15 @@ impl Fs {
         let volume = self.upper_volume(overlay).ok_or(Errno::EROFS)?;
         let kind = &self.inodes.at(inode.0).kind;
         self.room_for_inode(self.upper_place(overlay, above)?, kind)?;
-        let pages = kind.present();
+        let pages = if with_data { kind.present() } else { 0 };
         if self.room_pages(&self.volumes[volume.0 as usize]) < pages {
             return Err(Errno::ENOSPC);
         }
         let had_one_name = self.inodes.at(inode.0).nlink == 1;
         self.set_links(inode, 1);
+        if !with_data {
+            self.resize(inode, 0);
+        }
         self.move_to_volume(inode, volume);
         if had_one_name {
             self.set_origin(inode, inode);
@@ -248,7 +270,7 @@ impl Fs {
         let (old_parent, old_name) = (self.entry(source).parent, self.entry(source).name.clone());
         for entry in core::iter::once(source).chain(exchanged) {
             if !self.is_dir_entry(entry) {
-                self.copy_up(overlay, entry, now)?;
+                self.copy_up(overlay, entry, true, now)?;
             }
         }
         let old_above = self.upper_directory(overlay, old_parent, now)?;

@@ -86,6 +86,76 @@ fn files_of_layers(on_tmpfs: bool) -> Program {
     ])
 }
 
+/// What is opened to be empty takes no room for what it had in the lower layer.
+fn emptied_when_opened() -> Program {
+    let text = "w".repeat(20_000);
+    let cut = call("truncate", json!({"path": "/tmp/m/f", "length": 0}));
+    all([
+        all(["/tmp/l", "/tmp/t", "/tmp/m"].map(mkdir)),
+        all([open("/tmp/l/f", "O_CREAT|O_WRONLY"), write(3, &text), close(3)]),
+        mount("tmpfs", "/tmp/t", "size=16k"),
+        all(["/tmp/t/u", "/tmp/t/w"].map(mkdir)),
+        mount("overlay", "/tmp/m", "lowerdir=/tmp/l,upperdir=/tmp/t/u,workdir=/tmp/t/w"),
+        cut,
+        open("/tmp/m/f", "O_WRONLY"),
+        lstat("/tmp/m/f"),
+        open("/tmp/m/f", "O_WRONLY|O_TRUNC"),
+        write(3, &text),
+        lstat("/tmp/m/f"),
+        lstat("/tmp/t/u/f"),
+    ])
+}
+
+/// Lists that are not there are not taken away, and nothing is copied up for it.
+fn absent_lists() -> Program {
+    let set = |name: &str, list: &str| {
+        let name = format!("system.posix_acl_{name}");
+        call("setxattr", json!({"path": "m/d", "name": name, "value_b64": list, "flags": 0}))
+    };
+    let unset = |name: &str| {
+        let name = format!("system.posix_acl_{name}");
+        call("removexattr", json!({"path": "m/d", "name": name}))
+    };
+    let names = ["default", "access"];
+    let all_calls = || all(names.map(|name| all([unset(name), set(name, "AgAAAA==")])));
+    all([
+        layers(false),
+        mkdir("l/d"),
+        mount("overlay", "m", "lowerdir=l,upperdir=u,workdir=w"),
+        all_calls(),
+        lstat("u/d"),
+        chmod("m/d"),
+        all_calls(),
+        lstat("u/d"),
+    ])
+}
+
+/// Options that every file system has.
+fn closed_by_an_option() -> Program {
+    let mounted = |options: &str| {
+        let data = format!("lowerdir=l,upperdir=u,workdir=w,{options}");
+        let unmount = call("umount2", json!({"target": "m", "flags": "0"}));
+        all([
+            mount("overlay", "m", &data),
+            open("m/f", "O_CREAT|O_WRONLY"),
+            call("close", json!({"fd": 3})),
+            call("statfs", json!({"path": "m"})),
+            unmount,
+        ])
+    };
+    let options = ["ro", "rw", "ro,rw", "rw,ro", "sync", "sync,async", "mand", "ro=1", "silent"];
+    all([layers(false), all(options.map(mounted))])
+}
+
+/// All scenes that are answered line for line.
+pub(crate) fn scenes() -> Vec<Scene> {
+    vec![
+        ("O_TRUNC copies no data up", emptied_when_opened()),
+        ("absent lists of an overlay", absent_lists()),
+        ("an overlay is closed by an option", closed_by_an_option()),
+    ]
+}
+
 /// Of each answer the numbers of files, by who came first, with the counts of their links.
 fn numbers(answers: &[Vec<Value>]) -> Vec<Vec<(usize, Value)>> {
     let mut known = BTreeMap::new();
