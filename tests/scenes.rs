@@ -61,6 +61,11 @@ fn overlays_of_all_kinds() {
 }
 
 #[test]
+fn options_of_overlays() {
+    overlays::play_options();
+}
+
+#[test]
 fn numbers_in_overlays() {
     overlays::play_numbers();
 }

@@ -4,17 +4,18 @@
 //! Every operation first checks as on any file system and then comes here, before it changes the
 //! merged tree itself. A file in the upper layer is one inode with a name in both trees; of a
 //! directory there are two, which are made alike after each change. A whiteout is an inode of its
-//! own here; Linux links all to one.
+//! own here; Linux links all to one. A directory that is impure stays so when what made it so is
+//! gone; Linux takes the mark away when the directory is listed.
 
-use super::overlay::{ESCAPED, OPAQUE, PRIVATE};
+use super::attributes::ino;
 use super::usage::Held;
 use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place, VolumeId, VolumeKind};
 use crate::abi::{Errno, Timespec};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-/// Of a copy: where it was copied from.
-const ORIGIN: &[u8] = b"trusted.overlay.origin";
+/// Longest path by which a moved directory names what lower layers have of it.
+const REDIRECT_MAX: usize = 256;
 
 impl Fs {
     /// The place of an entry of the upper layer, to ask for room there.
@@ -75,9 +76,10 @@ impl Fs {
             self.room_for_inode(self.upper_place(overlay, above)?, &Kind::directory())?;
             let name = self.entry(entry).name.clone();
             let made = self.attach(above, name, volume, Kind::directory(), 0, (0, 0), now);
-            self.copy_attributes(entry, self.entry(made).inode);
+            self.copy_attributes(overlay, entry, self.entry(made).inode);
             let origin = self.entry(entry).inode;
-            self.set_origin(self.entry(made).inode, origin);
+            self.set_origin(overlay, self.entry(made).inode, origin);
+            self.copied_up(overlay, self.entry(entry).parent, above, now);
             above = made;
         }
         Ok(above)
@@ -112,7 +114,7 @@ impl Fs {
         }
         self.move_to_volume(inode, volume);
         if had_one_name {
-            self.set_origin(inode, inode);
+            self.set_origin(overlay, inode, inode);
         } else {
             // What its other names show is still the lower file (`index=off`).
             self.inode_mut(inode).seen_as = None;
@@ -120,15 +122,66 @@ impl Fs {
         self.inode_mut(inode).ctime = now;
         let name = self.entry(entry).name.clone();
         self.add_entry(above, name, inode);
+        self.copied_up(overlay, self.entry(entry).parent, above, now);
         Ok(())
     }
 
-    fn set_origin(&mut self, inode: InodeId, origin: InodeId) {
-        self.set_private(inode, ORIGIN, &u64::from(origin.0).to_le_bytes());
+    /// Says of a copy where it was copied from: the handle of what the overlay shows it as.
+    pub(super) fn set_origin(&mut self, overlay: VolumeId, inode: InodeId, of: InodeId) {
+        let lower = self.inodes.at(of.0).seen_as.unwrap_or(of);
+        let handle = self.handle_of(overlay, lower);
+        self.set_private(inode, self.private(overlay).origin, &handle);
     }
 
-    /// Sets an attribute by which layers speak to each other.
-    fn set_private(&mut self, inode: InodeId, name: &[u8], value: &[u8]) {
+    /// What Linux keeps of a file of a lower layer (`struct ovl_fb`): version, magic number, length,
+    /// flags and type, the number of the file system and the handle of name_to_handle_at(2), which
+    /// are our own. An overlay has no handles.
+    fn handle_of(&self, overlay: VolumeId, lower: InodeId) -> Vec<u8> {
+        const FIXED_BYTES: u8 = 21;
+        let lowers = self.layers(overlay).into_iter().flat_map(|layers| &layers.lowers);
+        let is_stacked = lowers
+            .filter_map(|mount| self.mounts.get(mount.0))
+            .any(|mount| self.volumes[mount.volume.0 as usize].layers.is_some());
+        let Some(row) = self.inodes.get(lower.0).filter(|_| !is_stacked) else { return Vec::new() };
+        let volume = &self.volumes[row.volume.0 as usize];
+        // ext4's has a generation, and so has that of a tmpfs beside a number of 64 bits.
+        let number_bytes = if volume.kind == VolumeKind::Ext4 { 4 } else { 8 };
+        let mut handle = alloc::vec![0, 0xfb, FIXED_BYTES + number_bytes + 4, 0, 1];
+        handle.extend_from_slice(&u128::from(volume.dev).to_le_bytes());
+        handle.extend_from_slice(&ino(lower).to_le_bytes()[..usize::from(number_bytes)]);
+        handle.extend_from_slice(&[0; 4]);
+        handle
+    }
+
+    /// Says of a directory of the upper layer that something in it shows another number.
+    pub(super) fn set_impure(&mut self, overlay: VolumeId, above: EntryId) {
+        let name = self.private(overlay).impure;
+        if self.private_value(above, name).is_none() {
+            self.set_private(self.entry(above).inode, name, b"y");
+        }
+    }
+
+    /// After something was copied up from a directory of an overlay to one of the upper layer: that
+    /// is another change than one of its contents, whose time is put back.
+    fn copied_up(&mut self, overlay: VolumeId, from: EntryId, above: EntryId, now: Timespec) {
+        self.set_impure(overlay, above);
+        for entry in [from, above] {
+            let inode = self.entry(entry).inode;
+            self.inode_mut(inode).ctime = now;
+        }
+    }
+
+    fn set_opaque(&mut self, overlay: VolumeId, inode: InodeId) {
+        self.set_private(inode, self.private(overlay).opaque, b"y");
+    }
+
+    /// Sets an attribute by which layers speak to each other; what can have none of a user's has
+    /// none.
+    pub(super) fn set_private(&mut self, inode: InodeId, name: &[u8], value: &[u8]) {
+        let kind = &self.inodes.at(inode.0).kind;
+        if name.starts_with(b"user.") && !matches!(kind, Kind::Regular(_) | Kind::Directory(_)) {
+            return;
+        }
         let volume = self.inodes.at(inode.0).volume;
         let is_ext4 = self.volumes[volume.0 as usize].kind == VolumeKind::Ext4;
         let row = self.inode_mut(inode);
@@ -189,8 +242,10 @@ impl Fs {
         if !is_directory {
             return Ok(self.add_entry(parent, name.clone(), inode));
         }
-        if was_hidden {
-            self.set_private(inode, OPAQUE, b"y");
+        let options = self.layers(overlay).map(|layers| layers.options).unwrap_or_default();
+        let is_marked = options.opaque_new && !self.under(overlay, parent).lowers.is_empty();
+        if was_hidden || is_marked {
+            self.set_opaque(overlay, inode);
         }
         let seen = self.attach(parent, name.clone(), overlay, Kind::directory(), mode, owner, now);
         self.inode_mut(self.entry(seen).inode).seen_as = Some(inode);
@@ -211,8 +266,9 @@ impl Fs {
         let above = self.upper_directory(overlay, parent, now)?;
         self.room_for_name(self.upper_place(overlay, above)?)?;
         self.clear_upper(above, name, now);
-        self.add_entry(above, name.clone(), inode);
+        let made = self.add_entry(above, name.clone(), inode);
         self.changed(self.entry(above).inode, now);
+        self.brings_number(overlay, made, above);
         Ok(())
     }
 
@@ -248,11 +304,55 @@ impl Fs {
         overlay: VolumeId,
         entry: EntryId,
     ) -> Result<(), Errno> {
-        let stays = self.is_dir_entry(entry) && {
-            let under = self.under(overlay, entry);
-            under.upper.is_none() || !under.lowers.is_empty()
+        let stays = self.is_dir_entry(entry) && !self.may_move_alone(overlay, entry);
+        let redirects = self.layers(overlay).is_some_and(|layers| layers.options.redirects);
+        if stays && !redirects { Err(Errno::EXDEV) } else { Ok(()) }
+    }
+
+    /// What a directory of an overlay that is about to move names to lower layers; nothing if it
+    /// lies in the upper one alone, or says so already.
+    fn redirect_of(
+        &self,
+        overlay: VolumeId,
+        directory: EntryId,
+        is_absolute: bool,
+    ) -> Result<Option<Vec<u8>>, Errno> {
+        let name = self.private(overlay).redirect;
+        let said = |fs: &Fs, at: EntryId| {
+            let upper = fs.under(overlay, at).upper;
+            upper.and_then(|upper| fs.private_value(upper, name)).map(<[u8]>::to_vec)
         };
-        if stays { Err(Errno::EXDEV) } else { Ok(()) }
+        if self.may_move_alone(overlay, directory) {
+            return Ok(None);
+        }
+        let is_done = |to: &Vec<u8>| !is_absolute || to.first() == Some(&b'/');
+        if said(self, directory).as_ref().is_some_and(is_done) {
+            return Ok(None);
+        }
+        if !is_absolute {
+            return Ok(Some(self.entry(directory).name.to_vec()));
+        }
+        let mut path = Vec::new();
+        let mut at = directory;
+        while self.entry(at).parent != at && path.first() != Some(&b'/') {
+            let part = said(self, at).unwrap_or_else(|| self.entry(at).name.to_vec());
+            let rest = core::mem::replace(&mut path, part);
+            if !rest.is_empty() {
+                path.push(b'/');
+                path.extend_from_slice(&rest);
+            }
+            at = self.entry(at).parent;
+        }
+        if path.first() != Some(&b'/') {
+            path.insert(0, b'/');
+        }
+        if path.len() > REDIRECT_MAX { Err(Errno::EXDEV) } else { Ok(Some(path)) }
+    }
+
+    /// Whether lower layers have no part in a directory of an overlay.
+    fn may_move_alone(&self, overlay: VolumeId, directory: EntryId) -> bool {
+        let under = self.under(overlay, directory);
+        under.upper.is_some() && under.lowers.is_empty()
     }
 
     /// The upper layer's part of a rename.
@@ -268,10 +368,19 @@ impl Fs {
         now: Timespec,
     ) -> Result<(), Errno> {
         let (old_parent, old_name) = (self.entry(source).parent, self.entry(source).name.clone());
-        for entry in core::iter::once(source).chain(exchanged) {
-            if !self.is_dir_entry(entry) {
-                self.copy_up(overlay, entry, true, now)?;
-            }
+        let both = || core::iter::once(source).chain(exchanged);
+        let mut redirects = Vec::new();
+        for directory in both().filter(|entry| self.is_dir_entry(*entry)) {
+            let to = self.redirect_of(overlay, directory, old_parent != new_parent)?;
+            redirects.extend(to.map(|to| (directory, to)));
+        }
+        for entry in both().filter(|entry| !self.is_dir_entry(*entry)).collect::<Vec<_>>() {
+            self.copy_up(overlay, entry, true, now)?;
+        }
+        for (directory, to) in redirects {
+            let upper = self.upper_directory(overlay, directory, now)?;
+            self.room_for_bytes(self.upper_place(overlay, upper)?, to.len() as u64)?;
+            self.set_private(self.entry(upper).inode, self.private(overlay).redirect, &to);
         }
         let old_above = self.upper_directory(overlay, old_parent, now)?;
         let new_above = self.upper_directory(overlay, new_parent, now)?;
@@ -283,15 +392,17 @@ impl Fs {
         if leaves {
             self.room_for_inode(self.upper_place(overlay, old_above)?, &Kind::CharDevice(0))?;
         }
+        self.brings_number(overlay, moved, new_above);
         if exchanged.is_some() {
             let other = self.child(new_above, new_name).ok_or(Errno::ESTALE)?;
-            self.exchange_upper(moved, other, !old_lowers.is_empty());
+            self.brings_number(overlay, other, old_above);
+            self.exchange_upper(overlay, moved, other, !old_lowers.is_empty());
         } else {
             self.clear_upper(new_above, new_name, now);
             self.move_upper(moved, new_above, new_name);
         }
-        if new_merged && self.is_dir_entry(moved) {
-            self.set_private(self.entry(moved).inode, OPAQUE, b"y");
+        if new_merged {
+            self.hide_lower(overlay, moved);
         }
         if leaves {
             self.add_whiteout(old_above, old_name, volume, now);
@@ -299,6 +410,13 @@ impl Fs {
         self.changed(self.entry(old_above).inode, now);
         self.changed(self.entry(new_above).inode, now);
         Ok(())
+    }
+
+    /// What was copied up makes a directory that it comes to impure.
+    fn brings_number(&mut self, overlay: VolumeId, entry: EntryId, above: EntryId) {
+        if self.private_value(entry, self.private(overlay).origin).is_some() {
+            self.set_impure(overlay, above);
+        }
     }
 
     fn move_upper(&mut self, moved: EntryId, above: EntryId, name: &Name) {
@@ -314,7 +432,13 @@ impl Fs {
         }
     }
 
-    fn exchange_upper(&mut self, moved: EntryId, other: EntryId, old_merged: bool) {
+    fn exchange_upper(
+        &mut self,
+        overlay: VolumeId,
+        moved: EntryId,
+        other: EntryId,
+        old_merged: bool,
+    ) {
         let (old_above, new_above) = (self.entry(moved).parent, self.entry(other).parent);
         self.exchange_entries(moved, other);
         let kinds = (self.is_dir_entry(moved), self.is_dir_entry(other));
@@ -324,8 +448,16 @@ impl Fs {
             self.drop_subdirectory(self.entry(loses).inode);
             self.add_subdirectory(self.entry(gains).inode);
         }
-        if kinds.1 && old_merged {
-            self.set_private(self.entry(other).inode, OPAQUE, b"y");
+        if old_merged {
+            self.hide_lower(overlay, other);
+        }
+    }
+
+    /// Says of a moved directory that it is not merged with what lower layers have of its new name.
+    fn hide_lower(&mut self, overlay: VolumeId, moved: EntryId) {
+        let has_redirect = self.private_value(moved, self.private(overlay).redirect).is_some();
+        if self.is_dir_entry(moved) && !has_redirect {
+            self.set_opaque(overlay, self.entry(moved).inode);
         }
     }
 
@@ -352,13 +484,15 @@ impl Fs {
         }
         let Some(upper) = self.under(overlay, entry).upper else { return };
         let inode = self.entry(upper).inode;
+        let names = self.private(overlay);
         let private: Vec<_> = {
             let all = self.inodes.at(inode.0).xattrs.iter().flat_map(|all| all.iter());
-            let own = |name: &[u8]| name.starts_with(PRIVATE) && !name.starts_with(ESCAPED);
+            let own =
+                |name: &[u8]| name.starts_with(names.prefix) && !name.starts_with(names.escaped);
             all.filter(|(name, _)| own(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
         };
         let btime = self.inodes.at(inode.0).btime;
-        self.copy_attributes(entry, inode);
+        self.copy_attributes(overlay, entry, inode);
         self.inode_mut(inode).btime = btime;
         for (name, value) in private {
             self.set_private(inode, &name, &value);
@@ -367,19 +501,23 @@ impl Fs {
 
     /// The name by which an attribute lies in the layers.
     pub(super) fn layer_name<'n>(&self, place: Place, name: &'n [u8]) -> Cow<'n, [u8]> {
-        match name.strip_prefix(PRIVATE) {
-            Some(rest) if self.overlay_at(place).is_some() => Cow::Owned([ESCAPED, rest].concat()),
-            Some(_) | None => Cow::Borrowed(name),
+        let Some(overlay) = self.overlay_at(place) else { return Cow::Borrowed(name) };
+        let private = self.private(overlay);
+        match name.strip_prefix(private.prefix) {
+            Some(rest) => Cow::Owned([private.escaped, rest].concat()),
+            None => Cow::Borrowed(name),
         }
     }
 
     /// The name by which an attribute of the layers is seen; `None` if it is not.
     pub(super) fn seen_name<'n>(&self, place: Place, name: &'n [u8]) -> Option<Cow<'n, [u8]>> {
-        if !name.starts_with(PRIVATE) || self.overlay_at(place).is_none() {
+        let Some(overlay) = self.overlay_at(place) else { return Some(Cow::Borrowed(name)) };
+        let private = self.private(overlay);
+        if !name.starts_with(private.prefix) {
             return Some(Cow::Borrowed(name));
         }
-        let rest = name.strip_prefix(ESCAPED)?;
-        Some(Cow::Owned([PRIVATE, rest].concat()))
+        let rest = name.strip_prefix(private.escaped)?;
+        Some(Cow::Owned([private.prefix, rest].concat()))
     }
 
     /// Counts an inode on another volume, with its names.

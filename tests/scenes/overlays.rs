@@ -147,9 +147,295 @@ fn closed_by_an_option() -> Program {
     all([layers(false), all(options.map(mounted))])
 }
 
+fn umount() -> Program {
+    call("umount2", json!({"target": "m", "flags": "0"}))
+}
+
+/// What mounts(5) shows of the last mount, from a descriptor that is the first one free.
+fn shown() -> Program {
+    let read = call("pread64", json!({"fd": 3, "count": 4000, "offset": 0}));
+    all([open("/proc/self/mounts", "O_RDONLY"), read, close(3)])
+}
+
+/// Each set of options on fresh layers.
+fn options() -> Vec<Program> {
+    const UPPER: &str = "upperdir=u,workdir=w";
+    let beside = [
+        "redirect_dir=on",
+        "redirect_dir=off",
+        "redirect_dir=follow",
+        "redirect_dir=nofollow",
+        "redirect_dir",
+        "redirect_dir=x",
+        "metacopy=on",
+        "metacopy=off",
+        "metacopy=on,redirect_dir=off",
+        "index=off",
+        "nfs_export=on,index=off",
+        "nfs_export=on,metacopy=on",
+        "nfs_export=off",
+        "userxattr",
+        "userxattr,redirect_dir=on",
+        "userxattr,metacopy=on",
+        "userxattr=on",
+        "xino=on",
+        "xino=auto",
+        "xino=off",
+        "volatile",
+        "fsync=volatile",
+        "fsync=strict",
+        "fsync=auto",
+        "uuid=on",
+        "uuid=off",
+        "uuid=null",
+        "uuid=auto",
+        "verity=on",
+        "verity=off",
+        "default_permissions",
+        "override_creds",
+        "sync",
+        "lazytime,dirsync",
+        "foo",
+        "foo=bar",
+        "",
+        "upperdir=k",
+        "lowerdir=k",
+        "noatime",
+    ];
+    let beside = beside.map(|option| format!("lowerdir=l,{UPPER},{option}"));
+    let whole = [
+        "lowerdir=l,upperdir=u",
+        "lowerdir=l,workdir=w",
+        "lowerdir=l:k,workdir=w",
+        "lowerdir=l:k",
+        "lowerdir=l:k,volatile",
+        "lowerdir=l:k,index=on",
+        "lowerdir=l:k,nfs_export=on",
+        "lowerdir=l:k,metacopy=on",
+        "lowerdir=l",
+        "lowerdir+=l,lowerdir+=k",
+        "lowerdir=l::k",
+        "lowerdir=l:l/d",
+        "lowerdir=l/d:l",
+        "lowerdir=l:l",
+        "lowerdir=l,upperdir=l/d,workdir=w",
+        "lowerdir=l,upperdir=u,workdir=l/d",
+        "lowerdir=l,upperdir=u,workdir=u",
+        "lowerdir=l,upperdir=l,workdir=w",
+        "lowerdir=l,upperdir=u,workdir=w,upperdir=",
+    ];
+    let of_lowers = [
+        "lowerdir+=l",
+        "lowerdir+=l,lowerdir+=k",
+        "lowerdir+=l,datadir+=k",
+        "lowerdir+=l,datadir+=k,metacopy=on",
+        "lowerdir+=l,datadir+=k,lowerdir+=l",
+        "datadir+=k,lowerdir+=l",
+        "lowerdir=l,lowerdir+=k",
+        "lowerdir+=k,lowerdir=l",
+        "lowerdir=l::k",
+        "lowerdir=l::k,metacopy=on",
+        "lowerdir=::k",
+        "lowerdir=l::",
+        "lowerdir=l:::k",
+        "lowerdir=l:",
+        "lowerdir=:l",
+        "lowerdir=",
+        "lowerdir",
+        "lowerdir+=",
+    ];
+    let of_lowers = of_lowers.map(|lowers| format!("{lowers},{UPPER}"));
+    let all_data = beside.into_iter().chain(of_lowers).chain(whole.map(String::from));
+    let one = |data: String| {
+        all([
+            layers(true),
+            all(["l/d", "k/d", "k/e"].map(mkdir)),
+            file("l/f"),
+            mount("overlay", "m", &data),
+            shown(),
+            // Linux lists layers that lie in this one, and then they are not to be looked at.
+            if data.contains("l/d") { Program::new() } else { list("m") },
+            lstat("m/e"),
+            mkdir("m/new"),
+            private("u/new", "trusted"),
+            umount(),
+            mount("overlay", "m", &data),
+            shown(),
+            lstat("w/work/incompat/volatile/dirty"),
+        ])
+    };
+    all_data.map(one).collect()
+}
+
+/// What layers say to each other, by one of these names.
+fn private(path: &str, prefix: &str) -> Program {
+    let value = |name: &str| {
+        let name = format!("{prefix}.overlay.{name}");
+        call("lgetxattr", json!({"path": path, "name": name, "size": 300}))
+    };
+    let count = |size: i64| call("llistxattr", json!({"path": path, "size": size}));
+    all([count(0), count(1000), all(["opaque", "impure", "redirect"].map(value))])
+}
+
+/// Directories of lower layers are renamed, and what is in them is changed.
+fn redirects() -> Program {
+    let see = || {
+        let places = ["", "/d", "/e", "/p", "/p/e", "/p/e/in", "/p/e/in/z", "/x", "/c"];
+        let both = places.map(|place| {
+            let (merged, upper) = (format!("m{place}"), format!("u{place}"));
+            // Linux takes the mark of an impure directory away when it is listed and is not.
+            let listed = if place == "/p" { Program::new() } else { list(&merged) };
+            all([lstat(&merged), listed, lstat(&upper), private(&upper, "trusted")])
+        });
+        all(both)
+    };
+    let exchange = |oldpath: &str, newpath: &str| {
+        let fields = json!({"oldpath": oldpath, "newpath": newpath, "flags": "RENAME_EXCHANGE"});
+        call("renameat2", fields)
+    };
+    let data = "lowerdir=l:k,upperdir=u,workdir=w,redirect_dir=on";
+    let long = format!("m/{}", "n".repeat(200));
+    all([
+        layers(true),
+        all(["l/d", "k/d", "k/d/in", "l/x", "k/c", "l/e2"].map(mkdir)),
+        all(["l/d/a", "k/d/b", "k/d/in/z", "l/x/y"].map(file)),
+        mount("overlay", "m", data),
+        rename("m/d", "m/e"),
+        see(),
+        mkdir("m/p"),
+        rename("m/e", "m/p/e"),
+        see(),
+        all(["m/p/e/a", "m/p/e/in/z"].map(chmod)),
+        call("unlink", json!({"path": "m/p/e/b"})),
+        rename("m/x", "m/c"),
+        see(),
+        umount(),
+        mount("overlay", "m", data),
+        see(),
+        exchange("m/c", "m/p/e"),
+        see(),
+        rename("m/p/e", "m/d"),
+        mkdir("m/d/new"),
+        rename("m/d/new", "m/d/newer"),
+        see(),
+        mkdir(&long),
+        rename("m/e2", &format!("{long}/e2")),
+        mkdir(&format!("{long}/{}", "k".repeat(100))),
+        rename(&format!("{long}/e2"), &format!("{long}/{}/e2", "k".repeat(100))),
+        umount(),
+        mount("overlay", "m", "lowerdir=l:k,upperdir=u,workdir=w"),
+        see(),
+        rename("m/e2", "m/e3"),
+    ])
+}
+
+/// Attributes of users in the place of trusted ones.
+fn attributes_of_users() -> Program {
+    let set = |name: &str| {
+        let fields = json!({"path": "m/d/x", "name": name, "value": "1", "flags": 0});
+        call("setxattr", fields)
+    };
+    let look = |path: &str| all([private(path, "user"), private(path, "trusted")]);
+    all([
+        layers(true),
+        all(["l/d", "k/d", "l/c"].map(mkdir)),
+        all(["l/d/x", "l/f"].map(file)),
+        call("symlink", json!({"target": "f", "linkpath": "l/s"})),
+        mount("overlay", "m", "lowerdir=l:k,upperdir=u,workdir=w,userxattr"),
+        look("u"),
+        chmod("m/d/x"),
+        call("lchown", json!({"path": "m/s", "uid": 1, "gid": 1})),
+        all(["u", "u/d", "u/d/x", "u/s"].map(look)),
+        call("rmdir", json!({"path": "m/c"})),
+        mkdir("m/c"),
+        look("u/c"),
+        all(["user.overlay.foo", "trusted.overlay.foo", "user.foo"].map(set)),
+        all(["m/d/x", "u/d/x"].map(look)),
+        rename("m/d", "m/dd"),
+    ])
+}
+
+/// Overlays on overlays, two and no more; none takes the changes of another.
+fn stacked() -> Program {
+    let see = |top: &'static str| {
+        // Whiteouts are not looked at: Linux links them all to one.
+        let paths = ["", "/d", "/d/x", "/f", "/on"];
+        all(paths.map(|path| lstat(&format!("{top}{path}"))))
+    };
+    let listed = || all(["m", "m/d", "m2", "m2/d"].map(list));
+    all([
+        layers(true),
+        all(["m2", "u2", "w2", "m3", "u3", "w3", "l/d", "k/d"].map(mkdir)),
+        all(["l/d/x", "k/d/y", "l/f"].map(file)),
+        mount("overlay", "m", "lowerdir=l:k,upperdir=u,workdir=w"),
+        file("m/on"),
+        call("unlink", json!({"path": "m/f"})),
+        mount("overlay", "m2", "lowerdir=m,upperdir=u2,workdir=w2"),
+        mount("overlay", "m3", "lowerdir=m2,upperdir=u3,workdir=w3"),
+        mount("overlay", "m3", "lowerdir=k,upperdir=m/d,workdir=m/d"),
+        mount("overlay", "m3", "lowerdir=k,upperdir=u3,workdir=m/d"),
+        all(["m", "m2", "u2"].map(see)),
+        listed(),
+        all(["m2/d/x", "m2/on"].map(chmod)),
+        call("unlink", json!({"path": "m2/d/y"})),
+        mkdir("m2/f"),
+        all(["m", "m2", "u2"].map(see)),
+        all(["u2", "u2/d", "u2/d/x", "u2/f"].map(|path| private(path, "trusted"))),
+        listed(),
+        umount(),
+        see("m2"),
+        call("umount2", json!({"target": "m2", "flags": "0"})),
+    ])
+}
+
+/// What was copied up, and what that makes of the directories that it comes to.
+fn impure() -> Program {
+    let look = || {
+        let paths = [
+            "m", "u", "u/d", "u/d/x", "u/f", "u/s", "u/n", "u/n/s", "u/n2", "u/n2/g", "u/c",
+            "u/both",
+        ];
+        all(paths.map(|path| private(path, "trusted")))
+    };
+    let link = |old: &str, new: &str| call("link", json!({"oldpath": old, "newpath": new}));
+    let again = |data: &str| all([umount(), mount("overlay", "m", data), look()]);
+    let data = "lowerdir=l:k,upperdir=u,workdir=w";
+    all([
+        layers(true),
+        all(["l/d", "k/d", "l/c", "l/both", "u/both"].map(mkdir)),
+        all(["l/d/x", "l/f", "l/s"].map(file)),
+        link("l/f", "l/f2"),
+        mount("overlay", "m", data),
+        lstat("m/both"),
+        look(),
+        chmod("m/d/x"),
+        look(),
+        chmod("m/f"),
+        all(["m/n", "m/n2"].map(mkdir)),
+        look(),
+        rename("m/s", "m/n/s"),
+        link("m/d/x", "m/n2/g"),
+        look(),
+        chmod("m/c"),
+        call("rmdir", json!({"path": "m/c"})),
+        mkdir("m/c"),
+        look(),
+        again(data),
+        umount(),
+        call("lremovexattr", json!({"path": "u", "name": "trusted.overlay.uuid"})),
+        again(data),
+        again(&format!("{data},uuid=on")),
+        again(&format!("{data},uuid=off")),
+    ])
+}
+
 /// All scenes that are answered line for line.
 pub(crate) fn scenes() -> Vec<Scene> {
     vec![
+        ("directories of lower layers are renamed", redirects()),
+        ("attributes of users", attributes_of_users()),
+        ("overlays on overlays", stacked()),
+        ("what was copied up says so", impure()),
         ("O_TRUNC copies no data up", emptied_when_opened()),
         ("absent lists of an overlay", absent_lists()),
         ("an overlay is closed by an option", closed_by_an_option()),
@@ -173,6 +459,46 @@ fn numbers(answers: &[Vec<Value>]) -> Vec<Vec<(usize, Value)>> {
         (None, None) => vec![(0, line.clone())],
     };
     answers.iter().flatten().map(of_line).collect()
+}
+
+/// What options come to: errors, the last line of mounts(5), what is listed.
+fn told(lines: &[Value]) -> Vec<Value> {
+    let told = |line: &Value| {
+        if let Some(text) = line["data"].as_str() {
+            return text.lines().last().into();
+        }
+        if let Some(entries) = line["entries"].as_array() {
+            let mut names: Vec<&str> =
+                entries.iter().filter_map(|entry| entry["name"].as_str()).collect();
+            names.sort_unstable();
+            return names.into();
+        }
+        let mut line = line.clone();
+        if line["stat"].is_object() {
+            line["stat"] = json!([line["stat"]["type"], line["stat"]["nlink"]]);
+        }
+        line
+    };
+    lines.iter().map(told).collect()
+}
+
+/// Which options mount(2) takes together and what mounts(5) shows of them.
+pub(crate) fn play_options() {
+    let Some(mut host) = Host::start() else { return };
+    let mut differences = Vec::new();
+    for program in options() {
+        host.ask(r#"{"op":"reset"}"#);
+        let mounts = |request: &&Value| request["call"] == "mount";
+        let data = program.iter().filter(mounts).map(|request| &request["data"]).last();
+        for (request, ours) in program.iter().zip(ours(&program)) {
+            let linux = told(&host.ask(&request.to_string()));
+            if told(&ours) != linux {
+                differences.push(format!("{data:?}: {request}\n  {:?}\n  {linux:?}", told(&ours)));
+                break;
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 /// Which files show the same number, and which keep theirs.
