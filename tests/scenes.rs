@@ -66,6 +66,11 @@ fn options_of_overlays() {
 }
 
 #[test]
+fn watches_below_overlays() {
+    overlays::play_watches();
+}
+
+#[test]
 fn numbers_in_overlays() {
     overlays::play_numbers();
 }

@@ -10,6 +10,7 @@
 use super::attributes::ino;
 use super::usage::Held;
 use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place, VolumeId, VolumeKind};
+use crate::abi::flags::{IN_ATTRIB, IN_CREATE, IN_DELETE};
 use crate::abi::{Errno, Timespec};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -79,7 +80,7 @@ impl Fs {
             self.copy_attributes(overlay, entry, self.entry(made).inode);
             let origin = self.entry(entry).inode;
             self.set_origin(overlay, self.entry(made).inode, origin);
-            self.copied_up(overlay, self.entry(entry).parent, above, now);
+            self.copied_up(overlay, self.entry(entry).parent, made, now);
             above = made;
         }
         Ok(above)
@@ -121,8 +122,8 @@ impl Fs {
         }
         self.inode_mut(inode).ctime = now;
         let name = self.entry(entry).name.clone();
-        self.add_entry(above, name, inode);
-        self.copied_up(overlay, self.entry(entry).parent, above, now);
+        let made = self.add_entry(above, name, inode);
+        self.copied_up(overlay, self.entry(entry).parent, made, now);
         Ok(())
     }
 
@@ -153,18 +154,33 @@ impl Fs {
         handle
     }
 
-    /// Says of a directory of the upper layer that something in it shows another number.
-    pub(super) fn set_impure(&mut self, overlay: VolumeId, above: EntryId) {
+    /// Says of a directory of the upper layer that something in it shows another number; whether
+    /// that is new.
+    pub(super) fn set_impure(&mut self, overlay: VolumeId, above: EntryId) -> bool {
         let name = self.private(overlay).impure;
-        if self.private_value(above, name).is_none() {
+        let is_new = self.private_value(above, name).is_none();
+        if is_new {
             self.set_private(self.entry(above).inode, name, b"y");
         }
+        is_new
     }
 
     /// After something was copied up from a directory of an overlay to one of the upper layer: that
     /// is another change than one of its contents, whose time is put back.
-    fn copied_up(&mut self, overlay: VolumeId, from: EntryId, above: EntryId, now: Timespec) {
-        self.set_impure(overlay, above);
+    fn copied_up(&mut self, overlay: VolumeId, from: EntryId, made: EntryId, now: Timespec) {
+        let above = self.entry(made).parent;
+        if self.set_impure(overlay, above) {
+            self.tell_entry(above, IN_ATTRIB);
+        }
+        let (directory, name) = (self.entry(above).inode, self.entry(made).name.clone());
+        let kind = &self.inodes.at(self.entry(made).inode.0).kind;
+        match kind {
+            // Files without names get one; all else is prepared elsewhere.
+            Kind::Regular(_) => self.tell_name(directory, &name, false, IN_CREATE),
+            Kind::Directory(_) => self.tell_moved_in(directory, &name, true),
+            _ => self.tell_moved_in(directory, &name, false),
+        }
+        self.tell_entry(above, IN_ATTRIB);
         for entry in [from, above] {
             let inode = self.entry(entry).inode;
             self.inode_mut(inode).ctime = now;
@@ -239,6 +255,7 @@ impl Fs {
         let made = self.attach(above, name.clone(), volume, kind, mode, owner, now);
         let inode = self.entry(made).inode;
         self.changed(self.entry(above).inode, now);
+        self.tell_made(above, name, is_directory, was_hidden);
         if !is_directory {
             return Ok(self.add_entry(parent, name.clone(), inode));
         }
@@ -250,6 +267,19 @@ impl Fs {
         let seen = self.attach(parent, name.clone(), overlay, Kind::directory(), mode, owner, now);
         self.inode_mut(self.entry(seen).inode).seen_as = Some(inode);
         Ok(seen)
+    }
+
+    /// What is made in the place of a whiteout is prepared elsewhere.
+    fn tell_made(&mut self, above: EntryId, name: &Name, is_directory: bool, was_hidden: bool) {
+        let directory = self.entry(above).inode;
+        if !was_hidden {
+            self.tell_name(directory, name, is_directory, IN_CREATE);
+            return;
+        }
+        self.tell_moved_in(directory, name, is_directory);
+        if is_directory {
+            self.tell_moved_out(directory, name, false);
+        }
     }
 
     /// Gives an inode of the upper layer a further name there, for one in the merged tree.
@@ -265,10 +295,11 @@ impl Fs {
     ) -> Result<(), Errno> {
         let above = self.upper_directory(overlay, parent, now)?;
         self.room_for_name(self.upper_place(overlay, above)?)?;
-        self.clear_upper(above, name, now);
+        let was_hidden = self.clear_upper(above, name, now);
         let made = self.add_entry(above, name.clone(), inode);
         self.changed(self.entry(above).inode, now);
         self.brings_number(overlay, made, above);
+        self.tell_made(above, name, false, was_hidden);
         Ok(())
     }
 
@@ -292,8 +323,15 @@ impl Fs {
             self.room_for_inode(self.upper_place(overlay, above)?, &Kind::CharDevice(0))?;
         }
         let was_there = self.clear_upper(above, &name, now);
+        let (directory, is_directory) = (self.entry(above).inode, self.is_dir_entry(entry));
         if is_covered {
+            self.tell_moved_in(directory, &name, false);
+            if was_there && is_directory {
+                self.tell_moved_out(directory, &name, true);
+            }
             self.add_whiteout(above, name, volume, now);
+        } else {
+            self.tell_name(directory, &name, is_directory, IN_DELETE);
         }
         Ok(was_there && !self.is_dir_entry(entry))
     }
@@ -393,8 +431,12 @@ impl Fs {
             self.room_for_inode(self.upper_place(overlay, old_above)?, &Kind::CharDevice(0))?;
         }
         self.brings_number(overlay, moved, new_above);
+        let from = (self.entry(old_above).inode, old_name.clone());
+        let to = (self.entry(new_above).inode, new_name.clone());
+        self.tell_move(from.clone(), to.clone(), self.entry(moved).inode);
         if exchanged.is_some() {
             let other = self.child(new_above, new_name).ok_or(Errno::ESTALE)?;
+            self.tell_move(to, from, self.entry(other).inode);
             self.brings_number(overlay, other, old_above);
             self.exchange_upper(overlay, moved, other, !old_lowers.is_empty());
         } else {
@@ -415,7 +457,9 @@ impl Fs {
     /// What was copied up makes a directory that it comes to impure.
     fn brings_number(&mut self, overlay: VolumeId, entry: EntryId, above: EntryId) {
         if self.private_value(entry, self.private(overlay).origin).is_some() {
-            self.set_impure(overlay, above);
+            if self.set_impure(overlay, above) {
+                self.tell_entry(above, IN_ATTRIB);
+            }
         }
     }
 

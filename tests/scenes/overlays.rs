@@ -461,6 +461,131 @@ fn numbers(answers: &[Vec<Value>]) -> Vec<Vec<(usize, Value)>> {
     answers.iter().flatten().map(of_line).collect()
 }
 
+/// What those hear who watch the upper layer, of each call through the overlay.
+fn heard() -> Program {
+    let heard = |program: Program| {
+        let read = call("read", json!({"fd": 3, "count": 4000}));
+        all(program.into_iter().map(|request| all([vec![request], read.clone()])))
+    };
+    let on = |name: &str, path: &str, mut fields: Value| {
+        fields["path"] = path.into();
+        call(name, fields)
+    };
+    let link = |old: &str, new: &str| call("link", json!({"oldpath": old, "newpath": new}));
+    let close = |fd: i64| call("close", json!({"fd": fd}));
+    let unlink = |path: &str| on("unlink", path, json!({}));
+    let rmdir = |path: &str| on("rmdir", path, json!({}));
+    let exchange = json!({"oldpath": "m/j", "newpath": "m/k", "flags": "RENAME_EXCHANGE"});
+    let watch = |path: &str| {
+        let fields = json!({"fd": 3, "pathname": path, "mask": "IN_ALL_EVENTS"});
+        call("inotify_add_watch", fields)
+    };
+    let new = all([
+        open("m/nf", "O_CREAT|O_RDWR"),
+        write(4, "x"),
+        call("pread64", json!({"fd": 4, "count": 9, "offset": 0})),
+        close(4),
+        chmod("m/nf"),
+        on("truncate", "m/nf", json!({"length": 1})),
+        on("setxattr", "m/nf", json!({"name": "user.a", "value": "b", "flags": 0})),
+        mkdir("m/nd"),
+        on("mknod", "m/fifo", json!({"mode": "S_IFIFO|0644"})),
+        call("symlink", json!({"target": "x", "linkpath": "m/sl"})),
+        link("m/nf", "m/nf2"),
+        rename("m/nf2", "m/nf3"),
+        rename("m/nf3", "m/nd/nf3"),
+        unlink("m/nf"),
+        unlink("m/nd/nf3"),
+        rmdir("m/nd"),
+    ]);
+    let copied = all([
+        open("m/f", "O_RDONLY"),
+        close(4),
+        chmod("m/f"),
+        open("m/g", "O_WRONLY"),
+        write(4, "x"),
+        close(4),
+        call("lchown", json!({"path": "m/lsl", "uid": 1, "gid": 1})),
+        chmod("m/d"),
+        unlink("m/h"),
+        open("m/h", "O_CREAT|O_WRONLY"),
+        close(4),
+        unlink("m/h"),
+        mkdir("m/h"),
+        rename("m/i", "m/j"),
+        rename("m/sl", "m/k"),
+        call("renameat2", exchange),
+        link("m/x", "m/i"),
+        rmdir("m/e"),
+        open("m/d/n", "O_CREAT|O_WRONLY"),
+        close(4),
+        chmod("m/d/x"),
+    ]);
+    all([
+        layers(true),
+        all(["l/d", "l/e"].map(mkdir)),
+        all(["l/f", "l/g", "l/h", "l/i", "l/k", "l/x", "l/d/x"].map(file)),
+        call("symlink", json!({"target": "f", "linkpath": "l/lsl"})),
+        mount("overlay", "m", "lowerdir=l,upperdir=u,workdir=w"),
+        call("inotify_init1", json!({"flags": "IN_NONBLOCK"})),
+        watch("u"),
+        heard(new),
+        heard(copied),
+        watch("m"),
+        heard(all([
+            open("m/new", "O_CREAT|O_RDWR"),
+            write(4, "x"),
+            call("pread64", json!({"fd": 4, "count": 9, "offset": 0})),
+            close(4),
+            chmod("m/x"),
+            rename("m/new", "m/newer"),
+            unlink("m/newer"),
+        ])),
+    ])
+}
+
+/// An answer with the events in it: which cookie a rename gets is the machine's own.
+fn with_events(lines: &[Value]) -> Vec<Value> {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let of_line = |line: &Value| {
+        let bytes = match (line["data"].as_str(), line["data_b64"].as_str()) {
+            (Some(text), _) => text.as_bytes().to_vec(),
+            (None, Some(text)) => BASE64_STANDARD.decode(text).unwrap_or_default(),
+            (None, None) => return json!([line["ok"], line["err"]]),
+        };
+        let (mut rest, mut events) = (&bytes[..], Vec::new());
+        while let Some((head, tail)) = rest.split_at_checked(16) {
+            let word = |at: usize| {
+                u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
+            };
+            let (name, next) = tail.split_at_checked(word(12) as usize).unwrap_or((tail, &[]));
+            let name = String::from_utf8_lossy(name).trim_end_matches('\0').to_owned();
+            events.push(json!([word(0), format!("{:#x}", word(4)), word(8) > 0, name]));
+            rest = next;
+        }
+        json!([line["ok"], events])
+    };
+    lines.iter().map(of_line).collect()
+}
+
+/// Those who watch the upper layer hear of what is done through the overlay.
+pub(crate) fn play_watches() {
+    let Some(mut host) = Host::start() else { return };
+    let program = heard();
+    host.ask(r#"{"op":"reset"}"#);
+    let mut differences = Vec::new();
+    let mut last = Value::Null;
+    for (request, ours) in program.iter().zip(ours(&program)) {
+        let linux = with_events(&host.ask(&request.to_string()));
+        if with_events(&ours) != linux {
+            let ours = with_events(&ours);
+            differences.push(format!("{last}\n{request}\n  {ours:?}\n  {linux:?}"));
+        }
+        last = request.clone();
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
 /// What options come to: errors, the last line of mounts(5), what is listed.
 fn told(lines: &[Value]) -> Vec<Value> {
     let told = |line: &Value| {
