@@ -1,8 +1,8 @@
 //! mount(2) of an overlay: its options and the paths in them (mount(8), "Mount options for
 //! overlay").
 //!
-//! Not here: `index=on` and `nfs_export=on` (`EINVAL`). `metacopy=on`, `verity` and `xino` are taken
-//! and change nothing that is kept.
+//! Not here: `index=on` and `nfs_export=on` (`EINVAL`). `metacopy=on` and `verity` are taken and
+//! change nothing that is kept.
 
 use super::path::Spot;
 use crate::abi::Errno;
@@ -76,7 +76,7 @@ impl Given {
             b"redirect_dir" => {
                 self.redirects = Some(match value {
                     b"on" => Redirects::On,
-                    // "off" follows those that are there (`CONFIG_OVERLAY_FS_REDIRECT_ALWAYS_FOLLOW`).
+                    // Those that are there are followed (`OVERLAY_FS_REDIRECT_ALWAYS_FOLLOW`).
                     b"off" | b"follow" => Redirects::Follow,
                     b"nofollow" => Redirects::Nofollow,
                     _ => return Err(Errno::EINVAL),

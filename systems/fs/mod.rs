@@ -29,6 +29,7 @@ mod notify;
 mod open;
 mod overlay;
 mod overlay_change;
+mod overlay_marks;
 mod overlay_mount;
 mod pages;
 mod paths;

@@ -23,51 +23,6 @@ use super::{
 use crate::wire::Bytes;
 use alloc::vec::Vec;
 
-/// The attributes by which layers speak to each other.
-#[derive(Debug)]
-pub(super) struct PrivateNames {
-    /// What all of them begin with.
-    pub(super) prefix: &'static [u8],
-    /// An attribute of that name that a program made in an overlay lies here.
-    pub(super) escaped: &'static [u8],
-    /// Of a directory that hides those below it; its value is `y`.
-    pub(super) opaque: &'static [u8],
-    /// Of a copy: where it was copied from.
-    pub(super) origin: &'static [u8],
-    /// Of a directory: what the layers below it are asked for in the place of its own name.
-    pub(super) redirect: &'static [u8],
-    /// Of a directory of the upper layer: what it lists may show other numbers.
-    pub(super) impure: &'static [u8],
-    /// Of the top of the upper layer: the overlay's number.
-    pub(super) uuid: &'static [u8],
-}
-
-impl PrivateNames {
-    /// Those that an overlay has with or without `userxattr`.
-    pub(super) const fn of(userxattr: bool) -> &'static Self {
-        if userxattr { &OF_USERS } else { &TRUSTED }
-    }
-}
-
-const TRUSTED: PrivateNames = PrivateNames {
-    prefix: b"trusted.overlay.",
-    escaped: b"trusted.overlay.overlay.",
-    opaque: b"trusted.overlay.opaque",
-    origin: b"trusted.overlay.origin",
-    redirect: b"trusted.overlay.redirect",
-    impure: b"trusted.overlay.impure",
-    uuid: b"trusted.overlay.uuid",
-};
-/// Those of `userxattr`.
-const OF_USERS: PrivateNames = PrivateNames {
-    prefix: b"user.overlay.",
-    escaped: b"user.overlay.overlay.",
-    opaque: b"user.overlay.opaque",
-    origin: b"user.overlay.origin",
-    redirect: b"user.overlay.redirect",
-    impure: b"user.overlay.impure",
-    uuid: b"user.overlay.uuid",
-};
 /// Most lower layers.
 pub const LOWER_LAYERS_MAX: usize = 500;
 
@@ -235,16 +190,6 @@ impl Fs {
 
     pub(super) fn is_dir_entry(&self, entry: EntryId) -> bool {
         matches!(self.inode_of(entry).kind, Kind::Directory(_))
-    }
-
-    /// The names of an overlay's own attributes.
-    pub(super) fn private(&self, overlay: VolumeId) -> &'static PrivateNames {
-        PrivateNames::of(self.layers(overlay).is_some_and(|layers| layers.options.userxattr))
-    }
-
-    /// What an entry of a layer says by an attribute.
-    pub(super) fn private_value(&self, entry: EntryId, name: &[u8]) -> Option<&[u8]> {
-        self.inode_of(entry).xattrs.as_ref()?.get(name)
     }
 
     /// Whether an entry of a layer says that there is nothing.

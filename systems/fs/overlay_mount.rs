@@ -6,7 +6,8 @@
 //! with ELOOP when it is looked at.
 
 use super::mount_options::KEPT;
-use super::overlay::{LOWER_LAYERS_MAX, LayerPlaces, Layers, PrivateNames, Under, UuidOption};
+use super::overlay::{LOWER_LAYERS_MAX, LayerPlaces, Layers, Under, UuidOption};
+use super::overlay_marks::PrivateNames;
 use super::volume::mount_flags::{MOUNT_DETACHED, MOUNT_READ_ONLY};
 use super::{
     Caller, EntryId, Fs, InodeId, Kind, Mount, Name, NewMount, Node, Pages, Place, VolumeId,
@@ -76,7 +77,7 @@ impl Fs {
         Ok(())
     }
 
-    /// What becomes of `uuid` on an upper layer: a number that is there is taken, and a new one made
+    /// What becomes of `uuid` on an upper layer: a number that is there is taken, a new one is made
     /// where nothing was copied up before.
     pub fn uuid_of(&self, upper: Place, asked: UuidOption, userxattr: bool) -> UuidOption {
         let names = PrivateNames::of(userxattr);

@@ -52,7 +52,6 @@ fn list(path: &str) -> Program {
 /// Files with several names, files and directories in one layer, in two and in the upper one,
 /// before and after they are copied up.
 fn files_of_layers(on_tmpfs: bool) -> Program {
-    let link = |old: &str, new: &str| call("link", json!({"oldpath": old, "newpath": new}));
     let looks = || {
         let paths = [
             "m", "u", "l", "m/d", "u/d", "l/d", "k/d", "m/e", "l/e", "m/ud", "u/ud", "m/f", "m/g",
@@ -157,95 +156,101 @@ fn shown() -> Program {
     all([open("/proc/self/mounts", "O_RDONLY"), read, close(3)])
 }
 
+/// Options beside those that name layers.
+const BESIDE: [&str; 40] = [
+    "redirect_dir=on",
+    "redirect_dir=off",
+    "redirect_dir=follow",
+    "redirect_dir=nofollow",
+    "redirect_dir",
+    "redirect_dir=x",
+    "metacopy=on",
+    "metacopy=off",
+    "metacopy=on,redirect_dir=off",
+    "index=off",
+    "nfs_export=on,index=off",
+    "nfs_export=on,metacopy=on",
+    "nfs_export=off",
+    "userxattr",
+    "userxattr,redirect_dir=on",
+    "userxattr,metacopy=on",
+    "userxattr=on",
+    "xino=on",
+    "xino=auto",
+    "xino=off",
+    "volatile",
+    "fsync=volatile",
+    "fsync=strict",
+    "fsync=auto",
+    "uuid=on",
+    "uuid=off",
+    "uuid=null",
+    "uuid=auto",
+    "verity=on",
+    "verity=off",
+    "default_permissions",
+    "override_creds",
+    "sync",
+    "lazytime,dirsync",
+    "foo",
+    "foo=bar",
+    "",
+    "upperdir=k",
+    "lowerdir=k",
+    "noatime",
+];
+
+/// Whole texts of options.
+const WHOLE: [&str; 19] = [
+    "lowerdir=l,upperdir=u",
+    "lowerdir=l,workdir=w",
+    "lowerdir=l:k,workdir=w",
+    "lowerdir=l:k",
+    "lowerdir=l:k,volatile",
+    "lowerdir=l:k,index=on",
+    "lowerdir=l:k,nfs_export=on",
+    "lowerdir=l:k,metacopy=on",
+    "lowerdir=l",
+    "lowerdir+=l,lowerdir+=k",
+    "lowerdir=l::k",
+    "lowerdir=l:l/d",
+    "lowerdir=l/d:l",
+    "lowerdir=l:l",
+    "lowerdir=l,upperdir=l/d,workdir=w",
+    "lowerdir=l,upperdir=u,workdir=l/d",
+    "lowerdir=l,upperdir=u,workdir=u",
+    "lowerdir=l,upperdir=l,workdir=w",
+    "lowerdir=l,upperdir=u,workdir=w,upperdir=",
+];
+
+/// Options that name lower layers, beside an upper one.
+const LOWERS: [&str; 18] = [
+    "lowerdir+=l",
+    "lowerdir+=l,lowerdir+=k",
+    "lowerdir+=l,datadir+=k",
+    "lowerdir+=l,datadir+=k,metacopy=on",
+    "lowerdir+=l,datadir+=k,lowerdir+=l",
+    "datadir+=k,lowerdir+=l",
+    "lowerdir=l,lowerdir+=k",
+    "lowerdir+=k,lowerdir=l",
+    "lowerdir=l::k",
+    "lowerdir=l::k,metacopy=on",
+    "lowerdir=::k",
+    "lowerdir=l::",
+    "lowerdir=l:::k",
+    "lowerdir=l:",
+    "lowerdir=:l",
+    "lowerdir=",
+    "lowerdir",
+    "lowerdir+=",
+];
+
 /// Each set of options on fresh layers.
 fn options() -> Vec<Program> {
     const UPPER: &str = "upperdir=u,workdir=w";
-    let beside = [
-        "redirect_dir=on",
-        "redirect_dir=off",
-        "redirect_dir=follow",
-        "redirect_dir=nofollow",
-        "redirect_dir",
-        "redirect_dir=x",
-        "metacopy=on",
-        "metacopy=off",
-        "metacopy=on,redirect_dir=off",
-        "index=off",
-        "nfs_export=on,index=off",
-        "nfs_export=on,metacopy=on",
-        "nfs_export=off",
-        "userxattr",
-        "userxattr,redirect_dir=on",
-        "userxattr,metacopy=on",
-        "userxattr=on",
-        "xino=on",
-        "xino=auto",
-        "xino=off",
-        "volatile",
-        "fsync=volatile",
-        "fsync=strict",
-        "fsync=auto",
-        "uuid=on",
-        "uuid=off",
-        "uuid=null",
-        "uuid=auto",
-        "verity=on",
-        "verity=off",
-        "default_permissions",
-        "override_creds",
-        "sync",
-        "lazytime,dirsync",
-        "foo",
-        "foo=bar",
-        "",
-        "upperdir=k",
-        "lowerdir=k",
-        "noatime",
-    ];
-    let beside = beside.map(|option| format!("lowerdir=l,{UPPER},{option}"));
-    let whole = [
-        "lowerdir=l,upperdir=u",
-        "lowerdir=l,workdir=w",
-        "lowerdir=l:k,workdir=w",
-        "lowerdir=l:k",
-        "lowerdir=l:k,volatile",
-        "lowerdir=l:k,index=on",
-        "lowerdir=l:k,nfs_export=on",
-        "lowerdir=l:k,metacopy=on",
-        "lowerdir=l",
-        "lowerdir+=l,lowerdir+=k",
-        "lowerdir=l::k",
-        "lowerdir=l:l/d",
-        "lowerdir=l/d:l",
-        "lowerdir=l:l",
-        "lowerdir=l,upperdir=l/d,workdir=w",
-        "lowerdir=l,upperdir=u,workdir=l/d",
-        "lowerdir=l,upperdir=u,workdir=u",
-        "lowerdir=l,upperdir=l,workdir=w",
-        "lowerdir=l,upperdir=u,workdir=w,upperdir=",
-    ];
-    let of_lowers = [
-        "lowerdir+=l",
-        "lowerdir+=l,lowerdir+=k",
-        "lowerdir+=l,datadir+=k",
-        "lowerdir+=l,datadir+=k,metacopy=on",
-        "lowerdir+=l,datadir+=k,lowerdir+=l",
-        "datadir+=k,lowerdir+=l",
-        "lowerdir=l,lowerdir+=k",
-        "lowerdir+=k,lowerdir=l",
-        "lowerdir=l::k",
-        "lowerdir=l::k,metacopy=on",
-        "lowerdir=::k",
-        "lowerdir=l::",
-        "lowerdir=l:::k",
-        "lowerdir=l:",
-        "lowerdir=:l",
-        "lowerdir=",
-        "lowerdir",
-        "lowerdir+=",
-    ];
-    let of_lowers = of_lowers.map(|lowers| format!("{lowers},{UPPER}"));
-    let all_data = beside.into_iter().chain(of_lowers).chain(whole.map(String::from));
+    let beside = BESIDE.map(|option| format!("lowerdir=l,{UPPER},{option}"));
+    let of_lowers = LOWERS.map(|lowers| format!("{lowers},{UPPER}"));
+    let all_data = beside.into_iter().chain(of_lowers).chain(WHOLE.map(String::from));
     let one = |data: String| {
         all([
             layers(true),
@@ -397,7 +402,6 @@ fn impure() -> Program {
         ];
         all(paths.map(|path| private(path, "trusted")))
     };
-    let link = |old: &str, new: &str| call("link", json!({"oldpath": old, "newpath": new}));
     let again = |data: &str| all([umount(), mount("overlay", "m", data), look()]);
     let data = "lowerdir=l:k,upperdir=u,workdir=w";
     all([
@@ -461,26 +465,23 @@ fn numbers(answers: &[Vec<Value>]) -> Vec<Vec<(usize, Value)>> {
     answers.iter().flatten().map(of_line).collect()
 }
 
-/// What those hear who watch the upper layer, of each call through the overlay.
-fn heard() -> Program {
-    let heard = |program: Program| {
-        let read = call("read", json!({"fd": 3, "count": 4000}));
-        all(program.into_iter().map(|request| all([vec![request], read.clone()])))
-    };
-    let on = |name: &str, path: &str, mut fields: Value| {
-        fields["path"] = path.into();
-        call(name, fields)
-    };
-    let link = |old: &str, new: &str| call("link", json!({"oldpath": old, "newpath": new}));
-    let close = |fd: i64| call("close", json!({"fd": fd}));
-    let unlink = |path: &str| on("unlink", path, json!({}));
-    let rmdir = |path: &str| on("rmdir", path, json!({}));
-    let exchange = json!({"oldpath": "m/j", "newpath": "m/k", "flags": "RENAME_EXCHANGE"});
-    let watch = |path: &str| {
-        let fields = json!({"fd": 3, "pathname": path, "mask": "IN_ALL_EVENTS"});
-        call("inotify_add_watch", fields)
-    };
-    let new = all([
+/// The same call with a path.
+fn on(name: &str, path: &str, mut fields: Value) -> Program {
+    fields["path"] = path.into();
+    call(name, fields)
+}
+
+fn link(old: &str, new: &str) -> Program {
+    call("link", json!({"oldpath": old, "newpath": new}))
+}
+
+fn remove(name: &str, path: &str) -> Program {
+    on(name, path, json!({}))
+}
+
+/// What is made in an overlay, changed and taken away.
+fn changes_of_the_upper() -> Program {
+    all([
         open("m/nf", "O_CREAT|O_RDWR"),
         write(4, "x"),
         call("pread64", json!({"fd": 4, "count": 9, "offset": 0})),
@@ -494,11 +495,16 @@ fn heard() -> Program {
         link("m/nf", "m/nf2"),
         rename("m/nf2", "m/nf3"),
         rename("m/nf3", "m/nd/nf3"),
-        unlink("m/nf"),
-        unlink("m/nd/nf3"),
-        rmdir("m/nd"),
-    ]);
-    let copied = all([
+        remove("unlink", "m/nf"),
+        remove("unlink", "m/nd/nf3"),
+        remove("rmdir", "m/nd"),
+    ])
+}
+
+/// Changes of what lies in a lower layer.
+fn changes_of_lowers() -> Program {
+    let exchange = json!({"oldpath": "m/j", "newpath": "m/k", "flags": "RENAME_EXCHANGE"});
+    all([
         open("m/f", "O_RDONLY"),
         close(4),
         chmod("m/f"),
@@ -507,20 +513,32 @@ fn heard() -> Program {
         close(4),
         call("lchown", json!({"path": "m/lsl", "uid": 1, "gid": 1})),
         chmod("m/d"),
-        unlink("m/h"),
+        remove("unlink", "m/h"),
         open("m/h", "O_CREAT|O_WRONLY"),
         close(4),
-        unlink("m/h"),
+        remove("unlink", "m/h"),
         mkdir("m/h"),
         rename("m/i", "m/j"),
         rename("m/sl", "m/k"),
         call("renameat2", exchange),
         link("m/x", "m/i"),
-        rmdir("m/e"),
+        remove("rmdir", "m/e"),
         open("m/d/n", "O_CREAT|O_WRONLY"),
         close(4),
         chmod("m/d/x"),
-    ]);
+    ])
+}
+
+/// What those hear who watch the upper layer, of each call through the overlay.
+fn heard() -> Program {
+    let heard = |program: Program| {
+        let read = call("read", json!({"fd": 3, "count": 4000}));
+        all(program.into_iter().map(|request| all([vec![request], read.clone()])))
+    };
+    let watch = |path: &str| {
+        let fields = json!({"fd": 3, "pathname": path, "mask": "IN_ALL_EVENTS"});
+        call("inotify_add_watch", fields)
+    };
     all([
         layers(true),
         all(["l/d", "l/e"].map(mkdir)),
@@ -529,8 +547,8 @@ fn heard() -> Program {
         mount("overlay", "m", "lowerdir=l,upperdir=u,workdir=w"),
         call("inotify_init1", json!({"flags": "IN_NONBLOCK"})),
         watch("u"),
-        heard(new),
-        heard(copied),
+        heard(changes_of_the_upper()),
+        heard(changes_of_lowers()),
         watch("m"),
         heard(all([
             open("m/new", "O_CREAT|O_RDWR"),
@@ -539,7 +557,7 @@ fn heard() -> Program {
             close(4),
             chmod("m/x"),
             rename("m/new", "m/newer"),
-            unlink("m/newer"),
+            remove("unlink", "m/newer"),
         ])),
     ])
 }
