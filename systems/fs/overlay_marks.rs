@@ -77,9 +77,9 @@ impl Fs {
         self.set_private(inode, self.private(overlay).origin, &handle);
     }
 
-    /// What Linux keeps of a file of a lower layer (`struct ovl_fb`): version, magic number, length,
-    /// flags, type, number of the file system and handle of name_to_handle_at(2), the last two our
-    /// own. An overlay has no handles.
+    /// What Linux keeps of a file of a lower layer (`struct ovl_fb`): version, magic number,
+    /// length, flags, type, number of the file system and handle of name_to_handle_at(2), the last
+    /// two our own. An overlay has no handles.
     fn handle_of(&self, overlay: VolumeId, lower: InodeId) -> Vec<u8> {
         const FIXED_BYTES: u8 = 21;
         let lowers = self.layers(overlay).into_iter().flat_map(|layers| &layers.lowers);
@@ -132,10 +132,9 @@ impl Fs {
 
     /// What was copied up makes a directory that it comes to impure.
     pub(super) fn brings_number(&mut self, overlay: VolumeId, entry: EntryId, above: EntryId) {
-        if self.private_value(entry, self.private(overlay).origin).is_some() {
-            if self.set_impure(overlay, above) {
-                self.tell_entry(above, IN_ATTRIB);
-            }
+        let is_copy = self.private_value(entry, self.private(overlay).origin).is_some();
+        if is_copy && self.set_impure(overlay, above) {
+            self.tell_entry(above, IN_ATTRIB);
         }
     }
 

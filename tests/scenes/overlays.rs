@@ -632,7 +632,7 @@ pub(crate) fn play_options() {
     for program in options() {
         host.ask(r#"{"op":"reset"}"#);
         let mounts = |request: &&Value| request["call"] == "mount";
-        let data = program.iter().filter(mounts).map(|request| &request["data"]).last();
+        let data = program.iter().filter(mounts).map(|request| &request["data"]).next_back();
         for (request, ours) in program.iter().zip(ours(&program)) {
             let linux = told(&host.ask(&request.to_string()));
             if told(&ours) != linux {
