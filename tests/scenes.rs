@@ -22,6 +22,8 @@ mod internet;
 mod locks;
 #[path = "scenes/notices.rs"]
 mod notices;
+#[path = "scenes/overlays.rs"]
+mod overlays;
 #[path = "scenes/pages.rs"]
 mod pages;
 #[path = "scenes/queues.rs"]
@@ -72,6 +74,26 @@ fn pages_of_files_in_pipes() {
 #[test]
 fn ranges_and_circles_of_record_locks() {
     play(locks::scenes());
+}
+
+#[test]
+fn overlays_of_all_kinds() {
+    play(overlays::scenes());
+}
+
+#[test]
+fn options_of_overlays() {
+    overlays::play_options();
+}
+
+#[test]
+fn watches_below_overlays() {
+    overlays::play_watches();
+}
+
+#[test]
+fn numbers_in_overlays() {
+    overlays::play_numbers();
 }
 
 #[test]

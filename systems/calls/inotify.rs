@@ -256,8 +256,11 @@ impl Kernel {
                 Told::Moved { mask, from, to } => {
                     self.inotify.last_cookie = self.inotify.last_cookie.wrapping_add(1).max(1);
                     let cookie = self.inotify.last_cookie;
-                    self.tell_all(from.0, (mask | IN_MOVED_FROM, cookie), &from.1, false);
-                    self.tell_all(to.0, (mask | IN_MOVED_TO, cookie), &to.1, false);
+                    for (half, event) in [(from, IN_MOVED_FROM), (to, IN_MOVED_TO)] {
+                        if let Some((directory, name)) = half {
+                            self.tell_all(directory, (mask | event, cookie), &name, false);
+                        }
+                    }
                 }
                 Told::Gone { mask, inode } => self.end_watches(inode, mask),
             }

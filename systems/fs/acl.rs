@@ -229,6 +229,10 @@ impl Fs {
             return Err(Errno::EPERM);
         }
         let acl = if entries.is_empty() { None } else { Some(Acl::new(entries)?) };
+        // What is not there needs no copy in the upper layer of an overlay to be taken from.
+        if acl.is_none() && self.is_lower(place) && self.list_of(inode, name).is_none() {
+            return Err(Errno::ENODATA);
+        }
         let kept = acl.as_ref().filter(|acl| is_default || !acl.is_mode()).map(Acl::bytes);
         self.room_for_list(place, inode, (name, kept.as_deref()))?;
         self.changeable(place, now)?;

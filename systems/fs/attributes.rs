@@ -114,7 +114,9 @@ impl Fs {
         };
         match place.node {
             Node::Entry(entry) => {
-                self.stat_inode(self.entry(entry).inode, &mut stat);
+                let inode = self.entry(entry).inode;
+                self.stat_inode(inode, &mut stat);
+                stat.ino = self.number_at(place.mount, inode);
                 // A directory of several layers does not count its subdirectories.
                 let is_dir = is_layered && attributes.mode & S_IFMT == S_IFDIR && stat.nlink > 0;
                 if is_dir && self.is_merged_at(place, entry) {

@@ -237,7 +237,7 @@ impl Fs {
     ) -> Result<(), Errno> {
         let pages = self.pages(place).ok_or(Errno::EINVAL)?;
         let (_, inode) = self.stored(place)?;
-        let (old, before) = (pages.size(), pages.taken());
+        let old = pages.size();
         if size > self.kept_on(place).facts().max_file_bytes && size != old {
             return Err(Errno::EFBIG);
         }
@@ -248,16 +248,21 @@ impl Fs {
         self.may_resize_sealed(inode, old, size)?;
         self.changeable(place, now)?;
         let dropped = if self.drop_set_ids(caller, inode) { IN_ATTRIB } else { 0 };
-        self.part_lent(inode, size.div_ceil(PAGE_BYTES), u64::MAX);
-        if let Some(pages) = self.pages_mut(inode) {
-            pages.truncate(size);
-            let after = pages.taken();
-            self.count_pages(inode, before, after);
-            self.count_size(old, size);
-        }
+        self.resize(inode, size);
         self.changed(inode, now);
         self.tell(place, IN_MODIFY | dropped);
         Ok(())
+    }
+
+    /// Gives a regular file another size.
+    pub(super) fn resize(&mut self, inode: InodeId, size: u64) {
+        self.part_lent(inode, size.div_ceil(PAGE_BYTES), u64::MAX);
+        let Some(pages) = self.pages_mut(inode) else { return };
+        let (old, before) = (pages.size(), pages.taken());
+        pages.truncate(size);
+        let after = pages.taken();
+        self.count_pages(inode, before, after);
+        self.count_size(old, size);
     }
 
     /// The target of a link; below /proc what it shows. After it [`Fs::accessed`] is due.

@@ -6,6 +6,7 @@
 
 use super::directory::Index;
 use super::inode::Entry;
+use super::overlay_mount::DEPTH_MAX;
 use super::table::Table;
 use super::volume::mount_flags::MOUNT_DETACHED;
 use super::{
@@ -240,8 +241,13 @@ impl Fs {
         let layers = self.volumes.iter().filter_map(|volume| volume.layers.as_ref());
         for layers in layers {
             let all = layers.lowers.iter().chain(&layers.upper).all(is_layer);
-            if !all || layers.lowers.is_empty() {
+            if !all || layers.lowers.len() <= layers.options.data_layers as usize {
                 return Err("layers of an overlay as mounts that lie nowhere");
+            }
+            let on = |mount: &MountId| self.depth(self.mounts.at(mount.0).volume);
+            let is_flat = layers.upper.as_ref().is_none_or(|upper| on(upper) == 0);
+            if !is_flat || layers.lowers.iter().any(|lower| on(lower) >= DEPTH_MAX) {
+                return Err("overlays on each other up to two");
             }
         }
         self.check_stacks()?;
@@ -301,6 +307,6 @@ impl Fs {
 
     /// The inode number of a place; `None` below /proc.
     pub fn ino_of(&self, place: Place) -> Option<u64> {
-        self.inode_id(place).map(super::attributes::ino)
+        self.inode_id(place).map(|inode| self.number_at(place.mount, inode))
     }
 }

@@ -118,6 +118,9 @@ pub struct Inode {
     pub(super) linkable: bool,
     /// A directory that rmdir(2) took away, whose list ext4 has let go of.
     pub(super) emptied: bool,
+    /// Whose number an overlay shows for it: that of the layer which it was copied from, and of a
+    /// directory that of its layers' (`overlay.rs`).
+    pub(super) seen_as: Option<InodeId>,
     /// Somebody watches it (inotify(7)). Derived: not encoded.
     pub(super) watched: bool,
     /// Derived: not encoded.
@@ -172,12 +175,14 @@ impl<'a> Wire<'a> for Entry {
 const HAS_SEALS: u32 = 1 << 24;
 /// In the encoding of a mode: it may get a first name.
 const IS_LINKABLE: u32 = 1 << 25;
-/// In the encoding of a mode: the pages that are kept free for it follow, last of all.
+/// In the encoding of a mode: the pages that are kept free for it follow.
 const HAS_RESERVED: u32 = 1 << 26;
 /// In the encoding of a mode: the names of the attributes that lie in it follow them.
 const HAS_INNER: u32 = 1 << 27;
 /// In the encoding of a mode: rmdir(2) took it away.
 const IS_EMPTIED: u32 = 1 << 28;
+/// In the encoding of a mode: whose number an overlay shows follows, last of all.
+const HAS_SEEN_AS: u32 = 1 << 29;
 
 impl Inode {
     /// All but the kind's own data, for the encoding and the digest alike.
@@ -194,7 +199,8 @@ impl Inode {
         let seals = seals
             | if reserved.is_some() { HAS_RESERVED } else { 0 }
             | if inner.is_empty() { 0 } else { HAS_INNER }
-            | if self.emptied { IS_EMPTIED } else { 0 };
+            | if self.emptied { IS_EMPTIED } else { 0 }
+            | if self.seen_as.is_some() { HAS_SEEN_AS } else { 0 };
         for number in [self.mode | seals, self.uid, self.gid, self.nlink, self.entries] {
             number.put(out);
         }
@@ -209,6 +215,9 @@ impl Inode {
         }
         if let Some(reserved) = reserved {
             reserved.put(out);
+        }
+        if let Some(other) = self.seen_as {
+            other.put(out);
         }
     }
 
@@ -234,8 +243,9 @@ impl Inode {
                 return Err(from.error("pages kept free of a regular file that are not there"));
             }
         }
+        let seen_as = if mode & HAS_SEEN_AS == 0 { None } else { Some(InodeId::get(from)?) };
         let mode = mode
-            & !(IS_LINKABLE | HAS_RESERVED | HAS_INNER | IS_EMPTIED)
+            & !(IS_LINKABLE | HAS_RESERVED | HAS_INNER | IS_EMPTIED | HAS_SEEN_AS)
             & if seals.is_some() { 0xffff } else { u32::MAX };
         if !sorted || mode > 0o7777 {
             return Err(from.error("a mode up to 07777 and attributes in the order of their names"));
@@ -270,6 +280,7 @@ impl Inode {
             seals,
             linkable,
             emptied,
+            seen_as,
             watched: false,
             busy: Busy::default(),
         })

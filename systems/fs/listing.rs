@@ -1,9 +1,8 @@
 //! Listing a directory: getdents64(2).
 
-use super::attributes::ino;
 use super::directory::FIRST_COOKIE;
 use super::procfs;
-use super::{Caller, Fs, Kind, Name, Node, Place};
+use super::{Caller, Fs, Kind, MountId, Name, Node, Place};
 use crate::abi::{Dirent, Errno};
 use crate::wire::Bytes;
 use alloc::boxed::Box;
@@ -46,7 +45,7 @@ impl Fs {
                 break;
             }
             left -= bytes;
-            entries.push(self.dirent(cookie, name, node));
+            entries.push(self.dirent(place.mount, cookie, name, node));
         }
         // Who has come to the end stays there: names that are made later are not seen.
         if let (true, Some(last)) = (whole, entries.last_mut()) {
@@ -72,7 +71,8 @@ impl Fs {
         let entries = list.entries_from(FIRST_COOKIE);
         Ok(entries
             .map(|(cookie, entry)| {
-                self.dirent(cookie, self.entry(entry).name.clone(), Node::Entry(entry))
+                let name = self.entry(entry).name.clone();
+                self.dirent(place.mount, cookie, name, Node::Entry(entry))
             })
             .collect())
     }
@@ -101,11 +101,11 @@ impl Fs {
         })
     }
 
-    fn dirent(&self, cookie: u64, name: Name, node: Node) -> Dirent {
+    fn dirent(&self, mount: MountId, cookie: u64, name: Name, node: Node) -> Dirent {
         let (ino, type_bits) = match node {
             Node::Entry(entry) => {
                 let inode = self.entry(entry).inode;
-                (ino(inode), self.inodes.at(inode.0).kind.type_bits())
+                (self.number_at(mount, inode), self.inodes.at(inode.0).kind.type_bits())
             }
             Node::Proc(node) => (node.ino(), procfs::type_bits(node)),
         };

@@ -30,6 +30,8 @@ mod notify;
 mod open;
 mod overlay;
 mod overlay_change;
+mod overlay_marks;
+mod overlay_mount;
 mod pages;
 mod paths;
 mod permission;
@@ -52,10 +54,11 @@ pub use builder::Meta;
 pub use create::check_mknod_mode;
 pub use inode::{EntryId, Inode, InodeId, Kind, Name};
 pub use lent::LentId;
+pub use mount_options::common_flag;
 pub use mounts::{MOUNTS_MAX, NewMount};
 pub use notify::Told;
 pub use open::{Opened, access_mask, check_open_flags};
-pub use overlay::{LOWER_LAYERS_MAX, LayerPlaces, Layers};
+pub use overlay::{LOWER_LAYERS_MAX, LayerOptions, LayerPlaces, Layers, UuidOption};
 pub use pages::{PAGE_BYTES, Pages, Shift};
 pub use permission::{MAY_EXEC, MAY_READ, MAY_WRITE, allows};
 pub use plain::Plain;
@@ -262,6 +265,7 @@ impl Fs {
             seals: None,
             linkable: false,
             emptied: false,
+            seen_as: None,
             watched: false,
             busy: busy::Busy::default(),
         };

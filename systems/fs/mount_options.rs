@@ -9,7 +9,7 @@ use crate::abi::Errno;
 use crate::abi::flags::{MS_DIRSYNC, MS_LAZYTIME, MS_MANDLOCK, MS_RDONLY, MS_SYNCHRONOUS};
 
 /// Flags that a file system keeps beside "read-only".
-const KEPT: u32 = MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME;
+pub(super) const KEPT: u32 = MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +24,19 @@ pub(super) struct Options {
     pub(super) gid: Option<u32>,
     /// Quotas of tmpfs(5).
     pub(super) quotas: QuotaOptions,
+}
+
+/// Which flag of mount(2) an option that every file system takes stands for, and whether it sets
+/// it.
+pub fn common_flag(key: &[u8]) -> Option<(u32, bool)> {
+    Some(match key {
+        b"ro" | b"rw" => (MS_RDONLY, key == b"ro"),
+        b"sync" | b"async" => (MS_SYNCHRONOUS, key == b"sync"),
+        b"dirsync" => (MS_DIRSYNC, true),
+        b"mand" | b"nomand" => (MS_MANDLOCK, key == b"mand"),
+        b"lazytime" | b"nolazytime" => (MS_LAZYTIME, key == b"lazytime"),
+        _ => return None,
+    })
 }
 
 impl Options {
@@ -70,18 +83,12 @@ impl Options {
 
     /// The options that every file system takes.
     fn is_common(&mut self, key: &[u8]) -> bool {
-        let (flag, on) = match key {
-            b"ro" | b"rw" => {
-                self.read_only = key == b"ro";
-                return true;
-            }
-            b"sync" | b"async" => (MS_SYNCHRONOUS, key == b"sync"),
-            b"dirsync" => (MS_DIRSYNC, true),
-            b"mand" | b"nomand" => (MS_MANDLOCK, key == b"mand"),
-            b"lazytime" | b"nolazytime" => (MS_LAZYTIME, key == b"lazytime"),
-            _ => return false,
-        };
-        self.kept = if on { self.kept | flag } else { self.kept & !flag };
+        let Some((flag, on)) = common_flag(key) else { return false };
+        if flag == MS_RDONLY {
+            self.read_only = on;
+        } else {
+            self.kept = if on { self.kept | flag } else { self.kept & !flag };
+        }
         true
     }
 

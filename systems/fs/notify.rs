@@ -6,7 +6,10 @@
 //! comparison.
 
 use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place};
-use crate::abi::flags::{IN_ACCESS, IN_DELETE_SELF, IN_ISDIR, IN_MODIFY, IN_UNMOUNT};
+use crate::abi::flags::{
+    IN_ACCESS, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_DELETE_SELF, IN_ISDIR, IN_MODIFY, IN_OPEN,
+    IN_UNMOUNT,
+};
 use alloc::vec::Vec;
 
 /// Something that happened to a watched inode or in a watched directory.
@@ -32,14 +35,15 @@ pub enum Told {
         /// The name.
         name: Name,
     },
-    /// A rename: both halves have the same cookie.
+    /// A rename: both halves have the same cookie. Nobody watches where an overlay prepares what
+    /// it moves.
     Moved {
         /// `IN_ISDIR` for a directory.
         mask: u32,
         /// From where.
-        from: (InodeId, Name),
+        from: Option<(InodeId, Name)>,
         /// To where.
-        to: (InodeId, Name),
+        to: Option<(InodeId, Name)>,
     },
     /// An inode is there no more; nobody watches it any longer.
     Gone {
@@ -96,6 +100,15 @@ impl Fs {
         if self.teller.watched > 0
             && let Node::Entry(entry) = place.node
         {
+            self.tell_layer(place, entry, mask, false);
+            self.tell_thing(entry, mask, false);
+        }
+    }
+
+    /// Something happened to what an entry names.
+    #[inline]
+    pub(super) fn tell_entry(&mut self, entry: EntryId, mask: u32) {
+        if self.teller.watched > 0 {
             self.tell_thing(entry, mask, false);
         }
     }
@@ -106,30 +119,57 @@ impl Fs {
         if self.teller.watched > 0
             && let Node::Entry(entry) = place.node
         {
-            self.tell_thing(entry, mask, !self.entry(entry).linked);
+            let unlinked = !self.entry(entry).linked;
+            // A file of a layer is opened before that of the overlay, and closed after it.
+            let closes = mask & (IN_CLOSE_WRITE | IN_CLOSE_NOWRITE) != 0;
+            if !closes {
+                self.tell_layer(place, entry, mask, unlinked);
+            }
+            self.tell_thing(entry, mask, unlinked);
+            if closes {
+                self.tell_layer(place, entry, mask, unlinked);
+            }
         }
     }
 
     #[cold]
     fn tell_thing(&mut self, id: EntryId, mask: u32, unlinked: bool) {
+        let inode = self.entry(id).inode;
+        let above = self.above_of(id, mask);
+        if above.is_none() && !self.inodes.at(inode.0).watched {
+            return;
+        }
+        let mask = mask | self.isdir(inode);
+        self.tell_once(Told::Thing { mask, inode, above, unlinked });
+    }
+
+    /// To those who watch the directory only.
+    fn tell_above(&mut self, id: EntryId, mask: u32, unlinked: bool) {
+        let Some((directory, name)) = self.above_of(id, mask) else { return };
+        let mask = mask | self.isdir(self.entry(id).inode);
+        if !unlinked {
+            self.tell_once(Told::Named { mask, directory, name });
+        }
+    }
+
+    /// One call says it once.
+    fn tell_once(&mut self, told: Told) {
+        if self.teller.told.last() != Some(&told) {
+            self.teller.told.push(told);
+        }
+    }
+
+    /// The directory of a name, if those who watch it hear of what happens to the thing.
+    fn above_of(&self, id: EntryId, mask: u32) -> Option<(InodeId, Name)> {
         let entry = self.entry(id);
-        let (inode, parent) = (entry.inode, entry.parent);
+        let parent = entry.parent;
         let directory = self.entry(parent).inode;
-        let row = self.inodes.at(inode.0);
+        let row = self.inodes.at(entry.inode.0);
         // What goes through a FIFO or a device is nothing that happens in its directory.
         let special = !matches!(row.kind, Kind::Regular(_) | Kind::Directory(_) | Kind::Symlink(_));
         let passes = special && mask & (IN_ACCESS | IN_MODIFY) != 0;
         let seen = parent != id && !passes && self.inodes.at(directory.0).watched;
-        let above = seen.then(|| (directory, entry.name.clone()));
-        if above.is_none() && !row.watched {
-            return;
-        }
-        let mask = mask | self.isdir(inode);
-        let told = Told::Thing { mask, inode, above, unlinked };
-        // One call says it once.
-        if self.teller.told.last() != Some(&told) {
-            self.teller.told.push(told);
-        }
+        seen.then(|| (directory, entry.name.clone()))
     }
 
     /// Something happened to an inode, whatever its names.
@@ -163,7 +203,46 @@ impl Fs {
             && [from.0, to.0].iter().any(|directory| self.inodes.at(directory.0).watched)
         {
             let mask = self.isdir(inode);
-            self.teller.told.push(Told::Moved { mask, from, to });
+            self.teller.told.push(Told::Moved { mask, from: Some(from), to: Some(to) });
+        }
+    }
+
+    /// A name in a directory of an upper layer came from where an overlay prepares things.
+    pub(super) fn tell_moved_in(&mut self, directory: InodeId, name: &Name, is_directory: bool) {
+        if self.teller.watched > 0 && self.inodes.at(directory.0).watched {
+            let (mask, to) = (if is_directory { IN_ISDIR } else { 0 }, (directory, name.clone()));
+            self.teller.told.push(Told::Moved { mask, from: None, to: Some(to) });
+        }
+    }
+
+    /// A name in a directory of an upper layer went to where an overlay takes things away.
+    pub(super) fn tell_moved_out(&mut self, directory: InodeId, name: &Name, is_directory: bool) {
+        if self.teller.watched > 0 && self.inodes.at(directory.0).watched {
+            let (mask, from) = (if is_directory { IN_ISDIR } else { 0 }, (directory, name.clone()));
+            self.teller.told.push(Told::Moved { mask, from: Some(from), to: None });
+        }
+    }
+
+    /// The change of something in an overlay is one of what lies in its upper layer too, and those
+    /// who watch there hear of it as well. What is read of directories they do not hear.
+    #[cold]
+    fn tell_layer(&mut self, place: Place, id: EntryId, mask: u32, unlinked: bool) {
+        let Some(overlay) = self.overlay_at(place) else { return };
+        let (parent, inode) = (self.entry(id).parent, self.entry(id).inode);
+        let is_directory = self.is_dir_entry(id);
+        if is_directory {
+            let quiet = IN_OPEN | IN_ACCESS | IN_CLOSE_WRITE | IN_CLOSE_NOWRITE;
+            if let Some(upper) = self.under(overlay, id).upper.filter(|_| mask & quiet == 0) {
+                self.tell_thing(upper, mask, unlinked);
+            }
+            return;
+        }
+        let Some(above) = self.under(overlay, parent).upper.filter(|_| parent != id) else {
+            return;
+        };
+        let upper = self.child(above, &self.entry(id).name);
+        if let Some(upper) = upper.filter(|upper| self.entry(*upper).inode == inode) {
+            self.tell_above(upper, mask, unlinked);
         }
     }
 

@@ -112,14 +112,14 @@ impl Fs {
             self.may_reuse(caller, parent, place, flags)?;
         }
         self.may_open(caller, place, flags, directory)?;
-        // What opening devices and FIFOs comes to, the caller knows.
-        if flags & O_PATH == 0 && (self.pages(place).is_some() || self.is_directory(place)) {
-            self.tell_of_open(place, IN_OPEN);
-        }
         let writes = matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR) || flags & O_TRUNC != 0;
         let changes = writes && flags & O_PATH == 0;
         if changes && self.pages(place).is_some() {
-            self.changeable(place, now)?;
+            self.changeable_whole(place, flags & O_TRUNC == 0, now)?;
+        }
+        // What opening devices and FIFOs comes to, the caller knows.
+        if flags & O_PATH == 0 && (self.pages(place).is_some() || self.is_directory(place)) {
+            self.tell_of_open(place, IN_OPEN);
         }
         if flags & (O_TRUNC | O_PATH) == O_TRUNC && self.pages(place).is_some() {
             self.truncate(caller, place, 0, now)?;

@@ -8,26 +8,21 @@
 //! follows from its path. A change of a layer behind the overlay's back is not seen, which Linux
 //! leaves undefined.
 //!
-//! Not here: `redirect_dir`, `index`, `metacopy`, `nfs_export` and `userxattr`; the attributes
-//! `trusted.overlay.impure` and `.uuid`; numbers of lower files are not those of their layer.
+//! A directory of the upper layer or of a lower one may say by an attribute of what name the layers
+//! below it are to be asked (`redirect_dir`): what lies under one is walked down from the tops.
+//!
+//! Not here: `index` and `nfs_export`; files whose data stay in a lower layer (`metacopy=on` copies
+//! them up) and what layers with data only are for; numbers of devices of layers on several file
+//! systems; with `redirect_dir=nofollow` a directory that names another is shown alone, where Linux
+//! fails with EPERM.
 
-use super::volume::mount_flags::{MOUNT_DETACHED, MOUNT_READ_ONLY};
+use super::attributes::ino;
 use super::{
-    Caller, EntryId, Fs, Inode, InodeId, Kind, Mount, MountId, Name, NewMount, Node, Place, Volume,
-    VolumeId, VolumeKind, VolumeOptions,
+    EntryId, Fs, Inode, InodeId, Kind, MountId, Name, Node, Place, Volume, VolumeId, VolumeKind,
 };
-use crate::abi::flags::MS_RDONLY;
-use crate::abi::{Errno, Timespec};
 use crate::wire::Bytes;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-/// Where attributes lie by which the layers speak to each other.
-pub(super) const PRIVATE: &[u8] = b"trusted.overlay.";
-/// An attribute of that name that a program made in an overlay lies here.
-pub(super) const ESCAPED: &[u8] = b"trusted.overlay.overlay.";
-/// Of a directory that hides those below it; its value is `y`.
-pub(super) const OPAQUE: &[u8] = b"trusted.overlay.opaque";
 /// Most lower layers.
 pub const LOWER_LAYERS_MAX: usize = 500;
 
@@ -40,9 +35,27 @@ pub struct Layers {
     pub lowers: Vec<MountId>,
     /// What mounts(5) shows of them.
     pub text: Bytes,
+    /// How they speak to each other. Encoded apart, and only if it is not the default.
+    pub options: LayerOptions,
 }
 
-crate::wire_struct!(Layers { upper, lowers, text });
+/// How layers speak to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerOptions {
+    /// Directories of lower layers can be renamed (`redirect_dir=on`).
+    pub redirects: bool,
+    /// Directories are looked for by their own names only (`redirect_dir=nofollow`).
+    pub nofollow: bool,
+    /// Attributes of users and not trusted ones (`userxattr`).
+    pub userxattr: bool,
+    /// A new directory is marked as one that hides what lower layers may get behind the overlay's
+    /// back (`redirect_dir=on`, `metacopy=on`, `xino=on`).
+    pub opaque_new: bool,
+    /// How many of the lower layers, the last ones, are not seen (`lowerdir=a::b`).
+    pub data_layers: u32,
+}
+
+crate::wire_struct!(LayerOptions { redirects, nofollow, userxattr, opaque_new, data_layers });
 
 /// The places that an overlay is made of.
 #[derive(Clone, Debug, Default)]
@@ -55,14 +68,42 @@ pub struct LayerPlaces {
     pub work: Option<Place>,
     /// What mounts(5) shows of them.
     pub text: Vec<u8>,
+    /// How they speak to each other.
+    pub options: LayerOptions,
+    /// Whether an overlay that was not unmounted is not to be mounted again (`volatile`).
+    pub volatile: bool,
+    /// `uuid`: whether the upper layer gets a number that stays.
+    pub uuid: UuidOption,
+}
+
+/// `uuid` of an overlay's options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UuidOption {
+    /// The number that is there, or a new one if nothing was copied up yet.
+    #[default]
+    Auto,
+    /// One that is there or a new one.
+    On,
+    /// None.
+    Null,
+    /// None, nor are those of the layers looked at.
+    Off,
 }
 
 /// What lies under a directory of an overlay.
 pub(super) struct Under {
     /// The directory in the upper layer, if it is there.
     pub(super) upper: Option<EntryId>,
-    /// Those that it is merged with, the topmost first.
-    pub(super) lowers: Vec<EntryId>,
+    /// Those that it is merged with, the topmost first, each with the number of its layer.
+    pub(super) lowers: Vec<(usize, EntryId)>,
+}
+
+/// What layers are asked for.
+struct Asked {
+    /// The way from each of the directories.
+    path: Vec<Name>,
+    /// These, each with the number of its layer, the topmost last.
+    all: Vec<(usize, EntryId)>,
 }
 
 impl Fs {
@@ -104,7 +145,7 @@ impl Fs {
         let Under { upper, lowers } = self.under(overlay, directory);
         match (upper, lowers.as_slice()) {
             (Some(upper), []) => Some(upper),
-            (None, [lower]) => Some(*lower),
+            (None, [(_, lower)]) => Some(*lower),
             _ => None,
         }
     }
@@ -127,7 +168,7 @@ impl Fs {
         let Node::Entry(entry) = place.node else { return None };
         let real = if self.is_dir_entry(entry) {
             let under = self.under(overlay, entry);
-            under.upper.or(under.lowers.first().copied())?
+            under.upper.or(under.lowers.first().map(|(_, lower)| *lower))?
         } else {
             entry
         };
@@ -136,14 +177,14 @@ impl Fs {
     }
 
     /// The top of a layer.
-    fn layer_root(&self, mount: MountId) -> Option<EntryId> {
+    pub(super) fn layer_root(&self, mount: MountId) -> Option<EntryId> {
         match self.mounts.get(mount.0)?.root {
             Node::Entry(entry) => Some(entry),
             Node::Proc(_) => None,
         }
     }
 
-    fn inode_of(&self, entry: EntryId) -> &Inode {
+    pub(super) fn inode_of(&self, entry: EntryId) -> &Inode {
         self.inodes.at(self.entry(entry).inode.0)
     }
 
@@ -151,14 +192,23 @@ impl Fs {
         matches!(self.inode_of(entry).kind, Kind::Directory(_))
     }
 
-    fn is_opaque(&self, entry: EntryId) -> bool {
-        let xattrs = self.inode_of(entry).xattrs.as_ref();
-        xattrs.and_then(|all| all.get(OPAQUE)).is_some_and(|value| value == b"y")
-    }
-
     /// Whether an entry of a layer says that there is nothing.
     pub(super) fn is_whiteout(&self, entry: EntryId) -> bool {
         matches!(self.inode_of(entry).kind, Kind::CharDevice(0))
+    }
+
+    /// The tops of the layers.
+    pub(super) fn tops(&self, overlay: VolumeId) -> Under {
+        let Some(layers) = self.layers(overlay) else {
+            return Under { upper: None, lowers: Vec::new() };
+        };
+        let seen = layers.lowers.len().saturating_sub(layers.options.data_layers as usize);
+        let lowers = layers.lowers[..seen].iter().enumerate();
+        let lowers = lowers.filter_map(|(at, mount)| Some((at, self.layer_root(*mount)?)));
+        Under {
+            upper: layers.upper.and_then(|mount| self.layer_root(mount)),
+            lowers: lowers.collect(),
+        }
     }
 
     /// What lies under a directory of an overlay.
@@ -173,193 +223,99 @@ impl Fs {
             names.push(at);
             at = row.parent;
         }
-        let Some(layers) = self.layers(overlay) else {
-            return Under { upper: None, lowers: Vec::new() };
-        };
-        let root = |mount: &MountId| self.layer_root(*mount);
-        let mut under = Under {
-            upper: layers.upper.as_ref().and_then(root),
-            lowers: layers.lowers.iter().filter_map(root).collect(),
-        };
+        let mut under = self.tops(overlay);
         for entry in names.into_iter().rev() {
-            let name = &self.entry(entry).name;
-            let child = under.upper.and_then(|above| self.child(above, name));
-            under.upper = child.filter(|child| self.is_dir_entry(*child));
-            let covers = |child: EntryId| !self.is_dir_entry(child) || self.is_opaque(child);
-            if child.is_some_and(covers) {
-                under.lowers.clear();
-            }
-            under.lowers = self.merged_below(&under.lowers, name);
+            under = self.below(overlay, &under, &self.entry(entry).name);
         }
         under
     }
 
-    /// The directories of a name that are merged, in these directories.
-    fn merged_below(&self, above: &[EntryId], name: &[u8]) -> Vec<EntryId> {
-        let mut found = Vec::new();
-        for child in above.iter().filter_map(|above| self.child(*above, name)) {
+    /// The directories of a name that are merged, in those that lie under the one above it.
+    pub(super) fn below(&self, overlay: VolumeId, above: &Under, name: &Name) -> Under {
+        let private = self.private(overlay);
+        let is_opaque = |entry: EntryId| {
+            self.private_value(entry, private.opaque).is_some_and(|value| value == b"y")
+        };
+        let mut found = Under { upper: None, lowers: Vec::new() };
+        let mut all = above.lowers.clone();
+        all.reverse();
+        let mut asked = Asked { path: alloc::vec![name.clone()], all };
+        if let Some(child) = above.upper.and_then(|above| self.child(above, name)) {
+            if !self.is_dir_entry(child) {
+                return found;
+            }
+            found.upper = Some(child);
+            if is_opaque(child) {
+                return found;
+            }
+            self.follow(overlay, &mut asked, child, 0);
+        }
+        while let Some((at, top)) = asked.all.pop() {
+            let step = |above: Option<EntryId>, name: &Name| self.child(above?, name);
+            let Some(child) = asked.path.iter().fold(Some(top), step) else { continue };
             if !self.is_dir_entry(child) {
                 break;
             }
-            found.push(child);
-            if self.is_opaque(child) {
+            found.lowers.push((at, child));
+            if is_opaque(child) {
                 break;
             }
+            self.follow(overlay, &mut asked, child, at + 1);
         }
         found
     }
 
+    /// Asks the layers from one on for what a directory says that they have it as, if it does.
+    fn follow(&self, overlay: VolumeId, asked: &mut Asked, directory: EntryId, from: usize) {
+        if self.layers(overlay).is_none_or(|layers| layers.options.nofollow) {
+            return;
+        }
+        let Some(to) = self.private_value(directory, self.private(overlay).redirect) else {
+            return;
+        };
+        let parts = to.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+        let mut parts: Vec<Name> = parts.map(Name::from_slice).collect();
+        if to.first() == Some(&b'/') {
+            asked.path = parts;
+            asked.all = self.tops(overlay).lowers;
+            asked.all.retain(|(layer, _)| *layer >= from);
+            asked.all.reverse();
+        } else if let (Some(name), 1) = (parts.pop(), parts.len() + 1) {
+            asked.path.pop();
+            asked.path.push(name);
+        }
+    }
+
     /// Whether lower directories show something of a name.
-    pub(super) fn is_covered(&self, lowers: &[EntryId], name: &[u8]) -> bool {
-        let first = lowers.iter().find_map(|above| self.child(*above, name));
+    pub(super) fn is_covered(&self, lowers: &[(usize, EntryId)], name: &[u8]) -> bool {
+        let first = lowers.iter().find_map(|(_, above)| self.child(*above, name));
         first.is_some_and(|child| !self.is_whiteout(child))
+    }
+
+    /// The number that an inode shows at a mount: on an overlay that of the layer which it was
+    /// copied from, which it keeps when it is copied up.
+    pub(super) fn number_at(&self, mount: MountId, inode: InodeId) -> u64 {
+        let volume = self.mounts.at(mount.0).volume;
+        let is_layered = self.volumes[volume.0 as usize].layers.is_some();
+        let other = self.inodes.at(inode.0).seen_as.filter(|_| is_layered);
+        ino(other.unwrap_or(inode))
     }
 
     /// Whether a directory of an overlay shows more than one: its link count is then 1.
     #[cold]
     pub(super) fn is_merged_at(&self, place: Place, directory: EntryId) -> bool {
-        let Some(overlay) = self.overlay_at(place) else { return false };
-        let under = self.under(overlay, directory);
-        under.lowers.len() + usize::from(under.upper.is_some()) > 1
-    }
-
-    /// Mounts an overlay on a place.
-    ///
-    /// # Errors
-    /// `EINVAL` for layers that cannot be, `ELOOP` for those in each other, `ENOMEM`, `ENOENT` on
-    /// what was removed, `ENOTDIR`, `ENOSPC`.
-    pub fn mount_overlay(
-        &mut self,
-        caller: &Caller<'_>,
-        at: Place,
-        new: &NewMount<'_>,
-        places: &LayerPlaces,
-        now: Timespec,
-    ) -> Result<(), Errno> {
-        self.check_layers(places)?;
-        self.room_for_volume(new.source)?;
-        let at = self.to_cover(at)?;
-        if !self.is_directory(at) {
-            return Err(Errno::ENOTDIR);
+        let (mut overlay, mut directory) = (self.overlay_at(place), directory);
+        while let Some(at) = overlay {
+            let Under { upper, lowers } = self.under(at, directory);
+            let lowers = lowers.iter().map(|(_, lower)| *lower);
+            let all: Vec<EntryId> = upper.into_iter().chain(lowers).collect();
+            let [layer] = all[..] else { return !all.is_empty() };
+            // That of another overlay may be merged there.
+            let volume = self.inode_of(layer).volume;
+            overlay = self.layers(volume).map(|_| volume);
+            directory = layer;
         }
-        let layers = places.lowers.len() + usize::from(places.upper.is_some());
-        self.room_for_mounts(layers + 1)?;
-        self.prepare_work(caller, places, now)?;
-        let id = self.add_volume(VolumeKind::Overlay, None, now);
-        let options = VolumeOptions { flags: 0, pages: 0, inodes: 0, mode: 0o755, uid: 0, gid: 0 };
-        self.set_source(id, Bytes(new.source.to_vec()), options);
-        let keep = |fs: &mut Fs, place: Place| {
-            let volume = fs.mounts.at(place.mount.0).volume;
-            fs.insert_mount(Mount { flags: MOUNT_DETACHED, ..Mount::new(volume, place.node, None) })
-        };
-        let upper = places.upper.map(|place| keep(self, place));
-        let lowers = places.lowers.iter().map(|place| keep(self, *place)).collect();
-        let volume = &mut self.volumes[id.0 as usize];
-        volume.read_only = upper.is_none() || new.volume_flags & MS_RDONLY != 0;
-        volume.layers = Some(alloc::boxed::Box::new(Layers {
-            upper,
-            lowers,
-            text: Bytes(places.text.clone()),
-        }));
-        let root = volume.root;
-        let built = self.merge_layers(id, now);
-        let (flags, order) = (new.flags, self.next_turn());
-        let mount = self.insert_mount(Mount { flags, order, ..Mount::new(id, root, Some(at)) });
-        if let Err(errno) = built {
-            self.take_off(mount);
-            self.drop_mount(mount);
-            return Err(errno);
-        }
-        Ok(())
-    }
-
-    /// Whether layers are directories, apart from each other, and can be what they are to be.
-    fn check_layers(&self, places: &LayerPlaces) -> Result<(), Errno> {
-        let all = places.lowers.iter().chain(&places.upper).chain(&places.work);
-        let stored = |place: &Place| matches!(place.node, Node::Entry(_));
-        let mut all = all.copied().collect::<Vec<_>>();
-        let fits = all.iter().all(|place| self.is_directory(*place) && stored(place));
-        let few = places.lowers.is_empty() || places.upper.is_none() && places.lowers.len() < 2;
-        if !fits || few || places.lowers.len() > LOWER_LAYERS_MAX {
-            return Err(Errno::EINVAL);
-        }
-        // Layers of an overlay would have to be copied up in it.
-        if all.iter().any(|place| self.overlay_at(*place).is_some()) {
-            return Err(Errno::EINVAL);
-        }
-        match (places.upper, places.work) {
-            (None, _) => all.retain(|place| places.lowers.contains(place)),
-            (Some(_), None) => return Err(Errno::EINVAL),
-            (Some(upper), Some(work)) => {
-                let apart =
-                    !self.is_below(upper.node, work.node) && !self.is_below(work.node, upper.node);
-                let closed = self.mounts.at(upper.mount.0).is(MOUNT_READ_ONLY);
-                if upper.mount != work.mount || !apart || closed || self.is_read_only(upper) {
-                    return Err(Errno::EINVAL);
-                }
-            }
-        }
-        for (at, one) in all.iter().enumerate() {
-            let mut others = all.iter().enumerate().filter(|(other, _)| *other != at);
-            if others.any(|(_, other)| self.is_below(other.node, one.node)) {
-                return Err(Errno::ELOOP);
-            }
-        }
-        Ok(())
-    }
-
-    /// Linux's directory for what it prepares, which nothing is ever seen in here.
-    fn prepare_work(
-        &mut self,
-        caller: &Caller<'_>,
-        places: &LayerPlaces,
-        now: Timespec,
-    ) -> Result<(), Errno> {
-        let Some(place) = places.work.filter(|_| places.upper.is_some()) else { return Ok(()) };
-        let (entry, _) = self.stored(place)?;
-        if self.child(entry, b"work").is_none() {
-            self.make(caller, place, &Name::from_slice(b"work"), Kind::directory(), 0, now)?;
-        }
-        Ok(())
-    }
-
-    /// Builds the tree of an overlay from its layers.
-    fn merge_layers(&mut self, id: VolumeId, now: Timespec) -> Result<(), Errno> {
-        let Node::Entry(top) = self.volumes[id.0 as usize].root else { return Err(Errno::EINVAL) };
-        let under = self.under(id, top);
-        let has_upper = under.upper.is_some();
-        let roots: Vec<EntryId> = under.upper.into_iter().chain(under.lowers).collect();
-        self.copy_attributes(roots[0], self.entry(top).inode);
-        // Any place on the volume does to ask for room.
-        let place = Place { mount: self.root.mount, node: Node::Entry(top) };
-        let mut open = alloc::vec![(top, roots, has_upper)];
-        while let Some((directory, layers, has_upper)) = open.pop() {
-            for found in self.merged(&layers) {
-                let first = found[0];
-                let of_upper = has_upper && self.entry(first).parent == layers[0];
-                let (name, inode) = (self.entry(first).name.clone(), self.entry(first).inode);
-                let kind = self.inodes.at(inode.0).kind.clone();
-                self.room_for_inode(place, &kind).map_err(|_| Errno::ENOMEM)?;
-                if matches!(kind, Kind::Directory(_)) {
-                    let kind = Kind::directory();
-                    let made = self.attach(directory, name, id, kind, 0, (0, 0), now);
-                    self.copy_attributes(first, self.entry(made).inode);
-                    open.push((made, found, of_upper));
-                    continue;
-                }
-                if of_upper {
-                    self.add_entry(directory, name, inode);
-                    continue;
-                }
-                if self.room_pages(&self.volumes[id.0 as usize]) < kind.present() {
-                    return Err(Errno::ENOMEM);
-                }
-                let copy = self.add_inode(id, kind, 0, (0, 0), now);
-                self.copy_attributes(first, copy);
-                self.add_entry(directory, name, copy);
-            }
-        }
-        Ok(())
+        false
     }
 
     /// The volume of the upper layer.
@@ -368,44 +324,16 @@ impl Fs {
         Some(self.mounts.get(upper.0)?.volume)
     }
 
-    /// What directories of layers show together: of each name the entries that make it.
-    fn merged(&self, layers: &[EntryId]) -> Vec<Vec<EntryId>> {
-        let mut found: Vec<Vec<EntryId>> = Vec::new();
-        let mut known: BTreeMap<Name, usize> = BTreeMap::new();
-        let mut closed: BTreeSet<Name> = BTreeSet::new();
-        for layer in layers {
-            let Kind::Directory(list) = &self.inode_of(*layer).kind else { continue };
-            for (_, child) in list.entries_from(0) {
-                let name = &self.entry(child).name;
-                if closed.contains(name) {
-                    continue;
-                }
-                let (is_directory, at) = (self.is_dir_entry(child), known.get(name));
-                match at {
-                    Some(at) if is_directory => found[*at].push(child),
-                    Some(_) => {}
-                    None if self.is_whiteout(child) => {}
-                    None => {
-                        known.insert(name.clone(), found.len());
-                        found.push(alloc::vec![child]);
-                    }
-                }
-                if !is_directory || self.is_opaque(child) {
-                    closed.insert(name.clone());
-                }
-            }
-        }
-        found
-    }
-
     /// Gives an inode what another says of itself, but for what layers say to each other.
-    pub(super) fn copy_attributes(&mut self, from: EntryId, to: InodeId) {
+    pub(super) fn copy_attributes(&mut self, overlay: VolumeId, from: EntryId, to: InodeId) {
+        let private = self.private(overlay);
         let old = self.inode_of(from);
         let (mode, uid, gid, nlink) = (old.mode, old.uid, old.gid, old.nlink);
         let [atime, mtime, ctime, btime] = [old.atime, old.mtime, old.ctime, old.btime];
         let mut xattrs = old.xattrs.clone();
         if let Some(all) = &mut xattrs {
-            all.retain(|name| !name.starts_with(PRIVATE) || name.starts_with(ESCAPED));
+            let own = |name: &[u8]| name.starts_with(private.prefix);
+            all.retain(|name| !own(name) || name.starts_with(private.escaped));
         }
         let row = self.inodes.at(to.0);
         let (before, volume) = (row.held(), row.volume);

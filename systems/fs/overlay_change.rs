@@ -4,17 +4,14 @@
 //! Every operation first checks as on any file system and then comes here, before it changes the
 //! merged tree itself. A file in the upper layer is one inode with a name in both trees; of a
 //! directory there are two, which are made alike after each change. A whiteout is an inode of its
-//! own here; Linux links all to one.
+//! own here; Linux links all to one. A directory that is impure stays so when what made it so is
+//! gone; Linux takes the mark away when the directory is listed.
 
-use super::overlay::{ESCAPED, OPAQUE, PRIVATE};
 use super::usage::Held;
-use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place, VolumeId, VolumeKind};
+use super::{EntryId, Fs, InodeId, Kind, Name, Node, Place, VolumeId};
+use crate::abi::flags::{IN_ATTRIB, IN_CREATE, IN_DELETE};
 use crate::abi::{Errno, Timespec};
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
-
-/// Of a copy: where it was copied from.
-const ORIGIN: &[u8] = b"trusted.overlay.origin";
 
 impl Fs {
     /// The place of an entry of the upper layer, to ask for room there.
@@ -29,12 +26,25 @@ impl Fs {
     /// # Errors
     /// `EPERM` below /proc, `ENOSPC`, `EROFS`.
     pub(super) fn changeable(&mut self, place: Place, now: Timespec) -> Result<InodeId, Errno> {
+        self.changeable_whole(place, true, now)
+    }
+
+    /// The same, and without the data of a file that is to be empty anyway (open(2), `O_TRUNC`).
+    ///
+    /// # Errors
+    /// Those of [`Fs::changeable`].
+    pub(super) fn changeable_whole(
+        &mut self,
+        place: Place,
+        with_data: bool,
+        now: Timespec,
+    ) -> Result<InodeId, Errno> {
         let (entry, inode) = self.stored(place)?;
         let Some(overlay) = self.overlay_at(place) else { return Ok(inode) };
         if self.is_dir_entry(entry) {
             self.upper_directory(overlay, entry, now)?;
         } else {
-            self.copy_up(overlay, entry, now)?;
+            self.copy_up(overlay, entry, with_data, now)?;
         }
         Ok(inode)
     }
@@ -62,9 +72,10 @@ impl Fs {
             self.room_for_inode(self.upper_place(overlay, above)?, &Kind::directory())?;
             let name = self.entry(entry).name.clone();
             let made = self.attach(above, name, volume, Kind::directory(), 0, (0, 0), now);
-            self.copy_attributes(entry, self.entry(made).inode);
+            self.copy_attributes(overlay, entry, self.entry(made).inode);
             let origin = self.entry(entry).inode;
-            self.set_origin(self.entry(made).inode, origin);
+            self.set_origin(overlay, self.entry(made).inode, origin);
+            self.copied_up(overlay, self.entry(entry).parent, made, now);
             above = made;
         }
         Ok(above)
@@ -72,7 +83,13 @@ impl Fs {
 
     /// Copies a file of a lower layer to the upper one: it keeps data, mode, owner, times and
     /// attributes, and is no longer one with its other names.
-    fn copy_up(&mut self, overlay: VolumeId, entry: EntryId, now: Timespec) -> Result<(), Errno> {
+    fn copy_up(
+        &mut self,
+        overlay: VolumeId,
+        entry: EntryId,
+        with_data: bool,
+        now: Timespec,
+    ) -> Result<(), Errno> {
         let inode = self.entry(entry).inode;
         // What lost its name has nowhere to be copied to, and is the overlay's own.
         if self.inodes.at(inode.0).volume != overlay || !self.entry(entry).linked {
@@ -82,7 +99,7 @@ impl Fs {
         let volume = self.upper_volume(overlay).ok_or(Errno::EROFS)?;
         let kind = &self.inodes.at(inode.0).kind;
         self.room_for_inode(self.upper_place(overlay, above)?, kind)?;
-        let pages = kind.present();
+        let pages = if with_data { kind.present() } else { 0 };
         if self.room_pages(&self.volumes[volume.0 as usize]) < pages {
             return Err(Errno::ENOSPC);
         }
@@ -90,31 +107,43 @@ impl Fs {
         // What lies in pipes is the lower file's, which stays as it is.
         self.part_lent(inode, 0, u64::MAX);
         self.set_links(inode, 1);
+        if !with_data {
+            self.resize(inode, 0);
+        }
         self.move_to_volume(inode, volume);
         if had_one_name {
-            self.set_origin(inode, inode);
+            self.set_origin(overlay, inode, inode);
+        } else {
+            // What its other names show is still the lower file (`index=off`).
+            self.inode_mut(inode).seen_as = None;
         }
         self.inode_mut(inode).ctime = now;
         let name = self.entry(entry).name.clone();
-        self.add_entry(above, name, inode);
+        let made = self.add_entry(above, name, inode);
+        self.copied_up(overlay, self.entry(entry).parent, made, now);
         Ok(())
     }
 
-    fn set_origin(&mut self, inode: InodeId, origin: InodeId) {
-        self.set_private(inode, ORIGIN, &u64::from(origin.0).to_le_bytes());
-    }
-
-    /// Sets an attribute by which layers speak to each other.
-    fn set_private(&mut self, inode: InodeId, name: &[u8], value: &[u8]) {
-        let volume = self.inodes.at(inode.0).volume;
-        let is_ext4 = self.volumes[volume.0 as usize].kind == VolumeKind::Ext4;
-        let row = self.inode_mut(inode);
-        let before = row.held();
-        let all = row.xattrs.get_or_insert_default();
-        let is_inner = is_ext4 && all.room(name, value) == Some(true);
-        all.insert(name, value, is_inner);
-        let after = row.held();
-        self.count_held(volume, before, after);
+    /// After something was copied up from a directory of an overlay to one of the upper layer: that
+    /// is another change than one of its contents, whose time is put back.
+    fn copied_up(&mut self, overlay: VolumeId, from: EntryId, made: EntryId, now: Timespec) {
+        let above = self.entry(made).parent;
+        if self.set_impure(overlay, above) {
+            self.tell_entry(above, IN_ATTRIB);
+        }
+        let (directory, name) = (self.entry(above).inode, self.entry(made).name.clone());
+        let kind = &self.inodes.at(self.entry(made).inode.0).kind;
+        match kind {
+            // Files without names get one; all else is prepared elsewhere.
+            Kind::Regular(_) => self.tell_name(directory, &name, false, IN_CREATE),
+            Kind::Directory(_) => self.tell_moved_in(directory, &name, true),
+            _ => self.tell_moved_in(directory, &name, false),
+        }
+        self.tell_entry(above, IN_ATTRIB);
+        for entry in [from, above] {
+            let inode = self.entry(entry).inode;
+            self.inode_mut(inode).ctime = now;
+        }
     }
 
     /// Takes away what the upper layer has of a name, and says whether there was something.
@@ -163,13 +192,31 @@ impl Fs {
         let made = self.attach(above, name.clone(), volume, kind, mode, owner, now);
         let inode = self.entry(made).inode;
         self.changed(self.entry(above).inode, now);
+        self.tell_made(above, name, is_directory, was_hidden);
         if !is_directory {
             return Ok(self.add_entry(parent, name.clone(), inode));
         }
-        if was_hidden {
-            self.set_private(inode, OPAQUE, b"y");
+        let options = self.layers(overlay).map(|layers| layers.options).unwrap_or_default();
+        let is_marked = options.opaque_new && !self.under(overlay, parent).lowers.is_empty();
+        if was_hidden || is_marked {
+            self.set_opaque(overlay, inode);
         }
-        Ok(self.attach(parent, name.clone(), overlay, Kind::directory(), mode, owner, now))
+        let seen = self.attach(parent, name.clone(), overlay, Kind::directory(), mode, owner, now);
+        self.inode_mut(self.entry(seen).inode).seen_as = Some(inode);
+        Ok(seen)
+    }
+
+    /// What is made in the place of a whiteout is prepared elsewhere.
+    fn tell_made(&mut self, above: EntryId, name: &Name, is_directory: bool, was_hidden: bool) {
+        let directory = self.entry(above).inode;
+        if !was_hidden {
+            self.tell_name(directory, name, is_directory, IN_CREATE);
+            return;
+        }
+        self.tell_moved_in(directory, name, is_directory);
+        if is_directory {
+            self.tell_moved_out(directory, name, false);
+        }
     }
 
     /// Gives an inode of the upper layer a further name there, for one in the merged tree.
@@ -185,9 +232,11 @@ impl Fs {
     ) -> Result<(), Errno> {
         let above = self.upper_directory(overlay, parent, now)?;
         self.room_for_name(self.upper_place(overlay, above)?)?;
-        self.clear_upper(above, name, now);
-        self.add_entry(above, name.clone(), inode);
+        let was_hidden = self.clear_upper(above, name, now);
+        let made = self.add_entry(above, name.clone(), inode);
         self.changed(self.entry(above).inode, now);
+        self.brings_number(overlay, made, above);
+        self.tell_made(above, name, false, was_hidden);
         Ok(())
     }
 
@@ -211,8 +260,15 @@ impl Fs {
             self.room_for_inode(self.upper_place(overlay, above)?, &Kind::CharDevice(0))?;
         }
         let was_there = self.clear_upper(above, &name, now);
+        let (directory, is_directory) = (self.entry(above).inode, self.is_dir_entry(entry));
         if is_covered {
+            self.tell_moved_in(directory, &name, false);
+            if was_there && is_directory {
+                self.tell_moved_out(directory, &name, true);
+            }
             self.add_whiteout(above, name, volume, now);
+        } else {
+            self.tell_name(directory, &name, is_directory, IN_DELETE);
         }
         Ok(was_there && !self.is_dir_entry(entry))
     }
@@ -223,11 +279,15 @@ impl Fs {
         overlay: VolumeId,
         entry: EntryId,
     ) -> Result<(), Errno> {
-        let stays = self.is_dir_entry(entry) && {
-            let under = self.under(overlay, entry);
-            under.upper.is_none() || !under.lowers.is_empty()
-        };
-        if stays { Err(Errno::EXDEV) } else { Ok(()) }
+        let stays = self.is_dir_entry(entry) && !self.may_move_alone(overlay, entry);
+        let redirects = self.layers(overlay).is_some_and(|layers| layers.options.redirects);
+        if stays && !redirects { Err(Errno::EXDEV) } else { Ok(()) }
+    }
+
+    /// Whether lower layers have no part in a directory of an overlay.
+    pub(super) fn may_move_alone(&self, overlay: VolumeId, directory: EntryId) -> bool {
+        let under = self.under(overlay, directory);
+        under.upper.is_some() && under.lowers.is_empty()
     }
 
     /// The upper layer's part of a rename.
@@ -243,10 +303,19 @@ impl Fs {
         now: Timespec,
     ) -> Result<(), Errno> {
         let (old_parent, old_name) = (self.entry(source).parent, self.entry(source).name.clone());
-        for entry in core::iter::once(source).chain(exchanged) {
-            if !self.is_dir_entry(entry) {
-                self.copy_up(overlay, entry, now)?;
-            }
+        let both = || core::iter::once(source).chain(exchanged);
+        let mut redirects = Vec::new();
+        for directory in both().filter(|entry| self.is_dir_entry(*entry)) {
+            let to = self.redirect_of(overlay, directory, old_parent != new_parent)?;
+            redirects.extend(to.map(|to| (directory, to)));
+        }
+        for entry in both().filter(|entry| !self.is_dir_entry(*entry)).collect::<Vec<_>>() {
+            self.copy_up(overlay, entry, true, now)?;
+        }
+        for (directory, to) in redirects {
+            let upper = self.upper_directory(overlay, directory, now)?;
+            self.room_for_bytes(self.upper_place(overlay, upper)?, to.len() as u64)?;
+            self.set_private(self.entry(upper).inode, self.private(overlay).redirect, &to);
         }
         let old_above = self.upper_directory(overlay, old_parent, now)?;
         let new_above = self.upper_directory(overlay, new_parent, now)?;
@@ -258,15 +327,21 @@ impl Fs {
         if leaves {
             self.room_for_inode(self.upper_place(overlay, old_above)?, &Kind::CharDevice(0))?;
         }
+        self.brings_number(overlay, moved, new_above);
+        let from = (self.entry(old_above).inode, old_name.clone());
+        let to = (self.entry(new_above).inode, new_name.clone());
+        self.tell_move(from.clone(), to.clone(), self.entry(moved).inode);
         if exchanged.is_some() {
             let other = self.child(new_above, new_name).ok_or(Errno::ESTALE)?;
-            self.exchange_upper(moved, other, !old_lowers.is_empty());
+            self.tell_move(to, from, self.entry(other).inode);
+            self.brings_number(overlay, other, old_above);
+            self.exchange_upper(overlay, moved, other, !old_lowers.is_empty());
         } else {
             self.clear_upper(new_above, new_name, now);
             self.move_upper(moved, new_above, new_name);
         }
-        if new_merged && self.is_dir_entry(moved) {
-            self.set_private(self.entry(moved).inode, OPAQUE, b"y");
+        if new_merged {
+            self.hide_lower(overlay, moved);
         }
         if leaves {
             self.add_whiteout(old_above, old_name, volume, now);
@@ -289,7 +364,13 @@ impl Fs {
         }
     }
 
-    fn exchange_upper(&mut self, moved: EntryId, other: EntryId, old_merged: bool) {
+    fn exchange_upper(
+        &mut self,
+        overlay: VolumeId,
+        moved: EntryId,
+        other: EntryId,
+        old_merged: bool,
+    ) {
         let (old_above, new_above) = (self.entry(moved).parent, self.entry(other).parent);
         self.exchange_entries(moved, other);
         let kinds = (self.is_dir_entry(moved), self.is_dir_entry(other));
@@ -299,8 +380,8 @@ impl Fs {
             self.drop_subdirectory(self.entry(loses).inode);
             self.add_subdirectory(self.entry(gains).inode);
         }
-        if kinds.1 && old_merged {
-            self.set_private(self.entry(other).inode, OPAQUE, b"y");
+        if old_merged {
+            self.hide_lower(overlay, other);
         }
     }
 
@@ -327,34 +408,19 @@ impl Fs {
         }
         let Some(upper) = self.under(overlay, entry).upper else { return };
         let inode = self.entry(upper).inode;
+        let names = self.private(overlay);
         let private: Vec<_> = {
             let all = self.inodes.at(inode.0).xattrs.iter().flat_map(|all| all.iter());
-            let own = |name: &[u8]| name.starts_with(PRIVATE) && !name.starts_with(ESCAPED);
+            let own =
+                |name: &[u8]| name.starts_with(names.prefix) && !name.starts_with(names.escaped);
             all.filter(|(name, _)| own(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
         };
         let btime = self.inodes.at(inode.0).btime;
-        self.copy_attributes(entry, inode);
+        self.copy_attributes(overlay, entry, inode);
         self.inode_mut(inode).btime = btime;
         for (name, value) in private {
             self.set_private(inode, &name, &value);
         }
-    }
-
-    /// The name by which an attribute lies in the layers.
-    pub(super) fn layer_name<'n>(&self, place: Place, name: &'n [u8]) -> Cow<'n, [u8]> {
-        match name.strip_prefix(PRIVATE) {
-            Some(rest) if self.overlay_at(place).is_some() => Cow::Owned([ESCAPED, rest].concat()),
-            Some(_) | None => Cow::Borrowed(name),
-        }
-    }
-
-    /// The name by which an attribute of the layers is seen; `None` if it is not.
-    pub(super) fn seen_name<'n>(&self, place: Place, name: &'n [u8]) -> Option<Cow<'n, [u8]>> {
-        if !name.starts_with(PRIVATE) || self.overlay_at(place).is_none() {
-            return Some(Cow::Borrowed(name));
-        }
-        let rest = name.strip_prefix(ESCAPED)?;
-        Some(Cow::Owned([PRIVATE, rest].concat()))
     }
 
     /// Counts an inode on another volume, with its names.

@@ -6,7 +6,7 @@
 
 use super::PAGE_BYTES;
 use super::inode::{EntryId, id};
-use super::overlay::Layers;
+use super::overlay::{LayerOptions, Layers};
 use super::procfs::{ProcId, ProcNode};
 use super::quota::{QuotaOptions, Quotas};
 use super::usage::{DEFAULT_BYTES, DEFAULT_INODES};
@@ -313,8 +313,10 @@ crate::wire_struct!(VolumeOptions { flags, pages, inodes, mode, uid, gid });
 
 /// In the place of "read-only" in the encoding of a volume: its options follow.
 const HAS_OPTIONS: u8 = 2;
-/// The layers of an overlay follow, last of all.
+/// The layers of an overlay follow, last but one.
 const HAS_LAYERS: u8 = 4;
+/// How they speak to each other follows last of all: it is not the default.
+const HAS_LAYER_OPTIONS: u8 = 32;
 /// What its quotas are follows before them.
 const HAS_QUOTAS: u8 = 8;
 /// What was changed of a /proc follows before these.
@@ -326,7 +328,10 @@ impl<'a> Wire<'a> for Volume {
         self.dev.put(out);
         self.source.put(out);
         let options = self.options.map_or(0, |_| HAS_OPTIONS);
-        let layers = self.layers.as_ref().map_or(0, |_| HAS_LAYERS);
+        let layers = self.layers.as_ref().map_or(0, |layers| {
+            let is_default = layers.options == LayerOptions::default();
+            HAS_LAYERS | if is_default { 0 } else { HAS_LAYER_OPTIONS }
+        });
         let quotas = self.quotas.as_ref().map_or(0, |_| HAS_QUOTAS);
         let changes = if self.proc_changes.is_empty() { 0 } else { HAS_PROC_CHANGES };
         out.push(u8::from(self.read_only) | options | layers | quotas | changes);
@@ -345,7 +350,12 @@ impl<'a> Wire<'a> for Volume {
             quotas.options.put(out);
         }
         if let Some(layers) = &self.layers {
-            layers.as_ref().put(out);
+            layers.upper.put(out);
+            layers.lowers.put(out);
+            layers.text.put(out);
+            if layers.options != LayerOptions::default() {
+                layers.options.put(out);
+            }
         }
     }
 
@@ -354,10 +364,11 @@ impl<'a> Wire<'a> for Volume {
         let (dev, source) = (u64::get(from)?, Bytes::get(from)?);
         let bits = from.byte()?;
         let is_overlay = bits & HAS_LAYERS != 0;
-        if bits > 1 | HAS_OPTIONS | HAS_LAYERS | HAS_QUOTAS | HAS_PROC_CHANGES
+        if bits >= HAS_LAYER_OPTIONS << 1
+            || !is_overlay && bits & HAS_LAYER_OPTIONS != 0
             || is_overlay != (kind == VolumeKind::Overlay)
         {
-            return Err(from.error("0 to 31 for what is known of a volume, layers of an overlay"));
+            return Err(from.error("0 to 63 for what is known of a volume, layers of an overlay"));
         }
         let root = Node::get(from)?;
         let [inodes, max_inodes, pages, held_bytes, max_pages] = <[u64; 5]>::get(from)?;
@@ -368,7 +379,14 @@ impl<'a> Wire<'a> for Volume {
             return Err(from.error("entries of /proc in order, permission bits up to 07777"));
         }
         let quotas = if bits & HAS_QUOTAS == 0 { None } else { Some(QuotaOptions::get(from)?) };
-        let layers = if is_overlay { Some(Box::new(Layers::get(from)?)) } else { None };
+        let layers = if is_overlay {
+            let (upper, lowers, text) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
+            let has_options = bits & HAS_LAYER_OPTIONS != 0;
+            let options = if has_options { Wire::get(from)? } else { LayerOptions::default() };
+            Some(Box::new(Layers { upper, lowers, text, options }))
+        } else {
+            None
+        };
         let read_only = bits & 1 != 0;
         Ok(Self {
             kind,

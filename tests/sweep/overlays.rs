@@ -36,10 +36,14 @@ fn placed(thing: Thing, name: &str, layers: &[&str]) -> Vec<Value> {
 
 /// The layers, with what is in them, mounted.
 fn layered(inside: Vec<Value>) -> Vec<Value> {
+    mounted(inside, "lowerdir=l:k,upperdir=u,workdir=w")
+}
+
+fn mounted(inside: Vec<Value>, options: &str) -> Vec<Value> {
     let mut all: Vec<Value> = ["l", "k", "u", "w", "m"].map(|path| mkdir(path, "0777")).to_vec();
     all.extend(inside);
     all.push(json!({"call": "mount", "source": "o", "target": "m", "filesystemtype": "overlay",
-        "mountflags": 0, "data": "lowerdir=l:k,upperdir=u,workdir=w"}));
+        "mountflags": 0, "data": options}));
     all
 }
 
@@ -69,6 +73,16 @@ fn looked_at(mut case: Case, names: &[&str]) -> Case {
     }
     for path in ["m", "u", "m/x", "u/x"] {
         case = listed(case, path);
+    }
+    case
+}
+
+/// What moved directories name to the layers below.
+fn redirected(mut case: Case) -> Case {
+    for name in ["x", "y", "d/y"] {
+        let get = json!({"call": "lgetxattr", "path": format!("u/{name}"),
+            "name": "trusted.overlay.redirect", "size": 99});
+        case.asked.push((Some(ROOT), get));
     }
     case
 }
@@ -111,8 +125,17 @@ fn two_names(sink: &mut Sink<'_>) {
                     let mut asked = call.clone();
                     asked["oldpath"] = names[0].into();
                     asked["newpath"] = names[1].into();
-                    let case = Case::new(ROOT, layered(inside), asked);
+                    let case = Case::new(ROOT, layered(inside.clone()), asked.clone());
                     sink(looked_at(case, &["x", "y", "d/y"]));
+                    // Directories of lower layers are moved too. To a full one Linux copies what
+                    // it moves before it fails.
+                    let is_full = matches!(second, Thing::Empty | Thing::Full) && !to.is_empty();
+                    if is_full && asked["flags"] != "RENAME_EXCHANGE" {
+                        continue;
+                    }
+                    let options = "lowerdir=l:k,upperdir=u,workdir=w,redirect_dir=on";
+                    let case = Case::new(ROOT, mounted(inside, options), asked);
+                    sink(redirected(looked_at(case, &["x", "y", "d/y"])));
                 }
             }
         }
