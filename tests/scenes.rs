@@ -18,6 +18,8 @@ mod files;
 mod internet;
 #[path = "scenes/notices.rs"]
 mod notices;
+#[path = "scenes/proc.rs"]
+mod proc;
 #[path = "scenes/queues.rs"]
 mod queues;
 #[path = "scenes/stamps.rs"]
@@ -51,6 +53,11 @@ fn signals_of_input_and_output() {
 #[test]
 fn corners_of_files() {
     play(files::scenes());
+}
+
+#[test]
+fn what_proc_tells() {
+    play(proc::scenes());
 }
 
 #[test]
