@@ -61,6 +61,21 @@ fn what_proc_tells() {
 }
 
 #[test]
+fn lines_of_descriptors() {
+    proc::lines_of_descriptors();
+}
+
+#[test]
+fn locks_of_all_files() {
+    proc::locks();
+}
+
+#[test]
+fn orders_of_proc() {
+    proc::orders();
+}
+
+#[test]
 fn what_differs_on_purpose() {
     deliberate::play();
 }
