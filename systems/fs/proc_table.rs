@@ -156,6 +156,7 @@ proc_table! {
     103 SuidDumpable in SysFs, fixed("suid_dumpable"), Text 0o644;
     31 SysKernel in Sys, fixed("kernel"), Dir 0o555;
     34 CapLastCap in SysKernel, fixed("cap_last_cap"), Text 0o444;
+    112 CorePattern in SysKernel, fixed("core_pattern"), Text 0o644;
     32 Domainname in SysKernel, fixed("domainname"), Text 0o644;
     33 Hostname in SysKernel, fixed("hostname"), Text 0o644;
     35 NgroupsMax in SysKernel, fixed("ngroups_max"), Text 0o444;
@@ -189,9 +190,7 @@ impl ProcId {
     /// and of a process the lists of mounts.
     pub(crate) fn poll_events(self) -> Option<u32> {
         match self {
-            ProcId::TaskMounts | ProcId::Mountinfo | ProcId::Mountstats => {
-                Some(POLLIN | POLLRDNORM)
-            }
+            ProcId::TaskMounts | ProcId::Mountinfo => Some(POLLIN | POLLRDNORM),
             id if id.row().shape != Shape::Text || id.is_of_a_process() => None,
             _ => Some(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM),
         }

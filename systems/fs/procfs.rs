@@ -255,14 +255,32 @@ impl ProcNode {
         row.id == ProcId::Sys
     }
 
-    /// Whether lseek(2) counts from its end, 0: memory of a process is no text that is made.
+    /// Whether lseek(2) counts from its end, 0: memory of a process is no text that is made, nor
+    /// are some numbers.
     pub fn has_end(self) -> bool {
-        matches!(self.id, ProcId::Environ | ProcId::Cmdline | ProcId::Auxv)
+        matches!(
+            self.id,
+            ProcId::Environ
+                | ProcId::Cmdline
+                | ProcId::Auxv
+                | ProcId::OomAdj
+                | ProcId::OomScoreAdj
+                | ProcId::Loginuid
+                | ProcId::Sessionid
+                | ProcId::CoredumpFilter
+                | ProcId::AttrCurrent
+                | ProcId::AttrPrev
+                | ProcId::AttrExec
+                | ProcId::AttrFscreate
+                | ProcId::AttrKeycreate
+                | ProcId::AttrSockcreate
+        )
     }
 
-    /// Whether it is the list of the descriptors of whoever looks, who may do all with it.
+    /// Whether it is the list of the descriptors, or of the mapped files, of whoever looks, who may
+    /// do all with it.
     pub(super) fn lists_descriptors_of(self, view: &dyn ProcView) -> bool {
-        self.id == ProcId::Fd && self.pid == view.current().0
+        matches!(self.id, ProcId::Fd | ProcId::MapFiles) && self.pid == view.current().0
     }
 
     /// Inode number: a function of what it is, so that it is the same whenever it is seen.

@@ -26,6 +26,7 @@ impl Fs {
             ProcId::SysVersion => return line(&system.uname[2]),
             ProcId::Hostname => return line(&system.uname[3]),
             ProcId::Domainname => return line(&system.uname[4]),
+            ProcId::CorePattern => return line(b"core"),
             ProcId::FileNr => {
                 let [open, most] = system.descriptions;
                 return line(format!("{open}\t0\t{most}").as_bytes());

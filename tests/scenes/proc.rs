@@ -141,7 +141,24 @@ fn entries() -> Program {
             all([lstat(path), if path.contains("/ns/") { all([]) } else { access }])
         }))
     };
-    all([nobody(2), looks(), by(2, looks()), by(2, readlink("/proc/1/ns/pid"))])
+    let lists = ["R_OK", "W_OK", "X_OK"]
+        .map(|mode| call("access", json!({"path": "/proc/self/map_files", "mode": mode})));
+    let others = by(2, all([all(lists), readlink("/proc/1/ns/pid")]));
+    all([nobody(2), looks(), by(2, looks()), others])
+}
+
+/// Where lseek(2) leads in a text.
+fn ends() -> Program {
+    let names = ["oom_score_adj", "loginuid", "sessionid", "attr/current", "limits", "cgroup"];
+    let sought = |offset: i64, whence: &str| {
+        call("lseek", json!({"fd": 3, "offset": offset, "whence": whence}))
+    };
+    let seeks = || all([sought(0, "SEEK_END"), sought(7, "SEEK_END"), sought(3, "SEEK_SET")]);
+    let look = |name: &str| {
+        let path = format!("/proc/self/{name}");
+        all([open(&path, "O_RDONLY"), seeks(), sought(-9, "SEEK_CUR"), close(3)])
+    };
+    all([all(names.map(look)), look("auxv"), open("/proc/locks", "O_RDONLY"), seeks()])
 }
 
 /// Texts that are the same on any machine.
@@ -221,6 +238,7 @@ pub(crate) fn scenes() -> Vec<Scene> {
         ("what is told behind it counts", all([deep(4075), gone("123456789"), told()])),
         ("and is too much", all([deep(4076), gone("123456789"), told()])),
         ("entries", entries()),
+        ("ends", ends()),
         ("texts", texts()),
         ("short of memory", short_of_memory()),
     ]
