@@ -39,6 +39,7 @@ mod kernel;
 mod memory;
 mod peek;
 mod peek_ends;
+mod proc_lines;
 mod procview;
 mod profile;
 mod queue;

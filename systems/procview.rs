@@ -1,14 +1,19 @@
 //! What /proc shows of the kernel: the file system's window on tasks and descriptors.
 //!
 //! Owns the answers to [`ProcView`]; names, modes and texts are `fs/procfs.rs` and
-//! `fs/proc_text.rs`.
+//! `fs/proc_text.rs`; lines of descriptors and locks, `proc_lines.rs`.
 
 use crate::abi::Timespec;
-use crate::components::{Life, Object, Target};
-use crate::fs::procfs::{ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask};
-use crate::fs::{Caller, ProcView};
+use crate::abi::flags::O_CLOEXEC;
+use crate::calls::inotify::Inotify;
+use crate::calls::lock::InodeLocks;
+use crate::calls::object::{mount_of, numbers_of_object};
+use crate::calls::record_lock::{LockedObject, RecordLocks};
+use crate::components::{Life, Limits, Target, Timerfd};
+use crate::fs::procfs::{ProcDescriptor, ProcLies, ProcLink, ProcSystem, ProcTarget, ProcTask};
+use crate::fs::{Caller, Fs, InodeId, ProcView};
 use crate::kernel::{Config, Counters, Kernel};
-use crate::rows::{EpollRow, RowKind, Rows, TaskRow, TerminalRow};
+use crate::rows::{DescriptionRow, RowKind, Rows, TaskRow, TerminalRow};
 use crate::tables::PidTable;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -21,22 +26,41 @@ pub(crate) struct View<'k> {
     pub(crate) config: &'k Config,
     pub(crate) counters: &'k Counters,
     pub(crate) terminals: &'k BTreeMap<u32, TerminalRow>,
+    pub(crate) locks: &'k BTreeMap<InodeId, InodeLocks>,
+    pub(crate) record_locks: &'k BTreeMap<LockedObject, RecordLocks>,
+    pub(crate) timerfds: &'k BTreeMap<u64, Timerfd>,
+    pub(crate) inotify: &'k Inotify,
+    pub(crate) default_limits: &'k Limits,
     pub(crate) now_ns: u64,
     pub(crate) task: TaskRow,
 }
 
-/// Makes a `Caller` for a task out of the kernel's fields, so that `fs` stays free to be changed.
-macro_rules! caller {
-    ($kernel:ident, $task:expr => $caller:ident) => {
-        let view = $crate::procview::View {
+/// What a task sees of the kernel, out of the kernel's fields, so that `fs` stays free to be
+/// changed.
+macro_rules! view {
+    ($kernel:ident, $task:expr) => {
+        $crate::procview::View {
             rows: &$kernel.rows,
             pids: &$kernel.pids,
             config: &$kernel.config,
             counters: &$kernel.counters,
             terminals: &$kernel.terminals,
+            locks: &$kernel.locks,
+            record_locks: &$kernel.record_locks,
+            timerfds: &$kernel.timerfds,
+            inotify: &$kernel.inotify,
+            default_limits: &$kernel.default_limits,
             now_ns: $kernel.now_ns,
             task: $task,
-        };
+        }
+    };
+}
+pub(crate) use view;
+
+/// Makes a `Caller` for a task of the same.
+macro_rules! caller {
+    ($kernel:ident, $task:expr => $caller:ident) => {
+        let view = $crate::procview::view!($kernel, $task);
         let $caller = view.caller();
     };
 }
@@ -79,28 +103,14 @@ impl<'k> View<'k> {
     }
 }
 
-impl View<'_> {
-    /// The items of an instance of epoll(7), as `fdinfo/N` shows them.
-    fn item_lines(&self, epoll: EpollRow) -> Vec<u8> {
-        let items = self.rows[epoll].items().map(|((id, fd), _, item)| {
-            let (events, data) = (item.events, item.data);
-            let line = format!(
-                "tfd: {fd:8} events: {events:8x} data: {data:16x}  pos:0 ino:{id:x} sdev:f\n"
-            );
-            line.into_bytes()
-        });
-        items.collect::<Vec<_>>().concat()
-    }
-}
-
 impl ProcView for View<'_> {
     fn current(&self) -> (u32, u32) {
         let task = &self.rows[self.task];
         (self.rows[task.process].pid, task.tid)
     }
 
-    fn processes(&self) -> Vec<u32> {
-        crate::rows::ProcessRow::all(self.rows).into_iter().map(|(pid, _)| pid as u32).collect()
+    fn next_process(&self, from: u32) -> Option<u32> {
+        self.pids.next_process(from)
     }
 
     fn threads(&self, pid: u32) -> Vec<u32> {
@@ -157,6 +167,7 @@ impl ProcView for View<'_> {
             start_ns: process.start_ns,
             exit_signal: i32::from(process.exit_signal),
             shared_pending: process.pending.set,
+            oom_score_adj: process.oom.score_adj,
             ..ProcTask::default()
         };
         let Some(row) = self.task_row(pid, tid) else {
@@ -227,13 +238,11 @@ impl ProcView for View<'_> {
         }
     }
 
-    fn descriptors(&self, pid: u32, tid: u32) -> Vec<u32> {
-        let Some(row) = self.task_row(pid, tid) else { return Vec::new() };
-        if self.rows[row].exited {
-            return Vec::new();
-        }
+    fn next_descriptor(&self, pid: u32, tid: u32, from: u32) -> Option<u32> {
+        let row = self.task_row(pid, tid).filter(|row| !self.rows[*row].exited)?;
         let slots = self.rows[self.rows[row].files].slots.iter().enumerate();
-        slots.filter(|(_, slot)| slot.is_some()).map(|(fd, _)| fd as u32).collect()
+        let mut open = slots.skip(from as usize).filter(|(_, slot)| slot.is_some());
+        open.next().map(|(fd, _)| fd as u32)
     }
 
     fn descriptor(&self, pid: u32, tid: u32, fd: u32) -> Option<ProcDescriptor> {
@@ -243,27 +252,35 @@ impl ProcView for View<'_> {
         }
         let slot = self.rows[self.rows[row].files].get(i32::try_from(fd).ok()?)?;
         let description = &self.rows[slot.description];
-        let ino = match description.target {
-            Target::Pipe(pipe, None) => self.rows[pipe].id,
-            Target::Socket(socket) => self.rows[socket].id,
-            Target::File(_) | Target::Pipe(_, Some(_)) | Target::Object(_) => 0,
+        let target = &description.target;
+        let outside = |ino| ProcLies::Outside { mount: mount_of(target), ino };
+        let lies = match *target {
+            Target::File(place) | Target::Pipe(_, Some(place)) => ProcLies::At(place),
+            Target::Pipe(pipe, None) => outside(self.rows[pipe].id),
+            Target::Socket(socket) => outside(self.rows[socket].id),
+            Target::Object(object) => outside(numbers_of_object(self.rows, object).1),
         };
-        Some(ProcDescriptor { flags: description.flags, pos: description.offset, ino })
+        let flags = description.flags | if slot.cloexec { O_CLOEXEC } else { 0 };
+        Some(ProcDescriptor { flags, pos: description.offset, lies })
     }
 
-    fn descriptor_lines(&self, pid: u32, tid: u32, fd: u32) -> Vec<u8> {
+    fn descriptor_lines(&self, fs: &Fs, pid: u32, tid: u32, fd: u32) -> Vec<u8> {
         let row = self.task_row(pid, tid).filter(|row| !self.rows[*row].exited);
-        let slot = row.and_then(|row| {
-            let files = &self.rows[self.rows[row].files];
-            files.get(i32::try_from(fd).ok()?)
+        let lines = row.and_then(|row| {
+            let files = self.rows[row].files;
+            let slot = self.rows[files].get(i32::try_from(fd).ok()?)?;
+            Some(self.lines_of(fs, slot.description, files.own_id(self.rows)))
         });
-        match slot.map(|slot| self.rows[slot.description].target) {
-            Some(Target::Object(Object::Epoll(epoll))) => self.item_lines(epoll),
-            Some(Target::Object(Object::Signals(mask))) => {
-                format!("sigmask:\t{:016x}\n", mask.0).into_bytes()
-            }
-            _ => Vec::new(),
-        }
+        lines.unwrap_or_default()
+    }
+
+    fn limits(&self, pid: u32) -> Limits {
+        let own = self.pids.process(pid).and_then(|row| self.rows[row].limits.as_deref());
+        own.unwrap_or(self.default_limits).clone()
+    }
+
+    fn locks(&self, fs: &Fs) -> Vec<u8> {
+        self.all_locks(fs)
     }
 
     fn system(&self) -> ProcSystem {
@@ -278,6 +295,8 @@ impl ProcView for View<'_> {
             tasks,
             last_pid: self.pids.last,
             forks: self.counters.next_birth,
+            descriptions: [DescriptionRow::live(self.rows), self.config.max_descriptions],
+            max_tasks: self.config.max_tasks,
             uname: ["Linux", "6.12.0", "#1 SMP", "tickernel", "(none)"]
                 .map(|text| text.as_bytes().to_vec()),
         }

@@ -500,7 +500,8 @@ impl Kernel {
             }
             Waiting::Select { sets, fds, .. } => self.try_select(row, sets, fds).map(Ok),
             Waiting::Flock { description, operation } => {
-                self.try_flock(*description, *operation).then(|| Ok(Answer::default()))
+                let pid = self.rows[self.rows[row].process].pid;
+                self.try_flock(*description, *operation, pid).then(|| Ok(Answer::default()))
             }
             Waiting::RecordLock { object, lock, .. } => {
                 self.try_record_lock(*object, *lock).then(|| Ok(Answer::default()))

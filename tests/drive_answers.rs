@@ -602,3 +602,92 @@ fn times_move_only_with_what_changes() {
     let call = format!(r#"{{"pid":1,"call":"utimensat","dirfd":3,"path":null,{times}}}"#);
     assert_eq!(pipe(&call), [5, 7, later]);
 }
+
+#[test]
+#[test]
+fn who_may_be_ended_first_is_written_with_a_capability() {
+    follow(
+        r#"
+        > {"pid":1,"call":"open","path":"/proc/self/oom_score_adj","flags":"O_RDWR"}
+        {"ok":3}
+        > {"pid":1,"call":"write","fd":3,"data":"-900"}
+        {"ok":4}
+        > {"pid":1,"call":"write","fd":3,"data":"-500"}
+        {"ok":4}
+        > {"pid":1,"call":"fork"}
+        {"ok":2}
+        > {"pid":2,"call":"setresuid","ruid":1000,"euid":1000,"suid":1000}
+        {"ok":0}
+        > {"pid":2,"call":"prctl","option":"PR_SET_DUMPABLE","arg2":1}
+        {"ok":0}
+        > {"pid":2,"call":"open","path":"/proc/self/oom_score_adj","flags":"O_RDWR"}
+        {"ok":4}
+        > {"pid":2,"call":"write","fd":4,"data":"-501"}
+        {"err":"EACCES"}
+        > {"pid":2,"call":"write","fd":4,"data":"100"}
+        {"ok":3}
+        > {"pid":2,"call":"write","fd":4,"data":"-500"}
+        {"ok":4}
+        > {"pid":2,"call":"read","fd":4,"count":9}
+        {"ok":5,"data":"-500\n"}
+        > {"pid":2,"call":"open","path":"/proc/self/oom_adj","flags":"O_RDWR"}
+        {"ok":5}
+        > {"pid":2,"call":"write","fd":5,"data":"-9"}
+        {"err":"EACCES"}
+        > {"pid":2,"call":"write","fd":5,"data":"-8"}
+        {"ok":2}
+        > {"pid":2,"call":"open","path":"/proc/self/oom_score","flags":"O_RDONLY"}
+        {"ok":6}
+        > {"pid":2,"call":"read","fd":6,"count":9}
+        {"ok":4,"data":"353\n"}
+        "#,
+    );
+}
+
+#[test]
+fn restrictions_of_links_are_switched_in_proc() {
+    follow(
+        r#"
+        > {"pid":1,"call":"mkdir","path":"/tmp/s","mode":"01777"}
+        {"ok":0}
+        > {"pid":1,"call":"chmod","path":"/tmp/s","mode":"01777"}
+        {"ok":0}
+        > {"pid":1,"call":"open","path":"/tmp/s/f","flags":"O_CREAT|O_WRONLY","mode":"0600"}
+        {"ok":3}
+        > {"pid":1,"call":"fork"}
+        {"ok":2}
+        > {"pid":2,"call":"setresuid","ruid":1000,"euid":1000,"suid":1000}
+        {"ok":0}
+        > {"pid":2,"call":"link","oldpath":"/tmp/s/f","newpath":"/tmp/s/g"}
+        {"ok":0}
+        > {"pid":1,"call":"open","path":"/proc/sys/fs/protected_hardlinks","flags":"O_RDWR"}
+        {"ok":4}
+        > {"pid":1,"call":"write","fd":4,"data":"2"}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"write","fd":4,"data":"-1"}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"write","fd":4,"data":"1x"}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"write","fd":4,"data":" \n"}
+        {"err":"EINVAL"}
+        > {"pid":1,"call":"write","fd":4,"data":" 1\n"}
+        {"ok":3}
+        > {"pid":1,"call":"write","fd":4,"data":"0\n"}
+        {"ok":2}
+        > {"pid":1,"call":"pread64","fd":4,"count":9,"offset":0}
+        {"ok":2,"data":"1\n"}
+        > {"pid":2,"call":"link","oldpath":"/tmp/s/f","newpath":"/tmp/s/h"}
+        {"err":"EPERM"}
+        > {"pid":2,"call":"open","path":"/proc/sys/fs/protected_hardlinks","flags":"O_WRONLY"}
+        {"err":"EACCES"}
+        > {"pid":1,"call":"open","path":"/proc/sys/fs/protected_regular","flags":"O_WRONLY"}
+        {"ok":5}
+        > {"pid":1,"call":"write","fd":5,"data":"2 1"}
+        {"ok":2}
+        > {"pid":1,"call":"open","path":"/proc/sys/fs/protected_regular","flags":"O_RDONLY"}
+        {"ok":6}
+        > {"pid":1,"call":"read","fd":6,"count":9}
+        {"ok":2,"data":"2\n"}
+        "#,
+    );
+}

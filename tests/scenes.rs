@@ -26,6 +26,8 @@ mod notices;
 mod overlays;
 #[path = "scenes/pages.rs"]
 mod pages;
+#[path = "scenes/proc.rs"]
+mod proc;
 #[path = "scenes/queues.rs"]
 mod queues;
 #[path = "scenes/stamps.rs"]
@@ -94,6 +96,26 @@ fn watches_below_overlays() {
 #[test]
 fn numbers_in_overlays() {
     overlays::play_numbers();
+}
+
+#[test]
+fn what_proc_tells() {
+    play(proc::scenes());
+}
+
+#[test]
+fn lines_of_descriptors() {
+    proc::lines_of_descriptors();
+}
+
+#[test]
+fn locks_of_all_files() {
+    proc::locks();
+}
+
+#[test]
+fn orders_of_proc() {
+    proc::orders();
 }
 
 #[test]

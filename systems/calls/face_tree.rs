@@ -39,8 +39,8 @@ impl ProcView for Nobody {
     fn current(&self) -> (u32, u32) {
         (0, 0)
     }
-    fn processes(&self) -> Vec<u32> {
-        Vec::new()
+    fn next_process(&self, _from: u32) -> Option<u32> {
+        None
     }
     fn threads(&self, _pid: u32) -> Vec<u32> {
         Vec::new()
@@ -63,8 +63,8 @@ impl ProcView for Nobody {
     fn link(&self, _pid: u32, _tid: u32, _link: ProcLink) -> Option<ProcTarget> {
         None
     }
-    fn descriptors(&self, _pid: u32, _tid: u32) -> Vec<u32> {
-        Vec::new()
+    fn next_descriptor(&self, _pid: u32, _tid: u32, _from: u32) -> Option<u32> {
+        None
     }
     fn descriptor(&self, _pid: u32, _tid: u32, _fd: u32) -> Option<ProcDescriptor> {
         None

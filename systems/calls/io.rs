@@ -269,7 +269,8 @@ impl Kernel {
                 self.check_direct(row, (offset, data.len() as u64), true)?;
                 self.part_direct(row, (offset, data.len() as u64));
                 let answer = self.write_place(task, place, offset, data)?;
-                if answer.value > 0 && !self.is_device(place) {
+                let stays = self.is_device(place) || Self::keeps_offset(place);
+                if answer.value > 0 && !stays {
                     self.rows[row].offset = offset + answer.value as u64;
                 }
                 Ok(answer)
@@ -366,7 +367,7 @@ impl Kernel {
         let answer = match self.thing(place) {
             Thing::Directory => Err(Errno::EISDIR.into()),
             Thing::Other => Err(Errno::EINVAL.into()),
-            Thing::Proc => Err(Errno::EINVAL.into()),
+            Thing::Proc => self.write_proc(task, place, offset, data),
             Thing::Device(rdev) => write_device(rdev, data),
             Thing::File if self.fs.is_huge(place) => Err(Errno::EINVAL.into()),
             Thing::File => {

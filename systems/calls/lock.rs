@@ -51,7 +51,8 @@ impl Kernel {
         if !self.rows[row].readable() && !self.rows[row].writable() {
             return Err(Errno::EBADF.into());
         }
-        if self.try_flock(row, kind) {
+        let pid = self.rows[self.rows[task].process].pid;
+        if self.try_flock(row, kind, pid) {
             return Ok(Answer::default());
         }
         if operation & LOCK_NB != 0 {
@@ -65,8 +66,9 @@ impl Kernel {
         ))
     }
 
-    /// Takes the lock if nothing conflicts. A conversion gives the old lock up first (flock(2)).
-    pub(crate) fn try_flock(&mut self, row: DescriptionRow, kind: u32) -> bool {
+    /// Takes the lock for a process if nothing conflicts. A conversion gives the old lock up first
+    /// (flock(2)).
+    pub(crate) fn try_flock(&mut self, row: DescriptionRow, kind: u32, pid: u32) -> bool {
         let Some(inode) = self.locked_inode(row) else { return true };
         if self.rows[row].flock == kind {
             return true;
@@ -83,7 +85,7 @@ impl Kernel {
             } else {
                 locks.exclusive = true;
             }
-            self.rows[row].flock = kind;
+            (self.rows[row].flock, self.rows[row].flock_pid) = (kind, pid);
         }
         free
     }
@@ -103,7 +105,7 @@ impl Kernel {
         if kind == 0 {
             return;
         }
-        self.rows[row].flock = 0;
+        (self.rows[row].flock, self.rows[row].flock_pid) = (0, 0);
         let Some(inode) = self.locked_inode(row) else { return };
         let Some(locks) = self.locks.get_mut(&inode) else { return };
         if kind == LOCK_SH {

@@ -145,8 +145,11 @@ impl Kernel {
         })
     }
 
-    /// The description behind `/proc/PID/fd/N`.
+    /// The description behind `/proc/PID/fd/N`; what links of `ns` lead to cannot be opened.
     pub(crate) fn object_of(&self, node: fs::ProcNode) -> Result<DescriptionRow, Errno> {
+        if node.id != fs::procfs::ProcId::FdNumber {
+            return Err(Errno::ENXIO);
+        }
         let task = self.pids.task(node.task_id()).ok_or(Errno::ENOENT)?;
         let fd = node.fd;
         let slot = self.rows[self.rows[task].files].get(fd as i32).ok_or(Errno::ENOENT)?;

@@ -199,6 +199,7 @@ impl Kernel {
             vfork_parent,
             limits: from.limits.clone(),
             undumpable: from.undumpable,
+            oom: from.oom,
             exe,
             text,
             text_bytes,

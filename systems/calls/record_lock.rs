@@ -9,10 +9,10 @@ use crate::abi::flags::*;
 use crate::abi::{Errno, Flock};
 use crate::components::{Object, Restart, Target, WaitQueue, Waiting};
 use crate::event::{Answer, FcntlArg, Payload};
-use crate::fs::InodeId;
+use crate::fs::{Fs, InodeId};
 use crate::kernel::{CallResult, Changed, Kernel, Stop};
 use crate::memory::LOCK_BYTES;
-use crate::rows::{DescriptionRow, FilesRow, RowKind, TaskRow};
+use crate::rows::{DescriptionRow, FilesRow, RowKind, Rows, TaskRow};
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -96,6 +96,13 @@ fn rests(locks: &[RecordLock], start: u64, end: u64) -> [Option<RecordLock>; 2] 
     ]
 }
 
+impl RecordLock {
+    pub(crate) fn conflicts(&self, other: &RecordLock) -> bool {
+        let overlaps = self.start <= other.end && other.start <= self.end;
+        self.owner != other.owner && (self.exclusive || other.exclusive) && overlaps
+    }
+}
+
 impl RecordLocks {
     /// Where the locks of each owner stand.
     fn owners(&self) -> impl Iterator<Item = Range<usize>> {
@@ -172,27 +179,30 @@ impl RecordLocks {
     }
 }
 
+/// What locks of a description lie on.
+pub(crate) fn locked_object(rows: &Rows, fs: &Fs, row: DescriptionRow) -> Option<LockedObject> {
+    match rows[row].target {
+        Target::File(place) | Target::Pipe(_, Some(place)) => {
+            fs.inode_id(place).map(LockedObject::Inode)
+        }
+        Target::Socket(socket) => Some(LockedObject::Pipe(socket.own_id(rows))),
+        Target::Object(Object::Pidfd(pidfd)) => Some(LockedObject::Pipe(pidfd.own_id(rows))),
+        // All share one inode.
+        Target::Object(
+            Object::Event(_)
+            | Object::Epoll(_)
+            | Object::Inotify
+            | Object::Timer
+            | Object::Signals(_),
+        ) => Some(LockedObject::Pipe(0)),
+        Target::Object(Object::Device(_) | Object::Foreign(_) | Object::Pty(..)) => None,
+        Target::Pipe(pipe, None) => Some(LockedObject::Pipe(pipe.own_id(rows))),
+    }
+}
+
 impl Kernel {
     fn locked_object(&self, row: DescriptionRow) -> Option<LockedObject> {
-        match self.rows[row].target {
-            Target::File(place) | Target::Pipe(_, Some(place)) => {
-                self.fs.inode_id(place).map(LockedObject::Inode)
-            }
-            Target::Socket(socket) => Some(LockedObject::Pipe(socket.own_id(&self.rows))),
-            Target::Object(Object::Pidfd(pidfd)) => {
-                Some(LockedObject::Pipe(pidfd.own_id(&self.rows)))
-            }
-            // All share one inode.
-            Target::Object(
-                Object::Event(_)
-                | Object::Epoll(_)
-                | Object::Inotify
-                | Object::Timer
-                | Object::Signals(_),
-            ) => Some(LockedObject::Pipe(0)),
-            Target::Object(Object::Device(_) | Object::Foreign(_) | Object::Pty(..)) => None,
-            Target::Pipe(pipe, None) => Some(LockedObject::Pipe(pipe.own_id(&self.rows))),
-        }
+        locked_object(&self.rows, &self.fs, row)
     }
 
     /// F_GETLK, F_SETLK, F_SETLKW and the OFD commands.

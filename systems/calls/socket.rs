@@ -15,7 +15,7 @@ use crate::rows::{DescriptionRow, RowKind, SocketRow, TaskRow};
 use alloc::boxed::Box;
 
 /// Device number of the file system behind sockets.
-const SOCKFS_DEVICE: u64 = 0x8;
+pub(crate) const SOCKFS_DEVICE: u64 = 0x8;
 /// `PF_UNIX`, the only protocol of unix(7) besides 0.
 const PF_UNIX: u32 = 1;
 

@@ -15,7 +15,7 @@ use crate::rows::{DescriptionRow, TaskRow};
 use alloc::boxed::Box;
 
 /// Device number of the file system behind unnamed pipes.
-const PIPEFS_DEVICE: u64 = 0xf;
+pub(crate) const PIPEFS_DEVICE: u64 = 0xf;
 /// The bit of statx(2)'s mask that has no meaning yet.
 const STATX_RESERVED: u32 = 1 << 31;
 

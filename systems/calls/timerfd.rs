@@ -85,6 +85,7 @@ impl Kernel {
             (_, false) => later_ns,
         };
         (timer.interval_ns, timer.ticks, timer.expired) = (new.interval_ns, 0, false);
+        timer.set_flags = flags;
         self.arm_timerfd(id);
         self.expire();
         Ok(Answer::with(Payload::Timer(old)))

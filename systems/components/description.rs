@@ -145,6 +145,8 @@ pub struct Description {
     pub notices: Option<Box<Notices>>,
     /// flock(2) lock held: 0 none, `LOCK_SH`, `LOCK_EX`.
     pub flock: u32,
+    /// The process that took it (proc_locks(5)).
+    pub flock_pid: u32,
     /// RWF_NOWAIT is refused: a pipe that was opened by a name or spliced (preadv2(2); Linux 6.18
     /// takes the mode away at the splice).
     pub waits_always: bool,
@@ -167,6 +169,7 @@ impl Description {
             refs: 1,
             notices: None,
             flock: 0,
+            flock_pid: 0,
             waits_always: false,
             opener: 0,
             terminal: None,

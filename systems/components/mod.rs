@@ -23,7 +23,7 @@ pub use anonymous::{Event, Pidfd};
 pub use description::{Context, Description, Device, FdSlot, Files, Object, Target};
 pub use epoll::Epoll;
 pub use pipe::{Pipe, Segment};
-pub use process::{Life, Limits, Link, Process, ProcessText, Reportable, Text};
+pub use process::{Life, Limits, Link, Oom, Process, ProcessText, Reportable, Text};
 pub use socket::Socket;
 pub use task::{Frame, Handlers, Hold, Interrupted, Pending, Queued, Task};
 pub use terminal::Terminal;

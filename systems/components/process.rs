@@ -96,6 +96,8 @@ pub struct Process {
     /// The timers of setitimer(2) that count CPU time, ITIMER_VIRTUAL and ITIMER_PROF, if one was
     /// ever set. No task uses CPU time here: they are kept and never due.
     pub cpu_timers: Option<Box<[Itimer; 2]>>,
+    /// Whom the kernel is to end if memory is short.
+    pub oom: Oom,
     /// Limits that differ from the kernel's defaults.
     pub limits: Option<Box<Limits>>,
     /// The real user of its leader when it ended, for waitid(2).
@@ -149,6 +151,7 @@ impl Process {
             did_exec: false,
             subreaper: false,
             undumpable: false,
+            oom: Oom::default(),
             death_signal: 0,
             vfork_parent: 0,
             ending: None,
@@ -174,6 +177,18 @@ impl Process {
         if tid == self.pid { 0 } else { tid }
     }
 }
+
+/// What is added to the score of a process when memory is short, -1000 to 1000
+/// (proc_pid_oom_score_adj(5)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oom {
+    /// What is added.
+    pub score_adj: i16,
+    /// The least that somebody without CAP_SYS_RESOURCE may set: what somebody with it set last.
+    pub least: i16,
+}
+
+crate::wire_struct!(Oom { score_adj, least });
 
 /// The limits of getrlimit(2), by `RLIMIT_*`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,12 +6,16 @@
 
 use crate::abi::Itimer;
 use crate::components::WaitQueue;
+use crate::wire::{Wire, WireError, WireReader};
+use alloc::vec::Vec;
 
 /// A timer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timerfd {
     /// `CLOCK_*`.
     pub clock: u32,
+    /// `TFD_TIMER_*` that it was last set with (proc_pid_fdinfo(5)).
+    pub set_flags: u32,
     /// When it goes off, or went off, in ns of the kernel's clock; 0 = it is not set.
     pub at_ns: u64,
     /// Its period; 0 = once.
@@ -24,7 +28,25 @@ pub struct Timerfd {
     pub waiters: WaitQueue,
 }
 
-crate::wire_struct!(Timerfd { clock, at_ns, interval_ns, ticks, expired, waiters });
+/// The flags stand above the number of the clock.
+const FLAGS_SHIFT: u32 = 16;
+
+impl<'a> Wire<'a> for Timerfd {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.clock | self.set_flags << FLAGS_SHIFT).put(out);
+        [self.at_ns, self.interval_ns, self.ticks].put(out);
+        self.expired.put(out);
+        self.waiters.put(out);
+    }
+
+    fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
+        let word = u32::get(from)?;
+        let (clock, set_flags) = (word & 0xffff, word >> FLAGS_SHIFT);
+        let [at_ns, interval_ns, ticks] = Wire::get(from)?;
+        let (expired, waiters) = (Wire::get(from)?, Wire::get(from)?);
+        Ok(Self { clock, set_flags, at_ns, interval_ns, ticks, expired, waiters })
+    }
+}
 
 impl Timerfd {
     /// When it next goes off by itself.

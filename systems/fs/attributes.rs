@@ -10,7 +10,8 @@ use super::volume::mount_flags::{
 };
 use super::volume::{ProcChange, UNLIMITED};
 use super::{
-    Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, ProcNode, VolumeKind,
+    Caller, Fs, InodeId, Kind, Lost, MAY_WRITE, Node, PAGE_BYTES, Place, ProcNode, Volume,
+    VolumeKind,
 };
 use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::abi::flags::{
@@ -99,6 +100,26 @@ impl TimeChange {
 }
 
 impl Fs {
+    /// Device and inode number of an inode.
+    pub(crate) fn numbers_of(&self, inode: InodeId) -> (u64, u64) {
+        (self.volume_of(inode).dev, ino(inode))
+    }
+
+    /// The kind of the file system that an inode lies on.
+    pub(crate) fn kind_of(&self, inode: InodeId) -> VolumeKind {
+        self.volume_of(inode).kind
+    }
+
+    fn volume_of(&self, inode: InodeId) -> &Volume {
+        &self.volumes[self.inodes.at(inode.0).volume.0 as usize]
+    }
+
+    /// Device number of /proc; 0 where there is none.
+    pub(crate) fn proc_device(&self) -> u64 {
+        let mut volumes = self.volumes.iter();
+        volumes.find(|volume| volume.kind == VolumeKind::Proc).map_or(0, |volume| volume.dev)
+    }
+
     /// stat(2) of a place.
     pub fn stat(&self, caller: &Caller<'_>, place: Place) -> Stat {
         let volume = self.mounted_volume(place);
@@ -125,7 +146,7 @@ impl Fs {
             }
             Node::Proc(node) => {
                 stat.ino = node.ino();
-                stat.nlink = procfs::nlink(node);
+                stat.nlink = procfs::nlink(caller.proc, node);
                 stat.size = procfs::size(caller.proc, node);
                 stat.blksize = 1024;
             }

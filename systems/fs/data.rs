@@ -3,6 +3,7 @@
 //!
 //! Offsets come with each call. Not here: `RLIMIT_FSIZE` and what a FIFO or a device does.
 
+use super::paths::fits_path;
 use super::procfs::{self, ProcTarget};
 use super::{
     Caller, Fs, InodeId, Kind, MAY_WRITE, Node, PAGE_BYTES, Pages, Place, Shift, VolumeKind,
@@ -268,7 +269,7 @@ impl Fs {
     /// The target of a link; below /proc what it shows. After it [`Fs::accessed`] is due.
     ///
     /// # Errors
-    /// `EINVAL` for what is no link; below /proc `EACCES`, `ENOENT`.
+    /// `EINVAL` for what is no link; below /proc `EACCES`, `ENOENT`, `ENAMETOOLONG`.
     pub fn readlink(&self, caller: &Caller<'_>, place: Place) -> Result<Vec<u8>, Errno> {
         match place.node {
             Node::Entry(entry) => match &self.inodes.at(self.entry(entry).inode.0).kind {
@@ -277,7 +278,7 @@ impl Fs {
             },
             Node::Proc(node) => match procfs::follow(caller.proc, node)? {
                 ProcTarget::Text(text) | ProcTarget::Object(text) => Ok(text),
-                ProcTarget::Place(place) => Ok(self.path_text(caller, place)),
+                ProcTarget::Place(place) => fits_path(self.path_text(caller, place)),
             },
         }
     }

@@ -79,14 +79,13 @@ impl Fs {
 
     fn listed<'a>(
         &'a self,
-        caller: &Caller<'_>,
+        caller: &'a Caller<'_>,
         place: Place,
         from: u64,
     ) -> Result<Listed<'a>, Errno> {
         Ok(match place.node {
             Node::Proc(node) => {
-                let entries = procfs::list(caller.proc, node)?.into_iter();
-                let entries = entries.filter(move |entry| entry.0 >= from);
+                let entries = procfs::list(caller.proc, node, from)?;
                 Box::new(entries.map(|(cookie, name, node)| (cookie, name, Node::Proc(node))))
             }
             Node::Entry(entry) => match &self.inodes.at(self.entry(entry).inode.0).kind {

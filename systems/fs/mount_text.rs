@@ -13,6 +13,12 @@ use alloc::vec::Vec;
 
 /// The number that the first mount shows.
 const FIRST_MOUNT: u32 = 21;
+
+/// The number that a mount shows.
+pub(super) const fn shown_mount(mount: MountId) -> u32 {
+    mount.0 + FIRST_MOUNT
+}
+
 /// Longest text; where so many and long paths lie that it would be longer, it ends at a line.
 const TEXT_MAX: usize = 16 << 20;
 
@@ -48,14 +54,32 @@ impl Fs {
         out
     }
 
+    /// proc_pid_mountstats(5): what is mounted, without counters.
+    pub(super) fn mountstats_text(&self, caller: &Caller<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (_, mount, path) in self.visible_mounts(caller) {
+            let volume = &self.volumes[mount.volume.0 as usize];
+            let source = escaped(&volume.source.0);
+            let kind = volume.kind.facts().name.as_bytes();
+            if out.len() + path.len() + source.len() > TEXT_MAX {
+                break;
+            }
+            let parts: [&[u8]; 6] =
+                [b"device ", &source, b" mounted on ", &path, b" with fstype ", kind];
+            parts.iter().for_each(|part| out.extend_from_slice(part));
+            out.push(b'\n');
+        }
+        out
+    }
+
     /// proc_pid_mountinfo(5).
     pub(super) fn mountinfo_text(&self, caller: &Caller<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         for (id, mount, path) in self.visible_mounts(caller) {
             let volume = &self.volumes[mount.volume.0 as usize];
-            let parent = mount.at.map_or(1, |at| at.mount.0 + FIRST_MOUNT);
+            let parent = mount.at.map_or(1, |at| shown_mount(at.mount));
             let dev = format!("{}:{}", major(volume.dev), minor(volume.dev));
-            let ids = format!("{} {parent} {dev} ", id.0 + FIRST_MOUNT);
+            let ids = format!("{} {parent} {dev} ", shown_mount(id));
             let name = volume.kind.facts().name;
             let mode_of_mount = mode(mount.is(MOUNT_READ_ONLY));
             let options = format!(" {mode_of_mount}{} - {name} ", own(mount));

@@ -1,7 +1,7 @@
 //! From places to paths: getcwd(2), the texts of /proc/PID/fd links, and walks over a whole tree.
 
 use super::procfs;
-use super::{Caller, Fs, Kind, Name, Node, Place};
+use super::{Caller, Fs, Kind, Name, Node, PATH_MAX, Place};
 use crate::abi::Errno;
 use alloc::vec::Vec;
 
@@ -73,13 +73,13 @@ impl Fs {
     /// getcwd(2): the path of the caller's working directory, without the NUL.
     ///
     /// # Errors
-    /// `ENOENT` if it was removed.
+    /// `ENOENT` if it was removed, `ENAMETOOLONG` if it is longer than any path.
     pub fn getcwd(&self, caller: &Caller<'_>) -> Result<Vec<u8>, Errno> {
         if self.is_deleted(caller.cwd) {
             return Err(Errno::ENOENT);
         }
         let (path, met) = self.path_from(caller.root, caller.cwd);
-        Ok(if met { path } else { [b"(unreachable)", path.as_slice()].concat() })
+        fits_path(if met { path } else { [b"(unreachable)", path.as_slice()].concat() })
     }
 
     /// Every entry below a directory with its path from there (`/a/b`), sorted by bytes; of mounts
@@ -104,6 +104,14 @@ impl Fs {
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         found
     }
+}
+
+/// A path as the kernel makes it for a program: with its NUL it fits in `PATH_MAX` bytes.
+///
+/// # Errors
+/// `ENAMETOOLONG`.
+pub(super) fn fits_path(path: Vec<u8>) -> Result<Vec<u8>, Errno> {
+    if path.len() < PATH_MAX { Ok(path) } else { Err(Errno::ENAMETOOLONG) }
 }
 
 /// The path of names that stand from the last to the first.

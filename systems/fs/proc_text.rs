@@ -1,21 +1,28 @@
-//! The texts of /proc: the formats of proc_pid_stat(5), proc_pid_status(5), proc_meminfo(5) and the
-//! other pages of proc(5).
+//! The texts of /proc that are the whole system's: the formats of proc_meminfo(5), proc_stat(5) and
+//! the other pages of proc(5).
 //!
-//! Owns the formats; the values come from [`ProcView`] and, for the mounts, from the tree. What the
-//! kernel does not model (memory maps, CPU time) is shown as nothing or zero.
+//! Owns the formats; the values come from [`ProcView`](super::ProcView) and the tree. What the
+//! kernel does not model (CPU time, disks, swap) is shown as nothing or zero. Texts of a process
+//! are `proc_task_text.rs`, those below /proc/sys `sysctl.rs`.
 
-use super::procfs::{ProcDescriptor, ProcId, ProcSystem, ProcTask};
-use super::{Caller, Fs, ProcNode, ProcView, VolumeKind};
+use super::procfs::{self, ProcId, ProcSystem};
+use super::{Caller, Fs, PAGE_BYTES, ProcNode, VolumeKind};
 use crate::abi::Errno;
-use crate::abi::credentials::CAP_FULL;
-use crate::components::inotify::{INSTANCES_MAX, QUEUED_MAX, WATCHES_MAX};
+use crate::abi::flags::S_IFDIR;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
-/// Clock ticks a second of proc_pid_stat(5) (`_SC_CLK_TCK`).
-const TICKS_PER_SEC: u64 = 100;
+/// proc_swaps(5): there is none.
+const SWAPS: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+/// proc_cgroups(5): no controller.
+const CGROUPS: &str = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
+/// proc_devices(5): what has nodes in /dev, and the disk.
+const DEVICES: &str = "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\n\
+                       Block devices:\n  8 sd\n";
+/// The disk and its partition, with their minor numbers.
+const DISKS: [(u32, &str); 2] = [(0, "sda"), (1, "sda1")];
 
 impl Fs {
     /// What reading a file of /proc gives, as a whole.
@@ -23,11 +30,13 @@ impl Fs {
     /// # Errors
     /// `ESRCH` if the process is gone, `EACCES` if it may not be inspected, `EISDIR`, `EINVAL`.
     pub fn proc_text(&self, caller: &Caller<'_>, node: ProcNode) -> Result<Vec<u8>, Errno> {
+        if procfs::type_bits(node) == S_IFDIR {
+            return Err(Errno::EISDIR);
+        }
         if node.pid != 0 {
             return self.task_text(caller, node);
         }
         let system = caller.proc.system();
-        let line = |text: &[u8]| [text, b"\n"].concat();
         Ok(match node.id {
             ProcId::Cpuinfo => cpuinfo(&system).into_bytes(),
             ProcId::Filesystems => filesystems().into_bytes(),
@@ -39,53 +48,28 @@ impl Fs {
                 let [sysname, release, version, ..] = &system.uname;
                 [sysname, &b" version "[..], release, b" ", version, b"\n"].concat()
             }
-            ProcId::Ostype => line(&system.uname[0]),
-            ProcId::Osrelease => line(&system.uname[1]),
-            ProcId::Hostname => line(&system.uname[3]),
-            ProcId::Domainname => line(&system.uname[4]),
-            ProcId::CapLastCap => format!("{}\n", CAP_FULL.count_ones() - 1).into_bytes(),
-            ProcId::NgroupsMax => b"65536\n".to_vec(),
-            ProcId::PidMax => b"4194304\n".to_vec(),
-            ProcId::PipeMaxSize => b"1048576\n".to_vec(),
-            ProcId::MountMax => format!("{}\n", super::MOUNTS_MAX).into_bytes(),
-            ProcId::MaxQueuedEvents => format!("{QUEUED_MAX}\n").into_bytes(),
-            ProcId::MaxUserInstances => format!("{INSTANCES_MAX}\n").into_bytes(),
-            ProcId::MaxUserWatches => format!("{WATCHES_MAX}\n").into_bytes(),
-            ProcId::NrOpen => b"1048576\n".to_vec(),
-            ProcId::Root | ProcId::Sys | ProcId::SysKernel | ProcId::SysFs => {
-                return Err(Errno::EISDIR);
-            }
+            ProcId::BootCmdline => b"root=/dev/sda1 rw\n".to_vec(),
+            ProcId::Locks => caller.proc.locks(self),
+            ProcId::Swaps => SWAPS.as_bytes().to_vec(),
+            ProcId::Cgroups => CGROUPS.as_bytes().to_vec(),
+            ProcId::Devices => DEVICES.as_bytes().to_vec(),
+            ProcId::Vmstat => vmstat(&system).into_bytes(),
+            ProcId::Diskstats => diskstats().into_bytes(),
+            ProcId::Partitions => self.partitions().into_bytes(),
+            id if node.is_sys() => self.sysctl(id, &system).ok_or(Errno::EINVAL)?,
             _ => return Err(Errno::EINVAL),
         })
     }
+}
 
-    fn task_text(&self, caller: &Caller<'_>, node: ProcNode) -> Result<Vec<u8>, Errno> {
-        let view: &dyn ProcView = caller.proc;
-        let (pid, tid) = (node.pid, node.task_id());
-        let task = view.task(pid, tid).ok_or(Errno::ESRCH)?;
-        let inspected = || if view.may_inspect(pid, tid) { Ok(()) } else { Err(Errno::EACCES) };
-        Ok(match node.id {
-            ProcId::TaskStat => stat(tid, &task),
-            ProcId::Status => status(pid, tid, &task),
-            ProcId::Comm => [&task.comm, &b"\n"[..]].concat(),
-            ProcId::Cmdline => view.cmdline(pid),
-            ProcId::Environ => {
-                inspected()?;
-                view.environ(pid)
-            }
-            ProcId::Statm => b"0 0 0 0 0 0 0\n".to_vec(),
-            ProcId::Maps => Vec::new(),
-            ProcId::TaskMounts => self.mounts_text(caller),
-            ProcId::Mountinfo => self.mountinfo_text(caller),
-            ProcId::FdinfoNumber => {
-                let open = view.descriptor(pid, tid, node.fd).ok_or(Errno::ENOENT)?;
-                let more = view.descriptor_lines(pid, tid, node.fd);
-                [fdinfo(&open).into_bytes(), more].concat()
-            }
-            ProcId::Pid | ProcId::Task | ProcId::Tid | ProcId::Fd | ProcId::Fdinfo => {
-                return Err(Errno::EISDIR);
-            }
-            _ => return Err(Errno::EINVAL),
+impl Fs {
+    /// proc_partitions(5): one that is as large as the root.
+    fn partitions(&self) -> String {
+        let kib = self.statfs(self.root()).blocks * (PAGE_BYTES / 1024);
+        let head = String::from("major minor  #blocks  name\n\n");
+        DISKS.iter().fold(head, |mut out, (minor, name)| {
+            let _ = writeln!(out, "{:4}  {minor:7} {kib:10} {name}", 8);
+            out
         })
     }
 }
@@ -102,98 +86,6 @@ pub(super) fn escaped(path: &[u8]) -> Vec<u8> {
         }
     }
     out
-}
-
-/// proc_pid_stat(5).
-fn stat(tid: u32, task: &ProcTask) -> Vec<u8> {
-    let mut out = format!("{tid} (").into_bytes();
-    out.extend_from_slice(&task.comm);
-    let start = task.start_ns / (1_000_000_000 / TICKS_PER_SEC);
-    let tail = format!(
-        ") {} {} {} {} {} {} 0 0 0 0 0 0 0 0 0 20 0 {} 0 {start} 0 0 18446744073709551615 \
-         0 0 0 0 0 {} {} {} {} 0 0 0 {} 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-        char::from(task.state),
-        task.ppid,
-        task.pgrp,
-        task.session,
-        task.tty,
-        task.tpgid,
-        task.threads,
-        task.pending.0 & 0x7fff_ffff,
-        task.blocked.0 & 0x7fff_ffff,
-        task.ignored.0 & 0x7fff_ffff,
-        task.caught.0 & 0x7fff_ffff,
-        task.exit_signal,
-    );
-    out.extend_from_slice(tail.as_bytes());
-    out
-}
-
-/// The word beside a state letter in proc_pid_status(5).
-fn state_word(state: u8) -> &'static str {
-    match state {
-        b'R' => "running",
-        b'S' => "sleeping",
-        b'D' => "disk sleep",
-        b'T' => "stopped",
-        b't' => "tracing stop",
-        b'Z' => "zombie",
-        _ => "dead",
-    }
-}
-
-/// proc_pid_status(5), the lines that do not speak of memory or CPUs.
-fn status(pid: u32, tid: u32, task: &ProcTask) -> Vec<u8> {
-    let mut out = b"Name:\t".to_vec();
-    for byte in &task.comm {
-        match byte {
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            _ => out.push(*byte),
-        }
-    }
-    let cred = &task.cred;
-    let mut text = String::new();
-    let mut line = |arguments: core::fmt::Arguments<'_>| {
-        // Writing to a String cannot fail.
-        let _ = text.write_fmt(arguments);
-    };
-    line(format_args!("\nUmask:\t{:04o}\n", task.umask));
-    line(format_args!("State:\t{} ({})\n", char::from(task.state), state_word(task.state)));
-    line(format_args!(
-        "Tgid:\t{pid}\nNgid:\t0\nPid:\t{tid}\nPPid:\t{}\nTracerPid:\t0\n",
-        task.ppid
-    ));
-    line(format_args!("Uid:\t{}\t{}\t{}\t{}\n", cred.uid, cred.euid, cred.suid, cred.fsuid));
-    line(format_args!("Gid:\t{}\t{}\t{}\t{}\n", cred.gid, cred.egid, cred.sgid, cred.fsgid));
-    line(format_args!("FDSize:\t{}\nGroups:\t", task.fd_slots));
-    for group in &cred.groups {
-        line(format_args!("{group} "));
-    }
-    line(format_args!("\nThreads:\t{}\nSigQ:\t0/0\n", task.threads));
-    let sets = [
-        ("SigPnd", task.pending.0),
-        ("ShdPnd", task.shared_pending.0),
-        ("SigBlk", task.blocked.0),
-        ("SigIgn", task.ignored.0),
-        ("SigCgt", task.caught.0),
-        ("CapInh", cred.inheritable),
-        ("CapPrm", cred.permitted),
-        ("CapEff", cred.effective),
-        ("CapBnd", cred.bounding),
-        ("CapAmb", cred.ambient),
-    ];
-    for (name, set) in sets {
-        line(format_args!("{name}:\t{set:016x}\n"));
-    }
-    line(format_args!("NoNewPrivs:\t{}\nSeccomp:\t0\n", u8::from(cred.no_new_privs)));
-    out.extend_from_slice(text.as_bytes());
-    out
-}
-
-/// proc_pid_fdinfo(5).
-fn fdinfo(open: &ProcDescriptor) -> String {
-    format!("pos:\t{}\nflags:\t0{:o}\nmnt_id:\t21\nino:\t{}\n", open.pos, open.flags, open.ino)
 }
 
 /// proc_meminfo(5), its first lines.
@@ -265,4 +157,22 @@ fn system_stat(system: &ProcSystem) -> String {
         system.boot_sec, system.forks, system.running
     );
     out
+}
+
+/// proc_vmstat(5): what vmstat(8) reads of it.
+fn vmstat(system: &ProcSystem) -> String {
+    let free = system.free_bytes / PAGE_BYTES;
+    let zeros = ["pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill"];
+    zeros.iter().fold(format!("nr_free_pages {free}\n"), |mut out, name| {
+        let _ = writeln!(out, "{name} 0");
+        out
+    })
+}
+
+/// Linux's Documentation/admin-guide/iostats.rst: 17 counters a disk.
+fn diskstats() -> String {
+    DISKS.iter().fold(String::new(), |mut out, (minor, name)| {
+        let _ = writeln!(out, "{:4} {minor:7} {name}{}", 8, " 0".repeat(17));
+        out
+    })
 }

@@ -1,16 +1,18 @@
 //! The tree of /proc (proc(5)): one table defines each entry; look-up, listing, stat, walk and text
 //! all come from it. Nothing is stored: a node is a row of the table and up to three numbers.
 //!
-//! What the rows show comes from the kernel through [`ProcView`]; how it is written, from
-//! `proc_text.rs`. Not here: writing, /proc/net, /proc/PID/{ns,attr,map_files,mem}.
+//! The rows are `proc_table.rs`. What they show comes from the kernel through [`ProcView`]; how it
+//! is written, from `proc_text.rs` and `proc_task_text.rs`. What links of `ns` lead to cannot be
+//! opened (`ENXIO`): there is one namespace of each kind. Writing is `calls/proc_write.rs`'s.
+
+pub use super::proc_table::ProcId;
 
 use super::permission::Attributes;
-use super::{Name, Place};
-use crate::abi::flags::{
-    O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM,
-    S_IFDIR, S_IFLNK, S_IFREG,
-};
+use super::proc_table::{Label, Row, Shape, TABLE};
+use super::{Fs, Name, Place};
+use crate::abi::flags::{O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, S_IFDIR, S_IFLNK, S_IFREG};
 use crate::abi::{Credentials, Errno, SigSet};
+use crate::components::Limits;
 use crate::digest::hash64;
 use crate::wire::{Wire, WireError, WireReader};
 use alloc::format;
@@ -21,8 +23,8 @@ use alloc::vec::Vec;
 pub trait ProcView {
     /// Pid and tid of the task that looks.
     fn current(&self) -> (u32, u32);
-    /// All processes, zombies too.
-    fn processes(&self) -> Vec<u32>;
+    /// The first process from a number on, zombies too.
+    fn next_process(&self, from: u32) -> Option<u32>;
     /// The threads of a process; empty if there is no such process.
     fn threads(&self, pid: u32) -> Vec<u32>;
     /// Effective user and group of a task, which own its files; `None` if there is no such task.
@@ -41,12 +43,20 @@ pub trait ProcView {
     fn environ(&self, pid: u32) -> Vec<u8>;
     /// Where a magic link leads; `None` if there is nothing (`ENOENT`).
     fn link(&self, pid: u32, tid: u32, link: ProcLink) -> Option<ProcTarget>;
-    /// The open descriptors of a task.
-    fn descriptors(&self, pid: u32, tid: u32) -> Vec<u32>;
+    /// The first open descriptor of a task from a number on.
+    fn next_descriptor(&self, pid: u32, tid: u32, from: u32) -> Option<u32>;
     /// An open descriptor.
     fn descriptor(&self, pid: u32, tid: u32, fd: u32) -> Option<ProcDescriptor>;
     /// What `fdinfo/N` of an open descriptor shows beyond what all have.
-    fn descriptor_lines(&self, _pid: u32, _tid: u32, _fd: u32) -> Vec<u8> {
+    fn descriptor_lines(&self, _fs: &Fs, _pid: u32, _tid: u32, _fd: u32) -> Vec<u8> {
+        Vec::new()
+    }
+    /// The limits of a process.
+    fn limits(&self, _pid: u32) -> Limits {
+        Limits::default()
+    }
+    /// The locks of all files (proc_locks(5)).
+    fn locks(&self, _fs: &Fs) -> Vec<u8> {
         Vec::new()
     }
     /// What does not belong to a process.
@@ -84,8 +94,28 @@ pub struct ProcDescriptor {
     pub flags: u32,
     /// File offset.
     pub pos: u64,
-    /// Inode number of what is open.
-    pub ino: u64,
+    /// Where what is open lies.
+    pub lies: ProcLies,
+}
+
+/// Where something that is open lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcLies {
+    /// In the tree.
+    At(Place),
+    /// Outside of it.
+    Outside {
+        /// Number of the mount.
+        mount: u32,
+        /// Number of the inode.
+        ino: u64,
+    },
+}
+
+impl Default for ProcLies {
+    fn default() -> Self {
+        ProcLies::Outside { mount: 0, ino: 0 }
+    }
 }
 
 /// A task as `stat` and `status` show it.
@@ -127,6 +157,8 @@ pub struct ProcTask {
     pub caught: SigSet,
     /// Slots of the descriptor table (`FDSize`).
     pub fd_slots: u32,
+    /// What is added to its score when memory is short, -1000 to 1000.
+    pub oom_score_adj: i16,
 }
 
 /// What does not belong to a process.
@@ -150,137 +182,12 @@ pub struct ProcSystem {
     pub last_pid: u32,
     /// Processes since boot.
     pub forks: u64,
+    /// Open descriptions, and how many there can be.
+    pub descriptions: [u64; 2],
+    /// How many tasks there can be.
+    pub max_tasks: u64,
     /// `sysname`, `release`, `version`, `nodename`, `domainname` of uname(2).
     pub uname: [Vec<u8>; 5],
-}
-
-/// How a row is named.
-#[derive(Clone, Copy, Debug)]
-enum Label {
-    /// As itself.
-    Fixed(&'static str),
-    /// By the number of a process, a thread or a descriptor.
-    Number,
-}
-
-/// What a row is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    Dir,
-    Text,
-    Link,
-    Magic,
-}
-
-struct Row {
-    id: ProcId,
-    parent: ProcId,
-    label: Label,
-    shape: Shape,
-    mode: u32,
-}
-
-macro_rules! proc_table {
-    ($($tag:literal $id:ident in $parent:ident, $label:expr, $shape:ident $mode:literal;)*) => {
-        /// A row of the table of /proc.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[allow(missing_docs, reason = "the table beside it says what each is")]
-        pub enum ProcId { $($id),* }
-        crate::wire_enum!(ProcId { $($tag $id),* });
-        /// Rows in the order of the enum, which is that of listing.
-        const TABLE: &[Row] = &[$(Row {
-            id: ProcId::$id,
-            parent: ProcId::$parent,
-            label: $label,
-            shape: Shape::$shape,
-            mode: $mode,
-        }),*];
-    };
-}
-
-const fn fixed(name: &'static str) -> Label {
-    Label::Fixed(name)
-}
-
-proc_table! {
-    0 Root in Root, fixed(""), Dir 0o555;
-    1 Cpuinfo in Root, fixed("cpuinfo"), Text 0o444;
-    2 Filesystems in Root, fixed("filesystems"), Text 0o444;
-    3 Loadavg in Root, fixed("loadavg"), Text 0o444;
-    4 Meminfo in Root, fixed("meminfo"), Text 0o444;
-    5 Mounts in Root, fixed("mounts"), Link 0o777;
-    6 Stat in Root, fixed("stat"), Text 0o444;
-    7 Sys in Root, fixed("sys"), Dir 0o555;
-    8 Uptime in Root, fixed("uptime"), Text 0o444;
-    9 Version in Root, fixed("version"), Text 0o444;
-    10 SelfLink in Root, fixed("self"), Link 0o777;
-    11 ThreadSelf in Root, fixed("thread-self"), Link 0o777;
-    12 Pid in Root, Label::Number, Dir 0o555;
-    13 Task in Pid, fixed("task"), Dir 0o555;
-    14 Tid in Task, Label::Number, Dir 0o555;
-    15 Fd in Pid, fixed("fd"), Dir 0o500;
-    16 FdNumber in Fd, Label::Number, Magic 0o500;
-    17 Fdinfo in Pid, fixed("fdinfo"), Dir 0o555;
-    18 FdinfoNumber in Fdinfo, Label::Number, Text 0o444;
-    19 Environ in Pid, fixed("environ"), Text 0o400;
-    20 Status in Pid, fixed("status"), Text 0o444;
-    21 Comm in Pid, fixed("comm"), Text 0o644;
-    22 Cmdline in Pid, fixed("cmdline"), Text 0o444;
-    23 TaskStat in Pid, fixed("stat"), Text 0o444;
-    24 Statm in Pid, fixed("statm"), Text 0o444;
-    25 Maps in Pid, fixed("maps"), Text 0o444;
-    26 Cwd in Pid, fixed("cwd"), Magic 0o777;
-    27 RootLink in Pid, fixed("root"), Magic 0o777;
-    28 Exe in Pid, fixed("exe"), Magic 0o777;
-    29 TaskMounts in Pid, fixed("mounts"), Text 0o444;
-    30 Mountinfo in Pid, fixed("mountinfo"), Text 0o444;
-    31 SysKernel in Sys, fixed("kernel"), Dir 0o555;
-    32 Domainname in SysKernel, fixed("domainname"), Text 0o644;
-    33 Hostname in SysKernel, fixed("hostname"), Text 0o644;
-    34 CapLastCap in SysKernel, fixed("cap_last_cap"), Text 0o444;
-    35 NgroupsMax in SysKernel, fixed("ngroups_max"), Text 0o444;
-    36 Osrelease in SysKernel, fixed("osrelease"), Text 0o444;
-    37 Ostype in SysKernel, fixed("ostype"), Text 0o444;
-    38 PidMax in SysKernel, fixed("pid_max"), Text 0o644;
-    39 SysFs in Sys, fixed("fs"), Dir 0o555;
-    40 PipeMaxSize in SysFs, fixed("pipe-max-size"), Text 0o644;
-    41 NrOpen in SysFs, fixed("nr_open"), Text 0o644;
-    42 MountMax in SysFs, fixed("mount-max"), Text 0o644;
-    43 SysInotify in SysFs, fixed("inotify"), Dir 0o555;
-    44 MaxQueuedEvents in SysInotify, fixed("max_queued_events"), Text 0o644;
-    45 MaxUserInstances in SysInotify, fixed("max_user_instances"), Text 0o644;
-    46 MaxUserWatches in SysInotify, fixed("max_user_watches"), Text 0o644;
-}
-
-impl ProcId {
-    /// What it is ready for to poll(2), if it has a way to say so: files of the whole system have,
-    /// and of a process the lists of mounts.
-    pub(crate) const fn poll_events(self) -> Option<u32> {
-        match self {
-            ProcId::Cpuinfo
-            | ProcId::Filesystems
-            | ProcId::Loadavg
-            | ProcId::Meminfo
-            | ProcId::Stat
-            | ProcId::Uptime
-            | ProcId::Version
-            | ProcId::Domainname
-            | ProcId::Hostname
-            | ProcId::CapLastCap
-            | ProcId::NgroupsMax
-            | ProcId::Osrelease
-            | ProcId::Ostype
-            | ProcId::PidMax
-            | ProcId::PipeMaxSize
-            | ProcId::NrOpen
-            | ProcId::MountMax
-            | ProcId::MaxQueuedEvents
-            | ProcId::MaxUserInstances
-            | ProcId::MaxUserWatches => Some(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM),
-            ProcId::TaskMounts | ProcId::Mountinfo => Some(POLLIN | POLLRDNORM),
-            _ => None,
-        }
-    }
 }
 
 /// A node below /proc: a row of the table and the numbers that single it out; unused ones are 0.
@@ -315,7 +222,7 @@ impl ProcNode {
     pub const ROOT: ProcNode = ProcNode { id: ProcId::Root, pid: 0, tid: 0, fd: 0 };
 
     fn row(self) -> &'static Row {
-        &TABLE[self.id as usize]
+        self.id.row()
     }
 
     /// The thread that it speaks of: the leader's unless it lies below `task`.
@@ -331,7 +238,7 @@ impl ProcNode {
 
     /// Whether the looking task may open it, whatever its bits: memory too.
     pub(super) fn opens_for(self, view: &dyn ProcView) -> bool {
-        self.id != ProcId::Maps || view.may_inspect(self.pid, self.task_id())
+        !self.id.shows_memory() || view.may_inspect(self.pid, self.task_id())
     }
 
     /// Whether nobody may change it, root neither: the directory of a process or thread.
@@ -343,19 +250,37 @@ impl ProcNode {
     pub fn is_sys(self) -> bool {
         let mut row = self.row();
         while row.id != ProcId::Root && row.id != ProcId::Sys {
-            row = &TABLE[row.parent as usize];
+            row = row.parent.row();
         }
         row.id == ProcId::Sys
     }
 
-    /// Whether lseek(2) counts from its end, 0: memory of a process is no text that is made.
+    /// Whether lseek(2) counts from its end, 0: memory of a process is no text that is made, nor
+    /// are some numbers.
     pub fn has_end(self) -> bool {
-        matches!(self.id, ProcId::Environ | ProcId::Cmdline)
+        matches!(
+            self.id,
+            ProcId::Environ
+                | ProcId::Cmdline
+                | ProcId::Auxv
+                | ProcId::OomAdj
+                | ProcId::OomScoreAdj
+                | ProcId::Loginuid
+                | ProcId::Sessionid
+                | ProcId::CoredumpFilter
+                | ProcId::AttrCurrent
+                | ProcId::AttrPrev
+                | ProcId::AttrExec
+                | ProcId::AttrFscreate
+                | ProcId::AttrKeycreate
+                | ProcId::AttrSockcreate
+        )
     }
 
-    /// Whether it is the list of the descriptors of whoever looks, who may do all with it.
+    /// Whether it is the list of the descriptors, or of the mapped files, of whoever looks, who may
+    /// do all with it.
     pub(super) fn lists_descriptors_of(self, view: &dyn ProcView) -> bool {
-        self.id == ProcId::Fd && self.pid == view.current().0
+        matches!(self.id, ProcId::Fd | ProcId::MapFiles) && self.pid == view.current().0
     }
 
     /// Inode number: a function of what it is, so that it is the same whenever it is seen.
@@ -377,7 +302,7 @@ fn entries_of(id: ProcId) -> ProcId {
 fn rows_in(directory: ProcId) -> impl Iterator<Item = &'static Row> {
     let parent = entries_of(directory);
     let rows = TABLE.iter().filter(move |row| row.parent == parent && row.id != ProcId::Root);
-    rows.filter(move |row| directory != ProcId::Tid || row.id != ProcId::Task)
+    rows.filter(move |row| directory != ProcId::Tid || !row.id.is_of_the_process_only())
 }
 
 /// A decimal number as /proc reads it in a name: no sign, no leading zero.
@@ -448,42 +373,46 @@ pub(super) fn end_of(directory: ProcNode, off: i64) -> i64 {
     (FIRST_NUMBER + numbers.next_power_of_two()).cast_signed()
 }
 
-/// The entries of a directory without `.` and `..`, each with its cookie: what a number names keeps
-/// its cookie while others come and go.
+/// The entries of a directory without `.` and `..` from a cookie on, each with its own: what a
+/// number names keeps its cookie while others come and go. Each is looked for when it is asked for.
 ///
 /// # Errors
 /// `ENOENT` if the process is gone, `EACCES` if its descriptors may not be seen.
 pub(super) fn list(
     view: &dyn ProcView,
     directory: ProcNode,
-) -> Result<Vec<(u64, Name, ProcNode)>, Errno> {
+    from: u64,
+) -> Result<impl Iterator<Item = (u64, Name, ProcNode)>, Errno> {
     if !exists(view, directory) {
         return Err(Errno::ENOENT);
     }
+    let fixed = rows_in(directory.id).enumerate().filter_map(move |(position, row)| {
+        let Label::Fixed(name) = row.label else { return None };
+        let cookie = super::directory::FIRST_COOKIE + position as u64;
+        let node = ProcNode { id: row.id, ..directory };
+        (cookie >= from).then(|| (cookie, Name::from_slice(name.as_bytes()), node))
+    });
+    let row = rows_in(directory.id).find(|row| matches!(row.label, Label::Number));
+    let first = u32::try_from(from.saturating_sub(FIRST_NUMBER)).ok();
+    let first = row.and_then(|row| Some((row.id, next(view, directory, row.id, first?)?)));
+    let numbers = core::iter::successors(first, move |(id, number)| {
+        Some((*id, next(view, directory, *id, number.checked_add(1)?)?))
+    });
+    let numbers = numbers.map(move |(id, number)| {
+        let name = Name::from_slice(format!("{number}").as_bytes());
+        (FIRST_NUMBER + u64::from(number), name, numbered(directory, id, number))
+    });
+    Ok(fixed.chain(numbers))
+}
+
+/// The first number from one on that names an entry of this row.
+fn next(view: &dyn ProcView, directory: ProcNode, id: ProcId, from: u32) -> Option<u32> {
     let (pid, task) = (directory.pid, directory.task_id());
-    let mut entries = Vec::new();
-    for (position, row) in rows_in(directory.id).enumerate() {
-        match row.label {
-            Label::Fixed(name) => {
-                let cookie = super::directory::FIRST_COOKIE + position as u64;
-                let node = ProcNode { id: row.id, ..directory };
-                entries.push((cookie, Name::from_slice(name.as_bytes()), node));
-            }
-            Label::Number => {
-                let numbers = match row.id {
-                    ProcId::Pid => view.processes(),
-                    ProcId::Tid => view.threads(pid),
-                    _ => view.descriptors(pid, task),
-                };
-                for number in numbers {
-                    let name = Name::from_slice(format!("{number}").as_bytes());
-                    let node = numbered(directory, row.id, number);
-                    entries.push((FIRST_NUMBER + u64::from(number), name, node));
-                }
-            }
-        }
+    match id {
+        ProcId::Pid => view.next_process(from),
+        ProcId::Tid => view.threads(pid).into_iter().find(|tid| *tid >= from),
+        _ => view.next_descriptor(pid, task, from),
     }
-    Ok(entries)
 }
 
 /// The directory above; the top is its own.
@@ -493,10 +422,8 @@ pub(super) fn parent(node: ProcNode) -> ProcNode {
         id => id,
     };
     match id {
+        ProcId::Root => ProcNode::ROOT,
         ProcId::Pid | ProcId::Task => ProcNode { id, tid: 0, fd: 0, ..node },
-        ProcId::Root | ProcId::Sys | ProcId::SysKernel | ProcId::SysFs => {
-            ProcNode { id, ..ProcNode::ROOT }
-        }
         id => ProcNode { id, fd: 0, ..node },
     }
 }
@@ -561,15 +488,22 @@ pub(super) fn size(view: &dyn ProcView, node: ProcNode) -> u64 {
     match node.id {
         ProcId::FdNumber => 64,
         ProcId::Mounts => MOUNTS_TARGET.len() as u64,
-        ProcId::Fd => view.descriptors(node.pid, node.task_id()).len() as u64,
+        ProcId::Fd => {
+            let next = |from| view.next_descriptor(node.pid, node.task_id(), from);
+            core::iter::successors(next(0), |fd| next(fd.checked_add(1)?)).count() as u64
+        }
         _ => 0,
     }
 }
 
-/// `st_nlink`: a directory counts its fixed subdirectories.
-pub(super) fn nlink(node: ProcNode) -> u32 {
-    if node.row().shape != Shape::Dir {
+/// `st_nlink`: a directory counts its fixed subdirectories, that of threads those; below /proc/sys
+/// none counts any.
+pub(super) fn nlink(view: &dyn ProcView, node: ProcNode) -> u32 {
+    if node.row().shape != Shape::Dir || node.is_sys() {
         return 1;
+    }
+    if node.id == ProcId::Task {
+        return 2 + view.threads(node.pid).len() as u32;
     }
     let below = rows_in(node.id).filter(|row| row.shape == Shape::Dir);
     2 + below.filter(|row| matches!(row.label, Label::Fixed(_))).count() as u32
@@ -595,7 +529,16 @@ pub(super) fn follow(view: &dyn ProcView, node: ProcNode) -> Result<ProcTarget, 
         ProcId::RootLink => ProcLink::Root,
         ProcId::Exe => ProcLink::Exe,
         ProcId::FdNumber => ProcLink::Fd(node.fd),
-        _ => return Err(Errno::EINVAL),
+        id => {
+            let (name, number) = id.namespace().ok_or(Errno::EINVAL)?;
+            if !view.may_inspect(pid, task) {
+                return Err(Errno::EACCES);
+            }
+            // Who has ended has left them.
+            let lives = view.task(pid, task).is_some_and(|task| task.state != b'Z');
+            let text = format!("{name}:[{number}]").into_bytes();
+            return if lives { Ok(ProcTarget::Object(text)) } else { Err(Errno::ENOENT) };
+        }
     };
     if !view.may_inspect(pid, task) {
         return Err(Errno::EACCES);

@@ -1,12 +1,13 @@
 //! Bytes to rows. Everything that the core relies on is checked: a reference that leads nowhere is
 //! an error here, so that it is no panic later.
 
-use super::extras::{Rare, get_rare};
+use super::extras::get_rare;
 use super::pipes::get_pipe;
 use super::sockets::get_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
-    HAS_OPENER, HAS_OWNER, IS_TOLD, MAGIC, Refs, RestoreError, Row, VERSION, WAITS_ALWAYS,
+    HAS_LOCKER, HAS_OPENER, HAS_OWNER, IS_TOLD, MAGIC, Refs, RestoreError, Row, VERSION,
+    WAITS_ALWAYS,
 };
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
@@ -336,7 +337,7 @@ fn get_description(
         _ => return Err(error.into()),
     };
     let [flags, refs, kinds]: [u32; 3] = Wire::get(from)?;
-    let others = WAITS_ALWAYS | HAS_TERMINAL | HAS_OWNER | IS_TOLD | HAS_OPENER;
+    let others = WAITS_ALWAYS | HAS_TERMINAL | HAS_OWNER | IS_TOLD | HAS_OPENER | HAS_LOCKER;
     let (flock, waits_always) = (kinds & !others, kinds & WAITS_ALWAYS != 0);
     let offset = Wire::get(from)?;
     let mut description = Description::new(target, flags);
@@ -357,9 +358,8 @@ fn get_description(
     if kinds & HAS_TERMINAL != 0 {
         description.terminal = Some(known.side(kernel, from)?);
     }
-    if kinds & HAS_OPENER != 0 {
-        description.opener = Wire::get(from)?;
-    }
+    description.opener = if kinds & HAS_OPENER != 0 { Wire::get(from)? } else { 0 };
+    description.flock_pid = if kinds & HAS_LOCKER != 0 { Wire::get(from)? } else { 0 };
     Ok(description)
 }
 
@@ -442,8 +442,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
     let (did_exec, subreaper) = Wire::get(from)?;
     let [vfork_parent, last_uid] = Wire::get(from)?;
     let [alarm_ns, alarm_interval_ns, tty] = Wire::get(from)?;
-    let Rare { limits, cpu_timers, death_signal, maker, old_foreground, undumpable, start_ns } =
-        get_rare(from)?;
+    let rare = get_rare(from)?;
     let exe = Wire::get(from)?;
     let (driver, requester) = Wire::get(from)?;
     let (exit_code, goes_ns) = Wire::get(from)?;
@@ -451,7 +450,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         pid,
         parent,
         outside_parent,
-        maker,
+        maker: rare.maker,
         pgid,
         sid,
         threads,
@@ -459,7 +458,7 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         sibling,
         in_group,
         in_session,
-        start_ns,
+        start_ns: rare.start_ns,
         birth,
         reportable,
         child_waiters,
@@ -470,20 +469,21 @@ fn get_process(pid: u32, from: From<'_, '_>) -> Result<Process, WireError> {
         pending,
         did_exec,
         subreaper,
-        undumpable,
-        death_signal,
+        undumpable: rare.undumpable,
+        oom: rare.oom,
+        death_signal: rare.death_signal,
         vfork_parent,
         ending,
         alarm_ns,
         alarm_interval_ns,
-        cpu_timers,
-        limits,
+        cpu_timers: rare.cpu_timers,
+        limits: rare.limits,
         exe,
         text: None,
         text_bytes: 0,
         last_uid,
         tty,
-        old_foreground,
+        old_foreground: rare.old_foreground,
         driver,
         requester,
         exit_code,

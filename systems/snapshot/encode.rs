@@ -3,12 +3,13 @@
 use super::sockets::put_socket_waiting;
 use super::terminals::HAS_TERMINAL;
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OPENER,
-    HAS_OWNER, HAS_START, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_LOCKER, HAS_MAKER, HAS_OLD_FOREGROUND,
+    HAS_OOM, HAS_OPENER, HAS_OWNER, HAS_START, IS_TOLD, IS_UNDUMPABLE, WAITS_ALWAYS,
 };
 use crate::abi::Signal;
 use crate::calls::splice::Splicing;
 use crate::calls::transfer::Sending;
+use crate::components::Oom;
 use crate::components::description::Owner;
 use crate::components::epoll::Watchers;
 use crate::components::{
@@ -146,7 +147,8 @@ impl Encode for Description {
             | has(notices.told.is_some(), IS_TOLD)
             | has(self.waits_always, WAITS_ALWAYS)
             | has(self.opener != 0, HAS_OPENER)
-            | has(self.terminal.is_some(), HAS_TERMINAL);
+            | has(self.terminal.is_some(), HAS_TERMINAL)
+            | has(self.flock_pid != 0, HAS_LOCKER);
         [self.flags, self.refs, kinds].put(out);
         self.offset.put(out);
         [owner.id, notices.signal].put(out);
@@ -162,6 +164,9 @@ impl Encode for Description {
         }
         if self.opener != 0 {
             self.opener.put(out);
+        }
+        if self.flock_pid != 0 {
+            self.flock_pid.put(out);
         }
     }
 }
@@ -269,15 +274,15 @@ impl Encode for Text {
 /// What few processes have: a byte that says which of it follows, then that.
 fn put_rare(process: &Process, out: &mut Vec<u8>) {
     let has = |there: bool, bit: u8| if there { bit } else { 0 };
-    out.push(
-        has(process.limits.is_some(), HAS_LIMITS)
-            | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
-            | has(process.death_signal != 0, HAS_DEATH_SIGNAL)
-            | has(process.maker != 0, HAS_MAKER)
-            | has(process.undumpable, IS_UNDUMPABLE)
-            | has(process.old_foreground != 0, HAS_OLD_FOREGROUND)
-            | has(process.start_ns != 0, HAS_START),
-    );
+    let which: u8 = has(process.limits.is_some(), HAS_LIMITS)
+        | has(process.cpu_timers.is_some(), HAS_CPU_TIMERS)
+        | has(process.death_signal != 0, HAS_DEATH_SIGNAL)
+        | has(process.maker != 0, HAS_MAKER)
+        | has(process.undumpable, IS_UNDUMPABLE)
+        | has(process.old_foreground != 0, HAS_OLD_FOREGROUND)
+        | has(process.start_ns != 0, HAS_START)
+        | has(process.oom != Oom::default(), HAS_OOM);
+    which.put(out);
     if let Some(limits) = &process.limits {
         limits.put(out);
     }
@@ -295,6 +300,9 @@ fn put_rare(process: &Process, out: &mut Vec<u8>) {
     }
     if process.start_ns != 0 {
         process.start_ns.put(out);
+    }
+    if process.oom != Oom::default() {
+        process.oom.put(out);
     }
 }
 

@@ -3,12 +3,12 @@
 
 use super::terminals::TERMINALS;
 use super::{
-    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_START,
-    IS_UNDUMPABLE, Refs, RestoreError,
+    HAS_CPU_TIMERS, HAS_DEATH_SIGNAL, HAS_LIMITS, HAS_MAKER, HAS_OLD_FOREGROUND, HAS_OOM,
+    HAS_START, IS_UNDUMPABLE, Refs, RestoreError,
 };
 use crate::abi::Itimer;
 use crate::components::inet::{Endpoint, Host};
-use crate::components::{Event, Limits, Pidfd, WaitQueue};
+use crate::components::{Event, Limits, Oom, Pidfd, WaitQueue};
 use crate::kernel::Kernel;
 use crate::memory;
 use crate::rows::{EventRow, PidfdRow, RowKind, TerminalRow};
@@ -237,6 +237,7 @@ pub(super) struct Rare {
     pub(super) old_foreground: u32,
     pub(super) undumpable: bool,
     pub(super) start_ns: u64,
+    pub(super) oom: Oom,
 }
 
 pub(super) fn get_rare(from: &mut WireReader<'_>) -> Result<Rare, WireError> {
@@ -247,6 +248,7 @@ pub(super) fn get_rare(from: &mut WireReader<'_>) -> Result<Rare, WireError> {
         | HAS_DEATH_SIGNAL
         | HAS_MAKER
         | HAS_OLD_FOREGROUND
+        | HAS_OOM
         | HAS_START
         | IS_UNDUMPABLE;
     if which & !known != 0 {
@@ -260,5 +262,6 @@ pub(super) fn get_rare(from: &mut WireReader<'_>) -> Result<Rare, WireError> {
         old_foreground: if which & HAS_OLD_FOREGROUND != 0 { Wire::get(from)? } else { 0 },
         undumpable: which & IS_UNDUMPABLE != 0,
         start_ns: if which & HAS_START != 0 { Wire::get(from)? } else { 0 },
+        oom: if which & HAS_OOM != 0 { Wire::get(from)? } else { Oom::default() },
     })
 }

@@ -19,7 +19,7 @@ use crate::components::Life;
 use crate::digest::{hash_number, hash64};
 use crate::fs::{Caller, Kind};
 use crate::kernel::Kernel;
-use crate::procview::View;
+use crate::procview::view;
 use crate::rows::{
     ContextRow, DescriptionRow, EpollRow, EventRow, FilesRow, HandlersRow, PidfdRow, PipeRow,
     ProcessRow as Row, RowKind, SocketRow, TaskRow, TerminalRow,
@@ -45,14 +45,18 @@ const HAS_OLD_FOREGROUND: u8 = 16;
 const IS_UNDUMPABLE: u8 = 32;
 /// A process was made after the kernel started.
 const HAS_START: u8 = 64;
+/// A process is more or less likely to be ended than others when memory is short.
+const HAS_OOM: u8 = 128;
 /// A description refuses RWF_NOWAIT: beside the bits of its flock(2) lock, which end at 8.
 const WAITS_ALWAYS: u32 = 0x100;
 /// An owner of whom more is known than its number.
 const HAS_OWNER: u32 = 0x400;
 /// Signals of input and output are sent (O_ASYNC).
 const IS_TOLD: u32 = 0x800;
-/// The number of its opener's credentials follows, last of all.
+/// The number of its opener's credentials follows.
 const HAS_OPENER: u32 = 0x1000;
+/// The process that took its flock(2) lock is known.
+const HAS_LOCKER: u32 = 0x2000;
 const MAGIC: &[u8; 8] = b"tkstate\0";
 
 /// Why bytes are not a snapshot.
@@ -324,15 +328,7 @@ impl Kernel {
         let Some((_, first)) = TaskRow::all(&self.rows).into_iter().next() else {
             return Ok(Vec::new());
         };
-        let view = View {
-            rows: &self.rows,
-            pids: &self.pids,
-            config: &self.config,
-            counters: &self.counters,
-            terminals: &self.terminals,
-            now_ns: self.now_ns,
-            task: first,
-        };
+        let view = view!(self, first);
         let root = crate::abi::Credentials::root();
         let above = self.fs.root();
         let caller =

@@ -66,6 +66,21 @@ impl PidTable {
         self.get(pid)?.process
     }
 
+    /// The first process from a number on, zombies too.
+    pub fn next_process(&self, from: u32) -> Option<u32> {
+        let first = from as usize / PAGE;
+        let pages = self.pages.iter().enumerate().skip(first);
+        let mut found = pages.filter_map(|(at, page)| Some((at, page.as_ref()?))).flat_map(
+            move |(at, page)| {
+                let skipped = if at == first { from as usize % PAGE } else { 0 };
+                let entries = page.iter().enumerate().skip(skipped);
+                let used = entries.filter(|(_, entry)| entry.process.is_some());
+                used.map(move |(within, _)| (at * PAGE + within) as u32)
+            },
+        );
+        found.next()
+    }
+
     /// Whether the number may be given to a new task.
     pub fn is_free(&self, number: u32) -> bool {
         number > 0 && number < PID_MAX && self.get(number).is_none_or(PidEntry::is_free)

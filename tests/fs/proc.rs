@@ -1,22 +1,28 @@
 //! /proc: look-up, listing, stat and text of one table.
 
 use super::{NOW, World, caller};
+use std::cell::Cell;
 use tickernel_systems::abi::Errno;
 use tickernel_systems::abi::flags::O_CREAT;
 use tickernel_systems::fs::procfs::{
-    ProcDescriptor, ProcLink, ProcSystem, ProcTarget, ProcTask, ProcView,
+    ProcDescriptor, ProcLies, ProcLink, ProcSystem, ProcTarget, ProcTask, ProcView,
 };
 use tickernel_systems::fs::{Fs, Node, Place, Target};
+
+/// Processes that only are there.
+const MANY: core::ops::Range<u32> = 1000..1004;
 
 /// Process 1 with two threads, process 7 which may not be inspected, a zombie 9.
 pub(crate) struct Processes {
     pub(crate) cwd: Place,
     pub(crate) open: Place,
+    /// How often it was asked for the next of many.
+    asked: Cell<u32>,
 }
 
 impl Processes {
     pub(crate) fn new(place: Place) -> Self {
-        Self { cwd: place, open: place }
+        Self { cwd: place, open: place, asked: Cell::new(0) }
     }
 }
 
@@ -24,13 +30,15 @@ impl ProcView for Processes {
     fn current(&self) -> (u32, u32) {
         (1, 2)
     }
-    fn processes(&self) -> Vec<u32> {
-        vec![1, 7, 9]
+    fn next_process(&self, from: u32) -> Option<u32> {
+        self.asked.set(self.asked.get() + 1);
+        [1, 7, 9].into_iter().chain(MANY).find(|pid| *pid >= from)
     }
     fn threads(&self, pid: u32) -> Vec<u32> {
         match pid {
             1 => vec![1, 2],
             7 | 9 => vec![pid],
+            _ if MANY.contains(&pid) => vec![pid],
             _ => Vec::new(),
         }
     }
@@ -61,12 +69,14 @@ impl ProcView for Processes {
             ProcLink::Fd(_) => None,
         }
     }
-    fn descriptors(&self, _: u32, _: u32) -> Vec<u32> {
-        vec![3, 10]
+    fn next_descriptor(&self, _: u32, _: u32, from: u32) -> Option<u32> {
+        self.asked.set(self.asked.get() + 1);
+        [3, 10].into_iter().find(|fd| *fd >= from)
     }
     fn descriptor(&self, _: u32, _: u32, fd: u32) -> Option<ProcDescriptor> {
-        let open = ProcDescriptor { flags: 1, pos: 5, ino: 2 };
-        self.descriptors(0, 0).contains(&fd).then_some(open)
+        let open =
+            ProcDescriptor { flags: 1, pos: 5, lies: ProcLies::Outside { mount: 16, ino: 2 } };
+        [3, 10].contains(&fd).then_some(open)
     }
     fn system(&self) -> ProcSystem {
         ProcSystem { cpus: 2, uptime_ns: 1_230_000_000, ..ProcSystem::default() }
@@ -129,7 +139,13 @@ fn every_listed_entry_is_found_and_has_the_same_inode() {
                 open.push(child);
             } else if stat.mode & 0o170000 == 0o100000 {
                 text(&world, &child).unwrap_or_else(|errno| {
-                    assert_eq!(errno, Errno::EACCES, "{child}");
+                    let expected = match child.rsplit('/').nth(1) {
+                        // No security module tells.
+                        Some("attr") => Errno::EINVAL,
+                        _ if child.ends_with("/personality") => Errno::EPERM,
+                        _ => Errno::EACCES,
+                    };
+                    assert_eq!(errno, expected, "{child}");
                     String::new()
                 });
             }
@@ -149,6 +165,17 @@ fn texts_are_in_their_formats() {
     assert!(text(&world, "/proc/1/task/2/stat").expect("stat").starts_with("2 (a (b) "));
     assert_eq!(text(&world, "/proc/self/cmdline"), Ok("sh\0-c\0x\0".into()));
     assert_eq!(text(&world, "/proc/7/environ"), Err(Errno::EACCES));
+    assert_eq!(world.readlink("/proc/self/ns/mnt"), Ok("mnt:[4026531832]".into()));
+    assert_eq!(world.readlink("/proc/self/ns/pid_for_children"), Ok("pid:[4026531836]".into()));
+    assert_eq!(world.readlink("/proc/7/ns/net"), Err(Errno::EACCES));
+    assert_eq!(text(&world, "/proc/self/cgroup"), Ok("0::/\n".into()));
+    assert_eq!(text(&world, "/proc/sys/fs/protected_regular"), Ok("0\n".into()));
+    let limits = text(&world, "/proc/self/limits").expect("limits");
+    let nofile = limits.lines().nth(8).expect("Max open files");
+    let spaces = " ".repeat(16);
+    let files =
+        format!("Max open files            1024 {spaces}1048576{}files     ", " ".repeat(14));
+    assert_eq!(nofile, files);
     assert_eq!(text(&world, "/proc/uptime"), Ok("1.23 2.46\n".into()));
     assert_eq!(
         text(&world, "/proc/mounts").expect("mounts").lines().collect::<Vec<_>>(),
@@ -176,4 +203,26 @@ fn nothing_below_proc_changes() {
     let missing = open(&mut world.fs, b"/proc/x").map_err(Errno::from);
     assert_eq!(missing, Err(Errno::ENOENT));
     assert!(open(&mut world.fs, b"/proc/uptime").is_ok());
+}
+
+#[test]
+fn a_listing_asks_for_no_more_than_it_gives() {
+    let world = World::new();
+    let caller = caller(&world.fs, &world.cred, &world.proc);
+    let place = world.place("/proc").expect("a directory");
+    let (mut from, mut names) = (0, Vec::new());
+    loop {
+        world.proc.asked.set(0);
+        // Room for two entries, whatever their names.
+        let part = world.fs.list(&caller, place, from, 64).expect("a part");
+        let Some(last) = part.last() else { break };
+        from = last.off as u64;
+        let asked = world.proc.asked.get() as usize;
+        assert!(asked <= part.len() + 2, "{asked} for {}", part.len());
+        names.extend(part.iter().map(|entry| entry.name.0.clone()));
+    }
+    let whole = world.fs.list(&caller, place, 0, 1 << 20).expect("a list");
+    let whole: Vec<_> = whole.into_iter().map(|entry| entry.name.0).collect();
+    assert_eq!(names, whole);
+    assert!(names.ends_with(&[b"1002".to_vec(), b"1003".to_vec()]), "{names:?}");
 }

@@ -21,8 +21,8 @@ impl ProcView for Nobody {
     fn current(&self) -> (u32, u32) {
         (1, 1)
     }
-    fn processes(&self) -> Vec<u32> {
-        Vec::new()
+    fn next_process(&self, _: u32) -> Option<u32> {
+        None
     }
     fn threads(&self, _: u32) -> Vec<u32> {
         Vec::new()
@@ -45,8 +45,8 @@ impl ProcView for Nobody {
     fn link(&self, _: u32, _: u32, _: ProcLink) -> Option<ProcTarget> {
         None
     }
-    fn descriptors(&self, _: u32, _: u32) -> Vec<u32> {
-        Vec::new()
+    fn next_descriptor(&self, _: u32, _: u32, _: u32) -> Option<u32> {
+        None
     }
     fn descriptor(&self, _: u32, _: u32, _: u32) -> Option<ProcDescriptor> {
         None
