@@ -104,7 +104,7 @@ step 'what the core depends on' core_dependencies
 step 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --all-features --no-deps
 # Everything that is needed for release in one build, so that no crate is built twice with other features:
 # the examples are those whose instructions are counted (tests/instructions.rs asks for the same build).
-step 'release build' cargo build --locked --release -p tickernel -p tickernel-systems --bin tickernel --example face_ops --example ops
+step 'release build' cargo build --locked --release -p tickernel -p tickernel-systems --bin tickernel --example face_ops --example file_ops --example ops
 if cargo nextest --version >/dev/null 2>&1; then
     tests 'tests' cargo nextest run --locked --workspace --all-features --no-fail-fast
 else

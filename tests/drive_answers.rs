@@ -604,7 +604,6 @@ fn times_move_only_with_what_changes() {
 }
 
 #[test]
-#[test]
 fn who_may_be_ended_first_is_written_with_a_capability() {
     follow(
         r#"

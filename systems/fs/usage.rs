@@ -355,7 +355,9 @@ impl Inode {
         if let Some(xattrs) = &self.xattrs {
             let (count, bytes) = xattrs.totals();
             held.bytes += count * XATTR_BYTES + bytes;
-            held.xattr_space += count * XATTR_SPACE + bytes;
+            // Access control lists are no attributes where these take room.
+            let (lists, list_bytes) = xattrs.totals_of_lists();
+            held.xattr_space += (count - lists) * XATTR_SPACE + bytes - list_bytes;
         }
         held
     }

@@ -83,6 +83,14 @@ impl Xattrs {
         (self.all.len() as u64, self.bytes)
     }
 
+    /// The same of those that are access control lists.
+    pub(super) fn totals_of_lists(&self) -> (u64, u64) {
+        let lists = [ACCESS, DEFAULT].into_iter().filter_map(|name| Some((name, self.get(name)?)));
+        lists.fold((0, 0), |(count, bytes), (name, value)| {
+            (count + 1, bytes + (name.len() + value.len()) as u64)
+        })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
