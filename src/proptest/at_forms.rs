@@ -31,7 +31,8 @@ impl Lowering<'_> {
             "rmdir" => ("unlinkat", vec![("dirfd", dirfd), ("flags", json!("AT_REMOVEDIR"))]),
             "rename" => ("renameat", vec![("olddirfd", dirfd), ("newdirfd", other)]),
             "link" => {
-                let flags = flags(&["0", "AT_SYMLINK_FOLLOW", "AT_EMPTY_PATH", "AT_REMOVEDIR"]);
+                // AT_EMPTY_PATH asks who made a pipe (`may_link_open`); `sweep` has it with files.
+                let flags = flags(&["0", "AT_SYMLINK_FOLLOW", "0", "AT_REMOVEDIR"]);
                 ("linkat", vec![("olddirfd", dirfd), ("newdirfd", other), ("flags", flags)])
             }
             "symlink" => ("symlinkat", vec![("newdirfd", dirfd)]),

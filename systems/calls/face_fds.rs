@@ -85,7 +85,7 @@ impl Kernel {
         let changes = creates || flags & O_ACCMODE != O_RDONLY;
         let plain = match self.tree_plain(path, true) {
             Some(Plain::Place(_)) if flags & (O_EXCL | O_TRUNC) != 0 => return Ok(None),
-            Some(Plain::Missing) if !creates => return Ok(None),
+            Some(Plain::Missing(_)) if !creates => return Ok(None),
             None => return Ok(None),
             Some(plain) => plain,
         };
@@ -93,7 +93,7 @@ impl Kernel {
             self.guard_plain(path, plain)?;
         }
         match plain {
-            Plain::Missing => {
+            Plain::Missing(_) => {
                 self.room_for_inodes(1)?;
                 let umask = self.rows[self.rows[task].context].umask;
                 let place = self.tree_make(path, mode.unwrap_or(0o666) & !umask & 0o7777)?;

@@ -241,7 +241,7 @@ impl Kernel {
     fn is_guarded_plain(&mut self, plain: Plain) -> bool {
         match plain {
             Plain::Place(place) => self.tree_has_name_in(place, GUARDED),
-            Plain::Missing => false,
+            Plain::Missing(_) => false,
         }
     }
 

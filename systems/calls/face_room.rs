@@ -32,7 +32,7 @@ impl Kernel {
         if let Some(plain) = self.tree_plain(path, true) {
             return Ok(match plain {
                 Plain::Place(place) => self.fs.is_directory(place),
-                Plain::Missing => false,
+                Plain::Missing(_) => false,
             });
         }
         match self.raw(&Call::FsStat { raw: 1, path, follow: 1 }) {
@@ -164,7 +164,7 @@ impl Kernel {
     fn is_plainly_missing(&self, path: &[u8]) -> bool {
         !is_device_directory(path)
             && device_at(path).is_none()
-            && self.tree_plain(path, true) == Some(Plain::Missing)
+            && matches!(self.tree_plain(path, true), Some(Plain::Missing(_)))
     }
 
     /// What the making of a path makes, outermost first; with `parents` also its directories.

@@ -353,7 +353,8 @@ impl Kernel {
     fn may_link_open(&self, task: TaskRow, fd: i32) -> Result<(), Errno> {
         let who = &self.rows[task].credentials;
         let description = &self.rows[self.fd(task, fd)?.description];
-        // What lies on no mount of a tree cannot be linked anyway.
+        // What lies on no mount of a tree cannot be linked anyway: who made it is not kept, and
+        // Linux's ENOENT for somebody else is what EXDEV or ENOTDIR says here.
         if !matches!(description.target, Target::File(_)) {
             return Ok(());
         }

@@ -145,7 +145,7 @@ impl Fs {
                     let missing = Reached::Missing(parent, Name::from_slice(end.name));
                     return Ok((missing, directory, Followed::new()));
                 }
-                None => return Err(Errno::ENOENT.into()),
+                None => return Err(Lost::missing(mount)),
                 Some(id) if self.is_plain(id, follow) => {
                     let place = Place { mount, node: Node::Entry(id) };
                     let there = Reached::Target(Target::Place(place), parent);

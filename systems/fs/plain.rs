@@ -1,8 +1,9 @@
 //! The walk of most paths (path_resolution(7)): names of directories one after the other, down to
-//! the last one. Where a path has dots, links that are followed, mounts, /proc, too long names, a
-//! slash at its end, or leads nowhere before its last name, `walk.rs` walks and says what is wrong.
+//! the last one, also where another directory is mounted. Where a path has dots, links that are
+//! followed, a mount at its end, /proc, too long names, a slash at its end, or leads nowhere before
+//! its last name, `walk.rs` walks and says what is wrong.
 
-use super::{Caller, EntryId, Fs, Kind, NAME_MAX, Node, PATH_MAX, Place};
+use super::{Caller, EntryId, Fs, Kind, MountId, NAME_MAX, Node, PATH_MAX, Place};
 
 /// The last name of a plain path, and the directory that it was looked up in.
 pub(super) struct PlainEnd<'p> {
@@ -17,8 +18,8 @@ pub(super) struct PlainEnd<'p> {
 pub enum Plain {
     /// Here.
     Place(Place),
-    /// To nothing, in a directory that is there.
-    Missing,
+    /// To nothing, in a directory that is there, on this mount.
+    Missing(MountId),
 }
 
 impl Fs {
@@ -52,14 +53,25 @@ impl Fs {
                 let dead = entry.is_none() && self.is_dead(directory);
                 return (!dead).then_some(PlainEnd { directory, name, entry });
             };
-            let id = entry?;
-            let row = self.entry(id);
-            if row.mounts > 0 || !matches!(self.inodes.at(row.inode.0).kind, Kind::Directory(_)) {
-                return None;
-            }
-            directory.node = Node::Entry(id);
+            directory = self.plain_directory(directory, entry?)?;
             rest = after_slashes(&rest[end..]);
         }
+    }
+
+    /// The directory that an entry of another is, or that is mounted there; `None` for links, other
+    /// files and /proc.
+    fn plain_directory(&self, above: Place, id: EntryId) -> Option<Place> {
+        let place = Place { mount: above.mount, node: Node::Entry(id) };
+        let row = self.entry(id);
+        let (place, row) = if row.mounts == 0 {
+            (place, row)
+        } else {
+            let top = self.top_mount(place);
+            let Node::Entry(id) = top.node else { return None };
+            (top, self.entry(id))
+        };
+        let is_directory = matches!(self.inodes.at(row.inode.0).kind, Kind::Directory(_));
+        is_directory.then_some(place)
     }
 
     /// Where a path leads, if it is plain: then no link is followed on the way.
@@ -74,9 +86,9 @@ impl Fs {
             return Some(Plain::Place(caller.root));
         }
         let end = self.plain_end(caller, from, path)?;
-        let Some(id) = end.entry else { return Some(Plain::Missing) };
-        self.is_plain(id, follow)
-            .then_some(Plain::Place(Place { mount: end.directory.mount, node: Node::Entry(id) }))
+        let mount = end.directory.mount;
+        let Some(id) = end.entry else { return Some(Plain::Missing(mount)) };
+        self.is_plain(id, follow).then_some(Plain::Place(Place { mount, node: Node::Entry(id) }))
     }
 
     /// Whether the end of a path is what it names: no link that is followed, no mount.

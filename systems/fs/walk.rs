@@ -51,6 +51,13 @@ pub struct Lost {
     pub mount: Option<MountId>,
 }
 
+impl Lost {
+    /// `ENOENT` of the last name, without a link on the way.
+    pub(super) fn missing(mount: MountId) -> Self {
+        Self { errno: Errno::ENOENT, followed: Followed::new(), mount: Some(mount) }
+    }
+}
+
 impl From<Errno> for Lost {
     /// It failed before its first step.
     fn from(errno: Errno) -> Self {
@@ -517,7 +524,7 @@ impl Fs {
             Some(Plain::Place(place)) => {
                 return Ok(Found { target: Target::Place(place), followed: Followed::new() });
             }
-            Some(Plain::Missing) => return Err(Errno::ENOENT.into()),
+            Some(Plain::Missing(mount)) => return Err(Lost::missing(mount)),
             None => {}
         }
         let mut walk = Walk::start(self, caller, from, path)?;
