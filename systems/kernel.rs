@@ -89,7 +89,7 @@ impl Default for Config {
             max_descriptions: 1 << 24,
             max_tasks: 1 << 22,
             max_events_queued: 1 << 20,
-            // Together well below 1 GiB, whatever programs do.
+            // Together below 3 GiB, whatever programs do.
             max_memory_bytes: 256 << 20,
             max_pipe_pages: 1 << 15,
             max_file_bytes: crate::fs::DEFAULT_BYTES,
