@@ -7,6 +7,7 @@ use crate::json::{self, Form, JsonError, Object, Request};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Read, Write};
+use tickernel_systems::abi::Errno;
 use tickernel_systems::event::{Call, CallId, Effect, Event, HostAnswer, Outcome, Output, Refusal};
 use tickernel_systems::{Config, Kernel};
 
@@ -220,7 +221,7 @@ impl Drive {
                 object("digest", json::show_digests(self.kernel.digest_all(), &digests))
             }
             "processes" => object("processes", self.processes()),
-            "tree" => self.tree(&request.bytes("path")?),
+            "tree" => self.tree(&request.bytes("path")?)?,
             other => {
                 let ops: Vec<&str> = OPS.iter().map(|(name, _)| *name).collect();
                 let ops = ops.join(", ");
@@ -260,10 +261,14 @@ impl Drive {
         self.kernel.processes().into_iter().map(show).collect()
     }
 
-    fn tree(&self, path: &[u8]) -> Object {
+    fn tree(&self, path: &[u8]) -> Result<Object, JsonError> {
         let rows = match self.kernel.tree(path) {
             Ok(rows) => rows,
-            Err(errno) => return object("err", errno.name()),
+            Err(Errno::ENOMEM) => {
+                let why = "tree: the paths below have more than 512 MiB together: ask for a part";
+                return Err(JsonError(why.to_owned()));
+            }
+            Err(errno) => return Ok(object("err", errno.name())),
         };
         // The kernel tells what is below; the answer tells whole paths.
         let top = path.strip_suffix(b"/").unwrap_or(path);
@@ -281,7 +286,7 @@ impl Drive {
             }
             Value::Object(row)
         };
-        object("tree", rows.into_iter().map(show).collect::<Vec<_>>())
+        Ok(object("tree", rows.into_iter().map(show).collect::<Vec<_>>()))
     }
 }
 

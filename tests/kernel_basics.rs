@@ -153,3 +153,16 @@ fn a_process_that_goes_on_to_its_end_is_over_once() {
     assert_eq!(ends.count(), 1);
     kernel.audit().unwrap();
 }
+
+/// A tree whose paths would have 1.3 GB together, each directory one name deeper than the last.
+#[test]
+fn a_tree_that_is_too_deep_to_tell_is_told_in_parts() {
+    let mut kernel = Kernel::new(Config::default());
+    let name = [b'n'; 255];
+    for _ in 0..3200 {
+        value(kernel.call(1, Call::Mkdir { path: Some(&name), mode: 0o755 }));
+        value(kernel.call(1, Call::Chdir { path: Some(&name) }));
+    }
+    assert_eq!(kernel.tree(b"/"), Err(Errno::ENOMEM));
+    assert!(kernel.tree(b"/dev").is_ok_and(|rows| !rows.is_empty()));
+}

@@ -82,6 +82,26 @@ impl Fs {
         fits_path(if met { path } else { [b"(unreachable)", path.as_slice()].concat() })
     }
 
+    /// How many bytes the paths of [`Fs::tree`] have together: of a deep tree many more than it has
+    /// names.
+    pub fn tree_bytes(&self, top: Place) -> u64 {
+        let (mut bytes, mut open) = (0u64, alloc::vec![(0u64, top)]);
+        while let Some((above, directory)) = open.pop() {
+            let Some(Kind::Directory(list)) = self.inode(directory).map(|inode| &inode.kind) else {
+                continue;
+            };
+            for (_, entry) in list.entries_from(0) {
+                let length = above + 1 + self.entry(entry).name.len() as u64;
+                bytes = bytes.saturating_add(length);
+                let place = Place { mount: directory.mount, node: Node::Entry(entry) };
+                if self.is_directory(place) && self.top_mount(place) == place {
+                    open.push((length, place));
+                }
+            }
+        }
+        bytes
+    }
+
     /// Every entry below a directory with its path from there (`/a/b`), sorted by bytes; of mounts
     /// there is the top, and they are not entered.
     pub fn tree(&self, top: Place) -> Vec<(Vec<u8>, Place)> {

@@ -29,6 +29,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
+/// Most bytes of all paths that [`Kernel::tree`] tells.
+const TREE_MAX_BYTES: u64 = 512 << 20;
 /// Version of the encoding: changes with any component.
 const VERSION: u64 = 1;
 /// A process has limits of its own.
@@ -322,9 +324,12 @@ impl Kernel {
     /// followed.
     ///
     /// # Errors
-    /// Those of a path walk with no restrictions.
+    /// Those of a path walk with no restrictions; `ENOMEM` for more than 512 MiB of paths.
     pub fn tree(&self, path: &[u8]) -> Result<Vec<TreeRow>, Errno> {
         let top = self.fs.at_path(path)?;
+        if self.fs.tree_bytes(top) > TREE_MAX_BYTES {
+            return Err(Errno::ENOMEM);
+        }
         let Some((_, first)) = TaskRow::all(&self.rows).into_iter().next() else {
             return Ok(Vec::new());
         };
