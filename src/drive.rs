@@ -199,8 +199,10 @@ impl Drive {
         if op == "incoming" {
             return self.incoming(request, before);
         }
-        let own = OPS.iter().find(|(name, _)| *name == op).map(|(_, fields)| *fields);
-        request.has_no_others(op, &[&["op"], own.unwrap_or_default()].concat())?;
+        let Some((_, own)) = OPS.iter().find(|(name, _)| *name == op) else {
+            return Err(no_op(op));
+        };
+        request.has_no_others(op, &[&["op"], *own].concat())?;
         Ok(match op {
             "advance" => {
                 let delta_ns = request.number("ns")?;
@@ -222,11 +224,7 @@ impl Drive {
             }
             "processes" => object("processes", self.processes()),
             "tree" => self.tree(&request.bytes("path")?)?,
-            other => {
-                let ops: Vec<&str> = OPS.iter().map(|(name, _)| *name).collect();
-                let ops = ops.join(", ");
-                return Err(JsonError(format!("there is no op \"{other}\", but {ops}")));
-            }
+            other => return Err(no_op(other)),
         })
     }
 
@@ -288,6 +286,11 @@ impl Drive {
         };
         Ok(object("tree", rows.into_iter().map(show).collect::<Vec<_>>()))
     }
+}
+
+fn no_op(op: &str) -> JsonError {
+    let ops: Vec<&str> = OPS.iter().map(|(name, _)| *name).collect();
+    JsonError(format!("there is no op \"{op}\", but {}", ops.join(", ")))
 }
 
 /// The answer of a call that waited, woke another or got its signal, and so ended within its own

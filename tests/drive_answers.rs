@@ -268,7 +268,7 @@ fn operations() {
         {}
         > {"op":"tree","path":"/tmp"}
         {"tree":[]}
-        > {"op":"nope"}
+        > {"op":"nope","ns":1}
         {"error":"there is no op \"nope\", but advance, digest, incoming, processes, reset, tree"}
         > {"call":"getpid"}
         {"error":"the line: the field \"pid\" is missing"}

@@ -240,14 +240,15 @@ impl<'a> Wire<'a> for Received {
         self.fds.put(out);
         self.cred.put(out);
         if has_error(self.flags) {
-            self.error.as_deref().cloned().unwrap_or_default().put(out);
+            self.error.as_deref().cloned().put(out);
         }
     }
 
     fn get(from: &mut WireReader<'a>) -> Result<Self, WireError> {
         let (data, addr, flags) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
         let (fds, cred) = (Wire::get(from)?, Wire::get(from)?);
-        let error = if has_error(flags) { Some(Box::new(Wire::get(from)?)) } else { None };
+        let error = if has_error(flags) { Wire::get(from)? } else { None };
+        let error = error.map(Box::new);
         Ok(Self { data, addr, flags, fds, cred, error })
     }
 }
