@@ -2,8 +2,6 @@
 //!
 //! The line discipline is the core's.
 
-#![allow(dead_code, reason = "the calls that make these come with terminals and sockets")]
-
 use super::error::coded_error;
 use std::sync::Arc;
 use tickernel_systems::abi::Signal;

@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod attended;
+mod attributes;
 mod before;
 mod borders;
 mod climb;

@@ -1,9 +1,11 @@
 //! Modes that a call changed of which strace printed only the beginning (`-s`): an access control
 //! list is one of its arguments (acl(5), setxattr(2)). The next stat tells.
 
+use std::collections::BTreeSet;
+
 use tickernel_systems::abi::flags::AT_FDCWD;
 use tickernel_systems::event::{Call, Event, Payload};
-use tickernel_systems::fs::Place;
+use tickernel_systems::fs::{InodeId, Place};
 
 use super::order::Order;
 use super::paths;
@@ -14,6 +16,15 @@ use crate::strace::{self, Value};
 /// Bits of a mode that a list can change.
 const PERMISSIONS: u32 = 0o777;
 
+/// Files that a call may have changed which strace cut.
+#[derive(Debug, Default)]
+pub(super) struct Loose {
+    /// In their mode, until a stat shows it.
+    pub(super) modes: BTreeSet<InodeId>,
+    /// In one of their attributes.
+    pub(super) names: BTreeSet<InodeId>,
+}
+
 impl Order<'_> {
     /// A call that was answered as recorded may have changed a mode.
     pub(super) fn note_loose_mode(&mut self, tid: u32, pending: &Pending) {
@@ -22,7 +33,8 @@ impl Order<'_> {
         }
         let place = self.listed_place(tid, &pending.printed);
         let inode = place.and_then(|place| self.kernel.fs().inode_id(place));
-        self.loose_modes.extend(inode);
+        self.loose.modes.extend(inode);
+        self.loose.names.extend(inode);
     }
 
     fn listed_place(&self, tid: u32, call: &strace::Call) -> Option<Place> {
@@ -39,7 +51,7 @@ impl Order<'_> {
     /// A stat shows the mode of such a file: it gets that.
     pub(super) fn take_mode(&mut self, tid: u32, call: &Call<'_>, expected: &Expected) {
         let Payload::Stat(stat) = &expected.payload else { return };
-        if self.loose_modes.is_empty() || expected.members & stat_bits::MODE == 0 {
+        if self.loose.modes.is_empty() || expected.members & stat_bits::MODE == 0 {
             return;
         }
         let uses = paths::uses(call);
@@ -63,7 +75,7 @@ impl Order<'_> {
             return;
         };
         let differs = (inode.0.mode ^ stat.mode) & PERMISSIONS != 0;
-        if self.loose_modes.remove(&inode.1) && differs {
+        if self.loose.modes.remove(&inode.1) && differs {
             let forced = Expected::only(Role::Force, call.name());
             self.emit(&Event::Call { task: tid, call }, Some(forced), None);
         }

@@ -25,6 +25,7 @@ use super::hints::Hints;
 use super::initial::Initial;
 use super::items::Items;
 use super::left_out::LeftOut;
+use super::modes::Loose;
 use super::names;
 use super::probe::Probe;
 use super::races::Earlier;
@@ -91,8 +92,7 @@ pub struct Order<'a> {
     pub(super) earlier: BTreeMap<u64, Vec<Earlier>>,
     /// When a name was taken away last, by the kernel's clock.
     pub(super) removed_ns: Option<u64>,
-    /// Files whose mode a call may have changed that strace cut.
-    pub(super) loose_modes: BTreeSet<InodeId>,
+    pub(super) loose: Loose,
     /// Files that are mapped shared and writable.
     pub(super) mapped: BTreeSet<InodeId>,
     /// No line tells that a task exited (`strace -qqq`).
@@ -172,7 +172,7 @@ impl<'a> Order<'a> {
             disorder: 0,
             earlier: BTreeMap::new(),
             removed_ns: None,
-            loose_modes: BTreeSet::new(),
+            loose: Loose::default(),
             mapped: BTreeSet::new(),
             no_ends: !recording
                 .events

@@ -110,7 +110,9 @@ impl Order<'_> {
             Some(StandIn::Host)
         } else if self.opens_terminal(tid, &parsed, recorded) {
             Some(StandIn::Unknown)
-        } else if self.asks_of_others(&parsed, recorded) {
+        } else if self.asks_of_others(&parsed, recorded)
+            || self.shows_attribute(tid, &parsed, recorded)
+        {
             Some(StandIn::Peer)
         } else {
             self.stands_in(tid, call, &parsed, recorded)

@@ -237,6 +237,20 @@ impl Fs {
         Ok(())
     }
 
+    /// Whether a file has an attribute, whoever asks.
+    pub fn has_xattr(&self, place: Place, name: &[u8]) -> bool {
+        let xattrs = self.inode(place).and_then(|inode| inode.xattrs.as_ref());
+        xattrs.is_some_and(|all| all.get(&self.layer_name(place, name)).is_some())
+    }
+
+    /// Bytes of the list of all attributes of a file, as listxattr(2) gives them to root.
+    pub fn xattr_list_bytes(&self, place: Place) -> i64 {
+        let xattrs = self.inode(place).and_then(|inode| inode.xattrs.as_ref());
+        let names = xattrs.iter().flat_map(|all| all.listed(true));
+        let seen = names.filter_map(|name| self.seen_name(place, name));
+        seen.map(|name| name.len() as i64 + 1).sum()
+    }
+
     /// listxattr(2): each name with its NUL; `trusted.` ones only for those who may use them.
     pub fn listxattr(&self, caller: &Caller<'_>, place: Place) -> Vec<u8> {
         let mut list = Vec::new();

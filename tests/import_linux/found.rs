@@ -298,3 +298,29 @@ fn a_pidfd_tells_of_a_death_before_its_line_does() {
         0,
     );
 }
+
+/// Attributes that files had before the recording, and one whose name strace cut (`-s 5`): what
+/// shows them is answered as recorded, and what was set in full is compared.
+#[test]
+fn attributes_that_nothing_told_of_are_fed() {
+    agrees(
+        r#"7 execve("/usr/bin/cp", ["cp"], 0x7ffd /* 3 vars */) = 0
+7 listxattr("/tmp/new", "user.old\0", 256) = 9
+7 listxattr("/tmp/none", "", 256) = 0
+7 getxattr("/tmp/old", "security.selinux", "sys", 255) = 3
+7 listxattr("/tmp/old", NULL, 0) = 26
+7 setxattr("/tmp/old", "user.a", "v", 1, 0) = 0
+7 getxattr("/tmp/old", "user.a", "v", 255) = 1
+7 removexattr("/tmp/old", "user.a") = 0
+7 removexattr("/tmp/old", "user.old") = 0
+7 openat(AT_FDCWD, "/tmp/f", O_WRONLY|O_CREAT|O_EXCL, 0600) = 3
+7 fgetxattr(3, "user.a", 0x55d0, 255) = -1 ENODATA (No data available)
+7 flistxattr(3, NULL, 0) = 0
+7 fsetxattr(3, "user."..., "v", 1, 0) = 0
+7 flistxattr(3, NULL, 0) = 7
+7 exit_group(0) = ?
+7 +++ exited with 0 +++
+"#,
+        6,
+    );
+}
