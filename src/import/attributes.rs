@@ -5,7 +5,7 @@
 use tickernel_systems::abi::flags::{XATTR_CREATE, XATTR_REPLACE};
 use tickernel_systems::abi::{Errno, Timespec};
 use tickernel_systems::event::Call;
-use tickernel_systems::fs::Place;
+use tickernel_systems::fs::{Place, check_name};
 
 use super::order::Order;
 use super::paths;
@@ -42,6 +42,10 @@ impl Order<'_> {
             Call::Flistxattr { fd, size } => (Err(size), Some(fd)),
             _ => return false,
         };
+        // What is no name is refused whatever the file has: the kernel knows that, too.
+        if name.is_ok_and(|name| check_name(name).is_err()) {
+            return false;
+        }
         let Some(place) = self.place_of(tid, call, fd) else {
             // A path that nothing told of yet: its file is made for this call, without any.
             return fd.is_none() && (name.is_ok() || value != Some(0));

@@ -6,7 +6,7 @@ use crate::abi::Errno;
 use crate::abi::credentials::{CAP_CHOWN, CAP_FOWNER};
 use crate::components::{Object, Target};
 use crate::event::{Answer, Path};
-use crate::fs::xattr::check_name;
+use crate::fs::check_name;
 use crate::fs::{self, MAY_WRITE, TimeChange};
 use crate::kernel::{CallResult, Kernel};
 use crate::rows::{DescriptionRow, TaskRow};

@@ -73,6 +73,7 @@ pub use volume::{
     mount_flags,
 };
 pub use walk::{Followed, Found, Last, Lost, NAME_MAX, PATH_MAX, Target, Walked};
+pub use xattr::check_name;
 
 use crate::abi::{Credentials, Errno, Timespec};
 use alloc::collections::BTreeMap;

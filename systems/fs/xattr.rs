@@ -7,7 +7,9 @@ use super::usage::{xattr_bytes, xattr_space};
 use super::xattr_list::Xattrs;
 use super::{Caller, Fs, InodeId, MAY_READ, MAY_WRITE, Node, Place, VolumeKind};
 use crate::abi::credentials::{CAP_SETFCAP, CAP_SYS_ADMIN};
-use crate::abi::flags::{IN_ATTRIB, S_IFDIR, S_IFMT, S_IFREG, S_ISVTX};
+use crate::abi::flags::{
+    IN_ATTRIB, S_IFDIR, S_IFMT, S_IFREG, S_ISVTX, XATTR_CREATE, XATTR_REPLACE,
+};
 use crate::abi::{Errno, Timespec};
 use alloc::vec::Vec;
 
@@ -15,9 +17,6 @@ use alloc::vec::Vec;
 const NAME_BYTES: usize = 255;
 /// Longest value (`XATTR_SIZE_MAX`).
 const VALUE_BYTES: usize = 65_536;
-/// `XATTR_CREATE` and `XATTR_REPLACE` of setxattr(2).
-const XATTR_CREATE: u32 = 1;
-const XATTR_REPLACE: u32 = 2;
 /// The capabilities of a program (capabilities(7)), which have a form and a right of their own.
 const CAPABILITY: &[u8] = b"security.capability";
 
@@ -282,7 +281,10 @@ pub(crate) fn check_new(name: &[u8], bytes: usize, flags: u32) -> Result<(), Err
     if bytes > VALUE_BYTES { Err(Errno::E2BIG) } else { Ok(()) }
 }
 
-/// ERANGE for a name that is empty or too long.
-pub(crate) fn check_name(name: &[u8]) -> Result<(), Errno> {
+/// What every call of xattr(7) asks of a name before it looks at the file.
+///
+/// # Errors
+/// `ERANGE` for a name that is empty or too long.
+pub fn check_name(name: &[u8]) -> Result<(), Errno> {
     if name.is_empty() || name.len() > NAME_BYTES { Err(Errno::ERANGE) } else { Ok(()) }
 }
